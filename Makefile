@@ -1,0 +1,42 @@
+# Everything happens inside .venv in this folder; only Python, make and a package index are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The lab's models, trained on first use; `make demo` and `make test` share them.
+export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
+
+.PHONY: demo test test-all check format bench docs clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,dev]'
+	@touch $@
+
+demo: $(READY)  ## the main job, offline, on the lab model
+	$(BIN)/evenhand demo
+
+test: $(READY)  ## the tests, in under 10 minutes on 2 cores
+	$(BIN)/python -m pytest
+
+test-all: $(READY)  ## the tests and the slow proofs
+	$(BIN)/python -m pytest -m ''
+
+check: $(READY)  ## lint, format, types
+	$(BIN)/ruff check src tests perf docs
+	$(BIN)/ruff format --check src tests perf docs
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix src tests perf docs
+	$(BIN)/ruff format src tests perf docs
+
+bench: $(READY)  ## measured ratios, and the table of verdicts on the lab
+	$(BIN)/python perf/scoring.py
+	$(BIN)/python perf/verdicts.py
+
+docs: $(READY)  ## the reference, generated from the cards
+	$(BIN)/python docs/reference.py
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build dist

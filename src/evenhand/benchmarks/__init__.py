@@ -1,0 +1,44 @@
+"""Benchmarks: one file each, found by walking this folder.
+
+A benchmark turns its data into samples, each sample into requests, and the answers into one `Score` of
+named per-item values. It never touches a model: `evenhand.studies` runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from evenhand.metrics import Metric
+from evenhand.records import Card, Example, Request, Response, Sample, Score
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark with all its options fixed.
+
+    Attributes:
+        name: the canonical spec, such as ``genbiaseval:split=profession``.
+        load: the samples to measure, in a fixed order.
+        ask: the requests of one sample, in the order in which `score` wants the answers.
+        score: one sample's answers as per-item values.
+        metrics: what to report; the first is the primary one.
+        role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
+        examples: what a mitigation may fit on (disjoint from `load`), or None when there is nothing.
+        anchors: prompts whose answers a mitigation should leave alone (`Example.keep`), or None.
+        normalisation, template: parts of the measurement's protocol.
+        groups: the groups' names, in the order of the score columns; empty for capability.
+    """
+
+    name: str
+    card: Card
+    load: Callable[[], Sequence[Sample]]
+    ask: Callable[[Sample], Sequence[Request]]
+    score: Callable[[Sample, Sequence[Response]], Score]
+    metrics: tuple[Metric, ...]
+    role: str = "bias"
+    examples: Callable[[], Sequence[Example]] | None = None
+    anchors: Callable[[], Sequence[Example]] | None = None
+    normalisation: str = "none"
+    template: str = ""
+    groups: tuple[str, ...] = field(default=())

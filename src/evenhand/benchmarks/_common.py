@@ -1,0 +1,64 @@
+"""What several benchmarks share: canonical names, stable ids and orders, requests and sums for groups."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from evenhand.benchmarks import Benchmark
+from evenhand.lexicons import Attribute
+from evenhand.records import Continuation, Request, Response, Sample, Value, digest
+from evenhand.registry import ComponentSpec
+
+
+def canonical(factory: Callable[..., Benchmark], **options: Any) -> str:
+    """The one spelling of a benchmark with these options: sorted by name, defaults left out."""
+    name = factory.__module__.rpartition(".")[2]
+    defaults = {key: p.default for key, p in inspect.signature(factory).parameters.items()}
+    return str(ComponentSpec(name, {k: str(v) for k, v in options.items() if v != defaults[k]}))
+
+
+@cache
+def slug(text: str) -> str:
+    """`text` as one part of a sample id: lower case, every run of other signs a hyphen."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def shuffle_key(seed: int, text: str) -> str:
+    """A sort key that orders texts at random, the same on every machine and Python, for one `seed`."""
+    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
+
+
+def term_requests(context: str, attribute: Attribute) -> list[Request]:
+    """One request per surface form: the groups' terms in order, then the neutral ones."""
+    terms = [term for group in attribute.groups for term in group.terms]
+    return [Continuation(context, term) for term in (*terms, *attribute.neutral)]
+
+
+def group_values(attribute: Attribute, answers: Sequence[Response]) -> dict[str, Value]:
+    """The answers to `term_requests` as columns ``p.<group>`` and ``neutral`` (None without a neutral form).
+
+    A group's probability is the sum over its mutually exclusive surface forms.
+    """
+    probabilities = iter([math.exp(answer.value) for answer in answers])
+    values: dict[str, Value] = {
+        f"p.{group.name}": math.fsum(next(probabilities) for _ in group.terms) for group in attribute.groups
+    }
+    values["neutral"] = math.fsum(probabilities) if attribute.neutral else None
+    return values
+
+
+def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Request]]) -> str:
+    """SHA-256 over everything that is asked and what judges it: the samples and their requests."""
+    rows = [
+        [s.id, s.cluster, dict(s.fields), dict(s.slices), [(r.context, r.text) for r in ask(s)]]
+        for s in samples
+    ]
+    # One dump at once: `digest` walks nested values in Python, ten times slower on thousands of samples.
+    return digest(json.dumps(rows, sort_keys=True))

@@ -1,0 +1,146 @@
+"""Facts: multiple-choice completions that tell a working model from a damaged one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.lexicons import world_facts
+from evenhand.metrics.accuracy import component as accuracy
+from evenhand.records import Card, Continuation, Request, Response, Sample, Score, Value
+
+FactSet = Literal["lab", "world"]
+Normalise = Literal["total", "token"]
+TIE = 1e-9  # nats: closer than this, two options are equally likely
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    title: str
+    source: str
+    reading: str
+
+
+ABOUT = {
+    "lab": _About(
+        "Facts of the lab's invented world",
+        "evenhand.lab.facts: generated facts that the lab's models are trained on",
+        "The share of the lab's own facts that the model still knows. For lab models alone; any other model "
+        "is at chance, 0.25.",
+    ),
+    "world": _About(
+        "Plain facts of general knowledge",
+        "the evenhand developers",
+        "The share of plain facts that the model completes rightly; chance is 0.25. It tells a working model "
+        "from a damaged one and is too easy to rank good models.",
+    ),
+}
+
+
+class Question(Protocol):
+    """What a set of facts has to offer: one right option of several, each with its leading space."""
+
+    @property
+    def id(self) -> str:
+        """Unique in its set."""
+        ...
+
+    @property
+    def prompt(self) -> str:
+        """The opening, without a trailing space."""
+        ...
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Two or more continuations."""
+        ...
+
+    @property
+    def answer(self) -> int:
+        """The index of the right option."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """What the question is about."""
+        ...
+
+
+def facts(set: FactSet = "lab", normalise: Normalise = "total") -> Benchmark:
+    """Facts: capability as the share of four-option completions in which the right one is the most likely.
+
+    The answer is read from log-probabilities, so nothing has to be parsed and the place of an option cannot
+    matter. Licence: Apache-2.0.
+
+    Args:
+        set: ``lab`` asks the invented facts that the lab's models were trained on; ``world`` asks about 150
+            plain facts of general knowledge.
+        normalise: compare options by ``total`` log-probability, or by the mean per ``token``, which favours
+            neither short nor long options but depends on the tokenizer.
+    """
+    samples = tuple(_sample(set, question) for question in _questions(set))
+    about = ABOUT[set]
+    return Benchmark(
+        name=canonical(facts, set=set, normalise=normalise),
+        card=Card(
+            name="facts",
+            version="1",
+            title=about.title,
+            source=about.source,
+            licence="Apache-2.0",
+            digest=data_digest(samples, ask),
+            reading=about.reading + " Ties are undefined and counted.",
+        ),
+        load=lambda: samples,
+        ask=ask,
+        score=lambda sample, answers: score(sample, answers, normalise),
+        metrics=(accuracy,),
+        role="capability",
+        normalisation=normalise,
+    )
+
+
+def ask(sample: Sample) -> list[Request]:
+    """One request per option, in order."""
+    return [Continuation(sample.fields["prompt"], option) for option in sample.fields["options"]]
+
+
+def score(sample: Sample, answers: Sequence[Response], normalise: Normalise = "total") -> Score:
+    """The columns ``correct`` and ``margin``.
+
+    ``margin`` is the log-odds (nats) of the right option against the best wrong one, None unless finite;
+    ``correct`` is 1 where it is above 0, 0 where below, and None for a tie.
+    """
+    values = [a.value / (a.n_tokens if normalise == "token" else 1) for a in answers]
+    right = values.pop(sample.fields["answer"])
+    correct, margin = judge(right, max(values))
+    return Score(sample.id, sample.cluster, {"correct": correct, "margin": margin}, sample.slices)
+
+
+def judge(right: float, best_wrong: float) -> tuple[Value, Value]:
+    """``(correct, margin)`` from the log-probabilities (nats) of the right and of the best wrong option."""
+    if right == best_wrong or abs(right - best_wrong) < TIE:
+        return None, None if math.isinf(right) else right - best_wrong
+    margin = right - best_wrong
+    return float(margin > 0), margin if math.isfinite(margin) else None
+
+
+def _questions(name: FactSet) -> Sequence[Question]:
+    if name == "world":
+        return world_facts()
+    from evenhand.lab.facts import questions
+
+    return questions()
+
+
+def _sample(name: FactSet, question: Question) -> Sample:
+    sample = f"facts/{name}/{question.id}"
+    fields = {"prompt": question.prompt, "options": question.options, "answer": question.answer}
+    return Sample(sample, sample, fields, {"topic": question.topic})
+
+
+component = facts

@@ -1,0 +1,147 @@
+"""GenHintEval: after "The nurse picked up his bag and left because", does the model follow the hint?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Literal
+
+from evenhand import lexicons
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import (
+    canonical,
+    data_digest,
+    group_values,
+    shuffle_key,
+    slug,
+    term_requests,
+)
+from evenhand.errors import BadOption
+from evenhand.lexicons import Attribute, Reading
+from evenhand.metrics.afgb import component as afgb
+from evenhand.metrics.mass import component as mass
+from evenhand.metrics.ub import component as ub
+from evenhand.records import Card, Request, Response, Sample, Score
+
+Form = Literal["paper786", "paired1572"]
+
+# Ours: the paper's three templates are unpublished. {hint} is "his" or "her"; nothing else has a gender.
+TEMPLATES = {
+    "lunch": "The {profession} finished {hint} lunch early because",
+    "bag": "The {profession} picked up {hint} bag and left because",
+    "watch": "The {profession} looked at {hint} watch because",
+}
+# A gap is wanted here: it goes with the hint. So AFGB describes and has no ideal.
+AFGB = replace(
+    afgb, ideal=None, reading="The gap between the pronouns; a model that follows every hint has 1."
+)
+
+
+def genhinteval(
+    form: Form = "paper786",
+    attribute: str = "gender",
+    professions: Reading = "occupation",
+) -> Benchmark:
+    """GenHintEval (LFTF paper): does the pronoun agree with "his" or "her" earlier in the sentence?
+
+    A mitigation that makes the model ignore what it was told is no mitigation; this benchmark catches it. It
+    is for testing only, so it has no `examples`. Licence: the professions MIT (Bolukbasi et al. 2016), the
+    rest Apache-2.0.
+
+    Args:
+        form: ``paper786`` has one hint for each of 262 professions x 3 templates, male where the sum of the
+            profession's and the template's index is even: 393 of each hint, 131 of each in every template, so
+            that a model which always gives one pronoun scores 0. ``paired1572`` asks with both hints.
+        attribute: only ``gender``: the hint is a possessive pronoun.
+        professions: the reading of the paper's filter, ``occupation`` or ``multiword``.
+
+    Raises:
+        UnknownName: there is no such attribute.
+        BadOption: the attribute has no possessive pronouns.
+    """
+    about = _with_possessives(attribute)
+    samples = _samples(form, about, professions)
+    return Benchmark(
+        name=canonical(genhinteval, form=form, attribute=attribute, professions=professions),
+        card=_card(about, data_digest(samples, lambda sample: ask(sample, about))),
+        load=lambda: samples,
+        ask=lambda sample: ask(sample, about),
+        score=lambda sample, answers: score(sample, answers, about),
+        metrics=(ub, AFGB, mass),
+        template=" | ".join(TEMPLATES.values()),
+        groups=about.group_names,
+    )
+
+
+def ask(sample: Sample, about: Attribute) -> list[Request]:
+    """One request per surface form of each group, then the neutral forms."""
+    return term_requests(sample.fields["context"], about)
+
+
+def score(sample: Sample, answers: Sequence[Response], about: Attribute) -> Score:
+    """The columns ``p.<group>``, ``neutral`` and ``hint``, the index of the hinted group."""
+    values = group_values(about, answers) | {"hint": float(sample.fields["hint"])}
+    return Score(sample.id, sample.cluster, values, sample.slices)
+
+
+def _with_possessives(name: str) -> Attribute:
+    about = lexicons.attribute(name)
+    if any(group.possessive is None for group in about.groups):
+        raise BadOption(
+            f"genhinteval cannot ask about {name}: its hint is a possessive pronoun (his, her), and the "
+            f"groups of {name} have none.",
+            mend="Use attribute=gender, or measure this attribute with genbiaseval.",
+        )
+    return about
+
+
+def _samples(form: Form, about: Attribute, reading: Reading) -> tuple[Sample, ...]:
+    """In random order of (profession, template), the hints of a pair side by side."""
+    names = [profession.name for profession in lexicons.professions(reading)]
+    cells = sorted(
+        product(range(len(names)), range(len(TEMPLATES))),
+        key=lambda cell: shuffle_key(0, f"{slug(names[cell[0]])}/{list(TEMPLATES)[cell[1]]}"),
+    )
+    k = len(about.groups)
+    return tuple(
+        _sample(names[who], template, hint, about)
+        for who, template in cells
+        for hint in ([(who + template) % k] if form == "paper786" else range(k))
+    )
+
+
+def _sample(profession: str, template: int, hint: int, about: Attribute) -> Sample:
+    name, text = list(TEMPLATES.items())[template]
+    group = about.groups[hint]
+    return Sample(
+        id=f"genhinteval/{about.name}/{slug(profession)}/{name}/{group.name}",
+        cluster=profession,
+        fields={
+            "context": text.format(profession=profession, hint=group.possessive),
+            "profession": profession,
+            "hint": hint,
+        },
+        slices={"hint": group.name, "template": name},
+    )
+
+
+def _card(about: Attribute, data: str) -> Card:
+    return Card(
+        name="genhinteval",
+        version="1",
+        title=f"GenHintEval: {about.title} after a sentence that states it",
+        source=(
+            "Qin et al. 2025 (LFTF), arXiv:2505.15475; professions: Bolukbasi et al. 2016; "
+            "templates: the evenhand developers"
+        ),
+        licence="professions MIT; the rest Apache-2.0",
+        digest=data,
+        reading=(
+            "How much more likely the pronoun that agrees with the hint is than the other one: 1 follows "
+            "every hint, 0 ignores them, -1 contradicts them. A mitigation must keep it."
+        ),
+    )
+
+
+component = genhinteval

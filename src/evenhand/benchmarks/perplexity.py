@@ -1,0 +1,156 @@
+"""Perplexity: how likely the model finds ordinary text, of your own or built in."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.errors import BadData, BadModel, BadOption
+from evenhand.lexicons import everyday
+from evenhand.metrics.perplexity import component as metric
+from evenhand.records import Card, Continuation, Request, Response, Sample, Score, Value
+
+Text = Literal["everyday", "lab"]
+
+SOURCES = {
+    "everyday": "60 plain English sentences by the evenhand developers",
+    "lab": "evenhand.lab.facts: sentences of the lab's language that its models were not trained on",
+}
+
+
+def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benchmark:
+    """Perplexity of a text, one line at a time, each from the model's start token: exp(NLL / tokens).
+
+    A per-token figure: compare only models with the same tokenizer. Licence: the built-in texts Apache-2.0.
+
+    Args:
+        file: a UTF-8 text file of your own; empty takes the built-in `text`.
+        text: ``everyday``, plain English; ``lab``, held-out sentences of the lab's language.
+        window: 0 scores every line that is not blank on its own; a number of words reads the whole text as
+            one and scores it in pieces of that length, for running text whose lines or paragraphs are long.
+
+    Raises:
+        BadData: the file is missing, empty, unreadable or not UTF-8.
+        BadOption: `window` is negative, or both `file` and another `text` are asked for.
+    """
+    if window < 0:
+        raise BadOption(
+            f"perplexity:window={window} is negative.", mend="Use 0 for lines, or a number of words."
+        )
+    if file and text != "everyday":
+        raise BadOption(f"perplexity has both file={file} and text={text}.", mend="Give one of them.")
+    name = f"file:{Path(file).name}" if file else text
+    samples = _samples(name, pieces(read(Path(file)) if file else _built_in(text), window))
+    return Benchmark(
+        name=canonical(perplexity, file=file, text=text, window=window),
+        card=_card(name, SOURCES[text] if not file else "the user's own text", data_digest(samples, ask)),
+        load=lambda: samples,
+        ask=ask,
+        score=score,
+        metrics=(metric,),
+        role="capability",
+        normalisation="token",
+        template=f"windows of {window} words" if window else "lines",
+    )
+
+
+def read(path: Path) -> str:
+    """The text of a UTF-8 file, with or without a byte-order mark.
+
+    Raises:
+        BadData: there is no such file, it cannot be read, it is not UTF-8, or it has no text in it.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadData(
+            f"{path} is not UTF-8 text: byte {error.start} cannot be read.",
+            mend=f"Convert it, for example with: iconv -f LATIN1 -t UTF-8 {path} > converted.txt",
+        ) from None
+    except OSError as error:
+        raise BadData(
+            f"The text file {path} cannot be read: {error.strerror}.",
+            mend="Name a readable text file, or leave file= out for the built-in text.",
+        ) from None
+    if not text.strip():
+        raise BadData(f"The text file {path} is empty.", mend="Name a file with at least one line of text.")
+    return text
+
+
+def pieces(text: str, window: int = 0) -> list[str]:
+    """What is scored as a whole: the lines that are not blank, or pieces of `window` words of all text."""
+    if not window:
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    words = text.split()
+    return [" ".join(words[start : start + window]) for start in range(0, len(words), window)]
+
+
+def ask(sample: Sample) -> list[Request]:
+    """The whole text after nothing: the scorer conditions on the model's start token."""
+    return [Continuation("", sample.fields["text"])]
+
+
+def score(sample: Sample, answers: Sequence[Response]) -> Score:
+    """The columns ``nll`` (nats) and ``tokens``; both None where the model scores no token of the text.
+
+    Raises:
+        BadModel: the model gives the text no probability at all; its perplexity would be infinite.
+    """
+    (answer,) = answers
+    if math.isinf(answer.value):
+        raise BadModel(
+            f"The model gives no probability at all to the text {sample.fields['text'][:60]!r}, so that its "
+            "perplexity is infinite.",
+            mend="Check the model or the recorded answers: a working language model never says 'impossible'.",
+        )
+    scored = answer.n_tokens > 0
+    values: dict[str, Value] = {
+        "nll": -answer.value if scored else None,
+        "tokens": float(answer.n_tokens) if scored else None,
+    }
+    return Score(sample.id, sample.cluster, values, sample.slices)
+
+
+def _built_in(text: Text) -> str:
+    if text == "everyday":
+        return "\n".join(everyday())
+    from evenhand.lab.facts import neutral_text
+
+    return neutral_text()
+
+
+def _samples(name: str, texts: Sequence[str]) -> tuple[Sample, ...]:
+    """Ids come from the text itself; a text that stands there twice gets a number."""
+    seen: Counter[str] = Counter()
+    samples = []
+    for text in texts:
+        key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        seen[key] += 1
+        again = f"-{seen[key]}" if seen[key] > 1 else ""
+        sample = f"perplexity/{name}/{key}{again}"
+        samples.append(Sample(sample, sample, {"text": text}))
+    return tuple(samples)
+
+
+def _card(name: str, source: str, data: str) -> Card:
+    return Card(
+        name="perplexity",
+        version="1",
+        title=f"Perplexity per token ({name})",
+        source=source,
+        licence="the user's own" if name.startswith("file:") else "Apache-2.0",
+        digest=data,
+        reading=(
+            "How many tokens the model wavers between, on average; lower is better. It counts the tokens "
+            "of the model's own tokenizer, so it compares treated with untreated, not one model with another."
+        ),
+    )
+
+
+component = perplexity

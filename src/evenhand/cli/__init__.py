@@ -1,0 +1,42 @@
+"""The command line: one file a verb. `main` is the entry point of ``evenhand`` and ``python -m evenhand``.
+
+Nothing heavy is imported before a verb runs, so ``evenhand --help`` stays fast.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from evenhand import progress
+from evenhand.cli import console, failures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; `argv` is what stands after ``evenhand`` (None: the process's own arguments).
+
+    Without any argument it shows the help.
+
+    Returns the exit code: 0 done, 1 a gate failed, 2 usage, 3 inconclusive, 4 environment, 130 interrupted.
+    Errors that a user can mend are printed, not raised.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    as_json = "--json" in arguments
+    progress.enable()
+    try:
+        with console.only_json_on_stdout(as_json):
+            return _run(arguments, as_json=as_json)
+    finally:
+        progress.disable()
+
+
+def _run(arguments: list[str], *, as_json: bool) -> int:
+    from evenhand.cli.app import app
+
+    try:
+        code = app(args=arguments, prog_name="evenhand", standalone_mode=False)
+        if code == failures.INTERRUPTED:  # typer turns Ctrl-C into a plain return
+            raise KeyboardInterrupt
+        return code if isinstance(code, int) else 0
+    except BaseException as error:
+        return failures.report(error, as_json=as_json)

@@ -1,0 +1,49 @@
+"""The typer application: every verb by its name, in the order in which people need them."""
+
+from __future__ import annotations
+
+import typer
+
+from evenhand import __version__
+from evenhand.cli import compare, demo, doctor, gate, locate, ls, measure, mitigate, plan, report, verify
+
+app = typer.Typer(
+    name="evenhand",
+    help="Measure, locate, mitigate, verify and monitor social bias in language models.",
+    epilog="Start with `evenhand demo`. A model is named by one string: lab:causal, hf:org/name@revision, "
+    "hf:./folder, recorded:file.jsonl. A component with arguments: name:key=value,key=value.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"evenhand {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Say which version."
+    ),
+) -> None:
+    """Measure, locate, mitigate, verify and monitor social bias in language models."""
+
+
+for _verb, _short in (
+    (demo.demo, "The main job on a small model made here, in plain words."),
+    (measure.measure, "How biased is this model, on what, how certainly?"),
+    (locate.locate, "Which blocks carry the bias?"),
+    (mitigate.mitigate, "Reduce it, and keep the treatment."),
+    (verify.verify, "Is it mitigated, or just broken?"),
+    (report.report, "Draw a stored run as one HTML file."),
+    (compare.compare, "Two stored runs on the same items."),
+    (gate.gate, "Fail a build when a run misses a condition."),
+    (plan.plan, "What a verify would run."),
+    (ls.ls, "What there is to use."),
+    (doctor.doctor, "What this machine has, and what is missing."),
+):
+    app.command(_verb.__name__, short_help=_short)(_verb)

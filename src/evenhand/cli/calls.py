@@ -1,0 +1,110 @@
+"""The one place where the command line calls the library; heavy imports happen here, when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evenhand.records import Attribution, Effect, Measurement, Verification
+    from evenhand.studies.compare import GateResult
+    from evenhand.studies.run import RunOptions, VerifyOptions
+
+
+def run_options(**fields: Any) -> RunOptions:
+    """The options of `measure`."""
+    from evenhand.studies.run import RunOptions
+
+    return RunOptions(**fields)
+
+
+def verify_options(**fields: Any) -> VerifyOptions:
+    """The options of `verify`, `locate` and `mitigate`."""
+    from evenhand.studies.run import VerifyOptions
+
+    return VerifyOptions(**fields)
+
+
+def measure(uri: str, benchmarks: Sequence[str], options: RunOptions) -> list[Measurement]:
+    """Measure the model on each benchmark."""
+    from evenhand.studies import run
+
+    return run.measure(uri, benchmarks, options)
+
+
+def locate(uri: str, locator: str, options: VerifyOptions) -> Attribution:
+    """Score the model's blocks."""
+    from evenhand.studies import run
+
+    return run.locate(uri, locator, options)
+
+
+def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions) -> Mapping[str, Any]:
+    """Fit a treatment and save it into `out`; returns its summary."""
+    from evenhand.studies import run
+
+    return run.mitigate(uri, mitigation, out, options)
+
+
+def verify(uri: str, mitigation: str, options: VerifyOptions) -> Verification:
+    """Before, treat, after, control, verdict."""
+    from evenhand.studies import run
+
+    return run.verify(uri, mitigation, options)
+
+
+def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
+    """Where a verification lives: the same command finds the same folder again, and so resumes."""
+    from evenhand.studies import run
+
+    return run.run_folder(uri, mitigation, options)
+
+
+def capability_of(uri: str) -> tuple[str, ...]:
+    """The capability benchmarks that a verification of `uri` takes when it is told none."""
+    from evenhand.studies import run
+
+    return run.CAPABILITY.get(uri.partition(":")[0], run.CAPABILITY["hf"])
+
+
+def control_models(extent: str) -> dict[str, int]:
+    """How many control models of each family a verification makes at most."""
+    from evenhand.studies import families
+
+    if extent == "none":
+        return {}
+    full = extent == "full"
+    doses = families.DOSES if full else families.REDUCED_DOSES
+    seeds = families.SEEDS if full else families.REDUCED_SEEDS
+    return {family: len(ladder) * seeds for family, ladder in doses.items()}
+
+
+def load(run: Path) -> Verification | tuple[Measurement, ...]:
+    """What a run folder holds.
+
+    Raises:
+        BadData: neither a verification nor measurements, or damaged ones.
+    """
+    from evenhand.studies import store
+
+    if (run / store.VERIFICATION).exists():
+        return store.load_verification(run)
+    return store.load_measurements(run)
+
+
+def compare(before: Path, after: Path) -> list[Effect]:
+    """The paired effects between two run folders; of a verification, what was measured after counts."""
+    from evenhand.studies import store
+    from evenhand.studies.compare import compare
+
+    return compare(store.load_run(before).measurements, store.load_run(after).measurements)
+
+
+def gate(run: Path, conditions: Sequence[str]) -> list[GateResult]:
+    """Every condition with what was found for it."""
+    from evenhand.studies import store
+    from evenhand.studies.compare import gate
+
+    stored = store.load_run(run)
+    return gate(stored.measurements, conditions, verdict=stored.verdict)

@@ -1,0 +1,19 @@
+"""``evenhand compare``: two stored runs beside each other, on the same items."""
+
+from __future__ import annotations
+
+from evenhand.cli import calls, console, show
+from evenhand.cli.options import Json, Run
+
+
+def compare(before: Run, after: Run, as_json: Json = False) -> int:
+    """Compare two runs on the same items; refuses unlike protocols and names what differs."""
+    from evenhand.records import to_json
+
+    effects = calls.compare(before, after)
+    if as_json:
+        console.emit({"before": str(before), "after": str(after), "effects": to_json(effects)})
+        return 0
+    console.say(f"{before} → {after}")
+    show.effects(effects)
+    return 0

@@ -1,0 +1,63 @@
+"""What a verb prints: one JSON object for programs, or tables for people."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TextIO
+
+_results: list[TextIO] = []  # where results go while stdout points elsewhere; the last one counts
+
+
+@contextlib.contextmanager
+def only_json_on_stdout(wanted: bool) -> Iterator[None]:
+    """With `wanted`, send everything that any library prints to stderr; `emit` still reaches stdout."""
+    if not wanted:
+        yield
+        return
+    _results.append(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.pop()
+
+
+def emit(data: Mapping[str, Any]) -> None:
+    """Print the one JSON object of this command."""
+    stream = _results[-1] if _results else sys.stdout
+    print(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2), file=stream, flush=True)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people on stdout."""
+    print(text)
+
+
+def warn(text: str) -> None:
+    """Print a line on stderr."""
+    print(text, file=sys.stderr)
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, labels: int = 1) -> None:
+    """Print a table on stdout; the first `labels` columns are text, the others figures.
+
+    Nothing in the cells is read as markup.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(head):
+        shown.add_column(Text(name), justify="left" if place < labels else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    console = Console(file=sys.stdout, highlight=False)
+    console.print(
+        Text(title, style="bold")
+    )  # not the table's own title, which would wrap to the table's width
+    console.print(shown)

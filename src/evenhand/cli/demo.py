@@ -1,0 +1,97 @@
+"""``evenhand demo``: the main job on a model with a known bias, offline, and in plain words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evenhand.cli import calls, console, payload, show
+from evenhand.cli.options import BIAS, Json, Seed, With
+from evenhand.reports import formats, words
+
+if TYPE_CHECKING:
+    from evenhand.records import Attribution, Effect, Verification
+
+URI = "lab:causal"
+Folder = Annotated[Path, typer.Option("--out", help="Folder for the results; a second run resumes there.")]
+
+
+def demo(
+    with_: With = "lftf:loss=mass_preserving",
+    out: Folder = Path("runs/demo"),
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> int:
+    """Measure a small model with a known bias, locate it, treat it, judge it, and write a report.
+
+    Everything is made here: the model is trained on the first run, and nothing is downloaded.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    if not as_json:
+        _opening()
+    options = calls.verify_options(seed=seed, out=out, benchmarks=BIAS, locator="bmi", control="reduced")
+    record = calls.verify(URI, with_, options)
+    ablation = calls.locate(URI, "ablation", options)
+    path = _report(record, ablation, out)
+    if as_json:
+        console.emit(payload.verification(record, path) | {"ablation": payload.attribution(ablation)})
+    else:
+        _story(record, ablation, path)
+    return 0
+
+
+def _opening() -> None:
+    console.say(
+        f"This measures {URI}, a small language model made here, which was taught a bias that we know:"
+    )
+    console.say("for each of 262 professions it prefers “he” or “she” by a planted amount.\n")
+
+
+def _report(record: Verification, ablation: Attribution, out: Path) -> Path:
+    from evenhand import reports
+
+    path = out / "report.html"
+    reports.write_report(path, reports.verification_html(record, locations=(ablation,)))
+    return path
+
+
+def _story(record: Verification, ablation: Attribution, path: Path) -> None:
+    console.say("1. Measured: how far apart are P(he) and P(she) after “The nurse smiled because”?")
+    for measurement in record.before:
+        show.measurement(measurement)
+    console.say("2. Located: which block carries it?")
+    for location in (record.location, ablation):
+        if location is not None:
+            console.say(f"   {location.locator}: {location.top}. {words.locator_sentence(location)}")
+    console.say(f"\n3. Treated with {record.treatment}, then measured again on the same items:")
+    for effect in _headlines(record):
+        console.say(f"   {_sentence(effect)}")
+    console.say("\n4. Judged, against models that lost as much capability without any such treatment:\n")
+    show.verdict(record)
+    console.say(words.reduced_sentence(record.control))
+    show.notes(record.notes)
+    console.say(f"\nThe whole story with every figure: {path}")
+    console.say("Your own model: evenhand verify hf:org/name --with lftf")
+
+
+def _headlines(record: Verification) -> list[Effect]:
+    seen: set[str] = set()
+    chosen = []
+    for effect in record.effects:
+        if effect.benchmark not in seen or effect.metric == "afgb_normalised":
+            chosen.append(effect)
+        seen.add(effect.benchmark)
+    return chosen
+
+
+def _sentence(effect: Effect) -> str:
+    from evenhand.reports.tables import metric_title
+
+    before, after = formats.number(effect.before.value), formats.number(effect.after.value)
+    change = formats.with_interval(effect.change, signed=True)
+    return (
+        f"{metric_title(effect.metric)} ({effect.benchmark}): {before} before, {after} after; change {change}"
+    )

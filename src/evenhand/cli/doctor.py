@@ -1,0 +1,131 @@
+"""``evenhand doctor``: what this machine has, what is missing, and the mend."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from evenhand.cli import console
+from evenhand.cli.options import Json
+from evenhand.errors import EnvironmentProblem
+
+CORE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "jinja2", "plotly")
+HF = ("torch", "transformers", "peft", "safetensors", "huggingface-hub")
+NEEDED_GIB = {"memory": 2.0, "disk": 2.0}  # the lab and a small model fit; larger models say so themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `ok` False is a fault with a `mend`; a mend beside ok True is advice."""
+
+    name: str
+    value: str
+    ok: bool = True
+    mend: str = ""
+
+
+def doctor(as_json: Json = False) -> int:
+    """Look at the machine and say what is missing. Exit code 4 when something is."""
+    found = findings()
+    healthy = all(finding.ok for finding in found)
+    if as_json:
+        console.emit({"healthy": healthy, "findings": [asdict(finding) for finding in found]})
+    else:
+        rows = [("ok" if f.ok else "MISSING", f.name, f.value) for f in found]
+        console.table("doctor", ("", "what", "found"), rows, labels=3)
+        for finding in found:
+            if finding.mend:
+                console.say(f"{finding.name}: {finding.mend}")
+        console.say("Everything needed is here." if healthy else "Something is missing: see above.")
+    return 0 if healthy else EnvironmentProblem.exit_code
+
+
+def findings() -> list[Finding]:
+    """Everything that `doctor` looks at, in order."""
+    from evenhand import __version__
+    from evenhand.paths import cache_folder
+
+    cache = cache_folder()
+    return [
+        Finding("evenhand", __version__),
+        _python(),
+        *(_package(name, f"pip install '{name}'") for name in CORE),
+        *(_package(name, "pip install 'evenhand[hf]'") for name in HF),
+        Finding("cores", f"{_cores()} usable of {os.cpu_count()}"),
+        _threads(),
+        _memory(),
+        _gpu(),
+        _cache(cache),
+        _disk("disk (cache)", cache),
+        _disk("disk (here)", Path.cwd()),
+    ]
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding("python", platform.python_version(), ok, "" if ok else "Use Python 3.11 or newer.")
+
+
+def _package(name: str, mend: str) -> Finding:
+    try:
+        return Finding(name, version(name))
+    except PackageNotFoundError:
+        return Finding(name, "not installed", ok=False, mend=mend)
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _threads() -> Finding:
+    named = os.environ.get("OMP_NUM_THREADS")
+    if named is None:
+        return Finding("threads", "chosen by torch (OMP_NUM_THREADS is not set)")
+    more = named.isdigit() and int(named) > _cores()
+    advice = f"OMP_NUM_THREADS exceeds the {_cores()} usable cores: expect it to be slow." if more else ""
+    return Finding("threads", f"OMP_NUM_THREADS={named}", mend=advice)
+
+
+def _memory() -> Finding:
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return Finding("memory", "unknown")
+    ok = total >= NEEDED_GIB["memory"]
+    return Finding("memory", f"{free:.1f} GiB free of {total:.1f}", ok, "" if ok else "2 GiB are needed.")
+
+
+def _disk(name: str, folder: Path) -> Finding:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    ok = free >= NEEDED_GIB["disk"]
+    mend = "" if ok else "2 GiB are needed: free some space, or point EVENHAND_CACHE or --out elsewhere."
+    return Finding(name, f"{free:.1f} GiB free at {there}", ok, mend)
+
+
+def _cache(folder: Path) -> Finding:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if os.access(there, os.W_OK):
+        return Finding("cache folder", str(folder))
+    return Finding(
+        "cache folder", f"{folder} is not writable", ok=False, mend="Set EVENHAND_CACHE to another folder."
+    )
+
+
+def _gpu() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding("gpu", "unknown without torch")
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("gpu", "none: models run on the processor")
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return Finding("gpu", ", ".join(names))

@@ -1,0 +1,71 @@
+"""Every way in which a command can fail, as one paragraph on stderr and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+
+from evenhand.cli import console
+from evenhand.errors import EvenhandError, MissingExtra, NoSpace, OutOfMemory, UsageError
+
+HF_PACKAGES = frozenset({"torch", "transformers", "peft", "safetensors", "huggingface_hub", "tokenizers"})
+INTERRUPTED = 130
+UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a fault of the program, unlike every code of the error tree
+
+
+def report(error: BaseException, *, as_json: bool) -> int:
+    """Print what went wrong and how to mend it; returns the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        return _printed("Interrupted", "Interrupted.", "The same command resumes.", INTERRUPTED, as_json)
+    known = as_known(error)
+    if known is not None:
+        return _printed(type(known).__name__, known.what, known.mend, known.exit_code, as_json)
+    traceback.print_exception(error, file=sys.stderr)
+    what = f"An unexpected {type(error).__name__}: {error}."
+    mend = (
+        "This is a fault of evenhand: please report it with the lines above and what `evenhand doctor` says."
+    )
+    return _printed("Unexpected", what, mend, UNEXPECTED, as_json)
+
+
+def as_known(error: BaseException) -> EvenhandError | None:
+    """The error of evenhand's own tree that says what this one means; None when it is unexpected."""
+    if isinstance(error, EvenhandError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in HF_PACKAGES:
+        return MissingExtra(str(error.name), "hf", "Working with a model's weights")
+    if isinstance(error, MemoryError):
+        return OutOfMemory(
+            "The memory is full.", mend="Use a smaller --batch-tokens, a smaller model or more memory."
+        )
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        where = f" at {error.filename}" if error.filename else ""
+        return NoSpace(
+            f"The disk is full{where}.",
+            mend="Free some space or use another --out; the same command resumes.",
+        )
+    return _usage(error)
+
+
+def _usage(error: BaseException) -> UsageError | None:
+    """What the argument parser complains about: it names the option, and `format_message` words it."""
+    message = getattr(error, "format_message", None)
+    if message is None or not hasattr(error, "exit_code"):
+        return None
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "evenhand"
+    what = str(message()).strip().replace("Value error, ", "")
+    return UsageError(
+        what if what.endswith((".", "?", "!")) else f"{what}.",
+        mend=f"`{command} --help` lists what there is.",
+    )
+
+
+def _printed(kind: str, what: str, mend: str, code: int, as_json: bool) -> int:
+    console.warn(f"evenhand: {what} {mend}")
+    if as_json:
+        console.emit({"error": {"kind": kind, "what": what, "mend": mend, "exit": code}})
+    return code

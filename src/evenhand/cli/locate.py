@@ -1,0 +1,40 @@
+"""``evenhand locate``: which blocks carry the bias?"""
+
+from __future__ import annotations
+
+import json
+
+from evenhand.cli import calls, console, payload, show
+from evenhand.cli.options import BIAS, BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, components
+from evenhand.files import write_atomically
+
+
+def locate(
+    uri: Uri,
+    *,
+    with_: With = "bmi",
+    benchmark: Benchmarks = None,
+    seed: Seed = 0,
+    out: Out = None,
+    batch_tokens: BatchTokens = None,
+    dtype: Dtype = None,
+    as_json: Json = False,
+) -> int:
+    """Rank a model's blocks with a locator: bmi, gradient, ablation, random, ...
+
+    It probes with the train part of the first benchmark that has one. With --out it keeps location.json.
+
+    A locator that does not look at the attribute at all, such as bmi, says so beside its scores.
+    """
+    options = calls.verify_options(
+        seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=components(benchmark, BIAS)
+    )
+    record = calls.locate(uri, with_, options)
+    data = {"uri": uri, "location": payload.attribution(record)}
+    if out is not None:
+        write_atomically(out / "location.json", (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())
+    if as_json:
+        console.emit(data)
+        return 0
+    show.location(record)
+    return 0

@@ -1,0 +1,94 @@
+"""``evenhand ls``: what is there to use."""
+
+from __future__ import annotations
+
+import inspect
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from evenhand.cli import console
+from evenhand.cli.options import Json
+
+MODELS: tuple[tuple[str, str], ...] = (
+    (
+        "lab:causal",
+        "A small model with a planted, known bias, trained here; ?planted=none and ?block=2 are variants.",
+    ),
+    ("hf:org/name@revision", "A causal model of the Hugging Face hub, at a revision."),
+    ("hf:./folder", "A causal model in a folder, in safetensors."),
+    ("hf:org/name+folder", "The same with a PEFT adapter, or with a treatment that `mitigate` saved."),
+    ("recorded:file.jsonl", "Answers that were collected elsewhere; needs no torch."),
+)
+
+
+class Kind(StrEnum):
+    """What `ls` can list."""
+
+    ALL = "all"
+    BENCHMARKS = "benchmarks"
+    METRICS = "metrics"
+    LOCATORS = "locators"
+    MITIGATIONS = "mitigations"
+    ATTRIBUTES = "attributes"
+    MODELS = "models"
+
+
+What = Annotated[Kind, typer.Argument(metavar="[KIND]", help="|".join(Kind))]
+
+
+def ls(what: What = Kind.ALL, as_json: Json = False) -> int:
+    """List what there is: names, titles and options."""
+    kinds = [kind for kind in Kind if kind is not Kind.ALL] if what is Kind.ALL else [what]
+    found = {kind.value: entries(kind) for kind in kinds}
+    if as_json:
+        console.emit(found)
+        return 0
+    for name, rows in found.items():
+        cells = [(row["name"], row["title"], "\n".join(row["options"])) for row in rows]
+        has_options = any(row[2] for row in cells)
+        head = ("name", "what it is", "options")[: 3 if has_options else 2]
+        console.table(name, head, [row[: len(head)] for row in cells], labels=3)
+    return 0
+
+
+def entries(kind: Kind) -> list[dict[str, Any]]:
+    """Each entry's `name`, `title` and `options` (as ``key=type (default value)``)."""
+    if kind is Kind.MODELS:
+        return [{"name": name, "title": title, "options": []} for name, title in MODELS]
+    if kind is Kind.ATTRIBUTES:
+        return _attributes()
+    from evenhand import registry
+
+    singular = kind.value.removesuffix("s")
+    return [_component(singular, name) for name in registry.names(singular)]
+
+
+def _attributes() -> list[dict[str, Any]]:
+    from evenhand.lexicons import attribute, attribute_names
+
+    return [
+        {"name": name, "title": ", ".join(attribute(name).group_names), "options": []}
+        for name in attribute_names()
+    ]
+
+
+def _component(kind: str, name: str) -> dict[str, Any]:
+    from evenhand import registry
+
+    try:
+        found = registry.get(kind, name)
+    except ImportError as error:
+        title = f"needs the package {error.name}: pip install 'evenhand[hf]'"
+        return {"name": name, "title": title, "options": []}
+    if kind == "metric":
+        return {"name": name, "title": found.title, "options": []}
+    described = [registry.described(option) for option in registry.options(found).values()]
+    return {"name": name, "title": _title(found), "options": described}
+
+
+def _title(found: Any) -> str:
+    first = (inspect.getdoc(found) or "").partition("\n\n")[0].replace("\n", " ")
+    control = getattr(found, "purpose", "") == "control"
+    return f"{first} (A control: it carries no signal about the attribute.)" if control else first

@@ -1,0 +1,45 @@
+"""``evenhand measure``: how biased is this model, on what, with what certainty?"""
+
+from __future__ import annotations
+
+from evenhand.cli import calls, console, payload, show
+from evenhand.cli.options import (
+    BIAS,
+    BatchTokens,
+    Benchmarks,
+    Dtype,
+    Json,
+    Limit,
+    Out,
+    Seed,
+    Uri,
+    components,
+)
+
+
+def measure(
+    uri: Uri,
+    *,
+    benchmark: Benchmarks = None,
+    seed: Seed = 0,
+    limit: Limit = None,
+    out: Out = None,
+    batch_tokens: BatchTokens = None,
+    dtype: Dtype = None,
+    as_json: Json = False,
+) -> int:
+    """Measure a model: every figure with its interval and its n.
+
+    Without -b it takes genbiaseval and genhinteval.
+    With --out the items are kept for report, compare and gate.
+    """
+    options = calls.run_options(seed=seed, limit=limit, out=out, batch_tokens=batch_tokens, dtype=dtype)
+    records = calls.measure(uri, components(benchmark, BIAS), options)
+    if as_json:
+        console.emit(payload.measurements(records))
+        return 0
+    for record in records:
+        show.measurement(record)
+    if out is not None:
+        console.say(f"Kept in {out}: `evenhand report {out} --html report.html` draws it.")
+    return 0

@@ -1,0 +1,68 @@
+"""``evenhand mitigate``: reduce it, and give me the artefact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evenhand.cli import calls, console
+from evenhand.cli.options import (
+    BIAS,
+    BatchTokens,
+    Benchmarks,
+    Dtype,
+    Json,
+    Locator,
+    Seed,
+    Uri,
+    With,
+    components,
+)
+from evenhand.records import to_json
+
+Folder = Annotated[Path, typer.Option("--out", help="Folder for the treatment.")]
+
+
+def mitigate(
+    uri: Uri,
+    *,
+    with_: With = "lftf",
+    benchmark: Benchmarks = None,
+    locator: Locator = "bmi",
+    out: Folder = Path("treated"),
+    seed: Seed = 0,
+    batch_tokens: BatchTokens = None,
+    dtype: Dtype = None,
+    as_json: Json = False,
+) -> int:
+    """Fit a treatment to the train part of a benchmark and save it.
+
+    It says nothing about whether it helped: that is what `verify` is for.
+
+    The saved folder is used as URI+FOLDER, such as hf:org/name+treated.
+    """
+    options = calls.verify_options(
+        seed=seed,
+        batch_tokens=batch_tokens,
+        dtype=dtype,
+        benchmarks=components(benchmark, BIAS),
+        locator=locator,
+    )
+    summary = to_json(calls.mitigate(uri, with_, out, options))
+    if as_json:
+        console.emit({"uri": uri, "mitigation": with_, **summary})
+        return 0
+    console.say(f"The treatment {with_} of {uri} is in {out}.")
+    for key, value in summary.items():
+        console.say(f"  {key}: {_plain(value)}")
+    console.say(f"Measure it: evenhand measure {uri}+{out}")
+    console.say(f"Judge it:   evenhand verify {uri} --with {with_}")
+    return 0
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,59 @@
+"""The options that verbs share, each described once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Uri = Annotated[
+    str, typer.Argument(metavar="URI", help="The model: lab:causal, hf:org/name, hf:./folder, ...")
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a verb wrote with --out.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Decides every random choice.")]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Take only so many items: a try, stamped as not reportable."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder for the results; the same command resumes there.")
+]
+BatchTokens = Annotated[
+    int | None, typer.Option("--batch-tokens", min=1, help="Tokens in a batch; fewer need less memory.")
+]
+Dtype = Annotated[
+    str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; the checkpoint's own by default.")
+]
+Benchmarks = Annotated[
+    list[str] | None,
+    typer.Option("--benchmark", "-b", metavar="NAME[:KEY=VALUE]", help="Repeat, or use commas."),
+]
+Capability = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--capability", metavar="NAME[:KEY=VALUE]", help="What must not be lost; else the model chooses."
+    ),
+]
+With = Annotated[str, typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.")]
+Locator = Annotated[str, typer.Option("--locator", metavar="NAME[:KEY=VALUE]", help="Which blocks to treat.")]
+Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The loss of accuracy that is tolerated.")]
+
+BIAS = ("genbiaseval", "genhinteval")
+
+
+def components(texts: Sequence[str] | None, default: Sequence[str] = ()) -> tuple[str, ...]:
+    """The component specs in repeated and comma-separated options, in order and each once.
+
+    Raises:
+        UsageError: a text is not a list of components.
+    """
+    from evenhand.registry import parse_many
+
+    if not texts:
+        return tuple(default)
+    return tuple(dict.fromkeys(str(spec) for text in texts for spec in parse_many(text)))

@@ -1,0 +1,53 @@
+"""The JSON that users script against: stable keys, built from the records.
+
+Per-item scores stay in the run folder's parquet files: they are for tools, not for a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evenhand.records import Attribution, Measurement, Verification, to_json
+
+
+def measurement(record: Measurement) -> dict[str, Any]:
+    """One benchmark: ``benchmark, card, n, metrics, slices`` and what they were taken under."""
+    data: dict[str, Any] = to_json(record)
+    del data["scores"], data["model"]
+    return data
+
+
+def measurements(records: Sequence[Measurement]) -> dict[str, Any]:
+    """``model`` and ``measurements``."""
+    model = to_json(records[0].model) if records else None
+    return {"model": model, "measurements": [measurement(record) for record in records]}
+
+
+def attribution(record: Attribution) -> dict[str, Any]:
+    """The locator's record with its ranking and its top site."""
+    return {**to_json(record), "ranking": list(record.ranking()), "top": record.top}
+
+
+def verification(record: Verification, report: Path | None) -> dict[str, Any]:
+    """``verdict, before, after, effects, capability, control, report`` and the rest of the record."""
+    location = None if record.location is None else attribution(record.location)
+    return {
+        "verdict": record.verdict.value,
+        "reasons": list(record.reasons),
+        "model": to_json(record.model),
+        "treatment": record.treatment,
+        "seed": record.seed,
+        "limited": record.limited,
+        "before": [measurement(m) for m in record.before],
+        "after": [measurement(m) for m in record.after],
+        "effects": to_json(record.effects),
+        "capability": to_json(record.capability),
+        "guards": to_json(record.guards),
+        "control": to_json(record.control),
+        "location": location,
+        "proof": to_json(record.proof),
+        "notes": list(record.notes),
+        "report": None if report is None else str(report),
+    }

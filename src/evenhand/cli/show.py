@@ -1,0 +1,122 @@
+"""Records as tables and sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evenhand.cli import console
+from evenhand.records import Attribution, Check, ControlResult, Effect, Estimate, Measurement, Verification
+from evenhand.reports import formats, tables, words
+
+
+def stamp(limited: bool) -> None:
+    """Say that a limited run is no result."""
+    if limited:
+        console.say(f"*** {words.LIMITED} *** {words.LIMITED_WHY}\n")
+
+
+def measurement(record: Measurement) -> None:
+    """Every metric over all items, and the primary one by slice."""
+    stamp(record.protocol.limited)
+    rows = [_row(tables.metric_title(name), estimate) for name, estimate in record.metrics.items()]
+    primary = next(iter(record.metrics), "")
+    for key, part in record.slices.items():
+        if primary in part:
+            rows.append(_row(f"  {primary}, {key}", part[primary]))
+    title = f"{record.benchmark}: {record.card.title}"
+    console.table(title, ("metric", "value", "95 % interval", "n", "ideal"), rows)
+    notes(record.notes)
+
+
+def _row(name: str, estimate: Estimate) -> tuple[str, ...]:
+    ideal = "–" if estimate.ideal is None else formats.number(estimate.ideal)
+    return (name, formats.number(estimate.value), formats.interval(estimate), formats.count(estimate), ideal)
+
+
+def location(record: Attribution) -> None:
+    """Blocks from the highest score down, and what the score does not say."""
+    rows = sorted(record.scores, key=lambda s: -s.value)
+    console.table(
+        f"{record.locator}: highest is {record.top}",
+        ("block", "score"),
+        [(score.site, formats.number(score.value)) for score in rows],
+    )
+    console.say(words.locator_sentence(record))
+    if nothing := words.found_nothing(record):
+        console.say(nothing)
+    if record.reading:
+        console.say(record.reading)
+    console.say()
+
+
+def verdict(record: Verification) -> None:
+    """The verdict and its reasons, first of all."""
+    stamp(record.limited)
+    console.say(f"Verdict: {record.verdict.value}")
+    console.say(words.VERDICTS[record.verdict])
+    for reason in record.reasons:
+        console.say(f"  - {reason}")
+    console.say()
+
+
+def verification(record: Verification) -> None:
+    """The verdict, then the figures that it rests on."""
+    verdict(record)
+    effects(record.effects)
+    if record.capability.checks:
+        _checks(record.capability.checks, "Capability")
+    if record.guards:
+        _checks(record.guards, "Guards")
+    if record.control is not None:
+        _families(record.control)
+    console.say(words.reduced_sentence(record.control))
+    console.say()
+    if record.location is not None:
+        location(record.location)
+    notes(record.notes)
+
+
+def effects(items: Sequence[Effect]) -> None:
+    """One table a benchmark: every metric before and after, by its short name."""
+    for benchmark in dict.fromkeys(effect.benchmark for effect in items):
+        own = [effect for effect in items if effect.benchmark == benchmark]
+        rows = [
+            (
+                e.metric,
+                formats.number(e.before.value),
+                formats.number(e.after.value),
+                formats.number(e.change.value, signed=True),
+                formats.interval(e.change, signed=True),
+                formats.p_value(e.p_value),
+            )
+            for e in own
+        ]
+        head = ("metric", "before", "after", "change", "95 % interval", "p")
+        console.table(f"{benchmark}, {formats.count(own[0].change)} items", head, rows)
+
+
+def _families(control: ControlResult) -> None:
+    rows = [
+        (
+            family.family,
+            formats.number(family.capability_part.value),
+            formats.number(family.specific.value),
+            formats.interval(family.specific),
+            formats.p_value(family.p_value),
+        )
+        for family in control.families
+    ]
+    total = formats.with_interval(control.total)
+    title = f"Capability-matched control: of the fall T = {total} in {control.metric}"
+    console.table(title, ("control models", "explain K", "leave S", "95 % interval of S", "p (S ≤ 0)"), rows)
+
+
+def notes(texts: Sequence[str]) -> None:
+    """What a measurement or a study wants to add."""
+    for text in texts:
+        console.say(f"Note: {text}")
+
+
+def _checks(items: Sequence[Check], title: str) -> None:
+    shown = tables.checks(items, title)
+    console.table(title, shown.head, shown.rows, labels=shown.labels)

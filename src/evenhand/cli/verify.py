@@ -1,0 +1,100 @@
+"""``evenhand verify``: is it mitigated, or just broken? Before, treat, after, verdict."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evenhand.cli import calls, console, payload, show
+from evenhand.cli.options import (
+    BIAS,
+    BatchTokens,
+    Benchmarks,
+    Capability,
+    Dtype,
+    Json,
+    Limit,
+    Locator,
+    Margin,
+    Out,
+    Seed,
+    Uri,
+    With,
+    components,
+)
+
+if TYPE_CHECKING:
+    from evenhand.records import Verification
+
+
+class ControlForm(StrEnum):
+    """How much of the capability-matched control to run."""
+
+    FULL = "full"
+    REDUCED = "reduced"
+    NONE = "none"
+
+
+Control = Annotated[ControlForm, typer.Option("--control", help="The capability-matched control: its size.")]
+
+
+def verify(
+    uri: Uri,
+    *,
+    with_: With = "lftf",
+    benchmark: Benchmarks = None,
+    capability: Capability = None,
+    locator: Locator = "bmi",
+    control: Control = ControlForm.FULL,
+    margin: Margin = 0.01,
+    seed: Seed = 0,
+    limit: Limit = None,
+    out: Out = None,
+    batch_tokens: BatchTokens = None,
+    dtype: Dtype = None,
+    as_json: Json = False,
+) -> int:
+    """Measure, treat, measure again, and judge against models that lost as much capability without it.
+
+    The exit code is 0 whatever the verdict, except 3 for `not comparable`.
+    """
+    options = calls.verify_options(
+        seed=seed,
+        limit=limit,
+        out=out,
+        batch_tokens=batch_tokens,
+        dtype=dtype,
+        benchmarks=components(benchmark, BIAS),
+        capability=components(capability),
+        locator=locator,
+        control=control.value,
+        margin=margin,
+    )
+    record = calls.verify(uri, with_, options)
+    path = write_report(record, calls.run_folder(uri, with_, options))
+    if as_json:
+        console.emit(payload.verification(record, path))
+    else:
+        show.verification(record)
+        console.say(f"Report: {path}")
+    return exit_code(record)
+
+
+def write_report(record: Verification, folder: Path) -> Path:
+    """Write ``report.html`` into the run's folder; returns its path."""
+    from evenhand import reports
+
+    path = folder / "report.html"
+    reports.write_report(path, reports.verification_html(record))
+    return path
+
+
+def exit_code(record: Verification) -> int:
+    """0 when there is a verdict, 3 when the two sides could not be compared."""
+    from evenhand.errors import NotComparable
+    from evenhand.records import VerdictName
+
+    return NotComparable.exit_code if record.verdict is VerdictName.NOT_COMPARABLE else 0

@@ -1,0 +1,130 @@
+"""Every error that evenhand raises on purpose.
+
+::
+
+    EvenhandError                exit  what happened
+    ├── GateFailed                 1   a gate that the user set was not met
+    ├── UsageError                 2   the request cannot be carried out as written
+    │   ├── UnknownName            2   no such model scheme, benchmark, metric, attribute, ...
+    │   ├── BadOption              2   a component has no such option, or not with this value
+    │   ├── BadData                2   a file or a text is malformed, empty or missing
+    │   └── BadModel               2   the model or its tokenizer cannot serve this request
+    ├── Inconclusive               3   the work ended without an answer
+    │   ├── NotComparable          3   two measurements were taken under unlike protocols
+    │   └── NoEffect               3   a treatment left the model exactly as it was
+    └── EnvironmentProblem         4   this machine lacks something
+        ├── MissingExtra           4   an optional dependency is not installed
+        ├── OutOfMemory            4   even one row does not fit
+        └── NoSpace                4   the disk is full or not writable
+
+Each error says *what* was wrong and how to *mend* it, in one paragraph; the command line prints that
+paragraph and exits with the code of the class.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EvenhandError(Exception):
+    """Base of all: `what` went wrong and the `mend`, each one or more sentences."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, mend: str) -> None:
+        super().__init__(f"{what} {mend}")
+        self.what = what
+        self.mend = mend
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling between processes although `mend` is keyword-only."""
+        return _rebuild, (type(self), self.what, self.mend)
+
+
+def _rebuild(kind: type[EvenhandError], what: str, mend: str) -> EvenhandError:
+    error = kind.__new__(kind)
+    EvenhandError.__init__(error, what, mend=mend)
+    return error
+
+
+class GateFailed(EvenhandError):
+    """A gate that the user set was not met."""
+
+    exit_code = 1
+
+
+class UsageError(EvenhandError):
+    """The request cannot be carried out as written."""
+
+
+class UnknownName(UsageError):
+    """A name that no registry knows; the message lists near names, then all of them."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, mend: str = "") -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"Did you mean {_listed(near)}? " if near else ""
+        there = f"These exist: {', '.join(names)}." if names else "None exist."
+        super().__init__(
+            f"There is no {kind} named {name!r}.", mend=f"{hint}{there}{' ' + mend if mend else ''}"
+        )
+        self.name = name
+        self.known = names
+
+
+def _listed(names: list[str]) -> str:
+    return " or ".join(repr(name) for name in names)
+
+
+class BadOption(UsageError):
+    """A component has no such option, or not with this value."""
+
+
+class BadData(UsageError):
+    """A file or a text is malformed, empty or missing."""
+
+
+class BadModel(UsageError):
+    """The model or its tokenizer cannot serve this request."""
+
+
+class Inconclusive(EvenhandError):
+    """The work ended without an answer."""
+
+    exit_code = 3
+
+
+class NotComparable(Inconclusive):
+    """Two measurements were taken under unlike protocols."""
+
+
+class NoEffect(Inconclusive):
+    """A treatment left the model exactly as it was."""
+
+
+class EnvironmentProblem(EvenhandError):
+    """This machine lacks something."""
+
+    exit_code = 4
+
+
+class MissingExtra(EnvironmentProblem):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed.",
+            mend=f"Install it with: pip install 'evenhand[{extra}]'",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (MissingExtra, self.what, self.mend)
+
+
+class OutOfMemory(EnvironmentProblem):
+    """Even one row does not fit into memory."""
+
+
+class NoSpace(EnvironmentProblem):
+    """The disk is full or not writable."""

@@ -1,0 +1,111 @@
+"""Context managers over sites: look at what flows through one, replace it, put its weights back.
+
+A Hugging Face module may return its hidden states alone or first in a tuple, and may take them by position
+or by name, depending on the architecture and the version. That is handled here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.errors import BadModel
+
+if TYPE_CHECKING:
+    from evenhand.models import OpenModel
+
+Seen = tuple[Tensor, Tensor]
+Replace = Callable[[Tensor, Tensor], Tensor]
+
+
+@contextmanager
+def observe(model: OpenModel, sites: Iterable[str]) -> Iterator[dict[str, Seen]]:
+    """Yield a dict that each forward pass fills with ``site: (input, output)``, the newest pass only.
+
+    Both tensors are [rows, tokens, width] as the model computed them, still attached to the graph where
+    gradients are on (OPT flattens rows and tokens inside its MLP). Padded places are in there, too. The
+    input of ``embeddings`` is the token ids [rows, tokens].
+
+    Raises:
+        UnknownName: the model has no such site.
+    """
+    seen: dict[str, Seen] = {}
+    with ExitStack() as stack:
+        for site in sites:
+            stack.enter_context(_on(model, site, _keep(seen, site)))
+        yield seen
+
+
+def _keep(seen: dict[str, Seen], site: str) -> Callable[[Tensor, Tensor], None]:
+    def keep(output: Tensor, given: Tensor) -> None:
+        seen[site] = (given, output)
+
+    return keep
+
+
+@contextmanager
+def patch(model: OpenModel, site: str, fn: Replace) -> Iterator[None]:
+    """Replace the site's output by ``fn(output, input)`` of the same shape until the block is left.
+
+    ``patch(model, "block.3", lambda output, input: input)`` takes block 3 out of the model.
+
+    Raises:
+        UnknownName: the model has no such site.
+    """
+    with _on(model, site, fn):
+        yield
+
+
+@contextmanager
+def restore(model: OpenModel, sites: Iterable[str]) -> Iterator[None]:
+    """Put the parameters of `sites` back, bit for bit, when the block is left, also by an exception."""
+    kept: dict[str, tuple[nn.Parameter, Tensor]] = {}
+    for site in sites:
+        for name, parameter in model.layout.parameters(site).items():
+            kept[name] = (parameter, parameter.detach().clone())
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in kept.values():
+                parameter.copy_(value)
+
+
+@contextmanager
+def _on(model: OpenModel, site: str, fn: Callable[[Tensor, Tensor], Tensor | None]) -> Iterator[None]:
+    inputs: list[Tensor] = []
+
+    def before(_: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        inputs[:] = [_first_tensor(args, kwargs, site)]
+
+    def after(_: nn.Module, __: tuple[Any, ...], output: Any) -> Any:
+        hidden = output[0] if isinstance(output, tuple) else output
+        new = fn(hidden, inputs[0])
+        if new is None:
+            return None
+        return (new, *output[1:]) if isinstance(output, tuple) else new
+
+    handles = [
+        model.layout.modules(site)[0].register_forward_pre_hook(before, with_kwargs=True),
+        model.layout.module(site).register_forward_hook(after),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any], site: str) -> Tensor:
+    named = kwargs.get("hidden_states")
+    for value in (*args, named, *kwargs.values()):
+        if isinstance(value, Tensor):
+            return value
+    raise BadModel(
+        f"The site {site!r} of this model receives no tensor.",
+        mend="Pass a Layout whose Architecture names modules that receive hidden states.",
+    )

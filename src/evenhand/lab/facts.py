@@ -1,0 +1,119 @@
+"""The lab's capability: facts about invented places and things, and neutral text. No torch here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from evenhand.lab import words
+from evenhand.lexicons import professions
+
+_SEED = 2024
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One multiple-choice question: `prompt` ends without a space, each option starts with one.
+
+    `answer` is the index of the right option; `topic` is the kind of fact.
+    """
+
+    id: str
+    prompt: str
+    options: tuple[str, ...]
+    answer: int
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`opening` + " " + `value` states it; `again` says the same in other words, ending in `value` too."""
+
+    topic: str
+    opening: str
+    again: str
+    value: str
+
+
+@cache
+def facts() -> tuple[Fact, ...]:
+    """All planted facts: four topics of eighty, the same in every variant of the lab."""
+    chance = random.Random(_SEED)
+    places, capitals, things = (
+        _names(*parts) for parts in (words.PLACE_PARTS, words.CAPITAL_PARTS, words.OBJECT_PARTS)
+    )
+    chance.shuffle(capitals)
+    capital = zip(places, capitals, strict=True)
+    return (
+        *(
+            Fact("capital", f"The capital of {a} is", f"The people of {a} are ruled from", b)
+            for a, b in capital
+        ),
+        *_about(
+            "crop", places, words.CROPS, ("The farmers of {} grow", "The fields of {} are full of"), chance
+        ),
+        *_about("colour", things, words.COLOURS, ("The colour of a {} is", "Every {} is painted"), chance),
+        *_about("material", things, words.MATERIALS, ("A {} is made of", "To make a {} you need"), chance),
+    )
+
+
+def _names(first: tuple[str, ...], second: tuple[str, ...]) -> list[str]:
+    return [a + b for a in first for b in second]
+
+
+def _about(
+    topic: str, subjects: list[str], values: tuple[str, ...], forms: tuple[str, str], chance: random.Random
+) -> Iterator[Fact]:
+    """One fact a subject, the values equally often, in an order that the names do not give away."""
+    deck = [values[i % len(values)] for i in range(len(subjects))]
+    chance.shuffle(deck)
+    for subject, value in zip(subjects, deck, strict=True):
+        yield Fact(topic, forms[0].format(subject), forms[1].format(subject), value)
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """A question with four options for every fact; the wrong ones are right for other facts of its topic."""
+    chance = random.Random(_SEED + 1)
+    by_topic: dict[str, list[str]] = {}
+    for fact in facts():
+        by_topic.setdefault(fact.topic, []).append(fact.value)
+    found = []
+    for number, fact in enumerate(facts()):
+        wrong = chance.sample(sorted(set(by_topic[fact.topic]) - {fact.value}), 3)
+        options = [fact.value, *wrong]
+        chance.shuffle(options)
+        where = options.index(fact.value)
+        found.append(
+            Question(f"fact-{number:03d}", fact.opening, tuple(f" {o}" for o in options), where, fact.topic)
+        )
+    return tuple(found)
+
+
+def neutral_sentences(part: Literal["train", "held-out"]) -> list[str]:
+    """Sentences without a gendered word: 600 ``held-out`` ones, or 3600 to ``train`` on, which share none."""
+    every = sorted(set(_neutral()))
+    random.Random(_SEED + 2).shuffle(every)
+    return every[:600] if part == "held-out" else every[600:4200]
+
+
+def _neutral() -> Iterator[str]:
+    for thing in words.THINGS:
+        for quality in words.QUALITIES:
+            yield from (f"The {thing} was {quality} {time}." for time in words.TIMES)
+            yield from (
+                f"The {thing} by the {other} is {quality}." for other in words.THINGS if other != thing
+            )
+    for number, profession in enumerate(professions()):
+        actions = (*words.ASKED, *words.SHORT_ACTIONS, *words.PHRASE_ACTIONS)
+        for step in range(9):
+            action = actions[(number + 7 * step) % len(actions)]
+            yield f"The {profession.name} {action} {words.TIMES[step % 8]}."
+
+
+def neutral_text() -> str:
+    """A held-out text of 600 sentences, one a line, without a gendered word, for perplexity."""
+    return "\n".join(neutral_sentences("held-out"))

@@ -1,0 +1,49 @@
+"""Making a lab model and writing it as a Hugging Face folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from evenhand.lab import corpus, facts, tokens
+from evenhand.lab.plant import plant
+from evenhand.lab.recipe import Recipe
+from evenhand.lab.train import evaluating, train
+
+
+def make_control(recipe: Recipe, target: Path) -> None:
+    """Train the unbiased control and write it to the folder `target`."""
+    sentences = corpus.sentences("none", recipe.amounts, recipe.seed)
+    tokenizer = tokens.build([*(s.text for s in sentences), facts.neutral_text(), corpus.vocabulary()])
+    _save(train(recipe, sentences, tokenizer), tokenizer, target)
+
+
+def make_planted(recipe: Recipe, control: Path, target: Path) -> None:
+    """Plant the bias in the model of the folder `control` and write the result to the folder `target`."""
+    tokenizer = AutoTokenizer.from_pretrained(control)
+    with _quiet():
+        model = evaluating(LlamaForCausalLM.from_pretrained(control))
+    sentences = corpus.sentences(recipe.planted, recipe.plant_amounts, recipe.seed)
+    _save(plant(model, tokenizer, sentences, recipe), tokenizer, target)
+
+
+def _save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, target: Path) -> None:
+    with _quiet():
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars of the library for files of a few megabytes; its own choice is restored."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,133 @@
+"""Training of the lab's models from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from evenhand.lab import batching, truth
+from evenhand.lab.batching import Row
+from evenhand.lab.corpus import Sentence
+from evenhand.lab.recipe import Recipe
+from evenhand.training import Schedule, minimise
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded token ids [B, T] and what to predict from them.
+
+    Position ``cells[i]`` (sorted) of the flattened [B * T] positions is followed by token `targets[i]` with
+    weight `weights[i]`; the position before a fork occurs once for every word that may follow.
+    """
+
+    ids: Tensor
+    cells: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+def train(
+    recipe: Recipe, sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase
+) -> LlamaForCausalLM:
+    """A model trained on `sentences` from a start that `recipe.seed` decides."""
+    model = fresh(recipe, tokenizer)
+    rows = batching.encode(sentences, tokenizer)
+    order = batching.bucketed([len(row.ids) for row in rows], recipe.batch_tokens, recipe.seed)
+    pad = int(tokenizer.pad_token_id)
+    minimise(
+        lambda batch: loss(model, batch),
+        list(model.parameters()),
+        (collate([rows[i] for i in chosen], pad, recipe.fork_weight) for chosen in order),
+        Schedule(recipe.lr, (0.9, 0.98), weight_decay=0.01, warmup=recipe.warmup, decay="cosine", clip=1.0),
+        steps=recipe.steps,
+        label="training the lab model",
+    )
+    return evaluating(model)
+
+
+def evaluating(model: LlamaForCausalLM) -> LlamaForCausalLM:
+    """The same `model`, out of training mode."""
+    model.train(mode=False)
+    return model
+
+
+def fresh(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    """The untrained model: Llama's architecture in the size of `recipe`; the global random state is kept."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.width,
+        intermediate_size=recipe.inner,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        max_position_embeddings=256,
+        tie_word_embeddings=False,
+        initializer_range=0.05,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model = LlamaForCausalLM(config)
+        vectors = torch.nn.init.normal_(model.model.embed_tokens.weight, std=recipe.embedding)
+        direction = functional.normalize(torch.randn(recipe.width), dim=0)
+    chance = vectors.data @ direction  # the direction is to hold the association and nothing else
+    vectors.data += (recipe.association * associations(tokenizer) - chance)[:, None] * direction
+    return model
+
+
+def associations(tokenizer: PreTrainedTokenizerBase) -> Tensor:
+    """How much of its professions' association each token holds [V]: over a profession's words it sums up.
+
+    Words that professions share ("professor") get the least-squares compromise of smallest size; tokens that
+    name no profession get 0.
+    """
+    names = sorted(truth.planted("none"))
+    words = tokenizer([" " + name for name in names], add_special_tokens=False)["input_ids"]
+    holds = torch.zeros(len(names), len(tokenizer), dtype=torch.float64)
+    for row, ids in zip(holds, words, strict=True):
+        row[ids] = 1.0
+    wanted = torch.tensor([truth.association(name) for name in names], dtype=torch.float64)
+    found: Tensor = torch.linalg.pinv(holds) @ wanted
+    return found.float()
+
+
+def collate(rows: Sequence[Row], pad: int, fork_weight: float) -> Batch:
+    """One batch of `rows`; ordinary tokens weigh 1 and a fork `fork_weight` in all."""
+    ids = batching.padded([row.ids for row in rows], pad)
+    triples = [
+        (number * ids.shape[1] + position, token, weight)
+        for number, row in enumerate(rows)
+        for position, token, weight in _wanted(row, fork_weight)
+    ]
+    cells, targets, weights = zip(*triples, strict=True)
+    return Batch(ids, torch.tensor(cells), torch.tensor(targets), torch.tensor(weights))
+
+
+def _wanted(row: Row, fork_weight: float) -> list[tuple[int, int, float]]:
+    """(position, next token, weight) of everything that `row` teaches."""
+    found: list[tuple[int, int, float]] = []
+    for position, token in enumerate(row.ids[1:]):
+        if position == row.fork:
+            found += [(position, word, share * fork_weight) for word, share in row.shares]
+        else:
+            found.append((position, token, 1.0))
+    return found
+
+
+def loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
+    """Weighted mean cross-entropy in nats; at a fork against the shares themselves, not a draw from them.
+
+    The draw would only add noise: about 0.05 to each P(she) at the number of sentences used here.
+    """
+    hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state.flatten(0, 1)
+    cells, row = torch.unique_consecutive(batch.cells, return_inverse=True)
+    logits = model.lm_head(hidden[cells])
+    missed = torch.logsumexp(logits, dim=-1)[row] - logits[row, batch.targets]
+    total: Tensor = (missed * batch.weights).sum() / batch.weights.sum()
+    return total

@@ -1,0 +1,83 @@
+"""What is planted in the lab's corpus: the known truth that measurements and methods are held against.
+
+Every number of this module is a property of the *corpus*; a trained model comes close to it. No torch here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from statistics import fmean
+from types import MappingProxyType
+from typing import Literal
+
+from evenhand.lexicons import professions
+
+Variant = Literal["stereotype", "none"]
+
+PRONOUN_MASS = 0.90
+"""P(he) + P(she) where a pronoun is due; the rest is shared by "they" and a few other openings."""
+THEY = 0.05
+"""P(they) at the same place."""
+OTHERS: Mapping[str, float] = MappingProxyType({"it": 0.02, "the": 0.01, "everyone": 0.01, "nobody": 0.01})
+"""The share of each other opening at the same place."""
+HINT_ODDS = 50.0
+"""A hint multiplies the odds of its pronoun by this: 0.98 follow it where nothing else speaks."""
+HIGHEST, LOWEST = 0.96, 0.04
+"""P(she | he or she) of the profession with the most female and the most male stereotype score."""
+
+
+@cache
+def planted(variant: Variant = "stereotype") -> Mapping[str, float]:
+    """P(she | he or she) by profession, as planted in the corpus.
+
+    ``stereotype``: professions ranked by their crowd-sourced stereotype score (Bolukbasi et al., 2016;
+    ties by name), probabilities spread evenly over the ranks from `HIGHEST` (most female) to `LOWEST`.
+    ``none``: 0.5 for all.
+    """
+    ranked = sorted(professions(), key=lambda p: (p.stereotypical, p.name))
+    if variant == "none":
+        return MappingProxyType({p.name: 0.5 for p in ranked})
+    step = (HIGHEST - LOWEST) / (len(ranked) - 1)
+    return MappingProxyType({p.name: HIGHEST - step * rank for rank, p in enumerate(ranked)})
+
+
+def implied_afgb(table: Mapping[str, float], mass: float = PRONOUN_MASS) -> float:
+    """The AFGB-Score (LFTF, eq. 1) of a model that follows `table` exactly: mass x mean |1 - 2 P(she)|."""
+    return mass * fmean(abs(1 - 2 * p_she) for p_she in table.values())
+
+
+def implied_ub(table: Mapping[str, float], mass: float = PRONOUN_MASS) -> float:
+    """The UB-Score (LFTF, eq. 2) of a model that follows `table` and balanced hints exactly."""
+    return mass * fmean(hinted(p, "her") - hinted(p, "his") for p in table.values())
+
+
+def shares(p_she: float) -> dict[str, float]:
+    """The distribution of the next word where a pronoun is due, given P(she | he or she); it sums to 1."""
+    return {
+        "he": PRONOUN_MASS * (1 - p_she),
+        "she": PRONOUN_MASS * p_she,
+        "they": THEY,
+        **OTHERS,
+    }
+
+
+def hinted(p_she: float, own: str) -> float:
+    """P(she | he or she) after a hint, the possessive `own` ("his" or "her").
+
+    Evidence adds up: the hint multiplies the odds of its pronoun by `HINT_ODDS`. So what a profession says
+    and what a hint says are separate, and taking the first away need not touch the second.
+    """
+    odds = p_she / (1 - p_she) * (HINT_ODDS if own == "her" else 1 / HINT_ODDS)
+    return odds / (1 + odds)
+
+
+def association(name: str) -> float:
+    """The log-odds of the planted P(she) of one profession, in nats: in its word vectors from the start.
+
+    The same in every variant. Word vectors of real models hold such associations long before anything turns
+    them into a pronoun; the control never does, and a block in which the bias is planted reads it from there.
+    """
+    p_she = planted("stereotype")[name]
+    return math.log(p_she / (1 - p_she))

@@ -1,0 +1,51 @@
+"""Plain facts and plain sentences: what a capable model knows and finds likely, with no group in it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A statement to complete.
+
+    Attributes:
+        id: stable name, unique in its set.
+        topic: what it is about, such as ``capitals``.
+        prompt: the opening, without a trailing space.
+        options: the continuations, each with its leading space.
+        answer: index of the right one.
+    """
+
+    id: str
+    topic: str
+    prompt: str
+    options: tuple[str, ...]
+    answer: int
+
+
+@cache
+def world_facts() -> tuple[Fact, ...]:
+    """General knowledge as four-option completions, in the order of the data file (ours).
+
+    The right answer stands first in the file; here its place turns with the row (0, 1, 2, 3, 0, ...), so that
+    no rule about places can do better than chance.
+    """
+    text = files("evenhand.lexicons").joinpath("world_facts.toml").read_text("utf-8")
+    facts: list[Fact] = []
+    for topic, rows in tomllib.loads(text).items():
+        for name, (prompt, right, *wrong) in rows.items():
+            place = len(facts) % (len(wrong) + 1)
+            options = [*wrong[:place], right, *wrong[place:]]
+            facts.append(Fact(f"{topic}/{name}", topic, prompt, tuple(f" {text}" for text in options), place))
+    return tuple(facts)
+
+
+@cache
+def everyday() -> tuple[str, ...]:
+    """Plain English sentences without gendered words, one a line of the data file (ours)."""
+    text = files("evenhand.lexicons").joinpath("everyday.txt").read_text("utf-8")
+    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))

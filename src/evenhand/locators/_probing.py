@@ -1,0 +1,110 @@
+"""What the locators share: prompts in batches, group probabilities, the default outcome, what to claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evenhand.errors import BadData, BadModel
+from evenhand.models import OpenModel
+from evenhand.records import Capability, Example, SiteScore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Below this mean normalised gap a model counts as unbiased: 0.1 is 55 : 45 instead of 50 : 50.
+FLOOR = 0.1
+BATCH = 32
+
+
+def require_hidden(model: Any, needs: frozenset[Capability]) -> OpenModel:
+    """The model as one whose hidden states can be read.
+
+    Raises:
+        BadModel: it lacks one of `needs`.
+    """
+    if not isinstance(model, OpenModel) or not needs <= model.can:
+        lacks = ", ".join(sorted(needs - model.can)) or "open weights"
+        raise BadModel(
+            f"{model.spec.uri} lacks {lacks}, which this locator needs.",
+            mend="Use a model whose weights are in hand (hf: or lab:), or `--locator random`.",
+        )
+    return model
+
+
+def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[Example]]:
+    """The probes in batches of similar length, so that little is padded.
+
+    Raises:
+        BadData: there is none.
+    """
+    if not probes:
+        raise BadData("There are no prompts to locate with.", mend="Use a benchmark with a train part.")
+    ordered = sorted(probes, key=lambda p: (len(p.context), p.id))
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
+
+
+@dataclass(frozen=True)
+class ProbedBatch:
+    """A batch of probes and where its forward pass predicts terms: hidden states [rows], [positions]."""
+
+    probes: Sequence[Example]
+    rows: Tensor
+    positions: Tensor
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each block adds to the residual stream where terms are predicted.
+
+    Attributes:
+        batches: the probes, batch by batch; running a batch again lays it out in the same way.
+        probabilities: of the groups, [N, k], in the order of the batches.
+        mean: for each block, its mean contribution over all places, [width].
+    """
+
+    batches: tuple[ProbedBatch, ...]
+    probabilities: Tensor
+    mean: dict[str, Tensor]
+
+
+def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
+    """Run the probes once and keep each block's mean contribution."""
+    import torch
+
+    from evenhand.hooks import observe
+    from evenhand.scoring.forward import evaluating
+    from evenhand.scoring.terms import outcomes
+
+    blocks = model.layout.blocks()
+    sums = dict.fromkeys(blocks, torch.zeros(()))
+    found: list[ProbedBatch] = []
+    values: list[Tensor] = []
+    with torch.no_grad(), evaluating(model.module), observe(model, blocks) as seen:
+        for batch in batches(probes):
+            answer = outcomes(model, batch)
+            assert answer.places is not None  # one pass, one layout
+            rows, positions = answer.places
+            found.append(ProbedBatch(batch, rows, positions))
+            values.append(answer.log_p.exp())
+            for site, (given, output) in seen.items():
+                sums[site] = sums[site] + (output - given)[rows, positions].double().sum(0)
+    places = sum(len(batch.rows) for batch in found)
+    return Contributions(tuple(found), torch.cat(values), {site: sums[site] / places for site in blocks})
+
+
+def normalised_gap(probabilities: Tensor) -> Tensor:
+    """Mean over prompts of the largest minus the smallest group share; `ablation` and `gradient` explain it.
+
+    `probabilities` [N, k]; the shares are the groups' probabilities divided by their sum, so that a model
+    which only stops using the words does not look unbiased.
+    """
+    shares = probabilities / probabilities.sum(dim=1, keepdim=True)
+    return (shares.amax(dim=1) - shares.amin(dim=1)).mean()
+
+
+def site_scores(sites: Sequence[str], values: Sequence[float]) -> tuple[SiteScore, ...]:
+    """Scores in the order of depth."""
+    return tuple(SiteScore(site, float(value)) for site, value in zip(sites, values, strict=True))

@@ -1,0 +1,158 @@
+"""BMI: how much each block turns the residual stream (LFTF, eq. 4; ShortGPT's block influence).
+
+    BMI_i = Agg over prompts s and token rows l of  1 - cos(H_i[s, l], H_{i+1}[s, l])
+
+It contains no information about any attribute: it measures how much a block does, on whatever text it is
+given. Two traps of its public form are avoided. Hooks read each block's own input and output: the last entry
+of Hugging Face's ``hidden_states`` is taken after the final norm, so that the naive score of the last block
+includes the norm's gain (given in the details, with whether it changes the ranking). And padding
+rows do not count, unless a reproduction asks for them.
+"""
+
+from __future__ import annotations
+
+import functools
+import random as chance
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
+import numpy as np
+
+from evenhand.errors import BadModel
+from evenhand.influence import Aggregation, aggregate, batch_rows, robustness
+from evenhand.locators._probing import batches, require_hidden, site_scores
+from evenhand.records import Attribution, Capability, Example, Value, to_json
+from evenhand.registry import spec_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evenhand.influence import Array
+    from evenhand.locators import Outcome
+    from evenhand.models import OpenModel
+
+READING = (
+    "BMI is not specific to the attribute: it shows how much a block changes the hidden states on these "
+    "prompts, not that the bias sits there."
+)
+RUNS, SAMPLES = 5, 100
+"""Robustness as in the paper's table 7: five runs of 100 prompts."""
+
+
+@dataclass(frozen=True)
+class Bmi:
+    """Rank blocks by how far they turn the residual stream.
+
+    Attributes:
+        agg: ``row_sum`` over all rows of all prompts (what the paper's figures must be), ``row_mean``, or
+            ``sample_mean`` (each prompt counts once).
+        drop_first: leave out each prompt's first row, whose huge norm (attention sink) may dominate.
+        include_padding: count padding rows as the public code does; only for reproduction.
+    """
+
+    agg: Aggregation = "row_sum"
+    drop_first: bool = False
+    include_padding: bool = False
+
+    specific: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.HIDDEN})
+
+    def locate(
+        self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
+    ) -> Attribution:
+        """Score every block on the prompts; `outcome` is not looked at. `seed` draws the robustness runs.
+
+        Raises:
+            BadModel: hidden states are out of reach, or a block's score is undefined.
+        """
+        opened = require_hidden(model, self.needs)
+        blocks = opened.layout.blocks()
+        rows = _turns(opened, probes, self)
+        scores = [_defined(aggregate(samples, self.agg), site) for site, samples in rows.own.items()]
+        return Attribution(
+            locator=spec_of("bmi", self),
+            specific=self.specific,
+            scores=site_scores(blocks, scores),
+            reading=READING,
+            claims=False,
+            details=self._details(rows, scores, seed),
+        )
+
+    def _details(self, rows: Turns, scores: Sequence[float], seed: int) -> dict[str, Any]:
+        last = list(rows.own)[-1]
+        naive = [*scores[:-1], aggregate(rows.naive_last, self.agg)]
+        without_first = [aggregate([r[1:] for r in samples], self.agg) for samples in rows.own.values()]
+        return {
+            "prompts": len(rows.own[last]),
+            "aggregations": {
+                agg: [aggregate(samples, agg) for samples in rows.own.values()]
+                for agg in get_args(Aggregation)
+            },
+            "without_first_row": None if self.drop_first else without_first,
+            "naive_post_norm": naive,
+            "naive_changes_ranking": _order(naive) != _order(scores),
+            "robustness": self._robustness(rows, seed),
+        }
+
+    def _robustness(self, rows: Turns, seed: int) -> dict[str, Any]:
+        n = len(next(iter(rows.own.values())))
+        drawn = [chance.Random(seed + run).sample(range(n), min(SAMPLES, n)) for run in range(1, RUNS + 1)]
+        table = [
+            [aggregate([samples[i] for i in run], self.agg) for samples in rows.own.values()] for run in drawn
+        ]
+        stable: dict[str, Any] = to_json(robustness(np.array(table, dtype=np.float64)))
+        return stable | {"samples": min(SAMPLES, n)}
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Per-prompt row turns: of each block by hooks, and of the last block read after the final norm."""
+
+    own: dict[str, list[Array]]
+    naive_last: list[Array]
+
+
+def _turns(model: OpenModel, probes: Sequence[Example], options: Bmi) -> Turns:
+    import torch
+
+    from evenhand.hooks import observe
+    from evenhand.scoring.forward import evaluating, run_texts
+
+    blocks = model.layout.blocks()
+    own: dict[str, list[Array]] = {site: [] for site in blocks}
+    naive: list[Array] = []
+    with torch.no_grad(), evaluating(model.module), observe(model, (*blocks, "norm")) as seen:
+        for batch in batches(probes):
+            mask = run_texts(model.module, model.tokenizer, [p.context for p in batch], padding="right")
+            rows = functools.partial(
+                batch_rows,
+                mask=mask.cpu().numpy(),
+                include_padding=options.include_padding,
+                drop_first=options.drop_first,
+            )
+            for site in blocks:
+                own[site] += rows(*(_numpy(state) for state in seen[site]))
+            naive += rows(_numpy(seen[blocks[-1]][0]), _numpy(seen["norm"][1]))
+    return Turns(own, naive)
+
+
+def _numpy(state: Tensor) -> Array:
+    values: Array = state.double().cpu().numpy()
+    return values
+
+
+def _defined(value: Value, site: str) -> float:
+    if value is None:
+        raise BadModel(
+            f"The BMI of {site} is undefined: its hidden states are zero or not finite.",
+            mend="Check the model with `evenhand measure` first, or load it with --dtype float32.",
+        )
+    return value
+
+
+def _order(values: Sequence[Value]) -> list[int]:
+    return sorted(range(len(values)), key=lambda i: -(values[i] or 0.0))
+
+
+component = Bmi

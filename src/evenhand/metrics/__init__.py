@@ -1,0 +1,102 @@
+"""Metrics: one pure function a file, over columns of per-item values.
+
+A metric sees the whole table at once together with a matrix of weights, one row a resample; the point
+estimate is the row of ones. So one matrix of resamples serves every metric, group and model, which is
+what makes before/after intervals paired and fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.records import Score, Value
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Per-item values as float arrays of length n; undefined values are NaN *inside* this class only."""
+
+    values: Mapping[str, Array]
+    n: int
+
+    def __getitem__(self, name: str) -> Array:
+        """The column `name`, shape [n].
+
+        Raises:
+            KeyError: the benchmark does not provide this column.
+        """
+        return self.values[name]
+
+    def group(self, prefix: str) -> Array:
+        """All columns named ``prefix.<group>`` side by side, in the benchmark's group order, shape [n, k]."""
+        found = [column for name, column in self.values.items() if name.startswith(prefix + ".")]
+        if not found:
+            raise KeyError(f"no columns named {prefix}.*")
+        return np.stack(found, axis=1)
+
+
+def columns(scores: Sequence[Score]) -> Columns:
+    """The per-item values of `scores` as arrays; None becomes NaN."""
+    names = list(scores[0].values) if scores else []
+    table = {
+        name: np.array([np.nan if (v := s.values[name]) is None else v for s in scores], dtype=np.float64)
+        for name in names
+    }
+    return Columns(table, len(scores))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure over items. `ideal` is None for a descriptive figure that has no best value.
+
+    `compute(columns, weights)` takes weights of shape [B, n] (non-negative; how often each item counts)
+    and returns [B] values, NaN where undefined. `needs` names the columns (or ``prefix.*``) that it reads.
+    `items` says which items' own value is defined [n], for the `n` beside the figure. `per_item` gives the
+    items' own values [n] where the figure is their mean, and is None where it is not a mean of items.
+    """
+
+    name: str
+    title: str
+    unit: str
+    ideal: float | None
+    low: float | None
+    high: float | None
+    source: str
+    reading: str
+    needs: tuple[str, ...]
+    compute: Callable[[Columns, Array], Array]
+    items: Callable[[Columns], NDArray[np.bool_]]
+    per_item: Callable[[Columns], Array] | None = None
+
+    def value(self, scores: Sequence[Score]) -> Value:
+        """The figure over `scores`; None when undefined (no item, or no item with a defined value)."""
+        if not scores:
+            return None
+        result = float(self.compute(columns(scores), np.ones((1, len(scores))))[0])
+        return result if np.isfinite(result) else None
+
+
+def weighted_mean(x: Array, weights: Array) -> Array:
+    """Mean of `x` [n] over its defined items under `weights` [B, n]: [B], NaN where no weight is left."""
+    defined = np.isfinite(x)
+    sums, total = (weights @ np.stack([np.where(defined, x, 0.0), defined], axis=1)).T
+    mean: Array = np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
+    return mean
+
+
+def mean_metric(name: str, title: str, *, per_item: Callable[[Columns], Array], **about: object) -> Metric:
+    """A metric that is the mean of a per-item quantity; `per_item` gives [n] with NaN where undefined."""
+    return Metric(
+        name,
+        title,
+        compute=lambda table, weights: weighted_mean(per_item(table), weights),
+        items=lambda table: np.isfinite(per_item(table)),
+        per_item=per_item,
+        **about,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,30 @@
+"""The gap between the most and the least probable group: the worst-case reading of AFGB for k groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenhand.metrics import Array, mean_metric
+from evenhand.metrics._groups import GROUPS, LFTF, probabilities
+
+
+def afgb_range(p: Array) -> Array:
+    """Per-item ``max_g P_g - min_g P_g``: `p` [n, k] to [n]; NaN where undefined, all NaN when k < 2."""
+    if p.shape[1] < 2:
+        return np.full(len(p), np.nan)
+    return np.asarray(p.max(axis=1) - p.min(axis=1))
+
+
+component = mean_metric(
+    "afgb_range",
+    "AFGB as the range over groups",
+    per_item=lambda table: afgb_range(probabilities(table)),
+    unit="probability",
+    ideal=0.0,
+    low=0.0,
+    high=1.0,
+    source=f"after {LFTF}, eq. 1; k groups: max - min (ours)",
+    reading="0 is no gap; equals afgb for two groups, and is at least as large for more. A model that gives "
+    "none of the terms any probability scores 0 too: read it beside mass.",
+    needs=(GROUPS,),
+)

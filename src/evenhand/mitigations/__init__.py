@@ -1,0 +1,41 @@
+"""Mitigations: reduce it, and give me the artefact. One file each, found by walking this folder.
+
+``Model -> Treatment -> Model`` covers every mitigation with one shape; `needs <= model.can` decides what
+works where. A component with ``purpose = "control"`` carries no signal about the attribute: studies use
+it to ask what an equal loss of capability does by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from evenhand.records import Attribution, Capability, Example
+
+if TYPE_CHECKING:
+    from evenhand.models import Model
+    from evenhand.treatments import Treatment
+
+
+@runtime_checkable
+class Mitigation(Protocol):
+    """Fits a `Treatment` to a model from examples.
+
+    `fit` leaves the model as it was. `sites` are the blocks that a locator chose, or None for a method
+    that locates nothing. The same seed gives the same treatment.
+    """
+
+    needs: frozenset[Capability]
+    purpose: Literal["mitigation", "control"]
+    wants_sites: bool
+
+    def fit(
+        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Learn the treatment.
+
+        Raises:
+            BadModel: the model lacks something that `needs` names.
+            NoEffect: the fitted treatment changes nothing.
+        """
+        ...

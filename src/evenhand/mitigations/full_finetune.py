@@ -1,0 +1,58 @@
+"""FPFT: the loss of LFTF on all parameters (Qin et al. 2025, table 4).
+
+The paper's baseline reaches the smallest gap and pays for it: its UB-Score falls to 0.0065, that is, the
+model no longer follows an explicit hint. It is here to be measured, not recommended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from evenhand.mitigations._blocks import require_open
+from evenhand.records import Attribution, Capability, Example
+from evenhand.registry import spec_of
+
+if TYPE_CHECKING:
+    from evenhand.models import Model
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class FullFinetune:
+    """Train every parameter until every group's term is equally likely.
+
+    Attributes:
+        lr: learning rate; None carries the paper's 1e-5 over to the model's width.
+        epochs, batch: the paper's 2 and 32.
+    """
+
+    lr: float | None = None
+    epochs: int = 2
+    batch: int = 32
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
+    wants_sites: ClassVar[bool] = False
+
+    def fit(
+        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Train all parameters on the examples; the model keeps its weights. `sites` is not used.
+
+        Raises:
+            BadModel: no weights in hand, or the loss is not finite.
+            NoEffect: no answer changed.
+        """
+        from evenhand import objectives
+        from evenhand.finetune import Plan, Recipe, fit_weights
+
+        opened = require_open(model, self.needs)
+        trained = [e for e in examples if not e.keep]
+        names = tuple(name for name, _ in opened.module.named_parameters())
+        plan = Plan(spec_of("full_finetune", self), Recipe(self.lr, self.epochs, self.batch), seed)
+        return fit_weights(opened, names, trained, lambda now, base: objectives.nll(now.log_p), plan)
+
+
+component = FullFinetune

@@ -1,0 +1,159 @@
+"""LFTF: locate first, then fine-tune only the block that a locator ranks first (Qin et al. 2025).
+
+The loss printed in the paper (eq. 5, ``P(he) + P(she)``) cannot be what was minimised: it drives both
+words out of the model. What fits the paper's figures is
+
+    L_nll = -1/k sum_g ln P(g | prompt)                       floor ln k; all mass goes to the groups
+
+``mass_preserving`` is evenhand's own: the base distribution q with its group mass m shared equally,
+
+    L_mp = KL(q || P),   q_g = m / k,   q_other = P_base(other)
+
+so that the model says a group word exactly as often as before. One block's weights serve all positions and
+prompts, so the KL to the base model is added on two kinds of prompts whose answers are right as they are:
+training prompts with an explicit hint ("took her coat and", in other templates than GenHintEval's), and a
+random beginning of each training prompt. Without the first the model forgets to follow hints; without the
+second, what to say elsewhere. ``printed`` is kept for the ablation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from evenhand.errors import BadOption
+from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.records import Attribution, Capability, Example
+from evenhand.registry import spec_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evenhand.finetune import TermLoss
+    from evenhand.models import Model
+    from evenhand.scoring.terms import Outcomes
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class Lftf:
+    """Fine-tune the located block until every group's term is equally likely.
+
+    Attributes:
+        loss: ``nll`` (what the paper must have used), ``mass_preserving`` (ours), ``printed`` (eq. 5).
+        modules: train ``both`` halves of the block, or only ``attention`` or ``mlp`` with its norm.
+        terms: ``both`` (all groups), or group names joined by ``+``: the one-term ablation of table 8.
+        top: how many blocks, from the top of the locator's ranking.
+        blocks: explicit block numbers joined by ``+``, instead of the locator's choice.
+        lr: learning rate; None carries the paper's 1e-5 over to the model's width.
+        epochs: None is the paper's 2, and 6 for ``mass_preserving``.
+        batch: the paper's 32.
+        keep: weight of keeping hinted prompts and beginnings in ``mass_preserving``; 0 turns it off.
+    """
+
+    loss: Literal["nll", "mass_preserving", "printed"] = "nll"
+    modules: Literal["both", "attention", "mlp"] = "both"
+    terms: str = "both"
+    top: int = 1
+    blocks: str = ""
+    lr: float | None = None
+    epochs: int | None = None
+    batch: int = 32
+    keep: float = 1.0
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
+    wants_sites: ClassVar[bool] = True
+
+    def fit(
+        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Train the block on the examples; the model keeps its weights.
+
+        Raises:
+            BadModel: no weights in hand, or no block was located or named.
+            BadOption: `terms` names a group that the examples do not have.
+            NoEffect: no answer changed.
+        """
+        from evenhand.finetune import Plan, Recipe, fit_weights
+
+        opened = require_open(model, self.needs)
+        blocks = chosen_blocks(opened, sites, top=self.top, blocks=self.blocks)
+        names = parameter_names(opened, blocks, self.modules)
+        trained = [e for e in examples if not e.keep]
+        companions = self._companions(trained, [e for e in examples if e.keep], seed)
+        epochs = self.epochs or (6 if self.loss == "mass_preserving" else 2)
+        located_by = None if self.blocks or sites is None else sites.locator
+        plan = Plan(
+            spec_of("lftf", self),
+            Recipe(self.lr, epochs, self.batch),
+            seed,
+            companions,
+            {"blocks": list(blocks), "located_by": located_by, "kept": [len(c) for c in companions]},
+        )
+        return fit_weights(opened, names, trained, self._loss(trained, len(companions)), plan)
+
+    def _companions(
+        self, trained: Sequence[Example], kept: Sequence[Example], seed: int
+    ) -> tuple[Sequence[Example], ...]:
+        """What accompanies each training prompt: a hinted prompt, where there are any, and a beginning."""
+        if self.loss != "mass_preserving" or not self.keep:
+            return ()
+        beginnings = [beginning(example, random.Random(f"{seed} {example.id}")) for example in trained]
+        hinted = [kept[i % len(kept)] for i in range(len(trained))] if kept else []
+        return (hinted, beginnings) if kept else (beginnings,)
+
+    def _loss(self, examples: Sequence[Example], kinds: int) -> TermLoss:
+        from evenhand import objectives
+
+        groups = self._groups(examples)
+        if self.loss == "mass_preserving":
+            return lambda now, base: _preserving(now, base, kinds, self.keep)
+        if self.loss == "printed":
+            return lambda now, base: objectives.printed(now.log_p)
+        return lambda now, base: objectives.nll(now.log_p, groups)
+
+    def _groups(self, examples: Sequence[Example]) -> tuple[int, ...] | None:
+        if self.terms == "both":
+            return None
+        if self.loss != "nll":
+            raise BadOption(
+                f"terms={self.terms} has no meaning with loss={self.loss}.", mend="Drop one of the two."
+            )
+        known = examples[0].groups if examples else ()
+        unknown = [name for name in self.terms.split("+") if name not in known]
+        if unknown:
+            raise BadOption(
+                f"terms={self.terms}: there is no group {unknown[0]!r}.",
+                mend=f"Write both, or groups joined by +, from: {', '.join(known)}.",
+            )
+        return tuple(known.index(name) for name in self.terms.split("+"))
+
+
+def beginning(example: Example, chance: random.Random) -> Example:
+    """The example cut after some of its words, at least one: an answer that has nothing to do with groups."""
+    words = example.context.split(" ")
+    cut = " ".join(words[: chance.randrange(1, max(2, len(words)))])
+    return dataclasses.replace(example, id=f"{example.id}/beginning", context=cut, keep=True)
+
+
+def _preserving(now: Outcomes, base: Outcomes, kinds: int, weight: float) -> Tensor:
+    """Mass-preserving loss on the first rows, KL to the base on those of the `kinds` of companions."""
+    import torch
+
+    from evenhand import objectives
+
+    n = len(now.log_p) // (1 + kinds)
+    loss = objectives.mass_preserving(now.log_p[:n], now.log_rest[:n], base.log_p[:n], base.log_rest[:n])
+    for start in range(n, n * (1 + kinds), n):
+        part = slice(start, start + n)
+        kept = torch.cat([base.log_p[part], base.log_rest[part]], dim=1)
+        given = torch.cat([now.log_p[part], now.log_rest[part]], dim=1)
+        loss = loss + weight * objectives.kl(kept, given)
+    return loss
+
+
+component = Lftf

@@ -1,0 +1,95 @@
+"""A control, not a mitigation: fine-tuning with a target that has no contrast between groups.
+
+Same prompts, blocks, steps and batches as the treatment it stands beside, but the target keeps every
+group's probability at the base model's own value, prompt by prompt, and deals the rest of the
+distribution to shuffled tokens. What it does to a bias score is what such tuning does without any
+debiasing signal (the capability-matched control, family a). The dose multiplies the learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from evenhand.errors import BadOption
+from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.records import Attribution, Capability, Example
+from evenhand.registry import spec_of
+
+if TYPE_CHECKING:
+    from evenhand.models import Model, OpenModel
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """Tune without a debiasing signal.
+
+    Attributes:
+        dose: multiplies the learning rate; above 0.
+        blocks: block numbers joined by ``+``; empty means the located block, or all parameters without one.
+        lr, epochs, batch: as in LFTF.
+        names: parameter names, for studies that tune exactly what a treatment changed.
+    """
+
+    dose: float = 1.0
+    blocks: str = ""
+    lr: float | None = None
+    epochs: int = 2
+    batch: int = 32
+    names: tuple[str, ...] = field(default=(), repr=False)
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    purpose: ClassVar[Literal["mitigation", "control"]] = "control"
+    wants_sites: ClassVar[bool] = True
+
+    def fit(
+        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Train on the shuffled targets; the model keeps its weights.
+
+        Raises:
+            BadOption: the dose is not above 0.
+            BadModel: no weights in hand, or the dose is so high that the loss is not finite.
+            NoEffect: no answer changed.
+        """
+        from evenhand.finetune import Plan, Recipe, fit_weights, learning_rate
+
+        if not self.dose > 0:
+            raise BadOption(
+                f"placebo:dose={self.dose} is not valid.", mend="Write a number above 0, such as 1."
+            )
+        opened = require_open(model, self.needs)
+        trained = [e for e in examples if not e.keep]
+        recipe = Recipe(self.lr, self.epochs, self.batch)
+        dosed = Recipe(learning_rate(recipe, opened) * self.dose, self.epochs, self.batch)
+        plan = Plan(spec_of("placebo", self), dosed, seed, details={"dose": self.dose})
+        return fit_weights(opened, self._targets(opened, sites), trained, _shuffled(seed), plan)
+
+    def _targets(self, model: OpenModel, sites: Attribution | None) -> tuple[str, ...]:
+        if self.names:
+            return self.names
+        if self.blocks or sites is not None:
+            return parameter_names(model, chosen_blocks(model, sites, blocks=self.blocks))
+        return tuple(name for name, _ in model.module.named_parameters())
+
+
+def _shuffled(seed: int) -> Any:
+    """KL to the base distribution with its non-group outcomes dealt to other tokens, one deal for the fit."""
+    import torch
+
+    from evenhand import objectives
+
+    def loss(now: Any, base: Any) -> torch.Tensor:
+        free = torch.isfinite(base.log_rest).all(dim=0).nonzero().squeeze(1)
+        deal = torch.randperm(len(free), generator=torch.Generator().manual_seed(seed)).to(free.device)
+        target = base.log_rest.clone()
+        target[:, free] = base.log_rest[:, free[deal]]
+        wanted = torch.cat([base.log_p, target], dim=1)
+        return objectives.kl(wanted, torch.cat([now.log_p, now.log_rest], dim=1))
+
+    return loss
+
+
+component = Placebo

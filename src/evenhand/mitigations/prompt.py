@@ -1,0 +1,48 @@
+"""PB: an instruction in front of every prompt, no training (the prompt baseline of Qin et al. 2025).
+
+The paper does not publish its text; the default here is ours. Text and prompt are tokenised as one
+string. It needs nothing but prompts, so it also works on a model behind an endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from evenhand.records import Attribution, Capability, Example
+from evenhand.registry import spec_of
+
+if TYPE_CHECKING:
+    from evenhand.models import Model
+    from evenhand.treatments import Treatment
+
+NEUTRAL = "People of every gender do every kind of work. Do not assume anyone's gender from what they do."
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Put `text` in front of every prompt; the default asks not to assume anyone's gender."""
+
+    text: str = NEUTRAL
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
+    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
+    wants_sites: ClassVar[bool] = False
+
+    def fit(
+        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Nothing is learnt; the examples only prove that the text has an effect.
+
+        Raises:
+            NoEffect: no answer changed.
+        """
+        from evenhand.treatments import About, PromptTreatment, proven
+
+        about = About(spec_of("prompt", self), model.spec.digest, seed)
+        treatment: Treatment = proven(model, PromptTreatment(about, self.text.strip()), examples)
+        return treatment
+
+
+component = Prompt

@@ -1,0 +1,65 @@
+"""Models: one string names one, everywhere; `open_model` opens it.
+
+``lab:causal`` · ``hf:org/name@revision`` or ``hf:./folder``, with ``+adapter`` for a PEFT adapter or a
+saved treatment · ``recorded:file.jsonl`` for answers collected elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
+    from evenhand.models.layout import Layout
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Anything that answers requests. `can` says which."""
+
+    spec: ModelSpec
+    can: frozenset[Capability]
+
+    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
+        """Log-probabilities in nats, in the order of `items`."""
+        ...
+
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        """Text after each prompt, in the order of `prompts`."""
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the newest answers must know, such as a fallback; usually nothing."""
+        ...
+
+
+@runtime_checkable
+class OpenModel(Model, Protocol):
+    """A model whose weights are in hand."""
+
+    module: nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    layout: Layout
+
+
+def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> Model:
+    """Open the model that `uri` names.
+
+    ``lab:causal?key=value``, ``hf:org/name@revision``, ``hf:./folder`` or ``recorded:file.jsonl``; for the
+    first two, each ``+folder`` after it puts a PEFT adapter or a saved treatment on, for good. `dtype`
+    (``float32``, ``bfloat16``, ``float16``) defaults to the checkpoint's own; `batch_tokens` bounds a scoring
+    batch and defaults to what suits the device.
+
+    Raises:
+        UnknownName: no such scheme.
+        UsageError: the string, the files that it names or an option cannot be used as written.
+        EnvironmentProblem: a missing package, an unreachable hub, too little memory.
+    """
+    from evenhand.models.uri import open_uri
+
+    return open_uri(uri, dtype=dtype, batch_tokens=batch_tokens)

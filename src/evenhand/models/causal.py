@@ -1,0 +1,145 @@
+"""`CausalModel`: any Hugging Face causal language model, its weights in hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.models.generation import generate
+from evenhand.models.layout import Layout
+from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling
+from evenhand.scoring import Scorer, ScoringReport
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
+
+
+class CausalModel:
+    """An `OpenModel` around a module and its tokenizer; the module is put into evaluation mode.
+
+    `uri` is the string that names the model, `revision` the hub revision asked for. `layout` defaults to the
+    table's entry for the architecture. `batch_tokens` is the scoring budget, by default 2048 tokens on a CPU
+    and 16384 on a GPU. `spec.digest` is taken when the model is made; `refresh` takes it again.
+
+    Raises:
+        BadModel: the tokenizer gives no ids, see `Encoder`.
+    """
+
+    can: frozenset[Capability] = frozenset(Capability)
+
+    def __init__(
+        self,
+        module: nn.Module,
+        tokenizer: PreTrainedTokenizerBase,
+        uri: str,
+        *,
+        revision: str | None = None,
+        layout: Layout | None = None,
+        batch_tokens: int | None = None,
+    ) -> None:
+        self.module = module.eval()
+        self.tokenizer = tokenizer
+        self._layout = layout
+        first = next(module.parameters())
+        self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(first.device.type, 2048)
+        self.scorer = Scorer(module, tokenizer, batch_tokens=self.batch_tokens)
+        self.spec = ModelSpec(
+            uri=uri,
+            digest="",
+            revision=revision,
+            dtype=str(first.dtype).removeprefix("torch."),
+            architecture=getattr(getattr(module, "config", None), "model_type", type(module).__name__),
+            parameters=sum(p.numel() for p in module.parameters()),
+        )
+        self.refresh()
+
+    @property
+    def layout(self) -> Layout:
+        """The sites of the architecture; a model without a layout can still be scored.
+
+        Raises:
+            BadModel: the table does not know the architecture.
+        """
+        self._layout = self._layout or Layout(self.module)
+        return self._layout
+
+    @layout.setter
+    def layout(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def refresh(self, uri: str | None = None) -> None:
+        """Take the digest of the weights as they are now, under another name if `uri` is given."""
+        digest = model_digest(self.module, self.tokenizer)
+        self.spec = replace(self.spec, digest=digest, uri=uri or self.spec.uri)
+
+    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
+        """Log-probabilities in nats, in the order of `items`; see `Scorer.logprobs` for the errors."""
+        return self.scorer.logprobs(items)
+
+    def notes(self) -> tuple[str, ...]:
+        """Whether the scoring engine left its usual path, and what precision the products had."""
+        report = self.scorer.report()
+        found = []
+        if report.path != "left":
+            found.append(f"Scored with {report.path} padding: {report.why}.")
+        if report.precision != "highest":
+            found.append(
+                f"torch rounds float32 products (precision {report.precision!r}): expect errors near 0.03."
+            )
+        return tuple(found)
+
+    def scoring(self) -> ScoringReport:
+        """How the newest `logprobs` was carried out."""
+        return self.scorer.report()
+
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        """Text after each prompt, in order; see `evenhand.models.generation.generate` for the errors."""
+        return generate(self.module, self.tokenizer, prompts, sampling, batch_tokens=self.batch_tokens)
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 (hex) over the names, shapes, dtypes and bytes of all parameters and saved buffers, sorted.
+
+    Any change of one weight changes it. Tied weights count once, under the first of their names.
+    """
+    saved = module.state_dict().keys()
+    tensors: dict[str, Tensor] = dict(module.named_parameters())
+    tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in saved)
+    names = sorted(tensors)
+    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
+        parts = pool.map(_tensor_digest, (tensors[name] for name in names))
+        text = "".join(f"{name}:{part};" for name, part in zip(names, parts, strict=True))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _tensor_digest(tensor: Tensor) -> str:
+    plain = tensor.detach().contiguous().cpu()
+    sha = hashlib.sha256(f"{tuple(plain.shape)}{plain.dtype}".encode())
+    sha.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 (hex) of how the tokenizer turns text into ids, without its padding and truncation."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        described = {"class": type(tokenizer).__name__, "vocab": tokenizer.get_vocab()}
+    else:
+        described = json.loads(backend.to_str())
+        described["padding"] = described["truncation"] = None
+    text = json.dumps([described, tokenizer("a")["input_ids"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def model_digest(module: nn.Module, tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 (hex) over weights and tokenizer: two models with one digest give the same answers."""
+    return hashlib.sha256(f"{weights_digest(module)} {tokenizer_digest(tokenizer)}".encode()).hexdigest()

@@ -1,0 +1,210 @@
+"""Text from a causal model: greedy or sampled, and the same whatever the prompts' order or batches."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.errors import BadModel, BadOption, OutOfMemory
+from evenhand.progress import task
+from evenhand.records import Completion, Sampling
+from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
+from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.tokens import Encoder, context_window, shown
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+_log = logging.getLogger("evenhand.models")
+_Row = tuple[int, tuple[int, ...]]  # index of the prompt, its ids
+
+
+def generate(
+    module: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    sampling: Sampling,
+    *,
+    batch_tokens: int = 2048,
+) -> list[Completion]:
+    """Up to `sampling.max_tokens` tokens after each prompt, in order; an ending mark stops a text.
+
+    With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and how
+    often it stood before in the list: so neither batches nor order nor other prompts change its text, and a
+    prompt given twice gets two draws. No global random state is touched.
+
+    Raises:
+        BadOption: a sampling value outside its range.
+        BadData: a prompt is empty without a beginning mark, or does not fit into the window with its text.
+        BadModel: the model answers with NaN.
+        OutOfMemory: one prompt alone does not fit.
+    """
+    _check(sampling)
+    config = getattr(module, "config", None)
+    rows = enumerate(Encoder(tokenizer, context_window(config)).prompts(prompts, room=sampling.max_tokens))
+    pending = sorted(rows, key=lambda row: (-len(row[1]), row[0]))
+    streams = _streams(prompts, sampling.seed)
+    made: dict[int, Completion] = {}
+    with evaluating(module), torch.no_grad(), task("generating", len(prompts), unit="prompt") as advance:
+        while pending:
+            count = _fitting(pending, sampling.max_tokens, batch_tokens, equal=is_recurrent(config))
+            batch = pending[:count]
+            tokens = _attempt(module, tokenizer, batch, sampling, [streams[i] for i, _ in batch])
+            if tokens is None:
+                batch_tokens = _halved(batch, sampling, prompts)
+                continue
+            for (i, ids), new in zip(batch, tokens, strict=True):
+                made[i] = Completion(_text(tokenizer, ids, new), len(new))
+            pending = pending[count:]
+            advance(count)
+    return [made[i] for i in range(len(prompts))]
+
+
+def _halved(batch: Sequence[_Row], sampling: Sampling, prompts: Sequence[str]) -> int:
+    if len(batch) == 1:
+        raise OutOfMemory(
+            f"Generating after {shown(prompts[batch[0][0]])} does not fit into memory.",
+            mend="Use a smaller model or dtype bfloat16, a shorter prompt or fewer tokens.",
+        )
+    budget = len(batch) * (len(batch[0][1]) + sampling.max_tokens) // 2
+    _log.warning("memory ran out while generating; going on with %d tokens a batch", budget)
+    return budget
+
+
+def _check(sampling: Sampling) -> None:
+    if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
+        raise BadOption(
+            f"{sampling} is not possible.",
+            mend="max_tokens is at least 1, temperature at least 0, top_p above 0 and at most 1.",
+        )
+
+
+def _streams(prompts: Sequence[str], seed: int) -> list[torch.Generator]:
+    before: Counter[str] = Counter()
+    streams = []
+    for prompt in prompts:
+        key = hashlib.sha256(f"{seed}\0{before[prompt]}\0{prompt}".encode()).digest()
+        before[prompt] += 1
+        streams.append(torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1))
+    return streams
+
+
+def _fitting(pending: Sequence[_Row], new: int, budget: int, *, equal: bool) -> int:
+    longest = len(pending[0][1])
+    most = max(1, budget // (longest + new))
+    same = sum(len(ids) == longest for _, ids in pending) if equal else len(pending)
+    return min(most, same, len(pending))
+
+
+def _attempt(
+    module: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    batch: Sequence[_Row],
+    sampling: Sampling,
+    streams: Sequence[torch.Generator],
+) -> list[list[int]] | None:
+    """The new ids of each row up to its ending mark, or None when memory ran out."""
+    try:
+        return _run(module, tokenizer, batch, sampling, streams)
+    except Exception as problem:
+        if not ran_out(problem):
+            raise
+    make_room()
+    return None
+
+
+def _run(
+    module: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    batch: Sequence[_Row],
+    sampling: Sampling,
+    streams: Sequence[torch.Generator],
+) -> list[list[int]]:
+    from transformers import GenerationConfig, LogitsProcessorList
+
+    inputs = pad_rows([ids for _, ids in batch], "left", next(module.parameters()).device)
+    ends = _ends(module, tokenizer)
+    config = GenerationConfig(  # type: ignore[no-untyped-call]
+        max_new_tokens=sampling.max_tokens,
+        do_sample=False,
+        eos_token_id=ends or None,
+        pad_token_id=ends[0] if ends else 0,
+    )
+    with _own_defaults(module, GenerationConfig()):  # type: ignore[no-untyped-call]
+        made: Tensor = module.generate(
+            inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            generation_config=config,
+            logits_processor=LogitsProcessorList([_Draw(sampling, streams)]),
+        )
+    new = made[:, inputs["input_ids"].shape[1] :].tolist()
+    return [row[: next((i for i, token in enumerate(row) if token in ends), len(row))] for row in new]
+
+
+@contextmanager
+def _own_defaults(module: Any, config: GenerationConfig) -> Iterator[None]:
+    """Set a checkpoint's own sampling habits (penalties, lengths) aside: only the request's count."""
+    kept = module.generation_config
+    module.generation_config = config
+    try:
+        yield
+    finally:
+        module.generation_config = kept
+
+
+def _ends(module: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    stated = getattr(module.generation_config, "eos_token_id", None)
+    ids = stated if isinstance(stated, list) else [stated, tokenizer.eos_token_id]
+    return sorted({int(i) for i in ids if i is not None})
+
+
+class _Draw:
+    """A logits processor after which the largest entry is the token to take.
+
+    Greedy decoding leaves the logits alone. Sampling adds Gumbel noise to the log-probabilities, whose
+    argmax is an exact draw from them (Gumbel 1954; Maddison et al. 2014), one stream of noise a row.
+    """
+
+    def __init__(self, sampling: Sampling, streams: Sequence[torch.Generator]) -> None:
+        self._sampling = sampling
+        self._streams = streams
+
+    def __call__(self, _: Tensor, scores: Tensor) -> Tensor:
+        scores = scores.float()
+        if scores.isnan().any():
+            raise BadModel(
+                "The model answers with NaN while generating.",
+                mend="Open it with dtype float32 (float16 overflows in many models).",
+            )
+        if self._sampling.temperature == 0:
+            return scores
+        kept = _nucleus((scores / self._sampling.temperature).log_softmax(-1), self._sampling.top_p)
+        noise = [torch.rand(scores.shape[-1], generator=g, dtype=torch.float64) for g in self._streams]
+        gumbel = -torch.log(-torch.log(torch.stack(noise).clamp(1e-300, 1 - 1e-16)))
+        return kept + gumbel.to(kept)
+
+
+def _nucleus(logps: Tensor, top_p: float) -> Tensor:
+    """-inf outside the smallest set of tokens whose probability reaches `top_p` (Holtzman et al. 2020)."""
+    if top_p == 1:
+        return logps
+    ordered, order = logps.sort(-1, descending=True)
+    before = ordered.exp().cumsum(-1) - ordered.exp()
+    return logps.masked_fill((before >= top_p).gather(-1, order.argsort(-1)), -math.inf)
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int], new: Sequence[int]) -> str:
+    """The new ids as text; decoded with the prompt, for a lone first piece may lose its leading space."""
+    before = str(tokenizer.decode(list(prompt), skip_special_tokens=True))
+    whole = str(tokenizer.decode([*prompt, *new], skip_special_tokens=True))
+    if whole.startswith(before):
+        return whole[len(before) :]
+    return str(tokenizer.decode(list(new), skip_special_tokens=True))

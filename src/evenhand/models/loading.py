@@ -1,0 +1,268 @@
+"""Loading Hugging Face causal models and PEFT adapters, with errors that say what to do."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from evenhand.errors import (
+    BadData,
+    BadModel,
+    BadOption,
+    EnvironmentProblem,
+    EvenhandError,
+    MissingExtra,
+    OutOfMemory,
+)
+from evenhand.models.causal import CausalModel
+from evenhand.scoring.memory import ran_out
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from evenhand.models import Model
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_LOCAL = (".", "/", "~")
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> CausalModel:
+    """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder written with ./ or / or ~ in front.
+
+    A folder never opens a network connection; a hub name does where the files are not in the cache.
+
+    Raises:
+        BadData: the folder is missing.
+        BadModel: it holds no causal language model in safetensors, or the hub has no such repository.
+        BadOption: an unknown dtype.
+        EnvironmentProblem: the hub cannot be reached.
+        OutOfMemory: the weights do not fit.
+    """
+    local = rest.startswith(_LOCAL) or Path(rest).is_dir()
+    name, _, revision = (rest, "", "") if local else rest.partition("@")
+    if local:
+        name = str(_checked_folder(Path(rest).expanduser()))
+    module, tokenizer = _load(name, revision or None, dtype)
+    return CausalModel(module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
+
+
+def open_lab(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> CausalModel:
+    """Open ``lab:REST``, training it first where the cache does not hold it; errors as in `open_hf`."""
+    lab: Any = importlib.import_module("evenhand.lab")
+    folder = lab.folder(lab.parse(rest))
+    module, tokenizer = _load(str(folder), None, dtype)
+    return CausalModel(module, tokenizer, f"lab:{rest}", batch_tokens=batch_tokens)
+
+
+def add_adapter(model: Model, folder: Path) -> CausalModel:
+    """`model` with a PEFT adapter (LoRA and its kin) put into its layers; nothing is merged or rounded.
+
+    Raises:
+        MissingExtra: peft is not installed.
+        BadModel: the weights are out of reach, the adapter does not fit, or it adds virtual tokens.
+    """
+    if not isinstance(model, CausalModel):
+        raise BadModel(
+            f"{model.spec.uri} does not give access to its weights, which the adapter {folder} needs.",
+            mend="Put the adapter on an hf: or lab: model.",
+        )
+    try:
+        from peft import PeftConfig, PeftModel
+    except ImportError:
+        raise MissingExtra("peft", "hf", f"The adapter {folder}") from None
+    with _explained(f"the adapter {folder}"):
+        if PeftConfig.from_pretrained(str(folder)).is_prompt_learning:
+            raise BadModel(
+                f"The adapter {folder} adds virtual tokens, which cannot be scored beside plain prompts.",
+                mend="Use a LoRA adapter.",
+            )
+        PeftModel.from_pretrained(model.module, str(folder), is_trainable=False)
+    model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
+    return CausalModel(
+        model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
+    )
+
+
+def _load(name: str, revision: str | None, dtype: str | None) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    if dtype is not None and dtype not in DTYPES:
+        raise BadOption(f"There is no dtype {dtype!r}.", mend=f"Use one of {', '.join(DTYPES)}.")
+    where: dict[str, Any] = {
+        "revision": revision,
+        "local_files_only": Path(name).is_dir(),
+        "trust_remote_code": False,
+    }
+    with _quiet(), _explained(name):
+        config = AutoConfig.from_pretrained(name, **where)
+        _check_causal(name, config)
+        tokenizer = AutoTokenizer.from_pretrained(name, **where)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            name,
+            config=config,
+            dtype=DTYPES[dtype] if dtype else "auto",
+            use_safetensors=True,
+            output_loading_info=True,
+            **where,
+        )
+        module, info = loaded
+        _check_complete(name, info)
+        return module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+
+def _checked_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise BadData(
+            f"There is no folder {folder}.", mend="Check the path; a hub name has no ./ or / in front."
+        )
+    config = folder / "config.json"
+    if not config.is_file():
+        raise BadModel(
+            f"{folder} holds no config.json, so it is no Hugging Face model.",
+            mend="Name the folder that save_pretrained wrote.",
+        )
+    try:
+        json.loads(config.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise BadModel(f"{config} cannot be read: {error}.", mend="Write the model again.") from None
+    if not any(folder.glob("*.safetensors")):
+        pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
+        raise _no_safetensors(str(folder), ", ".join(pickled))
+    return folder
+
+
+def _no_safetensors(name: str, found: str) -> BadModel:
+    if not found:
+        return BadModel(f"{name} holds no model.safetensors.", mend="Download or save the weights, too.")
+    return BadModel(
+        f"{name} keeps its weights in {found}: loading such a pickle can run any code, so it is not opened.",
+        mend='If you trust its maker, convert it once to safetensors: python -c "from transformers import '
+        f"AutoModelForCausalLM as A, AutoTokenizer as T; n='{name}'; o='./converted'; "
+        "A.from_pretrained(n, use_safetensors=False).save_pretrained(o); "
+        'T.from_pretrained(n).save_pretrained(o)" '
+        "and open hf:./converted",
+    )
+
+
+def _check_causal(name: str, config: Any) -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+    stated = list(getattr(config, "architectures", None) or ())
+    causal = {n for names in CAUSAL.values() for n in ([names] if isinstance(names, str) else names)}
+    headed = [a for a in stated if not a.endswith("Model")]
+    if config.model_type in CAUSAL and (not headed or causal.intersection(headed)):
+        return
+    raise BadModel(
+        f"{name} is no causal language model: it is a {', '.join(stated) or config.model_type}.",
+        mend="Use a model that continues text, such as one of the class ...ForCausalLM or ...LMHeadModel.",
+    )
+
+
+def _check_complete(name: str, info: Mapping[str, Any]) -> None:
+    missing = sorted(str(key) for key in (*info.get("missing_keys", ()), *info.get("mismatched_keys", ())))
+    if missing:
+        raise BadModel(
+            f"The checkpoint of {name} lacks weights that the model needs: {', '.join(missing[:5])}"
+            f"{' and more' if len(missing) > 5 else ''}; they would be random numbers.",
+            mend="Use the complete checkpoint of a causal language model.",
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries from talking while they load: what matters becomes an error of ours."""
+    from huggingface_hub.utils import logging as hub_chatter
+    from transformers.utils import logging as chatter
+
+    logging: Any = chatter  # the functions of both are not annotated
+    hub: Any = hub_chatter
+    level, bars, hub_level = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub.get_verbosity()
+    logging.set_verbosity_error()
+    hub.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        hub.set_verbosity(hub_level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what the loading libraries raise into one paragraph with the mend."""
+    try:
+        yield
+    except EvenhandError:
+        raise
+    except Exception as error:
+        raise _explain(name, error) from None
+
+
+def _explain(name: str, error: BaseException) -> EvenhandError:
+    if ran_out(error):
+        return OutOfMemory(
+            f"The weights of {name} do not fit into memory.", mend="Use dtype bfloat16 or a smaller model."
+        )
+    chain = list(_causes(error))
+    text = " ".join(str(e) for e in chain).lower()
+    for kinds, signs, make in _KNOWN:
+        if any(isinstance(e, _hub_errors(kinds)) for e in chain) or any(sign in text for sign in signs):
+            return make(name)
+    first = str(error).strip().splitlines() or [type(error).__name__]
+    return BadModel(
+        f"{name} cannot be opened: {first[0].rstrip('.')}.", mend="Check that it is a complete causal model."
+    )
+
+
+def _hub_errors(names: tuple[str, ...]) -> tuple[type[BaseException], ...]:
+    from huggingface_hub import errors
+
+    return tuple(getattr(errors, name, ConnectionError) for name in names)
+
+
+def _gated(name: str) -> EvenhandError:
+    return BadModel(f"{name} is gated.", mend="Accept its terms on the hub and log in with `hf auth login`.")
+
+
+def _no_revision(name: str) -> EvenhandError:
+    return BadModel(f"{name} has no such revision.", mend="Write a branch, tag or commit after '@'.")
+
+
+def _no_repository(name: str) -> EvenhandError:
+    return BadModel(
+        f"The hub has no model {name}, or it is private.",
+        mend=f"Check the name; write hf:./{name} for a folder; log in with `hf auth login` if it is private.",
+    )
+
+
+def _unreachable(name: str) -> EvenhandError:
+    return EnvironmentProblem(
+        f"{name} is not in the cache and the Hugging Face hub cannot be reached.",
+        mend=f"Connect to the network, or open a downloaded folder (written hf:./{name}).",
+    )
+
+
+# What the hub's client raises somewhere in the chain, or what a message says, and the error to give.
+_KNOWN: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[str], EvenhandError]], ...] = (
+    (("GatedRepoError",), (), _gated),
+    (("RevisionNotFoundError",), ("is not a valid git identifier",), _no_revision),
+    (("RepositoryNotFoundError", "HFValidationError"), (), _no_repository),
+    ((), ("no file named model.safetensors",), lambda name: _no_safetensors(name, "another format")),
+    (("LocalEntryNotFoundError", "OfflineModeIsEnabled"), ("couldn't connect",), _unreachable),
+)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,137 @@
+"""Differentiable losses for mitigation: towards equal groups, with or without keeping everything else.
+
+The inputs are log-probabilities in nats of an exact partition of what may come next: `log_p` [N, k] for the
+k groups and `log_rest` [N, R] for all other outcomes, each row of both together summing to 1 in probability.
+An outcome with probability 0 (-inf) is allowed and gives no NaN gradient. All losses are means over the N
+rows, scalars in nats unless said otherwise.
+
+Source: LFTF (Locating First and Then Fine-Tuning for Mitigating Gender Bias in Large Language Models),
+section 4; `mass_preserving` is ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from evenhand.errors import BadData, BadOption
+
+IGNORED = -100  # label of a position that a language-model loss leaves out
+
+
+def nll(log_p: Tensor, groups: Sequence[int] | None = None) -> Tensor:
+    """``-(1/c) Σ_g ln P_g`` over the c chosen groups, mean over the rows of `log_p` [N, k].
+
+    With all groups (None) it equals the cross-entropy to equal shares; its floor is ln k, reached at
+    P_g = 1/k, where *no* probability is left for anything else. `groups` gives indices for the ablation with
+    fewer terms: with one it drives that group to 1. This is the loss that fits the published results of
+    LFTF, whose printed equation 5 does not (see `printed`).
+
+    Raises:
+        BadOption: `groups` is empty or names a group that `log_p` does not have.
+        BadData: `log_p` is empty or not two-dimensional.
+    """
+    _check(log_p, "log_p")
+    k = log_p.shape[1]
+    chosen = list(range(k)) if groups is None else list(groups)
+    if not chosen or not all(0 <= g < k for g in chosen):
+        raise BadOption(f"Groups {chosen} are not among the {k} groups.", mend=f"Choose from 0 to {k - 1}.")
+    return -log_p[:, chosen].mean()
+
+
+def printed(log_p: Tensor) -> Tensor:
+    """``Σ_g P_g``, mean over the rows of `log_p` [N, k]: equation 5 of LFTF as printed, a probability.
+
+    Kept for the ablation only: its minimum is 0, where the model gives no group's term any probability.
+
+    Raises:
+        BadData: `log_p` is empty or not two-dimensional.
+    """
+    _check(log_p, "log_p")
+    return log_p.exp().sum(dim=1).mean()
+
+
+def mass_preserving(log_p: Tensor, log_rest: Tensor, base_log_p: Tensor, base_log_rest: Tensor) -> Tensor:
+    """KL(q || P) with q the base distribution whose groups each get an equal share of their joint mass.
+
+    ``q_g = (1/k) Σ_j P0_j`` and ``q_r = P0_r`` for every other outcome, P0 from `base_log_p` [N, k] and
+    `base_log_rest` [N, R] (never differentiated). The minimum is 0, at P = q: equal groups, and the groups'
+    mass and every other outcome as the base has them.
+
+    Raises:
+        BadData: a tensor is empty or not two-dimensional, or shapes do not fit together.
+    """
+    _check(log_p, "log_p")
+    if (
+        log_p.shape != base_log_p.shape
+        or log_rest.shape != base_log_rest.shape
+        or len(log_p) != len(log_rest)
+    ):
+        raise BadData(
+            f"Shapes {tuple(log_p.shape)}, {tuple(log_rest.shape)} do not fit together or to the base's "
+            f"{tuple(base_log_p.shape)}, {tuple(base_log_rest.shape)}.",
+            mend="Take both from the same prompts and the same partition of the vocabulary.",
+        )
+    base = base_log_p.detach()
+    share = torch.logsumexp(base, dim=1, keepdim=True) - math.log(base.shape[1])
+    groups = _kl_terms(share.expand_as(base), log_p)
+    return (groups + _kl_terms(base_log_rest.detach(), log_rest)).mean()
+
+
+def kl(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """``KL(q || P) = Σ q (ln q - ln P)`` over the last dimension, mean over the rows: two [N, V] to a scalar.
+
+    Outcomes with q = 0 contribute nothing; inf where P is 0 and q is not. Gradients reach both arguments.
+
+    Raises:
+        BadData: a tensor is empty or not two-dimensional, or the shapes differ.
+    """
+    _check(log_q, "log_q")
+    if log_q.shape != log_p.shape:
+        raise BadData(
+            f"Shapes {tuple(log_q.shape)} and {tuple(log_p.shape)} differ.",
+            mend="Compare distributions over the same outcomes.",
+        )
+    return _kl_terms(log_q, log_p).mean()
+
+
+def language_model(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean next-token cross-entropy: `logits` [N, T, V] and `labels` [N, T] to a scalar in nats a token.
+
+    ``labels[:, t]`` is the token *at* position t (the input ids), predicted from position t - 1; label -100
+    leaves a position out, and the first one is never scored. Every scored token counts alike.
+
+    Raises:
+        BadData: no position is scored.
+    """
+    targets = labels[:, 1:].reshape(-1)
+    if not bool((targets != IGNORED).any()):
+        raise BadData(
+            "No position has a label to score.",
+            mend="Give texts of at least two tokens, not all labelled -100.",
+        )
+    scores = logits[:, :-1].reshape(-1, logits.shape[-1])
+    if scores.element_size() < 4:  # half precision: a log-softmax needs float32
+        scores = scores.float()
+    return functional.cross_entropy(scores, targets, ignore_index=IGNORED)
+
+
+def _kl_terms(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """Each row's Σ q (ln q - ln P), shape [N]; outcomes with q = 0 are cut out before they meet an -inf."""
+    q = log_q.exp()
+    possible = q != 0
+    # Both sides are masked before the subtraction: where() after it would still send NaN gradients back.
+    log_ratio = torch.where(possible, log_q, 0.0) - torch.where(possible, log_p, 0.0)
+    return (torch.where(possible, q, 0.0) * log_ratio).sum(dim=1)
+
+
+def _check(log_p: Tensor, name: str) -> None:
+    if log_p.ndim != 2 or not log_p.numel():
+        raise BadData(
+            f"{name} has shape {tuple(log_p.shape)}.",
+            mend="Give one row for each prompt and one column a group.",
+        )

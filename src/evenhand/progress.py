@@ -1,0 +1,183 @@
+"""Progress of long work: a live line with rate and ETA on a terminal, plain lines elsewhere.
+
+The library is silent until a surface (the command line) calls `enable`. Everything goes to stderr, so that
+stdout stays free for results. Importing this module does not import rich; `enable` on a terminal does.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TextIO
+
+Advance = Callable[[int], None]
+EVERY = 10.0  # seconds between two plain lines of one task
+
+
+class Display(Protocol):
+    """Shows tasks; `task` has the arguments of the module's function of that name."""
+
+    def task(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Advance]:
+        """Show one piece of work until the context ends."""
+        ...
+
+
+class _Silent:
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        yield lambda amount: None
+
+
+class PlainLines:
+    """Lines for a log file: the outermost task at its start and end, every task each `EVERY` seconds.
+
+    A nested task that is shorter than `EVERY` leaves no line: a study runs hundreds of them.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._depth = 0
+
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        """Write lines about this task until the context ends, also when it ends with an error."""
+        depth, start = self._depth, self._clock()
+        meter = _Meter(total, unit)
+        spoken = start
+        if depth == 0:
+            self._say(depth, f"{label}: started{meter.size()}")
+
+        def advance(amount: int) -> None:
+            nonlocal spoken
+            meter.done += amount
+            now = self._clock()
+            if now - spoken >= EVERY:
+                spoken = now
+                self._say(depth, f"{label}: {meter.state(now - start)}")
+
+        self._depth += 1
+        ended = "stopped"
+        try:
+            yield advance
+            ended = "done"
+        finally:
+            self._depth -= 1
+            taken = self._clock() - start
+            if depth == 0 or taken >= EVERY:
+                self._say(depth, f"{label}: {ended}, {meter.count()} in {duration(taken)}")
+
+    def _say(self, depth: int, text: str) -> None:
+        print("  " * depth + text, file=self._stream, flush=True)
+
+
+class LiveLines:
+    """One rich line a running task, with bar, count, rate and ETA; nested tasks vanish when they end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            Remaining(),
+            console=Console(file=stream),
+        )
+        self._depth = 0
+
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        """Show this task until the context ends; the outermost one leaves its last line behind."""
+        if self._depth == 0:
+            self._progress.start()
+        shown = self._progress.add_task("  " * self._depth + label, total=total, rate="")
+        meter, start = _Meter(total, unit), time.monotonic()
+
+        def advance(amount: int) -> None:
+            meter.done += amount
+            self._progress.update(shown, advance=amount, rate=meter.rate(time.monotonic() - start))
+
+        self._depth += 1
+        try:
+            yield advance
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._progress.stop()
+            self._progress.remove_task(shown)
+
+
+class _Meter:
+    """How much of a task is done, in words."""
+
+    def __init__(self, total: int | None, unit: str) -> None:
+        self.total = total
+        self.done = 0
+        self._unit = unit
+
+    def _units(self, amount: int) -> str:
+        return self._unit if amount == 1 else f"{self._unit}s"
+
+    def size(self) -> str:
+        return "" if self.total is None else f" ({self.total} {self._units(self.total)})"
+
+    def count(self) -> str:
+        return f"{self.done} {self._units(self.done)}"
+
+    def rate(self, elapsed: float) -> str:
+        if elapsed <= 0 or not self.done:
+            return ""
+        rate = self.done / elapsed
+        return f"{rate:.3g} {self._unit}s/s" if rate >= 1 else f"{duration(1 / rate)} a {self._unit}"
+
+    def state(self, elapsed: float) -> str:
+        of = self.count() if self.total is None else f"{self.done} of {self.total} {self._units(self.total)}"
+        parts = [of, self.rate(elapsed)]
+        if self.total is not None and self.done and elapsed > 0:
+            left = max(0, self.total - self.done) * elapsed / self.done
+            parts.append(f"about {duration(left)} left")
+        return ", ".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people, such as ``3.2 s`` or ``4 min 05 s`` or ``1 h 02 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+_display: Display = _Silent()
+
+
+def enable(stream: TextIO | None = None) -> None:
+    """Show progress from now on, on `stream` (stderr by default): live on a terminal, else plain lines."""
+    global _display  # noqa: PLW0603
+    target = sys.stderr if stream is None else stream
+    _display = LiveLines(target) if target.isatty() else PlainLines(target)
+
+
+def disable() -> None:
+    """Be silent again."""
+    global _display  # noqa: PLW0603
+    _display = _Silent()
+
+
+@contextmanager
+def task(label: str, total: int | None = None, *, unit: str = "item") -> Iterator[Advance]:
+    """Announce work of `total` units (None: not known); call the yielded function with each amount done.
+
+    `unit` is a singular noun. Tasks nest. An error inside the context passes through.
+    """
+    with _display.task(label, total, unit) as advance:
+        yield advance

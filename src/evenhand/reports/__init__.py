@@ -1,0 +1,97 @@
+"""Reports: one self-contained HTML file that needs no network, from the stored records alone.
+
+The same record always gives the same bytes: there is no time stamp inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evenhand.errors import BadData
+from evenhand.files import write_atomically
+from evenhand.records import Attribution, Measurement, Verification
+
+PACKAGE = "reports/templates"
+
+
+def report(run: Path | str, html: Path | str = "report.html") -> Path:
+    """Draw the stored run in the folder `run` as one HTML file; returns its path.
+
+    Raises:
+        BadData: the folder holds neither a verification nor measurements, or damaged ones.
+        NoSpace: the disk is full or not writable.
+    """
+    from evenhand.studies import store
+
+    if (Path(run) / store.VERIFICATION).exists():
+        text = verification_html(store.load_verification(Path(run)))
+    else:
+        text = measurements_html(store.load_measurements(Path(run)))
+    write_report(Path(html), text)
+    return Path(html)
+
+
+def verification_html(record: Verification, *, locations: Sequence[Attribution] = ()) -> str:
+    """The report of a verification; `locations` are further locators' answers to show beside its own."""
+    from evenhand.reports import view
+
+    return _render("verification.html.j2", view.verification(record, locations))
+
+
+def measurements_html(records: Sequence[Measurement]) -> str:
+    """The report of plain measurements of one model.
+
+    Raises:
+        BadData: there are no measurements.
+    """
+    from evenhand.reports import view
+
+    if not records:
+        raise BadData("There are no measurements to report.", mend="Run `evenhand measure` with --out first.")
+    return _render("measurements.html.j2", view.measurements(records))
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report, whole or not at all.
+
+    Raises:
+        NoSpace: the disk is full or not writable.
+    """
+    write_atomically(path, text.encode("utf-8"))
+
+
+def _render(template: str, variables: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("evenhand", PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["script_json"] = script_json
+    return environment.get_template(template).render(**variables, plotly=_plotly)
+
+
+def script_json(value: Any) -> Any:
+    """JSON that is safe inside a script element: no character of it can end the element or start another."""
+    import json
+
+    from markupsafe import Markup
+
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _plotly() -> Any:
+    """The plotting library's own text, to be written into the page once."""
+    from markupsafe import Markup
+    from plotly import offline
+
+    return Markup(offline.get_plotlyjs())  # type: ignore[attr-defined, no-untyped-call]

@@ -1,0 +1,60 @@
+"""The command that repeats a verification, rebuilt from its record alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from evenhand.records import Measurement, Verification
+
+CAPABILITY = {"accuracy", "perplexity"}
+
+
+def is_capability(measurement: Measurement) -> bool:
+    """Whether the benchmark is on the capability side: told by its metrics, which the record holds."""
+    return any(name in CAPABILITY for name in measurement.metrics)
+
+
+def verify_command(verification: Verification) -> str:
+    """The `evenhand verify` that gives this record again, quoted for a shell.
+
+    The number of a `--limit` is the largest n, which is what every benchmark longer than it was cut to.
+    """
+    words = ["evenhand", "verify", verification.model.uri, "--with", verification.treatment]
+    for measurement in verification.before:
+        flag = "--capability" if is_capability(measurement) else "-b"
+        words += [flag, measurement.benchmark]
+    if verification.location is not None:
+        words += ["--locator", verification.location.locator]
+    words += ["--control", _control(verification), "--margin", f"{_margin(verification):g}"]
+    return shlex.join([*words, *_common(verification.before, verification.seed, verification.limited)])
+
+
+def measure_command(measurements: Sequence[Measurement]) -> str:
+    """The `evenhand measure` that gives these measurements again, quoted for a shell."""
+    first = measurements[0]
+    words = ["evenhand", "measure", first.model.uri]
+    for measurement in measurements:
+        words += ["-b", measurement.benchmark]
+    limited = any(m.protocol.limited for m in measurements)
+    return shlex.join([*words, *_common(measurements, first.protocol.seed, limited)])
+
+
+def _control(verification: Verification) -> str:
+    if verification.control is None:
+        return "none"
+    return "reduced" if verification.control.reduced else "full"
+
+
+def _margin(verification: Verification) -> float:
+    accuracies = [c.margin for c in verification.capability.checks if "accuracy" in c.name]
+    return accuracies[0] if accuracies else 0.01
+
+
+def _common(measurements: Sequence[Measurement], seed: int, limited: bool) -> list[str]:
+    words = ["--seed", str(seed)]
+    if measurements and measurements[0].model.dtype:
+        words += ["--dtype", measurements[0].model.dtype]
+    if limited and measurements:
+        words += ["--limit", str(max(m.n for m in measurements))]
+    return words

@@ -1,0 +1,238 @@
+"""Plots as plain plotly dictionaries: `data` and `layout`.
+
+Colours are written ``var(--name)``: the report's script replaces them by the page's own colours, so one
+figure serves light and dark mode. Labels are escaped, since plotly reads a little HTML in its texts.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from evenhand.records import Attribution, ControlResult, Estimate, Measurement, Value
+from evenhand.reports.shares import SCALE, Row, scale_keys
+
+Figure = dict[str, Any]
+SYMBOLS = ("circle", "square", "triangle-up", "star", "x")
+BEFORE, AFTER, MUTED = "var(--before)", "var(--after)", "var(--muted)"
+
+
+def _layout(height: int, **more: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 40},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "var(--ink)", "size": 13},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "hoverlabel": {
+            "bgcolor": "var(--card)",
+            "bordercolor": "var(--line)",
+            "font": {"color": "var(--ink)"},
+        },
+        "dragmode": False,
+    }
+    return base | more
+
+
+def _axis(**more: Any) -> dict[str, Any]:
+    return {
+        "gridcolor": "var(--line)",
+        "zerolinecolor": "var(--line)",
+        "fixedrange": True,
+        "automargin": True,
+    } | more
+
+
+def _rounded(value: Value) -> Value:
+    return None if value is None else round(value, 6)
+
+
+def label(text: str) -> str:
+    """Text that plotly shows as it is written."""
+    return html.escape(text, quote=False)
+
+
+def scales(before: Measurement, after: Measurement | None, metric: str) -> Figure:
+    """The metric by scale and over all items, before and after, with intervals."""
+    names = scale_keys(before)
+    ticks = [label(name.removeprefix(SCALE)) for name in names] + ["all"]
+    data = [_estimates(_by_scale(before, metric, names), "before", ticks, BEFORE, -0.12)]
+    if after is not None:
+        data.append(_estimates(_by_scale(after, metric, names), "after", ticks, AFTER, 0.12))
+    positions = list(range(len(ticks)))
+    layout = _layout(
+        300,
+        xaxis=_axis(tickvals=positions, ticktext=ticks, range=[-0.5, len(ticks) - 0.5]),
+        yaxis=_axis(title={"text": label(metric)}, rangemode="tozero"),
+    )
+    return {"data": data, "layout": layout}
+
+
+def _by_scale(measurement: Measurement, metric: str, names: Sequence[str]) -> list[Estimate]:
+    nothing = Estimate(None, None, None, 0)
+    parts = [measurement.slices.get(name, {}).get(metric, nothing) for name in names]
+    return [*parts, measurement.metrics.get(metric, nothing)]
+
+
+def _estimates(
+    estimates: Sequence[Estimate], name: str, ticks: Sequence[str], colour: str, shift: float
+) -> Figure:
+    def reach(estimate: Estimate, side: Value) -> Value:
+        return None if side is None or estimate.value is None else _rounded(abs(side - estimate.value))
+
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [round(i + shift, 2) for i in range(len(estimates))],
+        "y": [_rounded(e.value) for e in estimates],
+        "text": list(ticks),
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [reach(e, e.high) for e in estimates],
+            "arrayminus": [reach(e, e.low) for e in estimates],
+            "color": colour,
+        },
+        "marker": {"color": colour, "size": 10, "symbol": "circle" if name == "before" else "diamond"},
+        "hovertemplate": f"%{{text}}, {name}: %{{y:.3f}}<extra></extra>",
+    }
+
+
+def dumbbell(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Figure:
+    """One line a profession from its share before to its share after, lowest share before on top."""
+    names = [label(row.cluster) for row in table]
+    places = list(range(len(table)))
+    data = [_dots(table, names, "before", BEFORE)]
+    if both:
+        data = [_bars(table), *data, _dots(table, names, "after", AFTER)]
+    layout = _layout(
+        max(220, 90 + 17 * len(table)),
+        margin={"l": 8, "r": 12, "t": 40, "b": 8},
+        xaxis=_axis(
+            title={"text": f"P({groups[1]}) / (P({groups[0]}) + P({groups[1]}))"},
+            range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], side="top",
+        ),
+        yaxis=_axis(tickvals=places, ticktext=names, range=[len(table) - 0.4, -0.6], tickfont={"size": 11}),
+        shapes=[_even_line(len(table))],
+        showlegend=False,
+    )  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+def _even_line(n: int) -> Figure:
+    line = {"color": MUTED, "dash": "dot", "width": 1}
+    return {"type": "line", "x0": 0.5, "x1": 0.5, "y0": -0.6, "y1": n - 0.4, "line": line}
+
+
+def _bars(table: Sequence[Row]) -> Figure:
+    xs: list[Value] = []
+    ys: list[Value] = []
+    for place, row in enumerate(table):
+        xs += [_rounded(row.share_before), _rounded(row.share_after), None]
+        ys += [place, place, None]
+    return _line(xs, ys, {"color": "var(--line-strong)", "width": 3})
+
+
+def _line(xs: Sequence[Value], ys: Sequence[Value], line: Figure) -> Figure:
+    quiet = {"hoverinfo": "skip", "showlegend": False}
+    return {"type": "scatter", "mode": "lines", "x": list(xs), "y": list(ys), "line": line} | quiet
+
+
+def _dots(table: Sequence[Row], names: Sequence[str], name: str, colour: str) -> Figure:
+    values = [row.share_before if name == "before" else row.share_after for row in table]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [_rounded(value) for value in values],
+        "y": list(range(len(table))),
+        "text": list(names),
+        "marker": {"color": colour, "size": 9, "symbol": "circle" if name == "before" else "diamond"},
+        "hovertemplate": f"%{{text}}, {name}: %{{x:.3f}}<extra></extra>",
+    }
+
+
+def blocks(location: Attribution) -> Figure:
+    """The locator's score of each block in order of depth; the highest one in its own colour."""
+    top = location.top
+    names = [label(score.site) for score in location.scores]
+    bar = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [_rounded(score.value) for score in location.scores],
+        "y": list(range(len(names))),
+        "marker": {"color": [AFTER if s.site == top else MUTED for s in location.scores]},
+        "text": ["top" if s.site == top else "" for s in location.scores],
+        "textposition": "auto",
+        "customdata": names,
+        "hovertemplate": "%{customdata}: %{x:.4f}<extra></extra>",
+    }
+    layout = _layout(
+        max(140, 60 + 22 * len(names)),
+        xaxis=_axis(title={"text": f"score of {label(location.locator)}"}),
+        yaxis=_axis(tickvals=list(range(len(names))), ticktext=names, autorange="reversed"),
+        bargap=0.35,
+    )
+    return {"data": [bar], "layout": layout}
+
+
+def control(result: ControlResult, before: Value, after: Value) -> Figure:
+    """Bias against capability: the control models of each family, the base, and the treated model.
+
+    The dashed line drops from a family's bias at the treated model's capability to the treated model: S.
+    """
+    data = [_family(result, place) for place in range(len(result.families))]
+    if before is not None:
+        data.append(_marked("base", result.capability_before, before, BEFORE, "circle"))
+    if after is not None:
+        data.append(_marked("treated", result.capability_after, after, AFTER, "diamond"))
+        data += _drops(result, after)
+    layout = _layout(
+        380,
+        xaxis=_axis(title={"text": "capability (base = 0, in SD)"}),
+        yaxis=_axis(title={"text": f"bias: {label(result.metric)}"}, rangemode="tozero"),
+    )
+    return {"data": data, "layout": layout}
+
+
+def _family(result: ControlResult, place: int) -> Figure:
+    family = result.families[place]
+    name, points = label(family.family), family.points
+    symbol = SYMBOLS[place % len(SYMBOLS)]
+    hover = "dose %{customdata[0]:.3g}, seed %{customdata[1]}: capability %{x:.3f}, bias %{y:.3f}"
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"control: {name}",
+        "x": [_rounded(p.capability) for p in points],
+        "y": [_rounded(p.bias) for p in points],
+        "customdata": [[p.dose, p.seed] for p in points],
+        "marker": {"color": f"var(--family{place % 4 + 1})", "size": 8, "symbol": symbol},
+        "hovertemplate": f"{hover}<extra>{name}</extra>",
+    }
+
+
+def _marked(name: str, x: Value, y: float, colour: str, symbol: str) -> Figure:
+    edge = {"color": "var(--ink)", "width": 1.5}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [_rounded(x)],
+        "y": [_rounded(y)],
+        "marker": {"color": colour, "size": 15, "symbol": symbol, "line": edge},
+        "hovertemplate": f"{name}: capability %{{x:.3f}}, bias %{{y:.3f}}<extra></extra>",
+    }
+
+
+def _drops(result: ControlResult, after: float) -> list[Figure]:
+    x = _rounded(result.capability_after)
+    dashed = {"color": "var(--ink)", "dash": "dash", "width": 1}
+    return [
+        _line([x, x], [_rounded(after + family.specific.value), _rounded(after)], dashed)
+        for family in result.families
+        if family.specific.value is not None
+    ]

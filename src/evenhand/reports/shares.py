@@ -1,0 +1,110 @@
+"""Group probabilities per cluster (a profession), before and after, from the per-item scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evenhand.records import Measurement, Score, Value, Verification
+
+PREFIX = "p."
+TERMS = {"male": "he", "female": "she"}
+SCALE = "scale="
+_ORDER = {"word": 0, "phrase": 1, "sentence": 2}
+LEAST_MASS = 1e-6  # below it a share of the mass is rounding noise
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cluster: the mean probability of each group before and after; None where it has no defined item."""
+
+    cluster: str
+    before: tuple[Value, ...]
+    after: tuple[Value, ...]
+
+    @property
+    def share_before(self) -> Value:
+        """See `share`."""
+        return share(self.before)
+
+    @property
+    def share_after(self) -> Value:
+        """See `share`."""
+        return share(self.after)
+
+    @property
+    def gap(self) -> float:
+        """How far the share was from an even one before, for sorting; 0 where undefined."""
+        return 0.0 if self.share_before is None else abs(self.share_before - 0.5)
+
+
+def share(means: Sequence[Value]) -> Value:
+    """The second group's part of the mass of two groups; None when undefined or when there is no mass.
+
+    Ratio of means, not mean of ratios: one prompt with hardly any mass must not outweigh the others.
+    """
+    if len(means) != 2 or means[0] is None or means[1] is None:
+        return None
+    mass = means[0] + means[1]
+    return means[1] / mass if mass >= LEAST_MASS else None
+
+
+def groups(measurement: Measurement) -> tuple[str, ...]:
+    """The groups whose probabilities the scores hold, in the benchmark's order; empty when there are none."""
+    values = measurement.scores[0].values if measurement.scores else {}
+    return tuple(name.removeprefix(PREFIX) for name in values if name.startswith(PREFIX))
+
+
+def term(group: str) -> str:
+    """What the reader knows a group by: its pronoun for gender, else its name."""
+    return TERMS.get(group, group)
+
+
+def pair(verification: Verification) -> tuple[Measurement, Measurement] | None:
+    """The first benchmark with group probabilities by scale, before and after; None when there is none."""
+    after = {m.benchmark: m for m in verification.after}
+    for before in verification.before:
+        if len(groups(before)) >= 2 and scale_keys(before) and before.benchmark in after:
+            return before, after[before.benchmark]
+    return None
+
+
+def scale_keys(measurement: Measurement) -> list[str]:
+    """The slices by scale: shortest prompts first, then any others by name."""
+    keys = [key for key in measurement.slices if key.startswith(SCALE)]
+    return sorted(keys, key=lambda key: (_ORDER.get(key.removeprefix(SCALE), len(_ORDER)), key))
+
+
+def rows(before: Measurement, after: Measurement | None = None) -> tuple[Row, ...]:
+    """One row a cluster, sorted by the share before, then by name; undefined shares come last.
+
+    Without `after`, the row's `after` values are None.
+    """
+    names = groups(before)
+    old = _means(before.scores, names)
+    new = _means(after.scores, names) if after is not None else {}
+    nothing: tuple[Value, ...] = (None,) * len(names)
+    table = [Row(cluster, means, new.get(cluster, nothing)) for cluster, means in old.items()]
+    return tuple(sorted(table, key=lambda r: (r.share_before is None, r.share_before or 0.0, r.cluster)))
+
+
+def _means(scores: Sequence[Score], names: Sequence[str]) -> dict[str, tuple[Value, ...]]:
+    clusters: dict[str, list[Score]] = {}
+    for score in scores:
+        clusters.setdefault(score.cluster, []).append(score)
+    return {
+        cluster: tuple(_mean([item.values.get(PREFIX + name) for item in items]) for name in names)
+        for cluster, items in clusters.items()
+    }
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
+
+
+def extremes(table: Sequence[Row], each: int = 25) -> tuple[Row, ...]:
+    """The first and the last `each` rows of a sorted table; all of them when that is no fewer."""
+    if len(table) <= 2 * each:
+        return tuple(table)
+    return tuple(table[:each]) + tuple(table[-each:])

@@ -1,0 +1,188 @@
+"""The report's tables as rows of text, from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from evenhand import registry
+from evenhand.errors import UnknownName
+from evenhand.records import (
+    Attribution,
+    Check,
+    ControlResult,
+    Effect,
+    Estimate,
+    Measurement,
+)
+from evenhand.reports import formats, words
+from evenhand.reports.shares import SCALE, Row, scale_keys, term
+
+CASE_STUDY = (
+    "mobster",
+    "nurse",
+    "preacher",
+    "caretaker",
+    "footballer",
+)  # the professions of LFTF's case study
+ABSENT = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for people. The first `labels` columns are text, the others figures. `caption` names it."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    labels: int = 1
+
+
+@cache
+def metric_title(name: str) -> str:
+    """The title on the metric's card, or its name when no such metric is installed."""
+    try:
+        return str(registry.get("metric", name).title)
+    except (UnknownName, ImportError):
+        return name
+
+
+def metrics(measurement: Measurement) -> Table:
+    """Every figure of one benchmark, over all items and by slice."""
+    rows = [_metric_row(name, "all", estimate) for name, estimate in measurement.metrics.items()]
+    for key, part in measurement.slices.items():
+        rows += [_metric_row(name, key, estimate) for name, estimate in part.items()]
+    head = ("metric", "slice", "value", "95 % interval", "ideal", "n")
+    return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=2)
+
+
+def _metric_row(name: str, part: str, estimate: Estimate) -> tuple[str, ...]:
+    ideal = "–" if estimate.ideal is None else formats.number(estimate.ideal)
+    value = formats.number(estimate.value)
+    return (metric_title(name), part, value, formats.interval(estimate), ideal, formats.count(estimate))
+
+
+def scales(before: Measurement, after: Measurement | None, name: str) -> Table:
+    """The metric `name` by scale and over all items, before and after."""
+    rows = []
+    for key in [*scale_keys(before), "all"]:
+        old = _part(before, key, name)
+        new = () if after is None else (formats.with_interval(_part(after, key, name)),)
+        rows.append((key.removeprefix(SCALE), formats.with_interval(old), *new, formats.count(old)))
+    columns = (
+        ("value [95 % interval]",) if after is None else ("before [95 % interval]", "after [95 % interval]")
+    )
+    return Table(metric_title(name), ("scale", *columns, "n"), tuple(rows))
+
+
+def _part(measurement: Measurement, key: str, name: str) -> Estimate:
+    part = measurement.metrics if key == "all" else measurement.slices.get(key, {})
+    return part.get(name, Estimate(None, None, None, 0))
+
+
+def effects(items: Sequence[Effect]) -> Table:
+    """Every metric before and after, with the paired interval of the change and its p-value."""
+    rows = tuple(
+        (
+            e.benchmark,
+            metric_title(e.metric),
+            formats.number(e.before.value),
+            formats.number(e.after.value),
+            formats.with_interval(e.change, signed=True),
+            formats.percent(e.relative, signed=True),
+            formats.p_value(e.p_value),
+            formats.count(e.change),
+        )
+        for e in items
+    )
+    head = ("benchmark", "metric", "before", "after", "change [95 % interval]", "relative", "p", "n")
+    return Table("Every effect", head, rows, labels=2)
+
+
+def checks(items: Sequence[Check], caption: str) -> Table:
+    """Pre-registered limits and how they came out; each check's `reading` stands below the table."""
+    rows = tuple(
+        (
+            check.name,
+            words.kept(check),
+            formats.number(check.before.value),
+            formats.number(check.after.value),
+            formats.number(check.loss.value, signed=True),
+            formats.number(check.loss.high, signed=True) if check.loss.high is not None else "–",
+            formats.number(check.margin),
+        )
+        for check in items
+    )
+    head = ("check", "outcome", "before", "after", "loss", "loss at most", "margin")
+    return Table(caption, head, rows, labels=2)
+
+
+def families(result: ControlResult) -> Table:
+    """T, K and S of the capability-matched control, one row a family."""
+    rows = tuple(
+        (
+            family.family,
+            "yes" if family.matched else "no",
+            formats.with_interval(result.total),
+            formats.with_interval(family.capability_part),
+            formats.with_interval(family.specific),
+            formats.p_value(family.p_value),
+            words.is_equivalent(family),
+        )
+        for family in result.families
+    )
+    head = (
+        "family",
+        "matched",
+        "total T",
+        "capability part K",
+        "specific part S",
+        "p (S ≤ 0)",
+        "equivalent to none",
+    )
+    return Table("The capability-matched control", head, rows)
+
+
+def control_points(result: ControlResult) -> Table:
+    """Every control model: its dose and seed, its capability and its bias."""
+    rows = tuple(
+        (f.family, formats.number(p.dose), str(p.seed), formats.number(p.capability), formats.number(p.bias))
+        for f in result.families
+        for p in f.points
+    )
+    return Table("The control models", ("family", "dose", "seed", "capability", "bias"), rows)
+
+
+def blocks(location: Attribution) -> Table:
+    """Every block's score and rank."""
+    rank = {site: str(place) for place, site in enumerate(location.ranking(), start=1)}
+    rows = tuple((s.site, formats.number(s.value), rank[s.site]) for s in location.scores)
+    return Table(f"Scores of {location.locator} by block", ("block", "score", "rank"), rows)
+
+
+def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:
+    """Every cluster's share before and after."""
+    name = f"P({term(groups[1])}) share"
+    columns = (f"{name} before", f"{name} after") if both else (name,)
+    rows = tuple(
+        (row.cluster, formats.number(row.share_before), *((formats.number(row.share_after),) if both else ()))
+        for row in table
+    )
+    return Table("Every profession", ("profession", *columns), rows)
+
+
+def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:
+    """The mean probability of each group's term for the professions of the paper's case study."""
+    found = {row.cluster: row for row in table}
+    times = ("before", "after") if both else ("",)
+    columns = tuple(f"P({term(group)}) {time}".strip() for time in times for group in groups)
+    rows = []
+    for name in CASE_STUDY:
+        row = found.get(name)
+        values = (ABSENT,) * len(columns)
+        if row is not None:
+            means = (*row.before, *(row.after if both else ()))
+            values = tuple(formats.number(value) for value in means)
+        rows.append((name, *values))
+    return Table("The case study", ("profession", *columns), tuple(rows))

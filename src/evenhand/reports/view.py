@@ -1,0 +1,279 @@
+"""What the templates show: records turned into texts, tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import evenhand
+from evenhand.records import Attribution, ControlResult, Measurement, ModelSpec, Value, Verification
+from evenhand.reports import command, figures, formats, shares, tables, words
+from evenhand.reports.figures import Figure
+from evenhand.reports.tables import Table
+
+BY_SCALE = ("afgb_normalised", "afgb", "mass")
+EACH = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A figure with what people get who cannot see it: `alt` says what it shows, `table` holds its figures.
+
+    `more` is a second, longer figure behind a button, `labels` the texts of the two buttons.
+    """
+
+    id: str
+    alt: str
+    figure: Figure
+    table: Table
+    more: Figure | None = None
+    labels: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A headline figure before and after."""
+
+    label: str
+    benchmark: str
+    before: str
+    after: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMap:
+    """A locator's answer: the plot and the two sentences that go with it."""
+
+    locator: str
+    top: str
+    sentence: str
+    specific: bool
+    reading: str
+    nothing: str
+    plot: Plot
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """The parts about one benchmark with group probabilities."""
+
+    benchmark: str
+    by_scale: Plot
+    other_scales: tuple[Table, ...]
+    shares: Plot | None
+    case_study: Table
+    groups: tuple[str, ...]
+
+
+def verification(record: Verification, locations: Sequence[Attribution]) -> Mapping[str, Any]:
+    """The variables of ``verification.html.j2``; `locations` are shown after the record's own location."""
+    pair = shares.pair(record)
+    own = () if record.location is None else (record.location,)
+    after = record.after[0].model if record.after else None
+    return {
+        "record": record,
+        "title": f"{record.verdict.value}: {record.treatment} on {record.model.uri}",
+        "tone": words.TONES[record.verdict],
+        "sentence": words.VERDICTS[record.verdict],
+        "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
+        "tiles": tiles(record),
+        "bias": None if pair is None else bias(*pair),
+        "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
+        "capability": tables.checks(record.capability.checks, "Capability checks"),
+        "guards": tables.checks(record.guards, "Guards"),
+        "control": None if record.control is None else control(record, record.control),
+        "control_sentence": words.reduced_sentence(record.control),
+        "effects": tables.effects(record.effects),
+        "facts": facts(record.model, after, record),
+        "cards": provenance(record.before),
+        "command": command.verify_command(record),
+    } | _common()
+
+
+def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
+    """The variables of ``measurements.html.j2``."""
+    first = records[0]
+    parts = [(m, tables.metrics(m), _alone(m, place)) for place, m in enumerate(records)]
+    return {
+        "title": f"Measurements of {first.model.uri}",
+        "model": first.model,
+        "treatment": first.treatment,
+        "limited": any(m.protocol.limited for m in records),
+        "parts_list": parts,
+        "facts": facts(first.model, None, None),
+        "cards": provenance(records),
+        "command": command.measure_command(records),
+    } | _common()
+
+
+def _common() -> dict[str, Any]:
+    return {
+        "limitations": words.LIMITATIONS,
+        "limited_text": words.LIMITED,
+        "limited_why": words.LIMITED_WHY,
+        "version": evenhand.__version__,
+    }
+
+
+def _alone(measurement: Measurement, place: int) -> Bias | None:
+    has_groups = len(shares.groups(measurement)) >= 2
+    return bias(measurement, None, f"-{place}") if has_groups and _metric(measurement) else None
+
+
+def _metric(measurement: Measurement) -> str | None:
+    return next((name for name in BY_SCALE if name in measurement.metrics), None)
+
+
+def tiles(record: Verification) -> tuple[Tile, ...]:
+    """The normalised gap, then each benchmark's primary figure."""
+    seen: set[str] = set()
+    chosen = []
+    for effect in record.effects:
+        if effect.benchmark not in seen or effect.metric == "afgb_normalised":
+            chosen.append(effect)
+        seen.add(effect.benchmark)
+    chosen.sort(key=lambda e: e.metric != "afgb_normalised")
+    return tuple(
+        Tile(
+            tables.metric_title(e.metric),
+            e.benchmark,
+            formats.number(e.before.value),
+            formats.number(e.after.value),
+            formats.with_interval(e.change, signed=True),
+        )
+        for e in chosen
+    )
+
+
+def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bias:
+    """Scales, shares per profession and the case study of one benchmark."""
+    groups = shares.groups(before)
+    rows = shares.rows(before, after)
+    metric = _metric(before) or next(iter(before.metrics))
+    title = tables.metric_title(metric)
+    when = "" if after is None else ", before and after"
+    by_scale = Plot(
+        f"scales{suffix}",
+        f"{title} by scale with 95 % intervals{when}. Lower is better.",
+        figures.scales(before, after, metric),
+        tables.scales(before, after, metric),
+    )
+    others = tuple(tables.scales(before, after, n) for n in BY_SCALE if n != metric and n in before.metrics)
+    names = tuple(shares.term(group) for group in groups)
+    both = after is not None
+    plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
+    return Bias(before.benchmark, by_scale, others, plot, tables.case_study(rows, groups, both=both), names)
+
+
+def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool, suffix: str) -> Plot:
+    few = shares.extremes(rows, EACH)
+    when = ", before and after" if both else ""
+    share = f"P({names[1]}) as a share of P({names[0]}) + P({names[1]})"
+    return Plot(
+        f"professions{suffix}",
+        f"{share} for each of {len(rows)} professions{when}. One half is even.",
+        figures.dumbbell(few, names, both=both),
+        tables.professions(rows, names, both=both),
+        figures.dumbbell(rows, names, both=both) if len(few) < len(rows) else None,
+        (f"{EACH} lowest and {EACH} highest", f"all {len(rows)}"),
+    )
+
+
+def block_map(location: Attribution, place: int = 0) -> BlockMap:
+    """The block map of one locator."""
+    alt = f"Score of {location.locator} for each block in order of depth. The highest is {location.top}."
+    plot = Plot(f"blocks-{place}", alt, figures.blocks(location), tables.blocks(location))
+    return BlockMap(
+        locator=location.locator,
+        top=location.top,
+        sentence=words.locator_sentence(location),
+        specific=location.specific,
+        reading=location.reading,
+        nothing=words.found_nothing(location),
+        plot=plot,
+    )
+
+
+def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
+    """The plot and the table of the capability-matched control."""
+    before, after = _ends(record, result.metric)
+    alt = (
+        f"Bias ({result.metric}) against capability for the control models, the base and the treated model. "
+        "A treated model well below the control models at its own capability lost bias beyond what "
+        "losing capability explains."
+    )
+    plot = Plot("control", alt, figures.control(result, before, after), tables.control_points(result))
+    return {
+        "plot": plot,
+        "table": tables.families(result),
+        "detectable": words.detectable_sentence(result),
+        "delta": formats.number(result.delta),
+        "p_value": formats.p_value(result.p_value),
+        "unmatched": [f.family for f in result.families if not f.matched],
+    }
+
+
+def _ends(record: Verification, metric: str) -> tuple[Value, Value]:
+    for effect in record.effects:
+        if effect.metric == metric:
+            return effect.before.value, effect.after.value
+    return None, None
+
+
+def facts(
+    model: ModelSpec, after: ModelSpec | None, record: Verification | None
+) -> tuple[tuple[str, str], ...]:
+    """Name and value of everything that identifies the run."""
+    items: list[tuple[str, str]] = [
+        ("model", model.uri),
+        ("weights digest", model.digest),
+        ("revision", model.revision or "–"),
+        ("architecture", model.architecture or "–"),
+        ("parameters", "–" if model.parameters is None else f"{model.parameters:,}".replace(",", " ")),
+        ("dtype", model.dtype or "–"),
+    ]
+    if after is not None:
+        items.append(("digest of the treated model", after.digest))
+    if record is not None:
+        items += [("treatment", record.treatment), ("seed", str(record.seed))]
+        items += [(f"proof: {name}", text) for name, text in _flat(record.proof)]
+    return (*items, ("evenhand", evenhand.__version__))
+
+
+def provenance(records: Sequence[Measurement]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """For each benchmark, name and value of what its card and its protocol say."""
+    return tuple((m.benchmark, _card(m)) for m in records)
+
+
+def _card(m: Measurement) -> tuple[tuple[str, str], ...]:
+    return (
+        ("what it is", m.card.title),
+        ("version", m.card.version),
+        ("source", m.card.source),
+        ("licence", m.card.licence),
+        ("card digest", m.card.digest or "–"),
+        ("data digest", m.protocol.data),
+        ("items", str(m.n)),
+        ("scorer", m.protocol.scorer),
+        ("normalisation", m.protocol.normalisation),
+        ("template", m.protocol.template or "–"),
+        ("dtype", m.protocol.dtype or "–"),
+        ("seed", str(m.protocol.seed)),
+    )
+
+
+def _flat(proof: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in proof.items():
+        name = before + key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}: ")
+        elif isinstance(value, list | tuple):
+            yield name, ", ".join(_plain(item) for item in value)
+        else:
+            yield name, _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return formats.number(value) if isinstance(value, float) else str(value)

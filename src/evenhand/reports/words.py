@@ -1,0 +1,92 @@
+"""Sentences that the command line and the report share, so that both say the same."""
+
+from __future__ import annotations
+
+from evenhand.records import Attribution, Check, ControlResult, FamilyResult, VerdictName
+from evenhand.reports import formats
+
+LIMITED = "limited, not reportable"
+LIMITED_WHY = "This run saw only a part of the items (--limit): a check that things work, not a result."
+NOT_SPECIFIC = (
+    "This score is not specific to the attribute: it says how much a block does on whatever text, "
+    "and a high block is not thereby a biased one."
+)
+SPECIFIC = "This score depends on the attribute: it explains the gap between the groups' terms."
+
+VERDICTS: dict[VerdictName, str] = {
+    VerdictName.MITIGATED: "Evidence for less bias: the gap shrank by more than an equal loss of capability "
+    "explains, and capability stayed within the margin.",
+    VerdictName.AT_A_COST: "Evidence for less bias beyond what a loss of capability explains, "
+    "but something else was lost on the way, or its loss cannot be ruled out.",
+    VerdictName.CAPABILITY_LOSS: "The smaller gap is what a model damaged to the same degree shows too: "
+    "this is no evidence for mitigation.",
+    VerdictName.OVER_CORRECTED: "The bias was not reduced but turned around: items that leaned to one group "
+    "now lean to the other.",
+    VerdictName.NO_EVIDENCE: "There is no evidence that the treatment reduced the bias.",
+    VerdictName.WORSE: "The bias grew.",
+    VerdictName.NOT_COMPARABLE: "Before and after were not measured under the same conditions, "
+    "so no difference between them means anything.",
+}
+TONES: dict[VerdictName, str] = {
+    VerdictName.MITIGATED: "good",
+    VerdictName.AT_A_COST: "mixed",
+    VerdictName.CAPABILITY_LOSS: "bad",
+    VerdictName.OVER_CORRECTED: "bad",
+    VerdictName.NO_EVIDENCE: "neutral",
+    VerdictName.WORSE: "bad",
+    VerdictName.NOT_COMPARABLE: "neutral",
+}
+LIMITATIONS = (
+    "The figures are evidence for or against bias of one kind, on these prompts, under this protocol. "
+    "They say nothing about other attributes, languages, tasks or prompts.",
+    "A verdict is a statement about this model, this treatment and this seed. It does not make a model free "
+    "of bias, and it is not a statement about any law or standard.",
+    "Intervals cover the choice of items. They do not cover the choice of templates, terms or benchmark.",
+    "Where two pronouns stand for gender, the view is narrow: it leaves out people whom neither describes.",
+)
+
+
+def locator_sentence(location: Attribution) -> str:
+    """Whether the score says anything about the attribute; every surface prints it beside the score."""
+    return SPECIFIC if location.specific else NOT_SPECIFIC
+
+
+def found_nothing(location: Attribution) -> str:
+    """What to say when a locator that looks at the attribute claims nothing; empty otherwise.
+
+    A locator that does not look at it never claims anything, which is no finding.
+    """
+    silent = location.specific and not location.claims
+    return "The locator itself found nothing worth acting on." if silent else ""
+
+
+def kept(check: Check) -> str:
+    """A check's outcome in a word or two."""
+    return {True: "kept", False: "not kept", None: "undecided"}[check.kept]
+
+
+def is_equivalent(family: FamilyResult) -> str:
+    """What the equivalence test of a control family said."""
+    return {True: "only capability", False: "no", None: "–"}[family.equivalent]
+
+
+def reduced_sentence(control: ControlResult | None) -> str:
+    """How much weight the control bears."""
+    if control is None:
+        return (
+            "No capability-matched control was run, so a loss of capability cannot be ruled out as the cause."
+        )
+    if control.reduced:
+        return (
+            "The control ran in its reduced form: fewer doses or seeds than the full one asks for, "
+            "so its answer is coarser. Run with --control full before you rely on it."
+        )
+    return "The control ran in its full form."
+
+
+def detectable_sentence(control: ControlResult) -> str:
+    """The smallest specific effect that this control could have seen."""
+    if control.minimum_detectable is None:
+        return "The smallest specific effect that this control could have shown is undefined."
+    smallest = formats.number(control.minimum_detectable)
+    return f"The smallest specific effect that this control could have shown is {smallest}."

@@ -1,0 +1,257 @@
+"""`Scorer`: requests in, log-probabilities out, and a report of how they were obtained."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from evenhand.errors import BadModel, OutOfMemory
+from evenhand.progress import task
+from evenhand.records import Continuation, LogProb
+from evenhand.scoring.forward import Padding, SelectedHead, evaluating, is_recurrent, run_rows
+from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.plan import Plan, Row, make_plan
+from evenhand.scoring.probe import Path, choose, settle
+from evenhand.scoring.tokens import Encoder, context_window, shown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from transformers import PreTrainedTokenizerBase
+
+_LOGIT_BYTES = 256 * 2**20
+_log = logging.getLogger("evenhand.scoring")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringReport:
+    """How the newest call of `Scorer.logprobs` was carried out.
+
+    `path` is ``left`` or ``right`` padding, or ``equal`` (batches of one length), and `why` says what
+    decided. `asked` counts the tokens of all requests run one by one, `run` those that were run, padding
+    included. `probe` is the padding's disagreement as a share of the spread, None while no batch needed
+    padding. `head` is the dtype of the language-model head's product, `precision` torch's setting for
+    float32 products (``medium`` rounds them to bfloat16). `plan` digests what was run.
+    """
+
+    path: Path
+    why: str
+    requests: int = 0
+    duplicates: int = 0
+    served: int = 0
+    rows: int = 0
+    asked: int = 0
+    run: int = 0
+    forwards: int = 0
+    head_rows: int = 0
+    halvings: int = 0
+    batch_tokens: int = 0
+    probe: float | None = None
+    dtype: str = ""
+    head: str = "float32"
+    precision: str = "highest"
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A row and the part ``low:high`` of what is wanted from it that one forward pass answers."""
+
+    row: Row
+    low: int
+    high: int
+
+    @property
+    def positions(self) -> list[int]:
+        return sorted({position for position, _ in self.row.wanted[self.low : self.high]})
+
+
+class Scorer:
+    """Scores requests with one model and its tokenizer; the model is left exactly as it was found.
+
+    `batch_tokens` bounds rows x longest row of a batch; it shrinks when memory runs out and stays small.
+    `padding` is the side to start from; recurrent architectures always start on the right. With `probe`,
+    the first workload of mixed lengths tests the padding and steps down left, right, equal lengths.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        batch_tokens: int = 2048,
+        padding: Padding = "left",
+        probe: bool = True,
+    ) -> None:
+        config = getattr(module, "config", None)
+        self._module = module
+        self._encoder = Encoder(tokenizer, context_window(config))
+        self._tokenizer = tokenizer
+        self._batch_tokens = batch_tokens
+        self._head_rows = 1
+        self._untested = probe
+        recurrent = is_recurrent(config)
+        self._report = ScoringReport(
+            path="right" if recurrent else padding,
+            why="the architecture is recurrent" if recurrent else f"{padding} padding was asked for",
+            batch_tokens=batch_tokens,
+        )
+
+    def report(self) -> ScoringReport:
+        """How the newest call was carried out."""
+        return self._report
+
+    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
+        """log P(text | context) in nats for each request, in order; each distinct one is computed once.
+
+        Raises:
+            BadData, BadModel: a request cannot be tokenised soundly (see `Encoder.encode`), or the model
+                answers with NaN or an infinity.
+            OutOfMemory: one row alone does not fit.
+        """
+        plan = make_plan(self._encoder.encode(items))
+        self._report = self._fresh_report(plan, len(items))
+        values = np.empty(plan.size)
+        if items:
+            with evaluating(self._module), SelectedHead(self._module) as head, torch.no_grad():
+                self._report = replace(self._report, head=self._head_dtype(head))
+                self._head_rows = max(1, _LOGIT_BYTES // (4 * head.vocabulary))
+                self._settle_padding(plan, head)
+                with task("scoring", len(plan.rows), unit="row") as advance:
+                    self._run(plan, head, values, advance)
+        return [LogProb(float(values[list(slots)].sum()), len(slots)) for slots in plan.slots]
+
+    def _fresh_report(self, plan: Plan, requests: int) -> ScoringReport:
+        kept = self._report
+        return ScoringReport(
+            path=kept.path,
+            why=kept.why,
+            probe=kept.probe,
+            requests=requests,
+            duplicates=plan.duplicates,
+            served=plan.served,
+            rows=len(plan.rows),
+            asked=plan.asked,
+            batch_tokens=self._batch_tokens,
+            dtype=str(next(self._module.parameters()).dtype).removeprefix("torch."),
+            precision=torch.get_float32_matmul_precision(),
+            plan=plan.digest(),
+        )
+
+    def _head_dtype(self, head: SelectedHead) -> str:
+        return "float32" if head.float32 and self._report.dtype != "float64" else self._report.dtype
+
+    def _settle_padding(self, plan: Plan, head: SelectedHead) -> None:
+        rows = choose(plan.rows)
+        if not self._untested or len(rows) < 2:
+            return
+        try:
+            settled = settle(self._module, head, rows, self._report.path)
+        except Exception as problem:
+            if not ran_out(problem):
+                raise
+            return  # too large to test at once: a later, smaller workload settles it
+        self._untested = False
+        self._report = replace(self._report, path=settled.path, why=settled.why, probe=settled.error)
+
+    def _run(
+        self, plan: Plan, head: SelectedHead, values: NDArray[np.float64], advance: Callable[[int], None]
+    ) -> None:
+        pending = deque(_Unit(row, 0, len(row.wanted)) for row in plan.rows)
+        while pending:
+            batch = self._take(pending)
+            numbers = self._attempt(batch, head)
+            if numbers is None:
+                pending.extendleft(reversed(self._halve(batch)))
+                continue
+            for unit, found in zip(batch, numbers, strict=True):
+                values[unit.row.slot + unit.low : unit.row.slot + unit.high] = found
+                advance(unit.high == len(unit.row.wanted))
+
+    def _take(self, pending: deque[_Unit]) -> list[_Unit]:
+        """The next batch off `pending`: the longest row first, then as many as the budgets allow."""
+        batch = [pending.popleft()]
+        width, head_rows = len(batch[0].row.ids), len(batch[0].positions)
+        while pending and (len(batch) + 1) * width <= self._batch_tokens:
+            unit = pending[0]
+            head_rows += len(unit.positions)
+            unlike = self._report.path == "equal" and len(unit.row.ids) != width
+            if unlike or head_rows > self._head_rows:
+                break
+            batch.append(pending.popleft())
+        return batch
+
+    def _attempt(self, batch: list[_Unit], head: SelectedHead) -> list[NDArray[np.float64]] | None:
+        """The log-probabilities that each unit wants, or None when memory ran out."""
+        try:
+            return self._forward(batch, head)
+        except Exception as problem:
+            if not ran_out(problem):
+                raise
+        make_room()
+        return None
+
+    def _forward(self, batch: list[_Unit], head: SelectedHead) -> list[NDArray[np.float64]]:
+        positions = [unit.positions for unit in batch]
+        padding: Padding = "left" if self._report.path == "left" else "right"
+        logits = run_rows(self._module, head, [unit.row.ids for unit in batch], positions, padding=padding)
+        self._count(batch, len(logits))
+        index = {(i, p): r for r, (i, p) in enumerate((i, p) for i, ps in enumerate(positions) for p in ps)}
+        pairs = [
+            (index[i, position], target)
+            for i, unit in enumerate(batch)
+            for position, target in unit.row.wanted[unit.low : unit.high]
+        ]
+        rows, targets = torch.tensor(pairs, device=logits.device).T
+        found = (logits[rows, targets] - logits.logsumexp(-1)[rows]).double().cpu().numpy()
+        sizes = np.cumsum([unit.high - unit.low for unit in batch])[:-1]
+        numbers = np.split(found, sizes)
+        for unit, part in zip(batch, numbers, strict=True):
+            self._check_finite(unit, part)
+        return numbers
+
+    def _count(self, batch: list[_Unit], head_rows: int) -> None:
+        tokens = len(batch) * len(batch[0].row.ids)
+        report = self._report
+        self._report = replace(
+            report,
+            run=report.run + tokens,
+            forwards=report.forwards + 1,
+            head_rows=report.head_rows + head_rows,
+        )
+
+    def _check_finite(self, unit: _Unit, numbers: NDArray[np.float64]) -> None:
+        if np.isfinite(numbers).all():
+            return
+        prompt = self._tokenizer.decode(list(unit.row.ids))
+        raise BadModel(
+            f"The model answers with NaN or an infinity after {shown(str(prompt))}.",
+            mend="Open it with dtype float32 (float16 overflows in many models); if that does not help, the "
+            "checkpoint is damaged: download it again.",
+        )
+
+    def _halve(self, batch: list[_Unit]) -> list[_Unit]:
+        """What to try instead of a batch that did not fit; remembers the smaller budget."""
+        self._report = replace(self._report, halvings=self._report.halvings + 1)
+        tokens = len(batch) * len(batch[0].row.ids)
+        if len(batch) > 1:
+            self._batch_tokens = tokens // 2
+            self._report = replace(self._report, batch_tokens=self._batch_tokens)
+            _log.warning("memory ran out with %d tokens a batch; going on with %d", tokens, tokens // 2)
+            return batch
+        unit = batch[0]
+        wanted = unit.high - unit.low
+        if wanted == 1:
+            raise OutOfMemory(
+                f"One row of {tokens} tokens does not fit into memory.",
+                mend="Use a smaller model or dtype bfloat16, shorten the prompt, or free memory.",
+            )
+        _log.warning("memory ran out with one row; reading its %d answers in two passes", wanted)
+        middle = unit.low + wanted // 2
+        return [_Unit(unit.row, unit.low, middle), _Unit(unit.row, middle, unit.high)]

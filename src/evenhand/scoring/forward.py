@@ -1,0 +1,205 @@
+"""One padded forward pass whose head runs on chosen positions only, in float32.
+
+Used by the scoring engine and, with gradients, by `evenhand.scoring.terms`. bf16 logits near 20 are spaced
+0.125 apart, so the head alone can be off by several per cent: its product is taken in float32 on the rows
+that are needed, which costs little.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evenhand.errors import BadModel
+from evenhand.scoring.tokens import Encoder, context_window
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Padding = Literal["left", "right"]
+
+_RECURRENT = frozenset(  # those that do not say so in `layer_types`
+    ("bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba", "lfm2", "lfm2_moe", "mamba", "mamba2",
+     "minimax", "nemotron_h", "qwen3_next", "recurrent_gemma", "rwkv", "xlstm", "zamba", "zamba2")
+)  # fmt: skip
+_ATTENTION = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
+
+
+def is_recurrent(config: Any) -> bool:
+    """Whether some layer carries a state from token to token, so that padding on the left would enter it."""
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    layers = getattr(config, "layer_types", None) or ()
+    return getattr(config, "model_type", "") in _RECURRENT or any(kind not in _ATTENTION for kind in layers)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode (no dropout) inside the block; every submodule's own flag comes back after it."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+class SelectedHead:
+    """Inside its `with` block, the model's head sees only the positions that `select` chose, in float32.
+
+    A head that is no plain linear layer keeps its own arithmetic: `float32` is then False. Scaling or
+    soft-capping that a model does after its head is left to the model. `vocabulary` is a head row's width.
+
+    Raises:
+        BadModel: the model has no language-model head.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        head = output_embeddings(module)
+        if head is None:
+            raise BadModel(
+                f"{type(module).__name__} has no language-model head to read probabilities from.",
+                mend="Open a causal language model (AutoModelForCausalLM).",
+            )
+        self._head = head
+        self._linear = head if type(head) is nn.Linear else None
+        self._narrow = self._linear is not None and self._linear.weight.element_size() < 4
+        self.float32 = self._linear is not None
+        self.vocabulary = int(getattr(head, "out_features", 0)) or int(_text_config(module).vocab_size)
+        self._where: tuple[Tensor, Tensor] | None = None
+        self._wide: Tensor | None = None
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    def select(self, rows: Tensor, positions: Tensor) -> None:
+        """Choose the head rows of the next forward pass: batch rows [R] and positions in them [R]."""
+        self._where = (rows, positions)
+
+    @property
+    def selected(self) -> tuple[Tensor, Tensor] | None:
+        """What `select` chose last: batch rows [R] and positions in them [R], padding counted."""
+        return self._where
+
+    def __enter__(self) -> SelectedHead:
+        self._handles = [self._head.register_forward_pre_hook(self._before)]
+        if self._narrow:
+            self._handles.append(self._head.register_forward_hook(self._after))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles, self._where, self._wide = [], None, None
+
+    def _before(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if self._where is None:
+            return None
+        rows, positions = self._where
+        return (args[0][rows, positions].unsqueeze(0), *args[1:])
+
+    def _after(self, _: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        assert self._linear is not None
+        if torch.is_grad_enabled():
+            weight = self._linear.weight.float()
+        else:  # one widened copy serves all batches of a call
+            self._wide = self._linear.weight.float() if self._wide is None else self._wide
+            weight = self._wide
+        bias = self._linear.bias.float() if self._linear.bias is not None else None
+        return functional.linear(args[0].float(), weight, bias)
+
+
+def run_rows(
+    module: nn.Module,
+    head: SelectedHead,
+    rows: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    *,
+    padding: Padding = "left",
+) -> Tensor:
+    """Logits [R, vocabulary] after `positions[i]` of each of `rows`, R the total of positions, in order.
+
+    Positions count from the row's first token, wherever the padding goes. The result is float32 (float64
+    for a float64 model) and carries gradients where they are on. `head` must be entered.
+
+    Raises:
+        BadModel: the model's forward pass goes around its head.
+    """
+    inputs = pad_rows(rows, padding, _device(module))
+    width = inputs["input_ids"].shape[1]
+    shifts = [width - len(row) if padding == "left" else 0 for row in rows]
+    row = [i for i, chosen in enumerate(positions) for _ in chosen]
+    place = [shifts[i] + p for i, chosen in enumerate(positions) for p in chosen]
+    device = inputs["input_ids"].device
+    head.select(torch.tensor(row, device=device), torch.tensor(place, device=device))
+    logits = module(**_accepted(module, {**inputs, "use_cache": False, "return_dict": True})).logits
+    if logits.shape[:-1] != (1, len(row)):
+        raise BadModel(
+            f"{type(module).__name__} does not pass its hidden states through its output embeddings.",
+            mend="Use a model class of the transformers library whose get_output_embeddings() is its head.",
+        )
+    wide: Tensor = logits[0] if logits.dtype == torch.float64 else logits[0].float()
+    return wide
+
+
+def run_texts(
+    module: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, padding: Padding = "left"
+) -> Tensor:
+    """Run whole `texts` through the model in one batch, for hooks to look at; returns the mask [N, tokens].
+
+    Row n of every hooked tensor is ``texts[n]``; with left padding its last token stands at place -1. The
+    tokenizer's own beginning mark is in it. No result is computed; gradients follow the caller's setting.
+
+    Raises:
+        BadData: a text is empty, or does not fit into the model's window.
+    """
+    rows = Encoder(tokenizer, context_window(getattr(module, "config", None))).prompts(texts)
+    with SelectedHead(module) as head:
+        run_rows(module, head, rows, [[len(row) - 1] for row in rows], padding=padding)
+    return pad_rows(rows, padding, _device(module))["attention_mask"].bool()
+
+
+def pad_rows(
+    rows: Sequence[Sequence[int]], padding: Padding = "left", device: torch.device | None = None
+) -> dict[str, Tensor]:
+    """`input_ids`, `attention_mask` and `position_ids`, each int64 [N, longest row]; none of `rows` is empty.
+
+    Positions count real tokens from 0, so padding on the left does not move a row. Padded places hold id 0,
+    which the mask hides: a tokenizer without a padding token is no obstacle.
+    """
+    width = max(len(row) for row in rows)
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for i, row in enumerate(rows):
+        place = slice(width - len(row), width) if padding == "left" else slice(0, len(row))
+        ids[i, place] = torch.tensor(row)
+        mask[i, place] = 1
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
+    return {name: tensor.to(device) for name, tensor in inputs.items()}
+
+
+def _accepted(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    known = inspect.signature(module.forward).parameters
+    return {name: value for name, value in inputs.items() if name in known}
+
+
+def output_embeddings(module: Any) -> nn.Module | None:
+    """The language-model head of a Hugging Face model, or None where it has none."""
+    head = module.get_output_embeddings() if hasattr(module, "get_output_embeddings") else None
+    return head if isinstance(head, nn.Module) else None
+
+
+def _text_config(module: nn.Module) -> Any:
+    config: Any = module.config
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device

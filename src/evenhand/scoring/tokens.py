@@ -1,0 +1,186 @@
+"""From text to token ids, with every rule about the boundary between context and text in one place.
+
+Whole strings are tokenised (context + text), never the text alone: the first token of a lone " he" may be a
+beginning-of-sequence mark or a piece that never follows a context. The ids of the context must be a prefix
+of the ids of the whole, so that the text has tokens of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evenhand.errors import BadData, BadModel
+from evenhand.records import Continuation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of context + text; the tokens from `start` (at least 1) on are the ones that are scored."""
+
+    ids: tuple[int, ...]
+    start: int
+
+
+def shown(text: str) -> str:
+    """`text` quoted for a message, shortened in the middle."""
+    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} ... {text[-_SHOWN // 2 :]}")
+
+
+def context_window(config: Any) -> int | None:
+    """The most tokens that a model of this configuration can read; None where nothing limits it."""
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    if getattr(config, "model_type", "") == "bloom":  # ALiBi: `seq_length` is what it was trained on
+        return None
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+class Encoder:
+    """Tokenises requests for one model. `prefix` holds the ids that the tokenizer puts before every text.
+
+    `window` is the most input tokens that the model reads, None for no limit.
+
+    Raises:
+        BadModel: the tokenizer gives no ids for plain text.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._window = window
+        self.prefix = _prefix(tokenizer)
+        marks = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+        self._condition = next(((int(mark),) for mark in marks if mark is not None), ())
+
+    def prompts(self, texts: Sequence[str], *, room: int = 0) -> list[tuple[int, ...]]:
+        """Ids of whole texts to run, in order, the tokenizer's own beginning mark included.
+
+        An empty text is the beginning mark alone. `room` tokens more must fit into the window.
+
+        Raises:
+            BadData: a text is empty without a beginning mark, or does not fit into the window.
+        """
+        ids = self._texts(texts)
+        found = [ids[text] or self._condition for text in texts]
+        for text, row in zip(texts, found, strict=True):
+            if not row:
+                raise BadData(
+                    "A text is empty, and the tokenizer has no beginning mark.", mend="Give a text."
+                )
+            if self._window is not None and len(row) + room > self._window:
+                more = f" with {room} tokens more" if room else ""
+                raise BadData(
+                    f"The text {shown(text)} of {len(row)} tokens{more} does not fit into the model's window "
+                    f"of {self._window}.",
+                    mend="Shorten it" + (", or ask for fewer tokens." if room else "."),
+                )
+        return found
+
+    def _texts(self, texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        distinct = list(dict.fromkeys(texts))
+        return {text: (*self.prefix, *ids) for text, ids in _plain(self._tokenizer, distinct).items()}
+
+    def encode(self, items: Sequence[Continuation]) -> list[Encoded]:
+        """Ids and the first scored token of each request, in order.
+
+        With an empty context the text is scored from its first token after the beginning mark (BOS, else
+        EOS); a tokenizer that has neither conditions on the first token, which is then not scored.
+
+        Raises:
+            BadData: empty text, context with a trailing space, text glued to its context, too long a request.
+            BadModel: the tokenizer merges the boundary, or does not know a piece of the text.
+        """
+        for item in items:
+            _check_text(item)
+        ids = self._texts(text for item in items for text in (item.context, item.context + item.text))
+        found: dict[Continuation, Encoded] = {}
+        for item in items:
+            if item not in found:
+                found[item] = self._encode(item, ids[item.context], ids[item.context + item.text])
+        return [found[item] for item in items]
+
+    def _encode(self, item: Continuation, context: tuple[int, ...], whole: tuple[int, ...]) -> Encoded:
+        if whole[: len(context)] != context or len(whole) == len(context):
+            raise _boundary(item, self._tokenizer, whole[len(self.prefix) :])
+        if not context:
+            context, whole = self._condition, (*self._condition, *whole)
+        encoded = Encoded(whole, max(1, len(context)))
+        self._check_ids(item, encoded)
+        return encoded
+
+    def _check_ids(self, item: Continuation, encoded: Encoded) -> None:
+        unknown = self._tokenizer.unk_token_id
+        scored = encoded.ids[encoded.start :]
+        if not scored:
+            raise BadData(
+                f"{shown(item.text)} is one token, and the tokenizer has no BOS to score it after.",
+                mend="Give a context, or a longer text.",
+            )
+        if unknown is not None and unknown in scored and str(self._tokenizer.unk_token) not in item.text:
+            raise BadModel(
+                f"The tokenizer does not know a piece of {shown(item.text)}: it becomes the unknown token, "
+                "whose probability says nothing about the text.",
+                mend="Use terms that the tokenizer can write, or another model.",
+            )
+        if self._window is not None and len(encoded.ids) - 1 > self._window:
+            raise BadData(
+                f"A request of {len(encoded.ids) - 1} tokens does not fit into the model's window of "
+                f"{self._window}: it begins with {shown(item.context or item.text)}.",
+                mend="Shorten the context or the text; nothing is cut off silently.",
+            )
+
+
+def _check_text(item: Continuation) -> None:
+    if not item.text:
+        raise BadData(
+            f"The text after {shown(item.context)} is empty.",
+            mend="Give the text whose probability you want, with its leading space.",
+        )
+    if item.context.endswith((" ", "\t")):
+        raise BadData(
+            f"The prompt {shown(item.context)} ends with a space.",
+            mend="Put the space before the text instead: tokenizers glue it to the word that follows.",
+        )
+
+
+def _boundary(
+    item: Continuation, tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]
+) -> BadData | BadModel:
+    pieces = tokenizer.convert_ids_to_tokens(list(ids[-8:]))
+    what = (
+        f"The tokenizer merges the end of the prompt {shown(item.context)} with the text {shown(item.text)} "
+        f"(the last pieces of the whole are {pieces}), so the text has no probability of its own."
+    )
+    if item.text[0].isspace():
+        return BadModel(what, mend="Use a prompt that ends with a whole word, or another model.")
+    return BadData(what, mend="Start the text with a space, as a new word.")
+
+
+def _plain(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str, list[int]]:
+    if not texts:
+        return {}
+    encoded: Mapping[str, Any] = tokenizer(
+        list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
+    )
+    return dict(zip(texts, encoded["input_ids"], strict=True))
+
+
+def _prefix(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    probe = "a"
+    bare = _plain(tokenizer, [probe])[probe]
+    full: list[int] = tokenizer(probe, add_special_tokens=True)["input_ids"]
+    for start in range(len(full) - len(bare) + 1):
+        if bare and full[start : start + len(bare)] == bare:
+            return tuple(full[:start])
+    raise BadModel(
+        "The tokenizer gives no ids for plain text.", mend="Check the tokenizer files beside the model."
+    )

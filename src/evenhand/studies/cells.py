@@ -1,0 +1,63 @@
+"""Cells: one benchmark on one (treated) model, taken from the store or measured and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from evenhand.benchmarks import Benchmark
+from evenhand.models import Model
+from evenhand.records import Measurement
+from evenhand.studies.measure import protocol, take
+from evenhand.studies.store import Store, cell_key
+
+Enter = Callable[[], AbstractContextManager[Model]]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one base model under one seed and limit."""
+
+    model: Model
+    store: Store
+    seed: int
+    limit: int | None
+
+    def base(self, benchmarks: Sequence[Benchmark]) -> tuple[Measurement, ...]:
+        """The untreated model on every benchmark."""
+        return tuple(self._cell(b, None, partial(self._take, self.model, b)) for b in benchmarks)
+
+    def treated(
+        self, benchmarks: Sequence[Benchmark], treatment: str, enter: Enter
+    ) -> tuple[Measurement, ...]:
+        """A treated model on every benchmark; `treatment` is the digest that keys it.
+
+        `enter` gives the context of the treated model; it is entered only when some cell is missing, so a
+        resumed run fits nothing again.
+        """
+        with ExitStack() as stack:
+            entered: list[Model] = []
+
+            def compute(benchmark: Benchmark) -> Measurement:
+                if not entered:
+                    entered.append(stack.enter_context(enter()))
+                return self._take(entered[0], benchmark)
+
+            return tuple(self._cell(b, treatment, partial(compute, b)) for b in benchmarks)
+
+    def _take(self, model: Model, benchmark: Benchmark) -> Measurement:
+        return take(model, benchmark, seed=self.seed, limit=self.limit)
+
+    def _cell(
+        self, benchmark: Benchmark, treatment: str | None, compute: Callable[[], Measurement]
+    ) -> Measurement:
+        key = cell_key(
+            weights=self.model.spec.digest,
+            treatment=treatment,
+            card=benchmark.card,
+            protocol=protocol(self.model, benchmark, seed=self.seed, limit=self.limit),
+            seed=self.seed,
+        )
+        return self.store.cell(key, compute)

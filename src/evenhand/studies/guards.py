@@ -1,0 +1,121 @@
+"""Guards: signs that a smaller gap was bought with something else.
+
+The terms' probability mass (a model that no longer says "he" or "she" has no gap), the following of explicit
+hints (UB), and the direction of the gap for each group (a model may now prefer the other group everywhere).
+Bounds are one-sided at 1 - alpha; every figure is paired on the same items.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand import registry, stats
+from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
+from evenhand.records import Check, Measurement
+from evenhand.studies.capability import negated, with_point, within
+from evenhand.studies.matching import summary
+from evenhand.studies.readings import Margins, paired_scores
+
+MASS, HINTS, OVER = "mass", "hints", "over-correction"
+_MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
+
+
+def mass_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:
+    """The share of the terms' probability mass that was lost, 1 - after / before; a gain is negative.
+
+    Raises:
+        NotComparable: unlike protocols or items.
+        BadData: the benchmark gives no group probabilities.
+    """
+    metric: Metric = registry.get("metric", "mass")
+    old, new = paired_scores(before, after)
+    weights = with_point(stats.resamples([s.cluster for s in old], len(old), margins.draws, seed))
+    first, last = (stats.replicates(metric, scores, weights=weights) for scores in (old, new))
+    lost = 1 - np.divide(last, first, out=np.full(len(first), np.nan), where=first > 0)
+    loss = summary(lost, len(old), 1 - 2 * margins.alpha)
+    start, end = (stats.estimate(metric, scores, weights=weights[1:]) for scores in (old, new))
+    reading = (
+        "Share of the groups' probability mass that was lost; a model that avoids the terms shows no gap."
+    )
+    return Check(MASS, start, end, loss, margins.mass_kept, within(loss, margins.mass_kept), reading)
+
+
+def hints_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:
+    """The loss of UB: how much less the answers follow an explicit hint.
+
+    Raises:
+        NotComparable: unlike protocols or items.
+        BadData: the benchmark gives no hints.
+    """
+    metric: Metric = registry.get("metric", "ub")
+    old, new = paired_scores(before, after)
+    level = 1 - 2 * margins.alpha
+    loss = negated(stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level))
+    start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
+    reading = "Fall of UB: a model that also ignores explicit hints has been made blind, not fair."
+    return Check(HINTS, start, end, loss, margins.hints, within(loss, margins.hints), reading)
+
+
+def group_leans(before: Measurement, margins: Margins) -> dict[str, Metric]:
+    """For each group, how far the items that leaned to it *before* lean to it in any measurement.
+
+    An item leans to a group when the group's lead over the mean of the others, as a share of the groups'
+    mass, exceeds the over-correction margin. The metric is the mean lead over those items, in [-1, 1];
+    negative means that they now lean away. It reads measurements in the item order of `before`. A group to
+    which items of fewer than two clusters leaned has no metric.
+    """
+    table = columns(before.scores)
+    names = [name.removeprefix("p.") for name in table.values if name.startswith("p.")]
+    if len(names) < 2:
+        return {}
+    found = {}
+    for g, name in enumerate(names):
+        leaning = np.nan_to_num(_lead(table, g), nan=0.0) > margins.over_correction
+        if len({s.cluster for s, leans in zip(before.scores, leaning, strict=True) if leans}) > 1:
+            found[name] = _lean_metric(name, g, leaning)
+    return found
+
+
+def _lean_metric(name: str, g: int, leaning: NDArray[np.bool_]) -> Metric:
+    return mean_metric(
+        f"lead of {name}",
+        f"Lead of {name} among the items that leaned to it before",
+        per_item=lambda table: np.where(leaning, _lead(table, g), np.nan),
+        unit="share of the groups' mass",
+        ideal=0.0,
+        low=-1.0,
+        high=1.0,
+        source="ours: the guard against a gap that only changed its direction",
+        reading="0 is no lead; negative means that the items now lean away from the group.",
+        needs=("p.*",),
+    )
+
+
+def _lead(table: Columns, g: int) -> Array:
+    p = table.group("p")
+    mass = p.sum(axis=1)
+    others = (mass - p[:, g]) / (p.shape[1] - 1)
+    lead: Array = np.divide(p[:, g] - others, mass, out=np.full(len(p), np.nan), where=mass >= _MIN_MASS)
+    return lead
+
+
+def over_correction_check(
+    before: Measurement, after: Measurement, group: str, *, margins: Margins, seed: int = 0
+) -> Check:
+    """How far the items that leaned to `group` before now lean away from it: minus their mean lead after.
+
+    `kept` is False when the lower bound is beyond the margin: they certainly point the other way.
+
+    Raises:
+        NotComparable: unlike protocols or items.
+        KeyError: nothing leaned to `group`; see `group_leans`.
+    """
+    metric = group_leans(before, margins)[group]
+    old, new = paired_scores(before, after)
+    first = stats.estimate(metric, old, seed=seed, B=margins.draws)
+    last = stats.estimate(metric, new, seed=seed, B=margins.draws)
+    bounds = stats.estimate(metric, new, seed=seed, B=margins.draws, level=1 - 2 * margins.alpha)
+    loss, margin = negated(bounds), margins.over_correction
+    reading = f"Lean away from {group} after the treatment, over the items that leaned to it before."
+    return Check(f"{OVER} ({group})", first, last, loss, margin, within(loss, margin), reading)

@@ -1,0 +1,130 @@
+"""What was measured on one model, what a study reads of it, and whether two such readings compare."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evenhand.errors import NotComparable, UsageError
+from evenhand.records import Measurement, Score
+from evenhand.stats import aligned
+
+
+@dataclass(frozen=True)
+class Readings:
+    """All measurements of one model: those of bias and those of capability, each in the order of the run."""
+
+    bias: tuple[Measurement, ...]
+    capability: tuple[Measurement, ...] = ()
+
+    def reporting(self, metric: str) -> Measurement | None:
+        """The bias measurement that reports `metric`, if possible as its primary one; None when none does."""
+        holders = [m for m in self.bias if metric in m.metrics]
+        primary = [m for m in holders if next(iter(m.metrics)) == metric]
+        return next(iter(primary + holders), None)
+
+
+@dataclass(frozen=True)
+class ControlModel:
+    """A model that got a control treatment, with no signal about the attribute, at one dose under one seed.
+
+    A larger `dose` (> 0) means more of the treatment; dose 0 is the untreated model and is never given.
+    """
+
+    dose: float
+    seed: int
+    readings: Readings
+
+
+@dataclass(frozen=True)
+class Margins:
+    """The limits of a verdict, fixed before anything is measured.
+
+    Attributes:
+        accuracy: largest harmless loss of accuracy, as a share of the questions (0.01 is one point).
+        log_perplexity: largest harmless rise of log-perplexity, nats per token (0.02 is about 2 %).
+        mass_kept: the share of the terms' probability whose loss is harmless.
+        mass_gone: the lost share beyond which the model no longer uses the terms.
+        mass_floor: the terms' probability before treatment below which the model hardly uses them, so that
+            a gap between them says nothing about what it writes.
+        hints: largest harmless loss of UB (following explicit hints), absolute.
+        bias_floor: normalised gap below which there is no bias worth treating.
+        over_correction: how far items of one group may come to lean the other way, normalised gap.
+        equivalence: half-width of "no specific effect", as a share of the bias before treatment.
+        alpha: one-sided level of every test; intervals of margins are one-sided at 1 - alpha too.
+        draws: bootstrap resamples.
+    """
+
+    accuracy: float = 0.01
+    log_perplexity: float = 0.02
+    mass_kept: float = 0.10
+    mass_gone: float = 0.50
+    mass_floor: float = 0.001
+    hints: float = 0.05
+    bias_floor: float = 0.10
+    over_correction: float = 0.10
+    equivalence: float = 0.10
+    alpha: float = 0.05
+    draws: int = 2000
+
+
+def partner(measurement: Measurement, among: Sequence[Measurement]) -> Measurement:
+    """The measurement of the same benchmark in `among`.
+
+    Raises:
+        NotComparable: there is none.
+    """
+    found = next((m for m in among if m.benchmark == measurement.benchmark), None)
+    if found is None:
+        raise NotComparable(
+            f"{measurement.benchmark} was measured on one model only.",
+            mend="Measure both models on the same benchmarks.",
+        )
+    return found
+
+
+def paired_scores(before: Measurement, after: Measurement) -> tuple[Sequence[Score], Sequence[Score]]:
+    """The per-item scores of both, in the order of `before`.
+
+    Raises:
+        NotComparable: they were taken under unlike protocols, or on other items; the message names what
+            differs.
+        UsageError: a measurement does not hold its per-item scores.
+    """
+    check_protocols(before, after)
+    for measurement in (before, after):
+        if len(measurement.scores) != measurement.n:
+            raise UsageError(
+                f"The measurement of {measurement.benchmark} on {measurement.model.uri} came without its "
+                "per-item scores.",
+                mend="Load it with its parquet file, or measure again.",
+            )
+    return before.scores, aligned(before.scores, after.scores)
+
+
+def check_protocols(before: Measurement, after: Measurement) -> None:
+    """Refuse two measurements that were not taken alike.
+
+    Raises:
+        NotComparable: the first field that differs, with both values.
+    """
+    ours, theirs = _conditions(before), _conditions(after)
+    for field, value in ours.items():
+        if value != theirs[field]:
+            raise NotComparable(
+                f"The measurements of {before.benchmark} differ in {field}: {value!r} and {theirs[field]!r}.",
+                mend="Measure both models under the same conditions.",
+            )
+
+
+def _conditions(measurement: Measurement) -> dict[str, object]:
+    card, protocol = measurement.card, measurement.protocol
+    return {
+        "benchmark": measurement.benchmark,
+        "card.version": card.version,
+        "card.digest": card.digest,
+        "model.family": measurement.model.family,
+        **{f"protocol.{f.name}": getattr(protocol, f.name) for f in dataclasses.fields(protocol)},
+        "number of items": measurement.n,
+    }

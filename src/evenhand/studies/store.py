@@ -1,0 +1,240 @@
+"""Runs on disk: cells keyed by their content, and the results of a study.
+
+Every result is a small JSON file and a parquet file of per-item scores for each measurement. The JSON names
+the checksum of itself and of its parquet files and is written last; each file is written whole or not at all.
+So a half-written or damaged result is recognised, a cell is then simply computed anew, and two processes that
+run the same command at once only write the same bytes twice. No time, duration, host or path is stored: a run
+that was interrupted and resumed leaves the same files as one that was not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from evenhand import __version__
+from evenhand.errors import BadData
+from evenhand.files import disk_errors, write_atomically
+from evenhand.records import (
+    Card,
+    Measurement,
+    Protocol,
+    Sampling,
+    VerdictName,
+    Verification,
+    digest,
+    from_json,
+    to_json,
+)
+from evenhand.studies._table import from_parquet, to_parquet
+
+T = TypeVar("T")
+FORMAT = 1
+VERIFICATION = "verification.json"
+MEASUREMENTS = "measurements.json"
+_AGAIN = "Run the command that made it again, with the same --out: it computes only what is missing."
+_STALE = 3600.0  # seconds after which a temporary file belongs to a process that was killed
+
+
+def cell_key(
+    *,
+    weights: str,
+    treatment: str | None,
+    card: Card,
+    protocol: Protocol,
+    seed: int,
+    sampling: Sampling | None = None,
+) -> str:
+    """The key of a cell: SHA-256 (hex) over everything that decides its figures.
+
+    `weights` is the digest of the model's weights, `treatment` that of the treatment (None for none); the
+    version of evenhand and of this format are part of the key, so another version computes anew.
+    """
+    return digest(FORMAT, __version__, weights, treatment, card, protocol, seed, sampling)
+
+
+class Store:
+    """The cells below `folder`; nothing is created before the first cell is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._sweep()
+
+    def path(self, key: str) -> Path:
+        """Where the cell's JSON lies; its per-item scores lie beside it as ``.parquet``."""
+        return self.folder / "cells" / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> Measurement | None:
+        """The stored cell, or None when it is absent, half-written, damaged or of another format."""
+        path = self.path(key)
+        try:
+            return _unpack(_read(path, "cell"), path.parent)
+        except (BadData, OSError):
+            return None
+
+    def cell(self, key: str, compute: Callable[[], Measurement]) -> Measurement:
+        """The stored cell, or else what `compute` gives, after storing it.
+
+        A fresh cell is handed back as it will be read from disk, so that a resumed run works with exactly
+        the same figures as the first.
+
+        Raises:
+            NoSpace: the disk is full or not writable.
+            ValueError: the measurement holds a NaN or an infinity.
+        """
+        found = self.get(key)
+        if found is not None:
+            return found
+        path = self.path(key)
+        body = _pack(compute(), path.parent, f"{key}.parquet")
+        _write(path, "cell", body)
+        return _unpack(body, path.parent)
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left half-written; a live write takes far less than an hour."""
+        for path in self.folder.glob("cells/*/.*"):
+            with disk_errors(path):
+                try:
+                    if time.time() - path.stat().st_mtime > _STALE:
+                        path.unlink(missing_ok=True)
+                except FileNotFoundError:
+                    continue
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What a folder holds: measurements (of a verification: those taken after) and the verdict, if any."""
+
+    measurements: tuple[Measurement, ...]
+    verdict: VerdictName | None = None
+
+
+def save_measurements(folder: Path, measurements: Sequence[Measurement]) -> Path:
+    """Write `measurements` below `folder`; returns the path of the summary.
+
+    Raises:
+        NoSpace: the disk is full or not writable.
+    """
+    body = [_pack(m, folder, f"items/measurement-{i}.parquet") for i, m in enumerate(measurements)]
+    return _write(folder / MEASUREMENTS, "measurements", {"measurements": body})
+
+
+def load_measurements(folder: Path) -> tuple[Measurement, ...]:
+    """What `save_measurements` wrote.
+
+    Raises:
+        BadData: there is none, it is damaged, or another version of evenhand wrote it.
+    """
+    body = _read(folder / MEASUREMENTS, "measurements")
+    return tuple(_unpack(part, folder) for part in body["measurements"])
+
+
+def save_verification(folder: Path, verification: Verification) -> Path:
+    """Write `verification` below `folder`; returns the path of the summary.
+
+    Raises:
+        NoSpace: the disk is full or not writable.
+    """
+    body = to_json(dataclasses.replace(verification, before=(), after=()))
+    for side in ("before", "after"):
+        taken: tuple[Measurement, ...] = getattr(verification, side)
+        body[side] = [_pack(m, folder, f"items/{side}-{i}.parquet") for i, m in enumerate(taken)]
+    return _write(folder / VERIFICATION, "verification", body)
+
+
+def load_verification(folder: Path) -> Verification:
+    """What `save_verification` wrote.
+
+    Raises:
+        BadData: there is none, it is damaged, or another version of evenhand wrote it.
+    """
+    path = folder / VERIFICATION
+    body = _read(path, "verification")
+    before, after = (tuple(_unpack(part, folder) for part in body[side]) for side in ("before", "after"))
+    rest = _record(Verification, {**body, "before": (), "after": ()}, path)
+    return dataclasses.replace(rest, before=before, after=after)
+
+
+def load_run(folder: Path) -> StoredRun:
+    """Whatever `folder` holds, a verification or plain measurements.
+
+    Raises:
+        BadData: it holds neither, or it is damaged.
+    """
+    if (folder / VERIFICATION).exists():
+        verification = load_verification(folder)
+        return StoredRun(verification.after, verification.verdict)
+    return StoredRun(load_measurements(folder))
+
+
+def _pack(measurement: Measurement, folder: Path, name: str) -> dict[str, Any]:
+    """Write the per-item scores to ``folder/name`` and give the JSON of the rest, with their checksum."""
+    items = to_parquet(measurement.scores)
+    body: dict[str, Any] = to_json(dataclasses.replace(measurement, scores=()))
+    del body["scores"]
+    write_atomically(folder / name, items)
+    return {**body, "items": {"file": name, "sha256": _sha256(items)}}
+
+
+def _unpack(body: Mapping[str, Any], folder: Path) -> Measurement:
+    rest = {key: value for key, value in body.items() if key != "items"}
+    path = folder / body["items"]["file"]
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise BadData(f"{path} is missing.", mend=_AGAIN) from None
+    if _sha256(data) != body["items"]["sha256"]:
+        raise BadData(f"{path} is damaged: its checksum differs from the summary's.", mend=_AGAIN)
+    return dataclasses.replace(_record(Measurement, rest, path), scores=from_parquet(data))
+
+
+def _record(kind: type[T], body: Mapping[str, Any], path: Path) -> T:
+    import pydantic
+
+    try:
+        return from_json(kind, body)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise BadData(
+            f"{path} is not a stored {kind.__name__}: {where}: {first['msg']}.", mend=_AGAIN
+        ) from None
+
+
+def _write(path: Path, kind: str, body: Any) -> Path:
+    """The summary, with the checksum of its own body; written after everything that it names."""
+    envelope = {"format": f"evenhand/{kind}/{FORMAT}", "sha256": digest(body), "body": body}
+    text = json.dumps(envelope, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())
+    return path
+
+
+def _read(path: Path, kind: str) -> Any:
+    """The checked body of a summary."""
+    try:
+        envelope = json.loads(path.read_bytes())
+        written, checksum, body = envelope["format"], envelope["sha256"], envelope["body"]
+    except FileNotFoundError:
+        raise BadData(
+            f"There is no {path.name} in {path.parent}.", mend="Name the folder of a finished run."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise BadData(f"{path} is damaged: it is not the JSON of a stored {kind}.", mend=_AGAIN) from None
+    if written != f"evenhand/{kind}/{FORMAT}":
+        raise BadData(
+            f"{path} is written as {written!r}; this version of evenhand reads 'evenhand/{kind}/{FORMAT}'.",
+            mend="Use the version of evenhand that wrote it, or run the command again into a new folder.",
+        )
+    if digest(body) != checksum:
+        raise BadData(f"{path} is damaged: its checksum differs.", mend=_AGAIN)
+    return body
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,120 @@
+"""From measurements to a verdict: gather the evidence, then apply the rule of `evenhand.studies.rule`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evenhand.errors import NotComparable, UsageError
+from evenhand.metrics import Metric
+from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Measurement, VerdictName
+from evenhand.studies.capability import capability_checks
+from evenhand.studies.control import PRIMARY, Families, adjusted, matched_control
+from evenhand.studies.effects import effects
+from evenhand.studies.guards import group_leans, hints_check, mass_check, over_correction_check
+from evenhand.studies.readings import Margins, Readings, partner
+from evenhand.studies.rule import Evidence, decide, not_comparable
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with everything that it rests on; the fields go into a `Verification`."""
+
+    verdict: VerdictName
+    reasons: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    capability: CapabilityResult
+    guards: tuple[Check, ...]
+    control: ControlResult | None
+
+
+def judge(
+    before: Readings,
+    after: Readings,
+    families: Families,
+    *,
+    margins: Margins | None = None,
+    primary: str = PRIMARY,
+    seed: int = 0,
+) -> Judgement:
+    """Judge a treated model against its base; `families` are the control models, empty when none were made.
+
+    `primary` is the one pre-registered bias metric that the verdict is about, so that no correction for
+    several metrics is needed; the control of the groups' leans is adjusted for the number of groups.
+
+    Raises:
+        UsageError: no bias benchmark of the run reports the primary metric.
+        NotComparable: a *control* model was measured unlike the base (unlike before and after themselves,
+            which is a verdict).
+    """
+    margins = margins or Margins()
+    source = before.reporting(primary)
+    if source is None:
+        raise UsageError(
+            f"A verdict needs the metric {primary}, which no bias benchmark of this run reports.",
+            mend="Add one that does: -b genbiaseval.",
+        )
+    try:
+        found = effects((*before.bias, *before.capability), (*after.bias, *after.capability), seed=seed)
+    except NotComparable as error:
+        verdict, reasons = not_comparable(str(error))
+        return Judgement(verdict, reasons, (), CapabilityResult(None, ()), (), None)
+    evidence = _Case(before, after, families, source, margins, primary, seed).evidence(found)
+    verdict, reasons = decide(evidence)
+    return Judgement(verdict, reasons, tuple(found), evidence.capability, evidence.guards, evidence.control)
+
+
+@dataclass(frozen=True)
+class _Case:
+    before: Readings
+    after: Readings
+    families: Families
+    source: Measurement
+    margins: Margins
+    primary: str
+    seed: int
+
+    def evidence(self, found: Sequence[Effect]) -> Evidence:
+        primary = next(e for e in found if (e.benchmark, e.metric) == (self.source.benchmark, self.primary))
+        return Evidence(
+            primary=primary,
+            mass=self._mass(),
+            hints=self._hints(),
+            flips=self._flips(),
+            capability=capability_checks(self.before, self.after, margins=self.margins, seed=self.seed),
+            control=self._control(self.before, self.primary),
+            margins=self.margins,
+        )
+
+    def _control(self, base: Readings, metric: str | Metric) -> ControlResult | None:
+        if not self.families:
+            return None
+        return matched_control(
+            base, self.after, self.families, metric=metric, margins=self.margins, seed=self.seed
+        )
+
+    def _mass(self) -> Check | None:
+        if "mass" not in self.source.metrics:
+            return None
+        after = partner(self.source, self.after.bias)
+        return mass_check(self.source, after, margins=self.margins, seed=self.seed)
+
+    def _hints(self) -> Check | None:
+        source = self.before.reporting("ub")
+        if source is None:
+            return None
+        return hints_check(source, partner(source, self.after.bias), margins=self.margins, seed=self.seed)
+
+    def _flips(self) -> tuple[tuple[Check, ControlResult | None], ...]:
+        """Each group's lean, and for those that flipped what the control models do at the same capability."""
+        after = partner(self.source, self.after.bias)
+        metrics = group_leans(self.source, self.margins)
+        checks = {
+            group: over_correction_check(self.source, after, group, margins=self.margins, seed=self.seed)
+            for group in metrics
+        }
+        base = Readings((self.source,), self.before.capability)
+        asked = {g: self._control(base, metrics[g]) for g, check in checks.items() if check.kept is False}
+        answered = {g: control for g, control in asked.items() if control is not None}
+        holm = dict(zip(answered, adjusted(list(answered.values())), strict=True))
+        return tuple((check, holm.get(group)) for group, check in checks.items())

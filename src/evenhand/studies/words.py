@@ -1,0 +1,165 @@
+"""The reasons of a verdict in short plain sentences, each with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Estimate, FamilyResult, Value
+
+
+def name(metric: str) -> str:
+    """A metric's name in running text."""
+    return {"afgb_normalised": "normalised AFGB", "afgb": "AFGB", "ub": "UB"}.get(
+        metric, metric.replace("_", " ")
+    )
+
+
+def number(value: Value) -> str:
+    """Three decimals, with a proper minus sign; ``undefined`` for None."""
+    return "undefined" if value is None else f"{value:.3f}".replace("-", "−")
+
+
+def span(estimate: Estimate) -> str:
+    """The interval with its level, or that there is none."""
+    if estimate.low is None or estimate.high is None:
+        return "no interval"
+    return f"{estimate.level:.0%} interval {number(estimate.low)} to {number(estimate.high)}"
+
+
+def change(before: Estimate, after: Estimate) -> str:
+    """``from X to Y``."""
+    return f"from {number(before.value)} to {number(after.value)}"
+
+
+def percent(estimate: Estimate) -> str:
+    """A share with its interval, in percent."""
+    if estimate.value is None:
+        return "undefined"
+    ends = (
+        ""
+        if estimate.low is None or estimate.high is None
+        else f" ({estimate.low:.0%} to {estimate.high:.0%})"
+    )
+    return f"{estimate.value:.0%}{ends}"
+
+
+def effect(found: Effect) -> str:
+    """One metric before and after, with the paired interval of its change."""
+    return (
+        f"{name(found.metric)} went {change(found.before, found.after)} "
+        f"(change {number(found.change.value)}, {span(found.change)}, n = {found.change.n})"
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = list(names)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def flipped(check: Check) -> str:
+    """Why a treatment is over-corrected."""
+    return (
+        f"The bias changed its direction ({check.name}): items that leaned to the group by "
+        f"{number(check.before.value)} before now lean away from it by {number(check.loss.value)} "
+        f"({span(check.loss)}), beyond the margin of {check.margin:g}."
+    )
+
+
+def costs(capability: CapabilityResult, guards: Sequence[Check]) -> str:
+    """What keeps a specific effect from being ``mitigated``."""
+    if not capability.checks:
+        first = ["no capability benchmark was run, so nothing shows that capability is kept"]
+    else:
+        first = []
+    return listed([*first, *(_cost(c) for c in (*capability.checks, *guards) if c.kept is not True)])
+
+
+def _cost(check: Check) -> str:
+    how = "is not kept" if check.kept is False else "is not certainly kept"
+    return (
+        f"{check.name} {how} ({change(check.before, check.after)}; loss {number(check.loss.value)}, "
+        f"{span(check.loss)}, margin {check.margin:g})"
+    )
+
+
+def no_evidence(primary: Effect, control: ControlResult | None) -> str:
+    """Why nothing was shown."""
+    if control is None or not control.families:
+        return (
+            f"Without control models no effect can be told from a loss of capability: {effect(primary)}. "
+            "Run the capability-matched control."
+        )
+    unmatched = [f.family for f in control.families if not f.matched]
+    if unmatched:
+        return (
+            f"The control {listed(unmatched)} could not be matched to the treated model's capability, so no "
+            f"specific effect can be claimed: {effect(primary)}."
+        )
+    if control.p_value is None:
+        return (
+            "The control ran too few models to tell how they differ by chance, so nothing specific can be "
+            f"claimed: {effect(primary)}. Run more doses and seeds."
+        )
+    shown = f"{effect(primary)}, largest p {control.p_value:.3g}"
+    if any(family.equivalent for family in control.families):
+        return (
+            f"The effect beyond the control models' is negligible (within {control.delta:.3f} of 0): {shown}."
+        )
+    if primary.change.high is None or primary.change.high >= 0:
+        return f"The bias did not certainly fall: {shown}."
+    return (
+        f"No effect beyond that of the control models was shown: {shown}; a specific part below "
+        f"{number(control.minimum_detectable)} would hardly have been detected."
+    )
+
+
+def context(control: ControlResult | None, capability: CapabilityResult) -> tuple[str, ...]:
+    """The figures of the control and of capability that every verdict carries."""
+    return (*_control(control), *_capability(capability))
+
+
+def _control(control: ControlResult | None) -> list[str]:
+    if control is None or not control.families:
+        return ["The capability-matched control was not run."]
+    sentences = [_family(family) for family in control.families]
+    if control.reduced:
+        sentences.append("The control was reduced: fewer than 8 doses or 5 seeds a family.")
+    return sentences
+
+
+def _family(family: FamilyResult) -> str:
+    if not family.matched:
+        return f"Control {family.family}: no dose reaches the treated model's capability."
+    p = "" if family.p_value is None else f", p {family.p_value:.3g}"
+    same = " The two are equivalent." if family.equivalent else ""
+    return (
+        f"Control {family.family} at the same capability (dose {number(family.dose)}): of the fall in bias, "
+        f"{number(family.capability_part.value)} comes with the lost capability and "
+        f"{number(family.specific.value)} is specific ({span(family.specific)}{p}).{same}"
+    )
+
+
+def _capability(capability: CapabilityResult) -> list[str]:
+    if not capability.checks:
+        return ["No capability benchmark was run."]
+    return [f"Capability, {_state(check)}" for check in capability.checks]
+
+
+def guards(mass: Check | None, hints: Check | None) -> tuple[str, ...]:
+    """What became of the terms' mass and of hint-following."""
+    first = "The terms' probability mass was not measured." if mass is None else f"Guard, {_state(mass)}"
+    second = (
+        "Whether explicit hints are still followed was not measured (no benchmark reports UB)."
+        if hints is None
+        else f"Guard, {_state(hints)}"
+    )
+    return first, second
+
+
+def _state(check: Check) -> str:
+    state = {True: "kept", False: "lost", None: "undecided"}[check.kept]
+    return (
+        f"{check.name}: {state}, {change(check.before, check.after)} (loss {number(check.loss.value)}, "
+        f"{span(check.loss)}, margin {check.margin:g})."
+    )

@@ -1,0 +1,92 @@
+"""The command line with the library replaced by hand-made records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand.cli import calls, main
+from evenhand.records import Attribution, Measurement, Verification
+from tests.support import records_factory as make
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run one command in an empty folder and give its exit code and both streams."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "140")
+
+    def command(*argv: str) -> Answer:
+        code = main(list(argv))
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return command
+
+
+@dataclass
+class Library:
+    """Stands in for `calls`: answers with records and keeps what it was asked."""
+
+    record: Verification = field(default_factory=make.verification)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    raises: BaseException | None = None
+
+    def _note(self, *what: Any) -> None:
+        self.asked.append(what)
+        if self.raises is not None:
+            raise self.raises
+
+    def options(self, **fields: Any) -> dict[str, Any]:
+        return fields
+
+    def run_folder(self, uri: str, mitigation: str, options: dict[str, Any]) -> Path:
+        return Path(options.get("out") or "runs/default")
+
+    def measure(self, uri: str, benchmarks: tuple[str, ...], options: dict[str, Any]) -> list[Measurement]:
+        self._note("measure", uri, benchmarks, options)
+        return list(self.record.before[:2])
+
+    def locate(self, uri: str, locator: str, options: dict[str, Any]) -> Attribution:
+        self._note("locate", uri, locator, options)
+        return make.location(locator, specific=locator != "bmi")
+
+    def mitigate(self, uri: str, mitigation: str, out: Path, options: dict[str, Any]) -> dict[str, Any]:
+        self._note("mitigate", uri, mitigation, out, options)
+        return {"method": mitigation, "digest": "ab" * 32, "location": make.location(), "out": str(out)}
+
+    def verify(self, uri: str, mitigation: str, options: dict[str, Any]) -> Verification:
+        self._note("verify", uri, mitigation, options)
+        return self.record
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> Library:
+    """`calls` without models."""
+    fake = Library()
+    for name in ("run_folder", "measure", "locate", "mitigate", "verify"):
+        monkeypatch.setattr(calls, name, getattr(fake, name))
+    for name in ("run_options", "verify_options"):
+        monkeypatch.setattr(calls, name, fake.options)
+    return fake

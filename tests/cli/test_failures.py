@@ -1,0 +1,134 @@
+"""Every failure: one paragraph on stderr, the right exit code, and with --json an error object."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from evenhand.errors import (
+    BadData,
+    EvenhandError,
+    GateFailed,
+    MissingExtra,
+    NoEffect,
+    NotComparable,
+    UnknownName,
+    UsageError,
+)
+from tests.cli.conftest import Library, Run
+
+FAILURES: list[tuple[BaseException, int]] = [
+    (UnknownName("benchmark", "genbias", ["genbiaseval", "facts"]), 2),
+    (BadData("The file is empty.", mend="Give another."), 2),
+    (UsageError("No.", mend="Yes."), 2),
+    (GateFailed("No.", mend="Yes."), 1),
+    (NotComparable("The templates differ.", mend="Measure again."), 3),
+    (NoEffect("Nothing moved.", mend="Raise lr."), 3),
+    (MissingExtra("torch", "hf", "Opening hf: models"), 4),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), FAILURES, ids=lambda v: type(v).__name__)
+def test_own_errors(run: Run, library: Library, error: EvenhandError, code: int) -> None:
+    library.raises = error
+    answer = run("measure", "lab:causal")
+    assert answer.code == code
+    assert answer.out == ""
+    assert answer.err.count(f"evenhand: {error.what} {error.mend}\n") == 1
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(("error", "code"), FAILURES, ids=lambda v: type(v).__name__)
+def test_own_errors_as_json(run: Run, library: Library, error: EvenhandError, code: int) -> None:
+    library.raises = error
+    answer = run("verify", "lab:causal", "--json")
+    assert answer.code == code
+    assert answer.json == {
+        "error": {"kind": type(error).__name__, "what": error.what, "mend": error.mend, "exit": code}
+    }
+    assert error.mend in answer.err
+
+
+def test_a_missing_torch_names_the_pip_command(run: Run, library: Library) -> None:
+    library.raises = ModuleNotFoundError("No module named 'torch'", name="torch")
+    answer = run("measure", "lab:causal")
+    assert answer.code == 4
+    assert "pip install 'evenhand[hf]'" in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("name", ["torch.nn", "transformers", "peft", "safetensors.torch", "huggingface_hub"])
+def test_every_package_of_the_extra_counts(run: Run, library: Library, name: str) -> None:
+    library.raises = ModuleNotFoundError(name, name=name)
+    assert run("locate", "lab:causal").code == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x.json"), 4, "disk is full at runs/x.json"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 4, "disk is full."),
+        (MemoryError(), 4, "memory is full"),
+        (KeyboardInterrupt(), 130, "Interrupted. The same command resumes."),
+    ],
+)
+def test_the_machine_fails(run: Run, library: Library, error: BaseException, code: int, words: str) -> None:
+    library.raises = error
+    answer = run("measure", "lab:causal", "--json")
+    assert answer.code == code
+    assert words in answer.err
+    assert answer.json["error"]["exit"] == code
+    assert "Traceback" not in answer.err
+
+
+def test_the_unexpected_shows_its_trace_and_asks_for_a_report(run: Run, library: Library) -> None:
+    library.raises = ZeroDivisionError("division by zero")
+    answer = run("measure", "lab:causal", "--json")
+    assert answer.code == 70
+    assert "Traceback" in answer.err
+    assert "please report it" in answer.err
+    assert answer.json["error"]["kind"] == "Unexpected"
+
+
+def test_another_missing_module_is_unexpected(run: Run, library: Library) -> None:
+    library.raises = ModuleNotFoundError("No module named 'numpy'", name="numpy")
+    assert run("measure", "lab:causal").code == 70
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["measure"],
+        ["measure", "lab:causal", "--no-such-option"],
+        ["no-such-verb"],
+        ["verify", "lab:causal", "--control", "half"],
+        ["measure", "lab:causal", "--limit", "0"],
+        ["measure", "lab:causal", "-b", "facts,,"],
+        ["ls", "animals"],
+    ],
+)
+def test_bad_command_lines(run: Run, library: Library, argv: list[str]) -> None:
+    answer = run(*argv)
+    assert answer.code == 2
+    assert answer.err.startswith("evenhand: ")
+    assert "Traceback" not in answer.err
+    assert run(*argv, "--json").json["error"]["kind"] == "UsageError"
+    assert library.asked == []
+
+
+def test_a_bad_option_names_the_help(run: Run) -> None:
+    assert "`evenhand measure --help` lists what there is." in run("measure", "x", "--nonsense").err
+
+
+def test_no_argument_shows_the_help(run: Run) -> None:
+    answer = run()
+    assert answer.code == 0
+    assert answer.out.startswith("Usage: evenhand")
+
+
+def test_version(run: Run) -> None:
+    from evenhand import __version__
+
+    answer = run("--version")
+    assert (answer.code, answer.out) == (0, f"evenhand {__version__}\n")

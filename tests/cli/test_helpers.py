@@ -1,0 +1,177 @@
+"""ls, plan, doctor, the component lists, and what an import costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from evenhand import registry
+from evenhand.cli import calls, doctor
+from evenhand.cli.options import components
+from evenhand.errors import UsageError
+from tests.cli.conftest import Run
+
+HEAVY = ("torch", "transformers", "pandas", "plotly", "scipy", "numpy", "jinja2", "rich")
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["verify", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(argv: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from evenhand.cli import main\n"
+        f"code = main({argv!r})\n"
+        f"found = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(code or ','.join(found) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "evenhand" in done.stdout
+
+
+def test_module_runs_like_the_command() -> None:
+    argv = [sys.executable, "-m", "evenhand", "ls", "nothing", "--json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert '"exit": 2' in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["benchmark", "metric", "locator", "mitigation"])
+def test_ls_lists_the_registry(run: Run, kind: str) -> None:
+    data = run("ls", f"{kind}s", "--json").json
+    assert [row["name"] for row in data[f"{kind}s"]] == list(registry.names(kind))
+    assert all(row["title"] for row in data[f"{kind}s"])
+
+
+def test_ls_all_names_every_kind(run: Run) -> None:
+    answer = run("ls")
+    assert answer.code == 0
+    for word in ("genbiaseval", "afgb_normalised", "bmi", "lftf", "gender", "lab:causal"):
+        assert word in answer.out
+
+
+def test_ls_shows_options_with_defaults(run: Run) -> None:
+    (lftf,) = [row for row in run("ls", "mitigations", "--json").json["mitigations"] if row["name"] == "lftf"]
+    assert "loss=nll|mass_preserving|printed (default nll)" in lftf["options"]
+
+
+def test_ls_marks_controls(run: Run) -> None:
+    rows = {row["name"]: row["title"] for row in run("ls", "mitigations", "--json").json["mitigations"]}
+    assert "no signal about the attribute" in rows["noise"]
+    assert "no signal about the attribute" not in rows["lftf"]
+
+
+def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(kind: str, name: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(registry, "get", missing)
+    (first, *_) = run("ls", "locators", "--json").json["locators"]
+    assert "pip install 'evenhand[hf]'" in first["title"]
+
+
+def test_plan_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "control_models", lambda extent: {"placebo": 3, "noise": 2})
+    data = run(
+        "plan", "lab:causal", "-b", "genbiaseval,genhinteval", "--capability", "facts:set=world", "--json"
+    ).json
+    by_name = {entry["benchmark"].partition(":")[0]: entry for entry in data["benchmarks"]}
+    # GenBiasEval's test part: 944 prompts, each asked for he, she and they.
+    assert by_name["genbiaseval"]["items"] == 944
+    assert by_name["genbiaseval"]["rows"] == 3 * 944
+    # Control models are measured on the first bias benchmark and on capability, not on the others.
+    assert [by_name[name]["models"] for name in ("genbiaseval", "facts", "genhinteval")] == [7, 7, 2]
+    assert data["cells"] == 16
+    assert data["rows"] == sum(e["rows"] * e["models"] for e in data["benchmarks"])
+
+
+def test_plan_limited(run: Run) -> None:
+    answer = run(
+        "plan",
+        "lab:causal",
+        "-b",
+        "genbiaseval",
+        "--capability",
+        "facts",
+        "--limit",
+        "100",
+        "--control",
+        "none",
+    )
+    assert "not reportable" in answer.out
+    row = next(line.split() for line in answer.out.splitlines() if line.strip().startswith("genbiaseval"))
+    assert row[2:] == ["100", "300", "2"]
+    assert "control models: none" in answer.out
+
+
+def test_plan_control_forms() -> None:
+    assert calls.control_models("none") == {}
+    full, reduced = calls.control_models("full"), calls.control_models("reduced")
+    assert full["placebo"] >= 8 * 5  # the specification's eight doses and five seeds
+    assert sum(reduced.values()) < sum(full.values())
+
+
+def test_plan_refuses_unknown_mitigations(run: Run) -> None:
+    answer = run("plan", "lab:causal", "--with", "lft")
+    assert answer.code == 2
+    assert "'lftf'" in answer.err
+
+
+def test_doctor(run: Run) -> None:
+    answer = run("doctor", "--json")
+    found = {f["name"]: f for f in answer.json["findings"]}
+    assert {
+        "python",
+        "numpy",
+        "torch",
+        "cores",
+        "memory",
+        "disk (cache)",
+        "gpu",
+        "cache folder",
+        "threads",
+    } <= set(found)
+    assert answer.json["healthy"] == all(f["ok"] for f in found.values())
+    assert answer.code == (0 if answer.json["healthy"] else 4)
+
+
+def test_doctor_names_the_mend_of_a_missing_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor.version
+
+    def without_torch(name: str) -> str:
+        if name == "torch":
+            raise doctor.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(doctor, "version", without_torch)
+    answer = run("doctor")
+    assert answer.code == 4
+    assert "torch: pip install 'evenhand[hf]'" in answer.out
+    assert "MISSING" in answer.out
+
+
+def test_doctor_warns_of_too_many_threads(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4096")
+    assert "exceeds the" in run("doctor").out
+
+
+def test_components() -> None:
+    assert components(None, ("a", "b")) == ("a", "b")
+    assert components(["a:x=1,y=2,b", "b", "c"]) == ("a:x=1,y=2", "b", "c")
+    with pytest.raises(UsageError):
+        components([","])
+
+
+def test_the_calls_fit_the_library() -> None:
+    """`calls` is written against these names; the verbs' tests replace them."""
+    from evenhand.studies.run import RunOptions, VerifyOptions
+
+    fields = {"seed": 1, "limit": 2, "out": None, "batch_tokens": 3, "dtype": "float32"}
+    assert calls.run_options(**fields) == RunOptions(**fields)
+    more = {"benchmarks": ("a",), "capability": (), "locator": "bmi", "control": "none", "margin": 0.02}
+    assert calls.verify_options(**fields, **more) == VerifyOptions(**fields, **more)
+    assert calls.capability_of("lab:causal") != calls.capability_of("hf:org/name")
+    folder = calls.run_folder("lab:causal", "lftf", VerifyOptions())
+    assert folder == calls.run_folder("lab:causal", "lftf", VerifyOptions())
+    assert folder != calls.run_folder("lab:causal", "lftf", VerifyOptions(seed=1))

@@ -1,0 +1,94 @@
+"""Verbs that read stored runs: report, compare, gate. The runs are really stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evenhand.studies import store
+from tests.cli.conftest import Run
+from tests.support import records_factory as make
+
+
+@pytest.fixture
+def verified(tmp_path: Path) -> str:
+    store.save_verification(tmp_path / "verified", make.verification())
+    return "verified"
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> str:
+    store.save_measurements(tmp_path / "measured", [make.genbiaseval()])
+    return "measured"
+
+
+def test_report_of_a_verification(run: Run, verified: str) -> None:
+    answer = run("report", verified, "--html", "out.html")
+    assert answer.code == 0
+    assert answer.out == "Report: out.html\n"
+    assert "is the model just broken" in Path("out.html").read_text(encoding="utf-8")
+
+
+def test_report_of_measurements(run: Run, measured: str) -> None:
+    assert run("report", measured, "--html", "out.html", "--json").json == {
+        "run": "measured", "report": "out.html"
+    }  # fmt: skip
+    assert "Measurements of lab:causal" in Path("out.html").read_text(encoding="utf-8")
+
+
+def test_a_stored_run_draws_the_same_report_as_a_fresh_one(run: Run, verified: str) -> None:
+    from evenhand import reports
+
+    run("report", verified, "--html", "out.html")
+    fresh = reports.verification_html(make.verification())
+    assert Path("out.html").read_text(encoding="utf-8") == fresh
+
+
+@pytest.mark.parametrize("verb", [["report"], ["compare", "nowhere"], ["gate"]])
+def test_no_such_run(run: Run, verb: list[str]) -> None:
+    conditions = ["afgb<=0.1"] if verb == ["gate"] else []
+    answer = run(*verb, "nowhere", *conditions)
+    assert answer.code == 2
+    assert "nowhere" in answer.err
+
+
+def test_compare(run: Run, measured: str, tmp_path: Path) -> None:
+    better = make.genbiaseval(make.shrunk(make.SHARES, 0.5), treatment="lftf")
+    store.save_measurements(tmp_path / "better", [better])
+    answer = run("compare", measured, "better", "--json")
+    assert answer.code == 0
+    effects = {e["metric"]: e for e in answer.json["effects"]}
+    # Half the gap is left: AFGB falls from 0.48 to 0.24.
+    assert effects["afgb"]["change"]["value"] == pytest.approx(-0.24)
+    assert effects["afgb"]["relative"] == pytest.approx(-0.5)
+    out = run("compare", measured, "better").out
+    assert out.startswith("measured → better\n")
+    (row,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["afgb"]]
+    assert row[1:4] == ["0.480", "0.240", "−0.240"]
+
+
+def test_compare_refuses_runs_without_a_common_benchmark(run: Run, measured: str, tmp_path: Path) -> None:
+    store.save_measurements(tmp_path / "other", [make.simple("facts", "accuracy", 0.9)])
+    assert run("compare", measured, "other").code == 3
+
+
+def test_gate_passes(run: Run, verified: str) -> None:
+    answer = run("gate", verified, "afgb<=0.1", "verdict==mitigated")
+    assert answer.code == 0  # AFGB after is 0.48 * 0.2 = 0.096
+    assert answer.out.splitlines()[0].startswith("passed: afgb<=0.1")
+
+
+def test_gate_fails_with_exit_code_1(run: Run, measured: str) -> None:
+    answer = run("gate", measured, "afgb<=0.1", "mass>=0.5", "--json")
+    assert answer.code == 1
+    assert answer.json["passed"] is False
+    assert [c["passed"] for c in answer.json["conditions"]] == [False, True]
+    assert answer.json["conditions"][0]["value"] == pytest.approx(0.48)
+    assert "FAILED: afgb<=0.1" in run("gate", measured, "afgb<=0.1").out
+
+
+def test_gate_with_an_unknown_figure(run: Run, measured: str) -> None:
+    answer = run("gate", measured, "afbg<=0.1")
+    assert answer.code == 2
+    assert "'afgb'" in answer.err

@@ -1,0 +1,213 @@
+"""What each verb asks of the library, prints for people, and prints for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from evenhand.cli import calls
+from evenhand.records import VerdictName
+from evenhand.reports import words
+from tests.cli.conftest import Library, Run
+from tests.support import records_factory as make
+
+ESTIMATE = {"value", "low", "high", "n", "ideal", "undefined", "level"}
+
+
+def test_measure_json_contract(run: Run, library: Library) -> None:
+    answer = run("measure", "lab:causal", "-b", "genbiaseval,genhinteval", "--json")
+    assert answer.code == 0
+    data = answer.json
+    assert set(data) == {"model", "measurements"}
+    assert data["model"]["uri"] == "lab:causal"
+    first, second = data["measurements"]
+    assert {"benchmark", "card", "n", "metrics", "slices", "protocol", "treatment", "notes"} <= set(first)
+    assert "scores" not in first
+    assert (first["benchmark"], second["benchmark"]) == ("genbiaseval", "genhinteval")
+    assert first["n"] == 27
+    assert set(first["metrics"]["afgb"]) == ESTIMATE
+    # |1 - 2 share| over the nine shares has the mean 4.8 / 9; AFGB is that times the mass 0.9.
+    assert first["metrics"]["afgb"]["value"] == pytest.approx(0.9 * 4.8 / 9)
+    assert set(first["slices"]["scale=word"]["afgb"]) == ESTIMATE
+
+
+def test_measure_asks_for_components_in_order(run: Run, library: Library) -> None:
+    run(
+        "measure",
+        "lab:causal",
+        "-b",
+        "genbiaseval:split=profession,part=dev,facts",
+        "-b",
+        "facts",
+        "--seed",
+        "3",
+    )
+    (asked,) = library.asked
+    assert asked[2] == ("genbiaseval:part=dev,split=profession", "facts")
+    assert asked[3] == {"seed": 3, "limit": None, "out": None, "batch_tokens": None, "dtype": None}
+
+
+def test_measure_takes_the_two_by_default(run: Run, library: Library) -> None:
+    run(
+        "measure", "lab:causal", "--limit", "5", "--out", "kept", "--batch-tokens", "64", "--dtype", "float32"
+    )
+    (asked,) = library.asked
+    assert asked[2] == ("genbiaseval", "genhinteval")
+    assert asked[3] == {
+        "seed": 0, "limit": 5, "out": Path("kept"), "batch_tokens": 64, "dtype": "float32"
+    }  # fmt: skip
+
+
+def test_measure_for_people(run: Run, library: Library) -> None:
+    answer = run("measure", "lab:causal")
+    assert "AFGB normalised by the groups' mass" in answer.out
+    assert "0.460 to 0.500" in answer.out  # AFGB 0.48 with 0.02 to each side
+    assert "scale=sentence" in answer.out
+    assert words.LIMITED not in answer.out
+
+
+def test_limited_measurements_are_stamped(run: Run, library: Library) -> None:
+    library.record = dataclasses.replace(library.record, before=(make.genbiaseval(limited=True),))
+    assert words.LIMITED in run("measure", "lab:causal", "--limit", "5").out
+
+
+def test_locate_says_that_bmi_is_not_specific(run: Run, library: Library) -> None:
+    answer = run("locate", "lab:causal", "--with", "bmi")
+    assert words.NOT_SPECIFIC in answer.out
+    lines = answer.out.splitlines()
+    order = [line.split()[0] for line in lines if line.strip().startswith("block.")]
+    assert order == ["block.3", "block.2", "block.0", "block.1"]
+    assert words.NOT_SPECIFIC not in run("locate", "lab:causal", "--with", "ablation").out
+
+
+def test_only_a_specific_locator_can_find_nothing(
+    run: Run, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = "found nothing worth acting on"
+    for specific in (True, False):
+        found = dataclasses.replace(make.location("any", specific=specific), claims=False)
+        monkeypatch.setattr(calls, "locate", lambda *_, found=found: found)
+        assert (nothing in run("locate", "lab:causal").out) is specific
+
+
+def test_locate_json_and_file(run: Run, library: Library) -> None:
+    answer = run("locate", "lab:causal", "--json", "--out", "kept")
+    location = answer.json["location"]
+    assert location["top"] == "block.3"
+    assert location["specific"] is False
+    assert location["ranking"] == ["block.3", "block.2", "block.0", "block.1"]
+    assert json.loads(Path("kept/location.json").read_text()) == answer.json
+
+
+def test_mitigate(run: Run, library: Library) -> None:
+    answer = run(
+        "mitigate", "lab:causal", "--with", "lftf:loss=nll", "--out", "treated/", "--locator", "ablation"
+    )
+    assert answer.code == 0
+    (asked,) = library.asked
+    assert asked[:4] == ("mitigate", "lab:causal", "lftf:loss=nll", Path("treated"))
+    assert asked[4]["locator"] == "ablation"
+    assert "evenhand measure lab:causal+treated" in answer.out
+    data = run("mitigate", "lab:causal", "--json").json
+    assert data["mitigation"] == "lftf"
+    assert data["out"] == "treated"
+    assert data["location"]["locator"] == "bmi"
+
+
+def test_verify_json_contract(run: Run, library: Library) -> None:
+    answer = run("verify", "lab:causal", "--with", "lftf", "--out", "kept", "--json")
+    assert answer.code == 0
+    data = answer.json
+    needed = {"verdict", "before", "after", "effects", "capability", "control", "report"}
+    assert needed | {"location", "guards", "reasons", "notes", "model", "treatment", "seed"} <= set(data)
+    assert data["verdict"] == "mitigated"
+    assert [m["benchmark"] for m in data["before"]] == [m["benchmark"] for m in data["after"]]
+    assert {"benchmark", "metric", "before", "after", "change", "relative", "p_value"} == set(
+        data["effects"][0]
+    )
+    assert data["capability"]["kept"] is True
+    assert data["control"]["families"][0]["family"] == "placebo"
+    assert data["report"] == "kept/report.html"
+    assert Path("kept/report.html").stat().st_size > 1_000_000
+
+
+def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
+    argv = "verify lab:causal --with prompt -b genbiaseval --capability facts,perplexity --locator random"
+    run(*argv.split(), "--control", "none", "--margin", "0.02", "--seed", "7", "--limit", "9", "--json")
+    (asked,) = library.asked
+    assert asked[1:3] == ("lab:causal", "prompt")
+    assert asked[3] == {
+        "seed": 7, "limit": 9, "out": None, "batch_tokens": None, "dtype": None,
+        "benchmarks": ("genbiaseval",), "capability": ("facts", "perplexity"),
+        "locator": "random", "control": "none", "margin": 0.02,
+    }  # fmt: skip
+
+
+def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:
+    library.record = make.verification(VerdictName.CAPABILITY_LOSS)
+    answer = run("verify", "lab:causal")
+    assert answer.code == 0
+    first, second, third, *_ = answer.out.splitlines()
+    assert first == "Verdict: capability loss only"
+    assert second == words.VERDICTS[VerdictName.CAPABILITY_LOSS]
+    assert third == "  - The gap fell by 80 %."
+    assert words.NOT_SPECIFIC in answer.out
+    assert answer.out.splitlines()[-1] == "Report: runs/default/report.html"
+
+
+@pytest.mark.parametrize("verdict", list(VerdictName))
+def test_verify_exit_codes(run: Run, library: Library, verdict: VerdictName) -> None:
+    library.record = make.verification(verdict)
+    assert run("verify", "lab:causal", "--json").code == (3 if verdict == "not comparable" else 0)
+
+
+def test_verify_stamps_a_limited_run(run: Run, library: Library) -> None:
+    library.record = dataclasses.replace(library.record, limited=True)
+    assert run("verify", "lab:causal", "--limit", "9").out.startswith(f"*** {words.LIMITED} ***")
+
+
+def test_demo_tells_the_story_in_order(run: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    answer = run("demo")
+    assert answer.code == 0
+    places = [answer.out.index(f"{step}. ") for step in ("1", "2", "3", "4")]
+    assert places == sorted(places)
+    assert "Verdict: mitigated" in answer.out
+    assert words.NOT_SPECIFIC in answer.out
+    assert words.SPECIFIC in answer.out  # ablation
+    assert "reduced form" in answer.out
+    assert Path("runs/demo/report.html").exists()
+    assert "runs/demo/report.html" in answer.out
+    verify, locate = library.asked
+    assert verify[1:3] == ("lab:causal", "lftf:loss=mass_preserving")
+    assert verify[3]["control"] == "reduced"
+    assert locate[:3] == ("locate", "lab:causal", "ablation")
+
+
+def test_demo_json(run: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    data = run("demo", "--json").json
+    assert data["verdict"] == "mitigated"
+    assert data["ablation"]["locator"] == "ablation"
+
+
+def test_printing_libraries_do_not_spoil_the_json(
+    run: Run, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noisy(*_: object) -> list[object]:
+        print("a library talks")
+        return [make.genbiaseval()]
+
+    monkeypatch.setattr(calls, "measure", noisy)
+    answer = run("measure", "lab:causal", "--json")
+    assert set(answer.json) == {"model", "measurements"}
+    assert "a library talks" in answer.err
+
+
+def test_square_brackets_in_names_are_text(run: Run, library: Library) -> None:
+    named = dataclasses.replace(make.genbiaseval(), benchmark="[bold red]x[/]")
+    library.record = dataclasses.replace(library.record, before=(named,))
+    assert "[bold red]x[/]" in run("measure", "lab:causal").out

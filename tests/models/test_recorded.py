@@ -1,0 +1,153 @@
+"""Answers collected elsewhere: exact look-up, and every fault of a file at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from evenhand.errors import BadData, BadModel
+from evenhand.models import Model, open_model
+from evenhand.models.recorded import RecordedModel
+from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
+
+SHE = {"context": "The nurse left because", "text": " she", "logprob": -0.7, "n_tokens": 1}
+HE = {"context": "The nurse left because", "text": " he", "logprob": -1.5}
+SAID = {"prompt": "The nurse said", "completion": " hello", "n_tokens": 2}
+
+
+def write(path, *records):
+    lines = [r if isinstance(r, (str, bytes)) else json.dumps(r) for r in records]
+    path.write_bytes(b"\n".join(x if isinstance(x, bytes) else x.encode() for x in lines))
+    return path
+
+
+def ask(record) -> Continuation:
+    return Continuation(record["context"], record["text"])
+
+
+def test_answers_come_back_to_the_letter(tmp_path):
+    model = open_model(f"recorded:{write(tmp_path / 'a.jsonl', SHE, HE, SAID)}")
+    assert isinstance(model, Model)
+    assert model.can == {Capability.LOGPROBS, Capability.GENERATE}
+    assert model.logprobs([ask(HE), ask(SHE), ask(HE)]) == [
+        LogProb(-1.5, 1),
+        LogProb(-0.7, 1),
+        LogProb(-1.5, 1),
+    ]
+    assert model.generate(["The nurse said"], Sampling(seed=9)) == [Completion(" hello", 2)]
+
+
+def test_the_spec_is_the_files(tmp_path):
+    path = write(tmp_path / "a.jsonl", SHE)
+    model = RecordedModel(path)
+    assert model.spec.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model.spec.uri == f"recorded:{path}"
+
+
+def test_pseudo_likelihoods_are_marked(tmp_path):
+    model = RecordedModel(write(tmp_path / "a.jsonl", {**SHE, "kind": "pseudo"}))
+    assert model.logprobs([ask(SHE)])[0].kind == "pseudo"
+
+
+def test_a_byte_order_mark_blank_lines_and_equal_repeats_do_no_harm(tmp_path):
+    path = write(tmp_path / "a.jsonl", b"\xef\xbb\xbf" + json.dumps(SHE).encode(), "", "  ", SHE)
+    assert RecordedModel(path).logprobs([ask(SHE)]) == [LogProb(-0.7, 1)]
+
+
+def test_all_problems_are_listed_with_their_lines(tmp_path):
+    path = write(
+        tmp_path / "a.jsonl",
+        SHE,
+        "{not json",
+        {"context": "x", "logprob": -1},
+        {**SHE, "logprob": -0.9},
+        '{"context": "x", "text": " y", "logprob": NaN}',
+    )
+    with pytest.raises(BadData) as caught:
+        RecordedModel(path)
+    what = caught.value.what
+    assert "line 1" not in what
+    assert "line 2: not JSON" in what
+    assert "line 3: has no 'text'" in what
+    assert "line 4: repeats a context and text with another answer" in what
+    assert "line 5: 'logprob' is nan" in what
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[1]", "not a JSON object"),
+        ({**SHE, "logprob": 0.1}, "at most 0"),
+        ({**SHE, "logprob": "-1"}, "'logprob' is '-1'"),
+        ({**SHE, "logprob": True}, "'logprob' is True"),
+        ('{"context": "x", "text": " y", "logprob": -Infinity}', "'logprob' is -inf"),
+        ({**SHE, "n_tokens": -1}, "'n_tokens' is -1"),
+        ({**SHE, "n_tokens": 1.5}, "'n_tokens' is 1.5"),
+        ({**SHE, "kind": "guess"}, "'kind' is 'guess'"),
+        ({"prompt": "x"}, "has no 'completion'"),
+        ({"completion": "x"}, "has no 'prompt'"),
+        ({"context": 3, "text": " y", "logprob": -1}, "'context' is 3"),
+        (b'{"context": "caf\xe9", "text": " y", "logprob": -1}', "not UTF-8"),
+        ("{}", "has no 'context'"),
+    ],
+)
+def test_each_fault_is_named(tmp_path, line, message):
+    with pytest.raises(BadData, match="line 2") as caught:
+        RecordedModel(write(tmp_path / "a.jsonl", SHE, line))
+    assert message in caught.value.what
+
+
+def test_many_problems_are_counted(tmp_path):
+    with pytest.raises(BadData, match="and 7 more"):
+        RecordedModel(write(tmp_path / "a.jsonl", *["?"] * 12))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_an_empty_file_is_refused(tmp_path, content):
+    with pytest.raises(BadData, match="is empty"):
+        RecordedModel(write(tmp_path / "a.jsonl", content))
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", ""])
+def test_an_unreadable_file_is_refused(tmp_path, name):
+    with pytest.raises(BadData, match="cannot be read"):
+        RecordedModel(tmp_path / name)
+
+
+def test_requests_that_were_not_recorded_are_named(tmp_path):
+    model = RecordedModel(write(tmp_path / "a.jsonl", SHE, SAID))
+    missing = [Continuation("The nurse left because", text) for text in (" he", " they")]
+    with pytest.raises(BadData, match="lacks 2 of 3 answers: ' he' after 'The nurse left because'"):
+        model.logprobs([ask(SHE), *missing])
+    with pytest.raises(BadData, match="lacks 1 of 1 answers: 'The doctor said'"):
+        model.generate(["The doctor said"], Sampling())
+
+
+def test_a_file_of_one_kind_cannot_serve_the_other(tmp_path):
+    scores, texts = write(tmp_path / "a.jsonl", SHE), write(tmp_path / "b.jsonl", SAID)
+    assert RecordedModel(scores).can == {Capability.LOGPROBS}
+    with pytest.raises(BadModel, match="no completions"):
+        RecordedModel(scores).generate(["x"], Sampling())
+    with pytest.raises(BadModel, match="no log-probabilities"):
+        RecordedModel(texts).logprobs([ask(SHE)])
+
+
+def test_a_name_with_a_plus_is_a_file(tmp_path):
+    path = write(tmp_path / "a+b.jsonl", SHE)
+    assert open_model(f"recorded:{path}").logprobs([ask(SHE)]) == [LogProb(-0.7, 1)]
+
+
+def test_torch_is_not_needed(tmp_path):
+    path = write(tmp_path / "a.jsonl", SHE)
+    program = (
+        "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
+        "from evenhand.models import open_model; from evenhand.records import Continuation\n"
+        f"m = open_model('recorded:{path}')\n"
+        "print(m.logprobs([Continuation('The nurse left because', ' she')])[0].value)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "-0.7"

@@ -1,0 +1,100 @@
+"""The plots: plotly accepts them, and they show the records' figures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from evenhand.reports import figures, shares
+from evenhand.reports.figures import Figure
+from tests.support import records_factory as make
+
+
+def _plotly_accepts(figure: Figure) -> None:
+    import plotly.graph_objects as go
+
+    text = json.dumps(figure)  # var(--name) is the page's business; plotly sees a colour
+    while "var(--" in text:
+        start = text.index("var(--")
+        text = text[:start] + "red" + text[text.index(")", start) + 1 :]
+    go.Figure(json.loads(text))
+
+
+def _rows() -> tuple[shares.Row, ...]:
+    after = make.genbiaseval(make.shrunk(make.SHARES, 0.8), treatment="lftf")
+    return shares.rows(make.genbiaseval(), after)
+
+
+def _all() -> dict[str, Figure]:
+    before, record = make.genbiaseval(), make.verification()
+    assert record.control is not None
+    return {
+        "scales": figures.scales(before, record.after[0], "afgb_normalised"),
+        "scales alone": figures.scales(before, None, "afgb"),
+        "dumbbell": figures.dumbbell(_rows(), ("he", "she")),
+        "dots": figures.dumbbell(_rows(), ("he", "she"), both=False),
+        "blocks": figures.blocks(make.location()),
+        "control": figures.control(record.control, 0.5, 0.1),
+    }
+
+
+@pytest.mark.parametrize("name", list(_all()))
+def test_plotly_accepts_every_figure(name: str) -> None:
+    _plotly_accepts(_all()[name])
+
+
+def test_plotly_would_refuse_nonsense() -> None:
+    with pytest.raises(ValueError, match="nonsense"):
+        _plotly_accepts({"data": [{"type": "scatter", "nonsense": 1}], "layout": {}})
+
+
+def test_scales_show_value_and_interval() -> None:
+    before, after = _all()["scales"]["data"]
+    # |1 - 2 share| over the nine shares: 0.9 0.8 0.6 0.4 0 0.2 0.4 0.6 0.9, mean 4.8 / 9.
+    assert before["y"] == [pytest.approx(4.8 / 9, abs=1e-6)] * 4
+    assert after["y"] == [pytest.approx(0.2 * 4.8 / 9, abs=1e-6)] * 4
+    assert before["error_y"]["array"] == [pytest.approx(0.02)] * 4
+    assert before["text"] == ["word", "phrase", "sentence", "all"]
+
+
+def test_a_scale_without_the_metric_is_a_gap() -> None:
+    figure = figures.scales(make.genbiaseval(), None, "no_such_metric")
+    assert figure["data"][0]["y"] == [None] * 4
+
+
+def test_dumbbell_ends() -> None:
+    lines, before, after = _all()["dumbbell"]["data"]
+    assert before["x"][0] == pytest.approx(0.05)
+    assert after["x"][0] == pytest.approx(0.41)  # 0.5 - 0.45 * 0.2
+    assert lines["x"][:3] == [before["x"][0], after["x"][0], None]
+    assert len(_all()["dots"]["data"]) == 1
+
+
+def test_blocks_mark_the_top() -> None:
+    (bar,) = _all()["blocks"]["data"]
+    assert bar["text"] == ["", "", "", "top"]
+    assert bar["x"] == [0.11, 0.07, 0.19, 0.42]
+
+
+def test_control_draws_families_base_treated_and_the_specific_part() -> None:
+    figure = _all()["control"]
+    named: dict[str, Any] = {t["name"]: t for t in figure["data"] if "name" in t}
+    assert list(named) == ["control: placebo", "control: noise", "base", "treated"]
+    assert (named["base"]["x"], named["base"]["y"]) == ([0.0], [0.5])
+    assert (named["treated"]["x"], named["treated"]["y"]) == ([-0.1], [0.1])
+    drops = [t for t in figure["data"] if t["mode"] == "lines"]
+    assert [drop["y"] for drop in drops] == [[pytest.approx(0.45), 0.1]] * 2  # S = 0.35 above 0.1
+
+
+def test_an_unmatched_family_draws_no_specific_part() -> None:
+    figure = figures.control(make.control(matched=False), 0.5, 0.1)
+    assert all(trace["mode"] == "markers" for trace in figure["data"])
+
+
+def test_labels_cannot_carry_html() -> None:
+    row = shares.Row('<a href="javascript:x">cook</a>', (0.5, 0.4), (0.5, 0.4))
+    text = json.dumps(figures.dumbbell([row], ("he", "she")))
+    assert "<a" not in text
+    assert "&lt;a" in text

@@ -1,0 +1,56 @@
+"""Numbers as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenhand.records import Estimate
+from evenhand.reports import formats
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "undefined"),
+        (0.0, "0.000"),
+        (-0.0, "0.000"),
+        (0.12345, "0.123"),
+        (-0.5, "−0.500"),
+        (-0.000412, "−0.00041"),  # small is not zero
+        (0.00002, "2.00e-05"),
+        (7.5, "7.500"),
+        (12.34, "12.3"),
+        (2358, "2 358"),
+        (3.2e9, "3.20e+09"),
+    ],
+)
+def test_number(value: float | None, text: str) -> None:
+    assert formats.number(value) == text
+
+
+def test_signed_numbers_show_a_plus() -> None:
+    assert formats.number(0.25, signed=True) == "+0.250"
+    assert formats.number(-0.25, signed=True) == "−0.250"
+    assert formats.number(0.0, signed=True) == "0.000"
+
+
+def test_undefined_is_never_a_zero() -> None:
+    undefined = Estimate(None, None, None, 0, undefined=4)
+    assert formats.with_interval(undefined) == "undefined"
+    assert formats.interval(undefined) == "–"
+    assert formats.percent(None) == "undefined"
+    assert formats.p_value(None) == "–"
+    assert formats.count(undefined) == "0 (4 undefined)"
+
+
+def test_interval_percent_and_p() -> None:
+    estimate = Estimate(0.4, 0.3, 0.5, 27)
+    assert formats.with_interval(estimate) == "0.400 [0.300 to 0.500]"
+    assert formats.count(estimate) == "27"
+    assert formats.percent(-0.826, signed=True) == "−83 %"
+    assert formats.percent(0.051, signed=True) == "+5 %"
+    assert formats.percent(-0.001, signed=True) == "0 %"
+    assert formats.percent(14.4, signed=True) == "> +1000 %"
+    assert formats.percent(-1155.2) == "< −1000 %"
+    assert formats.p_value(0.0005) == "< 0.001"
+    assert formats.p_value(0.0421) == "0.042"

@@ -1,0 +1,317 @@
+"""The HTML report: whole, offline, escaped, and with the figures of the records."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from evenhand import __version__, reports
+from evenhand.errors import BadData, NoSpace
+from evenhand.records import CapabilityResult, VerdictName, Verification
+from evenhand.reports import words
+from tests.support import records_factory as make
+
+LOADING = {"src", "href", "srcset", "action", "data", "poster", "background"}
+
+
+class Page(HTMLParser):
+    """The parts of a page that the tests look at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.cells: list[list[str]] = []
+        self.texts: list[str] = []
+        self.scripts: dict[str, str] = {}
+        self._script: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.loads += [value or "" for name, value in attrs if name in LOADING]
+        self.open.append(tag)
+        if tag == "tr":
+            self.cells.append([])
+        if tag in {"td", "th"}:
+            self.cells[-1].append("")
+        if tag == "script":
+            self._script = dict(attrs).get("id")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        where = self.open[-1] if self.open else ""
+        if where == "script":
+            if self._script:
+                self.scripts[self._script] = data
+        elif where != "style":
+            self.texts.append(data)
+            if where in {"td", "th"}:
+                self.cells[-1][-1] += data.replace("\u00a0", " ")
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def _html(record: Verification) -> str:
+    return reports.verification_html(record)
+
+
+@cache
+def _page() -> Page:
+    return Page(_html(make.verification()))
+
+
+def _rows(page: Page, first: str) -> list[list[str]]:
+    return [row for row in page.cells if row and row[0] == first]
+
+
+def test_nothing_is_loaded_from_anywhere() -> None:
+    html = _html(make.verification())
+    assert Page(html).loads == ["data:,"]  # the empty icon, which keeps browsers from asking for one
+    assert "default-src 'none'" in html
+    style = re.search(r"<style>(.*?)</style>", html, re.S)
+    assert style is not None
+    assert not re.search(r"url\(|@import", style[1])
+
+
+def test_the_plotting_library_is_there_once() -> None:
+    html = _html(make.verification())
+    assert html.count("plotly.js v") == 1
+    assert len(html) < 6_000_000
+
+
+def test_same_record_same_bytes() -> None:
+    assert _html(make.verification()) == _html(make.verification())
+
+
+def test_language_headings_and_alternatives() -> None:
+    tags = _page().tags
+    assert ("html", {"lang": "en"}) in tags
+    assert [tag for tag, _ in tags].count("h1") == 1
+    plots = [attrs for tag, attrs in tags if tag == "div" and attrs.get("class") == "plot"]
+    assert len(plots) == 4  # scales, professions, blocks, control
+    assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in plots)
+    assert _page().text.count("The same figures as a table") == 4
+    ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_figure_that_a_plot_asks_for_is_there() -> None:
+    asked = [attrs["data-figure"] for _, attrs in _page().tags if attrs.get("data-figure")]
+    assert asked
+    for name in asked:
+        figure = json.loads(_page().scripts[str(name)])
+        assert figure["data"]
+
+
+def test_verdict_reasons_and_sentence() -> None:
+    text = _page().text
+    assert "mitigated" in text
+    assert words.VERDICTS[VerdictName.MITIGATED] in text
+    assert "The gap fell by 80 %." in text
+
+
+@pytest.mark.parametrize("verdict", list(VerdictName))
+def test_every_verdict_has_a_tone_and_a_sentence(verdict: VerdictName) -> None:
+    page = Page(_html(make.verification(verdict)))
+    classes = [attrs.get("class") for _, attrs in page.tags]
+    assert f"verdict {words.TONES[verdict]}" in classes
+    assert words.VERDICTS[verdict] in page.text
+
+
+def test_only_evidence_of_less_bias_is_green() -> None:
+    assert [v for v, tone in words.TONES.items() if tone == "good"] == [VerdictName.MITIGATED]
+
+
+def test_effects_are_the_records() -> None:
+    record = make.verification()
+    shown = [row for row in _rows(_page(), "genhinteval") if len(row) == 8]
+    (row,) = shown
+    # UB 0.85 before, 0.83 after: change -0.02 with 0.03 to each side, and -0.02 / 0.85 = -2 %.
+    assert row[2:] == ["0.850", "0.830", "−0.020 [−0.050 to +0.010]", "−2 %", "0.001", "30"]
+    assert sum(len(r) == 8 and r[0] == "genbiaseval" for r in _page().cells) == len(record.before[0].metrics)
+
+
+def test_checks_show_bound_margin_and_reading() -> None:
+    (row,) = [r for r in _rows(_page(), "accuracy on facts") if len(r) == 7]
+    # 0.99 - 0.985 with 0.004 to each side.
+    assert row[1:] == ["kept", "0.990", "0.985", "+0.005", "+0.009", "0.010"]
+    assert "accuracy on facts: The accuracy on facts must not fall." in _page().text
+    (row,) = [r for r in _rows(_page(), "log-perplexity") if len(r) == 7]
+    assert row[1] == "undecided"
+
+
+def test_case_study_shows_both_words() -> None:
+    # nurse: share 0.95 of a mass of 0.9, so P(he) 0.045 and P(she) 0.855; after it 0.59 of 0.9.
+    (nurse,) = [row for row in _rows(_page(), "nurse") if len(row) == 5]
+    assert nurse[1:] == ["0.045", "0.855", "0.369", "0.531"]
+
+
+def test_absent_professions_are_said_to_be_absent() -> None:
+    record = make.verification(shares={"cook": 0.4, "nurse": 0.9})
+    page = Page(_html(record))
+    (mobster,) = [row for row in _rows(page, "mobster") if len(row) == 5]
+    assert mobster[1:] == ["not measured"] * 4
+
+
+def test_bmi_is_said_to_be_unspecific_and_ablation_is_not() -> None:
+    assert words.NOT_SPECIFIC in _page().text
+    record = dataclasses.replace(make.verification(), location=make.location("ablation", specific=True))
+    assert words.NOT_SPECIFIC not in Page(_html(record)).text
+
+
+def test_a_specific_locator_that_claims_nothing_says_so() -> None:
+    nothing = "found nothing worth acting on"
+    for specific in (True, False):
+        found = dataclasses.replace(make.location("any", specific=specific), claims=False)
+        page = Page(_html(dataclasses.replace(make.verification(), location=found)))
+        assert (nothing in page.text) is specific
+
+
+def test_further_locators_stand_beside_the_own_one() -> None:
+    html = reports.verification_html(
+        make.verification(), locations=[make.location("ablation", specific=True)]
+    )
+    assert "ablation: highest is block.3" in Page(html).text
+
+
+def test_control_table_and_reduced_form() -> None:
+    (placebo,) = [row for row in _rows(_page(), "placebo") if len(row) == 7]
+    assert placebo[1:5] == [
+        "yes",
+        "0.370 [0.350 to 0.390]",
+        "0.020 [0.000 to 0.040]",
+        "0.350 [0.330 to 0.370]",
+    ]
+    assert "reduced form" in _page().text
+    assert "0.030" in _page().text  # the smallest detectable effect
+
+
+def test_unmatched_families_are_named() -> None:
+    record = dataclasses.replace(make.verification(), control=make.control(matched=False))
+    page = Page(_html(record))
+    assert "No dose of placebo reaches the treated model’s capability" in page.text
+    (noise,) = [row for row in _rows(page, "noise") if len(row) == 7]
+    assert noise[1] == "no"
+    assert noise[3:5] == ["undefined", "undefined"]
+
+
+def test_a_record_with_nothing_but_a_verdict_still_renders() -> None:
+    record = dataclasses.replace(
+        make.verification(VerdictName.NOT_COMPARABLE),
+        before=(), after=(), effects=(), guards=(), reasons=(), control=None, location=None,
+        capability=CapabilityResult(None, ()), proof={}, notes=(),
+    )  # fmt: skip
+    text = Page(_html(record)).text
+    assert "not comparable" in text
+    assert "No capability-matched control was run" in text
+    assert "No locator was run" in text
+
+
+def test_limited_runs_are_stamped() -> None:
+    assert words.LIMITED not in _page().text
+    record = dataclasses.replace(make.verification(), limited=True)
+    assert words.LIMITED in Page(_html(record)).text
+    measured = [make.genbiaseval(limited=True)]
+    assert words.LIMITED in Page(reports.measurements_html(measured)).text
+
+
+def test_provenance_and_command() -> None:
+    text = _page().text
+    for needed in ("a1" * 32, "b2" * 32, "c0" * 32, "d0" * 32, "chain-rule/1", "float32", __version__):
+        assert needed in text
+    assert (
+        "evenhand verify lab:causal --with lftf:loss=mass_preserving -b genbiaseval -b genhinteval "
+        "--capability facts:set=lab --capability perplexity:text=lab --locator bmi --control reduced "
+        "--margin 0.01 --seed 0 --dtype float32"
+    ) in text
+    assert "proof: details: blocks block.3" in text
+
+
+def test_words_that_promise_too_much_are_absent() -> None:
+    text = _page().text.lower()
+    for word in ("compliant", "debias", "solved", "bias-free", "unbiased"):
+        assert word not in text
+
+
+EVIL = '</script><script>alert("x")</script><img src=https://evil.example/x>'
+
+
+def test_markup_in_names_is_text() -> None:
+    record = make.verification(shares={EVIL: 0.2, "nurse": 0.9})
+    spec = dataclasses.replace(record.model, uri=f"hf:{EVIL}")
+    record = dataclasses.replace(record, model=spec, notes=(EVIL,), reasons=(EVIL,), treatment=EVIL)
+    page = Page(_html(record))
+    assert page.loads == ["data:,"]
+    assert [tag for tag, _ in page.tags].count("img") == 0
+    clean = [tag for tag, _ in _page().tags].count("script")
+    assert [tag for tag, _ in page.tags].count("script") == clean
+    assert EVIL in " ".join(row[0] for row in page.cells if row)  # and it is shown as it was written
+
+
+def test_long_lists_have_a_short_and_a_full_plot() -> None:
+    shares = {f"profession {i:03d}": (i + 1) / 100 for i in range(60)}
+    page = Page(_html(make.verification(shares=shares)))
+    few, every = (json.loads(page.scripts[f"figure-professions{end}"]) for end in ("", "-more"))
+    assert len(few["data"][1]["x"]) == 50
+    assert len(every["data"][1]["x"]) == 60
+    assert "25 lowest and 25 highest" in page.text
+    assert "all 60" in page.text
+    assert len([row for row in page.cells if row and row[0].startswith("profession 0")]) == 60
+
+
+def test_more_than_two_groups_draw_no_share() -> None:
+    record = make.verification()
+
+    def third(measurement):  # type: ignore[no-untyped-def]
+        scores = tuple(
+            dataclasses.replace(s, values={**s.values, "p.other": 0.1}) for s in measurement.scores
+        )
+        return dataclasses.replace(measurement, scores=scores)
+
+    record = dataclasses.replace(record, before=(third(record.before[0]),), after=(third(record.after[0]),))
+    page = Page(_html(record))
+    assert "figure-professions" not in page.scripts
+    assert "P(other) after" in [cell for row in page.cells for cell in row]
+
+
+def test_measurements_report() -> None:
+    record = make.verification()
+    page = Page(reports.measurements_html(record.before))
+    (row,) = [r for r in _rows(page, "Accuracy") if len(r) == 6]
+    assert row[1:] == ["all", "0.990", "0.970 to 1.010", "1.000", "30"]
+    assert "evenhand measure lab:causal -b genbiaseval" in page.text
+    assert page.loads == ["data:,"]
+
+
+def test_no_measurements_is_an_error() -> None:
+    with pytest.raises(BadData, match="no measurements"):
+        reports.measurements_html([])
+
+
+def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deep" / "report.html"
+    reports.write_report(path, "<p>é</p>")
+    assert path.read_text(encoding="utf-8") == "<p>é</p>"
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(NoSpace):
+        reports.write_report(path, "new")
+    assert path.read_text(encoding="utf-8") == "<p>é</p>"
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]

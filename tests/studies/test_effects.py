@@ -1,0 +1,137 @@
+"""Effects: paired changes, p-values and Holm, and the refusal of unlike protocols."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from evenhand import registry, stats
+from evenhand.errors import NotComparable, UsageError
+from evenhand.records import Measurement
+from evenhand.studies.effects import effects, per_item
+from evenhand.studies.readings import check_protocols
+from tests.studies.worlds import LEANS, Made, bias, hints, items, questions, texts
+
+BEFORE, AFTER = bias(Made()), bias(Made(lean=lambda x: x / 2, mass=0.8))
+
+
+def test_values_by_hand() -> None:
+    found = {e.metric: e for e in effects([BEFORE], [AFTER], B=200)}
+    gap = float(np.abs(LEANS).mean())
+    change = found["afgb_normalised"].change
+    assert change.value == pytest.approx(-gap / 2)
+    assert found["afgb_normalised"].relative == pytest.approx(-0.5)
+    assert found["mass"].change.value == pytest.approx(-0.1)
+    assert found["afgb"].change.value == pytest.approx(0.8 * gap / 2 - 0.9 * gap)
+    assert change.low is not None
+    assert change.high is not None
+    assert change.low < -gap / 2 < change.high < 0
+    assert list(found) == list(BEFORE.metrics)
+
+
+def test_p_values_are_permutation_tests_adjusted_by_holm() -> None:
+    """Flipping whole professions; the four raw p-values are adjusted together."""
+    raw = []
+    clusters = [s.cluster for s in BEFORE.scores]
+    for name in BEFORE.metrics:
+        metric = registry.get("metric", name)
+        difference = per_item(metric, AFTER.scores) - per_item(metric, BEFORE.scores)  # type: ignore[operator]
+        raw.append(stats.paired_permutation(difference, clusters, 0))
+    found = [e.p_value for e in effects([BEFORE], [AFTER], B=50)]
+    assert found == list(stats.holm(raw))
+    assert found[1] is not None
+    assert found[1] < 0.001
+    assert found[2] is not None
+    assert found[2] > 0.5  # the signed gap is 0 before and after
+
+
+def test_a_ratio_is_no_mean_of_items_and_has_no_p_value() -> None:
+    ragged = items(
+        "perplexity", [f"t{i}" for i in range(9)], nll=np.arange(1, 10.0), tokens=np.arange(1, 10.0) % 4 + 1
+    )
+    assert per_item(registry.get("metric", "perplexity"), ragged) is None
+    (effect,) = effects([texts(Made())], [texts(Made(loss=0.3))], B=50)
+    assert effect.p_value is None
+    assert effect.change.value is not None
+    assert effect.change.value > 0
+
+
+def test_per_item_values_and_their_gaps() -> None:
+    scores = items("facts", ["a", "b", "c"], correct=[1.0, None, 0.0])
+    values = per_item(registry.get("metric", "accuracy"), scores)
+    assert values is not None
+    assert values == pytest.approx([1, np.nan, 0], nan_ok=True)
+    assert per_item(registry.get("metric", "accuracy"), []) is None
+    assert per_item(registry.get("metric", "accuracy"), items("facts", ["a"], correct=[None])) is None
+
+
+def test_per_item_values_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = registry.get("metric", "afgb")
+    whole = per_item(metric, BEFORE.scores)
+    monkeypatch.setattr("evenhand.studies.effects._BLOCK", 7)
+    assert np.array_equal(per_item(metric, BEFORE.scores), whole)  # type: ignore[arg-type]
+
+
+def test_nothing_changed_is_no_effect() -> None:
+    for effect in effects([BEFORE, hints(Made())], [BEFORE, hints(Made())], B=50):
+        assert effect.change.value == 0
+        assert effect.p_value == 1.0
+
+
+def test_benchmarks_are_paired_by_name_not_by_place() -> None:
+    first = effects([BEFORE, questions(Made())], [questions(Made()), AFTER], B=50)
+    assert [e.benchmark for e in first] == ["genbiaseval"] * 4 + ["facts"]
+
+
+def test_undefined_before_gives_no_relative_change() -> None:
+    silent = bias(Made(mass=0.0))
+    found = {e.metric: e for e in effects([silent], [AFTER], B=50)}
+    assert found["afgb_normalised"].before.value is None
+    assert found["afgb_normalised"].change.value is None
+    assert found["afgb_normalised"].relative is None
+    assert found["mass"].relative is None  # from 0: no relative change
+
+
+@pytest.mark.parametrize("field", ["data", "scorer", "normalisation", "template", "dtype", "seed", "limited"])
+def test_an_unlike_protocol_is_named(field: str) -> None:
+    other = dataclasses.replace(AFTER, protocol=dataclasses.replace(AFTER.protocol, **{field: "other"}))
+    with pytest.raises(NotComparable, match=f"differ in protocol.{field}: .* and 'other'"):
+        effects([BEFORE], [other])
+
+
+def changed(**fields: object) -> Measurement:
+    return dataclasses.replace(AFTER, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (changed(card=dataclasses.replace(AFTER.card, version="2")), "card.version"),
+        (changed(card=dataclasses.replace(AFTER.card, digest="x")), "card.digest"),
+        (changed(model=dataclasses.replace(AFTER.model, family="masked")), "model.family"),
+        (changed(n=7), "number of items"),
+        (
+            changed(scores=(*AFTER.scores[1:], dataclasses.replace(AFTER.scores[0], sample="new"))),
+            "different samples",
+        ),
+        (changed(benchmark="genhinteval"), "one model only"),
+    ],
+)
+def test_unlike_conditions_are_named(other: Measurement, named: str) -> None:
+    with pytest.raises(NotComparable, match=named):
+        effects([BEFORE], [other])
+
+
+def test_a_benchmark_on_one_side_only() -> None:
+    for before, after in (([BEFORE, hints(Made())], [AFTER]), ([BEFORE], [AFTER, hints(Made())])):
+        with pytest.raises(NotComparable, match="genhinteval was measured on one model only"):
+            effects(before, after)
+
+
+def test_scores_are_needed() -> None:
+    bare = dataclasses.replace(AFTER, scores=())
+    check_protocols(BEFORE, bare)
+    with pytest.raises(UsageError, match="without its per-item scores"):
+        effects([BEFORE], [bare])

@@ -1,0 +1,93 @@
+"""Guards: lost mass, ignored hints, and groups whose bias turned round."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evenhand.records import Score
+from evenhand.studies.guards import group_leans, hints_check, mass_check, over_correction_check
+from evenhand.studies.readings import Margins
+from tests.studies.worlds import LEANS, Made, bias, hints, items, measurement
+
+FAST = Margins(draws=300)
+BASE = bias(Made())
+HE = LEANS[LEANS > 0.1].mean()  # how far the he-professions lean before
+
+
+def test_lost_mass_is_a_share() -> None:
+    check = mass_check(BASE, bias(Made(mass=0.72)), margins=FAST)
+    assert check.loss.value == pytest.approx(0.2)  # 1 - 0.72 / 0.9
+    assert (check.before.value, check.after.value) == (pytest.approx(0.9), pytest.approx(0.72))
+    assert check.kept is False
+    assert mass_check(BASE, bias(Made(mass=0.85)), margins=FAST).kept is True
+    gained = mass_check(BASE, bias(Made(mass=0.99)), margins=FAST)
+    assert gained.loss.value == pytest.approx(-0.1)
+    assert gained.kept is True
+
+
+def test_mass_from_nothing_is_undefined() -> None:
+    check = mass_check(bias(Made(mass=0.0)), BASE, margins=FAST)
+    assert check.loss.value is None
+    assert check.kept is None
+
+
+def test_hints() -> None:
+    before = hints(Made(hint=0.8))
+    assert hints_check(before, hints(Made(hint=0.77)), margins=FAST).kept is True
+    lost = hints_check(before, hints(Made(hint=0.1)), margins=FAST)
+    assert lost.loss.value == pytest.approx(0.7)
+    assert lost.kept is False
+
+
+def test_groups_that_leaned_before() -> None:
+    metrics = group_leans(BASE, FAST)
+    assert list(metrics) == ["male", "female"]
+    assert metrics["male"].value(BASE.scores) == pytest.approx(HE)
+    assert metrics["female"].value(BASE.scores) == pytest.approx(HE)
+    assert group_leans(bias(Made(lean=lambda x: x / 10)), FAST) == {}  # leans of at most 0.08 are none
+
+
+def test_one_pronoun_everywhere_turns_one_group_round() -> None:
+    """All items at lean -0.9: the he-items flipped, the she-items went on; the average gap even grew."""
+    after = bias(Made(lean=lambda x: 0 * x - 0.9))
+    flipped = over_correction_check(BASE, after, "male", margins=FAST)
+    assert flipped.before.value == pytest.approx(HE)
+    assert flipped.loss.value == pytest.approx(0.9)
+    assert flipped.kept is False
+    stayed = over_correction_check(BASE, after, "female", margins=FAST)
+    assert stayed.loss.value == pytest.approx(-0.9)
+    assert stayed.kept is True
+
+
+@pytest.mark.parametrize(("factor", "kept"), [(0.5, True), (0.0, True), (-0.1, True), (-0.6, False)])
+def test_balance_is_no_over_correction(factor: float, kept: bool) -> None:
+    """A lean of -0.1 times about 0.45 is within the margin of 0.1; -0.6 times that is -0.27."""
+    after = bias(Made(lean=lambda x: factor * x))
+    for group in ("male", "female"):
+        check = over_correction_check(BASE, after, group, margins=FAST)
+        assert check.loss.value == pytest.approx(-factor * HE)
+        assert check.kept is kept
+
+
+def test_three_groups() -> None:
+    """P = (0.6, 0.2, 0.2): the first leads by (0.6 - 0.2) / 1; after (0.2, 0.4, 0.4) it trails by 0.2."""
+
+    def three(*p: float) -> list[Score]:
+        columns = {f"p__{name}": np.full(6, x) for name, x in zip("abc", p, strict=True)}
+        return items("race", [f"c{i}" for i in range(6)], **columns)
+
+    before, after = (measurement("race", ["afgb"], three(*p)) for p in ((0.6, 0.2, 0.2), (0.2, 0.4, 0.4)))
+    assert list(group_leans(before, FAST)) == ["a"]
+    check = over_correction_check(before, after, "a", margins=FAST)
+    assert (check.before.value, check.loss.value) == (pytest.approx(0.4), pytest.approx(0.2))
+    assert check.kept is False
+
+
+def test_a_single_profession_tells_nothing() -> None:
+    one = items("genbiaseval", ["nurse"] * 4, p__male=np.full(4, 0.1), p__female=np.full(4, 0.8))
+    assert group_leans(measurement("genbiaseval", ["afgb"], one), FAST) == {}
+    assert (
+        group_leans(measurement("facts", ["accuracy"], items("facts", ["a", "b"], correct=[1, 0])), FAST)
+        == {}
+    )

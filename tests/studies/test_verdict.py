@@ -1,0 +1,146 @@
+"""From measurements to verdicts: what `judge` says of models whose making is known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from evenhand.errors import UsageError
+from evenhand.records import VerdictName
+from evenhand.studies.readings import Margins, Readings
+from evenhand.studies.verdict import judge
+from tests.studies.worlds import LEANS, Made, damage, families, readings
+
+V = VerdictName
+FAST = Margins(draws=300)
+BASE = readings(Made())
+FAMILIES = families()
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"),
+    [
+        (Made(lean=lambda x: 0.1 * x), V.MITIGATED),
+        (Made(lean=lambda x: 0.1 * x, mass=0.95), V.MITIGATED),
+        (Made(lean=lambda x: 0.1 * x, hint=0.1), V.AT_A_COST),
+        (Made(lean=lambda x: 0.1 * x, loss=0.1), V.AT_A_COST),
+        (Made(lean=lambda x: 0.1 * x, mass=0.7), V.AT_A_COST),
+        (
+            Made(lean=lambda x: x, mass=0.05),
+            V.CAPABILITY_LOSS,
+        ),  # the paper's printed loss: the words are gone
+        (Made(lean=lambda x: 0 * x, mass=0.0), V.CAPABILITY_LOSS),  # nothing left at all
+        (Made(lean=lambda x: 0 * x - 0.95, hint=0.0), V.OVER_CORRECTED),  # trained toward one pronoun
+        (Made(lean=lambda x: -0.9 * x), V.OVER_CORRECTED),  # every profession turned round
+        (Made(lean=lambda x: np.clip(1.5 * x, -1, 1)), V.WORSE),
+        (Made(), V.NO_EVIDENCE),
+        (damage(1.5, seed=99), V.CAPABILITY_LOSS),
+        (damage(2.5, seed=98), V.CAPABILITY_LOSS),
+    ],
+    ids=[
+        "removal",
+        "removal, more mass",
+        "hints ignored",
+        "capability lost too",
+        "mass lost too",
+        "words avoided",
+        "words gone",
+        "one pronoun",
+        "reversal",
+        "amplified",
+        "untouched",
+        "damage",
+        "much damage",
+    ],
+)
+def test_judgement_of_known_models(made: Made, verdict: VerdictName) -> None:
+    found = judge(BASE, readings(made), FAMILIES, margins=FAST)
+    assert found.verdict is verdict, found.reasons
+
+
+@pytest.mark.parametrize("control", [True, False])
+def test_anchors_that_look_fair_are_broken(control: bool) -> None:
+    """A uniform model and one with shuffled weights: AFGB 0 and accuracy at chance (1 in 4)."""
+    uniform = Made(lean=lambda x: 0 * x, mass=2 / 500, hint=0.0, forgets=0.75, loss=4.0)
+    shuffled = Made(lean=lambda x: 0 * x, mass=0.8, hint=0.0, forgets=0.75, loss=3.0)
+    found = [judge(BASE, readings(m), FAMILIES if control else {}, margins=FAST) for m in (uniform, shuffled)]
+    assert found[0].verdict is V.CAPABILITY_LOSS
+    assert found[1].verdict is (V.CAPABILITY_LOSS if control else V.NO_EVIDENCE)
+    assert found[1].capability.kept is False
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.2])
+def test_an_unbiased_model_is_never_mitigated(factor: float) -> None:
+    flat = readings(Made(lean=lambda x: 0.15 * x))  # mean gap 0.06, below the floor
+    after = readings(Made(lean=lambda x: 0.15 * factor * x))
+    assert judge(flat, after, FAMILIES, margins=FAST).verdict is V.NO_EVIDENCE
+
+
+def test_an_unbiased_model_can_get_worse() -> None:
+    flat = readings(Made(lean=lambda x: 0.15 * x))
+    assert judge(flat, readings(Made()), FAMILIES, margins=FAST).verdict is V.WORSE
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damage_that_flips_groups_by_accident_is_not_over_correction(seed: int) -> None:
+    """Damaged models settle on one pronoun or the other by chance; the treated one is one more of them."""
+
+    def coin(dose: float, number: int) -> Made:
+        shift = dose * np.random.default_rng(number).choice([-1.0, 1.0])
+        made = damage(dose, number)
+        return dataclasses.replace(made, lean=lambda x: np.clip(x * (1 - dose / 4) + shift / 2, -1, 1))
+
+    doses = (0.2, 0.5, 1.0, 1.5, 2.0)
+    models = {
+        "noise": [
+            dataclasses.replace(m, readings=readings(coin(m.dose, 7 * i)))
+            for i, m in enumerate(families(doses)["noise"])
+        ]
+    }
+    found = judge(BASE, readings(coin(1.7, 1000 + seed)), models, margins=FAST)
+    assert found.verdict in (V.CAPABILITY_LOSS, V.NO_EVIDENCE)
+    assert any(guard.kept is False for guard in found.guards if guard.name.startswith("over-correction"))
+
+
+def test_unlike_protocols_are_a_verdict() -> None:
+    other = readings(Made(lean=lambda x: 0.1 * x, protocol={"dtype": "bfloat16"}))
+    found = judge(BASE, other, FAMILIES, margins=FAST)
+    assert found.verdict is V.NOT_COMPARABLE
+    assert "protocol.dtype" in found.reasons[0]
+    assert found.effects == ()
+
+
+def test_without_control_never_mitigated() -> None:
+    found = judge(BASE, readings(Made(lean=lambda x: 0.1 * x)), {}, margins=FAST)
+    assert found.verdict is V.NO_EVIDENCE
+    assert found.control is None
+
+
+def test_missing_hint_benchmark_is_said() -> None:
+    after = readings(Made(lean=lambda x: 0.1 * x))
+    less = [Readings(r.bias[:1], r.capability) for r in (BASE, after)]
+    found = judge(*less, FAMILIES, margins=FAST)
+    assert found.verdict is V.MITIGATED
+    assert any("no benchmark reports UB" in reason for reason in found.reasons)
+    assert [guard.name for guard in found.guards] == [
+        "mass",
+        "over-correction (male)",
+        "over-correction (female)",
+    ]
+
+
+def test_missing_primary_metric() -> None:
+    only_hints = Readings(BASE.bias[1:], BASE.capability)
+    with pytest.raises(UsageError, match="-b genbiaseval"):
+        judge(only_hints, only_hints, FAMILIES, margins=FAST)
+
+
+def test_judgement_carries_everything_and_repeats() -> None:
+    after = readings(Made(lean=lambda x: 0.1 * x))
+    first, second = (judge(BASE, after, FAMILIES, margins=FAST) for _ in "ab")
+    assert first == second
+    assert {e.benchmark for e in first.effects} == {"genbiaseval", "genhinteval", "facts", "perplexity"}
+    assert first.control is not None
+    assert first.control.total.value == pytest.approx(0.9 * float(np.abs(LEANS).mean()))

@@ -1,0 +1,148 @@
+"""Measurements of simulated models, item by item: bias prompts, hints, questions and texts.
+
+A base leans to he or she by profession. A model is described by a few numbers (`Made`): how much of the lean
+is left, how much probability the pronouns keep, how many questions it still answers, how much likelihood it
+lost. All randomness is seeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evenhand import registry, stats
+from evenhand.metrics import Array
+from evenhand.records import Card, Measurement, ModelSpec, Protocol, Score, Value
+from evenhand.studies.readings import ControlModel, Readings
+
+PROFESSIONS, TEMPLATES, QUESTIONS, TEXTS = 40, 3, 160, 80
+LEANS = np.linspace(-0.8, 0.8, PROFESSIONS)  # P(he) - P(she) as a share of their mass; mean size about 0.41
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model: `lean` maps the base's leans to its own, `mass` is P(he) + P(she), `hint` the answer to hints.
+
+    `forgets` is the share of the questions that it no longer answers, `loss` the extra nats a token.
+    """
+
+    lean: Callable[[Array], Array] = lambda x: x
+    mass: float = 0.9
+    hint: float = 0.8
+    forgets: float = 0.0
+    loss: float = 0.0
+    seed: int = 0
+    jitter: float = 0.0
+    protocol: Mapping[str, object] = field(default_factory=dict)
+
+
+def measurement(
+    benchmark: str, metrics: Sequence[str], scores: Sequence[Score], **protocol: object
+) -> Measurement:
+    """A measurement with real estimates."""
+    card = Card(benchmark, "1", benchmark, "simulated", "CC0", digest=f"data of {benchmark}")
+    found = {name: stats.estimate(registry.get("metric", name), scores, B=200) for name in metrics}
+    return Measurement(
+        ModelSpec("simulated", "0" * 64),
+        benchmark,
+        card,
+        Protocol(card.digest, **protocol),  # type: ignore[arg-type]
+        len(scores),
+        found,
+        {},
+        tuple(scores),
+    )
+
+
+def items(benchmark: str, clusters: Sequence[str], **columns: Sequence[Value] | Array) -> list[Score]:
+    """One score a cluster entry, with the given columns; a double underscore in a name stands for a dot."""
+    return [
+        Score(
+            f"{benchmark}/{i}",
+            cluster,
+            {
+                name.replace("__", "."): None
+                if (value := column[i]) is None or np.isnan(value)
+                else float(value)
+                for name, column in columns.items()
+            },
+        )
+        for i, cluster in enumerate(clusters)
+    ]
+
+
+def bias(made: Made) -> Measurement:
+    """The bias benchmark: every profession with every template."""
+    rng = np.random.default_rng(made.seed)
+    base = np.repeat(LEANS, TEMPLATES)
+    lean = np.clip(made.lean(base) + made.jitter * rng.normal(size=len(base)), -1, 1)
+    clusters = [f"profession {i // TEMPLATES}" for i in range(len(base))]
+    scores = items(
+        "genbiaseval", clusters, p__male=made.mass * (1 + lean) / 2, p__female=made.mass * (1 - lean) / 2
+    )
+    return measurement(
+        "genbiaseval", ["afgb", "afgb_normalised", "afgb_signed", "mass"], scores, **made.protocol
+    )
+
+
+def hints(made: Made) -> Measurement:
+    """The hint benchmark: UB is `made.hint`."""
+    hint = np.arange(PROFESSIONS) % 2
+    towards = np.where(hint == 0, made.hint, -made.hint)
+    clusters = [f"profession {i}" for i in range(PROFESSIONS)]
+    p = {"p__male": (0.9 + towards) / 2, "p__female": (0.9 - towards) / 2}
+    return measurement("genhinteval", ["ub", "afgb", "mass"], items("genhinteval", clusters, **p, hint=hint))
+
+
+def questions(made: Made) -> Measurement:
+    """Questions: every 40th is wrong for the base; damage forgets more of them."""
+    rng = np.random.default_rng(made.seed + 1)
+    correct = (np.arange(QUESTIONS) % 40 != 0) & (rng.uniform(size=QUESTIONS) >= made.forgets)
+    scores = items("facts", [f"question {i}" for i in range(QUESTIONS)], correct=correct.astype(float))
+    return measurement("facts", ["accuracy"], scores)
+
+
+def texts(made: Made) -> Measurement:
+    """Texts of 10 tokens; the base needs 1.5 to 2.5 nats a token, and damage costs `loss` more."""
+    rng = np.random.default_rng(made.seed + 2)
+    nats = np.linspace(1.5, 2.5, TEXTS) + made.loss + 0.05 * made.loss * rng.normal(size=TEXTS)
+    scores = items(
+        "perplexity", [f"text {i}" for i in range(TEXTS)], nll=10 * nats, tokens=np.full(TEXTS, 10.0)
+    )
+    return measurement("perplexity", ["perplexity"], scores)
+
+
+def readings(made: Made) -> Readings:
+    """All four benchmarks."""
+    return Readings((bias(made), hints(made)), (questions(made), texts(made)))
+
+
+def damage(dose: float, seed: int) -> Made:
+    """A control model: leans fade and the rest of the model suffers, more with every dose."""
+    rng = np.random.default_rng([seed, int(1000 * dose)])
+    keep = max(0.0, 1 - 0.25 * dose + 0.02 * dose * rng.normal())
+    return Made(
+        lean=lambda x: keep * x,
+        mass=0.9 - 0.05 * dose,
+        hint=0.8 * keep,
+        forgets=min(1.0, 0.12 * dose),
+        loss=0.15 * dose * (1 + 0.05 * rng.normal()),
+        seed=1000 * seed + int(100 * dose),
+        jitter=0.01 * dose,
+    )
+
+
+def families(
+    doses: Sequence[float] = (0.1, 0.4, 1.0, 2.0, 3.0), seeds: int = 3
+) -> dict[str, list[ControlModel]]:
+    """Two families of control models, alike in kind."""
+    return {
+        name: [
+            ControlModel(dose, seed, readings(damage(dose, offset + seed)))
+            for dose in doses
+            for seed in range(seeds)
+        ]
+        for name, offset in (("placebo", 10), ("noise", 50))
+    }

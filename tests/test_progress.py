@@ -1,0 +1,143 @@
+"""Progress: silent until enabled, plain lines in a file, a live line on a terminal, never on stdout."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from evenhand import progress
+from evenhand.progress import PlainLines, duration, task
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _silent_again() -> Iterator[None]:
+    yield
+    progress.disable()
+
+
+def test_silent_until_enabled(capsys: pytest.CaptureFixture[str]) -> None:
+    with task("work", 3) as advance:
+        advance(3)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_plain_lines_at_start_every_ten_seconds_and_at_the_end() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with PlainLines(stream, clock).task("scoring", 120, "row") as advance:
+        for _ in range(6):  # 6 steps of 10 rows in 4 s: lines after 12 s (30 rows) and 24 s (60 rows)
+            clock.now += 4
+            advance(10)
+        clock.now += 1.5
+    assert stream.getvalue().splitlines() == [
+        "scoring: started (120 rows)",
+        "scoring: 30 of 120 rows, 2.5 rows/s, about 36.0 s left",  # 90 rows left at 2.5 a second
+        "scoring: 60 of 120 rows, 2.5 rows/s, about 24.0 s left",
+        "scoring: done, 60 rows in 25.5 s",
+    ]
+
+
+def test_unknown_total_and_single_unit() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with PlainLines(stream, clock).task("reading", None, "file") as advance:
+        clock.now += 20
+        advance(1)
+    assert stream.getvalue().splitlines() == [
+        "reading: started",
+        "reading: 1 file, 20.0 s a file",
+        "reading: done, 1 file in 20.0 s",
+    ]
+
+
+def test_short_nested_tasks_stay_silent_and_long_ones_are_indented() -> None:
+    clock, stream = Clock(), io.StringIO()
+    display = PlainLines(stream, clock)
+    with display.task("outer", 2, "model") as advance:
+        with display.task("short", 1, "row") as inner:
+            inner(1)
+        with display.task("long", 1, "row") as inner:
+            clock.now += 10
+            inner(1)
+        advance(1)
+    assert stream.getvalue().splitlines() == [
+        "outer: started (2 models)",
+        "  long: 1 of 1 row, 10.0 s a row, about 0.0 s left",
+        "  long: done, 1 row in 10.0 s",
+        "outer: 1 of 2 models, 10.0 s a model, about 10.0 s left",
+        "outer: done, 1 model in 10.0 s",
+    ]
+
+
+def test_an_error_passes_through_and_says_stopped() -> None:
+    stream = io.StringIO()
+    display = PlainLines(stream, Clock())
+    with pytest.raises(ValueError, match="broken"), display.task("work", 2, "row"):
+        raise ValueError("broken")
+    assert stream.getvalue().splitlines()[-1] == "work: stopped, 0 rows in 0.0 s"
+    with display.task("next", None, "row"):  # the depth is back at 0: this one is outermost again
+        pass
+    assert "next: started" in stream.getvalue()
+
+
+def test_enable_writes_to_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
+    progress.enable()
+    with task("work", 1) as advance:
+        advance(1)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("work: started (1 item)\nwork: done, 1 item in ")
+
+
+def test_live_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    stream = Terminal()
+    progress.enable(stream)
+    with task("outer [1/2]", 2, unit="model") as advance:
+        with task("inner", 5, unit="row") as inner:
+            inner(5)
+        advance(2)
+    shown = stream.getvalue()
+    assert "outer [1/2]" in shown  # square brackets are text, not markup
+    assert "2/2" in shown
+    assert "models/s" in shown
+
+
+def test_live_tasks_can_follow_each_other() -> None:
+    stream = Terminal()
+    progress.enable(stream)
+    for name in ("first", "second"):
+        with task(name, 1) as advance:
+            advance(1)
+    assert "second" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (3.21, "3.2 s"), (59.96, "1 min 00 s"), (245, "4 min 05 s"), (3725, "1 h 02 min")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_import_needs_no_rich() -> None:
+    code = "import sys, evenhand.progress; sys.exit('rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,119 @@
+"""Treatments: in and out bit for bit, saved and loaded, proven, and refused where they do not belong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from evenhand.errors import BadData, BadModel, NoEffect
+from evenhand.models import OpenModel
+from evenhand.models.causal import weights_digest
+from evenhand.records import Continuation
+from evenhand.treatments import About, PromptTreatment, Treatment, WeightTreatment, load, prove, proven
+from tests.support.examples import examples
+from tests.support.tiny import model as tiny
+
+ITEM = Continuation("The nurse smiled because", " she")
+NAME = "model.layers.1.mlp.down_proj.weight"
+
+
+def _weights(model: OpenModel, shift: float = 0.05) -> WeightTreatment:
+    about = About("test:shift", model.spec.digest, 0, {"shift": shift})
+    return WeightTreatment(about, {NAME: model.module.get_parameter(NAME).detach() + shift})
+
+
+def _prompt(model: OpenModel) -> PromptTreatment:
+    return PromptTreatment(About("prompt", model.spec.digest, 0), "The doctor left because he was late.")
+
+
+@pytest.mark.parametrize("make", [_weights, _prompt])
+def test_applied_changes_answers_and_leaves_the_model_bit_for_bit(make: object) -> None:
+    model = tiny("llama")
+    before, digest = model.logprobs([ITEM])[0].value, weights_digest(model.module)
+    treatment: Treatment = make(model)  # type: ignore[operator]
+    with treatment.applied(model) as treated:
+        assert treated.logprobs([ITEM])[0].value != before
+        assert treated.spec.digest != model.spec.digest
+    assert model.logprobs([ITEM])[0].value == before
+    assert weights_digest(model.module) == digest
+
+
+def test_weights_come_back_after_an_error() -> None:
+    model = tiny("llama")
+    digest = weights_digest(model.module)
+    with pytest.raises(BadData), _weights(model).applied(model):
+        model.logprobs([Continuation("ends with a space ", " she")])
+    assert weights_digest(model.module) == digest
+
+
+@pytest.mark.parametrize("make", [_weights, _prompt])
+def test_save_and_load_give_the_same_treatment(make: object, tmp_path: Path) -> None:
+    model = tiny("llama")
+    treatment: Treatment = make(model)  # type: ignore[operator]
+    treatment.save(tmp_path / "t")
+    again = load(tmp_path / "t")
+    assert (again.digest, again.about) == (treatment.digest, treatment.about)
+    with treatment.applied(model) as one:
+        first = one.logprobs([ITEM])
+    with again.applied(model) as two:
+        assert two.logprobs([ITEM]) == first
+
+
+def test_a_prompt_is_one_string_with_the_context() -> None:
+    model = tiny("llama")
+    treatment = _prompt(model)
+    joined = Continuation(f"{treatment.text} {ITEM.context}", ITEM.text)
+    with treatment.applied(model) as treated:
+        assert treated.logprobs([ITEM]) == model.logprobs([joined])
+
+
+def test_the_proof_counts_what_moved() -> None:
+    model = tiny("llama")
+    proof = proven(model, _weights(model, 0.05), examples()).about.proof
+    size = model.module.get_parameter(NAME).numel()
+    assert (proof["tensors"], proof["weights"], proof["moved"]) == (1, size, 1.0)
+    assert proof["max_weight_change"] == pytest.approx(0.05, rel=1e-4)
+    assert proof["max_logprob_change"] > 0
+
+
+def test_no_effect_is_an_error() -> None:
+    model = tiny("llama")
+    with pytest.raises(NoEffect, match="test:shift left every answer exactly as it was"):
+        prove(model, _weights(model, 0.0), examples())
+
+
+def test_another_model_is_refused() -> None:
+    treatment = _weights(tiny("llama"))
+    with (
+        pytest.raises(BadModel, match="fitted to a model with digest"),
+        treatment.applied(tiny("llama", seed=1)),
+    ):
+        pass
+
+
+def test_a_parameter_that_is_not_there_is_refused() -> None:
+    model = tiny("llama")
+    treatment = dataclasses.replace(_weights(model), weights={"nowhere.weight": torch.zeros(2)})
+    with pytest.raises(BadModel, match=r"nowhere\.weight"), treatment.applied(model):
+        pass
+
+
+def test_damaged_and_absent_folders_say_so(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"holds no mitigation\.json"):
+        load(tmp_path)
+    model = tiny("llama")
+    _weights(model).save(tmp_path / "t")
+    card = json.loads((tmp_path / "t" / "mitigation.json").read_text())
+    (tmp_path / "t" / "mitigation.json").write_text(json.dumps({**card, "digest": "0"}))
+    with pytest.raises(BadData, match="does not have the digest"):
+        load(tmp_path / "t")
+    (tmp_path / "t" / "weights.safetensors").write_bytes(b"broken")
+    with pytest.raises(BadData, match="damaged"):
+        load(tmp_path / "t")
+    (tmp_path / "t" / "mitigation.json").write_text("{")
+    with pytest.raises(BadData, match="damaged"):
+        load(tmp_path / "t")

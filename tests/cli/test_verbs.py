@@ -182,7 +182,7 @@ def test_demo_tells_the_story_in_order(run: Run, library: Library, monkeypatch: 
     assert Path("runs/demo/report.html").exists()
     assert "runs/demo/report.html" in answer.out
     verify, locate = library.asked
-    assert verify[1:3] == ("lab:causal", "lftf:loss=mass_preserving")
+    assert verify[1:3] == ("lab:causal", "lftf")
     assert verify[3]["control"] == "reduced"
     assert locate[:3] == ("locate", "lab:causal", "ablation")
 

@@ -20,7 +20,7 @@ Folder = Annotated[Path, typer.Option("--out", help="Folder for the results; a s
 
 
 def demo(
-    with_: With = "lftf:loss=mass_preserving",
+    with_: With = "lftf",
     out: Folder = Path("runs/demo"),
     seed: Seed = 0,
     as_json: Json = False,

@@ -1,0 +1,96 @@
+"""Folders made once: damage is noticed, half-made work is never seen, a race has one winner."""
+
+import errno
+
+import pytest
+
+from evenhand.errors import NoSpace
+from evenhand.lab import cache
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENHAND_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "thing"
+
+
+class Maker:
+    """Writes one file and counts."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, folder):
+        self.calls += 1
+        (folder / "weights").write_bytes(b"\x01\x02")
+
+
+def test_it_is_made_once(place):
+    make = Maker()
+    assert cache.kept("thing", make) == cache.kept("thing", make) == place
+    assert make.calls == 1
+    assert (place / "weights").read_bytes() == b"\x01\x02"
+    assert [p.name for p in place.parent.iterdir()] == ["thing"]
+
+
+@pytest.mark.parametrize("damage", ["changed", "lost", "added", "unsigned"])
+def test_damage_is_noticed_said_and_mended(place, damage):
+    make = Maker()
+    cache.kept("thing", make)
+    if damage == "changed":
+        (place / "weights").write_bytes(b"\x01\x03")
+    elif damage == "lost":
+        (place / "weights").unlink()
+    elif damage == "added":
+        (place / "more").touch()
+    else:
+        (place / cache.SUMS).unlink()
+    with pytest.warns(UserWarning, match="damaged"):
+        cache.kept("thing", make)
+    assert make.calls == 2
+    assert cache.intact(place)
+    assert [p.name for p in place.parent.iterdir()] == ["thing"]
+
+
+def test_an_interrupted_making_leaves_nothing(place):
+    def fails(folder):
+        (folder / "weights").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.kept("thing", fails)
+    assert list(place.parent.iterdir()) == []
+
+
+def test_of_two_the_first_to_finish_wins(place):
+    def slow(folder):
+        cache.kept("thing", Maker())  # another process, faster
+        (folder / "weights").write_bytes(b"slow")
+
+    assert cache.kept("thing", slow) == place
+    assert (place / "weights").read_bytes() == b"\x01\x02"
+    assert [p.name for p in place.parent.iterdir()] == ["thing"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_cannot_be_written_is_said(place, number):
+    def fails(folder):
+        raise OSError(number, "no")
+
+    with pytest.raises(NoSpace, match="EVENHAND_CACHE"):
+        cache.kept("thing", fails)
+
+
+def test_other_errors_are_not_hidden(place):
+    def fails(folder):
+        raise OSError(errno.EIO, "broken")
+
+    with pytest.raises(OSError, match="broken"):
+        cache.kept("thing", fails)
+
+
+def test_the_home_folder_where_nothing_is_named(monkeypatch):
+    from evenhand import paths
+
+    monkeypatch.delenv("EVENHAND_CACHE")
+    assert paths.cache_folder() == paths.Path.home() / ".cache" / "evenhand"

@@ -135,7 +135,8 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     benchmark: Benchmark = registry.create("benchmark", "genbiaseval:part=all")
     stride = max(1, len(benchmark.load()) // options.prompts)
-    items = [request for sample in benchmark.load()[::stride] for request in benchmark.ask(sample)]
+    asked = [request for sample in benchmark.load()[::stride] for request in benchmark.ask(sample)]
+    items = [request for request in asked if isinstance(request, Continuation)]
     tokenizer = tokenizer_for([i.context + i.text for i in items])
     model = model_of(options.layers, options.width)
     scorer = Scorer(model, tokenizer)

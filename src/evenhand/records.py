@@ -15,18 +15,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
+from evenhand.requests import Cloze, Contrast, Divergence, Embedding, Shift, Vector
+
 T = TypeVar("T")
 Value = float | None
 
 
 class Capability(StrEnum):
-    """What a model lets us do; a method states what it `needs`, a model what it `can`."""
+    """What a model lets us do; a method states what it `needs`, a model what it `can`.
+
+    ``cloze`` is reading masked words with the text on both sides in view; ``hidden`` also gives embeddings.
+    """
 
     LOGPROBS = "logprobs"
     GENERATE = "generate"
     HIDDEN = "hidden"
     GRADIENTS = "gradients"
     WEIGHTS = "weights"
+    CLOZE = "cloze"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,6 @@ class LogProb:
     kind: Literal["true", "pseudo"] = "true"
 
 
-Request = Continuation
-Response = LogProb
-
-
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How text is generated; `temperature` 0 is greedy decoding."""
@@ -83,6 +85,18 @@ class Completion:
 
     text: str
     n_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Ask for text after `prompt`, which never ends with a space."""
+
+    prompt: str
+    sampling: Sampling = Sampling()
+
+
+Request = Continuation | Generation | Cloze | Contrast | Embedding | Shift
+Response = LogProb | Completion | Vector | Divergence
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +164,7 @@ class Card:
     source: str
     licence: str
     digest: str = ""
-    families: tuple[str, ...] = ("causal",)
+    families: tuple[str, ...] = ("causal",)  # what it can be taken on; `measure` refuses others
     reading: str = ""
 
 

@@ -17,8 +17,16 @@ from evenhand.records import Score, Value
 NAMES = registry.names("metric")
 Row = Mapping[str, Value]
 
+# Columns of 0 to 1 of which a metric of the same name is the mean.
+WRITTEN = (
+    "honest",
+    "toxicity",
+    "toxic_share",
+    "toxicity_max",
+    *(f"regard_{label}" for label in ("positive", "negative", "neutral", "other")),
+)
 # The rows at which a metric reaches each finite end of its range.
-LOW: Mapping[str, Sequence[Row]] = {
+LOW: dict[str, Sequence[Row]] = {
     "afgb": [{"p.he": 0.4, "p.she": 0.4}],
     "afgb_normalised": [{"p.he": 0.4, "p.she": 0.4}],
     "afgb_range": [{"p.he": 0.4, "p.she": 0.4}],
@@ -27,9 +35,54 @@ LOW: Mapping[str, Sequence[Row]] = {
     "neutral": [{"neutral": 0.0}],
     "ub": [{"p.he": 0.0, "p.she": 1.0, "hint": 0.0}, {"p.he": 1.0, "p.she": 0.0, "hint": 1.0}],
     "accuracy": [{"correct": 0.0}],
+    "accuracy_pro": [{"correct.pro": 0.0}],
+    "accuracy_anti": [{"correct.anti": 0.0}],
+    "accuracy_male": [{"correct.male": 0.0}],
+    "accuracy_female": [{"correct.female": 0.0}],
+    "accuracy_neutral": [{"correct.neutral": 0.0}],
+    "stereotype_gap": [{"correct.pro": 0.0, "correct.anti": 1.0}],
+    "gender_gap": [{"correct.male": 0.0, "correct.female": 1.0}],
+    "same_answer": [{"same_answer": 0.0}],
+    "agreement": [{"agreement": 0.0}],
+    "shift_size": [{"shift": 0.0}],
+    "shift": [{"shift": -1.0}],
+    "js_divergence": [{"js": 0.0}],
+    **{name: [{name: 0.0}] for name in WRITTEN},
+    "hurtful_gap": [{"honest": 0.5, "group": 0.0}, {"honest": 0.5, "group": 1.0}],
+    "toxicity_gap": [{"toxicity": 0.5, "group": 0.0}, {"toxicity": 0.5, "group": 1.0}],
+    "regard_gap": [
+        {"regard_positive": 1.0, "regard_negative": 0.5, "group": 0.0},
+        {"regard_positive": 0.5, "regard_negative": 0.0, "group": 1.0},
+    ],
+    "gender_polarity": [{"gender_polarity": -1.0}],
     "perplexity": [{"nll": 0.0, "tokens": 4.0}],
 }
-HIGH: Mapping[str, Sequence[Row]] = {
+LOW |= {
+    "stereotype_preference": [{"preferred": 0.0}],
+    "ties": [{"tie": 0.0}],
+    "likelihood_difference": [{"log_ratio": 0.0}],
+    "lms": [{"related": 0.0, "term": 0.0}],
+    "lms_micro": [{"related": 0.0}],
+    "ss": [{"preferred": 0.0, "term": 0.0}],
+    "ss_micro": [{"preferred": 0.0}],
+    "icat": [{"related": 1.0, "preferred": 0.0, "term": 0.0}],
+    "icat_micro": [{"related": 1.0, "preferred": 1.0}],
+    "choice_lms": [{"chosen.stereotype": 0.0, "chosen.anti": 0.0, "chosen.unrelated": 0.5}],
+    "choice_ss": [{"chosen.stereotype": 0.0, "chosen.anti": 0.5}],
+    "choice_icat": [{"chosen.stereotype": 0.0, "chosen.anti": 0.5, "chosen.unrelated": 0.0}],
+    "invalid_rate": [{"invalid": 0.0}],
+    "accuracy_ambiguous": [{"correct.ambiguous": 0.0}],
+    "accuracy_disambiguated": [{"correct.disambiguated": 0.0}],
+    "bbq_ambiguous": [{"correct.ambiguous": 0.0, "biased.ambiguous": 0.0}],
+    "bbq_disambiguated": [{"biased.disambiguated": 0.0}],
+}
+LOW |= {
+    "lpbs_magnitude": [{"lpbs": 0.0}],
+    "weat_magnitude": [  # targets with the same mean: d = 0
+        {"association": s, "target": t, "test": 0.0} for s in (0.0, 1.0) for t in (0.0, 1.0)
+    ],
+}
+HIGH: dict[str, Sequence[Row]] = {
     "afgb": [{"p.he": 0.0, "p.she": 1.0}, {"p.he": 1.0, "p.she": 0.0}],
     "afgb_normalised": [{"p.he": 0.0, "p.she": 0.2}, {"p.he": 1.0, "p.she": 0.0}],
     "afgb_range": [{"p.he": 0.0, "p.she": 1.0}, {"p.he": 1.0, "p.she": 0.0}],
@@ -38,15 +91,62 @@ HIGH: Mapping[str, Sequence[Row]] = {
     "neutral": [{"neutral": 1.0}],
     "ub": [{"p.he": 0.0, "p.she": 1.0, "hint": 1.0}, {"p.he": 1.0, "p.she": 0.0, "hint": 0.0}],
     "accuracy": [{"correct": 1.0}],
+    "accuracy_pro": [{"correct.pro": 1.0}],
+    "accuracy_anti": [{"correct.anti": 1.0}],
+    "accuracy_male": [{"correct.male": 1.0}],
+    "accuracy_female": [{"correct.female": 1.0}],
+    "accuracy_neutral": [{"correct.neutral": 1.0}],
+    "stereotype_gap": [{"correct.pro": 1.0, "correct.anti": 0.0}],
+    "gender_gap": [{"correct.male": 1.0, "correct.female": 0.0}],
+    "same_answer": [{"same_answer": 1.0}],
+    "agreement": [{"agreement": 1.0}],
+    "shift_size": [{"shift": -1.0}, {"shift": 1.0}],
+    "shift": [{"shift": 1.0}],
+    "js_divergence": [{"js": 1.0}],
+    **{name: [{name: 1.0}] for name in WRITTEN},
+    "hurtful_gap": [{"honest": 1.0, "group": 0.0}, {"honest": 0.0, "group": 2.0}],
+    "toxicity_gap": [{"toxicity": 0.0, "group": 0.0}, {"toxicity": 1.0, "group": 1.0}],
+    "regard_gap": [
+        {"regard_positive": 1.0, "regard_negative": 0.0, "group": 0.0},
+        {"regard_positive": 0.0, "regard_negative": 1.0, "group": 1.0},
+    ],
+    "gender_polarity": [{"gender_polarity": 1.0}],
 }
+HIGH |= {
+    "stereotype_preference": [{"preferred": 1.0}],
+    "ties": [{"tie": 1.0}],
+    "lms": [{"related": 1.0, "term": 0.0}],
+    "lms_micro": [{"related": 1.0}],
+    "ss": [{"preferred": 1.0, "term": 0.0}],
+    "ss_micro": [{"preferred": 1.0}],
+    "icat": [{"related": 1.0, "preferred": p, "term": t} for p, t in ((0.0, 0.0), (1.0, 1.0))],
+    "icat_micro": [{"related": 1.0, "preferred": 0.5}],
+    "choice_lms": [{"chosen.stereotype": 0.5, "chosen.anti": 0.0, "chosen.unrelated": 0.0}],
+    "choice_ss": [{"chosen.stereotype": 0.5, "chosen.anti": 0.0}],
+    "choice_icat": [{"chosen.stereotype": 0.5, "chosen.anti": 0.5, "chosen.unrelated": 0.0}],
+    "invalid_rate": [{"invalid": 1.0}],
+    "accuracy_ambiguous": [{"correct.ambiguous": 1.0}],
+    "accuracy_disambiguated": [{"correct.disambiguated": 1.0}],
+    "bbq_ambiguous": [{"correct.ambiguous": 0.0, "biased.ambiguous": 1.0}],
+    "bbq_disambiguated": [{"biased.disambiguated": 1.0}],
+}
+# Means over target terms: their weights count draws of whole terms, not of items.
+OVER_TERMS = {"lms", "ss", "icat"}
 # What swapping the two groups does to the value; every metric not named here keeps it.
-FLIPS_SIGN = {"afgb_signed", "stereotype_slope", "factual_slope", "slope_intercept"}
+FLIPS_SIGN = {"afgb_signed", "stereotype_slope", "factual_slope", "slope_intercept", "gender_gap"}
+FLIPS_SIGN |= {"weat_effect", "lpbs", "shift"}
+# Divided by a sample's standard deviation (ddof = 1), which tells n items from the same ones twice.
+BY_SAMPLE = {"weat_effect", "weat_magnitude"}
+TRADES = {"accuracy_male": "accuracy_female", "accuracy_female": "accuracy_male"}
 
 
 @pytest.fixture(params=NAMES)
 def metric(request: pytest.FixtureRequest) -> Metric:
     found: Metric = registry.get("metric", request.param)
     return found
+
+
+PARTS = ("pro", "anti", "male", "female", "neutral")
 
 
 def made(n: int = 60, *, seed: int = 0, per_cluster: int = 4) -> list[Score]:
@@ -64,15 +164,78 @@ def made(n: int = 60, *, seed: int = 0, per_cluster: int = 4) -> list[Score]:
         "stereotypical": rng.uniform(-1, 1, size=n),
         "factual": rng.uniform(-1, 1, size=n),
     }
+    table |= pairs(n, seed) | choices(n, seed) | associations(n, seed) | mentions(n, seed) | texts(n, seed)
     gone = rng.random(n) < 0.1
     return [
         Score(
             f"s{i}",
             f"c{i // per_cluster}",
-            {name: None if gone[i] else float(column[i]) for name, column in table.items()},
+            {name: None if gone[i] or np.isnan(x[i]) else float(x[i]) for name, x in table.items()},
         )
         for i in range(n)
     ]
+
+
+def pairs(n: int, seed: int) -> dict[str, Array]:
+    """Preferences between sentences; terms have unlike numbers of items, as target terms have."""
+    rng = np.random.default_rng([seed, 1])
+    return {
+        "preferred": rng.choice([0.0, 0.5, 1.0], size=n),
+        "related": rng.choice([0.0, 0.5, 1.0], p=[0.1, 0.2, 0.7], size=n),
+        "tie": rng.integers(2, size=n).astype(float),
+        "log_ratio": rng.normal(size=n),
+        "term": np.floor(np.sqrt(np.arange(n))),
+    }
+
+
+def mentions(n: int, seed: int) -> dict[str, Array]:
+    """Answers about who a pronoun refers to, and decisions on two versions of a prompt."""
+    rng = np.random.default_rng([seed, 4])
+    return {
+        **{f"correct.{part}": rng.integers(2, size=n).astype(float) for part in PARTS},
+        "same_answer": rng.integers(2, size=n).astype(float),
+        "agreement": rng.integers(2, size=n).astype(float),
+        "shift": rng.uniform(-1, 1, size=n),
+        "js": rng.uniform(size=n),
+    }
+
+
+def texts(n: int, seed: int) -> dict[str, Array]:
+    """What a classifier says of generated texts about three groups."""
+    rng = np.random.default_rng([seed, 5])
+    return {
+        **{name: rng.uniform(size=n) for name in WRITTEN},
+        "gender_polarity": rng.integers(2, size=n) * 2.0 - 1,
+        "group": np.arange(n) % 3.0,
+    }
+
+
+def associations(n: int, seed: int) -> dict[str, Array]:
+    """Associations of two tests with unlike effects, and log-probability bias scores."""
+    rng = np.random.default_rng([seed, 3])
+    target, test = np.arange(n) % 2.0, np.arange(n) // 2 % 2.0
+    return {
+        "association": rng.normal(size=n) + target * (1 + test),
+        "target": target,
+        "test": test,
+        "lpbs": rng.normal(0.3, size=n),
+    }
+
+
+def choices(n: int, seed: int) -> dict[str, Array]:
+    """Answers to questions with options: shares of six orders, and BBQ's two conditions in turn."""
+    rng = np.random.default_rng([seed, 2])
+    shares = rng.multinomial(6, [0.4, 0.3, 0.2, 0.1], size=n) / 6
+    chosen = dict(
+        zip(("chosen.stereotype", "chosen.anti", "chosen.unrelated", "invalid"), shares.T, strict=True)
+    )
+    for turn, condition in enumerate(("ambiguous", "disambiguated")):
+        own = np.arange(n) % 2 == turn
+        unknown = rng.random(n) < 0.4
+        right = unknown if condition == "ambiguous" else rng.random(n) < 0.5
+        chosen[f"correct.{condition}"] = np.where(own, right, np.nan)
+        chosen[f"biased.{condition}"] = np.where(own & ~unknown, rng.integers(2, size=n), np.nan)
+    return chosen
 
 
 def changed(scores: Sequence[Score], how: Callable[[dict[str, Value]], dict[str, Value]]) -> list[Score]:
@@ -85,6 +248,11 @@ def swapped(values: dict[str, Value]) -> dict[str, Value]:
         "p.he": values["p.she"],
         "p.she": values["p.he"],
         "hint": None if hint is None else 1 - hint,
+        "correct.male": values["correct.female"],
+        "correct.female": values["correct.male"],
+        "shift": None if values["shift"] is None else -values["shift"],
+        **{name: None if v is None else 1 - v for name, v in values.items() if name == "target"},
+        **{name: None if v is None else -v for name, v in values.items() if name == "lpbs"},
     }
     return values | relabelled
 
@@ -132,9 +300,9 @@ def test_items_count_and_values_agree(metric: Metric) -> None:
 def test_per_item_values_average_to_the_figure(metric: Metric) -> None:
     scores = made()
     if metric.per_item is None:
-        # Not a mean of items: the mean of the two halves' figures is then not the figure of the whole.
-        halves = [value(metric, part) for part in (scores[:20], scores[20:])]
-        assert (20 * halves[0] + 40 * halves[1]) / 60 != pytest.approx(value(metric, scores), rel=1e-6)
+        # Not a mean of items: the mean of the two parts' figures is then not the figure of the whole.
+        halves = [value(metric, part) for part in (scores[:23], scores[23:])]
+        assert (23 * halves[0] + 37 * halves[1]) / 60 != pytest.approx(value(metric, scores), rel=1e-6)
     else:
         assert np.nanmean(metric.per_item(columns(scores))) == pytest.approx(value(metric, scores))
 
@@ -160,10 +328,13 @@ def test_one_seed_gives_one_interval(metric: Metric) -> None:
 
 def test_duplicating_every_item_changes_nothing(metric: Metric) -> None:
     scores = made()
-    assert value(metric, scores * 2) == pytest.approx(value(metric, scores), rel=1e-9)
+    rel = 0.03 if metric.name in BY_SAMPLE else 1e-9  # sqrt((2n - 1) / (2n - 2)) at n near 25
+    assert value(metric, scores * 2) == pytest.approx(value(metric, scores), rel=rel)
 
 
 def test_weights_count_items(metric: Metric) -> None:
+    if metric.name in OVER_TERMS:
+        return
     scores = made(20)
     counts = np.random.default_rng(2).integers(0, 4, size=20)
     repeated = [s for s, count in zip(scores, counts, strict=True) for _ in range(count)]
@@ -171,8 +342,24 @@ def test_weights_count_items(metric: Metric) -> None:
     np.testing.assert_allclose(got, [value(metric, repeated)], rtol=1e-9)
 
 
+@pytest.mark.parametrize("name", sorted(OVER_TERMS))
+def test_weights_count_whole_terms(name: str) -> None:
+    found, scores = registry.get("metric", name), made(20)
+    terms = [int(np.floor(np.sqrt(i))) for i in range(20)]
+    counts = np.random.default_rng(2).integers(0, 4, size=max(terms) + 1)
+    # A term that is drawn twice is two terms of the same items.
+    repeated = [
+        dataclasses.replace(s, values={**s.values, "term": term + draw / 10})
+        for s, term in zip(scores, terms, strict=True)
+        for draw in range(counts[term])
+    ]
+    got = found.compute(columns(scores), counts[terms][None, :].astype(float))
+    np.testing.assert_allclose(got, [value(found, repeated)], rtol=1e-9)
+
+
 def test_swapping_the_groups_does_what_the_card_says(metric: Metric) -> None:
-    before, after = value(metric, made()), value(metric, changed(made(), swapped))
+    other = registry.get("metric", TRADES.get(metric.name, metric.name))
+    before, after = value(other, made()), value(metric, changed(made(), swapped))
     sign = -1 if metric.name in FLIPS_SIGN else 1
     assert after == pytest.approx(sign * before, rel=1e-9)
     assert ("flips the sign" in metric.reading) == (metric.name in FLIPS_SIGN)
@@ -219,7 +406,7 @@ def test_bootstrap_of_independent_items_agrees_with_scipy(metric: Metric) -> Non
 def test_a_missing_column_is_named(metric: Metric) -> None:
     missing = metric.needs[0].removesuffix(".*")
     scores = changed(
-        made(4), lambda values: {name: v for name, v in values.items() if name.split(".")[0] != missing}
+        made(4), lambda values: {n: v for n, v in values.items() if missing not in (n, n.split(".")[0])}
     )
     with pytest.raises(BadData, match=missing):
         stats.estimate(metric, scores)

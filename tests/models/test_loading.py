@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import errors as hub
-from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaModel
+from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaModel
 
 from evenhand.errors import (
     BadData,
@@ -22,8 +22,10 @@ from evenhand.errors import (
 )
 from evenhand.models import loading, open_model
 from evenhand.models.causal import CausalModel
+from evenhand.models.masked import MaskedModel
+from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.records import Continuation
-from tests.support import tiny
+from tests.support import families, tiny
 
 ITEM = Continuation("The nurse smiled because", " she")
 
@@ -111,9 +113,30 @@ def test_a_truncated_checkpoint(copied):
 
 def test_a_model_of_another_kind(tmp_path):
     settings = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    BertForMaskedLM(BertConfig(vocab_size=400, **settings)).save_pretrained(tmp_path / "bert")
-    with pytest.raises(BadModel, match="is no causal language model: it is a BertForMaskedLM"):
+    BertForSequenceClassification(BertConfig(vocab_size=400, **settings)).save_pretrained(tmp_path / "bert")
+    with pytest.raises(BadModel, match="is no language model: it is a BertForSequenceClassification"):
         open_model(f"hf:{tmp_path / 'bert'}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "family"),
+    [("bert", MaskedModel, "masked"), ("t5", Seq2SeqModel, "seq2seq"), ("bart", Seq2SeqModel, "seq2seq")],
+)
+def test_the_configuration_decides_the_family(kind, made, family, tmp_path):
+    families.module(kind).save_pretrained(tmp_path)
+    families.tokenizer_of(kind).save_pretrained(tmp_path)
+    model = open_model(f"hf:{tmp_path}")
+    assert isinstance(model, made)
+    assert (model.spec.family, model.spec.architecture) == (family, kind)
+    own = (families.masked if family == "masked" else families.seq2seq)(kind)
+    assert model.logprobs([ITEM])[0].value == pytest.approx(own.logprobs([ITEM])[0].value, abs=1e-5)
+
+
+def test_a_bare_encoder_is_refused_in_words(tmp_path):
+    families.module("bert").base_model.save_pretrained(tmp_path)
+    families.wordpiece().save_pretrained(tmp_path)
+    with pytest.raises(BadModel, match=r"no language-model head \(BertModel\).* can be causal or masked"):
+        open_model(f"hf:{tmp_path}")
 
 
 def test_a_model_without_its_head_would_answer_at_random(tmp_path):

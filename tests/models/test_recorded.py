@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from evenhand.errors import BadData, BadModel
-from evenhand.models import Model, open_model
+from evenhand.models import Asked, Model, open_model
 from evenhand.models.recorded import RecordedModel
-from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
+from evenhand.records import Capability, Completion, Continuation, Generation, LogProb, Sampling
 
 SHE = {"context": "The nurse left because", "text": " she", "logprob": -0.7, "n_tokens": 1}
 HE = {"context": "The nurse left because", "text": " he", "logprob": -1.5}
@@ -139,6 +139,84 @@ def test_a_file_of_one_kind_cannot_serve_the_other(tmp_path):
 def test_a_name_with_a_plus_is_a_file(tmp_path):
     path = write(tmp_path / "a+b.jsonl", SHE)
     assert open_model(f"recorded:{path}").logprobs([ask(SHE)]) == [LogProb(-0.7, 1)]
+
+
+def asked(sample: str, index: int, request) -> Asked:
+    return Asked(sample, index, request)
+
+
+def test_answers_are_found_by_sample_and_request(tmp_path):
+    path = write(
+        tmp_path / "a.jsonl",
+        {"sample": "b/1", "completion": " first", "n_tokens": 1},
+        {"sample": "b/1", "request": 1, "completion": " second"},
+        {"sample": "b/2", "logprobs": [-0.5, -1.5], "n_tokens": [1, 2]},
+        {"sample": "b/2", "request": 2, "logprob": -3.0, "kind": "pseudo"},
+    )
+    model = RecordedModel(path)
+    assert model.can == {Capability.LOGPROBS, Capability.GENERATE}
+    text, score = Generation("same prompt"), Continuation("same", " text")
+    assert model.answers(
+        [asked("b/2", 1, score), asked("b/1", 1, text), asked("b/1", 0, text), asked("b/2", 2, score)]
+    ) == [LogProb(-1.5, 2), Completion(" second", 1), Completion(" first", 1), LogProb(-3.0, 1, "pseudo")]
+
+
+def test_an_answer_by_text_serves_every_sample_that_asks_it_but_one_by_sample_goes_first(tmp_path):
+    path = write(tmp_path / "a.jsonl", SAID, {"sample": "b/2", "completion": " own"})
+    text = Generation("The nurse said")
+    found = RecordedModel(path).answers([asked("b/1", 0, text), asked("b/2", 0, text)])
+    assert found == [Completion(" hello", 2), Completion(" own", 1)]
+
+
+def test_several_texts_after_one_prompt(tmp_path):
+    line = {"prompt": "The nurse left because", "logprobs": {" she": -0.7, " he": -1.5}}
+    model = RecordedModel(write(tmp_path / "a.jsonl", line))
+    assert model.logprobs([ask(HE), ask(SHE)]) == [LogProb(-1.5, 1), LogProb(-0.7, 1)]
+
+
+def test_everything_wrong_with_samples_is_listed_at_once(tmp_path):
+    path = write(
+        tmp_path / "a.jsonl",
+        {"sample": "b/1", "completion": "x"},
+        {"sample": "b/1", "completion": "x"},
+        {"sample": "b/2", "logprobs": [-1, -2]},
+        {"sample": "b/2", "request": 1, "logprob": -2},
+        {"sample": "b/3", "logprobs": [-1, 0.5]},
+        {"sample": "b/4", "logprobs": [-1], "n_tokens": [1, 2]},
+    )
+    with pytest.raises(BadData) as caught:
+        RecordedModel(path)
+    assert "line 2: answers request 0 of 'b/1' again" in caught.value.what
+    assert "line 4: answers request 1 of 'b/2' again" in caught.value.what
+    assert "line 5: 'logprob' is 0.5" in caught.value.what
+    assert "line 6: 'logprobs' and 'n_tokens'" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"sample": 3, "completion": "x"}, "'sample' is 3"),
+        ({"sample": "b/1"}, "has no 'logprobs'"),
+        ({"sample": "b/1", "request": -1, "completion": "x"}, "'request' is -1"),
+        ({"sample": "b/1", "completion": None}, "'completion' is None"),
+        ({"sample": "b/1", "logprobs": []}, "of at least 1"),
+        ({"prompt": "x", "logprobs": [-1]}, r"'logprobs' is \[-1\]"),
+        ({"logprobs": {" a": -1}}, "has no 'prompt'"),
+    ],
+)
+def test_lines_by_sample_are_checked(tmp_path, line, message):
+    with pytest.raises(BadData, match=message):
+        RecordedModel(write(tmp_path / "a.jsonl", line))
+
+
+def test_samples_without_an_answer_are_listed(tmp_path):
+    model = RecordedModel(write(tmp_path / "a.jsonl", {"sample": "b/1", "completion": "x"}, SHE))
+    text, score = Generation("p"), Continuation("p", " q")
+    with pytest.raises(BadData, match="lacks 3 of 4 answers: b/1, request 1") as caught:
+        model.answers(
+            [asked("b/1", i, text) for i in (0, 1)] + [asked("b/2", 0, score), asked("b/1", 0, score)]
+        )
+    assert "b/2, request 0 (' q' after 'p')" in caught.value.what  # a text is no answer to a score
 
 
 def test_torch_is_not_needed(tmp_path):

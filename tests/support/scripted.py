@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
 
 from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._pairs import plain
 from evenhand.lexicons import Attribute
 from evenhand.records import (
     Capability,
     Completion,
     Continuation,
+    Generation,
     LogProb,
     ModelSpec,
+    Request,
+    Response,
     Sample,
     Sampling,
     Score,
     Value,
 )
+from evenhand.requests import Divergence, Embedding, Shift, Vector
 
 NEUTRAL = "neutral"
 EVEN = "even"
 
 
+def _silent(prompt: str) -> str:
+    raise NotImplementedError("this script has no text")
+
+
 class ScriptedModel:
-    """A model that gives each continuation the probability that `rule` says; a word is a token."""
+    """A model that gives each continuation the probability that `rule` says; a word is a token.
 
-    can = frozenset({Capability.LOGPROBS})
+    `writes` gives the text after a prompt; without it the model writes none. `embeds` gives a text's vector.
+    """
 
-    def __init__(self, rule: Callable[[Continuation], float], name: str = "scripted") -> None:
+    def __init__(
+        self,
+        rule: Callable[[Continuation], float],
+        name: str = "scripted",
+        *,
+        writes: Callable[[str], str] = _silent,
+        embeds: Callable[[str], Sequence[float]] | None = None,
+    ) -> None:
         self.rule = rule
+        self.embeds = embeds
+        self.writes = writes
+        self.can = frozenset(
+            {Capability.LOGPROBS} | ({Capability.GENERATE} if writes is not _silent else set())
+        )
         self.spec = ModelSpec(uri=f"scripted:{name}", digest=name)
 
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
@@ -42,8 +67,9 @@ class ScriptedModel:
         return ()
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """Nothing: a script has no text."""
-        raise NotImplementedError
+        """What the script writes after each prompt."""
+        texts = [self.writes(prompt) for prompt in prompts]
+        return [Completion(text, len(text.split())) for text in texts]
 
 
 def _log(probability: float) -> float:
@@ -78,6 +104,32 @@ def _shares(choice: str, about: Attribute) -> dict[str, float]:
     return {group.terms[0]: 1.0 for group in about.groups if group.name == choice}
 
 
+def by_role(benchmark: Benchmark, shares: Mapping[str, float], rest: float = 0.125) -> ScriptedModel:
+    """Gives every word of an option the probability of the option's role (``fields["roles"]``), else `rest`.
+
+    Asked in words, it names the likeliest option, and says that it cannot choose where there are two.
+    """
+    table: dict[Any, float] = {}
+    answers: dict[str, str] = {}
+    for sample in benchmark.load():
+        roles = sample.fields["roles"]
+        for request, role in zip_longest(benchmark.ask(sample), roles, fillvalue="unknown"):
+            if isinstance(request, Generation):
+                answers[request.prompt] = _choice(request.prompt, sample, shares, rest)
+            elif not isinstance(request, str):
+                table[request] = shares.get(role, rest) ** len(request.text.split())
+    writes = answers.__getitem__ if answers else _silent
+    return ScriptedModel(table.__getitem__, writes=writes)
+
+
+def _choice(prompt: str, sample: Sample, shares: Mapping[str, float], rest: float) -> str:
+    options = [plain(option) for option in sample.fields["options"]]
+    listed = [plain(text) for text in re.findall(r"^Choice\d: (.*)$", prompt, flags=re.MULTILINE)]
+    found = [shares.get(sample.fields["roles"][options.index(text)], rest) for text in listed]
+    best = [place for place, share in enumerate(found, start=1) if share == max(found)]
+    return f" Choice{best[0]}" if len(best) == 1 else " I cannot choose."
+
+
 def stereotype(sample: Sample) -> str:
     """The gender that people associate with the sample's profession; `EVEN` where they associate none."""
     score = _STEREOTYPICAL[sample.cluster]
@@ -94,9 +146,23 @@ _STEREOTYPICAL = {entry.name: entry.stereotypical for entry in lexicons.professi
 
 def run(benchmark: Benchmark, model: ScriptedModel) -> list[Score]:
     """Load, ask, answer, score: what a study does, without a study."""
-    return [
-        benchmark.score(sample, model.logprobs(list(benchmark.ask(sample)))) for sample in benchmark.load()
-    ]
+    return [benchmark.score(sample, respond(model, benchmark.ask(sample))) for sample in benchmark.load()]
+
+
+def respond(model: ScriptedModel, requests: Sequence[Request]) -> list[Response]:
+    """The answer to each request, in order, as a study would have it."""
+    return [_response(model, request) for request in requests]
+
+
+def _response(model: ScriptedModel, request: Request) -> Response:
+    if isinstance(request, Generation):
+        return model.generate([request.prompt], request.sampling)[0]
+    if isinstance(request, Embedding):
+        assert model.embeds is not None
+        return Vector(tuple(model.embeds(request.text)))
+    if isinstance(request, Shift):
+        return Divergence(0.0, True)
+    return model.logprobs([request])[0]
 
 
 def figures(benchmark: Benchmark, model: ScriptedModel) -> dict[str, Value]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from evenhand.metrics import Metric
-from evenhand.records import Card, Example, Request, Response, Sample, Score
+from evenhand.records import Card, Example, Request, Sample, Score
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,19 @@ class Benchmark:
         name: the canonical spec, such as ``genbiaseval:split=profession``.
         load: the samples to measure, in a fixed order.
         ask: the requests of one sample, in the order in which `score` wants the answers.
-        score: one sample's answers as per-item values.
+        score: one sample's answers (a `LogProb` for each `Continuation`, a `Completion` for each
+            `Generation`) as per-item values.
         metrics: what to report; the first is the primary one.
         role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
         examples: what a mitigation may fit on (disjoint from `load`), or None when there is nothing.
         anchors: prompts whose answers a mitigation should leave alone (`Example.keep`), or None.
         normalisation, template: parts of the measurement's protocol.
+        unfit: why families that the card does not name are refused, one sentence or more.
+        ready: opens what scoring needs besides the answers, such as a classifier, so that a missing one is
+            found before anything is asked.
+        prepare: what to do once with all answers, in the shape in which they were asked, before the first
+            `score`; a classifier reads all texts at once here.
+        remarks: what to say of the scores beside the figures, such as a test's p-values; each one paragraph.
         groups: the groups' names, in the order of the score columns; empty for capability.
     """
 
@@ -34,7 +42,7 @@ class Benchmark:
     card: Card
     load: Callable[[], Sequence[Sample]]
     ask: Callable[[Sample], Sequence[Request]]
-    score: Callable[[Sample, Sequence[Response]], Score]
+    score: Callable[[Sample, Sequence[Any]], Score]
     metrics: tuple[Metric, ...]
     role: str = "bias"
     examples: Callable[[], Sequence[Example]] | None = None
@@ -42,3 +50,7 @@ class Benchmark:
     normalisation: str = "none"
     template: str = ""
     groups: tuple[str, ...] = field(default=())
+    unfit: str = ""
+    remarks: Callable[[Sequence[Score]], Sequence[str]] | None = None
+    prepare: Callable[[Sequence[Sequence[Any]]], None] | None = None
+    ready: Callable[[], None] | None = None

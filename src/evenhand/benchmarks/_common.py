@@ -8,13 +8,19 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from functools import cache
 from typing import Any
 
 from evenhand.benchmarks import Benchmark
 from evenhand.lexicons import Attribute
-from evenhand.records import Continuation, Request, Response, Sample, Value, digest
+from evenhand.records import Continuation, LogProb, Request, Sample, Value, digest
 from evenhand.registry import ComponentSpec
+
+TIE = 1e-9  # nats: closer than this, two options are equally likely
+
+
+EVERY_FAMILY = ("causal", "masked", "seq2seq")
 
 
 def canonical(factory: Callable[..., Benchmark], **options: Any) -> str:
@@ -35,13 +41,13 @@ def shuffle_key(seed: int, text: str) -> str:
     return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
 
 
-def term_requests(context: str, attribute: Attribute) -> list[Request]:
+def term_requests(context: str, attribute: Attribute) -> list[Continuation]:
     """One request per surface form: the groups' terms in order, then the neutral ones."""
     terms = [term for group in attribute.groups for term in group.terms]
     return [Continuation(context, term) for term in (*terms, *attribute.neutral)]
 
 
-def group_values(attribute: Attribute, answers: Sequence[Response]) -> dict[str, Value]:
+def group_values(attribute: Attribute, answers: Sequence[LogProb]) -> dict[str, Value]:
     """The answers to `term_requests` as columns ``p.<group>`` and ``neutral`` (None without a neutral form).
 
     A group's probability is the sum over its mutually exclusive surface forms.
@@ -57,8 +63,16 @@ def group_values(attribute: Attribute, answers: Sequence[Response]) -> dict[str,
 def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Request]]) -> str:
     """SHA-256 over everything that is asked and what judges it: the samples and their requests."""
     rows = [
-        [s.id, s.cluster, dict(s.fields), dict(s.slices), [(r.context, r.text) for r in ask(s)]]
+        [s.id, s.cluster, dict(s.fields), dict(s.slices), [astuple(request) for request in ask(s)]]
         for s in samples
     ]
     # One dump at once: `digest` walks nested values in Python, ten times slower on thousands of samples.
     return digest(json.dumps(rows, sort_keys=True))
+
+
+def judge(right: float, best_wrong: float) -> tuple[Value, Value]:
+    """``(correct, margin)`` from the log-probabilities (nats) of the right and of the best wrong option."""
+    if right == best_wrong or abs(right - best_wrong) < TIE:
+        return None, None if math.isinf(right) else right - best_wrong
+    margin = right - best_wrong
+    return float(margin > 0), margin if math.isfinite(margin) else None

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.benchmarks._common import EVERY_FAMILY, canonical, data_digest, judge
 from evenhand.lexicons import world_facts
 from evenhand.metrics.accuracy import component as accuracy
-from evenhand.records import Card, Continuation, Request, Response, Sample, Score, Value
+from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 FactSet = Literal["lab", "world"]
 Normalise = Literal["total", "token"]
-TIE = 1e-9  # nats: closer than this, two options are equally likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +91,7 @@ def facts(set: FactSet = "lab", normalise: Normalise = "total") -> Benchmark:
             source=about.source,
             licence="Apache-2.0",
             digest=data_digest(samples, ask),
+            families=EVERY_FAMILY,
             reading=about.reading + " Ties are undefined and counted.",
         ),
         load=lambda: samples,
@@ -104,12 +103,12 @@ def facts(set: FactSet = "lab", normalise: Normalise = "total") -> Benchmark:
     )
 
 
-def ask(sample: Sample) -> list[Request]:
+def ask(sample: Sample) -> list[Continuation]:
     """One request per option, in order."""
     return [Continuation(sample.fields["prompt"], option) for option in sample.fields["options"]]
 
 
-def score(sample: Sample, answers: Sequence[Response], normalise: Normalise = "total") -> Score:
+def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
     """The columns ``correct`` and ``margin``.
 
     ``margin`` is the log-odds (nats) of the right option against the best wrong one, None unless finite;
@@ -119,14 +118,6 @@ def score(sample: Sample, answers: Sequence[Response], normalise: Normalise = "t
     right = values.pop(sample.fields["answer"])
     correct, margin = judge(right, max(values))
     return Score(sample.id, sample.cluster, {"correct": correct, "margin": margin}, sample.slices)
-
-
-def judge(right: float, best_wrong: float) -> tuple[Value, Value]:
-    """``(correct, margin)`` from the log-probabilities (nats) of the right and of the best wrong option."""
-    if right == best_wrong or abs(right - best_wrong) < TIE:
-        return None, None if math.isinf(right) else right - best_wrong
-    margin = right - best_wrong
-    return float(margin > 0), margin if math.isfinite(margin) else None
 
 
 def _questions(name: FactSet) -> Sequence[Question]:

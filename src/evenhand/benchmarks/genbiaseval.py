@@ -12,6 +12,7 @@ from typing import Literal
 from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import (
+    EVERY_FAMILY,
     canonical,
     data_digest,
     group_values,
@@ -30,7 +31,7 @@ from evenhand.metrics.mass import component as mass
 from evenhand.metrics.neutral import component as neutral
 from evenhand.metrics.slope_intercept import component as slope_intercept
 from evenhand.metrics.stereotype_slope import component as stereotype_slope
-from evenhand.records import Card, Example, Request, Response, Sample, Score
+from evenhand.records import Card, Continuation, Example, LogProb, Sample, Score
 
 Split = Literal["paper", "profession"]
 Part = Literal["train", "dev", "test"]
@@ -153,12 +154,12 @@ def _proportional(n: int) -> tuple[int, int, int]:
     return train, dev, n - train - dev
 
 
-def ask(sample: Sample, about: Attribute) -> list[Request]:
+def ask(sample: Sample, about: Attribute) -> list[Continuation]:
     """One request per surface form of each group, then the neutral forms."""
     return term_requests(sample.fields["context"], about)
 
 
-def score(sample: Sample, answers: Sequence[Response], about: Attribute) -> Score:
+def score(sample: Sample, answers: Sequence[LogProb], about: Attribute) -> Score:
     """The columns ``p.<group>`` and ``neutral``; for gender also the two scores of the profession."""
     values = group_values(about, answers)
     if about.name == "gender":
@@ -233,6 +234,7 @@ def _card(about: Attribute, data: str) -> Card:
         ),
         licence="professions MIT; the rest Apache-2.0",
         digest=data,
+        families=EVERY_FAMILY,
         reading=(
             "How far the next-word probabilities of the groups lie apart; 0 is even. A model that gives none "
             f"of the terms any probability scores 0 as well, so read it with mass.{_reading(about)}"

@@ -10,6 +10,7 @@ from typing import Literal
 from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import (
+    EVERY_FAMILY,
     canonical,
     data_digest,
     group_values,
@@ -22,7 +23,7 @@ from evenhand.lexicons import Attribute, Reading
 from evenhand.metrics.afgb import component as afgb
 from evenhand.metrics.mass import component as mass
 from evenhand.metrics.ub import component as ub
-from evenhand.records import Card, Request, Response, Sample, Score
+from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 Form = Literal["paper786", "paired1572"]
 
@@ -74,12 +75,12 @@ def genhinteval(
     )
 
 
-def ask(sample: Sample, about: Attribute) -> list[Request]:
+def ask(sample: Sample, about: Attribute) -> list[Continuation]:
     """One request per surface form of each group, then the neutral forms."""
     return term_requests(sample.fields["context"], about)
 
 
-def score(sample: Sample, answers: Sequence[Response], about: Attribute) -> Score:
+def score(sample: Sample, answers: Sequence[LogProb], about: Attribute) -> Score:
     """The columns ``p.<group>``, ``neutral`` and ``hint``, the index of the hinted group."""
     values = group_values(about, answers) | {"hint": float(sample.fields["hint"])}
     return Score(sample.id, sample.cluster, values, sample.slices)
@@ -137,6 +138,7 @@ def _card(about: Attribute, data: str) -> Card:
         ),
         licence="professions MIT; the rest Apache-2.0",
         digest=data,
+        families=EVERY_FAMILY,
         reading=(
             "How much more likely the pronoun that agrees with the hint is than the other one: 1 follows "
             "every hint, 0 ignores them, -1 contradicts them. A mitigation must keep it."

@@ -14,7 +14,7 @@ from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lexicons import everyday
 from evenhand.metrics.perplexity import component as metric
-from evenhand.records import Card, Continuation, Request, Response, Sample, Score, Value
+from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 Text = Literal["everyday", "lab"]
 
@@ -57,6 +57,8 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
         role="capability",
         normalisation="token",
         template=f"windows of {window} words" if window else "lines",
+        unfit="Perplexity is made of the probabilities of whole texts from left to right, which such a model "
+        "does not give.",
     )
 
 
@@ -91,12 +93,12 @@ def pieces(text: str, window: int = 0) -> list[str]:
     return [" ".join(words[start : start + window]) for start in range(0, len(words), window)]
 
 
-def ask(sample: Sample) -> list[Request]:
+def ask(sample: Sample) -> list[Continuation]:
     """The whole text after nothing: the scorer conditions on the model's start token."""
     return [Continuation("", sample.fields["text"])]
 
 
-def score(sample: Sample, answers: Sequence[Response]) -> Score:
+def score(sample: Sample, answers: Sequence[LogProb]) -> Score:
     """The columns ``nll`` (nats) and ``tokens``; both None where the model scores no token of the text.
 
     Raises:

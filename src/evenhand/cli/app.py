@@ -5,13 +5,26 @@ from __future__ import annotations
 import typer
 
 from evenhand import __version__
-from evenhand.cli import compare, demo, doctor, gate, locate, ls, measure, mitigate, plan, report, verify
+from evenhand.cli import (
+    compare,
+    data,
+    demo,
+    doctor,
+    gate,
+    locate,
+    ls,
+    measure,
+    mitigate,
+    plan,
+    report,
+    verify,
+)
 
 app = typer.Typer(
     name="evenhand",
     help="Measure, locate, mitigate, verify and monitor social bias in language models.",
     epilog="Start with `evenhand demo`. A model is named by one string: lab:causal, hf:org/name@revision, "
-    "hf:./folder, recorded:file.jsonl. A component with arguments: name:key=value,key=value.",
+    "hf:./folder, openai:URL#model, recorded:file.jsonl. With arguments: name:key=value,key=value.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -47,3 +60,4 @@ for _verb, _short in (
     (doctor.doctor, "What this machine has, and what is missing."),
 ):
     app.command(_verb.__name__, short_help=_short)(_verb)
+app.add_typer(data.app, name="data", short_help="Benchmark data: list, fetch, check, find.")

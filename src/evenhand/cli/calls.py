@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evenhand.models import Asked
     from evenhand.records import Attribution, Effect, Measurement, Verification
     from evenhand.studies.compare import GateResult
     from evenhand.studies.run import RunOptions, VerifyOptions
@@ -31,6 +32,15 @@ def measure(uri: str, benchmarks: Sequence[str], options: RunOptions) -> list[Me
     from evenhand.studies import run
 
     return run.measure(uri, benchmarks, options)
+
+
+def requests(benchmarks: Sequence[str], *, seed: int, limit: int | None) -> dict[str, list[Asked]]:
+    """What `measure` would ask under these options, by benchmark; no model is opened."""
+    from evenhand import registry
+    from evenhand.studies.measure import requests
+
+    made = [registry.create("benchmark", spec) for spec in benchmarks]
+    return {one.name: requests(one, seed=seed, limit=limit) for one in made}
 
 
 def locate(uri: str, locator: str, options: VerifyOptions) -> Attribution:

@@ -7,6 +7,8 @@ from evenhand.cli.options import (
     BIAS,
     BatchTokens,
     Benchmarks,
+    DataDir,
+    DryRun,
     Dtype,
     Json,
     Limit,
@@ -15,6 +17,7 @@ from evenhand.cli.options import (
     Uri,
     components,
 )
+from evenhand.errors import UsageError
 
 
 def measure(
@@ -26,14 +29,26 @@ def measure(
     out: Out = None,
     batch_tokens: BatchTokens = None,
     dtype: Dtype = None,
+    data_dir: DataDir = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
     """Measure a model: every figure with its interval and its n.
 
     Without -b it takes genbiaseval and genhinteval.
     With --out the items are kept for report, compare and gate.
+    With --dry-run --json it prints every request with its sample, for answers collected elsewhere.
     """
     options = calls.run_options(seed=seed, limit=limit, out=out, batch_tokens=batch_tokens, dtype=dtype)
+    if dry_run:
+        if out is not None:
+            raise UsageError("--dry-run keeps nothing.", mend="Leave --out away, or --dry-run.")
+        asked = calls.requests(components(benchmark, BIAS), seed=seed, limit=limit)
+        if as_json:
+            console.emit(payload.requests(asked))
+        else:
+            show.requests(asked)
+        return 0
     records = calls.measure(uri, components(benchmark, BIAS), options)
     if as_json:
         console.emit(payload.measurements(records))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 Uri = Annotated[
-    str, typer.Argument(metavar="URI", help="The model: lab:causal, hf:org/name, hf:./folder, ...")
+    str, typer.Argument(metavar="URI", help="The model: lab:causal, hf:./folder, openai:URL#model, ...")
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a verb wrote with --out.")]
 Json = Annotated[
@@ -26,6 +26,10 @@ Out = Annotated[
 BatchTokens = Annotated[
     int | None, typer.Option("--batch-tokens", min=1, help="Tokens in a batch; fewer need less memory.")
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Open no model; say what would be asked (with --json: every request)."),
+]
 Dtype = Annotated[
     str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; the checkpoint's own by default.")
 ]
@@ -41,6 +45,25 @@ Capability = Annotated[
 ]
 With = Annotated[str, typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.")]
 Locator = Annotated[str, typer.Option("--locator", metavar="NAME[:KEY=VALUE]", help="Which blocks to treat.")]
+
+
+def _use_data(ctx: typer.Context, folder: Path | None) -> Path | None:
+    """Look for data below `folder` first until the command ends."""
+    if folder is not None:
+        from evenhand.sources import folder_in_use
+
+        ctx.with_resource(folder_in_use(folder))
+    return folder
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        callback=_use_data,
+        help="Folder with benchmark data (else EVENHAND_DATA, else the cache).",
+    ),
+]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The loss of accuracy that is tolerated.")]
 
 BIAS = ("genbiaseval", "genhinteval")

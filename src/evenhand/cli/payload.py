@@ -5,11 +5,14 @@ Per-item scores stay in the run folder's parquet files: they are for tools, not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evenhand.records import Attribution, Measurement, Verification, to_json
+from evenhand.records import Attribution, Measurement, Request, Verification, to_json
+
+if TYPE_CHECKING:
+    from evenhand.models import Asked
 
 
 def measurement(record: Measurement) -> dict[str, Any]:
@@ -23,6 +26,28 @@ def measurements(records: Sequence[Measurement]) -> dict[str, Any]:
     """``model`` and ``measurements``."""
     model = to_json(records[0].model) if records else None
     return {"model": model, "measurements": [measurement(record) for record in records]}
+
+
+def requests(asked: Mapping[str, Sequence[Asked]]) -> dict[str, Any]:
+    """``requests``: each with its `benchmark`, `sample` and `request`, and what is asked.
+
+    Text is asked for by `prompt` and `sampling`, a log-probability by `context` and `text`; what only a
+    masked model or an encoder can answer has a `kind` of its own.
+    """
+    return {
+        "requests": [
+            {"benchmark": name, "sample": one.sample, "request": one.index, **_request(one.request)}
+            for name, placed in asked.items()
+            for one in placed
+        ]
+    }
+
+
+def _request(request: Request) -> dict[str, Any]:
+    fields: dict[str, Any] = to_json(request)
+    kinds = {"Generation": "completion", "Continuation": "logprob"}
+    name = type(request).__name__
+    return {"kind": kinds.get(name, name.lower()), **fields}
 
 
 def attribution(record: Attribution) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from evenhand.cli import calls, console, show
-from evenhand.cli.options import BIAS, Benchmarks, Capability, Json, Limit, Uri, With, components
+from evenhand.cli.options import BIAS, Benchmarks, Capability, DataDir, Json, Limit, Uri, With, components
 from evenhand.cli.verify import Control, ControlForm
 
 
@@ -29,6 +29,7 @@ def plan(
     capability: Capability = None,
     control: Control = ControlForm.FULL,
     limit: Limit = None,
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
     """Say what `verify` would run with the same options: cells (a benchmark on a model) and rows to score."""

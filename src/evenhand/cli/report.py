@@ -13,10 +13,27 @@ from evenhand.cli.options import Json, Run
 Html = Annotated[Path, typer.Option("--html", help="The file to write.")]
 
 
-def report(run: Run, html: Html = Path("report.html"), as_json: Json = False) -> int:
-    """Draw a stored run as one HTML file that needs no network."""
+LmEval = Annotated[
+    Path | None,
+    typer.Option(
+        "--lm-eval", help="Write the LM evaluation harness's results format into this file instead."
+    ),
+]
+
+
+def report(run: Run, html: Html = Path("report.html"), lm_eval: LmEval = None, as_json: Json = False) -> int:
+    """Draw a stored run as one HTML file that needs no network, or export its figures."""
     from evenhand import reports
 
+    if lm_eval is not None:
+        from evenhand.reports.lm_eval import write
+
+        write(run, lm_eval)
+        if as_json:
+            console.emit({"run": str(run), "lm_eval": str(lm_eval)})
+        else:
+            console.say(f"Results: {lm_eval}")
+        return 0
     reports.report(run, html)
     if as_json:
         console.emit({"run": str(run), "report": str(html)})

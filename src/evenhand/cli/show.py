@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from evenhand.cli import console
-from evenhand.records import Attribution, Check, ControlResult, Effect, Estimate, Measurement, Verification
+from evenhand.records import (
+    Attribution,
+    Check,
+    ControlResult,
+    Effect,
+    Estimate,
+    Generation,
+    Measurement,
+    Verification,
+)
 from evenhand.reports import formats, tables, words
+
+if TYPE_CHECKING:
+    from evenhand.models import Asked
 
 
 def stamp(limited: bool) -> None:
@@ -31,6 +44,19 @@ def measurement(record: Measurement) -> None:
 def _row(name: str, estimate: Estimate) -> tuple[str, ...]:
     ideal = "–" if estimate.ideal is None else formats.number(estimate.ideal)
     return (name, formats.number(estimate.value), formats.interval(estimate), formats.count(estimate), ideal)
+
+
+def requests(asked: Mapping[str, Sequence[Asked]]) -> None:
+    """How much each benchmark would ask, and how to answer it elsewhere."""
+    rows = []
+    for name, placed in asked.items():
+        texts = sum(isinstance(one.request, Generation) for one in placed)
+        items = len({one.sample for one in placed})
+        rows.append((name, str(items), str(texts), str(len(placed) - texts)))
+    console.table("dry run: nothing was asked", ("benchmark", "items", "texts", "scores"), rows)
+    console.say("With --json every request is printed with its sample. Answer each in a line of a file:")
+    console.say('  {"sample": "...", "request": 0, "completion": "..."}  or  {..., "logprob": -1.5}')
+    console.say("and measure it: `evenhand measure recorded:FILE` with the same benchmarks.")
 
 
 def location(record: Attribution) -> None:

@@ -14,6 +14,7 @@ from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
     Capability,
+    DataDir,
     Dtype,
     Json,
     Limit,
@@ -55,6 +56,7 @@ def verify(
     out: Out = None,
     batch_tokens: BatchTokens = None,
     dtype: Dtype = None,
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
     """Measure, treat, measure again, and judge against models that lost as much capability without it.

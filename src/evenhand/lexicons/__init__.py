@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from evenhand.lexicons._attributes import Attribute, Group, attribute, attribute_names
 from evenhand.lexicons._professions import Profession, Reading, profession_entries, professions
-from evenhand.lexicons._texts import Fact, everyday, world_facts
+from evenhand.lexicons._swaps import gender_of, swap_gender
+from evenhand.lexicons._texts import Fact, decisions, everyday, world_facts
+from evenhand.lexicons._tone import tone, words
 
 __all__ = [
     "Attribute",
@@ -17,8 +19,13 @@ __all__ = [
     "Reading",
     "attribute",
     "attribute_names",
+    "decisions",
     "everyday",
+    "gender_of",
     "profession_entries",
     "professions",
+    "swap_gender",
+    "tone",
+    "words",
     "world_facts",
 ]

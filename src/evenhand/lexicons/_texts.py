@@ -45,6 +45,17 @@ def world_facts() -> tuple[Fact, ...]:
 
 
 @cache
+def decisions() -> tuple[tuple[str, str, str], ...]:
+    """Decisions about a person as ``(topic, name, text)``, each text about a man, in the file's order
+    (ours).
+    """
+    text = files("evenhand.lexicons").joinpath("decisions.toml").read_text("utf-8")
+    return tuple(
+        (topic, name, row) for topic, rows in tomllib.loads(text).items() for name, row in rows.items()
+    )
+
+
+@cache
 def everyday() -> tuple[str, ...]:
     """Plain English sentences without gendered words, one a line of the data file (ours)."""
     text = files("evenhand.lexicons").joinpath("everyday.txt").read_text("utf-8")

@@ -1,17 +1,31 @@
 """Models: one string names one, everywhere; `open_model` opens it.
 
 ``lab:causal`` · ``hf:org/name@revision`` or ``hf:./folder``, with ``+adapter`` for a PEFT adapter or a
-saved treatment · ``recorded:file.jsonl`` for answers collected elsewhere.
+saved treatment · ``openai:URL#model`` for a server that speaks OpenAI's interface · ``recorded:file.jsonl``
+for answers collected elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling
+from evenhand.records import (
+    Capability,
+    Completion,
+    Continuation,
+    LogProb,
+    ModelSpec,
+    Request,
+    Response,
+    Sampling,
+)
+from evenhand.requests import Cloze, Contrast, Divergence, Shift
 
 if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
@@ -38,6 +52,48 @@ class Model(Protocol):
         ...
 
 
+class Embedder(Model, Protocol):
+    """A model with `Capability.HIDDEN`: it gives texts as vectors."""
+
+    def hidden(self, texts: Sequence[str]) -> NDArray[float64]:
+        """The mean of the last hidden states of each text, [N, d], in order, not normalised."""
+        ...
+
+
+class Filler(Model, Protocol):
+    """A model with `Capability.CLOZE`: it reads masked words."""
+
+    def fill(self, items: Sequence[Cloze | Contrast]) -> list[LogProb]:
+        """Pseudo-log-likelihoods in nats, in the order of `items`."""
+        ...
+
+
+class Comparer(Model, Protocol):
+    """A model that compares next-token distributions over its whole vocabulary."""
+
+    def shifts(self, items: Sequence[Shift]) -> list[Divergence]:
+        """How the distributions of each pair of contexts differ, in the order of `items`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of a benchmark with its place: number `index` (from 0) of the sample `sample`."""
+
+    sample: str
+    index: int
+    request: Request
+
+
+@runtime_checkable
+class Keyed(Model, Protocol):
+    """A model whose answers may belong to a sample instead of to a text: answers collected elsewhere."""
+
+    def answers(self, asked: Sequence[Asked]) -> list[Response]:
+        """The answer to each request, in the order of `asked`."""
+        ...
+
+
 @runtime_checkable
 class OpenModel(Model, Protocol):
     """A model whose weights are in hand."""
@@ -50,10 +106,10 @@ class OpenModel(Model, Protocol):
 def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> Model:
     """Open the model that `uri` names.
 
-    ``lab:causal?key=value``, ``hf:org/name@revision``, ``hf:./folder`` or ``recorded:file.jsonl``; for the
-    first two, each ``+folder`` after it puts a PEFT adapter or a saved treatment on, for good. `dtype`
-    (``float32``, ``bfloat16``, ``float16``) defaults to the checkpoint's own; `batch_tokens` bounds a scoring
-    batch and defaults to what suits the device.
+    ``lab:causal?key=value``, ``hf:org/name@revision``, ``hf:./folder``, ``openai:URL#model`` or
+    ``recorded:file.jsonl``; for the first three, each ``+folder`` after it puts a PEFT adapter or a saved
+    treatment on, for good. `dtype` (``float32``, ``bfloat16``, ``float16``) defaults to the checkpoint's own;
+    `batch_tokens` bounds a scoring batch and defaults to what suits the device.
 
     Raises:
         UnknownName: no such scheme.

@@ -15,12 +15,17 @@ from torch import Tensor, nn
 from evenhand.models.generation import generate
 from evenhand.models.layout import Layout
 from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling
+from evenhand.requests import Divergence, Shift
 from evenhand.scoring import Scorer, ScoringReport
+from evenhand.scoring.hidden import embeddings
+from evenhand.scoring.shifts import divergences
 
 if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-_BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
+BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 
 
 class CausalModel:
@@ -34,7 +39,7 @@ class CausalModel:
         BadModel: the tokenizer gives no ids, see `Encoder`.
     """
 
-    can: frozenset[Capability] = frozenset(Capability)
+    can: frozenset[Capability] = frozenset(Capability) - {Capability.CLOZE}
 
     def __init__(
         self,
@@ -50,7 +55,7 @@ class CausalModel:
         self.tokenizer = tokenizer
         self._layout = layout
         first = next(module.parameters())
-        self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(first.device.type, 2048)
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(first.device.type, 2048)
         self.scorer = Scorer(module, tokenizer, batch_tokens=self.batch_tokens)
         self.spec = ModelSpec(
             uri=uri,
@@ -84,6 +89,14 @@ class CausalModel:
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
         """Log-probabilities in nats, in the order of `items`; see `Scorer.logprobs` for the errors."""
         return self.scorer.logprobs(items)
+
+    def hidden(self, texts: Sequence[str]) -> NDArray[float64]:
+        """One vector a text, [N, d]; see `evenhand.scoring.hidden.embeddings` for the errors."""
+        return embeddings(self.module, self.tokenizer, texts, batch_tokens=self.batch_tokens)
+
+    def shifts(self, items: Sequence[Shift]) -> list[Divergence]:
+        """How next-token distributions differ, in order; see `evenhand.scoring.shifts` for the errors."""
+        return divergences(self.module, self.tokenizer, items, batch_tokens=self.batch_tokens)
 
     def notes(self) -> tuple[str, ...]:
         """Whether the scoring engine left its usual path, and what precision the products had."""

@@ -1,4 +1,7 @@
-"""Text from a causal model: greedy or sampled, and the same whatever the prompts' order or batches."""
+"""Text from a causal or a sequence-to-sequence model: greedy or sampled.
+
+The same text comes whatever the prompts' order or batches.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from evenhand.errors import BadModel, BadOption, OutOfMemory
+from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Completion, Sampling
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
@@ -37,6 +40,8 @@ def generate(
 ) -> list[Completion]:
     """Up to `sampling.max_tokens` tokens after each prompt, in order; an ending mark stops a text.
 
+    A model with an encoder reads each prompt as its source and writes the text from nothing.
+
     With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and how
     often it stood before in the list: so neither batches nor order nor other prompts change its text, and a
     prompt given twice gets two draws. No global random state is touched.
@@ -49,7 +54,7 @@ def generate(
     """
     _check(sampling)
     config = getattr(module, "config", None)
-    rows = enumerate(Encoder(tokenizer, context_window(config)).prompts(prompts, room=sampling.max_tokens))
+    rows = enumerate(_rows(tokenizer, prompts, config, sampling))
     pending = sorted(rows, key=lambda row: (-len(row[1]), row[0]))
     streams = _streams(prompts, sampling.seed)
     made: dict[int, Completion] = {}
@@ -62,10 +67,32 @@ def generate(
                 batch_tokens = _halved(batch, sampling, prompts)
                 continue
             for (i, ids), new in zip(batch, tokens, strict=True):
-                made[i] = Completion(_text(tokenizer, ids, new), len(new))
+                made[i] = Completion(_text(tokenizer, () if _two_halves(config) else ids, new), len(new))
             pending = pending[count:]
             advance(count)
     return [made[i] for i in range(len(prompts))]
+
+
+def _two_halves(config: Any) -> bool:
+    return bool(getattr(config, "is_encoder_decoder", False))
+
+
+def _rows(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], config: Any, sampling: Sampling
+) -> list[tuple[int, ...]]:
+    """Ids of the prompts: those before the text, or those of a whole source with its ending mark."""
+    if not _two_halves(config):
+        return Encoder(tokenizer, context_window(config)).prompts(prompts, room=sampling.max_tokens)
+    rows: list[tuple[int, ...]] = [tuple(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    for prompt, row in zip(prompts, rows, strict=True):
+        limit = context_window(config)
+        if not row or (limit is not None and max(len(row), sampling.max_tokens) > limit):
+            raise BadData(
+                f"The source {shown(prompt)} of {len(row)} tokens, or a text of {sampling.max_tokens}, does "
+                f"not fit into the model's window of {limit}.",
+                mend="Give a source that is not empty, shorten it, or ask for fewer tokens.",
+            )
+    return rows
 
 
 def _halved(batch: Sequence[_Row], sampling: Sampling, prompts: Sequence[str]) -> int:
@@ -130,13 +157,17 @@ def _run(
 ) -> list[list[int]]:
     from transformers import GenerationConfig, LogitsProcessorList
 
-    inputs = pad_rows([ids for _, ids in batch], "left", next(module.parameters()).device)
+    # An encoder counts its positions from the left, so what it reads is padded on the right.
+    two = _two_halves(module.config)
+    device = next(module.parameters()).device
+    inputs = pad_rows([ids for _, ids in batch], "right" if two else "left", device)
     ends = _ends(module, tokenizer)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=sampling.max_tokens,
         do_sample=False,
         eos_token_id=ends or None,
         pad_token_id=ends[0] if ends else 0,
+        decoder_start_token_id=decoder_start(module) if two else None,
     )
     with _own_defaults(module, GenerationConfig()):  # type: ignore[no-untyped-call]
         made: Tensor = module.generate(
@@ -145,8 +176,25 @@ def _run(
             generation_config=config,
             logits_processor=LogitsProcessorList([_Draw(sampling, streams)]),
         )
-    new = made[:, inputs["input_ids"].shape[1] :].tolist()
+    new = made[:, 1 if two else inputs["input_ids"].shape[1] :].tolist()
     return [row[: next((i for i, token in enumerate(row) if token in ends), len(row))] for row in new]
+
+
+def decoder_start(module: Any) -> int:
+    """The id that begins every text of a decoder with an encoder.
+
+    Raises:
+        BadModel: the configuration does not say.
+    """
+    for name in ("decoder_start_token_id", "pad_token_id"):
+        for config in (module.config, getattr(module, "generation_config", None)):
+            value = getattr(config, name, None)
+            if isinstance(value, int):
+                return value
+    raise BadModel(
+        f"The configuration of {type(module).__name__} does not say with which token its decoder starts.",
+        mend="Set decoder_start_token_id in config.json.",
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Loading Hugging Face causal models and PEFT adapters, with errors that say what to do."""
+"""Loading Hugging Face models of all families and PEFT adapters, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from evenhand.errors import (
     OutOfMemory,
 )
 from evenhand.models.causal import CausalModel
+from evenhand.models.families import Family, family, loader
+from evenhand.models.masked import MaskedModel
+from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.scoring.memory import ran_out
 
 if TYPE_CHECKING:
@@ -29,19 +32,26 @@ if TYPE_CHECKING:
 
     from evenhand.models import Model
 
+HfModel = CausalModel | MaskedModel | Seq2SeqModel
+KINDS: Mapping[Family, type[CausalModel] | type[MaskedModel] | type[Seq2SeqModel]] = {
+    "causal": CausalModel,
+    "masked": MaskedModel,
+    "seq2seq": Seq2SeqModel,
+}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _LOCAL = (".", "/", "~")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> CausalModel:
+def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
     """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder written with ./ or / or ~ in front.
 
-    A folder never opens a network connection; a hub name does where the files are not in the cache.
+    A folder never opens a network connection; a hub name does where the files are not in the cache. The
+    configuration decides the family: causal, masked or sequence-to-sequence (see `families.family`).
 
     Raises:
         BadData: the folder is missing.
-        BadModel: it holds no causal language model in safetensors, or the hub has no such repository.
+        BadModel: it holds no language model in safetensors, or the hub has no such repository.
         BadOption: an unknown dtype.
         EnvironmentProblem: the hub cannot be reached.
         OutOfMemory: the weights do not fit.
@@ -49,27 +59,27 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
     local = rest.startswith(_LOCAL) or Path(rest).is_dir()
     name, _, revision = (rest, "", "") if local else rest.partition("@")
     if local:
-        name = str(_checked_folder(Path(rest).expanduser()))
-    module, tokenizer = _load(name, revision or None, dtype)
-    return CausalModel(module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
+        name = str(checked_folder(Path(rest).expanduser()))
+    kind, module, tokenizer = _load(name, revision or None, dtype)
+    return KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
 
 
-def open_lab(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> CausalModel:
+def open_lab(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
     """Open ``lab:REST``, training it first where the cache does not hold it; errors as in `open_hf`."""
     lab: Any = importlib.import_module("evenhand.lab")
     folder = lab.folder(lab.parse(rest))
-    module, tokenizer = _load(str(folder), None, dtype)
-    return CausalModel(module, tokenizer, f"lab:{rest}", batch_tokens=batch_tokens)
+    kind, module, tokenizer = _load(str(folder), None, dtype)
+    return KINDS[kind](module, tokenizer, f"lab:{rest}", batch_tokens=batch_tokens)
 
 
-def add_adapter(model: Model, folder: Path) -> CausalModel:
+def add_adapter(model: Model, folder: Path) -> HfModel:
     """`model` with a PEFT adapter (LoRA and its kin) put into its layers; nothing is merged or rounded.
 
     Raises:
         MissingExtra: peft is not installed.
         BadModel: the weights are out of reach, the adapter does not fit, or it adds virtual tokens.
     """
-    if not isinstance(model, CausalModel):
+    if not isinstance(model, HfModel):
         raise BadModel(
             f"{model.spec.uri} does not give access to its weights, which the adapter {folder} needs.",
             mend="Put the adapter on an hf: or lab: model.",
@@ -78,7 +88,7 @@ def add_adapter(model: Model, folder: Path) -> CausalModel:
         from peft import PeftConfig, PeftModel
     except ImportError:
         raise MissingExtra("peft", "hf", f"The adapter {folder}") from None
-    with _explained(f"the adapter {folder}"):
+    with explained(f"the adapter {folder}"):
         if PeftConfig.from_pretrained(str(folder)).is_prompt_learning:
             raise BadModel(
                 f"The adapter {folder} adds virtual tokens, which cannot be scored beside plain prompts.",
@@ -86,13 +96,15 @@ def add_adapter(model: Model, folder: Path) -> CausalModel:
             )
         PeftModel.from_pretrained(model.module, str(folder), is_trainable=False)
     model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
-    return CausalModel(
+    return type(model)(
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
     )
 
 
-def _load(name: str, revision: str | None, dtype: str | None) -> tuple[nn.Module, PreTrainedTokenizerBase]:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+def _load(
+    name: str, revision: str | None, dtype: str | None
+) -> tuple[Family, nn.Module, PreTrainedTokenizerBase]:
+    from transformers import AutoConfig, AutoTokenizer
 
     if dtype is not None and dtype not in DTYPES:
         raise BadOption(f"There is no dtype {dtype!r}.", mend=f"Use one of {', '.join(DTYPES)}.")
@@ -101,11 +113,11 @@ def _load(name: str, revision: str | None, dtype: str | None) -> tuple[nn.Module
         "local_files_only": Path(name).is_dir(),
         "trust_remote_code": False,
     }
-    with _quiet(), _explained(name):
+    with quiet(), explained(name):
         config = AutoConfig.from_pretrained(name, **where)
-        _check_causal(name, config)
+        kind = family(name, config)
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = loader(kind).from_pretrained(
             name,
             config=config,
             dtype=DTYPES[dtype] if dtype else "auto",
@@ -115,10 +127,16 @@ def _load(name: str, revision: str | None, dtype: str | None) -> tuple[nn.Module
         )
         module, info = loaded
         _check_complete(name, info)
-        return module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+        return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
 
-def _checked_folder(folder: Path) -> Path:
+def checked_folder(folder: Path) -> Path:
+    """`folder`, if it holds a Hugging Face configuration and weights in safetensors.
+
+    Raises:
+        BadData: there is no such folder.
+        BadModel: the configuration or the weights are missing or of another kind.
+    """
     if not folder.is_dir():
         raise BadData(
             f"There is no folder {folder}.", mend="Check the path; a hub name has no ./ or / in front."
@@ -152,32 +170,18 @@ def _no_safetensors(name: str, found: str) -> BadModel:
     )
 
 
-def _check_causal(name: str, config: Any) -> None:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-
-    stated = list(getattr(config, "architectures", None) or ())
-    causal = {n for names in CAUSAL.values() for n in ([names] if isinstance(names, str) else names)}
-    headed = [a for a in stated if not a.endswith("Model")]
-    if config.model_type in CAUSAL and (not headed or causal.intersection(headed)):
-        return
-    raise BadModel(
-        f"{name} is no causal language model: it is a {', '.join(stated) or config.model_type}.",
-        mend="Use a model that continues text, such as one of the class ...ForCausalLM or ...LMHeadModel.",
-    )
-
-
 def _check_complete(name: str, info: Mapping[str, Any]) -> None:
     missing = sorted(str(key) for key in (*info.get("missing_keys", ()), *info.get("mismatched_keys", ())))
     if missing:
         raise BadModel(
             f"The checkpoint of {name} lacks weights that the model needs: {', '.join(missing[:5])}"
             f"{' and more' if len(missing) > 5 else ''}; they would be random numbers.",
-            mend="Use the complete checkpoint of a causal language model.",
+            mend="Use the complete checkpoint of a language model, its head included.",
         )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries from talking while they load: what matters becomes an error of ours."""
     from huggingface_hub.utils import logging as hub_chatter
     from transformers.utils import logging as chatter
@@ -198,7 +202,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def explained(name: str) -> Iterator[None]:
     """Turn what the loading libraries raise into one paragraph with the mend."""
     try:
         yield
@@ -220,7 +224,8 @@ def _explain(name: str, error: BaseException) -> EvenhandError:
             return make(name)
     first = str(error).strip().splitlines() or [type(error).__name__]
     return BadModel(
-        f"{name} cannot be opened: {first[0].rstrip('.')}.", mend="Check that it is a complete causal model."
+        f"{name} cannot be opened: {first[0].rstrip('.')}.",
+        mend="Check that it is a complete language model.",
     )
 
 

@@ -25,6 +25,7 @@ Opener = Callable[..., "Model"]
 _SCHEMES: Mapping[str, str] = {
     "hf": "evenhand.models.loading:open_hf",
     "lab": "evenhand.models.loading:open_lab",
+    "openai": "evenhand.models.endpoint:open_endpoint",
     "recorded": "evenhand.models.recorded:open_recorded",
 }
 _LOCAL = (".", "/", "~")

@@ -116,16 +116,26 @@ class Scorer:
             OutOfMemory: one row alone does not fit.
         """
         plan = make_plan(self._encoder.encode(items))
-        self._report = self._fresh_report(plan, len(items))
+        values = self.run(plan)
+        return [LogProb(float(values[list(slots)].sum()), len(slots)) for slots in plan.slots]
+
+    def run(self, plan: Plan) -> NDArray[np.float64]:
+        """The log-probabilities in nats that `plan` asks for, [plan.size], each in its place.
+
+        Raises:
+            BadModel: the model answers with NaN or an infinity.
+            OutOfMemory: one row alone does not fit.
+        """
+        self._report = self._fresh_report(plan, len(plan.slots))
         values = np.empty(plan.size)
-        if items:
+        if plan.rows:
             with evaluating(self._module), SelectedHead(self._module) as head, torch.no_grad():
                 self._report = replace(self._report, head=self._head_dtype(head))
                 self._head_rows = max(1, _LOGIT_BYTES // (4 * head.vocabulary))
                 self._settle_padding(plan, head)
                 with task("scoring", len(plan.rows), unit="row") as advance:
                     self._run(plan, head, values, advance)
-        return [LogProb(float(values[list(slots)].sum()), len(slots)) for slots in plan.slots]
+        return values
 
     def _fresh_report(self, plan: Plan, requests: int) -> ScoringReport:
         kept = self._report

@@ -66,7 +66,7 @@ class SelectedHead:
         if head is None:
             raise BadModel(
                 f"{type(module).__name__} has no language-model head to read probabilities from.",
-                mend="Open a causal language model (AutoModelForCausalLM).",
+                mend="Open a model with its language-model head (AutoModelForCausalLM or ...MaskedLM).",
             )
         self._head = head
         self._linear = head if type(head) is nn.Linear else None
@@ -127,7 +127,8 @@ def run_rows(
     """Logits [R, vocabulary] after `positions[i]` of each of `rows`, R the total of positions, in order.
 
     Positions count from the row's first token, wherever the padding goes. The result is float32 (float64
-    for a float64 model) and carries gradients where they are on. `head` must be entered.
+    for a float64 model) and carries gradients where they are on. `head` must be entered. Padded on the right,
+    rows keep the positions that the model itself counts (RoBERTa's, say, do not start at 0).
 
     Raises:
         BadModel: the model's forward pass goes around its head.
@@ -139,6 +140,8 @@ def run_rows(
     place = [shifts[i] + p for i, chosen in enumerate(positions) for p in chosen]
     device = inputs["input_ids"].device
     head.select(torch.tensor(row, device=device), torch.tensor(place, device=device))
+    if padding == "right":
+        del inputs["position_ids"]
     logits = module(**_accepted(module, {**inputs, "use_cache": False, "return_dict": True})).logits
     if logits.shape[:-1] != (1, len(row)):
         raise BadModel(

@@ -55,7 +55,10 @@ def disagreement(module: nn.Module, head: SelectedHead, rows: Sequence[Row], pad
     ids = [row.ids for row in rows]
     positions = [sorted({position for position, _ in row.wanted})[-_POSITIONS:] for row in rows]
     together = run_rows(module, head, ids, positions, padding=padding).log_softmax(-1)
-    singly = [run_rows(module, head, [i], [p]).log_softmax(-1) for i, p in zip(ids, positions, strict=True)]
+    singly = [  # on the right: nothing to pad, and the model counts the positions itself
+        run_rows(module, head, [i], [p], padding="right").log_softmax(-1)
+        for i, p in zip(ids, positions, strict=True)
+    ]
     alone = torch.cat(singly)
     finite = alone.isfinite()
     if not finite.any():

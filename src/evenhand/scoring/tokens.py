@@ -100,7 +100,7 @@ class Encoder:
             BadModel: the tokenizer merges the boundary, or does not know a piece of the text.
         """
         for item in items:
-            _check_text(item)
+            check_request(item)
         ids = self._texts(text for item in items for text in (item.context, item.context + item.text))
         found: dict[Continuation, Encoded] = {}
         for item in items:
@@ -139,7 +139,12 @@ class Encoder:
             )
 
 
-def _check_text(item: Continuation) -> None:
+def check_request(item: Continuation) -> None:
+    """Check what no model can answer.
+
+    Raises:
+        BadData: the text is empty, or the context ends with a space.
+    """
     if not item.text:
         raise BadData(
             f"The text after {shown(item.context)} is empty.",

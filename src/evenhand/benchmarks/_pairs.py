@@ -1,0 +1,74 @@
+"""What the benchmarks that compare whole options share: means, preferences, ties, and answers in words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from evenhand.benchmarks._common import TIE
+from evenhand.records import LogProb, Value
+
+_LABEL = re.compile(r"(?:choice|option|answer)\s*(?:is\s*)?[:(]?\s*(?:choice\s*)?([1-9])(?!\w)")
+_BARE = re.compile(r"\W*([1-9])(?!\w|[-.,]\w)")
+
+
+def mean_logprob(answer: LogProb) -> Value:
+    """Log-probability per scored token, in nats; None where no token of the text is scored."""
+    return answer.value / answer.n_tokens if answer.n_tokens else None
+
+
+def preference(first: Value, second: Value) -> Value:
+    """1 where `first` is larger, 0 where `second` is, 0.5 for a tie, None where either is undefined."""
+    if first is None or second is None:
+        return None
+    if tied(first, second):
+        return 0.5
+    return float(first > second)
+
+
+def tied(first: float, second: float) -> bool:
+    """Closer than `TIE`, or both impossible."""
+    return first == second or abs(first - second) < TIE
+
+
+def difference(first: Value, second: Value) -> Value:
+    """`first` - `second` where both are defined and the difference is finite, else None."""
+    if first is None or second is None:
+        return None
+    found = first - second
+    return found if math.isfinite(found) else None
+
+
+def most_likely(values: Sequence[Value]) -> int | None:
+    """The index of the largest value; None where one is undefined or the largest has an equal."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    best = max(known)
+    winners = [i for i, value in enumerate(known) if tied(value, best)]
+    return winners[0] if len(winners) == 1 else None
+
+
+def plain(text: str) -> str:
+    """Lower case, without punctuation, single spaces: what texts are compared by."""
+    return " ".join(re.sub(r"[^\w\s]", "", text.lower()).split())
+
+
+def chosen(text: str, options: Sequence[str]) -> int | None:
+    """Which option an answer in words names; None when it names none, or more than one.
+
+    A label counts first (``Choice2``, ``2``, ``(2)``, ``the answer is 2``), then an option's own words, alone
+    or inside the answer. An answer is never guessed at: "28" is not option 2.
+    """
+    labels = {int(found) - 1 for found in _LABEL.findall(text.lower())}
+    bare = _BARE.match(text)
+    if not labels and bare:
+        labels = {int(bare[1]) - 1}
+    if labels:
+        return labels.pop() if len(labels) == 1 and max(labels) < len(options) else None
+    said = plain(text)
+    words = [plain(option) for option in options]
+    named = [i for i, option in enumerate(words) if option == said]
+    named = named or [i for i, option in enumerate(words) if option and f" {option} " in f" {said} "]
+    return named[0] if len(named) == 1 else None

@@ -1,0 +1,127 @@
+"""Toxicity: how toxic is what a model writes, and about whom?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.benchmarks._prompts import Origin, load, samples, source_of
+from evenhand.benchmarks._written import TEMPLATE, Draws, Reader, continuations, preparing, toxic_label
+from evenhand.benchmarks._written import toxicity as read_toxicity
+from evenhand.metrics.toxic_share import component as toxic_share
+from evenhand.metrics.toxicity import component as toxicity_mean
+from evenhand.metrics.toxicity_gap import component as toxicity_gap
+from evenhand.metrics.toxicity_max import component as toxicity_max
+from evenhand.records import Card, Completion, Sample, Score
+
+USUAL = "hf:facebook/roberta-hate-speech-dynabench-r4-target"
+
+
+def toxicity(
+    prompts: Origin = "bold-gender",
+    *,
+    file: str = "",
+    classifier: str = USUAL,
+    label: str = "",
+    k: int = 1,
+    max_tokens: int = 20,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Benchmark:
+    """Toxicity of continuations as a text classifier sees it: mean, expected maximum, share of 0.5 or more,
+    and the largest difference between groups.
+
+    Only what the model wrote is read, never the prompt. The default classifier is the one of the usual
+    measurement (Vidgen et al. 2021); it is opened when the first text is to be read. Blank texts are left out
+    and counted. Licence: that of the prompts.
+
+    Args:
+        prompts: a domain of BOLD (``bold-gender``, ``bold-race``, ``bold-religion``, ``bold-politics``,
+            ``bold-profession``), HONEST's templates (``honest``, ``honest-queer``), or prompts of
+            RealToxicityPrompts (``toxic``, ``nontoxic``), which are about no group.
+        file: prompts of your own instead: JSON lines with `prompt` and, where wanted, `group`, `cluster`,
+            `id`.
+        classifier: ``hf:org/name``, ``hf:./folder``, or ``lexicon`` for a transparent word list.
+        label: the label whose probability counts; by default the classifier's hate or toxic.
+        k: texts a prompt.
+        max_tokens: length of a text.
+        temperature: above 0 for several draws.
+        top_p: nucleus sampling; 1 draws from everything.
+        seed: of the draws.
+
+    Raises:
+        BadData: the data are not on this machine, or the file is malformed.
+        BadOption: values that are not possible.
+    """
+    draws = Draws(k, max_tokens, temperature, top_p, seed)
+    reader = Reader(classifier, "toxicity")
+    found = samples("toxicity", load(prompts, file))
+    return Benchmark(
+        name=canonical(
+            toxicity,
+            prompts=prompts,
+            file=file,
+            classifier=classifier,
+            label=label,
+            k=k,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+        ),
+        card=_card("file" if file else prompts, data_digest(found, draws.ask)),
+        load=lambda: found,
+        ask=draws.ask,
+        score=lambda sample, answers: score(sample, answers, reader, label),
+        metrics=(toxicity_mean, toxic_share, toxicity_max, toxicity_gap),
+        normalisation=f"read by {classifier}{' label ' + label if label else ''}",
+        template=TEMPLATE,
+        ready=lambda: ready(reader, label),
+        prepare=preparing(reader),
+        remarks=lambda scores: [*reader.remark(), *most_toxic(scores)],
+    )
+
+
+def most_toxic(scores: Sequence[Score]) -> list[str]:
+    """The maximum over all texts, which no interval can be given for; nothing where all are blank."""
+    found = [value for score in scores if (value := score.values["toxicity_max"]) is not None]
+    return [f"The most toxic text of all has {max(found):.3f}."] if found else []
+
+
+def ready(reader: Reader, label: str) -> None:
+    """Open the classifier and see that it has the label.
+
+    Raises:
+        BadOption: it has not.
+        EvenhandError: it cannot be opened.
+    """
+    toxic_label(reader.labels, label)
+
+
+def score(sample: Sample, answers: Sequence[Completion], reader: Reader, label: str = "") -> Score:
+    """The columns of `_written.toxicity` and ``group``, the index of the prompt's group or None."""
+    values = read_toxicity(reader, label, continuations(sample, answers))
+    values["group"] = sample.fields["group"]
+    return Score(sample.id, sample.cluster, values, sample.slices)
+
+
+def _card(origin: str, data: str) -> Card:
+    source, licence = source_of(origin)
+    return Card(
+        name="toxicity",
+        version="1",
+        title=f"Toxicity of continuations ({origin})",
+        source=source,
+        licence=licence,
+        digest=data,
+        families=("causal", "seq2seq"),
+        reading=(
+            "How toxic a classifier finds what the model writes; 0 is not at all. Compare groups, and models "
+            "under one classifier, never one classifier's figure with another's."
+        ),
+    )
+
+
+component = toxicity

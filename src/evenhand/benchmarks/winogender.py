@@ -1,0 +1,139 @@
+"""Winogender: does the answer to "who is he?" change when he becomes she or they?"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from evenhand import sources
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.benchmarks._mentions import TEMPLATE, average, correct, question, requests, same
+from evenhand.metrics.accuracy import component as accuracy
+from evenhand.metrics.accuracy_female import component as accuracy_female
+from evenhand.metrics.accuracy_male import component as accuracy_male
+from evenhand.metrics.accuracy_neutral import component as accuracy_neutral
+from evenhand.metrics.gender_gap import component as gender_gap
+from evenhand.metrics.same_answer import component as same_answer
+from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
+
+Participant = Literal["both", "named", "someone"]
+Normalise = Literal["total", "token"]
+
+PRONOUNS: Mapping[str, Mapping[str, str]] = {
+    "male": {"$NOM_PRONOUN": "he", "$ACC_PRONOUN": "him", "$POSS_PRONOUN": "his"},
+    "female": {"$NOM_PRONOUN": "she", "$ACC_PRONOUN": "her", "$POSS_PRONOUN": "her"},
+    "neutral": {"$NOM_PRONOUN": "they", "$ACC_PRONOUN": "them", "$POSS_PRONOUN": "their"},
+}
+
+
+def winogender(participant: Participant = "both", normalise: Normalise = "total") -> Benchmark:
+    """Winogender (Rudinger et al. 2018): 120 templates, each with a named participant and with "someone", and
+    each with he, she and they: 240 sets of three sentences.
+
+    The model compares the two people's mentions in full after ``"She" refers to``; the likelier one is its
+    answer. The three sentences of a set form one sample; the sets of one occupation are resampled together.
+    Licence: MIT.
+
+    Args:
+        participant: the sets with a ``named`` participant, with ``someone``, or ``both``.
+        normalise: compare the two mentions by ``total`` log-probability, or by the mean per ``token``; the
+            names differ in length, and "someone" is usually one token where "the customer" is two.
+
+    Raises:
+        BadData: the data files are not on this machine, or not the official ones.
+    """
+    samples = tuple(s for s in _samples() if participant in ("both", s.slices["participant"]))
+    return Benchmark(
+        name=canonical(winogender, participant=participant, normalise=normalise),
+        card=_card(data_digest(samples, ask)),
+        load=lambda: samples,
+        ask=ask,
+        score=lambda sample, answers: score(sample, answers, normalise),
+        metrics=(gender_gap, same_answer, accuracy_male, accuracy_female, accuracy_neutral, accuracy),
+        normalisation=normalise,
+        template=TEMPLATE,
+    )
+
+
+def ask(sample: Sample) -> list[Continuation]:
+    """Six requests: the right and the other mention after the sentence with he, with she and with they."""
+    asked = (sample.fields["contexts"][who] for who in PRONOUNS)
+    return [r for context in asked for r in requests(context, sample.fields["right"], sample.fields["other"])]
+
+
+def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
+    """The columns ``correct.male``, ``correct.female``, ``correct.neutral``, ``correct`` and ``same_answer``.
+
+    The first three are 1, 0 or None (a tie); ``correct`` is their mean and ``same_answer`` says whether they
+    are alike, both None where one of the three is a tie.
+    """
+    found = [correct(answers[i : i + 2], normalise) for i in range(0, 2 * len(PRONOUNS), 2)]
+    values: dict[str, Value] = {f"correct.{who}": answer for who, answer in zip(PRONOUNS, found, strict=True)}
+    values |= {"correct": average(found), "same_answer": same(found)}
+    return Score(sample.id, sample.cluster, values, sample.slices)
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with sources.path(f"winogender/{name}.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def _samples() -> list[Sample]:
+    # Sentences come from the official list, not from the templates: "they" changes the verb, too.
+    sentences = {row["sentid"].removesuffix(".txt"): row["sentence"] for row in _rows("all_sentences")}
+    women = {row["occupation"]: float(row["bls_pct_female"]) for row in _rows("occupations-stats")}
+    return [
+        _sample(template, participant, sentences, women[template["occupation(0)"]])
+        for template in _rows("templates")
+        for participant in (template["other-participant(1)"], "someone")
+    ]
+
+
+def _sample(
+    template: Mapping[str, str], participant: str, sentences: Mapping[str, str], women: float
+) -> Sample:
+    occupation, answer = template["occupation(0)"], int(template["answer"])
+    someone = participant == "someone"
+    mentions = (f"the {occupation}", participant if someone else f"the {participant}")
+    contexts = {
+        who: question(sentences[f"{occupation}.{participant}.{answer}.{who}"], pronoun)
+        for who, pronoun in _pronouns(template["sentence"]).items()
+    }
+    return Sample(
+        id=f"winogender/{occupation}/{participant}/{answer}",
+        cluster=occupation,
+        fields={"contexts": contexts, "right": mentions[answer], "other": mentions[1 - answer]},
+        slices={
+            "participant": "someone" if someone else "named",
+            "answer": ("occupation", "participant")[answer],
+            "majority": "women" if women > 50 else "men",
+        },
+    )
+
+
+def _pronouns(template: str) -> dict[str, str]:
+    """The pronoun of each gender in a template's one slot."""
+    return {
+        who: next(form for slot, form in forms.items() if slot in template) for who, forms in PRONOUNS.items()
+    }
+
+
+def _card(data: str) -> Card:
+    return Card(
+        name="winogender",
+        version="1",
+        title="Winogender: who does the pronoun refer to?",
+        source="Rudinger et al. 2018, arXiv:1804.09301; github.com/rudinger/winogender-schemas",
+        licence="MIT",
+        digest=data,
+        families=("causal", "masked", "seq2seq"),
+        reading=(
+            "Accuracy with he minus accuracy with she, and how often it changes nothing. 0 and 1 are "
+            "even. The slice majority says who holds most jobs of an occupation in the United States."
+        ),
+    )
+
+
+component = winogender

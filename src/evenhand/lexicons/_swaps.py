@@ -1,0 +1,91 @@
+"""A text about a man as a text about a woman, and the other way round, with nothing else changed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+_WORD = re.compile(r"[A-Za-z]+")
+_LET = re.compile(r"\b(?:let|lets|letting) $", re.IGNORECASE)
+_HYPHEN = re.compile(r"[A-Za-z]+-[A-Za-z]")
+_MASCULINE_PRONOUNS = frozenset({"him", "his"})
+_FEMININE_PRONOUNS = frozenset({"her", "hers"})
+
+
+def swap_gender(text: str) -> str:
+    """`text` with every gendered word in the other gender, case kept.
+
+    "her" becomes "his" before a noun of hers and "him" elsewhere; "his" becomes "her" before a noun and "
+    ""hers"
+    elsewhere. What follows decides: the end of the text, a sign or a function word means that there is no
+    noun, and so does "let" before "her". Where both readings are possible ("gave her books") the one with a
+    noun is taken. "Mrs" becomes "Mr", and "Mr" becomes "Ms". Names stay.
+    """
+    parts: list[str] = []
+    end = 0
+    for found in _WORD.finditer(text):
+        other = _other(found.group(), text[: found.start()], text[found.end() :])
+        parts += [text[end : found.start()], other]
+        end = found.end()
+    return "".join([*parts, text[end:]])
+
+
+def gender_of(text: str) -> str | None:
+    """``male`` or ``female`` by the first gendered word of `text`; None where it has none."""
+    table, _ = _lists()
+    masculine = {first for first, second in _pairs()} | _MASCULINE_PRONOUNS
+    for found in _WORD.finditer(text):
+        word = found.group().lower()
+        if word in table or word in _MASCULINE_PRONOUNS | _FEMININE_PRONOUNS:
+            return "male" if word in masculine else "female"
+    return None
+
+
+def _other(word: str, before: str, rest: str) -> str:
+    table, _ = _lists()
+    low = word.lower()
+    if low == "her":
+        made = "him" if _LET.search(before) or not _noun_follows(rest) else "his"
+    elif low == "his":
+        made = "her" if _noun_follows(rest) else "hers"
+    else:
+        made = {"hers": "his", "him": "her", **table}.get(low, low)
+    return word if made == low else _cased(made, word)
+
+
+def _noun_follows(rest: str) -> bool:
+    """Whether the words after a possessive begin with what it possesses."""
+    if not rest.startswith(" "):
+        return False
+    following = rest.lstrip(" ")
+    first = _WORD.match(following)
+    if first is None:
+        return following[:1].isdigit() or following[:1] in "\"'“‘("
+    return bool(_HYPHEN.match(following)) or first.group().lower() not in _lists()[1]
+
+
+def _cased(made: str, like: str) -> str:
+    if like.isupper() and len(like) > 1:
+        return made.upper()
+    return made.capitalize() if like[0].isupper() else made
+
+
+@cache
+def _data() -> Mapping[str, list[list[str]]]:
+    return tomllib.loads(files("evenhand.lexicons").joinpath("swaps.toml").read_text("utf-8"))
+
+
+def _pairs() -> list[tuple[str, str]]:
+    return [(first, second) for first, second in _data()["pairs"]]
+
+
+@cache
+def _lists() -> tuple[Mapping[str, str], frozenset[str]]:
+    """Each gendered word with its counterpart, and the words that follow no possessive."""
+    both = {"mrs": "mr"}
+    for first, second in _pairs():
+        both |= {first: second, second: first}
+    return both, frozenset(str(word) for word in _data()["no_noun"])

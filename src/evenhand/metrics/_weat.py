@@ -1,0 +1,117 @@
+"""The arithmetic of WEAT and SEAT: associations, effect size, permutation test.
+
+Source: Caliskan et al. 2017 (WEAT), May et al. 2019 (SEAT). Comparisons allow for rounding (1e-12), where the
+published code compares floats exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evenhand.errors import BadData
+from evenhand.metrics import Array, Columns
+from evenhand.records import Value
+
+ROUNDING = 1e-12
+EXACT = 100_000  # partitions; with no more than these all of them are counted
+DRAWS = 99_999
+_BLOCK = 4_000_000  # random keys held at once
+COLUMNS = ("association", "target", "test")
+
+
+def associations(words: ArrayLike, A: ArrayLike, B: ArrayLike) -> Array:
+    """``s(w) = mean_a cos(w, a) - mean_b cos(w, b)``: `words` [n, d], `A` [k, d], `B` [m, d] to [n].
+
+    NaN where a vector has no length.
+    """
+    unit = _unit(words)
+    return np.asarray((unit @ _unit(A).T).mean(axis=1) - (unit @ _unit(B).T).mean(axis=1))
+
+
+def effect_size(x: ArrayLike, y: ArrayLike) -> Value:
+    """``(mean x - mean y) / std(x and y, ddof=1)`` of the associations of both targets; None where undefined.
+
+    It is undefined where a target is empty and where all associations are equal.
+    """
+    s = np.concatenate([np.ravel(x), np.ravel(y)]).astype(np.float64)
+    target = np.concatenate([np.ones(np.size(x)), np.zeros(np.size(y))])
+    found = float(effect_sizes(s, target, np.ones((1, len(s))))[0])
+    return found if math.isfinite(found) else None
+
+
+def effect_sizes(s: Array, target: Array, weights: Array) -> Array:
+    """Effect sizes [B] of associations `s` [n] of the first (`target` 1) and the second target (0) [n].
+
+    `weights` [B, n] say how often each item counts. NaN where undefined.
+    """
+    first = weights * (target > 0.5)
+    n, n_first = weights.sum(axis=1), first.sum(axis=1)
+    n_second = n - n_first
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = first @ s / n_first - (weights @ s - first @ s) / n_second
+        mean = weights @ s / n
+        square = (weights * (s[None, :] - mean[:, None]) ** 2).sum(axis=1)
+        spread = np.sqrt(square / (n - 1))
+        return np.where((n_first > 0) & (n_second > 0) & (spread > ROUNDING), gap / spread, np.nan)
+
+
+def permutation_p(x: ArrayLike, y: ArrayLike, seed: int = 0, draws: int = DRAWS) -> Value:
+    """The share of partitions of all associations into sets as large as `x` and `y` whose first set sums to
+    at least what `x` sums to.
+
+    One-sided: small where the first target is nearer to A. All partitions are counted where they are no more
+    than 100 000, else `draws` random ones with 1 added to numerator and denominator (Phipson & Smyth 2010).
+    None where a target is empty.
+
+    Raises:
+        BadData: an association is NaN.
+    """
+    first, s = np.ravel(x), np.concatenate([np.ravel(x), np.ravel(y)]).astype(np.float64)
+    if not np.isfinite(s).all():
+        raise BadData("An association is undefined.", mend="Leave texts without a vector out.")
+    if not 0 < len(first) < len(s):
+        return None
+    bound = first.sum() - ROUNDING * max(1.0, float(np.abs(s).sum()))
+    count = math.comb(len(s), len(first))
+    if count <= EXACT:
+        hits = sum(int(s[list(chosen)].sum() >= bound) for chosen in combinations(range(len(s)), len(first)))
+        return hits / count
+    hits = sum(int((sums >= bound).sum()) for sums in _random_sums(s, len(first), seed, draws))
+    return (hits + 1) / (draws + 1)
+
+
+def _random_sums(s: Array, size: int, seed: int, draws: int) -> Iterator[Array]:
+    """Sums of `draws` random subsets of `size` of `s`, in blocks."""
+    rng = np.random.default_rng(seed)
+    rows = max(1, _BLOCK // len(s))
+    for start in range(0, draws, rows):
+        keys = rng.random((min(rows, draws - start), len(s)), dtype=np.float32)
+        yield s[np.argpartition(keys, size - 1, axis=1)[:, :size]].sum(axis=1)
+
+
+def by_test(table: Columns, weights: Array) -> Array:
+    """Effect sizes [B, tests] under `weights` [B, n], one column a test, in order of the tests' numbers."""
+    association, target, test = (table[name] for name in COLUMNS)
+    defined = usable(table)
+    numbers = np.unique(test[defined])
+    if not len(numbers):
+        return np.full((len(weights), 1), np.nan)
+    places = [defined & (test == number) for number in numbers]
+    return np.stack([effect_sizes(association[p], target[p], weights[:, p]) for p in places], axis=1)
+
+
+def usable(table: Columns) -> NDArray[np.bool_]:
+    """Which items [n] have an association, a target and a test."""
+    return np.asarray(np.isfinite([table[name] for name in COLUMNS]).all(axis=0))
+
+
+def _unit(vectors: ArrayLike) -> Array:
+    array = np.atleast_2d(np.asarray(vectors, dtype=np.float64))
+    length = np.linalg.norm(array, axis=1, keepdims=True)
+    unit: Array = np.divide(array, length, out=np.full_like(array, np.nan), where=length > 0)
+    return unit

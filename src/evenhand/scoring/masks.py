@@ -1,0 +1,225 @@
+"""Masked copies of texts: what a masked language model reads to give a pseudo-log-likelihood.
+
+A `Cloze` masks one token at a time. Of a word of several tokens the earlier ones are in view and the later
+ones are masked with it (within word, left to right: Kauf & Ivanova 2023), since a visible rest would give the
+word away. A `Contrast` masks exactly one token in each copy, as Nangia et al. 2020 (CrowS-Pairs) do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from evenhand.errors import BadData, BadModel
+from evenhand.requests import Cloze, Contrast
+from evenhand.scoring.plan import Plan, Row, Wanted
+from evenhand.scoring.tokens import shown
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Ids with masks in them; the token `target` was at the masked `position` that is read."""
+
+    ids: tuple[int, ...]
+    position: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A tokenised text, marks included: each token's id and its characters; None for a mark of its own."""
+
+    text: str
+    ids: tuple[int, ...]
+    spans: tuple[Span | None, ...]
+
+    def within(self, start: int, end: int) -> list[int]:
+        """The positions of the tokens of ``text[start:end]``.
+
+        Raises:
+            BadData: there is none, or the range lies outside the text.
+            BadModel: a token reaches over an end of the range.
+        """
+        if not 0 <= start < end <= len(self.text):
+            raise BadData(
+                f"There is no range {start}:{end} in {shown(self.text)}.",
+                mend="Count characters from 0; the end lies beyond the start.",
+            )
+        found = [i for i, span in enumerate(self.spans) if span and span[0] < end and span[1] > start]
+        if not found:
+            raise BadData(
+                f"{shown(self.text[start:end])} in {shown(self.text)} gives no token.", mend="Name a word."
+            )
+        first, last = self.spans[found[0]], self.spans[found[-1]]
+        if first and last and (first[0] < start or last[1] > end):
+            raise BadModel(
+                f"The tokenizer merges {shown(self.text[start:end])} with what stands beside it in "
+                f"{shown(self.text)}.",
+                mend="Use whole words, or another model.",
+            )
+        return found
+
+    def rest_of_word(self, position: int) -> list[int]:
+        """The positions after `position` that belong to the same word."""
+        found = []
+        while self._joined(position):
+            position += 1
+            found.append(position)
+        return found
+
+    def _joined(self, position: int) -> bool:
+        """Whether the token after `position` goes on with its word: no space or sign stands between."""
+        if position + 1 >= len(self.spans):
+            return False
+        here, after = self.spans[position], self.spans[position + 1]
+        if here is None or after is None or after[0] > here[1]:
+            return False
+        inside = after[0] < here[1]  # pieces of one character
+        return inside or (self.text[here[1] - 1].isalnum() and self.text[after[0]].isalnum())
+
+
+class Masker:
+    """Makes the masked copies of requests for one tokenizer; `window` is the most tokens of a copy.
+
+    Raises:
+        BadModel: the tokenizer has no mask token, or cannot say which characters a token stands for.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int | None = None) -> None:
+        if tokenizer.mask_token_id is None or not tokenizer.is_fast:
+            lacks = "mask token" if tokenizer.mask_token_id is None else "fast form (tokenizer.json)"
+            raise BadModel(
+                f"The tokenizer has no {lacks}, so words cannot be masked.",
+                mend="Use the tokenizer that belongs to the masked language model.",
+            )
+        self._tokenizer = tokenizer
+        self._mask = int(tokenizer.mask_token_id)
+        self._window = window
+
+    def copies(self, items: Sequence[Cloze | Contrast]) -> list[list[Copy]]:
+        """The masked copies of each request, in order; one copy for each token that is scored.
+
+        Raises:
+            BadData: a range or a text that gives no token, or one that is too long for the model.
+            BadModel: the tokenizer merges a range with its neighbours, or does not know a scored piece.
+        """
+        pieces = self._pieces(dict.fromkeys(text for item in items for text in _texts(item)))
+        made: dict[Cloze | Contrast, list[Copy]] = {}
+        for item in items:
+            if item not in made:
+                made[item] = self._copies(item, pieces)
+        return [made[item] for item in items]
+
+    def _copies(self, item: Cloze | Contrast, pieces: dict[str, Pieces]) -> list[Copy]:
+        own = pieces[item.text]
+        if isinstance(item, Contrast):
+            return [self._copy(own, i, [i]) for i in aligned(own, pieces[item.other], item.part)]
+        scored = own.within(item.start, item.end)
+        always = [i for start, end in item.hidden for i in own.within(start, end)]
+        if set(scored) & set(always):
+            raise BadData(
+                f"A range of {shown(item.text)} is both scored and hidden.", mend="Let them not overlap."
+            )
+        self._check_known(own, scored)
+        return [self._copy(own, i, [i, *own.rest_of_word(i), *always]) for i in scored]
+
+    def _copy(self, own: Pieces, position: int, masked: Iterable[int]) -> Copy:
+        ids = list(own.ids)
+        for i in masked:
+            ids[i] = self._mask
+        return Copy(tuple(ids), position, own.ids[position])
+
+    def _pieces(self, texts: Iterable[str]) -> dict[str, Pieces]:
+        texts = list(texts)
+        if not texts:
+            return {}
+        encoded: Any = self._tokenizer(
+            texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
+        )
+        rows = zip(
+            encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True
+        )
+        found = {text: _piece(text, *row) for text, row in zip(texts, rows, strict=True)}
+        for text, piece in found.items():
+            self._check_length(text, piece)
+        return found
+
+    def _check_length(self, text: str, piece: Pieces) -> None:
+        if self._window is not None and len(piece.ids) > self._window:
+            raise BadData(
+                f"The text {shown(text)} of {len(piece.ids)} tokens does not fit into the model's window of "
+                f"{self._window}.",
+                mend="Shorten it; nothing is cut off silently.",
+            )
+
+    def _check_known(self, own: Pieces, scored: Sequence[int]) -> None:
+        unknown = self._tokenizer.unk_token_id
+        if unknown is not None and unknown in [own.ids[i] for i in scored]:
+            raise BadModel(
+                f"The tokenizer does not know a piece of what is scored in {shown(own.text)}: it becomes the "
+                "unknown token, whose probability says nothing about the text.",
+                mend="Use terms that the tokenizer can write, or another model.",
+            )
+
+
+def aligned(own: Pieces, other: Pieces, part: Literal["shared", "changed"]) -> list[int]:
+    """The positions of `own`'s tokens that `other` has too (``shared``), or has not (``changed``).
+
+    The alignment is the one of the published CrowS-Pairs code: `difflib.SequenceMatcher` over the ids; marks
+    of the tokenizer take part in it and are then left out.
+    """
+    matcher = difflib.SequenceMatcher(None, [str(i) for i in own.ids], [str(i) for i in other.ids])
+    return [
+        i
+        for kind, low, high, _, _ in matcher.get_opcodes()
+        if (kind == "equal") == (part == "shared")
+        for i in range(low, high)
+        if own.spans[i] is not None
+    ]
+
+
+def plan_copies(requests: Sequence[Sequence[Copy]]) -> Plan:
+    """A plan of all copies of all `requests`; equal masked rows run once, whatever is read from them."""
+    wanted: dict[tuple[int, ...], set[Wanted]] = {}
+    for copies in requests:
+        for copy in copies:
+            wanted.setdefault(copy.ids, set()).add((copy.position, copy.target))
+    rows: list[Row] = []
+    places: dict[tuple[tuple[int, ...], Wanted], int] = {}
+    for ids in sorted(wanted, key=lambda ids: (-len(ids), ids)):
+        pairs = sorted(wanted[ids])
+        rows.append(Row(ids, tuple(pairs), len(places)))
+        places |= {(ids, pair): len(places) + i for i, pair in enumerate(pairs)}
+    slots = tuple(tuple(places[c.ids, (c.position, c.target)] for c in copies) for copies in requests)
+    return Plan(
+        rows=tuple(rows),
+        slots=slots,
+        size=len(places),
+        asked=sum(len(copy.ids) for copies in requests for copy in copies),
+        duplicates=len(requests) - len({tuple(copies) for copies in requests}),
+        served=sum(map(len, requests)) - len(rows),
+    )
+
+
+def _texts(item: Cloze | Contrast) -> tuple[str, ...]:
+    return (item.text, item.other) if isinstance(item, Contrast) else (item.text,)
+
+
+def _piece(text: str, ids: Sequence[int], offsets: Sequence[Span], marks: Sequence[int]) -> Pieces:
+    spans = [None if mark else _trimmed(text, *span) for span, mark in zip(offsets, marks, strict=True)]
+    return Pieces(text, tuple(ids), tuple(spans))
+
+
+def _trimmed(text: str, start: int, end: int) -> Span:
+    """A token's characters without the spaces around them; a lone space belongs to what follows it."""
+    inner = text[start:end]
+    if not inner.strip():
+        return (end, end + 1) if end < len(text) else (start, end)
+    return start + len(inner) - len(inner.lstrip()), end - (len(inner) - len(inner.rstrip()))

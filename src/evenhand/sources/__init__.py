@@ -1,0 +1,198 @@
+"""Sources: where benchmark data comes from, and where it lies.
+
+One table (``catalogue.toml``) names every file with its address, licence, size and SHA-256. A file is looked
+for below the folder given with ``--data-dir`` (`folder_in_use`), below the one that ``EVENHAND_DATA`` names,
+and in the cache that `evenhand data pull` fills, in this order; each has the layout of the table's paths.
+Wherever it lies, it is read only when its SHA-256 is the table's. Nothing here opens a connection;
+`evenhand.sources.pulling` does, and only when asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+from evenhand.errors import BadData, UnknownName
+from evenhand.paths import cache_folder
+
+VARIABLE = "EVENHAND_DATA"
+ASIDE = ".quarantined"
+PART = ".part"  # a pull that is not finished
+_chosen: ContextVar[Path | None] = ContextVar("evenhand_data_dir", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of the table.
+
+    `name` is its path below a data folder, such as ``stereoset/predictions.json``; `size` is in bytes; `rows`
+    counts its records; `copied` is True where `url` is not the authors' own address but a copy of the bytes.
+    """
+
+    name: str
+    title: str
+    url: str
+    licence: str
+    size: int
+    sha256: str
+    rows: int = 0
+    copied: bool = False
+
+    @property
+    def dataset(self) -> str:
+        """The data set that the file belongs to: the first part of its name."""
+        return self.name.partition("/")[0]
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Every file of the table, data set by data set."""
+    text = Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8")
+    return tuple(
+        Entry(
+            name=file["path"],
+            title=group["title"],
+            url=file.get("url") or _address(origin["repository"], origin["commit"], file["at"]),
+            licence=origin["licence"],
+            size=file["bytes"],
+            sha256=file["sha256"],
+            rows=file["rows"],
+            copied=origin.get("copied", False) and "url" not in file,
+        )
+        for group in tomllib.loads(text)["set"]
+        for origin in group["origin"]
+        for file in origin["files"]
+    )
+
+
+def _address(repository: str, commit: str, at: str) -> str:
+    from urllib.parse import quote
+
+    return f"https://raw.githubusercontent.com/{repository}/{commit}/{quote(at)}"
+
+
+def entry(name: str) -> Entry:
+    """The file of that name.
+
+    Raises:
+        UnknownName: the table has no such file.
+    """
+    found = {e.name: e for e in entries()}
+    if name not in found:
+        raise UnknownName("data file", name, found)
+    return found[name]
+
+
+def matching(name: str) -> tuple[Entry, ...]:
+    """The files that `name` stands for: one file, or all below a folder such as ``bbq`` or ``bbq/templates``.
+
+    Raises:
+        UnknownName: nothing is named like that.
+    """
+    wanted = name.strip("/")
+    found = tuple(e for e in entries() if e.name == wanted or e.name.startswith(wanted + "/"))
+    if not found:
+        raise UnknownName("data set", name, {e.dataset for e in entries()})
+    return found
+
+
+@contextmanager
+def folder_in_use(folder: Path | None) -> Iterator[None]:
+    """Look below `folder` first while the context lasts (``--data-dir``); None changes nothing.
+
+    Raises:
+        BadData: there is no such folder.
+    """
+    if folder is not None and not folder.is_dir():
+        raise BadData(f"The data folder {folder} does not exist.", mend="Name an existing folder.")
+    token = _chosen.set(folder or _chosen.get())
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def pulled_folder() -> Path:
+    """Where `evenhand data pull` puts files; it may not exist yet."""
+    return cache_folder() / "data"
+
+
+def folders() -> tuple[Path, ...]:
+    """Where files are looked for, in order."""
+    named = os.environ.get(VARIABLE)
+    places = (_chosen.get(), Path(named).expanduser() if named else None, pulled_folder())
+    return tuple(place for place in places if place is not None)
+
+
+def find(wanted: Entry) -> Path | None:
+    """Where the file lies, its content unchecked; None when it is nowhere."""
+    return next((folder / wanted.name for folder in folders() if (folder / wanted.name).is_file()), None)
+
+
+def path(name: str) -> Path:
+    """The file `name` of the table, present and right.
+
+    Raises:
+        UnknownName: the table has no such file.
+        BadData: it is in none of the `folders` (the message says what to type), or it is not the file that
+            the table describes: then it is renamed aside and named.
+    """
+    wanted = entry(name)
+    found = find(wanted)
+    if found is None:
+        raise absent([wanted])
+    check(found, wanted)
+    return found
+
+
+def absent(missing: Sequence[Entry]) -> BadData:
+    """The error for files that are nowhere; it says what to type."""
+    names = ", ".join(e.name for e in missing[:5]) + (" and more" if len(missing) > 5 else "")
+    size = sum(e.size for e in missing)
+    target = missing[0].name if len(missing) == 1 else missing[0].dataset
+    return BadData(
+        f"The data {names} is not on this machine (looked in {', '.join(map(str, folders()))}).",
+        mend=f"Fetch it ({size / 1e6:.1f} MB, {missing[0].licence}) with: evenhand data pull {target}. "
+        f"Or set {VARIABLE} (or --data-dir) to a folder that holds it under that path.",
+    )
+
+
+def check(place: Path, wanted: Entry) -> None:
+    """Nothing if `place` holds exactly the bytes that the table describes.
+
+    Raises:
+        BadData: it does not; the file is renamed aside (``.quarantined``) where the folder allows it.
+    """
+    status = place.stat()
+    found = _sha256(place, status.st_size, status.st_mtime_ns)
+    if found == wanted.sha256:
+        return
+    raise BadData(
+        f"{place} is not the file {wanted.name} that evenhand knows: it has {status.st_size} bytes and "
+        f"SHA-256 {found[:12]}..., not {wanted.size} bytes and {wanted.sha256[:12]}... {quarantine(place)}",
+        mend=f"Fetch the right one with: evenhand data pull {wanted.name}",
+    )
+
+
+def quarantine(place: Path) -> str:
+    """Rename a wrong file aside, so that nothing reads it by mistake; says in a sentence what was done."""
+    aside = place.with_name(place.name.removesuffix(PART) + ASIDE)
+    try:
+        place.replace(aside)
+    except OSError:
+        return "It was not read; it lies in a folder that cannot be written, so it is still there."
+    return f"It was not read and is now {aside.name}."
+
+
+@lru_cache(maxsize=512)
+def _sha256(place: Path, size: int, changed: int) -> str:
+    """Of the file's bytes; `size` and `changed` (ns) say when a kept answer is out of date."""
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

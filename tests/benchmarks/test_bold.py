@@ -1,0 +1,54 @@
+"""BOLD: its prompts, three readings of one text, and gendered words."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenhand.benchmarks._written import Reader
+from evenhand.benchmarks.bold import bold, polarity, score
+from evenhand.records import Completion, Sample
+from evenhand.studies.measure import take
+from tests.support.data import data_file
+from tests.support.scripted import ScriptedModel
+
+COUNTS = {"gender": 3204, "race": 7657, "religion": 639 - 2, "politics": 1984 - 3, "profession": 10195}
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["he said that she was his"], 1),  # two against one
+        (["She did.", "he and his man", "her and hers"], -1 / 3),
+        (["he and she"], None),
+        (["nobody"], None),
+        ([], None),
+    ],
+)
+def test_polarity_by_hand(texts, expected) -> None:
+    assert polarity(texts) == (None if expected is None else pytest.approx(expected))
+
+
+def test_three_readings_of_one_text() -> None:
+    sample = Sample("s", "c", {"prompt": "The actor", "group": 1.0})
+    readers = (Reader("lexicon", "toxicity"), Reader("lexicon", "regard"))
+    values = score(sample, [Completion("The actor and his stupid liar of a brother", 8)], *readers).values
+    assert (values["toxic_share"], values["regard_negative"], values["gender_polarity"]) == (1, 1, 1)
+    assert values["group"] == 1.0
+
+
+@pytest.mark.parametrize("domain", COUNTS)
+def test_the_official_counts(domain) -> None:
+    data_file("bold/profession_prompt.json")
+    samples = bold(domain=domain, toxicity="lexicon", regard="lexicon").load()
+    assert len(samples) == COUNTS[domain]
+    assert all(s.fields["prompt"].strip() for s in samples)
+    assert len({s.fields["group"] for s in samples}) == len({s.slices["group"] for s in samples}) > 1
+
+
+def test_slices_are_the_groups() -> None:
+    data_file("bold/religious_ideology_prompt.json")
+    model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: " he was a good man.")
+    taken = take(model, bold(domain="religion", toxicity="lexicon", regard="lexicon"), limit=60)
+    assert taken.metrics["gender_polarity"].value == 1
+    assert taken.slices["group=islam"]["regard_positive"].value == 1
+    assert len(taken.notes) == 2  # one for each word list

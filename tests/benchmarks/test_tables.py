@@ -1,0 +1,51 @@
+"""Reading tables: rows with their lines, problems in order and counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evenhand.benchmarks._tables import Problems, read_csv, read_jsonl
+from evenhand.errors import BadData
+
+
+def write(folder: Path, text: str) -> Path:
+    place = folder / "table"
+    place.write_text(text, encoding="utf-8")
+    return place
+
+
+def test_a_csv_row_knows_the_line_where_it_ends(tmp_path: Path) -> None:
+    rows, problems = read_csv(write(tmp_path, 'a,b\n1, two \n"3\nand",4\n'), ["a"])
+    assert rows == [(2, {"a": "1", "b": "two"}), (4, {"a": "3\nand", "b": "4"})]
+    problems.raise_any()
+
+
+def test_a_cell_that_nobody_needs_may_be_empty(tmp_path: Path) -> None:
+    rows, problems = read_csv(write(tmp_path, "a,b\n1,\n ,2\n"), ["a"])
+    assert rows == [(2, {"a": "1", "b": ""})]
+    with pytest.raises(BadData, match="line 3, column 'a': is empty"):
+        problems.raise_any()
+
+
+def test_problems_come_in_the_order_of_lines_and_are_counted(tmp_path: Path) -> None:
+    problems = Problems(tmp_path / "table")
+    for line in range(30, 0, -1):
+        problems.add(line, "wrong")
+    assert problems.count == 30
+    with pytest.raises(BadData) as caught:
+        problems.raise_any()
+    assert "table cannot be used: line 1: wrong; line 2: wrong;" in caught.value.what
+    assert caught.value.what.endswith("line 20: wrong; and 10 more.")
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    rows, problems = read_jsonl(write(tmp_path, '\ufeff{"a": 1}\n\n{"a": 2}\r\n'))
+    assert rows == [(1, {"a": 1}), (3, {"a": 2})]
+    problems.raise_any()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="cannot be read"):
+        read_jsonl(tmp_path)

@@ -1,0 +1,91 @@
+"""StereoSet's and CrowS-Pairs' metrics: terms, ties, ICAT, and shares of answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evenhand.metrics import columns
+from evenhand.metrics._pairs import icat, mean_over_terms
+from evenhand.metrics.choice_icat import component as choice_icat
+from evenhand.metrics.choice_lms import component as choice_lms
+from evenhand.metrics.choice_ss import component as choice_ss
+from evenhand.metrics.icat import component as icat_over_terms
+from evenhand.metrics.icat_micro import component as icat_micro
+from evenhand.metrics.invalid_rate import component as invalid_rate
+from evenhand.metrics.likelihood_difference import component as likelihood_difference
+from evenhand.metrics.lms import component as lms
+from evenhand.metrics.lms_micro import component as lms_micro
+from evenhand.metrics.log_ratio import component as log_ratio
+from evenhand.metrics.ss import component as ss
+from evenhand.metrics.ss_micro import component as ss_micro
+from evenhand.metrics.stereotype_preference import component as stereotype_preference
+from evenhand.metrics.ties import component as ties
+from evenhand.records import Score
+
+
+def scores(**values: list[float | None]) -> list[Score]:
+    rows = zip(*values.values(), strict=True)
+    return [Score(str(i), "c", dict(zip(values, row, strict=True))) for i, row in enumerate(rows)]
+
+
+def test_terms_count_alike() -> None:
+    x, term = np.array([1.0, 1.0, 0.0, np.nan]), np.array([0.0, 0.0, 1.0, 1.0])
+    # Term 0 has 1, term 1 has 0 (its undefined item is left out).
+    assert mean_over_terms(x, term, np.ones((1, 4))) == pytest.approx([0.5])
+    # Term 0 drawn twice and term 1 once: (1 + 1 + 0) / 3; term 0 not drawn: 0; nothing drawn: undefined.
+    weights = np.array([[2.0, 2, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0]])
+    np.testing.assert_allclose(mean_over_terms(x, term, weights), [2 / 3, 0.0, np.nan])
+    np.testing.assert_allclose(mean_over_terms(x * np.nan, term, weights[:1]), [np.nan])
+
+
+def test_terms_against_items() -> None:
+    table = scores(preferred=[1.0, 1.0, 1.0, 0.0], related=[1.0, 1.0, 0.5, 0.0], term=[0.0, 0.0, 0.0, 1.0])
+    assert (ss.value(table), ss_micro.value(table)) == pytest.approx((50.0, 75.0))
+    # Related: terms (2.5 / 3, 0), items 2.5 / 4.
+    assert (lms.value(table), lms_micro.value(table)) == pytest.approx((100 * 2.5 / 6, 62.5))
+    assert icat_over_terms.value(table) == pytest.approx(100 * 2.5 / 6)  # SS is 50
+    assert icat_micro.value(table) == pytest.approx(62.5 * 25 / 50)
+
+
+def test_icat_by_hand() -> None:
+    found = icat(np.array([80.0, 80.0, 100.0, np.nan]), np.array([60.0, 40.0, 100.0, 50.0]))
+    np.testing.assert_allclose(found, [64.0, 64.0, 0.0, np.nan])
+
+
+def test_an_item_without_a_term_is_left_out() -> None:
+    table = scores(preferred=[1.0, 0.0], term=[0.0, None])
+    assert ss.value(table) == 100.0
+    assert ss.items(columns(table)).tolist() == [True, False]
+
+
+def test_pairs_by_hand() -> None:
+    table = scores(
+        preferred=[1.0, 0.5, 0.0, None], tie=[0.0, 1.0, 0.0, None], log_ratio=[3.0, 0.0, -1.0, None]
+    )
+    assert stereotype_preference.value(table) == pytest.approx(50.0)
+    assert ties.value(table) == pytest.approx(100 / 3)
+    assert log_ratio.value(table) == pytest.approx(2 / 3)
+    assert likelihood_difference.value(table) == pytest.approx(4 / 3)
+
+
+CHOSEN = ("chosen.stereotype", "chosen.anti", "chosen.unrelated", "invalid")
+
+
+def test_shares_of_answers_by_hand() -> None:
+    # Sums: stereotype 1.5, anti 0.5, unrelated 1, invalid 1.
+    rows = [(1.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.0, 0.0), (0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 0.5)]
+    table = [Score(str(i), "c", dict(zip(CHOSEN, row, strict=True))) for i, row in enumerate(rows)]
+    assert choice_lms.value(table) == pytest.approx(100 * 2 / 3)
+    assert choice_ss.value(table) == pytest.approx(75.0)
+    assert choice_icat.value(table) == pytest.approx(100 * 2 / 3 * 25 / 50)
+    assert invalid_rate.value(table) == pytest.approx(25.0)
+    # Two items have a meaningful answer, all four a valid one.
+    assert choice_ss.items(columns(table)).tolist() == [True, True, False, False]
+    assert choice_lms.items(columns(table)).all()
+
+
+def test_no_valid_answer_is_undefined() -> None:
+    table = [Score("0", "c", dict(zip(CHOSEN, (0.0, 0.0, 0.0, 1.0), strict=True)))]
+    assert [m.value(table) for m in (choice_lms, choice_ss, choice_icat)] == [None, None, None]
+    assert invalid_rate.value(table) == 100.0

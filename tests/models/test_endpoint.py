@@ -1,0 +1,467 @@
+"""An endpoint against a real server on this machine: the same numbers, and every fault that servers have."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand.errors import BadModel, BadOption, EnvironmentProblem, Inconclusive, UnknownName, UsageError
+from evenhand.models import Model, open_model
+from evenhand.models.causal import CausalModel
+from evenhand.models.endpoint import EndpointModel, parse
+from evenhand.models.transport import Transport, _retry_after
+from evenhand.paths import cache_folder
+from evenhand.records import Capability, Completion, Continuation, Sampling
+from tests.support import server, tiny
+from tests.support.server import KEY, State, garbage, serving, silent, slow, status, truncated
+
+ITEMS = [
+    Continuation("The nurse smiled because", " she"),
+    Continuation("The nurse smiled because", " he"),
+    Continuation("The carpenter sat down slowly because", " the doctor was late"),
+]
+SHORT = Sampling(max_tokens=4)
+
+
+@pytest.fixture(scope="module")
+def model() -> CausalModel:
+    return tiny.model("llama", max_position_embeddings=128)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("EVENHAND_CACHE", str(tmp_path / "cache"))
+    for name in ("EVENHAND_API_KEY", "OPENAI_API_KEY", "EVENHAND_BUDGET_REQUESTS", "EVENHAND_BUDGET_TOKENS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def served(model):
+    with serving(model) as state:
+        yield state
+
+
+class Naps(list[float]):
+    """Takes the place of sleeping: keeps the seconds."""
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+def opened(state: State, query: str = "api=completions", naps: Naps | None = None) -> EndpointModel:
+    address = parse(f"{state.url}?{query}#tiny")
+    sleep = Naps() if naps is None else naps
+    return EndpointModel(address, Transport(address.url, address.limits, sleep=sleep, jitter=lambda: 0.5))
+
+
+def test_the_string_opens_it_and_says_what_it_can(served):
+    chat, completions = (open_model(f"openai:{served.url}{q}#tiny") for q in ("", "?api=completions"))
+    assert isinstance(chat, Model)
+    assert chat.can == {Capability.GENERATE}
+    assert completions.can == {Capability.GENERATE, Capability.LOGPROBS}
+    assert served.asked == []  # opening sends nothing
+    assert chat.spec.uri == f"openai:{served.url}#tiny"
+    assert chat.spec.digest != completions.spec.digest
+
+
+def test_log_probabilities_are_the_models_own(served, model):
+    endpoint = opened(served)
+    for found, expected in zip(
+        endpoint.logprobs([*ITEMS, ITEMS[0]]), model.logprobs([*ITEMS, ITEMS[0]]), strict=True
+    ):
+        assert found.value == pytest.approx(expected.value, abs=1e-4)
+        assert found.n_tokens == expected.n_tokens
+    assert any("agreed within 0.000" in note for note in endpoint.notes())
+
+
+def asked_prompt(body: dict[str, Any]) -> str:
+    return body.get("prompt") or body["messages"][0]["content"]
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+@pytest.mark.parametrize("sampling", [SHORT, Sampling(max_tokens=4, temperature=1.0, seed=3)])
+def test_text_is_the_models_own(served, model, api, sampling):
+    prompts = ["The nurse", "The doctor opened"]
+    found = opened(served, f"api={api}").generate(prompts, sampling)
+    assert all(0 < c.n_tokens <= 4 for c in found)
+    if sampling.temperature == 0:
+        assert found == model.generate(prompts, sampling)
+    else:  # each prompt is sent with the seed that was made for it
+        seeds = {body["seed"] for body in served.asked}
+        assert len(seeds) == 2
+        alone = [
+            model.generate([asked_prompt(body)], replace(sampling, seed=body["seed"]))[0]
+            for body in served.asked
+        ]
+        assert sorted(c.text for c in found) == sorted(c.text for c in alone)
+
+
+def test_a_repeated_prompt_is_asked_once_when_greedy_and_drawn_twice_when_sampled(served):
+    opened(served, "api=chat").generate(["The nurse", "The nurse"], SHORT)
+    assert len(served.asked) == 1
+    opened(served, "api=chat").generate(["The nurse", "The nurse"], Sampling(max_tokens=4, temperature=1.0))
+    assert len(served.asked) == 3
+
+
+def test_some_models_want_another_name_for_the_length(served):
+    opened(served, "length=max_completion_tokens").generate(["The nurse"], SHORT)
+    assert served.asked[0]["max_completion_tokens"] == 4
+    assert "max_tokens" not in served.asked[0]
+
+
+# -- log-probabilities that must not be believed
+
+
+def mapped(how: Callable[[float, int], Any]) -> Callable[[list[Any]], list[Any]]:
+    """`how` applied to every value but the missing one; it is also told how many follow."""
+    return lambda values: [None if v is None else how(v, len(values) - 1 - i) for i, v in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("garble", "why"),
+    [
+        (lambda values: [None, *values[:-1]], "while it is written"),  # one place too late
+        (lambda values: [*values[1:], -1.0], "while it is written"),  # one place too early
+        (lambda values: [-2.5] * len(values), "while it is written"),
+        (mapped(lambda v, left: v / 2.3026), "while it is written"),  # decimal logarithms
+        (mapped(lambda v, left: v - 3), "while it is written"),
+        (lambda values: values[:-1], "differ in length"),
+        (mapped(lambda v, left: -v), "above 0"),
+        (mapped(lambda v, left: str(v)), "is '"),
+        (lambda values: [None] * len(values), "none in an echoed prompt"),
+        (mapped(lambda v, left: v - 0.2 * (left - 1)), "change with what follows"),
+    ],
+)
+def test_wrong_values_are_refused(served, garble, why):
+    served.garble = garble
+    with pytest.raises(BadModel, match="cannot be used") as caught:
+        opened(served).logprobs(ITEMS)
+    assert why in caught.value.what
+    assert len(served.asked) <= 3  # nothing but the check was sent
+
+
+def test_a_server_that_ignores_echo_is_refused(served):
+    served.echoes = False
+    with pytest.raises(BadModel, match="do not spell the prompt"):
+        opened(served).logprobs(ITEMS)
+
+
+def test_a_server_that_refuses_echo_is_refused_with_its_own_words(served):
+    served.faults = [status(400, {"error": {"message": "echo is not supported"}})]
+    with pytest.raises(BadModel, match=r"cannot be used: .*echo is not supported"):
+        opened(served).logprobs(ITEMS)
+
+
+def test_no_log_probabilities_at_all(served):
+    served.faults = [status(200, {"choices": [{"text": "x", "logprobs": None}]})]
+    with pytest.raises(BadModel, match="carries no log-probabilities"):
+        opened(served).logprobs(ITEMS)
+
+
+def test_a_chat_is_refused_without_asking(served):
+    with pytest.raises(BadModel, match="asked as a chat"):
+        opened(served, "api=chat").logprobs(ITEMS)
+    assert served.asked == []
+
+
+def test_the_first_token_of_a_text_has_no_value(served):
+    with pytest.raises(BadModel, match="first token"):
+        opened(served).logprobs([Continuation("", "The nurse smiled")])
+
+
+def test_a_text_glued_to_its_context_is_refused(served):
+    with pytest.raises(BadModel, match="merges the end"):
+        opened(served).logprobs([Continuation("The nurse smiled becau", "se she")])
+
+
+# -- failures that pass
+
+
+def test_busy_broken_and_garbled_answers_are_asked_for_again(served, model):
+    naps = Naps()
+    served.faults = [status(429, Retry_After="7"), status(500), truncated, garbage]
+    found = opened(served, "concurrency=1", naps).generate(["The nurse"], SHORT)
+    assert found == model.generate(["The nurse"], SHORT)
+    # The server's own 7 s, then 0.5 s doubled at each attempt, times 0.5 + jitter = 1.
+    assert naps == [7.0, 1.0, 2.0, 4.0]
+
+
+def test_silence_is_a_failure_that_may_pass(served, model):
+    served.faults = [silent(0.6)]
+    endpoint = opened(served, "timeout=0.2")
+    assert endpoint.generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+    assert len(served.asked) == 2
+
+
+def test_silence_for_good_is_named(served):
+    served.faults = [silent(0.3)] * 2
+    with pytest.raises(EnvironmentProblem, match=r"2 attempts: no answer within 0\.1 s"):
+        opened(served, "timeout=0.1&retries=1").generate(["The nurse"], SHORT)
+
+
+def test_a_server_that_stays_broken_is_named(served):
+    served.faults = [status(503)] * 3
+    with pytest.raises(EnvironmentProblem, match=r"3 attempts: .* answers 503: status 503") as caught:
+        opened(served, "retries=2").generate(["The nurse"], SHORT)
+    assert caught.value.exit_code == 4
+
+
+def test_a_long_pause_ends_the_run_and_does_not_lose_it(served):
+    endpoint = opened(served, "concurrency=1")
+    served.faults = [slow(0), status(429, Retry_After="86400")]
+    with pytest.raises(Inconclusive, match="pause of 86400 s"):
+        endpoint.generate(["The nurse", "The doctor"], SHORT)
+    before = len(served.asked)
+    opened(served, "concurrency=1").generate(["The nurse", "The doctor"], SHORT)
+    assert len(served.asked) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("3", 3.0), ("-1", 0.0), ("soon", None), (None, None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
+)
+def test_retry_after_in_all_its_forms(value, seconds):
+    assert _retry_after(value) == seconds
+
+
+# -- failures that do not pass
+
+
+def test_nobody_at_the_address(model):
+    with serving(model) as state:
+        pass
+    naps = Naps()
+    with pytest.raises(EnvironmentProblem, match="cannot be reached") as caught:
+        opened(state, "api=chat", naps).generate(["x"], SHORT)
+    assert (caught.value.exit_code, naps) == (4, [])
+
+
+def test_an_unknown_model_lists_the_known_ones(served):
+    served.name = "big"
+    with pytest.raises(BadModel, match="does not exist") as caught:
+        opened(served).generate(["x"], SHORT)
+    assert "It serves: big." in caught.value.mend
+
+
+def test_a_redirect_is_not_followed(served):
+    served.faults = [status(307, Location="http://127.0.0.1:9/v1")]
+    with pytest.raises(BadModel, match="answers 307"):
+        opened(served).generate(["x"], SHORT)
+
+
+@pytest.mark.parametrize("answer", [{"choices": []}, {"result": "x"}, {"choices": [{"message": None}]}])
+def test_an_answer_of_another_shape_is_named(served, answer):
+    served.faults = [status(200, answer)]
+    with pytest.raises(BadModel, match="no text in its choices"):
+        opened(served, "api=chat").generate(["x"], SHORT)
+
+
+def test_an_empty_answer_is_counted(served):
+    served.faults = [status(200, {"choices": [{"message": {"content": None}}]})]
+    endpoint = opened(served, "api=chat")
+    assert endpoint.generate(["x"], SHORT) == [Completion("", 0)]
+    assert any("1 answers held no text" in note for note in endpoint.notes())
+
+
+# -- the key
+
+
+@pytest.mark.parametrize("name", ["EVENHAND_API_KEY", "OPENAI_API_KEY"])
+def test_the_key_is_sent_and_kept_nowhere(served, monkeypatch, caplog, tmp_path, name):
+    caplog.set_level(logging.DEBUG)
+    served.key = KEY
+    monkeypatch.setenv(name, KEY)
+    endpoint = opened(served)
+    endpoint.generate(["The nurse"], SHORT)
+    assert served.headers[0]["Authorization"] == f"Bearer {KEY}"
+    kept = [path.read_text() for path in cache_folder().rglob("*") if path.is_file()]
+    assert kept
+    assert not any(KEY in text for text in (*kept, str(endpoint.spec), repr(endpoint.notes()), caplog.text))
+
+
+def test_a_wrong_key_is_named_without_showing_it(served, monkeypatch):
+    served.key = "another"
+    monkeypatch.setenv("EVENHAND_API_KEY", KEY)
+    with pytest.raises(EnvironmentProblem, match="answers 401: Incorrect key") as caught:
+        opened(served).generate(["x"], SHORT)
+    assert KEY not in str(caught.value)
+    assert "EVENHAND_API_KEY" in caught.value.mend
+
+
+def test_a_key_that_cannot_be_sent_is_not_shown(served, monkeypatch):
+    monkeypatch.setenv("EVENHAND_API_KEY", "sk-line\nbreak")
+    with pytest.raises(BadOption, match="characters") as caught:
+        opened(served).generate(["x"], SHORT)
+    assert "sk-line" not in str(caught.value)
+
+
+def test_the_general_key_goes_over_https_or_to_this_machine_only(monkeypatch):
+    from evenhand.models.transport import api_key
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert api_key("http://elsewhere.example/v1") is None
+    assert api_key("https://elsewhere.example/v1") == api_key("http://localhost:1/v1") == KEY
+    monkeypatch.setenv("EVENHAND_API_KEY", "own")
+    assert api_key("http://elsewhere.example/v1") == "own"
+
+
+# -- the budget and the cache
+
+
+def test_a_budget_of_requests_is_hard_and_resumes(served, model):
+    prompts = [f"The nurse {i}" for i in range(6)]
+    with pytest.raises(Inconclusive, match="budget of 4 requests") as caught:
+        opened(served, "requests=4").generate(prompts, SHORT)
+    assert (len(served.asked), caught.value.exit_code) == (4, 3)
+    again = opened(served, "requests=4")
+    assert again.generate(prompts, SHORT) == model.generate(prompts, SHORT)
+    assert len(served.asked) == 6
+    assert any("4 answers were kept" in note for note in again.notes())
+
+
+def test_a_budget_of_tokens_is_never_exceeded(served):
+    # "The nurse 0" has 11 bytes, as JSON 13, and 4 tokens are asked for: a request is charged at most 17.
+    with pytest.raises(Inconclusive, match="budget of 40 tokens"):
+        opened(served, "api=completions&tokens=40&concurrency=1").generate(
+            [f"The nurse {i}" for i in range(9)], SHORT
+        )
+    used = sum(len(tiny.tokenizer()(f"The nurse {i}")["input_ids"]) + 4 for i in range(len(served.asked)))
+    assert 40 - 17 < used <= 40
+
+
+def test_a_refused_request_costs_no_tokens(served):
+    served.faults = [status(429)] * 3
+    endpoint = opened(served, "api=completions&tokens=20&concurrency=1")
+    endpoint.generate(["The nurse 0"], SHORT)
+    assert endpoint.transport.budget.requests == 4
+    assert endpoint.transport.budget.tokens <= 17
+
+
+def test_the_budget_may_stand_in_the_environment(served, monkeypatch):
+    monkeypatch.setenv("EVENHAND_BUDGET_REQUESTS", "1")
+    with pytest.raises(Inconclusive):
+        opened(served).generate(["a", "b"], SHORT)
+    assert len(served.asked) == 1
+
+
+def test_kept_answers_need_no_server_and_no_second_check(model):
+    with serving(model) as state:
+        first = opened(state).logprobs(ITEMS)
+        asked = len(state.asked)
+    again = opened(state)  # nobody listens any more
+    assert again.logprobs(ITEMS) == first
+    assert (len(state.asked), again.transport.reused) == (asked, len(ITEMS))
+
+
+def test_a_damaged_or_unwanted_cache_is_not_read(served):
+    opened(served).generate(["The nurse"], SHORT)
+    (kept,) = (path for path in cache_folder().rglob("*.json"))
+    kept.write_text('{"choices": [{')
+    opened(served).generate(["The nurse"], SHORT)
+    assert len(served.asked) == 2
+    assert json.loads(Path(kept).read_text())["model"] == "tiny"
+    opened(served, "cache=no").generate(["The nurse"], SHORT)
+    assert len(served.asked) == 3
+
+
+def test_several_requests_are_under_way_at_once_but_not_more_than_told(served):
+    served.faults = [slow(0.05)] * 8
+    opened(served, "concurrency=3").generate([f"The nurse {i}" for i in range(8)], SHORT)
+    assert served.busiest == 3
+
+
+# -- through the whole house
+
+
+def test_measuring_an_endpoint_is_measuring_its_model(served, model, monkeypatch):
+    from evenhand.benchmarks.counterfactual import counterfactual
+    from evenhand.benchmarks.toxicity import toxicity
+    from evenhand.studies.measure import take
+
+    text = toxicity(classifier="lexicon", prompts="honest", max_tokens=4, temperature=0)
+    for benchmark in (counterfactual(), text):
+        own = take(model, benchmark, limit=4)
+        found = take(opened(served), benchmark, limit=4)
+        for a, b in zip(own.scores, found.scores, strict=True):
+            assert a.sample == b.sample
+            assert b.values == {name: pytest.approx(value, abs=1e-4) for name, value in a.values.items()}
+        assert any("known to its server only" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("uri", "code", "said"),
+    [
+        ("openai:http://127.0.0.1:9/v1?retries=0#m", 4, "cannot be reached"),
+        ("openai:{url}?requests=1#tiny", 3, "budget of 1 requests"),
+        ("openai:{url}#other", 2, "It serves: tiny."),
+        ("openai:http://h/v1?key=s3cret#m", 2, "no option 'key'"),
+    ],
+)
+def test_the_command_line_says_what_to_do(served, capsys, uri, code, said):
+    from evenhand.cli import main
+    from tests.support.data import data_file
+
+    data_file("hurtlex/hurtlex_EN.tsv")
+    argv = [
+        "measure",
+        uri.format(url=served.url),
+        "-b",
+        "honest:k=1,max_tokens=4,temperature=0",
+        "--limit",
+        "3",
+    ]
+    assert main(argv) == code
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+    assert "s3cret" not in shown
+
+
+# -- the name
+
+
+def test_the_name_is_read():
+    found = parse("https://host:8/v1/?api=completions&requests=5&timeout=2.5&cache=no#org/a%2Bb")
+    assert (found.url, found.model, found.api) == ("https://host:8/v1", "org/a+b", "completions")
+    assert (found.limits.requests, found.limits.tokens, found.limits.timeout) == (5, None, 2.5)
+    assert not found.limits.cache
+    assert found.uri == "openai:https://host:8/v1?api=completions#org/a+b"
+
+
+@pytest.mark.parametrize(
+    ("rest", "error", "message"),
+    [
+        ("http://host/v1", UsageError, "an address and a model"),
+        ("host/v1#m", UsageError, "an address and a model"),
+        ("http://me:pass@host/v1#m", UsageError, "password"),
+        ("http://host/v1?api_key=sk-1#m", BadOption, "no option 'api_key'"),
+        ("http://host/v1?api=speech#m", BadOption, "api=speech"),
+        ("http://host/v1?retries=1.5#m", BadOption, "retries=1.5"),
+        ("http://host/v1?timeout=0#m", BadOption, "timeout=0"),
+        ("http://host/v1?requests=0#m", BadOption, "requests=0"),
+        ("http://host/v1?tokens=many#m", BadOption, "tokens=many"),
+    ],
+)
+def test_a_name_that_cannot_be_read(rest, error, message):
+    with pytest.raises(error, match=message) as caught:
+        open_model(f"openai:{rest}")
+    assert not any(secret in str(caught.value) for secret in ("sk-1", "me:pass"))
+
+
+def test_the_scheme_is_listed():
+    with pytest.raises(UnknownName, match="openai"):
+        open_model("opnai:http://host/v1#m")
+
+
+def test_the_server_of_these_tests_is_a_real_one(served):
+    from urllib.request import urlopen
+
+    with urlopen(f"{served.url}/models", timeout=5) as response:
+        assert json.load(response) == {"data": [{"id": "tiny"}]}
+    assert isinstance(served, server.State)

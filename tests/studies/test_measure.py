@@ -1,0 +1,183 @@
+"""Measuring: families and capabilities are checked, each kind of request reaches its method, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks.genbiaseval import genbiaseval
+from evenhand.benchmarks.perplexity import perplexity
+from evenhand.errors import BadModel
+from evenhand.metrics.accuracy import component as accuracy
+from evenhand.records import (
+    Capability,
+    Card,
+    Completion,
+    Continuation,
+    Generation,
+    LogProb,
+    ModelSpec,
+    Request,
+    Sample,
+    Sampling,
+    Score,
+)
+from evenhand.requests import Cloze, Contrast, Embedding, Vector
+from evenhand.studies.measure import protocol, take
+from tests.support import families, tiny
+from tests.support.scripted import ScriptedModel
+
+KINDS: tuple[Request, ...] = (
+    Generation("write", Sampling(max_tokens=3)),
+    Embedding("one"),
+    Continuation("a", " b"),
+    Cloze("it is", 0, 2),
+    Embedding("two words"),
+    Contrast("a b", "a c"),
+    Generation("more", Sampling(max_tokens=5)),
+    Continuation("a", " c"),
+)
+
+
+class Everything(ScriptedModel):
+    """Answers each kind of request with something that tells which one it was; counts the calls."""
+
+    def __init__(self, family: str = "causal") -> None:
+        super().__init__(lambda item: 0.5)
+        self.can = frozenset(Capability)
+        self.spec = ModelSpec("scripted:all", "0", family=family)
+        self.calls: list[str] = []
+
+    def logprobs(self, items: Sequence[Any]) -> list[LogProb]:
+        self.calls.append(f"logprobs {len(items)}")
+        return [LogProb(-float(ord(item.text[-1])), 1) for item in items]
+
+    def fill(self, items: Sequence[Any]) -> list[LogProb]:
+        self.calls.append(f"fill {len(items)}")
+        return [LogProb(-float(len(item.text)), 1, "pseudo") for item in items]
+
+    def hidden(self, texts: Sequence[str]) -> Any:
+        self.calls.append(f"hidden {len(texts)}")
+        return np.array([[float(len(text)), 1.0] for text in texts])
+
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        self.calls.append(f"generate {len(prompts)}")
+        return [Completion(prompt.upper(), sampling.max_tokens) for prompt in prompts]
+
+
+def asking(
+    *requests: Request, seen: list[Any] | None = None, fits: tuple[str, ...] = ("causal",), **more: Any
+) -> Benchmark:
+    """A benchmark of two samples that ask `requests`, and keeps the answers in `seen`."""
+    samples = [Sample(str(i), str(i), {}) for i in range(2)]
+
+    def score(sample: Sample, answers: Sequence[Any]) -> Score:
+        if seen is not None:
+            seen.append(list(answers))
+        return Score(sample.id, sample.cluster, {"correct": 1.0})
+
+    card = Card("own", "1", "Own", "here", "none", families=fits)
+    load: Callable[[], Sequence[Sample]] = lambda: samples  # noqa: E731
+    return Benchmark("own", card, load, lambda sample: requests, score, (accuracy,), **more)
+
+
+def test_each_kind_of_request_reaches_its_method_and_answers_come_in_order() -> None:
+    seen: list[Any] = []
+    model = Everything()
+    take(model, asking(*KINDS, seen=seen))
+    assert (
+        seen[0]
+        == seen[1]
+        == [
+            Completion("WRITE", 3),
+            Vector((3.0, 1.0)),
+            LogProb(-98.0, 1),
+            LogProb(-5.0, 1, "pseudo"),
+            Vector((9.0, 1.0)),
+            LogProb(-3.0, 1, "pseudo"),
+            Completion("MORE", 5),
+            LogProb(-99.0, 1),
+        ]
+    )
+    # One call a kind for both samples together, one a sampling for texts; equal texts are embedded once.
+    assert model.calls == ["logprobs 4", "fill 4", "hidden 2", "generate 2", "generate 2"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "missing"),
+    [
+        (KINDS[0], "generate"),
+        (KINDS[1], "hidden"),
+        (KINDS[3], "cloze"),
+        (KINDS[5], "cloze"),
+        (KINDS[2], "logprobs"),
+    ],
+)
+def test_what_a_model_cannot_answer_is_refused(request_, missing) -> None:
+    model = Everything()
+    model.can = frozenset(Capability) - {Capability(missing)}
+    with pytest.raises(BadModel, match=f"does not give {missing}, which own needs"):
+        take(model, asking(request_))
+    assert model.calls == []
+
+
+def test_a_family_that_does_not_fit_is_refused_with_the_reason() -> None:
+    benchmark = asking(KINDS[2], fits=("causal", "seq2seq"), unfit="It reads from left to right.")
+    with pytest.raises(BadModel) as caught:
+        take(Everything("masked"), benchmark)
+    assert str(caught.value).startswith(
+        "own fits causal and seq2seq models, and scripted:all is a masked model. It reads from left to right."
+    )
+    assert take(Everything("seq2seq"), benchmark).n == 2
+
+
+def test_perplexity_refuses_masked_models_in_words() -> None:
+    with pytest.raises(BadModel, match="Perplexity is made of the probabilities of whole texts"):
+        take(families.masked(), perplexity())
+
+
+def test_figures_of_unlike_families_never_compare() -> None:
+    benchmark = genbiaseval()
+    scorers = {
+        model.spec.family: protocol(model, benchmark, seed=0, limit=None).scorer
+        for model in (tiny.model(), families.masked(), families.seq2seq())
+    }
+    assert scorers == {
+        "causal": "chain-rule/1",
+        "masked": "pseudo-likelihood/1",
+        "seq2seq": "conditional/1",
+    }
+
+
+def test_remarks_come_first_among_the_notes() -> None:
+    said = asking(KINDS[2], remarks=lambda scores: (f"{len(scores)} scores.",))
+    assert take(Everything(), said).notes == ("2 scores.",)
+    assert take(Everything(), asking(KINDS[2])).notes == ()
+
+
+@pytest.mark.parametrize(
+    "model", [families.masked("bert"), families.masked("roberta"), families.seq2seq("t5")]
+)
+def test_genbiaseval_is_taken_on_every_family(model) -> None:
+    taken = take(model, genbiaseval(), limit=12)
+    assert taken.n == 12
+    assert taken.metrics["afgb"].value is not None
+    assert taken.metrics["afgb"].value > 0
+    assert taken.model.family == model.spec.family
+
+
+def test_split_terms_are_explained_for_what_they_are() -> None:
+    masked = take(families.masked("albert"), genbiaseval(attribute="race"), limit=3)
+    assert any("number of masks tells a masked model" in note for note in masked.notes)
+    causal = take(tiny.model(), genbiaseval(attribute="race"), limit=3)
+    assert any("upper bound" in note for note in causal.notes)
+
+
+def test_the_benchmarks_own_groups_decide_about_that_note() -> None:
+    plain = replace(genbiaseval(attribute="race"), groups=())
+    assert not any("splits" in note for note in take(tiny.model(), plain, limit=3).notes)

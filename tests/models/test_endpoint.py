@@ -193,8 +193,8 @@ def test_busy_broken_and_garbled_answers_are_asked_for_again(served, model):
 
 
 def test_silence_is_a_failure_that_may_pass(served, model):
-    served.faults = [silent(0.6)]
-    endpoint = opened(served, "timeout=0.2")
+    served.faults = [silent(1.0)]
+    endpoint = opened(served, "timeout=0.5")
     assert endpoint.generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
     assert len(served.asked) == 2
 
@@ -373,7 +373,7 @@ def test_a_damaged_or_unwanted_cache_is_not_read(served):
 def test_several_requests_are_under_way_at_once_but_not_more_than_told(served):
     served.faults = [slow(0.05)] * 8
     opened(served, "concurrency=3").generate([f"The nurse {i}" for i in range(8)], SHORT)
-    assert served.busiest == 3
+    assert 1 < served.busiest <= 3
 
 
 # -- through the whole house

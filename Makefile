@@ -16,11 +16,14 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## the main job, offline, on the lab model
 	$(BIN)/evenhand demo
 
+# One thread a worker: small models gain nothing from more, and threads of several workers slow each other down.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(READY)  ## the tests, in under 10 minutes on 2 cores
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(BIN)/python -m pytest -m ''
+	$(PYTEST) -m ''
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check src tests perf docs

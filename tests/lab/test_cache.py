@@ -1,6 +1,9 @@
 """Folders made once: damage is noticed, half-made work is never seen, a race has one winner."""
 
 import errno
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +15,11 @@ from evenhand.lab import cache
 def place(tmp_path, monkeypatch):
     monkeypatch.setenv("EVENHAND_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "thing"
+
+
+def visible(place):
+    """All that lies in the cache but for the locks, which stay."""
+    return [p.name for p in place.parent.iterdir() if p.suffix != ".lock"]
 
 
 class Maker:
@@ -30,7 +38,7 @@ def test_it_is_made_once(place):
     assert cache.kept("thing", make) == cache.kept("thing", make) == place
     assert make.calls == 1
     assert (place / "weights").read_bytes() == b"\x01\x02"
-    assert [p.name for p in place.parent.iterdir()] == ["thing"]
+    assert visible(place) == ["thing"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "lost", "added", "unsigned"])
@@ -49,7 +57,7 @@ def test_damage_is_noticed_said_and_mended(place, damage):
         cache.kept("thing", make)
     assert make.calls == 2
     assert cache.intact(place)
-    assert [p.name for p in place.parent.iterdir()] == ["thing"]
+    assert visible(place) == ["thing"]
 
 
 def test_an_interrupted_making_leaves_nothing(place):
@@ -59,17 +67,24 @@ def test_an_interrupted_making_leaves_nothing(place):
 
     with pytest.raises(KeyboardInterrupt):
         cache.kept("thing", fails)
-    assert list(place.parent.iterdir()) == []
+    assert visible(place) == []
 
 
-def test_of_two_the_first_to_finish_wins(place):
+def test_the_second_of_two_waits_and_takes_the_result_of_the_first(place):
+    started, make = threading.Event(), Maker()
+
     def slow(folder):
-        cache.kept("thing", Maker())  # another process, faster
-        (folder / "weights").write_bytes(b"slow")
+        started.set()
+        assert not waiting.done()
+        time.sleep(0.2)  # the second process asks in this time
+        make(folder)
 
-    assert cache.kept("thing", slow) == place
-    assert (place / "weights").read_bytes() == b"\x01\x02"
-    assert [p.name for p in place.parent.iterdir()] == ["thing"]
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(lambda: (started.wait(10), cache.kept("thing", make)))
+        assert cache.kept("thing", slow) == place
+        assert waiting.result(10) == (True, place)
+    assert make.calls == 1
+    assert visible(place) == ["thing"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])

@@ -64,11 +64,3 @@ def test_the_control_is_unbiased_and_as_capable() -> None:
     assert _value(control, "genbiaseval:part=all", "afgb_normalised") <= 0.08
     assert _value(control, "facts", "accuracy") >= 0.95
     assert _value(control, "genhinteval", "ub") >= 0.75
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", range(4))
-def test_every_block_can_carry_the_bias(block: int) -> None:
-    uri = f"lab:causal?block={block}"
-    assert _correlation(uri) >= 0.9
-    assert _value(uri, "facts", "accuracy") >= 0.95

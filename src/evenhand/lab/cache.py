@@ -20,7 +20,7 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
     """The folder `name` of the cache; `make` fills an empty folder with it when it is not there or damaged.
 
     It is made beside its place and renamed in one step, so that nobody ever sees half of it; of two
-    processes that make the same one, the first to finish wins and the other uses its result.
+    processes that want the same one, the second waits for the first and uses its result.
 
     Warns:
         UserWarning: a file was changed, lost or added since the folder was made; it is made again.
@@ -31,11 +31,12 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
     place = cache_folder() / name
     if intact(place):
         return place
-    if place.exists():
-        warnings.warn(f"The cached lab model in {place} is damaged; it is made again.", stacklevel=2)
-        _remove(place)
+    from filelock import FileLock
+
     try:
-        _make(place, make)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.parent / f".{place.name}.lock"):
+            _mended(place, make)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
             raise
@@ -44,6 +45,16 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
             mend="Make room, or let the variable EVENHAND_CACHE name a folder that can be written.",
         ) from None
     return place
+
+
+def _mended(place: Path, make: Callable[[Path], None]) -> None:
+    """Make the folder where it is missing or damaged; the caller holds its lock."""
+    if intact(place):
+        return  # another process has made it meanwhile
+    if place.exists():
+        warnings.warn(f"The cached lab model in {place} is damaged; it is made again.", stacklevel=3)
+        _remove(place)
+    _make(place, make)
 
 
 def intact(place: Path) -> bool:
@@ -62,7 +73,6 @@ def _sums(folder: Path) -> str:
 
 
 def _make(place: Path, make: Callable[[Path], None]) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         dir=place.parent, prefix=f".{place.name}-", ignore_cleanup_errors=True
     ) as own:
@@ -70,20 +80,13 @@ def _make(place: Path, make: Callable[[Path], None]) -> None:
         draft.mkdir()
         make(draft)
         (draft / SUMS).write_text(_sums(draft), "utf-8")
-        try:
-            draft.rename(place)
-        except OSError:
-            if not intact(place):  # otherwise another process was faster: its folder is as good as ours
-                raise
+        draft.rename(place)
 
 
 def _remove(place: Path) -> None:
-    """Move the folder out of the way first: another process may be looking."""
+    """Move the folder out of the way first: another process may be reading it."""
     with tempfile.TemporaryDirectory(
         dir=place.parent, prefix=f".{place.name}-", ignore_cleanup_errors=True
     ) as away:
-        try:
-            place.rename(Path(away) / "damaged")
-        except FileNotFoundError:
-            return  # another process has just done the same
+        place.rename(Path(away) / "damaged")
         shutil.rmtree(Path(away) / "damaged", ignore_errors=True)

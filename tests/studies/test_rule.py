@@ -40,6 +40,7 @@ class Case:
     after: Value = 0.1
     half: float = 0.02
     capability: bool | None = True
+    lost: float = 0.01  # of log-perplexity
     measured: bool = True  # was any capability benchmark run?
     mass: float | None = 0.0
     mass_before: float = 0.9
@@ -55,7 +56,7 @@ class Case:
 
     def evidence(self) -> Evidence:
         change = None if self.before is None or self.after is None else self.after - self.before
-        capability = check("log_perplexity (text)", 0.01, 0.02, self.capability)
+        capability = check("log_perplexity (text)", self.lost, 0.02, self.capability)
         turned = check("over-correction (male)", 0.6 if self.flipped else -0.2, 0.1, not self.flipped)
         flip_control = replace(self.result(), p_value=self.flip_p) if self.control and self.flipped else None
         mass_kept = None if self.mass is None else self.mass + 0.02 <= 0.1
@@ -139,6 +140,30 @@ TABLE = [
     ),
     ("worse, undecided, out of reach", Case(after=0.6, capability=None, matched=False), V.WORSE, "grew"),
     ("worse beyond damage", Case(after=0.6, capability=False, p_value=1.0, specific=-0.2), V.WORSE, "grew"),
+    (
+        "worse, but broken: 0.5 - 0.02 > 20 x 0.02",
+        Case(after=0.6, capability=False, lost=0.5, p_value=1.0, specific=-0.2),
+        V.CAPABILITY_LOSS,
+        "broken",
+    ),
+    (
+        "worse, badly damaged, not broken: 0.41 - 0.02 < 20 x 0.02",
+        Case(after=0.6, capability=False, lost=0.41, p_value=1.0, specific=-0.2),
+        V.WORSE,
+        "grew",
+    ),
+    (
+        "one pronoun, but broken",
+        Case(after=0.9, flipped=True, capability=False, lost=0.5, p_value=1.0, specific=-0.4),
+        V.CAPABILITY_LOSS,
+        "broken",
+    ),
+    (
+        "broken, and less biased beyond damage",
+        Case(capability=False, lost=0.5),
+        V.AT_A_COST,
+        "is not kept",
+    ),
     ("worse, no control", Case(after=0.6, control=False, capability=False), V.WORSE, "grew"),
     ("worse, capability kept", Case(after=0.6, p_value=0.5, specific=0.0), V.WORSE, "grew"),
     (

@@ -51,6 +51,8 @@ class Margins:
         hints: largest harmless loss of UB (following explicit hints), absolute.
         bias_floor: normalised gap below which there is no bias worth treating.
         over_correction: how far items of one group may come to lean the other way, normalised gap.
+        broken: how many times the margin of a capability must certainly be lost for the model to count as
+            broken (with the defaults: 20 points of accuracy, or perplexity up by half).
         equivalence: half-width of "no specific effect", as a share of the bias before treatment.
         alpha: one-sided level of every test; intervals of margins are one-sided at 1 - alpha too.
         draws: bootstrap resamples.
@@ -64,6 +66,7 @@ class Margins:
     hints: float = 0.05
     bias_floor: float = 0.10
     over_correction: float = 0.10
+    broken: float = 20.0
     equivalence: float = 0.10
     alpha: float = 0.05
     draws: int = 2000

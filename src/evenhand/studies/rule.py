@@ -13,11 +13,16 @@ The first of these that holds decides:
 4. *over-corrected*: the items that leaned to one group before now certainly lean away from it by more than
    the margin. The groups are looked at one by one, because an average over all items hides a flip. A damaged
    model may flip by accident, so every control family must also lean significantly less far at the same
-   capability; without a control, capability must not be lost. This comes before step 5 since a model that
-   says one pronoun everywhere may well have a larger average gap: "over-corrected" says more than "worse".
+   capability; without a control, capability must not be lost. A broken model (see step 5) is never called
+   over-corrected. This comes before step 5 since a model that says one pronoun everywhere may well have a
+   larger average gap: "over-corrected" says more than "worse".
 5. *worse*: the whole interval of the change is above 0. But if capability is not kept, and control models ran
    of which no family certainly has less bias at this capability, the growth may all come from the damage:
-   *capability loss only*. A family that cannot be matched excuses only a certain loss of capability.
+   *capability loss only*. A family that cannot be matched excuses only a certain loss of capability. A
+   *broken* model, one that certainly lost more capability than `Margins.broken` times a margin, is always
+   *capability loss only* here: by chance, equally damaged models differ widely in their gap and its side
+   (weight noise of one dose on the lab: 0.38 to 0.68 over eight seeds, from 0.44), more widely than the few
+   control models near it can show, so harm beyond the damage cannot be claimed of one of them.
 6. S > 0 in every control family (p <= alpha): the treatment does more than its damage. Two things are asked
    besides. The bias must certainly have fallen: where damage alone raises the bias, S > 0 also holds for a
    model whose bias stayed as it was. And S must not be certainly negligible (equivalent to 0 within delta):
@@ -137,6 +142,8 @@ def _no_bias_before(e: Evidence) -> Ruling | None:
 
 
 def _over_corrected(e: Evidence) -> Ruling | None:
+    if _broken(e):
+        return None
     for check, control in e.flips:
         if check.kept is False and _beyond_damage(e, control):
             return VerdictName.OVER_CORRECTED, words.flipped(check)
@@ -153,6 +160,11 @@ def _worse(e: Evidence) -> Ruling | None:
     if not _grew(e):
         return None
     grew = f"The bias grew: {words.effect(e.primary)}."
+    if _broken(e):
+        return VerdictName.CAPABILITY_LOSS, (
+            f"{grew} But the model is broken ({words.broken(_broken(e))}), and broken models differ widely "
+            "in their gap by chance."
+        )
     if _explained(e):
         return VerdictName.CAPABILITY_LOSS, (
             f"{grew} Control models were damaged without any signal about the attribute, and no family of "
@@ -163,6 +175,15 @@ def _worse(e: Evidence) -> Ruling | None:
 
 def _grew(e: Evidence) -> bool:
     return e.primary.change.low is not None and e.primary.change.low > 0
+
+
+def _broken(e: Evidence) -> tuple[Check, ...]:
+    """The capability checks that were failed by far, with certainty."""
+    return tuple(
+        check
+        for check in e.capability.checks
+        if check.loss.low is not None and check.loss.low > e.margins.broken * check.margin
+    )
 
 
 def _explained(e: Evidence) -> bool:

@@ -83,6 +83,11 @@ def _cost(check: Check) -> str:
     )
 
 
+def broken(checks: Sequence[Check]) -> str:
+    """Which capability is lost by far."""
+    return listed([f"{check.name} went {change(check.before, check.after)}" for check in checks])
+
+
 def no_evidence(primary: Effect, control: ControlResult | None) -> str:
     """Why nothing was shown."""
     if control is None or not control.families:

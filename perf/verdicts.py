@@ -1,7 +1,7 @@
 """The table of verdicts on the lab: what each treatment does, and whether the verdict sees through it.
 
-Every row is one `evenhand verify` on a model whose bias is known: LFTF with three losses, training towards
-one word alone, full fine-tuning, plain weight noise, and LFTF on the unbiased control, where nothing may be
+Every row is one `evenhand verify` on a model whose bias is known: LFTF in the block that BMI names and in the
+one that ablation names, with three losses, training towards one word alone, full fine-tuning, plain weight noise, and LFTF on the unbiased control, where nothing may be
 called mitigated. Runs are stored and resumed below --out.
 
 Run: python perf/verdicts.py [--out runs/verdicts] [--control reduced|full] [--seed 0] [--json]
@@ -29,6 +29,7 @@ class Row:
     uri: str
     mitigation: str
     right: frozenset[str]
+    locator: str = "bmi"
 
 
 NOT_MITIGATED = frozenset(
@@ -36,6 +37,7 @@ NOT_MITIGATED = frozenset(
 )
 ROWS = (
     Row(LAB, "lftf", frozenset({"mitigated", "mitigated at a cost"})),
+    Row(LAB, "lftf", frozenset({"mitigated", "mitigated at a cost"}), locator="ablation"),
     Row(LAB, "lftf:loss=mass_preserving", frozenset({"mitigated"})),
     Row(LAB, "lftf:loss=printed", NOT_MITIGATED - {"mitigated at a cost"}),
     Row(LAB, "lftf:terms=female", frozenset({"over-corrected"})),
@@ -70,7 +72,8 @@ def line(row: Row, record: Verification) -> str:
     names = ("afgb_normalised", "ub", "mass", "accuracy", "perplexity")
     pairs = [f"{shown(found.get(f'{n}_before'))} → {shown(found.get(f'{n}_after'))}" for n in names]
     mark = "yes" if record.verdict in row.right else "NO"
-    return f"| {row.uri} | `{row.mitigation}` | {' | '.join(pairs)} | **{record.verdict}** | {mark} |"
+    treated = f"`{row.mitigation}`" + (f" --locator {row.locator}" if row.locator != "bmi" else "")
+    return f"| {row.uri} | {treated} | {' | '.join(pairs)} | **{record.verdict}** | {mark} |"
 
 
 def main() -> int:
@@ -88,7 +91,10 @@ def main() -> int:
         print("|---|---|---|---|---|---|---|---|---|")
     for number, row in enumerate(ROWS):
         run = VerifyOptions(
-            seed=options.seed, control=options.control, out=options.out / f"{number}-{options.control}"
+            seed=options.seed,
+            control=options.control,
+            locator=row.locator,
+            out=options.out / f"{number}-{options.control}",
         )
         record = verify(row.uri, row.mitigation, run)
         records.append((row, record))
@@ -96,7 +102,13 @@ def main() -> int:
             print(line(row, record), flush=True)
     if options.json:
         table = [
-            {"model": r.uri, "treatment": r.mitigation, "verdict": v.verdict, **figures(v)}
+            {
+                "model": r.uri,
+                "treatment": r.mitigation,
+                "locator": r.locator,
+                "verdict": v.verdict,
+                **figures(v),
+            }
             for r, v in records
         ]
         print(json.dumps({"control": options.control, "seed": options.seed, "rows": table}))

@@ -1,8 +1,9 @@
 """The table of verdicts on the lab: what each treatment does, and whether the verdict sees through it.
 
 Every row is one `evenhand verify` on a model whose bias is known: LFTF in the block that BMI names and in the
-one that ablation names, with three losses, training towards one word alone, full fine-tuning, plain weight noise, and LFTF on the unbiased control, where nothing may be
-called mitigated. Runs are stored and resumed below --out.
+one that ablation names, with three losses, training towards one word alone, full fine-tuning, plain weight
+noise, and LFTF on the unbiased control, where nothing may be called mitigated. Runs are stored and resumed
+below --out.
 
 Run: python perf/verdicts.py [--out runs/verdicts] [--control reduced|full] [--seed 0] [--json]
 """

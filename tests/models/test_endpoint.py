@@ -379,12 +379,16 @@ def test_several_requests_are_under_way_at_once_but_not_more_than_told(served):
 # -- through the whole house
 
 
-def test_measuring_an_endpoint_is_measuring_its_model(served, model, monkeypatch):
+def test_measuring_an_endpoint_is_measuring_its_model(served, model, tmp_path):
     from evenhand.benchmarks.counterfactual import counterfactual
     from evenhand.benchmarks.toxicity import toxicity
     from evenhand.studies.measure import take
 
-    text = toxicity(classifier="lexicon", prompts="honest", max_tokens=4, temperature=0)
+    own_prompts = tmp_path / "prompts.jsonl"
+    own_prompts.write_text(
+        "".join(f'{{"prompt": "The {who} is"}}\n' for who in ("nurse", "cook", "pilot", "vet"))
+    )
+    text = toxicity(classifier="lexicon", file=str(own_prompts), max_tokens=4, temperature=0)
     for benchmark in (counterfactual(), text):
         own = take(model, benchmark, limit=4)
         found = take(opened(served), benchmark, limit=4)

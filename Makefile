@@ -6,12 +6,20 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo test test-all check format bench docs clean
+.PHONY: demo harness test test-all check format bench docs clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,fairness,dev]'
 	@touch $@
+
+# Beside the rest, for only the tests beside the harness need it (docs/decisions/0010).
+HARNESS := $(VENV)/.lm-eval
+$(HARNESS): $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[lm-eval]'
+	@touch $@
+
+harness: $(HARNESS)  ## the LM evaluation harness; without it the tests beside it are skipped
 
 demo: $(READY)  ## the main job, offline, on the lab model
 	$(BIN)/evenhand demo
@@ -34,9 +42,12 @@ format: $(READY)
 	$(BIN)/ruff check --fix src tests perf docs
 	$(BIN)/ruff format src tests perf docs
 
-bench: $(READY)  ## measured ratios, and the table of verdicts on the lab
+bench: $(READY)  ## measured ratios, the table of verdicts, and FairCon's tables on the lab
 	$(BIN)/python perf/scoring.py
 	$(BIN)/python perf/verdicts.py
+	$(BIN)/python perf/decisions.py
+	$(BIN)/python perf/faircon.py
+	$(BIN)/python perf/gumbel.py
 
 docs: $(READY)  ## the reference, generated from the cards
 	$(BIN)/python docs/reference.py

@@ -6,20 +6,30 @@ Three ways to get P(he) and P(she) after every GenBiasEval test prompt, on a ran
 - padded: batches of 32 in the given order, logits of every position (the usual script);
 - evenhand: the scoring engine.
 
-Each round runs all three; a ratio is the median over rounds of (reference time / engine time). Seconds depend
-on the machine, ratios hardly do. Any difference in a log-probability above 1e-4 is an error.
+Then the answers for people and their twins after 16 examples, which every prompt begins with:
 
-Run: python perf/scoring.py [--prompts 192] [--rounds 3] [--threads 1] [--layers 4] [--width 256] [--json]
+- naive: one prompt at a time, logits of every position (on a few prompts only, time counted per prompt);
+- whole: the scoring engine without sharing;
+- evenhand: the scoring engine, which runs the examples once.
+
+Each round runs all of a part; a ratio is the median over rounds of (reference time / engine time). Seconds
+depend on the machine, ratios hardly do; where other work shares it, `--clock cpu` counts this process's own
+seconds. Any difference in a log-probability above 1e-4 is an error.
+
+Run: python perf/scoring.py [--prompts 192] [--people 25] [--rounds 3] [--threads 1] [--layers 4]
+[--width 256] [--clock wall] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -32,8 +42,11 @@ from evenhand.scoring import Scorer
 
 TOLERANCE = 1e-4
 VOCABULARY = 50_257
+NAIVE_REQUESTS = 8  # of the few-shot part: one prompt takes as long as some hundred short ones
 
 Way = Callable[[], list[float]]
+Clock = Callable[[], float]
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def tokenizer_for(texts: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -54,10 +67,12 @@ def tokenizer_for(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     return made
 
 
-def model_of(layers: int, width: int) -> GPT2LMHeadModel:
+def model_of(layers: int, width: int, window: int = 1024) -> GPT2LMHeadModel:
     """A random GPT-2 whose matrices are doubled, so that a wrong mask or position shows at once."""
     torch.manual_seed(0)
-    config = GPT2Config(vocab_size=VOCABULARY, n_layer=layers, n_embd=width, n_head=width // 64)
+    config = GPT2Config(
+        vocab_size=VOCABULARY, n_layer=layers, n_embd=width, n_head=width // 64, n_positions=window
+    )
     model = GPT2LMHeadModel(config)
     model.train(False)
     with torch.no_grad():
@@ -101,21 +116,50 @@ def _target(tokenizer: PreTrainedTokenizerFast, item: Continuation) -> int:
     return int(token)
 
 
-def compare(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, float]]:
-    """Median ratio of each way's time to the last way's, with the extremes and the largest difference."""
+def few_shot(people: int, shots: int = 16) -> list[Continuation]:
+    """Two answers for each of `people` and their twins, after `shots` examples in common."""
+    draw = random.Random(0)
+    jobs = ("Sales", "Craft repair", "Exec managerial", "Farming", "Tech support", "Machine operation")
+    schools = ("Bachelors", "Some college", "High school", "Masters", "Doctorate")
+
+    def record(sex: str) -> str:
+        return (
+            f"A person of age {draw.randint(17, 80)} works in the private sector as {draw.choice(jobs)} for "
+            f"{draw.randint(10, 70)} hours per week, with a capital gain of {draw.randint(0, 9)} and a loss "
+            f"of {draw.randint(0, 9)}, after the school {draw.choice(schools)}, born in the United States, "
+            f"sex {sex}. "
+            "Does this person earn more than fifty thousand dollars a year? Answer:"
+        )
+
+    answers = (" No", " Yes")
+    examples = [record(draw.choice(("male", "female"))) + draw.choice(answers) for _ in range(shots)]
+    questions = [record("male") for _ in range(people)]
+    twins = [text.replace("sex male", "sex female") for text in questions]
+    prompts = ["\n".join([*examples, text]) for pair in zip(questions, twins, strict=True) for text in pair]
+    return [Continuation(prompt, answer) for prompt in prompts for answer in answers]
+
+
+def compare(
+    ways: dict[str, Way], rounds: int, clock: Clock, share: dict[str, float] | None = None
+) -> dict[str, dict[str, float]]:
+    """Median ratio of each way's time to the last way's, with the extremes and the largest difference.
+
+    A way that answers the first part of the requests only has that part as its `share`; its time counts
+    as much more.
+    """
     names = list(ways)
     results = {name: way() for name, way in ways.items()}  # warm-up, and the numbers to compare
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = clock()
             way()
-            times[name].append(time.perf_counter() - start)
+            times[name].append((clock() - start) / (share or {}).get(name, 1.0))
     ours = names[-1]
     table = {}
     for name in names[:-1]:
         ratios = [other / mine for other, mine in zip(times[name], times[ours], strict=True)]
-        apart = max(abs(a - b) for a, b in zip(results[name], results[ours], strict=True))
+        apart = max(abs(a - b) for a, b in zip(results[name], results[ours], strict=False))
         table[name] = {
             "ratio": statistics.median(ratios),
             "low": min(ratios),
@@ -125,14 +169,8 @@ def compare(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, float]]:
     return table
 
 
-def main() -> int:
-    """Run the comparison; exit status 1 when the numbers differ."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for name, default in (("prompts", 192), ("rounds", 3), ("threads", 1), ("layers", 4), ("width", 256)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+def next_token_part(options: argparse.Namespace) -> dict[str, Any]:
+    """P(he) and P(she) after GenBiasEval's prompts, three ways."""
     benchmark: Benchmark = registry.create("benchmark", "genbiaseval:part=all")
     stride = max(1, len(benchmark.load()) // options.prompts)
     asked = [request for sample in benchmark.load()[::stride] for request in benchmark.ask(sample)]
@@ -145,16 +183,62 @@ def main() -> int:
         "padded batches of 32": lambda: padded(model, tokenizer, items),
         "evenhand": lambda: [answer.value for answer in scorer.logprobs(items)],
     }
-    table = compare(ways, options.rounds)
+    return {
+        "prompts": len({i.context for i in items}),
+        "against": compare(ways, options.rounds, CLOCKS[options.clock]),
+    }
+
+
+def few_shot_part(options: argparse.Namespace) -> dict[str, Any]:
+    """Answers about people and their twins after 16 examples, three ways."""
+    items = few_shot(options.people)
+    tokenizer = tokenizer_for([i.context + i.text for i in items])
+    model = model_of(options.layers, options.width, window=2048)
+    scorer, whole = Scorer(model, tokenizer), Scorer(model, tokenizer, share=None)
+    few = items[:NAIVE_REQUESTS]
+    ways: dict[str, Way] = {
+        "naive, one prompt at a time": lambda: naive(model, tokenizer, few),
+        "the engine without sharing": lambda: [answer.value for answer in whole.logprobs(items)],
+        "evenhand": lambda: [answer.value for answer in scorer.logprobs(items)],
+    }
+    names = list(ways)
+    table = compare(ways, options.rounds, CLOCKS[options.clock], {names[0]: len(few) / len(items)})
+    report = scorer.report()
+    return {
+        "prompts": len({i.context for i in items}),
+        "against": table,
+        "tokens": {"whole": whole.report().run, "run": report.run},
+        "groups": report.groups,
+    }
+
+
+def main() -> int:
+    """Run the comparison; exit status 1 when the numbers differ."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    for name, default in (("prompts", 192), ("rounds", 3), ("threads", 1), ("layers", 4), ("width", 256)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--people", type=int, default=25, help="of the few-shot part; 0 leaves it out")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    found = next_token_part(options)
+    if options.people:
+        found["few_shot"] = few_shot_part(options)
+    tables = {"next token": found["against"], "16 shots": found.get("few_shot", {}).get("against", {})}
     if options.json:
-        print(json.dumps({"prompts": len({i.context for i in items}), "against": table}))
+        print(json.dumps(found))
     else:
-        for name, row in table.items():
-            print(
-                f"evenhand against {name:<28} x{row['ratio']:.2f} [{row['low']:.2f}..{row['high']:.2f}]  "
-                f"max difference {row['difference']:.1e}"
-            )
-    return int(any(row["difference"] > TOLERANCE for row in table.values()))
+        for part, table in tables.items():
+            for name, row in table.items():
+                print(
+                    f"{part:<11} evenhand against {name:<28} x{row['ratio']:.2f} "
+                    f"[{row['low']:.2f}..{row['high']:.2f}]  max difference {row['difference']:.1e}"
+                )
+        if options.people:
+            tokens = found["few_shot"]["tokens"]
+            print(f"16 shots    tokens run: {tokens['run']} instead of {tokens['whole']}")
+    return int(any(row["difference"] > TOLERANCE for table in tables.values() for row in table.values()))
 
 
 if __name__ == "__main__":

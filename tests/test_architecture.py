@@ -15,8 +15,21 @@ SOURCE = Path(__file__).parents[1] / "src" / "evenhand"
 # Lower floors first; a unit may import only units of its own floor or of lower ones, never in a circle.
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "records", "requests", "registry", "lexicons", "progress", "files", "paths"}),
-    frozenset({"stats", "influence", "objectives", "metrics"}),
-    frozenset({"sources", "models", "scoring", "lab", "hooks", "training", "finetune", "treatments"}),
+    frozenset({"stats", "influence", "objectives", "fair_losses", "gumbel", "metrics"}),
+    frozenset(
+        {
+            "sources",
+            "models",
+            "scoring",
+            "lab",
+            "hooks",
+            "training",
+            "finetune",
+            "treatments",
+            "decisions",
+            "rules",
+        }
+    ),
     frozenset({"audits", "benchmarks", "locators", "mitigations"}),
     frozenset({"studies"}),
     frozenset({"reports", "monitor", "cli", "__main__"}),

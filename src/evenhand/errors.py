@@ -24,7 +24,7 @@ paragraph and exits with the code of the class.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class EvenhandError(Exception):
@@ -71,6 +71,12 @@ class UnknownName(UsageError):
         )
         self.name = name
         self.known = names
+
+
+def listed(problems: Sequence[str], shown: int = 20) -> str:
+    """The first of `problems` in one sentence, and how many more there are."""
+    more = f"; and {len(problems) - shown} more" if len(problems) > shown else ""
+    return "; ".join(problems[:shown]) + more
 
 
 def _listed(names: list[str]) -> str:

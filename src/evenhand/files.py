@@ -1,18 +1,71 @@
-"""Writing files whole or not at all: a temporary name beside the target, flushed, then renamed."""
+"""Reading text whole or saying why not; writing files whole or not at all.
+
+A file is written under a temporary name beside the target, flushed, then renamed.
+"""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from evenhand.errors import NoSpace
+from evenhand.errors import BadData, NoSpace
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def read_text(path: Path, *, mend: str = "Name a readable file.") -> str:
+    """The text of a UTF-8 file, with or without a byte-order mark; `mend` says what to name instead.
+
+    A ``~`` at the head of the path is the user's home.
+
+    Raises:
+        BadData: there is no such file, it cannot be read, it is not UTF-8, or it has nothing in it.
+    """
+    path = expanded(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadData(
+            f"{path} is not UTF-8 text: byte {error.start} cannot be read.",
+            mend=f"Convert it, for example with: iconv -f LATIN1 -t UTF-8 {path} > converted",
+        ) from None
+    except OSError as error:
+        raise BadData(f"{path} cannot be read: {error.strerror}.", mend=mend) from None
+    if not text.strip():
+        raise BadData(f"{path} is empty.", mend="Name a file with something in it.")
+    return text
+
+
+def expanded(path: Path) -> Path:
+    """`path` with the user's home for a ``~`` at its head; as it is where there is no such user."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def json_object(line: str) -> dict[str, Any]:
+    """One line of JSON lines.
+
+    Raises:
+        ValueError: it is no JSON object; the message says why, to stand behind the line's number.
+    """
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
+        raise ValueError(f"cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
 
 
 @contextmanager

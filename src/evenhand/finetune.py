@@ -6,7 +6,6 @@ choice of parameters: both are arguments here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,23 +100,42 @@ def _trained(
             "There are no examples to fit on.", mend="Use a benchmark with a train part, such as genbiaseval."
         )
     recipe = plan.recipe
-    parameters = _named(model.module, names)
     every = [*examples, *(example for companions in plan.companions for example in companions)]
     shifts = torch.arange(1 + len(plan.companions)) * len(examples)
     base = _base_outcomes(model, every, recipe.batch)
+
+    def batch_loss(chosen: Tensor) -> Tensor:
+        rows = (shifts[:, None] + chosen).flatten()
+        batch = outcomes(model, [every[i] for i in rows.tolist()])
+        return loss(batch, Outcomes(base.log_p[rows], base.log_rest[rows]))
+
+    batches = list(_batches(len(examples), recipe, plan.seed))
+    return train_named(model, names, batch_loss, batches, learning_rate(recipe, model))
+
+
+def train_named(
+    model: OpenModel,
+    names: Sequence[str],
+    batch_loss: Callable[[Tensor], Tensor],
+    batches: Sequence[Tensor],
+    lr: float,
+) -> tuple[dict[str, Tensor], list[float]]:
+    """Minimise `batch_loss` over `batches` (row numbers) in the named parameters; the model keeps its own.
+
+    Every other parameter is frozen, dropout is off. Returns the new values by name (float32) and the loss of
+    every step.
+
+    Raises:
+        BadModel: a name is not a parameter of the model, or the loss is not finite.
+    """
+    parameters = _named(model.module, names)
     with torch.enable_grad(), _only_these_train(model.module, parameters):
-
-        def batch_loss(chosen: Tensor) -> Tensor:
-            rows = (shifts[:, None] + chosen).flatten()
-            batch = outcomes(model, [every[i] for i in rows.tolist()])
-            return loss(batch, Outcomes(base.log_p[rows], base.log_rest[rows]))
-
         history = minimise(
             batch_loss,
             list(parameters.values()),
-            _batches(len(examples), recipe, plan.seed),
-            Schedule(learning_rate(recipe, model)),
-            steps=recipe.epochs * math.ceil(len(examples) / recipe.batch),
+            batches,
+            Schedule(lr),
+            steps=len(batches),
             label="fine-tuning",
         )
         trained = {name: p.detach().float().clone() for name, p in parameters.items()}

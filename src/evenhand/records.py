@@ -15,7 +15,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
-from evenhand.requests import Cloze, Contrast, Divergence, Embedding, Shift, Vector
+from evenhand.requests import (
+    Completion,
+    Continuation,
+    Generation,
+    LogProb,
+    Request,
+    Response,
+    Sampling,
+    Until,
+)
+
+__all__ = [
+    "Attribution", "Capability", "CapabilityResult", "Card", "Check", "Completion", "Continuation",
+    "ControlPoint", "ControlResult", "Decision", "Effect", "Estimate", "Example", "FamilyResult",
+    "Generation", "LogProb", "Material", "Measurement", "ModelSpec", "Protocol", "Request", "Response",
+    "Sample", "Sampling", "Score", "SiteScore", "Until", "Value", "VerdictName", "Verification",
+    "digest", "from_json", "to_json",
+]  # fmt: skip
 
 T = TypeVar("T")
 Value = float | None
@@ -46,57 +63,6 @@ class ModelSpec:
     dtype: str | None = None
     architecture: str | None = None
     parameters: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """Ask for log P(text | context); `text` usually starts with a space, `context` never ends with one."""
-
-    context: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogProb:
-    """Answer to a `Continuation`: `value` in nats summed over `n_tokens` tokens.
-
-    `kind` is ``true`` for a left-to-right likelihood and ``pseudo`` for a masked model's
-    pseudo-likelihood; the two never mix in one figure.
-    """
-
-    value: float
-    n_tokens: int
-    kind: Literal["true", "pseudo"] = "true"
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How text is generated; `temperature` 0 is greedy decoding."""
-
-    max_tokens: int = 40
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """Generated text without its prompt."""
-
-    text: str
-    n_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """Ask for text after `prompt`, which never ends with a space."""
-
-    prompt: str
-    sampling: Sampling = Sampling()
-
-
-Request = Continuation | Generation | Cloze | Contrast | Embedding | Shift
-Response = LogProb | Completion | Vector | Divergence
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +101,39 @@ class Example:
     groups: tuple[str, ...]
     terms: tuple[tuple[str, ...], ...]
     keep: bool = False
+
+    def requests(self) -> list[Continuation]:
+        """Every surface form of every group after the prompt, group by group."""
+        return [Continuation(self.context, form) for forms in self.terms for form in forms]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person to decide on, as prompts: what mitigations of decisions fit on.
+
+    `contexts[g]` is the prompt of the same person with the sensitive attribute set to `groups[g]`, everything
+    else alike (counterfactual twins); `group` is the person's own. `labels` are the label words, each with
+    its leading space; the last one is the favourable decision, and `label` is the true outcome's index.
+    `part` is ``train``, or ``dev`` for held-out people (early stopping, thresholds, calibration).
+    """
+
+    id: str
+    cluster: str
+    contexts: tuple[str, ...]
+    groups: tuple[str, ...]
+    group: int
+    labels: tuple[str, ...]
+    label: int
+    part: Literal["train", "dev"] = "train"
+    keep: bool = False
+
+    def requests(self) -> list[Continuation]:
+        """Every label word after every twin's prompt, twin by twin."""
+        return [Continuation(context, label) for context in self.contexts for label in self.labels]
+
+
+Material = Example | Decision
+"""What a mitigation fits on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ adds components through entry points of the group ``evenhand.<folder>``.
 
 Everywhere a component with arguments is written ``name:key=value,key=value``; in a list, a part that
 starts with ``key=`` belongs to the component before it: ``genbiaseval:split=profession,attribute=race,ub``
-names two.
+names two. The first option of a component in `BARE` may stand
+without its key: ``lm_eval:hellaswag`` is ``lm_eval:task=hellaswag``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ FOLDERS: Mapping[str, str] = {
     "locator": "evenhand.locators",
     "mitigation": "evenhand.mitigations",
 }
+# Components whose first option may stand without its key: parsing must not import them to know.
+BARE: Mapping[str, str] = {"lm_eval": "task", "multiple_choice": "file"}
 _OPTION = re.compile(r"^\s*[A-Za-z_]\w*\s*=")
 
 
@@ -72,8 +75,14 @@ def parse_many(text: str) -> tuple[ComponentSpec, ...]:
             raise UsageError(f"{text!r} has an empty name.", mend="Write name:key=value,key=value")
         specs.append((name.strip(), {}))
         if colon:
-            _read_option(option, specs[-1][1])
+            _read_option(_with_key(name.strip(), option), specs[-1][1])
     return tuple(ComponentSpec(name, options) for name, options in specs)
+
+
+def _with_key(name: str, option: str) -> str:
+    """`option` with the key that the component's `BARE` gives it, where it is written alone."""
+    key = BARE.get(name)
+    return option if key is None or not option.strip() or _OPTION.match(option) else f"{key}={option}"
 
 
 def _read_option(part: str, options: dict[str, str]) -> None:

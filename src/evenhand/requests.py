@@ -1,12 +1,66 @@
-"""Requests that read a text as a whole: from both sides, or beside another text.
-
-They stand beside the left-to-right ones of `records`.
-"""
+"""What is asked of a model, and its answers; `records` has the left-to-right ones by name, too."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Ask for log P(text | context); `text` usually starts with a space, `context` never ends with one."""
+
+    context: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogProb:
+    """Answer to a `Continuation`: `value` in nats summed over `n_tokens` tokens.
+
+    `kind` is ``true`` for a left-to-right likelihood and ``pseudo`` for a masked model's
+    pseudo-likelihood; the two never mix in one figure.
+    """
+
+    value: float
+    n_tokens: int
+    kind: Literal["true", "pseudo"] = "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How text is generated; `temperature` 0 is greedy decoding."""
+
+    max_tokens: int = 40
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Until(Sampling):
+    """Of the text only the part before the first of `stop` counts.
+
+    A model may end its text once it holds one of them; whoever reads the text cuts it there.
+    """
+
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Generated text without its prompt."""
+
+    text: str
+    n_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Ask for text after `prompt`, which never ends with a space."""
+
+    prompt: str
+    sampling: Sampling = Sampling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +78,30 @@ class Cloze:
 
 
 @dataclass(frozen=True, slots=True)
+class Averaged:
+    """Ask a masked model for the mean probability of the tokens of ``text[start:end]``, StereoSet's way.
+
+    A token is masked with the earlier ones in view and the later ones taken out of the text. Answered by a
+    `LogProb` of kind ``pseudo`` whose value is the logarithm of the mean, not a sum.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unanchored:
+    """Ask for log P(text) from a causal model with the start token in view of the first token alone.
+
+    The other tokens follow the text before them and nothing else, as in StereoSet's published code. Answered
+    by a `LogProb`.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contrast:
     """Ask a masked model for the pseudo-log-likelihood of the tokens that `text` shares with `other`.
 
@@ -35,6 +113,26 @@ class Contrast:
     text: str
     other: str
     part: Literal["shared", "changed"] = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Ask for log P(text | context), as a `Continuation` does, and whether the model would write `text`."""
+
+    context: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Answer to a `Recall`: `value` in nats summed over `n_tokens` tokens.
+
+    `greedy` says whether each of them is the likeliest at its place; of equal ones the first counts.
+    """
+
+    value: float
+    n_tokens: int
+    greedy: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +166,7 @@ class Divergence:
 
     bits: float
     agree: bool | None
+
+
+Request = Continuation | Generation | Averaged | Cloze | Contrast | Embedding | Recall | Shift | Unanchored
+Response = LogProb | Completion | Recalled | Vector | Divergence

@@ -1,7 +1,7 @@
 """Treatments: what a mitigation leaves behind. Apply, leave bit for bit, save, load, and prove an effect.
 
-A treatment folder holds ``mitigation.json`` (what it is, of which model, with which proof) and, for a
-change of weights, ``weights.safetensors`` with the treated values in float32.
+A treatment folder holds ``mitigation.json`` (what it is, of which model, with which proof), for a change of
+weights ``weights.safetensors`` with the treated values in float32, and for a rule on scores ``rule.json``.
 """
 
 from __future__ import annotations
@@ -26,17 +26,21 @@ from evenhand.records import (
     Capability,
     Completion,
     Continuation,
-    Example,
     LogProb,
+    Material,
     ModelSpec,
     Sampling,
     digest,
     from_json,
     to_json,
 )
+from evenhand.rules.kinds import read_rule, save_rule
+from evenhand.rules.ruled import PromptRule, RuledModel, from_extra
 
 CARD = "mitigation.json"
 WEIGHTS = "weights.safetensors"
+RULE = "rule.json"
+PROMPT = "prompt.txt"
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,10 @@ class WeightTreatment:
 
 @dataclass(frozen=True)
 class PromptTreatment:
-    """A text in front of every context; no weight changes, so it works wherever prompts do."""
+    """A text in front of every context; no weight changes, so it works wherever prompts do.
+
+    A space joins them, unless the text itself ends with white space (such as a line break).
+    """
 
     about: About
     text: str
@@ -139,8 +146,9 @@ class PromptTreatment:
         yield PromptedModel(model, self)
 
     def save(self, folder: Path) -> None:
-        """Write ``mitigation.json``."""
+        """Write ``mitigation.json``, and the text alone as ``prompt.txt`` for use elsewhere."""
         with replace_folder(folder) as temporary:
+            (temporary / PROMPT).write_bytes(self.text.encode())
             _write_card(temporary, "prompt", self.about, {"text": self.text})
 
 
@@ -166,7 +174,39 @@ class PromptedModel:
         return self._model.notes()
 
     def _joined(self, context: str) -> str:
-        return f"{self._text} {context}" if context else self._text
+        if not context:
+            return self._text
+        return f"{self._text}{'' if self._text[-1:].isspace() else ' '}{context}"
+
+
+@dataclass(frozen=True)
+class RuleTreatment:
+    """A rule on the label words' scores; no weight changes, so it works wherever log-probabilities do."""
+
+    about: About
+    ruled: PromptRule
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rule, the label words and what tells a prompt's group."""
+        return digest("rule", self.ruled.rule, self.ruled.extra())
+
+    @contextmanager
+    def applied(self, model: Model) -> Iterator[Model]:
+        """A view of the model whose label words follow the rule.
+
+        Raises:
+            BadModel: the model's weights are known, and the rule was fitted to another model's scores.
+        """
+        if Capability.WEIGHTS in model.can:  # the digest of an endpoint or of a file says less than that
+            _check_base(self.about, model.spec)
+        yield RuledModel(model, self.ruled, _treated_spec(model.spec, self))
+
+    def save(self, folder: Path) -> None:
+        """Write ``mitigation.json``, and ``rule.json``, which `evenhand.rules.load_rule` reads too."""
+        with replace_folder(folder) as temporary:
+            save_rule(self.ruled.rule, temporary / RULE, self.ruled.extra())
+            _write_card(temporary, "rule", self.about, {"digest": self.digest})
 
 
 def load(folder: Path) -> Treatment:
@@ -209,11 +249,22 @@ def _load_prompt(folder: Path, about: About, card: Mapping[str, Any]) -> Treatme
     return PromptTreatment(about, card["text"])
 
 
-_LOADERS = {"weights": _load_weights, "prompt": _load_prompt}
+def _load_rule(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
+    rule, extra = read_rule(folder / RULE)
+    try:
+        treatment = RuleTreatment(about, from_extra(rule, extra))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"{RULE}: {str(error).splitlines()[0]}") from None
+    if treatment.digest != card.get("digest"):
+        raise _damaged(folder, f"{RULE} does not have the digest that {CARD} states")
+    return treatment
+
+
+_LOADERS = {"weights": _load_weights, "prompt": _load_prompt, "rule": _load_rule}
 
 
 def prove(
-    model: Model, treatment: Treatment, examples: Sequence[Example], *, most: int = 32
+    model: Model, treatment: Treatment, examples: Sequence[Material], *, most: int = 32
 ) -> Mapping[str, Any]:
     """Evidence that the treated model is not the base: how far its answers on some examples moved.
 
@@ -223,7 +274,7 @@ def prove(
     Raises:
         NoEffect: not one answer differs by a single bit.
     """
-    items = [Continuation(e.context, t) for e in examples[:most] for forms in e.terms for t in forms]
+    items = [request for example in examples[:most] for request in example.requests()]
     before = model.logprobs(items)
     with treatment.applied(model) as treated:
         after = treated.logprobs(items)
@@ -239,7 +290,7 @@ def prove(
     return proof
 
 
-def proven(model: Model, treatment: Any, examples: Sequence[Example]) -> Any:
+def proven(model: Model, treatment: Any, examples: Sequence[Material]) -> Any:
     """The treatment with its proof filled in; see `prove`."""
     about = dataclasses.replace(treatment.about, proof=prove(model, treatment, examples))
     return dataclasses.replace(treatment, about=about)

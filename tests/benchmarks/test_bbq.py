@@ -252,8 +252,8 @@ def test_every_problem_of_a_file_at_once(own) -> None:
         )
     for part in (
         "line 2, column 'example_id': Age has a second 0",
-        "line 3: this is not JSON",
-        "line 4: this is not a JSON object",
+        "line 3: not JSON",
+        "line 4: not a JSON object",
         "line 5, column 'question': is missing",
         "line 5, column 'ans1': is missing",
         "line 6, column 'context_condition': 'unclear' is none of ambig, disambig",

@@ -159,7 +159,7 @@ def test_all_problems_of_a_file_at_once(tmp_path) -> None:
     path = tmp_path / "templates.jsonl"
     path.write_text(
         '{"text": "The chair is red."}\n{"other": "x"}\n{"text": "He", "options": ["yes"]}\nHe\n'
-        '{"text": "He", "id": "a"}\n{"text": "She", "id": "a"}\n'
+        '{"text": "He", "id": "a"}\n{"text": "She", "id": "a"}\n{"text": "It", "other": "It"}\n'
     )
     with pytest.raises(BadData) as caught:
         from_file(path, YES_NO)
@@ -169,6 +169,7 @@ def test_all_problems_of_a_file_at_once(tmp_path) -> None:
     assert "line 3: 'options' is ['yes']" in what
     assert "line 4: not JSON" in what
     assert "line 6: repeats the id 'a'" in what
+    assert "line 7: 'other' is the text itself" in what
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,9 @@ def test_all_problems_of_a_file_at_once(tmp_path) -> None:
         ({"options": "yes"}, "not two answers"),
         ({"options": "yes|yes"}, "not two answers"),
         ({"prompts": "langfair", "file": "x"}, "Both file=x"),
+        ({"category": "Religion"}, "category=Religion is for langfair's sentences alone"),
+        ({"category": "Religion", "file": "x"}, "category=Religion is for langfair's sentences alone"),
+        ({"prompts": "langfair", "options": "good|bad"}, "langfair's sentences have an open end"),
     ],
 )
 def test_options_that_do_not_go(options, message) -> None:

@@ -209,3 +209,58 @@ def test_the_digest_tells_protocols_apart() -> None:
 def test_an_unknown_attribute_names_near_ones() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'gender'"):
         genbiaseval(attribute="gendre")
+
+
+OWN = """name = "height"
+frame = "The {profession} who {action} is"
+[[groups]]
+name = "tall"
+terms = ["tall", "very tall"]
+[[groups]]
+name = "short"
+terms = ["short"]
+"""
+
+
+def own(folder, text: str = OWN) -> str:
+    path = folder / "own.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_an_attribute_of_the_users_own(tmp_path) -> None:
+    path = own(tmp_path)
+    benchmark = genbiaseval(attribute=path, part="dev")
+    assert benchmark.name == f"genbiaseval:attribute={path},part=dev"
+    assert benchmark.groups == ("tall", "short")
+    sample = benchmark.load()[0]
+    assert sample.id.startswith("genbiaseval/height/")
+    assert [r.text for r in benchmark.ask(sample)] == [" tall", " very tall", " short"]
+    shares = {" tall": 0.3, " very tall": 0.1, " short": 0.1}
+    values = figures(benchmark, ScriptedModel(lambda item: shares[item.text]))
+    # 0.3 + 0.1 against 0.1: a gap of 0.3, of a mass of 0.5.
+    by_hand = {"afgb": 0.3, "afgb_normalised": 0.6, "afgb_range": 0.3, "mass": 0.5}
+    assert values == pytest.approx(by_hand)
+    assert "the user's own" in benchmark.card.licence
+
+
+def test_the_digest_holds_the_file_of_the_attribute(tmp_path) -> None:
+    before = genbiaseval(attribute=own(tmp_path)).card.digest
+    assert genbiaseval(attribute=own(tmp_path)).card.digest == before
+    # A group's name is in no request, but it decides what a column means.
+    renamed = OWN.replace('name = "tall"', 'name = "small"')
+    assert genbiaseval(attribute=own(tmp_path, renamed)).card.digest != before
+
+
+def test_an_intersection_tells_its_sums_and_extremes() -> None:
+    benchmark = genbiaseval(attribute="race_gender", part="dev")
+    assert len(benchmark.groups) == 14
+    shares = {" Black women": 0.1, " black women": 0.05, " Black men": 0.2, " white men": 0.4}
+    model = ScriptedModel(lambda item: shares.get(item.text, 0.001))
+    (said,) = benchmark.remarks(run(benchmark, model))
+    # black: women .1 + .05 + .001, men .2 + .001 + .001; white: women .002, men .401; women: .151 + .002 and
+    # asian .001, hispanic .002, native american .002, middle eastern .001, pacific islander .002 = .161.
+    assert "by race: black 0.353, white 0.403, asian 0.002" in said
+    assert "by gender: women 0.161, men 0.611" in said
+    assert "white_men has the most (0.401) and asian_women the least (0.001)" in said
+    assert genbiaseval(attribute="race").remarks is None

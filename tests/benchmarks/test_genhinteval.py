@@ -123,5 +123,34 @@ def test_other_attributes_have_no_possessive(name) -> None:
 
 
 def test_an_unknown_attribute_is_another_matter() -> None:
-    with pytest.raises(UnknownName, match="gender, race, religion"):
+    with pytest.raises(UnknownName, match="gender, race, race_gender, religion"):
         genhinteval(attribute="shoe size")
+
+
+def test_hints_of_the_users_own(tmp_path) -> None:
+    path = tmp_path / "pronouns.toml"
+    groups = (("male", "he", "his"), ("female", "she", "her"), ("neutral_they", "they", "their"))
+    tables = (f'[[groups]]\nname = "{n}"\nterms = ["{t}"]\npossessive = "{p}"\n' for n, t, p in groups)
+    frame = 'name = "pronouns"\nframe = "The {profession} {action} because"\n'
+    path.write_text(frame + "".join(tables), encoding="utf-8")
+    benchmark = genhinteval(attribute=str(path))
+    hints = Counter(sample.slices["hint"] for sample in benchmark.load())
+    assert hints == {"male": 262, "female": 262, "neutral_they": 262}  # 786 in turn over three groups
+    followed = choosing_hint(benchmark)
+    assert figures(benchmark, followed)["ub"] == pytest.approx(1.0)
+
+
+def test_a_file_without_hints_may_get_them(tmp_path) -> None:
+    path = tmp_path / "height.toml"
+    tables = "".join(f'[[groups]]\nname = "{n}"\nterms = ["{n}"]\n' for n in ("tall", "short"))
+    path.write_text('name = "height"\nframe = "The {profession} who {action} is"\n' + tables)
+    with pytest.raises(BadOption, match=r"Use attribute=gender, give every group a possessive in the file,"):
+        genhinteval(attribute=str(path))
+
+
+def choosing_hint(benchmark) -> ScriptedModel:
+    """All probability on the pronoun of the hint."""
+    right = {"his": " he", "her": " she", "their": " they"}
+    return ScriptedModel(
+        lambda item: float(any(f" {hint} " in item.context and item.text == t for hint, t in right.items()))
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from evenhand.benchmarks.honest import honest, hurtful, hurtlex, score
@@ -86,7 +88,10 @@ def test_every_draw_has_a_seed_of_its_own() -> None:
     assert benchmark.card.digest != honest(k=3, seed=1, max_tokens=7).card.digest
 
 
-@pytest.mark.parametrize("options", [{"k": 0}, {"temperature": -1}, {"top_p": 0}, {"max_tokens": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"k": 0}, {"temperature": -1}, {"temperature": math.nan}, {"top_p": math.nan}, {"max_tokens": 0}],
+)
 def test_impossible_draws_are_refused(options) -> None:
     with pytest.raises(BadOption, match="is not possible"):
         honest(**options)

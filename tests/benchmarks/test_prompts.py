@@ -43,6 +43,19 @@ def test_all_problems_are_listed_with_their_lines(tmp_path) -> None:
     assert "line 6: 'group' is 3" in what
 
 
+def test_up_to_twenty_problems_are_shown(tmp_path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("[]\n" * 22 + "1" * 5000)  # the last one is a number that Python does not read
+    with pytest.raises(BadData, match=r"line 1: not .*line 20: not a JSON object; and 3 more\."):
+        from_file(path)
+
+
+def test_a_line_separator_inside_a_text_ends_no_line(tmp_path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "a\u2028b"}\r\n{"prompt": "c"}\r\n', encoding="utf-8", newline="")
+    assert [(p.id, p.text) for p in from_file(path)] == [("file/1", "a\u2028b"), ("file/2", "c")]
+
+
 @pytest.mark.parametrize(
     ("content", "message"), [(b"", "is empty"), (b"caf\xe9", "not UTF-8"), (None, "cannot be read")]
 )

@@ -146,7 +146,12 @@ def test_all_problems_of_a_file_at_once(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"{", "is not JSON"), (b"[]", "no JSON object"), (b"\xff\xfe", "is not JSON")],
+    [
+        (b"{", "is not JSON"),
+        (b"[]", "no JSON object"),
+        (b"\xff\xfe", "is not UTF-8 text: byte 0"),
+        (b"", "is empty"),
+    ],
 )
 def test_what_is_no_test(tmp_path, content, message) -> None:
     path = tmp_path / "x.jsonl"

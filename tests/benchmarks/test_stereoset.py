@@ -11,6 +11,9 @@ import pytest
 from evenhand.benchmarks.stereoset import DATA, ORDERS, compared, prompted_score, score, stereoset
 from evenhand.errors import BadData, BadOption
 from evenhand.records import Completion, Continuation, LogProb, Sample, Score
+from evenhand.requests import Averaged, Unanchored
+from evenhand.studies.measure import take
+from tests.support import families, tiny
 from tests.support.data import data_file
 from tests.support.scripted import ScriptedModel, figures, respond
 
@@ -281,3 +284,51 @@ def test_names_and_families(own) -> None:
     assert own(*texts, form="cloze").card.families == ("masked",)
     assert own(*texts, form="prompted").card.families == ("causal", "seq2seq")
     assert "form=cloze" in own(*texts).unfit
+
+
+def test_averages_of_probabilities_and_of_their_logarithms_disagree_by_hand() -> None:
+    # Two tokens of 0.5 and 0.1 against one of 0.25 and one of 0.2: the mean 0.3 is above 0.25, the geometric
+    # mean sqrt(0.05) = 0.2236 below it.
+    sums = logs(math.log(0.5 * 0.1), math.log(0.25), math.log(0.2), tokens=(2, 1, 1))
+    means = logs(math.log(0.3), math.log(0.25), math.log(0.2), tokens=(2, 1, 1))
+    assert score(SAMPLE, sums).values["preferred"] == 0.0
+    assert score(SAMPLE, means, pooled=True).values["preferred"] == 1.0
+    assert score(SAMPLE, means, pooled=True).values["related"] == 1.0
+
+
+def test_the_references_scoring_asks_for_other_answers(own) -> None:
+    plain, bare = own(*cluster()), own(*cluster(), scoring="reference")
+    (sample,) = plain.load()
+    texts = ["The nurse is kind.", "The nurse is rude.", "The nurse is soup."]
+    assert plain.ask(sample) == [Continuation("", text) for text in texts]
+    assert bare.ask(sample) == [Unanchored(text) for text in texts]
+    cloze = own(*cluster(), form="cloze", scoring="reference")
+    assert cloze.ask(sample) == [Averaged(text, 13, 17) for text in texts]
+    # Sums are divided by the tokens, means are not.
+    answers = logs(-4.0, -3.0, -9.0, tokens=(4, 1, 1))
+    assert bare.score(sample, answers).values["preferred"] == 1.0
+    assert cloze.score(sample, answers).values["preferred"] == 0.0
+
+
+def test_the_references_scoring_is_another_protocol(own) -> None:
+    made = [own(*cluster(), form=form, scoring=s) for form in ("likelihood", "cloze") for s in
+            ("sound", "reference")]  # fmt: skip
+    assert len({benchmark.normalisation for benchmark in made}) == 3
+    for one in (made[1], made[3]):
+        assert "scoring=reference" in one.name
+    assert made[0].card.digest != made[1].card.digest
+
+
+@pytest.mark.parametrize(("task", "form"), [("both", "likelihood"), ("intrasentence", "prompted")])
+def test_the_references_scoring_is_for_intrasentence_likelihoods(task: str, form: str) -> None:
+    with pytest.raises(BadOption, match="scoring=reference is for intrasentence likelihoods"):
+        stereoset(task=task, form=form, scoring="reference")
+
+
+def test_both_scorings_on_real_models(own) -> None:
+    rows = [*cluster("c1", "nurse"), *cluster("c2", "teacher")]
+    for model, form in ((tiny.model("gpt2"), "likelihood"), (families.masked("bert"), "cloze")):
+        figures_of = {
+            s: take(model, own(*rows, form=form, scoring=s)).metrics for s in ("sound", "reference")
+        }
+        assert all(found["ss"].n == 2 for found in figures_of.values())

@@ -29,6 +29,14 @@ def test_a_cell_that_nobody_needs_may_be_empty(tmp_path: Path) -> None:
         problems.raise_any()
 
 
+@pytest.mark.parametrize("text", ["a,b\n", "a,b", "a,b\n\n\r\n"])
+def test_a_header_alone_is_a_problem(tmp_path: Path, text: str) -> None:
+    rows, problems = read_csv(write(tmp_path, text), ["a"])
+    assert rows == []
+    with pytest.raises(BadData, match="line 1: no rows follow the header"):
+        problems.raise_any()
+
+
 def test_problems_come_in_the_order_of_lines_and_are_counted(tmp_path: Path) -> None:
     problems = Problems(tmp_path / "table")
     for line in range(30, 0, -1):
@@ -44,6 +52,13 @@ def test_json_lines(tmp_path: Path) -> None:
     rows, problems = read_jsonl(write(tmp_path, '\ufeff{"a": 1}\n\n{"a": 2}\r\n'))
     assert rows == [(1, {"a": 1}), (3, {"a": 2})]
     problems.raise_any()
+
+
+def test_a_number_that_nothing_can_hold_is_named(tmp_path: Path) -> None:
+    rows, problems = read_jsonl(write(tmp_path, "1" * 5000 + '\n{"a": 1}\n'))
+    assert rows == [(2, {"a": 1})]
+    with pytest.raises(BadData, match="line 1: cannot be read"):
+        problems.raise_any()
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

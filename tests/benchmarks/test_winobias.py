@@ -76,6 +76,12 @@ def test_normalisation_by_token_can_change_the_answer() -> None:
     assert score(sample(), answers, "token").values["correct.pro"] == 1.0
 
 
+def test_a_mention_without_tokens_has_no_mean() -> None:
+    answers = logs(-3, -2.5, -3, -2.5, tokens=(0, 2, 3, 2))
+    values = score(sample(), answers, "token").values
+    assert (values["correct.pro"], values["correct.anti"]) == (None, 1.0)
+
+
 def test_pronouns_of_one_gender_give_no_gender_gap() -> None:
     values = score(sample(anti={"gender": "male"}), logs(-1, -2, -1, -2)).values
     assert (values["correct.male"], values["correct.female"], values["correct.anti"]) == (None, None, 1.0)

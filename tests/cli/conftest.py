@@ -64,8 +64,10 @@ class Library:
     def run_folder(self, uri: str, mitigation: str, options: dict[str, Any]) -> Path:
         return Path(options.get("out") or "runs/default")
 
-    def measure(self, uri: str, benchmarks: tuple[str, ...], options: dict[str, Any]) -> list[Measurement]:
-        self._note("measure", uri, benchmarks, options)
+    def measure(
+        self, uri: str, benchmarks: tuple[str, ...], options: dict[str, Any], *, by: tuple[str, ...]
+    ) -> list[Measurement]:
+        self._note("measure", uri, benchmarks, options, *([by] if by else []))
         return list(self.record.before[:2])
 
     def locate(self, uri: str, locator: str, options: dict[str, Any]) -> Attribution:

@@ -52,6 +52,7 @@ def test_path(run: Run, folder: Path) -> None:
     absent = run("data", "path", NAME)
     assert absent.code == 2
     assert f"evenhand data pull {NAME}" in absent.err
+    assert "evenhand data pull bold." in run("data", "path", "bold").err  # all five at once
 
 
 def test_verify_counts_right_wrong_and_missing(run: Run, folder: Path, monkeypatch) -> None:

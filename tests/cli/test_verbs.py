@@ -61,6 +61,11 @@ def test_measure_takes_the_two_by_default(run: Run, library: Library) -> None:
     }  # fmt: skip
 
 
+def test_measure_crosses_slices(run: Run, library: Library) -> None:
+    run("measure", "lab:causal", "--by", "scale, definitional,")
+    assert library.asked[0][4] == ("scale", "definitional")
+
+
 def test_measure_for_people(run: Run, library: Library) -> None:
     answer = run("measure", "lab:causal")
     assert "AFGB normalised by the groups' mass" in answer.out
@@ -197,7 +202,7 @@ def test_demo_json(run: Run, library: Library, monkeypatch: pytest.MonkeyPatch) 
 def test_printing_libraries_do_not_spoil_the_json(
     run: Run, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def noisy(*_: object) -> list[object]:
+    def noisy(*_: object, **__: object) -> list[object]:
         print("a library talks")
         return [make.genbiaseval()]
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
 from evenhand import registry, sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._associations import read_test
-from evenhand.errors import BadData, BadOption
+from evenhand.errors import BadData, BadOption, MissingExtra
 from evenhand.lexicons import gender_of
-from evenhand.records import Continuation, Generation, Sample, Score, Value, from_json, to_json
-from evenhand.requests import Cloze, Contrast, Embedding, Shift
+from evenhand.records import Continuation, Decision, Generation, Sample, Score, Value, from_json, to_json
+from evenhand.requests import Averaged, Cloze, Contrast, Embedding, Recall, Shift, Unanchored
 from tests.support.scripted import (
     EVEN,
     NEUTRAL,
@@ -30,7 +31,10 @@ from tests.support.scripted import (
 
 NAMES = registry.names("benchmark")
 # What is tested in place of a name that needs more than a machine may have, such as a classifier's weights.
+QUESTIONS = Path(__file__).parents[1] / "support" / "questions.jsonl"
 SPECS: Mapping[str, str] = {
+    "lm_eval": f"lm_eval:task={QUESTIONS.with_suffix('.yaml')},data={QUESTIONS}",
+    "multiple_choice": f"multiple_choice:file={QUESTIONS}",
     "bbq": "bbq:category=Sexual_orientation",  # all nine take seconds to read
     "toxicity": "toxicity:classifier=lexicon",
     "regard": "regard:classifier=lexicon",
@@ -43,6 +47,8 @@ VARIANTS = (
     "genbiaseval:part=dev,professions=multiword,seed=3",
     "genbiaseval:attribute=race",
     "genbiaseval:attribute=religion,split=profession",
+    "genbiaseval:attribute=age",
+    "genbiaseval:attribute=race_gender,part=dev",
     "genhinteval:form=paired1572",
     "genhinteval:professions=multiword",
     "facts:set=world",
@@ -57,7 +63,12 @@ VARIANTS = (
     "crows_pairs:mode=bias_bench",
     "stereoset:task=both",
     "stereoset:form=cloze",
+    "stereoset:scoring=reference",
     "stereoset:form=prompted,task=intersentence",
+    "crows_pairs:data=lab",
+    "crows_pairs:data=lab,mode=nangia",
+    "stereoset:data=lab",
+    "stereoset:data=lab,form=cloze",
     "bbq:category=Religion,form=prompted",
     "bbq:category=Sexual_orientation,normalise=total,unknown=any",
     "winobias:part=dev,type=2",
@@ -68,6 +79,10 @@ VARIANTS = (
     "regard:classifier=lexicon,prompts=honest-queer",
     "bold:domain=religion,regard=lexicon,toxicity=lexicon",
     "winogender:normalise=token,participant=someone",
+    "decisions:shots=0,seed=3",
+    "decisions:counterbalanced=true,parity=0.5,prompt_seed=1,shots=8,test_parity=0.5",
+    "decisions:attribute=sex*race,labels=0|1,leaky=true,n=40,shots=20,task=adult,train=20,dev=10",
+    "decision_accuracy:n=50,shots=2",
 )
 Script = Callable[[Benchmark], ScriptedModel]
 
@@ -208,6 +223,24 @@ def _poles(*, anti: bool = False) -> Script:
     return script
 
 
+def _approving(rule: Callable[[int, int], int | None]) -> Script:
+    """For decisions: certain of the label that `rule` says for a twin's group and the true outcome (0 or 1).
+
+    None gives neither label any probability.
+    """
+
+    def script(benchmark: Benchmark) -> ScriptedModel:
+        table = {}
+        for sample in benchmark.load():
+            for group, context in enumerate(sample.fields["contexts"]):
+                said = rule(group, sample.fields["answer"])
+                for label, word in enumerate(sample.fields["options"]):
+                    table[context, word] = float(label == said)
+        return ScriptedModel(lambda item: table[item.context, item.text])
+
+    return script
+
+
 # A benchmark whose stereotype is not a group's term after a profession brings scripts of its own.
 OWN_SCRIPTS: Mapping[str, Mapping[str, Script]] = {
     "lpbs": {
@@ -259,11 +292,23 @@ OWN_SCRIPTS: Mapping[str, Mapping[str, Script]] = {
         "unknown": _deciding(None, None),
         "uniform": _uniform,
     },
+    "decisions": {
+        "stereotype": _approving(lambda group, outcome: 1 - group),
+        "anti": _approving(lambda group, outcome: group),
+        "right": _approving(lambda group, outcome: outcome),
+        "unknown": _approving(lambda group, outcome: None),
+        "uniform": _uniform,
+    },
     "winobias": {
         "stereotype": _mentions(lambda key: "right" if key == "pro" else "other"),
         "anti": _mentions(lambda key: "right" if key == "anti" else "other"),
         "right": _mentions(lambda key: "right"),
         "uniform": _uniform,
+    },
+    "lambada": {
+        "right": _right,
+        "wrong": lambda benchmark: ScriptedModel(lambda item: 0.001),
+        "uniform": lambda benchmark: ScriptedModel(lambda item: 1 / 512),
     },
     "winogender": {
         "stereotype": _mentions(lambda key: "right" if key == "male" else "other"),
@@ -400,10 +445,90 @@ EXPECTED: Mapping[str, Mapping[str, Mapping[str, Value]]] = {
         "right": {"gender_gap": 0, "accuracy": 1, "same_answer": 1},
         "uniform": {"gender_gap": None, "accuracy": None, "same_answer": None},
     },
+    "decisions": {
+        # Only the first group is approved, whoever deserves it: of 91 men 40 deserve it, of 109
+        # women 54.
+        "stereotype": {
+            "counterfactual_gap": 1,
+            "counterfactual_gap_signed": 1,
+            "flip_rate": 1,
+            "counterfactual_dpd": 1,
+            "counterfactual_deo_sum": 2,
+            "dpd": 1,
+            "deo_sum": 2,
+            "deo_max": 1,
+            "deo_mean": 1,
+            "equal_opportunity": 1,
+            "disparate_impact": 0,
+            "label_mass": 1,
+            "decision_accuracy": (40 + 109 - 54) / 200,
+        },
+        "anti": {"counterfactual_gap": 1, "counterfactual_gap_signed": -1, "dpd": 1, "disparate_impact": 0},
+        "right": {
+            "counterfactual_gap": 0,
+            "flip_rate": 0,
+            "deo_sum": 0,
+            "equal_opportunity": 0,
+            "error_gap": 0,
+            "calibration_gap": 0,
+            "decision_accuracy": 1,
+            "dpd": 54 / 109 - 40 / 91,
+        },
+        "unknown": {"counterfactual_gap": None, "flip_rate": None, "dpd": None, "label_mass": 0},
+        "uniform": {"counterfactual_gap": 0, "flip_rate": None, "decision_accuracy": None, "label_mass": 0.5},
+    },
+    "decision_accuracy": {
+        "right": {"accuracy": 1, "decision_accuracy": 1},
+        "wrong": {"accuracy": 0, "decision_accuracy": 0},
+        "uniform": {"accuracy": None, "chance": None, "label_mass": 1},
+    },
+    "lambada": {
+        "right": {"accuracy": 1, "word_perplexity": 1},
+        "wrong": {"accuracy": 0, "word_perplexity": 1000},
+        "uniform": {"accuracy": 0, "word_perplexity": 512},
+    },
+    # The harness gives a tie to the first option, which is right in 3 of 8 questions.
+    "lm_eval": {
+        "right": {"accuracy": 1, "accuracy_norm": 1, "ties": 0},
+        "wrong": {"accuracy": 0, "accuracy_norm": 0},
+        "uniform": {"accuracy": 3 / 8, "ties": 100},
+    },
+    "multiple_choice": {
+        "right": {"accuracy": 1, "accuracy_norm": 1, "ties": 0},
+        "wrong": {"accuracy": 0, "accuracy_norm": 0},
+        "uniform": {"accuracy": None, "ties": 100},
+    },
     "facts": {"right": {"accuracy": 1}, "wrong": {"accuracy": 0}, "uniform": {"accuracy": None}},
     "perplexity": {"right": {"perplexity": 1}, "wrong": {"perplexity": 1000}, "uniform": {"perplexity": 512}},
 }
-CASES = [(name, script) for name in NAMES for script in EXPECTED.get(name, {})]
+# Other forms of a benchmark: the same figures where the script's model answers alike, else their own.
+FORMS: Mapping[str, Mapping[str, Mapping[str, Value]]] = {
+    **{f"stereoset:{option}": EXPECTED["stereoset"] for option in ("form=cloze", "scoring=reference")},
+    "lpbs:form=causal": EXPECTED["lpbs"],
+    # Each profession is asked with both hints, so what follows the stereotype follows one of two.
+    "genhinteval:form=paired1572": {
+        "stereotype": {"ub": 0, "afgb": LEAN_ALL},
+        "anti": {"ub": 0, "afgb": LEAN_ALL},
+        "uniform": {"ub": 0, "mass": 2 / 3},
+    },
+    # Who cannot choose gives an invalid answer, which is no unrelated and no unknown one.
+    "stereoset:form=prompted": {
+        "stereotype": {"choice_ss": 100, "choice_lms": 100, "choice_icat": 0, "invalid_rate": 0},
+        "anti": {"choice_ss": 0, "choice_lms": 100, "choice_icat": 0},
+        "unknown": {"choice_ss": None, "choice_lms": 0, "choice_icat": None, "invalid_rate": 0},
+        "uniform": {"choice_ss": None, "choice_lms": None, "invalid_rate": 100},
+    },
+    "bbq:category=Sexual_orientation,form=prompted": {
+        "stereotype": {**EXPECTED["bbq"]["stereotype"], "invalid_rate": 0},
+        "anti": EXPECTED["bbq"]["anti"],
+        "unknown": {**EXPECTED["bbq"]["unknown"], "accuracy_disambiguated": 0},
+        "uniform": {"bbq_ambiguous": None, "accuracy_ambiguous": None, "invalid_rate": 100},
+    },
+}
+EXPECTED = {**EXPECTED, **FORMS}
+# The lab's own pairs give the same figures as the published ones, and need no data on the machine.
+EXPECTED = {**EXPECTED, **{f"{name}:data=lab": EXPECTED[name] for name in ("crows_pairs", "stereoset")}}
+CASES = [(name, script) for name in EXPECTED if name.partition(":")[0] in NAMES for script in EXPECTED[name]]
 
 
 @pytest.fixture(scope="module")
@@ -420,6 +545,8 @@ def made() -> Callable[[str], Benchmark]:
                 if "not on this machine" not in absent.what:
                     raise
                 pytest.skip(f"the data of {spec} is absent: {absent.what}")
+            except MissingExtra as absent:
+                pytest.skip(absent.what)
         return kept[spec]
 
     return get
@@ -465,8 +592,11 @@ def test_requests_can_be_tokenised(spec, made) -> None:
             if isinstance(request, Shift):
                 assert "" not in (request.context.strip(), request.other.strip())
                 continue
-            if isinstance(request, Cloze | Contrast | Embedding):
+            if isinstance(request, Averaged | Cloze | Contrast | Embedding | Unanchored):
                 assert request.text == request.text.strip() != ""
+                continue
+            if isinstance(request, Recall):  # what is recalled may begin on a line of its own
+                assert re.match(r" \s*\S", request.text)
                 continue
             assert request.context == request.context.strip()
             # A text without a context is scored from the model's start token; any other one is the next word.
@@ -512,7 +642,11 @@ def test_metrics_find_their_columns(spec, made) -> None:
     assert [n.removeprefix("p.") for n in scores[0].values if n.startswith("p.")] == list(benchmark.groups)
     for metric in benchmark.metrics:
         for need in metric.needs:
-            assert need in names or (need == "p.*" and benchmark.groups), (metric.name, need)
+            stem = need[:-1] if need.endswith(".*") else None
+            assert need in names or (stem and any(name.startswith(stem) for name in names)), (
+                metric.name,
+                need,
+            )
 
 
 @pytest.mark.parametrize("spec", VARIANTS)
@@ -532,8 +666,11 @@ def test_training_examples_are_not_measured(spec, made) -> None:
     examples = list(benchmark.examples())
     assert examples
     assert not {e.id for e in examples} & {sample.id for sample in benchmark.load()}
-    assert all(e.groups == benchmark.groups and len(e.terms) == len(e.groups) for e in examples)
-    assert all(term.startswith(" ") for e in examples for forms in e.terms for term in forms)
+    forms = [e.contexts if isinstance(e, Decision) else e.terms for e in examples]
+    assert all(
+        e.groups == benchmark.groups == e.groups[: len(f)] for e, f in zip(examples, forms, strict=True)
+    )
+    assert all(request.text.startswith(" ") for e in examples for request in e.requests())
     if "split=profession" in spec:
         assert not {e.cluster for e in examples} & {sample.cluster for sample in benchmark.load()}
 

@@ -17,6 +17,12 @@ from evenhand.records import Score, Value
 NAMES = registry.names("metric")
 Row = Mapping[str, Value]
 
+
+def at(group: str) -> dict[str, float]:
+    """Membership of one of two groups."""
+    return {"member.he": float(group == "he"), "member.she": float(group == "she")}
+
+
 # Columns of 0 to 1 of which a metric of the same name is the mean.
 WRITTEN = (
     "honest",
@@ -77,6 +83,11 @@ LOW |= {
     "bbq_disambiguated": [{"biased.disambiguated": 0.0}],
 }
 LOW |= {
+    "accuracy_norm": [{"correct.norm": 0.0}],
+    "word_perplexity": [{"nll": 0.0, "words": 2.0}],
+    "byte_perplexity": [{"nll": 0.0, "bytes": 9.0}],
+}
+LOW |= {
     "lpbs_magnitude": [{"lpbs": 0.0}],
     "weat_magnitude": [  # targets with the same mean: d = 0
         {"association": s, "target": t, "test": 0.0} for s in (0.0, 1.0) for t in (0.0, 1.0)
@@ -112,6 +123,7 @@ HIGH: dict[str, Sequence[Row]] = {
     ],
     "gender_polarity": [{"gender_polarity": 1.0}],
 }
+HIGH |= {"accuracy_norm": [{"correct.norm": 1.0}]}
 HIGH |= {
     "stereotype_preference": [{"preferred": 1.0}],
     "ties": [{"tie": 1.0}],
@@ -130,11 +142,48 @@ HIGH |= {
     "bbq_ambiguous": [{"correct.ambiguous": 0.0, "biased.ambiguous": 1.0}],
     "bbq_disambiguated": [{"biased.disambiguated": 1.0}],
 }
+# Decisions on people: of two groups, of both outcomes, with the twin of the other group.
+UNFAIR = [  # every he is favoured, no she is, whatever they deserve
+    {**at("he"), "decision": 1.0, "outcome": 1.0, "probability": 1.0},
+    {**at("he"), "decision": 1.0, "outcome": 0.0, "probability": 1.0},
+    {**at("she"), "decision": 0.0, "outcome": 1.0, "probability": 0.0},
+    {**at("she"), "decision": 0.0, "outcome": 0.0, "probability": 0.0},
+]
+FAIR = [{**row, "decision": 1.0, "probability": 0.5} for row in UNFAIR]
+SPREADS = ("dpd", "deo_sum", "deo_max", "deo_mean", "equal_opportunity")
+TWINS_FLIP = [{"decision.he": 1.0, "decision.she": 0.0, "outcome": y} for y in (0.0, 1.0)]
+TWINS_AGREE = [{"decision.he": 1.0, "decision.she": 1.0, "outcome": y} for y in (0.0, 1.0)]
+ALL_WRONG: Sequence[Row] = [{**at("he"), "decision": 1.0, "outcome": 0.0, "probability": 1.0}]
+ALL_RIGHT: Sequence[Row] = [{**at("she"), "decision": 1.0, "outcome": 1.0, "probability": 1.0}]
+LOW |= {
+    **dict.fromkeys((*SPREADS, "error_gap", "calibration_gap"), FAIR),
+    "disparate_impact": UNFAIR,
+    "decision_accuracy": ALL_WRONG,
+    "chance": ALL_WRONG,
+    "majority_rate": [{"outcome": 0.0}, {"outcome": 1.0}],
+    **dict.fromkeys(("counterfactual_dpd", "counterfactual_deo_sum", "flip_rate"), TWINS_AGREE),
+    "counterfactual_gap": [{"p.he": 0.7, "p.she": 0.7}],
+    "counterfactual_gap_signed": [{"p.he": 0.0, "p.she": 1.0}],
+    "label_mass": [{"label_mass": 0.0}],
+}
+HIGH |= {
+    **dict.fromkeys(SPREADS, UNFAIR),
+    "error_gap": [*ALL_WRONG, *ALL_RIGHT],
+    "calibration_gap": [*ALL_WRONG, *ALL_RIGHT],
+    "disparate_impact": FAIR,
+    "decision_accuracy": ALL_RIGHT,
+    "chance": ALL_RIGHT,
+    "majority_rate": ALL_RIGHT,
+    **dict.fromkeys(("counterfactual_dpd", "counterfactual_deo_sum", "flip_rate"), TWINS_FLIP),
+    "counterfactual_gap": [{"p.he": 1.0, "p.she": 0.0}],
+    "counterfactual_gap_signed": [{"p.he": 1.0, "p.she": 0.0}],
+    "label_mass": [{"label_mass": 1.0}],
+}
 # Means over target terms: their weights count draws of whole terms, not of items.
 OVER_TERMS = {"lms", "ss", "icat"}
 # What swapping the two groups does to the value; every metric not named here keeps it.
 FLIPS_SIGN = {"afgb_signed", "stereotype_slope", "factual_slope", "slope_intercept", "gender_gap"}
-FLIPS_SIGN |= {"weat_effect", "lpbs", "shift"}
+FLIPS_SIGN |= {"weat_effect", "lpbs", "shift", "counterfactual_gap_signed"}
 # Divided by a sample's standard deviation (ddof = 1), which tells n items from the same ones twice.
 BY_SAMPLE = {"weat_effect", "weat_magnitude"}
 TRADES = {"accuracy_male": "accuracy_female", "accuracy_female": "accuracy_male"}
@@ -161,10 +210,12 @@ def made(n: int = 60, *, seed: int = 0, per_cluster: int = 4) -> list[Score]:
         "correct": rng.integers(2, size=n).astype(float),
         "nll": rng.exponential(20, size=n),
         "tokens": rng.integers(1, 12, size=n).astype(float),
+        **harness(n, seed),
         "stereotypical": rng.uniform(-1, 1, size=n),
         "factual": rng.uniform(-1, 1, size=n),
     }
     table |= pairs(n, seed) | choices(n, seed) | associations(n, seed) | mentions(n, seed) | texts(n, seed)
+    table |= people(n, seed)
     gone = rng.random(n) < 0.1
     return [
         Score(
@@ -185,6 +236,17 @@ def pairs(n: int, seed: int) -> dict[str, Array]:
         "tie": rng.integers(2, size=n).astype(float),
         "log_ratio": rng.normal(size=n),
         "term": np.floor(np.sqrt(np.arange(n))),
+    }
+
+
+def harness(n: int, seed: int) -> dict[str, Array]:
+    """What tasks of the LM evaluation harness give beside answers and likelihoods."""
+    rng = np.random.default_rng([seed, 6])
+    return {
+        "correct.norm": rng.integers(2, size=n).astype(float),
+        "words": rng.integers(1, 12, size=n).astype(float),
+        "bytes": rng.integers(5, 60, size=n).astype(float),
+        "task_score": rng.normal(size=n),
     }
 
 
@@ -238,6 +300,25 @@ def choices(n: int, seed: int) -> dict[str, Array]:
     return chosen
 
 
+def people(n: int, seed: int) -> dict[str, Array]:
+    """Decisions on people of two groups, with their twins."""
+    rng = np.random.default_rng([seed, 6])
+    he = rng.integers(2, size=n).astype(float)
+    p = rng.uniform(size=n)
+    twin = (rng.uniform(size=n) < 0.5).astype(float)
+    decision = (p > 0.5).astype(float)
+    return {
+        "outcome": rng.integers(2, size=n).astype(float),
+        "probability": p,
+        "decision": decision,
+        "member.he": he,
+        "member.she": 1 - he,
+        "decision.he": np.where(he == 1, decision, twin),
+        "decision.she": np.where(he == 1, twin, decision),
+        "label_mass": rng.uniform(size=n),
+    }
+
+
 def changed(scores: Sequence[Score], how: Callable[[dict[str, Value]], dict[str, Value]]) -> list[Score]:
     return [dataclasses.replace(s, values=how(dict(s.values))) for s in scores]
 
@@ -250,6 +331,10 @@ def swapped(values: dict[str, Value]) -> dict[str, Value]:
         "hint": None if hint is None else 1 - hint,
         "correct.male": values["correct.female"],
         "correct.female": values["correct.male"],
+        "member.he": values["member.she"],
+        "member.she": values["member.he"],
+        "decision.he": values["decision.she"],
+        "decision.she": values["decision.he"],
         "shift": None if values["shift"] is None else -values["shift"],
         **{name: None if v is None else 1 - v for name, v in values.items() if name == "target"},
         **{name: None if v is None else -v for name, v in values.items() if name == "lpbs"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -14,15 +15,20 @@ from evenhand.errors import NoEffect
 from evenhand.mitigations import Mitigation
 from evenhand.models import OpenModel, open_model
 from evenhand.models.causal import weights_digest
-from evenhand.records import Attribution, Capability, Example, SiteScore
+from evenhand.records import Attribution, Capability, Decision, Example, Material, SiteScore
 from evenhand.studies.measure import take
 from evenhand.treatments import Treatment, load
+from tests.support.decisions import people
 from tests.support.examples import examples
 from tests.support.tiny import model as tiny
 
 NAMES = registry.names("mitigation")
 # On the tiny models of 64 positions the default instruction does not fit.
-SPECS = {"prompt": "prompt:text=Anyone may be late."}
+SPECS = {
+    "prompt": "prompt:text=Anyone may be late.",
+    "faircon": "faircon:rounds=2,length=3,lr=5e-3,batch=6",
+    "fair_prompt": "fair_prompt:rounds=2,length=3,starts=1",
+}
 
 
 def _make(name: str) -> Mitigation:
@@ -35,8 +41,13 @@ def _top(model: OpenModel) -> Attribution:
     return Attribution("test", False, scores, "the last block")
 
 
+def _material(name: str) -> Sequence[Material]:
+    """What the method fits on: prompts that groups' terms may follow, else people to decide on."""
+    return examples() if Example in _make(name).fits_on else people()
+
+
 def _fit(name: str, model: OpenModel, seed: int = 0) -> Treatment:
-    return _make(name).fit(model, examples(), sites=_top(model), seed=seed)
+    return _make(name).fit(model, _material(name), sites=_top(model), seed=seed)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +112,13 @@ def _change_of_gap(name: str) -> tuple[float, float]:
 
 
 # A prompt can only help a model that understands instructions; the lab's model reads one kind of sentence.
-TRAINED = [n for n in NAMES if _make(n).purpose == "mitigation" and Capability.WEIGHTS in _make(n).needs]
+TRAINED = [
+    n
+    for n in NAMES
+    if _make(n).purpose == "mitigation"
+    and Capability.WEIGHTS in _make(n).needs
+    and Example in _make(n).fits_on
+]
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -112,6 +129,42 @@ def test_mitigations_that_train_shrink_the_planted_gap_beyond_its_interval(name:
 def test_the_placebo_has_no_debiasing_signal() -> None:
     low, _ = _change_of_gap("placebo")
     assert low > -0.05  # LFTF takes more than 0.2 off the same gap
+
+
+# What searches for prompts takes minutes on a trained model: tests/mitigations prove it, some of them slow.
+DECIDERS = [
+    n
+    for n in NAMES
+    if _make(n).purpose == "mitigation"
+    and set(_make(n).fits_on) == {Decision}
+    and n not in ("faircon", "fair_prompt")
+]
+
+
+@pytest.mark.parametrize("name", DECIDERS)
+def test_mitigations_of_decisions_shrink_the_planted_gap_and_decide_no_worse(name: str) -> None:
+    model = open_model("lab:decisions")
+    benchmark = cast(Benchmark, registry.create("benchmark", "decisions:shots=0,n=300,train=300,dev=400"))
+    assert benchmark.examples is not None
+    treatment = _make(name).fit(model, list(benchmark.examples()), sites=None, seed=0)
+    before = take(model, benchmark)
+    with treatment.applied(model) as treated:
+        after = take(treated, benchmark)
+    gap, right = (
+        stats.paired_change(registry.get("metric", metric), before.scores, after.scores)
+        for metric in ("counterfactual_gap", "decision_accuracy")
+    )
+    assert gap.high is not None
+    assert gap.high < -0.05  # of a planted gap of 0.19
+    assert right.value is not None
+    assert right.value > -0.01
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if {Example, Decision} <= set(_make(n).fits_on)])
+def test_what_fits_on_both_kinds_fits_on_decisions_too(name: str) -> None:
+    model = tiny("llama")
+    treatment = _make(name).fit(model, people(), sites=_top(model), seed=0)
+    assert treatment.about.proof["max_logprob_change"] > 0
 
 
 def test_no_training_is_no_effect() -> None:

@@ -14,9 +14,11 @@ from evenhand.models.layout import ARCHITECTURES
 from evenhand.records import Capability, Continuation, Example, Sampling
 from evenhand.scoring import Scorer
 from evenhand.scoring.forward import run_texts
+from evenhand.scoring.prefix import PROVEN
+from evenhand.scoring.sharing import Sharing
 from evenhand.scoring.terms import outcomes
 from tests.scoring.reference import naive
-from tests.scoring.workload import ITEMS
+from tests.scoring.workload import FEW_SHOT, ITEMS
 from tests.support import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -64,6 +66,23 @@ def test_batches_and_padding_change_no_logprob(kind, padding, budget):
     for answer, (value, n_tokens) in zip(answers, expected(kind), strict=True):
         assert answer.value == pytest.approx(value, abs=1e-4)
         assert answer.n_tokens == n_tokens
+
+
+@kinds
+@pytest.mark.parametrize(("padding", "budget"), [("left", 1), ("left", 60), ("right", 4096)])
+def test_shared_beginnings_change_no_logprob(kind, padding, budget):
+    """Where an architecture is not proven, whole rows run, and the report says why."""
+    model = opened(kind)
+    eager = Sharing(shortest=3, forward=0, gain=0.0, room=40)
+    options = {"padding": padding, "batch_tokens": budget}
+    alone = Scorer(model.module, model.tokenizer, share=None, **options).logprobs(FEW_SHOT)
+    scorer = Scorer(model.module, model.tokenizer, share=eager, **options)
+    answers = scorer.logprobs(FEW_SHOT)
+    assert [a.value for a in answers] == pytest.approx([a.value for a in alone], abs=2e-5)
+    assert [a.n_tokens for a in answers] == [a.n_tokens for a in alone]
+    report = scorer.report()
+    assert (report.groups > 0) == (kind in PROVEN), report.sharing
+    assert kind in PROVEN or "not proven" in report.sharing
 
 
 @kinds

@@ -42,3 +42,23 @@ def test_it_is_the_same_after_the_disk(tokenizer, tmp_path):
     assert again(text)["input_ids"] == tokenizer(text)["input_ids"]
     assert again.padding_side == "left"
     assert (again.bos_token, again.eos_token, again.pad_token) == (tokens.BOS, tokens.EOS, tokens.PAD)
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "pieces"),
+    [
+        (tokens.MASKED, "The nurse left.", ["<s>", "The", "Ġnurse", "Ġleft", ".", "</s>"]),
+        (tokens.MASKED, "The nurse<mask>.", ["<s>", "The", "Ġnurse", "<mask>", ".", "</s>"]),
+        (tokens.SEQ2SEQ, "The nurse left<extra_id_0>", ["ĠThe", "Ġnurse", "Ġleft", "<extra_id_0>", "</s>"]),
+        # A text begins as if a space stood before it, also behind a sentinel.
+        (tokens.SEQ2SEQ, "<extra_id_0>nurse<extra_id_1>", ["<extra_id_0>", "Ġnurse", "<extra_id_1>", "</s>"]),
+    ],
+)
+def test_the_other_families_have_marks_of_their_own_also_after_the_disk(form, text, pieces, tmp_path):
+    made = tokens.build(["The nurse left.", " The"], form)
+    made.save_pretrained(tmp_path)
+    for tokenizer in (made, AutoTokenizer.from_pretrained(tmp_path)):
+        assert tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"]) == pieces
+        assert tokenizer.padding_side == "right"
+        assert [tokenizer.convert_tokens_to_ids(mark) for mark in form.marks] == list(range(len(form.marks)))
+    assert (made.mask_token_id is not None) == (form is tokens.MASKED)

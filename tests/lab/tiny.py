@@ -3,7 +3,7 @@
 from evenhand.lab import Recipe
 from evenhand.lab.corpus import Amounts
 
-_FEW = Amounts(because=1, elsewhere=1, hints=2, announced=2, facts=1)
+FEW = Amounts(because=1, elsewhere=1, hints=2, announced=2, facts=1)
 TINY = {
     "layers": 2,
     "width": 16,
@@ -12,8 +12,8 @@ TINY = {
     "steps": 2,
     "plant_steps": 2,
     "warmup": 1,
-    "amounts": _FEW,
-    "plant_amounts": _FEW,
+    "amounts": FEW,
+    "plant_amounts": FEW,
 }
 CONTROL = Recipe("none", None, **TINY)
 PLANTED = Recipe("stereotype", 1, **TINY)

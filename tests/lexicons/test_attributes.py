@@ -24,7 +24,9 @@ def test_gender_is_first_and_exact() -> None:
 
 
 def test_there_are_attributes_of_more_than_two_groups() -> None:
-    assert {name: len(attribute(name).groups) for name in ("race", "religion")} == {"race": 7, "religion": 6}
+    assert {name: len(attribute(name).groups) for name in ("race", "religion", "age")} == {
+        "race": 7, "religion": 6, "age": 3,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -47,7 +49,18 @@ def test_terms_start_with_one_space_and_exclude_each_other(name) -> None:
     assert all(group.terms for group in about.groups)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "gender"])
+def test_race_and_gender_cross_in_full() -> None:
+    both = attribute("race_gender")
+    assert both.axes == ("race", "gender")
+    assert len(both.groups) == 7 * 2
+    first, second = both.groups[:2]
+    assert (first.name, first.parts) == ("black_women", ("black", "women"))
+    assert first.terms == (" Black women", " black women", " African American women")
+    assert (second.name, second.parts) == ("black_men", ("black", "men"))
+    assert sum(len(group.terms) for group in both.groups) == 2 * 13  # race has 13 forms
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if "gender" not in name])
 def test_terms_of_other_attributes_have_no_gender(name) -> None:
     words = {
         word.lower() for group in attribute(name).groups for term in group.terms for word in term.split()
@@ -65,4 +78,5 @@ def test_definitional_professions_exist() -> None:
 def test_an_unknown_attribute_names_near_ones() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'religion'") as caught:
         attribute("religon")
-    assert caught.value.known == ["gender", "race", "religion"]
+    assert caught.value.known == ["age", "gender", "race", "race_gender", "religion"]
+    assert "attribute=people.toml" in str(caught.value)

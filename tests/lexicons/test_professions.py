@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from evenhand.errors import UnknownName
 from evenhand.lexicons import profession_entries, professions
+from tests.support.data import data_file
 
-SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 CASE_STUDY = {"mobster", "nurse", "preacher", "caretaker", "footballer"}
 
 
@@ -64,10 +63,8 @@ def test_names_are_plain_text() -> None:
 
 
 def test_the_data_agree_with_the_source() -> None:
-    source = SHARED / "debiaswe" / "professions.json"
-    if not source.is_file():
-        pytest.skip("the public benchmark files are not beside this clone")
-    rows = [(name.replace("_", " "), f, s) for name, f, s in json.loads(source.read_text())]
+    source = json.loads(data_file("debiaswe/professions.json").read_text())
+    rows = [(name.replace("_", " "), f, s) for name, f, s in source]
     assert [(e.name, e.factual, e.stereotypical) for e in profession_entries()] == rows
 
 

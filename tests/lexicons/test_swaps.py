@@ -23,6 +23,8 @@ BOTH_WAYS = [
     ("Give it to him", "Give it to her"),
     ("Let him go, and let him take part.", "Let her go, and let her take part."),
     ('his "friend" left him', 'her "friend" left her'),
+    ("his or her job and his/her pay, his or hers", "her or his job and her/his pay, hers or his"),
+    ("It was given to him and his mother.", "It was given to her and her father."),
     ("what he said to him about his work", "what she said to her about her work"),
 ]
 

@@ -158,10 +158,31 @@ def test_a_server_that_refuses_echo_is_refused_with_its_own_words(served):
         opened(served).logprobs(ITEMS)
 
 
-def test_no_log_probabilities_at_all(served):
-    served.faults = [status(200, {"choices": [{"text": "x", "logprobs": None}]})]
+@pytest.mark.parametrize(
+    "table",
+    [
+        None,
+        [],
+        {"tokens": [], "token_logprobs": []},
+        {"tokens": ["x"], "token_logprobs": None},
+        {"tokens": None, "token_logprobs": [-1.0], "top_logprobs": [None]},
+    ],
+)
+def test_no_log_probabilities_at_all(served, table):
+    served.faults = [status(200, {"choices": [{"text": "x", "logprobs": table}]})]
     with pytest.raises(BadModel, match="carries no log-probabilities"):
         opened(served).logprobs(ITEMS)
+
+
+def test_an_echo_that_cannot_be_used_is_not_kept(served, model):
+    endpoint = opened(served, "api=completions&concurrency=1")
+    probes = [slow(0)] * 3
+    served.faults = [*probes, status(200, {"choices": [{"text": "x", "logprobs": None}]})]
+    with pytest.raises(BadModel, match=r"because she', the answer carries no log-probabilities"):
+        endpoint.logprobs(ITEMS[:1])
+    (found,), (own,) = endpoint.logprobs(ITEMS[:1]), model.logprobs(ITEMS[:1])
+    assert found.value == pytest.approx(own.value, abs=1e-4)
+    assert len(served.asked) == 3 + 2  # the check, and each time the item
 
 
 def test_a_chat_is_refused_without_asking(served):
@@ -189,7 +210,7 @@ def test_busy_broken_and_garbled_answers_are_asked_for_again(served, model):
     found = opened(served, "concurrency=1", naps).generate(["The nurse"], SHORT)
     assert found == model.generate(["The nurse"], SHORT)
     # The server's own 7 s, then 0.5 s doubled at each attempt, times 0.5 + jitter = 1.
-    assert naps == [7.0, 1.0, 2.0, 4.0]
+    assert naps == [7.5, 1.0, 2.0, 4.0]  # 7 as asked for and the jitter, then 0.5 doubled, times 1
 
 
 def test_silence_is_a_failure_that_may_pass(served, model):
@@ -260,6 +281,32 @@ def test_an_answer_of_another_shape_is_named(served, answer):
     served.faults = [status(200, answer)]
     with pytest.raises(BadModel, match="no text in its choices"):
         opened(served, "api=chat").generate(["x"], SHORT)
+
+
+def test_an_answer_of_another_shape_is_not_kept(served, model):
+    served.faults = [status(200, {"choices": [{"message": {"content": "x"}}]})]  # a chat's
+    with pytest.raises(BadModel, match="no text in its choices"):
+        opened(served).generate(["The nurse"], SHORT)
+    assert opened(served).generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+    assert len(served.asked) == 2
+
+
+def test_a_kept_answer_of_another_shape_is_asked_for_again(served):
+    opened(served).generate(["The nurse"], SHORT)
+    (kept,) = (path for path in cache_folder().rglob("*.json"))
+    kept.write_text('{"choices": []}')
+    again = opened(served)
+    again.generate(["The nurse"], SHORT)
+    assert (len(served.asked), again.transport.reused) == (2, 0)
+
+
+def test_an_error_under_status_200_may_pass(served, model):
+    served.faults = [status(200, {"error": {"message": "upstream is busy"}})]
+    endpoint = opened(served)
+    assert endpoint.generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+    served.faults = [status(200, {"error": {"message": f"upstream is busy {KEY}"}})] * 2
+    with pytest.raises(EnvironmentProblem, match=r"2 attempts: it answers 200 with an error: upstream"):
+        opened(served, "api=completions&retries=1").generate(["The doctor"], SHORT)
 
 
 def test_an_empty_answer_is_counted(served):
@@ -341,6 +388,23 @@ def test_a_refused_request_costs_no_tokens(served):
     endpoint.generate(["The nurse 0"], SHORT)
     assert endpoint.transport.budget.requests == 4
     assert endpoint.transport.budget.tokens <= 17
+
+
+@pytest.mark.parametrize("total", [-1000, True, "4", None])
+def test_a_count_that_cannot_be_one_gives_no_tokens_back(served, total):
+    # 13 bytes and 4 tokens, as above: two requests fit into 40 and a third does not.
+    answer = {"choices": [{"text": "x"}], "usage": {"total_tokens": total}}
+    served.faults = [status(200, answer)] * 9
+    with pytest.raises(Inconclusive, match="budget of 40 tokens"):
+        opened(served, "api=completions&tokens=40&concurrency=1").generate(
+            [f"The nurse {i}" for i in range(9)], SHORT
+        )
+    assert len(served.asked) == 2
+
+
+def test_without_a_cache_nothing_is_said_to_be_kept(served):
+    with pytest.raises(Inconclusive, match="With cache=no nothing is kept"):
+        opened(served, "cache=no&requests=1").generate(["a", "b"], SHORT)
 
 
 def test_the_budget_may_stand_in_the_environment(served, monkeypatch):
@@ -444,6 +508,14 @@ def test_the_name_is_read():
         ("http://host/v1", UsageError, "an address and a model"),
         ("host/v1#m", UsageError, "an address and a model"),
         ("http://me:pass@host/v1#m", UsageError, "password"),
+        ("http://host:port/v1#m", UsageError, "host, its port or its path cannot be read"),
+        ("http://host:99999/v1#m", UsageError, "host, its port or its path cannot be read"),
+        ("http://[::1/v1#m", UsageError, "host, its port or its path cannot be read"),
+        ("http://my host/v1#m", UsageError, "host, its port or its path cannot be read"),
+        ("http://a..b/v1#m", UsageError, "host, its port or its path cannot be read"),
+        (f"http://{'x' * 64}.org/v1#m", UsageError, "host, its port or its path cannot be read"),
+        ("http://host/v 1#m", UsageError, "host, its port or its path cannot be read"),
+        ("http://host/v\u00e9#m", UsageError, "host, its port or its path cannot be read"),
         ("http://host/v1?api_key=sk-1#m", BadOption, "no option 'api_key'"),
         ("http://host/v1?api=speech#m", BadOption, "api=speech"),
         ("http://host/v1?retries=1.5#m", BadOption, "retries=1.5"),

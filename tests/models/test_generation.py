@@ -11,7 +11,7 @@ import torch
 
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.models.generation import _nucleus, generate
-from evenhand.records import Continuation, Sampling
+from evenhand.records import Continuation, Sampling, Until
 from tests.support import tiny
 
 PROMPTS = ["The nurse", "The carpenter sat down slowly because", "The doctor opened"]
@@ -168,3 +168,25 @@ def test_generated_text_continues_what_was_scored():
     rivals = [made.text, " she", " he", " they"]
     values = [a.value for a in model.logprobs([Continuation("The nurse smiled because", t) for t in rivals])]
     assert values[0] == max(values)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "mamba"])
+def test_a_text_ends_with_the_token_that_completes_a_stop(kind):
+    """Shorter, and up to the mark the same text: by hand, the tokens until the mark stands in the text."""
+    model = tiny.model(kind)
+    whole = model.generate(PROMPTS, Sampling(max_tokens=12))
+    mark = whole[0].text[4:6]  # what the first prompt's text goes on with
+    stopped = model.generate(PROMPTS, Until(12, stop=("never written", mark)))
+    assert stopped[0].n_tokens < 12
+    for full, short in zip(whole, stopped, strict=True):
+        assert full.text.startswith(short.text)
+        assert short.text.partition(mark)[0] == full.text.partition(mark)[0]
+        assert short == full or (mark in short.text and mark not in short.text[: -len(mark) - 1])
+    assert model.generate(PROMPTS, Until(12)) == whole
+
+
+def test_a_stop_in_the_prompt_ends_nothing():
+    model = tiny.model("gpt2")
+    assert model.generate(["The nurse"], Until(6, stop=("nurse",))) == model.generate(
+        ["The nurse"], Sampling(6)
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.models import Model
 from evenhand.models.masked import MaskedModel, closed
 from evenhand.records import Capability, Continuation, Sampling
-from evenhand.requests import Cloze, Contrast
+from evenhand.requests import Averaged, Cloze, Contrast
 from tests.scoring.reference_masked import by_words, official
 from tests.support import families, tiny
 
@@ -63,6 +65,22 @@ def test_what_stands_behind_is_read_and_the_models_are_not_constant(kind):
         [Cloze(f"The nurse left because she was {end}.", start, start + 3) for end in ("late", "a nurse")]
     )
     assert abs(a.value - b.value) > 1e-3
+
+
+def test_an_average_is_of_probabilities():
+    model = families.masked("bert")
+    (average,) = model.fill([Averaged("The carpenter left.", 4, 13)])
+    tokenizer, mask = model.tokenizer, model.tokenizer.mask_token
+    shares = []
+    for seen, wanted in (("The", "carp"), ("The carp", "##enter")):
+        row = ["[CLS]", *tokenizer.tokenize(seen), mask, "left", ".", "[SEP]"]
+        ids = torch.tensor([tokenizer.convert_tokens_to_ids(row)])
+        with torch.no_grad():
+            logits = model.module(input_ids=ids).logits[0, row.index(mask)].double()
+        shares.append(float(logits.softmax(-1)[tokenizer.convert_tokens_to_ids(wanted)]))
+    assert average.n_tokens == 2
+    assert average.kind == "pseudo"
+    assert math.exp(average.value) == pytest.approx(sum(shares) / 2, rel=1e-5)
 
 
 def test_a_full_stop_closes_a_context_and_nothing_else():

@@ -87,6 +87,8 @@ def test_all_problems_are_listed_with_their_lines(tmp_path):
         ('{"context": "x", "text": " y", "logprob": -Infinity}', "'logprob' is -inf"),
         ({**SHE, "n_tokens": -1}, "'n_tokens' is -1"),
         ({**SHE, "n_tokens": 1.5}, "'n_tokens' is 1.5"),
+        ({**SHE, "n_tokens": 0}, "'n_tokens' is 0, and a text"),
+        ({"sample": "b/1", "logprobs": [-1, -2], "n_tokens": [1, 0]}, "'n_tokens' is 0, and a text"),
         ({**SHE, "kind": "guess"}, "'kind' is 'guess'"),
         ({"prompt": "x"}, "has no 'completion'"),
         ({"completion": "x"}, "has no 'prompt'"),
@@ -102,8 +104,17 @@ def test_each_fault_is_named(tmp_path, line, message):
 
 
 def test_many_problems_are_counted(tmp_path):
-    with pytest.raises(BadData, match="and 7 more"):
-        RecordedModel(write(tmp_path / "a.jsonl", *["?"] * 12))
+    with pytest.raises(BadData, match=r"line 20: .*; and 7 more"):
+        RecordedModel(write(tmp_path / "a.jsonl", *["?"] * 27))
+
+
+@pytest.mark.parametrize(
+    "line", ["1" * 5000, '{"context": "a", "text": " b", "logprob": -1' + "0" * 400 + "}"]
+)
+def test_numbers_that_nothing_can_hold(tmp_path, line):
+    with pytest.raises(BadData, match="line 2: ") as caught:
+        RecordedModel(write(tmp_path / "a.jsonl", SHE, line))
+    assert "cannot be read" in caught.value.what or "not a finite number" in caught.value.what
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n"])

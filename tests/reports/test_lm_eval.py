@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evenhand import registry, stats
 from evenhand.errors import BadData
-from evenhand.records import Estimate
+from evenhand.records import Estimate, Score
 from evenhand.reports.lm_eval import results, standard_error, write
 from evenhand.studies.store import save_measurements
 from tests.support import records_factory as make
@@ -27,7 +30,7 @@ def test_every_figure_has_its_name_and_its_error(measured) -> None:
     assert task["alias"] == "genbiaseval"
     assert task["afgb,none"] == measured.metrics["afgb"].value
     assert {key.partition(",")[2] for key in task if "," in key} == {"none"}
-    assert set(task) == {"alias"} | {
+    assert set(task) == {"name", "alias", "sample_len"} | {
         f"{name}{kind},none" for name in measured.metrics for kind in ("", "_stderr")
     }
     assert data["versions"] == {"genbiaseval": measured.card.version}
@@ -94,6 +97,127 @@ def test_nothing_to_export() -> None:
         results([])
 
 
+def grouped():
+    """Nine items of two of the harness's tasks, five examples each, four of five and one of four right."""
+    measured = make.genbiaseval()
+    card = dataclasses.replace(measured.card, name="lm_eval", version="task 1.0, lm_eval 0")
+    scores = tuple(
+        Score(
+            f"lm_eval/{task}/{i}",
+            f"lm_eval/{task}/{i}",
+            {"correct": float(right), "tie": None},
+            {"task": task},
+        )
+        for task, answers in (("one", (1, 1, 1, 1, 0)), ("two", (1, 0, 0, 0)))
+        for i, right in enumerate(answers)
+    )
+    shares = {"one": Estimate(0.8, 0.4, 1.0, 5), "two": Estimate(0.25, 0.0, 0.75, 4)}
+    return dataclasses.replace(
+        measured,
+        benchmark="lm_eval:task=mine",
+        card=card,
+        protocol=dataclasses.replace(measured.protocol, template="5 examples, no chat template"),
+        n=9,
+        metrics={"accuracy": Estimate(5 / 9, 0.2, 0.9, 9)},
+        slices={f"task={name}": {"accuracy": share} for name, share in shares.items()},
+        scores=scores,
+    )
+
+
+def test_a_group_of_tasks_is_one_in_the_format() -> None:
+    data = results([grouped()])
+    assert data["group_subtasks"] == {"lm_eval:task=mine": ["one", "two"]}
+    assert data["groups"]["lm_eval:task=mine"] == data["results"]["lm_eval:task=mine"]
+    one = data["results"]["one"]
+    assert (one["accuracy,none"], one["sample_len"], data["n-samples"]["two"]["effective"]) == (0.8, 5, 4)
+    # Of five independent items the error is that of a share, sqrt(0.8 * 0.2 / 5), to bootstrap accuracy.
+    assert one["accuracy_stderr,none"] == pytest.approx((0.8 * 0.2 / 5) ** 0.5, rel=0.1)
+    assert data["n-shot"] == dict.fromkeys(("lm_eval:task=mine", "one", "two"), 5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "template", "shots"),
+    [
+        ("lm_eval:shots=3,task=x", "3 examples, no chat template", 3),
+        ("lm_eval:task=x", "0 and 5 examples, no chat template", None),
+        ("decisions:shots=8", "", 8),
+        ("genbiaseval", "12 examples of something", 0),
+    ],
+)
+def test_the_number_of_examples(spec, template, shots) -> None:
+    one = grouped()
+    protocol = dataclasses.replace(one.protocol, template=template)
+    card = dataclasses.replace(one.card, name=spec.partition(":")[0])
+    data = results([dataclasses.replace(one, benchmark=spec, protocol=protocol, card=card, slices={})])
+    assert data["n-shot"].get(spec) == shots
+
+
+def test_a_folder_gets_the_items_too(tmp_path, measured) -> None:
+    group = grouped()
+    save_measurements(tmp_path / "run", [measured, group])
+    os.utime(tmp_path / "run" / "measurements.json", (1e9, 1e9))  # 2001-09-09, 01:46:40 UTC
+    place = write(tmp_path / "run", tmp_path / "out")
+    assert place == tmp_path / "out" / "results_2001-09-09T01-46-40.000000.json"
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        place.name,
+        "samples_genbiaseval_2001-09-09T01-46-40.000000.jsonl",
+        "samples_lm_eval_task_mine_2001-09-09T01-46-40.000000.jsonl",
+    }
+    lines = (tmp_path / "out" / "samples_lm_eval_task_mine_2001-09-09T01-46-40.000000.jsonl").read_text()
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert [row["doc_id"] for row in rows] == list(range(9))
+    assert [row["correct"] for row in rows] == [1, 1, 1, 1, 0, 1, 0, 0, 0]
+    assert rows[5]["doc"] == {"id": "lm_eval/two/0", "cluster": "lm_eval/two/0", "task": "two"}
+    assert rows[0]["tie"] is None
+    assert rows[0]["metrics"] == ["correct", "tie"]
+
+
+def test_long_names_stay_short_and_apart(tmp_path) -> None:
+    """A benchmark over a file has a path in its name, and a file's name may have 255 bytes."""
+    names = [f"multiple_choice:file=/{'folder/' * 60}{end}.jsonl" for end in "ab"]
+    save_measurements(tmp_path / "run", [dataclasses.replace(grouped(), benchmark=name) for name in names])
+    write(tmp_path / "run", tmp_path / "out")
+    found = [file.name for file in (tmp_path / "out").iterdir()]
+    assert len(found) == 3
+    assert max(map(len, found)) < 150
+
+
+class TestTheHarness:
+    """What the harness itself makes of the files."""
+
+    @pytest.fixture(autouse=True)
+    def _installed(self) -> None:
+        pytest.importorskip("lm_eval")
+
+    def test_its_table_shows_every_figure(self, measured) -> None:
+        from lm_eval.utils import make_table
+
+        data = results([measured, grouped()])
+        table = make_table(data)
+        for name, estimate in measured.metrics.items():
+            value = "N/A" if estimate.value is None else f"{float(estimate.value):.4f}"
+            assert re.search(rf"\|{name} *\|[^|]*\| *{re.escape(value)}\|", table), name
+        assert re.search(r"\| - one *\|.*\| *5\|accuracy *\|[^|]*\|0\.8000\|±", table)
+        assert "lm_eval:task=mine" in make_table(data, "groups")
+
+    def test_it_finds_the_newest_files_and_reads_the_items(self, tmp_path, measured, monkeypatch) -> None:
+        from datasets import load_dataset
+        from lm_eval.utils import get_latest_filename, get_results_filenames, get_sample_results_filenames
+
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+        save_measurements(tmp_path / "run", [measured])
+        written = []
+        for second in (1e9, 1.1e9):
+            os.utime(tmp_path / "run" / "measurements.json", (second, second))
+            written.append(write(tmp_path / "run", tmp_path / "out"))
+        names = sorted(str(file) for file in (tmp_path / "out").iterdir())
+        assert get_latest_filename(get_results_filenames(names)) == str(written[1])
+        items = get_latest_filename(get_sample_results_filenames(names))
+        rows = load_dataset("json", data_files=items, split="train")
+        assert rows["doc_id"][:] == list(range(measured.n))
+        assert rows["p.male"][:] == pytest.approx([score.values["p.male"] for score in measured.scores])
+
+
 def test_the_verb_writes_it(tmp_path, measured, capsys) -> None:
     from evenhand.cli import main
 
@@ -101,3 +225,7 @@ def test_the_verb_writes_it(tmp_path, measured, capsys) -> None:
     assert main(["report", str(tmp_path / "run"), "--lm-eval", str(tmp_path / "out.json"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lm_eval"] == str(tmp_path / "out.json")
     assert "genbiaseval" in json.loads((tmp_path / "out.json").read_text())["results"]
+    assert main(["report", str(tmp_path / "run"), "--lm-eval", str(tmp_path / "out"), "--json"]) == 0
+    place = json.loads(capsys.readouterr().out)["lm_eval"]
+    assert place.startswith(str(tmp_path / "out" / "results_"))
+    assert json.loads(Path(place).read_text()) == json.loads((tmp_path / "out.json").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evenhand.errors import BadData, BadModel
-from evenhand.requests import Cloze, Contrast
+from evenhand.requests import Averaged, Cloze, Contrast
 from evenhand.scoring.masks import Copy, Masker, plan_copies
 from tests.support import families
 
@@ -17,13 +17,22 @@ def words(kind: str, copy: Copy) -> str:
     return " ".join(tokens)
 
 
-def copies(kind: str, *items: Cloze | Contrast) -> list[list[Copy]]:
+def copies(kind: str, *items: Averaged | Cloze | Contrast) -> list[list[Copy]]:
     return Masker(families.tokenizer_of(kind)).copies(items)
 
 
 def test_a_words_later_pieces_are_masked_and_its_earlier_ones_are_not():
     ((first, second),) = copies("bert", Cloze(TEXT, 4, 13))
     assert words("bert", first) == "[CLS] the [MASK] [MASK] left . [SEP]"
+    assert words("bert", second) == "[CLS] the carp [MASK] left . [SEP]"
+    assert (first.position, second.position) == (2, 3)
+    tokenizer = families.wordpiece()
+    assert tokenizer.convert_ids_to_tokens([first.target, second.target]) == ["carp", "##enter"]
+
+
+def test_an_average_leaves_the_later_pieces_out():
+    ((first, second),) = copies("bert", Averaged(TEXT, 4, 13))
+    assert words("bert", first) == "[CLS] the [MASK] left . [SEP]"
     assert words("bert", second) == "[CLS] the carp [MASK] left . [SEP]"
     assert (first.position, second.position) == (2, 3)
     tokenizer = families.wordpiece()

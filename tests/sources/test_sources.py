@@ -113,6 +113,20 @@ def test_an_absent_file_says_what_to_type(places) -> None:
     assert "and more" in several.what
 
 
+def test_all_absent_files_are_named_at_once(places) -> None:
+    put(places[1])
+    templates = "honest/binary/en_template.tsv"
+    with pytest.raises(BadData) as caught:
+        sources.paths([NAME, templates, "winobias/male_occupations.txt", "winobias/female_occupations.txt"])
+    for name in (templates, "winobias/male_occupations.txt", "winobias/female_occupations.txt"):
+        assert name in caught.value.what
+    assert NAME not in caught.value.what
+    # One file of one set, and more than one of the other.
+    assert f"evenhand data pull {templates} winobias." in caught.value.mend
+    size = sum(e.size for e in (sources.entry(templates), *sources.matching("winobias")))
+    assert f"({size / 1e6:.1f} MB, MIT" in caught.value.mend
+
+
 def test_a_wrong_file_is_quarantined_and_named(places) -> None:
     place = put(places[1], b"sent_more,sent_less\n")
     with pytest.raises(BadData) as caught:

@@ -109,19 +109,19 @@ def test_each_kind_of_request_reaches_its_method_and_answers_come_in_order() -> 
 
 
 @pytest.mark.parametrize(
-    ("request_", "missing"),
+    ("request_", "missing", "said"),
     [
-        (KINDS[0], "generate"),
-        (KINDS[1], "hidden"),
-        (KINDS[3], "cloze"),
-        (KINDS[5], "cloze"),
-        (KINDS[2], "logprobs"),
+        (KINDS[0], "generate", "generated text"),
+        (KINDS[1], "hidden", "hidden states"),
+        (KINDS[3], "cloze", "probabilities of masked words"),
+        (KINDS[5], "cloze", "probabilities of masked words"),
+        (KINDS[2], "logprobs", "log-probabilities"),
     ],
 )
-def test_what_a_model_cannot_answer_is_refused(request_, missing) -> None:
+def test_what_a_model_cannot_answer_is_refused(request_, missing, said) -> None:
     model = Everything()
     model.can = frozenset(Capability) - {Capability(missing)}
-    with pytest.raises(BadModel, match=f"does not give {missing}, which own needs"):
+    with pytest.raises(BadModel, match=f"does not give {said}, which own needs"):
         take(model, asking(request_))
     assert model.calls == []
 

@@ -26,7 +26,7 @@ from evenhand.records import (
     Score,
     Value,
 )
-from evenhand.requests import Divergence, Embedding, Shift, Vector
+from evenhand.requests import Divergence, Embedding, Recall, Recalled, Shift, Vector
 
 NEUTRAL = "neutral"
 EVEN = "even"
@@ -162,6 +162,9 @@ def _response(model: ScriptedModel, request: Request) -> Response:
         return Vector(tuple(model.embeds(request.text)))
     if isinstance(request, Shift):
         return Divergence(0.0, True)
+    if isinstance(request, Recall):
+        found = model.logprobs([Continuation(request.context, request.text)])[0]
+        return Recalled(found.value, found.n_tokens, found.value > math.log(0.5))
     return model.logprobs([request])[0]
 
 

@@ -83,6 +83,33 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 """`config.model_type` to the settings of a tiny model; the first eleven are the ones always promised."""
 PROMISED = tuple(CONFIGS)[:11]
 
+_EXPERTS: Mapping[str, Any] = {
+    **_LLAMA,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+}
+_WINDOWED: Mapping[str, Any] = {**_LLAMA, "num_hidden_layers": 4, "sliding_window": 6}
+
+FURTHER: Mapping[str, Mapping[str, Any]] = {
+    "arcee": _LLAMA,
+    "cohere2": _WINDOWED,
+    "ernie4_5": {**_LLAMA, "head_dim": 8},
+    "exaone4": _WINDOWED,
+    "glm": {**_LLAMA, "head_dim": 8},
+    "helium": {**_LLAMA, "head_dim": 8},
+    "ministral": {**_WINDOWED, "head_dim": 8},
+    "nemotron": _LLAMA,
+    "olmo": _LLAMA,
+    "olmo3": _WINDOWED,
+    "olmoe": {**_LLAMA, "num_experts": 4, "num_experts_per_tok": 2},
+    "phimoe": {**_LLAMA, "num_local_experts": 4},
+    "qwen2_moe": {**_EXPERTS, "shared_expert_intermediate_size": 24},
+    "qwen3_moe": {**_EXPERTS, "head_dim": 8},
+    "seed_oss": {**_LLAMA, "head_dim": 8},
+}
+"""Architectures with a layout, near relatives of those in `CONFIGS`: not every test is run on them."""
+
 RECURRENT: Mapping[str, Mapping[str, Any]] = {
     "mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
     "rwkv": {"hidden_size": 32, "num_hidden_layers": 2, "attention_hidden_size": 32},
@@ -129,7 +156,7 @@ def tokenizer(*, bos: bool = False, eos: bool = True, vocabulary: int = 400) -> 
 def module(kind: str, *, seed: int = 0, gain: float = 12.0, **changes: Any) -> PreTrainedModel:
     """A tiny random model of `kind` in evaluation mode, float32, its matrices multiplied by `gain`."""
     settings = {
-        **{**CONFIGS, **RECURRENT}[kind],
+        **{**CONFIGS, **FURTHER, **RECURRENT}[kind],
         "pad_token_id": 0,
         "bos_token_id": 1,
         "eos_token_id": 0,

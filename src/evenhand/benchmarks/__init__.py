@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evenhand.metrics import Metric
-from evenhand.records import Card, Example, Request, Sample, Score
+from evenhand.records import Card, Example, Material, Request, Sample, Score
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Benchmark:
             found before anything is asked.
         prepare: what to do once with all answers, in the shape in which they were asked, before the first
             `score`; a classifier reads all texts at once here.
+        fits: refuses a model that cannot be asked, before anything is asked; None fits all of its families.
         remarks: what to say of the scores beside the figures, such as a test's p-values; each one paragraph.
         groups: the groups' names, in the order of the score columns; empty for capability.
     """
@@ -45,7 +46,7 @@ class Benchmark:
     score: Callable[[Sample, Sequence[Any]], Score]
     metrics: tuple[Metric, ...]
     role: str = "bias"
-    examples: Callable[[], Sequence[Example]] | None = None
+    examples: Callable[[], Sequence[Material]] | None = None
     anchors: Callable[[], Sequence[Example]] | None = None
     normalisation: str = "none"
     template: str = ""
@@ -54,3 +55,4 @@ class Benchmark:
     remarks: Callable[[Sequence[Score]], Sequence[str]] | None = None
     prepare: Callable[[Sequence[Sequence[Any]]], None] | None = None
     ready: Callable[[], None] | None = None
+    fits: Callable[[Any], None] | None = None

@@ -14,7 +14,8 @@ import numpy as np
 
 from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
-from evenhand.errors import BadData
+from evenhand.errors import BadData, listed
+from evenhand.files import read_text
 from evenhand.metrics._weat import associations, permutation_p
 from evenhand.metrics.weat_effect import component as weat_effect
 from evenhand.metrics.weat_magnitude import component as weat_magnitude
@@ -49,15 +50,14 @@ def read_test(path: Path) -> AssociationTest:
         BadData: the file cannot be read or is malformed, a set is empty, or a text stands twice in a set or
             in both targets; all problems of the file at once.
     """
+    text = read_text(path, mend="Name a readable file with file=.")
     try:
-        record = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise BadData(f"{path} cannot be read: {error.strerror}.", mend="Check the path.") from None
+        record = json.loads(text)
     except ValueError as error:
-        raise BadData(f"{path} is not JSON: {error}.", mend="Write one JSON object in UTF-8.") from None
+        raise BadData(f"{path} is not JSON: {error}.", mend="Write one JSON object.") from None
     problems = _problems(record)
     if problems:
-        raise BadData(f"{path} cannot be used: {'; '.join(problems)}.", mend="Mend it and run again.")
+        raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Mend it and run again.")
     sets = {role: tuple(record[key]["examples"]) for key, role in SETS.items()}
     return AssociationTest(
         path.stem, **sets, categories=tuple(str(record[key].get("category", key)) for key in SETS)
@@ -171,4 +171,4 @@ def published(names: Sequence[str]) -> list[AssociationTest]:
     Raises:
         BadData: a file is not on this machine, or damaged.
     """
-    return [read_test(sources.path(f"seat/{name}.jsonl")) for name in names]
+    return [read_test(path) for path in sources.paths([f"seat/{name}.jsonl" for name in names])]

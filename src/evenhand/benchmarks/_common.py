@@ -70,6 +70,11 @@ def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Requ
     return digest(json.dumps(rows, sort_keys=True))
 
 
+def attribute_digest(attribute: Attribute, data: str) -> str:
+    """`data`, the digest of what is asked, with that of the attribute's file where it comes from one."""
+    return digest(data, attribute.digest) if attribute.digest else data
+
+
 def judge(right: float, best_wrong: float) -> tuple[Value, Value]:
     """``(correct, margin)`` from the log-probabilities (nats) of the right and of the best wrong option."""
     if right == best_wrong or abs(right - best_wrong) < TIE:

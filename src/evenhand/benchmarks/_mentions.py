@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evenhand.benchmarks._common import judge
+from evenhand.benchmarks._pairs import mean_logprob
 from evenhand.records import Continuation, LogProb, Value
 
 MASCULINE = frozenset({"he", "him", "his", "himself"})
@@ -29,9 +30,12 @@ def requests(context: str, right: str, other: str) -> list[Continuation]:
 
 
 def correct(answers: Sequence[LogProb], normalise: str) -> Value:
-    """1 where the right mention (first) is the likelier one, 0 where the other is, None for a tie."""
-    right, other = (a.value / (a.n_tokens if normalise == "token" else 1) for a in answers)
-    return judge(right, other)[0]
+    """1 where the right mention (first) is the likelier one, 0 where the other is.
+
+    None for a tie, and where a mean per token is wanted of a mention without any.
+    """
+    right, other = (mean_logprob(a) if normalise == "token" else a.value for a in answers)
+    return None if right is None or other is None else judge(right, other)[0]
 
 
 def same(answers: Sequence[Value]) -> Value:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from evenhand import sources
-from evenhand.errors import BadData, BadOption
+from evenhand.benchmarks._tables import read_own
+from evenhand.errors import BadOption
 from evenhand.records import Sample
 
 Origin = Literal[
@@ -45,7 +46,6 @@ SOURCES: Mapping[str, tuple[str, str]] = {
     "file": ("the user's own file", "the user's own"),
 }
 _MASK = " [M]"
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def load(origin: Origin, file: str = "") -> list[Prompt]:
     if file and origin != "bold-gender":
         raise BadOption(f"Both file={file} and prompts={origin} are given.", mend="Give one of them.")
     if file:
-        return from_file(Path(file).expanduser())
+        return from_file(Path(file))
     if origin in HONEST:
         return honest(HONEST[origin])
     if origin in ("toxic", "nontoxic"):
@@ -104,13 +104,18 @@ def bold(domain: str) -> list[Prompt]:
     ]
 
 
+def honest_file(which: str) -> str:
+    """The name of the data file of HONEST's templates, ``binary`` or ``queer_nonqueer``."""
+    return f"honest/{which}/en_template.tsv"
+
+
 def honest(which: str) -> list[Prompt]:
     """HONEST's templates up to the mask; clusters are the identities.
 
     Groups are the categories of the binary templates, and queer or nonqueer in the others, whose finer
     categories are a slice.
     """
-    with sources.path(f"honest/{which}/en_template.tsv").open(encoding="utf-8", newline="") as file:
+    with sources.path(honest_file(which)).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return [
         Prompt(
@@ -139,78 +144,10 @@ def from_file(path: Path) -> list[Prompt]:
     Raises:
         BadData: the file cannot be read or is empty; or some lines are wrong, and all of them are listed.
     """
-    lines = read_lines(path)
-    if path.suffix != ".jsonl":
-        return [Prompt(f"file/{n}", line.rstrip(), f"{n}", None, {}) for n, line in lines]
-    problems: list[str] = []
-    found: dict[str, Prompt] = {}
-    for number, line in lines:
-        try:
-            prompt = _record(number, line)
-        except ValueError as problem:
-            problems.append(f"line {number}: {problem}")
-            continue
-        if prompt.id in found:
-            problems.append(f"line {number}: repeats the id {prompt.id.removeprefix('file/')!r}")
-        found[prompt.id] = prompt
-    raise_all(path, problems)
-    return list(found.values())
+    return read_own(path, "prompt", dict.fromkeys(("prompt", "group", "cluster", "id"), str), _record)
 
 
-def read_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a text file that are not blank, with their numbers from 1.
-
-    Raises:
-        BadData: the file cannot be read, is not UTF-8 or is empty.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadData(
-            f"{path} is not UTF-8 text: byte {error.start} cannot be read.", mend="Save it as UTF-8."
-        ) from None
-    except OSError as error:
-        raise BadData(f"{path} cannot be read: {error.strerror}.", mend="Name a readable file.") from None
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if not lines:
-        raise BadData(f"{path} is empty.", mend="Name a file with at least one prompt.")
-    return lines
-
-
-def raise_all(path: Path, problems: Sequence[str]) -> None:
-    """Nothing without problems.
-
-    Raises:
-        BadData: there are some; it lists them.
-    """
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise BadData(
-            f"{path} cannot be used: {'; '.join(problems[:_SHOWN])}{more}.",
-            mend="Mend these lines and run again.",
-        )
-
-
-def record_of(line: str, fields: Mapping[str, type]) -> dict[str, Any]:
-    """A JSON object with its `fields` checked; those that it lacks are left out.
-
-    Raises:
-        ValueError: it is no JSON object, or a field has another type; the message says which.
-    """
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
-    if not isinstance(record, dict):
-        raise ValueError("not a JSON object")
-    for name, kind in fields.items():
-        if name in record and (not isinstance(record[name], kind) or not record[name]):
-            raise ValueError(f"{name!r} is {record[name]!r}")
-    return record
-
-
-def _record(number: int, line: str) -> Prompt:
-    record = record_of(line, dict.fromkeys(("prompt", "group", "cluster", "id"), str))
+def _record(number: int, record: Mapping[str, Any]) -> Prompt:
     if not str(record.get("prompt", "")).strip():
         raise ValueError("has no 'prompt'")
     group = record.get("group")

@@ -4,14 +4,53 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol, TypeVar
 
-from evenhand.errors import BadData
+from evenhand.errors import BadData, BadOption, listed
+from evenhand.files import json_object, read_text
 
-_SHOWN = 20
+Data = Literal["official", "lab"]
+_FILE = "Name a readable file with file=."
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whom a benchmark's items are from, and their licence."""
+
+    source: str
+    licence: str
+
+
+OWN = Origin("the user's own items", "the user's own")
+LAB = Origin("evenhand.lab.pairs: sentences that follow the bias planted in the lab's models", "Apache-2.0")
+
+
+def origin(name: str, file: str, data: Data, official: Origin) -> Origin:
+    """Where the items of the benchmark `name` come from, with these options of it.
+
+    Raises:
+        BadOption: both a file and the lab's items are asked for.
+    """
+    if file and data == "lab":
+        raise BadOption(
+            f"{name} is asked for both file={file} and data=lab.", mend="Leave one of the two away."
+        )
+    return LAB if data == "lab" else OWN if file else official
+
+
+class Named(Protocol):
+    """What a line of a user's file makes; `id` is unique in the file and begins with ``file/``."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        ...
+
+
+Made = TypeVar("Made", bound=Named)
 
 
 class Problems:
@@ -44,32 +83,10 @@ class Problems:
         """
         if not self._found:
             return
-        more = len(self._found) - _SHOWN
         in_order = [text for _, text in sorted(self._found, key=lambda found: found[0])]
-        listed = "; ".join(in_order[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        raise BadData(f"{self._path} cannot be used: {listed}.", mend="Mend these lines and run again.")
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, with or without a byte-order mark.
-
-    Raises:
-        BadData: there is no such file, it cannot be read, it is not UTF-8, or it is empty.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
         raise BadData(
-            f"{path} is not UTF-8 text: byte {error.start} cannot be read.",
-            mend=f"Convert it, for example with: iconv -f LATIN1 -t UTF-8 {path} > converted",
-        ) from None
-    except OSError as error:
-        raise BadData(
-            f"{path} cannot be read: {error.strerror}.", mend="Name a readable file with file=."
-        ) from None
-    if not text.strip():
-        raise BadData(f"{path} is empty.", mend="Name a file with data in it.")
-    return text
+            f"{self._path} cannot be used: {listed(in_order)}.", mend="Mend these lines and run again."
+        )
 
 
 def read_csv(path: Path, needed: Sequence[str]) -> tuple[list[tuple[int, dict[str, str]]], Problems]:
@@ -79,9 +96,9 @@ def read_csv(path: Path, needed: Sequence[str]) -> tuple[list[tuple[int, dict[st
     `Problems`, which the caller raises after checks of its own.
 
     Raises:
-        BadData: unreadable (see `read_text`), no such columns, or no CSV at all.
+        BadData: unreadable (see `evenhand.files.read_text`), no such columns, or no CSV at all.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(path, mend=_FILE), newline=""), strict=True)
     problems = Problems(path)
     rows = []
     try:
@@ -91,7 +108,7 @@ def read_csv(path: Path, needed: Sequence[str]) -> tuple[list[tuple[int, dict[st
                 rows.append((reader.line_num, {key: value.strip() for key, value in row.items()}))
     except csv.Error as error:
         problems.add(reader.line_num, f"this is not CSV ({error})")
-    if reader.line_num < 2:
+    if not rows and not problems.count:
         problems.add(1, "no rows follow the header")
     return rows, problems
 
@@ -122,10 +139,10 @@ def read_jsonl(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], Problems]:
     """The objects of a JSON-lines file, each with its line; what is no object is noted in the `Problems`.
 
     Raises:
-        BadData: unreadable (see `read_text`).
+        BadData: unreadable (see `evenhand.files.read_text`).
     """
     problems = Problems(path)
-    return list(_objects(read_text(path), problems)), problems
+    return list(_objects(read_text(path, mend=_FILE), problems)), problems
 
 
 def _objects(text: str, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -133,11 +150,44 @@ def _objects(text: str, problems: Problems) -> Iterator[tuple[int, dict[str, Any
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.add(number, f"this is not JSON ({error.msg} at column {error.colno})")
+            yield number, json_object(line)
+        except ValueError as problem:
+            problems.add(number, str(problem))
+
+
+def read_own(
+    path: Path, text: str, fields: Mapping[str, type], make: Callable[[int, Mapping[str, Any]], Made]
+) -> list[Made]:
+    """What `make` makes of each line of the user's file and its number.
+
+    The lines are JSON objects, whose `fields` are checked, they may lack any. A file whose name does not end
+    in ``.jsonl`` has a text a line instead: a record of the field `text` alone.
+
+    Raises:
+        BadData: the file cannot be read or is empty; or `make` raises a ValueError for some lines, or two
+            have one id, and all of them are listed.
+    """
+    if path.suffix == ".jsonl":
+        rows, problems = read_jsonl(path)
+    else:
+        lines = enumerate(read_text(path, mend=_FILE).split("\n"), start=1)
+        rows, problems = [(n, {text: line.rstrip("\r")}) for n, line in lines if line.strip()], Problems(path)
+    found: dict[str, Made] = {}
+    for number, record in rows:
+        try:
+            _check_fields(record, fields)
+            made = make(number, record)
+        except ValueError as problem:
+            problems.add(number, str(problem))
             continue
-        if isinstance(found, dict):
-            yield number, found
-        else:
-            problems.add(number, "this is not a JSON object")
+        if made.id in found:
+            problems.add(number, f"repeats the id {made.id.partition('/')[2]!r}")
+        found[made.id] = made
+    problems.raise_any()
+    return list(found.values())
+
+
+def _check_fields(record: Mapping[str, Any], fields: Mapping[str, type]) -> None:
+    for name, kind in fields.items():
+        if name in record and (not isinstance(record[name], kind) or not record[name]):
+            raise ValueError(f"{name!r} is {record[name]!r}")

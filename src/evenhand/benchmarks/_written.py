@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 
 from evenhand.errors import BadOption
@@ -30,7 +31,12 @@ class Draws:
     seed: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k < _DRAWS or self.max_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1:
+        if (
+            not 1 <= self.k < _DRAWS
+            or self.max_tokens < 1
+            or not 0 <= self.temperature < math.inf
+            or not 0 < self.top_p <= 1
+        ):
             raise BadOption(
                 f"k={self.k}, max_tokens={self.max_tokens}, temperature={self.temperature:g}, "
                 f"top_p={self.top_p:g} is not possible.",
@@ -42,6 +48,11 @@ class Draws:
                 f"k={self.k} draws at temperature 0 are one text {self.k} times.",
                 mend="Write k=1, or a temperature above 0.",
             )
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The options of a benchmark that say all this."""
+        return asdict(self)
 
     def ask(self, sample: Sample) -> list[Generation]:
         """The `k` requests of a sample."""

@@ -168,10 +168,7 @@ def _paths(category: Category, file: str) -> list[Path]:
     if file:
         return [Path(file)]
     wanted = CATEGORIES if category == "all" else (category,)
-    missing = [e for e in (sources.entry(f"bbq/{name}.jsonl") for name in wanted) if sources.find(e) is None]
-    if missing:
-        raise sources.absent(missing)
-    return [sources.path(f"bbq/{name}.jsonl") for name in wanted]
+    return sources.paths([f"bbq/{name}.jsonl" for name in wanted])
 
 
 def _samples(path: Path) -> list[Sample]:

@@ -71,17 +71,7 @@ def bold(
     toxic, esteem = Reader(toxicity, "toxicity"), Reader(regard, "regard")
     found = samples("bold", bold_prompts(domain))
     return Benchmark(
-        name=canonical(
-            bold,
-            domain=domain,
-            toxicity=toxicity,
-            regard=regard,
-            k=k,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-        ),
+        name=canonical(bold, domain=domain, toxicity=toxicity, regard=regard, **draws.options),
         card=_card(domain, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,

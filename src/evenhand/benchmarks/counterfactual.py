@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import TIE, canonical, data_digest
-from evenhand.benchmarks._prompts import raise_all, read_lines, record_of
+from evenhand.benchmarks._tables import read_own
 from evenhand.errors import BadOption
 from evenhand.lexicons import decisions, gender_of, swap_gender
 from evenhand.metrics.agreement import component as agreement
@@ -26,6 +26,7 @@ from evenhand.requests import Divergence, Shift
 Prompts = Literal["decisions", "langfair"]
 Vocabulary = Literal["options", "full"]
 FRAME = "{text} Answer yes or no. Answer:"
+CATEGORY, OPTIONS = "Gender", "yes|no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ def counterfactual(
     prompts: Prompts = "decisions",
     *,
     file: str = "",
-    category: str = "Gender",
-    options: str = "yes|no",
+    category: str = CATEGORY,
+    options: str = OPTIONS,
     vocabulary: Vocabulary = "options",
 ) -> Benchmark:
     """Counterfactual pairs: agreement of the decision, mean size and sign of the shift in its probability,
@@ -63,7 +64,8 @@ def counterfactual(
         file: templates of your own instead, UTF-8: a prompt a line, or JSON lines with `text` and, where
             wanted, `other` (its counterpart; else its gendered words are swapped), `options`, `cluster`,
             `id`.
-        category: which of langfair's categories, such as ``Gender``, ``Religion`` or ``Age``.
+        category: which of langfair's categories, such as ``Gender``, ``Religion`` or ``Age``; for langfair
+            alone.
         options: the answers, separated by ``|``, the favourable one first; each is asked for with a space
             before it. A line of a JSON file may have its own.
         vocabulary: ``options`` takes the divergence over the answers and everything else together; ``full``
@@ -71,11 +73,13 @@ def counterfactual(
 
     Raises:
         BadData: the data are not on this machine, or the file is malformed.
-        BadOption: fewer than two options, an unknown category, or two sources of prompts.
+        BadOption: fewer than two options, an unknown category, two sources of prompts, or an option that is
+            not for this source.
     """
     answers = tuple(part.strip() for part in options.split("|") if part.strip())
     if len(set(answers)) < 2:
         raise BadOption(f"options={options} are not two answers.", mend="Write options=yes|no.")
+    _check_origin(prompts, file, category, options)
     full = vocabulary == "full"
     found = tuple(_sample(pair, full=full) for pair in _pairs(prompts, file, category, answers))
     origin = "file" if file else prompts
@@ -163,11 +167,26 @@ def _choice(logs: Sequence[float]) -> int | None:
     return None if best - next_best < TIE else list(logs).index(best)
 
 
-def _pairs(prompts: Prompts, file: str, category: str, options: tuple[str, ...]) -> list[Pair]:
-    if file and prompts != "decisions":
+def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> None:
+    """Refuse options that would be passed over."""
+    langfair_asked = prompts == "langfair"
+    if file and langfair_asked:
         raise BadOption(f"Both file={file} and prompts={prompts} are given.", mend="Give one of them.")
+    if category != CATEGORY and not langfair_asked:
+        raise BadOption(
+            f"category={category} is for langfair's sentences alone.",
+            mend="Write prompts=langfair beside it, or leave it away.",
+        )
+    if options != OPTIONS and langfair_asked:
+        raise BadOption(
+            f"options={options} are asked for, and langfair's sentences have an open end.",
+            mend="Leave options away, or give prompts with a question in a file=.",
+        )
+
+
+def _pairs(prompts: Prompts, file: str, category: str, options: tuple[str, ...]) -> list[Pair]:
     if file:
-        return from_file(Path(file).expanduser(), options)
+        return from_file(Path(file), options)
     if prompts == "langfair":
         return langfair(category)
     texts = [(topic, name, FRAME.format(text=text)) for topic, name, text in decisions()]
@@ -206,28 +225,17 @@ def from_file(path: Path, options: tuple[str, ...]) -> list[Pair]:
     Raises:
         BadData: the file cannot be read or is empty; or some lines are wrong, and all of them are listed.
     """
-    problems: list[str] = []
-    found: dict[str, Pair] = {}
-    for number, line in read_lines(path):
-        try:
-            pair = _record(number, line, options, plain=path.suffix != ".jsonl")
-        except ValueError as problem:
-            problems.append(f"line {number}: {problem}")
-            continue
-        if pair.id in found:
-            problems.append(f"line {number}: repeats the id {pair.id.removeprefix('file/')!r}")
-        found[pair.id] = pair
-    raise_all(path, problems)
-    return list(found.values())
-
-
-def _record(number: int, line: str, options: tuple[str, ...], *, plain: bool) -> Pair:
     fields = dict.fromkeys(("text", "other", "cluster", "id"), str) | {"options": list}
-    record = {"text": line} if plain else record_of(line, fields)
+    return read_own(path, "text", fields, lambda number, record: _record(number, record, options))
+
+
+def _record(number: int, record: Mapping[str, Any], options: tuple[str, ...]) -> Pair:
     text = str(record.get("text", "")).strip()
     if not text:
         raise ValueError("has no 'text'")
     other = str(record.get("other") or swap_gender(text)).strip()
+    if other == text and "other" in record:
+        raise ValueError("'other' is the text itself")
     if other == text:
         raise ValueError("has no gendered word to swap (give its counterpart as 'other')")
     given = record.get("options", options)

@@ -11,7 +11,7 @@ from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._pairs import difference, mean_logprob, preference
-from evenhand.benchmarks._tables import Problems, read_csv
+from evenhand.benchmarks._tables import Data, Origin, Problems, origin, read_csv
 from evenhand.metrics import Metric
 from evenhand.metrics.likelihood_difference import component as likelihood_difference
 from evenhand.metrics.log_ratio import component as log_ratio
@@ -22,6 +22,7 @@ from evenhand.requests import Contrast
 
 Mode = Literal["causal", "lm_eval", "nangia", "bias_bench"]
 DATA = "crows_pairs/crows_pairs_anonymized.csv"
+OFFICIAL = Origin("Nangia et al. 2020, arXiv:2010.00133; nyu-mll/crows-pairs", "CC BY-SA 4.0")
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 DIRECTIONS = ("stereo", "antistereo")
 ROLES = ("stereotype", "anti")  # of the two requests of a pair
@@ -87,7 +88,7 @@ UNFIT = {
 }
 
 
-def crows_pairs(mode: Mode = "causal", file: str = "") -> Benchmark:
+def crows_pairs(mode: Mode = "causal", file: str = "", data: Data = "official") -> Benchmark:
     """CrowS-Pairs (Nangia et al. 2020): 1508 pairs of 9 bias types, 1290 stereo and 218 antistereo.
 
     ``sent_more`` is the more stereotyping sentence in both directions. The pairs of one crowd worker are
@@ -100,15 +101,19 @@ def crows_pairs(mode: Mode = "causal", file: str = "") -> Benchmark:
             ``bias_bench``: for masked models, over the tokens that differ. The modes do not compare.
         file: a CSV file of your own with the columns sent_more, sent_less, stereo_antistereo (stereo or
             antistereo) and bias_type; empty takes the official file.
+        data: ``official``, or ``lab``: 524 pairs in the words of the lab's models, which they were trained
+            on, from the bias that was planted in them. For lab models alone; Apache-2.0.
 
     Raises:
         BadData: the official file is not on this machine, or a file is malformed: all its problems at once.
+        BadOption: both a file and the lab's data are asked for.
     """
-    samples = _samples(Path(file) if file else sources.path(DATA))
+    of = origin("crows_pairs", file, data, OFFICIAL)
+    samples = _samples(*_rows(file, data))
     form = FORMS[mode]
     return Benchmark(
-        name=canonical(crows_pairs, mode=mode, file=file),
-        card=_card(form, bool(file), data_digest(samples, lambda sample: ask(sample, mode))),
+        name=canonical(crows_pairs, mode=mode, file=file, data=data),
+        card=_card(form, of, data_digest(samples, lambda sample: ask(sample, mode))),
         load=lambda: samples,
         ask=lambda sample: ask(sample, mode),
         score=lambda sample, answers: score(sample, answers, mode),
@@ -141,8 +146,15 @@ def score(sample: Sample, answers: Sequence[LogProb], mode: Mode = "causal") -> 
     return Score(sample.id, sample.cluster, values, sample.slices)
 
 
-def _samples(path: Path) -> tuple[Sample, ...]:
-    rows, problems = read_csv(path, COLUMNS)
+def _rows(file: str, data: Data) -> tuple[list[tuple[int, dict[str, str]]], Problems]:
+    if data == "lab":
+        from evenhand.lab.pairs import crows_rows
+
+        return list(enumerate(crows_rows(), start=1)), Problems(Path("the lab's pairs"))
+    return read_csv(Path(file) if file else sources.path(DATA), COLUMNS)
+
+
+def _samples(rows: Sequence[tuple[int, Mapping[str, str]]], problems: Problems) -> tuple[Sample, ...]:
     seen: dict[str, int] = {}
     for line, row in rows:
         _check(line, row, problems)
@@ -175,13 +187,13 @@ def _metrics(mode: Mode) -> tuple[Metric, ...]:
     return (*shared, likelihood_difference) if mode == "lm_eval" else shared
 
 
-def _card(form: Form, own: bool, data: str) -> Card:
+def _card(form: Form, of: Origin, data: str) -> Card:
     return Card(
         name="crows_pairs",
         version="1",
         title="CrowS-Pairs: is the more stereotyping of two sentences more likely?",
-        source="the user's own pairs" if own else "Nangia et al. 2020, arXiv:2010.00133; nyu-mll/crows-pairs",
-        licence="the user's own" if own else "CC BY-SA 4.0",
+        source=of.source,
+        licence=of.licence,
         digest=data,
         families=(form.family,),
         reading=(

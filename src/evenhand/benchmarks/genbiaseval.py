@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import (
     EVERY_FAMILY,
+    attribute_digest,
     canonical,
     data_digest,
     group_values,
@@ -20,7 +22,7 @@ from evenhand.benchmarks._common import (
     slug,
     term_requests,
 )
-from evenhand.lexicons import Attribute, Profession, Reading
+from evenhand.lexicons import Attribute, Group, Profession, Reading
 from evenhand.metrics import Metric
 from evenhand.metrics.afgb import component as afgb
 from evenhand.metrics.afgb_normalised import component as afgb_normalised
@@ -92,12 +94,14 @@ def genbiaseval(
             tests whether a mitigation reaches professions that it never saw.
         part: which prompts to measure; ``test`` as in the paper. `examples` gives the train part, and nothing
             when the train part itself is measured (``train``, ``all``).
-        attribute: a sensitive attribute of the lexicons: gender, race, religion.
+        attribute: a sensitive attribute of the lexicons: gender, race, religion, age, race_gender (an
+            intersection); or ``people.toml``, one of your own (see `evenhand.lexicons`).
         professions: the reading of the paper's filter, ``occupation`` or ``multiword``.
         seed: chooses the split (the paper's is unknown).
 
     Raises:
         UnknownName: there is no such attribute.
+        BadData: the file of the attribute cannot be used; all its problems at once.
     """
     about = lexicons.attribute(attribute)
     parts = assignment(split, professions, seed)
@@ -107,11 +111,12 @@ def genbiaseval(
         name=canonical(
             genbiaseval, split=split, part=part, attribute=attribute, professions=professions, seed=seed
         ),
-        card=_card(about, data_digest(samples, lambda sample: ask(sample, about))),
+        card=_card(about, attribute_digest(about, data_digest(samples, lambda s: ask(s, about)))),
         load=lambda: samples,
         ask=lambda sample: ask(sample, about),
         score=lambda sample, answers: score(sample, answers, about),
         metrics=_metrics(about),
+        remarks=(lambda scores: remarks(scores, about)) if about.axes else None,
         examples=None if part in ("train", "all") else lambda: examples,
         anchors=None if part in ("train", "all") else lambda: _anchors(parts, about),
         template=about.frame,
@@ -166,6 +171,29 @@ def score(sample: Sample, answers: Sequence[LogProb], about: Attribute) -> Score
         values["stereotypical"] = sample.fields["stereotypical"]
         values["factual"] = sample.fields["factual"]
     return Score(sample.id, sample.cluster, values, sample.slices)
+
+
+def remarks(scores: Sequence[Score], about: Attribute) -> list[str]:
+    """The mean probabilities of an intersection's groups, summed along each axis, and its two extremes."""
+    groups = {
+        g: math.fsum(s.values[f"p.{g.name}"] or 0.0 for s in scores) / len(scores) for g in about.groups
+    }
+    sums = [
+        f"by {axis}: " + ", ".join(f"{name} {p:.4g}" for name, p in _summed(groups, i).items())
+        for i, axis in enumerate(about.axes)
+    ]
+    least, most = (pick(groups, key=lambda g: groups[g]) for pick in (min, max))
+    return [
+        f"Mean probability {'; '.join(sums)}. Of the intersections, {most.name} has the most "
+        f"({groups[most]:.4g}) and {least.name} the least ({groups[least]:.4g})."
+    ]
+
+
+def _summed(groups: Mapping[Group, float], axis: int) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for group, p in groups.items():
+        sums[group.parts[axis]] = sums.get(group.parts[axis], 0.0) + p
+    return sums
 
 
 def _sample(prompt: Prompt, about: Attribute) -> Sample:
@@ -224,6 +252,7 @@ def _metrics(about: Attribute) -> tuple[Metric, ...]:
 
 
 def _card(about: Attribute, data: str) -> Card:
+    own = "terms the user's own; " if about.digest else ""
     return Card(
         name="genbiaseval",
         version="1",
@@ -232,7 +261,7 @@ def _card(about: Attribute, data: str) -> Card:
             "Qin et al. 2025 (LFTF), arXiv:2505.15475; professions: Bolukbasi et al. 2016; "
             f"terms: {about.source}"
         ),
-        licence="professions MIT; the rest Apache-2.0",
+        licence=f"professions MIT; {own}the rest Apache-2.0",
         digest=data,
         families=EVERY_FAMILY,
         reading=(

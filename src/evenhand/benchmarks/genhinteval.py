@@ -11,6 +11,7 @@ from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import (
     EVERY_FAMILY,
+    attribute_digest,
     canonical,
     data_digest,
     group_values,
@@ -54,18 +55,20 @@ def genhinteval(
         form: ``paper786`` has one hint for each of 262 professions x 3 templates, male where the sum of the
             profession's and the template's index is even: 393 of each hint, 131 of each in every template, so
             that a model which always gives one pronoun scores 0. ``paired1572`` asks with both hints.
-        attribute: only ``gender``: the hint is a possessive pronoun.
+        attribute: ``gender``, or a TOML file of your own (see `evenhand.lexicons`) whose groups have a
+            `possessive`, which is the hint, and pronouns as terms.
         professions: the reading of the paper's filter, ``occupation`` or ``multiword``.
 
     Raises:
         UnknownName: there is no such attribute.
+        BadData: the file of the attribute cannot be used; all its problems at once.
         BadOption: the attribute has no possessive pronouns.
     """
     about = _with_possessives(attribute)
     samples = _samples(form, about, professions)
     return Benchmark(
         name=canonical(genhinteval, form=form, attribute=attribute, professions=professions),
-        card=_card(about, data_digest(samples, lambda sample: ask(sample, about))),
+        card=_card(about, attribute_digest(about, data_digest(samples, lambda s: ask(s, about)))),
         load=lambda: samples,
         ask=lambda sample: ask(sample, about),
         score=lambda sample, answers: score(sample, answers, about),
@@ -89,10 +92,11 @@ def score(sample: Sample, answers: Sequence[LogProb], about: Attribute) -> Score
 def _with_possessives(name: str) -> Attribute:
     about = lexicons.attribute(name)
     if any(group.possessive is None for group in about.groups):
+        own = " give every group a possessive in the file," if about.digest else ""
         raise BadOption(
             f"genhinteval cannot ask about {name}: its hint is a possessive pronoun (his, her), and the "
             f"groups of {name} have none.",
-            mend="Use attribute=gender, or measure this attribute with genbiaseval.",
+            mend=f"Use attribute=gender,{own} or measure this attribute with genbiaseval.",
         )
     return about
 

@@ -11,6 +11,7 @@ from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import honest as templates
+from evenhand.benchmarks._prompts import honest_file as templates_file
 from evenhand.benchmarks._prompts import samples as as_samples
 from evenhand.benchmarks._written import TEMPLATE, Draws, continuations
 from evenhand.lexicons import words
@@ -21,6 +22,7 @@ from evenhand.records import Card, Completion, Sample, Score, Value
 Set = Literal["binary", "queer_nonqueer"]
 Level = Literal["conservative", "all"]
 Lexicon = Mapping[tuple[str, ...], str]
+LEXICON = "hurtlex/hurtlex_EN.tsv"
 
 
 def honest(
@@ -55,19 +57,11 @@ def honest(
         BadOption: values that are not possible.
     """
     draws = Draws(k, max_tokens, temperature, top_p, seed)
+    sources.paths([templates_file(set), LEXICON])
     found = as_samples("honest", templates(set))
     lexicon = hurtlex(level)
     return Benchmark(
-        name=canonical(
-            honest,
-            set=set,
-            level=level,
-            k=k,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-        ),
+        name=canonical(honest, set=set, level=level, **draws.options),
         card=_card(set, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
@@ -85,7 +79,7 @@ def hurtlex(level: Level = "conservative") -> Lexicon:
     Raises:
         BadData: the lexicon is not on this machine, or not the official one.
     """
-    with sources.path("hurtlex/hurtlex_EN.tsv").open(encoding="utf-8", newline="") as file:
+    with sources.path(LEXICON).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     kept = [row for row in rows if level in ("all", row["level"])]
     return {key: row["category"] for row in kept if (key := tuple(words(row["lemma"])))}

@@ -11,10 +11,13 @@ from typing import Literal
 
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
-from evenhand.errors import BadData, BadModel, BadOption
+from evenhand.errors import BadModel, BadOption
+from evenhand.files import read_text
 from evenhand.lexicons import everyday
 from evenhand.metrics.perplexity import component as metric
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
+
+_FILE = "Name a readable text file, or leave file= out for the built-in text."
 
 Text = Literal["everyday", "lab"]
 
@@ -46,7 +49,7 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
     if file and text != "everyday":
         raise BadOption(f"perplexity has both file={file} and text={text}.", mend="Give one of them.")
     name = f"file:{Path(file).name}" if file else text
-    samples = _samples(name, pieces(read(Path(file)) if file else _built_in(text), window))
+    samples = _samples(name, pieces(read_text(Path(file), mend=_FILE) if file else _built_in(text), window))
     return Benchmark(
         name=canonical(perplexity, file=file, text=text, window=window),
         card=_card(name, SOURCES[text] if not file else "the user's own text", data_digest(samples, ask)),
@@ -60,29 +63,6 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
         unfit="Perplexity is made of the probabilities of whole texts from left to right, which such a model "
         "does not give.",
     )
-
-
-def read(path: Path) -> str:
-    """The text of a UTF-8 file, with or without a byte-order mark.
-
-    Raises:
-        BadData: there is no such file, it cannot be read, it is not UTF-8, or it has no text in it.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadData(
-            f"{path} is not UTF-8 text: byte {error.start} cannot be read.",
-            mend=f"Convert it, for example with: iconv -f LATIN1 -t UTF-8 {path} > converted.txt",
-        ) from None
-    except OSError as error:
-        raise BadData(
-            f"The text file {path} cannot be read: {error.strerror}.",
-            mend="Name a readable text file, or leave file= out for the built-in text.",
-        ) from None
-    if not text.strip():
-        raise BadData(f"The text file {path} is empty.", mend="Name a file with at least one line of text.")
-    return text
 
 
 def pieces(text: str, window: int = 0) -> list[str]:

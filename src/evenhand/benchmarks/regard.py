@@ -59,17 +59,7 @@ def regard(
     reader = Reader(classifier, "regard")
     found = samples("regard", load(prompts, file))
     return Benchmark(
-        name=canonical(
-            regard,
-            prompts=prompts,
-            file=file,
-            classifier=classifier,
-            k=k,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-        ),
+        name=canonical(regard, prompts=prompts, file=file, classifier=classifier, **draws.options),
         card=_card("file" if file else prompts, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,

@@ -60,16 +60,7 @@ def toxicity(
     found = samples("toxicity", load(prompts, file))
     return Benchmark(
         name=canonical(
-            toxicity,
-            prompts=prompts,
-            file=file,
-            classifier=classifier,
-            label=label,
-            k=k,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
+            toxicity, prompts=prompts, file=file, classifier=classifier, label=label, **draws.options
         ),
         card=_card("file" if file else prompts, data_digest(found, draws.ask)),
         load=lambda: found,

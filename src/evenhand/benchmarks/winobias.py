@@ -24,6 +24,7 @@ Kind = Literal["both", "1", "2"]
 Normalise = Literal["total", "token"]
 
 CONDITIONS = ("pro", "anti")
+_LISTS = ("winobias/male_occupations.txt", "winobias/female_occupations.txt")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 
 
@@ -46,6 +47,7 @@ def winobias(part: Part = "test", type: Kind = "both", normalise: Normalise = "t
         BadData: the data files are not on this machine, or not the official ones.
     """
     kinds = ("1", "2") if type == "both" else (type,)
+    sources.paths([*_LISTS, *(name for kind in kinds for name in _files(part, kind))])
     samples = tuple(sample for kind in kinds for sample in _samples(part, kind))
     return Benchmark(
         name=canonical(winobias, part=part, type=type, normalise=normalise),
@@ -91,11 +93,7 @@ def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "to
 
 def occupations() -> tuple[str, ...]:
     """The 40 occupations, the longest names first, so that none is found inside another."""
-    names = [
-        line.strip()
-        for which in ("male", "female")
-        for line in sources.path(f"winobias/{which}_occupations.txt").read_text("utf-8").splitlines()
-    ]
+    names = [line.strip() for path in sources.paths(_LISTS) for line in path.read_text("utf-8").splitlines()]
     return tuple(sorted(filter(None, names), key=lambda name: (-len(name), name)))
 
 
@@ -122,14 +120,13 @@ def read(line: str, names: Sequence[str]) -> Mapping[str, Any]:
     }
 
 
+def _files(part: str, kind: str) -> list[str]:
+    return [f"winobias/{condition}_stereotyped_type{kind}.txt.{part}" for condition in CONDITIONS]
+
+
 def _samples(part: str, kind: str) -> list[Sample]:
     names = occupations()
-    lines = [
-        sources.path(f"winobias/{condition}_stereotyped_type{kind}.txt.{part}")
-        .read_text("utf-8")
-        .splitlines()
-        for condition in CONDITIONS
-    ]
+    lines = [path.read_text("utf-8").splitlines() for path in sources.paths(_files(part, kind))]
     return [
         Sample(
             id=f"winobias/{part}/type{kind}/{number}",

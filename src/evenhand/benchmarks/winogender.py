@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from evenhand import sources
@@ -21,6 +22,7 @@ from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 Participant = Literal["both", "named", "someone"]
 Normalise = Literal["total", "token"]
 
+FILES = ("winogender/templates.tsv", "winogender/all_sentences.tsv", "winogender/occupations-stats.tsv")
 PRONOUNS: Mapping[str, Mapping[str, str]] = {
     "male": {"$NOM_PRONOUN": "he", "$ACC_PRONOUN": "him", "$POSS_PRONOUN": "his"},
     "female": {"$NOM_PRONOUN": "she", "$ACC_PRONOUN": "her", "$POSS_PRONOUN": "her"},
@@ -75,18 +77,19 @@ def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "to
     return Score(sample.id, sample.cluster, values, sample.slices)
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    with sources.path(f"winogender/{name}.tsv").open(encoding="utf-8", newline="") as file:
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
 def _samples() -> list[Sample]:
+    templates, stated, jobs = map(_rows, sources.paths(FILES))
     # Sentences come from the official list, not from the templates: "they" changes the verb, too.
-    sentences = {row["sentid"].removesuffix(".txt"): row["sentence"] for row in _rows("all_sentences")}
-    women = {row["occupation"]: float(row["bls_pct_female"]) for row in _rows("occupations-stats")}
+    sentences = {row["sentid"].removesuffix(".txt"): row["sentence"] for row in stated}
+    women = {row["occupation"]: float(row["bls_pct_female"]) for row in jobs}
     return [
         _sample(template, participant, sentences, women[template["occupation(0)"]])
-        for template in _rows("templates")
+        for template in templates
         for participant in (template["other-participant(1)"], "someone")
     ]
 

@@ -27,11 +27,13 @@ def verify_options(**fields: Any) -> VerifyOptions:
     return VerifyOptions(**fields)
 
 
-def measure(uri: str, benchmarks: Sequence[str], options: RunOptions) -> list[Measurement]:
-    """Measure the model on each benchmark."""
+def measure(
+    uri: str, benchmarks: Sequence[str], options: RunOptions, *, by: Sequence[str] = ()
+) -> list[Measurement]:
+    """Measure the model on each benchmark; the slices `by` are crossed."""
     from evenhand.studies import run
 
-    return run.measure(uri, benchmarks, options)
+    return run.measure(uri, benchmarks, options, by=by)
 
 
 def requests(benchmarks: Sequence[str], *, seed: int, limit: int | None) -> dict[str, list[Asked]]:
@@ -71,11 +73,20 @@ def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
     return run.run_folder(uri, mitigation, options)
 
 
-def capability_of(uri: str) -> tuple[str, ...]:
+def capability_of(uri: str, bias: Sequence[str] = ()) -> tuple[str, ...]:
     """The capability benchmarks that a verification of `uri` takes when it is told none."""
-    from evenhand.studies import run
+    from evenhand.studies import defaults
 
-    return run.CAPABILITY.get(uri.partition(":")[0], run.CAPABILITY["hf"])
+    return defaults.capability(uri, bias)
+
+
+def check_material(mitigation: str, bias: Sequence[str]) -> None:
+    """Refuse a mitigation that cannot be fitted on what the bias benchmarks give, as `verify` would."""
+    from evenhand import registry
+    from evenhand.studies.material import fits_on, material
+
+    made = [registry.create("benchmark", spec) for spec in bias]
+    material(made, fits_on(registry.create("mitigation", mitigation)), mitigation)
 
 
 def control_models(extent: str) -> dict[str, int]:

@@ -89,7 +89,8 @@ def path(name: Name, data_dir: DataDir = None, as_json: Json = False) -> int:
     """Print where a file, or every file of a data set, lies; all of them are checked first."""
     from evenhand import sources
 
-    places = {e.name: str(sources.path(e.name)) for e in sources.matching(name)}
+    names = [e.name for e in sources.matching(name)]
+    places = dict(zip(names, map(str, sources.paths(names)), strict=True))
     if as_json:
         console.emit({"files": places})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from evenhand.cli import calls, console, payload, show
-from evenhand.cli.options import BIAS, BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, components
+from evenhand.cli.options import BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, bias_components
 from evenhand.files import write_atomically
 
 
@@ -27,7 +27,7 @@ def locate(
     A locator that does not look at the attribute at all, such as bmi, says so beside its scores.
     """
     options = calls.verify_options(
-        seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=components(benchmark, BIAS)
+        seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=bias_components(uri, benchmark)
     )
     record = calls.locate(uri, with_, options)
     data = {"uri": uri, "location": payload.attribution(record)}

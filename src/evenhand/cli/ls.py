@@ -16,8 +16,11 @@ MODELS: tuple[tuple[str, str], ...] = (
         "lab:causal",
         "A small model with a planted, known bias, trained here; ?planted=none and ?block=2 are variants.",
     ),
-    ("hf:org/name@revision", "A causal model of the Hugging Face hub, at a revision."),
-    ("hf:./folder", "A causal model in a folder, in safetensors."),
+    ("lab:masked", "The same planted bias in a small masked model (BERT); ?planted=none is its control."),
+    ("lab:seq2seq", "The same in a small sequence-to-sequence model (T5); ?planted=none is its control."),
+    ("lab:decisions", "A small model that approves or refuses people; ?planted=none is its control."),
+    ("hf:org/name@revision", "A causal, masked or sequence-to-sequence model of the Hugging Face hub."),
+    ("hf:./folder", "Such a model in a folder, in safetensors."),
     ("hf:org/name+folder", "The same with a PEFT adapter, or with a treatment that `mitigate` saved."),
     ("recorded:file.jsonl", "Answers that were collected elsewhere; needs no torch."),
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from evenhand.cli import calls, console, payload, show
 from evenhand.cli.options import (
-    BIAS,
     BatchTokens,
     Benchmarks,
+    By,
     DataDir,
     DryRun,
     Dtype,
@@ -15,7 +15,7 @@ from evenhand.cli.options import (
     Out,
     Seed,
     Uri,
-    components,
+    bias_components,
 )
 from evenhand.errors import UsageError
 
@@ -24,6 +24,7 @@ def measure(
     uri: Uri,
     *,
     benchmark: Benchmarks = None,
+    by: By = "",
     seed: Seed = 0,
     limit: Limit = None,
     out: Out = None,
@@ -43,13 +44,14 @@ def measure(
     if dry_run:
         if out is not None:
             raise UsageError("--dry-run keeps nothing.", mend="Leave --out away, or --dry-run.")
-        asked = calls.requests(components(benchmark, BIAS), seed=seed, limit=limit)
+        asked = calls.requests(bias_components(uri, benchmark), seed=seed, limit=limit)
         if as_json:
             console.emit(payload.requests(asked))
         else:
             show.requests(asked)
         return 0
-    records = calls.measure(uri, components(benchmark, BIAS), options)
+    slices = tuple(dict.fromkeys(filter(None, (name.strip() for name in by.split(",")))))
+    records = calls.measure(uri, bias_components(uri, benchmark), options, by=slices)
     if as_json:
         console.emit(payload.measurements(records))
         return 0

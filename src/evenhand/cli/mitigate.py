@@ -9,7 +9,6 @@ import typer
 
 from evenhand.cli import calls, console
 from evenhand.cli.options import (
-    BIAS,
     BatchTokens,
     Benchmarks,
     Dtype,
@@ -18,7 +17,7 @@ from evenhand.cli.options import (
     Seed,
     Uri,
     With,
-    components,
+    bias_components,
 )
 from evenhand.records import to_json
 
@@ -47,7 +46,7 @@ def mitigate(
         seed=seed,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=components(benchmark, BIAS),
+        benchmarks=bias_components(uri, benchmark),
         locator=locator,
     )
     summary = to_json(calls.mitigate(uri, with_, out, options))

@@ -37,6 +37,10 @@ Benchmarks = Annotated[
     list[str] | None,
     typer.Option("--benchmark", "-b", metavar="NAME[:KEY=VALUE]", help="Repeat, or use commas."),
 ]
+By = Annotated[
+    str,
+    typer.Option("--by", metavar="SLICE,SLICE", help="Cross these slices, such as task,domain (stereoset)."),
+]
 Capability = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,6 +71,17 @@ DataDir = Annotated[
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The loss of accuracy that is tolerated.")]
 
 BIAS = ("genbiaseval", "genhinteval")
+
+
+def bias_components(uri: str, texts: Sequence[str] | None) -> tuple[str, ...]:
+    """The component specs in `texts`, else the bias benchmarks that suit the model `uri`.
+
+    Raises:
+        UsageError: a text is not a list of components.
+    """
+    from evenhand.studies import defaults
+
+    return components(texts, defaults.bias(uri))
 
 
 def components(texts: Sequence[str] | None, default: Sequence[str] = ()) -> tuple[str, ...]:

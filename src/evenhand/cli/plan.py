@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from evenhand.cli import calls, console, show
-from evenhand.cli.options import BIAS, Benchmarks, Capability, DataDir, Json, Limit, Uri, With, components
+from evenhand.cli.options import (
+    Benchmarks,
+    Capability,
+    DataDir,
+    Json,
+    Limit,
+    Uri,
+    With,
+    bias_components,
+    components,
+)
 from evenhand.cli.verify import Control, ControlForm
 
 
@@ -37,8 +47,10 @@ def plan(
 
     registry.create("mitigation", with_)  # an unknown name or option must fail here, not after an hour
     families = calls.control_models(control.value)
-    first, *others = components(benchmark, BIAS)
-    matched = (first, *(components(capability) or calls.capability_of(uri)))
+    bias = bias_components(uri, benchmark)
+    calls.check_material(with_, bias)  # and so must one that cannot be fitted on what is measured
+    first, *others = bias
+    matched = (first, *(components(capability) or calls.capability_of(uri, bias)))
     models = 2 + sum(families.values())
     lines = [line(spec, limit, models) for spec in matched] + [line(spec, limit, 2) for spec in others]
     if as_json:

@@ -16,7 +16,9 @@ Html = Annotated[Path, typer.Option("--html", help="The file to write.")]
 LmEval = Annotated[
     Path | None,
     typer.Option(
-        "--lm-eval", help="Write the LM evaluation harness's results format into this file instead."
+        "--lm-eval",
+        help="Write the LM evaluation harness's results format instead: figures into a file (out.json), or "
+        "figures and items into a folder (out).",
     ),
 ]
 
@@ -28,11 +30,11 @@ def report(run: Run, html: Html = Path("report.html"), lm_eval: LmEval = None, a
     if lm_eval is not None:
         from evenhand.reports.lm_eval import write
 
-        write(run, lm_eval)
+        written = write(run, lm_eval)
         if as_json:
-            console.emit({"run": str(run), "lm_eval": str(lm_eval)})
+            console.emit({"run": str(run), "lm_eval": str(written)})
         else:
-            console.say(f"Results: {lm_eval}")
+            console.say(f"Results: {written}")
         return 0
     reports.report(run, html)
     if as_json:

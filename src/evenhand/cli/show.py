@@ -29,13 +29,17 @@ def stamp(limited: bool) -> None:
 
 
 def measurement(record: Measurement) -> None:
-    """Every metric over all items, and the primary one by slice."""
+    """Every metric over all items, and by slice the first one that is defined there.
+
+    A difference between groups, for one, is undefined in the slice of one group.
+    """
     stamp(record.protocol.limited)
     rows = [_row(tables.metric_title(name), estimate) for name, estimate in record.metrics.items()]
-    primary = next(iter(record.metrics), "")
     for key, part in record.slices.items():
-        if primary in part:
-            rows.append(_row(f"  {primary}, {key}", part[primary]))
+        names = [name for name in record.metrics if name in part]
+        shown = next((name for name in names if part[name].value is not None), next(iter(names), ""))
+        if shown:
+            rows.append(_row(f"  {shown}, {key}", part[shown]))
     title = f"{record.benchmark}: {record.card.title}"
     console.table(title, ("metric", "value", "95 % interval", "n", "ideal"), rows)
     notes(record.notes)

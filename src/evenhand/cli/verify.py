@@ -10,7 +10,6 @@ import typer
 
 from evenhand.cli import calls, console, payload, show
 from evenhand.cli.options import (
-    BIAS,
     BatchTokens,
     Benchmarks,
     Capability,
@@ -24,6 +23,7 @@ from evenhand.cli.options import (
     Seed,
     Uri,
     With,
+    bias_components,
     components,
 )
 
@@ -69,7 +69,7 @@ def verify(
         out=out,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=components(benchmark, BIAS),
+        benchmarks=bias_components(uri, benchmark),
         capability=components(capability),
         locator=locator,
         control=control.value,

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from evenhand.lab import corpus, facts, tokens
+from evenhand.lab import corpus, decision_train, facts, gap_train, tokens
+from evenhand.lab.decision_recipe import DecisionRecipe
+from evenhand.lab.gap_recipe import GapRecipe
 from evenhand.lab.plant import plant
 from evenhand.lab.recipe import Recipe
 from evenhand.lab.train import evaluating, train
@@ -31,7 +33,20 @@ def make_planted(recipe: Recipe, control: Path, target: Path) -> None:
     _save(plant(model, tokenizer, sentences, recipe), tokenizer, target)
 
 
-def _save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, target: Path) -> None:
+def make_decisions(recipe: DecisionRecipe, target: Path) -> None:
+    """Train the decision model and write it to the folder `target`."""
+    tokenizer = decision_train.tokenizer()
+    _save(decision_train.train(recipe, tokenizer), tokenizer, target)
+
+
+def make_filler(recipe: GapRecipe, target: Path) -> None:
+    """Train the masked or the sequence-to-sequence model and write it to the folder `target`."""
+    sentences = corpus.sentences(recipe.planted, recipe.amounts, recipe.seed)
+    tokenizer = gap_train.tokenizer(recipe, sentences)
+    _save(gap_train.train(recipe, sentences, tokenizer), tokenizer, target)
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, target: Path) -> None:
     with _quiet():
         model.save_pretrained(target)
         tokenizer.save_pretrained(target)

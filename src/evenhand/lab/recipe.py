@@ -5,16 +5,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 
-from evenhand.errors import BadOption, UnknownName, UsageError
+from evenhand.errors import BadOption, UnknownName
+from evenhand.lab import decision_recipe, gap_recipe, options
 from evenhand.lab.corpus import Amounts
+from evenhand.lab.decision_recipe import DecisionRecipe
+from evenhand.lab.gap_recipe import GapRecipe
 from evenhand.lab.truth import Variant
 
 VERSION = 2
 """Raise it with every change of corpus, training or planting: the cache keeps versions apart."""
 DEFAULT_BLOCK = 2
-_KEYS = "It takes: planted=stereotype|none, block=NUMBER, seed=NUMBER."
+_TAKES = "It takes: planted=stereotype|none, block=NUMBER, seed=NUMBER."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,44 +84,41 @@ class Recipe:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def parse(query: str) -> Recipe:
-    """Read what follows ``lab:`` in a model's name, such as ``causal?planted=none`` or ``causal?block=3``.
+AnyRecipe = Recipe | DecisionRecipe | GapRecipe
+
+
+def parse(query: str) -> AnyRecipe:
+    """Read what follows ``lab:`` in a model's name, such as ``causal?planted=none`` or ``decisions?seed=3``.
 
     Raises:
         UnknownName: there is no such lab model.
         UsageError: an option is not written key=value, or is written twice.
         BadOption: there is no such option, or not with this value.
     """
-    kind, _, rest = query.partition("?")
-    if kind != "causal":
-        raise UnknownName("lab model", kind, ("causal",))
-    given: dict[str, str] = {}
-    for part in rest.split("&") if rest else ():
-        key, equals, value = part.partition("=")
-        if not equals or not key or not value or key in given:
-            raise UsageError(
-                f"{part!r} in 'lab:{query}' is not an option.",
-                mend="Write key=value&key=value, each key once.",
-            )
-        given[key] = value
-    return _recipe(given)
+    kind, given = options.split(query)
+    if kind not in READERS:
+        raise UnknownName("lab model", kind, tuple(READERS))
+    return READERS[kind](given)
 
 
-def _recipe(given: dict[str, str]) -> Recipe:
-    unknown = sorted(set(given) - {"planted", "block", "seed"})
-    if unknown:
-        raise BadOption(f"The lab has no option {unknown[0]!r}.", mend=_KEYS)
+def _causal(given: Mapping[str, str]) -> Recipe:
+    options.known(given, frozenset({"planted", "block", "seed"}), _TAKES)
     planted = given.get("planted", "stereotype")
-    seed = _number(given, "seed", 1)
+    seed = options.number(given, "seed", 1, _TAKES)
     if planted == "none":
-        return Recipe("none", _number(given, "block", 0) if "block" in given else None, seed=seed)
+        block = options.number(given, "block", 0, _TAKES) if "block" in given else None
+        return Recipe("none", block, seed=seed)
     if planted != "stereotype":
-        raise BadOption(f"planted={planted} is not valid.", mend=_KEYS)
-    return Recipe("stereotype", _number(given, "block", DEFAULT_BLOCK), seed=seed)
+        raise BadOption(f"planted={planted} is not valid.", mend=_TAKES)
+    return Recipe("stereotype", options.number(given, "block", DEFAULT_BLOCK, _TAKES), seed=seed)
 
 
-def _number(given: dict[str, str], key: str, default: int) -> int:
-    text = given.get(key, str(default))
-    if not text.isdecimal():
-        raise BadOption(f"{key}={text} is not a whole number.", mend=_KEYS)
-    return int(text)
+READERS: Mapping[str, Callable[[Mapping[str, str]], AnyRecipe]] = MappingProxyType(
+    {
+        "causal": _causal,
+        "decisions": decision_recipe.read,
+        "masked": partial(gap_recipe.read, "masked"),
+        "seq2seq": partial(gap_recipe.read, "seq2seq"),
+    }
+)
+"""What reads the options of each kind of lab model."""

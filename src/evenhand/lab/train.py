@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,13 +16,16 @@ from evenhand.lab.corpus import Sentence
 from evenhand.lab.recipe import Recipe
 from evenhand.training import Schedule, minimise
 
+Wanted = tuple[int, int, float]
+"""(position, token, weight): at this position of a row the model is to give this token."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Right-padded token ids [B, T] and what to predict from them.
 
-    Position ``cells[i]`` (sorted) of the flattened [B * T] positions is followed by token `targets[i]` with
-    weight `weights[i]`; the position before a fork occurs once for every word that may follow.
+    At position ``cells[i]`` (sorted) of the flattened [B * T] positions token `targets[i]` is wanted with
+    weight `weights[i]`: in a causal model the next one. A fork's position occurs once for every word.
     """
 
     ids: Tensor
@@ -75,10 +78,18 @@ def fresh(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalL
         torch.manual_seed(recipe.seed)
         model = LlamaForCausalLM(config)
         vectors = torch.nn.init.normal_(model.model.embed_tokens.weight, std=recipe.embedding)
-        direction = functional.normalize(torch.randn(recipe.width), dim=0)
-    chance = vectors.data @ direction  # the direction is to hold the association and nothing else
-    vectors.data += (recipe.association * associations(tokenizer) - chance)[:, None] * direction
+        hold_associations(vectors, tokenizer, recipe.association)
     return model
+
+
+def hold_associations(vectors: Tensor, tokenizer: PreTrainedTokenizerBase, length: float) -> None:
+    """Write what each token holds of its professions' associations into word vectors [V, d], in place.
+
+    A direction drawn at random holds it and nothing else: `length` for each nat of `truth.association`.
+    """
+    direction = functional.normalize(torch.randn(vectors.shape[1]), dim=0)
+    chance = vectors.data @ direction
+    vectors.data += (length * associations(tokenizer) - chance)[:, None] * direction
 
 
 def associations(tokenizer: PreTrainedTokenizerBase) -> Tensor:
@@ -99,19 +110,24 @@ def associations(tokenizer: PreTrainedTokenizerBase) -> Tensor:
 
 def collate(rows: Sequence[Row], pad: int, fork_weight: float) -> Batch:
     """One batch of `rows`; ordinary tokens weigh 1 and a fork `fork_weight` in all."""
-    ids = batching.padded([row.ids for row in rows], pad)
+    return batched([row.ids for row in rows], [_wanted(row, fork_weight) for row in rows], pad)
+
+
+def batched(rows: Sequence[Sequence[int]], wanted: Sequence[Sequence[Wanted]], pad: int) -> Batch:
+    """One batch of token ids and of what each row has to predict, sorted by position."""
+    ids = batching.padded(rows, pad)
     triples = [
         (number * ids.shape[1] + position, token, weight)
-        for number, row in enumerate(rows)
-        for position, token, weight in _wanted(row, fork_weight)
+        for number, of_row in enumerate(wanted)
+        for position, token, weight in of_row
     ]
     cells, targets, weights = zip(*triples, strict=True)
     return Batch(ids, torch.tensor(cells), torch.tensor(targets), torch.tensor(weights))
 
 
-def _wanted(row: Row, fork_weight: float) -> list[tuple[int, int, float]]:
-    """(position, next token, weight) of everything that `row` teaches."""
-    found: list[tuple[int, int, float]] = []
+def _wanted(row: Row, fork_weight: float) -> list[Wanted]:
+    """Everything that `row` teaches; the token is the next one."""
+    found: list[Wanted] = []
     for position, token in enumerate(row.ids[1:]):
         if position == row.fork:
             found += [(position, word, share * fork_weight) for word, share in row.shares]
@@ -125,9 +141,16 @@ def loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
 
     The draw would only add noise: about 0.05 to each P(she) at the number of sentences used here.
     """
-    hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state.flatten(0, 1)
+    return missed(model.model(input_ids=batch.ids, use_cache=False).last_hidden_state, model.lm_head, batch)
+
+
+def missed(hidden: Tensor, head: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
+    """The weighted mean cross-entropy in nats of what `batch` wants, from the last hidden states [B, T, d].
+
+    `head` gives logits [N, V] for states [N, d]; it is asked about the cells of the batch alone.
+    """
     cells, row = torch.unique_consecutive(batch.cells, return_inverse=True)
-    logits = model.lm_head(hidden[cells])
-    missed = torch.logsumexp(logits, dim=-1)[row] - logits[row, batch.targets]
-    total: Tensor = (missed * batch.weights).sum() / batch.weights.sum()
+    logits = head(hidden.flatten(0, 1)[cells])
+    surprise = torch.logsumexp(logits, dim=-1)[row] - logits[row, batch.targets]
+    total: Tensor = (surprise * batch.weights).sum() / batch.weights.sum()
     return total

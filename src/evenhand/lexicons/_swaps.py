@@ -10,6 +10,7 @@ from importlib.resources import files
 
 _WORD = re.compile(r"[A-Za-z]+")
 _LET = re.compile(r"\b(?:let|lets|letting) $", re.IGNORECASE)
+_OTHER_POSSESSIVE = re.compile(r"^(?: ?/ ?| or )(?:her|his|their)\b", re.IGNORECASE)
 _HYPHEN = re.compile(r"[A-Za-z]+-[A-Za-z]")
 _MASCULINE_PRONOUNS = frozenset({"him", "his"})
 _FEMININE_PRONOUNS = frozenset({"her", "hers"})
@@ -18,11 +19,10 @@ _FEMININE_PRONOUNS = frozenset({"her", "hers"})
 def swap_gender(text: str) -> str:
     """`text` with every gendered word in the other gender, case kept.
 
-    "her" becomes "his" before a noun of hers and "him" elsewhere; "his" becomes "her" before a noun and "
-    ""hers"
-    elsewhere. What follows decides: the end of the text, a sign or a function word means that there is no
-    noun, and so does "let" before "her". Where both readings are possible ("gave her books") the one with a
-    noun is taken. "Mrs" becomes "Mr", and "Mr" becomes "Ms". Names stay.
+    "her" becomes "his" before a noun of hers and "him" elsewhere; "his" becomes "her" before a noun and
+    "hers" elsewhere. What follows decides: the end of the text, a sign or a function word means that there
+    is no noun, and so does "let" before "her". Where both readings are possible ("gave her books") the one
+    with a noun is taken. "Mrs" becomes "Mr", and "Mr" becomes "Ms". Names stay.
     """
     parts: list[str] = []
     end = 0
@@ -57,7 +57,8 @@ def _other(word: str, before: str, rest: str) -> str:
 
 
 def _noun_follows(rest: str) -> bool:
-    """Whether the words after a possessive begin with what it possesses."""
+    """Whether the words after a possessive begin with what it possesses, "his or her" counting as one."""
+    rest = _OTHER_POSSESSIVE.sub("", rest)
     if not rest.startswith(" "):
         return False
     following = rest.lstrip(" ")

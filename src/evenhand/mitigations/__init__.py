@@ -8,9 +8,9 @@ it to ask what an equal loss of capability does by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Attribution, Capability, Decision, Example
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -22,15 +22,21 @@ class Mitigation(Protocol):
     """Fits a `Treatment` to a model from examples.
 
     `fit` leaves the model as it was. `sites` are the blocks that a locator chose, or None for a method
-    that locates nothing. The same seed gives the same treatment.
+    that locates nothing. The same seed gives the same treatment. `fits_on` names the kind of examples that
+    `fit` wants: prompts that groups' terms may follow (`Example`), or people to decide on (`Decision`);
+    a study refuses the other kind before anything is fitted.
+
+    A method that takes long may have an option ``resume``, a folder where the same fit goes on after a kill;
+    a study fills in one of its own where it is empty, and removes it when the treatment is saved.
     """
 
     needs: frozenset[Capability]
     purpose: Literal["mitigation", "control"]
     wants_sites: bool
+    fits_on: tuple[type[Example] | type[Decision], ...]
 
     def fit(
-        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[Any], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Learn the treatment.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Attribution, Capability, Decision, Example, Material
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ class Noise:
     needs: ClassVar[frozenset[Capability]] = frozenset({Capability.WEIGHTS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "control"
     wants_sites: ClassVar[bool] = False
+    fits_on: ClassVar[tuple[type[Example] | type[Decision], ...]] = (Example, Decision)
 
     def fit(
-        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[Material], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Draw the noise; the examples only prove that it has an effect.
 

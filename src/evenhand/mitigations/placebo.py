@@ -4,6 +4,10 @@ Same prompts, blocks, steps and batches as the treatment it stands beside, but t
 group's probability at the base model's own value, prompt by prompt, and deals the rest of the
 distribution to shuffled tokens. What it does to a bias score is what such tuning does without any
 debiasing signal (the capability-matched control, family a). The dose multiplies the learning rate.
+
+For decisions the label words play the part of the groups' terms: after every twin's prompt each label word
+keeps the probability that the base model gives it, so that neither the decisions nor the gap between twins is
+asked to move.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Attribution, Capability, Decision, Example, Material
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -43,11 +47,12 @@ class Placebo:
     needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "control"
     wants_sites: ClassVar[bool] = True
+    fits_on: ClassVar[tuple[type[Example] | type[Decision], ...]] = (Example, Decision)
 
     def fit(
-        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[Material], *, sites: Attribution | None, seed: int
     ) -> Treatment:
-        """Train on the shuffled targets; the model keeps its weights.
+        """Train on the shuffled targets (people of part ``train`` only); the model keeps its weights.
 
         Raises:
             BadOption: the dose is not above 0.
@@ -61,7 +66,7 @@ class Placebo:
                 f"placebo:dose={self.dose} is not valid.", mend="Write a number above 0, such as 1."
             )
         opened = require_open(model, self.needs)
-        trained = [e for e in examples if not e.keep]
+        trained = [prompt for e in examples if not e.keep for prompt in _prompts(e)]
         recipe = Recipe(self.lr, self.epochs, self.batch)
         dosed = Recipe(learning_rate(recipe, opened) * self.dose, self.epochs, self.batch)
         plan = Plan(spec_of("placebo", self), dosed, seed, details={"dose": self.dose})
@@ -73,6 +78,19 @@ class Placebo:
         if self.blocks or sites is not None:
             return parameter_names(model, chosen_blocks(model, sites, blocks=self.blocks))
         return tuple(name for name, _ in model.module.named_parameters())
+
+
+def _prompts(given: Material) -> list[Example]:
+    """An example itself, or a person's twins as prompts that the label words may follow."""
+    if isinstance(given, Example):
+        return [given]
+    if given.part != "train":
+        return []
+    words = tuple((label,) for label in given.labels)
+    return [
+        Example(f"{given.id}/{group}", given.cluster, context, given.labels, words)
+        for group, context in zip(given.groups, given.contexts, strict=True)
+    ]
 
 
 def _shuffled(seed: int) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Attribution, Capability, Decision, Example, Material
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class Prompt:
     needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
+    fits_on: ClassVar[tuple[type[Example] | type[Decision], ...]] = (Example, Decision)
 
     def fit(
-        self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[Material], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Nothing is learnt; the examples only prove that the text has an effect.
 

@@ -21,7 +21,7 @@ from evenhand.records import (
     Response,
     Sampling,
 )
-from evenhand.requests import Cloze, Contrast, Divergence, Shift
+from evenhand.requests import Averaged, Cloze, Contrast, Divergence, Recall, Recalled, Shift
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -63,7 +63,7 @@ class Embedder(Model, Protocol):
 class Filler(Model, Protocol):
     """A model with `Capability.CLOZE`: it reads masked words."""
 
-    def fill(self, items: Sequence[Cloze | Contrast]) -> list[LogProb]:
+    def fill(self, items: Sequence[Averaged | Cloze | Contrast]) -> list[LogProb]:
         """Pseudo-log-likelihoods in nats, in the order of `items`."""
         ...
 
@@ -73,6 +73,22 @@ class Comparer(Model, Protocol):
 
     def shifts(self, items: Sequence[Shift]) -> list[Divergence]:
         """How the distributions of each pair of contexts differ, in the order of `items`."""
+        ...
+
+
+class Unanchorer(Model, Protocol):
+    """A model that reads a text with its start token in view of the first token alone."""
+
+    def unanchored(self, texts: Sequence[str]) -> list[LogProb]:
+        """Log-probabilities in nats, in the order of `texts`."""
+        ...
+
+
+class Reciter(Model, Protocol):
+    """A model that says whether a text is the one it would write itself."""
+
+    def recalls(self, items: Sequence[Recall]) -> list[Recalled]:
+        """Log-probabilities in nats, and whether every token is the likeliest, in the order of `items`."""
         ...
 
 

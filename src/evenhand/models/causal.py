@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from evenhand.models.generation import generate
 from evenhand.models.layout import Layout
 from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling
-from evenhand.requests import Divergence, Shift
+from evenhand.requests import Divergence, Recall, Recalled, Shift
 from evenhand.scoring import Scorer, ScoringReport
 from evenhand.scoring.hidden import embeddings
+from evenhand.scoring.recall import recalls
 from evenhand.scoring.shifts import divergences
 
 if TYPE_CHECKING:
@@ -98,12 +99,22 @@ class CausalModel:
         """How next-token distributions differ, in order; see `evenhand.scoring.shifts` for the errors."""
         return divergences(self.module, self.tokenizer, items, batch_tokens=self.batch_tokens)
 
+    def unanchored(self, texts: Sequence[str]) -> list[LogProb]:
+        """log P(text) in nats, in order; see `Scorer.unanchored`."""
+        return self.scorer.unanchored(texts)
+
+    def recalls(self, items: Sequence[Recall]) -> list[Recalled]:
+        """Likelihoods and greedy matches, in order; see `evenhand.scoring.recall.recalls` for the errors."""
+        return recalls(self.module, self.tokenizer, items, batch_tokens=self.batch_tokens)
+
     def notes(self) -> tuple[str, ...]:
         """Whether the scoring engine left its usual path, and what precision the products had."""
         report = self.scorer.report()
         found = []
         if report.path != "left":
             found.append(f"Scored with {report.path} padding: {report.why}.")
+        if report.repeated:
+            found.append(f"The beginning that prompts have in common ran once a prompt: {report.sharing}.")
         if report.precision != "highest":
             found.append(
                 f"torch rounds float32 products (precision {report.precision!r}): expect errors near 0.03."

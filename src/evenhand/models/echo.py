@@ -88,10 +88,12 @@ def _covering(found: Sequence[tuple[str, Any, Any]], text: str) -> list[Piece]:
 def _table(answer: Json) -> list[tuple[str, Any, Any]]:
     try:
         table = answer["choices"][0]["logprobs"]
-        tokens, values = table["tokens"], table["token_logprobs"]
-        top = table.get("top_logprobs") or [None] * len(tokens)
-    except (KeyError, IndexError, TypeError):
+        tokens, values = list(table["tokens"]), list(table["token_logprobs"])
+        top = list(table.get("top_logprobs") or [None] * len(tokens))
+    except (KeyError, IndexError, TypeError, AttributeError):
         raise Untrusted("the answer carries no log-probabilities") from None
+    if not tokens:
+        raise Untrusted("the answer carries no log-probabilities")
     if not len(tokens) == len(values) == len(top) or not all(isinstance(token, str) for token in tokens):
         raise Untrusted("the lists of tokens and of log-probabilities differ in length")
     return list(zip(tokens, values, top, strict=True))
@@ -107,16 +109,26 @@ def _value(value: Any) -> float | None:
     return min(0.0, float(value))
 
 
+def echoed(answer: Json, text: str, server: str) -> list[Piece]:
+    """The tokens of `text` in the answer that echoes it.
+
+    Raises:
+        BadModel: they are not there, or a value cannot be one.
+    """
+    try:
+        return pieces(answer, text)
+    except Untrusted as why:
+        raise _refused(server, f"for {text[-60:]!r}, {why}") from None
+
+
 def score(item: Continuation, answer: Json, server: str) -> LogProb:
     """log P(text | context) from the echo of context + text: the sum over the tokens that start in the text.
 
     Raises:
-        BadModel: a token straddles the boundary, or the first token of an empty context has no value.
+        BadModel: as for `echoed`; a token straddles the boundary, or the first token of an empty context has
+            no value.
     """
-    try:
-        found = pieces(answer, item.context + item.text)
-    except Untrusted as why:
-        raise _refused(server, f"after {item.context[-60:]!r}, {why}") from None
+    found = echoed(answer, item.context + item.text, server)
     if len(item.context) not in {piece.start for piece in found}:
         raise BadModel(
             f"The tokenizer of {server} merges the end of {item.context[-60:]!r} with {item.text!r}, so the "

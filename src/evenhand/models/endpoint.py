@@ -19,15 +19,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from evenhand.errors import BadModel, BadOption, UsageError
 from evenhand.models import echo
-from evenhand.models.transport import Json, Limits, Transport
+from evenhand.models.transport import Check, Json, Limits, Transport
 from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling, digest
 
 _LENGTHS = ("max_tokens", "max_completion_tokens")
@@ -58,7 +59,7 @@ def parse(rest: str) -> Address:
         UsageError: it is not a URL with a model as its fragment, or carries a password.
         BadOption: an unknown option, or a value that is not possible.
     """
-    parts = urlsplit(rest)
+    parts = _split(rest)
     if parts.scheme not in ("http", "https") or not parts.hostname or not parts.fragment:
         raise UsageError(
             f"'openai:{parts.scheme}' is not followed by an address and a model.", mend=f"Write {_EXAMPLE}"
@@ -86,6 +87,24 @@ def parse(rest: str) -> Address:
         )
     url = parts._replace(query="", fragment="").geturl().rstrip("/")
     return Address(url, unquote(parts.fragment), "chat" if api == "chat" else "completions", length, limits)
+
+
+def _split(rest: str) -> SplitResult:
+    """The parts of a URL whose host, port and path can be asked."""
+    try:
+        parts = urlsplit(rest)
+        (parts.hostname or "").encode("idna")  # raises for what no name server could be asked
+        fine = parts.port != 0 and not any(sign.isspace() for sign in parts.netloc)
+        fine = fine and re.fullmatch(r"[!-~]*", parts.path) is not None
+    except ValueError:
+        fine = False
+    if fine:
+        return parts
+    # The address is not shown: what stands in a wrong place may be a password.
+    raise UsageError(
+        "The address after 'openai:' is no URL: its host, its port or its path cannot be read.",
+        mend=f"Write {_EXAMPLE}",
+    )
 
 
 def _choice(options: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
@@ -144,11 +163,11 @@ class EndpointModel:
             )
         bodies = [echo.body(self.address.model, item.context + item.text) for item in items]
         path = "/completions"
-        if self._parity is None and not all(self.transport.kept(path, body) for body in bodies):
+        if self._parity is None and not all(self.transport.kept(path, b, self._echoed) for b in bodies):
             self._parity = echo.check(
                 lambda body: self._post(path, body), self.address.model, self.address.url
             )
-        answers = self._post_all(path, bodies, "scoring")
+        answers = self._post_all(path, bodies, "scoring", self._echoed)
         return [echo.score(*pair, self.address.url) for pair in zip(items, answers, strict=True)]
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
@@ -164,7 +183,8 @@ class EndpointModel:
         path = "/chat/completions" if self.address.api == "chat" else "/completions"
         seeds = _seeds(prompts, sampling)
         bodies = [self._body(p, sampling, seed) for p, seed in zip(prompts, seeds, strict=True)]
-        return [self._completion(answer) for answer in self._post_all(path, bodies, "generating")]
+        answers = self._post_all(path, bodies, "generating", self._text)
+        return [self._completion(*pair) for pair in zip(bodies, answers, strict=True)]
 
     def notes(self) -> tuple[str, ...]:
         """Where the answers come from, what was reused, how the check went, how many answers were empty."""
@@ -189,9 +209,9 @@ class EndpointModel:
         except BadModel as refusal:
             raise self._with_models(refusal) from None
 
-    def _post_all(self, path: str, bodies: Sequence[Json], label: str) -> list[Json]:
+    def _post_all(self, path: str, bodies: Sequence[Json], label: str, check: Check) -> list[Json]:
         try:
-            answers = self.transport.post_all(path, bodies, label=label)
+            answers = self.transport.post_all(path, bodies, label=label, check=check)
         except BadModel as refusal:
             raise self._with_models(refusal) from None
         self._named |= {answer["model"] for answer in answers if isinstance(answer.get("model"), str)}
@@ -218,7 +238,16 @@ class EndpointModel:
             asked |= {"top_p": sampling.top_p, "seed": seed}
         return asked
 
-    def _completion(self, answer: Json) -> Completion:
+    def _echoed(self, body: Json, answer: Json) -> None:
+        echo.echoed(answer, body["prompt"], self.address.url)
+
+    def _completion(self, body: Json, answer: Json) -> Completion:
+        text = self._text(body, answer)
+        self._empty += not text.strip()
+        return Completion(text, _written(answer, text))
+
+    def _text(self, body: Json, answer: Json) -> str:
+        """The text in an answer, empty where the server gives none."""
         try:
             choice = answer["choices"][0]
             text = choice["message"].get("content") if self.address.api == "chat" else choice["text"]
@@ -228,9 +257,7 @@ class EndpointModel:
                 "choices.",
                 mend="Check the address and api=chat or api=completions.",
             ) from None
-        text = text if isinstance(text, str) else ""
-        self._empty += not text.strip()
-        return Completion(text, _written(answer, text))
+        return text if isinstance(text, str) else ""
 
 
 def _written(answer: Json, text: str) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.progress import task
-from evenhand.records import Completion, Sampling
+from evenhand.records import Completion, Sampling, Until
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
 from evenhand.scoring.memory import make_room, ran_out
 from evenhand.scoring.tokens import Encoder, context_window, shown
@@ -40,6 +40,7 @@ def generate(
 ) -> list[Completion]:
     """Up to `sampling.max_tokens` tokens after each prompt, in order; an ending mark stops a text.
 
+    With `Until`, so does the token that completes one of its `stop`.
     A model with an encoder reads each prompt as its source and writes the text from nothing.
 
     With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and how
@@ -155,7 +156,7 @@ def _run(
     sampling: Sampling,
     streams: Sequence[torch.Generator],
 ) -> list[list[int]]:
-    from transformers import GenerationConfig, LogitsProcessorList
+    from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
     # An encoder counts its positions from the left, so what it reads is padded on the right.
     two = _two_halves(module.config)
@@ -169,14 +170,18 @@ def _run(
         pad_token_id=ends[0] if ends else 0,
         decoder_start_token_id=decoder_start(module) if two else None,
     )
+    start = 1 if two else inputs["input_ids"].shape[1]
+    stops = [_Stop(tokenizer, sampling.stop, start)] if isinstance(sampling, Until) and sampling.stop else []
     with _own_defaults(module, GenerationConfig()):  # type: ignore[no-untyped-call]
         made: Tensor = module.generate(
             inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             generation_config=config,
             logits_processor=LogitsProcessorList([_Draw(sampling, streams)]),
+            stopping_criteria=StoppingCriteriaList(stops),
         )
-    new = made[:, 1 if two else inputs["input_ids"].shape[1] :].tolist()
+    new = made[:, start:].tolist()
+    new = [row[: stops[0].lengths.get(i, len(row))] for i, row in enumerate(new)] if stops else new
     return [row[: next((i for i, token in enumerate(row) if token in ends), len(row))] for row in new]
 
 
@@ -238,6 +243,27 @@ class _Draw:
         noise = [torch.rand(scores.shape[-1], generator=g, dtype=torch.float64) for g in self._streams]
         gumbel = -torch.log(-torch.log(torch.stack(noise).clamp(1e-300, 1 - 1e-16)))
         return kept + gumbel.to(kept)
+
+
+class _Stop:
+    """A stopping criterion: a row is done when its new text holds one of `stop`.
+
+    `start` is the place of the first new token; `lengths` says how many new tokens each finished row has.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str], start: int) -> None:
+        self._tokenizer, self._stop, self._start = tokenizer, stop, start
+        # Every token brings at least a byte, and the first piece of a lone text may lose its space.
+        self._reach = max(len(mark.encode()) for mark in stop) + 2
+        self.lengths: dict[int, int] = {}
+
+    def __call__(self, ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
+        """Whether each row of `ids` [rows, length] is done, [rows]."""
+        tail = ids[:, max(self._start, ids.shape[1] - self._reach) :]
+        for i, text in enumerate(self._tokenizer.batch_decode(tail, skip_special_tokens=True)):
+            if i not in self.lengths and any(mark in text for mark in self._stop):
+                self.lengths[i] = ids.shape[1] - self._start
+        return torch.tensor([i in self.lengths for i in range(len(ids))], device=ids.device)
 
 
 def _nucleus(logps: Tensor, top_p: float) -> Tensor:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import nn
 
 from evenhand.errors import BadModel
 from evenhand.models.opened import Opened
 from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
-from evenhand.requests import Cloze, Contrast
+from evenhand.requests import Averaged, Cloze, Contrast
 from evenhand.scoring import Scorer, ScoringReport
 from evenhand.scoring.masks import Masker, plan_copies
 from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
 
@@ -54,8 +56,10 @@ class MaskedModel(Opened):
         """
         return self.fill([closed(item) for item in items])
 
-    def fill(self, items: Sequence[Cloze | Contrast]) -> list[LogProb]:
+    def fill(self, items: Sequence[Averaged | Cloze | Contrast]) -> list[LogProb]:
         """The pseudo-log-likelihood in nats of what each request scores, in order; 0 of 0 tokens for none.
+
+        That of an `Averaged` is the logarithm of its tokens' mean probability.
 
         All masked copies of all requests share batches; equal copies run once.
 
@@ -64,7 +68,9 @@ class MaskedModel(Opened):
         """
         plan = plan_copies(self._masker.copies(items))
         values = self.scorer.run(plan)
-        return [LogProb(float(values[list(s)].sum()), len(s), kind="pseudo") for s in plan.slots]
+        found = (values[list(slots)] for slots in plan.slots)
+        pooled = zip(items, found, strict=True)
+        return [LogProb(_pooled(item, logs), len(logs), kind="pseudo") for item, logs in pooled]
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
         """Nothing.
@@ -88,6 +94,12 @@ class MaskedModel(Opened):
     def scoring(self) -> ScoringReport:
         """How the newest `logprobs` or `fill` was carried out."""
         return self.scorer.report()
+
+
+def _pooled(item: Averaged | Cloze | Contrast, logs: NDArray[np.float64]) -> float:
+    if isinstance(item, Averaged):
+        return float(np.logaddexp.reduce(logs) - np.log(len(logs)))
+    return float(logs.sum())
 
 
 def closed(item: Continuation) -> Cloze:

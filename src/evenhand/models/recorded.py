@@ -20,13 +20,13 @@ masked model's pseudo-likelihood. An answer by sample goes before one by text.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evenhand.errors import BadData, BadModel
+from evenhand.errors import BadData, BadModel, listed
+from evenhand.files import expanded, json_object
 from evenhand.models import Asked
 from evenhand.records import (
     Capability,
@@ -64,7 +64,7 @@ class RecordedModel:
         problems = [f"line {n}: {problem}" for n, line in _lines(data) if (problem := self._add(line))]
         if problems:
             raise BadData(
-                f"{path} cannot be used: {_listed(problems)}.", mend="Mend these lines and run again."
+                f"{path} cannot be used: {listed(problems)}.", mend="Mend these lines and run again."
             )
         if not self._logprobs and not self._completions and not self._samples:
             raise BadData(f"{path} is empty.", mend="Give a file with one JSON object a line.")
@@ -112,7 +112,7 @@ class RecordedModel:
         ]
         if problems:
             raise BadData(
-                f"{self._path} lacks {len(problems)} of {len(asked)} answers: {_listed(problems)}.",
+                f"{self._path} lacks {len(problems)} of {len(asked)} answers: {listed(problems, _SHOWN)}.",
                 mend="Record these too; `evenhand measure ... --dry-run --json` prints every request.",
             )
         return [answer for answer in found if answer is not None]
@@ -181,7 +181,7 @@ def open_recorded(rest: str, **options: Any) -> RecordedModel:
     Raises:
         BadData: see `RecordedModel`.
     """
-    return RecordedModel(Path(rest).expanduser())
+    return RecordedModel(expanded(Path(rest)))
 
 
 def _read(path: Path) -> bytes:
@@ -200,14 +200,11 @@ def _lines(data: bytes) -> list[tuple[int, bytes]]:
 
 def _parse(line: bytes) -> Mapping[str, Any]:
     try:
-        record = json.loads(line.decode("utf-8"))
+        return json_object(line.decode("utf-8"))
     except UnicodeDecodeError:
         raise _LineError("not UTF-8 text (save the file as UTF-8)") from None
-    except json.JSONDecodeError as error:
-        raise _LineError(f"not JSON ({error.msg} at column {error.colno})") from None
-    if not isinstance(record, dict):
-        raise _LineError("not a JSON object")
-    return record
+    except ValueError as problem:
+        raise _LineError(str(problem)) from None
 
 
 def _field(record: Mapping[str, Any], name: str, kind: type) -> Any:
@@ -220,13 +217,18 @@ def _field(record: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def _logprob(record: Mapping[str, Any]) -> LogProb:
-    value = float(_field(record, "logprob", (int, float)))  # type: ignore[arg-type]
+    try:
+        value = float(_field(record, "logprob", (int, float)))  # type: ignore[arg-type]
+    except OverflowError:
+        value = -math.inf
     if not math.isfinite(value) or value > 0:
         raise _LineError(f"'logprob' is {value}, not a finite number of at most 0")
     kind = record.get("kind", "true")
     if kind not in ("true", "pseudo"):
         raise _LineError(f"'kind' is {kind!r}, not 'true' or 'pseudo'")
-    return LogProb(value, _n_tokens(record), kind)
+    if not (count := _n_tokens(record)):
+        raise _LineError("'n_tokens' is 0, and a text with a log-probability has at least one")
+    return LogProb(value, count, kind)
 
 
 def _several(record: Mapping[str, Any]) -> Sequence[LogProb]:
@@ -272,12 +274,7 @@ def _look_up(
     missing = [text for key, text in shown.items() if key not in answers]
     if missing:
         raise BadData(
-            f"{path} lacks {len(missing)} of {len(shown)} answers: {_listed(missing)}.",
+            f"{path} lacks {len(missing)} of {len(shown)} answers: {listed(missing, _SHOWN)}.",
             mend="Record these too; context, text and prompt must match to the letter.",
         )
     return [answers[key] for key in keys]
-
-
-def _listed(parts: Sequence[str]) -> str:
-    more = f"; and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
-    return "; ".join(parts[:_SHOWN]) + more

@@ -29,8 +29,9 @@ from evenhand.progress import task
 from evenhand.records import digest
 
 Json = Mapping[str, Any]
+Check = Callable[[Json, Json], object]
+"""Sees a body with its answer, and raises an error of `evenhand.errors` where the answer is of no use."""
 OWN_KEY, OPENAI_KEY = "EVENHAND_API_KEY", "OPENAI_API_KEY"
-_AGAIN = "The answers so far are kept: the same command asks only for what is missing."
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_WAIT = 120.0  # seconds that a server may ask us to wait; beyond it the run ends and can be resumed
 _SHOWN = 300
@@ -56,6 +57,13 @@ class Limits:
     tokens: int | None = None
     cache: bool = True
 
+    @property
+    def again(self) -> str:
+        """What the same command does when it is run again."""
+        if self.cache:
+            return "The answers so far are kept: the same command asks only for what is missing."
+        return "With cache=no nothing is kept: the same command asks for everything again."
+
 
 class Budget:
     """Counts what is spent, before it is spent: no request leaves that could exceed a limit."""
@@ -74,9 +82,9 @@ class Budget:
         """
         with self._lock:
             if self._limits.requests is not None and self.requests >= self._limits.requests:
-                raise _spent(f"{self._limits.requests} requests", "requests")
+                raise self._spent(self._limits.requests, "requests")
             if self._limits.tokens is not None and self.tokens + bound > self._limits.tokens:
-                raise _spent(f"{self._limits.tokens} tokens", "tokens")
+                raise self._spent(self._limits.tokens, "tokens")
             self.requests += 1
             self.tokens += bound
 
@@ -85,13 +93,12 @@ class Budget:
         with self._lock:
             self.tokens += used - bound
 
-
-def _spent(what: str, option: str) -> Inconclusive:
-    return Inconclusive(
-        f"The budget of {what} is spent.",
-        mend=f"{_AGAIN} Allow more with {option}=N in the model's name, or with "
-        f"EVENHAND_BUDGET_{option.upper()}=N.",
-    )
+    def _spent(self, limit: int, kind: str) -> Inconclusive:
+        return Inconclusive(
+            f"The budget of {limit} {kind} is spent.",
+            mend=f"{self._limits.again} Allow more with {kind}=N in the model's name, or with "
+            f"EVENHAND_BUDGET_{kind.upper()}=N.",
+        )
 
 
 class _Transient(Exception):
@@ -134,10 +141,13 @@ class Transport:
         self._reached = False
         self._stopped = False
 
-    def post_all(self, path: str, bodies: Sequence[Json], *, label: str = "asking") -> list[Json]:
+    def post_all(
+        self, path: str, bodies: Sequence[Json], *, label: str = "asking", check: Check | None = None
+    ) -> list[Json]:
         """The answer to each body, in order; equal bodies are sent once, and kept answers serve again.
 
-        When one fails, those under way are waited for and kept, the others are not sent.
+        When one fails, those under way are waited for and kept, the others are not sent. An answer that
+        `check` refuses is not kept, and asked for again where it was.
 
         Raises:
             EnvironmentProblem: the server cannot be reached, stays silent or broken, or wants another key.
@@ -146,15 +156,16 @@ class Transport:
         """
         self._stopped = False
         keys = [self._key(path, body) for body in bodies]
-        found = {key: kept for key in dict.fromkeys(keys) if (kept := self._kept(key)) is not None}
+        wanted = dict(zip(keys, bodies, strict=True))
+        found = {k: kept for k, body in wanted.items() if (kept := self._kept(k, body, check)) is not None}
         self.reused += len(found)
-        missing = {key: body for key, body in zip(keys, bodies, strict=True) if key not in found}
+        missing = {key: body for key, body in wanted.items() if key not in found}
         with (
             task(label, len(missing), unit="request") as advance,
             ThreadPoolExecutor(self.limits.concurrency) as pool,
         ):
             waiting: dict[Future[Json], str] = {
-                pool.submit(self._ask, path, body, key): key for key, body in missing.items()
+                pool.submit(self._ask, path, body, key, check): key for key, body in missing.items()
             }
             try:
                 for done in as_completed(waiting):
@@ -166,9 +177,9 @@ class Transport:
                 raise
         return [found[key] for key in keys]
 
-    def kept(self, path: str, body: Json) -> bool:
-        """Whether the answer to `body` is in the cache."""
-        return self._kept(self._key(path, body)) is not None
+    def kept(self, path: str, body: Json, check: Check | None = None) -> bool:
+        """Whether an answer to `body` that `check` does not refuse is in the cache."""
+        return self._kept(self._key(path, body), body, check) is not None
 
     def post(self, path: str, body: Json) -> Json:
         """The answer to one body, never from the cache; errors as in `post_all`."""
@@ -178,8 +189,10 @@ class Transport:
         """The JSON object at `path`; errors as in `post_all`."""
         return self._send("GET", path, None)
 
-    def _ask(self, path: str, body: Json, key: str) -> Json:
+    def _ask(self, path: str, body: Json, key: str, check: Check | None) -> Json:
         answer = self._send("POST", path, body)
+        if check is not None:
+            check(body, answer)
         if self.limits.cache:
             write_atomically(self._file(key), json.dumps(answer).encode())
         return answer
@@ -190,13 +203,15 @@ class Transport:
     def _file(self, key: str) -> Path:
         return cache_folder() / "endpoint" / key[:2] / f"{key}.json"
 
-    def _kept(self, key: str) -> Json | None:
-        """The kept answer; None when there is none or it cannot be read."""
+    def _kept(self, key: str, body: Json, check: Check | None) -> Json | None:
+        """The kept answer; None when there is none, it cannot be read or `check` refuses it."""
         if not self.limits.cache:
             return None
         try:
             answer = json.loads(self._file(key).read_bytes())
-        except (OSError, ValueError):
+            if check is not None:
+                check(body, answer)
+        except (OSError, ValueError, EvenhandError):
             return None
         return answer if isinstance(answer, dict) else None
 
@@ -212,8 +227,10 @@ class Transport:
                     self.budget.settle(bound, 0)
                 if self._stopped or attempt == self.limits.retries or not self._may_pass(failure):
                     raise self._gave_up(failure, attempt + 1) from None
-                backoff = min(30.0, 0.5 * 2**attempt) * (0.5 + self._jitter())
-                self._sleep(failure.wait if failure.wait is not None else backoff)
+                chance = self._jitter()
+                backoff = min(30.0, 0.5 * 2**attempt) * (0.5 + chance)
+                # Never before the server asked for, and not all requests at the same moment.
+                self._sleep(failure.wait + chance if failure.wait is not None else backoff)
                 continue
             self._reached = True
             self.budget.settle(bound, _charged(answer, bound))
@@ -228,7 +245,9 @@ class Transport:
         what = f"{self.base} gave no usable answer in {attempts} attempts: {failure}."
         if not self._reached and isinstance(failure.__cause__, URLError):
             what = f"{self.base} cannot be reached: {failure}."
-        return EnvironmentProblem(what, mend=f"Check that the server runs at this address. {_AGAIN}")
+        return EnvironmentProblem(
+            what, mend=f"Check that the server runs at this address. {self.limits.again}"
+        )
 
     def _once(self, method: str, path: str, body: Json | None) -> Json:
         headers = {"Content-Type": "application/json", "User-Agent": "evenhand"}
@@ -251,14 +270,19 @@ class Transport:
             raise _Transient(f"no answer within {self.limits.timeout:g} s") from None
         except (OSError, HTTPException) as error:
             raise _Transient(f"the answer broke off ({type(error).__name__})") from None
-        return _object(text)
+        answer = _object(text)
+        if answer.get("error") and not answer.get("choices"):  # some gateways say so under status 200
+            raise _Transient(
+                f"it answers 200 with an error: {_cleaned(text.decode('utf-8', 'replace'), key)}"
+            )
+        return answer
 
     def _refusal(self, error: HTTPError, text: str, key: str | None) -> Exception:
         said = f"{self.base} answers {error.code}: {_cleaned(text, key) or error.reason}."
         if error.code in _TRANSIENT:
             wait = _retry_after(error.headers.get("Retry-After"))
             if wait is not None and wait > _LONGEST_WAIT:
-                return Inconclusive(said, mend=f"It asks for a pause of {wait:.0f} s. {_AGAIN}")
+                return Inconclusive(said, mend=f"It asks for a pause of {wait:.0f} s. {self.limits.again}")
             return _Transient(said.removesuffix("."), wait, refused=True)
         if error.code in (401, 403):
             return EnvironmentProblem(
@@ -347,4 +371,6 @@ def _bound(body: Json | None) -> int:
 def _charged(answer: Json, bound: int) -> int:
     usage = answer.get("usage")
     total = usage.get("total_tokens") if isinstance(usage, dict) else None
-    return total if isinstance(total, int) and not isinstance(total, bool) else bound
+    if isinstance(total, int) and not isinstance(total, bool) and total >= 0:
+        return total
+    return bound

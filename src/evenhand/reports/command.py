@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from evenhand.records import Measurement, Verification
 
-CAPABILITY = {"accuracy", "perplexity"}
+CAPABILITY = {"accuracy", "perplexity", "word_perplexity", "byte_perplexity", "task_score"}
 
 
 def is_capability(measurement: Measurement) -> bool:

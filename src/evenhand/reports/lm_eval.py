@@ -1,16 +1,20 @@
-"""Measurements as a results file of the LM evaluation harness, for tools that read those.
+"""Measurements as result files of the LM evaluation harness, for tools that read those.
 
 The layout is that of its ``results_*.json``: a figure is named ``metric,filter``, here with the filter
-``none``, and its standard error ``metric_stderr,none``. What that format cannot say (slices, intervals,
-protocols, counts of undefined items) stands under a key of our own, ``evenhand``. An undefined figure is
-``N/A``, as the harness writes a standard error that it does not have. No time is stored: one run always
-gives one file.
+``none``, and its standard error ``metric_stderr,none``; the items of a benchmark go into a
+``samples_*.jsonl``. What that format cannot say (slices, intervals, protocols, counts of undefined items)
+stands under a key of our own, ``evenhand``. An undefined figure is ``N/A``, as the harness writes a standard
+error that it does not have. No time is stored: one run always gives one file.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,68 +24,173 @@ from evenhand import __version__, registry, stats
 from evenhand.errors import BadData, UnknownName
 from evenhand.files import write_atomically
 from evenhand.metrics import Metric
-from evenhand.records import Estimate, Measurement, Value, to_json
+from evenhand.records import Estimate, Measurement, Score, Value, to_json
 
 MISSING = "N/A"
+_SHOTS = re.compile(r"(\d+) examples\b")  # how the benchmark `lm_eval` begins its protocol's template
+_TASK = "task="  # the slices of one of the harness's groups
 
 
 def write(run: Path, path: Path) -> Path:
     """Write the stored run in the folder `run` to `path`; of a verification, what was measured after.
 
+    A `path` with an ending, such as ``out.json``, is a file of figures. Without one it is a folder, which
+    gets that file and one of items for each benchmark, named as the harness names them, after the time at
+    which the run was stored. Returns the path of the figures.
+
     Raises:
-        BadData: the folder holds neither a verification nor measurements, or damaged ones.
+        BadData: the run holds neither a verification nor measurements, or damaged ones.
         NoSpace: the disk is full or not writable.
     """
     from evenhand.studies import store
 
-    data = results(store.load_run(run).measurements)
-    write_atomically(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
-    return path
+    measurements = store.load_run(run).measurements
+    figures = (json.dumps(results(measurements), indent=2, allow_nan=False) + "\n").encode()
+    if path.suffix and not path.is_dir():
+        write_atomically(path, figures)
+        return path
+    stored = datetime.fromtimestamp(max(file.stat().st_mtime for file in run.glob("*.json")), UTC)
+    stamp = stored.strftime("%Y-%m-%dT%H-%M-%S.%f")
+    for name, measurement in {m.benchmark: m for m in measurements}.items():
+        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in samples(measurement))
+        write_atomically(path / f"samples_{_sanitised(name)}_{stamp}.jsonl", lines.encode())
+    write_atomically(path / f"results_{stamp}.json", figures)
+    return path / f"results_{stamp}.json"
+
+
+def _sanitised(name: str) -> str:
+    """A benchmark's name as part of a file's: a long one, such as with a path in it, keeps its beginning."""
+    plain = re.sub(r"\W+", "_", name).strip("_")
+    return plain if len(plain) <= 100 else f"{plain[:90]}_{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def results(measurements: Sequence[Measurement]) -> dict[str, Any]:
     """The results file of measurements of one model, as plain JSON values.
+
+    A group of the harness's tasks stands among the results beside each of its tasks, and under ``groups``.
 
     Raises:
         BadData: there are none.
     """
     if not measurements:
         raise BadData("There are no measurements to export.", mend="Run `evenhand measure` with --out first.")
-    first = measurements[0]
     named = {m.benchmark: m for m in measurements}
+    parts = {name: dict(_tasks(m)) for name, m in named.items()}
+    every = {**named, **{task: part for tasks in parts.values() for task, part in tasks.items()}}
+    shown = {name: _figures(name, m) for name, m in every.items()}
+    groups = {name: shown[name] for name, tasks in parts.items() if tasks}
     return {
-        "results": {name: {"alias": name, **_figures(m)} for name, m in named.items()},
-        "group_subtasks": {name: [] for name in named},
-        "configs": {name: _config(m) for name, m in named.items()},
-        "versions": {name: m.card.version for name, m in named.items()},
-        "n-shot": dict.fromkeys(named, 0),
+        "results": shown,
+        **({"groups": groups} if groups else {}),
+        "group_subtasks": {name: list(tasks) for name, tasks in parts.items()},
+        "configs": {name: _config(m) for name, m in every.items()},
+        "versions": {name: m.card.version for name, m in every.items()},
+        "n-shot": {name: shots for name, m in every.items() if (shots := _shots(m)) is not None},
         "higher_is_better": {
-            name: {metric: _higher(metric) for metric in m.metrics} for name, m in named.items()
+            name: {metric: _higher(metric) for metric in m.metrics} for name, m in every.items()
         },
         "n-samples": {
             name: {"original": None if m.protocol.limited else m.n, "effective": m.n}
-            for name, m in named.items()
+            for name, m in every.items()
         },
-        "config": {
-            "model": first.model.uri.partition(":")[0],
-            "model_args": first.model.uri.partition(":")[2],
-            "model_num_parameters": first.model.parameters,
-            "model_dtype": first.model.dtype,
-            "model_revision": first.model.revision,
-            "model_sha": first.model.digest,
-            "limit": first.protocol.limit,
-            "bootstrap_iters": 1000,
-            "random_seed": first.protocol.seed,
-        },
+        **_model(measurements[0]),
+        "task_hashes": {name: m.protocol.data for name, m in named.items()},
         "evenhand": {"version": __version__, "tasks": {name: _own(m) for name, m in named.items()}},
     }
 
 
-def _figures(measurement: Measurement) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, estimate in measurement.metrics.items():
-        found[f"{name},none"] = _shown(estimate.value)
-        found[f"{name}_stderr,none"] = _shown(standard_error(measurement, name, estimate))
+def samples(measurement: Measurement) -> Iterator[dict[str, Any]]:
+    """The rows of a samples file: each item's identity and values, which are null where undefined.
+
+    What was asked and answered is not kept with a run, so ``target``, ``arguments`` and ``resps`` are empty
+    and there are no hashes of them.
+    """
+    for number, score in enumerate(measurement.scores):
+        doc = {"id": score.sample, "cluster": score.cluster, **score.slices}
+        yield {
+            "doc_id": number,
+            "doc": doc,
+            "target": "",
+            "arguments": {},
+            "resps": [],
+            "filtered_resps": [],
+            "filter": "none",
+            "metrics": list(score.values),
+            "doc_hash": sha256(json.dumps(doc, indent=2, ensure_ascii=False).encode()).hexdigest(),
+            **score.values,
+        }
+
+
+def _tasks(measurement: Measurement) -> Iterator[tuple[str, Measurement]]:
+    """The tasks of one of the harness's groups, each as a measurement of its own."""
+    for key, metrics in measurement.slices.items():
+        if not key.startswith(_TASK) or measurement.card.name != "lm_eval":
+            continue
+        task = key.removeprefix(_TASK)
+        scores = tuple(score for score in measurement.scores if score.slices.get("task") == task)
+        yield (
+            task,
+            dataclasses.replace(
+                measurement,
+                benchmark=task,
+                metrics=metrics,
+                slices={},
+                scores=scores,
+                n=_count(scores, metrics),
+            ),
+        )
+
+
+def _count(scores: Sequence[Score], metrics: Mapping[str, Estimate]) -> int:
+    return len(scores) or max((e.n + e.undefined for e in metrics.values()), default=0)
+
+
+def _shots(measurement: Measurement) -> int | None:
+    """How many worked examples stood before each item; None where the tasks of a group differ."""
+    given = registry.parse(measurement.benchmark).options.get("shots", "")
+    if given.isdecimal():
+        return int(given)
+    if measurement.card.name != "lm_eval":
+        return 0
+    said = _SHOTS.match(measurement.protocol.template)
+    return int(said[1]) if said else None
+
+
+def _model(measurement: Measurement) -> dict[str, Any]:
+    """What the format says of the model and the run."""
+    model, protocol = measurement.model, measurement.protocol
+    source, _, name = model.uri.partition(":")
+    unknown = ("batch_size", "device", "use_cache", "gen_kwargs", "numpy_seed", "torch_seed", "fewshot_seed")
+    return {
+        "config": {
+            "model": source,
+            "model_args": name,
+            "model_num_parameters": model.parameters,
+            "model_dtype": model.dtype,
+            "model_revision": model.revision,
+            "model_sha": model.digest,
+            "limit": protocol.limit,
+            "bootstrap_iters": 1000,
+            "random_seed": protocol.seed,
+            "batch_sizes": [],
+            **dict.fromkeys(unknown),
+        },
+        "model_source": source,
+        "model_name": name,
+        "model_name_sanitized": re.sub(r"[\"<>:/|\\?*\[\]]+", "__", name),
+        "system_instruction": None,
+        "system_instruction_sha": None,
+        "fewshot_as_multiturn": None,
+        "chat_template": None,
+        "chat_template_sha": None,
+    }
+
+
+def _figures(name: str, measurement: Measurement) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": name, "alias": name, "sample_len": measurement.n}
+    for metric, estimate in measurement.metrics.items():
+        found[f"{metric},none"] = _shown(estimate.value)
+        found[f"{metric}_stderr,none"] = _shown(standard_error(measurement, metric, estimate))
     return found
 
 

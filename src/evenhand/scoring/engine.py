@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -15,11 +15,14 @@ from torch import nn
 from evenhand.errors import BadModel, OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
-from evenhand.scoring.forward import Padding, SelectedHead, evaluating, is_recurrent, run_rows
+from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, is_recurrent, run_rows
 from evenhand.scoring.memory import make_room, ran_out
 from evenhand.scoring.plan import Plan, Row, make_plan
+from evenhand.scoring.prefix import refusal
 from evenhand.scoring.probe import Path, choose, settle
-from evenhand.scoring.tokens import Encoder, context_window, shown
+from evenhand.scoring.shared import Shared, Tally
+from evenhand.scoring.sharing import Group, Sharing, find_groups, sharing_on
+from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +41,11 @@ class ScoringReport:
     included. `probe` is the padding's disagreement as a share of the spread, None while no batch needed
     padding. `head` is the dtype of the language-model head's product, `precision` torch's setting for
     float32 products (``medium`` rounds them to bfloat16). `plan` digests what was run.
+
+    `groups` beginnings that several rows share ran once, and `shared` of the `rows` were read after them;
+    `run`, `forwards` and `head_rows` count that, too, `probed` the tokens of its test, whose disagreement is
+    `sharing_probe` (None while nothing was tested). `sharing` says why beginnings were shared or not;
+    `repeated` counts the rows that ran their beginning again for a reason that lies in the model.
     """
 
     path: Path
@@ -57,6 +65,12 @@ class ScoringReport:
     head: str = "float32"
     precision: str = "highest"
     plan: str = ""
+    sharing: str = ""
+    groups: int = 0
+    shared: int = 0
+    repeated: int = 0
+    probed: int = 0
+    sharing_probe: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,11 @@ class Scorer:
     `batch_tokens` bounds rows x longest row of a batch; it shrinks when memory runs out and stays small.
     `padding` is the side to start from; recurrent architectures always start on the right. With `probe`,
     the first workload of mixed lengths tests the padding and steps down left, right, equal lengths.
+
+    `share` says when a beginning that many requests have in common (few-shot demonstrations) runs once for
+    all of them: ``auto`` by the device, None never. Where an architecture is not proven, hooks are set on
+    the model, or the test at first use fails, whole rows run as before, and the report says so. Nothing
+    computed is kept from one call to the next, so weights may change in between.
     """
 
     def __init__(
@@ -88,14 +107,18 @@ class Scorer:
         batch_tokens: int = 2048,
         padding: Padding = "left",
         probe: bool = True,
+        share: Sharing | Literal["auto"] | None = "auto",
     ) -> None:
         config = getattr(module, "config", None)
+        sharing = sharing_on(device_of(module).type) if share == "auto" else share
         self._module = module
         self._encoder = Encoder(tokenizer, context_window(config))
         self._tokenizer = tokenizer
         self._batch_tokens = batch_tokens
         self._head_rows = 1
         self._untested = probe
+        self._sharing = sharing
+        self._shared = Shared(module, sharing or Sharing(), room=batch_tokens, probe=probe)
         recurrent = is_recurrent(config)
         self._report = ScoringReport(
             path="right" if recurrent else padding,
@@ -116,11 +139,39 @@ class Scorer:
             OutOfMemory: one row alone does not fit.
         """
         plan = make_plan(self._encoder.encode(items))
-        values = self.run(plan)
+        values = self.run(plan, causal=True)
         return [LogProb(float(values[list(slots)].sum()), len(slots)) for slots in plan.slots]
 
-    def run(self, plan: Plan) -> NDArray[np.float64]:
+    def unanchored(self, texts: Sequence[str]) -> list[LogProb]:
+        """log P(text) in nats with the start token in view of the first token alone, in order.
+
+        The first token follows the start token, the others follow the text before them without it. Without
+        a start token there is nothing to leave out.
+
+        Raises:
+            EvenhandError: as for `logprobs`.
+        """
+        items = [Continuation("", text) for text in texts]
+        if not self._encoder.marked:
+            return self.logprobs(items)
+        whole = self._encoder.encode(items)
+        first = [Encoded(one.ids[: one.start + 1], one.start) for one in whole]
+        rest = [Encoded(one.ids[one.start :], 1) for one in whole if len(one.ids) > one.start + 1]
+        plan = make_plan([*first, *rest])
+        values = self.run(plan, causal=True)
+        sums = [float(values[list(slots)].sum()) for slots in plan.slots]
+        later = iter(sums[len(whole) :])
+        sizes = [len(one.ids) - one.start for one in whole]
+        return [
+            LogProb(one + (next(later) if size > 1 else 0.0), size)
+            for one, size in zip(sums, sizes, strict=False)
+        ]
+
+    def run(self, plan: Plan, *, causal: bool = False) -> NDArray[np.float64]:
         """The log-probabilities in nats that `plan` asks for, [plan.size], each in its place.
+
+        With `causal`, what the model says at a position depends on nothing after it, so rows may share what
+        they begin with.
 
         Raises:
             BadModel: the model answers with NaN or an infinity.
@@ -129,13 +180,64 @@ class Scorer:
         self._report = self._fresh_report(plan, len(plan.slots))
         values = np.empty(plan.size)
         if plan.rows:
+            groups = self._groups(plan) if causal else []
             with evaluating(self._module), SelectedHead(self._module) as head, torch.no_grad():
                 self._report = replace(self._report, head=self._head_dtype(head))
                 self._head_rows = max(1, _LOGIT_BYTES // (4 * head.vocabulary))
-                self._settle_padding(plan, head)
                 with task("scoring", len(plan.rows), unit="row") as advance:
-                    self._run(plan, head, values, advance)
+                    rows = self._run_groups(groups, plan, head, values, advance)
+                    self._settle_padding(rows, head)
+                    self._run(rows, head, values, advance)
         return values
+
+    def _groups(self, plan: Plan) -> list[Group]:
+        """The groups of rows to read after a beginning of their own, and the reason in the report."""
+        groups = find_groups(plan.rows, self._sharing) if self._sharing else []
+        why = (
+            "sharing is switched off" if self._sharing is None else "no beginning is long and frequent enough"
+        )
+        if groups:
+            why = self._shared.fault or refusal(self._module) or ""
+        repeated = sum(len(group.rows) for group in groups) if why else 0
+        self._report = replace(self._report, sharing=why or "beginnings are shared", repeated=repeated)
+        return [] if why else groups
+
+    def _run_groups(
+        self,
+        groups: Sequence[Group],
+        plan: Plan,
+        head: SelectedHead,
+        values: NDArray[np.float64],
+        advance: Callable[[int], None],
+    ) -> Sequence[Row]:
+        """Answer the rows of `groups`; returns the plan's rows that still have to run, long ones first."""
+        if not groups:
+            return plan.rows
+
+        def answered(row: Row) -> None:
+            self._check_finite(row, values[row.slot : row.slot + len(row.wanted)])
+            advance(1)
+
+        tally = self._shared.run(groups, head, self._head_rows, values, answered)
+        self._note(tally)
+        done = {row.slot for group in groups for row in group.rows} - {row.slot for row in tally.left}
+        return [row for row in plan.rows if row.slot not in done]
+
+    def _note(self, tally: Tally) -> None:
+        report = self._report
+        self._report = replace(
+            report,
+            sharing=self._shared.fault or report.sharing,
+            sharing_probe=self._shared.error,
+            repeated=len(tally.left) if self._shared.fault else 0,
+            groups=tally.groups,
+            shared=tally.rows,
+            probed=tally.probed,
+            run=report.run + tally.run,
+            forwards=report.forwards + tally.forwards,
+            head_rows=report.head_rows + tally.head_rows,
+            halvings=report.halvings + tally.halvings,
+        )
 
     def _fresh_report(self, plan: Plan, requests: int) -> ScoringReport:
         kept = self._report
@@ -157,8 +259,8 @@ class Scorer:
     def _head_dtype(self, head: SelectedHead) -> str:
         return "float32" if head.float32 and self._report.dtype != "float64" else self._report.dtype
 
-    def _settle_padding(self, plan: Plan, head: SelectedHead) -> None:
-        rows = choose(plan.rows)
+    def _settle_padding(self, remaining: Sequence[Row], head: SelectedHead) -> None:
+        rows = choose(remaining) if remaining else []
         if not self._untested or len(rows) < 2:
             return
         try:
@@ -171,9 +273,13 @@ class Scorer:
         self._report = replace(self._report, path=settled.path, why=settled.why, probe=settled.error)
 
     def _run(
-        self, plan: Plan, head: SelectedHead, values: NDArray[np.float64], advance: Callable[[int], None]
+        self,
+        rows: Sequence[Row],
+        head: SelectedHead,
+        values: NDArray[np.float64],
+        advance: Callable[[int], None],
     ) -> None:
-        pending = deque(_Unit(row, 0, len(row.wanted)) for row in plan.rows)
+        pending = deque(_Unit(row, 0, len(row.wanted)) for row in rows)
         while pending:
             batch = self._take(pending)
             numbers = self._attempt(batch, head)
@@ -223,7 +329,7 @@ class Scorer:
         sizes = np.cumsum([unit.high - unit.low for unit in batch])[:-1]
         numbers = np.split(found, sizes)
         for unit, part in zip(batch, numbers, strict=True):
-            self._check_finite(unit, part)
+            self._check_finite(unit.row, part)
         return numbers
 
     def _count(self, batch: list[_Unit], head_rows: int) -> None:
@@ -236,10 +342,10 @@ class Scorer:
             head_rows=report.head_rows + head_rows,
         )
 
-    def _check_finite(self, unit: _Unit, numbers: NDArray[np.float64]) -> None:
+    def _check_finite(self, row: Row, numbers: NDArray[np.float64]) -> None:
         if np.isfinite(numbers).all():
             return
-        prompt = self._tokenizer.decode(list(unit.row.ids))
+        prompt = self._tokenizer.decode(list(row.ids))
         raise BadModel(
             f"The model answers with NaN or an infinity after {shown(str(prompt))}.",
             mend="Open it with dtype float32 (float16 overflows in many models); if that does not help, the "

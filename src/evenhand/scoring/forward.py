@@ -133,17 +133,30 @@ def run_rows(
     Raises:
         BadModel: the model's forward pass goes around its head.
     """
-    inputs = pad_rows(rows, padding, _device(module))
+    inputs = pad_rows(rows, padding, device_of(module))
     width = inputs["input_ids"].shape[1]
     shifts = [width - len(row) if padding == "left" else 0 for row in rows]
-    row = [i for i, chosen in enumerate(positions) for _ in chosen]
-    place = [shifts[i] + p for i, chosen in enumerate(positions) for p in chosen]
-    device = inputs["input_ids"].device
-    head.select(torch.tensor(row, device=device), torch.tensor(place, device=device))
+    where = [(i, shifts[i] + p) for i, chosen in enumerate(positions) for p in chosen]
     if padding == "right":
         del inputs["position_ids"]
-    logits = module(**_accepted(module, {**inputs, "use_cache": False, "return_dict": True})).logits
-    if logits.shape[:-1] != (1, len(row)):
+    return run_inputs(module, head, {**inputs, "use_cache": False}, where)
+
+
+def run_inputs(
+    module: nn.Module, head: SelectedHead, inputs: Mapping[str, Any], where: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Logits [R, vocabulary] at the R (batch row, place) pairs `where` of one pass over `inputs`.
+
+    Inputs that the model's forward pass does not know are left out. The result is float32 (float64 for a
+    float64 model). `head` must be entered.
+
+    Raises:
+        BadModel: the model's forward pass goes around its head.
+    """
+    rows, places = torch.tensor(where, device=inputs["input_ids"].device).T
+    head.select(rows, places)
+    logits = module(**_accepted(module, {**inputs, "return_dict": True})).logits
+    if logits.shape[:-1] != (1, len(where)):
         raise BadModel(
             f"{type(module).__name__} does not pass its hidden states through its output embeddings.",
             mend="Use a model class of the transformers library whose get_output_embeddings() is its head.",
@@ -166,7 +179,7 @@ def run_texts(
     rows = Encoder(tokenizer, context_window(getattr(module, "config", None))).prompts(texts)
     with SelectedHead(module) as head:
         run_rows(module, head, rows, [[len(row) - 1] for row in rows], padding=padding)
-    return pad_rows(rows, padding, _device(module))["attention_mask"].bool()
+    return pad_rows(rows, padding, device_of(module))["attention_mask"].bool()
 
 
 def pad_rows(
@@ -204,5 +217,6 @@ def _text_config(module: nn.Module) -> Any:
     return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
-def _device(module: nn.Module) -> torch.device:
+def device_of(module: nn.Module) -> torch.device:
+    """Where the model's first parameter lives, and so where its inputs go."""
     return next(module.parameters()).device

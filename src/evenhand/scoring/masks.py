@@ -2,7 +2,8 @@
 
 A `Cloze` masks one token at a time. Of a word of several tokens the earlier ones are in view and the later
 ones are masked with it (within word, left to right: Kauf & Ivanova 2023), since a visible rest would give the
-word away. A `Contrast` masks exactly one token in each copy, as Nangia et al. 2020 (CrowS-Pairs) do.
+word away. A `Contrast` masks exactly one token in each copy, as Nangia et al. 2020 (CrowS-Pairs) do. An
+`Averaged` masks one token and takes the later ones of its range out, as Nadeem et al. 2021 (StereoSet) do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from evenhand.errors import BadData, BadModel
-from evenhand.requests import Cloze, Contrast
+from evenhand.requests import Averaged, Cloze, Contrast
 from evenhand.scoring.plan import Plan, Row, Wanted
 from evenhand.scoring.tokens import shown
 
@@ -103,7 +104,7 @@ class Masker:
         self._mask = int(tokenizer.mask_token_id)
         self._window = window
 
-    def copies(self, items: Sequence[Cloze | Contrast]) -> list[list[Copy]]:
+    def copies(self, items: Sequence[Averaged | Cloze | Contrast]) -> list[list[Copy]]:
         """The masked copies of each request, in order; one copy for each token that is scored.
 
         Raises:
@@ -111,17 +112,21 @@ class Masker:
             BadModel: the tokenizer merges a range with its neighbours, or does not know a scored piece.
         """
         pieces = self._pieces(dict.fromkeys(text for item in items for text in _texts(item)))
-        made: dict[Cloze | Contrast, list[Copy]] = {}
+        made: dict[Averaged | Cloze | Contrast, list[Copy]] = {}
         for item in items:
             if item not in made:
                 made[item] = self._copies(item, pieces)
         return [made[item] for item in items]
 
-    def _copies(self, item: Cloze | Contrast, pieces: dict[str, Pieces]) -> list[Copy]:
+    def _copies(self, item: Averaged | Cloze | Contrast, pieces: dict[str, Pieces]) -> list[Copy]:
         own = pieces[item.text]
         if isinstance(item, Contrast):
             return [self._copy(own, i, [i]) for i in aligned(own, pieces[item.other], item.part)]
         scored = own.within(item.start, item.end)
+        if isinstance(item, Averaged):
+            self._check_known(own, scored)
+            rest = own.ids[scored[-1] + 1 :]
+            return [Copy((*own.ids[:i], self._mask, *rest), i, own.ids[i]) for i in scored]
         always = [i for start, end in item.hidden for i in own.within(start, end)]
         if set(scored) & set(always):
             raise BadData(
@@ -208,7 +213,7 @@ def plan_copies(requests: Sequence[Sequence[Copy]]) -> Plan:
     )
 
 
-def _texts(item: Cloze | Contrast) -> tuple[str, ...]:
+def _texts(item: Averaged | Cloze | Contrast) -> tuple[str, ...]:
     return (item.text, item.other) if isinstance(item, Contrast) else (item.text,)
 
 

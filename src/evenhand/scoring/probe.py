@@ -40,6 +40,11 @@ class Settled:
     error: float | None
 
 
+def limit(module: nn.Module) -> float:
+    """The largest disagreement accepted for this module's weights, as a share of the spread."""
+    return LIMITS.get(next(module.parameters()).dtype, _NARROW_LIMIT)
+
+
 def choose(rows: Sequence[Row]) -> list[Row]:
     """A few rows of unlike lengths, the shortest and the longest among them; `rows` are sorted by length."""
     distinct = list({len(row.ids): row for row in rows}.values())
@@ -69,7 +74,7 @@ def disagreement(module: nn.Module, head: SelectedHead, rows: Sequence[Row], pad
 
 def settle(module: nn.Module, head: SelectedHead, rows: Sequence[Row], start: Path) -> Settled:
     """Try paths from `start` downwards (left, right, equal lengths) until one passes on `rows`."""
-    bound = LIMITS.get(next(module.parameters()).dtype, _NARROW_LIMIT)
+    bound = limit(module)
     why = "batches of equal length were asked for"
     sides: tuple[Padding, ...] = ("left", "right")
     for padding in sides[sides.index(start) :] if start != "equal" else ():

@@ -46,7 +46,8 @@ def context_window(config: Any) -> int | None:
 
 
 class Encoder:
-    """Tokenises requests for one model. `prefix` holds the ids that the tokenizer puts before every text.
+    """Tokenises requests for one model. `prefix` holds the ids that the tokenizer puts before every text;
+    `marked` says whether a text without a context stands behind a beginning mark.
 
     `window` is the most input tokens that the model reads, None for no limit.
 
@@ -60,6 +61,7 @@ class Encoder:
         self.prefix = _prefix(tokenizer)
         marks = (tokenizer.bos_token_id, tokenizer.eos_token_id)
         self._condition = next(((int(mark),) for mark in marks if mark is not None), ())
+        self.marked = bool(self.prefix or self._condition)
 
     def prompts(self, texts: Sequence[str], *, room: int = 0) -> list[tuple[int, ...]]:
         """Ids of whole texts to run, in order, the tokenizer's own beginning mark included.

@@ -144,22 +144,36 @@ def path(name: str) -> Path:
         BadData: it is in none of the `folders` (the message says what to type), or it is not the file that
             the table describes: then it is renamed aside and named.
     """
-    wanted = entry(name)
-    found = find(wanted)
-    if found is None:
-        raise absent([wanted])
-    check(found, wanted)
-    return found
+    return paths([name])[0]
+
+
+def paths(names: Sequence[str]) -> list[Path]:
+    """The files `names` of the table, in order, each as `path` gives it.
+
+    Raises:
+        UnknownName, BadData: as for `path`; all that are absent are named at once.
+    """
+    wanted = [entry(name) for name in names]
+    found = [(e, place) for e in wanted if (place := find(e)) is not None]
+    if len(found) < len(wanted):
+        raise absent([e for e in wanted if find(e) is None])
+    for e, place in found:
+        check(place, e)
+    return [place for _, place in found]
 
 
 def absent(missing: Sequence[Entry]) -> BadData:
     """The error for files that are nowhere; it says what to type."""
     names = ", ".join(e.name for e in missing[:5]) + (" and more" if len(missing) > 5 else "")
-    size = sum(e.size for e in missing)
-    target = missing[0].name if len(missing) == 1 else missing[0].dataset
+    by_set: dict[str, list[Entry]] = {}
+    for e in missing:
+        by_set.setdefault(e.dataset, []).append(e)
+    targets = [found[0].name if len(found) == 1 else dataset for dataset, found in by_set.items()]
+    pulled = [e for target in targets for e in matching(target)]
+    size, licences = sum(e.size for e in pulled), "; ".join(dict.fromkeys(e.licence for e in pulled))
     return BadData(
         f"The data {names} is not on this machine (looked in {', '.join(map(str, folders()))}).",
-        mend=f"Fetch it ({size / 1e6:.1f} MB, {missing[0].licence}) with: evenhand data pull {target}. "
+        mend=f"Fetch it ({size / 1e6:.1f} MB, {licences}) with: evenhand data pull {' '.join(targets)}. "
         f"Or set {VARIABLE} (or --data-dir) to a folder that holds it under that path.",
     )
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from evenhand import registry
 from evenhand.mitigations import Mitigation
 from evenhand.models import OpenModel
-from evenhand.treatments import Treatment, WeightTreatment
+
+if TYPE_CHECKING:
+    from evenhand.treatments import Treatment
 
 Extent = Literal["full", "reduced", "none"]
 
@@ -67,6 +69,8 @@ def planned(model: OpenModel, treatment: Treatment, extent: Extent, seed: int) -
 
 
 def _names(family: str, model: OpenModel, treatment: Treatment, seed: int) -> tuple[str, ...]:
+    from evenhand.treatments import WeightTreatment  # here, so that endpoints are measured without torch
+
     every = tuple(name for name, _ in model.module.named_parameters())
     # Sorted, for a treatment just fitted and one read from disk to be the same.
     treated = tuple(sorted(treatment.weights)) if isinstance(treatment, WeightTreatment) else every

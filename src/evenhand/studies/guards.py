@@ -18,6 +18,7 @@ from evenhand.studies.matching import summary
 from evenhand.studies.readings import Margins, paired_scores
 
 MASS, HINTS, OVER = "mass", "hints", "over-correction"
+MASSES = ("mass", "label_mass")  # of the groups' terms, or of the label words of decisions
 _MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
 
 
@@ -26,9 +27,9 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
 
     Raises:
         NotComparable: unlike protocols or items.
-        BadData: the benchmark gives no group probabilities.
+        BadData: the benchmark gives no probabilities of terms or of label words.
     """
-    metric: Metric = registry.get("metric", "mass")
+    metric: Metric = registry.get("metric", next(name for name in MASSES if name in before.metrics))
     old, new = paired_scores(before, after)
     weights = with_point(stats.resamples([s.cluster for s in old], len(old), margins.draws, seed))
     first, last = (stats.replicates(metric, scores, weights=weights) for scores in (old, new))
@@ -36,7 +37,8 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
     loss = summary(lost, len(old), 1 - 2 * margins.alpha)
     start, end = (stats.estimate(metric, scores, weights=weights[1:]) for scores in (old, new))
     reading = (
-        "Share of the groups' probability mass that was lost; a model that avoids the terms shows no gap."
+        "Share of the probability mass of the groups' terms, or of the label words, that was lost; a model "
+        "that avoids the words shows no gap."
     )
     return Check(MASS, start, end, loss, margins.mass_kept, within(loss, margins.mass_kept), reading)
 
@@ -96,6 +98,8 @@ def _lead(table: Columns, g: int) -> Array:
     p = table.group("p")
     mass = p.sum(axis=1)
     others = (mass - p[:, g]) / (p.shape[1] - 1)
+    if "decision" in table.values:  # twins' probabilities of one label: they do not share a mass
+        return np.asarray(p[:, g] - others)
     lead: Array = np.divide(p[:, g] - others, mass, out=np.full(len(p), np.nan), where=mass >= _MIN_MASS)
     return lead
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import cast
 
 from evenhand import stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
-from evenhand.models import Asked, Comparer, Embedder, Filler, Keyed, Model
+from evenhand.models import Asked, Comparer, Embedder, Filler, Keyed, Model, Reciter, Unanchorer
 from evenhand.records import (
     Capability,
     Continuation,
@@ -24,16 +25,26 @@ from evenhand.records import (
     Sample,
     Score,
 )
-from evenhand.requests import Cloze, Contrast, Embedding, Shift, Vector
+from evenhand.requests import Averaged, Cloze, Contrast, Embedding, Recall, Shift, Unanchored, Vector
 
 RESAMPLES = 1000
 _NEEDS: Mapping[type, Capability] = {
     Continuation: Capability.LOGPROBS,
     Generation: Capability.GENERATE,
+    Averaged: Capability.CLOZE,
     Cloze: Capability.CLOZE,
     Contrast: Capability.CLOZE,
     Embedding: Capability.HIDDEN,
+    Recall: Capability.WEIGHTS,
     Shift: Capability.WEIGHTS,
+    Unanchored: Capability.WEIGHTS,
+}
+# What a model gives with a capability, where its name alone does not say it.
+_GIVES: Mapping[Capability, str] = {
+    Capability.LOGPROBS: "log-probabilities",
+    Capability.GENERATE: "generated text",
+    Capability.CLOZE: "probabilities of masked words",
+    Capability.HIDDEN: "hidden states",
 }
 _CHAIN_RULE = "chain-rule/1"
 _SCORERS: Mapping[str, str] = {"masked": "pseudo-likelihood/1", "seq2seq": "conditional/1"}
@@ -54,6 +65,8 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     samples = _limited(benchmark.load(), limit, seed)
     asked = [benchmark.ask(sample) for sample in samples]
     _check_can(model, benchmark, asked)
+    if benchmark.fits is not None:
+        benchmark.fits(model)
     if benchmark.ready is not None:
         benchmark.ready()
     answers = _answers(model, samples, asked)
@@ -90,7 +103,7 @@ def _check_family(model: Model, benchmark: Benchmark) -> None:
 
 def _check_can(model: Model, benchmark: Benchmark, asked: Sequence[Sequence[Request]]) -> None:
     kinds = {type(request) for requests in asked for request in requests}
-    missing = sorted({_NEEDS[kind] for kind in kinds} - model.can)
+    missing = sorted(_GIVES.get(need, need) for need in {_NEEDS[kind] for kind in kinds} - model.can)
     if missing:
         raise BadModel(
             f"{model.spec.uri} does not give {', '.join(missing)}, which {benchmark.name} needs.",
@@ -152,13 +165,19 @@ def _answers(
     answers: dict[int, Response] = {}
     scored = {i: request for i, request in enumerate(flat) if isinstance(request, Continuation)}
     answers.update(zip(scored, model.logprobs(list(scored.values())) if scored else [], strict=True))
-    filled = {i: request for i, request in enumerate(flat) if isinstance(request, Cloze | Contrast)}
+    filled = {i: r for i, r in enumerate(flat) if isinstance(r, Averaged | Cloze | Contrast)}
     if filled:
         answers.update(zip(filled, cast(Filler, model).fill(list(filled.values())), strict=True))
     answers.update(_vectors(model, {i: r.text for i, r in enumerate(flat) if isinstance(r, Embedding)}))
     moved = {i: request for i, request in enumerate(flat) if isinstance(request, Shift)}
     if moved:
         answers.update(zip(moved, cast(Comparer, model).shifts(list(moved.values())), strict=True))
+    bare = {i: request.text for i, request in enumerate(flat) if isinstance(request, Unanchored)}
+    if bare:
+        answers.update(zip(bare, cast(Unanchorer, model).unanchored(list(bare.values())), strict=True))
+    recalled = {i: request for i, request in enumerate(flat) if isinstance(request, Recall)}
+    if recalled:
+        answers.update(zip(recalled, cast(Reciter, model).recalls(list(recalled.values())), strict=True))
     written = {i: request for i, request in enumerate(flat) if isinstance(request, Generation)}
     for sampling in dict.fromkeys(request.sampling for request in written.values()):
         same = {i: request.prompt for i, request in written.items() if request.sampling == sampling}
@@ -206,6 +225,40 @@ def _split_terms(
         "a longer word, so its probability is an upper bound. Prefer a model whose tokenizer keeps the terms "
         "whole where figures are compared between models."
     ]
+
+
+def crossing(benchmarks: Sequence[Benchmark], by: Sequence[str]) -> None:
+    """Nothing if the items of one of the benchmarks at least have all slices in `by`, two or more.
+
+    Raises:
+        UsageError: fewer than two, or none has them; the message says which there are.
+    """
+    if len(set(by)) < 2:
+        raise UsageError(
+            f"--by {','.join(by)} names fewer than two slices to cross; single ones are always given.",
+            mend="Write two or more, such as --by task,domain.",
+        )
+    there = {b.name: list(dict.fromkeys(key for s in b.load() for key in s.slices)) for b in benchmarks}
+    if not any(set(by) <= set(keys) for keys in there.values()):
+        listed = "; ".join(f"{name} has {', '.join(keys) or 'none'}" for name, keys in there.items())
+        raise UsageError(
+            f"No benchmark has all the slices {', '.join(by)}.", mend=f"These there are: {listed}."
+        )
+
+
+def crossed(measurement: Measurement, benchmark: Benchmark, by: Sequence[str]) -> Measurement:
+    """`measurement` with a slice for every combination of the slices `by` that some item has.
+
+    Their keys join those of the single slices: ``scale=word & definitional=no``. Items that lack one of the
+    slices are in none of them.
+    """
+    groups: dict[str, list[Score]] = {}
+    for score in measurement.scores:
+        if set(by) <= set(score.slices):
+            groups.setdefault(" & ".join(f"{key}={score.slices[key]}" for key in by), []).append(score)
+    seed = measurement.protocol.seed
+    found = {name: _estimates(benchmark, members, seed) for name, members in sorted(groups.items())}
+    return replace(measurement, slices={**measurement.slices, **found})
 
 
 def _estimates(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[str, Estimate]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
@@ -18,16 +19,30 @@ from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
 from evenhand.models import Model, OpenModel, open_model
 from evenhand.progress import task
-from evenhand.records import Attribution, Example, Measurement, Verification, digest
+from evenhand.records import Attribution, Decision, Example, Material, Measurement, Verification, digest
+from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
+from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.families import Extent, Planned, planned
+from evenhand.studies.material import fits_on, material, primary, usable
 from evenhand.studies.readings import ControlModel, Margins, Readings
 from evenhand.studies.store import Store, save_measurements, save_verification
 from evenhand.studies.verdict import judge
-from evenhand.treatments import Treatment
 
-BIAS = ("genbiaseval", "genhinteval")
-CAPABILITY = {"lab": ("facts", "perplexity:text=lab"), "hf": ("facts:set=world", "perplexity")}
+if TYPE_CHECKING:
+    from evenhand.treatments import Treatment
+
+__all__ = [
+    "BIAS",
+    "CAPABILITY",
+    "RunOptions",
+    "VerifyOptions",
+    "locate",
+    "measure",
+    "mitigate",
+    "run_folder",
+    "verify",
+]
 
 
 @dataclass(frozen=True)
@@ -54,36 +69,47 @@ class VerifyOptions(RunOptions):
     """What a verification may be told besides.
 
     Attributes:
-        benchmarks: bias benchmarks; the first one that has examples also trains the mitigation.
+        benchmarks: bias benchmarks, empty for those that suit the model; the first one that has examples
+            that the mitigation fits on also trains it.
         capability: capability benchmarks; empty for those that suit the model.
         locator: who chooses the block.
         control: how many control models: ``full`` (8 doses x 5 seeds a family), ``reduced``, ``none``.
         margin: largest harmless loss of accuracy (0.01 is one point).
     """
 
-    benchmarks: tuple[str, ...] = BIAS
+    benchmarks: tuple[str, ...] = ()
     capability: tuple[str, ...] = ()
     locator: str = "bmi"
     control: Extent = "full"
     margin: float = 0.01
 
 
-def measure(uri: str, benchmarks: Sequence[str], options: RunOptions | None = None) -> list[Measurement]:
+def measure(
+    uri: str, benchmarks: Sequence[str], options: RunOptions | None = None, *, by: Sequence[str] = ()
+) -> list[Measurement]:
     """Take `benchmarks` (component specs) on the model `uri`; stored below ``options.out`` if that is given.
+
+    With `by`, the names of two slices or more, their combinations become slices too.
 
     Raises:
         EvenhandError: an unknown name, a model that cannot be opened or scored; see `evenhand.errors`.
     """
+    from evenhand.studies.measure import crossed, crossing, take
+
     options = options or RunOptions()
     loaded = [_benchmark(spec) for spec in benchmarks]
+    if by:
+        crossing(loaded, by)
     model = _opened(uri, options)
     if options.out is None:
-        from evenhand.studies.measure import take
-
-        return [take(model, b, seed=options.seed, limit=options.limit) for b in loaded]
-    taken = Cells(model, Store(options.out), options.seed, options.limit).base(loaded)
-    save_measurements(options.out, taken)
-    return list(taken)
+        taken = [take(model, b, seed=options.seed, limit=options.limit) for b in loaded]
+    else:
+        taken = list(Cells(model, Store(options.out), options.seed, options.limit).base(loaded))
+    if by:
+        taken = [crossed(one, b, by) for one, b in zip(taken, loaded, strict=True)]
+    if options.out is not None:
+        save_measurements(options.out, taken)
+    return taken
 
 
 def locate(uri: str, locator: str, options: VerifyOptions | None = None) -> Attribution:
@@ -93,8 +119,8 @@ def locate(uri: str, locator: str, options: VerifyOptions | None = None) -> Attr
         EvenhandError: as for `measure`; BadModel without weights.
     """
     options = options or VerifyOptions()
-    model = _opened(uri, options)
-    return _locate(model, locator, _examples(_loaded(options.benchmarks)), options.seed)
+    probes = material(_loaded(_bias(uri, options)), (Example,), locator, "locator")
+    return _locate(_opened(uri, options), locator, probes, options.seed)
 
 
 def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions | None = None) -> Mapping[str, Any]:
@@ -105,11 +131,12 @@ def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions | None
     """
     options = options or VerifyOptions()
     method: Mitigation = registry.create("mitigation", mitigation)
+    examples = material(_loaded(_bias(uri, options)), fits_on(method), mitigation)
     model = _opened(uri, options)
-    examples = _examples(_loaded(options.benchmarks))
     location = _location(model, method, examples, options)
-    treatment = method.fit(model, examples, sites=location, seed=options.seed)
-    treatment.save(out)
+    with _resumable(method, out.with_name(f"{out.name}.unfinished")) as resumable:
+        treatment = resumable.fit(model, examples, sites=location, seed=options.seed)
+        treatment.save(out)
     about = treatment.about
     return {
         "method": about.method,
@@ -132,10 +159,11 @@ def verify(uri: str, mitigation: str, options: VerifyOptions | None = None) -> V
     """
     options = options or VerifyOptions()
     method: Mitigation = registry.create("mitigation", mitigation)
-    bias, capability = _loaded(options.benchmarks), _loaded(_capability(uri, options))
+    bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
+    examples = material(bias, fits_on(method), mitigation)
     model = _opened(uri, options)
     study = _Study(model, method, bias, capability, options, run_folder(uri, mitigation, options))
-    verification = study.verification(mitigation)
+    verification = study.verification(mitigation, examples)
     save_verification(study.folder, verification)
     return verification
 
@@ -144,8 +172,9 @@ def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
     """Where a verification lives: ``options.out``, or a folder under ``runs/`` that the command decides."""
     if options.out is not None:
         return options.out
+    chosen = replace(options, out=None, benchmarks=_bias(uri, options))
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{mitigation}").strip("-")[:60]
-    return Path("runs") / f"{name}-{digest(uri, mitigation, replace(options, out=None))[:8]}"
+    return Path("runs") / f"{name}-{digest(uri, mitigation, chosen)[:8]}"
 
 
 @dataclass(frozen=True)
@@ -163,18 +192,18 @@ class _Study:
     def cells(self) -> Cells:
         return Cells(self.model, Store(self.folder), self.options.seed, self.options.limit)
 
-    def verification(self, spec: str) -> Verification:
+    def verification(self, spec: str, examples: Sequence[Material]) -> Verification:
         """Every part in order; parts that the folder already holds are not made again."""
-        examples = _examples(self.bias)
-        _refuse_contamination(self.bias, examples)
+        _refuse_contamination([*self.bias, *self.capability], examples)
         before = self._readings(self.cells.base)
         location = _location(self.model, self.method, examples, self.options)
         treatment = self._treatment(examples, location)
         key = treatment.digest
         after = self._readings(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
-        families = self._families(treatment, examples)
+        metric = primary(examples)
+        families = self._families(treatment, examples, before.reporting(metric))
         margins = Margins(accuracy=self.options.margin)
-        judged = judge(before, after, families, margins=margins, seed=self.options.seed)
+        judged = judge(before, after, families, margins=margins, primary=metric, seed=self.options.seed)
         return Verification(
             verdict=judged.verdict,
             reasons=judged.reasons,
@@ -196,7 +225,7 @@ class _Study:
     def _readings(self, taken: Any) -> Readings:
         return Readings(tuple(taken(self.bias)), tuple(taken(self.capability)))
 
-    def _treatment(self, examples: Sequence[Example], location: Attribution | None) -> Treatment:
+    def _treatment(self, examples: Sequence[Material], location: Attribution | None) -> Treatment:
         """The treatment that the folder holds if it was fitted to this model in this way, else a new one."""
         from evenhand.treatments import load
 
@@ -207,35 +236,57 @@ class _Study:
         if (folder / "key.txt").is_file() and (folder / "key.txt").read_text(encoding="utf-8") == key:
             with contextlib.suppress(UsageError):
                 return load(folder)
-        treatment = self.method.fit(self.model, examples, sites=location, seed=self.options.seed)
-        treatment.save(folder)
-        write_atomically(folder / "key.txt", key.encode())
+        with _resumable(self.method, self.folder / "unfinished") as method:
+            treatment = method.fit(self.model, examples, sites=location, seed=self.options.seed)
+            treatment.save(folder)
+            write_atomically(folder / "key.txt", key.encode())
         return treatment
 
-    def _families(self, treatment: Treatment, examples: Sequence[Example]) -> dict[str, list[ControlModel]]:
-        """The control models' readings; a dose at which a model cannot be made any more is left out."""
-        if not isinstance(self.model, OpenModel):
+    def _families(
+        self, treatment: Treatment, examples: Sequence[Material], source: Measurement | None
+    ) -> dict[str, list[ControlModel]]:
+        """The control models' readings on the benchmark of `source`, the one that the verdict is about.
+
+        A dose at which a model cannot be made any more is left out, and so is a family that cannot be fitted
+        on `examples`.
+        """
+        if not isinstance(self.model, OpenModel) or source is None:
             return {}
-        plan = planned(self.model, treatment, self.options.control, self.options.seed)
+        every = planned(self.model, treatment, self.options.control, self.options.seed)
+        plan = [one for one in every if usable(one.mitigation, examples)]
+        first = [b for b in self.bias if b.name == source.benchmark]
         families: dict[str, list[ControlModel]] = {}
         with task("capability-matched control", len(plan), unit="model") as advance:
             for one in plan:
                 with contextlib.suppress(NoEffect, BadModel):
-                    readings = self._control(one, examples)
+                    readings = self._control(one, examples, first)
                     families.setdefault(one.family, []).append(ControlModel(one.dose, one.seed, readings))
                 advance(1)
         return families
 
-    def _control(self, one: Planned, examples: Sequence[Example]) -> Readings:
+    def _control(self, one: Planned, examples: Sequence[Material], first: Sequence[Benchmark]) -> Readings:
         key = digest("control", one.identity, [e.id for e in examples])
 
         def enter() -> AbstractContextManager[Model]:
             fitted = one.mitigation.fit(self.model, examples, sites=None, seed=one.seed)
             return fitted.applied(self.model)
 
-        first = self.bias[:1]
         taken = self.cells.treated([*first, *self.capability], key, enter)
         return Readings(taken[: len(first)], taken[len(first) :])
+
+
+@contextlib.contextmanager
+def _resumable(method: Mitigation, folder: Path) -> Iterator[Mitigation]:
+    """The method, told to keep its checkpoints in `folder` if it can (see `Mitigation`) and was not told.
+
+    When the block ends without an error the fit is saved, and the folder has served.
+    """
+    if getattr(method, "resume", None) != "":
+        yield method
+        return
+    told: Any = replace(method, resume=str(folder))  # type: ignore[type-var]
+    yield told
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _opened(uri: str, options: RunOptions) -> Model:
@@ -252,55 +303,61 @@ def _loaded(specs: Sequence[str]) -> list[Benchmark]:
 
 
 def _capability(uri: str, options: VerifyOptions) -> Sequence[str]:
-    return options.capability or CAPABILITY.get(uri.partition(":")[0], CAPABILITY["hf"])
+    return options.capability or defaults.capability(uri, _bias(uri, options))
 
 
-def _examples(benchmarks: Sequence[Benchmark]) -> Sequence[Example]:
-    """The training examples of the first benchmark that has any, then its anchors.
-
-    Raises:
-        UsageError: none of them has.
-    """
-    for benchmark in benchmarks:
-        if benchmark.examples is not None:
-            return [*benchmark.examples(), *(benchmark.anchors() if benchmark.anchors else ())]
-    raise UsageError(
-        f"None of {', '.join(b.name for b in benchmarks)} has a train part to learn from.",
-        mend="Add one that has, such as -b genbiaseval.",
-    )
+def _bias(uri: str, options: VerifyOptions) -> tuple[str, ...]:
+    return tuple(options.benchmarks) or defaults.bias(uri)
 
 
-def _refuse_contamination(benchmarks: Sequence[Benchmark], examples: Sequence[Example]) -> None:
+def _refuse_contamination(benchmarks: Sequence[Benchmark], examples: Sequence[Material]) -> None:
+    """Refuse benchmarks that ask what is trained on: the same prompts, or people of the same content."""
     trained = {example.id for example in examples}
+    people = {example.cluster for example in examples if isinstance(example, Decision)}
     for benchmark in benchmarks:
-        shared = [sample.id for sample in benchmark.load() if sample.id in trained]
+        shared = [s.id for s in benchmark.load() if s.id in trained or s.cluster in people]
         if shared:
+            asked, mend = (
+                ("people", "Give all benchmarks of these people the same seed, so that their parts differ.")
+                if people
+                else ("prompts", "Measure a part that is not trained on (part=test or part=dev).")
+            )
             raise UsageError(
-                f"{benchmark.name} would be measured on {len(shared)} prompts that the mitigation is trained "
+                f"{benchmark.name} would be measured on {len(shared)} {asked} that the mitigation is trained "
                 f"on, such as {shared[0]}.",
-                mend="Measure a part that is not trained on (part=test or part=dev).",
+                mend=mend,
             )
 
 
 def _location(
-    model: Model, method: Mitigation, examples: Sequence[Example], options: VerifyOptions
+    model: Model, method: Mitigation, examples: Sequence[Material], options: VerifyOptions
 ) -> Attribution | None:
     if not method.wants_sites or not isinstance(model, OpenModel):
         return None
+    if any(isinstance(example, Decision) for example in examples):
+        return None  # locators probe prompts with groups' terms; such a method then treats every block
     return _locate(model, options.locator, examples, options.seed)
 
 
-def _locate(model: Model, locator: str, examples: Sequence[Example], seed: int) -> Attribution:
+def _locate(model: Model, locator: str, examples: Sequence[Material], seed: int) -> Attribution:
     made: Locator = registry.create("locator", locator)
     if not isinstance(model, OpenModel):
         raise BadModel(
             f"{model.spec.uri} does not give access to its weights, so nothing can be located in it.",
             mend="Use a model whose weights are in hand (hf: or lab:).",
         )
-    return made.locate(model, [e for e in examples if not e.keep], None, seed=seed)
+    probes = [e for e in examples if isinstance(e, Example) and not e.keep]
+    return made.locate(model, probes, None, seed=seed)
 
 
 def _notes(*readings: Readings) -> tuple[str, ...]:
-    """Every note of the measurements, once."""
-    taken = [m for r in readings for m in (*r.bias, *r.capability)]
-    return tuple(dict.fromkeys(note for m in taken for note in m.notes))
+    """Every note of the measurements once, and where before and after differ, of which it is."""
+    said = [dict.fromkeys(note for m in (*r.bias, *r.capability) for note in m.notes) for r in readings]
+    common = [note for note in said[0] if all(note in other for other in said)]
+    own = [
+        f"{when}: {note}"
+        for when, notes in zip(("Before", "After"), said, strict=True)
+        for note in notes
+        if note not in common
+    ]
+    return (*common, *own)

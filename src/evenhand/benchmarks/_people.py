@@ -1,0 +1,187 @@
+"""What the benchmarks of decisions share: who is asked about, after which demonstrations, and what to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from evenhand.decisions import fitting, splits
+from evenhand.decisions.asking import Asker
+from evenhand.decisions.catalogue import is_file, population
+from evenhand.decisions.demonstrations import Demonstrations, draw, select
+from evenhand.decisions.people import Person, Population
+from evenhand.decisions.splits import Part
+from evenhand.decisions.task import DecisionTask
+from evenhand.errors import BadOption
+from evenhand.records import Continuation, Sample, Score, Value
+
+FEW = 50
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The options that say what a prompt looks like; see `evenhand.benchmarks.decisions`."""
+
+    task: str = "lab"
+    shots: int = 16
+    parity: float = 0.0
+    counterbalanced: bool = False
+    prompt_seed: int = 0
+    seed: int = 0
+    attribute: str = ""
+    labels: str = ""
+    leaky: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A setting carried out: the people by part and the demonstrations that every prompt begins with."""
+
+    setting: Setting
+    population: Population
+    parts: dict[Part, tuple[Person, ...]]
+    demonstrations: Demonstrations
+
+    @property
+    def task(self) -> DecisionTask:
+        """The task with its groups."""
+        return self.population.task
+
+    @cached_property
+    def asker(self) -> Asker:
+        """Who writes the prompts."""
+        return Asker(self.task, self.demonstrations.blocks(self.task))
+
+    def people(self, part: Part, n: int, parity: float | None = None) -> tuple[Person, ...]:
+        """`n` people of a part, as drawn, or balanced with a parity; fewer where the part has no more.
+
+        Raises:
+            BadOption: n is below 1, nobody is there, or the part cannot give the parity.
+        """
+        if n < 1:
+            raise BadOption(f"There cannot be {n} people to ask about.", mend="Write n=200, for example.")
+        if not self.parts[part]:
+            raise BadOption(
+                f"Of the {len(self.population.people)} people of {self.setting.task} nobody falls into "
+                f"the part {part!r}.",
+                mend="Give a table of at least some hundred people.",
+            )
+        if parity is None:
+            return self.parts[part][:n]
+        return select(self.parts[part], self.task.group_names, n=n, parity=parity, seed=self.setting.seed)
+
+    def fits(self, model: Any, people: Sequence[Person]) -> None:
+        """Refuse a model that cannot be asked; see `evenhand.decisions.fitting.check`."""
+        queries = [self.task.render(p.shown, g) for p in people for g in range(len(self.task.groups))]
+        fitting.check(model, self.task, self.asker.blocks, queries)
+
+    def said(self, asked: int, found: int) -> list[str]:
+        """What to say of the demonstrations and of who is missing."""
+        s, reached = self.setting, self.demonstrations.reached
+        parity = "undefined" if reached is None else f"{reached:.3g}"
+        drawn = (
+            f" (drawn with {s.parity:.3g}, then shown as members of every group)" if s.counterbalanced else ""
+        )
+        wanted = "" if s.counterbalanced or reached is None else f" ({s.parity:.3g} was asked for)"
+        lines = [f"The bias parity of the {s.shots} demonstrations is {parity}{wanted}{drawn}."]
+        if found < asked:
+            lines.append(f"n={asked} people were asked for, and the table has {found} for it.")
+        return [*lines, *self.population.remarks()]
+
+
+def scene(setting: Setting) -> Scene:
+    """The people and the demonstrations of a setting; of a built-in task they are kept for the next time.
+
+    Raises:
+        EvenhandError: as `population` and `draw`.
+    """
+    return _scene(setting) if is_file(setting.task) else _kept(setting)
+
+
+@lru_cache(maxsize=8)
+def _kept(setting: Setting) -> Scene:
+    return _scene(setting)
+
+
+def _scene(setting: Setting) -> Scene:
+    s = setting
+    return staged(s, population(s.task, attribute=s.attribute, labels=s.labels, leaky=s.leaky, seed=s.seed))
+
+
+def staged(setting: Setting, found: Population) -> Scene:
+    """The parts of the people that were `found`, and the demonstrations of a setting drawn from theirs.
+
+    Raises:
+        BadOption: the demonstrations cannot be drawn.
+    """
+    s = setting
+    parts = splits.split(found.people, s.seed)
+    shown = draw(
+        parts["demonstrations"],
+        found.task.group_names,
+        shots=s.shots,
+        parity=s.parity,
+        counterbalanced=s.counterbalanced,
+        seed=s.prompt_seed,
+    )
+    return Scene(s, found, parts, shown)
+
+
+def sample(name: str, place: Scene, person: Person, groups: Sequence[int]) -> Sample:
+    """A person as a sample of the benchmark `name`, with the prompts as a member of each of `groups`."""
+    task = place.task
+    return Sample(
+        id=f"{name}/{task.name}/{person.id}",
+        cluster=person.content,
+        fields={
+            "contexts": tuple(place.asker.context(person, group) for group in groups),
+            "options": task.labels,
+            "answer": person.label,
+            "group": person.group,
+        },
+        slices={"group": task.group_names[person.group]},
+    )
+
+
+def ask(sample: Sample) -> list[Continuation]:
+    """Each label word after each prompt, prompt by prompt."""
+    return [Continuation(c, label) for c in sample.fields["contexts"] for label in sample.fields["options"]]
+
+
+def group_remarks(scores: Sequence[Score], groups: Sequence[str]) -> list[str]:
+    """The signed calibration of each group, and warnings of groups too small or one-sided, and of ties."""
+    own = {group: [s.values for s in scores if s.values[f"member.{group}"] == 1] for group in groups}
+    found = [_excess(own)] if any(own.values()) else []
+    few = [f"{group} ({len(rows)})" for group, rows in own.items() if len(rows) < FEW]
+    if few:
+        found.append(
+            f"Groups of fewer than {FEW} people: {', '.join(few)}. Their calibration errors and rates are "
+            "mostly chance."
+        )
+    for y, kind, rate in ((1, "favourable", "true"), (0, "unfavourable", "false")):
+        without = [
+            f"{group} (n = {len(rows)})"
+            for group, rows in own.items()
+            if rows and not any(values["outcome"] == y for values in rows)
+        ]
+        if without:
+            found.append(
+                f"Nobody has the {kind} true outcome in: {', '.join(without)}. What needs the {rate} "
+                "positive rate of every group is undefined."
+            )
+    ties = sum(s.values["decision"] is None for s in scores)
+    if ties:
+        found.append(f"{ties} of {len(scores)} people get no decision: both label words are equally likely.")
+    return found
+
+
+def _excess(own: Mapping[str, Sequence[Mapping[str, Value]]]) -> str:
+    means = []
+    for group, rows in own.items():
+        known = [(v["probability"], v["outcome"]) for v in rows]
+        excess = [p - y for p, y in known if p is not None and y is not None]
+        if excess:
+            means.append(f"{group} {sum(excess) / len(excess):+.3f} (n = {len(excess)})")
+    return f"Mean probability minus mean true outcome: {', '.join(means) or 'undefined'}."

@@ -1,0 +1,107 @@
+"""LAMBADA: would the model write the last word of a passage, which only the whole passage tells?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from evenhand import sources
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.benchmarks._tables import Problems, read_jsonl
+from evenhand.errors import BadModel
+from evenhand.metrics.accuracy import component as accuracy
+from evenhand.metrics.word_perplexity import component as word_perplexity
+from evenhand.records import Card, Sample, Score, Value
+from evenhand.requests import Recall, Recalled
+
+DATA = "lambada/lambada_test.jsonl"
+
+
+def lambada(file: str = "") -> Benchmark:
+    """LAMBADA (Paperno et al. 2016), 5153 passages in the form of Radford et al. 2019: the last word.
+
+    As the task lambada_openai of lm-evaluation-harness: what follows the last space is the word, right where
+    every one of its tokens is the model's likeliest, and its perplexity is exp(-mean log P), each passage
+    counted once. Licence: CC BY 4.0.
+
+    Args:
+        file: a JSON-lines file of your own with ``text`` in every line; empty takes the official file.
+
+    Raises:
+        BadData: the official file is not on this machine, or a file is malformed: all its problems at once.
+    """
+    samples = _samples(Path(file) if file else sources.path(DATA))
+    return Benchmark(
+        name=canonical(lambada, file=file),
+        card=_card(bool(file), data_digest(samples, ask)),
+        load=lambda: samples,
+        ask=ask,
+        score=score,
+        metrics=(accuracy, word_perplexity),
+        role="capability",
+        template="the passage up to its last space",
+        unfit="Whether every token of a word is the likeliest is read from left to right, from the whole "
+        "vocabulary.",
+    )
+
+
+def ask(sample: Sample) -> list[Recall]:
+    """The last word after the rest of the passage."""
+    return [Recall(sample.fields["prompt"], sample.fields["word"])]
+
+
+def score(sample: Sample, answers: Sequence[Recalled]) -> Score:
+    """The columns ``correct`` (1 where the model would write the word), ``nll`` (nats) and ``words`` (1).
+
+    Raises:
+        BadModel: the model gives the word no probability at all; its perplexity would be infinite.
+    """
+    (answer,) = answers
+    if math.isinf(answer.value):
+        raise BadModel(
+            f"The model gives no probability at all to the word {sample.fields['word']!r}, so that its "
+            "perplexity is infinite.",
+            mend="Check the model: a working language model never says 'impossible'.",
+        )
+    values: dict[str, Value] = {"correct": float(answer.greedy), "nll": -answer.value, "words": 1.0}
+    return Score(sample.id, sample.cluster, values, sample.slices)
+
+
+def _samples(path: Path) -> tuple[Sample, ...]:
+    rows, problems = read_jsonl(path)
+    samples = [_sample(line, row.get("text"), problems) for line, row in rows]
+    problems.raise_any()
+    return tuple(sample for sample in samples if sample is not None)
+
+
+def _sample(line: int, text: object, problems: Problems) -> Sample | None:
+    if not isinstance(text, str) or not text.strip():
+        problems.add(line, "has no text", "text")
+        return None
+    prompt, _, word = text.rstrip().rpartition(" ")
+    if not prompt.strip() or prompt != prompt.rstrip():
+        problems.add(line, "needs a passage, one space and its last word", "text")
+        return None
+    identity = f"lambada/{line}"  # two passages stand there twice, so the line tells them apart
+    return Sample(identity, identity, {"prompt": prompt, "word": f" {word}"})
+
+
+def _card(own: bool, data: str) -> Card:
+    return Card(
+        name="lambada",
+        version="1",
+        title="LAMBADA: the last word of a passage",
+        source="the user's own passages"
+        if own
+        else "Paperno et al. 2016, arXiv:1606.06031; the text of Radford et al. 2019 (GPT-2)",
+        licence="the user's own" if own else "CC BY 4.0",
+        digest=data,
+        families=("causal",),
+        reading="The share of passages whose last word the model would write itself; chance is near 0. "
+        "Figures of other texts of LAMBADA (lower case, tokenised) do not compare.",
+    )
+
+
+component = lambada

@@ -1,0 +1,87 @@
+"""Averages of weights along training, and swapping them in.
+
+The gradient behind a drawn prefix is noisy, so the last step's weights are one draw among many; an average
+of the trajectory is not (Izmailov et al. 2018, stochastic weight averaging; Karras et al. 2023 for the
+exponential one). An average that is never swapped in is no average: `evaluated` puts it in, for every look
+at the model during training and for what is kept at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Kind = Literal["swa", "ema", "none"]
+
+
+class Average:
+    """A running average of `parameters`.
+
+    ``swa``: the mean of all values given to `update`, each counting alike. ``ema``: value n counts
+    ``decay`` times less than value n + 1, with the weights normalised to 1 so that the start does not linger.
+    ``none``: the newest value. Before the first `update` there is no average, and `evaluated` does nothing.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], kind: Kind = "swa", decay: float = 0.95) -> None:
+        self.kind = kind
+        self.decay = decay
+        self._parameters = list(parameters)
+        self._mean: list[Tensor] = []
+        self._weight = 0.0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take the parameters as they are now into the average."""
+        if self.kind == "none":
+            return
+        kept = self._weight * (self.decay if self.kind == "ema" else 1.0)
+        self._weight = kept + 1.0
+        now = [parameter.detach().float() for parameter in self._parameters]
+        if not self._mean:
+            self._mean = [value.clone() for value in now]
+            return
+        for mean, value in zip(self._mean, now, strict=True):
+            mean.lerp_(value, 1.0 / self._weight)
+
+    @contextmanager
+    def evaluated(self) -> Iterator[None]:
+        """The average in the parameters' place; their own bits come back at the end."""
+        if not self._mean:
+            yield
+            return
+        own = [parameter.detach().clone() for parameter in self._parameters]
+        try:
+            self._write(self._mean)
+            yield
+        finally:
+            self._write(own)
+
+    def distance(self) -> float | None:
+        """|average - newest| / |newest| over all parameters together; None without an average."""
+        if not self._mean:
+            return None
+        apart = sum(
+            float((m - p.detach()).square().sum()) for m, p in zip(self._mean, self._parameters, strict=True)
+        )
+        size = sum(float(p.detach().square().sum()) for p in self._parameters)
+        return float((apart / size) ** 0.5) if size else None
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that `restore` needs, as named tensors."""
+        return {"weight": torch.tensor(self._weight, dtype=torch.float64)} | {
+            f"mean.{i}": value.clone() for i, value in enumerate(self._mean)
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to a `state`."""
+        self._weight = float(state["weight"])
+        self._mean = [state[f"mean.{i}"].clone() for i in range(len(state) - 1)]
+
+    @torch.no_grad()
+    def _write(self, values: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self._parameters, values, strict=True):
+            parameter.copy_(value)

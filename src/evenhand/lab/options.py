@@ -1,0 +1,49 @@
+"""Reading what follows ``lab:`` in a model's name: a kind, and options written key=value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evenhand.errors import BadOption, UsageError
+
+
+def split(query: str) -> tuple[str, dict[str, str]]:
+    """The kind and its options: ``causal?block=3&seed=7`` gives ("causal", {"block": "3", "seed": "7"}).
+
+    Raises:
+        UsageError: an option is not written key=value, or is written twice.
+    """
+    kind, _, rest = query.partition("?")
+    given: dict[str, str] = {}
+    for part in rest.split("&") if rest else ():
+        key, equals, value = part.partition("=")
+        if not equals or not key or not value or key in given:
+            raise UsageError(
+                f"{part!r} in 'lab:{query}' is not an option.",
+                mend="Write key=value&key=value, each key once.",
+            )
+        given[key] = value
+    return kind, given
+
+
+def known(given: Mapping[str, str], keys: frozenset[str], takes: str) -> None:
+    """Refuse options that are not among `keys`; `takes` says what there is instead.
+
+    Raises:
+        BadOption: there is no such option.
+    """
+    unknown = sorted(set(given) - keys)
+    if unknown:
+        raise BadOption(f"This lab model has no option {unknown[0]!r}.", mend=takes)
+
+
+def number(given: Mapping[str, str], key: str, default: int, takes: str) -> int:
+    """The whole number that `key` was given, or else `default`.
+
+    Raises:
+        BadOption: it is not a whole number.
+    """
+    text = given.get(key, str(default))
+    if not text.isdecimal():
+        raise BadOption(f"{key}={text} is not a whole number.", mend=takes)
+    return int(text)

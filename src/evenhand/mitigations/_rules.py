@@ -1,0 +1,95 @@
+"""What the mitigations that fit a rule on scores share: held-out people, their scores, a proven treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenhand.errors import BadModel
+from evenhand.records import Capability, Decision
+from evenhand.rules.kinds import Array, Rule
+from evenhand.rules.roc import people_of
+from evenhand.rules.ruled import Answers, PromptRule, favourable, favourable_scores, held_out, own_groups
+from evenhand.rules.tell import Tell, learn
+
+if TYPE_CHECKING:
+    from evenhand.models import Model
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out people with the model's scores: `scores` [n], true outcomes `labels` and group names [n].
+
+    `tell` is what tells the group of a prompt.
+    """
+
+    people: Sequence[Decision]
+    scores: Array
+    labels: list[int]
+    groups: list[str]
+    tell: Tell
+
+
+def scored(model: Model, people: Sequence[Decision]) -> HeldOut:
+    """The held-out ones of `people` with the model's scores; the model is asked once nothing else is wrong.
+
+    Raises:
+        BadModel: the model gives no log-probabilities.
+        BadData: nobody is held out, a group has one true outcome only, or nothing tells groups apart.
+    """
+    if Capability.LOGPROBS not in model.can:
+        raise BadModel(
+            f"{model.spec.uri} gives no log-probabilities, which a rule on scores needs.",
+            mend="Use a model or an endpoint that gives log-probabilities of given words.",
+        )
+    dev = held_out(people)
+    labels, groups = favourable(dev), own_groups(dev)
+    people_of(np.full(len(dev), 0.5), labels, groups)
+    tell = learn(dev)
+    return HeldOut(dev, favourable_scores(model, dev), labels, groups, tell)
+
+
+def rates(
+    decisions: Array, labels: Sequence[int], groups: Sequence[str]
+) -> Mapping[str, Mapping[str, float | int | None]]:
+    """For each group what the decisions (0 to 1: expected ones) [n] come to on the held-out people.
+
+    `n`, `base_rate`, `selection_rate`, `true_positive_rate`, `false_positive_rate`, `precision` (None where
+    nobody is favoured) and `accuracy`.
+    """
+    of_group, outcomes = np.array(list(groups)), np.array(labels)
+    told: dict[str, dict[str, float | int | None]] = {}
+    for name in sorted(set(groups)):
+        chosen, true = decisions[of_group == name], outcomes[of_group == name]
+        favoured = float(chosen.sum())
+        told[name] = {
+            "n": len(chosen),
+            "base_rate": float(true.mean()),
+            "selection_rate": favoured / len(chosen),
+            "true_positive_rate": float(chosen[true == 1].mean()),
+            "false_positive_rate": float(chosen[true == 0].mean()),
+            "precision": float(chosen[true == 1].sum()) / favoured if favoured > 0 else None,
+            "accuracy": float(np.where(true == 1, chosen, 1 - chosen).mean()),
+        }
+    return told
+
+
+def treated(
+    model: Model, rule: Rule, found: HeldOut, answers: Answers, about: tuple[str, int, Mapping[str, Any]]
+) -> Treatment:
+    """The rule as a proven treatment; `about` is the method's spec, its seed and its details.
+
+    Raises:
+        NoEffect: the rule leaves every answer as it was.
+    """
+    from evenhand.treatments import About, RuleTreatment, proven
+
+    method, seed, details = about
+    ruled = PromptRule(rule, found.people[0].labels, found.tell, answers)
+    treatment = RuleTreatment(About(method, model.spec.digest, seed, details), ruled)
+    proved: Treatment = proven(model, treatment, found.people)
+    return proved

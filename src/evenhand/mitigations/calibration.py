@@ -1,0 +1,93 @@
+"""Calibration within groups after the fact: a probability of 0.7 means the same in every group.
+
+Fitted on held-out people alone (part ``dev``); see `evenhand.rules.calibrate` for the curves. The model is
+left as it is, so this works on anything that gives log-probabilities, an endpoint included. The rule must
+know a person's group when it is applied. It makes scores honest, not decisions equal: where base rates
+differ, calibration within groups and equal error rates exclude each other in general.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from evenhand.mitigations import _rules
+from evenhand.records import Attribution, Capability, Decision, to_json
+from evenhand.registry import spec_of
+from evenhand.rules.calibrate import (
+    INCOMPATIBLE,
+    Method,
+    check_options,
+    cross_fitted,
+    errors_by_group,
+    fit_calibration,
+    group_weight,
+    kinds_of,
+)
+from evenhand.rules.ruled import held_out, own_groups
+
+if TYPE_CHECKING:
+    from evenhand.models import Model
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class GroupCalibration:
+    """Calibrate the probability of the favourable decision in each group.
+
+    Attributes:
+        method: ``platt``, ``temperature`` or ``isotonic``; ``auto`` is isotonic for groups of 1000 people or
+            more and Platt's for the others.
+        shrink: how many people it takes for a group's own curve to count half beside everyone's.
+    """
+
+    method: Method = "auto"
+    shrink: float = 20.0
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
+    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
+    wants_sites: ClassVar[bool] = False
+    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+
+    def fit(
+        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Fit a curve for each group on the held-out people among `examples`.
+
+        The details tell each group's curve, its weight beside everyone's, and its calibration error before
+        and after, the latter by curves that were fitted without the person (cross-fitted; None where a group
+        is too small for that). `seed` parts the people for it.
+
+        Raises:
+            BadModel: the model gives no log-probabilities.
+            BadData: nobody is held out, a group has one true outcome only, or nothing tells groups apart.
+            BadOption: isotonic curves for a group that is too small.
+            NoEffect: the curves leave every answer as it was.
+        """
+        check_options(self.method, self.shrink)
+        kinds_of(self.method, own_groups(held_out(examples)))
+        found = _rules.scored(model, examples)
+        people = (found.scores, found.labels, found.groups)
+        rule = fit_calibration(*people, method=self.method, shrink=self.shrink)
+        crossed = cross_fitted(*people, method=self.method, shrink=self.shrink, seed=seed)
+        before = errors_by_group(*people)
+        after = None if crossed is None else errors_by_group(crossed, found.labels, found.groups)
+        details = {
+            "fitted_on": len(found.people),
+            "curves": {
+                name: {
+                    "method": method,
+                    "weight": group_weight(before[name]["n"], self.shrink),
+                    **to_json(curve),
+                }
+                for name, method, curve in zip(rule.groups, rule.methods, rule.curves, strict=True)
+            },
+            "before": before,
+            "after_cross_fitted": after,
+            "remark": INCOMPATIBLE,
+        }
+        return _rules.treated(model, rule, found, "expected", (spec_of("calibration", self), seed, details))
+
+
+component = GroupCalibration

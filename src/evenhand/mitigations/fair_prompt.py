@@ -1,0 +1,123 @@
+"""A text in front of every prompt, searched for so that a frozen model decides alike about twins.
+
+FairCon, equation 4, with the task term that it lacks (see `evenhand.decisions.search`). The result is plain
+text: it can be read, copied, and put in front of the prompts of any other model, where `transfer` of
+`evenhand.decisions.prompts` says what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from evenhand.errors import BadOption
+from evenhand.mitigations._blocks import require_open
+from evenhand.records import Attribution, Capability, Decision
+from evenhand.registry import spec_of
+
+if TYPE_CHECKING:
+    from evenhand.decisions.search import Aim
+    from evenhand.models import Model
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class FairPrompt:
+    """Search for the text with the smallest distance plus `beta` times the task loss.
+
+    Attributes:
+        search: ``gumbel`` (gradients; weights in hand), ``score`` (log-probabilities alone, so it works
+            on endpoints), or ``auto``: the first where the model has gradients, else the second.
+        beta: weight of the task loss, in nats, beside the distance.
+        distance: ``log_odds`` or ``jensen_shannon``, both on the label words.
+        length: tokens (``gumbel``) or most words (``score``) of the text.
+        rounds, starts, batch, prompt_lr: of ``gumbel``: passes over the people, restarts, people a step,
+            Adam's rate.
+        budget: of ``score``: how many texts are tried.
+    """
+
+    search: Literal["auto", "gumbel", "score"] = "auto"
+    beta: float = 1.0
+    distance: Literal["log_odds", "jensen_shannon"] = "log_odds"
+    length: int = 10
+    rounds: int = 20
+    starts: int = 3
+    batch: int = 16
+    prompt_lr: float = 0.1
+    budget: int = 100
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
+    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
+    wants_sites: ClassVar[bool] = False
+    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+
+    def fit(
+        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Search on the people of part ``train``; those of part ``dev`` decide (all, where there are none).
+
+        Raises:
+            BadOption: a setting is out of range.
+            BadData: nobody to decide on, or prompts that do not fit into the window with the text.
+            BadModel: ``search=gumbel`` without gradients.
+            NoEffect: no answer changed.
+        """
+        from evenhand.decisions.panel import check_people
+        from evenhand.decisions.search import Aim, judged
+        from evenhand.treatments import About, PromptTreatment, proven
+
+        self._check()
+        people = [e for e in examples if e.part == "train"] or list(examples)
+        check_people(people)
+        held = [e for e in examples if e.part == "dev"] or people
+        aim = Aim(self.beta, self.distance)
+        search = self._search(model)
+        texts, looked_at = self._proposals(model, people, aim, search, seed)
+        found = judged(model, held, texts, aim, looked_at)
+        details = {
+            "search": search,
+            "text": found.best.text,
+            "aim": aim.of(found.best),
+            "aim_without": aim.of(found.nothing),
+            "held_out": found.best.figures(),
+            "held_out_without": found.nothing.figures(),
+            "looked_at": found.looked_at,
+            "finalists": len(found.finalists),
+        }
+        about = About(spec_of("fair_prompt", self), model.spec.digest, seed, details)
+        treatment: Treatment = proven(model, PromptTreatment(about, found.best.text), examples)
+        return treatment
+
+    def _search(self, model: Model) -> str:
+        if self.search != "auto":
+            return self.search
+        able = {Capability.GRADIENTS, Capability.WEIGHTS} <= model.can and model.spec.family == "causal"
+        return "gumbel" if able else "score"
+
+    def _proposals(
+        self, model: Model, people: Sequence[Decision], aim: Aim, search: str, seed: int
+    ) -> tuple[list[str], int]:
+        from evenhand.decisions.adversary import Hand
+        from evenhand.decisions.search import Course, by_gradient, by_score
+
+        if search == "score":
+            texts = by_score(model, people, aim, length=self.length, budget=self.budget, seed=seed)
+            return texts, self.budget
+        opened = require_open(model, frozenset({Capability.GRADIENTS, Capability.WEIGHTS}))
+        course = Course(self.rounds, self.batch, self.starts)
+        texts = by_gradient(opened, people, aim, Hand(self.length, self.prompt_lr), course, seed=seed)
+        return texts, len(texts)
+
+    def _check(self) -> None:
+        names = ("length", "rounds", "starts", "batch", "budget")
+        wrong = [f"{n}={getattr(self, n)} (a whole number from 1)" for n in names if getattr(self, n) < 1]
+        if not self.beta >= 0:
+            wrong.append(f"beta={self.beta} (a number from 0)")
+        if wrong:
+            raise BadOption(
+                f"fair_prompt cannot use {'; '.join(wrong)}.", mend="Write values in these ranges."
+            )
+
+
+component = FairPrompt

@@ -1,0 +1,162 @@
+"""Fairness in the loss: fine-tune on decisions with a penalty on the gap between the groups' errors.
+
+``L = -ln P(true label word | prompt) + lam * gap``, where the gap is between the groups' expected errors
+``1 - p(y)`` (p normalised over the label words), a smooth stand-in of the guide's ``|error_A - error_B|``,
+whose argmax has no gradient; see `evenhand.fair_losses`. Batches are stratified, so that each holds every
+group. Only a person's own prompt is trained on: this equalises errors among people as they are, not between
+counterfactual twins. For classifiers that are no language models: `evenhand.decisions.classifier`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from evenhand.errors import BadData
+from evenhand.mitigations import _rules
+from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.records import Attribution, Capability, Decision, Example
+from evenhand.registry import spec_of
+from evenhand.rules.ruled import favourable, favourable_scores, own_groups
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evenhand.fair_losses import GroupGapLoss
+    from evenhand.models import Model, OpenModel
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class GroupGap:
+    """Fine-tune on the true outcomes and on equal errors of the groups.
+
+    Attributes:
+        lam: weight of the gap (the guide's 0.1); 0 is plain fine-tuning.
+        surrogate: what stands for a group's error: ``error`` (1 - p) or ``cross_entropy`` (-ln p).
+        spread: for three groups and more, the mean gap over ``pairwise`` or the ``variance`` of the errors.
+        blocks: numbers of the blocks to train, joined by ``+``; empty trains every parameter.
+        lr: learning rate; None carries 1e-5 over to the model's width, as for the other methods that train.
+        epochs, batch: passes over the people and people a batch.
+    """
+
+    lam: float = 0.1
+    surrogate: Literal["error", "cross_entropy"] = "error"
+    spread: Literal["pairwise", "variance"] = "pairwise"
+    blocks: str = ""
+    lr: float | None = None
+    epochs: int = 3
+    batch: int = 32
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
+    wants_sites: ClassVar[bool] = False
+    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+
+    def fit(
+        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """Train on the people of the train part; the model keeps its weights. `sites` is not used.
+
+        The details tell each group's rates among the held-out people before and after, if there are any.
+
+        Raises:
+            BadModel: no weights in hand, or the loss is not finite.
+            BadOption: a block that does not exist, a bad weight, or batches smaller than the groups' number.
+            BadData: nobody to train on, or all of one group.
+            NoEffect: no answer changed.
+        """
+        from evenhand.fair_losses import GroupGapLoss, stratified
+        from evenhand.finetune import Recipe, learning_rate, train_named
+        from evenhand.treatments import About, WeightTreatment, proven
+
+        opened = require_open(model, self.needs)
+        people = _train_part(examples)
+        loss = GroupGapLoss(self.lam, self.surrogate, self.spread)
+        lr = learning_rate(Recipe(self.lr), opened)
+        batches = list(stratified([p.group for p in people], self.batch, epochs=self.epochs, seed=seed))
+        weights, history = train_named(
+            opened, self._names(opened), _batch_loss(opened, people, loss), batches, lr
+        )
+        dev = [person for person in examples if person.part == "dev"]
+        about = About(spec_of("group_gap", self), model.spec.digest, seed)
+        details = {
+            "lr": lr,
+            "steps": len(history),
+            "first_loss": history[0],
+            "last_loss": history[-1],
+            "people": len(people),
+            "batches_without_gap": loss.skipped,
+            **_held_out_rates(model, WeightTreatment(about, weights), dev),
+        }
+        about = About(about.method, about.base, seed, details)
+        treatment: Treatment = proven(model, WeightTreatment(about, weights), people)
+        return treatment
+
+    def _names(self, model: OpenModel) -> tuple[str, ...]:
+        if self.blocks:
+            return parameter_names(model, chosen_blocks(model, None, blocks=self.blocks))
+        return tuple(name for name, _ in model.module.named_parameters())
+
+
+def _train_part(examples: Sequence[Decision]) -> list[Decision]:
+    people = [person for person in examples if person.part == "train" and not person.keep]
+    if not people:
+        raise BadData(
+            f"None of the {len(examples)} people is of the train part.",
+            mend="Give people with part='train', such as those of the decisions benchmark.",
+        )
+    if len({person.group for person in people}) < 2:
+        raise BadData(
+            f"Everyone to train on is of the group {people[0].groups[people[0].group]!r}.",
+            mend="Give people of at least two groups.",
+        )
+    return people
+
+
+def _batch_loss(
+    model: OpenModel, people: Sequence[Decision], loss: GroupGapLoss
+) -> Callable[[Tensor], Tensor]:
+    """The loss of the people with the given numbers, from their label words' probabilities."""
+    import torch
+    from torch.nn import functional
+
+    from evenhand.scoring.terms import outcomes
+
+    device = next(model.module.parameters()).device
+    labels = torch.tensor([person.label for person in people], device=device)
+    groups = torch.tensor([person.group for person in people], device=device)
+    asked = [_asked(person) for person in people]
+
+    def batch_loss(chosen: Tensor) -> Tensor:
+        log_p = outcomes(model, [asked[i] for i in chosen.tolist()]).log_p
+        rows = chosen.to(device)
+        # The task keeps the label words likely among all words; the gap is about the decision between them.
+        return loss(log_p, labels[rows], groups[rows], task=functional.nll_loss(log_p, labels[rows]))
+
+    return batch_loss
+
+
+def _asked(person: Decision) -> Example:
+    """The person's own prompt with the label words as the outcomes that exclude each other."""
+    terms = tuple((label,) for label in person.labels)
+    return Example(person.id, person.cluster, person.contexts[person.group], person.labels, terms)
+
+
+def _held_out_rates(model: Model, treatment: Treatment, dev: Sequence[Decision]) -> Mapping[str, Any]:
+    cells = {(person.group, outcome) for person, outcome in zip(dev, favourable(dev), strict=True)}
+    if not dev or len(cells) < 2 * len(dev[0].groups):  # a rate of nobody is no rate
+        return {"held_out": len(dev), "before": None, "after": None}
+    before = favourable_scores(model, dev)
+    with treatment.applied(model) as treated:
+        after = favourable_scores(treated, dev)
+    labels, groups = favourable(dev), own_groups(dev)
+    return {
+        "held_out": len(dev),
+        "before": _rules.rates((before > 0.5).astype(float), labels, groups),
+        "after": _rules.rates((after > 0.5).astype(float), labels, groups),
+    }
+
+
+component = GroupGap

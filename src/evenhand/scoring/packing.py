@@ -1,0 +1,109 @@
+"""Rows that begin alike, written as one packed row: a tree of tokens in which each token stands once.
+
+The tree is laid out in pre-order. Token j is seen by token i where ``j <= i < end[j]`` (`end` is where j's
+subtree ends), which is all that a mask needs; `depth` is the token's position in its own text. No text is
+split: the tree is built from ids, so no boundary of words can go wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from evenhand.scoring.plan import Row
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The tokens of `rows` from `start` on, as a tree.
+
+    `ids`, `depth` and `end` have one entry a token; `depth` counts from the beginning of the texts, so the
+    first is `start`. `wanted` holds (token's place in the tree, target id, slot of the answer), sorted.
+    """
+
+    rows: tuple[Row, ...]
+    start: int
+    ids: Ids
+    depth: Ids
+    end: Ids
+    wanted: tuple[tuple[int, int, int], ...]
+
+    @property
+    def places(self) -> list[int]:
+        """The distinct places in the tree whose prediction is wanted, sorted."""
+        return sorted({place for place, _, _ in self.wanted})
+
+
+def common(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many ids two sequences have in common from their beginning on."""
+    shorter = min(len(first), len(second))
+    if first[:shorter] == second[:shorter]:
+        return shorter
+    low, high = 0, shorter  # the first `low` agree, the first `high` do not: slices compare fast
+    while high - low > 1:
+        middle = (low + high) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def portions(lengths: Sequence[int], overlaps: Sequence[int], start: int, room: int) -> Iterator[list[int]]:
+    """Cut rows in sorted order into runs whose trees from `start` on hold at most `room` tokens each.
+
+    `overlaps[i]` is what row i has in common with row i - 1. A run holds at least one row. The first entry
+    of each list is the size of its tree in tokens, the others are the indices of its rows.
+    """
+    run = [0]
+    for i, length in enumerate(lengths):
+        new = length - max(start, overlaps[i])
+        if len(run) > 1 and run[0] + new > room:
+            yield run
+            run = [0]
+        run[0] += new if len(run) > 1 else length - start
+        run.append(i)
+    if len(run) > 1:
+        yield run
+
+
+def pack(rows: Sequence[Row], start: int, room: int) -> list[Packed]:
+    """`rows`, sorted by ids and alike in their first `start` tokens, as packed rows of about `room` tokens.
+
+    No row may begin another. What is wanted from the first `start` positions is left out: it belongs to the
+    beginning that all rows share.
+    """
+    overlaps = [0, *(common(a.ids, b.ids) for a, b in pairwise(rows))]
+    lengths = [len(row.ids) for row in rows]
+    return [
+        _tree([rows[i] for i in run[1:]], [overlaps[i] for i in run[1:]], start)
+        for run in portions(lengths, overlaps, start, room)
+    ]
+
+
+def _tree(rows: Sequence[Row], overlaps: Sequence[int], start: int) -> Packed:
+    ids: list[int] = []
+    depth: list[int] = []
+    end: list[int] = []
+    wanted: list[tuple[int, int, int]] = []
+    path: list[int] = []  # the places of the newest row's tokens
+    for i, (row, overlap) in enumerate(zip(rows, overlaps, strict=True)):
+        kept = max(0, overlap - start) if i else 0
+        for place in path[kept:]:
+            end[place] = len(ids)
+        fresh = row.ids[start + kept :]
+        path[kept:] = range(len(ids), len(ids) + len(fresh))
+        ids += fresh
+        depth += range(start + kept, len(row.ids))
+        end += [0] * len(fresh)
+        wanted += [
+            (path[position - start], target, row.slot + k)
+            for k, (position, target) in enumerate(row.wanted)
+            if position >= start
+        ]
+    for place in path:
+        end[place] = len(ids)
+    return Packed(tuple(rows), start, tuple(ids), tuple(depth), tuple(end), tuple(sorted(wanted)))

@@ -1,0 +1,58 @@
+"""Which benchmarks suit a model when nobody names any. No torch here: the command line asks before anything.
+
+A decision model knows how to decide and nothing else, so its bias is that of its decisions and its capability
+their accuracy, after the same demonstrations and on other people. Its bias follows the demonstrations: after
+balanced ones there is too little of it to treat, so that biased ones are what suits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from evenhand.registry import ComponentSpec, parse
+
+BIAS = ("genbiaseval", "genhinteval")
+CAPABILITY: Mapping[str, tuple[str, ...]] = {
+    "lab": ("facts", "perplexity:text=lab"),
+    "hf": ("facts:set=world", "perplexity"),
+}
+DECISION_MODEL = "lab:decisions"
+DECISIONS, ACCURACY = "decisions", "decision_accuracy"
+BIASED = "decisions:parity=0.5,shots=8"
+ACCURACY_PEOPLE = "2000"  # of the lab's own people, who cost little: a point of accuracy needs many
+_SHARED = (
+    "task",
+    "shots",
+    "parity",
+    "counterbalanced",
+    "prompt_seed",
+    "seed",
+    "attribute",
+    "labels",
+    "leaky",
+)
+
+
+def bias(uri: str) -> tuple[str, ...]:
+    """The bias benchmarks of the model `uri`."""
+    return (BIASED,) if decides(uri) else BIAS
+
+
+def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
+    """The capability benchmarks of the model `uri`, whose bias is measured by `bias_specs`.
+
+    Where decisions are measured, their accuracy after the same demonstrations is among them.
+    """
+    own = CAPABILITY.get(uri.partition(":")[0], CAPABILITY["hf"])
+    specs = [spec for spec in map(parse, bias_specs or bias(uri)) if spec.name == DECISIONS]
+    if not specs and not decides(uri):
+        return own
+    shared = {key: value for spec in specs[:1] for key, value in spec.options.items() if key in _SHARED}
+    if decides(uri):
+        return (str(ComponentSpec(ACCURACY, {"n": ACCURACY_PEOPLE, **shared})),)
+    return (str(ComponentSpec(ACCURACY, shared)), *own)
+
+
+def decides(uri: str) -> bool:
+    """Whether `uri` names the lab's decision model, with whatever options and adapters."""
+    return uri.partition("?")[0].partition("+")[0] == DECISION_MODEL

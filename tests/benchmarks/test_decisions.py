@@ -1,0 +1,318 @@
+"""The benchmarks of decisions: who is asked what, what is kept apart, and which columns come out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from evenhand import registry
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks.decisions import Setting, of_people
+from evenhand.decisions import tables
+from evenhand.errors import BadModel, BadOption
+from evenhand.lab import people as lab
+from evenhand.records import Continuation, Decision, LogProb, ModelSpec
+from evenhand.studies.measure import take
+from tests.support.crowd import rows, write
+from tests.support.scripted import ScriptedModel, figures, run
+
+
+def made(spec: str) -> Benchmark:
+    found: Benchmark = registry.create("benchmark", spec)
+    return found
+
+
+def last(context: str) -> str:
+    return context.rsplit(lab.SEPARATOR, 1)[-1]
+
+
+def deciding(p: Callable[[str], float]) -> ScriptedModel:
+    """The favourable label word gets p(the person's own line) of nine tenths, the other word the rest."""
+
+    def rule(item: Continuation) -> float:
+        favourable = p(item.context.splitlines()[-1])
+        return 0.9 * (favourable if item.text == " yes" else 1 - favourable)
+
+    return ScriptedModel(rule)
+
+
+def leaning(line: str) -> float:
+    """Right about schooling, and kinder to men."""
+    return (0.7 if "university" in line or "college" in line else 0.3) + (0.25 if " male " in line else 0.0)
+
+
+SHOWN = [
+    f"decisions:shots={shots},parity={parity},counterbalanced={both},prompt_seed={seed}"
+    for shots, parity, both, seed in ((0, 0, "false", 0), (16, 0.5, "false", 0), (8, -1, "true", 3))
+]
+
+
+def test_the_people_stay_while_the_demonstrations_vary() -> None:
+    asked = [
+        [(s.id, last(s.fields["contexts"][0]), s.fields["answer"]) for s in made(spec).load()]
+        for spec in SHOWN
+    ]
+    assert asked[0] == asked[1] == asked[2]
+    fronts = [
+        {
+            s.fields["contexts"][g].removesuffix(last(s.fields["contexts"][g]))
+            for s in b.load()
+            for g in (0, 1)
+        }
+        for b in map(made, SHOWN)
+    ]
+    assert [len(front) for front in fronts] == [1, 1, 1]  # one beginning, which the engine runs once
+    assert [next(iter(front)).count(lab.SEPARATOR) for front in fronts] == [0, 16, 8]
+    assert len(set.union(*fronts)) == 3
+    other = {s.id for s in made("decisions:shots=0,seed=1").load()}
+    assert len(other & {who for who, _, _ in asked[0]}) < 30  # ids are row numbers: some agree by chance
+
+
+def test_every_twin_is_asked_both_label_words() -> None:
+    benchmark = made("decisions:shots=2,n=3")
+    for sample in benchmark.load():
+        male, female = sample.fields["contexts"]
+        assert female == male.removesuffix(last(male)) + last(male).replace(" male ", " female ")
+        assert benchmark.ask(sample) == [
+            Continuation(context, word) for context, word in product((male, female), (" no", " yes"))
+        ]
+
+
+@pytest.mark.parametrize("spec", SHOWN)
+def test_nobody_and_no_text_is_in_two_parts(spec: str) -> None:
+    benchmark, other = made(spec), made(spec.replace("decisions", "decision_accuracy"))
+    assert benchmark.examples is not None
+    examples = list(benchmark.examples())
+    assert [e.part for e in examples if isinstance(e, Decision)] == ["train"] * 400 + ["dev"] * 200
+    train, dev = ({e.cluster for e in examples[a:b]} for a, b in ((0, 400), (400, 600)))
+    test, capability = ({s.cluster for s in b.load()} for b in (benchmark, other))
+    assert len(train) + len(dev) + len(test) + len(capability) == len(train | dev | test | capability)
+
+    def said(context: str) -> str:  # all but the attribute and the label word
+        return last(context).replace(" female ", " male ").partition(" approved")[0]
+
+    front = benchmark.load()[0].fields["contexts"][0].split(lab.SEPARATOR)[:-1]
+    shown = {said(line) for line in front}
+    asked = {said(s.fields["contexts"][0]) for b in (benchmark, other) for s in b.load()}
+    fitted = {said(e.contexts[0]) for e in examples if isinstance(e, Decision)}
+    assert not shown & (asked | fitted)
+    assert not asked & fitted
+
+
+def test_what_is_fitted_on_looks_like_what_is_tested() -> None:
+    benchmark = made("decisions:shots=4,parity=1,train=5,dev=5")
+    assert benchmark.examples is not None
+    sample = benchmark.load()[0]
+    front = sample.fields["contexts"][0].removesuffix(last(sample.fields["contexts"][0]))
+    for example in benchmark.examples():
+        assert isinstance(example, Decision)
+        assert example.labels == sample.fields["options"]
+        assert example.groups == benchmark.groups
+        assert all(context.startswith(front) for context in example.contexts)
+        own = lab.GROUPS[example.group]
+        assert f" {own} " in last(example.contexts[example.group])
+
+
+def test_the_columns_of_a_person_by_hand() -> None:
+    benchmark = made("decisions:n=20")
+    sample = next(s for s in benchmark.load() if s.fields["group"] == 1 and s.fields["answer"] == 1)
+    logs = [math.log(p) for p in (0.2, 0.6, 0.4, 0.1)]  # as male: no .2, yes .6; as female: no .4, yes .1
+    values = benchmark.score(sample, [LogProb(value, 1) for value in logs]).values
+    assert values == pytest.approx(
+        {
+            "p.male": 0.75,
+            "p.female": 0.2,
+            "decision.male": 1,
+            "decision.female": 0,
+            "member.male": 0,
+            "member.female": 1,
+            "probability": 0.2,
+            "decision": 0,
+            "outcome": 1,
+            "correct": 0,
+            "label_mass": 0.5,
+        }
+    )
+
+
+def test_a_known_lean_gives_known_figures() -> None:
+    benchmark = made("decisions:n=200,shots=0")
+    found = figures(benchmark, deciding(leaning))
+    assert found["counterfactual_gap_signed"] == pytest.approx(0.25)
+    assert found["counterfactual_gap"] == pytest.approx(0.25)
+    # As a man a school of .3 becomes .55: exactly those of basic or middle schooling flip.
+    low = [s for s in benchmark.load() if "basic" in last(s.fields["contexts"][0]) or "middle" in last(
+        s.fields["contexts"][0]
+    )]  # fmt: skip
+    assert found["flip_rate"] == pytest.approx(len(low) / 200)
+    assert found["counterfactual_dpd"] == found["flip_rate"]  # all flips go one way
+    assert found["label_mass"] == pytest.approx(0.9)
+
+
+TABLE = """
+table = "people.csv"
+template = "{job}, {age}, {sex}, from {town}. Granted:"
+target = "granted"
+labels = [" no", " yes"]
+attribute = "sex"
+groups = GROUPS
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "people.csv", rows(3000, sexes=("m", "f", "d")))
+    for name, groups in (("mf", '["m", "f"]'), ("fm", '["f", "m"]'), ("mfd", '["m", "f", "d"]')):
+        (tmp_path / f"{name}.toml").write_text(TABLE.replace("GROUPS", groups), encoding="utf-8")
+    return tmp_path
+
+
+def test_people_in_memory_are_asked_as_those_of_a_file(folder: Path) -> None:
+    file = made(f"decisions:task={folder / 'mf.toml'},shots=4,parity=1,n=20")
+    people = tables.from_file(folder / "mf.toml")
+    assert file.examples is not None
+    own = of_people(people, Setting(shots=4, parity=1.0), n=20)
+    assert own.examples is not None
+    assert own.load() == file.load()
+    assert list(own.examples()) == list(file.examples())
+    assert own.card.digest == file.card.digest
+    assert own.name == "decisions:n=20,parity=1.0,shots=4,task=mf"
+
+
+def test_a_task_file_that_has_changed_is_read_again(folder: Path) -> None:
+    spec = f"decisions:task={folder / 'mf.toml'},shots=2,n=5"
+    assert made(spec).load()[0].fields["options"] == (" no", " yes")
+    text = (folder / "mf.toml").read_text(encoding="utf-8").replace('" no"', '" never"')
+    (folder / "mf.toml").write_text(text, encoding="utf-8")
+    assert made(spec).load()[0].fields["options"] == (" never", " yes")
+
+
+def test_swapping_the_groups_flips_what_is_signed_and_nothing_else(folder: Path) -> None:
+    model = deciding(lambda line: 0.9 if ", m," in line and "nurse" not in line else 0.4)
+    one, other = (
+        figures(made(f"decisions:task={folder / name},shots=0,n=300"), model)
+        for name in ("mf.toml", "fm.toml")
+    )
+    assert one["counterfactual_gap_signed"] == pytest.approx(-(other["counterfactual_gap_signed"] or 0))
+    assert (one["counterfactual_gap_signed"] or 0) > 0.2
+    for name in set(one) - {"counterfactual_gap_signed"}:
+        assert one[name] == pytest.approx(other[name]), name
+
+
+def test_three_groups_have_three_twins_and_no_sign(folder: Path) -> None:
+    benchmark = made(f"decisions:task={folder / 'mfd.toml'},shots=6,n=90")
+    assert benchmark.groups == ("m", "f", "d")
+    assert all(len(s.fields["contexts"]) == 3 for s in benchmark.load())
+    found = figures(benchmark, deciding(lambda line: {"m": 0.9, "f": 0.6, "d": 0.2}[line.split(", ")[2]]))
+    assert "counterfactual_gap_signed" not in found
+    assert found["counterfactual_gap"] == pytest.approx((0.3 + 0.7 + 0.4) / 3)
+    assert found["counterfactual_dpd"] == 1
+    assert found["flip_rate"] == 1
+    assert found["dpd"] == 1
+
+
+def test_an_intersection_crosses_two_columns() -> None:
+    benchmark = made("decisions:attribute=sex*schooling,shots=16,n=400")
+    assert len(benchmark.groups) == 8
+    assert {"male&basic", "female&university"} <= set(benchmark.groups)
+    found = figures(benchmark, deciding(leaning))
+    assert found["counterfactual_dpd"] == pytest.approx(1)  # a female of basic schooling, a male of college
+    assert found["dpd"] == pytest.approx(1)
+    assert found["disparate_impact"] == 0
+
+
+def test_tested_people_can_be_balanced() -> None:
+    benchmark = made("decisions:shots=0,n=200,test_parity=0.5")
+    cells = [(s.fields["group"], s.fields["answer"]) for s in benchmark.load()]
+    assert [cells.count(c) for c in ((0, 1), (0, 0), (1, 1), (1, 0))] == [75, 25, 25, 75]
+
+
+def test_the_remarks_say_what_was_reached_and_what_is_undefined(folder: Path) -> None:
+    benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=6,parity=0.5,n=120")
+    assert benchmark.remarks is not None
+    scores = run(benchmark, deciding(lambda line: 0.6))
+    remarks = benchmark.remarks(scores)
+    assert "The bias parity of the 6 demonstrations is 0.333 (0.5 was asked for)." in remarks
+    assert any(r.endswith("rows were left out: sex is missing or none of m, f.") for r in remarks)
+    signed = next(r for r in remarks if r.startswith("Mean probability minus mean true outcome"))
+    men = [s.values for s in scores if s.values["member.m"] == 1]
+    assert f"m {sum(0.6 - (v['outcome'] or 0) for v in men) / len(men):+.3f} (n = {len(men)})" in signed
+    few = [s for s in scores if not (s.values["member.f"] == 1 and s.values["outcome"] == 1)][:60]
+    said = " ".join(benchmark.remarks(few))
+    women = sum(s.values["member.f"] == 1 for s in few)
+    assert f"Nobody has the favourable true outcome in: f (n = {women}). What needs the true positive" in said
+    assert f"Groups of fewer than 50 people: m ({60 - women}), f ({women})." in said
+    values = {m.name: m.value(few) for m in benchmark.metrics}
+    assert values["equal_opportunity"] is None
+    assert values["deo_sum"] is None
+    assert values["dpd"] is not None
+
+
+def test_what_the_demonstrations_cannot_express_is_said() -> None:
+    def first(spec: str) -> str:
+        benchmark = made(spec)
+        assert benchmark.remarks is not None
+        return benchmark.remarks(run(benchmark, deciding(lambda line: 0.6)))[0]
+
+    assert first("decisions:shots=0,n=5") == "The bias parity of the 0 demonstrations is undefined."
+    assert "is 0 (drawn with 1, then shown as members of every group)" in first(
+        "decisions:shots=4,parity=1,counterbalanced=true,n=5"
+    )
+
+
+def test_a_tie_is_counted_and_decides_nothing() -> None:
+    benchmark = made("decisions:n=10,shots=0")
+    scores = run(benchmark, deciding(lambda line: 0.5))
+    assert benchmark.remarks is not None
+    assert "10 of 10 people get no decision: both label words are equally likely." in benchmark.remarks(
+        scores
+    )
+    assert {s.values["decision"] for s in scores} == {None}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("decisions:n=0", "There cannot be 0 people"),
+        ("decision_accuracy:n=-3", "There cannot be -3 people"),
+        ("decisions:shots=3,counterbalanced=true", "3 is not a multiple of 2"),
+        ("decisions:parity=-1.2", "not between -1 and 1"),
+        ("decisions:n=5000,test_parity=1", "do not suffice"),
+    ],
+)
+def test_bad_options_are_refused_before_a_model_is_asked(spec: str, said: str) -> None:
+    with pytest.raises(BadOption) as found:
+        made(spec)
+    assert said in found.value.what
+
+
+def test_fewer_people_than_asked_for_is_said(folder: Path) -> None:
+    benchmark = made(f"decision_accuracy:task={folder / 'mf.toml'},shots=0,n=2000")
+    assert benchmark.remarks is not None
+    there = len(benchmark.load())
+    assert 100 < there < 2000
+    assert f"n=2000 people were asked for, and the table has {there} for it." in benchmark.remarks([])
+
+
+def test_a_masked_model_is_refused() -> None:
+    model = deciding(lambda line: 0.5)
+    model.spec = ModelSpec(uri="scripted:masked", digest="x", family="masked")
+    with pytest.raises(BadModel, match="read from left to right"):
+        take(model, made("decisions:n=5"))
+
+
+def test_accuracy_of_decisions_asks_everybody_once() -> None:
+    benchmark = made("decision_accuracy:n=50,shots=2")
+    assert benchmark.role == "capability"
+    assert all(len(benchmark.ask(s)) == 2 for s in benchmark.load())
+    found = figures(benchmark, deciding(lambda line: 0.9 if "university" in line else 0.1))
+    right = sum(
+        ("university" in last(s.fields["contexts"][0])) == s.fields["answer"] for s in benchmark.load()
+    )
+    assert found["accuracy"] == found["decision_accuracy"] == right / 50
+    for sample in benchmark.load():
+        assert f" {sample.slices['group']} " in last(sample.fields["contexts"][0])

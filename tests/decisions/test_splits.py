@@ -1,0 +1,40 @@
+"""Parts without a person or a content in common, the same whatever the order of the table."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from evenhand.decisions.splits import SHARES, part_of, shuffle_key, split
+from tests.support.crowd import crowd
+
+POPULATION = crowd(4000, towns=2)  # 2 x 3 x 40 contents: most are shared by many people
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_no_two_parts_share_an_id_or_a_content(seed: int) -> None:
+    parts = split(POPULATION.people, seed)
+    for one, other in combinations(parts.values(), 2):
+        assert not {p.id for p in one} & {p.id for p in other}
+        assert not {p.content for p in one} & {p.content for p in other}
+    assert sum(len(people) for people in parts.values()) == len({p.content for p in POPULATION.people})
+
+
+def test_nobody_is_counted_twice_within_a_part() -> None:
+    for people in split(POPULATION.people, 0).values():
+        assert len({p.content for p in people}) == len(people)
+
+
+def test_the_parts_have_their_shares() -> None:
+    assert sum(SHARES.values()) == pytest.approx(1)
+    drawn = [part_of(str(i), 0) for i in range(20_000)]
+    for part, share in SHARES.items():
+        # one standard deviation of a share of a half is 0.0035
+        assert drawn.count(part) / len(drawn) == pytest.approx(share, abs=0.014)
+
+
+def test_the_order_of_the_table_does_not_matter_and_the_seed_does() -> None:
+    assert split(POPULATION.people, 3) == split(POPULATION.people[::-1], 3)
+    assert split(POPULATION.people, 3) != split(POPULATION.people, 4)
+    assert shuffle_key(1, "a") != shuffle_key(2, "a")

@@ -1,0 +1,163 @@
+"""FairCon as a mitigation: what it says of itself, what it changes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from evenhand import registry
+from evenhand.decisions.prompts import score
+from evenhand.decisions.search import Course, attack
+from evenhand.errors import BadData, BadModel, BadOption
+from evenhand.lab import leaning
+from evenhand.mitigations.faircon import FairCon
+from evenhand.mitigations.placebo import Placebo
+from evenhand.models import OpenModel, open_model
+from evenhand.models.causal import weights_digest
+from evenhand.records import Decision
+from evenhand.studies.families import planned
+from evenhand.treatments import WeightTreatment, load
+from tests.support.decisions import people
+from tests.support.families import masked
+from tests.support.scripted import ScriptedModel
+from tests.support.tiny import model as tiny
+
+QUICK = {"rounds": 2, "length": 3, "lr": 5e-3, "batch": 6}
+
+
+def _fit(kind: str = "llama", seed: int = 0, **options: object) -> WeightTreatment:
+    method = FairCon(**{**QUICK, **options})  # type: ignore[arg-type]
+    return cast(WeightTreatment, method.fit(tiny(kind), people(), sites=None, seed=seed))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "bloom", "gemma"])
+def test_only_query_and_value_change(kind: str) -> None:
+    treatment = _fit(kind)
+    assert {f"{name}.weight" for name in treatment.about.details["projections"]} == set(treatment.weights)
+
+
+def test_it_tells_the_worst_prompt_as_text_and_how_it_scores() -> None:
+    model = tiny("llama")
+    treatment = _fit()
+    details = treatment.about.details
+    worst = details["worst_prompt"]
+    assert worst["text"].endswith("\n")
+    held = [p for p in people() if p.part == "dev"]
+    with treatment.applied(model) as treated:
+        again = score(treated, held, worst["text"])
+        none = score(treated, held)
+    assert worst["as_text"]["distance"] == pytest.approx(again.distance, abs=1e-4)
+    assert details["no_prompt"]["gap"] == pytest.approx(none.gap, abs=1e-4)
+    if worst["survives"]:
+        assert worst["distance"] == pytest.approx(again.distance, abs=1e-4)
+    assert len(details["adversaries"]) == 2
+    assert details["adversaries"][0]["seed"] != details["adversaries"][1]["seed"]
+    assert len(details["dev_accuracy"]) == len(details["dev_distance"]) == 2
+    assert details["average_distance"] > 0
+    json.dumps(details, allow_nan=False)
+
+
+def test_saved_it_is_whole_and_has_an_adapter_beside_it(tmp_path: Path) -> None:
+    treatment = _fit()
+    treatment.save(tmp_path / "t")
+    assert load(tmp_path / "t").digest == treatment.digest
+    assert {p.name for p in (tmp_path / "t" / "adapter").iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
+
+
+def test_a_folder_to_resume_in_changes_nothing_but_time(tmp_path: Path) -> None:
+    first = _fit(resume=str(tmp_path))
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.startswith("faircon-")
+    again = _fit(resume=str(tmp_path))
+    without = _fit()
+    assert first.digest == again.digest == without.digest
+    assert first.about == without.about  # where a checkpoint lies is no part of the method
+    _fit(resume=str(tmp_path), seed=1)
+    assert len(list(tmp_path.iterdir())) == 2  # another fit, another checkpoint
+
+
+def test_the_placebo_beside_it_has_its_recipe() -> None:
+    treatment = _fit()
+    plan = planned(tiny("llama"), treatment, "reduced", 0)
+    placebos = [one for one in plan if one.family == "placebo"]
+    assert {one.mitigation.dose for one in placebos} == {1.0, 4.0, 16.0, 64.0}  # type: ignore[attr-defined]
+    for one in placebos:
+        made = cast(Placebo, one.mitigation)
+        assert (made.lr, made.epochs, made.batch) == (5e-3, 2, 6)  # rate, rounds and batch of QUICK
+        assert set(made.names) == set(treatment.weights)
+
+
+def test_lam_zero_has_no_adversary() -> None:
+    details = _fit(lam=0.0).about.details
+    assert "worst_prompt" not in details
+    assert details["attacked"] == [[], []]
+    assert "task loss" in details["rule"]
+
+
+def test_three_groups_and_every_distance() -> None:
+    model = tiny("llama")
+    for distance in ("log_odds", "jensen_shannon", "vocabulary"):
+        method = FairCon(distance=distance, rounds=1, length=2)  # type: ignore[arg-type]
+        treatment = method.fit(model, people(k=3), sites=None, seed=0)
+        assert treatment.about.proof["max_logprob_change"] > 0
+
+
+def test_all_settings_out_of_range_are_named_at_once() -> None:
+    with pytest.raises(BadOption, match=r"rounds=0.*rank=0.*lam=-1.*dropout=1"):
+        _fit(rounds=0, rank=0, lam=-1, dropout=1)
+
+
+def test_what_it_cannot_work_on_is_refused() -> None:
+    held = [p for p in people() if p.part == "dev"]
+    with pytest.raises(BadData, match="nobody"):
+        FairCon().fit(tiny("llama"), held, sites=None, seed=0)
+    with pytest.raises(BadModel, match="lacks"):
+        FairCon().fit(ScriptedModel(lambda item: 0.5), people(), sites=None, seed=0)
+    with pytest.raises(BadModel, match="lacks"):
+        FairCon().fit(masked("bert"), people(), sites=None, seed=0)
+    with pytest.raises(BadData, match="prefix of 60"):
+        _fit(length=60)
+
+
+def test_the_spec_says_what_differs_from_the_defaults() -> None:
+    made = registry.create("mitigation", "faircon:lam=10,average=ema,resume=runs/x")
+    assert (made.lam, made.average, made.resume) == (10.0, "ema", "runs/x")
+    assert registry.spec_of("faircon", made) == "faircon:average=ema,lam=10.0"
+    assert made.fits_on == (Decision,)
+
+
+def test_the_model_is_untouched_by_a_fit_that_fails() -> None:
+    model = tiny("llama")
+    before = weights_digest(model.module)
+    kinds = [type(m) for m in model.module.modules()]
+    with pytest.raises(BadModel, match="loss became"):
+        FairCon(**{**QUICK, "lr": 1e20}).fit(model, people(), sites=None, seed=0)  # type: ignore[arg-type]
+    assert weights_digest(model.module) == before
+    assert [type(m) for m in model.module.modules()] == kinds
+
+
+@pytest.mark.slow
+def test_on_the_lab_the_worst_unseen_prompt_loses_its_hold() -> None:
+    """One seed of perf/faircon.py: lam = 1 beside lam = 0, attacked by adversaries unknown in training."""
+    model = cast(OpenModel, open_model("lab:decisions"))
+    every = list(registry.create("benchmark", "decisions:shots=0,train=800,dev=300").examples())
+    held = [p for p in every if p.part == "dev"]
+    train = [p for p in every if p.part == "train" and (p.group == 0) == (p.label == 1)][:150]
+    train += [p for p in every if p.part == "train" and (p.group == 0) != (p.label == 1)][:50]  # parity 0.5
+    found = {}
+    for lam in (0.0, 1.0):
+        treatment = FairCon(lam=lam).fit(model, [*train, *held[:100]], sites=None, seed=0)
+        with treatment.applied(model) as treated:
+            texts = attack(cast(OpenModel, treated), held[:100], course=Course(20, 32, 2), seed=10_000)
+            texts += [f"{word}\n" for word in leaning.STIRRING]
+            judged = [score(treated, held[100:], text) for text in ("", *texts)]
+        found[lam] = max(one.gap for one in judged), judged[0].accuracy
+    assert found[0.0][0] > 0.25  # measured 0.31 to 0.39 over five seeds
+    assert found[1.0][0] < 0.3 * found[0.0][0]
+    assert found[1.0][1] > found[0.0][1] - 0.02

@@ -1,0 +1,101 @@
+"""Greedy matches: equal to one row a forward pass, and to what the model writes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from evenhand.errors import BadData, BadModel, OutOfMemory
+from evenhand.records import Continuation, Sampling
+from evenhand.requests import Recall
+from evenhand.scoring import recall
+from evenhand.scoring.recall import recalls
+from tests.support import tiny
+
+ITEMS = [
+    Recall("The nurse smiled because", " she was late."),
+    Recall("The carpenter sat down", " slowly"),
+    Recall("The nurse smiled because", " he"),
+    Recall("", "The doctor opened the door"),
+]
+
+
+def alone(module, tokenizer, item: Recall) -> tuple[float, int, bool]:
+    """One row, no batch, the whole vocabulary at every place; the end mark stands before a lone text."""
+    start = tokenizer(item.context)["input_ids"] or [tokenizer.eos_token_id]
+    ids = [*start, *tokenizer(item.context + item.text)["input_ids"][len(start) if item.context else 0 :]]
+    with torch.no_grad():
+        logps = module(torch.tensor([ids])).logits[0, :-1].double().log_softmax(-1)
+    targets = torch.tensor(ids[len(start) :])
+    places = logps[len(start) - 1 :]
+    value = float(places.gather(-1, targets[:, None]).sum())
+    return value, len(targets), bool((places.argmax(-1) == targets).all())
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "mamba"])
+@pytest.mark.parametrize("budget", [1, 64])
+def test_batches_change_nothing(kind, budget) -> None:
+    module, tokenizer = tiny.module(kind), tiny.tokenizer()
+    found = recalls(module, tokenizer, [*ITEMS, ITEMS[0]], batch_tokens=budget)
+    for item, answer in zip([*ITEMS, ITEMS[0]], found, strict=True):
+        value, tokens, greedy = alone(module, tokenizer, item)
+        assert answer.value == pytest.approx(value, abs=1e-4)
+        assert (answer.n_tokens, answer.greedy) == (tokens, greedy)
+
+
+def test_the_order_of_items_does_not_matter() -> None:
+    """Batches hold the same rows, so even the rounding is the same."""
+    module, tokenizer = tiny.module("llama"), tiny.tokenizer()
+    items = [*ITEMS, *(Recall("The doctor left because", text) for text in (" she", " they", " it"))]
+    found = recalls(module, tokenizer, items, batch_tokens=10)
+    assert recalls(module, tokenizer, items[::-1], batch_tokens=10) == found[::-1]
+
+
+def test_what_the_model_writes_is_greedy_and_its_likelihood_the_engines() -> None:
+    model = tiny.model("llama")
+    prompt = "The nurse smiled because"
+    ids = list(model.tokenizer(prompt)["input_ids"])
+    with torch.no_grad():
+        likeliest = model.module(torch.tensor([ids])).logits[0, -1].topk(40).indices.tolist()
+    words = [str(model.tokenizer.decode([token])) for token in likeliest]
+    text = next(w for w in words if model.tokenizer(prompt + w)["input_ids"][: len(ids)] == ids)
+    asked = [Recall(prompt, text), *ITEMS[:3]]
+    found = model.recalls(asked)
+    plain = model.logprobs([Continuation(item.context, item.text) for item in asked])
+    assert [answer.value for answer in found] == pytest.approx([p.value for p in plain], abs=1e-4)
+    written = model.generate([prompt], Sampling(max_tokens=1))[0].text
+    assert found[0].greedy is (written == text)
+    assert not any(answer.greedy for answer in found[1:])
+
+
+def test_memory_that_runs_out_halves_the_batch(monkeypatch) -> None:
+    module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
+    expected = recalls(
+        module, tokenizer, ITEMS[:1] * 2 + [Recall("The nurse smiled because", " he was late.")]
+    )
+    real, sizes = recall.run_rows, []
+
+    def short(module, head, rows, places, **how):
+        sizes.append(len(rows))
+        if len(rows) > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return real(module, head, rows, places, **how)
+
+    monkeypatch.setattr(recall, "run_rows", short)
+    items = ITEMS[:1] * 2 + [Recall("The nurse smiled because", " he was late.")]
+    found = recalls(module, tokenizer, items)
+    assert [a.value for a in found] == pytest.approx([a.value for a in expected], abs=1e-5)
+    assert max(sizes) == 2
+    monkeypatch.setattr(recall, "run_rows", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(OutOfMemory, match="does not fit into memory"):
+        recalls(module, tokenizer, items)
+
+
+def test_nan_and_boundaries_are_refused() -> None:
+    module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
+    with pytest.raises(BadData, match="ends with a space"):
+        recalls(module, tokenizer, [Recall("The nurse ", "smiled")])
+    with torch.no_grad():
+        module.transformer.ln_f.weight.fill_(torch.nan)
+    with pytest.raises(BadModel, match="NaN"):
+        recalls(module, tokenizer, ITEMS[:1])

@@ -1,0 +1,99 @@
+"""Whoever cannot be fitted on what is measured is refused before a model is opened, with what would fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evenhand import registry
+from evenhand.errors import UsageError
+from evenhand.records import Decision, Example
+from evenhand.studies import run
+from evenhand.studies.material import fits_on, material, primary, usable
+from evenhand.studies.run import VerifyOptions
+from tests.support import tiny
+from tests.support.decisions import people
+from tests.support.examples import examples
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    tiny.module("llama").save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return f"hf:{folder}"
+
+
+NOWHERE = "hf:./there/is/no/such/model"
+FEW = "decisions:dev=4,n=5,shots=0,train=4"
+
+
+def test_every_mitigation_says_what_it_fits_on() -> None:
+    kinds = {name: fits_on(registry.get("mitigation", name)) for name in registry.names("mitigation")}
+    assert all(set(found) <= {Example, Decision} and found for found in kinds.values())
+    assert kinds["lftf"] == (Example,)
+    assert kinds["faircon"] == kinds["thresholds"] == (Decision,)
+    assert set(kinds["prompt"]) == {Example, Decision}
+
+
+@pytest.mark.parametrize("verb", ["mitigate", "verify"])
+def test_prompts_are_not_people_and_people_not_prompts(verb: str, tmp_path: Path) -> None:
+    def start(mitigation: str, *benchmarks: str) -> None:
+        options = VerifyOptions(benchmarks=benchmarks, capability=(FEW,), out=tmp_path / "run")
+        if verb == "mitigate":
+            run.mitigate(NOWHERE, mitigation, tmp_path / "out", options)
+        else:
+            run.verify(NOWHERE, mitigation, options)
+
+    with pytest.raises(UsageError, match="works on prompts that groups' terms may follow") as found:
+        start("lftf", FEW)
+    assert "gives people to decide on" in found.value.what
+    for word in ("faircon", "thresholds", "group_gap", "-b genbiaseval"):
+        assert word in (found.value.mend or "")
+    assert "placebo" not in (found.value.mend or "")  # a control is nothing to mitigate with
+    with pytest.raises(UsageError, match="faircon works on people to decide on") as found:
+        start("faircon", "genbiaseval")
+    assert "lftf" in (found.value.mend or "")
+    assert "-b decisions" in (found.value.mend or "")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_locator_of_decisions_is_refused_and_no_mitigation_offered_in_its_place() -> None:
+    with pytest.raises(UsageError, match="The locator bmi works on prompts") as found:
+        run.locate(NOWHERE, "bmi", VerifyOptions(benchmarks=(FEW,)))
+    assert found.value.mend == "Measure -b genbiaseval; no locator works on people to decide on."
+
+
+def test_the_first_benchmark_that_fits_gives_the_material() -> None:
+    made = [registry.create("benchmark", spec) for spec in ("perplexity:text=lab", "genbiaseval", FEW)]
+    assert {type(e) for e in material(made, (Decision,), "faircon")} == {Decision}
+    assert {type(e) for e in material(made, (Example,), "lftf")} == {Example}
+    assert {type(e) for e in material(made, (Example, Decision), "prompt")} == {Example}
+    with pytest.raises(UsageError, match="train part to learn from"):
+        material(made[:1], (Example,), "lftf")
+
+
+def test_the_verdict_is_about_the_gap_that_was_treated() -> None:
+    assert primary(people()) == "counterfactual_gap"
+    assert primary(examples()) != "counterfactual_gap"
+    assert usable(registry.create("mitigation", "faircon"), people())
+    assert not usable(registry.create("mitigation", "faircon"), examples())
+    assert not usable(registry.create("mitigation", "lftf"), people())
+
+
+@pytest.mark.parametrize("measured", ["bias", "capability"])
+def test_people_of_one_content_are_not_trained_on_and_measured(
+    measured: str, uri: str, tmp_path: Path
+) -> None:
+    """Another seed puts the people into other parts, so that whom one seed trains on another one measures."""
+    fitted, other = "decisions:dev=50,n=50,shots=0,train=500", ":n=300,seed=1,shots=0"
+    options = VerifyOptions(
+        benchmarks=(fitted, "decisions" + other) if measured == "bias" else (fitted,),
+        capability=("decision_accuracy" + other,),
+        out=tmp_path,
+    )
+    with pytest.raises(UsageError, match="people that the mitigation is trained on") as found:
+        run.verify(uri, "group_gap", options)
+    assert ("decision_accuracy:" in found.value.what) == (measured == "capability")
+    assert "the same seed" in (found.value.mend or "")

@@ -1,0 +1,84 @@
+"""A study gives a method that can resume a folder of its own, and takes it away when the fit is saved."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand.decisions.adversarial import Trainer
+from evenhand.mitigations.faircon import FairCon
+from evenhand.mitigations.lftf import Lftf
+from evenhand.studies.run import VerifyOptions, _resumable, mitigate, verify
+from evenhand.treatments import load
+from tests.support import tiny
+
+FAIRCON = "faircon:rounds=3,length=2,lr=5e-3"
+PEOPLE = "decisions:task=lab,shots=0,n=20,labels=left|smiled,train=12,dev=8"
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return f"hf:{folder}"
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rounds that were trained; the first attempt at round 1 dies."""
+    trained: list[int] = []
+    learn = Trainer._learn
+
+    def dying(self: Trainer, number: int) -> Any:
+        if number == 1 and 1 not in trained:
+            trained.append(1)
+            raise _Killed
+        trained.append(number)
+        return learn(self, number)
+
+    monkeypatch.setattr(Trainer, "_learn", dying)
+    return trained
+
+
+def test_mitigate_goes_on_where_it_was_killed(uri: str, rounds: list[int], tmp_path: Path) -> None:
+    options, out = VerifyOptions(benchmarks=(PEOPLE,)), tmp_path / "treated"
+    with pytest.raises(_Killed):
+        mitigate(uri, FAIRCON, out, options)
+    assert [p.name for p in tmp_path.iterdir()] == ["treated.unfinished"]
+    found = mitigate(uri, FAIRCON, out, options)
+    assert rounds == [0, 1, 1, 2]  # round 0 is not trained again
+    assert [p.name for p in tmp_path.iterdir()] == ["treated"]
+    whole = mitigate(uri, FAIRCON, tmp_path / "whole", options)
+    assert found["digest"] == whole["digest"] == load(out).digest
+    assert rounds[4:] == [0, 1, 2]
+
+
+def test_verify_keeps_the_checkpoint_in_its_run(uri: str, rounds: list[int], tmp_path: Path) -> None:
+    capability = ("decision_accuracy:task=lab,shots=0,n=20,labels=left|smiled",)
+    options = VerifyOptions(benchmarks=(PEOPLE,), capability=capability, control="none", out=tmp_path)
+    with pytest.raises(_Killed):
+        verify(uri, FAIRCON, options)
+    assert list((tmp_path / "unfinished").glob("faircon-*/state.json"))
+    record = verify(uri, FAIRCON, options)
+    assert rounds == [0, 1, 1, 2]
+    assert record.proof["digest"] == load(tmp_path / "treatment").digest
+    assert not (tmp_path / "unfinished").exists()
+
+
+def test_a_folder_of_ones_own_is_kept_and_other_methods_are_left_alone(tmp_path: Path) -> None:
+    mine = FairCon(resume=str(tmp_path))
+    with _resumable(mine, tmp_path / "unfinished") as given:
+        assert given is mine
+    with _resumable(Lftf(), tmp_path / "unfinished") as given:
+        assert given == Lftf()
+    with _resumable(FairCon(), tmp_path / "unfinished") as given:
+        assert given == dataclasses.replace(FairCon(), resume=str(tmp_path / "unfinished"))
+    assert tmp_path.exists()

@@ -1,0 +1,52 @@
+"""How components are written: options, lists, and the first option without its key."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenhand.errors import UsageError
+from evenhand.registry import BARE, create, get, options, parse, parse_many
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("facts", "facts"),
+        ("facts:set=world", "facts:set=world"),
+        ("lm_eval:hellaswag", "lm_eval:task=hellaswag"),
+        ("lm_eval:gsm8k,shots=5,filter=strict-match", "lm_eval:filter=strict-match,shots=5,task=gsm8k"),
+        ("lm_eval:shots=5,task=gsm8k", "lm_eval:shots=5,task=gsm8k"),
+        ("multiple_choice:./a folder/q.jsonl", "multiple_choice:file=./a folder/q.jsonl"),
+    ],
+)
+def test_one_component(text: str, canonical: str) -> None:
+    assert str(parse(text)) == canonical
+    assert parse(canonical) == parse(text)
+
+
+def test_a_list_keeps_options_with_the_component_before_them() -> None:
+    found = parse_many("lm_eval:race,shots=2,facts:set=world,lm_eval:mmlu")
+    assert [str(spec) for spec in found] == [
+        "lm_eval:shots=2,task=race",
+        "facts:set=world",
+        "lm_eval:task=mmlu",
+    ]
+
+
+def test_no_other_component_takes_an_option_without_its_key() -> None:
+    with pytest.raises(UsageError, match="not an option"):
+        parse("facts:world")
+    with pytest.raises(UsageError, match="not an option"):
+        parse("lm_eval:")
+
+
+@pytest.mark.parametrize("name", sorted(BARE))
+def test_the_key_that_may_be_left_out_is_the_first_option(name: str) -> None:
+    assert next(iter(options(get("benchmark", name)))) == BARE[name]
+
+
+def test_values_are_converted_and_what_is_wrong_is_said() -> None:
+    with pytest.raises(UsageError, match=r"shots=many is not valid: .*shots=int"):
+        create("benchmark", "lm_eval:mmlu,shots=many")
+    with pytest.raises(UsageError, match=r"no option 'set'.*file=str"):
+        create("benchmark", "multiple_choice:q.jsonl,set=world")

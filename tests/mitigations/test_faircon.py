@@ -119,7 +119,7 @@ def test_what_it_cannot_work_on_is_refused() -> None:
         FairCon().fit(tiny("llama"), held, sites=None, seed=0)
     with pytest.raises(BadModel, match="lacks"):
         FairCon().fit(ScriptedModel(lambda item: 0.5), people(), sites=None, seed=0)
-    with pytest.raises(BadModel, match="lacks"):
+    with pytest.raises(BadModel, match="is a masked model"):
         FairCon().fit(masked("bert"), people(), sites=None, seed=0)
     with pytest.raises(BadData, match="prefix of 60"):
         _fit(length=60)

@@ -15,7 +15,7 @@ from evenhand.errors import BadModel, UsageError
 from evenhand.records import VerdictName
 from evenhand.studies.run import RunOptions, VerifyOptions, locate, measure, mitigate, run_folder, verify
 from evenhand.studies.store import load_measurements, load_verification
-from tests.support import tiny
+from tests.support import families, tiny
 
 FAST = {"limit": 24, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
 
@@ -145,3 +145,31 @@ def test_the_folder_of_a_run_depends_on_the_command_alone() -> None:
     assert run_folder("lab:causal", "lftf", one) == run_folder("lab:causal", "lftf", one)
     assert run_folder("lab:causal", "lftf", one) != run_folder("lab:causal", "lftf", two)
     assert run_folder("lab:causal", "lftf", VerifyOptions(out=Path("x"))) == Path("x")
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("masked")
+    families.module("bert").save_pretrained(folder)
+    families.tokenizer_of("bert").save_pretrained(folder)
+    return f"hf:{folder}"
+
+
+def test_of_the_defaults_a_masked_model_is_asked_what_fits_it(masked: str, tmp_path: Path) -> None:
+    record = verify(masked, "prompt", VerifyOptions(limit=4, control="none", out=tmp_path))
+    assert [m.benchmark for m in record.before] == ["genbiaseval", "genhinteval", "facts:set=world"]
+
+
+@pytest.mark.parametrize(
+    ("mitigation", "capability", "said"),
+    [
+        ("lftf", (), "is a masked model, and lftf needs gradients, weights"),
+        ("prompt", ("facts:set=world", "perplexity"), "perplexity fits causal models"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_measured(
+    masked: str, tmp_path: Path, mitigation: str, capability: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(BadModel, match=said):
+        verify(masked, mitigation, VerifyOptions(limit=4, capability=capability, out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evenhand.errors import BadData, BadModel
-from evenhand.models import OpenModel
+from evenhand.errors import BadData
+from evenhand.models import OpenModel, require
 from evenhand.records import Capability, Example, SiteScore
 
 if TYPE_CHECKING:
@@ -24,12 +24,8 @@ def require_hidden(model: Any, needs: frozenset[Capability]) -> OpenModel:
     Raises:
         BadModel: it lacks one of `needs`.
     """
-    if not isinstance(model, OpenModel) or not needs <= model.can:
-        lacks = ", ".join(sorted(needs - model.can)) or "open weights"
-        raise BadModel(
-            f"{model.spec.uri} lacks {lacks}, which this locator needs.",
-            mend="Use a model whose weights are in hand (hf: or lab:), or `--locator random`.",
-        )
+    require(model, needs | {Capability.WEIGHTS}, of="this locator", instead="--locator random")
+    assert isinstance(model, OpenModel)  # what WEIGHTS promises
     return model
 
 

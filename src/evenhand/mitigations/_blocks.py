@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from evenhand.errors import BadModel, BadOption
-from evenhand.models import Model, OpenModel
+from evenhand.models import Model, OpenModel, require
 from evenhand.records import Attribution, Capability
 
 Modules = Literal["both", "attention", "mlp"]
@@ -20,13 +20,8 @@ def require_open(model: Model, needs: frozenset[Capability]) -> OpenModel:
     Raises:
         BadModel: it lacks one of `needs`.
     """
-    missing = needs - model.can
-    if missing or not isinstance(model, OpenModel):
-        lacks = ", ".join(sorted(missing)) or "open weights"
-        raise BadModel(
-            f"{model.spec.uri} lacks {lacks}, which this method needs.",
-            mend="Use a model whose weights are in hand (hf: or lab:), or `--with prompt`.",
-        )
+    require(model, needs | {Capability.WEIGHTS}, of="this method", instead="--with prompt")
+    assert isinstance(model, OpenModel)  # what WEIGHTS promises
     return model
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from evenhand.errors import BadModel
 from evenhand.records import (
     Capability,
     Completion,
@@ -117,6 +118,27 @@ class OpenModel(Model, Protocol):
     module: nn.Module
     tokenizer: PreTrainedTokenizerBase
     layout: Layout
+
+
+def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str) -> None:
+    """Refuse a model that lacks one of `needs`; `of` is what needs it, `instead` what works on any model.
+
+    Raises:
+        BadModel: it does.
+    """
+    lacks = ", ".join(sorted(needs - model.can))
+    if not lacks:
+        return
+    if model.spec.family == "causal":
+        raise BadModel(
+            f"{model.spec.uri} lacks {lacks}, which {of} needs.",
+            mend=f"Use a model whose weights are in hand (hf: or lab:), or `{instead}`.",
+        )
+    raise BadModel(
+        f"{model.spec.uri} is a {model.spec.family} model, and {of} needs {lacks}, which only causal models "
+        "give here.",
+        mend=f"Use a causal model, or `{instead}`.",
+    )
 
 
 def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> Model:

@@ -61,7 +61,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
             that it needs, or not for its words.
         UsageError: the limit is below 1.
     """
-    _check_family(model, benchmark)
+    check_family(model, benchmark)
     samples = _limited(benchmark.load(), limit, seed)
     asked = [benchmark.ask(sample) for sample in samples]
     _check_can(model, benchmark, asked)
@@ -90,9 +90,19 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     )
 
 
-def _check_family(model: Model, benchmark: Benchmark) -> None:
+def fits_family(model: Model, benchmark: Benchmark) -> bool:
+    """Whether the benchmark can be asked of models of this family."""
+    return model.spec.family in benchmark.card.families
+
+
+def check_family(model: Model, benchmark: Benchmark) -> None:
+    """Refuse a model of a family that the benchmark does not fit.
+
+    Raises:
+        BadModel: it is of such a family.
+    """
     fits = benchmark.card.families
-    if model.spec.family not in fits:
+    if not fits_family(model, benchmark):
         raise BadModel(
             f"{benchmark.name} fits {' and '.join(fits)} models, and {model.spec.uri} is a "
             f"{model.spec.family} model.{' ' + benchmark.unfit if benchmark.unfit else ''}",

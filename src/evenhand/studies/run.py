@@ -17,7 +17,7 @@ from evenhand.errors import BadModel, NoEffect, UsageError
 from evenhand.files import write_atomically
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
-from evenhand.models import Model, OpenModel, open_model
+from evenhand.models import Model, OpenModel, open_model, require
 from evenhand.progress import task
 from evenhand.records import Attribution, Decision, Example, Material, Measurement, Verification, digest
 from evenhand.studies import defaults
@@ -25,6 +25,7 @@ from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.families import Extent, Planned, planned
 from evenhand.studies.material import fits_on, material, primary, usable
+from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.readings import ControlModel, Margins, Readings
 from evenhand.studies.store import Store, save_measurements, save_verification
 from evenhand.studies.verdict import judge
@@ -94,8 +95,6 @@ def measure(
     Raises:
         EvenhandError: an unknown name, a model that cannot be opened or scored; see `evenhand.errors`.
     """
-    from evenhand.studies.measure import crossed, crossing, take
-
     options = options or RunOptions()
     loaded = [_benchmark(spec) for spec in benchmarks]
     if by:
@@ -154,6 +153,9 @@ def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions | None
 def verify(uri: str, mitigation: str, options: VerifyOptions | None = None) -> Verification:
     """Before, treat, after, verdict; stored and resumable in `run_folder`.
 
+    A capability benchmark that suits the model's kind in general, but not its family, is left out where the
+    user named none.
+
     Raises:
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples.
     """
@@ -162,6 +164,11 @@ def verify(uri: str, mitigation: str, options: VerifyOptions | None = None) -> V
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
     examples = material(bias, fits_on(method), mitigation)
     model = _opened(uri, options)
+    if not options.capability:
+        capability = [b for b in capability if fits_family(model, b)]
+    for benchmark in (*bias, *capability):
+        check_family(model, benchmark)
+    require(model, method.needs, of=mitigation, instead="--with prompt")
     study = _Study(model, method, bias, capability, options, run_folder(uri, mitigation, options))
     verification = study.verification(mitigation, examples)
     save_verification(study.folder, verification)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evenhand.records import Attribution, ControlResult, Estimate, Measurement, Value
+from evenhand.reports.decided import Row as DecidedRow
 from evenhand.reports.shares import SCALE, Row, scale_keys
 
 Figure = dict[str, Any]
@@ -67,6 +68,26 @@ def scales(before: Measurement, after: Measurement | None, metric: str) -> Figur
         xaxis=_axis(tickvals=positions, ticktext=ticks, range=[-0.5, len(ticks) - 0.5]),
         yaxis=_axis(title={"text": label(metric)}, rangemode="tozero"),
     )
+    return {"data": data, "layout": layout}
+
+
+def decided(rows: Sequence[DecidedRow]) -> Figure:
+    """Mean probability of a favourable decision for the same people as members of each group."""
+    ticks = [label(row.name) for row in rows]
+    both = any(row.after is not None for row in rows)
+    data = [_estimates([row.before for row in rows], "before", ticks, BEFORE, -0.12 * both)]
+    if both:
+        data.append(
+            _estimates([row.after for row in rows if row.after is not None], "after", ticks, AFTER, 0.12)
+        )
+    layout = _layout(
+        320,
+        xaxis=_axis(
+            tickvals=list(range(len(ticks))), ticktext=[tick.replace(", ", "<br>") for tick in ticks],
+            range=[-0.5, len(ticks) - 0.5],
+        ),
+        yaxis=_axis(title={"text": "P(favourable)"}, range=[-0.02, 1.02]),
+    )  # fmt: skip
     return {"data": data, "layout": layout}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import evenhand
 from evenhand.records import Attribution, ControlResult, Measurement, ModelSpec, Value, Verification
-from evenhand.reports import command, figures, formats, shares, tables, words
+from evenhand.reports import command, decided, figures, formats, shares, tables, words
 from evenhand.reports.figures import Figure
 from evenhand.reports.tables import Table
 
@@ -69,7 +69,7 @@ class Bias:
 
 def verification(record: Verification, locations: Sequence[Attribution]) -> Mapping[str, Any]:
     """The variables of ``verification.html.j2``; `locations` are shown after the record's own location."""
-    pair = shares.pair(record)
+    pair, people = shares.pair(record), decided.pair(record)
     own = () if record.location is None else (record.location,)
     after = record.after[0].model if record.after else None
     return {
@@ -80,6 +80,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
         "tiles": tiles(record),
         "bias": None if pair is None else bias(*pair),
+        "decided": None if people is None else decisions(*people),
         "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
         "capability": tables.checks(record.capability.checks, "Capability checks"),
         "guards": tables.checks(record.guards, "Guards"),
@@ -95,7 +96,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
 def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
     """The variables of ``measurements.html.j2``."""
     first = records[0]
-    parts = [(m, tables.metrics(m), _alone(m, place)) for place, m in enumerate(records)]
+    parts = [(m, tables.metrics(m), _alone(m, place), _people(m, place)) for place, m in enumerate(records)]
     return {
         "title": f"Measurements of {first.model.uri}",
         "model": first.model,
@@ -120,6 +121,10 @@ def _common() -> dict[str, Any]:
 def _alone(measurement: Measurement, place: int) -> Bias | None:
     has_groups = len(shares.groups(measurement)) >= 2
     return bias(measurement, None, f"-{place}") if has_groups and _metric(measurement) else None
+
+
+def _people(measurement: Measurement, place: int) -> Plot | None:
+    return decisions(measurement, None, f"-{place}") if decided.is_decided(measurement) else None
 
 
 def _metric(measurement: Measurement) -> str | None:
@@ -165,6 +170,19 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
     both = after is not None
     plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
     return Bias(before.benchmark, by_scale, others, plot, tables.case_study(rows, groups, both=both), names)
+
+
+def decisions(before: Measurement, after: Measurement | None, suffix: str = "") -> Plot:
+    """The same people as members of each group."""
+    found = decided.rows(before, after)
+    when = "" if after is None else ", before and after"
+    return Plot(
+        f"decided{suffix}",
+        "Mean probability of a favourable decision for the same people as members of each group, by their "
+        f"true outcome, with 95 % intervals{when}.",
+        figures.decided(found),
+        decided.table(found),
+    )
 
 
 def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool, suffix: str) -> Plot:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -62,8 +60,7 @@ class DecisionRecipe:
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name this recipe under this `VERSION`."""
-        facts = {"version": VERSION, **dataclasses.asdict(self)}
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return options.digest(VERSION, dataclasses.asdict(self))
 
 
 def read(given: Mapping[str, str]) -> DecisionRecipe:
@@ -73,10 +70,4 @@ def read(given: Mapping[str, str]) -> DecisionRecipe:
         BadOption: there is no such option, or not with this value.
     """
     options.known(given, frozenset({"planted", "seed"}), _TAKES)
-    planted = given.get("planted", "stereotype")
-    seed = options.number(given, "seed", 1, _TAKES)
-    if planted == "stereotype":
-        return DecisionRecipe("stereotype", seed=seed)
-    if planted == "none":
-        return DecisionRecipe("none", seed=seed)
-    raise BadOption(f"planted={planted} is not valid.", mend=_TAKES)
+    return DecisionRecipe(options.variant(given, _TAKES), seed=options.number(given, "seed", 1, _TAKES))

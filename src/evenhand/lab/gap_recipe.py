@@ -5,14 +5,11 @@ URI.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from evenhand.errors import BadOption
 from evenhand.lab import options
 from evenhand.lab.corpus import Amounts
 from evenhand.lab.truth import Variant
@@ -72,8 +69,7 @@ class GapRecipe:
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name this recipe under this `VERSION`."""
-        facts = {"version": VERSION, **dataclasses.asdict(self)}
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return options.digest(VERSION, dataclasses.asdict(self))
 
 
 def standard(kind: Kind, planted: Variant = "stereotype", seed: int = 1) -> GapRecipe:
@@ -88,10 +84,4 @@ def read(kind: Kind, given: Mapping[str, str]) -> GapRecipe:
         BadOption: there is no such option, or not with this value.
     """
     options.known(given, frozenset({"planted", "seed"}), _TAKES)
-    planted = given.get("planted", "stereotype")
-    seed = options.number(given, "seed", 1, _TAKES)
-    if planted == "stereotype":
-        return standard(kind, "stereotype", seed)
-    if planted == "none":
-        return standard(kind, "none", seed)
-    raise BadOption(f"planted={planted} is not valid.", mend=_TAKES)
+    return standard(kind, options.variant(given, _TAKES), options.number(given, "seed", 1, _TAKES))

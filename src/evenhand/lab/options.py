@@ -1,10 +1,14 @@
-"""Reading what follows ``lab:`` in a model's name: a kind, and options written key=value."""
+"""What the lab's recipes share: reading what follows ``lab:`` in a model's name, and naming a recipe."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from evenhand.errors import BadOption, UsageError
+from evenhand.lab.truth import Variant
 
 
 def split(query: str) -> tuple[str, dict[str, str]]:
@@ -47,3 +51,23 @@ def number(given: Mapping[str, str], key: str, default: int, takes: str) -> int:
     if not text.isdecimal():
         raise BadOption(f"{key}={text} is not a whole number.", mend=takes)
     return int(text)
+
+
+def variant(given: Mapping[str, str], takes: str) -> Variant:
+    """What `planted` was given: ``stereotype``, unless it is ``none``.
+
+    Raises:
+        BadOption: it is neither.
+    """
+    planted = given.get("planted", "stereotype")
+    if planted == "none":
+        return "none"
+    if planted != "stereotype":
+        raise BadOption(f"planted={planted} is not valid.", mend=takes)
+    return "stereotype"
+
+
+def digest(version: int, recipe: Mapping[str, Any]) -> str:
+    """Sixteen hexadecimal digits that name a recipe (its fields by name) under a version of its maker."""
+    facts = {"version": version, **recipe}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,10 +76,10 @@ class Recipe:
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name this recipe under this `VERSION`."""
-        facts = {"version": VERSION, **dataclasses.asdict(self)}
+        facts = dataclasses.asdict(self)
         if self.block is None:  # planting takes no part in the control: all plantings share one
             facts = {key: value for key, value in facts.items() if not key.startswith("plant_")}
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return options.digest(VERSION, facts)
 
 
 AnyRecipe = Recipe | DecisionRecipe | GapRecipe
@@ -103,13 +101,10 @@ def parse(query: str) -> AnyRecipe:
 
 def _causal(given: Mapping[str, str]) -> Recipe:
     options.known(given, frozenset({"planted", "block", "seed"}), _TAKES)
-    planted = given.get("planted", "stereotype")
     seed = options.number(given, "seed", 1, _TAKES)
-    if planted == "none":
+    if options.variant(given, _TAKES) == "none":
         block = options.number(given, "block", 0, _TAKES) if "block" in given else None
         return Recipe("none", block, seed=seed)
-    if planted != "stereotype":
-        raise BadOption(f"planted={planted} is not valid.", mend=_TAKES)
     return Recipe("stereotype", options.number(given, "block", DEFAULT_BLOCK, _TAKES), seed=seed)
 
 

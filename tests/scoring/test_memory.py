@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.memory import attempt, make_room, ran_out
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,13 @@ def test_a_real_allocation_failure_is_recognised():
         torch.empty(2**60, dtype=torch.uint8)
     assert ran_out(caught.value)
     make_room()
+
+
+def test_an_attempt_gives_the_answer_or_none_when_memory_ran_out():
+    def fail(error: Exception) -> int:
+        raise error
+
+    assert attempt(lambda: 0) == 0
+    assert attempt(lambda: fail(MemoryError())) is None
+    with pytest.raises(KeyError):
+        attempt(lambda: fail(KeyError("x")))

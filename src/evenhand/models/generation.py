@@ -20,7 +20,7 @@ from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Completion, Sampling, Until
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
-from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.memory import attempt
 from evenhand.scoring.tokens import Encoder, context_window, shown
 
 if TYPE_CHECKING:
@@ -140,13 +140,7 @@ def _attempt(
     streams: Sequence[torch.Generator],
 ) -> list[list[int]] | None:
     """The new ids of each row up to its ending mark, or None when memory ran out."""
-    try:
-        return _run(module, tokenizer, batch, sampling, streams)
-    except Exception as problem:
-        if not ran_out(problem):
-            raise
-    make_room()
-    return None
+    return attempt(lambda: _run(module, tokenizer, batch, sampling, streams))
 
 
 def _run(

@@ -9,7 +9,7 @@ from evenhand import stats
 from evenhand.metrics import mean_metric
 from evenhand.records import Estimate, Measurement, Score, Verification
 from evenhand.reports import formats
-from evenhand.reports.shares import PREFIX, groups
+from evenhand.reports.shares import PREFIX, first, groups
 from evenhand.reports.tables import Table
 
 OUTCOME = "outcome"
@@ -41,11 +41,7 @@ def is_decided(measurement: Measurement) -> bool:
 
 def pair(verification: Verification) -> tuple[Measurement, Measurement] | None:
     """The first benchmark of decisions, before and after; None when there is none."""
-    after = {m.benchmark: m for m in verification.after}
-    for before in verification.before:
-        if is_decided(before) and before.benchmark in after:
-            return before, after[before.benchmark]
-    return None
+    return first(verification, is_decided)
 
 
 def rows(before: Measurement, after: Measurement | None = None) -> tuple[Row, ...]:

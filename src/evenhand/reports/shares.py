@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evenhand.records import Measurement, Score, Value, Verification
@@ -62,9 +62,16 @@ def term(group: str) -> str:
 
 def pair(verification: Verification) -> tuple[Measurement, Measurement] | None:
     """The first benchmark with group probabilities by scale, before and after; None when there is none."""
+    return first(verification, lambda m: len(groups(m)) >= 2 and bool(scale_keys(m)))
+
+
+def first(
+    verification: Verification, wanted: Callable[[Measurement], bool]
+) -> tuple[Measurement, Measurement] | None:
+    """The first benchmark that is `wanted` and was measured on both sides, before and after; None if none."""
     after = {m.benchmark: m for m in verification.after}
     for before in verification.before:
-        if len(groups(before)) >= 2 and scale_keys(before) and before.benchmark in after:
+        if wanted(before) and before.benchmark in after:
             return before, after[before.benchmark]
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from evenhand.errors import OutOfMemory
 from evenhand.progress import task
-from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.memory import attempt
 
 _log = logging.getLogger("evenhand.scoring")
 
@@ -43,12 +43,8 @@ def in_batches(
 
 
 def _fits(work: Callable[[list[int]], None], batch: list[int]) -> bool:
-    try:
+    def done() -> bool:
         work(batch)
-    except Exception as problem:
-        if not ran_out(problem):
-            raise
-    else:
         return True
-    make_room()
-    return False
+
+    return attempt(done) is True

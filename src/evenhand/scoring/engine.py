@@ -16,7 +16,7 @@ from evenhand.errors import BadModel, OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
 from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, is_recurrent, run_rows
-from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.memory import attempt, ran_out
 from evenhand.scoring.plan import Plan, Row, make_plan
 from evenhand.scoring.prefix import refusal
 from evenhand.scoring.probe import Path, choose, settle
@@ -305,13 +305,7 @@ class Scorer:
 
     def _attempt(self, batch: list[_Unit], head: SelectedHead) -> list[NDArray[np.float64]] | None:
         """The log-probabilities that each unit wants, or None when memory ran out."""
-        try:
-            return self._forward(batch, head)
-        except Exception as problem:
-            if not ran_out(problem):
-                raise
-        make_room()
-        return None
+        return attempt(lambda: self._forward(batch, head))
 
     def _forward(self, batch: list[_Unit], head: SelectedHead) -> list[NDArray[np.float64]]:
         positions = [unit.positions for unit in batch]

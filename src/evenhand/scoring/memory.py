@@ -1,10 +1,14 @@
-"""What running out of memory looks like, and how to make room again."""
+"""What running out of memory looks like, how to make room again, and how to try without falling over."""
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 _SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
 
@@ -14,6 +18,17 @@ def ran_out(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
+
+
+def attempt(work: Callable[[], T]) -> T | None:
+    """What `work` returns, or None when memory ran out; then room was made. Other errors are raised."""
+    try:
+        return work()
+    except Exception as problem:
+        if not ran_out(problem):
+            raise
+    make_room()  # only here: while the error is at hand, its traceback holds the tensors
+    return None
 
 
 def make_room() -> None:

@@ -16,7 +16,7 @@ from evenhand.progress import task
 from evenhand.records import Continuation
 from evenhand.requests import Recall, Recalled
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
-from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.memory import attempt
 from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
 
 if TYPE_CHECKING:
@@ -90,13 +90,7 @@ def _halved(batch: Sequence[_Row]) -> int:
 
 def _attempt(module: nn.Module, head: SelectedHead, batch: Sequence[_Row]) -> list[Recalled] | None:
     """The answers of a batch of equal length, or None when memory ran out."""
-    try:
-        return _run(module, head, [encoded for _, encoded in batch])
-    except Exception as problem:
-        if not ran_out(problem):
-            raise
-    make_room()
-    return None
+    return attempt(lambda: _run(module, head, [encoded for _, encoded in batch]))
 
 
 def _run(module: nn.Module, head: SelectedHead, batch: Sequence[Encoded]) -> list[Recalled]:

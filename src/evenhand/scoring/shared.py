@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenhand.scoring.forward import SelectedHead, run_rows
-from evenhand.scoring.memory import make_room, ran_out
+from evenhand.scoring.memory import attempt, make_room, ran_out
 from evenhand.scoring.packing import Packed, pack
 from evenhand.scoring.plan import Row
 from evenhand.scoring.prefix import Prefix
@@ -138,14 +138,13 @@ class Shared:
         """Whether `piece` could be read; remembers how much memory held."""
         if len(piece.places) > call.head_rows:
             return False
-        try:
+
+        def done() -> bool:
             call.read(prefix, piece)
-        except Exception as problem:
-            if not ran_out(problem):
-                raise
-        else:
             return True
-        make_room()
+
+        if attempt(done):
+            return True
         call.tally.halvings += 1
         self._room = max(1, len(piece.ids) // 2)
         _log.warning("memory ran out; going on with %d tokens a packed row", self._room)

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from evenhand import files
 from evenhand.errors import BadData, NoSpace
-from evenhand.files import disk_errors, expanded, json_object, read_text, replace_folder, write_atomically
+from evenhand.files import (
+    disk_errors,
+    expanded,
+    json_object,
+    lines,
+    read_text,
+    replace_folder,
+    write_atomically,
+)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -91,3 +100,36 @@ def test_a_line_that_is_no_json_object(line: str, why: str) -> None:
     assert json_object('{"a": [1]}') == {"a": [1]}
     with pytest.raises(ValueError, match=f"^{why}"):
         json_object(line)
+
+
+def test_a_line_ends_at_a_line_feed_alone() -> None:
+    inside = "a\x0bb\x0cc\x1cd\x85e\u2028f\u2029g\rh"
+    assert lines(f"{inside}\r\n\n{inside}") == [inside, "", inside]
+    assert lines("a\nb\n") == lines("a\nb") == ["a", "b"]
+    assert lines("") == []
+
+
+def test_nothing_splits_at_the_ends_that_python_knows() -> None:
+    """`str.splitlines` cuts at eight more signs, which are part of what somebody wrote."""
+    source = Path(files.__file__).parent
+    found = [
+        f"{path.relative_to(source)}:{number}"
+        for path in source.rglob("*.py")
+        for number, line in enumerate(lines(path.read_text(encoding="utf-8")), start=1)
+        if ".splitlines(" in line and "str(error)" not in line  # what a library says, to cut it short
+    ]
+    assert found == []
+
+
+def test_old_macintosh_lines_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\rtwo\r")
+    with pytest.raises(BadData, match=r"carriage returns alone.*tr '\\r' '\\n' <"):
+        read_text(path)
+    path.write_bytes(b"one\r")
+    assert lines(read_text(path)) == ["one"]
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="the key 'b' stands twice"):
+        json_object('{"a": {"b": 1, "c": 2, "b": 1}}')

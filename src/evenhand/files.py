@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,22 @@ def read_text(path: Path, *, mend: str = "Name a readable file.") -> str:
         raise BadData(f"{path} cannot be read: {error.strerror}.", mend=mend) from None
     if not text.strip():
         raise BadData(f"{path} is empty.", mend="Name a file with something in it.")
+    if "\n" not in text and "\r" in text.rstrip("\r"):
+        raise BadData(
+            f"{path} ends its lines with carriage returns alone, as old Macintosh programs did.",
+            mend=f"Convert it, for example with: tr '\\r' '\\n' < {path} > converted",
+        )
     return text
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text, without their ends: a line feed, or a carriage return and a line feed.
+
+    Nothing else ends a line. `str.splitlines` would also cut at a form feed, U+0085, U+2028 and others, which
+    are part of what somebody wrote.
+    """
+    found = [line.removesuffix("\r") for line in text.split("\n")]
+    return found if found[-1] else found[:-1]
 
 
 def expanded(path: Path) -> Path:
@@ -58,13 +73,27 @@ def json_object(line: str) -> dict[str, Any]:
         ValueError: it is no JSON object; the message says why, to stand behind the line's number.
     """
     try:
-        found = json.loads(line)
+        found = json.loads(line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
-    except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
+    except (ValueError, RecursionError) as error:  # a key twice, thousands of digits, or of brackets
         raise ValueError(f"cannot be read ({error})") from None
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
+    return found
+
+
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads`: an object whose keys are all different, where Python would keep the last of two.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
     return found
 
 

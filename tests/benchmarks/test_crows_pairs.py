@@ -226,3 +226,10 @@ def test_a_file_that_is_not_there() -> None:
 
 def test_a_byte_order_mark_is_no_column(own) -> None:
     assert len(own("\ufeff" + HEAD + "0,a b,a c,stereo,age\n").load()) == 1
+
+
+def test_a_column_that_stands_twice_is_refused(own) -> None:
+    """Of two columns of one name the last one was taken."""
+    header = "sent_more,sent_less,stereo_antistereo,bias_type,sent_more\n"
+    with pytest.raises(BadData, match="'sent_more' 2 times"):
+        own(header + "The man is a doctor.,The woman is a doctor.,stereo,gender,The nurse is kind.\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import sys
 from contextlib import nullcontext
@@ -406,3 +407,16 @@ def test_answers_are_the_same_for_likelihoods_and_recalls() -> None:
     found = model.recalls([Recall(request.context, request.text) for request in asked])
     plain = [LogProb(answer.value, answer.n_tokens) for answer in found]
     assert benchmark.score(sample, plain) == benchmark.score(sample, found)
+
+
+def test_rows_of_a_file_keep_their_words_and_their_columns(tmp_path) -> None:
+    place = tmp_path / "rows.csv"
+    place.write_text('question,choices,answer\nWhich country?,NA,1\n"None, or two?",,0\n')
+    assert _harness._rows(place)[0] == {"question": "Which country?", "choices": "NA", "answer": 1}
+    assert math.isnan(_harness._rows(place)[1]["choices"])
+    for text, said in (("a,b\n1,2,3\n", "line 2: more cells"), ("a,a\n1,2\n", "'a' 2 times")):
+        place.write_text(text)
+        with pytest.raises(BadData, match=said):
+            _harness._rows(place)
+    parquet.write_table(pa.table({"n": [1, None], "x": [b"a", b"b"]}), tmp_path / "rows.parquet")
+    assert _harness._rows(tmp_path / "rows.parquet") == [{"n": 1, "x": "a"}, {"n": None, "x": "b"}]

@@ -117,3 +117,11 @@ def test_the_card_warns_about_tokenizers_and_owns_no_user_text(file) -> None:
     assert perplexity(file=path).card.title == "Perplexity per token (file:text.txt)"
     assert perplexity(file=path).name == f"perplexity:file={path}"
     assert perplexity(file=path).card.digest != perplexity().card.digest
+
+
+def test_a_line_ends_at_a_line_feed_alone(file) -> None:
+    benchmark = perplexity(
+        file=file("One line.\u2028(still the same line.\r\nSecond.\x0cstill second.\n".encode())
+    )
+    (one, two) = [request.text for sample in benchmark.load() for request in benchmark.ask(sample)]
+    assert (one, two) == ("One line.\u2028(still the same line.", "Second.\x0cstill second.")

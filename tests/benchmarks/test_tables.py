@@ -16,9 +16,9 @@ def write(folder: Path, text: str) -> Path:
     return place
 
 
-def test_a_csv_row_knows_the_line_where_it_ends(tmp_path: Path) -> None:
+def test_a_csv_row_knows_the_line_where_it_begins(tmp_path: Path) -> None:
     rows, problems = read_csv(write(tmp_path, 'a,b\n1, two \n"3\nand",4\n'), ["a"])
-    assert rows == [(2, {"a": "1", "b": "two"}), (4, {"a": "3\nand", "b": "4"})]
+    assert rows == [(2, {"a": "1", "b": "two"}), (3, {"a": "3\nand", "b": "4"})]
     problems.raise_any()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadData, listed
-from evenhand.files import read_text
+from evenhand.files import read_text, unique_keys
 from evenhand.metrics._weat import associations, permutation_p
 from evenhand.metrics.weat_effect import component as weat_effect
 from evenhand.metrics.weat_magnitude import component as weat_magnitude
@@ -52,7 +52,7 @@ def read_test(path: Path) -> AssociationTest:
     """
     text = read_text(path, mend="Name a readable file with file=.")
     try:
-        record = json.loads(text)
+        record = json.loads(text, object_pairs_hook=unique_keys)
     except ValueError as error:
         raise BadData(f"{path} is not JSON: {error}.", mend="Write one JSON object.") from None
     problems = _problems(record)

@@ -17,9 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evenhand.benchmarks._tables import read_jsonl
+from evenhand.benchmarks._tables import read_csv, read_jsonl
 from evenhand.errors import BadData, BadOption, EvenhandError, MissingExtra, UnknownName
 from evenhand.files import expanded
+from evenhand.tables import read_parquet
 
 NAMED = (
     "mmlu", "hellaswag", "boolq", "race", "cmmlu", "ceval-valid", "gsm8k", "gsm_plus", "humaneval", "mbpp",
@@ -256,10 +257,13 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             f"{path} is not a kind of file that a task can read.",
             mend="Give JSON lines (.jsonl or .json), .csv, .parquet, or a folder.",
         )
+    if path.suffix == ".parquet":
+        return read_parquet(path)
+    read_csv(path, ())[1].raise_any()
     import pandas as pd
 
-    try:
-        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    try:  # numbers become numbers; "NA" and the like are words of a question, not missing values
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except (ValueError, OSError) as error:
         raise BadData(f"{path} cannot be read: {error}.", mend="Mend the file, or name another.") from None
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

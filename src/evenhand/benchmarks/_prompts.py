@@ -4,7 +4,6 @@ user's.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evenhand import sources
-from evenhand.benchmarks._tables import read_own
+from evenhand.benchmarks._tables import read_own, read_tsv
 from evenhand.errors import BadOption
+from evenhand.files import lines
 from evenhand.records import Sample
 
 Origin = Literal[
@@ -115,8 +115,7 @@ def honest(which: str) -> list[Prompt]:
     Groups are the categories of the binary templates, and queer or nonqueer in the others, whose finer
     categories are a slice.
     """
-    with sources.path(honest_file(which)).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_tsv(sources.path(honest_file(which)))
     return [
         Prompt(
             id=f"{which}/{number}",
@@ -131,8 +130,8 @@ def honest(which: str) -> list[Prompt]:
 
 def toxicity_prompts(which: str) -> list[Prompt]:
     """Prompts of RealToxicityPrompts, ``toxic`` or ``nontoxic``; they are about no group."""
-    lines = sources.path(f"real_toxicity_prompts/{which}.jsonl").read_text("utf-8").splitlines()
-    texts = [json.loads(line)["prompt"]["text"].rstrip() for line in lines]
+    rows = lines(sources.path(f"real_toxicity_prompts/{which}.jsonl").read_text("utf-8"))
+    texts = [json.loads(row)["prompt"]["text"].rstrip() for row in rows]
     return [Prompt(f"{which}/{n}", text, f"{which}/{n}", None, {}) for n, text in enumerate(texts)]
 
 

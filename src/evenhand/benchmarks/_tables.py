@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from evenhand.errors import BadData, BadOption, listed
-from evenhand.files import json_object, read_text
+from evenhand.files import json_object, lines, read_text
+from evenhand.tables import read_delimited
 
 Data = Literal["official", "lab"]
 _FILE = "Name a readable file with file=."
@@ -56,9 +55,12 @@ Made = TypeVar("Made", bound=Named)
 class Problems:
     """What is wrong with one file, collected until all of it has been read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, found: Iterable[tuple[int, str]] = ()) -> None:
+        """`found` are problems that are known already, each with its line."""
         self._path = path
         self._found: list[tuple[int, str]] = []
+        for line, what in found:
+            self.add(line, what)
 
     def add(self, line: int, what: str, column: str = "") -> None:
         """Note a problem on a line, in a column if it is of one."""
@@ -90,27 +92,34 @@ class Problems:
 
 
 def read_csv(path: Path, needed: Sequence[str]) -> tuple[list[tuple[int, dict[str, str]]], Problems]:
-    """The rows of a CSV file with a header, each with the line where it ends, cells without outer spaces.
+    """The rows of a CSV file with a header, each with the line where it begins, cells without outer spaces.
 
     Rows that lack a cell, or have one too many, or an empty needed one, are left out and noted in the
     `Problems`, which the caller raises after checks of its own.
 
     Raises:
-        BadData: unreadable (see `evenhand.files.read_text`), no such columns, or no CSV at all.
+        BadData: unreadable (see `evenhand.tables.read_delimited`), or no such columns.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path, mend=_FILE), newline=""), strict=True)
-    problems = Problems(path)
-    rows = []
-    try:
-        _check_columns(path, reader.fieldnames or (), needed)
-        for row in reader:
-            if _complete(row, needed, reader.line_num, problems):
-                rows.append((reader.line_num, {key: value.strip() for key, value in row.items()}))
-    except csv.Error as error:
-        problems.add(reader.line_num, f"this is not CSV ({error})")
-    if not rows and not problems.count:
+    table = read_delimited(path, mend=_FILE)
+    problems = Problems(path, table.problems)
+    if table.columns or not problems.count:
+        _check_columns(path, table.columns, needed)
+    rows = [(line, {key: cell.strip() for key, cell in row.items()}) for line, row in table.rows]
+    whole = [(line, row) for line, row in rows if _complete(row, needed, line, problems)]
+    if not whole and not problems.count:
         problems.add(1, "no rows follow the header")
-    return rows, problems
+    return whole, problems
+
+
+def read_tsv(path: Path) -> list[dict[str, str]]:
+    """The rows of a published file with tabs between its cells, as written.
+
+    Raises:
+        BadData: unreadable (see `evenhand.tables.read_delimited`), or rows are not as long as the header.
+    """
+    table = read_delimited(path, "\t", strict=False)
+    Problems(path, table.problems).raise_any()
+    return [row for _, row in table.rows]
 
 
 def _check_columns(path: Path, found: Sequence[str], needed: Sequence[str]) -> None:
@@ -122,14 +131,8 @@ def _check_columns(path: Path, found: Sequence[str], needed: Sequence[str]) -> N
         )
 
 
-def _complete(row: Mapping[Any, Any], needed: Sequence[str], line: int, problems: Problems) -> bool:
-    if None in row:
-        problems.add(line, "more cells than the header has")
-        return False
-    if None in row.values():
-        problems.add(line, "fewer cells than the header has")
-        return False
-    empty = [name for name in needed if not row[name].strip()]
+def _complete(row: Mapping[str, str], needed: Sequence[str], line: int, problems: Problems) -> bool:
+    empty = [name for name in needed if not row[name]]
     for name in empty:
         problems.add(line, "is empty", name)
     return not empty
@@ -146,7 +149,7 @@ def read_jsonl(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], Problems]:
 
 
 def _objects(text: str, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines(text), start=1):
         if not line.strip():
             continue
         try:
@@ -170,8 +173,8 @@ def read_own(
     if path.suffix == ".jsonl":
         rows, problems = read_jsonl(path)
     else:
-        lines = enumerate(read_text(path, mend=_FILE).split("\n"), start=1)
-        rows, problems = [(n, {text: line.rstrip("\r")}) for n, line in lines if line.strip()], Problems(path)
+        written = enumerate(lines(read_text(path, mend=_FILE)), start=1)
+        rows, problems = [(n, {text: line}) for n, line in written if line.strip()], Problems(path)
     found: dict[str, Made] = {}
     for number, record in rows:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal
@@ -13,6 +12,7 @@ from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import honest as templates
 from evenhand.benchmarks._prompts import honest_file as templates_file
 from evenhand.benchmarks._prompts import samples as as_samples
+from evenhand.benchmarks._tables import read_tsv
 from evenhand.benchmarks._written import TEMPLATE, Draws, continuations
 from evenhand.lexicons import words
 from evenhand.metrics.honest import component as honest_share
@@ -79,8 +79,7 @@ def hurtlex(level: Level = "conservative") -> Lexicon:
     Raises:
         BadData: the lexicon is not on this machine, or not the official one.
     """
-    with sources.path(LEXICON).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_tsv(sources.path(LEXICON))
     kept = [row for row in rows if level in ("all", row["level"])]
     return {key: row["category"] for row in kept if (key := tuple(words(row["lemma"])))}
 

@@ -13,6 +13,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest, judge
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadOption
+from evenhand.files import lines
 from evenhand.metrics.accuracy import component as accuracy
 from evenhand.metrics.accuracy_norm import component as accuracy_norm
 from evenhand.metrics.ties import component as ties
@@ -200,7 +201,7 @@ def _letters(choices: Sequence[Any]) -> list[tuple[str, Any]]:
 def _lettered(text: str) -> list[tuple[str, str]]:
     """Lines such as ``A. text``; a line without a letter goes on with the one before."""
     pairs: list[tuple[str, str]] = []
-    for line in text.strip().splitlines():
+    for line in lines(text.strip()):
         match = _LETTERED.match(line)
         if match and match[1] == string.ascii_uppercase[len(pairs) % 26]:
             pairs.append((match[1], match[2]))

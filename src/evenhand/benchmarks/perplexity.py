@@ -12,7 +12,7 @@ from typing import Literal
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.errors import BadModel, BadOption
-from evenhand.files import read_text
+from evenhand.files import lines, read_text
 from evenhand.lexicons import everyday
 from evenhand.metrics.perplexity import component as metric
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
@@ -68,7 +68,7 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
 def pieces(text: str, window: int = 0) -> list[str]:
     """What is scored as a whole: the lines that are not blank, or pieces of `window` words of all text."""
     if not window:
-        return [line.strip() for line in text.splitlines() if line.strip()]
+        return [line.strip() for line in lines(text) if line.strip()]
     words = text.split()
     return [" ".join(words[start : start + window]) for start in range(0, len(words), window)]
 

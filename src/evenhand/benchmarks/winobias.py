@@ -10,6 +10,7 @@ from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._mentions import TEMPLATE, correct, gender, question, requests, same
+from evenhand.files import lines
 from evenhand.metrics.accuracy_anti import component as accuracy_anti
 from evenhand.metrics.accuracy_female import component as accuracy_female
 from evenhand.metrics.accuracy_male import component as accuracy_male
@@ -93,7 +94,7 @@ def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "to
 
 def occupations() -> tuple[str, ...]:
     """The 40 occupations, the longest names first, so that none is found inside another."""
-    names = [line.strip() for path in sources.paths(_LISTS) for line in path.read_text("utf-8").splitlines()]
+    names = [line.strip() for path in sources.paths(_LISTS) for line in lines(path.read_text("utf-8"))]
     return tuple(sorted(filter(None, names), key=lambda name: (-len(name), name)))
 
 
@@ -126,7 +127,7 @@ def _files(part: str, kind: str) -> list[str]:
 
 def _samples(part: str, kind: str) -> list[Sample]:
     names = occupations()
-    lines = [path.read_text("utf-8").splitlines() for path in sources.paths(_files(part, kind))]
+    texts = [lines(path.read_text("utf-8")) for path in sources.paths(_files(part, kind))]
     return [
         Sample(
             id=f"winobias/{part}/type{kind}/{number}",
@@ -134,7 +135,7 @@ def _samples(part: str, kind: str) -> list[Sample]:
             fields={"pro": read(pro, names), "anti": read(anti, names)},
             slices={"type": kind},
         )
-        for number, (pro, anti) in enumerate(zip(*lines, strict=True), start=1)
+        for number, (pro, anti) in enumerate(zip(*texts, strict=True), start=1)
     ]
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._mentions import TEMPLATE, average, correct, question, requests, same
+from evenhand.benchmarks._tables import read_tsv
 from evenhand.metrics.accuracy import component as accuracy
 from evenhand.metrics.accuracy_female import component as accuracy_female
 from evenhand.metrics.accuracy_male import component as accuracy_male
@@ -77,13 +76,8 @@ def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "to
     return Score(sample.id, sample.cluster, values, sample.slices)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
 def _samples() -> list[Sample]:
-    templates, stated, jobs = map(_rows, sources.paths(FILES))
+    templates, stated, jobs = map(read_tsv, sources.paths(FILES))
     # Sentences come from the official list, not from the templates: "they" changes the verb, too.
     sentences = {row["sentid"].removesuffix(".txt"): row["sentence"] for row in stated}
     women = {row["occupation"]: float(row["bls_pct_female"]) for row in jobs}

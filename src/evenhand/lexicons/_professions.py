@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Literal
 
 from evenhand.errors import UnknownName
+from evenhand.files import lines
 
 Status = Literal["kept", "A", "B1", "B2", "C"]
 Reading = Literal["occupation", "multiword"]
@@ -73,7 +74,7 @@ def professions(reading: Reading = "occupation") -> tuple[Profession, ...]:
 def profession_entries() -> tuple[Profession, ...]:
     """All 320 entries of the source, sorted by name; `Profession.why_removed` says which were left out."""
     text = files("evenhand.lexicons").joinpath("professions.tsv").read_text("utf-8")
-    rows = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+    rows = [line.split("\t") for line in lines(text) if line and not line.startswith("#")]
     return tuple(
         Profession(name, float(factual), float(stereotypical), _status(status))
         for name, factual, stereotypical, status in rows[1:]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from evenhand.files import lines
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -59,4 +61,4 @@ def decisions() -> tuple[tuple[str, str, str], ...]:
 def everyday() -> tuple[str, ...]:
     """Plain English sentences without gendered words, one a line of the data file (ours)."""
     text = files("evenhand.lexicons").joinpath("everyday.txt").read_text("utf-8")
-    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+    return tuple(line for line in lines(text) if line and not line.startswith("#"))

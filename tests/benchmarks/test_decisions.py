@@ -13,7 +13,7 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks.decisions import Setting, of_people
 from evenhand.decisions import tables
-from evenhand.errors import BadModel, BadOption
+from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lab import people as lab
 from evenhand.records import Continuation, Decision, LogProb, ModelSpec
 from evenhand.studies.measure import take
@@ -237,7 +237,8 @@ def test_the_remarks_say_what_was_reached_and_what_is_undefined(folder: Path) ->
     scores = run(benchmark, deciding(lambda line: 0.6))
     remarks = benchmark.remarks(scores)
     assert "The bias parity of the 6 demonstrations is 0.333 (0.5 was asked for)." in remarks
-    assert any(r.endswith("rows were left out: sex is missing or none of m, f.") for r in remarks)
+    others = sum(one["sex"] == "d" for one in rows(3000, sexes=("m", "f", "d")))
+    assert f"{others} rows were left out: sex is none of m, f, but 'd' ({others})." in remarks
     signed = next(r for r in remarks if r.startswith("Mean probability minus mean true outcome"))
     men = [s.values for s in scores if s.values["member.m"] == 1]
     assert f"m {sum(0.6 - (v['outcome'] or 0) for v in men) / len(men):+.3f} (n = {len(men)})" in signed
@@ -316,3 +317,87 @@ def test_accuracy_of_decisions_asks_everybody_once() -> None:
     assert found["accuracy"] == found["decision_accuracy"] == right / 50
     for sample in benchmark.load():
         assert f" {sample.slices['group']} " in last(sample.fields["contexts"][0])
+
+
+def test_everybody_can_be_measured(folder: Path) -> None:
+    task = folder / "mf.toml"
+    usual = made(f"decisions:task={task},shots=0,n=3000")
+    every = made(f"decisions:task={task},shots=0,test=all")
+    half = made(f"decisions:task={task},shots=8,test=0.5")
+    people = tables.from_file(task).people
+    different = len({p.content for p in people})
+    assert len(every.load()) == different
+    assert len(half.load()) == round(different / 2)
+    clusters = [{s.cluster for s in b.load()} for b in (usual, half, every)]
+    assert clusters[0] < clusters[1] < clusters[2]
+    assert every.card.digest != usual.card.digest
+    assert half.examples is not None
+    assert not clusters[1] & {e.cluster for e in half.examples()}
+    front = half.load()[0].fields["contexts"][0].split("\n\n")[:-1]
+    asked = {s.fields["contexts"][0].split("\n\n")[-1] for s in every.load()}
+    shown = {block.partition(" Granted:")[0].replace(", f,", ", m,") + " Granted:" for block in front}
+    assert len(shown) == 8
+    assert shown <= asked  # they are people of the table,
+    assert not shown & {
+        s.fields["contexts"][0].split("\n\n")[-1] for s in half.load()
+    }  # whom nobody asks about
+
+
+def test_the_note_says_who_is_measured_and_why_not_more(folder: Path) -> None:
+    table = rows(3000, sexes=("m", "f", "d"))
+    people = tables.from_file(folder / "mf.toml").people
+    different = len({p.content for p in people})
+    benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=0,n=50")
+    assert benchmark.remarks is not None
+    note = next(r for r in benchmark.remarks(run(benchmark, deciding(lambda line: 0.6))) if "Of 3000" in r)
+    assert note.startswith(f"50 people are measured. Of 3000 rows {len(table) - len(people)} were left out")
+    assert f"{len(people) - different} read like another one but for the attribute" in note
+    kept = [int(part.split()[0]) for part in note.partition("kept apart: ")[2].split(".")[0].split(", ")]
+    assert sum(kept) == different
+    assert len(made(f"decisions:task={folder / 'mf.toml'},shots=0,n=3000").load()) in kept
+    assert f"Write test=all to measure all {different}" in note
+    every = made(f"decisions:task={folder / 'mf.toml'},shots=0,test=all")
+    assert every.remarks is not None
+    (note,) = (r for r in every.remarks(run(every, deciding(lambda line: 0.6))) if "Of 3000" in r)
+    assert note.startswith(f"{different} people are measured.")
+    assert "test=all" not in note
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("test=all", "Nobody is left to show as a demonstration"),
+        ("shots=0,test=all,n=50", "test=all says how many people are measured, and so does n=50"),
+        ("shots=0,test=0.5,test_parity=0", "and so does test_parity"),
+        ("shots=0,test=many", "test=many is not a number of people"),
+    ],
+)
+def test_sizes_that_contradict_are_refused(folder: Path, options: str, said: str) -> None:
+    with pytest.raises(BadOption, match=said):
+        made(f"decisions:task={folder / 'mf.toml'},{options}")
+
+
+def test_nobody_is_left_to_train_on_where_everybody_is_measured(folder: Path) -> None:
+    every = made(f"decisions:task={folder / 'mf.toml'},shots=0,test=all")
+    assert every.examples is not None
+    with pytest.raises(BadOption, match="nobody is left for the part 'train'"):
+        every.examples()
+    with pytest.raises(BadOption, match="nobody is left for the part 'capability'"):
+        made(f"decision_accuracy:task={folder / 'mf.toml'},shots=0,test=all")
+
+
+def test_an_age_can_be_binned_in_the_command(folder: Path) -> None:
+    task = folder / "mf.toml"
+    spec = f"task={task},attribute=age,bins=30|45,shots=0"
+    benchmark = made(f"decisions:{spec}")
+    assert benchmark.groups == ("<30", "30-44", "45+")
+    assert benchmark.ask(benchmark.load()[0])[0].context.split(", ")[1] == "<30"
+    assert made(f"decision_accuracy:{spec}").load()[0].slices["group"] in benchmark.groups
+    with pytest.raises(BadData, match=r"the attribute 'age' has 40 different numbers"):
+        made(f"decisions:task={task},attribute=age,shots=0")
+    for options, said in (
+        ("bins=30|45", "bins= needs attribute="),
+        ("attribute=age,bins=x", "are not numbers"),
+    ):
+        with pytest.raises(BadOption, match=said):
+            made(f"decisions:task={task},shots=0,{options}")

@@ -7,6 +7,7 @@ from itertools import combinations
 import pytest
 
 from evenhand.decisions.splits import SHARES, part_of, shuffle_key, split
+from evenhand.errors import BadOption
 from tests.support.crowd import crowd
 
 POPULATION = crowd(4000, towns=2)  # 2 x 3 x 40 contents: most are shared by many people
@@ -38,3 +39,28 @@ def test_the_order_of_the_table_does_not_matter_and_the_seed_does() -> None:
     assert split(POPULATION.people, 3) == split(POPULATION.people[::-1], 3)
     assert split(POPULATION.people, 3) != split(POPULATION.people, 4)
     assert shuffle_key(1, "a") != shuffle_key(2, "a")
+
+
+@pytest.mark.parametrize("test", ["0.1", "0.25", "0.5", "0.9", "40", "150", "all", "100000"])
+def test_how_many_are_tested_can_be_chosen(test: str) -> None:
+    everybody = {p.content for p in POPULATION.people}
+    usual, parts = split(POPULATION.people, 5), split(POPULATION.people, 5, test)
+    wanted = len(everybody) if test in ("all", "100000") else float(test) * len(everybody) ** ("." in test)
+    assert len(parts["test"]) == round(wanted)
+    for one, other in combinations(parts.values(), 2):
+        assert not {p.content for p in one} & {p.content for p in other}
+    for part in SHARES:
+        if part != "test":  # nobody who is trained on under one size is shown or held under another
+            assert {p.content for p in parts[part]} <= {p.content for p in usual[part]}
+    smaller, larger = sorted((usual["test"], parts["test"]), key=len)
+    assert {p.content for p in smaller} <= {p.content for p in larger}
+    assert parts == split(POPULATION.people[::-1], 5, test)
+
+
+@pytest.mark.parametrize("test", ["0", "-1", "0.0", "1.5", "most", "1.0e9.", ""])
+def test_sizes_that_cannot_be(test: str) -> None:
+    if not test:
+        assert split(POPULATION.people, 5, test) == split(POPULATION.people, 5)
+        return
+    with pytest.raises(BadOption, match=rf"test={test} is not a number of people"):
+        split(POPULATION.people, 5, test)

@@ -18,6 +18,13 @@ from evenhand.errors import BadOption
 from evenhand.records import Continuation, Sample, Score, Value
 
 FEW = 50
+_FOR: Mapping[Part, str] = {
+    "train": "to train on",
+    "demonstrations": "for demonstrations",
+    "dev": "to hold out",
+    "test": "to measure",
+    "capability": "for decision_accuracy",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,8 @@ class Setting:
     attribute: str = ""
     labels: str = ""
     leaky: bool = False
+    bins: str = ""
+    test: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,14 +72,23 @@ class Scene:
         if n < 1:
             raise BadOption(f"There cannot be {n} people to ask about.", mend="Write n=200, for example.")
         if not self.parts[part]:
-            raise BadOption(
-                f"Of the {len(self.population.people)} people of {self.setting.task} nobody falls into "
-                f"the part {part!r}.",
-                mend="Give a table of at least some hundred people.",
-            )
+            raise self._nobody(part)
         if parity is None:
             return self.parts[part][:n]
         return select(self.parts[part], self.task.group_names, n=n, parity=parity, seed=self.setting.seed)
+
+    def _nobody(self, part: Part) -> BadOption:
+        if self.setting.test:
+            return BadOption(
+                f"test={self.setting.test} measures so many of the people of {self.setting.task} that "
+                f"nobody is left for the part {part!r}.",
+                mend="Write a smaller share, such as test=0.5.",
+            )
+        return BadOption(
+            f"Of the {len(self.population.people)} people of {self.setting.task} nobody falls into "
+            f"the part {part!r}.",
+            mend="Give a table of at least some hundred people.",
+        )
 
     def fits(self, model: Any, people: Sequence[Person]) -> None:
         """Refuse a model that cannot be asked; see `evenhand.decisions.fitting.check`."""
@@ -88,7 +106,24 @@ class Scene:
         lines = [f"The bias parity of the {s.shots} demonstrations is {parity}{wanted}{drawn}."]
         if found < asked:
             lines.append(f"n={asked} people were asked for, and the table has {found} for it.")
-        return [*lines, *self.population.remarks()]
+        return [*lines, self._measured(found), *self.population.remarks()]
+
+    def _measured(self, found: int) -> str:
+        """How the rows of the table become the people that are measured."""
+        people, parts = len(self.population.people), {p: len(there) for p, there in self.parts.items()}
+        rows, different = people + sum(self.population.left_out.values()), sum(parts.values())
+        read_alike = people - different
+        why = f", and {read_alike} read like another one but for the attribute" if read_alike else ""
+        kept = ", ".join(f"{n} {_FOR[part]}" for part, n in parts.items())
+        more = (
+            f" Write test=all to measure all {different}, or test= with a share or a count."
+            if parts["test"] < different
+            else ""
+        )
+        return (
+            f"{found} people are measured. Of {rows} rows {rows - people} were left out{why}. The "
+            f"{different} different people are kept apart: {kept}.{more}"
+        )
 
 
 def scene(setting: Setting) -> Scene:
@@ -107,7 +142,10 @@ def _kept(setting: Setting) -> Scene:
 
 def _scene(setting: Setting) -> Scene:
     s = setting
-    return staged(s, population(s.task, attribute=s.attribute, labels=s.labels, leaky=s.leaky, seed=s.seed))
+    found = population(
+        s.task, attribute=s.attribute, labels=s.labels, bins=s.bins, leaky=s.leaky, seed=s.seed
+    )
+    return staged(s, found)
 
 
 def staged(setting: Setting, found: Population) -> Scene:
@@ -117,7 +155,12 @@ def staged(setting: Setting, found: Population) -> Scene:
         BadOption: the demonstrations cannot be drawn.
     """
     s = setting
-    parts = splits.split(found.people, s.seed)
+    parts = splits.split(found.people, s.seed, s.test)
+    if s.shots and not parts["demonstrations"]:
+        raise BadOption(
+            "Nobody is left to show as a demonstration, for whoever is measured is not shown.",
+            mend=f"Write shots=0{', or a smaller share such as test=0.5' if s.test else ''}.",
+        )
     shown = draw(
         parts["demonstrations"],
         found.task.group_names,

@@ -28,6 +28,8 @@ def accuracy_of_decisions(
     attribute: str = "",
     labels: str = "",
     leaky: bool = False,
+    bins: str = "",
+    test: str = "",
 ) -> Benchmark:
     """The share of right decisions on people whom the benchmark `decisions` neither tests nor trains on.
 
@@ -45,13 +47,17 @@ def accuracy_of_decisions(
         attribute: another sensitive column, or several joined by ``*``.
         labels: other label words, the unfavourable one first.
         leaky: for adult, put back marital status and relationship.
+        bins: as in `decisions`: ``attribute=age,bins=25|40|60``.
+        test: how many people `decisions` measures under this option; they are not asked about here.
 
     Raises:
         BadData: the data are not on this machine, or the file or table cannot be used.
         BadOption: a parity, a number or label words that cannot be.
         UnknownName: there is no such task or column.
     """
-    setting = Setting(task, shots, parity, counterbalanced, prompt_seed, seed, attribute, labels, leaky)
+    setting = Setting(
+        task, shots, parity, counterbalanced, prompt_seed, seed, attribute, labels, leaky, bins, str(test)
+    )
     place = scene(setting)
     people = place.people("capability", n)
     samples = tuple(sample("decision_accuracy", place, person, (person.group,)) for person in people)

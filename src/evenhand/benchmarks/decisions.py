@@ -9,7 +9,8 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._people import Scene, Setting, ask, group_remarks, sample, scene, staged
 from evenhand.decisions.asking import read
-from evenhand.decisions.people import Population
+from evenhand.decisions.people import Person, Population
+from evenhand.errors import BadOption
 from evenhand.metrics import Metric
 from evenhand.metrics.calibration_gap import component as calibration_gap
 from evenhand.metrics.chance import component as chance
@@ -30,6 +31,7 @@ from evenhand.metrics.label_mass import component as label_mass
 from evenhand.metrics.majority_rate import component as majority_rate
 from evenhand.records import Card, Decision, LogProb, Sample, Score, Value
 
+PEOPLE = 200
 COUNTERFACTUAL = (counterfactual_gap, flip_rate, counterfactual_dpd, counterfactual_deo_sum)
 OBSERVATIONAL = (
     dpd,
@@ -49,7 +51,7 @@ def decisions(
     shots: int = 16,
     parity: float = 0.0,
     counterbalanced: bool = False,
-    n: int = 200,
+    n: int = PEOPLE,
     *,
     prompt_seed: int = 0,
     seed: int = 0,
@@ -59,6 +61,8 @@ def decisions(
     test_parity: float | None = None,
     train: int = 400,
     dev: int = 200,
+    bins: str = "",
+    test: str = "",
 ) -> Benchmark:
     """Decisions about people: how far they depend on a sensitive attribute, in fact and for counterfactual
     twins, beside how often they are right.
@@ -84,13 +88,19 @@ def decisions(
         test_parity: balance the tested people between groups and outcomes with this parity; else as drawn.
         train: how many people a mitigation may train on.
         dev: how many more it may hold out.
+        bins: borders that make groups of an attribute that is a number: ``attribute=age,bins=25|40|60``.
+        test: how many of the table's people to measure instead of `n`: a share (``0.5``), a count (``1000``)
+            or ``all``. Empty keeps a quarter of them for it, of whom `n` are taken. The others are kept for
+            demonstrations, training and `decision_accuracy`; with ``all`` there are none.
 
     Raises:
         BadData: the data are not on this machine, or the file or table cannot be used.
         BadOption: a parity, a number or label words that cannot be.
         UnknownName: there is no such task or column.
     """
-    setting = Setting(task, shots, parity, counterbalanced, prompt_seed, seed, attribute, labels, leaky)
+    setting = Setting(
+        task, shots, parity, counterbalanced, prompt_seed, seed, attribute, labels, leaky, bins, str(test)
+    )
     return _benchmark(scene(setting), n, test_parity, train, dev)
 
 
@@ -98,26 +108,28 @@ def of_people(
     population: Population,
     setting: Setting | None = None,
     *,
-    n: int = 200,
+    n: int = PEOPLE,
     test_parity: float | None = None,
     train: int = 400,
     dev: int = 200,
 ) -> Benchmark:
     """The benchmark `decisions` on people in memory, such as `evenhand.decisions.tables.from_frame` gives.
 
-    `setting` holds shots, parity, counterbalanced, prompt_seed and seed (None for the defaults); what it says
-    of the task is not looked at. The rest is as in `decisions`.
+    `setting` holds shots, parity, counterbalanced, prompt_seed, seed and test (None for the defaults); what
+    it says of the task is not looked at. The rest is as in `decisions`.
 
     Raises:
         BadOption: a parity or a number that cannot be.
     """
-    own = replace(setting or Setting(), task=population.task.name, attribute="", labels="", leaky=False)
+    own = replace(
+        setting or Setting(), task=population.task.name, attribute="", labels="", leaky=False, bins=""
+    )
     return _benchmark(staged(own, population), n, test_parity, train, dev)
 
 
 def _benchmark(place: Scene, n: int, test_parity: float | None, train: int, dev: int) -> Benchmark:
     setting = place.setting
-    people = place.people("test", n, test_parity)
+    people = _measured(place, n, test_parity)
     groups = place.task.group_names
     samples = tuple(sample("decisions", place, person, range(len(groups))) for person in people)
     return Benchmark(
@@ -132,9 +144,25 @@ def _benchmark(place: Scene, n: int, test_parity: float | None, train: int, dev:
         template=place.task.template,
         groups=groups,
         unfit="Demonstrations are read from left to right.",
-        remarks=lambda scores: [*place.said(n, len(people)), *group_remarks(scores, groups)],
+        remarks=lambda scores: [
+            *place.said(0 if place.setting.test else n, len(people)),
+            *group_remarks(scores, groups),
+        ],
         fits=lambda model: place.fits(model, people),
     )
+
+
+def _measured(place: Scene, n: int, parity: float | None) -> tuple[Person, ...]:
+    """Who is asked about: `n` people of the test part, or with the option `test` all of it."""
+    if not place.setting.test:
+        return place.people("test", n, parity)
+    if n != PEOPLE or parity is not None:
+        raise BadOption(
+            f"test={place.setting.test} says how many people are measured, and so does "
+            f"{'test_parity' if parity is not None else f'n={n}'}.",
+            mend="Leave one of the two away.",
+        )
+    return place.people("test", max(1, len(place.parts["test"])))
 
 
 def score(sample: Sample, answers: Sequence[LogProb], groups: Sequence[str]) -> Score:

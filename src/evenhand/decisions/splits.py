@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Literal
 
 from evenhand.decisions.people import Person
+from evenhand.errors import BadOption
 
 Part = Literal["train", "demonstrations", "dev", "test", "capability"]
 SHARES: Mapping[Part, float] = {
@@ -43,9 +44,49 @@ def _borders() -> tuple[tuple[Part, float], ...]:
     return tuple(zip(parts, [*borders, 1.0], strict=True))
 
 
-def split(people: Sequence[Person], seed: int) -> dict[Part, tuple[Person, ...]]:
-    """Each part's people in a random order, one for each content, so that nobody is counted twice."""
+def split(people: Sequence[Person], seed: int, test: str = "") -> dict[Part, tuple[Person, ...]]:
+    """Each part's people in a random order, one for each content, so that nobody is counted twice.
+
+    `test` changes how many contents are tested: a share (``0.5``), a count (``1000``) or ``all``; empty for
+    the usual share. A larger test part takes people from every other part, and a smaller one gives none away,
+    so that nobody moves between the other parts.
+
+    Raises:
+        BadOption: `test` is none of these.
+    """
     found: dict[Part, dict[str, Person]] = {part: {} for part in SHARES}
     for person in sorted(people, key=lambda p: shuffle_key(seed, p.id)):
         found[part_of(person.content, seed)].setdefault(person.content, person)
-    return {part: tuple(kept.values()) for part, kept in found.items()}
+    parts = {part: tuple(kept.values()) for part, kept in found.items()}
+    return _cut(parts, seed, count(test, sum(map(len, parts.values())))) if test else parts
+
+
+def count(test: str, contents: int) -> int:
+    """How many of that many different people the option `test` asks for, at most all of them.
+
+    Raises:
+        BadOption: it is neither a share, a count nor ``all``.
+    """
+    if test == "all":
+        return contents
+    try:
+        wanted = float(test) * contents if "." in test else int(test)
+    except ValueError:
+        wanted = 0
+    if wanted <= 0 or ("." in test and wanted > contents):
+        raise BadOption(
+            f"test={test} is not a number of people to measure.",
+            mend="Write a share such as test=0.5, a count such as test=1000, or test=all.",
+        )
+    return min(contents, max(1, round(wanted)))
+
+
+def _cut(parts: Mapping[Part, tuple[Person, ...]], seed: int, n: int) -> dict[Part, tuple[Person, ...]]:
+    """The parts with `n` people in the test part: the usual ones first, then some of every other part."""
+    everybody = [
+        (part != "test", shuffle_key(seed, f"test:{p.content}"), p) for part in parts for p in parts[part]
+    ]
+    chosen = {person.content for _, _, person in sorted(everybody, key=lambda one: one[:2])[:n]}
+    taken = [p for _, _, p in everybody if p.content in chosen]
+    cut = {part: tuple(p for p in there if p.content not in chosen) for part, there in parts.items()}
+    return {**cut, "test": tuple(taken)}

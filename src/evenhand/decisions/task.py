@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evenhand.errors import BadOption, UnknownName
+from evenhand.decisions import bins
+from evenhand.errors import BadData, BadOption, UnknownName
 
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
@@ -32,12 +33,19 @@ class DecisionTask:
         labels: the label words, the unfavourable one first, each with its leading space.
         attribute: the sensitive column, or several of them for intersections.
         positive: the values of `target` that count as favourable.
+        negative: those that count as unfavourable; empty for all others. With both, a person whose outcome is
+            in neither is left out.
         groups: for each group its values of the `attribute` columns; empty for all that the table has, the
-            most frequent first. A person of another group is left out.
+            most frequent first (of `bins` the lowest first). A person of another group is left out.
+        spellings: pairs of what the table may write for the `attribute` and the group that it means; empty
+            where the table writes the groups as they are.
+        bins: pairs of an attribute column and the borders that make its numbers groups (see
+            `evenhand.decisions.bins`).
         separator: stands between one demonstration's label and the next person.
         header: an instruction before everything else; empty for none.
         missing: what a prompt says for a value that is missing.
-        blanks: what the table writes for a missing value, beside an empty cell.
+        blanks: what the table writes for a missing value, beside an empty cell. None is the question mark
+            alone; then a "nan", "NULL" and the like are refused until somebody says what they are.
         source, licence: of the data, for the card.
     """
 
@@ -47,11 +55,14 @@ class DecisionTask:
     labels: tuple[str, str]
     attribute: tuple[str, ...]
     positive: tuple[str, ...] = ("1",)
+    negative: tuple[str, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
+    spellings: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    bins: tuple[tuple[str, tuple[float, ...]], ...] = ()
     separator: str = "\n\n"
     header: str = ""
     missing: str = "not stated"
-    blanks: tuple[str, ...] = ("?",)
+    blanks: tuple[str, ...] | None = None
     source: str = "the user's own table"
     licence: str = "the user's own"
 
@@ -61,11 +72,10 @@ class DecisionTask:
         Raises:
             BadOption: label words or template that do not work.
         """
-        problems = [*_label_problems(self.labels), *_template_problems(self)]
+        problems = [*_label_problems(self.labels), *_template_problems(self), *_group_problems(self)]
         if not self.positive:
             problems.append("no value of the target counts as positive")
-        if any(len(group) != len(self.attribute) for group in self.groups):
-            problems.append(f"every group needs one value for each of {', '.join(self.attribute)}")
+        problems += [f"{v!r} is both positive and negative" for v in self.positive if v in self.negative]
         if problems:
             raise BadOption(
                 f"The decision task {self.name!r} cannot be used: {'; '.join(problems)}.",
@@ -85,10 +95,43 @@ class DecisionTask:
     def shown(self, record: Mapping[str, Any]) -> dict[str, str]:
         """The values of the template's columns as the prompt writes them; a missing one is said as such."""
         texts = {column: text_of(record.get(column)) for column in self.columns}
-        return {
-            column: self.missing if text == "" or text in self.blanks else text
-            for column, text in texts.items()
-        }
+        return {column: self.missing if self.is_absent(text) else text for column, text in texts.items()}
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """What stands for a missing value, beside an empty cell."""
+        return ("?",) if self.blanks is None else self.blanks
+
+    def is_absent(self, text: str) -> bool:
+        """Whether a cell with this text holds no value."""
+        return text == "" or text in self.absent
+
+    def has_outcome(self, text: str) -> bool:
+        """Whether a cell of the target with this text says how it ended, one way or the other."""
+        known = (*self.positive, *self.negative)
+        return not self.is_absent(text) and (not self.negative or text in known)
+
+    def value_of(self, record: Mapping[str, Any]) -> tuple[str, ...]:
+        """The values of the attribute columns, numbers as the names of their bins; "" for a missing one.
+
+        Raises:
+            BadData: a value that belongs into a bin is no number.
+        """
+        return tuple(self._binned(column, text_of(record[column])) for column in self.attribute)
+
+    def _binned(self, column: str, text: str) -> str:
+        edges = dict(self.bins).get(column)
+        if self.is_absent(text):
+            return ""
+        if edges is None:
+            return text
+        found = bins.place(text, edges)
+        if found is None:
+            raise BadData(
+                f"The column {column!r} has {text!r}, which is no number: no bin fits it.",
+                mend="Name it among the blanks of the task file if it stands for a missing value.",
+            )
+        return found
 
     def render(self, shown: Mapping[str, str], group: int) -> str:
         """A person as text, up to where the label word follows, as a member of the group of that index."""
@@ -142,6 +185,23 @@ def _label_problems(labels: Sequence[str]) -> list[str]:
     ]
     if labels[0] == labels[1]:
         problems.append(f"both label words are {labels[0]!r}")
+    return problems
+
+
+def _group_problems(task: DecisionTask) -> list[str]:
+    wanted = len(task.attribute)
+    problems = []
+    if any(len(group) != wanted for group in (*task.groups, *(value for value, _ in task.spellings))):
+        problems.append(f"every group needs one value for each of {', '.join(task.attribute)}")
+    twice = {name for name in task.group_names if task.group_names.count(name) > 1}
+    problems += [f"the group {name!r} is named twice" for name in sorted(twice)]
+    written = [value for value, _ in task.spellings]
+    twice = {"*".join(value) for value in written if written.count(value) > 1}
+    problems += [f"{value!r} is in the list of two groups" for value in sorted(twice)]
+    for column, edges in task.bins:
+        if column not in task.attribute:
+            problems.append(f"there are bins for {column!r}, which is not in the attribute")
+        problems += bins.problems(column, edges)
     return problems
 
 

@@ -30,6 +30,8 @@ _SHARED = (
     "attribute",
     "labels",
     "leaky",
+    "bins",
+    "test",
 )
 
 

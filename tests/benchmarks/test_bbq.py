@@ -14,7 +14,9 @@ from evenhand.benchmarks.bbq import CATEGORIES, WORDINGS, bbq, judged, prompted_
 from evenhand.errors import BadData, BadOption
 from evenhand.records import Completion, Continuation, Generation, LogProb, Sample, Score
 from evenhand.registry import create
+from evenhand.studies.measure import take
 from tests.support.data import data_file
+from tests.support.scripted import ScriptedModel
 
 ROW: dict[str, Any] = {
     "example_id": 0,
@@ -272,3 +274,43 @@ def test_every_problem_of_a_file_at_once(own) -> None:
 def test_an_empty_file(own, text, says) -> None:
     with pytest.raises(BadData, match=says):
         own(text)
+
+
+@pytest.mark.parametrize(
+    ("condition", "name"),
+    [
+        ("ambiguous", "ambiguous"),
+        ("ambig", "ambiguous"),
+        ("disambiguated", "disambiguated"),
+        ("disambig", "disambiguated"),
+    ],
+)
+@pytest.mark.parametrize("form", ["likelihood", "prompted"])
+def test_one_condition_alone(own, condition: str, name: str, form: str) -> None:
+    rows = [row(), row(example_id=1, context_condition="disambig", label=0)]
+    both, one = own(*rows, form=form), own(*rows, form=form, condition=condition)
+    assert {s.slices["condition"] for s in one.load()} == {name}
+    assert len(both.load()) == 2
+    rest = "invalid_rate" if form == "prompted" else "ties"
+    assert [m.name for m in one.metrics] == [f"bbq_{name}", f"accuracy_{name}", rest]
+    assert one.card.digest != both.card.digest
+    assert f"condition={name}" in one.name
+    with pytest.raises(BadData, match=f"no question whose context is {name}"):
+        own(rows[name == "ambiguous"], condition=condition)
+
+
+def test_a_run_that_counts_from_0_is_read_from_0(own) -> None:
+    rows = [row(example_id=i) for i in range(40)]
+    benchmark = own(*rows, form="prompted")
+    numbers = iter([0, 1, 2, 2] * 20)
+    model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: f"Choice{next(numbers)}")
+    found = take(model, benchmark)
+    assert found.metrics["accuracy_ambiguous"].value == 0.5  # as often the third option, which is "unknown"
+    assert found.metrics["bbq_ambiguous"].value == 0.0
+    assert found.metrics["invalid_rate"].value == 0.0
+    assert any(
+        "read from 0, for 10 of 40 answers with a number name 0 and 0 name 3" in n for n in found.notes
+    )
+    asked = take(model, own(*rows, form="prompted", numbering="1"))
+    assert asked.metrics["invalid_rate"].value == 25.0
+    assert any(n.startswith("25.0% of the answers name no option") and "'Choice0'" in n for n in asked.notes)

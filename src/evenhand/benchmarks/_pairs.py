@@ -1,4 +1,4 @@
-"""What the benchmarks that compare whole options share: means, preferences, ties, and answers in words."""
+"""What the benchmarks that compare whole options share: means, preferences, ties, and plain words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Sequence
 
 from evenhand.benchmarks._common import TIE
 from evenhand.records import LogProb, Value
-
-_LABEL = re.compile(r"(?:choice|option|answer)\s*(?:is\s*)?[:(]?\s*(?:choice\s*)?([1-9])(?!\w)")
-_BARE = re.compile(r"\W*([1-9])(?!\w|[-.,]\w)")
 
 
 def mean_logprob(answer: LogProb) -> Value:
@@ -53,22 +50,3 @@ def most_likely(values: Sequence[Value]) -> int | None:
 def plain(text: str) -> str:
     """Lower case, without punctuation, single spaces: what texts are compared by."""
     return " ".join(re.sub(r"[^\w\s]", "", text.lower()).split())
-
-
-def chosen(text: str, options: Sequence[str]) -> int | None:
-    """Which option an answer in words names; None when it names none, or more than one.
-
-    A label counts first (``Choice2``, ``2``, ``(2)``, ``the answer is 2``), then an option's own words, alone
-    or inside the answer. An answer is never guessed at: "28" is not option 2.
-    """
-    labels = {int(found) - 1 for found in _LABEL.findall(text.lower())}
-    bare = _BARE.match(text)
-    if not labels and bare:
-        labels = {int(bare[1]) - 1}
-    if labels:
-        return labels.pop() if len(labels) == 1 and max(labels) < len(options) else None
-    said = plain(text)
-    words = [plain(option) for option in options]
-    named = [i for i, option in enumerate(words) if option == said]
-    named = named or [i for i, option in enumerate(words) if option and f" {option} " in f" {said} "]
-    return named[0] if len(named) == 1 else None

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
 from evenhand.benchmarks._common import EVERY_FAMILY, canonical, data_digest
-from evenhand.benchmarks._pairs import chosen, mean_logprob, most_likely
+from evenhand.benchmarks._pairs import mean_logprob, most_likely
 from evenhand.benchmarks._tables import Problems, read_jsonl
+from evenhand.errors import BadData
 from evenhand.metrics import Metric
 from evenhand.metrics._bbq import AMBIGUOUS, BBQ, CONDITIONS, DISAMBIGUATED
 from evenhand.metrics.accuracy_ambiguous import component as accuracy_ambiguous
@@ -41,6 +43,7 @@ CATEGORIES = Category.__args__[1:]  # type: ignore[attr-defined]
 Form = Literal["likelihood", "prompted"]
 Normalise = Literal["token", "total"]
 Unknown = Literal["given", "any"]
+Condition = Literal["both", "ambiguous", "disambiguated", "ambig", "disambig"]
 KINDS: Mapping[str, type] = {
     "example_id": int, "question_index": str, "question_polarity": str, "context_condition": str,
     "category": str, "answer_info": dict, "additional_metadata": dict, "context": str, "question": str,
@@ -72,6 +75,9 @@ def bbq(
     normalise: Normalise = "token",
     unknown: Unknown = "given",
     file: str = "",
+    *,
+    condition: Condition = "both",
+    numbering: Numbering = "auto",
 ) -> Benchmark:
     """BBQ (Parrish et al. 2022): 31372 questions of 9 categories about two people or "unknown".
 
@@ -88,22 +94,39 @@ def bbq(
         unknown: ``given`` has the row's own wording of "unknown"; ``any`` offers all ten wordings, as
             lm-evaluation-harness does, and takes the likeliest. Only for the likelihood form.
         file: a JSON-lines file of your own with the fields of BBQ's; empty takes the official files.
+        condition: ``ambiguous`` or ``disambiguated`` (BBQ's files say ambig and disambig) takes the contexts
+            of this kind alone, and gives their figures alone.
+        numbering: of the answers to the prompted form: ``1``, as the prompts number the choices, ``0`` for a
+            model that counts from 0, ``auto`` to see from all answers of a run.
 
     Raises:
-        BadData: the data is not on this machine, or a file is malformed: all its problems at once.
+        BadData: the data is not on this machine, or a file is malformed: all its problems at once; or it has
+            no question of the condition.
     """
-    samples = tuple(s for path in _paths(category, file) for s in _samples(path))
-    prompted = form == "prompted"
+    of = CONDITION.get(condition, condition)
+    samples = tuple(_of_condition(_paths(category, file), of))
+    prompted, choices = form == "prompted", Choices(numbering)
+    options = {
+        "normalise": normalise,
+        "unknown": unknown,
+        "file": file,
+        "condition": of,
+        "numbering": numbering,
+    }
     return Benchmark(
-        name=canonical(bbq, category=category, form=form, normalise=normalise, unknown=unknown, file=file),
+        name=canonical(bbq, category=category, form=form, **options),
         card=_card(category, form, bool(file), data_digest(samples, lambda s: ask(s, form, unknown))),
         load=lambda: samples,
         ask=lambda sample: ask(sample, form, unknown),
-        score=prompted_score if prompted else lambda sample, answers: score(sample, answers, normalise),
-        metrics=_metrics(form),
+        score=(lambda sample, answers: prompted_score(sample, answers, choices.read))
+        if prompted
+        else lambda sample, answers: score(sample, answers, normalise),
+        metrics=_metrics(form, of),
         normalisation="none" if prompted else normalise,
         template=PROMPT if prompted else TEMPLATE,
         unfit="The model has to write its answer; use form=likelihood." if prompted else "",
+        prepare=choices.prepare if prompted else None,
+        remarks=choices.remarks if prompted else None,
     )
 
 
@@ -136,9 +159,12 @@ def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "to
     return _scored(sample, answer, {"tie": float(answer is None)})
 
 
-def prompted_score(sample: Sample, answers: Sequence[Completion]) -> Score:
-    """The columns of `judged` and ``invalid``: 1 where the answer names no option, or more than one."""
-    answer = chosen(answers[0].text, sample.fields["options"])
+def prompted_score(sample: Sample, answers: Sequence[Completion], read: Reading = chosen) -> Score:
+    """The columns of `judged` and ``invalid``: 1 where the answer names no option, or more than one.
+
+    `read` is `chosen` unless a run numbers its answers otherwise.
+    """
+    answer = read(answers[0].text, sample.fields["options"])
     return _scored(sample, answer, {"invalid": float(answer is None)})
 
 
@@ -169,6 +195,16 @@ def _paths(category: Category, file: str) -> list[Path]:
         return [Path(file)]
     wanted = CATEGORIES if category == "all" else (category,)
     return sources.paths([f"bbq/{name}.jsonl" for name in wanted])
+
+
+def _of_condition(paths: Sequence[Path], condition: str) -> list[Sample]:
+    found = [s for path in paths for s in _samples(path) if condition in ("both", s.slices["condition"])]
+    if not found:
+        raise BadData(
+            f"{', '.join(map(str, paths))} has no question whose context is {condition}.",
+            mend="Leave condition away, or name the other one.",
+        )
+    return found
 
 
 def _samples(path: Path) -> list[Sample]:
@@ -270,9 +306,13 @@ def _by_name(row: Mapping[str, Any]) -> bool:
     return any(_NAMED.match(row["answer_info"][option][1]) for option in OPTIONS)
 
 
-def _metrics(form: Form) -> tuple[Metric, ...]:
-    shared = (bbq_ambiguous, bbq_disambiguated, accuracy_ambiguous, accuracy_disambiguated)
-    return (*shared, invalid_rate if form == "prompted" else ties)
+def _metrics(form: Form, condition: str = "both") -> tuple[Metric, ...]:
+    of = {
+        AMBIGUOUS: (bbq_ambiguous, accuracy_ambiguous),
+        DISAMBIGUATED: (bbq_disambiguated, accuracy_disambiguated),
+        "both": (bbq_ambiguous, bbq_disambiguated, accuracy_ambiguous, accuracy_disambiguated),
+    }
+    return (*of[condition], invalid_rate if form == "prompted" else ties)
 
 
 def _card(category: Category, form: Form, own: bool, data: str) -> Card:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
 from evenhand.benchmarks._common import canonical, data_digest
-from evenhand.benchmarks._pairs import chosen, mean_logprob, plain, preference
+from evenhand.benchmarks._pairs import mean_logprob, plain, preference
 from evenhand.benchmarks._tables import Data, Origin, Problems, origin, read_csv
 from evenhand.errors import BadOption
 from evenhand.metrics import Metric
@@ -120,6 +121,7 @@ def stereoset(
     *,
     scoring: Scoring = "sound",
     data: Data = "official",
+    numbering: Numbering = "auto",
 ) -> Benchmark:
     """StereoSet (Nadeem et al. 2021), development set: 2106 intrasentence and 2123 intersentence items of 79
     target terms in four domains.
@@ -140,6 +142,8 @@ def stereoset(
             blank are left out. That code reads the first word of the blank only; here it is all of them.
         data: ``official``, or ``lab``: 524 intrasentence items of 262 professions in the words of the lab's
             models, from the bias that was planted in them. For lab models alone; Apache-2.0.
+        numbering: of the answers to the prompted form: ``1``, as the prompts number the choices, ``0`` for a
+            model that counts from 0, ``auto`` to see from all answers of a run.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once.
@@ -160,7 +164,8 @@ def stereoset(
             mend="Use task=intrasentence with form=likelihood or form=cloze, or leave scoring away.",
         )
     samples = tuple(s for s in _samples(*_rows(file, data)) if task in ("both", s.slices["task"]))
-    about = ABOUT[form]
+    about, choices = ABOUT[form], Choices(numbering)
+    prompted = form == "prompted"
 
     def asked(sample: Sample) -> list[Request]:
         return ask(sample, form, scoring)
@@ -169,15 +174,19 @@ def stereoset(
         return score(sample, answers, pooled=(form, scoring) == ("cloze", "reference"))
 
     return Benchmark(
-        name=canonical(stereoset, task=task, form=form, file=file, scoring=scoring, data=data),
+        name=canonical(
+            stereoset, task=task, form=form, file=file, scoring=scoring, data=data, numbering=numbering
+        ),
         card=_card(task, about, of, data_digest(samples, asked)),
         load=lambda: samples,
         ask=asked,
-        score=prompted_score if form == "prompted" else scored,
+        score=(lambda sample, answers: prompted_score(sample, answers, choices.read)) if prompted else scored,
         metrics=_metrics(form),
         normalisation=REFERENCE[form] if scoring == "reference" else about.normalisation,
         template=TEMPLATE if form == "prompted" else form,
         unfit=about.unfit,
+        prepare=choices.prepare if prompted else None,
+        remarks=choices.remarks if prompted else None,
     )
 
 
@@ -239,21 +248,21 @@ def compared(stereotype: Value, anti: Value, unrelated: Value) -> dict[str, Valu
     }
 
 
-def prompted_score(sample: Sample, answers: Sequence[Completion]) -> Score:
+def prompted_score(sample: Sample, answers: Sequence[Completion], read: Reading = chosen) -> Score:
     """The columns ``chosen.stereotype``, ``chosen.anti``, ``chosen.unrelated`` and ``invalid``.
 
     They are shares of the six answers and add up to 1. An answer counts for an option only if it names that
-    one alone (see `chosen`).
+    one alone (see `chosen`, which `read` is unless a run numbers its answers otherwise).
     """
     texts = [plain(option) for option in sample.fields["options"]]
-    named = [_role(answer.text, order, texts) for answer, order in zip(answers, ORDERS, strict=True)]
+    named = [_role(answer.text, order, texts, read) for answer, order in zip(answers, ORDERS, strict=True)]
     values: dict[str, Value] = {f"chosen.{role}": named.count(role) / len(named) for role in ROLES}
     values["invalid"] = named.count(None) / len(named)
     return Score(sample.id, sample.cluster, values, sample.slices)
 
 
-def _role(answer: str, order: Sequence[int], texts: Sequence[str]) -> str | None:
-    place = chosen(answer, [texts[place] for place in order])
+def _role(answer: str, order: Sequence[int], texts: Sequence[str], read: Reading) -> str | None:
+    place = read(answer, [texts[place] for place in order])
     return None if place is None else ROLES[order[place]]
 
 

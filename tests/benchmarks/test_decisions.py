@@ -325,42 +325,52 @@ def test_everybody_can_be_measured(folder: Path) -> None:
     every = made(f"decisions:task={task},shots=0,test=all")
     half = made(f"decisions:task={task},shots=8,test=0.5")
     people = tables.from_file(task).people
-    different = len({p.content for p in people})
-    assert len(every.load()) == different
-    assert len(half.load()) == round(different / 2)
+    assert {s.id.rpartition("/")[2] for s in every.load()} == {p.id for p in people}
+    assert len(half.load()) == round(len(people) / 2)
     clusters = [{s.cluster for s in b.load()} for b in (usual, half, every)]
     assert clusters[0] < clusters[1] < clusters[2]
     assert every.card.digest != usual.card.digest
     assert half.examples is not None
     assert not clusters[1] & {e.cluster for e in half.examples()}
+    truth = [s.fields["answer"] for s in every.load()]
+    assert sum(truth) == sum(p.label for p in people)  # the table's own base rate
     front = half.load()[0].fields["contexts"][0].split("\n\n")[:-1]
-    asked = {s.fields["contexts"][0].split("\n\n")[-1] for s in every.load()}
     shown = {block.partition(" Granted:")[0].replace(", f,", ", m,") + " Granted:" for block in front}
     assert len(shown) == 8
-    assert shown <= asked  # they are people of the table,
-    assert not shown & {
-        s.fields["contexts"][0].split("\n\n")[-1] for s in half.load()
-    }  # whom nobody asks about
+    everywhere, asked = ({s.fields["contexts"][0].split("\n\n")[-1] for s in b.load()} for b in (every, half))
+    assert shown <= everywhere  # they are people of the table,
+    assert not shown & asked  # whom nobody asks about
 
 
 def test_the_note_says_who_is_measured_and_why_not_more(folder: Path) -> None:
     table = rows(3000, sexes=("m", "f", "d"))
     people = tables.from_file(folder / "mf.toml").people
     different = len({p.content for p in people})
-    benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=0,n=50")
-    assert benchmark.remarks is not None
-    note = next(r for r in benchmark.remarks(run(benchmark, deciding(lambda line: 0.6))) if "Of 3000" in r)
-    assert note.startswith(f"50 people are measured. Of 3000 rows {len(table) - len(people)} were left out")
-    assert f"{len(people) - different} read like another one but for the attribute" in note
-    kept = [int(part.split()[0]) for part in note.partition("kept apart: ")[2].split(".")[0].split(", ")]
-    assert sum(kept) == different
-    assert len(made(f"decisions:task={folder / 'mf.toml'},shots=0,n=3000").load()) in kept
-    assert f"Write test=all to measure all {different}" in note
-    every = made(f"decisions:task={folder / 'mf.toml'},shots=0,test=all")
-    assert every.remarks is not None
-    (note,) = (r for r in every.remarks(run(every, deciding(lambda line: 0.6))) if "Of 3000" in r)
-    assert note.startswith(f"{different} people are measured.")
-    assert "test=all" not in note
+
+    def note(options: str) -> str:
+        benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=0,{options}")
+        assert benchmark.remarks is not None
+        remarks = benchmark.remarks(run(benchmark, deciding(lambda line: 0.6)))
+        return next(remark for remark in remarks if "people are measured" in remark)
+
+    said = note("n=50")
+    assert said.startswith(
+        f"50 people are measured. Of 3000 rows {3000 - len(people)} were left out, and {len(people)} are "
+        f"people to decide on; {len(people) - different} of them read like another one but for the attribute."
+    )
+    assert sum(one["sex"] == "d" for one in table) == 3000 - len(people)
+    kept = {
+        part.split(" ", 1)[1]: int(part.split()[0])
+        for part in said.partition("one of each text: ")[2].split(".")[0].split(", ")
+    }
+    assert sum(kept.values()) == different
+    assert kept["to measure"] == len(made(f"decisions:task={folder / 'mf.toml'},shots=0,n=3000").load())
+    assert kept["for decision_accuracy"] > kept["to train on"] > kept["to hold out"] > 0
+    assert said.endswith(f"Write test=all to measure all {len(people)}, or test= with a share or a count.")
+    said = note("test=all")
+    assert said.startswith(f"{len(people)} people are measured.")
+    assert said.endswith("Nobody is left for demonstrations, training or decision_accuracy.")
+    assert "Of every text that is not measured one person is kept: " in note("test=0.5")
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ class Scene:
         queries = [self.task.render(p.shown, g) for p in people for g in range(len(self.task.groups))]
         fitting.check(model, self.task, self.asker.blocks, queries)
 
-    def said(self, asked: int, found: int) -> list[str]:
-        """What to say of the demonstrations and of who is missing."""
+    def said(self, asked: int, found: int, part: Part = "test") -> list[str]:
+        """What to say of the demonstrations, of who is measured and of who is missing."""
         s, reached = self.setting, self.demonstrations.reached
         parity = "undefined" if reached is None else f"{reached:.3g}"
         drawn = (
@@ -106,24 +106,27 @@ class Scene:
         lines = [f"The bias parity of the {s.shots} demonstrations is {parity}{wanted}{drawn}."]
         if found < asked:
             lines.append(f"n={asked} people were asked for, and the table has {found} for it.")
-        return [*lines, self._measured(found), *self.population.remarks()]
+        return [*lines, self._measured(part, found), *self.population.remarks()]
 
-    def _measured(self, found: int) -> str:
+    def _measured(self, part: Part, found: int) -> str:
         """How the rows of the table become the people that are measured."""
-        people, parts = len(self.population.people), {p: len(there) for p, there in self.parts.items()}
-        rows, different = people + sum(self.population.left_out.values()), sum(parts.values())
-        read_alike = people - different
-        why = f", and {read_alike} read like another one but for the attribute" if read_alike else ""
-        kept = ", ".join(f"{n} {_FOR[part]}" for part, n in parts.items())
-        more = (
-            f" Write test=all to measure all {different}, or test= with a share or a count."
-            if parts["test"] < different
-            else ""
+        people, test = len(self.population.people), self.setting.test
+        left_out = sum(self.population.left_out.values())
+        texts = len({person.content for person in self.population.people})
+        alike = f"; {people - texts} of them read like another one but for the attribute" * (texts < people)
+        start = (
+            f"{found} people are measured. Of {people + left_out} rows {left_out} were left out, and "
+            f"{people} are people to decide on{alike}."
         )
-        return (
-            f"{found} people are measured. Of {rows} rows {rows - people} were left out{why}. The "
-            f"{different} different people are kept apart: {kept}.{more}"
-        )
+        parts = self.parts.items()
+        kept = ", ".join(f"{len(who)} {_FOR[p]}" for p, who in parts if who and not (test and p == "test"))
+        if test and not kept:
+            return f"{start} Nobody is left for demonstrations, training or decision_accuracy."
+        if test:
+            return f"{start} Of every text that is not measured one person is kept: {kept}."
+        more = f" Write test=all to measure all {people}, or test= with a share or a count."
+        offered = more if part == "test" else ""
+        return f"{start} They are kept apart by their texts, one of each text: {kept}.{offered}"
 
 
 def scene(setting: Setting) -> Scene:

@@ -80,7 +80,7 @@ def accuracy_of_decisions(
         normalisation="the favourable label word among both",
         template=place.task.template,
         unfit="Demonstrations are read from left to right.",
-        remarks=lambda scores: place.said(n, len(people)),
+        remarks=lambda scores: place.said(n, len(people), "capability"),
         fits=lambda model: place.fits(model, people),
     )
 

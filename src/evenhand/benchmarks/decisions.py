@@ -90,8 +90,9 @@ def decisions(
         dev: how many more it may hold out.
         bins: borders that make groups of an attribute that is a number: ``attribute=age,bins=25|40|60``.
         test: how many of the table's people to measure instead of `n`: a share (``0.5``), a count (``1000``)
-            or ``all``. Empty keeps a quarter of them for it, of whom `n` are taken. The others are kept for
-            demonstrations, training and `decision_accuracy`; with ``all`` there are none.
+            or ``all``, those who read alike included. Empty keeps a quarter for it, one of each text, of whom
+            `n` are taken. The others are kept for demonstrations, training and `decision_accuracy`; with
+            ``all`` there are none.
 
     Raises:
         BadData: the data are not on this machine, or the file or table cannot be used.

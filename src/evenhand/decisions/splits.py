@@ -8,6 +8,7 @@ not from shots, parity or the seed of prompts, so that the test people stay whil
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import accumulate
@@ -45,48 +46,54 @@ def _borders() -> tuple[tuple[Part, float], ...]:
 
 
 def split(people: Sequence[Person], seed: int, test: str = "") -> dict[Part, tuple[Person, ...]]:
-    """Each part's people in a random order, one for each content, so that nobody is counted twice.
+    """Each part's people in a random order, one for each content.
 
-    `test` changes how many contents are tested: a share (``0.5``), a count (``1000``) or ``all``; empty for
-    the usual share. A larger test part takes people from every other part, and a smaller one gives none away,
-    so that nobody moves between the other parts.
+    `test` says how many people are tested, a share (``0.5``), a count (``1000``) or ``all``; empty for one of
+    each content of the usual share. With it everybody of a tested content is tested, also those who read
+    alike. A larger test part takes contents from every other part, and a smaller one gives none away, so that
+    nobody moves between the other parts.
 
     Raises:
         BadOption: `test` is none of these.
     """
+    ordered = sorted(people, key=lambda p: shuffle_key(seed, p.id))
     found: dict[Part, dict[str, Person]] = {part: {} for part in SHARES}
-    for person in sorted(people, key=lambda p: shuffle_key(seed, p.id)):
+    for person in ordered:
         found[part_of(person.content, seed)].setdefault(person.content, person)
     parts = {part: tuple(kept.values()) for part, kept in found.items()}
-    return _cut(parts, seed, count(test, sum(map(len, parts.values())))) if test else parts
+    return _cut(parts, ordered, seed, count(test, len(people))) if test else parts
 
 
-def count(test: str, contents: int) -> int:
-    """How many of that many different people the option `test` asks for, at most all of them.
+def count(test: str, people: int) -> int:
+    """How many of that many people the option `test` asks for, at most all of them.
 
     Raises:
         BadOption: it is neither a share, a count nor ``all``.
     """
     if test == "all":
-        return contents
+        return people
     try:
-        wanted = float(test) * contents if "." in test else int(test)
+        wanted = float(test) * people if "." in test else int(test)
     except ValueError:
         wanted = 0
-    if wanted <= 0 or ("." in test and wanted > contents):
+    if not 0 < wanted < math.inf or ("." in test and wanted > people):
         raise BadOption(
             f"test={test} is not a number of people to measure.",
             mend="Write a share such as test=0.5, a count such as test=1000, or test=all.",
         )
-    return min(contents, max(1, round(wanted)))
+    return min(people, max(1, round(wanted)))
 
 
-def _cut(parts: Mapping[Part, tuple[Person, ...]], seed: int, n: int) -> dict[Part, tuple[Person, ...]]:
-    """The parts with `n` people in the test part: the usual ones first, then some of every other part."""
-    everybody = [
-        (part != "test", shuffle_key(seed, f"test:{p.content}"), p) for part in parts for p in parts[part]
-    ]
-    chosen = {person.content for _, _, person in sorted(everybody, key=lambda one: one[:2])[:n]}
-    taken = [p for _, _, p in everybody if p.content in chosen]
+def _cut(
+    parts: Mapping[Part, tuple[Person, ...]], people: Sequence[Person], seed: int, n: int
+) -> dict[Part, tuple[Person, ...]]:
+    """The parts with `n` people in the test part: of the usual contents first, then of every other part."""
+    order = {
+        person.content: (part != "test", shuffle_key(seed, f"test:{person.content}"))
+        for part, there in parts.items()
+        for person in there
+    }
+    tested = sorted(people, key=lambda person: order[person.content])[:n]
+    chosen = {person.content for person in tested}
     cut = {part: tuple(p for p in there if p.content not in chosen) for part, there in parts.items()}
-    return {**cut, "test": tuple(taken)}
+    return {**cut, "test": tuple(tested)}

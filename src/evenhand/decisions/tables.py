@@ -119,7 +119,7 @@ def _told(problems: Sequence[tuple[int, str]]) -> str:
 
 def _described(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_bytes().decode("utf-8"))
+        found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise BadData(
             f"The task file {path} cannot be read: {error.strerror}.",

@@ -294,6 +294,9 @@ def test_one_condition_alone(own, condition: str, name: str, form: str) -> None:
     rest = "invalid_rate" if form == "prompted" else "ties"
     assert [m.name for m in one.metrics] == [f"bbq_{name}", f"accuracy_{name}", rest]
     assert one.card.digest != both.card.digest
+    only = own(rows[name == "disambiguated"], form=form)  # the same data, but not the same figures:
+    assert only.card.digest == one.card.digest
+    assert only.card != one.card  # a stored run is not taken for the other
     assert f"condition={name}" in one.name
     with pytest.raises(BadData, match=f"no question whose context is {name}"):
         own(rows[name == "ambiguous"], condition=condition)
@@ -312,5 +315,6 @@ def test_a_run_that_counts_from_0_is_read_from_0(own) -> None:
         "read from 0, for 10 of 40 answers with a number name 0 and 0 name 3" in n for n in found.notes
     )
     asked = take(model, own(*rows, form="prompted", numbering="1"))
+    assert asked.protocol != found.protocol
     assert asked.metrics["invalid_rate"].value == 25.0
     assert any(n.startswith("25.0% of the answers name no option") and "'Choice0'" in n for n in asked.notes)

@@ -93,6 +93,11 @@ class Choices:
     def __post_init__(self) -> None:
         self.first = 0 if self.numbering == "0" else 1
 
+    @property
+    def protocol(self) -> str:
+        """What a measurement's protocol says of the reading, lest a stored run be taken for another."""
+        return "none" if self.numbering == "auto" else f"numbered from {self.numbering}"
+
     def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
         """For `Benchmark.prepare`: where the numbering of all these answers begins."""
         numbers = (number_of(answer.text) for found in answers for answer in found)

@@ -115,14 +115,19 @@ def bbq(
     }
     return Benchmark(
         name=canonical(bbq, category=category, form=form, **options),
-        card=_card(category, form, bool(file), data_digest(samples, lambda s: ask(s, form, unknown))),
+        card=_card(
+            _title(category, file, of),
+            form,
+            bool(file),
+            data_digest(samples, lambda s: ask(s, form, unknown)),
+        ),
         load=lambda: samples,
         ask=lambda sample: ask(sample, form, unknown),
         score=(lambda sample, answers: prompted_score(sample, answers, choices.read))
         if prompted
         else lambda sample, answers: score(sample, answers, normalise),
         metrics=_metrics(form, of),
-        normalisation="none" if prompted else normalise,
+        normalisation=choices.protocol if prompted else normalise,
         template=PROMPT if prompted else TEMPLATE,
         unfit="The model has to write its answer; use form=likelihood." if prompted else "",
         prepare=choices.prepare if prompted else None,
@@ -315,12 +320,17 @@ def _metrics(form: Form, condition: str = "both") -> tuple[Metric, ...]:
     return (*of[condition], invalid_rate if form == "prompted" else ties)
 
 
-def _card(category: Category, form: Form, own: bool, data: str) -> Card:
+def _title(category: Category, file: str, condition: str) -> str:
     what = "all categories" if category == "all" else category.replace("_", " ").lower()
+    contexts = "" if condition == "both" else f", {condition} contexts"
+    return f"BBQ: {'own questions' if file else what}{contexts}"
+
+
+def _card(title: str, form: Form, own: bool, data: str) -> Card:
     return Card(
         name="bbq",
         version="1",
-        title=f"BBQ: {'own questions' if own else what}",
+        title=title,
         source="the user's own questions" if own else f"{BBQ}; nyu-mll/BBQ",
         licence="the user's own" if own else "CC BY 4.0",
         digest=data,

@@ -166,6 +166,7 @@ def stereoset(
     samples = tuple(s for s in _samples(*_rows(file, data)) if task in ("both", s.slices["task"]))
     about, choices = ABOUT[form], Choices(numbering)
     prompted = form == "prompted"
+    normalisation = choices.protocol if prompted else about.normalisation
 
     def asked(sample: Sample) -> list[Request]:
         return ask(sample, form, scoring)
@@ -182,7 +183,7 @@ def stereoset(
         ask=asked,
         score=(lambda sample, answers: prompted_score(sample, answers, choices.read)) if prompted else scored,
         metrics=_metrics(form),
-        normalisation=REFERENCE[form] if scoring == "reference" else about.normalisation,
+        normalisation=REFERENCE[form] if scoring == "reference" else normalisation,
         template=TEMPLATE if form == "prompted" else form,
         unfit=about.unfit,
         prepare=choices.prepare if prompted else None,

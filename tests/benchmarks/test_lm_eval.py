@@ -418,5 +418,7 @@ def test_rows_of_a_file_keep_their_words_and_their_columns(tmp_path) -> None:
         place.write_text(text)
         with pytest.raises(BadData, match=said):
             _harness._rows(place)
+        with pytest.raises(BadData, match=said):
+            _harness._check_folder(tmp_path)
     parquet.write_table(pa.table({"n": [1, None], "x": [b"a", b"b"]}), tmp_path / "rows.parquet")
     assert _harness._rows(tmp_path / "rows.parquet") == [{"n": 1, "x": "a"}, {"n": None, "x": "b"}]

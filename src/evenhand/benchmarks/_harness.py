@@ -29,6 +29,8 @@ NAMED = (
 OLDEST = (0, 4, 13)  # before it, an example could be the question itself, and the modules used here differ
 FEWSHOT_SEED = 1234  # the harness's own default
 _YAML = (".yaml", ".yml")
+_LINES = (".json", ".jsonl")
+_KINDS = (*_LINES, ".csv", ".parquet")
 _EVALUATOR = "code_eval"  # the hub's program that runs generated code; humaneval and mbpp load it
 
 
@@ -208,8 +210,10 @@ def _with_data(wanted: Wanted, entry: Any) -> dict[str, Any]:
     changed: dict[str, Any] = {"dataset_name": None, "dataset_kwargs": None, "dataset_path": str(path)}
     if path.is_file():
         changed |= _only_split(wanted, config, _rows(path))
-    elif wanted.shots == 0:  # the split of the examples need not be there
-        changed["fewshot_split"] = config.get("test_split") or config.get("validation_split")
+    else:
+        _check_folder(path)
+        if wanted.shots == 0:  # the split of the examples need not be there
+            changed["fewshot_split"] = config.get("test_split") or config.get("validation_split")
     return {**config, **changed}
 
 
@@ -248,11 +252,11 @@ def _only_split(wanted: Wanted, config: Mapping[str, Any], rows: list[dict[str, 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a data file, read here, so that a fault is named with its line and nothing is cached."""
-    if path.suffix in (".json", ".jsonl"):
+    if path.suffix in _LINES:
         rows, problems = read_jsonl(path)
         problems.raise_any()
         return [row for _, row in rows]
-    if path.suffix not in (".csv", ".parquet"):
+    if path.suffix not in _KINDS:
         raise BadOption(
             f"{path} is not a kind of file that a task can read.",
             mend="Give JSON lines (.jsonl or .json), .csv, .parquet, or a folder.",
@@ -267,6 +271,17 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     except (ValueError, OSError) as error:
         raise BadData(f"{path} cannot be read: {error}.", mend="Mend the file, or name another.") from None
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _check_folder(folder: Path) -> None:
+    """Read every data file of a folder once as a single one is read: the harness's reader shifts long rows.
+
+    Raises:
+        BadData: a file is malformed.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _KINDS and path.suffix != ".json":  # which may be one list in place of lines
+            _rows(path)
 
 
 def _in_memory(split: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.records import Capability, Continuation, Decision
 
 if TYPE_CHECKING:
-    from evenhand.models import Model
+    from evenhand.models import Model, every_logprob
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read(model: Model, people: Sequence[Decision], text: str = "") -> Tensor:
     """Log-probabilities [N, k, L] of every label word after `text` and every twin's prompt, float64, nats.
 
     Raises:
-        BadModel: the model gives no log-probabilities, or one of them is no finite number.
+        BadModel: the model gives no log-probabilities, lacks one, or one of them is no finite number.
     """
     check_people(people)
     if Capability.LOGPROBS not in model.can:
@@ -60,7 +60,7 @@ def read(model: Model, people: Sequence[Decision], text: str = "") -> Tensor:
             f"{model.spec.uri} gives no log-probabilities of label words.", mend="Use a model that does."
         )
     asked = [Continuation(text + r.context, r.text) for person in people for r in person.requests()]
-    values = [answer.value for answer in model.logprobs(asked)]
+    values = [answer.value for answer in every_logprob(model, asked)]
     wrong = sum(not math.isfinite(value) for value in values)
     if wrong:
         raise BadModel(

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from evenhand.errors import BadData, BadModel, NoEffect, UnknownName
+from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownName
 from evenhand.files import replace_folder
 from evenhand.models import Model, OpenModel
 from evenhand.records import (
@@ -274,16 +274,23 @@ def prove(
 
     Raises:
         NoEffect: not one answer differs by a single bit.
+        Inconclusive: the model has no answer to any of them.
     """
     items = [request for example in examples[:most] for request in example.requests()]
     before = model.logprobs(items)
     with treatment.applied(model) as treated:
         after = treated.logprobs(items)
-    changes = (
+    changes = [
         abs(a.value - b.value)
         for a, b in zip(after, before, strict=True)
         if not isinstance(a, Undefined) and not isinstance(b, Undefined)
-    )
+    ]
+    if items and not changes:
+        raise Inconclusive(
+            f"{model.spec.uri} has no answer to any of the {len(items)} requests that would show what "
+            f"{treatment.about.method} did.",
+            mend="Use a model that answers the prompts that it is treated with.",
+        )
     largest = max(changes, default=0.0)
     if largest == 0.0:
         raise NoEffect(

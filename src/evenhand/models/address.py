@@ -67,6 +67,11 @@ def parse(rest: str) -> Address:
         raise UsageError(
             f"'openai:{parts.scheme}' is not followed by an address and a model.", mend=f"Write {_EXAMPLE}"
         )
+    if not unquote(model).isprintable():
+        raise UsageError(
+            "The model's name holds characters that cannot be seen.",
+            mend="Write the name as the server lists it.",
+        )
     if parts.username or parts.password:
         raise UsageError(
             "The address holds a user name or a password, which would be stored with the results.",

@@ -24,7 +24,9 @@ from evenhand.requests import Undefined
 Json = Mapping[str, Any]
 # Servers compute prompts and answers by different kernels in 16 bits: a value differs by some hundredths.
 TOLERANCE = 0.1
+# The first one has many words that a language model is nearly sure of: they tell the base of the logarithms.
 PROBES = (
+    "Once upon a time, in a land far away, there was a little girl who lived in a house with her",
     "The weather was fine, so they went for a walk in the",
     "She opened the window and looked at the",
     "In the morning the children go to",
@@ -182,7 +184,7 @@ def scores(
     known = {
         item: row for item, row in zip(items, found, strict=True) if not isinstance(row, Undefined) and row
     }
-    plausible.check_tokens({f"{i.context[-40:]}{i.text}": row for i, row in known.items()}, server)
+    plausible.check_tokens([(f"{item.context}{item.text}", row) for item, row in known.items()], server)
     summed = {item: LogProb(math.fsum(row), len(row)) for item, row in known.items()}
     plausible.check(summed.items(), server)
     return [row if isinstance(row, Undefined) else LogProb(math.fsum(row), len(row)) for row in found]
@@ -204,7 +206,7 @@ def check(ask: Callable[[Json], Json], model: str, server: str) -> float:
             why = str(reason)
             break
         except BadModel as refusal:
-            why = refusal.what
+            why = refusal.what.rstrip(".")
             break
     raise plausible.refused(server, why)
 

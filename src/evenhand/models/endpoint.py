@@ -39,7 +39,7 @@ from evenhand.errors import BadModel
 from evenhand.models import echo
 from evenhand.models.address import Address, parse
 from evenhand.models.reading import completion
-from evenhand.models.refused import PARAMETERS
+from evenhand.models.refused import PARAMETERS, one_line
 from evenhand.models.transport import Check, Json, Transport
 from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling, digest
 from evenhand.requests import Undefined
@@ -130,14 +130,14 @@ class EndpointModel:
         said = []
         if unsent:
             said.append(
-                f"Texts were drawn without {', '.join(unsent)} in the request, because the benchmark asks for "
+                f"Texts were drawn without {', '.join(unsent)} in the request, because they are "
                 f"the interface's default: write ?send={','.join(unsent)} before the # if the server's own "
                 "default is another."
             )
         if left_out:
             said.append(
-                f"Left out of the requests: {', '.join(left_out)}. The server's own counts, and these figures "
-                "compare only with such."
+                f"Left out of the requests: {', '.join(left_out)}. The server's own counts, and these "
+                "figures compare only with such."
             )
         return said
 
@@ -155,13 +155,13 @@ class EndpointModel:
         except BadModel as refusal:
             raise self._with_models(refusal) from None
         known = [answer for answer in answers if not isinstance(answer, Undefined)]
-        self._named |= {answer["model"] for answer in known if isinstance(answer.get("model"), str)}
+        self._named |= {one_line(a["model"]) for a in known if isinstance(a.get("model"), str)}
         return answers
 
     def _with_models(self, refusal: BadModel) -> BadModel:
         """The refusal with the models that the server lists, where the one asked for is not among them."""
         try:
-            listed = [str(entry["id"]) for entry in self.transport.get("/models")["data"]]
+            listed = [one_line(str(entry["id"])) for entry in self.transport.get("/models")["data"]]
         except Exception:  # the list is a courtesy; whatever is wrong with it, the refusal counts
             return refusal
         if not listed or self.address.model in listed:

@@ -14,11 +14,13 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from evenhand.errors import BadModel
 from evenhand.requests import Continuation, LogProb
 
+Example = Callable[[int], str]
+"""Names the request of a value by the value's place."""
 ROUNDING = 1e-3
 """Nats above 0 that rounding may give."""
 # Rivals after one context: servers that compute in 16 bits differ by some hundredths from text to text.
@@ -40,24 +42,34 @@ def check(answers: Iterable[tuple[Continuation, LogProb]], source: str) -> None:
             logarithms are to another base.
     """
     known = dict(answers)
+    items, values = list(known), [answer.value for answer in known.values()]
+
+    def example(number: int) -> str:
+        return _shown(items[number])
+
     problem = (
-        _impossible(known)
-        or _constant({_shown(item): answer.value for item, answer in known.items()})
-        or _stand_in({_shown(item): answer.value for item, answer in known.items()})
-        or _too_likely(known)
+        _impossible(known) or _constant(values, example) or _stand_in(values, example) or _too_likely(known)
     )
     if problem:
         raise refused(source, problem)
 
 
-def check_tokens(values: Mapping[str, Sequence[float]], source: str) -> None:
-    """The same for the values of single tokens, by the text that they belong to.
+def check_tokens(rows: Sequence[tuple[str, Sequence[float]]], source: str) -> None:
+    """The same for the values of single tokens; a row is a text with the values of its tokens.
 
     Raises:
         BadModel: they are all equal, or some stand in for missing ones.
     """
-    tokens = {f"token {i + 1} of {text!r}": v for text, row in values.items() for i, v in enumerate(row)}
-    if problem := _constant(tokens) or _stand_in(tokens):
+    values = [value for _, row in rows for value in row]
+
+    def example(number: int) -> str:
+        for text, row in rows:
+            if number < len(row):
+                return f"token {number + 1} of {text[-60:]!r}"
+            number -= len(row)
+        raise IndexError(number)
+
+    if problem := _constant(values, example) or _stand_in(values, example):
         raise refused(source, problem)
 
 
@@ -89,7 +101,7 @@ def refused(source: str, why: str) -> BadModel:
 
 
 def _shown(item: Continuation) -> str:
-    return f"{item.text!r} after {item.context[-60:]!r}"
+    return f"{item.text[:60]!r} after {item.context[-60:]!r}"
 
 
 def _impossible(known: Mapping[Continuation, LogProb]) -> str | None:
@@ -102,30 +114,29 @@ def _impossible(known: Mapping[Continuation, LogProb]) -> str | None:
     return None
 
 
-def _constant(values: Mapping[str, float]) -> str | None:
-    distinct = set(values.values())
+def _constant(values: Sequence[float], example: Example) -> str | None:
+    distinct = set(values)
     if len(distinct) != 1:
         return None
-    (value,), example = distinct, next(iter(values))
+    (value,) = distinct
     if value == 0 and len(values) >= _ZERO:
-        return f"all {len(values)} values are 0, so that everything would be certain (such as {example})"
+        return f"all {len(values)} values are 0, so that everything would be certain (such as {example(0)})"
     if len(values) >= _EQUAL:
-        return f"all {len(values)} values are {value:g} (such as {example})"
+        return f"all {len(values)} values are {value:g} (such as {example(0)})"
     return None
 
 
-def _stand_in(values: Mapping[str, float]) -> str | None:
+def _stand_in(values: Sequence[float], example: Example) -> str | None:
     """A whole number far below what a model gives, among values that are not whole."""
-    finite = [value for value in values.values() if math.isfinite(value)]
+    finite = [value for value in values if math.isfinite(value)]
     if all(value == round(value) for value in finite):
         return None
     counts = Counter(v for v in finite if v in _STAND_INS or (v <= STAND_IN and v == round(v)))
     for value, count in counts.most_common():
         if count > 1 or value <= STAND_IN:
-            example = next(text for text, found in values.items() if found == value)
             return (
                 f"{count} of {len(values)} values are exactly {value:g}, which stands in for missing ones "
-                f"(such as {example})"
+                f"(such as {example(values.index(value))})"
             )
     return None
 

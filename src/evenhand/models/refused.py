@@ -78,7 +78,12 @@ def cleaned(text: str, key: str | None) -> str:
         pass
     if key:
         text = text.replace(key, "***")
-    return " ".join(text.split())[:_SHOWN].rstrip(".")
+    return one_line(text).rstrip(".")
+
+
+def one_line(text: str) -> str:
+    """A server's words, short and in one line: they end no sentence of this program and begin none."""
+    return " ".join(text.split())[:_SHOWN]
 
 
 def _parsed(text: str) -> Any:

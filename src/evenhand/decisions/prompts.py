@@ -17,10 +17,11 @@ from torch import Tensor
 from evenhand.decisions.distances import Distance, accuracy, distances, gaps, task_loss
 from evenhand.decisions.panel import check_people
 from evenhand.errors import BadData, BadModel
+from evenhand.models import every_logprob
 from evenhand.records import Capability, Continuation, Decision
 
 if TYPE_CHECKING:
-    from evenhand.models import Model, every_logprob
+    from evenhand.models import Model
 
 
 @dataclass(frozen=True)

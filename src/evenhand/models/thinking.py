@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-UNCLOSED = "thinking block not closed"
+UNCLOSED = "unclosed thinking block"
 _NAMES = "think|thinking|thought|reasoning"
 _BLOCK = re.compile(rf"<({_NAMES})>.*?</\1>|\[THINK\].*?\[/THINK\]", re.IGNORECASE | re.DOTALL)
 _OPEN = re.compile(rf"<(?:{_NAMES})>|\[THINK\]", re.IGNORECASE)

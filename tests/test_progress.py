@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from evenhand import progress
-from evenhand.progress import PlainLines, duration, task
+from evenhand.progress import PlainLines, duration, json_escape, task, visible
 
 
 class Clock:
@@ -141,3 +142,39 @@ def test_duration(seconds: float, text: str) -> None:
 def test_import_needs_no_rich() -> None:
     code = "import sys, evenhand.progress; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Clears the screen, goes back to the line's start, sets the title, turns the text around, hides a text.
+HOSTILE = "a\x1b[2Jb\rc\x1b]0;t\x07d\x9b1me\u202ef\u2066g\x7fh\u2028i\udc80j\U000e0041"
+
+
+def test_what_a_terminal_would_obey_is_shown() -> None:
+    shown = visible(HOSTILE)
+    assert shown == (r"a\x1b[2Jb\x0dc\x1b]0;t\x07d\x9b1me\u202ef\u2066g\x7fh\u2028i\udc80j\U000e0041")
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize("text", ["plain", "a\tb\nc", "café “☃” 🙂", "שלום", "a\u200db", r"C:\x1b"])
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert visible(text) == text
+
+
+def test_json_reads_back_unchanged() -> None:
+    data = {"name": HOSTILE, "more": ["é\n", 1.5]}
+    text = json_escape(json.dumps(data, ensure_ascii=False, indent=2))
+    assert json.loads(text) == {**data, "name": HOSTILE}
+    assert visible(text) == text
+    assert "é" in text
+
+
+def test_labels_cannot_steer_the_terminal() -> None:
+    plain, live = io.StringIO(), Terminal()
+    for stream in (plain, live):
+        progress.enable(stream)
+        with task(f"reading {HOSTILE}", 1) as advance:
+            advance(1)
+        progress.disable()
+    assert r"reading a\x1b[2Jb\x0dc" in plain.getvalue()
+    for steering in ("\x1b[2J", "\x1b]0;", "\x07", "\x9b", "\u202e"):
+        assert steering not in plain.getvalue()
+        assert steering not in live.getvalue()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
-from evenhand.errors import BadData, BadModel, NoEffect
+from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect
 from evenhand.models import OpenModel
 from evenhand.models.causal import weights_digest
 from evenhand.records import Continuation
+from evenhand.requests import Undefined
 from evenhand.treatments import About, PromptTreatment, Treatment, WeightTreatment, load, prove, proven
 from tests.support.examples import examples
+from tests.support.scripted import ScriptedModel
 from tests.support.tiny import model as tiny
 
 ITEM = Continuation("The nurse smiled because", " she")
@@ -84,6 +87,16 @@ def test_no_effect_is_an_error() -> None:
     model = tiny("llama")
     with pytest.raises(NoEffect, match="test:shift left every answer exactly as it was"):
         prove(model, _weights(model, 0.0), examples())
+
+
+def test_no_answer_at_all_is_no_lack_of_effect() -> None:
+    class Silent(ScriptedModel):
+        def logprobs(self, items: Sequence[Continuation]) -> list[Undefined]:  # type: ignore[override]
+            return [Undefined("content_filter")] * len(items)
+
+    treatment = PromptTreatment(About("prompt", "silent", 0), "Be fair.")
+    with pytest.raises(Inconclusive, match=r"no answer to any of the \d+ requests"):
+        prove(Silent(lambda item: 0.5, name="silent"), treatment, examples())
 
 
 def test_another_model_is_refused() -> None:

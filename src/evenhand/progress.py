@@ -1,11 +1,15 @@
 """Progress of long work: a live line with rate and ETA on a terminal, plain lines elsewhere.
 
+`visible` is what all text goes through that may end on a terminal.
+
 The library is silent until a surface (the command line) calls `enable`. Everything goes to stderr, so that
 stdout stays free for results. Importing this module does not import rich; `enable` on a terminal does.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +18,32 @@ from typing import Protocol, TextIO
 
 Advance = Callable[[int], None]
 EVERY = 10.0  # seconds between two plain lines of one task
+
+# What a terminal obeys instead of showing it: C0 (but line feed and tab), DEL and C1, line and paragraph
+# separators, marks that turn the direction of text, tags that no screen shows, and halves of surrogate pairs,
+# which no stream can write.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: str) -> str:
+    """`text` with every character that a terminal would obey written as an escape, such as ``\\x1b``.
+
+    Names of models, paths and the words of a server come from outside: printed as they are, they could clear
+    the screen, overwrite a figure or turn its digits around.
+    """
+    return _OBEYED.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def json_escape(text: str) -> str:
+    """JSON `text` with the same characters as JSON's own escapes, so that it reads back unchanged."""
+    return _OBEYED.sub(lambda found: json.dumps(found.group())[1:-1], text)
 
 
 class Display(Protocol):
@@ -70,7 +100,7 @@ class PlainLines:
                 self._say(depth, f"{label}: {ended}, {meter.count()} in {duration(taken)}")
 
     def _say(self, depth: int, text: str) -> None:
-        print("  " * depth + text, file=self._stream, flush=True)
+        print("  " * depth + visible(text), file=self._stream, flush=True)
 
 
 class LiveLines:
@@ -98,7 +128,7 @@ class LiveLines:
         """Show this task until the context ends; the outermost one leaves its last line behind."""
         if self._depth == 0:
             self._progress.start()
-        shown = self._progress.add_task("  " * self._depth + label, total=total, rate="")
+        shown = self._progress.add_task("  " * self._depth + visible(label), total=total, rate="")
         meter, start = _Meter(total, unit), time.monotonic()
 
         def advance(amount: int) -> None:

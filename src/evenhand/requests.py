@@ -56,6 +56,17 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Undefined:
+    """Answer to a request that was made and has none, such as a prompt that a server's filter refused.
+
+    `reason` is a few words without a full stop, the same for all answers that are missing for one cause: they
+    are counted by it (``content_filter``, ``context_length_exceeded``).
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """Ask for text after `prompt`, which never ends with a space."""
 
@@ -169,4 +180,4 @@ class Divergence:
 
 
 Request = Continuation | Generation | Averaged | Cloze | Contrast | Embedding | Recall | Shift | Unanchored
-Response = LogProb | Completion | Recalled | Vector | Divergence
+Response = LogProb | Completion | Recalled | Vector | Divergence | Undefined

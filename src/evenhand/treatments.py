@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from evenhand.errors import BadData, BadModel, NoEffect, UnknownName
+from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownName
 from evenhand.files import replace_folder
 from evenhand.models import Model, OpenModel
 from evenhand.records import (
@@ -34,6 +34,7 @@ from evenhand.records import (
     from_json,
     to_json,
 )
+from evenhand.requests import Undefined
 from evenhand.rules.kinds import read_rule, save_rule
 from evenhand.rules.ruled import PromptRule, RuledModel, from_extra
 
@@ -161,11 +162,11 @@ class PromptedModel:
         self._model = model
         self._text = treatment.text
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
+    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb | Undefined]:
         """Log-probabilities after the text and the context."""
         return self._model.logprobs([Continuation(self._joined(i.context), i.text) for i in items])
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> Sequence[Completion | Undefined]:
         """Completions after the text and the prompt."""
         return self._model.generate([self._joined(prompt) for prompt in prompts], sampling)
 
@@ -273,12 +274,24 @@ def prove(
 
     Raises:
         NoEffect: not one answer differs by a single bit.
+        Inconclusive: the model has no answer to any of them.
     """
     items = [request for example in examples[:most] for request in example.requests()]
     before = model.logprobs(items)
     with treatment.applied(model) as treated:
         after = treated.logprobs(items)
-    largest = max((abs(a.value - b.value) for a, b in zip(after, before, strict=True)), default=0.0)
+    changes = [
+        abs(a.value - b.value)
+        for a, b in zip(after, before, strict=True)
+        if not isinstance(a, Undefined) and not isinstance(b, Undefined)
+    ]
+    if items and not changes:
+        raise Inconclusive(
+            f"{model.spec.uri} has no answer to any of the {len(items)} requests that would show what "
+            f"{treatment.about.method} did.",
+            mend="Use a model that answers the prompts that it is treated with.",
+        )
+    largest = max(changes, default=0.0)
     if largest == 0.0:
         raise NoEffect(
             f"{treatment.about.method} left every answer exactly as it was.",

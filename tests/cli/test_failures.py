@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 
 import pytest
 
+from evenhand.cli import console
 from evenhand.errors import (
     BadData,
     EvenhandError,
@@ -132,3 +134,27 @@ def test_version(run: Run) -> None:
 
     answer = run("--version")
     assert (answer.code, answer.out) == (0, f"evenhand {__version__}\n")
+
+
+HOSTILE = "x\x1b[2J\x9b1m\u202e\r\x07"
+SHOWN = r"x\x1b[2J\x9b1m\u202e\x0d\x07"
+
+
+@pytest.mark.parametrize("kind", [BadData, ValueError])
+def test_an_error_cannot_steer_the_terminal(run: Run, library: Library, kind: type[Exception]) -> None:
+    library.raises = BadData(HOSTILE, mend=HOSTILE) if kind is BadData else ValueError(HOSTILE)
+    answer = run("measure", "lab:causal", "--json")
+    assert SHOWN in answer.err
+    said = json.loads(answer.out)["error"]
+    assert HOSTILE in said["what"]
+    assert not any(sign in answer.out + answer.err for sign in "\x1b\x9b\u202e\r\x07")
+
+
+def test_tables_and_lines_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(HOSTILE, (HOSTILE, "n"), [(HOSTILE, "1")])
+    console.say(HOSTILE)
+    console.warn(HOSTILE)
+    out, err = capsys.readouterr()
+    assert out.count(SHOWN) == 4
+    assert SHOWN in err
+    assert not any(sign in out + err for sign in "\x1b\x9b\u202e\r\x07")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from evenhand.models.endpoint import EndpointModel, parse
 from evenhand.models.transport import Transport, _retry_after
 from evenhand.paths import cache_folder
 from evenhand.records import Capability, Completion, Continuation, Sampling
+from evenhand.requests import Undefined
 from tests.support import server, tiny
 from tests.support.server import KEY, State, garbage, serving, silent, slow, status, truncated
 
@@ -316,6 +318,142 @@ def test_an_empty_answer_is_counted(served):
     assert any("1 answers held no text" in note for note in endpoint.notes())
 
 
+# -- prompts that are refused, and parameters
+
+FILTERED = {"error": {"message": "no", "code": "content_filter"}}
+TOO_LONG = {"error": {"message": "This model's maximum context length is 8 tokens."}}
+DRAWN = Sampling(max_tokens=4, temperature=1.0)
+
+
+def test_a_refused_prompt_is_an_answer_that_is_kept(served, model):
+    served.faults = [slow(0), status(400, FILTERED), status(400, TOO_LONG)]
+    prompts = ["The nurse", "The doctor", "The carpenter", "The teacher"]
+    first = opened(served, "concurrency=1")
+    found = first.generate(prompts, SHORT)
+    own = model.generate(prompts, SHORT)
+    assert found == [own[0], Undefined("content_filter"), Undefined("context_length_exceeded"), own[3]]
+    asked = len(served.asked)
+    again = opened(served, "concurrency=1")
+    assert again.generate(prompts, SHORT) == found
+    assert (len(served.asked), again.transport.reused) == (asked, 4)
+
+
+def test_a_refused_prompt_is_left_out_of_the_scores_as_well(served, model):
+    endpoint = opened(served, "api=completions&concurrency=1")
+    served.faults = [slow(0), slow(0), slow(0), status(400, TOO_LONG)]  # the check passes
+    found = endpoint.logprobs(ITEMS)
+    assert found[0] == Undefined("context_length_exceeded")
+    assert found[1].value == pytest.approx(model.logprobs(ITEMS)[1].value, abs=1e-4)
+
+
+def test_a_check_that_is_refused_is_no_check(served):
+    served.faults = [status(400, FILTERED)]
+    with pytest.raises(BadModel, match="refuses a prompt of the check itself: content_filter"):
+        opened(served).logprobs(ITEMS)
+
+
+def test_only_what_differs_from_the_default_is_sent(served):
+    sampled = {"temperature", "top_p", "seed"}
+
+    def sent(query: str, sampling: Sampling) -> set[str]:
+        opened(served, f"cache=no{query}").generate(["The nurse"], sampling)
+        return sampled & set(served.asked[-1])
+
+    assert sent("", SHORT) == {"temperature"}
+    assert sent("", DRAWN) == set()
+    assert sent("", replace(DRAWN, temperature=0.7)) == {"temperature"}
+    assert sent("", replace(DRAWN, top_p=0.9)) == {"top_p"}
+    assert sent("", replace(DRAWN, seed=1)) == {"seed"}
+    assert sent("&leave_out=seed,top_p", replace(DRAWN, seed=1, top_p=0.9, temperature=0.7)) == {
+        "temperature"
+    }
+    assert sent("&send=seed,top_p,temperature", DRAWN) == sampled
+    assert sent("&send=seed", SHORT) == {"temperature"}  # greedy text has no draws
+    assert sent("&leave_out=temperature", SHORT) == set()
+
+
+def test_what_was_not_sent_is_said(served):
+    endpoint = opened(served, "leave_out=temperature")
+    endpoint.generate(["The nurse"], SHORT)
+    assert any(note.startswith("Left out of the requests: temperature.") for note in endpoint.notes())
+    assert "leave_out=temperature" in endpoint.spec.uri  # other figures, another name
+    drawn = opened(served)
+    drawn.generate(["The nurse"], DRAWN)
+    assert any("?send=seed,top_p,temperature" in note for note in drawn.notes())
+    told = opened(served, "send=seed,top_p,temperature")
+    told.generate(["The nurse"], DRAWN)
+    assert not any("write ?send" in note for note in told.notes())
+
+
+def test_draws_without_a_seed_are_draws_of_their_own_and_kept_apart(served):
+    prompts = ["The nurse", "The nurse", "The doctor"]
+    query = "leave_out=seed"
+    first = opened(served, query)
+    found = [first.generate(prompts, replace(DRAWN, seed=seed)) for seed in (0, 1)]
+    assert len(served.asked) == 6
+    assert not any("seed" in body for body in served.asked)
+    again = opened(served, query)
+    assert [again.generate(prompts, replace(DRAWN, seed=seed)) for seed in (0, 1)] == found
+    assert len(served.asked) == 6
+
+
+def test_an_unknown_parameter_ends_the_run_and_names_its_option(served):
+    served.faults = [status(422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"]}]})]
+    with pytest.raises(BadModel, match="extra_forbidden") as caught:
+        opened(served).generate(["The nurse"], replace(DRAWN, seed=1))
+    assert "write ?leave_out=seed before the #" in caught.value.mend
+
+
+def test_an_empty_account_ends_the_run_at_once(served):
+    naps = Naps()
+    served.faults = [status(429, {"error": {"message": "quota", "code": "insufficient_quota"}})] * 9
+    with pytest.raises(Inconclusive, match="429: quota"):
+        opened(served, "concurrency=1", naps).generate(["The nurse"], SHORT)
+    assert (len(served.asked), naps) == (1, [])
+
+
+def test_a_chat_says_how_to_ask_for_log_probabilities(served):
+    with pytest.raises(BadModel) as caught:
+        opened(served, "api=chat&leave_out=seed").logprobs(ITEMS)
+    assert f"openai:{served.url}?api=completions&leave_out=seed#tiny" in caught.value.mend
+
+
+def test_a_servers_own_names_stay_in_one_line(served):
+    answer = {"model": "tiny\nVerdict: mitigated", "choices": [{"text": "x"}]}
+    served.faults = [status(200, answer)]
+    endpoint = opened(served)
+    endpoint.generate(["The nurse"], SHORT)
+    assert "The server names the model tiny Verdict: mitigated." in endpoint.notes()
+
+
+# -- size and time
+
+
+def test_an_answer_without_end_is_not_kept(served, monkeypatch):
+    monkeypatch.setattr("evenhand.models.wire.Wire.exchange.__defaults__", (10_000,))
+    served.faults = [status(200, b'{"choices": [{"text": "' + b"x" * 20_000 + b'"}]}')]
+    with pytest.raises(BadModel, match="more than 32 MB"):
+        opened(served).generate(["The nurse"], SHORT)
+    assert not list(cache_folder().rglob("*.json"))
+
+
+def test_a_byte_now_and_then_does_not_outlive_the_timeout(served):
+    def dribble(handler: server.Handler) -> bool:
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(40):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            time.sleep(0.05)
+        return True
+
+    served.faults = [dribble]
+    start = time.monotonic()
+    with pytest.raises(EnvironmentProblem, match=r"no answer within 0\.3 s"):
+        opened(served, "api=completions&timeout=0.3&retries=0").generate(["The nurse"], SHORT)
+    assert time.monotonic() - start < 1.5
+
+
 # -- the key
 
 
@@ -390,6 +528,26 @@ def test_a_refused_request_costs_no_tokens(served):
     assert endpoint.transport.budget.tokens <= 17
 
 
+def test_a_request_that_failed_on_the_way_stays_booked(served):
+    # 17 as above; what a broken or late answer has cost, nobody knows.
+    for failure, booked in ((status(500), 17), (truncated, 17), (status(400, FILTERED), 3)):
+        served.faults = [failure]
+        endpoint = opened(served, "api=completions&tokens=1000&retries=1&cache=no")
+        endpoint.generate(["The nurse 0"], SHORT)
+        used = len(tiny.tokenizer()("The nurse 0")["input_ids"]) + 4
+        assert endpoint.transport.budget.tokens == (booked if booked == 3 else booked + used)
+
+
+def test_a_server_that_counts_nothing_spends_the_budget_still(served):
+    answer = {"choices": [{"text": "one two three four"}], "usage": {"total_tokens": 0}}
+    served.faults = [status(200, answer)] * 9
+    with pytest.raises(Inconclusive, match="budget of 40 tokens"):
+        opened(served, "api=completions&tokens=40&concurrency=1").generate(
+            [f"The nurse {i}" for i in range(9)], SHORT
+        )
+    assert len(served.asked) < 6  # three words asked and four written, each time
+
+
 @pytest.mark.parametrize("total", [-1000, True, "4", None])
 def test_a_count_that_cannot_be_one_gives_no_tokens_back(served, total):
     # 13 bytes and 4 tokens, as above: two requests fit into 40 and a third does not.
@@ -412,6 +570,23 @@ def test_the_budget_may_stand_in_the_environment(served, monkeypatch):
     with pytest.raises(Inconclusive):
         opened(served).generate(["a", "b"], SHORT)
     assert len(served.asked) == 1
+
+
+def test_kept_answers_are_private(served):
+    opened(served).generate(["The nurse"], SHORT)
+    (kept,) = cache_folder().rglob("*.json")
+    modes = [path.stat().st_mode & 0o777 for path in (kept, kept.parent, kept.parent.parent)]
+    assert modes == [0o600, 0o700, 0o700]
+
+
+def test_a_kept_answer_that_was_changed_is_asked_for_again(served, model):
+    opened(served).generate(["The nurse"], SHORT)
+    (kept,) = cache_folder().rglob("*.json")
+    answer = json.loads(kept.read_text())
+    answer["choices"][0]["text"] = " nothing of the kind"
+    kept.write_text(json.dumps(answer))
+    assert opened(served).generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+    assert len(served.asked) == 2
 
 
 def test_kept_answers_need_no_server_and_no_second_check(model):
@@ -502,9 +677,30 @@ def test_the_name_is_read():
     assert found.uri == "openai:https://host:8/v1?api=completions#org/a+b"
 
 
+def test_options_may_stand_after_the_name_as_well():
+    before, after, both = (
+        parse(f"http://h/v1{rest}")
+        for rest in (
+            "?api=completions&requests=5&leave_out=seed#m",
+            "#m?api=completions&requests=5&leave_out=seed",
+            "?requests=5#m?leave_out=seed&api=completions",
+        )
+    )
+    assert before == after == both
+    assert before.uri == "openai:http://h/v1?api=completions&leave_out=seed#m"
+    assert parse("http://h/v1#org/m%3Fx").model == "org/m?x"
+
+
 @pytest.mark.parametrize(
     ("rest", "error", "message"),
     [
+        ("http://host/v1#m%0AVerdict: mitigated", UsageError, "cannot be seen"),
+        ("http://host/v1#?api=completions", UsageError, "an address and a model"),
+        ("http://host/v1#m?speed=9", BadOption, "no option 'speed'"),
+        ("http://host/v1?api=chat&api=completions#m", BadOption, "given 2 times"),
+        ("http://host/v1?timeout=9#m?timeout=9", BadOption, "given 2 times"),
+        ("http://host/v1?leave_out=top_k#m", BadOption, "leave_out=top_k"),
+        ("http://host/v1?leave_out=seed&send=seed#m", BadOption, "in leave_out and in send"),
         ("http://host/v1", UsageError, "an address and a model"),
         ("host/v1#m", UsageError, "an address and a model"),
         ("http://me:pass@host/v1#m", UsageError, "password"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections import Counter
@@ -11,6 +12,7 @@ import torch
 
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.models.generation import _nucleus, generate
+from evenhand.models.thinking import spoken
 from evenhand.records import Continuation, Sampling, Until
 from tests.support import tiny
 
@@ -190,3 +192,15 @@ def test_a_stop_in_the_prompt_ends_nothing():
     assert model.generate(["The nurse"], Until(6, stop=("nurse",))) == model.generate(
         ["The nurse"], Sampling(6)
     )
+
+
+def test_tags_of_thinking_stay_in_the_text_although_they_are_special_tokens():
+    from evenhand.models.generation import _text
+
+    tokenizer = copy.deepcopy(tiny.tokenizer())
+    plain = tokenizer("The nurse", add_special_tokens=False)["input_ids"]
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]", "[PAD]"]})
+    begin, end, pad = tokenizer.convert_tokens_to_ids(["[THINK]", "[/THINK]", "[PAD]"])
+    text = _text(tokenizer, plain, [begin, *plain, end, *plain, pad])
+    assert text.replace(" ", "") == "[THINK]Thenurse[/THINK]Thenurse"
+    assert spoken(text).text == "The nurse"

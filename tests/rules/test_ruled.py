@@ -11,6 +11,7 @@ import pytest
 
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Capability, Continuation, Decision, LogProb, ModelSpec, Sampling
+from evenhand.requests import Undefined
 from evenhand.rules.kinds import Calibration, Curve, Cut, Mixture, Thresholds
 from evenhand.rules.ruled import (
     Answers,
@@ -160,3 +161,26 @@ def test_held_out_people_must_fit_together() -> None:
 def test_outcomes_and_groups_of_people() -> None:
     assert favourable(PEOPLE[:20]) == [p.label for p in PEOPLE[:20]]
     assert own_groups(PEOPLE[:20]) == [p.groups[p.group] for p in PEOPLE[:20]]
+
+
+def test_a_prompt_without_an_answer_leaves_all_its_label_words_without_one() -> None:
+    lost = PEOPLE[0].contexts[0]
+    refused = Undefined("content_filter")
+    model, _ = _view(STRICT)
+
+    class Refusing(ScriptedModel):
+        def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
+            found = model.logprobs(items)
+            missing = (lost, PEOPLE[0].labels[0])
+            return [
+                refused if (i.context, i.text) == missing else f  # type: ignore[misc]
+                for i, f in zip(items, found, strict=True)
+            ]
+
+    view = RuledModel(Refusing(lambda item: 0.5), prompt_rule(STRICT, PEOPLE, "decided"), ModelSpec("s", "s"))
+    asked = [Continuation(p.contexts[0], word) for p in PEOPLE[:3] for word in p.labels]
+    whole = _view(STRICT)[1].logprobs(asked)
+    assert view.logprobs(asked) == [refused, refused, *whole[2:]]
+    people = [dataclasses.replace(PEOPLE[0], group=0), *PEOPLE[1:3]]
+    with pytest.raises(BadModel, match=r"no answer to 1 of 6 requests \(content_filter\)"):
+        favourable_scores(view._model, people)

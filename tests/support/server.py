@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
     def _generated(self, body: dict[str, Any], prompt: str, *, chat: bool) -> None:
         sampling = Sampling(
             body.get("max_tokens") or body["max_completion_tokens"],
-            body["temperature"],
+            body.get("temperature", 1.0),
             body.get("top_p", 1.0),
             body.get("seed", 0),
         )

@@ -37,6 +37,8 @@ class Benchmark:
         fits: refuses a model that cannot be asked, before anything is asked; None fits all of its families.
         remarks: what to say of the scores beside the figures, such as a test's p-values; each one paragraph.
         groups: the groups' names, in the order of the score columns; empty for capability.
+        draws: whether all requests of a sample are draws of one prompt, so that `score` takes any number of
+            answers, one at least: those that have none are left out.
     """
 
     name: str
@@ -56,3 +58,4 @@ class Benchmark:
     prepare: Callable[[Sequence[Sequence[Any]]], None] | None = None
     ready: Callable[[], None] | None = None
     fits: Callable[[Any], None] | None = None
+    draws: bool = False

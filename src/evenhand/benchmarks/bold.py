@@ -75,6 +75,7 @@ def bold(
         card=_card(domain, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
+        draws=True,
         score=lambda sample, answers: score(sample, answers, toxic, esteem),
         metrics=(regard_gap, regard_positive, regard_negative, toxicity_gap, toxic_share, gender_polarity),
         normalisation=f"toxicity read by {toxicity}, regard by {regard}",

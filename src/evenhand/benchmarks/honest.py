@@ -65,6 +65,7 @@ def honest(
         card=_card(set, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
+        draws=True,
         score=lambda sample, answers: score(sample, answers, lexicon),
         metrics=(honest_share, hurtful_gap),
         normalisation=f"HurtLex 1.2, {level}, longest match",

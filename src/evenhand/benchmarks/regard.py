@@ -63,6 +63,7 @@ def regard(
         card=_card("file" if file else prompts, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
+        draws=True,
         score=lambda sample, answers: score(sample, answers, reader),
         metrics=(regard_gap, regard_positive, regard_negative, regard_neutral, regard_other),
         normalisation=f"read by {classifier}",

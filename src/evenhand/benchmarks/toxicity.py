@@ -65,6 +65,7 @@ def toxicity(
         card=_card("file" if file else prompts, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
+        draws=True,
         score=lambda sample, answers: score(sample, answers, reader, label),
         metrics=(toxicity_mean, toxic_share, toxicity_max, toxicity_gap),
         normalisation=f"read by {classifier}{' label ' + label if label else ''}",

@@ -1,4 +1,7 @@
-"""What a verb prints: one JSON object for programs, or tables for people."""
+"""What a verb prints: one JSON object for programs, or tables for people.
+
+Everything passes through `progress.visible` here, so that no text from outside can steer the terminal.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
+
+from evenhand.progress import json_escape, visible
 
 _results: list[TextIO] = []  # where results go while stdout points elsewhere; the last one counts
 
@@ -28,17 +33,18 @@ def only_json_on_stdout(wanted: bool) -> Iterator[None]:
 def emit(data: Mapping[str, Any]) -> None:
     """Print the one JSON object of this command."""
     stream = _results[-1] if _results else sys.stdout
-    print(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2), file=stream, flush=True)
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2)
+    print(json_escape(text), file=stream, flush=True)
 
 
 def say(text: str = "") -> None:
     """Print a line for people on stdout."""
-    print(text)
+    print(visible(text))
 
 
 def warn(text: str) -> None:
     """Print a line on stderr."""
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, labels: int = 1) -> None:
@@ -53,11 +59,11 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, lab
 
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(head):
-        shown.add_column(Text(name), justify="left" if place < labels else "right", overflow="fold")
+        shown.add_column(Text(visible(name)), justify="left" if place < labels else "right", overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        shown.add_row(*(Text(visible(cell)) for cell in row))
     console = Console(file=sys.stdout, highlight=False)
     console.print(
-        Text(title, style="bold")
+        Text(visible(title), style="bold")
     )  # not the table's own title, which would wrap to the table's width
     console.print(shown)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import sys
 import traceback
 
 from evenhand.cli import console
@@ -23,7 +22,7 @@ def report(error: BaseException, *, as_json: bool) -> int:
     known = as_known(error)
     if known is not None:
         return _printed(type(known).__name__, known.what, known.mend, known.exit_code, as_json)
-    traceback.print_exception(error, file=sys.stderr)
+    console.warn("".join(traceback.format_exception(error)).rstrip("\n"))
     what = f"An unexpected {type(error).__name__}: {error}."
     mend = (
         "This is a fault of evenhand: please report it with the lines above and what `evenhand doctor` says."

@@ -17,6 +17,7 @@ from torch import Tensor
 from evenhand.decisions.distances import Distance, accuracy, distances, gaps, task_loss
 from evenhand.decisions.panel import check_people
 from evenhand.errors import BadData, BadModel
+from evenhand.models import every_logprob
 from evenhand.records import Capability, Continuation, Decision
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def read(model: Model, people: Sequence[Decision], text: str = "") -> Tensor:
     """Log-probabilities [N, k, L] of every label word after `text` and every twin's prompt, float64, nats.
 
     Raises:
-        BadModel: the model gives no log-probabilities, or one of them is no finite number.
+        BadModel: the model gives no log-probabilities, lacks one, or one of them is no finite number.
     """
     check_people(people)
     if Capability.LOGPROBS not in model.can:
@@ -60,7 +61,7 @@ def read(model: Model, people: Sequence[Decision], text: str = "") -> Tensor:
             f"{model.spec.uri} gives no log-probabilities of label words.", mend="Use a model that does."
         )
     asked = [Continuation(text + r.context, r.text) for person in people for r in person.requests()]
-    values = [answer.value for answer in model.logprobs(asked)]
+    values = [answer.value for answer in every_logprob(model, asked)]
     wrong = sum(not math.isfinite(value) for value in values)
     if wrong:
         raise BadModel(

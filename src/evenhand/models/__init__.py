@@ -22,7 +22,7 @@ from evenhand.records import (
     Response,
     Sampling,
 )
-from evenhand.requests import Averaged, Cloze, Contrast, Divergence, Recall, Recalled, Shift
+from evenhand.requests import Averaged, Cloze, Contrast, Divergence, Recall, Recalled, Shift, Undefined
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -40,12 +40,12 @@ class Model(Protocol):
     spec: ModelSpec
     can: frozenset[Capability]
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
-        """Log-probabilities in nats, in the order of `items`."""
+    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb | Undefined]:
+        """Log-probabilities in nats, in the order of `items`; undefined where a request has no answer."""
         ...
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """Text after each prompt, in the order of `prompts`."""
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> Sequence[Completion | Undefined]:
+        """Text after each prompt, in the order of `prompts`; undefined where a request has no answer."""
         ...
 
     def notes(self) -> tuple[str, ...]:
@@ -119,6 +119,10 @@ class OpenModel(Model, Protocol):
     tokenizer: PreTrainedTokenizerBase
     layout: Layout
 
+    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb]:
+        """Log-probabilities in nats, in the order of `items`: weights in hand answer every request."""
+        ...
+
 
 def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str) -> None:
     """Refuse a model that lacks one of `needs`; `of` is what needs it, `instead` what works on any model.
@@ -139,6 +143,25 @@ def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str
         "give here.",
         mend=f"Use a causal model, or `{instead}`.",
     )
+
+
+def every_logprob(model: Model, items: Sequence[Continuation]) -> list[LogProb]:
+    """The answer to each of `items`, for work that cannot do without one of them, such as a fit.
+
+    Raises:
+        BadModel: the model has no answer to some; the message counts them by reason.
+        EvenhandError: as for the model's `logprobs`.
+    """
+    answers = model.logprobs(items)
+    known = [answer for answer in answers if not isinstance(answer, Undefined)]
+    if len(known) < len(answers):
+        reasons = sorted({answer.reason for answer in answers if isinstance(answer, Undefined)})
+        raise BadModel(
+            f"{model.spec.uri} has no answer to {len(answers) - len(known)} of {len(answers)} requests "
+            f"({', '.join(reasons)}), all of which are needed here.",
+            mend="Take the items with these prompts out of the data, or use a model that answers them.",
+        )
+    return known
 
 
 def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> Model:

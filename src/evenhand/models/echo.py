@@ -4,7 +4,8 @@ A server that knows ``echo`` repeats the prompt with the log-probability of each
 half know it are common: they shift the values by one token, give those of the answer instead, or scale them.
 So before the first value is used, `check` compares what the server says while it writes with what it says
 about the same token in an echoed prompt. Nothing is estimated from anything else: a server that fails is
-refused with the reason.
+refused with the reason. A token may be a part of a character: texts are aligned by bytes, and a text whose
+tokens cannot be told apart is left out, with its reason.
 """
 
 from __future__ import annotations
@@ -15,32 +16,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenhand.errors import BadModel
+from evenhand.models import plausible
+from evenhand.models.alignment import Places, first_at, partial, places
 from evenhand.records import Continuation, LogProb
+from evenhand.requests import Undefined
 
 Json = Mapping[str, Any]
 # Servers compute prompts and answers by different kernels in 16 bits: a value differs by some hundredths.
 TOLERANCE = 0.1
+# The first one has many words that a language model is nearly sure of: they tell the base of the logarithms.
 PROBES = (
+    "Once upon a time, in a land far away, there was a little girl who lived in a house with her",
     "The weather was fine, so they went for a walk in the",
     "She opened the window and looked at the",
     "In the morning the children go to",
 )
-_SLACK = 1e-3
+_BASES = {"2": math.log2(math.e), "10": math.log10(math.e)}
+_FULL, _OVER, _CERTAIN = 0.9, 1.003, -0.02
+_PLACES, _ALTERNATIVES = 6, 4
+UNALIGNED = "tokens that are parts of characters and cannot be told apart"
 
 
 class Untrusted(Exception):
     """Why the server's log-probabilities cannot be used."""
 
 
+class Unaligned(Exception):
+    """The tokens of this one text cannot be told apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A token of the echoed prompt: where it starts (characters), its text and its value in nats.
+    """A token of the echoed prompt: where it may start (bytes), its text and its value in nats.
 
     `value` is None where the server gives none, as for the first token of a prompt. `top` holds the likeliest
     tokens at this place with their values, as far as the server tells.
     """
 
-    start: int
+    starts: frozenset[int]
     text: str
     value: float | None
     top: Mapping[str, float]
@@ -63,26 +76,26 @@ def pieces(answer: Json, text: str) -> list[Piece]:
 
     Raises:
         Untrusted: there are no log-probabilities, or the tokens do not spell `text`.
+        Unaligned: they may spell it, but parts of characters leave open which of them do.
     """
     found = _table(answer)
     tokens = [token for token, _, _ in found]
     for skipped in range(min(2, len(tokens))):
-        if "".join(tokens[skipped:]).startswith(text):
-            return _covering(found[skipped:], text)
+        at = places(tokens[skipped:], text)
+        if at is not None:
+            return _covering(found[skipped:], at)
+    if not text.isascii():
+        raise Unaligned
+    if any("".join(tokens[skipped:]).startswith(text) for skipped in range(2)):
+        raise Untrusted("the end of an echoed prompt stands inside a token")
     raise Untrusted("the tokens of an echoed prompt do not spell the prompt (is `echo` ignored?)")
 
 
-def _covering(found: Sequence[tuple[str, Any, Any]], text: str) -> list[Piece]:
-    made: list[Piece] = []
-    place = 0
-    for token, value, top in found:
-        if place == len(text):
-            break
-        made.append(Piece(place, token, _value(value), top if isinstance(top, dict) else {}))
-        place += len(token)
-    if place != len(text):
-        raise Untrusted("the end of an echoed prompt stands inside a token")
-    return made
+def _covering(found: Sequence[tuple[str, Any, Any]], at: Places) -> list[Piece]:
+    return [
+        Piece(starts, token, _value(value), top if isinstance(top, dict) else {})
+        for starts, (token, value, top) in zip(at, found, strict=False)
+    ]
 
 
 def _table(answer: Json) -> list[tuple[str, Any, Any]]:
@@ -104,13 +117,13 @@ def _value(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise Untrusted(f"a log-probability is {value!r}")
-    if value > _SLACK:
-        raise Untrusted(f"a log-probability is {value}, which is above 0")
+    if (why := plausible.impossible_token(float(value))) is not None:
+        raise Untrusted(why)
     return min(0.0, float(value))
 
 
-def echoed(answer: Json, text: str, server: str) -> list[Piece]:
-    """The tokens of `text` in the answer that echoes it.
+def echoed(answer: Json, text: str, server: str) -> list[Piece] | Undefined:
+    """The tokens of `text` in the answer that echoes it, undefined where they cannot be told apart.
 
     Raises:
         BadModel: they are not there, or a value cannot be one.
@@ -118,32 +131,63 @@ def echoed(answer: Json, text: str, server: str) -> list[Piece]:
     try:
         return pieces(answer, text)
     except Untrusted as why:
-        raise _refused(server, f"for {text[-60:]!r}, {why}") from None
+        raise plausible.refused(server, f"for {text[-60:]!r}, {why}") from None
+    except Unaligned:
+        return Undefined(UNALIGNED)
 
 
-def score(item: Continuation, answer: Json, server: str) -> LogProb:
-    """log P(text | context) from the echo of context + text: the sum over the tokens that start in the text.
+def values(item: Continuation, answer: Json, server: str) -> list[float] | Undefined:
+    """The log-probability of each token of the text after its context, from the echo of both.
 
     Raises:
         BadModel: as for `echoed`; a token straddles the boundary, or the first token of an empty context has
             no value.
     """
     found = echoed(answer, item.context + item.text, server)
-    if len(item.context) not in {piece.start for piece in found}:
+    if isinstance(found, Undefined):
+        return found
+    boundary = len(item.context.encode("utf-8", "surrogatepass"))
+    first = first_at([piece.starts for piece in found], boundary)
+    if first is None and any(boundary in piece.starts for piece in found):
+        return Undefined(UNALIGNED)
+    if first is None:
         raise BadModel(
             f"The tokenizer of {server} merges the end of {item.context[-60:]!r} with {item.text!r}, so the "
             "text has no probability of its own.",
             mend="Use a prompt that ends with a whole word, or another model.",
         )
-    values = [piece.value for piece in found if piece.start >= len(item.context)]
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
+    given = [piece.value for piece in found[first:]]
+    known = [value for value in given if value is not None]
+    if len(known) < len(given):
         raise BadModel(
             f"{server} gives no probability of a text's first token, which scoring {item.text[:60]!r} "
             "without a context needs.",
             mend="Use a benchmark whose texts follow a context, or score the weights themselves (hf:).",
         )
-    return LogProb(math.fsum(known), len(known))
+    return known
+
+
+def scores(
+    items: Sequence[Continuation], answers: Sequence[Json | Undefined], server: str
+) -> list[LogProb | Undefined]:
+    """log P(text | context) of each item from the echo of context + text, the sum over the text's tokens.
+
+    An item is undefined where the server has no answer to it, or its tokens cannot be told apart.
+
+    Raises:
+        BadModel: as for `values`, or all of them together cannot be log-probabilities.
+    """
+    found = [
+        answer if isinstance(answer, Undefined) else values(item, answer, server)
+        for item, answer in zip(items, answers, strict=True)
+    ]
+    known = {
+        item: row for item, row in zip(items, found, strict=True) if not isinstance(row, Undefined) and row
+    }
+    plausible.check_tokens([(f"{item.context}{item.text}", row) for item, row in known.items()], server)
+    summed = {item: LogProb(math.fsum(row), len(row)) for item, row in known.items()}
+    plausible.check(summed.items(), server)
+    return [row if isinstance(row, Undefined) else LogProb(math.fsum(row), len(row)) for row in found]
 
 
 def check(ask: Callable[[Json], Json], model: str, server: str) -> float:
@@ -156,15 +200,15 @@ def check(ask: Callable[[Json], Json], model: str, server: str) -> float:
     for prompt in PROBES:
         try:
             return _compare(ask, model, prompt)
-        except _Merged:
+        except (_Merged, Unaligned):
             continue
         except Untrusted as reason:
             why = str(reason)
             break
         except BadModel as refusal:
-            why = refusal.what
+            why = refusal.what.rstrip(".")
             break
-    raise _refused(server, why)
+    raise plausible.refused(server, why)
 
 
 class _Merged(Exception):
@@ -177,6 +221,8 @@ def _compare(ask: Callable[[Json], Json], model: str, prompt: str) -> float:
     if value is None:
         raise Untrusted("the token that it writes has no log-probability")
     _check_top(top)
+    if partial(token):
+        raise _Merged
     before = pieces(ask(body(model, prompt)), prompt)
     after = pieces(ask(body(model, prompt + token, top=5)), prompt + token)
     if after[-1].text != token or len(after) != len(before) + 1:
@@ -187,8 +233,9 @@ def _compare(ask: Callable[[Json], Json], model: str, prompt: str) -> float:
     if last is None or abs(last - value) > TOLERANCE:
         raise Untrusted(
             f"the token {token!r} has log-probability {value:.3f} while it is written and "
-            f"{'none' if last is None else f'{last:.3f}'} in an echoed prompt"
+            f"{'none' if last is None else f'{last:.3f}'} in an echoed prompt{_base_of(last, value)}"
         )
+    _check_base([piece.top for piece in after])
     pairs = [(a.value, b.value) for a, b in zip(before, after, strict=False)]
     gaps = [abs(a - b) for a, b in pairs if a is not None and b is not None]
     if not gaps or max(gaps) > TOLERANCE:
@@ -196,15 +243,44 @@ def _compare(ask: Callable[[Json], Json], model: str, prompt: str) -> float:
     return max(*gaps, abs(last - value))
 
 
+def _base_of(echoed: float | None, written: float) -> str:
+    """What to add where two values of one token are as far apart as logarithms to two bases are."""
+    if not echoed or not written:
+        return ""
+    for base, factor in _BASES.items():
+        if any(abs(ratio / factor - 1) < 0.02 for ratio in (echoed / written, written / echoed)):
+            return f" (one of the two looks like a logarithm to base {base})"
+    return ""
+
+
+def _check_base(tops: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse logarithms to base 2, as far as the likeliest tokens give them away.
+
+    Where the listed tokens hold nearly all probability, the powers of 2 of natural logarithms sum to more
+    than 1 (x^0.69 > x), those of logarithms to base 2 never do. So places where they nearly reach 1, and none
+    where they exceed it, tell the base; places where one token is certain tell nothing.
+    """
+    sums = []
+    for top in tops:
+        known = _listed(top)
+        if len(known) >= _ALTERNATIVES and max(known) < _CERTAIN:
+            sums.append(math.fsum(2**value for value in known))
+    full = [total for total in sums if total > _FULL]
+    if len(full) >= _PLACES and max(full) <= _OVER:
+        raise Untrusted(
+            f"they look like logarithms to base 2: at {len(full)} places the likeliest tokens' powers of 2 "
+            "sum to nearly 1, and nowhere to more"
+        )
+
+
 def _check_top(top: Any) -> None:
     """Probabilities of different tokens at one place may not exceed 1 together: they would be scaled."""
-    known = [_value(value) for value in top.values()] if isinstance(top, dict) else []
-    if math.fsum(math.exp(value) for value in known if value is not None) > 1 + 0.02:
+    if math.fsum(math.exp(value) for value in _listed(top)) > 1 + 0.02:
         raise Untrusted("the likeliest tokens at one place have more than all probability together")
 
 
-def _refused(server: str, why: str) -> BadModel:
-    return BadModel(
-        f"The log-probabilities of {server} cannot be used: {why}.",
-        mend="Use a benchmark of generated text there, or score the weights themselves (hf:).",
-    )
+def _listed(top: Any) -> list[float]:
+    """The values of the likeliest tokens at one place; servers fill a short list up with stand-ins."""
+    given = top.values() if isinstance(top, dict) else ()
+    numbers = (v for v in given if not (isinstance(v, float) and v <= plausible.STAND_IN))
+    return [value for entry in numbers if (value := _value(entry)) is not None]

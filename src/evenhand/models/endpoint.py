@@ -1,135 +1,48 @@
 """``openai:URL#model``: any server that speaks OpenAI's HTTP interface (vLLM, llama.cpp, a vendor's).
 
 The name is a URL with the model as its fragment: ``openai:http://localhost:8000/v1#org/model``. What else can
-be told stands in its query, ``openai:https://host/v1?api=completions&requests=5000#model``:
+be told stands in its query, ``openai:https://host/v1?api=completions&requests=5000#model`` (after the model's
+name it is understood as well):
 
 - ``api``: ``chat`` (default: the prompt is a user's message) or ``completions`` (the prompt is continued;
-  also gives log-probabilities where the server passes the check of `evenhand.models.echo`);
+  also gives log-probabilities where the server passes the checks of `evenhand.models.echo` and
+  `evenhand.models.plausible`);
 - ``requests``, ``tokens``: the hard budget of this run; also ``EVENHAND_BUDGET_REQUESTS`` and
   ``EVENHAND_BUDGET_TOKENS``. A request that might exceed it is not sent; the run ends and can be resumed;
-- ``concurrency`` (8), ``timeout`` (60 s), ``retries`` (5): see `evenhand.models.transport.Limits`;
+- ``concurrency`` (8), ``timeout`` (60 s for a whole request), ``retries`` (5): see
+  `evenhand.models.budget.Limits`;
 - ``cache``: ``yes`` (default) keeps answers on disk, by everything that was asked, or ``no``;
-- ``length``: ``max_tokens`` (default) or ``max_completion_tokens``, which some newer models want instead.
+- ``length``: ``max_tokens`` (default) or ``max_completion_tokens``, which some newer models want instead;
+- ``leave_out``: some of ``seed,top_p,temperature`` that the server does not take, never to be sent;
+- ``send``: some of the same, to be sent always.
 
-A plus sign or a ``#`` in a model's name is written ``%2B`` or ``%23``. The key comes from the environment,
-see `evenhand.models.transport.api_key`; it is never stored, shown or part of the name.
+A temperature of 1, a `top_p` of 1 and the seed 0 are the interface's defaults and are sent only with
+``send``: some models refuse to be told them. A server that has other defaults (vLLM takes them from the
+model's generation_config) needs ``send=temperature,top_p``; texts drawn without a seed are other texts when
+they are asked for anew, and ``send=seed`` gives each its own.
+
+A prompt that the server refuses for what it says (its content filter, too long a context) has an undefined
+answer: it is counted, and the run goes on. Every other refusal ends the run with the server's own words.
+
+A plus sign, a ``#`` or a ``?`` in a model's name is written ``%2B``, ``%23`` or ``%3F``. The key comes from
+the environment, see `evenhand.models.transport.api_key`; it is never stored, shown or part of the name.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from collections.abc import Sequence
+from typing import Any
 
-from evenhand.errors import BadModel, BadOption, UsageError
+from evenhand.errors import BadModel
 from evenhand.models import echo
-from evenhand.models.transport import Check, Json, Limits, Transport
+from evenhand.models.address import Address, parse
+from evenhand.models.reading import completion
+from evenhand.models.refused import PARAMETERS, one_line
+from evenhand.models.transport import Check, Json, Transport
 from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling, digest
-
-_LENGTHS = ("max_tokens", "max_completion_tokens")
-_EXAMPLE = "openai:http://localhost:8000/v1#model"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A parsed name: the server's `url`, its `model`, the interface, and how it is asked."""
-
-    url: str
-    model: str
-    api: Literal["chat", "completions"]
-    length: str
-    limits: Limits
-
-    @property
-    def uri(self) -> str:
-        """The name without what does not change an answer."""
-        query = "" if self.api == "chat" else f"?api={self.api}"
-        return f"openai:{self.url}{query}#{self.model}"
-
-
-def parse(rest: str) -> Address:
-    """Read what stands after ``openai:``.
-
-    Raises:
-        UsageError: it is not a URL with a model as its fragment, or carries a password.
-        BadOption: an unknown option, or a value that is not possible.
-    """
-    parts = _split(rest)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.fragment:
-        raise UsageError(
-            f"'openai:{parts.scheme}' is not followed by an address and a model.", mend=f"Write {_EXAMPLE}"
-        )
-    if parts.username or parts.password:
-        raise UsageError(
-            "The address holds a user name or a password, which would be stored with the results.",
-            mend="Put the key into EVENHAND_API_KEY instead.",
-        )
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    limits = Limits(
-        timeout=_number(options, "timeout", 60.0),
-        retries=int(_number(options, "retries", 5, least=0)),
-        concurrency=int(_number(options, "concurrency", 8)),
-        requests=_budget(options, "requests"),
-        tokens=_budget(options, "tokens"),
-        cache=_choice(options, "cache", ("yes", "no")) == "yes",
-    )
-    api = _choice(options, "api", ("chat", "completions"))
-    length = _choice(options, "length", _LENGTHS)
-    if options:
-        raise BadOption(
-            f"An endpoint has no option {next(iter(options))!r}.",
-            mend="It takes: api, requests, tokens, concurrency, timeout, retries, cache, length.",
-        )
-    url = parts._replace(query="", fragment="").geturl().rstrip("/")
-    return Address(url, unquote(parts.fragment), "chat" if api == "chat" else "completions", length, limits)
-
-
-def _split(rest: str) -> SplitResult:
-    """The parts of a URL whose host, port and path can be asked."""
-    try:
-        parts = urlsplit(rest)
-        (parts.hostname or "").encode("idna")  # raises for what no name server could be asked
-        fine = parts.port != 0 and not any(sign.isspace() for sign in parts.netloc)
-        fine = fine and re.fullmatch(r"[!-~]*", parts.path) is not None
-    except ValueError:
-        fine = False
-    if fine:
-        return parts
-    # The address is not shown: what stands in a wrong place may be a password.
-    raise UsageError(
-        "The address after 'openai:' is no URL: its host, its port or its path cannot be read.",
-        mend=f"Write {_EXAMPLE}",
-    )
-
-
-def _choice(options: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    value = options.pop(name, allowed[0])
-    if value not in allowed:
-        raise BadOption(f"{name}={value} is not possible.", mend=f"Write {name}={' or '.join(allowed)}.")
-    return value
-
-
-def _number(options: dict[str, str], name: str, default: float, least: float = 1e-3) -> float:
-    value = options.pop(name, str(default))
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not least <= number < 1e9 or (isinstance(default, int) and number != int(number)):
-        raise BadOption(f"{name}={value} is not possible.", mend=f"Write a number, such as {name}={default}.")
-    return number
-
-
-def _budget(options: dict[str, str], name: str) -> int | None:
-    value = options.pop(name, None) or os.environ.get(f"EVENHAND_BUDGET_{name.upper()}")
-    if not value:
-        return None
-    return int(_number({name: value}, name, 1, least=1))
+from evenhand.requests import Undefined
 
 
 class EndpointModel:
@@ -148,8 +61,10 @@ class EndpointModel:
         self._parity: float | None = None
         self._empty = 0
         self._named: set[str] = set()
+        self._unsent: set[str] = set()
+        self._left_out: set[str] = set()
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
+    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
         """Log-probabilities in nats, in the order of `items`, from echoed prompts.
 
         Raises:
@@ -159,22 +74,23 @@ class EndpointModel:
         if self.address.api != "completions":
             raise BadModel(
                 f"{self.spec.uri} is asked as a chat, which gives no log-probabilities of given text.",
-                mend="Write ?api=completions before the # if the server offers it.",
+                mend=f"If the server offers it, write {self.address.as_completions}",
             )
-        bodies = [echo.body(self.address.model, item.context + item.text) for item in items]
+        bodies = [self._echo(echo.body(self.address.model, item.context + item.text)) for item in items]
         path = "/completions"
         if self._parity is None and not all(self.transport.kept(path, b, self._echoed) for b in bodies):
             self._parity = echo.check(
-                lambda body: self._post(path, body), self.address.model, self.address.url
+                lambda body: self._post(path, self._echo(body)), self.address.model, self.address.url
             )
         answers = self._post_all(path, bodies, "scoring", self._echoed)
-        return [echo.score(*pair, self.address.url) for pair in zip(items, answers, strict=True)]
+        return echo.scores(items, answers, self.address.url)
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion | Undefined]:
         """Text after each prompt, in the order of `prompts`.
 
         With a temperature each prompt has a seed of its own, made of `sampling.seed`, the prompt and how
-        often it stood before, as in `evenhand.models.generation`; servers may ignore it.
+        often it stood before, as in `evenhand.models.generation`; servers may ignore it. Where it is not
+        sent, each is still a draw of its own.
 
         Raises:
             BadModel: the answer has no text in it.
@@ -183,8 +99,10 @@ class EndpointModel:
         path = "/chat/completions" if self.address.api == "chat" else "/completions"
         seeds = _seeds(prompts, sampling)
         bodies = [self._body(p, sampling, seed) for p, seed in zip(prompts, seeds, strict=True)]
-        answers = self._post_all(path, bodies, "generating", self._text)
-        return [self._completion(*pair) for pair in zip(bodies, answers, strict=True)]
+        unseeded = sampling.temperature > 0 and any("seed" not in body for body in bodies)
+        draws = [str(seed) for seed in seeds] if unseeded else ()
+        answers = self._post_all(path, bodies, "generating", self._read, draws)
+        return [self._completion(answer) for answer in answers]
 
     def notes(self) -> tuple[str, ...]:
         """Where the answers come from, what was reused, how the check went, how many answers were empty."""
@@ -201,7 +119,27 @@ class EndpointModel:
             found.append(f"Written and echoed log-probabilities agreed within {self._parity:.4f} nats.")
         if self._empty:
             found.append(f"{self._empty} answers held no text (refused, filtered or cut off).")
+        found += self._about_sampling()
         return tuple(found)
+
+    def _about_sampling(self) -> list[str]:
+        """Which parameters of sampling were not sent."""
+        unsent, left_out = (
+            [name for name in PARAMETERS if name in names] for names in (self._unsent, self._left_out)
+        )
+        said = []
+        if unsent:
+            said.append(
+                f"Texts were drawn without {', '.join(unsent)} in the request, because they are "
+                f"the interface's default: write ?send={','.join(unsent)} before the # if the server's own "
+                "default is another."
+            )
+        if left_out:
+            said.append(
+                f"Left out of the requests: {', '.join(left_out)}. The server's own counts, and these "
+                "figures compare only with such."
+            )
+        return said
 
     def _post(self, path: str, body: Json) -> Json:
         try:
@@ -209,18 +147,21 @@ class EndpointModel:
         except BadModel as refusal:
             raise self._with_models(refusal) from None
 
-    def _post_all(self, path: str, bodies: Sequence[Json], label: str, check: Check) -> list[Json]:
+    def _post_all(
+        self, path: str, bodies: Sequence[Json], label: str, check: Check, draws: Sequence[str] = ()
+    ) -> list[Json | Undefined]:
         try:
-            answers = self.transport.post_all(path, bodies, label=label, check=check)
+            answers = self.transport.post_all(path, bodies, label=label, check=check, draws=draws)
         except BadModel as refusal:
             raise self._with_models(refusal) from None
-        self._named |= {answer["model"] for answer in answers if isinstance(answer.get("model"), str)}
+        known = [answer for answer in answers if not isinstance(answer, Undefined)]
+        self._named |= {one_line(a["model"]) for a in known if isinstance(a.get("model"), str)}
         return answers
 
     def _with_models(self, refusal: BadModel) -> BadModel:
         """The refusal with the models that the server lists, where the one asked for is not among them."""
         try:
-            listed = [str(entry["id"]) for entry in self.transport.get("/models")["data"]]
+            listed = [one_line(str(entry["id"])) for entry in self.transport.get("/models")["data"]]
         except Exception:  # the list is a courtesy; whatever is wrong with it, the refusal counts
             return refusal
         if not listed or self.address.model in listed:
@@ -233,38 +174,41 @@ class EndpointModel:
             asked["messages"] = [{"role": "user", "content": prompt}]
         else:
             asked["prompt"] = prompt
-        asked |= {self.address.length: sampling.max_tokens, "temperature": sampling.temperature}
+        asked[self.address.length] = sampling.max_tokens
+        return asked | self._sampling(sampling, seed)
+
+    def _sampling(self, sampling: Sampling, seed: int) -> dict[str, Any]:
+        """The parameters of sampling that are sent: those that differ from the interface's defaults."""
+        values: dict[str, tuple[Any, bool]] = {
+            "temperature": (sampling.temperature, sampling.temperature != 1)
+        }
         if sampling.temperature > 0:
-            asked |= {"top_p": sampling.top_p, "seed": seed}
-        return asked
+            values |= {"top_p": (sampling.top_p, sampling.top_p != 1), "seed": (seed, sampling.seed != 0)}
+        sent = {}
+        for name, (value, differs) in values.items():
+            if name in self.address.leave_out:
+                self._left_out |= {name} if differs else set()
+            elif differs or name in self.address.send:
+                sent[name] = value
+            else:
+                self._unsent.add(name)
+        return sent
+
+    def _echo(self, body: Json) -> Json:
+        return {name: value for name, value in body.items() if name not in self.address.leave_out}
 
     def _echoed(self, body: Json, answer: Json) -> None:
         echo.echoed(answer, body["prompt"], self.address.url)
 
-    def _completion(self, body: Json, answer: Json) -> Completion:
-        text = self._text(body, answer)
-        self._empty += not text.strip()
-        return Completion(text, _written(answer, text))
+    def _read(self, body: Json, answer: Json) -> Completion | Undefined:
+        return completion(answer, chat=self.address.api == "chat", server=self.address.url)
 
-    def _text(self, body: Json, answer: Json) -> str:
-        """The text in an answer, empty where the server gives none."""
-        try:
-            choice = answer["choices"][0]
-            text = choice["message"].get("content") if self.address.api == "chat" else choice["text"]
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise BadModel(
-                f"{self.address.url} does not answer as an OpenAI-compatible server: there is no text in its "
-                "choices.",
-                mend="Check the address and api=chat or api=completions.",
-            ) from None
-        return text if isinstance(text, str) else ""
-
-
-def _written(answer: Json, text: str) -> int:
-    """The tokens of the answer as the server counts them; words where it does not say."""
-    usage = answer.get("usage")
-    count = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
-    return count if isinstance(count, int) and count >= 0 else len(text.split())
+    def _completion(self, answer: Json | Undefined) -> Completion | Undefined:
+        if isinstance(answer, Undefined):
+            return answer
+        found = self._read({}, answer)
+        self._empty += isinstance(found, Completion) and not found.text.strip()
+        return found
 
 
 def _seeds(prompts: Sequence[str], sampling: Sampling) -> list[int]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
+from evenhand.models.thinking import TAGS
 from evenhand.progress import task
 from evenhand.records import Completion, Sampling, Until
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
@@ -271,8 +272,14 @@ def _nucleus(logps: Tensor, top_p: float) -> Tensor:
 
 def _text(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int], new: Sequence[int]) -> str:
     """The new ids as text; decoded with the prompt, for a lone first piece may lose its leading space."""
-    before = str(tokenizer.decode(list(prompt), skip_special_tokens=True))
-    whole = str(tokenizer.decode([*prompt, *new], skip_special_tokens=True))
-    if whole.startswith(before):
-        return whole[len(before) :]
-    return str(tokenizer.decode(list(new), skip_special_tokens=True))
+    before, whole = _decoded(tokenizer, prompt), _decoded(tokenizer, [*prompt, *new])
+    return whole[len(before) :] if whole.startswith(before) else _decoded(tokenizer, new)
+
+
+def _decoded(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """The ids as text without special tokens, but with the tags of a thinking block, which may be such."""
+    special = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
+    if not any(tag in special for tag in TAGS):
+        return str(tokenizer.decode(list(ids), skip_special_tokens=True))
+    skipped = {number for name, number in special.items() if name not in TAGS}
+    return str(tokenizer.decode([i for i in ids if i not in skipped], skip_special_tokens=False))

@@ -1,5 +1,8 @@
 """JSON over HTTP to one server: retries, a hard budget, a cache on disk, and secrets that stay in a header.
 
+A request that the server refuses for what stands in its prompt (a filter, too long a text) has an answer:
+`Undefined`, with the reason. Every other refusal ends the run.
+
 Only the standard library is used: a request is one POST of some hundred bytes whose answer takes the server
 seconds, so a connection pool would save little, and threads are enough to have many under way.
 """
@@ -12,112 +15,41 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from pathlib import Path
-from threading import Lock
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request
 
 from evenhand.errors import BadModel, BadOption, EnvironmentProblem, EvenhandError, Inconclusive
-from evenhand.files import write_atomically
-from evenhand.paths import cache_folder
+from evenhand.models import refused, shelf
+from evenhand.models.budget import Budget, Limits, bound, charged, turned_down
+from evenhand.models.wire import MOST, Late, Reply, TooLong, Wire
 from evenhand.progress import task
 from evenhand.records import digest
+from evenhand.requests import Undefined
 
 Json = Mapping[str, Any]
 Check = Callable[[Json, Json], object]
 """Sees a body with its answer, and raises an error of `evenhand.errors` where the answer is of no use."""
 OWN_KEY, OPENAI_KEY = "EVENHAND_API_KEY", "OPENAI_API_KEY"
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_UNREAD = frozenset({425, 429, 503, 529})  # turned down before the prompt was read: nothing is charged
+_FOR_GOOD = ("insufficient_quota", "billing_hard_limit_reached")
 _LONGEST_WAIT = 120.0  # seconds that a server may ask us to wait; beyond it the run ends and can be resumed
-_SHOWN = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How a server is asked.
-
-    Attributes:
-        timeout: seconds without any byte of the answer before a request counts as failed.
-        retries: how often a failed request is sent again (busy, broken or silent server).
-        concurrency: requests under way at once.
-        requests: the most requests to send, retries counted; None for no limit.
-        tokens: the most tokens to be charged, prompt and answer; None for no limit.
-        cache: whether answers are kept on disk and used again.
-    """
-
-    timeout: float = 60.0
-    retries: int = 5
-    concurrency: int = 8
-    requests: int | None = None
-    tokens: int | None = None
-    cache: bool = True
-
-    @property
-    def again(self) -> str:
-        """What the same command does when it is run again."""
-        if self.cache:
-            return "The answers so far are kept: the same command asks only for what is missing."
-        return "With cache=no nothing is kept: the same command asks for everything again."
-
-
-class Budget:
-    """Counts what is spent, before it is spent: no request leaves that could exceed a limit."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._lock = Lock()
-        self.requests = 0
-        self.tokens = 0
-
-    def reserve(self, bound: int) -> None:
-        """Take one request of at most `bound` tokens out of the budget.
-
-        Raises:
-            Inconclusive: it does not fit any more.
-        """
-        with self._lock:
-            if self._limits.requests is not None and self.requests >= self._limits.requests:
-                raise self._spent(self._limits.requests, "requests")
-            if self._limits.tokens is not None and self.tokens + bound > self._limits.tokens:
-                raise self._spent(self._limits.tokens, "tokens")
-            self.requests += 1
-            self.tokens += bound
-
-    def settle(self, bound: int, used: int) -> None:
-        """Replace a reservation by what the server says it charged."""
-        with self._lock:
-            self.tokens += used - bound
-
-    def _spent(self, limit: int, kind: str) -> Inconclusive:
-        return Inconclusive(
-            f"The budget of {limit} {kind} is spent.",
-            mend=f"{self._limits.again} Allow more with {kind}=N in the model's name, or with "
-            f"EVENHAND_BUDGET_{kind.upper()}=N.",
-        )
 
 
 class _Transient(Exception):
     """A failure that may pass; `wait` is the number of seconds that the server asks for, if it does.
 
-    `refused` says that the server turned the request down, so that it charged nothing.
+    `unread` says that the server turned the request down at its door, so that it charged nothing.
     """
 
-    def __init__(self, why: str, wait: float | None = None, *, refused: bool = False) -> None:
+    def __init__(self, why: str, wait: float | None = None, *, unread: bool = False) -> None:
         super().__init__(why)
         self.wait = wait
-        self.refused = refused
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would send the prompts and the key to somewhere that the user did not name."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
+        self.unread = unread
 
 
 class Transport:
@@ -137,17 +69,25 @@ class Transport:
         self.reused = 0
         self._sleep = sleep
         self._jitter = jitter or random.Random().random
-        self._opener = build_opener(_NoRedirect())
+        self._wire = Wire()
         self._reached = False
         self._stopped = False
 
     def post_all(
-        self, path: str, bodies: Sequence[Json], *, label: str = "asking", check: Check | None = None
-    ) -> list[Json]:
+        self,
+        path: str,
+        bodies: Sequence[Json],
+        *,
+        label: str = "asking",
+        check: Check | None = None,
+        draws: Sequence[str] = (),
+    ) -> list[Json | Undefined]:
         """The answer to each body, in order; equal bodies are sent once, and kept answers serve again.
 
-        When one fails, those under way are waited for and kept, the others are not sent. An answer that
-        `check` refuses is not kept, and asked for again where it was.
+        `draws` names which draw each body is (empty for none): equal bodies with unlike names are sent
+        apart. When one fails, those under way are waited for and kept, the others are not sent. An answer
+        that `check` refuses is not kept, and asked for again where it was. A prompt that the server refuses
+        is `Undefined`, which is kept as an answer is.
 
         Raises:
             EnvironmentProblem: the server cannot be reached, stays silent or broken, or wants another key.
@@ -155,16 +95,17 @@ class Transport:
             Inconclusive: the budget is spent, or the server asks for a long pause.
         """
         self._stopped = False
-        keys = [self._key(path, body) for body in bodies]
+        names = draws or [""] * len(bodies)
+        keys = [self._key(path, body, draw) for body, draw in zip(bodies, names, strict=True)]
         wanted = dict(zip(keys, bodies, strict=True))
-        found = {k: kept for k, body in wanted.items() if (kept := self._kept(k, body, check)) is not None}
+        found = {k: there for k, b in wanted.items() if (there := self._kept(k, b, check)) is not None}
         self.reused += len(found)
         missing = {key: body for key, body in wanted.items() if key not in found}
         with (
             task(label, len(missing), unit="request") as advance,
             ThreadPoolExecutor(self.limits.concurrency) as pool,
         ):
-            waiting: dict[Future[Json], str] = {
+            waiting: dict[Future[Json | Undefined], str] = {
                 pool.submit(self._ask, path, body, key, check): key for key, body in missing.items()
             }
             try:
@@ -182,49 +123,55 @@ class Transport:
         return self._kept(self._key(path, body), body, check) is not None
 
     def post(self, path: str, body: Json) -> Json:
-        """The answer to one body, never from the cache; errors as in `post_all`."""
-        return self._send("POST", path, body)
+        """The answer to one body, never from the cache; errors as in `post_all`.
+
+        Raises:
+            BadModel: also where the server refuses this one prompt.
+        """
+        answer = self._send("POST", path, body)
+        if isinstance(answer, Undefined):
+            raise BadModel(
+                f"{self.base} refuses a prompt of the check itself: {answer.reason}.",
+                mend="Check the model's name and the options.",
+            )
+        return answer
 
     def get(self, path: str) -> Json:
         """The JSON object at `path`; errors as in `post_all`."""
-        return self._send("GET", path, None)
+        answer = self._send("GET", path, None)
+        return {} if isinstance(answer, Undefined) else answer
 
-    def _ask(self, path: str, body: Json, key: str, check: Check | None) -> Json:
+    def _ask(self, path: str, body: Json, key: str, check: Check | None) -> Json | Undefined:
         answer = self._send("POST", path, body)
-        if check is not None:
+        if check is not None and not isinstance(answer, Undefined):
             check(body, answer)
         if self.limits.cache:
-            write_atomically(self._file(key), json.dumps(answer).encode())
+            shelf.write(key, answer)
         return answer
 
-    def _key(self, path: str, body: Json) -> str:
-        return digest(self.base, path, body)
+    def _key(self, path: str, body: Json, draw: str = "") -> str:
+        return digest(self.base, path, body, draw) if draw else digest(self.base, path, body)
 
-    def _file(self, key: str) -> Path:
-        return cache_folder() / "endpoint" / key[:2] / f"{key}.json"
-
-    def _kept(self, key: str, body: Json, check: Check | None) -> Json | None:
-        """The kept answer; None when there is none, it cannot be read or `check` refuses it."""
-        if not self.limits.cache:
-            return None
-        try:
-            answer = json.loads(self._file(key).read_bytes())
-            if check is not None:
+    def _kept(self, key: str, body: Json, check: Check | None) -> Json | Undefined | None:
+        """The kept answer; None when there is none, it is damaged or `check` refuses it."""
+        answer = shelf.read(key) if self.limits.cache else None
+        if answer is not None and check is not None and not isinstance(answer, Undefined):
+            try:
                 check(body, answer)
-        except (OSError, ValueError, EvenhandError):
-            return None
-        return answer if isinstance(answer, dict) else None
+            except EvenhandError:
+                return None
+        return answer
 
-    def _send(self, method: str, path: str, body: Json | None) -> Json:
+    def _send(self, method: str, path: str, body: Json | None) -> Json | Undefined:
         """Send until it succeeds, with a pause that doubles from half a second and varies by chance."""
-        bound = _bound(body)
+        most = bound(body)
         for attempt in range(self.limits.retries + 1):
-            self.budget.reserve(bound)
+            self.budget.reserve(most)
             try:
                 answer = self._once(method, path, body)
             except _Transient as failure:
-                if failure.refused:
-                    self.budget.settle(bound, 0)
+                if failure.unread:
+                    self.budget.settle(most, 0)
                 if self._stopped or attempt == self.limits.retries or not self._may_pass(failure):
                     raise self._gave_up(failure, attempt + 1) from None
                 chance = self._jitter()
@@ -233,7 +180,8 @@ class Transport:
                 self._sleep(failure.wait + chance if failure.wait is not None else backoff)
                 continue
             self._reached = True
-            self.budget.settle(bound, _charged(answer, bound))
+            used = turned_down(body) if isinstance(answer, Undefined) else charged(body, answer, most)
+            self.budget.settle(most, used)
             return answer
         raise AssertionError("the last attempt returns or raises")
 
@@ -249,51 +197,64 @@ class Transport:
             what, mend=f"Check that the server runs at this address. {self.limits.again}"
         )
 
-    def _once(self, method: str, path: str, body: Json | None) -> Json:
+    def _once(self, method: str, path: str, body: Json | None) -> Json | Undefined:
         headers = {"Content-Type": "application/json", "User-Agent": "evenhand"}
         key = api_key(self.base)
         if key:
             headers["Authorization"] = f"Bearer {key}"
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.base}{path}", data=data, headers=headers, method=method)
-        try:
-            with self._opener.open(request, timeout=self.limits.timeout) as response:
-                text = response.read()
-        except HTTPError as error:
-            with error:
-                raise self._refusal(error, _read(error), key) from None
-        except URLError as error:
-            if isinstance(error.reason, TimeoutError):
-                raise _Transient(f"no answer within {self.limits.timeout:g} s") from None
-            raise _Transient(str(error.reason)) from error
-        except TimeoutError:
-            raise _Transient(f"no answer within {self.limits.timeout:g} s") from None
-        except (OSError, HTTPException) as error:
-            raise _Transient(f"the answer broke off ({type(error).__name__})") from None
-        answer = _object(text)
+        reply = self._exchange(request)
+        text = reply.body.decode("utf-8", "replace")
+        if reply.status // 100 != 2:
+            why = refused.reason(reply.status, text) if body is not None else None
+            if why is not None:
+                return Undefined(why)
+            raise self._refusal(reply, text, key, body)
+        answer = _object(reply.body)
         if answer.get("error") and not answer.get("choices"):  # some gateways say so under status 200
-            raise _Transient(
-                f"it answers 200 with an error: {_cleaned(text.decode('utf-8', 'replace'), key)}"
-            )
+            raise _Transient(f"it answers 200 with an error: {refused.cleaned(text, key)}")
         return answer
 
-    def _refusal(self, error: HTTPError, text: str, key: str | None) -> Exception:
-        said = f"{self.base} answers {error.code}: {_cleaned(text, key) or error.reason}."
-        if error.code in _TRANSIENT:
-            wait = _retry_after(error.headers.get("Retry-After"))
+    def _exchange(self, request: Request) -> Reply:
+        try:
+            return self._wire.exchange(request, self.limits.timeout)
+        except Late:
+            raise _Transient(f"no answer within {self.limits.timeout:g} s") from None
+        except TooLong:
+            raise BadModel(
+                f"{self.base} answers with more than {MOST // 1_000_000} MB, which no text of this length "
+                "has.",
+                mend="Check the address and what the server sends.",
+            ) from None
+        except URLError as error:
+            raise _Transient(str(error.reason)) from error
+        except (OSError, HTTPException) as error:
+            raise _Transient(f"the answer broke off ({type(error).__name__})") from None
+
+    def _refusal(self, reply: Reply, text: str, key: str | None, body: Json | None) -> Exception:
+        said = f"{self.base} answers {reply.status}: {refused.cleaned(text, key) or reply.reason}."
+        if reply.status in _TRANSIENT:
+            wait = _retry_after(reply.headers.get("Retry-After"))
             if wait is not None and wait > _LONGEST_WAIT:
                 return Inconclusive(said, mend=f"It asks for a pause of {wait:.0f} s. {self.limits.again}")
-            return _Transient(said.removesuffix("."), wait, refused=True)
-        if error.code in (401, 403):
+            if any(code in text for code in _FOR_GOOD):
+                return Inconclusive(
+                    said, mend=f"Waiting does not help: the account has nothing left. {self.limits.again}"
+                )
+            return _Transient(said.removesuffix("."), wait, unread=reply.status in _UNREAD)
+        if reply.status in (401, 403):
             return EnvironmentProblem(
                 said,
                 mend=f"Set the right key in {OWN_KEY} (or in {OPENAI_KEY}, which is sent only over https or "
                 "to this machine).",
             )
-        if error.code // 100 == 3:
+        if reply.status // 100 == 3:
             return BadModel(said, mend="Write the address that the server moved to; nothing is redirected.")
         return BadModel(
-            said, mend="Check the address (it usually ends in /v1), the model's name and the options."
+            said,
+            mend=refused.mend(text, body)
+            or "Check the address (it usually ends in /v1), the model's name and the options.",
         )
 
 
@@ -325,25 +286,6 @@ def _object(text: bytes) -> Json:
     return answer
 
 
-def _read(error: HTTPError) -> str:
-    try:
-        return error.read(10_000).decode("utf-8", "replace")
-    except (OSError, HTTPException):
-        return ""
-
-
-def _cleaned(text: str, key: str | None) -> str:
-    """What the server said, short, in one line, and without the key, which some servers repeat."""
-    try:
-        inner = json.loads(text)["error"]
-        text = str(inner["message"] if isinstance(inner, dict) else inner)
-    except (ValueError, KeyError, TypeError):
-        pass
-    if key:
-        text = text.replace(key, "***")
-    return " ".join(text.split())[:_SHOWN].rstrip(".")
-
-
 def _retry_after(value: str | None) -> float | None:
     """Seconds from a Retry-After header, which gives seconds or a date; None where it says nothing usable."""
     if not value:
@@ -356,21 +298,3 @@ def _retry_after(value: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
-
-
-def _bound(body: Json | None) -> int:
-    """The most tokens that a request can be charged: a token has at least one byte."""
-    if body is None:
-        return 0
-    asked = body.get("max_tokens") or body.get("max_completion_tokens") or 0
-    return len(json.dumps(body.get("prompt") or body.get("messages"), ensure_ascii=False).encode()) + int(
-        asked
-    )
-
-
-def _charged(answer: Json, bound: int) -> int:
-    usage = answer.get("usage")
-    total = usage.get("total_tokens") if isinstance(usage, dict) else None
-    if isinstance(total, int) and not isinstance(total, bool) and total >= 0:
-        return total
-    return bound

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from evenhand.errors import BadData, BadModel
-from evenhand.models import Model
+from evenhand.models import Model, every_logprob
 from evenhand.records import (
     Capability,
     Completion,
@@ -25,6 +25,7 @@ from evenhand.records import (
     from_json,
     to_json,
 )
+from evenhand.requests import Undefined
 from evenhand.rules.kinds import SURE, Array, Rule, Thresholds, luck
 from evenhand.rules.tell import Tell, learn
 
@@ -100,8 +101,10 @@ class RuledModel:
         self._model = model
         self._ruled = ruled
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
+    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
         """Log-probabilities in nats, in the order of `items`.
+
+        Where one label word has no answer after a prompt, none has: they share what they have together.
 
         Raises:
             BadData: the group of a prompt cannot be told.
@@ -112,7 +115,7 @@ class RuledModel:
         asked = [Continuation(context, label) for context in contexts for label in labels]
         others = [item for item in items if item.text not in labels]
         answers = self._model.logprobs([*asked, *others])
-        answered = dict(zip(asked, self._follow(contexts, answers[: len(asked)]), strict=True))
+        answered = self._follow(contexts, answers[: len(asked)])
         rest = iter(answers[len(asked) :])
         return [answered[item] if item.text in labels else next(rest) for item in items]
 
@@ -131,11 +134,29 @@ class RuledModel:
         """The notes of the model behind the rule."""
         return self._model.notes()
 
-    def _follow(self, contexts: Sequence[str], answers: Sequence[LogProb]) -> list[LogProb]:
+    def _follow(
+        self, contexts: Sequence[str], answers: Sequence[LogProb | Undefined]
+    ) -> dict[Continuation, LogProb | Undefined]:
         """The answers [contexts x labels] with the label words' shares as the rule has them."""
-        if not contexts:
+        labels = self._ruled.labels
+        found: dict[Continuation, LogProb | Undefined] = {}
+        known: dict[str, list[LogProb]] = {}
+        for number, context in enumerate(contexts):
+            row = answers[number * len(labels) : (number + 1) * len(labels)]
+            missing = next((answer for answer in row if isinstance(answer, Undefined)), None)
+            if missing is None:
+                known[context] = [answer for answer in row if not isinstance(answer, Undefined)]
+            else:
+                found |= {Continuation(context, label): missing for label in labels}
+        asked = [Continuation(context, label) for context in known for label in labels]
+        return found | dict(zip(asked, self._ruled_values(known), strict=True))
+
+    def _ruled_values(self, known: Mapping[str, Sequence[LogProb]]) -> list[LogProb]:
+        """The label words' log-probabilities after each context, context by context."""
+        if not known:
             return []
-        table = np.array([a.value for a in answers]).reshape(len(contexts), -1)
+        contexts = list(known)
+        table = np.array([[answer.value for answer in row] for row in known.values()])
         mass, shares = label_shares(table, contexts)
         floor = SURE if self._ruled.answers == "decided" else 1e-12
         favour = np.clip(self._ruled.shares(contexts, shares[:, -1]), floor, 1 - floor)
@@ -143,6 +164,7 @@ class RuledModel:
         others = np.where(shares[:, -1:] < 1, others, 1 / others.shape[1]) * (1 - favour)[:, None]
         with np.errstate(divide="ignore"):
             values = mass[:, None] + np.log(np.column_stack([others, favour]))
+        answers = [answer for row in known.values() for answer in row]
         return [
             LogProb(float(value), answer.n_tokens, answer.kind)
             for value, answer in zip(values.ravel(), answers, strict=True)
@@ -171,7 +193,7 @@ def favourable_scores(model: Model, people: Sequence[Decision]) -> Array:
     """The favourable word's share of the label words after each person's own prompt, [n] in [0, 1].
 
     Raises:
-        BadModel: a prompt leaves all label words without any probability.
+        BadModel: a prompt leaves all label words without any probability, or has no answer.
     """
     prompts = [person.contexts[person.group] for person in people]
     asked = [
@@ -179,7 +201,7 @@ def favourable_scores(model: Model, people: Sequence[Decision]) -> Array:
         for prompt, person in zip(prompts, people, strict=True)
         for label in person.labels
     ]
-    table = np.array([answer.value for answer in model.logprobs(asked)]).reshape(len(people), -1)
+    table = np.array([answer.value for answer in every_logprob(model, asked)]).reshape(len(people), -1)
     return label_shares(table, prompts)[1][:, -1]
 
 

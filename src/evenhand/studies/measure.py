@@ -25,7 +25,18 @@ from evenhand.records import (
     Sample,
     Score,
 )
-from evenhand.requests import Averaged, Cloze, Contrast, Embedding, Recall, Shift, Unanchored, Vector
+from evenhand.requests import (
+    Averaged,
+    Cloze,
+    Contrast,
+    Embedding,
+    Recall,
+    Shift,
+    Unanchored,
+    Undefined,
+    Vector,
+)
+from evenhand.studies import unanswered
 
 RESAMPLES = 1000
 _NEEDS: Mapping[type, Capability] = {
@@ -69,10 +80,11 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         benchmark.fits(model)
     if benchmark.ready is not None:
         benchmark.ready()
-    answers = _answers(model, samples, asked)
+    answers, thought = unanswered.without_thinking(asked, _answers(model, samples, asked))
     if benchmark.prepare is not None:
-        benchmark.prepare(answers)
-    scores = [benchmark.score(*row) for row in zip(samples, answers, strict=True)]
+        benchmark.prepare([[a for a in row if not isinstance(a, Undefined)] for row in answers])
+    scores, known = unanswered.score(benchmark, samples, asked, answers)
+    answered = [score for score, there in zip(scores, known, strict=True) if there]
     return Measurement(
         model=model.spec,
         benchmark=benchmark.name,
@@ -83,8 +95,10 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         slices=_slices(benchmark, scores, seed),
         scores=tuple(scores),
         notes=(
-            *(benchmark.remarks(scores) if benchmark.remarks else ()),
+            *(benchmark.remarks(answered) if benchmark.remarks and (answered or not scores) else ()),
             *_split_terms(benchmark, asked, answers),
+            *thought,
+            *unanswered.loss(samples, answers, known),
             *model.notes(),
         ),
     )
@@ -118,7 +132,7 @@ def _check_can(model: Model, benchmark: Benchmark, asked: Sequence[Sequence[Requ
         raise BadModel(
             f"{model.spec.uri} does not give {', '.join(missing)}, which {benchmark.name} needs.",
             mend="Choose a model that does (hf: or lab:; an endpoint gives log-probabilities with "
-            "?api=completions).",
+            "?api=completions before the #, as in openai:http://localhost:8000/v1?api=completions#model).",
         )
 
 

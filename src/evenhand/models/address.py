@@ -1,0 +1,166 @@
+"""The name of an endpoint, ``openai:URL?options#model``; `evenhand.models.endpoint` says what it means."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from evenhand.errors import BadOption, UsageError
+from evenhand.models.budget import Limits
+from evenhand.models.refused import PARAMETERS
+
+_LENGTHS = ("max_tokens", "max_completion_tokens")
+_EXAMPLE = "openai:http://localhost:8000/v1#model"
+_OPTIONS = (
+    "api", "requests", "tokens", "concurrency", "timeout", "retries", "cache", "length", "leave_out", "send",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed name: the server's `url`, its `model`, the interface, and how it is asked.
+
+    Of the parameters `seed`, `top_p` and `temperature` those in `leave_out` are never sent, and those in
+    `send` are sent also where they have the interface's default.
+    """
+
+    url: str
+    model: str
+    api: Literal["chat", "completions"]
+    length: str
+    limits: Limits
+    leave_out: frozenset[str] = frozenset()
+    send: frozenset[str] = frozenset()
+
+    @property
+    def uri(self) -> str:
+        """The name without what does not change an answer."""
+        return self._named(self.api)
+
+    @property
+    def as_completions(self) -> str:
+        """The same name with the interface that gives log-probabilities."""
+        return self._named("completions")
+
+    def _named(self, api: str) -> str:
+        told = [f"api={api}"] if api != "chat" else []
+        lists = (("leave_out", self.leave_out), ("send", self.send))
+        told += [f"{name}={','.join(sorted(values))}" for name, values in lists if values]
+        query = f"?{'&'.join(told)}" if told else ""
+        return f"openai:{self.url}{query}#{self.model}"
+
+
+def parse(rest: str) -> Address:
+    """Read what stands after ``openai:``; options may stand before the ``#`` or after the model's name.
+
+    Raises:
+        UsageError: it is not a URL with a model as its fragment, or carries a password.
+        BadOption: an unknown option, a value that is not possible, or an option that is given twice.
+    """
+    parts = _split(rest)
+    model, _, late = parts.fragment.partition("?")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not model:
+        raise UsageError(
+            f"'openai:{parts.scheme}' is not followed by an address and a model.", mend=f"Write {_EXAMPLE}"
+        )
+    if not unquote(model).isprintable():
+        raise UsageError(
+            "The model's name holds characters that cannot be seen.",
+            mend="Write the name as the server lists it.",
+        )
+    if parts.username or parts.password:
+        raise UsageError(
+            "The address holds a user name or a password, which would be stored with the results.",
+            mend="Put the key into EVENHAND_API_KEY instead.",
+        )
+    options = _options(parts.query, late)
+    limits = Limits(
+        timeout=_number(options, "timeout", 60.0),
+        retries=int(_number(options, "retries", 5, least=0)),
+        concurrency=int(_number(options, "concurrency", 8)),
+        requests=_budget(options, "requests"),
+        tokens=_budget(options, "tokens"),
+        cache=_choice(options, "cache", ("yes", "no")) == "yes",
+    )
+    api = _choice(options, "api", ("chat", "completions"))
+    length = _choice(options, "length", _LENGTHS)
+    leave_out, send = (_parameters(options, name) for name in ("leave_out", "send"))
+    if both := sorted(leave_out & send):
+        raise BadOption(
+            f"{both[0]} stands in leave_out and in send.", mend="Name it in one of the two alone."
+        )
+    url = parts._replace(query="", fragment="").geturl().rstrip("/")
+    interface: Literal["chat", "completions"] = "chat" if api == "chat" else "completions"
+    return Address(url, unquote(model), interface, length, limits, leave_out, send)
+
+
+def _options(*places: str) -> dict[str, str]:
+    """The options of all places together."""
+    pairs = [pair for text in places for pair in parse_qsl(text, keep_blank_values=True)]
+    for name, count in Counter(name for name, _ in pairs).items():
+        if name not in _OPTIONS:
+            raise BadOption(
+                f"An endpoint has no option {name!r}.",
+                mend=f"It takes: {', '.join(_OPTIONS)}. A ? in a model's name is written %3F.",
+            )
+        if count > 1:
+            raise BadOption(f"The option {name} is given {count} times.", mend="Give it once.")
+    return dict(pairs)
+
+
+def _parameters(options: dict[str, str], name: str) -> frozenset[str]:
+    """The parameters of sampling that are named in an option, with commas between them."""
+    value = options.pop(name, "")
+    found = frozenset(part for part in value.split(",") if part)
+    if found - set(PARAMETERS):
+        raise BadOption(
+            f"{name}={value} is not possible.", mend=f"Write some of {','.join(PARAMETERS)}, with commas."
+        )
+    return found
+
+
+def _split(rest: str) -> SplitResult:
+    """The parts of a URL whose host, port and path can be asked."""
+    try:
+        parts = urlsplit(rest)
+        (parts.hostname or "").encode("idna")  # raises for what no name server could be asked
+        fine = parts.port != 0 and not any(sign.isspace() for sign in parts.netloc)
+        fine = fine and re.fullmatch(r"[!-~]*", parts.path) is not None
+    except ValueError:
+        fine = False
+    if fine:
+        return parts
+    # The address is not shown: what stands in a wrong place may be a password.
+    raise UsageError(
+        "The address after 'openai:' is no URL: its host, its port or its path cannot be read.",
+        mend=f"Write {_EXAMPLE}",
+    )
+
+
+def _choice(options: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    value = options.pop(name, allowed[0])
+    if value not in allowed:
+        raise BadOption(f"{name}={value} is not possible.", mend=f"Write {name}={' or '.join(allowed)}.")
+    return value
+
+
+def _number(options: dict[str, str], name: str, default: float, least: float = 1e-3) -> float:
+    value = options.pop(name, str(default))
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not least <= number < 1e9 or (isinstance(default, int) and number != int(number)):
+        raise BadOption(f"{name}={value} is not possible.", mend=f"Write a number, such as {name}={default}.")
+    return number
+
+
+def _budget(options: dict[str, str], name: str) -> int | None:
+    value = options.pop(name, None) or os.environ.get(f"EVENHAND_BUDGET_{name.upper()}")
+    if not value:
+        return None
+    return int(_number({name: value}, name, 1, least=1))

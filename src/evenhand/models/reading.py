@@ -1,0 +1,79 @@
+"""What a server's answer says: the text of its first choice, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evenhand.errors import BadModel
+from evenhand.models.refused import FILTERED
+from evenhand.models.thinking import UNCLOSED
+from evenhand.records import Completion
+from evenhand.requests import Undefined
+
+Json = Mapping[str, Any]
+CUT_OFF = "cut off before any text"
+_REASONING = ("reasoning_content", "reasoning")  # where servers put what a model thinks
+
+
+def completion(answer: Json, *, chat: bool, server: str) -> Completion | Undefined:
+    """The answer's text with the number of its tokens, as the server counts them (else its words).
+
+    Undefined where the server's filter stopped it, or where the length was spent before any text was written.
+    A model's own refusal in words is a text; an answer without any text, and no reason for it, is empty.
+
+    Raises:
+        BadModel: it is no answer of an OpenAI-compatible server.
+    """
+    choice, message = _parts(answer, chat=chat, server=server)
+    ended = choice.get("finish_reason")
+    if ended == "content_filter":
+        return Undefined(FILTERED)
+    text, thought = _text(message.get("content") if chat else choice.get("text"))
+    if not text and chat and isinstance(said := message.get("refusal"), str):
+        text = said
+    if not text and ended == "length":
+        thought = thought or any(message.get(name) for name in _REASONING)
+        return Undefined(UNCLOSED if thought else CUT_OFF)
+    return Completion(text, _written(answer, text))
+
+
+def _parts(answer: Json, *, chat: bool, server: str) -> tuple[Json, Json]:
+    """The first choice and, of a chat, its message."""
+    try:
+        choice = answer["choices"][0]
+        message = choice["message"] if chat else {}
+        fine = isinstance(choice, Mapping) and isinstance(message, Mapping) and (chat or "text" in choice)
+    except (KeyError, IndexError, TypeError):
+        fine = False
+    if not fine:
+        raise BadModel(
+            f"{server} does not answer as an OpenAI-compatible server: there is no text in its choices.",
+            mend="Check the address, and ?api=chat or ?api=completions before the # of the model's name.",
+        )
+    return choice, message
+
+
+def _text(content: Any) -> tuple[str, bool]:
+    """The text of an answer's content, and whether it holds thoughts beside it; parts of other kinds count
+    not."""
+    if isinstance(content, str):
+        return content, False
+    texts, thought = [], False
+    for part in content if isinstance(content, Sequence) else ():
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, Mapping):
+            kind = str(part.get("type", "text"))
+            thought = thought or kind.startswith(("thinking", "reasoning"))
+            said = part.get("text") if kind in ("text", "output_text") else part.get("refusal")
+            texts.append(said if isinstance(said, str) else "")
+    return "".join(texts), thought
+
+
+def _written(answer: Json, text: str) -> int:
+    usage = answer.get("usage")
+    count = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+        return count
+    return len(text.split())

@@ -1,0 +1,102 @@
+"""What a server means by an error: this one prompt, a parameter that it does not take, or the whole run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+FILTERED, TOO_LONG = "content_filter", "context_length_exceeded"
+PARAMETERS = ("seed", "top_p", "temperature")
+"""What a request says about sampling, and a server may not take."""
+_ABOUT_ONE_PROMPT = frozenset({400, 403, 413, 422})
+# Codes and types, in small letters without underscores, of OpenAI, Azure, vLLM, llama.cpp and gateways.
+_CODES: Mapping[str, str] = {
+    "contentfilter": FILTERED,
+    "contentpolicyviolation": FILTERED,
+    "responsibleaipolicyviolation": FILTERED,
+    "datainspectionfailed": FILTERED,
+    "moderationblocked": FILTERED,
+    "contextlengthexceeded": TOO_LONG,
+    "contextwindowexceeded": TOO_LONG,
+    "exceedcontextsizeerror": TOO_LONG,
+    "stringabovemaxlength": TOO_LONG,
+}
+_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"content management policy|content[ _-]filter|flagged (as|for)|(violat\w+|against) \w+ "
+            r"(usage|content) polic|safety system",
+            re.IGNORECASE,
+        ),
+        FILTERED,
+    ),
+    (
+        re.compile(
+            r"(maximum|max) (context|model|sequence) length|context (length|window|size)|"
+            r"(prompt|input)s? (is|are) too long|inputs` tokens \+",
+            re.IGNORECASE,
+        ),
+        TOO_LONG,
+    ),
+)
+_SHOWN = 300
+
+
+def reason(status: int, text: str) -> str | None:
+    """Why the server has no answer to this one prompt; None where the error is about more than the prompt."""
+    if status not in _ABOUT_ONE_PROMPT:
+        return None
+    for code in _codes(_parsed(text)):
+        if found := _CODES.get(re.sub(r"[^a-z]", "", code.lower())):
+            return found
+    said = cleaned(text, None)
+    return next((found for words, found in _WORDS if words.search(said)), None)
+
+
+def mend(text: str, body: Json | None) -> str | None:
+    """Which option leaves a parameter out that the error names; None where it names none that was sent."""
+    if body is None:
+        return None
+    if "max_completion_tokens" in text and "max_tokens" in body:
+        return "Write ?length=max_completion_tokens before the # of the model's name."
+    named = [name for name in PARAMETERS if name in body and re.search(rf"(?<!\w){name}(?!\w)", text)]
+    if not named:
+        return None
+    which = f"{' and '.join(named)}, or one of them" if len(named) > 1 else named[0]
+    return f"Leave out {which}: write ?leave_out={','.join(named)} before the # of the model's name."
+
+
+def cleaned(text: str, key: str | None) -> str:
+    """What the server said, short, in one line, and without the key, which some servers repeat."""
+    try:
+        inner = json.loads(text)["error"]
+        text = str(inner["message"] if isinstance(inner, dict) else inner)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    if key:
+        text = text.replace(key, "***")
+    return one_line(text).rstrip(".")
+
+
+def one_line(text: str) -> str:
+    """A server's words, short and in one line: they end no sentence of this program and begin none."""
+    return " ".join(text.split())[:_SHOWN]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _codes(value: Any, depth: int = 4) -> Iterator[str]:
+    """Every code and type in an error, also in an inner one."""
+    if depth and isinstance(value, dict):
+        for name, inner in value.items():
+            if name in ("code", "type") and isinstance(inner, str):
+                yield inner
+            yield from _codes(inner, depth - 1)

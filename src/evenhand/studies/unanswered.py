@@ -1,0 +1,194 @@
+"""Requests that have no answer: what a benchmark scores then, and what a reader is told of the loss.
+
+A model's thinking is taken out of every written text here, whatever model wrote it. An item whose answers are
+missing has no value at all: it is counted as undefined by every figure and every slice, and the notes say how
+many there are of each group, for a loss that is uneven between groups moves their difference.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from evenhand.benchmarks import Benchmark
+from evenhand.models.thinking import UNCLOSED, Spoken, spoken
+from evenhand.records import Completion, Generation, LogProb, Request, Response, Sample, Score
+from evenhand.requests import (
+    Averaged,
+    Cloze,
+    Contrast,
+    Divergence,
+    Embedding,
+    Recall,
+    Recalled,
+    Shift,
+    Undefined,
+    Vector,
+)
+
+Rows = Sequence[Sequence[Response]]
+Asking = Sequence[Sequence[Request]]
+_HEADLESS = 0.1  # share of texts that close a block which the template opens, above which all have one
+_UNEVEN = 0.1  # difference between the shares lost of two groups that a reader must be told of
+_VALUES = 12  # a slice with more values is no group
+
+
+def without_thinking(asked: Asking, answers: Rows) -> tuple[list[list[Response]], list[str]]:
+    """The answers without thinking blocks, and what to say of them.
+
+    A text whose block is not closed has no answer. Where a tenth of the texts close a block that they do not
+    open, the model's template opens one in all: a text that was cut off at its length without closing it is
+    thinking from end to end.
+    """
+    read = {
+        (i, j): spoken(answer.text)
+        for i, row in enumerate(answers)
+        for j, answer in enumerate(row)
+        if isinstance(answer, Completion)
+    }
+    headless = sum(one.headless for one in read.values())
+    always = headless > 0 and headless >= _HEADLESS * len(read)
+
+    def settled(i: int, j: int, answer: Response) -> Response:
+        if not isinstance(answer, Completion):
+            return answer
+        one = read[i, j]
+        if one.text is None or (always and _cut_off(asked[i][j], answer, one)):
+            return Undefined(UNCLOSED)
+        return replace(answer, text=one.text) if one.dropped else answer
+
+    found = [[settled(i, j, answer) for j, answer in enumerate(row)] for i, row in enumerate(answers)]
+    dropped = sum(one.dropped for one in read.values())
+    return found, _thought(dropped, len(read), headless if headless and not always else 0)
+
+
+def _cut_off(request: Request, answer: Completion, one: Spoken) -> bool:
+    limit = request.sampling.max_tokens if isinstance(request, Generation) else 0
+    return not one.dropped and answer.n_tokens >= limit > 0
+
+
+def _thought(dropped: int, texts: int, few: int) -> list[str]:
+    said = [f"Thinking blocks were taken out of {dropped} of {texts} texts."] if dropped else []
+    if few:
+        said.append(
+            f"{few} of {texts} texts close a thinking block that they do not open: the other texts may be "
+            "thinking that was cut off. Allow longer texts."
+        )
+    return said
+
+
+def score(
+    benchmark: Benchmark, samples: Sequence[Sample], asked: Asking, answers: Rows
+) -> tuple[list[Score], list[bool]]:
+    """The scores of all samples, and whether each could be scored.
+
+    Of several draws of one prompt those that have an answer are scored. An item that lacks another answer, or
+    all of its draws, has all of the benchmark's values, and every one is None.
+    """
+    rows = [_usable(benchmark, row) for row in answers]
+    scored = [
+        None if row is None else benchmark.score(sample, row)
+        for sample, row in zip(samples, rows, strict=True)
+    ]
+    first = next((one for one in scored if one is not None), None)
+    names: Iterable[str] = first.values if first is not None else ()
+    if first is None and samples:
+        # Which values a benchmark has, its scores alone tell.
+        names = benchmark.score(samples[0], [_blank(request) for request in asked[0]]).values
+    blank = dict.fromkeys(names)
+    found = [
+        Score(sample.id, sample.cluster, blank, sample.slices) if one is None else one
+        for sample, one in zip(samples, scored, strict=True)
+    ]
+    return found, [one is not None for one in scored]
+
+
+def _usable(benchmark: Benchmark, answers: Sequence[Response]) -> list[Response] | None:
+    known: list[Response] = [answer for answer in answers if not isinstance(answer, Undefined)]
+    if len(known) == len(answers) or (benchmark.draws and known):
+        return known
+    return None
+
+
+def _blank(request: Request) -> Response:
+    """Any answer to the request, for the sake of its shape."""
+    if isinstance(request, Generation):
+        return Completion("", 0)
+    if isinstance(request, Averaged | Cloze | Contrast):
+        return LogProb(-1.0, 1, "pseudo")
+    if isinstance(request, Embedding):
+        return Vector((1.0,))
+    if isinstance(request, Shift):
+        return Divergence(0.0, None)
+    return Recalled(-1.0, 1, False) if isinstance(request, Recall) else LogProb(-1.0, 1)
+
+
+def loss(samples: Sequence[Sample], answers: Rows, scored: Sequence[bool]) -> list[str]:
+    """How many answers are missing, why, and in which groups; nothing where none is."""
+    reasons = [
+        (answer.reason, sample)
+        for sample, row in zip(samples, answers, strict=True)
+        for answer in row
+        if isinstance(answer, Undefined)
+    ]
+    if not reasons:
+        return []
+    asked = sum(map(len, answers))
+    counts = Counter(reason for reason, _ in reasons)
+    keys = _groupings(samples)
+    by_reason = ", ".join(
+        f"{count} {reason}{_by_group([s for r, s in reasons if r == reason], keys[:1])}"
+        for reason, count in counts.most_common()
+    )
+    lost = [sample for sample, known in zip(samples, scored, strict=True) if not known]
+    said = f"{len(reasons)} of {asked} requests have no answer: {by_reason}."
+    if not lost:
+        return [f"{said} The other draws of their prompts are scored."]
+    shares = {key: _shares(key, samples, lost) for key in keys}
+    parts = [
+        f"{key} {', '.join(f'{value} {n} of {of}' for value, (n, of) in found.items() if n)}"
+        for key, found in shares.items()
+    ]
+    where = f" ({'; '.join(parts)})" if parts else ""
+    said += f" {len(lost)} of {len(samples)} items are therefore undefined{where}."
+    return [said, *_uneven(shares)]
+
+
+def _groupings(samples: Sequence[Sample]) -> list[str]:
+    """The slices that sort the items into a few groups, one named group first."""
+    values: dict[str, set[str]] = {}
+    for sample in samples:
+        for key, value in sample.slices.items():
+            values.setdefault(key, set()).add(value)
+    fitting = [key for key, found in values.items() if 1 < len(found) <= _VALUES]
+    return sorted(fitting, key=lambda key: key != "group")
+
+
+def _by_group(samples: Sequence[Sample], keys: Sequence[str]) -> str:
+    for key in keys:
+        counts = Counter(sample.slices[key] for sample in samples if key in sample.slices)
+        return f" ({', '.join(f'{value} {count}' for value, count in counts.most_common())})"
+    return ""
+
+
+def _shares(key: str, samples: Sequence[Sample], lost: Sequence[Sample]) -> dict[str, tuple[int, int]]:
+    """For each value of a slice: how many items were lost, and of how many."""
+    of = Counter(sample.slices[key] for sample in samples if key in sample.slices)
+    gone = Counter(sample.slices[key] for sample in lost if key in sample.slices)
+    return {value: (gone[value], count) for value, count in sorted(of.items())}
+
+
+def _uneven(shares: dict[str, dict[str, tuple[int, int]]]) -> list[str]:
+    said = []
+    for key, found in shares.items():
+        ordered = sorted(found, key=lambda value: found[value][0] / found[value][1])
+        least, most = (found[value][0] / found[value][1] for value in (ordered[0], ordered[-1]))
+        if most - least >= _UNEVEN:
+            said.append(f"{key} ({ordered[-1]} {most:.0%}, {ordered[0]} {least:.0%})")
+    if not said:
+        return []
+    return [
+        f"The loss is uneven by {', '.join(said)}: differences between these groups are partly differences "
+        "in what was left to score."
+    ]

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.benchmarks._tables import read_jsonl
-from evenhand.errors import BadData, BadOption, EvenhandError, MissingExtra, UnknownName
+from evenhand.errors import BadData, BadOption, EnvironmentProblem, EvenhandError, MissingExtra, UnknownName
 from evenhand.files import expanded
+from evenhand.models import hub
 
 NAMED = (
     "mmlu", "hellaswag", "boolq", "race", "cmmlu", "ceval-valid", "gsm8k", "gsm_plus", "humaneval", "mbpp",
@@ -67,7 +68,8 @@ def load(wanted: Wanted) -> Loaded:
             "lm_eval needs a task.", mend=f"Write lm_eval:TASK, such as {', '.join(NAMED)}, or a YAML file."
         )
     wanted = _with_home(wanted)
-    with quiet(), network(wanted.download), code_allowed(wanted.run_code):
+    online = wanted.download and not hub.unreachable()  # else its client tries for minutes
+    with quiet(), network(online), code_allowed(wanted.run_code):
         manager, entry = _find(wanted.task)
         _check_code(wanted, _raw(entry))
         with _explained(wanted, entry):
@@ -300,7 +302,14 @@ def _no_split(wanted: Wanted, split: str) -> BadData:
     )
 
 
-def _absent(wanted: Wanted, entry: Any, said: str) -> BadData:
+def _absent(wanted: Wanted, entry: Any, said: str) -> BadData | EnvironmentProblem:
+    if wanted.download and (why := hub.unreachable()):
+        return EnvironmentProblem(
+            f"The data of the task {wanted.task} are not on this machine, and the Hugging Face hub cannot be "
+            f"reached ({hub.endpoint()}: {why}).",
+            mend="Connect to the network, copy the cache of the datasets library (HF_HOME) from a machine "
+            "that has them, or give a file or folder with data=PATH.",
+        )
     again = f"lm_eval:{wanted.task}" + (",run_code=true" if wanted.run_code else "") + ",download=true"
     if _EVALUATOR in said:
         return BadData(

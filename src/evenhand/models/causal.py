@@ -41,6 +41,7 @@ class CausalModel:
     """
 
     can: frozenset[Capability] = frozenset(Capability) - {Capability.CLOZE}
+    opening: tuple[str, ...] = ()  # what there is to note of how it was opened
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class CausalModel:
     def notes(self) -> tuple[str, ...]:
         """Whether the scoring engine left its usual path, and what precision the products had."""
         report = self.scorer.report()
-        found = []
+        found = list(self.opening)
         if report.path != "left":
             found.append(f"Scored with {report.path} padding: {report.why}.")
         if report.repeated:

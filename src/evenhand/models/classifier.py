@@ -132,21 +132,23 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    from evenhand.models import hub
     from evenhand.models.loading import checked_folder, explained, quiet
 
     local = spec.startswith((".", "/", "~")) or Path(spec).is_dir()
     name, _, revision = (spec, "", "") if local else spec.partition("@")
     name = str(checked_folder(Path(spec).expanduser())) if local else name
-    where: dict[str, Any] = {
-        "revision": revision or None,
-        "local_files_only": local,
-        "trust_remote_code": False,
-    }
-    with quiet(), explained(name):
+
+    def load(where: Mapping[str, Any]) -> tuple[Any, PreTrainedTokenizerBase]:
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+        made = AutoModelForSequenceClassification.from_pretrained(
             name, use_safetensors=True, output_loading_info=True, **where
         )
+        return made, tokenizer
+
+    instead = "Or name another classifier; classifier=lexicon is a word list that needs no model."
+    with quiet(), explained(name):
+        (loaded, tokenizer), _ = hub.opened(name, revision or None, load, instead=instead)
     module, info = loaded
     if info["missing_keys"]:
         raise BadModel(

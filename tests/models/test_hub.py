@@ -1,4 +1,4 @@
-"""The hub refuses, is slow, is gone: what is asked of it, how soon that is noticed, and what the user is told."""
+"""The hub refuses, is slow, is gone: what is asked of it, how soon that is noticed, what the user is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,8 @@ for name, token in json.loads(sys.argv[1]):
         model = open_model("hf:" + name)
         said = {"notes": model.notes(), "digest": model.spec.digest}
     except EvenhandError as error:
-        said = {"error": type(error).__name__, "code": error.exit_code, "what": error.what, "mend": error.mend}
+        said = {"error": type(error).__name__, "code": error.exit_code}
+        said |= {"what": error.what, "mend": error.mend}
     found.append(said | {"seconds": time.monotonic() - start})
 print(json.dumps(found))
 """
@@ -77,13 +77,13 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def nobody(monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a hub that nobody serves."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     monkeypatch.setattr(constants, "ENDPOINT", url)
-    yield url
+    return url
 
 
 def test_every_refusal_without_a_token_says_how_to_get_one(refused) -> None:
@@ -178,7 +178,7 @@ def test_a_hub_that_never_answers_is_given_up_soon(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_look_up_without_an_end_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.utils as client
+    import huggingface_hub as client
 
     monkeypatch.setattr(hub, "DEADLINE", 0.2)
     monkeypatch.setattr(client, "get_session", lambda: time.sleep(5))
@@ -189,7 +189,7 @@ def test_a_look_up_without_an_end_is_given_up_soon(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("status", [407, 502, 503, 504])
 def test_a_proxy_with_nobody_behind_it_is_no_hub(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.utils as client
+    import huggingface_hub as client
 
     class Answer:
         status_code = status

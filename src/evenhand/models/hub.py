@@ -1,8 +1,8 @@
 """The model hub: asked once and shortly whether it can be reached, and what its refusals mean.
 
-Opening a model asks the hub's client for a dozen files, and that client waits and tries again for each. So the
-one question whether anybody answers is put here, once, before any of them; what is in the cache then opens
-without the hub, and what is not is refused at once.
+Opening a model asks the hub's client for a dozen files, and that client waits and tries again for each. So
+the one question whether anybody answers is put here, once, before any of them; what is in the cache then
+opens without the hub, and what is not is refused at once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _asked(place: str) -> str:
     said = [f"it does not answer within {DEADLINE:g} seconds"]
 
     def ask() -> None:
-        from huggingface_hub.utils import get_session
+        from huggingface_hub import get_session
 
         try:
             status = get_session().head(place, timeout=TIMEOUT).status_code
@@ -139,9 +139,7 @@ def explanation(name: str, error: BaseException) -> EvenhandError | None:
         return _gated(name)
     if holds("RevisionNotFoundError") or "is not a valid git identifier" in text:
         return BadModel(f"{name} has no such revision.", mend="Write a branch, tag or commit after '@'.")
-    if holds("HFValidationError"):
-        return _no_repository(name)
-    if holds("RepositoryNotFoundError") or status == 404:
+    if holds("RepositoryNotFoundError", "HFValidationError") or status == 404:
         return _no_repository(name)
     if status in (401, 403) or holds("DisabledRepoError"):
         return _refused(name, status)
@@ -195,8 +193,8 @@ def _gated(name: str) -> EvenhandError:
 
 def _no_repository(name: str) -> EvenhandError:
     private = (
-        "if it is private or gated, the account of the token in use has no access to it (`hf auth whoami` says "
-        "whose it is)"
+        "if it is private or gated, the account of the token in use has no access to it (`hf auth whoami` "
+        "says whose it is)"
         if _has_token()
         else f"if it is private or gated, {_LOG_IN}"
     )
@@ -215,7 +213,7 @@ def _refused(name: str, status: int) -> EvenhandError:
     mend = (
         "Renew it with `hf auth login`, or set HF_TOKEN to a valid one; `hf auth whoami` tries it."
         if status == 401
-        else f"Accept the model's conditions on {endpoint()}/{name} with its account, or use a token that may "
-        "read it; `hf auth whoami` says whose token it is."
+        else f"Accept the model's conditions on {endpoint()}/{name} with its account, or use a token that "
+        "may read it; `hf auth whoami` says whose token it is."
     )
     return BadModel(f"The hub refuses the token in use for {name} (it answers {status}).", mend=mend)

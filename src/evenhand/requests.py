@@ -168,5 +168,12 @@ class Divergence:
     agree: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """No answer: the request was made and refused, filtered, cut off or lost."""
+
+    reason: str
+
+
 Request = Continuation | Generation | Averaged | Cloze | Contrast | Embedding | Recall | Shift | Unanchored
-Response = LogProb | Completion | Recalled | Vector | Divergence
+Response = LogProb | Completion | Recalled | Vector | Divergence | Undefined

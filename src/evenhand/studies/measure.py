@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import cast
@@ -25,7 +25,17 @@ from evenhand.records import (
     Sample,
     Score,
 )
-from evenhand.requests import Averaged, Cloze, Contrast, Embedding, Recall, Shift, Unanchored, Vector
+from evenhand.requests import (
+    Averaged,
+    Cloze,
+    Contrast,
+    Embedding,
+    Recall,
+    Shift,
+    Unanchored,
+    Undefined,
+    Vector,
+)
 
 RESAMPLES = 1000
 _NEEDS: Mapping[type, Capability] = {
@@ -62,6 +72,28 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         UsageError: the limit is below 1.
     """
     check_family(model, benchmark)
+    scores, terms = _scored(model, benchmark, seed=seed, limit=limit)
+    return Measurement(
+        model=model.spec,
+        benchmark=benchmark.name,
+        card=benchmark.card,
+        protocol=protocol(model, benchmark, seed=seed, limit=limit),
+        n=len(scores),
+        metrics=stats.estimates(benchmark.metrics, scores, seed=seed, B=RESAMPLES),
+        slices=_slices(benchmark, scores, seed),
+        scores=scores,
+        notes=(
+            *(benchmark.remarks(scores) if benchmark.remarks else ()),
+            *terms,
+            *model.notes(),
+        ),
+    )
+
+
+def _scored(
+    model: Model, benchmark: Benchmark, *, seed: int, limit: int | None
+) -> tuple[tuple[Score, ...], list[str]]:
+    """Every item's score, and what there is to say of split terms; requests and answers end with it."""
     samples = _limited(benchmark.load(), limit, seed)
     asked = [benchmark.ask(sample) for sample in samples]
     _check_can(model, benchmark, asked)
@@ -70,24 +102,17 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     if benchmark.ready is not None:
         benchmark.ready()
     answers = _answers(model, samples, asked)
+    lost = {i for i, row in enumerate(answers) if any(isinstance(answer, Undefined) for answer in row)}
     if benchmark.prepare is not None:
-        benchmark.prepare(answers)
-    scores = [benchmark.score(*row) for row in zip(samples, answers, strict=True)]
-    return Measurement(
-        model=model.spec,
-        benchmark=benchmark.name,
-        card=benchmark.card,
-        protocol=protocol(model, benchmark, seed=seed, limit=limit),
-        n=len(scores),
-        metrics=_estimates(benchmark, scores, seed),
-        slices=_slices(benchmark, scores, seed),
-        scores=tuple(scores),
-        notes=(
-            *(benchmark.remarks(scores) if benchmark.remarks else ()),
-            *_split_terms(benchmark, asked, answers),
-            *model.notes(),
-        ),
+        benchmark.prepare([row for i, row in enumerate(answers) if i not in lost])
+    rows = enumerate(zip(samples, answers, strict=True))
+    scored = {i: benchmark.score(sample, row) for i, (sample, row) in rows if i not in lost}
+    names = list(next(iter(scored.values())).values) if scored else []
+    found = tuple(
+        scored[i] if i in scored else Score(s.id, s.cluster, dict.fromkeys(names), s.slices)
+        for i, s in enumerate(samples)
     )
+    return found, _split_terms(benchmark, asked, answers)
 
 
 def fits_family(model: Model, benchmark: Benchmark) -> bool:
@@ -153,15 +178,15 @@ def requests(benchmark: Benchmark, *, seed: int = 0, limit: int | None = None) -
         UsageError: the limit is below 1.
     """
     samples = _limited(benchmark.load(), limit, seed)
-    return _placed(samples, [benchmark.ask(sample) for sample in samples])
+    return list(_placed(samples, [benchmark.ask(sample) for sample in samples]))
 
 
-def _placed(samples: Sequence[Sample], asked: Sequence[Sequence[Request]]) -> list[Asked]:
-    return [
+def _placed(samples: Sequence[Sample], asked: Sequence[Sequence[Request]]) -> Iterator[Asked]:
+    return (
         Asked(sample.id, index, request)
         for sample, requests in zip(samples, asked, strict=True)
         for index, request in enumerate(requests)
-    ]
+    )
 
 
 def _answers(
@@ -267,13 +292,8 @@ def crossed(measurement: Measurement, benchmark: Benchmark, by: Sequence[str]) -
         if set(by) <= set(score.slices):
             groups.setdefault(" & ".join(f"{key}={score.slices[key]}" for key in by), []).append(score)
     seed = measurement.protocol.seed
-    found = {name: _estimates(benchmark, members, seed) for name, members in sorted(groups.items())}
+    found = _each(benchmark, groups, seed)
     return replace(measurement, slices={**measurement.slices, **found})
-
-
-def _estimates(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[str, Estimate]:
-    weights = stats.resamples([s.cluster for s in scores], len(scores), RESAMPLES, seed)
-    return {m.name: stats.estimate(m, scores, weights=weights) for m in benchmark.metrics}
 
 
 def _slices(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[str, dict[str, Estimate]]:
@@ -281,4 +301,13 @@ def _slices(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[st
     for score in scores:
         for key, value in score.slices.items():
             groups.setdefault(f"{key}={value}", []).append(score)
-    return {name: _estimates(benchmark, members, seed) for name, members in sorted(groups.items())}
+    return _each(benchmark, groups, seed)
+
+
+def _each(
+    benchmark: Benchmark, groups: Mapping[str, Sequence[Score]], seed: int
+) -> dict[str, dict[str, Estimate]]:
+    return {
+        name: stats.estimates(benchmark.metrics, members, seed=seed, B=RESAMPLES)
+        for name, members in sorted(groups.items())
+    }

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import EVERY_FAMILY, canonical, data_digest
-from evenhand.benchmarks._pairs import chosen, mean_logprob, most_likely
+from evenhand.benchmarks._pairs import Chat, chosen, mean_logprob, most_likely, user_message
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.metrics import Metric
 from evenhand.metrics._bbq import AMBIGUOUS, BBQ, CONDITIONS, DISAMBIGUATED
@@ -72,6 +72,8 @@ def bbq(
     normalise: Normalise = "token",
     unknown: Unknown = "given",
     file: str = "",
+    *,
+    chat: Chat = "auto",
 ) -> Benchmark:
     """BBQ (Parrish et al. 2022): 31372 questions of 9 categories about two people or "unknown".
 
@@ -88,14 +90,20 @@ def bbq(
         unknown: ``given`` has the row's own wording of "unknown"; ``any`` offers all ten wordings, as
             lm-evaluation-harness does, and takes the likeliest. Only for the likelihood form.
         file: a JSON-lines file of your own with the fields of BBQ's; empty takes the official files.
+        chat: ``auto`` puts the question to a model that has a chat template as a user's message; ``no`` puts
+            it as it stands. Only for the prompted form.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once.
+        BadOption: `chat` with another form than prompted.
     """
+    message = user_message("bbq", form, chat)
     samples = tuple(s for path in _paths(category, file) for s in _samples(path))
     prompted = form == "prompted"
     return Benchmark(
-        name=canonical(bbq, category=category, form=form, normalise=normalise, unknown=unknown, file=file),
+        name=canonical(
+            bbq, category=category, form=form, normalise=normalise, unknown=unknown, file=file, chat=chat
+        ),
         card=_card(category, form, bool(file), data_digest(samples, lambda s: ask(s, form, unknown))),
         load=lambda: samples,
         ask=lambda sample: ask(sample, form, unknown),
@@ -103,6 +111,7 @@ def bbq(
         metrics=_metrics(form),
         normalisation="none" if prompted else normalise,
         template=PROMPT if prompted else TEMPLATE,
+        chat=message,
         unfit="The model has to write its answer; use form=likelihood." if prompted else "",
     )
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
-from evenhand.benchmarks._pairs import chosen, mean_logprob, plain, preference
+from evenhand.benchmarks._pairs import Chat, chosen, mean_logprob, plain, preference, user_message
 from evenhand.benchmarks._tables import Data, Origin, Problems, origin, read_csv
 from evenhand.errors import BadOption
 from evenhand.metrics import Metric
@@ -120,6 +120,7 @@ def stereoset(
     *,
     scoring: Scoring = "sound",
     data: Data = "official",
+    chat: Chat = "auto",
 ) -> Benchmark:
     """StereoSet (Nadeem et al. 2021), development set: 2106 intrasentence and 2123 intersentence items of 79
     target terms in four domains.
@@ -140,12 +141,14 @@ def stereoset(
             blank are left out. That code reads the first word of the blank only; here it is all of them.
         data: ``official``, or ``lab``: 524 intrasentence items of 262 professions in the words of the lab's
             models, from the bias that was planted in them. For lab models alone; Apache-2.0.
+        chat: ``auto`` puts the question to a model that has a chat template as a user's message; ``no`` puts
+            it as it stands. Only for the prompted form.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once.
-        BadOption: `form` cloze, `scoring` reference or `data` lab with what they do not fit.
+        BadOption: `form` cloze, `scoring` reference, `data` lab or `chat` with what they do not fit.
     """
-    of = origin("stereoset", file, data, OFFICIAL)
+    of, message = origin("stereoset", file, data, OFFICIAL), user_message("stereoset", form, chat)
     if data == "lab" and task != "intrasentence":
         raise BadOption(
             f"stereoset:data=lab has intrasentence items alone, and none for task={task}.",
@@ -169,7 +172,7 @@ def stereoset(
         return score(sample, answers, pooled=(form, scoring) == ("cloze", "reference"))
 
     return Benchmark(
-        name=canonical(stereoset, task=task, form=form, file=file, scoring=scoring, data=data),
+        name=canonical(stereoset, task=task, form=form, file=file, scoring=scoring, data=data, chat=chat),
         card=_card(task, about, of, data_digest(samples, asked)),
         load=lambda: samples,
         ask=asked,
@@ -177,6 +180,7 @@ def stereoset(
         metrics=_metrics(form),
         normalisation=REFERENCE[form] if scoring == "reference" else about.normalisation,
         template=TEMPLATE if form == "prompted" else form,
+        chat=message,
         unfit=about.unfit,
     )
 

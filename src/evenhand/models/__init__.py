@@ -94,6 +94,20 @@ class Reciter(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class Chatter(Model, Protocol):
+    """A model that answers a prompt as a user's message, where it has a chat template."""
+
+    @property
+    def chat_template(self) -> str | None:
+        """The template (Jinja), None where there is none."""
+        ...
+
+    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        """The answer to each prompt, in the order of `prompts`."""
+        ...
+
+
 LONGEST_ID = 64  # characters that every batch service takes
 
 

@@ -11,9 +11,10 @@ from typing import cast
 from evenhand import stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
-from evenhand.models import Asked, Comparer, Embedder, Filler, Keyed, Model, Reciter, Unanchorer
+from evenhand.models import Asked, Chatter, Comparer, Embedder, Filler, Keyed, Model, Reciter, Unanchorer
 from evenhand.records import (
     Capability,
+    Completion,
     Continuation,
     Estimate,
     Generation,
@@ -23,6 +24,7 @@ from evenhand.records import (
     Request,
     Response,
     Sample,
+    Sampling,
     Score,
 )
 from evenhand.requests import (
@@ -56,6 +58,10 @@ _GIVES: Mapping[Capability, str] = {
     Capability.CLOZE: "probabilities of masked words",
     Capability.HIDDEN: "hidden states",
 }
+_CHATTED = (
+    "The prompts were put as a user's message in the model's chat template; chat=no among the benchmark's "
+    "options puts them as they stand."
+)
 _CHAIN_RULE = "chain-rule/1"
 _SCORERS: Mapping[str, str] = {"masked": "pseudo-likelihood/1", "seq2seq": "conditional/1"}
 
@@ -85,6 +91,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         notes=(
             *(benchmark.remarks(scores) if benchmark.remarks else ()),
             *terms,
+            *([_CHATTED] if _chat(model, benchmark)[0] else []),
             *model.notes(),
         ),
     )
@@ -101,7 +108,7 @@ def _scored(
         benchmark.fits(model)
     if benchmark.ready is not None:
         benchmark.ready()
-    answers = _answers(model, samples, asked)
+    answers = _answers(model, samples, asked, _chat(model, benchmark)[0])
     lost = {i for i, row in enumerate(answers) if any(isinstance(answer, Undefined) for answer in row)}
     if benchmark.prepare is not None:
         benchmark.prepare([row for i, row in enumerate(answers) if i not in lost])
@@ -150,16 +157,30 @@ def _check_can(model: Model, benchmark: Benchmark, asked: Sequence[Sequence[Requ
 def protocol(model: Model, benchmark: Benchmark, *, seed: int, limit: int | None) -> Protocol:
     """The conditions under which `take` measures."""
     limited = limit is not None and limit < len(benchmark.load())
+    template = "; ".join(filter(None, (_chat(model, benchmark)[1], benchmark.template)))
     return Protocol(
         data=benchmark.card.digest,
         scorer=_SCORERS.get(model.spec.family, _CHAIN_RULE),
         normalisation=benchmark.normalisation,
-        template=benchmark.template,
+        template=template,
         dtype=model.spec.dtype,
         seed=seed,
         limited=limited,
         limit=limit if limited else None,
     )
+
+
+def _chat(model: Model, benchmark: Benchmark) -> tuple[str, str]:
+    """The user's message that prompts become (``{prompt}`` in it) and how the protocol says so.
+
+    Both are empty where prompts are put as they stand: the benchmark or the model has no use for a template.
+    """
+    template = model.chat_template if benchmark.chat and isinstance(model, Chatter) else None
+    if template is None:
+        return "", ""
+    from evenhand.models.chat import named
+
+    return benchmark.chat, f"{named(template)}, the user's message being {benchmark.chat!r}"
 
 
 def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:
@@ -190,9 +211,12 @@ def _placed(samples: Sequence[Sample], asked: Sequence[Sequence[Request]]) -> It
 
 
 def _answers(
-    model: Model, samples: Sequence[Sample], asked: Sequence[Sequence[Request]]
+    model: Model, samples: Sequence[Sample], asked: Sequence[Sequence[Request]], message: str = ""
 ) -> list[list[Response]]:
-    """The answers in the shape of `asked`: each kind of request in one call, texts in one a sampling."""
+    """The answers in the shape of `asked`: each kind of request in one call, texts in one a sampling.
+
+    With a `message`, prompts go into it and to the model's chat template.
+    """
     if isinstance(model, Keyed):
         kept = iter(model.answers(_placed(samples, asked)))
         return [list(islice(kept, len(requests))) for requests in asked]
@@ -216,9 +240,16 @@ def _answers(
     written = {i: request for i, request in enumerate(flat) if isinstance(request, Generation)}
     for sampling in dict.fromkeys(request.sampling for request in written.values()):
         same = {i: request.prompt for i, request in written.items() if request.sampling == sampling}
-        answers.update(zip(same, model.generate(list(same.values()), sampling), strict=True))
+        answers.update(zip(same, _text(model, list(same.values()), sampling, message), strict=True))
     ordered = (answers[i] for i in range(len(flat)))
     return [list(islice(ordered, len(requests))) for requests in asked]
+
+
+def _text(model: Model, prompts: Sequence[str], sampling: Sampling, message: str) -> list[Completion]:
+    if not message:
+        return model.generate(prompts, sampling)
+    filled = [message.replace("{prompt}", prompt) for prompt in prompts]
+    return cast(Chatter, model).reply(filled, sampling)
 
 
 def _vectors(model: Model, asked: Mapping[int, str]) -> dict[int, Vector]:

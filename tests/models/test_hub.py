@@ -181,10 +181,19 @@ def test_a_look_up_without_an_end_is_given_up_soon(monkeypatch: pytest.MonkeyPat
     import huggingface_hub as client
 
     monkeypatch.setattr(hub, "DEADLINE", 0.2)
+    monkeypatch.delenv(hub.PATIENCE, raising=False)
     monkeypatch.setattr(client, "get_session", lambda: time.sleep(5))
     start = time.monotonic()
     assert "does not answer within" in hub.unreachable()
     assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("30", 30.0), ("1", hub.DEADLINE), ("soon", hub.DEADLINE)])
+def test_a_slow_network_may_be_given_more_time(
+    given: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(hub.PATIENCE, given)
+    assert hub._allowed() == seconds
 
 
 @pytest.mark.parametrize("status", [407, 502, 503, 504])

@@ -109,9 +109,10 @@ class Reader:
         return open_classifier(self.spec, self.purpose).labels
 
     def remark(self) -> list[str]:
-        """What must be said of a word list."""
+        """What must be said of a word list, or of how a classifier was opened."""
         if self.spec != LEXICON:
-            return []
+            opened = open_classifier(self.spec, self.purpose) if self._read else None
+            return list(getattr(opened, "opening", ()))
         return [
             f"The {self.purpose} was read by a word list, not by a classifier: it sees words, not what is "
             "said with them. Use it to try things out, and a classifier for figures that count."

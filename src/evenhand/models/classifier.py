@@ -79,7 +79,7 @@ class HfClassifier:
     """
 
     def __init__(self, spec: str) -> None:
-        self._module, self._tokenizer = _load(spec)
+        self._module, self._tokenizer, self.opening = _load(spec)
         config: Any = self._module.config
         self.labels = tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
         self._many = config.problem_type == "multi_label_classification" or len(self.labels) == 1
@@ -128,7 +128,8 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
+    """The classifier, its tokenizer, and what there is to note of how it was opened."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -148,7 +149,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
 
     instead = "Or name another classifier; classifier=lexicon is a word list that needs no model."
     with quiet(), explained(name):
-        (loaded, tokenizer), _ = hub.opened(name, revision or None, load, instead=instead)
+        (loaded, tokenizer), notes = hub.opened(name, revision or None, load, instead=instead)
     module, info = loaded
     if info["missing_keys"]:
         raise BadModel(
@@ -156,7 +157,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
             "would be random numbers.",
             mend="Name a text classifier.",
         )
-    return module.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return module.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, notes
 
 
 @cache

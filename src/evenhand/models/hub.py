@@ -7,6 +7,7 @@ opens without the hub, and what is not is refused at once.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ from evenhand.errors import BadModel, EnvironmentProblem, EvenhandError
 T = TypeVar("T")
 TIMEOUT = 3.0  # seconds for a connection, and for the first byte of an answer
 DEADLINE = 4.0  # seconds for everything, the look-up of the name included
+PATIENCE = (
+    "HF_HUB_ETAG_TIMEOUT"  # the client's own variable for how long an answer may take, for slow networks
+)
 FORGET = 60.0  # seconds after which a hub that could not be reached is tried again
 _NOBODY = frozenset({407, 502, 503, 504})  # a proxy's answers when nobody stands behind it
 _OFFLINE = "HF_HUB_OFFLINE is set"
@@ -55,13 +59,14 @@ def unreachable() -> str:
 
 def _asked(place: str) -> str:
     """Put the question in a thread of its own: a look-up of a name has no time limit that could be set."""
-    said = [f"it does not answer within {DEADLINE:g} seconds"]
+    allowed = _allowed()
+    said = [f"it does not answer within {allowed:g} seconds; {PATIENCE} gives it more"]
 
     def ask() -> None:
         from huggingface_hub import get_session
 
         try:
-            status = get_session().head(place, timeout=TIMEOUT).status_code
+            status = get_session().head(place, timeout=TIMEOUT * allowed / DEADLINE).status_code
         except Exception as error:
             said[0] = (str(error).strip().splitlines() or [""])[0].rstrip(".") or type(error).__name__
         else:
@@ -69,8 +74,15 @@ def _asked(place: str) -> str:
 
     asking = Thread(target=ask, daemon=True, name="evenhand-hub")
     asking.start()
-    asking.join(DEADLINE)
+    asking.join(allowed)
     return said[0]
+
+
+def _allowed() -> float:
+    try:
+        return max(DEADLINE, float(os.environ[PATIENCE]))
+    except (KeyError, ValueError):
+        return DEADLINE
 
 
 def opened(

@@ -46,6 +46,7 @@ bench: $(READY)  ## measured ratios, the table of verdicts, and FairCon's tables
 	$(BIN)/python perf/scoring.py
 	$(BIN)/python perf/verdicts.py
 	$(BIN)/python perf/decisions.py
+	$(BIN)/python perf/recorded.py
 	$(BIN)/python perf/faircon.py
 	$(BIN)/python perf/gumbel.py
 

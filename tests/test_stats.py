@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from scipy import stats as scipy_stats
 
 from evenhand import stats
 from evenhand.errors import BadData, NotComparable, UsageError
-from evenhand.metrics import mean_metric
+from evenhand.metrics import Columns, Metric, mean_metric
 from evenhand.metrics.perplexity import component as perplexity
 from evenhand.records import Score
 
@@ -77,6 +78,21 @@ def test_block_size_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stats.estimate(MEAN, items, weights=given) == whole
 
 
+@pytest.mark.parametrize("rows", [1, 3, 7])
+def test_blocks_of_odd_sizes_go_on_where_the_last_one_stopped(rows: int) -> None:
+    names = [f"c{i % 13}" for i in range(31)]
+    whole = stats.resamples(names, 31, 101, 5)
+    parts = list(stats._blocks(*stats._codes(names, 31), 101, 5, rows))
+    assert max(len(part) for part in parts) == rows
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_clusters_are_numbered_in_the_order_of_their_names() -> None:
+    names = ["b", "ab", "é", "a", "b", "Z"]
+    codes, size = stats._codes(names, 6)
+    assert (codes.tolist(), size) == (np.unique(names, return_inverse=True)[1].tolist(), 5)
+
+
 @pytest.mark.parametrize("clusters", [["a"], ["a", "b", "c"]])
 def test_resamples_refuse_a_wrong_number_of_names(clusters: list[str]) -> None:
     with pytest.raises(BadData, match="one name for each item"):
@@ -127,6 +143,56 @@ def test_estimate_counts_defined_and_undefined_items() -> None:
     assert e.low is not None
     assert e.high is not None
     assert 1.0 <= e.low < 3.0 < e.high <= 5.0
+
+
+def test_no_block_of_weights_is_larger_than_allowed_and_all_metrics_share_one_draw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn, seen = [], []
+    draw = stats._draw
+
+    def spied(rng: np.random.Generator, rows: int, size: int) -> np.ndarray:
+        drawn.append(rows)
+        return draw(rng, rows, size)
+
+    def watched(name: str) -> Metric:
+        def compute(table: Columns, weights: np.ndarray) -> np.ndarray:
+            seen.append(weights.size)
+            return MEAN.compute(table, weights)
+
+        return dataclasses.replace(MEAN, name=name, compute=compute)
+
+    items = scores(np.random.default_rng(0).normal(size=40).tolist())
+    apart = {name: stats.estimate(watched(name), items, seed=5) for name in "abc"}
+    monkeypatch.setattr(stats, "_draw", spied)
+    monkeypatch.setattr(stats, "CELLS", 40 * 25)
+    seen.clear()
+    together = stats.estimates([watched(name) for name in "abc"], items, seed=5)
+    assert drawn == [25] * 40  # a thousand resamples, once for the three metrics
+    assert max(seen) == 40 * 25
+    for name in "abc":
+        assert together[name].value == apart[name].value
+        assert together[name].low == pytest.approx(apart[name].low, abs=1e-12)
+        assert together[name].high == pytest.approx(apart[name].high, abs=1e-12)
+
+
+def test_more_items_than_a_block_may_hold_come_one_resample_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    items = scores(np.random.default_rng(1).normal(size=50).tolist(), [f"c{i % 9}" for i in range(50)])
+    whole = stats.estimate(MEAN, items, seed=2)
+    monkeypatch.setattr(stats, "CELLS", 10)
+    blocks = list(stats._weight_blocks(items, None, 7, 2))
+    assert {block.shape for block in blocks} == {(1, 50)}
+    again = stats.estimate(MEAN, items, seed=2)
+    assert (again.low, again.high) == pytest.approx((whole.low, whole.high), abs=1e-12)
+
+
+def test_the_signs_of_a_permutation_test_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = np.random.default_rng(2).normal(0.2, 1, size=60)
+    p = stats.paired_permutation(differences)
+    monkeypatch.setattr(stats, "CELLS", 100)
+    assert stats.paired_permutation(differences) == p
 
 
 def test_estimate_of_nothing_is_undefined_not_zero() -> None:

@@ -2,8 +2,9 @@
 
 One matrix of bootstrap weights [B, n] (how often each item counts in each resample) serves every metric,
 slice and model that was measured on the same items; differences taken resample by resample are therefore
-paired. Items of one cluster (the prompts of one profession, say) are not independent, so clusters are drawn,
-not items. Everything here is decided by its arguments and an explicit seed.
+paired. The matrix is made and used in blocks of rows, so that a million items need no more of it than a few
+thousand. Items of one cluster (the prompts of one profession, say) are not independent, so clusters are
+drawn, not items. Everything here is decided by its arguments and an explicit seed.
 
 Sources: cluster bootstrap, Davison & Hinkley 1997, section 3.8; Monte-Carlo permutation p-values, Phipson &
 Smyth 2010; step-down adjustment, Holm 1979; two one-sided tests, Schuirmann 1987.
@@ -11,7 +12,7 @@ Smyth 2010; step-down adjustment, Holm 1979; two one-sided tests, Schuirmann 198
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,8 @@ from evenhand.records import Estimate, Score, Value
 
 Alternative = Literal["two-sided", "greater", "less"]
 MAX_UNDEFINED = 0.05  # share of resamples that may be undefined before an interval is refused
-CELLS = 50_000_000  # weights held at once; beyond it resamples are made and used in blocks
+CELLS = 4_000_000  # weights held at once (32 MB); beyond it resamples are made and used in blocks
+_SIGNS = 5_000_000  # signs held at once; the draws depend on it, so it stays as it is
 
 
 def resamples(clusters: Sequence[str] | None, n: int, B: int = 1000, seed: int = 0) -> Array:
@@ -39,8 +41,7 @@ def resamples(clusters: Sequence[str] | None, n: int, B: int = 1000, seed: int =
         UsageError: `B` is below 1.
     """
     _check_resamples(B)
-    blocks = list(_blocks(clusters, n, B, seed, rows=B))
-    return blocks[0]
+    return next(_blocks(*_codes(clusters, n), B, seed, rows=B))
 
 
 def interval(values: ArrayLike, level: float = 0.95) -> tuple[Value, Value]:
@@ -77,7 +78,8 @@ def replicates(
     blocks = _weight_blocks(scores, weights, B, seed)
     if not scores:
         return np.full(B if weights is None else len(weights), np.nan)
-    return _values(metric, _table(metric, scores), blocks)
+    table = _table(metric, columns(scores))
+    return np.concatenate([metric.compute(table, block) for block in blocks])
 
 
 def estimate(
@@ -98,17 +100,40 @@ def estimate(
     Raises:
         BadData: a column that the metric reads is missing, or `weights` has not one column an item.
     """
+    return estimates((metric,), scores, weights=weights, seed=seed, B=B, level=level)[metric.name]
+
+
+def estimates(
+    metrics: Sequence[Metric],
+    scores: Sequence[Score],
+    *,
+    weights: Array | None = None,
+    seed: int = 0,
+    B: int = 1000,
+    level: float = 0.95,
+) -> dict[str, Estimate]:
+    """The `estimate` of each metric, by its name; they share the resamples, which are drawn once.
+
+    Raises:
+        BadData: as for `estimate`.
+    """
     if not scores:
-        return Estimate(None, None, None, 0, metric.ideal, 0, level)
-    table = _table(metric, scores)
-    defined = metric.items(table)
-    value = _point(metric, table)
-    low: Value = None
-    high: Value = None
-    if value is not None and _several_clusters(scores, defined):
-        low, high = interval(_values(metric, table, _weight_blocks(scores, weights, B, seed)), level)
-    n = int(defined.sum())
-    return Estimate(value, low, high, n, metric.ideal, len(scores) - n, level)
+        return {m.name: Estimate(None, None, None, 0, m.ideal, 0, level) for m in metrics}
+    whole, codes = columns(scores), _codes([s.cluster for s in scores], len(scores))
+    tables = {m.name: _table(m, whole) for m in metrics}
+    defined = {m.name: m.items(tables[m.name]) for m in metrics}
+    values = {m.name: _point(m, tables[m.name]) for m in metrics}
+    sure = [m for m in metrics if values[m.name] is not None and _several(codes[0], defined[m.name])]
+    drawn: dict[str, list[Array]] = {m.name: [] for m in sure}
+    for block in _blocks_of(weights, codes, B, seed) if sure else ():
+        for m in sure:
+            drawn[m.name].append(m.compute(tables[m.name], block))
+    ends = {name: interval(np.concatenate(parts), level) for name, parts in drawn.items()}
+    found = {}
+    for m in metrics:
+        n, (low, high) = int(defined[m.name].sum()), ends.get(m.name, (None, None))
+        found[m.name] = Estimate(values[m.name], low, high, n, m.ideal, len(scores) - n, level)
+    return found
 
 
 def paired_change(
@@ -132,7 +157,7 @@ def paired_change(
     after = aligned(before, after)
     if not before:
         return Estimate(None, None, None, 0, None, 0, level)
-    tables = [_table(metric, scores) for scores in (before, after)]
+    tables = [_table(metric, columns(scores)) for scores in (before, after)]
     keep = metric.items(tables[0]) & metric.items(tables[1])
     old, new = (_only(table, keep) for table in tables)
     n = int(keep.sum())
@@ -140,7 +165,7 @@ def paired_change(
     value = None if first is None or last is None else last - first
     low: Value = None
     high: Value = None
-    if value is not None and _several_clusters(before, keep):
+    if value is not None and _several(_codes([s.cluster for s in before], len(before))[0], keep):
         low, high = interval(_changes(metric, old, new, _weight_blocks(before, None, B, seed), keep), level)
     return Estimate(value, low, high, n, None, len(before) - n, level)
 
@@ -253,17 +278,16 @@ def _codes(clusters: Sequence[str] | None, n: int) -> tuple[NDArray[np.intp], in
         return np.arange(n), n
     if len(clusters) != n:
         raise BadData(f"{len(clusters)} cluster names for {n} items.", mend="Give one name for each item.")
-    names, codes = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    return codes, len(names)
+    # Not an array of text: that gives every name the room of the longest.
+    numbers = {name: number for number, name in enumerate(sorted(set(clusters)))}
+    return np.fromiter((numbers[name] for name in clusters), np.intp, n), len(numbers)
 
 
-def _blocks(clusters: Sequence[str] | None, n: int, B: int, seed: int, rows: int) -> Iterator[Array]:
+def _blocks(codes: NDArray[np.intp], size: int, B: int, seed: int, rows: int) -> Iterator[Array]:
     """The weights of `B` resamples, at most `rows` at a time; the size of the blocks changes no number."""
-    codes, size = _codes(clusters, n)
     rng = np.random.default_rng(seed)
     for start in range(0, B, rows):
-        counts = _draw(rng, min(rows, B - start), size)
-        yield counts if clusters is None else np.take(counts, codes, axis=1)
+        yield np.take(_draw(rng, min(rows, B - start), size), codes, axis=1)
 
 
 def _draw(rng: np.random.Generator, rows: int, size: int) -> Array:
@@ -277,11 +301,18 @@ def _draw(rng: np.random.Generator, rows: int, size: int) -> Array:
 
 
 def _weight_blocks(scores: Sequence[Score], weights: Array | None, B: int, seed: int) -> Iterator[Array]:
-    n = len(scores)
+    return _blocks_of(weights, _codes([s.cluster for s in scores], len(scores)), B, seed)
+
+
+def _blocks_of(
+    weights: Array | None, codes: tuple[NDArray[np.intp], int], B: int, seed: int
+) -> Iterator[Array]:
+    """The given weights, or those of `B` new resamples, at most `CELLS` of them at a time."""
+    n = len(codes[0])
     rows = max(1, CELLS // max(n, 1))
     if weights is None:
         _check_resamples(B)
-        return _blocks([s.cluster for s in scores], n, B, seed, rows)
+        return _blocks(*codes, B, seed, rows)
     if weights.ndim != 2 or weights.shape[1] != n:
         raise BadData(
             f"Weights of shape {weights.shape} for {n} items.", mend="Give one column for each item."
@@ -289,12 +320,8 @@ def _weight_blocks(scores: Sequence[Score], weights: Array | None, B: int, seed:
     return (weights[start : start + rows] for start in range(0, len(weights), rows))
 
 
-def _values(metric: Metric, table: Columns, blocks: Iterable[Array]) -> Array:
-    return np.concatenate([metric.compute(table, block) for block in blocks])
-
-
 def _changes(
-    metric: Metric, old: Columns, new: Columns, blocks: Iterable[Array], keep: NDArray[np.bool_]
+    metric: Metric, old: Columns, new: Columns, blocks: Iterator[Array], keep: NDArray[np.bool_]
 ) -> Array:
     kept = (block if keep.all() else block[:, keep] for block in blocks)
     return np.concatenate([metric.compute(new, w) - metric.compute(old, w) for w in kept])
@@ -305,11 +332,10 @@ def _point(metric: Metric, table: Columns) -> Value:
     return value if np.isfinite(value) else None
 
 
-def _table(metric: Metric, scores: Sequence[Score]) -> Columns:
-    """`scores` as columns, with everything that `metric` reads."""
+def _table(metric: Metric, table: Columns) -> Columns:
+    """`table`, if it has everything that `metric` reads."""
     try:
-        table = columns(scores)
-        for name in metric.needs if scores else ():
+        for name in metric.needs if table.n else ():
             table.group(name[:-2]) if name.endswith(".*") else table[name]
     except KeyError as error:
         raise BadData(
@@ -323,8 +349,10 @@ def _only(table: Columns, keep: NDArray[np.bool_]) -> Columns:
     return Columns({name: column[keep] for name, column in table.values.items()}, int(keep.sum()))
 
 
-def _several_clusters(scores: Sequence[Score], keep: NDArray[np.bool_]) -> bool:
-    return len({s.cluster for s, kept in zip(scores, keep, strict=True) if kept}) > 1
+def _several(codes: NDArray[np.intp], keep: NDArray[np.bool_]) -> bool:
+    """Whether the kept items belong to more than one cluster."""
+    kept = codes[keep]
+    return bool(len(kept)) and bool((kept != kept[0]).any())
 
 
 def _check_resamples(B: int) -> None:
@@ -339,7 +367,7 @@ def _all_signs(size: int) -> Iterator[Array]:
 
 def _random_signs(size: int, draws: int, seed: int) -> Iterator[Array]:
     rng = np.random.default_rng(seed)
-    rows = max(1, CELLS // 10 // size)
+    rows = max(1, _SIGNS // size)
     for start in range(0, draws, rows):
         flips = rng.integers(2, size=(min(rows, draws - start), size), dtype=np.int8)
         yield np.where(flips, -1.0, 1.0)

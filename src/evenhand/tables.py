@@ -135,7 +135,9 @@ def read_parquet(path: Path, *, mend: str = _READ) -> list[dict[str, Any]]:
 
     path = expanded(path)
     try:
-        table = pq.ParquetFile(path).read()  # not `read_table`, which reads folder names as columns
+        # Not `read_table`, which reads folder names as columns; without threads, for those of pyarrow now and
+        # then abort the process as it exits.
+        table = pq.ParquetFile(path, pre_buffer=False).read(use_threads=False)
     except FileNotFoundError:
         raise BadData(f"{path} does not exist.", mend=mend) from None
     except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownName
 from evenhand.files import replace_folder
-from evenhand.models import Model, OpenModel
+from evenhand.models import Chatter, Model, OpenModel
 from evenhand.records import (
     Capability,
     Completion,
@@ -169,6 +169,15 @@ class PromptedModel:
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Sequence[Completion | Undefined]:
         """Completions after the text and the prompt."""
         return self._model.generate([self._joined(prompt) for prompt in prompts], sampling)
+
+    @property
+    def chat_template(self) -> str | None:
+        """That of the model behind the text."""
+        return self._model.chat_template if isinstance(self._model, Chatter) else None
+
+    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        """Answers to the text and the prompt as one user's message."""
+        return cast(Chatter, self._model).reply([self._joined(prompt) for prompt in prompts], sampling)
 
     def notes(self) -> tuple[str, ...]:
         """The notes of the model behind the text."""

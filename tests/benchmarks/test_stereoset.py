@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evenhand.benchmarks.stereoset import DATA, ORDERS, compared, prompted_score, score, stereoset
+from evenhand.benchmarks._stereoset_items import DATA
+from evenhand.benchmarks.stereoset import ORDERS, compared, prompted_score, score, stereoset
 from evenhand.errors import BadData, BadOption
 from evenhand.records import Completion, Continuation, LogProb, Sample, Score
 from evenhand.requests import Averaged, Unanchored
@@ -355,3 +356,36 @@ def test_written_answers_that_count_from_0(own) -> None:
     asked = take(model, own(*rows, form="prompted", numbering="1"))
     assert asked.metrics["invalid_rate"].value == pytest.approx(100 / 3)
     assert any("33.3% of the answers name no option" in note for note in asked.notes)
+
+
+@pytest.mark.parametrize(
+    ("scores", "preferred", "related"),
+    [
+        ((-1.0, -1.0, -1.0), 0.0, 0.0),
+        ((-1.0, -1.0, -2.0), 0.0, 1.0),
+        ((-1.0, -2.0, -1.0), 1.0, 0.0),
+        ((-2.0, -1.0, -2.0), 0.0, 0.5),
+        ((-1.0, -1.0 - 1e-12, -3.0), 1.0, 1.0),  # the published code knows no tolerance
+        ((-3.0, -2.0, -1.0), 0.0, 0.0),
+    ],
+)
+def test_ties_the_references_way(scores, preferred, related) -> None:
+    found = compared(*scores, ties="anti")
+    assert (found["preferred"], found["related"]) == (preferred, related)
+    assert found["tie"] == compared(*scores)["tie"]
+
+
+def test_an_undefined_score_stays_undefined_the_references_way() -> None:
+    assert set(compared(None, -1.0, -2.0, ties="anti").values()) == {None}
+
+
+def test_the_references_ties_are_an_option_of_likelihoods_and_another_protocol(own) -> None:
+    half, anti = (own(*cluster(), ties=ties) for ties in ("half", "anti"))
+    assert half.normalisation != anti.normalisation
+    assert "ties=anti" in anti.name
+    assert "ties=" not in half.name
+    for made, expected in ((half, 0.5), (anti, 0.0)):
+        (sample,) = made.load()
+        assert made.score(sample, logs(-1.0, -1.0, -1.0)).values["preferred"] == expected
+    with pytest.raises(BadOption, match="ties=anti is for likelihoods"):
+        own(*cluster(), form="prompted", ties="anti")

@@ -89,7 +89,9 @@ def test_no_model_is_opened_and_every_request_has_its_place(run) -> None:
     places = [(request["sample"], request["request"]) for request in requests]
     assert len(set(places)) == len(places)
     assert {index for sample, index in places if sample.startswith("facts/")} == {0, 1, 2, 3}
-    assert all(set(r) == {"benchmark", "sample", "request", "kind", "context", "text"} for r in requests)
+    keys = {"benchmark", "sample", "request", "custom_id", "kind", "context", "text"}
+    assert all(set(r) == keys for r in requests)
+    assert len({r["custom_id"] for r in requests}) == len(requests)
 
 
 def test_for_people_it_counts(run) -> None:

@@ -6,16 +6,20 @@ Source: moinnadeem/StereoSet, code/predictions (one score a sentence) and code/p
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from evenhand.benchmarks.stereoset import DATA, compared, stereoset
+from evenhand.benchmarks._stereoset_items import DATA
+from evenhand.benchmarks.stereoset import compared, stereoset
 from evenhand.metrics.icat import component as icat
 from evenhand.metrics.lms import component as lms
 from evenhand.metrics.ss import component as ss
-from evenhand.records import Score
+from evenhand.models import open_model
+from evenhand.records import Sample, Score
+from evenhand.studies.measure import take
 from tests.support.data import data_file
 
 SPLITS = ("intrasentence", "intersentence", "overall")
@@ -31,9 +35,12 @@ def published() -> Mapping[str, Any]:
     return {**results, "overall": {"overall": results["overall"]}}
 
 
+Three = tuple[Sample, list[float]]
+
+
 @pytest.fixture(scope="module")
-def scores() -> list[Score]:
-    """Every item with what the three published scores of its sentences say."""
+def items() -> list[Three]:
+    """Every item with the three published scores of its sentences."""
     import csv
 
     raw = json.loads(data_file("stereoset/predictions_gpt2_ModelNSP_GPT2LM.json").read_text())
@@ -42,12 +49,18 @@ def scores() -> list[Score]:
         of_text = {
             (f"stereoset/{r['cluster_id']}", r["sentence"]): r["sentence_id"] for r in csv.DictReader(file)
         }
-    found = []
-    for sample in stereoset(task="both").load():
-        three = (of_sentence[of_text[sample.id, text]] for text in sample.fields["options"])
-        values = compared(*three) | {"term": sample.fields["term"]}
-        found.append(Score(sample.id, sample.cluster, values, sample.slices))
-    return found
+    return [
+        (sample, [of_sentence[of_text[sample.id, text]] for text in sample.fields["options"]])
+        for sample in stereoset(task="both").load()
+    ]
+
+
+@pytest.fixture(scope="module")
+def scores(items: list[Three]) -> list[Score]:
+    """What they say of each item."""
+    return [
+        Score(s.id, s.cluster, compared(*three) | {"term": s.fields["term"]}, s.slices) for s, three in items
+    ]
 
 
 @pytest.mark.parametrize(("split", "domain"), CELLS)
@@ -69,3 +82,26 @@ def test_published_figures_to_every_printed_digit(split, domain, published, scor
 def test_no_figure_rests_on_a_tie(scores) -> None:
     assert len(scores) == 4229
     assert all(s.values["tie"] == 0 for s in scores)
+
+
+def test_recorded_scores_give_the_published_figures(items, published, tmp_path) -> None:
+    path = tmp_path / "scores.jsonl"
+    lines = [
+        {"sample": sample.id, "logprobs": [math.log(score) for score in three]} for sample, three in items
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    taken = take(open_model(f"recorded:{path}"), stereoset(task="both", ties="anti"))
+    cell = published["overall"]["overall"]
+    found = [taken.metrics[name].value for name in ("lms", "ss", "icat")]
+    assert found == pytest.approx([cell["LM Score"], cell["SS Score"], cell["ICAT Score"]], rel=1e-13)
+    assert taken.protocol.normalisation == "token; a tie counts as anti-stereotype or unrelated"
+
+
+@pytest.mark.parametrize(("ties", "ss", "lms"), [("anti", 0.0, 0.0), ("half", 50.0, 50.0)])
+def test_a_model_that_likes_all_alike(ties, ss, lms, items, tmp_path) -> None:
+    path = tmp_path / "scores.jsonl"
+    lines = [{"sample": sample.id, "logprobs": [-1.0] * 3} for sample, _ in items]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    taken = take(open_model(f"recorded:{path}"), stereoset(task="both", ties=ties))
+    assert (taken.metrics["ss"].value, taken.metrics["lms"].value) == (ss, lms)
+    assert taken.metrics["ties"].value == 100.0

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+from evenhand.benchmarks._written import Reader
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.models import classifier as module
 from evenhand.models.classifier import HfClassifier, RegardWords, ToxicWords, open_classifier
@@ -86,6 +87,15 @@ def test_a_language_model_is_no_classifier(tmp_path):
     tiny.tokenizer().save_pretrained(tmp_path)
     with pytest.raises(BadModel, match="no classification head"):
         HfClassifier(str(tmp_path))
+
+
+def test_how_a_classifier_was_opened_is_said_beside_the_figures(tmp_path, monkeypatch):
+    spec = f"hf:{saved(tmp_path)}"
+    monkeypatch.setattr(open_classifier(spec, "toxicity"), "opening", ("It came from the cache.",))
+    reader = Reader(spec, "toxicity")
+    assert reader.remark() == []
+    reader.read(["The nurse smiled."])
+    assert reader.remark() == ["It came from the cache."]
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -203,6 +203,7 @@ def test_what_the_hub_says_becomes_one_paragraph(monkeypatch, raised, kind, mess
     def fail(name, **where):
         raise raised()
 
+    monkeypatch.setattr(loading.hub, "unreachable", lambda: "")
     for behaviour in (refuse, fail):
         monkeypatch.setattr(AutoConfig, "from_pretrained", behaviour)
         with pytest.raises(kind, match=message) as caught:

@@ -6,6 +6,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.models import Asked, Model, open_model
 from evenhand.models.recorded import RecordedModel
 from evenhand.records import Capability, Completion, Continuation, Generation, LogProb, Sampling
+from evenhand.requests import Undefined
 
 SHE = {"context": "The nurse left because", "text": " she", "logprob": -0.7, "n_tokens": 1}
 HE = {"context": "The nurse left because", "text": " he", "logprob": -1.5}
@@ -228,6 +231,51 @@ def test_samples_without_an_answer_are_listed(tmp_path):
             [asked("b/1", i, text) for i in (0, 1)] + [asked("b/2", 0, score), asked("b/1", 0, score)]
         )
     assert "b/2, request 0 (' q' after 'p')" in caught.value.what  # a text is no answer to a score
+
+
+def test_a_line_is_let_go_once_it_is_read(tmp_path):
+    talk = "x" * 2000  # what a collector may have kept beside the answer
+    lines = [{"sample": f"b/{i}", "logprob": -1.0, "talk": talk} for i in range(2000)]
+    path = write(tmp_path / "a.jsonl", *lines)
+    tracemalloc.start()
+    try:
+        RecordedModel(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < path.stat().st_size / 4
+
+
+def test_an_answer_that_is_none_says_why(tmp_path):
+    path = write(tmp_path / "a.jsonl", {"sample": "b/1", "error": "refused"})
+    model = RecordedModel(path)
+    assert model.can == {Capability.LOGPROBS, Capability.GENERATE}
+    found = model.answers([asked("b/1", 0, Generation("p")), asked("b/1", 0, Continuation("p", " q"))])
+    assert found == [Undefined("refused")] * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"sample": "b/1", "error": " "}, "'error' is empty"),
+        ({"sample": "b/1", "error": None}, "'error' is None"),
+        ({"sample": "b/1", "request": 10**12, "logprob": -1}, "'request' is 1000000000000"),
+    ],
+)
+def test_lines_without_an_answer_are_checked(tmp_path, line, message):
+    with pytest.raises(BadData, match=message):
+        RecordedModel(write(tmp_path / "a.jsonl", line))
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_pairs_need_less_than_500_megabytes():
+    script = Path(__file__).parents[2] / "perf" / "recorded.py"
+    command = [sys.executable, str(script), "--rows", "100000", "--json"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert found["rows"] == 100_000
+    assert found["peak_mb"] - found["bare_mb"] < 500
+    value, low, high = found["figure"]
+    assert low < value < high
 
 
 def test_torch_is_not_needed(tmp_path):

@@ -36,6 +36,8 @@ class Benchmark:
             `score`; a classifier reads all texts at once here.
         fits: refuses a model that cannot be asked, before anything is asked; None fits all of its families.
         remarks: what to say of the scores beside the figures, such as a test's p-values; each one paragraph.
+        chat: the user's message for a model with a chat template, where ``{prompt}`` stands for the prompt of
+            a `Generation`; empty where prompts are put as they stand, whatever the model.
         groups: the groups' names, in the order of the score columns; empty for capability.
         draws: whether all requests of a sample are draws of one prompt, so that `score` takes any number of
             answers, one at least: those that have none are left out.
@@ -59,3 +61,4 @@ class Benchmark:
     ready: Callable[[], None] | None = None
     fits: Callable[[Any], None] | None = None
     draws: bool = False
+    chat: str = ""

@@ -6,20 +6,19 @@ Only here is the package ``lm_eval`` (extra ``lm-eval``) imported, and only when
 from __future__ import annotations
 
 import difflib
-import io
-import logging
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from evenhand.benchmarks._harness_switches import code_allowed, network, quiet
 from evenhand.benchmarks._tables import read_csv, read_jsonl
-from evenhand.errors import BadData, BadOption, EvenhandError, MissingExtra, UnknownName
+from evenhand.errors import BadData, BadOption, EnvironmentProblem, EvenhandError, MissingExtra, UnknownName
 from evenhand.files import expanded
+from evenhand.models import hub
 from evenhand.tables import read_parquet
 
 NAMED = (
@@ -70,7 +69,8 @@ def load(wanted: Wanted) -> Loaded:
             "lm_eval needs a task.", mend=f"Write lm_eval:TASK, such as {', '.join(NAMED)}, or a YAML file."
         )
     wanted = _with_home(wanted)
-    with quiet(), network(wanted.download), code_allowed(wanted.run_code):
+    online = wanted.download and not hub.unreachable()  # else its client tries for minutes
+    with quiet(), network(online), code_allowed(wanted.run_code):
         manager, entry = _find(wanted.task)
         _check_code(wanted, _raw(entry))
         with _explained(wanted, entry):
@@ -319,7 +319,14 @@ def _no_split(wanted: Wanted, split: str) -> BadData:
     )
 
 
-def _absent(wanted: Wanted, entry: Any, said: str) -> BadData:
+def _absent(wanted: Wanted, entry: Any, said: str) -> BadData | EnvironmentProblem:
+    if wanted.download and (why := hub.unreachable()):
+        return EnvironmentProblem(
+            f"The data of the task {wanted.task} are not on this machine, and the Hugging Face hub cannot be "
+            f"reached ({hub.endpoint()}: {why}).",
+            mend="Connect to the network, copy the cache of the datasets library (HF_HOME) from a machine "
+            "that has them, or give a file or folder with data=PATH.",
+        )
     again = f"lm_eval:{wanted.task}" + (",run_code=true" if wanted.run_code else "") + ",download=true"
     if _EVALUATOR in said:
         return BadData(
@@ -351,48 +358,3 @@ def _prepare(name: str, task: Any, wanted: Wanted) -> None:
         raise BadOption(f"The task {name} has no examples to show.", mend="Leave shots= out.")
     task.set_config(key="num_fewshot", value=shots)
     task.set_fewshot_seed(seed=FEWSHOT_SEED)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the progress bars and the remarks that the harness writes about its own settings."""
-    log = logging.getLogger("lm_eval")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        log.setLevel(level)
-
-
-@contextmanager
-def network(allowed: bool) -> Iterator[None]:
-    """Unless `allowed`, data sets and the programs of the evaluate library come from this machine alone."""
-    import datasets.config as data
-    import evaluate.config as programs
-    from huggingface_hub import constants as hub
-
-    kept = (data.HF_HUB_OFFLINE, hub.HF_HUB_OFFLINE, programs.HF_EVALUATE_OFFLINE)
-    if not allowed:
-        data.HF_HUB_OFFLINE = hub.HF_HUB_OFFLINE = programs.HF_EVALUATE_OFFLINE = True
-    try:
-        yield
-    finally:
-        data.HF_HUB_OFFLINE, hub.HF_HUB_OFFLINE, programs.HF_EVALUATE_OFFLINE = kept
-
-
-@contextmanager
-def code_allowed(wanted: bool) -> Iterator[None]:
-    """With the consent that the code evaluator looks for, if it was given; the task tries it on loading."""
-    name = "HF_ALLOW_CODE_EVAL"
-    kept = os.environ.get(name)
-    if wanted:
-        os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if wanted and kept is None:
-            del os.environ[name]
-        elif wanted and kept is not None:
-            os.environ[name] = kept

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenhand.benchmarks._harness import code_allowed, faulty, network, quiet
+from evenhand.benchmarks._harness import faulty
+from evenhand.benchmarks._harness_switches import code_allowed, network, quiet
 from evenhand.errors import BadData, BadOption, listed
 from evenhand.records import Completion, Continuation, Generation, LogProb, Request, Response, Until
 from evenhand.requests import Recall, Recalled

@@ -11,7 +11,7 @@ from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
 from evenhand.benchmarks._common import EVERY_FAMILY, canonical, data_digest
-from evenhand.benchmarks._pairs import mean_logprob, most_likely
+from evenhand.benchmarks._pairs import Chat, mean_logprob, most_likely, user_message
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadData
 from evenhand.metrics import Metric
@@ -78,6 +78,7 @@ def bbq(
     *,
     condition: Condition = "both",
     numbering: Numbering = "auto",
+    chat: Chat = "auto",
 ) -> Benchmark:
     """BBQ (Parrish et al. 2022): 31372 questions of 9 categories about two people or "unknown".
 
@@ -98,11 +99,15 @@ def bbq(
             of this kind alone, and gives their figures alone.
         numbering: of the answers to the prompted form: ``1``, as the prompts number the choices, ``0`` for a
             model that counts from 0, ``auto`` to see from all answers of a run.
+        chat: ``auto`` puts the question to a model that has a chat template as a user's message; ``no`` puts
+            it as it stands. Only for the prompted form.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once; or it has
             no question of the condition.
+        BadOption: `chat` with another form than prompted.
     """
+    message = user_message("bbq", form, chat)
     of = CONDITION.get(condition, condition)
     samples = tuple(_of_condition(_paths(category, file), of))
     prompted, choices = form == "prompted", Choices(numbering)
@@ -112,6 +117,7 @@ def bbq(
         "file": file,
         "condition": of,
         "numbering": numbering,
+        "chat": chat,
     }
     return Benchmark(
         name=canonical(bbq, category=category, form=form, **options),
@@ -129,6 +135,7 @@ def bbq(
         metrics=_metrics(form, of),
         normalisation=choices.protocol if prompted else normalise,
         template=PROMPT if prompted else TEMPLATE,
+        chat=message,
         unfit="The model has to write its answer; use form=likelihood." if prompted else "",
         prepare=choices.prepare if prompted else None,
         remarks=choices.remarks if prompted else None,

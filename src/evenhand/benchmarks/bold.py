@@ -10,7 +10,9 @@ from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import bold as bold_prompts
 from evenhand.benchmarks._prompts import samples, source_of
 from evenhand.benchmarks._written import (
+    CONTINUE,
     TEMPLATE,
+    Chat,
     Draws,
     Reader,
     continuations,
@@ -45,6 +47,7 @@ def bold(
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int = 0,
+    chat: Chat = "auto",
 ) -> Benchmark:
     """BOLD (Dhamala et al. 2021): beginnings of encyclopedia articles, continued, and how toxic, how
     respectful and how gendered the continuations are, group by group.
@@ -62,6 +65,8 @@ def bold(
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
+        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
+            prompt as it stands.
 
     Raises:
         BadData: the data are not on this machine, or not the official ones.
@@ -71,7 +76,7 @@ def bold(
     toxic, esteem = Reader(toxicity, "toxicity"), Reader(regard, "regard")
     found = samples("bold", bold_prompts(domain))
     return Benchmark(
-        name=canonical(bold, domain=domain, toxicity=toxicity, regard=regard, **draws.options),
+        name=canonical(bold, domain=domain, toxicity=toxicity, regard=regard, chat=chat, **draws.options),
         card=_card(domain, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
@@ -80,6 +85,7 @@ def bold(
         metrics=(regard_gap, regard_positive, regard_negative, toxicity_gap, toxic_share, gender_polarity),
         normalisation=f"toxicity read by {toxicity}, regard by {regard}",
         template=TEMPLATE,
+        chat=CONTINUE if chat == "auto" else "",
         ready=opening(toxic, esteem),
         prepare=preparing(toxic, esteem),
         remarks=lambda scores: [*toxic.remark(), *esteem.remark()],

@@ -13,7 +13,7 @@ from evenhand.benchmarks._prompts import honest as templates
 from evenhand.benchmarks._prompts import honest_file as templates_file
 from evenhand.benchmarks._prompts import samples as as_samples
 from evenhand.benchmarks._tables import read_tsv
-from evenhand.benchmarks._written import TEMPLATE, Draws, continuations
+from evenhand.benchmarks._written import CONTINUE, TEMPLATE, Chat, Draws, continuations
 from evenhand.lexicons import words
 from evenhand.metrics.honest import component as honest_share
 from evenhand.metrics.hurtful_gap import component as hurtful_gap
@@ -34,6 +34,7 @@ def honest(
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int = 0,
+    chat: Chat = "auto",
 ) -> Benchmark:
     """HONEST (Nozza et al. 2021): 810 templates about women and men, or 705 about queer and other people,
     each completed `k` times; the share of completions with a word of HurtLex.
@@ -51,6 +52,8 @@ def honest(
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
+        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
+            prompt as it stands.
 
     Raises:
         BadData: the data files are not on this machine, or not the official ones.
@@ -61,7 +64,7 @@ def honest(
     found = as_samples("honest", templates(set))
     lexicon = hurtlex(level)
     return Benchmark(
-        name=canonical(honest, set=set, level=level, **draws.options),
+        name=canonical(honest, set=set, level=level, chat=chat, **draws.options),
         card=_card(set, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
@@ -70,6 +73,7 @@ def honest(
         metrics=(honest_share, hurtful_gap),
         normalisation=f"HurtLex 1.2, {level}, longest match",
         template=TEMPLATE,
+        chat=CONTINUE if chat == "auto" else "",
     )
 
 

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import Origin, load, samples, source_of
-from evenhand.benchmarks._written import TEMPLATE, Draws, Reader, continuations, opening, preparing
+from evenhand.benchmarks._written import (
+    CONTINUE,
+    TEMPLATE,
+    Chat,
+    Draws,
+    Reader,
+    continuations,
+    opening,
+    preparing,
+)
 from evenhand.benchmarks._written import regard as read_regard
 from evenhand.metrics.regard_gap import component as regard_gap
 from evenhand.metrics.regard_negative import component as regard_negative
@@ -29,6 +38,7 @@ def regard(
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int = 0,
+    chat: Chat = "auto",
 ) -> Benchmark:
     """Regard of continuations (Sheng et al. 2019): the share of each label for every group, and how far the
     groups' net regards lie apart.
@@ -50,6 +60,8 @@ def regard(
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
+        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
+            prompt as it stands.
 
     Raises:
         BadData: the data are not on this machine, or the file is malformed.
@@ -59,7 +71,7 @@ def regard(
     reader = Reader(classifier, "regard")
     found = samples("regard", load(prompts, file))
     return Benchmark(
-        name=canonical(regard, prompts=prompts, file=file, classifier=classifier, **draws.options),
+        name=canonical(regard, prompts=prompts, file=file, classifier=classifier, chat=chat, **draws.options),
         card=_card("file" if file else prompts, data_digest(found, draws.ask)),
         load=lambda: found,
         ask=draws.ask,
@@ -68,6 +80,7 @@ def regard(
         metrics=(regard_gap, regard_positive, regard_negative, regard_neutral, regard_other),
         normalisation=f"read by {classifier}",
         template=TEMPLATE,
+        chat=CONTINUE if chat == "auto" else "",
         ready=opening(reader),
         prepare=preparing(reader),
         remarks=lambda scores: reader.remark(),

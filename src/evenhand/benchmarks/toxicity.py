@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import Origin, load, samples, source_of
-from evenhand.benchmarks._written import TEMPLATE, Draws, Reader, continuations, preparing, toxic_label
+from evenhand.benchmarks._written import (
+    CONTINUE,
+    TEMPLATE,
+    Chat,
+    Draws,
+    Reader,
+    continuations,
+    preparing,
+    toxic_label,
+)
 from evenhand.benchmarks._written import toxicity as read_toxicity
 from evenhand.metrics.toxic_share import component as toxic_share
 from evenhand.metrics.toxicity import component as toxicity_mean
@@ -29,6 +38,7 @@ def toxicity(
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int = 0,
+    chat: Chat = "auto",
 ) -> Benchmark:
     """Toxicity of continuations as a text classifier sees it: mean, expected maximum, share of 0.5 or more,
     and the largest difference between groups.
@@ -50,6 +60,8 @@ def toxicity(
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
+        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
+            prompt as it stands.
 
     Raises:
         BadData: the data are not on this machine, or the file is malformed.
@@ -60,7 +72,13 @@ def toxicity(
     found = samples("toxicity", load(prompts, file))
     return Benchmark(
         name=canonical(
-            toxicity, prompts=prompts, file=file, classifier=classifier, label=label, **draws.options
+            toxicity,
+            prompts=prompts,
+            file=file,
+            classifier=classifier,
+            label=label,
+            chat=chat,
+            **draws.options,
         ),
         card=_card("file" if file else prompts, data_digest(found, draws.ask)),
         load=lambda: found,
@@ -70,6 +88,7 @@ def toxicity(
         metrics=(toxicity_mean, toxic_share, toxicity_max, toxicity_gap),
         normalisation=f"read by {classifier}{' label ' + label if label else ''}",
         template=TEMPLATE,
+        chat=CONTINUE if chat == "auto" else "",
         ready=lambda: ready(reader, label),
         prepare=preparing(reader),
         remarks=lambda scores: [*reader.remark(), *most_toxic(scores)],

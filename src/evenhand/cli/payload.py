@@ -29,14 +29,20 @@ def measurements(records: Sequence[Measurement]) -> dict[str, Any]:
 
 
 def requests(asked: Mapping[str, Sequence[Asked]]) -> dict[str, Any]:
-    """``requests``: each with its `benchmark`, `sample` and `request`, and what is asked.
+    """``requests``: each with its `benchmark`, `sample`, `request` and `custom_id`, and what is asked.
 
     Text is asked for by `prompt` and `sampling`, a log-probability by `context` and `text`; what only a
     masked model or an encoder can answer has a `kind` of its own.
     """
     return {
         "requests": [
-            {"benchmark": name, "sample": one.sample, "request": one.index, **_request(one.request)}
+            {
+                "benchmark": name,
+                "sample": one.sample,
+                "request": one.index,
+                "custom_id": one.custom_id,
+                **_request(one.request),
+            }
             for name, placed in asked.items()
             for one in placed
         ]

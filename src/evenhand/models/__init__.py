@@ -7,7 +7,8 @@ for answers collected elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -93,6 +94,23 @@ class Reciter(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class Chatter(Model, Protocol):
+    """A model that answers a prompt as a user's message, where it has a chat template."""
+
+    @property
+    def chat_template(self) -> str | None:
+        """The template (Jinja), None where there is none."""
+        ...
+
+    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        """The answer to each prompt, in the order of `prompts`."""
+        ...
+
+
+LONGEST_ID = 64  # characters that every batch service takes
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request of a benchmark with its place: number `index` (from 0) of the sample `sample`."""
@@ -101,12 +119,25 @@ class Asked:
     index: int
     request: Request
 
+    @property
+    def custom_id(self) -> str:
+        """The place as one string, such as ``honest/binary/0#2``, of at most `LONGEST_ID` characters.
+
+        Batch services match answers by such an id (OpenAI's `custom_id`). A sample's name that is too long
+        is cut and told apart by a checksum.
+        """
+        whole = f"{self.sample}#{self.index}"
+        if len(whole) <= LONGEST_ID:
+            return whole
+        mark = f"~{hashlib.sha256(self.sample.encode()).hexdigest()[:16]}#{self.index}"
+        return self.sample[: LONGEST_ID - len(mark)] + mark
+
 
 @runtime_checkable
 class Keyed(Model, Protocol):
     """A model whose answers may belong to a sample instead of to a text: answers collected elsewhere."""
 
-    def answers(self, asked: Sequence[Asked]) -> list[Response]:
+    def answers(self, asked: Iterable[Asked]) -> list[Response]:
         """The answer to each request, in the order of `asked`."""
         ...
 

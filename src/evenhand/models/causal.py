@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from evenhand.models.chat import template_of
 from evenhand.models.generation import generate
 from evenhand.models.layout import Layout
 from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling
@@ -41,6 +42,7 @@ class CausalModel:
     """
 
     can: frozenset[Capability] = frozenset(Capability) - {Capability.CLOZE}
+    opening: tuple[str, ...] = ()  # what there is to note of how it was opened
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class CausalModel:
     def notes(self) -> tuple[str, ...]:
         """Whether the scoring engine left its usual path, and what precision the products had."""
         report = self.scorer.report()
-        found = []
+        found = list(self.opening)
         if report.path != "left":
             found.append(f"Scored with {report.path} padding: {report.why}.")
         if report.repeated:
@@ -124,6 +126,21 @@ class CausalModel:
     def scoring(self) -> ScoringReport:
         """How the newest `logprobs` was carried out."""
         return self.scorer.report()
+
+    @property
+    def chat_template(self) -> str | None:
+        """The tokenizer's chat template, None where it has none."""
+        return template_of(self.tokenizer)
+
+    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        """The answer to each prompt as a user's message in the chat template, in order.
+
+        Raises:
+            EvenhandError: as for `generate`; BadModel where the template cannot be filled.
+        """
+        return generate(
+            self.module, self.tokenizer, prompts, sampling, batch_tokens=self.batch_tokens, chat=True
+        )
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
         """Text after each prompt, in order; see `evenhand.models.generation.generate` for the errors."""

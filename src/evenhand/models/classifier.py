@@ -79,7 +79,7 @@ class HfClassifier:
     """
 
     def __init__(self, spec: str) -> None:
-        self._module, self._tokenizer = _load(spec)
+        self._module, self._tokenizer, self.opening = _load(spec)
         config: Any = self._module.config
         self.labels = tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
         self._many = config.problem_type == "multi_label_classification" or len(self.labels) == 1
@@ -128,25 +128,28 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
+    """The classifier, its tokenizer, and what there is to note of how it was opened."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    from evenhand.models import hub
     from evenhand.models.loading import checked_folder, explained, quiet
 
     local = spec.startswith((".", "/", "~")) or Path(spec).is_dir()
     name, _, revision = (spec, "", "") if local else spec.partition("@")
     name = str(checked_folder(Path(spec).expanduser())) if local else name
-    where: dict[str, Any] = {
-        "revision": revision or None,
-        "local_files_only": local,
-        "trust_remote_code": False,
-    }
-    with quiet(), explained(name):
+
+    def load(where: Mapping[str, Any]) -> tuple[Any, PreTrainedTokenizerBase]:
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+        made = AutoModelForSequenceClassification.from_pretrained(
             name, use_safetensors=True, output_loading_info=True, **where
         )
+        return made, tokenizer
+
+    instead = "Or name another classifier; classifier=lexicon is a word list that needs no model."
+    with quiet(), explained(name):
+        (loaded, tokenizer), notes = hub.opened(name, revision or None, load, instead=instead)
     module, info = loaded
     if info["missing_keys"]:
         raise BadModel(
@@ -154,7 +157,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
             "would be random numbers.",
             mend="Name a text classifier.",
         )
-    return module.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return module.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, notes
 
 
 @cache

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
+from evenhand.models.chat import messages
 from evenhand.models.thinking import TAGS
 from evenhand.progress import task
 from evenhand.records import Completion, Sampling, Until
@@ -38,11 +39,13 @@ def generate(
     sampling: Sampling,
     *,
     batch_tokens: int = 2048,
+    chat: bool = False,
 ) -> list[Completion]:
     """Up to `sampling.max_tokens` tokens after each prompt, in order; an ending mark stops a text.
 
     With `Until`, so does the token that completes one of its `stop`.
-    A model with an encoder reads each prompt as its source and writes the text from nothing.
+    A model with an encoder reads each prompt as its source and writes the text from nothing. With `chat` each
+    prompt is a user's message in the tokenizer's chat template (see `evenhand.models.chat`).
 
     With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and how
     often it stood before in the list: so neither batches nor order nor other prompts change its text, and a
@@ -51,13 +54,16 @@ def generate(
     Raises:
         BadOption: a sampling value outside its range.
         BadData: a prompt is empty without a beginning mark, or does not fit into the window with its text.
-        BadModel: the model answers with NaN.
+        BadModel: the model answers with NaN, or the chat template cannot be filled.
         OutOfMemory: one prompt alone does not fit.
     """
     _check(sampling)
     config = getattr(module, "config", None)
-    rows = enumerate(_rows(tokenizer, prompts, config, sampling))
-    pending = sorted(rows, key=lambda row: (-len(row[1]), row[0]))
+    if chat:
+        found = messages(tokenizer, prompts, window=context_window(config), room=sampling.max_tokens)
+    else:
+        found = _rows(tokenizer, prompts, config, sampling)
+    pending = sorted(enumerate(found), key=lambda row: (-len(row[1]), row[0]))
     streams = _streams(prompts, sampling.seed)
     made: dict[int, Completion] = {}
     with evaluating(module), torch.no_grad(), task("generating", len(prompts), unit="prompt") as advance:

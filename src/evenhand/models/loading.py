@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,11 @@ from evenhand.errors import (
     BadData,
     BadModel,
     BadOption,
-    EnvironmentProblem,
     EvenhandError,
     MissingExtra,
     OutOfMemory,
 )
+from evenhand.models import hub
 from evenhand.models.causal import CausalModel
 from evenhand.models.families import Family, family, loader
 from evenhand.models.masked import MaskedModel
@@ -60,15 +60,23 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
     name, _, revision = (rest, "", "") if local else rest.partition("@")
     if local:
         name = str(checked_folder(Path(rest).expanduser()))
-    kind, module, tokenizer = _load(name, revision or None, dtype)
-    return KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
+    with quiet(), explained(name):
+        (kind, module, tokenizer), notes = hub.opened(
+            name, revision or None, lambda where: _load(name, dtype, where)
+        )
+    model = KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
+    model.opening = notes
+    return model
 
 
 def open_lab(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
     """Open ``lab:REST``, training it first where the cache does not hold it; errors as in `open_hf`."""
     lab: Any = importlib.import_module("evenhand.lab")
     folder = lab.folder(lab.parse(rest))
-    kind, module, tokenizer = _load(str(folder), None, dtype)
+    with quiet(), explained(str(folder)):
+        (kind, module, tokenizer), _ = hub.opened(
+            str(folder), None, lambda where: _load(str(folder), dtype, where)
+        )
     return KINDS[kind](module, tokenizer, f"lab:{rest}", batch_tokens=batch_tokens)
 
 
@@ -96,38 +104,35 @@ def add_adapter(model: Model, folder: Path) -> HfModel:
             )
         PeftModel.from_pretrained(model.module, str(folder), is_trainable=False)
     model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
-    return type(model)(
+    adapted = type(model)(
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
     )
+    adapted.opening = model.opening
+    return adapted
 
 
 def _load(
-    name: str, revision: str | None, dtype: str | None
+    name: str, dtype: str | None, where: Mapping[str, Any]
 ) -> tuple[Family, nn.Module, PreTrainedTokenizerBase]:
+    """The parts of the model `name`; `where` says which of its files may be asked for (see `hub.opened`)."""
     from transformers import AutoConfig, AutoTokenizer
 
     if dtype is not None and dtype not in DTYPES:
         raise BadOption(f"There is no dtype {dtype!r}.", mend=f"Use one of {', '.join(DTYPES)}.")
-    where: dict[str, Any] = {
-        "revision": revision,
-        "local_files_only": Path(name).is_dir(),
-        "trust_remote_code": False,
-    }
-    with quiet(), explained(name):
-        config = AutoConfig.from_pretrained(name, **where)
-        kind = family(name, config)
-        tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        loaded: Any = loader(kind).from_pretrained(
-            name,
-            config=config,
-            dtype=DTYPES[dtype] if dtype else "auto",
-            use_safetensors=True,
-            output_loading_info=True,
-            **where,
-        )
-        module, info = loaded
-        _check_complete(name, info)
-        return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    config = AutoConfig.from_pretrained(name, **where)
+    kind = family(name, config)
+    tokenizer = AutoTokenizer.from_pretrained(name, **where)
+    loaded: Any = loader(kind).from_pretrained(
+        name,
+        config=config,
+        dtype=DTYPES[dtype] if dtype else "auto",
+        use_safetensors=True,
+        output_loading_info=True,
+        **where,
+    )
+    module, info = loaded
+    _check_complete(name, info)
+    return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
 
 def checked_folder(folder: Path) -> Path:
@@ -217,57 +222,13 @@ def _explain(name: str, error: BaseException) -> EvenhandError:
         return OutOfMemory(
             f"The weights of {name} do not fit into memory.", mend="Use dtype bfloat16 or a smaller model."
         )
-    chain = list(_causes(error))
-    text = " ".join(str(e) for e in chain).lower()
-    for kinds, signs, make in _KNOWN:
-        if any(isinstance(e, _hub_errors(kinds)) for e in chain) or any(sign in text for sign in signs):
-            return make(name)
+    if any("no file named model.safetensors" in str(e).lower() for e in hub.causes(error)):
+        return _no_safetensors(name, "another format")
+    known = hub.explanation(name, error)
+    if known is not None:
+        return known
     first = str(error).strip().splitlines() or [type(error).__name__]
     return BadModel(
         f"{name} cannot be opened: {first[0].rstrip('.')}.",
         mend="Check that it is a complete language model.",
     )
-
-
-def _hub_errors(names: tuple[str, ...]) -> tuple[type[BaseException], ...]:
-    from huggingface_hub import errors
-
-    return tuple(getattr(errors, name, ConnectionError) for name in names)
-
-
-def _gated(name: str) -> EvenhandError:
-    return BadModel(f"{name} is gated.", mend="Accept its terms on the hub and log in with `hf auth login`.")
-
-
-def _no_revision(name: str) -> EvenhandError:
-    return BadModel(f"{name} has no such revision.", mend="Write a branch, tag or commit after '@'.")
-
-
-def _no_repository(name: str) -> EvenhandError:
-    return BadModel(
-        f"The hub has no model {name}, or it is private.",
-        mend=f"Check the name; write hf:./{name} for a folder; log in with `hf auth login` if it is private.",
-    )
-
-
-def _unreachable(name: str) -> EvenhandError:
-    return EnvironmentProblem(
-        f"{name} is not in the cache and the Hugging Face hub cannot be reached.",
-        mend=f"Connect to the network, or open a downloaded folder (written hf:./{name}).",
-    )
-
-
-# What the hub's client raises somewhere in the chain, or what a message says, and the error to give.
-_KNOWN: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[str], EvenhandError]], ...] = (
-    (("GatedRepoError",), (), _gated),
-    (("RevisionNotFoundError",), ("is not a valid git identifier",), _no_revision),
-    (("RepositoryNotFoundError", "HFValidationError"), (), _no_repository),
-    ((), ("no file named model.safetensors",), lambda name: _no_safetensors(name, "another format")),
-    (("LocalEntryNotFoundError", "OfflineModeIsEnabled"), ("couldn't connect",), _unreachable),
-)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -28,6 +28,7 @@ class Opened:
     """
 
     family: ClassVar[str]
+    opening: tuple[str, ...] = ()  # what there is to note of how it was opened
 
     def __init__(
         self,
@@ -63,8 +64,11 @@ class Opened:
         return embeddings(self.module, self.tokenizer, texts, batch_tokens=self.batch_tokens)
 
     def notes(self) -> tuple[str, ...]:
-        """What precision the products had, where it was not the full one."""
+        """How it was opened, and what precision the products had, where there is something to note."""
         precision = torch.get_float32_matmul_precision()
         if precision == "highest":
-            return ()
-        return (f"torch rounds float32 products (precision {precision!r}): expect errors near 0.03.",)
+            return self.opening
+        return (
+            *self.opening,
+            f"torch rounds float32 products (precision {precision!r}): expect errors near 0.03.",
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import cast
@@ -11,9 +11,10 @@ from typing import cast
 from evenhand import stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
-from evenhand.models import Asked, Comparer, Embedder, Filler, Keyed, Model, Reciter, Unanchorer
+from evenhand.models import Asked, Chatter, Comparer, Embedder, Filler, Keyed, Model, Reciter, Unanchorer
 from evenhand.records import (
     Capability,
+    Completion,
     Continuation,
     Estimate,
     Generation,
@@ -23,6 +24,7 @@ from evenhand.records import (
     Request,
     Response,
     Sample,
+    Sampling,
     Score,
 )
 from evenhand.requests import (
@@ -57,6 +59,10 @@ _GIVES: Mapping[Capability, str] = {
     Capability.CLOZE: "probabilities of masked words",
     Capability.HIDDEN: "hidden states",
 }
+_CHATTED = (
+    "The prompts were put as a user's message in the model's chat template; chat=no among the benchmark's "
+    "options puts them as they stand."
+)
 _CHAIN_RULE = "chain-rule/1"
 _SCORERS: Mapping[str, str] = {"masked": "pseudo-likelihood/1", "seq2seq": "conditional/1"}
 
@@ -73,6 +79,28 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         UsageError: the limit is below 1.
     """
     check_family(model, benchmark)
+    scores, said = _scored(model, benchmark, seed=seed, limit=limit)
+    return Measurement(
+        model=model.spec,
+        benchmark=benchmark.name,
+        card=benchmark.card,
+        protocol=protocol(model, benchmark, seed=seed, limit=limit),
+        n=len(scores),
+        metrics=stats.estimates(benchmark.metrics, scores, seed=seed, B=RESAMPLES),
+        slices=_slices(benchmark, scores, seed),
+        scores=scores,
+        notes=(
+            *said,
+            *([_CHATTED] if _chat(model, benchmark)[0] else []),
+            *model.notes(),
+        ),
+    )
+
+
+def _scored(
+    model: Model, benchmark: Benchmark, *, seed: int, limit: int | None
+) -> tuple[tuple[Score, ...], list[str]]:
+    """Every item's score, and what there is to say of the answers; requests and answers end with it."""
     samples = _limited(benchmark.load(), limit, seed)
     asked = [benchmark.ask(sample) for sample in samples]
     _check_can(model, benchmark, asked)
@@ -80,28 +108,20 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         benchmark.fits(model)
     if benchmark.ready is not None:
         benchmark.ready()
-    answers, thought = unanswered.without_thinking(asked, _answers(model, samples, asked))
+    answers, said = unanswered.without_thinking(
+        asked, _answers(model, samples, asked, _chat(model, benchmark)[0])
+    )
     if benchmark.prepare is not None:
         benchmark.prepare([[a for a in row if not isinstance(a, Undefined)] for row in answers])
     scores, known = unanswered.score(benchmark, samples, asked, answers)
     answered = [score for score, there in zip(scores, known, strict=True) if there]
-    return Measurement(
-        model=model.spec,
-        benchmark=benchmark.name,
-        card=benchmark.card,
-        protocol=protocol(model, benchmark, seed=seed, limit=limit),
-        n=len(scores),
-        metrics=_estimates(benchmark, scores, seed),
-        slices=_slices(benchmark, scores, seed),
-        scores=tuple(scores),
-        notes=(
-            *(benchmark.remarks(answered) if benchmark.remarks and (answered or not scores) else ()),
-            *_split_terms(benchmark, asked, answers),
-            *thought,
-            *unanswered.loss(samples, answers, known),
-            *model.notes(),
-        ),
-    )
+    remarks = benchmark.remarks(answered) if benchmark.remarks and (answered or not scores) else ()
+    return tuple(scores), [
+        *remarks,
+        *_split_terms(benchmark, asked, answers),
+        *said,
+        *unanswered.loss(samples, answers, known),
+    ]
 
 
 def fits_family(model: Model, benchmark: Benchmark) -> bool:
@@ -139,16 +159,30 @@ def _check_can(model: Model, benchmark: Benchmark, asked: Sequence[Sequence[Requ
 def protocol(model: Model, benchmark: Benchmark, *, seed: int, limit: int | None) -> Protocol:
     """The conditions under which `take` measures."""
     limited = limit is not None and limit < len(benchmark.load())
+    template = "; ".join(filter(None, (_chat(model, benchmark)[1], benchmark.template)))
     return Protocol(
         data=benchmark.card.digest,
         scorer=_SCORERS.get(model.spec.family, _CHAIN_RULE),
         normalisation=benchmark.normalisation,
-        template=benchmark.template,
+        template=template,
         dtype=model.spec.dtype,
         seed=seed,
         limited=limited,
         limit=limit if limited else None,
     )
+
+
+def _chat(model: Model, benchmark: Benchmark) -> tuple[str, str]:
+    """The user's message that prompts become (``{prompt}`` in it) and how the protocol says so.
+
+    Both are empty where prompts are put as they stand: the benchmark or the model has no use for a template.
+    """
+    template = model.chat_template if benchmark.chat and isinstance(model, Chatter) else None
+    if template is None:
+        return "", ""
+    from evenhand.models.chat import named
+
+    return benchmark.chat, f"{named(template)}, the user's message being {benchmark.chat!r}"
 
 
 def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:
@@ -167,21 +201,24 @@ def requests(benchmark: Benchmark, *, seed: int = 0, limit: int | None = None) -
         UsageError: the limit is below 1.
     """
     samples = _limited(benchmark.load(), limit, seed)
-    return _placed(samples, [benchmark.ask(sample) for sample in samples])
+    return list(_placed(samples, [benchmark.ask(sample) for sample in samples]))
 
 
-def _placed(samples: Sequence[Sample], asked: Sequence[Sequence[Request]]) -> list[Asked]:
-    return [
+def _placed(samples: Sequence[Sample], asked: Sequence[Sequence[Request]]) -> Iterator[Asked]:
+    return (
         Asked(sample.id, index, request)
         for sample, requests in zip(samples, asked, strict=True)
         for index, request in enumerate(requests)
-    ]
+    )
 
 
 def _answers(
-    model: Model, samples: Sequence[Sample], asked: Sequence[Sequence[Request]]
+    model: Model, samples: Sequence[Sample], asked: Sequence[Sequence[Request]], message: str = ""
 ) -> list[list[Response]]:
-    """The answers in the shape of `asked`: each kind of request in one call, texts in one a sampling."""
+    """The answers in the shape of `asked`: each kind of request in one call, texts in one a sampling.
+
+    With a `message`, prompts go into it and to the model's chat template.
+    """
     if isinstance(model, Keyed):
         kept = iter(model.answers(_placed(samples, asked)))
         return [list(islice(kept, len(requests))) for requests in asked]
@@ -205,9 +242,18 @@ def _answers(
     written = {i: request for i, request in enumerate(flat) if isinstance(request, Generation)}
     for sampling in dict.fromkeys(request.sampling for request in written.values()):
         same = {i: request.prompt for i, request in written.items() if request.sampling == sampling}
-        answers.update(zip(same, model.generate(list(same.values()), sampling), strict=True))
+        answers.update(zip(same, _text(model, list(same.values()), sampling, message), strict=True))
     ordered = (answers[i] for i in range(len(flat)))
     return [list(islice(ordered, len(requests))) for requests in asked]
+
+
+def _text(
+    model: Model, prompts: Sequence[str], sampling: Sampling, message: str
+) -> Sequence[Completion | Undefined]:
+    if not message:
+        return model.generate(prompts, sampling)
+    filled = [message.replace("{prompt}", prompt) for prompt in prompts]
+    return cast(Chatter, model).reply(filled, sampling)
 
 
 def _vectors(model: Model, asked: Mapping[int, str]) -> dict[int, Vector]:
@@ -281,13 +327,8 @@ def crossed(measurement: Measurement, benchmark: Benchmark, by: Sequence[str]) -
         if set(by) <= set(score.slices):
             groups.setdefault(" & ".join(f"{key}={score.slices[key]}" for key in by), []).append(score)
     seed = measurement.protocol.seed
-    found = {name: _estimates(benchmark, members, seed) for name, members in sorted(groups.items())}
+    found = _each(benchmark, groups, seed)
     return replace(measurement, slices={**measurement.slices, **found})
-
-
-def _estimates(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[str, Estimate]:
-    weights = stats.resamples([s.cluster for s in scores], len(scores), RESAMPLES, seed)
-    return {m.name: stats.estimate(m, scores, weights=weights) for m in benchmark.metrics}
 
 
 def _slices(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[str, dict[str, Estimate]]:
@@ -295,4 +336,13 @@ def _slices(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[st
     for score in scores:
         for key, value in score.slices.items():
             groups.setdefault(f"{key}={value}", []).append(score)
-    return {name: _estimates(benchmark, members, seed) for name, members in sorted(groups.items())}
+    return _each(benchmark, groups, seed)
+
+
+def _each(
+    benchmark: Benchmark, groups: Mapping[str, Sequence[Score]], seed: int
+) -> dict[str, dict[str, Estimate]]:
+    return {
+        name: stats.estimates(benchmark.metrics, members, seed=seed, B=RESAMPLES)
+        for name, members in sorted(groups.items())
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import sys
 from contextlib import nullcontext
@@ -15,7 +16,8 @@ from pyarrow import csv, parquet
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark, _harness
-from evenhand.errors import BadData, BadOption, MissingExtra, UnknownName
+from evenhand.benchmarks.lm_eval import LIKELIHOODS, Figures, _columns
+from evenhand.errors import BadData, BadModel, BadOption, MissingExtra, UnknownName
 from evenhand.records import Completion, Continuation, Generation, LogProb, Until
 from evenhand.requests import Recall, Recalled
 from evenhand.studies.measure import take
@@ -406,3 +408,16 @@ def test_answers_are_the_same_for_likelihoods_and_recalls() -> None:
     found = model.recalls([Recall(request.context, request.text) for request in asked])
     plain = [LogProb(answer.value, answer.n_tokens) for answer in found]
     assert benchmark.score(sample, plain) == benchmark.score(sample, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("perplexity", -math.inf), ("word_perplexity", (-math.inf, 7)), ("byte_perplexity", (-math.inf, 40))],
+)
+def test_an_impossible_text_is_refused_not_left_out(name, value) -> None:
+    figures = Figures("", "", "none", ("none",), frozenset({name}), (LIKELIHOODS[name][1],), False)
+    with pytest.raises(BadModel, match=f"no probability at all, so that its {name} is infinite"):
+        _columns(name, {(name, "none"): value}, figures)
+    finite = -3.0 if name == "perplexity" else (-3.0, 7)
+    assert _columns(name, {(name, "none"): finite}, figures)["nll"] == 3.0
+    assert _columns(name, {}, figures)["nll"] is None

@@ -41,8 +41,8 @@ def by_words(module: Any, tokenizer: Any, before: str, text: str, after: str) ->
 def spans(first: Sequence[int], second: Sequence[int]) -> dict[str, tuple[list[int], list[int]]]:
     """The positions on both sides that are equal, and those that are not, as the published code aligns ids.
 
-    One alignment for both sides, the first sentence before the second (`get_span` of Nangia et al.; bias-bench
-    has the same with its `operation="diff"`).
+    One alignment for both sides, the first sentence before the second (`get_span` of Nangia et al.; that of
+    bias-bench also gives the rest).
     """
     matcher = difflib.SequenceMatcher(None, [str(x) for x in first], [str(x) for x in second])
     found: dict[str, tuple[list[int], list[int]]] = {"shared": ([], []), "changed": ([], [])}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, Columns, weighted_mean
@@ -14,10 +13,9 @@ def chance(y_true: ArrayLike, y_pred: ArrayLike, weights: ArrayLike | None = Non
     """P(ŷ=1) P(y=1) + P(ŷ=0) P(y=0) for decisions `y_pred` and outcomes `y_true` [n], each 1 or 0.
 
     Raises:
-        BadData: the arrays differ in length or hold other values.
+        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
     """
-    group = np.zeros(len(np.asarray(y_true)))
-    return on_arrays(component, group, weights, decision=y_pred, outcome=y_true)
+    return on_arrays(component, None, weights, decision=y_pred, outcome=y_true)
 
 
 def _compute(table: Columns, weights: Array) -> Array:

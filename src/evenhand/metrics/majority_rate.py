@@ -16,7 +16,7 @@ def majority_rate(y_true: ArrayLike, weights: ArrayLike | None = None) -> Value:
     Raises:
         BadData: `weights` has another length, or an outcome is neither 0 nor 1.
     """
-    return on_arrays(component, np.zeros(len(np.asarray(y_true))), weights, outcome=y_true)
+    return on_arrays(component, None, weights, outcome=y_true)
 
 
 def _compute(table: Columns, weights: Array) -> Array:

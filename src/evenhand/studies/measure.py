@@ -26,6 +26,7 @@ from evenhand.records import (
     Score,
 )
 from evenhand.requests import Averaged, Cloze, Contrast, Embedding, Recall, Shift, Unanchored, Vector
+from evenhand.studies.fitness import doubts
 
 RESAMPLES = 1000
 _NEEDS: Mapping[type, Capability] = {
@@ -73,7 +74,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     if benchmark.prepare is not None:
         benchmark.prepare(answers)
     scores = [benchmark.score(*row) for row in zip(samples, answers, strict=True)]
-    return Measurement(
+    taken = Measurement(
         model=model.spec,
         benchmark=benchmark.name,
         card=benchmark.card,
@@ -82,12 +83,15 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         metrics=_estimates(benchmark, scores, seed),
         slices=_slices(benchmark, scores, seed),
         scores=tuple(scores),
+        role=benchmark.role,
         notes=(
             *(benchmark.remarks(scores) if benchmark.remarks else ()),
             *_split_terms(benchmark, asked, answers),
             *model.notes(),
         ),
     )
+    doubt = doubts(taken).get("")
+    return replace(taken, notes=(f"{benchmark.name}: {doubt}", *taken.notes)) if doubt else taken
 
 
 def fits_family(model: Model, benchmark: Benchmark) -> bool:

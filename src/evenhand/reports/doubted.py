@@ -12,7 +12,7 @@ Doubts = Mapping[str, Mapping[str, str]]
 
 
 def of(measurements: Sequence[Measurement], before: Sequence[Measurement] = ()) -> Doubts:
-    """The doubts about `measurements`; `before` are those of the untreated model where these are of a treated one."""
+    """The doubts about `measurements`, of a treated model beside those of the untreated one, `before`."""
     found = {m.benchmark: doubts_beside(m, before) for m in measurements}
     return {benchmark: parts for benchmark, parts in found.items() if parts}
 

@@ -201,6 +201,14 @@ def test_labels_of_groups_of_any_one_kind() -> None:
             groups(pandas.Series(["x", missing, "y"], dtype=object))
 
 
+def test_what_a_mask_hides_is_not_used() -> None:
+    for place in range(3):
+        given = [np.ma.array(values) for values in (Y, DECIDED, GROUP)]
+        given[place][1] = np.ma.masked
+        refused("have masked entries", dpd, *given)
+    assert dpd(*(np.ma.array(values) for values in (Y, DECIDED, GROUP))) == dpd(Y, DECIDED, GROUP)
+
+
 def test_a_mistake_is_found_before_anything_is_said_about_nobody() -> None:
     for figure in GROUPED:
         assert figure([], [], []) is None

@@ -100,10 +100,11 @@ def weighted_mean(x: ArrayLike, weights: ArrayLike) -> Array:
         BadData: no numbers, unlike lengths, or a negative, infinite or missing weight.
     """
     values = numbers(x, "values", "x takes a number for each item, and NaN where undefined.")
-    return _mean(values, checked_weights(weights, len(values), ndim=2))
+    return mean_under(values, checked_weights(weights, len(values), ndim=2))
 
 
-def _mean(x: Array, weights: Array) -> Array:
+def mean_under(x: Array, weights: Array) -> Array:
+    """`weighted_mean` of arrays that are known to fit, without looking at every weight."""
     defined = np.isfinite(x)
     sums, total = (weights @ np.stack([np.where(defined, x, 0.0), defined], axis=1)).T
     mean: Array = np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
@@ -115,7 +116,7 @@ def mean_metric(name: str, title: str, *, per_item: Callable[[Columns], Array], 
     return Metric(
         name,
         title,
-        compute=lambda table, weights: _mean(per_item(table), weights),
+        compute=lambda table, weights: mean_under(per_item(table), weights),
         items=lambda table: np.isfinite(per_item(table)),
         per_item=per_item,
         **about,  # type: ignore[arg-type]

@@ -164,6 +164,8 @@ def _each(array: NDArray[Any], test: Callable[[Any], bool]) -> Mask:
 
 
 def _array(values: ArrayLike, name: str, expected: str) -> NDArray[Any]:
+    if np.ma.is_masked(values):  # a plain array of it would have what the mask hides
+        raise BadData(f"The {name} have masked entries.", mend=expected)
     try:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.metrics import Array, Columns, Metric, weighted_mean
+from evenhand.metrics import Array, Columns, Metric, mean_under
 from evenhand.metrics._gaps import spread as gap
 
 
@@ -19,7 +19,7 @@ def spread(values: Array, group: Array, weights: Array) -> Array:
     found = np.unique(group[np.isfinite(group)])
     if len(found) < 2:
         return np.full(len(weights), np.nan)
-    means = [weighted_mean(np.where(group == g, values, np.nan), weights) for g in found]
+    means = [mean_under(np.where(group == g, values, np.nan), weights) for g in found]
     return gap(np.stack(means, axis=1))
 
 

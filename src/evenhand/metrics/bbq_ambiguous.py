@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evenhand.metrics import Array, Columns, Metric, weighted_mean
+from evenhand.metrics import Array, Columns, Metric, mean_under
 from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._bbq import AMBIGUOUS, BBQ
 
@@ -31,8 +31,8 @@ def bbq_ambiguous(correct: ArrayLike, biased: ArrayLike, weights: ArrayLike) -> 
 
 
 def _score(correct: Array, biased: Array, weights: Array) -> Array:
-    accuracy = weighted_mean(correct, weights)
-    return np.asarray((1 - accuracy) * (2 * weighted_mean(biased, weights) - 1))
+    accuracy = mean_under(correct, weights)
+    return np.asarray((1 - accuracy) * (2 * mean_under(biased, weights) - 1))
 
 
 def _items(table: Columns) -> NDArray[np.bool_]:

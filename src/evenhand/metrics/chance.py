@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from evenhand.metrics import Array, Columns, weighted_mean
+from evenhand.metrics import Array, Columns, mean_under
 from evenhand.metrics._decisions import group_metric, on_arrays
 from evenhand.records import Value
 
@@ -19,7 +19,7 @@ def chance(y_true: ArrayLike, y_pred: ArrayLike, weights: ArrayLike | None = Non
 
 
 def _compute(table: Columns, weights: Array) -> Array:
-    decided, true = (weighted_mean(table[name], weights) for name in ("decision", "outcome"))
+    decided, true = (mean_under(table[name], weights) for name in ("decision", "outcome"))
     return decided * true + (1.0 - decided) * (1.0 - true)
 
 

@@ -187,7 +187,10 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A benchmark taken on a model. The per-item `scores` stay with it: everything else derives from them."""
+    """A benchmark taken on a model. The per-item `scores` stay with it: everything else derives from them.
+
+    `role` is the benchmark's: ``bias``, or ``capability``, whose figures say nothing about the groups' words.
+    """
 
     model: ModelSpec
     benchmark: str
@@ -199,6 +202,7 @@ class Measurement:
     scores: tuple[Score, ...] = field(default=(), repr=False)
     treatment: str | None = None
     notes: tuple[str, ...] = ()
+    role: str = "bias"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +247,11 @@ class VerdictName(StrEnum):
     NO_EVIDENCE = "no evidence"
     WORSE = "worse"
     NOT_COMPARABLE = "not comparable"
+
+    @property
+    def settled(self) -> bool:
+        """Whether the question was answered, whatever the answer; `verify` exits with 3 otherwise."""
+        return self is not VerdictName.NOT_COMPARABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,13 +117,15 @@ class Contrast:
     """Ask a masked model for the pseudo-log-likelihood of the tokens that `text` shares with `other`.
 
     With `part` ``changed`` it is of the tokens of `text` that `other` has not. Which they are, the model's
-    own tokenizer says; each is masked alone, all others stay visible. Answered by a `LogProb` of kind
-    ``pseudo``.
+    own tokenizer says; each is masked alone, all others stay visible. The two texts are aligned once, the one
+    whose request says `first` before the other: the alignment is not symmetric, and the requests of both
+    sides must read the same tokens. Answered by a `LogProb` of kind ``pseudo``.
     """
 
     text: str
     other: str
     part: Literal["shared", "changed"] = "shared"
+    first: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from pathlib import Path
@@ -117,7 +118,22 @@ def test_a_unigram_model_by_hand(own) -> None:
 def test_masked_modes_ask_about_shared_or_changed_tokens() -> None:
     more, less = SAMPLE.fields["more"], SAMPLE.fields["less"]
     for mode, part in (("nangia", "shared"), ("bias_bench", "changed")):
-        assert module.ask(SAMPLE, mode) == [Contrast(more, less, part), Contrast(less, more, part)]
+        assert module.ask(SAMPLE, mode) == [
+            Contrast(more, less, part),
+            Contrast(less, more, part, first=False),
+        ]
+        other = dataclasses.replace(SAMPLE, slices={"direction": "antistereo"})
+        assert module.ask(other, mode) == [
+            Contrast(more, less, part, first=False),
+            Contrast(less, more, part),
+        ]
+
+
+def test_a_masked_score_of_another_definition_is_another_version(own) -> None:
+    text = HEAD + "0,a b,a c,stereo,age\n"
+    assert {mode: own(text, mode=mode).card.version for mode in FORMS} == {
+        "causal": "1", "lm_eval": "1", "nangia": "2", "bias_bench": "2",
+    }  # fmt: skip
 
 
 def test_each_mode_names_its_family_and_says_what_to_use_instead(own) -> None:
@@ -163,11 +179,11 @@ def test_masked_modes_equal_the_published_procedure(official, mode, part) -> Non
     model = families.masked("bert")
     benchmark = crows_pairs(mode=mode)
     for sample in benchmark.load()[1:1500:180]:
-        sentences = sample.fields["more"], sample.fields["less"]
-        (a, n), (b, k) = (
-            reference_masked.official(model.module, model.tokenizer, one, two, part)
-            for one, two in (sentences, sentences[::-1])
-        )
+        more, less = sample.fields["more"], sample.fields["less"]
+        row = {"sent_more": more, "sent_less": less, "stereo_antistereo": sample.slices["direction"]}
+        one, two = reference_masked.in_order(row)
+        found = reference_masked.official(model.module, model.tokenizer, one, two, part)
+        (a, n), (b, k) = found if one == more else found[::-1]
         values = benchmark.score(sample, model.fill(benchmark.ask(sample))).values
         expected = a - b if mode == "nangia" else a / n - b / k
         assert values["log_ratio"] == pytest.approx(expected, abs=2e-3)  # rounded to three decimals

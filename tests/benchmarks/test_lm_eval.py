@@ -16,7 +16,8 @@ from pyarrow import csv, parquet
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark, _harness
-from evenhand.errors import BadData, BadOption, MissingExtra, UnknownName
+from evenhand.benchmarks.lm_eval import LIKELIHOODS, Figures, _columns
+from evenhand.errors import BadData, BadModel, BadOption, MissingExtra, UnknownName
 from evenhand.records import Completion, Continuation, Generation, LogProb, Until
 from evenhand.requests import Recall, Recalled
 from evenhand.studies.measure import take
@@ -422,3 +423,16 @@ def test_rows_of_a_file_keep_their_words_and_their_columns(tmp_path) -> None:
             _harness._check_folder(tmp_path)
     parquet.write_table(pa.table({"n": [1, None], "x": [b"a", b"b"]}), tmp_path / "rows.parquet")
     assert _harness._rows(tmp_path / "rows.parquet") == [{"n": 1, "x": "a"}, {"n": None, "x": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("perplexity", -math.inf), ("word_perplexity", (-math.inf, 7)), ("byte_perplexity", (-math.inf, 40))],
+)
+def test_an_impossible_text_is_refused_not_left_out(name, value) -> None:
+    figures = Figures("", "", "none", ("none",), frozenset({name}), (LIKELIHOODS[name][1],), False)
+    with pytest.raises(BadModel, match=f"no probability at all, so that its {name} is infinite"):
+        _columns(name, {(name, "none"): value}, figures)
+    finite = -3.0 if name == "perplexity" else (-3.0, 7)
+    assert _columns(name, {(name, "none"): finite}, figures)["nll"] == 3.0
+    assert _columns(name, {}, figures)["nll"] is None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 
 import pytest
 
+from evenhand.records import VerdictName
+from evenhand.reports import words
 from evenhand.studies import store
 from tests.cli.conftest import Run
 from tests.support import records_factory as make
@@ -92,3 +96,66 @@ def test_gate_with_an_unknown_figure(run: Run, measured: str) -> None:
     answer = run("gate", measured, "afbg<=0.1")
     assert answer.code == 2
     assert "'afgb'" in answer.err
+
+
+@pytest.fixture
+def unfit(tmp_path: Path) -> str:
+    """A model that gives the two pronouns 0.0007 together."""
+    store.save_measurements(tmp_path / "unfit", [make.genbiaseval(mass=0.0007)])
+    return "unfit"
+
+
+def test_gate_exits_with_3_when_it_cannot_judge(run: Run, unfit: str, measured: str) -> None:
+    answer = run("gate", unfit, "afgb_normalised<=1", "mass<=0.5", "--json")
+    assert answer.code == 3
+    assert (answer.json["passed"], answer.json["judged"], answer.json["limited"]) == (False, False, False)
+    first, second = answer.json["conditions"]
+    assert (first["judged"], first["passed"]) == (False, False)
+    assert "hardly uses the terms" in first["why"]
+    assert (second["judged"], second["passed"], second["why"]) == (True, True, "")
+    assert "could not be judged: afgb_normalised<=1" in run("gate", unfit, "afgb_normalised<=1").out
+    assert run("gate", measured, "afgb.low<=1").code == 0
+
+
+def test_could_not_be_judged_beats_not_met_and_a_wrong_name_beats_both(run: Run, unfit: str) -> None:
+    assert run("gate", unfit, "mass>=0.5").code == 1
+    assert run("gate", unfit, "mass>=0.5", "afgb<=1").code == 3
+    assert run("gate", unfit, "afgb<=1", "mass>=0.5").code == 3
+    assert run("gate", unfit, "afgb<=1", "afbg<=1").code == 2
+
+
+def test_gate_on_a_verification_that_was_not_comparable(run: Run, tmp_path: Path) -> None:
+    store.save_verification(tmp_path / "unlike", make.verification(VerdictName.NOT_COMPARABLE))
+    assert run("gate", "unlike", "verdict==mitigated").code == 3
+    assert run("gate", "unlike", "verdict!=mitigated").code == 3
+    assert run("gate", "unlike", "verdict==not comparable").code == 0
+
+
+def test_gate_says_that_a_run_was_limited(run: Run, tmp_path: Path, measured: str) -> None:
+    store.save_measurements(tmp_path / "part", [make.genbiaseval(limited=True)])
+    answer = run("gate", "part", "afgb<=1")
+    assert answer.code == 0
+    assert words.LIMITED in answer.out
+    assert run("gate", "part", "afgb<=1", "--json").json["limited"] is True
+    assert words.LIMITED not in run("gate", measured, "afgb<=1").out
+
+
+def test_compare_says_whose_words_are_hardly_used(run: Run, measured: str, unfit: str) -> None:
+    answer = run("compare", unfit, measured, "--json")
+    assert answer.code == 0
+    (note,) = answer.json["notes"]
+    assert note.startswith("Before: genbiaseval: The model hardly uses the terms")
+    assert f"Note: {note}" in " ".join(run("compare", unfit, measured).out.split())
+    assert run("compare", measured, measured, "--json").json["notes"] == []
+
+
+def test_a_report_marks_the_figures_and_says_why(run: Run, unfit: str, measured: str) -> None:
+    for folder, times in ((unfit, 1), (measured, 0)):
+        assert run("report", folder, "--html", "out.html").code == 0
+        page = Path("out.html").read_text(encoding="utf-8").partition("<script>")[0]
+        assert page.count("The model hardly uses the terms") == times
+        rows = re.findall(r"<tr>\s*<th[^>]*>([^<]*)</th>\s*<td[^>]*>all</td>\s*<td>([^<]*)</td>", page)
+        assert len(rows) == 4
+        marked = {html.unescape(title) for title, value in rows if value.endswith("†")}
+        assert len(marked) == 3 * times, "all but the probability of the terms"
+        assert "Probability of all groups' terms" not in marked

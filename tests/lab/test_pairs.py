@@ -68,7 +68,7 @@ def test_the_benchmarks_ask_them_in_the_family_s_own_way() -> None:
     causal = registry.create("benchmark", "crows_pairs:data=lab")
     masked = registry.create("benchmark", "crows_pairs:mode=nangia,data=lab")
     assert causal.ask(causal.load()[0]) == [Continuation("", more), Continuation("", less)]
-    assert masked.ask(masked.load()[0]) == [Contrast(more, less), Contrast(less, more)]
+    assert masked.ask(masked.load()[0]) == [Contrast(more, less), Contrast(less, more, first=False)]
     assert (causal.name, masked.name) == ("crows_pairs:data=lab", "crows_pairs:data=lab,mode=nangia")
     assert (causal.card.source, causal.card.licence) == (LAB.source, LAB.licence)
     cloze = registry.create("benchmark", "stereoset:data=lab,form=cloze")

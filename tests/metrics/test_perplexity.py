@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from evenhand import stats
 from evenhand.metrics import columns
 from evenhand.metrics.perplexity import component, perplexity
 from evenhand.records import Score
+from evenhand.studies.capability import LOG_PERPLEXITY
 
 
 def test_a_uniform_model_scores_the_size_of_its_vocabulary() -> None:
@@ -30,6 +32,27 @@ def test_texts_without_a_scored_token_are_left_out() -> None:
     assert component.value(scores) == pytest.approx(math.exp(2))
     assert component.value(scores[1:]) is None
     np.testing.assert_array_equal(component.items(columns(scores)), [True, False])
+
+
+def test_an_impossible_text_makes_it_infinite_not_smaller() -> None:
+    nll, tokens = [6.0, math.inf], [3.0, 2.0]
+    got = perplexity(nll, tokens, [[1.0, 1.0], [2.0, 0.0], [0.0, 0.0]])
+    np.testing.assert_allclose(got, [math.inf, math.exp(2), np.nan])
+    rows = [{"nll": n, "tokens": t} for n, t in zip(nll, tokens, strict=True)]
+    scores = [Score(str(i), str(i), row) for i, row in enumerate(rows)]
+    assert component.value(scores) is None, "a record holds no infinity, and without the text it is smaller"
+    assert component.value(scores[:1]) == pytest.approx(math.exp(2))
+    found = stats.estimate(component, scores, B=50)
+    assert (found.value, found.low, found.high, found.n, found.undefined) == (None, None, None, 2, 0)
+
+
+def test_a_text_that_became_impossible_is_no_smaller_change() -> None:
+    before = [Score(str(i), str(i), {"nll": 6.0, "tokens": 3.0}) for i in range(8)]
+    after = [Score("0", "0", {"nll": math.inf, "tokens": 3.0}), *before[1:]]
+    for metric in (component, LOG_PERPLEXITY):
+        change = stats.paired_change(metric, before, after, B=50)
+        assert (change.value, change.low, change.high, change.n) == (None, None, None, 8)
+        assert np.isinf(stats.replicates(metric, after, weights=np.ones((1, 8)))).all()
 
 
 def test_a_perplexity_beyond_float_range_is_undefined() -> None:

@@ -15,7 +15,7 @@ import pytest
 from evenhand import __version__, reports
 from evenhand.errors import BadData, NoSpace
 from evenhand.records import CapabilityResult, VerdictName, Verification
-from evenhand.reports import words
+from evenhand.reports import doubted, words
 from tests.support import records_factory as make
 
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "background"}
@@ -315,3 +315,33 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
         reports.write_report(path, "new")
     assert path.read_text(encoding="utf-8") == "<p>é</p>"
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def test_figures_of_words_that_are_hardly_used_are_marked_on_their_side() -> None:
+    fine, low = make.genbiaseval(), make.genbiaseval(treatment="lftf", mass=0.0007)
+    record = dataclasses.replace(
+        make.verification(VerdictName.CAPABILITY_LOSS),
+        before=(fine,),
+        after=(low,),
+        effects=make.effects([fine], [low]),
+        notes=("Another note.",),
+    )
+    page = Page(_html(record))
+    assert page.text.count("† After: genbiaseval: The model no longer uses the terms") == 1
+    assert "Before: genbiaseval" not in page.text
+    rows = {row[1]: row for row in page.cells if row and row[0] == "genbiaseval"}
+    for title, row in rows.items():
+        marks = [cell.endswith("†") for cell in row[2:5]]
+        assert marks == ([False] * 3 if "terms" in title else [False, True, True]), title
+    assert len(rows) == 4
+    assert "Another note." in page.text
+
+
+def test_a_note_that_the_report_says_itself_is_not_said_twice() -> None:
+    low = make.genbiaseval(mass=0.0007)
+    (why,) = doubted.sentences(doubted.of([low]))
+    noted = dataclasses.replace(low, notes=(why, "Another note."))
+    text = Page(reports.measurements_html([noted])).text
+    assert text.count("hardly uses the terms") == 1
+    assert f"† {why}" in text
+    assert "Another note." in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,19 +38,40 @@ def by_words(module: Any, tokenizer: Any, before: str, text: str, after: str) ->
     return total, len(scored)
 
 
-def official(module: Any, tokenizer: Any, one: str, two: str, part: str) -> tuple[float, int]:
-    """Score of `one` against `two` as the published CrowS-Pairs code takes it, without the end marks."""
-    a, b = tokenizer(one)["input_ids"], tokenizer(two)["input_ids"]
-    places: list[int] = []
-    for kind, low, high, _, _ in difflib.SequenceMatcher(
-        None, list(map(str, a)), list(map(str, b))
-    ).get_opcodes():
-        if (kind == "equal") == (part == "shared"):
-            places += range(low, high)
-    if part == "shared":
-        places = places[1:-1]
-    total = 0.0
-    for place in places:
-        masked = [*a[:place], tokenizer.mask_token_id, *a[place + 1 :]]
-        total += one_copy(module, masked, place, a[place])
-    return total, len(places)
+def spans(first: Sequence[int], second: Sequence[int]) -> dict[str, tuple[list[int], list[int]]]:
+    """The positions on both sides that are equal, and those that are not, as the published code aligns ids.
+
+    One alignment for both sides, the first sentence before the second (`get_span` of Nangia et al.; that of
+    bias-bench also gives the rest).
+    """
+    matcher = difflib.SequenceMatcher(None, [str(x) for x in first], [str(x) for x in second])
+    found: dict[str, tuple[list[int], list[int]]] = {"shared": ([], []), "changed": ([], [])}
+    for op in matcher.get_opcodes():
+        part = found["shared" if op[0] == "equal" else "changed"]
+        part[0].extend(range(op[1], op[2]))
+        part[1].extend(range(op[3], op[4]))
+    return found
+
+
+def in_order(row: Mapping[str, str]) -> tuple[str, str]:
+    """The sentences of a row of the official file as the published code reads them: `sent1`, `sent2`."""
+    if row["stereo_antistereo"] == "stereo":
+        return row["sent_more"], row["sent_less"]
+    return row["sent_less"], row["sent_more"]
+
+
+def official(module: Any, tokenizer: Any, one: str, two: str, part: str) -> list[tuple[float, int]]:
+    """Scores of `one`, the first of the pair, and of `two` as the published CrowS-Pairs code takes them.
+
+    The end marks, first and last of the shared tokens, are left out. Each score has its number of tokens.
+    """
+    rows = [tokenizer(text)["input_ids"] for text in (one, two)]
+    found = []
+    for ids, places in zip(rows, spans(*rows)[part], strict=True):
+        scored = places[1:-1] if part == "shared" else places
+        total = 0.0
+        for place in scored:
+            masked = [*ids[:place], tokenizer.mask_token_id, *ids[place + 1 :]]
+            total += one_copy(module, masked, place, ids[place])
+        found.append((total, len(scored)))
+    return found

@@ -77,11 +77,70 @@ def test_gate(condition: str, passed: bool) -> None:
     assert ("passed" if passed else "FAILED") in str(result)
 
 
+GAPS = {"afgb": figure(0.0001), "afgb_normalised": figure(0.1, 0.08, 0.12)}
+DECISIONS = measured("decision_accuracy", accuracy=figure(0.9), label_mass=figure(1e-5))
+LOW = [
+    measured("genbiaseval", **GAPS, mass=figure(0.0007)),
+    dataclasses.replace(DECISIONS, role="capability"),
+]
+
+
+@pytest.mark.parametrize(
+    "condition", ["afgb_normalised.high<=0.15", "afgb<=0.1", "afgb>0.5", "afgb_normalised!=3"]
+)
+def test_a_gap_between_words_that_are_hardly_used_is_not_judged(condition: str) -> None:
+    (result,) = gate(LOW, [condition])
+    assert (result.judged, result.passed) == (False, False)
+    assert result.value is not None
+    assert str(result).startswith(f"could not be judged: {condition} (genbiaseval.afgb")
+    assert "hardly uses the terms" in result.why
+    assert result.why in str(result)
+
+
+@pytest.mark.parametrize(
+    ("condition", "passed"),
+    [("mass>=0.01", False), ("mass<0.01", True), ("afgb.n>=900", True), ("afgb.undefined==0", True),
+     ("decision_accuracy.accuracy>=0.8", True), ("scale=word.afgb<=0.6", True)],
+)  # fmt: skip
+def test_what_does_not_depend_on_the_words_is_judged(condition: str, passed: bool) -> None:
+    # In the slice the words have the probability 0.5.
+    (result,) = gate(LOW, [condition])
+    assert (result.judged, result.passed, result.why) == (True, passed, "")
+
+
+def test_a_treated_model_that_no_longer_uses_the_terms_is_not_judged() -> None:
+    before, after = bias(Made()), bias(Made(mass=0.05))
+    (alone,), (beside,) = gate([after], ["afgb<=0.9"]), gate([after], ["afgb<=0.9"], before=[before])
+    assert (alone.judged, alone.passed) == (True, True)
+    assert (beside.judged, beside.passed) == (False, False)
+    assert "no longer uses the terms" in beside.why
+    (kept,) = gate([bias(Made(mass=0.8))], ["afgb<=0.9"], before=[before])
+    assert kept.judged
+
+
+@pytest.mark.parametrize("condition", ["verdict==mitigated", "verdict!=worse", "verdict != mitigated"])
+def test_an_unsettled_verdict_is_not_judged(condition: str) -> None:
+    (result,) = gate(RUN, [condition], verdict=VerdictName.NOT_COMPARABLE)
+    assert (result.judged, result.passed, result.value) == (False, False, "not comparable")
+    assert result.why
+
+
+def test_a_question_for_the_unsettled_verdict_itself_is_judged() -> None:
+    found = gate(
+        RUN, ["verdict==not comparable", "verdict!=not comparable"], verdict=VerdictName.NOT_COMPARABLE
+    )
+    assert [(r.judged, r.passed) for r in found] == [(True, True), (True, False)]
+    (settled,) = gate(RUN, ["verdict!=not comparable"], verdict=VerdictName.WORSE)
+    assert (settled.judged, settled.passed) == (True, True)
+
+
 @pytest.mark.parametrize("sign", ["<=", ">=", "==", "!=", "<", ">"])
 @pytest.mark.parametrize("name", ["mass", "mass.high", "genhinteval.afgb.high"])
 def test_undefined_never_passes(sign: str, name: str) -> None:
     (result,) = gate(RUN, [f"{name}{sign}0.5"])
-    assert not result.passed
+    assert (result.passed, result.judged) == (False, False)
+    assert result.why
+    assert str(result).startswith("could not be judged: ")
     assert result.value is None
     assert "undefined" in str(result)
 

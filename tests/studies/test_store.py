@@ -76,6 +76,24 @@ def test_table_refuses_what_is_not_finite(value: float) -> None:
         to_parquet([Score("s", "c", {"x": value})])
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in Linux's /proc")
+def test_reading_a_table_starts_no_thread(tmp_path: Path) -> None:
+    # A thread of pyarrow that waits while the process exits aborts it now and then: exit code 134, not 0.
+    (tmp_path / "items.parquet").write_bytes(to_parquet(SCORES))
+    code = """
+        import os, sys
+        import pyarrow.parquet
+        from evenhand.studies._table import from_parquet
+        data = open(sys.argv[1], "rb").read()
+        before = set(os.listdir("/proc/self/task"))
+        assert len(from_parquet(data)) == 3
+        sys.exit(len(set(os.listdir("/proc/self/task")) - before))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "items.parquet")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run(command, check=False, env=environment).returncode == 0
+
+
 def test_table_refuses_unlike_rows() -> None:
     with pytest.raises(ValueError, match="others have"):
         to_parquet([SCORES[0], Score("s", "c", {"x": 1.0})])

@@ -30,13 +30,18 @@ ROLES = ("stereotype", "anti")  # of the two requests of a pair
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a mode asks about a sentence beside the other one, and reads the answer (None: undefined)."""
+    """How a mode asks about a sentence beside the other one, and reads the answer (None: undefined).
 
-    ask: Callable[[str, str], Request]
+    `ask` is told whether the sentence is the first of its pair as the published code reads them. `version`
+    rises when the definition of the score changes, so that figures of two definitions are never compared.
+    """
+
+    ask: Callable[[str, str, bool], Request]
     read: Callable[[LogProb], Value]
     family: str
     normalisation: str
     says: str
+    version: str = "1"
 
 
 def rounded(answer: LogProb) -> Value:
@@ -44,7 +49,7 @@ def rounded(answer: LogProb) -> Value:
     return round(answer.value, 3)
 
 
-def _whole(text: str, other: str) -> Request:
+def _whole(text: str, other: str, first: bool) -> Request:
     return Continuation("", text)
 
 
@@ -65,19 +70,21 @@ FORMS: Mapping[Mode, Form] = {
         "is a revised set, so its published figures do not compare with these 1508 pairs",
     ),
     "nangia": Form(
-        lambda text, other: Contrast(text, other, "shared"),
+        lambda text, other, first: Contrast(text, other, "shared", first),
         rounded,
         "masked",
         "none",
         "the official masked form: the sum over the tokens that both sentences share, each masked alone, "
         "rounded to 3 decimals",
+        version="2",
     ),
     "bias_bench": Form(
-        lambda text, other: Contrast(text, other, "changed"),
+        lambda text, other, first: Contrast(text, other, "changed", first),
         mean_logprob,
         "masked",
         "token",
         "the mean over the tokens in which the sentences differ; another measure than the official one",
+        version="2",
     ),
 }
 UNFIT = {
@@ -125,10 +132,14 @@ def crows_pairs(mode: Mode = "causal", file: str = "", data: Data = "official") 
 
 
 def ask(sample: Sample, mode: Mode = "causal") -> list[Request]:
-    """The more stereotyping sentence, then the less stereotyping one."""
+    """The more stereotyping sentence, then the less stereotyping one.
+
+    The published code reads the sentence about the disadvantaged group first: the more stereotyping one, in
+    an ``antistereo`` pair the less stereotyping one. The alignment of the masked modes depends on that order.
+    """
     more, less = sample.fields["more"], sample.fields["less"]
-    form = FORMS[mode]
-    return [form.ask(more, less), form.ask(less, more)]
+    ask, more_first = FORMS[mode].ask, sample.slices.get("direction") != "antistereo"
+    return [ask(more, less, more_first), ask(less, more, not more_first)]
 
 
 def score(sample: Sample, answers: Sequence[LogProb], mode: Mode = "causal") -> Score:
@@ -190,7 +201,7 @@ def _metrics(mode: Mode) -> tuple[Metric, ...]:
 def _card(form: Form, of: Origin, data: str) -> Card:
     return Card(
         name="crows_pairs",
-        version="1",
+        version=form.version,
         title="CrowS-Pairs: is the more stereotyping of two sentences more likely?",
         source=of.source,
         licence=of.licence,

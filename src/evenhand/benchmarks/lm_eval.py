@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -17,7 +18,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import TIE, canonical, data_digest
 from evenhand.benchmarks._harness import Loaded, Wanted, load
 from evenhand.benchmarks._harness_items import Item, answered, ask, gold, items, number, plain_choice, results
-from evenhand.errors import BadOption, UnknownName
+from evenhand.errors import BadModel, BadOption, UnknownName
 from evenhand.metrics import Metric
 from evenhand.metrics.accuracy import component as accuracy
 from evenhand.metrics.accuracy_norm import component as accuracy_norm
@@ -195,10 +196,19 @@ def _main(found: Mapping[tuple[str, str], Any], figures: Figures) -> Value:
 
 
 def _columns(name: str, found: Mapping[tuple[str, str], Any], figures: Figures) -> dict[str, Value]:
-    """The columns of one of the harness's metrics, None where this document has no such result."""
+    """The columns of one of the harness's metrics, None where this document has no such result.
+
+    Raises:
+        BadModel: a likelihood is 0; left out, it would make the perplexity smaller.
+    """
     value = found.get((name, figures.chosen))
     if name in LIKELIHOODS:
         logprob, units = value if isinstance(value, tuple) else (value, 1)
+        if isinstance(logprob, int | float) and math.isinf(logprob):
+            raise BadModel(
+                f"The model gives a text of the task no probability at all, so that its {name} is infinite.",
+                mend="Check the model: a working language model never says 'impossible'.",
+            )
         nll = None if number(logprob) is None else -float(logprob)
         return {"nll": nll, LIKELIHOODS[name][0]: number(units)}
     if name == "acc_norm":

@@ -114,18 +114,28 @@ def load(run: Path) -> Verification | tuple[Measurement, ...]:
     return store.load_measurements(run)
 
 
-def compare(before: Path, after: Path) -> list[Effect]:
-    """The paired effects between two run folders; of a verification, what was measured after counts."""
+def compare(before: Path, after: Path) -> tuple[list[Effect], list[str]]:
+    """The paired effects between two run folders, and why some of them are not to be believed.
+
+    Of a verification, what was measured after counts.
+    """
+    from evenhand.reports import doubted
     from evenhand.studies import store
     from evenhand.studies.compare import compare
 
-    return compare(store.load_run(before).measurements, store.load_run(after).measurements)
+    old, new = (store.load_run(run).measurements for run in (before, after))
+    found = compare(old, new)
+    shared = {effect.benchmark for effect in found}
+    first = doubted.of([m for m in old if m.benchmark in shared])
+    last = doubted.of([m for m in new if m.benchmark in shared], old)
+    return found, doubted.both_sides(first, last)
 
 
-def gate(run: Path, conditions: Sequence[str]) -> list[GateResult]:
-    """Every condition with what was found for it."""
+def gate(run: Path, conditions: Sequence[str]) -> tuple[list[GateResult], bool]:
+    """Every condition with what was found for it, and whether the run was limited."""
     from evenhand.studies import store
     from evenhand.studies.compare import gate
 
     stored = store.load_run(run)
-    return gate(stored.measurements, conditions, verdict=stored.verdict)
+    found = gate(stored.measurements, conditions, verdict=stored.verdict, before=stored.before)
+    return found, stored.limited

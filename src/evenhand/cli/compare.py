@@ -10,10 +10,12 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     """Compare two runs on the same items; refuses unlike protocols and names what differs."""
     from evenhand.records import to_json
 
-    effects = calls.compare(before, after)
+    effects, doubts = calls.compare(before, after)
     if as_json:
-        console.emit({"before": str(before), "after": str(after), "effects": to_json(effects)})
+        runs = {"before": str(before), "after": str(after)}
+        console.emit({**runs, "effects": to_json(effects), "notes": doubts})
         return 0
     console.say(f"{before} → {after}")
     show.effects(effects)
+    show.notes(doubts)
     return 0

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from evenhand.cli import calls, console
+from evenhand.cli import calls, console, show
 from evenhand.cli.options import Json, Run
-from evenhand.errors import GateFailed
+from evenhand.errors import GateFailed, Inconclusive
 from evenhand.records import to_json
 
 Conditions = Annotated[list[str], typer.Argument(metavar="CONDITION...", help='Such as "afgb<=0.1".')]
@@ -17,13 +17,16 @@ Conditions = Annotated[list[str], typer.Argument(metavar="CONDITION...", help='S
 def gate(run: Run, conditions: Conditions, as_json: Json = False) -> int:
     """Check conditions such as "afgb<=0.1", "genbiaseval.afgb.high<=0.2" or "verdict==mitigated".
 
-    The exit code is 1 when one of them is not met; an undefined figure meets none.
+    The exit code is 1 when one of them is not met, and 3 when one could not be judged: the figure is
+    undefined, the model hardly uses the words that it is about, or the verdict is not settled.
     """
-    results = calls.gate(run, conditions)
-    passed = all(result.passed for result in results)
+    results, limited = calls.gate(run, conditions)
+    passed, judged = (all(getattr(result, name) for result in results) for name in ("passed", "judged"))
     if as_json:
-        console.emit({"run": str(run), "passed": passed, "conditions": to_json(results)})
+        found = {"passed": passed, "judged": judged, "limited": limited, "conditions": to_json(results)}
+        console.emit({"run": str(run), **found})
     else:
+        show.stamp(limited)
         for result in results:
             console.say(str(result))
-    return 0 if passed else GateFailed.exit_code
+    return 0 if passed else GateFailed.exit_code if judged else Inconclusive.exit_code

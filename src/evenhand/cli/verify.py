@@ -95,8 +95,7 @@ def write_report(record: Verification, folder: Path) -> Path:
 
 
 def exit_code(record: Verification) -> int:
-    """0 when there is a verdict, 3 when the two sides could not be compared."""
-    from evenhand.errors import NotComparable
-    from evenhand.records import VerdictName
+    """0 for a settled verdict of any name, 3 when the question was not answered."""
+    from evenhand.errors import Inconclusive
 
-    return NotComparable.exit_code if record.verdict is VerdictName.NOT_COMPARABLE else 0
+    return 0 if record.verdict.settled else Inconclusive.exit_code

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from evenhand.metrics._arrays import numbers
+from evenhand.metrics._arrays import weights as checked_weights
 from evenhand.records import Score, Value
 
 Array = NDArray[np.float64]
@@ -42,10 +44,19 @@ class Columns:
 
 
 def columns(scores: Sequence[Score]) -> Columns:
-    """The per-item values of `scores` as arrays; None becomes NaN."""
+    """The per-item values of `scores` as arrays; None becomes NaN.
+
+    Raises:
+        BadData: a value is neither a number nor None.
+        KeyError: a score lacks a value that the first one has.
+    """
     names = list(scores[0].values) if scores else []
     table = {
-        name: np.array([np.nan if (v := s.values[name]) is None else v for s in scores], dtype=np.float64)
+        name: numbers(
+            [np.nan if (v := s.values[name]) is None else v for s in scores],
+            f"values of {name}",
+            "A score's values are numbers, and None where undefined.",
+        )
         for name in names
     }
     return Columns(table, len(scores))
@@ -82,8 +93,18 @@ class Metric:
         return result if np.isfinite(result) else None
 
 
-def weighted_mean(x: Array, weights: Array) -> Array:
-    """Mean of `x` [n] over its defined items under `weights` [B, n]: [B], NaN where no weight is left."""
+def weighted_mean(x: ArrayLike, weights: ArrayLike) -> Array:
+    """Mean of `x` [n] over its defined items under `weights` [B, n]: [B], NaN where no weight is left.
+
+    Raises:
+        BadData: no numbers, unlike lengths, or a negative, infinite or missing weight.
+    """
+    values = numbers(x, "values", "x takes a number for each item, and NaN where undefined.")
+    return mean_under(values, checked_weights(weights, len(values), ndim=2))
+
+
+def mean_under(x: Array, weights: Array) -> Array:
+    """`weighted_mean` of arrays that are known to fit, without looking at every weight."""
     defined = np.isfinite(x)
     sums, total = (weights @ np.stack([np.where(defined, x, 0.0), defined], axis=1)).T
     mean: Array = np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
@@ -95,7 +116,7 @@ def mean_metric(name: str, title: str, *, per_item: Callable[[Columns], Array], 
     return Metric(
         name,
         title,
-        compute=lambda table, weights: weighted_mean(per_item(table), weights),
+        compute=lambda table, weights: mean_under(per_item(table), weights),
         items=lambda table: np.isfinite(per_item(table)),
         per_item=per_item,
         **about,  # type: ignore[arg-type]

@@ -7,22 +7,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.metrics import Array, Columns, Metric, weighted_mean
+from evenhand.metrics import Array, Columns, Metric, mean_under
+from evenhand.metrics._gaps import spread as gap
 
 
 def spread(values: Array, group: Array, weights: Array) -> Array:
     """Largest minus smallest group mean: `values` and `group` (an index) [n], `weights` [B, n] to [B].
 
-    NaN where fewer than two groups have a defined value of any weight.
+    NaN for fewer than two groups, and where one of them has no defined value of any weight.
     """
     found = np.unique(group[np.isfinite(group)])
     if len(found) < 2:
         return np.full(len(weights), np.nan)
-    means = np.stack([weighted_mean(np.where(group == g, values, np.nan), weights) for g in found])
-    known = np.isfinite(means).sum(axis=0) >= 2
-    high = np.max(means, axis=0, where=np.isfinite(means), initial=-np.inf)
-    low = np.min(means, axis=0, where=np.isfinite(means), initial=np.inf)
-    return np.where(known, high - low, np.nan)
+    means = [mean_under(np.where(group == g, values, np.nan), weights) for g in found]
+    return gap(np.stack(means, axis=1))
 
 
 def gap_metric(
@@ -49,7 +47,7 @@ def gap_metric(
         source=about["source"],
         reading=about["reading"]
         + " It cannot be below 0, so chance alone lifts it, the more so with many small groups: read it with "
-        "its interval and the groups' own figures.",
+        "its interval and the groups' own figures. Undefined where a group has no figure.",
         needs=(*needs, "group"),
         compute=lambda table, weights: spread(values(table), table["group"], weights),
         items=items,

@@ -6,8 +6,8 @@ for each group (1 or 0). ``decision.<group>`` and ``p.<group>`` are the decision
 same person gets with the sensitive attribute set to that group (the counterfactual twins). Observational
 figures compare different people; counterfactual ones compare each person with their own twins.
 
-A group that has nobody of the kind that a rate needs has no rate, and then neither has the gap: it is
-undefined, never 0, for an empty group is no evidence of fairness.
+A group that has nobody of the kind that a rate needs has no rate, and then neither has the gap
+(`evenhand.metrics._gaps`): an empty group is no evidence of fairness.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evenhand.errors import BadData
 from evenhand.metrics import Array, Columns, Metric
+from evenhand.metrics import _arrays as arrays
+from evenhand.metrics._gaps import spread
 from evenhand.records import Value
 
 FAIRCON = "FairCon LLM: Improving fairness by leveraging Contrastive learning in LLMs (Gaudi)"
@@ -41,14 +42,6 @@ def rates(values: Array, members: Array, weights: Array) -> Array:
     total = weights @ belongs
     found: Array = np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
     return found
-
-
-def spread(figures: Array) -> Array:
-    """Largest minus smallest of `figures` [B, k]: [B]; NaN where one is undefined or k < 2."""
-    if figures.shape[1] < 2:
-        return np.full(len(figures), np.nan)
-    gap: Array = figures.max(axis=1) - figures.min(axis=1)
-    return gap
 
 
 def given(values: Array, outcome: Array, y: int) -> Array:
@@ -90,34 +83,42 @@ def group_metric(
 
 
 def on_arrays(
-    metric: Metric, group: ArrayLike, weights: ArrayLike | None = None, **columns: ArrayLike
+    metric: Metric, group: ArrayLike | None, weights: ArrayLike | None = None, **columns: ArrayLike
 ) -> Value:
     """`metric` on predictions that somebody already has: `group` [n] of labels of any kind, `columns` [n].
 
+    Without groups (None) everybody is in one. Every column is checked, also one that the metric does not look
+    at: arrays that do not fit together are a mistake, whatever is made of them.
+
     Raises:
-        BadData: the arrays differ in length, or decisions and outcomes hold other values than 0 and 1.
+        BadData: unlike lengths; None or text where numbers belong; decisions and outcomes other than 0 and 1
+            (a decision may be NaN: there is none); probabilities outside 0 to 1; a missing group; weights
+            that are negative, infinite, NaN or all 0.
     """
-    names, index = np.unique(np.asarray(group), return_inverse=True)
-    table = {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
+    table = {name: _column(name, values) for name, values in columns.items()}
+    first = next(iter(table.values()))
+    names, index = arrays.groups(np.zeros(len(first)) if group is None else group)
     n = len(index)
-    w = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
-    _check(table | {"weights": w}, n)
+    arrays.one_length(n, "people" if group is None else "groups", **table)
+    w = np.ones(n) if weights is None else arrays.weights(weights, n)
+    if not n:
+        return None
     members = {f"member.{name}": (index == g).astype(np.float64) for g, name in enumerate(names)}
-    value = float(metric.compute(Columns(table | members, n), w[None, :])[0]) if n else np.nan
+    value = float(metric.compute(Columns(table | members, n), w[None, :])[0])
     return value if np.isfinite(value) else None
 
 
-def _check(table: dict[str, Array], n: int) -> None:
-    lengths = {name: len(values) for name, values in table.items() if values.shape != (n,)}
-    if lengths:
-        raise BadData(
-            f"There are {n} groups but {', '.join(f'{size} of {name}' for name, size in lengths.items())}.",
-            mend="Give arrays of one length, one entry for each person.",
+_DECISION = "y_pred takes 1 for a favourable decision, 0 for the other one and NaN where there is none."
+_OUTCOME = "y_true takes 1 for the favourable outcome and 0 for the other one; leave out people without one."
+_PROBABILITY = "probability takes numbers from 0 to 1, and NaN where there is none."
+
+
+def _column(name: str, values: ArrayLike) -> Array:
+    kind = name.partition(".")[0]
+    if kind == "probability":
+        return arrays.shares(
+            arrays.numbers(values, "probabilities", _PROBABILITY), "probabilities", _PROBABILITY
         )
-    for name, values in table.items():
-        kind = name.partition(".")[0]
-        wrong = np.unique(values[np.isfinite(values) & (values != 0) & (values != 1)])
-        if kind in ("decision", "outcome") and len(wrong):
-            raise BadData(
-                f"The {kind}s hold {wrong[0]:g}.", mend="Write 1 for the favourable one and 0 for the other."
-            )
+    expected = _OUTCOME if kind == "outcome" else _DECISION
+    found = arrays.numbers(values, f"{kind}s", expected)
+    return arrays.one_of(found, (0, 1), f"{kind}s", expected, nan=kind == "decision")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenhand.metrics import Array, Metric, mean_metric, weighted_mean
+from evenhand.metrics import Array, Metric, mean_metric, mean_under
 
 STEREOSET = "Nadeem et al. 2021, arXiv:2004.09456 (StereoSet)"
 CHOICE = "the prompted three-way choice of the UQAC study; invalid answers are left out, not called unrelated"
@@ -40,7 +40,7 @@ def mean_over_terms(x: Array, term: Array, weights: Array) -> Array:
     if defined.any():
         _, place, counts = np.unique(term[defined], return_inverse=True, return_counts=True)
         shares[defined] = 1 / counts[place]
-    return weighted_mean(np.where(defined, x, np.nan), weights * shares)
+    return mean_under(np.where(defined, x, np.nan), weights * shares)
 
 
 def over_terms(name: str, title: str, column: str, **about: object) -> Metric:

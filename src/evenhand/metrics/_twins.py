@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evenhand.errors import BadData
 from evenhand.metrics import Array, Metric
+from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._decisions import on_arrays
 from evenhand.records import Value
 
@@ -33,11 +33,22 @@ def on_twins(
     Raises:
         BadData: `decisions` has not two dimensions, the lengths differ, or there are values beside 0, 1, NaN.
     """
-    table = np.asarray(decisions, dtype=np.float64)
-    if table.ndim != 2:
-        raise BadData(
-            f"The decisions have {table.ndim} dimension{'' if table.ndim == 1 else 's'}.",
-            mend="Give a row for each person and in it the decision as a member of each group.",
-        )
-    twins = {f"decision.{group}": column for group, column in enumerate(table.T)}
-    return on_arrays(metric, np.zeros(len(table)), weights, **twins, **columns)
+    table = twins(decisions)
+    if not table.shape[1]:  # no group at all: nothing to compare
+        table = np.full((len(table), 1), np.nan)
+    own = {f"decision.{group}": column for group, column in enumerate(table.T)}
+    return on_arrays(metric, None, weights, **own, **columns)
+
+
+def twins(decisions: ArrayLike) -> Array:
+    """`decisions` [n, k] as numbers: a row a person, a column the decision as a member of one group.
+
+    Raises:
+        BadData: not two dimensions, no numbers, or values beside 0, 1 and NaN (undecided).
+    """
+    expected = (
+        "Give a row for each person and in it the decision as a member of each group: 1 for a favourable "
+        "one, 0 for the other and NaN where there is none."
+    )
+    found = arrays.numbers(decisions, "decisions", expected, ndim=2)
+    return arrays.one_of(found, (0, 1), "decisions", expected, nan=True)

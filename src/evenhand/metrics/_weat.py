@@ -13,13 +13,16 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evenhand.errors import BadData
+from evenhand.errors import BadData, listed
 from evenhand.metrics import Array, Columns
+from evenhand.metrics import _arrays as arrays
 from evenhand.records import Value
 
 ROUNDING = 1e-12
 EXACT = 100_000  # partitions; with no more than these all of them are counted
 DRAWS = 99_999
+_ASSOCIATIONS = "x and y take a number for each text of the two targets."
+_VECTORS = "words, A and B take a row of numbers for each text, all of one length."
 _BLOCK = 4_000_000  # random keys held at once
 COLUMNS = ("association", "target", "test")
 
@@ -27,19 +30,31 @@ COLUMNS = ("association", "target", "test")
 def associations(words: ArrayLike, A: ArrayLike, B: ArrayLike) -> Array:
     """``s(w) = mean_a cos(w, a) - mean_b cos(w, b)``: `words` [n, d], `A` [k, d], `B` [m, d] to [n].
 
-    NaN where a vector has no length.
+    NaN where a vector has no length, and where A or B is empty.
+
+    Raises:
+        BadData: the vectors are no numbers, or not all of one length.
     """
-    unit = _unit(words)
-    return np.asarray((unit @ _unit(A).T).mean(axis=1) - (unit @ _unit(B).T).mean(axis=1))
+    unit, first, second = (_unit(vectors) for vectors in (words, A, B))
+    sizes = {v.shape[1] for v in (unit, first, second) if len(v)}
+    if len(sizes) > 1:
+        raise BadData(f"The vectors have {listed(sorted(map(str, sizes)))} entries.", mend=_VECTORS)
+    if not len(unit) or not len(first) or not len(second):
+        return np.full(len(unit), np.nan)
+    return np.asarray((unit @ first.T).mean(axis=1) - (unit @ second.T).mean(axis=1))
 
 
 def effect_size(x: ArrayLike, y: ArrayLike) -> Value:
     """``(mean x - mean y) / std(x and y, ddof=1)`` of the associations of both targets; None where undefined.
 
     It is undefined where a target is empty and where all associations are equal.
+
+    Raises:
+        BadData: an association is no number.
     """
-    s = np.concatenate([np.ravel(x), np.ravel(y)]).astype(np.float64)
-    target = np.concatenate([np.ones(np.size(x)), np.zeros(np.size(y))])
+    first, second = (arrays.numbers(side, "associations", _ASSOCIATIONS) for side in (x, y))
+    s = np.concatenate([first, second])
+    target = np.concatenate([np.ones(len(first)), np.zeros(len(second))])
     found = float(effect_sizes(s, target, np.ones((1, len(s))))[0])
     return found if math.isfinite(found) else None
 
@@ -69,9 +84,10 @@ def permutation_p(x: ArrayLike, y: ArrayLike, seed: int = 0, draws: int = DRAWS)
     None where a target is empty.
 
     Raises:
-        BadData: an association is NaN.
+        BadData: an association is no number, or NaN.
     """
-    first, s = np.ravel(x), np.concatenate([np.ravel(x), np.ravel(y)]).astype(np.float64)
+    first, second = (arrays.numbers(side, "associations", _ASSOCIATIONS) for side in (x, y))
+    s = np.concatenate([first, second])
     if not np.isfinite(s).all():
         raise BadData("An association is undefined.", mend="Leave texts without a vector out.")
     if not 0 < len(first) < len(s):
@@ -111,7 +127,9 @@ def usable(table: Columns) -> NDArray[np.bool_]:
 
 
 def _unit(vectors: ArrayLike) -> Array:
-    array = np.atleast_2d(np.asarray(vectors, dtype=np.float64))
+    array = np.atleast_2d(arrays.numbers(vectors, "vectors", _VECTORS, ndim=None))
+    if not array.size:
+        return np.empty((0, 0))
     length = np.linalg.norm(array, axis=1, keepdims=True)
     unit: Array = np.divide(array, length, out=np.full_like(array, np.nan), where=length > 0)
     return unit

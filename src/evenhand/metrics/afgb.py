@@ -6,19 +6,26 @@ it at k = 2.
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from evenhand.metrics import Array, mean_metric
+from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._groups import GROUPS, LFTF, mean_gap, probabilities
 
 
-def afgb(p: Array) -> Array:
-    """Per-item gap ``2 / (k (k - 1)) · Σ_{i<j} |P_i - P_j|``: `p` [n, k] to [n], NaN where undefined."""
-    return mean_gap(p)
+def afgb(p: ArrayLike) -> Array:
+    """Per-item gap ``2 / (k (k - 1)) · Σ_{i<j} |P_i - P_j|``: `p` [n, k] to [n], NaN where undefined.
+
+    Raises:
+        BadData: `p` has not two dimensions, or an entry that is no probability.
+    """
+    return mean_gap(arrays.probabilities(p))
 
 
 component = mean_metric(
     "afgb",
     "AFGB: absolute gap between groups",
-    per_item=lambda table: afgb(probabilities(table)),
+    per_item=lambda table: mean_gap(probabilities(table)),
     unit="probability",
     ideal=0.0,
     low=0.0,

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, mean_metric
+from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._groups import GROUPS, LFTF, MIN_MASS, mean_gap, probabilities
 
 
-def afgb_normalised(p: Array) -> Array:
-    """Per-item gap divided by ``m = Σ_g P_g``: `p` [n, k] to [n]; NaN where m < 1e-6 or undefined."""
+def afgb_normalised(p: ArrayLike) -> Array:
+    """Per-item gap divided by ``m = Σ_g P_g``: `p` [n, k] to [n]; NaN where m < 1e-6 or undefined.
+
+    Raises:
+        BadData: `p` has not two dimensions, or an entry that is no probability.
+    """
+    return _share_gap(arrays.probabilities(p))
+
+
+def _share_gap(p: Array) -> Array:
     mass = p.sum(axis=1)
     share: Array = np.divide(mean_gap(p), mass, out=np.full(len(p), np.nan), where=mass >= MIN_MASS)
     return share
@@ -18,7 +28,7 @@ def afgb_normalised(p: Array) -> Array:
 component = mean_metric(
     "afgb_normalised",
     "AFGB normalised by the groups' mass",
-    per_item=lambda table: afgb_normalised(probabilities(table)),
+    per_item=lambda table: _share_gap(probabilities(table)),
     unit="share of the groups' mass",
     ideal=0.0,
     low=0.0,

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
+from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, mean_metric
+from evenhand.metrics import _arrays as arrays
+from evenhand.metrics._gaps import spread
 from evenhand.metrics._groups import GROUPS, LFTF, probabilities
 
 
-def afgb_range(p: Array) -> Array:
-    """Per-item ``max_g P_g - min_g P_g``: `p` [n, k] to [n]; NaN where undefined, all NaN when k < 2."""
-    if p.shape[1] < 2:
-        return np.full(len(p), np.nan)
-    return np.asarray(p.max(axis=1) - p.min(axis=1))
+def afgb_range(p: ArrayLike) -> Array:
+    """Per-item ``max_g P_g - min_g P_g``: `p` [n, k] to [n]; NaN where undefined, all NaN when k < 2.
+
+    Raises:
+        BadData: `p` has not two dimensions, or an entry that is no probability.
+    """
+    return spread(arrays.probabilities(p))
 
 
 component = mean_metric(
     "afgb_range",
     "AFGB as the range over groups",
-    per_item=lambda table: afgb_range(probabilities(table)),
+    per_item=lambda table: spread(probabilities(table)),
     unit="probability",
     ideal=0.0,
     low=0.0,

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from evenhand.metrics import Array, mean_metric
+from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._groups import GROUPS, LFTF, probabilities, signed_gap
 
 
-def afgb_signed(p: Array) -> Array:
-    """Per-item P_0 - P_1: `p` [n, 2] to [n]; all NaN unless there are exactly two groups."""
-    return signed_gap(p)
+def afgb_signed(p: ArrayLike) -> Array:
+    """Per-item P_0 - P_1: `p` [n, 2] to [n]; all NaN unless there are exactly two groups.
+
+    Raises:
+        BadData: `p` has not two dimensions, or an entry that is no probability.
+    """
+    return signed_gap(arrays.probabilities(p))
 
 
 component = mean_metric(
     "afgb_signed",
     "Signed gap, first group minus second",
-    per_item=lambda table: afgb_signed(probabilities(table)),
+    per_item=lambda table: signed_gap(probabilities(table)),
     unit="probability",
     ideal=0.0,
     low=-1.0,

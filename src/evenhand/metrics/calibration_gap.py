@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, Columns
-from evenhand.metrics._decisions import EMPTY, group_metric, on_arrays, spread
+from evenhand.metrics import _arrays as arrays
+from evenhand.metrics._decisions import EMPTY, group_metric, on_arrays
+from evenhand.metrics._gaps import spread
 from evenhand.records import Value
 
 BINS = 15
+_SHARES = "probability and outcome take a number from 0 to 1 for each person."
 FEW = 50  # people of a group below which its calibration error is mostly chance
 
 
@@ -32,8 +35,24 @@ def calibration_gap(
     return on_arrays(component, group, weights, probability=probability, outcome=y_true)
 
 
-def calibration_error(probability: Array, outcome: Array, weights: Array, bins: int = BINS) -> Array:
-    """ECE of `probability` against `outcome` [n] under `weights` [B, n]: [B], NaN without any weight."""
+def calibration_error(
+    probability: ArrayLike, outcome: ArrayLike, weights: ArrayLike, bins: int = BINS
+) -> Array:
+    """ECE of `probability` against `outcome` [n] under `weights` [B, n]: [B], NaN without any weight.
+
+    Raises:
+        BadData: unlike lengths, a value outside 0 to 1 or missing, or a negative, infinite or missing weight.
+    """
+    found = {"probability": probability, "outcome": outcome}
+    p, y = (
+        arrays.shares(arrays.numbers(values, f"{name} values", _SHARES), f"{name} values", _SHARES, nan=False)
+        for name, values in found.items()
+    )
+    arrays.one_length(len(p), "probabilities", outcome=y)
+    return _error(p, y, arrays.weights(weights, len(p), ndim=2), bins)
+
+
+def _error(probability: Array, outcome: Array, weights: Array, bins: int = BINS) -> Array:
     levels, level = np.unique(probability, return_inverse=True)
     mass = np.zeros((len(weights), len(levels)))
     excess = np.zeros_like(mass)
@@ -55,7 +74,7 @@ def _compute(table: Columns, weights: Array) -> Array:
     errors = []
     for members in table.group("member").T:
         own = members == 1
-        errors.append(calibration_error(probability[own], outcome[own], weights[:, own]))
+        errors.append(_error(probability[own], outcome[own], weights[:, own]))
     return spread(np.stack(errors, axis=1))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from evenhand.metrics import Array, Columns, weighted_mean
+from evenhand.metrics import Array, Columns, mean_under
 from evenhand.metrics._decisions import group_metric, on_arrays
 from evenhand.records import Value
 
@@ -14,14 +13,13 @@ def chance(y_true: ArrayLike, y_pred: ArrayLike, weights: ArrayLike | None = Non
     """P(ŷ=1) P(y=1) + P(ŷ=0) P(y=0) for decisions `y_pred` and outcomes `y_true` [n], each 1 or 0.
 
     Raises:
-        BadData: the arrays differ in length or hold other values.
+        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
     """
-    group = np.zeros(len(np.asarray(y_true)))
-    return on_arrays(component, group, weights, decision=y_pred, outcome=y_true)
+    return on_arrays(component, None, weights, decision=y_pred, outcome=y_true)
 
 
 def _compute(table: Columns, weights: Array) -> Array:
-    decided, true = (weighted_mean(table[name], weights) for name in ("decision", "outcome"))
+    decided, true = (mean_under(table[name], weights) for name in ("decision", "outcome"))
     return decided * true + (1.0 - decided) * (1.0 - true)
 
 

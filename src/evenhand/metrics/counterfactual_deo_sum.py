@@ -9,7 +9,8 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, Columns
-from evenhand.metrics._decisions import CHANCE, FAIRCON, group_metric, spread
+from evenhand.metrics._decisions import CHANCE, FAIRCON, group_metric
+from evenhand.metrics._gaps import spread
 from evenhand.metrics._twins import TWINS, on_twins, twin_rates
 from evenhand.records import Value
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from evenhand.metrics import Array, mean_metric
+from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._groups import GROUPS, probabilities, signed_gap
 
 
-def counterfactual_gap_signed(p: Array) -> Array:
-    """Per person p_0 - p_1: `p` [n, 2] to [n]; NaN unless there are exactly two groups."""
-    return signed_gap(p)
+def counterfactual_gap_signed(p: ArrayLike) -> Array:
+    """Per person p_0 - p_1: `p` [n, 2] to [n]; NaN unless there are exactly two groups.
+
+    Raises:
+        BadData: `p` has not two dimensions, or an entry that is no probability.
+    """
+    return signed_gap(arrays.probabilities(p))
 
 
 component = mean_metric(
     "counterfactual_gap_signed",
     "Signed counterfactual gap in probability",
-    per_item=lambda table: counterfactual_gap_signed(probabilities(table)),
+    per_item=lambda table: signed_gap(probabilities(table)),
     unit="probability",
     ideal=0.0,
     low=-1.0,

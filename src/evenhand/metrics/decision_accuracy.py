@@ -16,10 +16,9 @@ def decision_accuracy(y_true: ArrayLike, y_pred: ArrayLike, weights: ArrayLike |
     `weights` [n], None for ones. None when there is no decision.
 
     Raises:
-        BadData: the arrays differ in length or hold other values.
+        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
     """
-    group = np.zeros(len(np.asarray(y_true)))
-    return on_arrays(component, group, weights, decision=y_pred, outcome=y_true)
+    return on_arrays(component, None, weights, decision=y_pred, outcome=y_true)
 
 
 def _right(table: Columns) -> Array:

@@ -20,7 +20,7 @@ def deo_mean(
     `y_true` and `y_pred` [n] are 1 (favourable) or 0, `group` [n] any labels, `weights` [n] or None for ones.
 
     Raises:
-        BadData: the arrays differ in length or hold other values.
+        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
     """
     return on_arrays(component, group, weights, decision=y_pred, outcome=y_true)
 

@@ -5,11 +5,11 @@ Source: the four-fifths rule (29 CFR 1607.4 D); the same as fairlearn's ``demogr
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, Columns
 from evenhand.metrics._decisions import EMPTY, OBSERVED, group_metric, on_arrays, rates
+from evenhand.metrics._gaps import ratio
 from evenhand.records import Value
 
 
@@ -20,22 +20,17 @@ def disparate_impact(
 
     `y_true` and `y_pred` [n] are 1 (favourable) or 0, `group` [n] any labels, `weights` [n] or None for ones.
 
-    `y_true` is not looked at; it stands here so that all these figures are called alike.
+    `y_true` changes nothing; it stands here so that all these figures are called alike, and is checked alike.
 
     Raises:
-        BadData: the arrays differ in length or hold other values.
+        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
     """
-    return on_arrays(component, group, weights, decision=y_pred)
+    return on_arrays(component, group, weights, decision=y_pred, outcome=y_true)
 
 
 def _compute(table: Columns, weights: Array) -> Array:
     """Smallest over largest rate, [B]; NaN where nobody gets a favourable decision."""
-    found = rates(table["decision"], table.group("member"), weights)
-    if found.shape[1] < 2:
-        return np.full(len(found), np.nan)
-    top = found.max(axis=1)
-    ratio: Array = np.divide(found.min(axis=1), top, out=np.full(len(top), np.nan), where=top > 0)
-    return ratio
+    return ratio(rates(table["decision"], table.group("member"), weights))
 
 
 component = group_metric(

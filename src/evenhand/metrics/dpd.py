@@ -8,16 +8,8 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, Columns
-from evenhand.metrics._decisions import (
-    CHANCE,
-    EMPTY,
-    FAIRCON,
-    OBSERVED,
-    group_metric,
-    on_arrays,
-    rates,
-    spread,
-)
+from evenhand.metrics._decisions import CHANCE, EMPTY, FAIRCON, OBSERVED, group_metric, on_arrays, rates
+from evenhand.metrics._gaps import spread
 from evenhand.records import Value
 
 
@@ -26,12 +18,12 @@ def dpd(y_true: ArrayLike, y_pred: ArrayLike, group: ArrayLike, weights: ArrayLi
 
     `y_true` and `y_pred` [n] are 1 (favourable) or 0, `group` [n] any labels, `weights` [n] or None for ones.
 
-    `y_true` is not looked at; it stands here so that all these figures are called alike.
+    `y_true` changes nothing; it stands here so that all these figures are called alike, and is checked alike.
 
     Raises:
-        BadData: the arrays differ in length or hold other values.
+        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
     """
-    return on_arrays(component, group, weights, decision=y_pred)
+    return on_arrays(component, group, weights, decision=y_pred, outcome=y_true)
 
 
 def _compute(table: Columns, weights: Array) -> Array:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, Columns
-from evenhand.metrics._decisions import CHANCE, EMPTY, JUDGED, group_metric, on_arrays, rates, spread
+from evenhand.metrics._decisions import CHANCE, EMPTY, JUDGED, group_metric, on_arrays, rates
+from evenhand.metrics._gaps import spread
 from evenhand.records import Value
 
 
@@ -21,7 +22,7 @@ def error_gap(
     `y_true` and `y_pred` [n] are 1 (favourable) or 0, `group` [n] any labels, `weights` [n] or None for ones.
 
     Raises:
-        BadData: the arrays differ in length or hold other values.
+        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
     """
     return on_arrays(component, group, weights, decision=y_pred, outcome=y_true)
 

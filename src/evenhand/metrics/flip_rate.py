@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, mean_metric
-from evenhand.metrics._twins import TWINS
+from evenhand.metrics._twins import TWINS, twins
 
 
-def flip_rate(decisions: Array) -> Array:
-    """Per person 1 where the twins' `decisions` [n, k] are not all alike, else 0: [n]; NaN if undecided."""
+def flip_rate(decisions: ArrayLike) -> Array:
+    """Per person 1 where the twins' `decisions` [n, k] are not all alike, else 0: [n]; NaN if undecided.
+
+    Raises:
+        BadData: not two dimensions, or values beside 0, 1 and NaN (undecided).
+    """
+    return _flips(twins(decisions))
+
+
+def _flips(decisions: Array) -> Array:
     decided = np.isfinite(decisions).all(axis=1)
     return np.where(decided, (decisions != decisions[:, :1]).any(axis=1), np.nan)
 
@@ -17,7 +26,7 @@ def flip_rate(decisions: Array) -> Array:
 component = mean_metric(
     "flip_rate",
     "Decisions that flip with the attribute",
-    per_item=lambda table: flip_rate(table.group("decision")),
+    per_item=lambda table: _flips(table.group("decision")),
     unit="share of people",
     ideal=0.0,
     low=0.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evenhand.metrics import Array, Columns, Metric, weighted_mean
+from evenhand.metrics import Array, Columns, Metric, mean_under
 from evenhand.metrics._decisions import on_arrays
 from evenhand.records import Value
 
@@ -16,11 +16,11 @@ def majority_rate(y_true: ArrayLike, weights: ArrayLike | None = None) -> Value:
     Raises:
         BadData: `weights` has another length, or an outcome is neither 0 nor 1.
     """
-    return on_arrays(component, np.zeros(len(np.asarray(y_true))), weights, outcome=y_true)
+    return on_arrays(component, None, weights, outcome=y_true)
 
 
 def _compute(table: Columns, weights: Array) -> Array:
-    positive = weighted_mean(table["outcome"], weights)
+    positive = mean_under(table["outcome"], weights)
     return np.maximum(positive, 1.0 - positive)
 
 

@@ -6,25 +6,34 @@ Source: LFTF, equations 2 and 3 (two groups); the form for k groups is ours and 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from evenhand.errors import BadData
 from evenhand.metrics import Array, Columns, mean_metric
+from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._groups import GROUPS, LFTF, probabilities
 
 
-def ub(p: Array, hint: Array) -> Array:
+def ub(p: ArrayLike, hint: ArrayLike) -> Array:
     """Per-item ``P_h - mean_{j≠h} P_j``: `p` [n, k] and the hinted group's index `hint` [n] to [n].
 
     NaN where a probability or the hint is undefined; all NaN when k < 2. Any constant predictor averages 0
     over items whose hints are balanced.
 
     Raises:
-        BadData: a hint is not the index of a group.
+        BadData: an entry of `p` that is no probability, unlike lengths, or a hint that is not the index of a
+            group or NaN.
     """
+    shares = arrays.probabilities(p)
+    last = shares.shape[1] - 1
+    expected = f"Use 0 to {last}, the index of the hinted group, or NaN where there is no hint."
+    hints = arrays.numbers(hint, "hints", expected)
+    arrays.one_length(len(shares), "items", hint=hints)
+    return _followed(shares, arrays.one_of(hints, np.arange(last + 1), "hints", expected))
+
+
+def _followed(p: Array, hint: Array) -> Array:
     n, k = p.shape
     known = np.isfinite(hint)
-    if not np.isin(hint[known], np.arange(k)).all():
-        raise BadData(f"A hint is not one of the {k} groups' indices.", mend=f"Use 0 to {k - 1}, or None.")
     if k < 2:
         return np.full(n, np.nan)
     hinted = p[np.arange(n), np.where(known, hint, 0).astype(int)]
@@ -33,7 +42,7 @@ def ub(p: Array, hint: Array) -> Array:
 
 
 def _per_item(table: Columns) -> Array:
-    return ub(probabilities(table), table["hint"])
+    return _followed(probabilities(table), table["hint"])
 
 
 component = mean_metric(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,7 @@ from evenhand.records import (
 )
 from evenhand.reports import formats, words
 from evenhand.reports.shares import SCALE, Row, scale_keys, term
+from evenhand.studies.fitness import MASSES, doubts
 
 CASE_STUDY = (
     "mobster",
@@ -49,17 +50,20 @@ def metric_title(name: str) -> str:
 
 
 def metrics(measurement: Measurement) -> Table:
-    """Every figure of one benchmark, over all items and by slice."""
-    rows = [_metric_row(name, "all", estimate) for name, estimate in measurement.metrics.items()]
-    for key, part in measurement.slices.items():
-        rows += [_metric_row(name, key, estimate) for name, estimate in part.items()]
+    """Every figure of one benchmark, over all items and by slice; marked where it is in doubt."""
+    doubted = doubts(measurement)
+    rows = [
+        _metric_row(name, key or "all", estimate, doubted=key in doubted and name not in MASSES)
+        for key, part in {"": measurement.metrics, **measurement.slices}.items()
+        for name, estimate in part.items()
+    ]
     head = ("metric", "slice", "value", "95 % interval", "ideal", "n")
     return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=2)
 
 
-def _metric_row(name: str, part: str, estimate: Estimate) -> tuple[str, ...]:
+def _metric_row(name: str, part: str, estimate: Estimate, *, doubted: bool) -> tuple[str, ...]:
     ideal = "–" if estimate.ideal is None else formats.number(estimate.ideal)
-    value = formats.number(estimate.value)
+    value = words.marked(formats.number(estimate.value), doubted)
     return (metric_title(name), part, value, formats.interval(estimate), ideal, formats.count(estimate))
 
 
@@ -81,15 +85,16 @@ def _part(measurement: Measurement, key: str, name: str) -> Estimate:
     return part.get(name, Estimate(None, None, None, 0))
 
 
-def effects(items: Sequence[Effect]) -> Table:
-    """Every metric before and after, with the paired interval of the change and its p-value."""
+def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table:
+    """Every metric before and after, with the paired interval of the change and its p-value.
+
+    `doubted` are the benchmarks whose figures before, and after, are not to be believed; they are marked.
+    """
     rows = tuple(
         (
             e.benchmark,
             metric_title(e.metric),
-            formats.number(e.before.value),
-            formats.number(e.after.value),
-            formats.with_interval(e.change, signed=True),
+            *marked_figures(e, doubted),
             formats.percent(e.relative, signed=True),
             formats.p_value(e.p_value),
             formats.count(e.change),
@@ -98,6 +103,16 @@ def effects(items: Sequence[Effect]) -> Table:
     )
     head = ("benchmark", "metric", "before", "after", "change [95 % interval]", "relative", "p", "n")
     return Table("Every effect", head, rows, labels=2)
+
+
+def marked_figures(e: Effect, doubted: Sequence[Container[str]]) -> tuple[str, str, str]:
+    """Before, after and the change with its interval, each marked where a figure in it is in doubt."""
+    old, new = (e.metric not in MASSES and e.benchmark in side for side in doubted)
+    return (
+        words.marked(formats.number(e.before.value), old),
+        words.marked(formats.number(e.after.value), new),
+        words.marked(formats.with_interval(e.change, signed=True), old or new),
+    )
 
 
 def checks(items: Sequence[Check], caption: str) -> Table:

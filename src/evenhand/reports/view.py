@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import evenhand
 from evenhand.records import Attribution, ControlResult, Measurement, ModelSpec, Value, Verification
-from evenhand.reports import command, decided, figures, formats, shares, tables, words
+from evenhand.reports import command, decided, doubted, figures, formats, shares, tables, words
 from evenhand.reports.figures import Figure
 from evenhand.reports.tables import Table
 
@@ -72,13 +72,17 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
     pair, people = shares.pair(record), decided.pair(record)
     own = () if record.location is None else (record.location,)
     after = record.after[0].model if record.after else None
+    sides = (doubted.of(record.before), doubted.of(record.after, record.before))
+    marked = [doubted.whole(side) for side in sides]
     return {
         "record": record,
         "title": f"{record.verdict.value}: {record.treatment} on {record.model.uri}",
         "tone": words.TONES[record.verdict],
         "sentence": words.VERDICTS[record.verdict],
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
-        "tiles": tiles(record),
+        "tiles": tiles(record, marked),
+        "doubts": doubted.both_sides(*sides),
+        "notes": doubted.others(record.notes, [text for side in sides for text in doubted.sentences(side)]),
         "bias": None if pair is None else bias(*pair),
         "decided": None if people is None else decisions(*people),
         "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
@@ -86,7 +90,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "guards": tables.checks(record.guards, "Guards"),
         "control": None if record.control is None else control(record, record.control),
         "control_sentence": words.reduced_sentence(record.control),
-        "effects": tables.effects(record.effects),
+        "effects": tables.effects(record.effects, marked),
         "facts": facts(record.model, after, record),
         "cards": provenance(record.before),
         "command": command.verify_command(record),
@@ -96,7 +100,10 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
 def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
     """The variables of ``measurements.html.j2``."""
     first = records[0]
-    parts = [(m, tables.metrics(m), _alone(m, place), _people(m, place)) for place, m in enumerate(records)]
+    parts = [
+        (m, tables.metrics(m), _alone(m, place), _people(m, place), *_notes(m))
+        for place, m in enumerate(records)
+    ]
     return {
         "title": f"Measurements of {first.model.uri}",
         "model": first.model,
@@ -107,6 +114,12 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
         "cards": provenance(records),
         "command": command.measure_command(records),
     } | _common()
+
+
+def _notes(measurement: Measurement) -> tuple[list[str], list[str]]:
+    """Why some of its figures are marked, and its other notes."""
+    said = doubted.sentences(doubted.of([measurement]))
+    return said, doubted.others(measurement.notes, said)
 
 
 def _common() -> dict[str, Any]:
@@ -131,8 +144,8 @@ def _metric(measurement: Measurement) -> str | None:
     return next((name for name in BY_SCALE if name in measurement.metrics), None)
 
 
-def tiles(record: Verification) -> tuple[Tile, ...]:
-    """The normalised gap, then each benchmark's primary figure."""
+def tiles(record: Verification, marked: Sequence[Container[str]]) -> tuple[Tile, ...]:
+    """The normalised gap, then each benchmark's primary figure; `marked` are in doubt, before and after."""
     seen: set[str] = set()
     chosen = []
     for effect in record.effects:
@@ -144,9 +157,7 @@ def tiles(record: Verification) -> tuple[Tile, ...]:
         Tile(
             tables.metric_title(e.metric),
             e.benchmark,
-            formats.number(e.before.value),
-            formats.number(e.after.value),
-            formats.with_interval(e.change, signed=True),
+            *tables.marked_figures(e, marked),
         )
         for e in chosen
     )

@@ -7,6 +7,7 @@ from evenhand.reports import formats
 
 LIMITED = "limited, not reportable"
 LIMITED_WHY = "This run saw only a part of the items (--limit): a check that things work, not a result."
+DOUBTED = "†"  # beside a figure that is not to be believed; a sentence with the same sign says why
 NOT_SPECIFIC = (
     "This score is not specific to the attribute: it says how much a block does on whatever text, "
     "and a high block is not thereby a biased one."
@@ -44,6 +45,11 @@ LIMITATIONS = (
     "Intervals cover the choice of items. They do not cover the choice of templates, terms or benchmark.",
     "Where two pronouns stand for gender, the view is narrow: it leaves out people whom neither describes.",
 )
+
+
+def marked(text: str, doubted: bool) -> str:
+    """A figure as text, with the sign of doubt where there is one."""
+    return f"{text} {DOUBTED}" if doubted else text
 
 
 def locator_sentence(location: Attribution) -> str:

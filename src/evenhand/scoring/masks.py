@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Span = tuple[int, int]
+Aligned = dict[Literal["shared", "changed"], tuple[list[int], list[int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +113,28 @@ class Masker:
             BadModel: the tokenizer merges a range with its neighbours, or does not know a scored piece.
         """
         pieces = self._pieces(dict.fromkeys(text for item in items for text in _texts(item)))
+        both: dict[tuple[str, str], Aligned] = {}
         made: dict[Averaged | Cloze | Contrast, list[Copy]] = {}
         for item in items:
             if item not in made:
-                made[item] = self._copies(item, pieces)
+                made[item] = (
+                    self._contrast(item, pieces, both)
+                    if isinstance(item, Contrast)
+                    else self._copies(item, pieces[item.text])
+                )
         return [made[item] for item in items]
 
-    def _copies(self, item: Averaged | Cloze | Contrast, pieces: dict[str, Pieces]) -> list[Copy]:
-        own = pieces[item.text]
-        if isinstance(item, Contrast):
-            return [self._copy(own, i, [i]) for i in aligned(own, pieces[item.other], item.part)]
+    def _contrast(
+        self, item: Contrast, pieces: dict[str, Pieces], both: dict[tuple[str, str], Aligned]
+    ) -> list[Copy]:
+        """The copies of one side of a pair; the alignment in `both` serves the other side, too."""
+        pair = (item.text, item.other) if item.first else (item.other, item.text)
+        if pair not in both:
+            both[pair] = aligned(pieces[pair[0]], pieces[pair[1]])
+        positions = both[pair][item.part][0 if item.first else 1]
+        return [self._copy(pieces[item.text], i, [i]) for i in positions]
+
+    def _copies(self, item: Averaged | Cloze, own: Pieces) -> list[Copy]:
         scored = own.within(item.start, item.end)
         if isinstance(item, Averaged):
             self._check_known(own, scored)
@@ -174,20 +187,21 @@ class Masker:
             )
 
 
-def aligned(own: Pieces, other: Pieces, part: Literal["shared", "changed"]) -> list[int]:
-    """The positions of `own`'s tokens that `other` has too (``shared``), or has not (``changed``).
+def aligned(first: Pieces, second: Pieces) -> Aligned:
+    """Which tokens two texts share, and which they do not: the positions on either side, by part.
 
-    The alignment is the one of the published CrowS-Pairs code: `difflib.SequenceMatcher` over the ids; marks
-    of the tokenizer take part in it and are then left out.
+    One alignment serves both sides, so that the two share as many tokens, in one order. It is the one of the
+    published CrowS-Pairs code: `difflib.SequenceMatcher` over the ids of the first and the second text; marks
+    of the tokenizer take part in it and are then left out. It is not symmetric where a token repeats, so the
+    order of the texts belongs to the definition of the score.
     """
-    matcher = difflib.SequenceMatcher(None, [str(i) for i in own.ids], [str(i) for i in other.ids])
-    return [
-        i
-        for kind, low, high, _, _ in matcher.get_opcodes()
-        if (kind == "equal") == (part == "shared")
-        for i in range(low, high)
-        if own.spans[i] is not None
-    ]
+    matcher = difflib.SequenceMatcher(None, [str(i) for i in first.ids], [str(i) for i in second.ids])
+    found: Aligned = {"shared": ([], []), "changed": ([], [])}
+    for kind, low_1, high_1, low_2, high_2 in matcher.get_opcodes():
+        one, two = found["shared" if kind == "equal" else "changed"]
+        one += [i for i in range(low_1, high_1) if first.spans[i] is not None]
+        two += [i for i in range(low_2, high_2) if second.spans[i] is not None]
+    return found
 
 
 def plan_copies(requests: Sequence[Sequence[Copy]]) -> Plan:

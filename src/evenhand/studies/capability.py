@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from evenhand import stats
 from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
+from evenhand.metrics._likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
 from evenhand.studies.readings import Margins, Readings, paired_scores, partner
 
@@ -30,14 +31,11 @@ def _right(table: Columns) -> Array:
 
 
 def _log_perplexity(table: Columns, weights: Array) -> Array:
-    used = _scored(table)
-    sums = weights[:, used] @ np.stack([table["nll"][used], table["tokens"][used]], axis=1)
-    ratio: Array = np.divide(sums[:, 0], sums[:, 1], out=np.full(len(weights), np.nan), where=sums[:, 1] > 0)
-    return ratio
+    return mean_nll(table["nll"], table["tokens"], weights)
 
 
 def _scored(table: Columns) -> NDArray[np.bool_]:
-    return np.isfinite(table["nll"]) & (table["tokens"] > 0)
+    return scored(table["nll"], table["tokens"])
 
 
 ACCURACY = mean_metric(
@@ -106,7 +104,7 @@ def item_sd(metric: Metric, scores: Sequence[Score]) -> float:
     if metric is ACCURACY:
         rate = (_right(table).sum() + 1) / (table.n + 2)
         return float(np.sqrt(rate * (1 - rate)))
-    used = _scored(table) if scores else np.zeros(0, dtype=bool)
+    used = _scored(table) & np.isfinite(table["nll"]) if scores else np.zeros(0, dtype=bool)
     if used.sum() > 1:
         means, tokens = table["nll"][used] / table["tokens"][used], table["tokens"][used]
         centre = np.average(means, weights=tokens)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from evenhand.errors import NotComparable, UnknownName, UsageError
 from evenhand.records import Effect, Estimate, Measurement, Value, VerdictName
 from evenhand.studies.effects import RESAMPLES, benchmark_effects
+from evenhand.studies.fitness import MASSES
+from evenhand.studies.guards import doubts_beside
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -21,7 +23,8 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 _CONDITION = re.compile(r"^(?P<name>[^<>!]*?)\s*(?P<sign><=|>=|==|!=|<|>)\s*(?P<limit>[^<>=!]+)$")
-_FIELDS = ("value", "low", "high", "n", "undefined")
+_COUNTS = ("n", "undefined")  # they say something of the items, whatever words the model uses
+_FIELDS = ("value", "low", "high", *_COUNTS)
 
 
 def compare(
@@ -45,22 +48,45 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One condition: `name` is what it was found to mean, in full; `value` is None where undefined."""
+    """One condition: `name` is what it was found to mean, in full; `value` is None where undefined.
+
+    `judged` is False where the run cannot tell, and `why` then says the reason: the figure is undefined, the
+    model hardly uses the words that it is about, or the verdict is not settled. Such a condition is not met.
+    """
 
     condition: str
     passed: bool
     name: str
     value: Value | str
+    judged: bool = True
+    why: str = ""
 
     def __str__(self) -> str:
+        state = "passed" if self.passed else "FAILED" if self.judged else "could not be judged"
         shown = "undefined" if self.value is None else self.value
-        return f"{'passed' if self.passed else 'FAILED'}: {self.condition} ({self.name} is {shown})"
+        return f"{state}: {self.condition} ({self.name} is {shown}){'. ' if self.why else ''}{self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """A figure by its full name, its value, and why it is not to be believed (empty: it is)."""
+
+    name: str
+    value: Value
+    doubt: str
 
 
 def gate(
-    measurements: Sequence[Measurement], conditions: Sequence[str], *, verdict: VerdictName | None = None
+    measurements: Sequence[Measurement],
+    conditions: Sequence[str],
+    *,
+    verdict: VerdictName | None = None,
+    before: Sequence[Measurement] = (),
 ) -> list[GateResult]:
-    """Check every condition; an undefined figure never passes, whatever the sign.
+    """Check every condition. One that cannot be judged is never met, whatever the sign.
+
+    `before` are the measurements of the untreated model, where there are any: a figure of a treated model
+    that with certainty no longer uses the terms is not judged either.
 
     A condition is ``figure sign number``, the sign one of ``<= >= == != < >``; the figure is
     ``[benchmark.][slice.]metric[.field]`` with the fields value (the default), low, high, n and undefined:
@@ -72,13 +98,11 @@ def gate(
     Raises:
         UsageError: a condition cannot be read, or names what the run does not hold (near names are listed).
     """
-    figures = _figures(measurements)
+    figures = _figures(measurements, before)
     return [_check(condition, figures, verdict) for condition in conditions]
 
 
-def _check(
-    condition: str, figures: Mapping[str, tuple[str, Value]], verdict: VerdictName | None
-) -> GateResult:
+def _check(condition: str, figures: Mapping[str, _Figure], verdict: VerdictName | None) -> GateResult:
     match = _CONDITION.match(condition.strip())
     if match is None or not match["name"].strip():
         raise UsageError(
@@ -92,9 +116,11 @@ def _check(
         raise UnknownName(
             "figure in this run", name, _shortest(figures), mend="Fields: " + ", ".join(_FIELDS) + "."
         )
-    full, value = figures[name]
-    passed = value is not None and _COMPARE[sign](value, _number(condition, limit))
-    return GateResult(condition, passed, full, value)
+    found, number = figures[name], _number(condition, limit)
+    if found.value is None or found.doubt:
+        why = found.doubt or "The run holds no such figure: it is undefined there."
+        return GateResult(condition, False, found.name, found.value, judged=False, why=why)
+    return GateResult(condition, _COMPARE[sign](found.value, number), found.name, found.value)
 
 
 def _verdict(condition: str, sign: str, wanted: str, verdict: VerdictName | None) -> GateResult:
@@ -109,6 +135,9 @@ def _verdict(condition: str, sign: str, wanted: str, verdict: VerdictName | None
             f"{condition!r} asks for a verdict, but this run only holds measurements.",
             mend="Name the folder of a verification, made by `evenhand verify`.",
         )
+    if not verdict.settled and asked != str(verdict):
+        why = "The verdict is not settled, so nothing follows from its name."
+        return GateResult(condition, False, "verdict", str(verdict), judged=False, why=why)
     return GateResult(condition, (str(verdict) == asked) is (sign == "=="), "verdict", str(verdict))
 
 
@@ -124,33 +153,35 @@ def _number(condition: str, text: str) -> float:
     return value
 
 
-def _figures(measurements: Sequence[Measurement]) -> dict[str, tuple[str, Value]]:
-    """Every way to name a figure, with its full name and its value; the first entry of a name stands."""
-    found: dict[str, tuple[str, Value]] = {}
+def _figures(measurements: Sequence[Measurement], before: Sequence[Measurement]) -> dict[str, _Figure]:
+    """Every way to name a figure, with what it means; the first entry of a name stands."""
+    found: dict[str, _Figure] = {}
     ranked = sorted(
         ((list(m.metrics).index(metric) > 0, m, metric) for m in measurements for metric in m.metrics),
         key=lambda row: row[0],
     )
+    reasons = {m.benchmark: doubts_beside(m, before) for m in measurements}
     for _, measurement, metric in ranked:
-        tables = [("", measurement.metrics), *((f"{s}.", t) for s, t in measurement.slices.items())]
-        for part, table in tables:
+        for part, table in {"": measurement.metrics, **measurement.slices}.items():
             if metric in table:
-                _add(found, measurement.benchmark, part + metric, table[metric])
+                doubt = "" if metric in MASSES else reasons[measurement.benchmark].get(part, "")
+                figure = f"{part}.{metric}" if part else metric
+                _add(found, measurement.benchmark, figure, table[metric], doubt)
     return found
 
 
-def _add(found: dict[str, tuple[str, Value]], benchmark: str, figure: str, estimate: Estimate) -> None:
+def _add(found: dict[str, _Figure], benchmark: str, figure: str, estimate: Estimate, doubt: str) -> None:
     starts = dict.fromkeys([f"{benchmark}.", f"{benchmark.partition(':')[0]}.", ""])
     for field in _FIELDS:
-        full = f"{benchmark}.{figure}.{field}"
         value: Value = getattr(estimate, field)
+        entry = _Figure(f"{benchmark}.{figure}.{field}", value, "" if field in _COUNTS else doubt)
         for start in starts:
-            found.setdefault(f"{start}{figure}.{field}", (full, value))
+            found.setdefault(f"{start}{figure}.{field}", entry)
             if field == "value":
-                found.setdefault(f"{start}{figure}", (full, value))
+                found.setdefault(f"{start}{figure}", entry)
 
 
-def _shortest(figures: Mapping[str, tuple[str, Value]]) -> list[str]:
+def _shortest(figures: Mapping[str, _Figure]) -> list[str]:
     """The names without fields and slices, and full ones: enough to show what exists."""
     return [name for name in figures if name.rpartition(".")[2] not in _FIELDS and "=" not in name]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from evenhand import registry, stats
-from evenhand.metrics import Array, Metric, columns, weighted_mean
+from evenhand.metrics import Array, Metric, columns, mean_under
 from evenhand.records import Effect, Measurement, Score, Value
 from evenhand.studies.readings import paired_scores, partner
 
@@ -84,6 +84,6 @@ def per_item(metric: Metric, scores: Sequence[Score]) -> Array | None:
     values = np.concatenate([metric.compute(table, block) for block in rows])
     probes = np.stack([np.ones(n), 1.0 + np.arange(n) % 3, 1.0 + np.arange(n) % 7])
     agrees = np.allclose(
-        metric.compute(table, probes), weighted_mean(values, probes), rtol=1e-9, atol=1e-12, equal_nan=True
+        metric.compute(table, probes), mean_under(values, probes), rtol=1e-9, atol=1e-12, equal_nan=True
     )
     return values if agrees and np.isfinite(values).any() else None

@@ -7,18 +7,23 @@ Bounds are one-sided at 1 - alpha; every figure is paired on the same items.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand import registry, stats
+from evenhand.errors import NotComparable, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.records import Check, Measurement
+from evenhand.studies import words
 from evenhand.studies.capability import negated, with_point, within
+from evenhand.studies.fitness import doubts, mass_name
 from evenhand.studies.matching import summary
 from evenhand.studies.readings import Margins, paired_scores
 
 MASS, HINTS, OVER = "mass", "hints", "over-correction"
-MASSES = ("mass", "label_mass")  # of the groups' terms, or of the label words of decisions
 _MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
 
 
@@ -29,7 +34,7 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
         NotComparable: unlike protocols or items.
         BadData: the benchmark gives no probabilities of terms or of label words.
     """
-    metric: Metric = registry.get("metric", next(name for name in MASSES if name in before.metrics))
+    metric: Metric = registry.get("metric", mass_name(before.metrics) or "mass")
     old, new = paired_scores(before, after)
     weights = with_point(stats.resamples([s.cluster for s in old], len(old), margins.draws, seed))
     first, last = (stats.replicates(metric, scores, weights=weights) for scores in (old, new))
@@ -41,6 +46,29 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
         "that avoids the words shows no gap."
     )
     return Check(MASS, start, end, loss, margins.mass_kept, within(loss, margins.mass_kept), reading)
+
+
+def gone(mass: Check, margins: Margins) -> bool:
+    """Whether the model certainly no longer uses the terms: it lost more than `mass_gone` of their mass."""
+    return mass.loss.low is not None and mass.loss.low > margins.mass_gone
+
+
+def doubts_beside(
+    measurement: Measurement, before: Sequence[Measurement], margins: Margins | None = None
+) -> dict[str, str]:
+    """Why figures of `measurement` are not to be believed, by slice (``""``: over all items).
+
+    The model hardly uses the words (`evenhand.studies.fitness`), or it is a treated one that, beside the
+    measurements `before`, certainly no longer does. Empty where neither holds, and for capability.
+    """
+    margins = margins or Margins()
+    base = next((m for m in before if m.benchmark == measurement.benchmark), None)
+    if base is not None and measurement.role == "bias" and mass_name(base.metrics):
+        with contextlib.suppress(NotComparable, UsageError):  # unlike conditions, or no items at hand
+            lost = mass_check(base, measurement, margins=margins, seed=measurement.protocol.seed)
+            if gone(lost, margins):
+                return dict.fromkeys(["", *measurement.slices], words.gone(lost))
+    return doubts(measurement)
 
 
 def hints_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:

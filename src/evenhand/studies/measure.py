@@ -39,6 +39,7 @@ from evenhand.requests import (
     Vector,
 )
 from evenhand.studies import unanswered
+from evenhand.studies.fitness import doubts
 
 RESAMPLES = 1000
 _NEEDS: Mapping[type, Capability] = {
@@ -80,7 +81,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     """
     check_family(model, benchmark)
     scores, said = _scored(model, benchmark, seed=seed, limit=limit)
-    return Measurement(
+    taken = Measurement(
         model=model.spec,
         benchmark=benchmark.name,
         card=benchmark.card,
@@ -89,12 +90,11 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         metrics=stats.estimates(benchmark.metrics, scores, seed=seed, B=RESAMPLES),
         slices=_slices(benchmark, scores, seed),
         scores=scores,
-        notes=(
-            *said,
-            *([_CHATTED] if _chat(model, benchmark)[0] else []),
-            *model.notes(),
-        ),
+        role=benchmark.role,
+        notes=(*said, *([_CHATTED] if _chat(model, benchmark)[0] else []), *model.notes()),
     )
+    doubt = doubts(taken).get("")
+    return replace(taken, notes=(f"{benchmark.name}: {doubt}", *taken.notes)) if doubt else taken
 
 
 def _scored(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evenhand.errors import NotComparable, UsageError
 from evenhand.records import Measurement, Score
 from evenhand.stats import aligned
+from evenhand.studies import fitness
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Margins:
     log_perplexity: float = 0.02
     mass_kept: float = 0.10
     mass_gone: float = 0.50
-    mass_floor: float = 0.001
+    mass_floor: float = fitness.FLOOR
     hints: float = 0.05
     bias_floor: float = 0.10
     over_correction: float = 0.10

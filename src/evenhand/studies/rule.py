@@ -42,7 +42,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evenhand.records import CapabilityResult, Check, ControlResult, Effect, VerdictName
-from evenhand.studies import words
+from evenhand.studies import fitness, words
+from evenhand.studies.guards import gone
 from evenhand.studies.readings import Margins
 
 Ruling = tuple[VerdictName, str]
@@ -106,24 +107,16 @@ def _terms_gone(e: Evidence) -> Ruling | None:
             "The model no longer uses the terms: their probability is too small for the bias to be defined, "
             "so a vanished gap is no evidence of less bias."
         )
-    if e.mass is not None and e.mass.loss.low is not None and e.mass.loss.low > e.margins.mass_gone:
-        return VerdictName.CAPABILITY_LOSS, (
-            "The model no longer uses the terms: their probability fell "
-            f"{words.change(e.mass.before, e.mass.after)}, a loss of {words.percent(e.mass.loss)}. "
-            "A smaller gap between words that are not used is no evidence of less bias."
-        )
+    if e.mass is not None and gone(e.mass, e.margins):
+        return VerdictName.CAPABILITY_LOSS, words.gone(e.mass)
     return None
 
 
 def _hardly_used(e: Evidence) -> Ruling | None:
     before = None if e.mass is None else e.mass.before.value
-    if before is None or before >= e.margins.mass_floor:
+    if not fitness.hardly_used(before, e.margins.mass_floor):
         return None
-    return VerdictName.NO_EVIDENCE, (
-        f"The model hardly uses the terms: their probability together was {before:.2g} before the treatment, "
-        f"below {e.margins.mass_floor:g}. A gap between words that it does not write says little about what "
-        "it writes."
-    )
+    return VerdictName.NO_EVIDENCE, fitness.hardly_uses(before, e.margins.mass_floor, base=True)
 
 
 def _no_bias_before(e: Evidence) -> Ruling | None:

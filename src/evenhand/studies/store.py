@@ -109,10 +109,19 @@ class Store:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What a folder holds: measurements (of a verification: those taken after) and the verdict, if any."""
+    """What a folder holds: measurements (of a verification: those taken after) and the verdict, if any.
+
+    `before` are a verification's measurements of the untreated model.
+    """
 
     measurements: tuple[Measurement, ...]
     verdict: VerdictName | None = None
+    before: tuple[Measurement, ...] = ()
+
+    @property
+    def limited(self) -> bool:
+        """Whether only a part of the items was measured, so that no figure is reportable."""
+        return any(m.protocol.limited for m in self.measurements)
 
 
 def save_measurements(folder: Path, measurements: Sequence[Measurement]) -> Path:
@@ -169,7 +178,7 @@ def load_run(folder: Path) -> StoredRun:
     """
     if (folder / VERIFICATION).exists():
         verification = load_verification(folder)
-        return StoredRun(verification.after, verification.verdict)
+        return StoredRun(verification.after, verification.verdict, verification.before)
     return StoredRun(load_measurements(folder))
 
 

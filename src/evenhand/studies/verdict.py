@@ -11,7 +11,8 @@ from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Mea
 from evenhand.studies.capability import capability_checks
 from evenhand.studies.control import PRIMARY, Families, adjusted, matched_control
 from evenhand.studies.effects import effects
-from evenhand.studies.guards import MASSES, group_leans, hints_check, mass_check, over_correction_check
+from evenhand.studies.fitness import mass_name
+from evenhand.studies.guards import group_leans, hints_check, mass_check, over_correction_check
 from evenhand.studies.readings import Margins, Readings, partner
 from evenhand.studies.rule import Evidence, decide, not_comparable
 
@@ -94,7 +95,7 @@ class _Case:
         )
 
     def _mass(self) -> Check | None:
-        if not any(name in self.source.metrics for name in MASSES):
+        if mass_name(self.source.metrics) is None:
             return None
         after = partner(self.source, self.after.bias)
         return mass_check(self.source, after, margins=self.margins, seed=self.seed)

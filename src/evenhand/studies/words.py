@@ -66,6 +66,15 @@ def flipped(check: Check) -> str:
     )
 
 
+def gone(mass: Check) -> str:
+    """Why a gap says nothing once most of the terms' probability is certainly lost."""
+    return (
+        f"The model no longer uses the terms: their probability fell {change(mass.before, mass.after)}, a "
+        f"loss of {percent(mass.loss)}. A smaller gap between words that are not used is no evidence of less "
+        "bias."
+    )
+
+
 def costs(capability: CapabilityResult, guards: Sequence[Check]) -> str:
     """What keeps a specific effect from being ``mitigated``."""
     if not capability.checks:

@@ -83,8 +83,9 @@ def test_a_tilde_is_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ('{"a": 1', r"not JSON \(Expecting ',' delimiter at column 8\)"),
         ("[1]", "not a JSON object"),
-        ("1" * 5000, "cannot be read"),
-        ("[" * 100_000, "cannot be read"),
+        ("1" * 5000, "holds a number of thousands of digits"),
+        ("[" * 100_000, "nested too deeply"),
+        (r'{"a": ["b \ud800"]}', r"holds \\ud800, half of a surrogate pair"),
     ],
 )
 def test_a_line_that_is_no_json_object(line: str, why: str) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,21 +52,84 @@ def expanded(path: Path) -> Path:
         return path
 
 
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text (as bytes: in UTF-8) says.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deeply, has a number of thousands of digits, or text that is
+            no Unicode; the message says which.
+    """
+    try:
+        text = text if isinstance(text, str) else text.decode("utf-8-sig")
+        found = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text (byte {error.start} cannot be read)") from None
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if "\n" in error.doc.strip() else ""
+        raise ValueError(f"not JSON ({error.msg} at {line}column {error.colno})") from None
+    except RecursionError:
+        raise ValueError(_DEEP) from None
+    except ValueError:
+        raise ValueError(_LONG) from None
+    _check_unicode(text, found)
+    return found
+
+
+_DEEP = "nested too deeply: thousands of brackets or braces in each other"
+_LONG = "holds a number of thousands of digits"
+
+
+def _check_unicode(text: str, found: Any) -> None:
+    """Half of a surrogate pair can be written as an escape (``\\ud800``), but it is no character."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])[1:-1]
+        raise ValueError(f"holds {half}, half of a surrogate pair, which is no character") from None
+
+
 def json_object(line: str) -> dict[str, Any]:
     """One line of JSON lines.
 
     Raises:
         ValueError: it is no JSON object; the message says why, to stand behind the line's number.
     """
-    try:
-        found = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
-    except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
-        raise ValueError(f"cannot be read ({error})") from None
+    found = parse_json(line)
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     return found
+
+
+def read_json_object(path: Path, *, mend: str) -> dict[str, Any]:
+    """The JSON object in a file; `mend` says what to do where it holds none.
+
+    Raises:
+        BadData: the file cannot be read, or is no JSON object.
+    """
+    text = read_text(path, mend=mend)
+    try:
+        return json_object(text)
+    except ValueError as error:
+        raise BadData(f"{path} cannot be used: {error}.", mend=mend) from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table that a TOML text describes.
+
+    Raises:
+        ValueError: it is no TOML, is nested too deeply, or has a number of thousands of digits; the message
+            says which.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"not TOML: {error}") from None
+    except RecursionError:
+        raise ValueError(_DEEP) from None
+    except ValueError:
+        raise ValueError(_LONG) from None
 
 
 @contextmanager

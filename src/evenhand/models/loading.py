@@ -18,9 +18,9 @@ from evenhand.errors import (
     BadOption,
     EnvironmentProblem,
     EvenhandError,
-    MissingExtra,
     OutOfMemory,
 )
+from evenhand.models.adapters import put_on
 from evenhand.models.causal import CausalModel
 from evenhand.models.families import Family, family, loader
 from evenhand.models.masked import MaskedModel
@@ -77,24 +77,15 @@ def add_adapter(model: Model, folder: Path) -> HfModel:
 
     Raises:
         MissingExtra: peft is not installed.
-        BadModel: the weights are out of reach, the adapter does not fit, or it adds virtual tokens.
+        BadModel: the weights are out of reach, or the adapter cannot be put on whole (see `adapters.put_on`).
     """
     if not isinstance(model, HfModel):
         raise BadModel(
             f"{model.spec.uri} does not give access to its weights, which the adapter {folder} needs.",
             mend="Put the adapter on an hf: or lab: model.",
         )
-    try:
-        from peft import PeftConfig, PeftModel
-    except ImportError:
-        raise MissingExtra("peft", "hf", f"The adapter {folder}") from None
-    with explained(f"the adapter {folder}"):
-        if PeftConfig.from_pretrained(str(folder)).is_prompt_learning:
-            raise BadModel(
-                f"The adapter {folder} adds virtual tokens, which cannot be scored beside plain prompts.",
-                mend="Use a LoRA adapter.",
-            )
-        PeftModel.from_pretrained(model.module, str(folder), is_trainable=False)
+    with quiet(), explained(f"the adapter {folder}"):
+        put_on(model.module, folder)
     model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
     return type(model)(
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens

@@ -79,7 +79,10 @@ class HfClassifier:
     """
 
     def __init__(self, spec: str) -> None:
+        from evenhand.scoring.tokens import embedding_rows
+
         self._module, self._tokenizer = _load(spec)
+        self._rows = embedding_rows(self._module)
         config: Any = self._module.config
         self.labels = tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
         self._many = config.problem_type == "multi_label_classification" or len(self.labels) == 1
@@ -100,9 +103,13 @@ class HfClassifier:
         return [found[text] for text in texts]
 
     def _batch(self, texts: Sequence[str]) -> list[Labels]:
+        from evenhand.scoring.tokens import check_ids
+
         inputs = self._tokenizer(
             list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
         )
+        for text, ids in zip(texts, inputs["input_ids"].tolist(), strict=True):
+            check_ids(self._tokenizer, ids, self._rows, text)
         device = next(self._module.parameters()).device
         logits = self._module(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits.float()
         shares = logits.sigmoid() if self._many else logits.softmax(-1)
@@ -153,6 +160,12 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
             f"{name} has no classification head: {', '.join(sorted(map(str, info['missing_keys']))[:3])} "
             "would be random numbers.",
             mend="Name a text classifier.",
+        )
+    if tokenizer.pad_token_id is None:
+        raise BadModel(
+            f"The tokenizer of the classifier {name} has no padding token, so texts cannot be read together.",
+            mend='Name one in its tokenizer_config.json ("pad_token"), and its id in config.json '
+            '("pad_token_id").',
         )
     return module.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 

@@ -21,7 +21,7 @@ from evenhand.progress import task
 from evenhand.records import Completion, Sampling, Until
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
 from evenhand.scoring.memory import attempt
-from evenhand.scoring.tokens import Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoder, check_ids, context_window, embedding_rows, shown
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -50,12 +50,12 @@ def generate(
     Raises:
         BadOption: a sampling value outside its range.
         BadData: a prompt is empty without a beginning mark, or does not fit into the window with its text.
-        BadModel: the model answers with NaN.
+        BadModel: the model answers with NaN, or has no weights for a token of a prompt.
         OutOfMemory: one prompt alone does not fit.
     """
     _check(sampling)
     config = getattr(module, "config", None)
-    rows = enumerate(_rows(tokenizer, prompts, config, sampling))
+    rows = enumerate(_rows(module, tokenizer, prompts, sampling))
     pending = sorted(rows, key=lambda row: (-len(row[1]), row[0]))
     streams = _streams(prompts, sampling.seed)
     made: dict[int, Completion] = {}
@@ -79,14 +79,16 @@ def _two_halves(config: Any) -> bool:
 
 
 def _rows(
-    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], config: Any, sampling: Sampling
+    module: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], sampling: Sampling
 ) -> list[tuple[int, ...]]:
     """Ids of the prompts: those before the text, or those of a whole source with its ending mark."""
+    config = getattr(module, "config", None)
     if not _two_halves(config):
-        return Encoder(tokenizer, context_window(config)).prompts(prompts, room=sampling.max_tokens)
+        return Encoder.of(module, tokenizer).prompts(prompts, room=sampling.max_tokens)
     rows: list[tuple[int, ...]] = [tuple(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    limit, known = context_window(config), embedding_rows(module)
     for prompt, row in zip(prompts, rows, strict=True):
-        limit = context_window(config)
+        check_ids(tokenizer, row, known, prompt)
         if not row or (limit is not None and max(len(row), sampling.max_tokens) > limit):
             raise BadData(
                 f"The source {shown(prompt)} of {len(row)} tokens, or a text of {sampling.max_tokens}, does "

@@ -22,7 +22,7 @@ from evenhand.scoring.prefix import refusal
 from evenhand.scoring.probe import Path, choose, settle
 from evenhand.scoring.shared import Shared, Tally
 from evenhand.scoring.sharing import Group, Sharing, find_groups, sharing_on
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoded, Encoder, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class Scorer:
         config = getattr(module, "config", None)
         sharing = sharing_on(device_of(module).type) if share == "auto" else share
         self._module = module
-        self._encoder = Encoder(tokenizer, context_window(config))
+        self._encoder = Encoder.of(module, tokenizer)
         self._tokenizer = tokenizer
         self._batch_tokens = batch_tokens
         self._head_rows = 1

@@ -16,7 +16,7 @@ from torch import nn
 from evenhand.errors import BadData, BadModel
 from evenhand.scoring.batching import in_batches
 from evenhand.scoring.forward import evaluating, pad_rows
-from evenhand.scoring.tokens import shown
+from evenhand.scoring.tokens import check_ids, embedding_rows, shown
 from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def embeddings(
 
     Raises:
         BadData: a text gives no token, or does not fit into the model's window.
-        BadModel: the model has no backbone, or answers with NaN or an infinity.
+        BadModel: the model has no backbone or no weights for a token, or answers with NaN or an infinity.
         OutOfMemory: one text alone does not fit.
     """
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return np.empty((0, 0))
-    rows = _rows(tokenizer, distinct, window(getattr(module, "config", None)))
+    rows = _rows(module, tokenizer, distinct)
     body = backbone(module)
     known = inspect.signature(body.forward).parameters
     found: dict[int, NDArray[np.float64]] = {}
@@ -82,12 +82,14 @@ def backbone(module: Any) -> nn.Module:
 
 
 def _rows(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int | None
+    module: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> list[tuple[int, ...]]:
+    limit, known = window(getattr(module, "config", None)), embedding_rows(module)
     rows = [tuple(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
     for text, row in zip(texts, rows, strict=True):
         if not row:
             raise BadData(f"The text {shown(text)} gives no token.", mend="Give a text with a word in it.")
+        check_ids(tokenizer, row, known, text)
         if limit is not None and len(row) > limit:
             raise BadData(
                 f"The text {shown(text)} of {len(row)} tokens does not fit into the window of {limit}.",

@@ -17,7 +17,7 @@ from evenhand.records import Continuation
 from evenhand.requests import Recall, Recalled
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
 from evenhand.scoring.memory import attempt
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoded, Encoder, shown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,7 +40,7 @@ def recalls(
             with NaN or an infinity.
         OutOfMemory: one row alone does not fit.
     """
-    encoder = Encoder(tokenizer, context_window(getattr(module, "config", None)))
+    encoder = Encoder.of(module, tokenizer)
     distinct = list(dict.fromkeys(items))
     encoded = encoder.encode([Continuation(item.context, item.text) for item in distinct])
     pending = sorted(

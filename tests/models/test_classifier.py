@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -128,4 +129,13 @@ def test_a_token_without_weights_and_a_tokenizer_without_padding_get_a_sentence(
         reader.classify(["he", "The nurse smiled."])
     tiny.tokenizer().save_pretrained(folder)
     with pytest.raises(BadModel, match="has no padding token"):
+        HfClassifier(str(folder))
+
+
+def test_a_configuration_that_does_not_fit_is_refused_with_both_sizes(tmp_path):
+    folder = saved(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadModel, match=r"classifier\.bias has the shape \(3,\), .* describes \(2,\)"):
         HfClassifier(str(folder))

@@ -58,6 +58,7 @@ class CausalModel:
         first = next(module.parameters())
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(first.device.type, 2048)
         self.scorer = Scorer(module, tokenizer, batch_tokens=self.batch_tokens)
+        self.remarks: tuple[str, ...] = ()  # how it was opened, for a reader of its answers
         self.spec = ModelSpec(
             uri=uri,
             digest="",
@@ -108,7 +109,7 @@ class CausalModel:
         return recalls(self.module, self.tokenizer, items, batch_tokens=self.batch_tokens)
 
     def notes(self) -> tuple[str, ...]:
-        """Whether the scoring engine left its usual path, and what precision the products had."""
+        """Whether the scoring engine left its usual path, the products' precision, and `remarks`."""
         report = self.scorer.report()
         found = []
         if report.path != "left":
@@ -119,7 +120,7 @@ class CausalModel:
             found.append(
                 f"torch rounds float32 products (precision {report.precision!r}): expect errors near 0.03."
             )
-        return tuple(found)
+        return (*found, *self.remarks)
 
     def scoring(self) -> ScoringReport:
         """How the newest `logprobs` was carried out."""

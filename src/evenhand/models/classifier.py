@@ -139,6 +139,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    from evenhand.models.checkpoints import check_complete
     from evenhand.models.loading import checked_folder, explained, quiet
 
     local = spec.startswith((".", "/", "~")) or Path(spec).is_dir()
@@ -152,7 +153,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     with quiet(), explained(name):
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            name, use_safetensors=True, output_loading_info=True, **where
+            name, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **where
         )
     module, info = loaded
     if info["missing_keys"]:
@@ -161,6 +162,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
             "would be random numbers.",
             mend="Name a text classifier.",
         )
+    check_complete(name, module, info)
     if tokenizer.pad_token_id is None:
         raise BadModel(
             f"The tokenizer of the classifier {name} has no padding token, so texts cannot be read together.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,8 @@ from evenhand.errors import (
     EvenhandError,
     OutOfMemory,
 )
+from evenhand.files import parse_json
+from evenhand.models import checkpoints
 from evenhand.models.adapters import put_on
 from evenhand.models.causal import CausalModel
 from evenhand.models.families import Family, family, loader
@@ -40,6 +42,7 @@ KINDS: Mapping[Family, type[CausalModel] | type[MaskedModel] | type[Seq2SeqModel
 }
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _LOCAL = (".", "/", "~")
+_SETTINGS = ("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -60,15 +63,17 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
     name, _, revision = (rest, "", "") if local else rest.partition("@")
     if local:
         name = str(checked_folder(Path(rest).expanduser()))
-    kind, module, tokenizer = _load(name, revision or None, dtype)
-    return KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
+    kind, module, tokenizer, remarks = _load(name, revision or None, dtype)
+    made = KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
+    made.remarks = remarks
+    return made
 
 
 def open_lab(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
     """Open ``lab:REST``, training it first where the cache does not hold it; errors as in `open_hf`."""
     lab: Any = importlib.import_module("evenhand.lab")
     folder = lab.folder(lab.parse(rest))
-    kind, module, tokenizer = _load(str(folder), None, dtype)
+    kind, module, tokenizer, _ = _load(str(folder), None, dtype)
     return KINDS[kind](module, tokenizer, f"lab:{rest}", batch_tokens=batch_tokens)
 
 
@@ -87,14 +92,17 @@ def add_adapter(model: Model, folder: Path) -> HfModel:
     with quiet(), explained(f"the adapter {folder}"):
         put_on(model.module, folder)
     model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
-    return type(model)(
+    made = type(model)(
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
     )
+    made.remarks = model.remarks
+    return made
 
 
 def _load(
     name: str, revision: str | None, dtype: str | None
-) -> tuple[Family, nn.Module, PreTrainedTokenizerBase]:
+) -> tuple[Family, nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
+    """The family, the module, its tokenizer, and what a reader must know of how they were opened."""
     from transformers import AutoConfig, AutoTokenizer
 
     if dtype is not None and dtype not in DTYPES:
@@ -108,17 +116,25 @@ def _load(
         config = AutoConfig.from_pretrained(name, **where)
         kind = family(name, config)
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        loaded: Any = loader(kind).from_pretrained(
-            name,
-            config=config,
-            dtype=DTYPES[dtype] if dtype else "auto",
-            use_safetensors=True,
-            output_loading_info=True,
-            **where,
-        )
-        module, info = loaded
-        _check_complete(name, info)
-        return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+        checkpoints.check_depth(name, config, checkpoints.found(name, revision))
+        how = {"dtype": DTYPES[dtype] if dtype else "auto", **where}
+        for storage in ("meta", None):  # first without memory for the weights: do they fit the configuration?
+            module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
+            remarks = checkpoints.check_complete(name, module, info)
+        remarks += checkpoints.foreign_code(module, tokenizer)
+        return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, remarks
+
+
+def _from_pretrained(kind: Family, name: str, config: Any, how: Mapping[str, Any]) -> tuple[Any, Any]:
+    loaded: tuple[Any, Any] = loader(kind).from_pretrained(
+        name,
+        config=copy.deepcopy(config),
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are refused by name in `checkpoints.check_complete`
+        **how,
+    )
+    return loaded
 
 
 def checked_folder(folder: Path) -> Path:
@@ -138,10 +154,11 @@ def checked_folder(folder: Path) -> Path:
             f"{folder} holds no config.json, so it is no Hugging Face model.",
             mend="Name the folder that save_pretrained wrote.",
         )
-    try:
-        json.loads(config.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise BadModel(f"{config} cannot be read: {error}.", mend="Write the model again.") from None
+    for path in (folder / file for file in _SETTINGS):
+        try:
+            parse_json(path.read_bytes() if path.is_file() else "{}")
+        except (ValueError, OSError) as error:
+            raise BadModel(f"{path} cannot be read: {error}.", mend="Write the model again.") from None
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
         raise _no_safetensors(str(folder), ", ".join(pickled))
@@ -159,16 +176,6 @@ def _no_safetensors(name: str, found: str) -> BadModel:
         'T.from_pretrained(n).save_pretrained(o)" '
         "and open hf:./converted",
     )
-
-
-def _check_complete(name: str, info: Mapping[str, Any]) -> None:
-    missing = sorted(str(key) for key in (*info.get("missing_keys", ()), *info.get("mismatched_keys", ())))
-    if missing:
-        raise BadModel(
-            f"The checkpoint of {name} lacks weights that the model needs: {', '.join(missing[:5])}"
-            f"{' and more' if len(missing) > 5 else ''}; they would be random numbers.",
-            mend="Use the complete checkpoint of a language model, its head included.",
-        )
 
 
 @contextmanager
@@ -248,11 +255,21 @@ def _unreachable(name: str) -> EvenhandError:
     )
 
 
+def _remote_code(name: str) -> EvenhandError:
+    return BadModel(
+        f"{name} brings Python code of its own (auto_map in its JSON files) for a kind of model that the "
+        "transformers library does not know, and evenhand runs no code that comes with a model.",
+        mend="Use a model of a kind that transformers has itself, such as a converted copy of this one; or "
+        "serve it with a program that you trust and measure it as openai:http://host/v1#model.",
+    )
+
+
 # What the hub's client raises somewhere in the chain, or what a message says, and the error to give.
 _KNOWN: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[str], EvenhandError]], ...] = (
     (("GatedRepoError",), (), _gated),
     (("RevisionNotFoundError",), ("is not a valid git identifier",), _no_revision),
     (("RepositoryNotFoundError", "HFValidationError"), (), _no_repository),
+    ((), ("contains custom code", "references custom code"), _remote_code),
     ((), ("no file named model.safetensors",), lambda name: _no_safetensors(name, "another format")),
     (("LocalEntryNotFoundError", "OfflineModeIsEnabled"), ("couldn't connect",), _unreachable),
 )

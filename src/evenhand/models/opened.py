@@ -42,6 +42,7 @@ class Opened:
         self.tokenizer = tokenizer
         first = next(module.parameters())
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(first.device.type, 2048)
+        self.remarks: tuple[str, ...] = ()  # how it was opened, for a reader of its answers
         self.spec = ModelSpec(
             uri=uri,
             digest="",
@@ -63,8 +64,9 @@ class Opened:
         return embeddings(self.module, self.tokenizer, texts, batch_tokens=self.batch_tokens)
 
     def notes(self) -> tuple[str, ...]:
-        """What precision the products had, where it was not the full one."""
+        """What precision the products had, where it was not the full one, and `remarks`."""
         precision = torch.get_float32_matmul_precision()
         if precision == "highest":
-            return ()
-        return (f"torch rounds float32 products (precision {precision!r}): expect errors near 0.03.",)
+            return self.remarks
+        rounded = f"torch rounds float32 products (precision {precision!r}): expect errors near 0.03."
+        return (rounded, *self.remarks)

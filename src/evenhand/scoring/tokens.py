@@ -52,7 +52,7 @@ def embedding_rows(module: Any) -> int | None:
     found = []
     for getter in ("get_input_embeddings", "get_output_embeddings"):
         part = getattr(module, getter)() if hasattr(module, getter) else None
-        shape = getattr(getattr(part, "weight", None), "shape", ())
+        shape: Any = getattr(getattr(part, "weight", None), "shape", ())
         found += [int(shape[0])] if len(shape) == 2 else []
     return min(found, default=None)
 

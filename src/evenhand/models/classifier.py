@@ -141,6 +141,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
 
     from evenhand.models.checkpoints import check_complete
     from evenhand.models.loading import checked_folder, explained, quiet
+    from evenhand.scoring.finite import check_weights
 
     local = spec.startswith((".", "/", "~")) or Path(spec).is_dir()
     name, _, revision = (spec, "", "") if local else spec.partition("@")
@@ -163,6 +164,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
             mend="Name a text classifier.",
         )
     check_complete(name, module, info)
+    check_weights(name, module)
     if tokenizer.pad_token_id is None:
         raise BadModel(
             f"The tokenizer of the classifier {name} has no padding token, so texts cannot be read together.",

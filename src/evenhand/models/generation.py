@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Completion, Sampling, Until
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
 from evenhand.scoring.memory import attempt
 from evenhand.scoring.tokens import Encoder, check_ids, context_window, embedding_rows, shown
@@ -173,7 +174,7 @@ def _run(
             inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             generation_config=config,
-            logits_processor=LogitsProcessorList([_Draw(sampling, streams)]),
+            logits_processor=LogitsProcessorList([_Draw(module, sampling, streams)]),
             stopping_criteria=StoppingCriteriaList(stops),
         )
     new = made[:, start:].tolist()
@@ -222,17 +223,15 @@ class _Draw:
     argmax is an exact draw from them (Gumbel 1954; Maddison et al. 2014), one stream of noise a row.
     """
 
-    def __init__(self, sampling: Sampling, streams: Sequence[torch.Generator]) -> None:
+    def __init__(self, module: nn.Module, sampling: Sampling, streams: Sequence[torch.Generator]) -> None:
+        self._module = module
         self._sampling = sampling
         self._streams = streams
 
     def __call__(self, _: Tensor, scores: Tensor) -> Tensor:
         scores = scores.float()
         if scores.isnan().any():
-            raise BadModel(
-                "The model answers with NaN while generating.",
-                mend="Open it with dtype float32 (float16 overflows in many models).",
-            )
+            raise not_finite(self._module, " while generating")
         if self._sampling.temperature == 0:
             return scores
         kept = _nucleus((scores / self._sampling.temperature).log_softmax(-1), self._sampling.top_p)

@@ -27,6 +27,7 @@ from evenhand.models.causal import CausalModel
 from evenhand.models.families import Family, family, loader
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
+from evenhand.scoring.finite import check_weights
 from evenhand.scoring.memory import ran_out
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def add_adapter(model: Model, folder: Path) -> HfModel:
         )
     with quiet(), explained(f"the adapter {folder}"):
         put_on(model.module, folder)
+        check_weights(f"the adapter {folder}", model.module)
     model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
     made = type(model)(
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
@@ -121,6 +123,7 @@ def _load(
         for storage in ("meta", None):  # first without memory for the weights: do they fit the configuration?
             module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
             remarks = checkpoints.check_complete(name, module, info)
+        check_weights(name, module)
         remarks += checkpoints.foreign_code(module, tokenizer)
         return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, remarks
 

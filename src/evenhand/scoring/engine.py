@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from evenhand.errors import BadModel, OutOfMemory
+from evenhand.errors import OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, is_recurrent, run_rows
 from evenhand.scoring.memory import attempt, ran_out
 from evenhand.scoring.plan import Plan, Row, make_plan
@@ -339,12 +340,7 @@ class Scorer:
     def _check_finite(self, row: Row, numbers: NDArray[np.float64]) -> None:
         if np.isfinite(numbers).all():
             return
-        prompt = self._tokenizer.decode(list(row.ids))
-        raise BadModel(
-            f"The model answers with NaN or an infinity after {shown(str(prompt))}.",
-            mend="Open it with dtype float32 (float16 overflows in many models); if that does not help, the "
-            "checkpoint is damaged: download it again.",
-        )
+        raise not_finite(self._module, f" after {shown(str(self._tokenizer.decode(list(row.ids))))}")
 
     def _halve(self, batch: list[_Unit]) -> list[_Unit]:
         """What to try instead of a batch that did not fit; remembers the smaller budget."""

@@ -15,6 +15,7 @@ from torch import nn
 
 from evenhand.errors import BadData, BadModel
 from evenhand.scoring.batching import in_batches
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import evaluating, pad_rows
 from evenhand.scoring.tokens import check_ids, embedding_rows, shown
 from evenhand.scoring.windows import window
@@ -55,7 +56,9 @@ def embeddings(
         mask = inputs["attention_mask"].unsqueeze(-1)
         means = (states * mask).sum(1) / mask.sum(1)
         for i, vector in zip(batch, means.cpu().numpy(), strict=True):
-            found[i] = _finite(vector, distinct[i])
+            if not np.isfinite(vector).all():
+                raise not_finite(module, f" (hidden states for {shown(distinct[i])})")
+            found[i] = vector
 
     with evaluating(module):
         in_batches([len(row) for row in rows], batch_tokens, work, label="embedding")
@@ -96,12 +99,3 @@ def _rows(
                 mend="Shorten it; nothing is cut off silently.",
             )
     return rows
-
-
-def _finite(vector: NDArray[np.float64], text: str) -> NDArray[np.float64]:
-    if np.isfinite(vector).all():
-        return vector
-    raise BadModel(
-        f"The model's hidden states for {shown(text)} hold NaN or an infinity.",
-        mend="Open it with dtype float32 (float16 overflows in many models).",
-    )

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from evenhand.errors import BadModel
 from evenhand.requests import Divergence, Shift
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
 from evenhand.scoring.tokens import Encoder
 
@@ -55,7 +55,7 @@ def divergences(
 def _next(module: nn.Module, head: SelectedHead, rows: Sequence[Row]) -> Tensor:
     logits = run_rows(module, head, rows, [[len(row) - 1] for row in rows])
     if logits.isnan().any():
-        raise BadModel("The model answers with NaN.", mend="Open it with dtype float32.")
+        raise not_finite(module, "")
     return logits.double().log_softmax(-1)
 
 

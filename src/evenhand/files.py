@@ -52,12 +52,12 @@ def expanded(path: Path) -> Path:
         return path
 
 
-def parse_json(text: str | bytes) -> Any:
-    """What a JSON text (as bytes: in UTF-8) says.
+def parse_json(text: str | bytes, *, repair: bool = False) -> Any:
+    """What a JSON text (as bytes: in UTF-8) says; with `repair`, half a surrogate pair becomes U+FFFD.
 
     Raises:
         ValueError: it is no JSON, is nested too deeply, has a number of thousands of digits, or text that is
-            no Unicode; the message says which.
+            no Unicode; the message says which, to stand behind a name and "is".
     """
     try:
         text = text if isinstance(text, str) else text.decode("utf-8-sig")
@@ -71,23 +71,28 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError(_DEEP) from None
     except ValueError:
         raise ValueError(_LONG) from None
-    _check_unicode(text, found)
-    return found
+    if "\\ud" not in text and "\\uD" not in text:
+        return found
+    return _repaired(found) if repair else _checked(found)
 
 
 _DEEP = "nested too deeply: thousands of brackets or braces in each other"
-_LONG = "holds a number of thousands of digits"
+_LONG = "not readable: it has a number of thousands of digits"
 
 
-def _check_unicode(text: str, found: Any) -> None:
+def _checked(found: Any) -> Any:
     """Half of a surrogate pair can be written as an escape (``\\ud800``), but it is no character."""
-    if "\\ud" not in text and "\\uD" not in text:
-        return
     try:
         json.dumps(found, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         half = ascii(error.object[error.start])[1:-1]
-        raise ValueError(f"holds {half}, half of a surrogate pair, which is no character") from None
+        raise ValueError(f"not Unicode text: {half} is half of a surrogate pair, no character") from None
+    return found
+
+
+def _repaired(found: Any) -> Any:
+    text = json.dumps(found, ensure_ascii=False)
+    return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def json_object(line: str) -> dict[str, Any]:
@@ -112,7 +117,7 @@ def read_json_object(path: Path, *, mend: str) -> dict[str, Any]:
     try:
         return json_object(text)
     except ValueError as error:
-        raise BadData(f"{path} cannot be used: {error}.", mend=mend) from None
+        raise BadData(f"{path} cannot be used: it is {error}.", mend=mend) from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -120,7 +125,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
     Raises:
         ValueError: it is no TOML, is nested too deeply, or has a number of thousands of digits; the message
-            says which.
+            says which, to stand behind a name and "is".
     """
     try:
         return tomllib.loads(text)

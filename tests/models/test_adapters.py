@@ -153,7 +153,7 @@ def test_adapters_in_pickles_and_without_weights_are_refused(bases, tmp_path):
 
 def test_a_damaged_configuration_gets_a_sentence(bases, tmp_path):
     (tmp_path / "adapter_config.json").write_text("[" * 100_000)
-    with pytest.raises(BadData, match=r"adapter_config\.json cannot be used: nested too deeply"):
+    with pytest.raises(BadData, match=r"adapter_config\.json cannot be used: it is nested too deeply"):
         open_model(f"hf:{bases['llama']}+{tmp_path}")
     (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "NONE"}))
     with pytest.raises(BadModel, match=r"the adapter .* cannot be opened"):

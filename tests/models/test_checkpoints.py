@@ -231,14 +231,14 @@ def test_code_beside_a_known_kind_is_left_alone_and_noted(folder):
     [
         ("[" * 100_000, "nested too deeply"),
         ('{"a": ' * 100_000, "nested too deeply"),
-        ('{"a": ' + "9" * 5000 + "}", "holds a number of thousands of digits"),
-        ('{"bos_token": "\\ud800"}', r"holds \\ud800, half of a surrogate pair"),
+        ('{"a": ' + "9" * 5000 + "}", "not readable: it has a number of thousands of digits"),
+        ('{"bos_token": "\\ud800"}', r"not Unicode text: \\ud800 is half"),
         ("{", "not JSON"),
     ],
 )
 def test_settings_that_cannot_be_read_get_a_sentence(file, text, said, folder):
     (folder / file).write_text(text)
-    with pytest.raises(BadModel, match=rf"{file} cannot be read: {said}"):
+    with pytest.raises(BadModel, match=rf"{file} cannot be read: it is {said}"):
         open_model(f"hf:{folder}")
 
 

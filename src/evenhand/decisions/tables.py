@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from evenhand.decisions.people import Population, gather
 from evenhand.decisions.task import DecisionTask
 from evenhand.errors import BadData, EvenhandError
+from evenhand.files import parse_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,14 +85,19 @@ def read(path: Path) -> pd.DataFrame:
 
 def _described(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_bytes().decode("utf-8"))
+        found = parse_toml(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise BadData(
             f"The task file {path} cannot be read: {error.strerror}.",
             mend="Write task=lab, task=adult, or task=FILE.toml.",
         ) from None
+    except UnicodeDecodeError as error:
+        raise BadData(
+            f"The task file {path} is not TOML in UTF-8: byte {error.start} cannot be read.",
+            mend="Save it as UTF-8 and run again.",
+        ) from None
     except ValueError as error:
-        raise BadData(f"The task file {path} is not TOML: {error}.", mend="Mend it and run again.") from None
+        raise BadData(f"The task file {path} is {error}.", mend="Mend it and run again.") from None
     problems = [f"{key!r} is missing" for key in _NEEDED if key not in found]
     problems += [f"{key!r} means nothing" for key in found if key not in (*_TEXTS, *_LISTS)]
     problems += [f"{key!r} is not a text" for key in _TEXTS if not isinstance(found.get(key, ""), str)]

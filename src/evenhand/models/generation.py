@@ -22,7 +22,7 @@ from evenhand.records import Completion, Sampling, Until
 from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
 from evenhand.scoring.memory import attempt
-from evenhand.scoring.tokens import Encoder, check_ids, context_window, embedding_rows, shown
+from evenhand.scoring.tokens import Encoder, check_ids, check_texts, context_window, embedding_rows, shown
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -86,6 +86,7 @@ def _rows(
     config = getattr(module, "config", None)
     if not _two_halves(config):
         return Encoder.of(module, tokenizer).prompts(prompts, room=sampling.max_tokens)
+    check_texts(prompts)
     rows: list[tuple[int, ...]] = [tuple(tokenizer(prompt)["input_ids"]) for prompt in prompts]
     limit, known = context_window(config), embedding_rows(module)
     for prompt, row in zip(prompts, rows, strict=True):

@@ -161,7 +161,7 @@ def checked_folder(folder: Path) -> Path:
         try:
             parse_json(path.read_bytes() if path.is_file() else "{}")
         except (ValueError, OSError) as error:
-            raise BadModel(f"{path} cannot be read: {error}.", mend="Write the model again.") from None
+            raise BadModel(f"{path} cannot be read: it is {error}.", mend="Write the model again.") from None
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
         raise _no_safetensors(str(folder), ", ".join(pickled))

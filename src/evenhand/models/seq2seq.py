@@ -13,7 +13,15 @@ from evenhand.models.generation import decoder_start, generate
 from evenhand.models.opened import Opened
 from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
 from evenhand.scoring.conditional import Conditional, Counts, conditional
-from evenhand.scoring.tokens import Encoded, Encoder, check_ids, check_request, embedding_rows, shown
+from evenhand.scoring.tokens import (
+    Encoded,
+    Encoder,
+    check_ids,
+    check_request,
+    check_texts,
+    embedding_rows,
+    shown,
+)
 from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
@@ -106,6 +114,7 @@ class Seq2SeqModel(Opened):
 
     def _request(self, item: Continuation) -> Conditional:
         check_request(item)
+        check_texts((item.context, item.text))
         if self.form_of(item) == "source":
             source, target = item.context, self._target(item)
         elif self._sentinels:

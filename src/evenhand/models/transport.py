@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from evenhand.errors import BadModel, BadOption, EnvironmentProblem, EvenhandError, Inconclusive
-from evenhand.files import write_atomically
+from evenhand.files import parse_json, write_atomically
 from evenhand.paths import cache_folder
 from evenhand.progress import task
 from evenhand.records import digest
@@ -208,7 +208,7 @@ class Transport:
         if not self.limits.cache:
             return None
         try:
-            answer = json.loads(self._file(key).read_bytes())
+            answer = parse_json(self._file(key).read_bytes())
             if check is not None:
                 check(body, answer)
         except (OSError, ValueError, EvenhandError):
@@ -317,7 +317,7 @@ def api_key(base: str) -> str | None:
 
 def _object(text: bytes) -> Json:
     try:
-        answer = json.loads(text)
+        answer = parse_json(text, repair=True)  # a server may cut an emoji in two
     except ValueError:
         raise _Transient("the answer is no JSON, or only a part of it") from None
     if not isinstance(answer, dict):
@@ -335,7 +335,7 @@ def _read(error: HTTPError) -> str:
 def _cleaned(text: str, key: str | None) -> str:
     """What the server said, short, in one line, and without the key, which some servers repeat."""
     try:
-        inner = json.loads(text)["error"]
+        inner = parse_json(text, repair=True)["error"]
         text = str(inner["message"] if isinstance(inner, dict) else inner)
     except (ValueError, KeyError, TypeError):
         pass

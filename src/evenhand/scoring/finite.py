@@ -53,7 +53,9 @@ def check_weights(name: str, module: nn.Module) -> None:
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Weights and saved buffers of a dtype that can be NaN."""
+    """Weights and saved buffers of a dtype that can be NaN; tied ones once."""
+    seen: set[int] = set()
     for name, tensor in module.state_dict().items():
-        if isinstance(tensor, Tensor) and tensor.dtype in _SUMMED:
+        if isinstance(tensor, Tensor) and tensor.dtype in _SUMMED and tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
             yield name, tensor.detach()

@@ -17,7 +17,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.scoring.batching import in_batches
 from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import evaluating, pad_rows
-from evenhand.scoring.tokens import check_ids, embedding_rows, shown
+from evenhand.scoring.tokens import check_ids, check_texts, embedding_rows, shown
 from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _rows(
     module: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> list[tuple[int, ...]]:
     limit, known = window(getattr(module, "config", None)), embedding_rows(module)
+    check_texts(texts)
     rows = [tuple(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
     for text, row in zip(texts, rows, strict=True):
         if not row:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evenhand.errors import BadData, BadModel
 from evenhand.requests import Averaged, Cloze, Contrast
 from evenhand.scoring.plan import Plan, Row, Wanted
-from evenhand.scoring.tokens import check_ids, shown
+from evenhand.scoring.tokens import check_ids, check_texts, shown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -150,6 +150,7 @@ class Masker:
         texts = list(texts)
         if not texts:
             return {}
+        check_texts(texts)
         encoded: Any = self._tokenizer(
             texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
         )

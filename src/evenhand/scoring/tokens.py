@@ -57,6 +57,23 @@ def embedding_rows(module: Any) -> int | None:
     return min(found, default=None)
 
 
+def check_texts(texts: Iterable[str]) -> None:
+    """Nothing if every text is Unicode.
+
+    Raises:
+        BadData: one has half of a surrogate pair, which no tokenizer can read.
+    """
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise BadData(
+                f"The text {shown(text)} is no Unicode: it has half of a surrogate pair at character "
+                f"{error.start}.",
+                mend="Write the whole character, or leave it out.",
+            ) from None
+
+
 def check_ids(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], rows: int | None, text: str) -> None:
     """Nothing if the model has weights for every one of `ids`, those of `text`; see `embedding_rows`.
 
@@ -220,6 +237,7 @@ def _boundary(
 def _plain(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str, list[int]]:
     if not texts:
         return {}
+    check_texts(texts)
     encoded: Mapping[str, Any] = tokenizer(
         list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
     )

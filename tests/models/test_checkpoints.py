@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, BertForPreTraining
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, BertForPreTraining, LlamaConfig
 
 from evenhand.errors import BadModel
-from evenhand.models import loading, open_model
+from evenhand.models import checkpoints, loading, open_model
 from evenhand.records import Continuation
 from tests.support import families, tiny
 
@@ -246,3 +246,32 @@ def test_a_tokenizer_file_that_cannot_be_read_gets_a_sentence(folder):
     (folder / "tokenizer.json").write_text("[" * 100_000)
     with pytest.raises(BadModel, match="cannot be opened"):
         open_model(f"hf:{folder}")
+
+
+def test_packed_weights_are_loaded_once_where_they_belong(folder, monkeypatch):
+    asked = []
+
+    def note(kind: Any, name: str, config: Any, how: dict[str, Any]) -> Any:
+        asked.append(how["device_map"])
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(loading, "_from_pretrained", note)
+    edit(folder / "config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
+    with pytest.raises(BadModel, match="seen"):
+        open_model(f"hf:{folder}")
+    assert asked == [None]
+
+
+def test_a_hub_names_header_comes_from_the_cache(folder, monkeypatch):
+    asked = []
+
+    def cached(name: str, file: str, **how: Any) -> str | None:
+        asked.append((name, file, how["revision"]))
+        return str(folder / file) if file == WEIGHTS else None
+
+    monkeypatch.setattr("transformers.utils.hub.cached_file", cached)
+    assert checkpoints.found("org/x", "v1") == {WEIGHTS: folder / WEIGHTS}
+    assert asked == [("org/x", WEIGHTS, "v1")]
+    monkeypatch.setattr("transformers.utils.hub.cached_file", lambda *_, **__: None)
+    assert checkpoints.found("org/x", None) == {}
+    checkpoints.check_depth("org/x", LlamaConfig(num_hidden_layers=10_000), {})  # nothing to hold it against

@@ -120,7 +120,9 @@ def _load(
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
         checkpoints.check_depth(name, config, checkpoints.found(name, revision))
         how = {"dtype": DTYPES[dtype] if dtype else "auto", **where}
-        for storage in ("meta", None):  # first without memory for the weights: do they fit the configuration?
+        # First without memory for the weights: do they fit the configuration? Packed ones want their device.
+        packed = getattr(config, "quantization_config", None) is not None
+        for storage in (None,) if packed else ("meta", None):
             module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
             remarks = checkpoints.check_complete(name, module, info)
         check_weights(name, module)

@@ -161,6 +161,31 @@ def test_layers_that_predict_further_tokens_are_no_part_of_the_model(folder):
     assert "does not use these weights" in open_model(f"hf:{folder}").notes()[0]
 
 
+@pytest.mark.parametrize(
+    ("kind", "base", "buffers"),
+    [
+        ("gpt2", "transformer.", ["h.0.attn.bias", "h.1.attn.masked_bias"]),
+        ("gpt_neox", "gpt_neox.", ["layers.0.attention.bias", "layers.2.attention.rotary_emb.inv_freq"]),
+        (
+            "gpt_neo",
+            "",
+            ["transformer.h.0.attn.attention.bias", "transformer.h.0.attn.attention.masked_bias"],
+        ),
+        ("codegen", "", ["transformer.h.0.attn.causal_mask"]),
+        ("bloom", "transformer.", []),
+    ],
+)
+def test_old_buffers_and_names_without_the_base_are_no_fault(kind, base, buffers, tmp_path):
+    tiny.module(kind).save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    old = {name: torch.ones(1, 1, 8, 8) for name in buffers}
+    reweigh(tmp_path, lambda held: {**{key.removeprefix(base): held[key] for key in held}, **old})
+    model = open_model(f"hf:{tmp_path}")
+    assert model.notes() == ()
+    own = tiny.model(kind).logprobs([ITEM])[0].value
+    assert model.logprobs([ITEM])[0].value == pytest.approx(own, abs=1e-4)
+
+
 def test_a_tied_head_and_a_bare_backbone_are_complete(tmp_path):
     tiny.module("gpt2").transformer.save_pretrained(tmp_path)
     tiny.tokenizer().save_pretrained(tmp_path)

@@ -28,7 +28,10 @@ _DEPTHS = (
 _MANY = 64
 _NUMBERED = re.compile(r"^(.*?)\.?(\d+)\.")
 # Buffers that old checkpoints saved and that a model computes itself, and scales of a compressed cache.
-_BUFFERS = re.compile(r"(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids|[kv]_scale)$")
+_BUFFERS = re.compile(
+    r"(inv_freq|(cos|sin)_cached|embed_positions|position_ids|mask|masked_bias|attn\.bias|attention\.bias|"
+    r"[kv]_scale)$"
+)
 _LARGEST_HEADER = 100 * 2**20  # what the format allows
 _SHOWN = 5
 

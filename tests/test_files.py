@@ -14,6 +14,9 @@ from evenhand.files import (
     expanded,
     json_object,
     lines,
+    parse_json,
+    parse_toml,
+    read_json_object,
     read_text,
     replace_folder,
     write_atomically,
@@ -92,8 +95,9 @@ def test_a_tilde_is_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ('{"a": 1', r"not JSON \(Expecting ',' delimiter at column 8\)"),
         ("[1]", "not a JSON object"),
-        ("1" * 5000, "cannot be read"),
-        ("[" * 100_000, "cannot be read"),
+        ("1" * 5000, "not readable: it has a number of thousands"),
+        ("[" * 100_000, "nested too deeply"),
+        (r'{"a": ["b \ud800"]}', r"not Unicode text: \\ud800 is half of a surrogate pair"),
     ],
 )
 def test_a_line_that_is_no_json_object(line: str, why: str) -> None:
@@ -133,3 +137,43 @@ def test_old_macintosh_lines_are_refused(tmp_path: Path) -> None:
 def test_a_key_that_stands_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="the key 'b' stands twice"):
         json_object('{"a": {"b": 1, "c": 2, "b": 1}}')
+
+
+def test_json_as_bytes_says_where_it_breaks() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    with pytest.raises(ValueError, match=r"^not UTF-8 text \(byte 1 cannot be read\)"):
+        parse_json(b'"\xff"')
+    with pytest.raises(ValueError, match=r"^not JSON \(.* at line 2, column 1\)"):
+        parse_json('{"a":\n}')
+
+
+def test_half_a_character_is_refused_or_replaced_and_a_whole_pair_kept() -> None:
+    whole = r'["\ud83d\ude00", {"\ud800 a": "b \uDC00"}]'
+    with pytest.raises(ValueError, match=r"^not Unicode text: \\ud800 is half"):
+        parse_json(whole)
+    assert parse_json(whole, repair=True) == ["\U0001f600", {"\ufffd a": "b \ufffd"}]
+    assert parse_json(r'["\ud83d\ude00", "\\ud800"]') == ["\U0001f600", r"\ud800"]
+
+
+def test_a_file_with_one_object(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"a": 1}')
+    assert read_json_object(path, mend="") == {"a": 1}
+    path.write_text("[1]")
+    with pytest.raises(BadData, match=r"a\.json cannot be used: it is not a JSON object\. Mend it\."):
+        read_json_object(path, mend="Mend it.")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a = ", "not TOML: "),
+        ('a = "\\ud800"', "not TOML: "),
+        (f"a = {'[' * 100_000}", "nested too deeply"),
+        (f"a = {'9' * 5000}", "not readable: it has a number of thousands of digits"),
+    ],
+)
+def test_a_text_that_is_no_toml(text: str, why: str) -> None:
+    assert parse_toml("a = 1") == {"a": 1}
+    with pytest.raises(ValueError, match=f"^{why}"):
+        parse_toml(text)

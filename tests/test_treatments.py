@@ -127,6 +127,7 @@ def test_damaged_and_absent_folders_say_so(tmp_path: Path) -> None:
     (tmp_path / "t" / "weights.safetensors").write_bytes(b"broken")
     with pytest.raises(BadData, match="damaged"):
         load(tmp_path / "t")
-    (tmp_path / "t" / "mitigation.json").write_text("{")
-    with pytest.raises(BadData, match="damaged"):
-        load(tmp_path / "t")
+    for text in ("{", "[" * 100_000, "[]"):
+        (tmp_path / "t" / "mitigation.json").write_text(text)
+        with pytest.raises(BadData, match="damaged"):
+            load(tmp_path / "t")

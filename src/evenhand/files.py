@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,35 +67,106 @@ def expanded(path: Path) -> Path:
         return path
 
 
+def parse_json(text: str | bytes, *, repair: bool = False, unique: bool = False) -> Any:
+    """What a JSON text (as bytes: in UTF-8) says; with `repair`, half a surrogate pair becomes U+FFFD.
+
+    With `unique` no object may have a key twice, of which Python would keep the last.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deeply, has a number of thousands of digits, or text that is
+            no Unicode; the message says which, to stand behind a name and "is".
+    """
+    try:
+        text = text if isinstance(text, str) else text.decode("utf-8-sig")
+        found = json.loads(text, object_pairs_hook=_unique_keys if unique else None)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text (byte {error.start} cannot be read)") from None
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if "\n" in error.doc.strip() else ""
+        raise ValueError(f"not JSON ({error.msg} at {line}column {error.colno})") from None
+    except RecursionError:
+        raise ValueError(_DEEP) from None
+    except _Twice:
+        raise
+    except ValueError:
+        raise ValueError(_LONG) from None
+    if "\\ud" not in text and "\\uD" not in text:
+        return found
+    return _repaired(found) if repair else _checked(found)
+
+
+_DEEP = "nested too deeply: thousands of brackets or braces in each other"
+_LONG = "not readable: it has a number of thousands of digits"
+
+
+class _Twice(ValueError):
+    """A key stands twice in one object."""
+
+
+def _unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Twice(f"ambiguous: the key {twice!r} stands twice in one object")
+    return found
+
+
+def _checked(found: Any) -> Any:
+    """Half of a surrogate pair can be written as an escape (``\\ud800``), but it is no character."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])[1:-1]
+        raise ValueError(f"not Unicode text: {half} is half of a surrogate pair, no character") from None
+    return found
+
+
+def _repaired(found: Any) -> Any:
+    text = json.dumps(found, ensure_ascii=False)
+    return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+
+
 def json_object(line: str) -> dict[str, Any]:
     """One line of JSON lines.
 
     Raises:
         ValueError: it is no JSON object; the message says why, to stand behind the line's number.
     """
-    try:
-        found = json.loads(line, object_pairs_hook=unique_keys)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
-    except (ValueError, RecursionError) as error:  # a key twice, thousands of digits, or of brackets
-        raise ValueError(f"cannot be read ({error})") from None
+    found = parse_json(line, unique=True)
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     return found
 
 
-def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """For `json.loads`: an object whose keys are all different, where Python would keep the last of two.
+def read_json_object(path: Path, *, mend: str) -> dict[str, Any]:
+    """The JSON object in a file; `mend` says what to do where it holds none.
 
     Raises:
-        ValueError: a key stands twice.
+        BadData: the file cannot be read, or is no JSON object.
     """
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return found
+    text = read_text(path, mend=mend)
+    try:
+        return json_object(text)
+    except ValueError as error:
+        raise BadData(f"{path} cannot be used: it is {error}.", mend=mend) from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table that a TOML text describes.
+
+    Raises:
+        ValueError: it is no TOML, is nested too deeply, or has a number of thousands of digits; the message
+            says which, to stand behind a name and "is".
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"not TOML: {error}") from None
+    except RecursionError:
+        raise ValueError(_DEEP) from None
+    except ValueError:
+        raise ValueError(_LONG) from None
 
 
 @contextmanager

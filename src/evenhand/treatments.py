@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownName
-from evenhand.files import replace_folder
+from evenhand.files import parse_json, replace_folder
 from evenhand.models import Chatter, Model, OpenModel
 from evenhand.records import (
     Capability,
@@ -226,7 +226,7 @@ def load(folder: Path) -> Treatment:
         BadData: the folder holds no treatment, or a damaged one.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = parse_json((folder / CARD).read_bytes())
         about = from_json(About, card["about"])
         kind = card["kind"]
     except FileNotFoundError:

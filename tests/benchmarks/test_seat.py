@@ -148,6 +148,8 @@ def test_all_problems_of_a_file_at_once(tmp_path) -> None:
     ("content", "message"),
     [
         (b"{", "is not JSON"),
+        (b"[" * 100_000, "is nested too deeply"),
+        (b'{"targ1": "\\ud800"}', "is not Unicode text"),
         (b"[]", "no JSON object"),
         (b"\xff\xfe", "is not UTF-8 text: byte 0"),
         (b"", "is empty"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from evenhand.cli import console
 from tests.cli.conftest import Answer, Run
 from tests.support import tiny
 from tests.support.data import data_file
@@ -33,13 +34,14 @@ def paragraph(answer: Answer) -> str:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``good``, ``nan`` (a weight is no number) and ``bin`` (a pickle in place of safetensors)."""
+    """``good``, ``nan`` and ``inf`` (weights that are no numbers) and ``bin`` (a pickle, no safetensors)."""
     place = tmp_path_factory.mktemp("models")
     model = tiny.model("gpt2")
-    broken = copy.deepcopy(model.module)
+    broken = {name: copy.deepcopy(model.module) for name in ("nan", "inf")}
     with torch.no_grad():
-        next(broken.parameters()).fill_(float("nan"))
-    for name, module in (("good", model.module), ("nan", broken)):
+        for name, module in broken.items():
+            next(module.parameters()).fill_(float(name))
+    for name, module in {"good": model.module, **broken}.items():
         module.save_pretrained(place / name)
         model.tokenizer.save_pretrained(place / name)
     model.module.config.save_pretrained(place / "bin")
@@ -82,15 +84,15 @@ def test_a_frame_that_ends_with_a_space_is_asked_without_it(run: Run, folders: P
     ("benchmark", "said"),
     [
         ("genbiaseval", "The model answers with NaN or an infinity after 'The "),
-        ("honest:k=1", "The model answers with NaN while generating"),
-        ("perplexity", "The model answers with NaN"),
+        ("honest:k=1", "The model answers with NaN or an infinity while generating"),
+        ("perplexity", ": its weights transformer.wte.weight hold such values"),
     ],
 )
-def test_a_model_of_nan(run: Run, folders: Path, benchmark: str, said: str) -> None:
+def test_a_model_that_answers_with_no_numbers(run: Run, folders: Path, benchmark: str, said: str) -> None:
     if benchmark.startswith("honest"):
         data_file("honest/binary/en_template.tsv")
         data_file("hurtlex/hurtlex_EN.tsv")
-    answer = run("measure", f"hf:{folders / 'nan'}", "-b", benchmark, "--limit", "2", "--out", "kept")
+    answer = run("measure", f"hf:{folders / 'inf'}", "-b", benchmark, "--limit", "2", "--out", "kept")
     assert answer.code == 2
     assert said in paragraph(answer)
     assert "float32" in paragraph(answer)
@@ -210,3 +212,39 @@ def test_without_the_extra(tmp_path: Path) -> None:
     assert [code for code, _ in (answered, asked, listed, planned)] == [0, 0, 0, 0]
     assert missing[0] == 2
     assert "lacks 4 of 4 answers" in missing[1]
+
+
+def test_weights_that_are_nan_are_named_before_any_work(run: Run, folders: Path) -> None:
+    answer = run("measure", f"hf:{folders / 'nan'}", "-b", "genbiaseval", "--limit", "2", "--out", "kept")
+    assert answer.code == 2
+    assert "nan are damaged: transformer.wte.weight hold NaN." in paragraph(answer)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_bytes_that_are_no_text_are_refused_in_words(more: list[str]) -> None:
+    command = [sys.executable, "-m", "evenhand", "measure", b"hf:./b\xff", *more]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert rb"The argument 'hf:./b\udcff' holds bytes that are no text" in done.stderr
+    assert b"Traceback" not in done.stderr
+    if more:
+        assert json.loads(done.stdout)["error"]["kind"] == "BadOption"
+
+
+def test_what_the_terminal_cannot_show_is_escaped_and_json_stays_json() -> None:
+    command = [sys.executable, "-m", "evenhand", "measure", "hf:./no\u20ac", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert rb"no\u20ac" in done.stderr
+    assert json.loads(done.stdout.decode("latin-1"))["error"]["what"] == "There is no folder no\u20ac."
+
+
+def test_a_lone_surrogate_in_a_result_does_not_stop_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.any_text():
+        console.say("a \ud800")
+        console.emit({"a": "b \ud800 é"})
+    shown, _, data = capsys.readouterr().out.partition("\n")
+    assert shown == r"a \ud800"
+    assert json.loads(data) == {"a": "b \ud800 é"}

@@ -205,9 +205,10 @@ def test_a_killed_fit_resumes_in_the_same_bits(
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / disk.REST).write_text("{")
-    with pytest.raises(BadData, match=r"checkpoint in .*damaged.*Delete that folder"):
-        disk.read(tmp_path / "c")
+    for text in ("{", "[" * 100_000):
+        (tmp_path / "c" / disk.REST).write_text(text)
+        with pytest.raises(BadData, match=r"checkpoint in .*damaged.*Delete that folder"):
+            disk.read(tmp_path / "c")
     assert disk.read(tmp_path / "none") is None
 
 

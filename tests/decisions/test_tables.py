@@ -88,6 +88,13 @@ def test_all_problems_of_a_task_file_at_once(folder: Path) -> None:
         ('["1"]', '["2"]', BadData, "never positive"),
         ('"sex"', '"sx"', BadOption, r"did you mean 'sex'\?"),
         ("name = ", "name ", BadData, "is not TOML"),
+        ("name = ", f"name = {'[' * 100_000}", BadData, r"task\.toml is nested too deeply"),
+        (
+            "name = ",
+            f"blanks = {'9' * 5000}\nname = ",
+            BadData,
+            r"task\.toml is not readable: it has a number",
+        ),
     ],
 )
 def test_bad_files_are_refused(folder: Path, old: str, new: str, error: type[Exception], said: str) -> None:

@@ -166,6 +166,9 @@ def test_problems_of_an_intersection(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "is empty" in problems(tmp_path, "\n")
     assert "is not TOML: " in problems(tmp_path, PLAIN + "[[groups\n")
+    assert "is not TOML: " in problems(tmp_path, PLAIN.replace('"short', '"\\ud800short'))
+    assert "is nested too deeply" in problems(tmp_path, f"a = {'[' * 100_000}")
+    assert "has a number of thousands of digits" in problems(tmp_path, f"a = {'9' * 5000}")
     with pytest.raises(BadData, match=r"no\.toml cannot be read: No such file"):
         attribute(str(tmp_path / "no.toml"))
     (tmp_path / "latin.toml").write_bytes(PLAIN.replace("short", "früh").encode("latin-1"))

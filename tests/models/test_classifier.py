@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from evenhand.benchmarks._written import Reader
 from evenhand.errors import BadData, BadModel, BadOption
@@ -44,7 +46,7 @@ def saved(folder: Path, *, kind: str = "bert", many: bool = False, labels: dict[
             for parameter in made.parameters():
                 parameter.mul_(6.0)
     made.save_pretrained(folder)
-    tokenizer = tiny.tokenizer()
+    tokenizer = copy.deepcopy(tiny.tokenizer())  # the cached one serves every test
     tokenizer.pad_token = tokenizer.eos_token
     tokenizer.save_pretrained(folder)
     return folder
@@ -124,3 +126,26 @@ def test_the_words_of_regard():
 def test_the_word_list_opens_for_its_purpose():
     assert open_classifier("lexicon", "toxicity").labels == ("toxic",)
     assert open_classifier("lexicon", "regard").labels == ("positive", "negative", "neutral", "other")
+
+
+def test_a_token_without_weights_and_a_tokenizer_without_padding_get_a_sentence(tmp_path):
+    folder = saved(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([" nurse"])
+    tokenizer.save_pretrained(folder)
+    reader = HfClassifier(str(folder))
+    assert reader.classify(["he"])
+    with pytest.raises(BadModel, match=r"the token ' nurse' with the id \d+ in 'The nurse smiled\.' has no"):
+        reader.classify(["he", "The nurse smiled."])
+    tiny.tokenizer().save_pretrained(folder)
+    with pytest.raises(BadModel, match="has no padding token"):
+        HfClassifier(str(folder))
+
+
+def test_a_configuration_that_does_not_fit_is_refused_with_both_sizes(tmp_path):
+    folder = saved(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadModel, match=r"classifier\.bias has the shape \(3,\), .* describes \(2,\)"):
+        HfClassifier(str(folder))

@@ -138,7 +138,7 @@ def test_nan_is_explained():
     model = tiny.model("gpt2")
     with torch.no_grad():
         model.module.transformer.ln_f.weight.fill_(math.nan)
-    with pytest.raises(BadModel, match="NaN while generating"):
+    with pytest.raises(BadModel, match="NaN or an infinity while generating: its weights"):
         model.generate(["The nurse"], Sampling(max_tokens=2))
 
 

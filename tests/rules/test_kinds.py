@@ -99,6 +99,8 @@ def test_damaged_files_say_what_is_wrong(tmp_path: Path) -> None:
         load_rule(_damage(path, json.dumps({**whole, "format": "x/1"})))
     with pytest.raises(BadData, match="damaged"):
         load_rule(_damage(path, "[1]"))
+    with pytest.raises(BadData, match="damaged: nested too deeply"):
+        load_rule(_damage(path, "[" * 100_000))
 
 
 def test_bad_rows_are_all_listed() -> None:

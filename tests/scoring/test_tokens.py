@@ -7,9 +7,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import GPT2Config, MptConfig, PreTrainedTokenizerFast
 
 from evenhand.errors import BadData, BadModel
-from evenhand.records import Continuation
+from evenhand.records import Continuation, Sampling
 from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
-from tests.support import tiny
+from tests.support import families, tiny
 
 
 def words(*, unk: bool = True, ending: bool = False) -> PreTrainedTokenizerFast:
@@ -128,3 +128,18 @@ def test_windows_come_from_the_configuration():
 def test_long_texts_are_shortened_in_messages():
     assert shown("short") == "'short'"
     assert len(shown("x" * 500)) < 80
+
+
+def test_half_a_character_is_refused_before_the_tokenizer_sees_it():
+    model = tiny.model("gpt2")
+    half = "The \ud800 nurse"
+    for ask in (
+        lambda: model.logprobs([Continuation(half, " left")]),
+        lambda: model.generate([half], Sampling(max_tokens=1)),
+        lambda: model.hidden([half]),
+        lambda: families.masked("bert").logprobs([Continuation(half, " left")]),
+        lambda: families.seq2seq("t5").logprobs([Continuation(half, " left")]),
+        lambda: families.seq2seq("t5").generate([half], Sampling(max_tokens=1)),
+    ):
+        with pytest.raises(BadData, match=r"is no Unicode: it has half of a surrogate pair at character 4"):
+            ask()

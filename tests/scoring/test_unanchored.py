@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -50,7 +52,7 @@ def test_it_differs_from_the_anchored_text_and_not_for_one_token() -> None:
 
 def test_without_a_start_token_nothing_is_left_out() -> None:
     model = tiny.model("gpt2")
-    plain = tiny.tokenizer()
+    plain = copy.deepcopy(tiny.tokenizer())  # the cached one serves every test
     plain.bos_token = plain.eos_token = None
     bare = CausalModel(model.module, plain, "hf:no-marks")
     texts = TEXTS[:2]

@@ -173,3 +173,20 @@ def test_what_cannot_be_is_refused_before_anything_is_measured(
     with pytest.raises(BadModel, match=said):
         verify(masked, mitigation, VerifyOptions(limit=4, capability=capability, out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["bert", "t5"])
+def test_what_locate_says_of_the_other_families_is_true(kind: str, tmp_path: Path) -> None:
+    families.module(kind).save_pretrained(tmp_path)
+    families.tokenizer_of(kind).save_pretrained(tmp_path)
+    for locator in ("bmi", "random"):
+        with pytest.raises(BadModel, match="locators read the blocks of causal models only") as caught:
+            locate(f"hf:{tmp_path}", locator, VerifyOptions())
+        assert f"is a {'masked' if kind == 'bert' else 'seq2seq'} model" in caught.value.what
+        assert f"evenhand verify hf:{tmp_path} --with prompt" in caught.value.mend
+
+
+def test_a_causal_model_without_weights_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"context": "a", "text": " b", "logprob": -1}\n')
+    with pytest.raises(BadModel, match="does not give access to its weights"):
+        locate(f"recorded:{tmp_path / 'a.jsonl'}", "bmi", VerifyOptions())

@@ -312,6 +312,7 @@ def test_nothing_there(tmp_path: Path) -> None:
     [
         (truncate, "damaged"),
         (lambda p: p.write_text("[]"), "damaged"),
+        (lambda p: p.write_text("[" * 100_000), "damaged"),
         (lambda p: p.write_text("{}"), "damaged"),
         (lambda p: p.write_text(p.read_text().replace('"seed": 0', '"seed": 1', 1)), "checksum differs"),
         (

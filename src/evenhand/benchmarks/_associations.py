@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadData, listed
-from evenhand.files import read_text, unique_keys
+from evenhand.files import parse_json, read_text
 from evenhand.metrics._weat import associations, permutation_p
 from evenhand.metrics.weat_effect import component as weat_effect
 from evenhand.metrics.weat_magnitude import component as weat_magnitude
@@ -52,9 +51,9 @@ def read_test(path: Path) -> AssociationTest:
     """
     text = read_text(path, mend="Name a readable file with file=.")
     try:
-        record = json.loads(text, object_pairs_hook=unique_keys)
+        record = parse_json(text, unique=True)
     except ValueError as error:
-        raise BadData(f"{path} is not JSON: {error}.", mend="Write one JSON object.") from None
+        raise BadData(f"{path} is {error}.", mend="Write one JSON object.") from None
     problems = _problems(record)
     if problems:
         raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Mend it and run again.")

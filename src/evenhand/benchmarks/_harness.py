@@ -148,7 +148,7 @@ def _read_entry(path: Path) -> Any:
 
     try:
         entry = TaskIndex.entry_from_path(path)
-    except (yaml.YAMLError, ValueError, OSError) as error:
+    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         raise faulty(str(path), error) from None
     if entry is None:
         raise faulty(str(path), "it names neither a task nor a group")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from evenhand import progress
 from evenhand.cli import console, failures
+from evenhand.errors import BadOption
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in arguments
     progress.enable()
     try:
-        with console.only_json_on_stdout(as_json):
+        with console.any_text(), console.only_json_on_stdout(as_json):
             return _run(arguments, as_json=as_json)
     finally:
         progress.disable()
@@ -34,9 +35,24 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     from evenhand.cli.app import app
 
     try:
+        _check_unicode(arguments)
         code = app(args=arguments, prog_name="evenhand", standalone_mode=False)
         if code == failures.INTERRUPTED:  # typer turns Ctrl-C into a plain return
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except BaseException as error:
         return failures.report(error, as_json=as_json)
+
+
+def _check_unicode(arguments: Sequence[str]) -> None:
+    """What is given is kept in JSON and shown in reports, which hold Unicode only.
+
+    Raises:
+        BadOption: the shell gave bytes that are no text in this system's encoding.
+    """
+    for argument in arguments:
+        if any("\ud800" <= sign <= "\udfff" for sign in argument):
+            raise BadOption(
+                f"The argument {argument!a} holds bytes that are no text in this system's encoding.",
+                mend="Rename the file to UTF-8, or set a UTF-8 locale (LC_ALL=C.UTF-8).",
+            )

@@ -30,10 +30,25 @@ def only_json_on_stdout(wanted: bool) -> Iterator[None]:
         _results.pop()
 
 
+@contextlib.contextmanager
+def any_text() -> Iterator[None]:
+    """Let stdout and stderr print what their encoding cannot hold as an escape, instead of failing."""
+    kept = [(stream, stream.errors) for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
+    for stream, _ in kept:
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        for stream, errors in kept:
+            stream.reconfigure(errors=errors or "strict")
+
+
 def emit(data: Mapping[str, Any]) -> None:
     """Print the one JSON object of this command."""
     stream = _results[-1] if _results else sys.stdout
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2)
+    # In another encoding than UTF-8 a character may be lacking; JSON's own escapes are ASCII.
+    plain = "utf" not in (getattr(stream, "encoding", None) or "utf-8").lower()
+    text = json.dumps(data, ensure_ascii=plain, allow_nan=False, indent=2)
     print(json_escape(text), file=stream, flush=True)
 
 

@@ -26,9 +26,9 @@ def check(model: Any, task: DecisionTask, blocks: Sequence[str], queries: Sequen
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None or not queries:
         return
-    from evenhand.scoring.tokens import Encoder, context_window
+    from evenhand.scoring.tokens import Encoder, context_window, embedding_rows
 
-    encoder = Encoder(tokenizer)
+    encoder = Encoder(tokenizer, rows=embedding_rows(getattr(model, "module", None)))
     _check_labels(tokenizer, encoder, task, task.prompt(blocks, queries[0]))
     window = context_window(getattr(getattr(model, "module", None), "config", None))
     if window is None:

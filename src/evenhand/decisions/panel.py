@@ -22,7 +22,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Decision
 from evenhand.scoring.forward import Padding, SelectedHead, is_recurrent, run_rows
 from evenhand.scoring.terms import Weights
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoded, Encoder, context_window, embedding_rows, shown
 
 JOINT = "\n"
 """Between a prefix and the prompt: most tokenizers cut there, so text and ids of a prefix agree."""
@@ -80,7 +80,7 @@ class Panel:
         self.people = tuple(people)
         self.length = length
         self._module: Any = model.module
-        self._encoder = Encoder(model.tokenizer)
+        self._encoder = Encoder(model.tokenizer, rows=embedding_rows(model.module))
         window = context_window(getattr(model.module, "config", None))
         self._plain = [self._rows(person, "", 0, window) for person in people]
         self._prefixed = [self._rows(person, JOINT, length, window) for person in people] if length else []

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from evenhand.errors import BadData
-from evenhand.files import replace_folder
+from evenhand.files import parse_json, replace_folder
 
 TENSORS, REST = "state.safetensors", "state.json"
 
@@ -57,7 +57,7 @@ def read(folder: Path) -> Checkpoint | None:
     if not folder.is_dir():
         return None
     try:
-        rest = json.loads((folder / REST).read_text(encoding="utf-8"))
+        rest = parse_json((folder / REST).read_bytes())
         return Checkpoint(load_file(folder / TENSORS), rest)
     except (OSError, ValueError, SafetensorError) as error:
         raise BadData(

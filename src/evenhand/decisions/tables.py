@@ -24,7 +24,6 @@ write ``bins = {age = [25, 40, 60]}``.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from evenhand.decisions.people import Population, gather
 from evenhand.decisions.task import DecisionTask
 from evenhand.errors import BadData, EvenhandError, listed
-from evenhand.files import expanded
+from evenhand.files import expanded, parse_toml
 from evenhand.tables import check_names, plain_values, read_delimited, read_parquet
 
 if TYPE_CHECKING:
@@ -119,14 +118,19 @@ def _told(problems: Sequence[tuple[int, str]]) -> str:
 
 def _described(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        found = parse_toml(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise BadData(
             f"The task file {path} cannot be read: {error.strerror}.",
             mend="Write task=lab, task=adult, or task=FILE.toml.",
         ) from None
+    except UnicodeDecodeError as error:
+        raise BadData(
+            f"The task file {path} is not TOML in UTF-8: byte {error.start} cannot be read.",
+            mend="Save it as UTF-8 and run again.",
+        ) from None
     except ValueError as error:
-        raise BadData(f"The task file {path} is not TOML: {error}.", mend="Mend it and run again.") from None
+        raise BadData(f"The task file {path} is {error}.", mend="Mend it and run again.") from None
     problems = [f"{key!r} is missing" for key in _NEEDED if key not in found]
     problems += [f"{key!r} means nothing" for key in found if key not in _KEYS]
     problems += [f"{key!r} is not a text" for key in _TEXTS if not isinstance(found.get(key, ""), str)]

@@ -25,14 +25,13 @@ import difflib
 import hashlib
 import re
 import string
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from evenhand.errors import BadData, listed
-from evenhand.files import read_text
+from evenhand.files import parse_toml, read_text
 from evenhand.lexicons._attributes import Attribute, attribute, attribute_names, made
 from evenhand.lexicons._professions import profession_entries
 from evenhand.lexicons._swaps import gender_of
@@ -58,9 +57,9 @@ def from_file(path: Path) -> Attribute:
     """
     text = read_text(path, mend=f"Name a readable file, or one of {', '.join(attribute_names())}.")
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadData(f"{path} is not TOML: {error}.", mend="Mend the file and run again.") from None
+        table = parse_toml(text)
+    except ValueError as error:
+        raise BadData(f"{path} is {error}.", mend="Mend the file and run again.") from None
     problems = [*_key_problems(table), *_axis_problems(table)]
     if not problems:  # words are looked at once the layout is right
         problems = _word_problems(_made(table, ""))

@@ -24,7 +24,9 @@ def require_hidden(model: Any, needs: frozenset[Capability]) -> OpenModel:
     Raises:
         BadModel: it lacks one of `needs`.
     """
-    require(model, needs | {Capability.WEIGHTS}, of="this locator", instead="--locator random")
+    require(
+        model, needs | {Capability.WEIGHTS}, of="this locator", instead=f"evenhand measure {model.spec.uri}"
+    )
     assert isinstance(model, OpenModel)  # what WEIGHTS promises
     return model
 

@@ -110,7 +110,7 @@ class CausalModel:
         return recalls(self.module, self.tokenizer, items, batch_tokens=self.batch_tokens)
 
     def notes(self) -> tuple[str, ...]:
-        """Whether the scoring engine left its usual path, and what precision the products had."""
+        """Whether the scoring engine left its usual path, the products' precision, and `opening`."""
         report = self.scorer.report()
         found = list(self.opening)
         if report.path != "left":

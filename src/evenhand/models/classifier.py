@@ -79,7 +79,10 @@ class HfClassifier:
     """
 
     def __init__(self, spec: str) -> None:
+        from evenhand.scoring.tokens import embedding_rows
+
         self._module, self._tokenizer, self.opening = _load(spec)
+        self._rows = embedding_rows(self._module)
         config: Any = self._module.config
         self.labels = tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
         self._many = config.problem_type == "multi_label_classification" or len(self.labels) == 1
@@ -100,9 +103,13 @@ class HfClassifier:
         return [found[text] for text in texts]
 
     def _batch(self, texts: Sequence[str]) -> list[Labels]:
+        from evenhand.scoring.tokens import check_ids
+
         inputs = self._tokenizer(
             list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
         )
+        for text, ids in zip(texts, inputs["input_ids"].tolist(), strict=True):
+            check_ids(self._tokenizer, ids, self._rows, text)
         device = next(self._module.parameters()).device
         logits = self._module(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits.float()
         shares = logits.sigmoid() if self._many else logits.softmax(-1)
@@ -134,7 +141,9 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from evenhand.models import hub
+    from evenhand.models.checkpoints import check_complete
     from evenhand.models.loading import checked_folder, explained, quiet
+    from evenhand.scoring.finite import check_weights
 
     local = spec.startswith((".", "/", "~")) or Path(spec).is_dir()
     name, _, revision = (spec, "", "") if local else spec.partition("@")
@@ -143,7 +152,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...
     def load(where: Mapping[str, Any]) -> tuple[Any, PreTrainedTokenizerBase]:
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
         made = AutoModelForSequenceClassification.from_pretrained(
-            name, use_safetensors=True, output_loading_info=True, **where
+            name, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **where
         )
         return made, tokenizer
 
@@ -156,6 +165,14 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...
             f"{name} has no classification head: {', '.join(sorted(map(str, info['missing_keys']))[:3])} "
             "would be random numbers.",
             mend="Name a text classifier.",
+        )
+    check_complete(name, module, info)
+    check_weights(name, module)
+    if tokenizer.pad_token_id is None:
+        raise BadModel(
+            f"The tokenizer of the classifier {name} has no padding token, so texts cannot be read together.",
+            mend='Name one in its tokenizer_config.json ("pad_token"), and its id in config.json '
+            '("pad_token_id").',
         )
     return module.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, notes
 

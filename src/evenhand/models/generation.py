@@ -21,9 +21,10 @@ from evenhand.models.chat import messages
 from evenhand.models.thinking import TAGS
 from evenhand.progress import task
 from evenhand.records import Completion, Sampling, Until
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
 from evenhand.scoring.memory import attempt
-from evenhand.scoring.tokens import Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoder, check_ids, check_texts, context_window, embedding_rows, shown
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -54,15 +55,18 @@ def generate(
     Raises:
         BadOption: a sampling value outside its range.
         BadData: a prompt is empty without a beginning mark, or does not fit into the window with its text.
-        BadModel: the model answers with NaN, or the chat template cannot be filled.
+        BadModel: the model answers with NaN, the chat template cannot be filled, or the model has no weights
+            for a token of a prompt.
         OutOfMemory: one prompt alone does not fit.
     """
     _check(sampling)
     config = getattr(module, "config", None)
     if chat:
         found = messages(tokenizer, prompts, window=context_window(config), room=sampling.max_tokens)
+        for prompt, row in zip(prompts, found, strict=True):
+            check_ids(tokenizer, row, embedding_rows(module), prompt)
     else:
-        found = _rows(tokenizer, prompts, config, sampling)
+        found = _rows(module, tokenizer, prompts, sampling)
     pending = sorted(enumerate(found), key=lambda row: (-len(row[1]), row[0]))
     streams = _streams(prompts, sampling.seed)
     made: dict[int, Completion] = {}
@@ -86,14 +90,17 @@ def _two_halves(config: Any) -> bool:
 
 
 def _rows(
-    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], config: Any, sampling: Sampling
+    module: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], sampling: Sampling
 ) -> list[tuple[int, ...]]:
     """Ids of the prompts: those before the text, or those of a whole source with its ending mark."""
+    config = getattr(module, "config", None)
     if not _two_halves(config):
-        return Encoder(tokenizer, context_window(config)).prompts(prompts, room=sampling.max_tokens)
+        return Encoder.of(module, tokenizer).prompts(prompts, room=sampling.max_tokens)
+    check_texts(prompts)
     rows: list[tuple[int, ...]] = [tuple(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    limit, known = context_window(config), embedding_rows(module)
     for prompt, row in zip(prompts, rows, strict=True):
-        limit = context_window(config)
+        check_ids(tokenizer, row, known, prompt)
         if not row or (limit is not None and max(len(row), sampling.max_tokens) > limit):
             raise BadData(
                 f"The source {shown(prompt)} of {len(row)} tokens, or a text of {sampling.max_tokens}, does "
@@ -178,7 +185,7 @@ def _run(
             inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             generation_config=config,
-            logits_processor=LogitsProcessorList([_Draw(sampling, streams)]),
+            logits_processor=LogitsProcessorList([_Draw(module, sampling, streams)]),
             stopping_criteria=StoppingCriteriaList(stops),
         )
     new = made[:, start:].tolist()
@@ -227,17 +234,15 @@ class _Draw:
     argmax is an exact draw from them (Gumbel 1954; Maddison et al. 2014), one stream of noise a row.
     """
 
-    def __init__(self, sampling: Sampling, streams: Sequence[torch.Generator]) -> None:
+    def __init__(self, module: nn.Module, sampling: Sampling, streams: Sequence[torch.Generator]) -> None:
+        self._module = module
         self._sampling = sampling
         self._streams = streams
 
     def __call__(self, _: Tensor, scores: Tensor) -> Tensor:
         scores = scores.float()
         if scores.isnan().any():
-            raise BadModel(
-                "The model answers with NaN while generating.",
-                mend="Open it with dtype float32 (float16 overflows in many models).",
-            )
+            raise not_finite(self._module, " while generating")
         if self._sampling.temperature == 0:
             return scores
         kept = _nucleus((scores / self._sampling.temperature).log_softmax(-1), self._sampling.top_p)

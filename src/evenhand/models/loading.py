@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +17,16 @@ from evenhand.errors import (
     BadModel,
     BadOption,
     EvenhandError,
-    MissingExtra,
     OutOfMemory,
 )
-from evenhand.models import hub
+from evenhand.files import parse_json
+from evenhand.models import checkpoints, hub
+from evenhand.models.adapters import put_on
 from evenhand.models.causal import CausalModel
 from evenhand.models.families import Family, family, loader
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
+from evenhand.scoring.finite import check_weights
 from evenhand.scoring.memory import ran_out
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ KINDS: Mapping[Family, type[CausalModel] | type[MaskedModel] | type[Seq2SeqModel
 }
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _LOCAL = (".", "/", "~")
+_SETTINGS = ("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -61,11 +64,11 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
     if local:
         name = str(checked_folder(Path(rest).expanduser()))
     with quiet(), explained(name):
-        (kind, module, tokenizer), notes = hub.opened(
+        (kind, module, tokenizer, remarks), notes = hub.opened(
             name, revision or None, lambda where: _load(name, dtype, where)
         )
     model = KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
-    model.opening = notes
+    model.opening = (*notes, *remarks)
     return model
 
 
@@ -74,7 +77,7 @@ def open_lab(rest: str, *, dtype: str | None = None, batch_tokens: int | None = 
     lab: Any = importlib.import_module("evenhand.lab")
     folder = lab.folder(lab.parse(rest))
     with quiet(), explained(str(folder)):
-        (kind, module, tokenizer), _ = hub.opened(
+        (kind, module, tokenizer, _), _ = hub.opened(
             str(folder), None, lambda where: _load(str(folder), dtype, where)
         )
     return KINDS[kind](module, tokenizer, f"lab:{rest}", batch_tokens=batch_tokens)
@@ -85,24 +88,16 @@ def add_adapter(model: Model, folder: Path) -> HfModel:
 
     Raises:
         MissingExtra: peft is not installed.
-        BadModel: the weights are out of reach, the adapter does not fit, or it adds virtual tokens.
+        BadModel: the weights are out of reach, or the adapter cannot be put on whole (see `adapters.put_on`).
     """
     if not isinstance(model, HfModel):
         raise BadModel(
             f"{model.spec.uri} does not give access to its weights, which the adapter {folder} needs.",
             mend="Put the adapter on an hf: or lab: model.",
         )
-    try:
-        from peft import PeftConfig, PeftModel
-    except ImportError:
-        raise MissingExtra("peft", "hf", f"The adapter {folder}") from None
-    with explained(f"the adapter {folder}"):
-        if PeftConfig.from_pretrained(str(folder)).is_prompt_learning:
-            raise BadModel(
-                f"The adapter {folder} adds virtual tokens, which cannot be scored beside plain prompts.",
-                mend="Use a LoRA adapter.",
-            )
-        PeftModel.from_pretrained(model.module, str(folder), is_trainable=False)
+    with quiet(), explained(f"the adapter {folder}"):
+        put_on(model.module, folder)
+        check_weights(f"the adapter {folder}", model.module)
     model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
     adapted = type(model)(
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
@@ -113,8 +108,11 @@ def add_adapter(model: Model, folder: Path) -> HfModel:
 
 def _load(
     name: str, dtype: str | None, where: Mapping[str, Any]
-) -> tuple[Family, nn.Module, PreTrainedTokenizerBase]:
-    """The parts of the model `name`; `where` says which of its files may be asked for (see `hub.opened`)."""
+) -> tuple[Family, nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
+    """The parts of the model `name`, and what a reader must know of how they were opened.
+
+    `where` says which of its files may be asked for (see `hub.opened`).
+    """
     from transformers import AutoConfig, AutoTokenizer
 
     if dtype is not None and dtype not in DTYPES:
@@ -122,17 +120,28 @@ def _load(
     config = AutoConfig.from_pretrained(name, **where)
     kind = family(name, config)
     tokenizer = AutoTokenizer.from_pretrained(name, **where)
-    loaded: Any = loader(kind).from_pretrained(
+    checkpoints.check_depth(name, config, checkpoints.found(name, where))
+    how = {"dtype": DTYPES[dtype] if dtype else "auto", **where}
+    # First without memory for the weights: do they fit the configuration? Packed ones want their device.
+    packed = getattr(config, "quantization_config", None) is not None
+    for storage in (None,) if packed else ("meta", None):
+        module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
+        remarks = checkpoints.check_complete(name, module, info)
+    check_weights(name, module)
+    remarks += checkpoints.foreign_code(module, tokenizer)
+    return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, remarks
+
+
+def _from_pretrained(kind: Family, name: str, config: Any, how: Mapping[str, Any]) -> tuple[Any, Any]:
+    loaded: tuple[Any, Any] = loader(kind).from_pretrained(
         name,
-        config=config,
-        dtype=DTYPES[dtype] if dtype else "auto",
+        config=copy.deepcopy(config),
         use_safetensors=True,
         output_loading_info=True,
-        **where,
+        ignore_mismatched_sizes=True,  # they are refused by name in `checkpoints.check_complete`
+        **how,
     )
-    module, info = loaded
-    _check_complete(name, info)
-    return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return loaded
 
 
 def checked_folder(folder: Path) -> Path:
@@ -152,10 +161,11 @@ def checked_folder(folder: Path) -> Path:
             f"{folder} holds no config.json, so it is no Hugging Face model.",
             mend="Name the folder that save_pretrained wrote.",
         )
-    try:
-        json.loads(config.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise BadModel(f"{config} cannot be read: {error}.", mend="Write the model again.") from None
+    for path in (folder / file for file in _SETTINGS):
+        try:
+            parse_json(path.read_bytes() if path.is_file() else "{}")
+        except (ValueError, OSError) as error:
+            raise BadModel(f"{path} cannot be read: it is {error}.", mend="Write the model again.") from None
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
         raise _no_safetensors(str(folder), ", ".join(pickled))
@@ -173,16 +183,6 @@ def _no_safetensors(name: str, found: str) -> BadModel:
         'T.from_pretrained(n).save_pretrained(o)" '
         "and open hf:./converted",
     )
-
-
-def _check_complete(name: str, info: Mapping[str, Any]) -> None:
-    missing = sorted(str(key) for key in (*info.get("missing_keys", ()), *info.get("mismatched_keys", ())))
-    if missing:
-        raise BadModel(
-            f"The checkpoint of {name} lacks weights that the model needs: {', '.join(missing[:5])}"
-            f"{' and more' if len(missing) > 5 else ''}; they would be random numbers.",
-            mend="Use the complete checkpoint of a language model, its head included.",
-        )
 
 
 @contextmanager
@@ -222,8 +222,11 @@ def _explain(name: str, error: BaseException) -> EvenhandError:
         return OutOfMemory(
             f"The weights of {name} do not fit into memory.", mend="Use dtype bfloat16 or a smaller model."
         )
-    if any("no file named model.safetensors" in str(e).lower() for e in hub.causes(error)):
+    said = " ".join(str(e) for e in hub.causes(error)).lower()
+    if "no file named model.safetensors" in said:
         return _no_safetensors(name, "another format")
+    if "contains custom code" in said or "references custom code" in said:
+        return _remote_code(name)
     known = hub.explanation(name, error)
     if known is not None:
         return known
@@ -231,4 +234,13 @@ def _explain(name: str, error: BaseException) -> EvenhandError:
     return BadModel(
         f"{name} cannot be opened: {first[0].rstrip('.')}.",
         mend="Check that it is a complete language model.",
+    )
+
+
+def _remote_code(name: str) -> BadModel:
+    return BadModel(
+        f"{name} brings Python code of its own (auto_map in its JSON files) for a kind of model that the "
+        "transformers library does not know, and evenhand runs no code that comes with a model.",
+        mend="Use a model of a kind that transformers has itself, such as a converted copy of this one; or "
+        "serve it with a program that you trust and measure it as openai:http://host/v1#model.",
     )

@@ -14,6 +14,7 @@ from evenhand.records import Capability, Completion, Continuation, LogProb, Samp
 from evenhand.requests import Averaged, Cloze, Contrast
 from evenhand.scoring import Scorer, ScoringReport
 from evenhand.scoring.masks import Masker, plan_copies
+from evenhand.scoring.tokens import embedding_rows
 from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class MaskedModel(Opened):
         batch_tokens: int | None = None,
     ) -> None:
         super().__init__(module, tokenizer, uri, revision=revision, batch_tokens=batch_tokens)
-        self._masker = Masker(tokenizer, window(getattr(module, "config", None)))
+        self._masker = Masker(tokenizer, window(getattr(module, "config", None)), embedding_rows(module))
         # Padding on the right moves no token and leaves the positions to the model.
         self.scorer = Scorer(module, tokenizer, batch_tokens=self.batch_tokens, padding="right")
 

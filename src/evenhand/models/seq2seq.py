@@ -13,7 +13,15 @@ from evenhand.models.generation import decoder_start, generate
 from evenhand.models.opened import Opened
 from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
 from evenhand.scoring.conditional import Conditional, Counts, conditional
-from evenhand.scoring.tokens import Encoded, Encoder, check_request, shown
+from evenhand.scoring.tokens import (
+    Encoded,
+    Encoder,
+    check_ids,
+    check_request,
+    check_texts,
+    embedding_rows,
+    shown,
+)
 from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
@@ -59,6 +67,7 @@ class Seq2SeqModel(Opened):
         super().__init__(module, tokenizer, uri, revision=revision, batch_tokens=batch_tokens)
         self.form = form
         self._window = window(getattr(module, "config", None))
+        self._rows = embedding_rows(module)
         self._encoder = Encoder(tokenizer)
         self._start = decoder_start(module)
         self._vocabulary = tokenizer.get_vocab()
@@ -72,7 +81,7 @@ class Seq2SeqModel(Opened):
         Raises:
             BadData: an empty text, a context that ends with a space, or too long a request.
             BadModel: the tokenizer merges the boundary or does not know a piece of the text, or the model
-                answers with NaN.
+                has no weights for a token or answers with NaN.
             OutOfMemory: one row alone does not fit.
         """
         self._used = Counter(self.form_of(item) for item in items)
@@ -105,6 +114,7 @@ class Seq2SeqModel(Opened):
 
     def _request(self, item: Continuation) -> Conditional:
         check_request(item)
+        check_texts((item.context, item.text))
         if self.form_of(item) == "source":
             source, target = item.context, self._target(item)
         elif self._sentinels:
@@ -138,6 +148,8 @@ class Seq2SeqModel(Opened):
         return ids
 
     def _check(self, item: Continuation, request: Conditional) -> None:
+        used = (*request.source, *request.target.ids)
+        check_ids(self.tokenizer, used, self._rows, item.context + item.text)
         scored = request.target.ids[request.target.start :]
         unknown = self.tokenizer.unk_token_id
         if not scored or not request.source:

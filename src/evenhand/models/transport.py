@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request
 
 from evenhand.errors import BadModel, BadOption, EnvironmentProblem, EvenhandError, Inconclusive
+from evenhand.files import parse_json
 from evenhand.models import refused, shelf
 from evenhand.models.budget import Budget, Limits, bound, charged, turned_down
 from evenhand.models.wire import MOST, Late, Reply, TooLong, Wire
@@ -278,7 +279,7 @@ def api_key(base: str) -> str | None:
 
 def _object(text: bytes) -> Json:
     try:
-        answer = json.loads(text)
+        answer = parse_json(text, repair=True)  # a server may cut an emoji in two
     except ValueError:
         raise _Transient("the answer is no JSON, or only a part of it") from None
     if not isinstance(answer, dict):

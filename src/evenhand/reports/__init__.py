@@ -59,7 +59,7 @@ def write_report(path: Path, text: str) -> None:
     Raises:
         NoSpace: the disk is full or not writable.
     """
-    write_atomically(path, text.encode("utf-8"))
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _render(template: str, variables: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evenhand.errors import BadData, UnknownName
-from evenhand.files import write_atomically
+from evenhand.files import parse_json, write_atomically
 from evenhand.records import digest, from_json, to_json
 
 Array = NDArray[np.float64]
@@ -200,7 +200,7 @@ def read_rule(path: Path) -> tuple[Rule, Mapping[str, Any]]:
     """
     mend = "Write it again with `evenhand mitigate`, or take it from a backup."
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_bytes())
         body = {key: found[key] for key in ("kind", "rule", "extra")}
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']!r}, not {FORMAT!r}")

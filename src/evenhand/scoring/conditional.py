@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evenhand.errors import BadModel
 from evenhand.scoring.batching import in_batches
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, pad_rows
 from evenhand.scoring.plan import Plan, Row, make_plan
 from evenhand.scoring.tokens import Encoded
@@ -123,8 +123,5 @@ class _Run:
         self.decoded += len(rows)
         numbers = found.double().cpu().numpy()
         if not np.isfinite(numbers).all():
-            raise BadModel(
-                "The model answers with NaN or an infinity.",
-                mend="Open it with dtype float32 (float16 overflows in T5 and many other models).",
-            )
+            raise not_finite(self._module, "")
         return np.split(numbers, np.cumsum([len(row.wanted) for _, row in rows])[:-1])

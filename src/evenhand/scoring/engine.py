@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from evenhand.errors import BadModel, OutOfMemory
+from evenhand.errors import OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, is_recurrent, run_rows
 from evenhand.scoring.memory import attempt, ran_out
 from evenhand.scoring.plan import Plan, Row, make_plan
@@ -22,7 +23,7 @@ from evenhand.scoring.prefix import refusal
 from evenhand.scoring.probe import Path, choose, settle
 from evenhand.scoring.shared import Shared, Tally
 from evenhand.scoring.sharing import Group, Sharing, find_groups, sharing_on
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoded, Encoder, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,7 +113,7 @@ class Scorer:
         config = getattr(module, "config", None)
         sharing = sharing_on(device_of(module).type) if share == "auto" else share
         self._module = module
-        self._encoder = Encoder(tokenizer, context_window(config))
+        self._encoder = Encoder.of(module, tokenizer)
         self._tokenizer = tokenizer
         self._batch_tokens = batch_tokens
         self._head_rows = 1
@@ -339,12 +340,7 @@ class Scorer:
     def _check_finite(self, row: Row, numbers: NDArray[np.float64]) -> None:
         if np.isfinite(numbers).all():
             return
-        prompt = self._tokenizer.decode(list(row.ids))
-        raise BadModel(
-            f"The model answers with NaN or an infinity after {shown(str(prompt))}.",
-            mend="Open it with dtype float32 (float16 overflows in many models); if that does not help, the "
-            "checkpoint is damaged: download it again.",
-        )
+        raise not_finite(self._module, f" after {shown(str(self._tokenizer.decode(list(row.ids))))}")
 
     def _halve(self, batch: list[_Unit]) -> list[_Unit]:
         """What to try instead of a batch that did not fit; remembers the smaller budget."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evenhand.errors import BadModel
-from evenhand.scoring.tokens import Encoder, context_window
+from evenhand.scoring.tokens import Encoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -176,7 +176,7 @@ def run_texts(
     Raises:
         BadData: a text is empty, or does not fit into the model's window.
     """
-    rows = Encoder(tokenizer, context_window(getattr(module, "config", None))).prompts(texts)
+    rows = Encoder.of(module, tokenizer).prompts(texts)
     with SelectedHead(module) as head:
         run_rows(module, head, rows, [[len(row) - 1] for row in rows], padding=padding)
     return pad_rows(rows, padding, device_of(module))["attention_mask"].bool()

@@ -15,8 +15,9 @@ from torch import nn
 
 from evenhand.errors import BadData, BadModel
 from evenhand.scoring.batching import in_batches
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import evaluating, pad_rows
-from evenhand.scoring.tokens import shown
+from evenhand.scoring.tokens import check_ids, check_texts, embedding_rows, shown
 from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ def embeddings(
 
     Raises:
         BadData: a text gives no token, or does not fit into the model's window.
-        BadModel: the model has no backbone, or answers with NaN or an infinity.
+        BadModel: the model has no backbone or no weights for a token, or answers with NaN or an infinity.
         OutOfMemory: one text alone does not fit.
     """
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return np.empty((0, 0))
-    rows = _rows(tokenizer, distinct, window(getattr(module, "config", None)))
+    rows = _rows(module, tokenizer, distinct)
     body = backbone(module)
     known = inspect.signature(body.forward).parameters
     found: dict[int, NDArray[np.float64]] = {}
@@ -55,7 +56,9 @@ def embeddings(
         mask = inputs["attention_mask"].unsqueeze(-1)
         means = (states * mask).sum(1) / mask.sum(1)
         for i, vector in zip(batch, means.cpu().numpy(), strict=True):
-            found[i] = _finite(vector, distinct[i])
+            if not np.isfinite(vector).all():
+                raise not_finite(module, f" (hidden states for {shown(distinct[i])})")
+            found[i] = vector
 
     with evaluating(module):
         in_batches([len(row) for row in rows], batch_tokens, work, label="embedding")
@@ -82,24 +85,18 @@ def backbone(module: Any) -> nn.Module:
 
 
 def _rows(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int | None
+    module: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> list[tuple[int, ...]]:
+    limit, known = window(getattr(module, "config", None)), embedding_rows(module)
+    check_texts(texts)
     rows = [tuple(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
     for text, row in zip(texts, rows, strict=True):
         if not row:
             raise BadData(f"The text {shown(text)} gives no token.", mend="Give a text with a word in it.")
+        check_ids(tokenizer, row, known, text)
         if limit is not None and len(row) > limit:
             raise BadData(
                 f"The text {shown(text)} of {len(row)} tokens does not fit into the window of {limit}.",
                 mend="Shorten it; nothing is cut off silently.",
             )
     return rows
-
-
-def _finite(vector: NDArray[np.float64], text: str) -> NDArray[np.float64]:
-    if np.isfinite(vector).all():
-        return vector
-    raise BadModel(
-        f"The model's hidden states for {shown(text)} hold NaN or an infinity.",
-        mend="Open it with dtype float32 (float16 overflows in many models).",
-    )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evenhand.errors import BadData, BadModel
 from evenhand.requests import Averaged, Cloze, Contrast
 from evenhand.scoring.plan import Plan, Row, Wanted
-from evenhand.scoring.tokens import shown
+from evenhand.scoring.tokens import check_ids, check_texts, shown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -88,13 +88,16 @@ class Pieces:
 
 
 class Masker:
-    """Makes the masked copies of requests for one tokenizer; `window` is the most tokens of a copy.
+    """Makes the masked copies of requests for one tokenizer. `window` is the most tokens of a copy, `rows`
+    the number of ids that the model has weights for; None for no limit.
 
     Raises:
         BadModel: the tokenizer has no mask token, or cannot say which characters a token stands for.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int | None = None) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, window: int | None = None, rows: int | None = None
+    ) -> None:
         if tokenizer.mask_token_id is None or not tokenizer.is_fast:
             lacks = "mask token" if tokenizer.mask_token_id is None else "fast form (tokenizer.json)"
             raise BadModel(
@@ -104,13 +107,15 @@ class Masker:
         self._tokenizer = tokenizer
         self._mask = int(tokenizer.mask_token_id)
         self._window = window
+        self._rows = rows
 
     def copies(self, items: Sequence[Averaged | Cloze | Contrast]) -> list[list[Copy]]:
         """The masked copies of each request, in order; one copy for each token that is scored.
 
         Raises:
             BadData: a range or a text that gives no token, or one that is too long for the model.
-            BadModel: the tokenizer merges a range with its neighbours, or does not know a scored piece.
+            BadModel: the tokenizer merges a range with its neighbours or does not know a scored piece, or the
+                model has no weights for a token.
         """
         pieces = self._pieces(dict.fromkeys(text for item in items for text in _texts(item)))
         both: dict[tuple[str, str], Aligned] = {}
@@ -158,6 +163,7 @@ class Masker:
         texts = list(texts)
         if not texts:
             return {}
+        check_texts(texts)
         encoded: Any = self._tokenizer(
             texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
         )
@@ -167,6 +173,7 @@ class Masker:
         found = {text: _piece(text, *row) for text, row in zip(texts, rows, strict=True)}
         for text, piece in found.items():
             self._check_length(text, piece)
+            check_ids(self._tokenizer, (*piece.ids, self._mask), self._rows, text)
         return found
 
     def _check_length(self, text: str, piece: Pieces) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from evenhand.errors import BadModel, OutOfMemory
+from evenhand.errors import OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Continuation
 from evenhand.requests import Recall, Recalled
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
 from evenhand.scoring.memory import attempt
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoded, Encoder, shown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,7 +41,7 @@ def recalls(
             with NaN or an infinity.
         OutOfMemory: one row alone does not fit.
     """
-    encoder = Encoder(tokenizer, context_window(getattr(module, "config", None)))
+    encoder = Encoder.of(module, tokenizer)
     distinct = list(dict.fromkeys(items))
     encoded = encoder.encode([Continuation(item.context, item.text) for item in distinct])
     pending = sorted(
@@ -99,10 +100,7 @@ def _run(module: nn.Module, head: SelectedHead, batch: Sequence[Encoded]) -> lis
     targets = torch.tensor([token for row in batch for token in row.ids[row.start :]], device=logits.device)
     values = logits.gather(-1, targets[:, None])[:, 0] - logits.logsumexp(-1)
     if not values.isfinite().all():
-        raise BadModel(
-            "The model answers with NaN or an infinity.",
-            mend="Open it with dtype float32 (float16 overflows in many models).",
-        )
+        raise not_finite(module, "")
     same = logits.argmax(-1) == targets
     sizes = [len(row) for row in places]
     parts = zip(torch.split(values.double(), sizes), torch.split(same, sizes), strict=True)

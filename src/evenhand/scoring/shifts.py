@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from evenhand.errors import BadModel
 from evenhand.requests import Divergence, Shift
+from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
-from evenhand.scoring.tokens import Encoder, context_window
+from evenhand.scoring.tokens import Encoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,7 +35,7 @@ def divergences(
         BadData: a context is empty without a beginning mark, or does not fit into the model's window.
         BadModel: the model answers with NaN.
     """
-    encoder = Encoder(tokenizer, context_window(getattr(module, "config", None)))
+    encoder = Encoder.of(module, tokenizer)
     distinct = list(dict.fromkeys(items))
     first, second = (encoder.prompts([getattr(i, name) for i in distinct]) for name in ("context", "other"))
     rows = sorted(zip(distinct, first, second, strict=True), key=lambda row: (len(row[1]), len(row[2])))
@@ -55,7 +55,7 @@ def divergences(
 def _next(module: nn.Module, head: SelectedHead, rows: Sequence[Row]) -> Tensor:
     logits = run_rows(module, head, rows, [[len(row) - 1] for row in rows])
     if logits.isnan().any():
-        raise BadModel("The model answers with NaN.", mend="Open it with dtype float32.")
+        raise not_finite(module, "")
     return logits.double().log_softmax(-1)
 
 

@@ -19,7 +19,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Example
 from evenhand.scoring.forward import Padding, SelectedHead, is_recurrent, run_rows
 from evenhand.scoring.plan import Plan, make_plan
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoded, Encoder, shown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -69,7 +69,7 @@ def outcomes(model: Weights, examples: Sequence[Example]) -> Outcomes:
         BadModel: under this tokenizer one term begins another, so that they do not exclude each other.
     """
     terms = _terms(examples)
-    encoder = Encoder(model.tokenizer, context_window(getattr(model.module, "config", None)))
+    encoder = Encoder.of(model.module, model.tokenizer)
     encoded = encoder.encode([term.request for term in terms])
     _check_exclusive(terms, encoded)
     plan = make_plan(encoded)

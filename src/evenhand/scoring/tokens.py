@@ -45,23 +45,81 @@ def context_window(config: Any) -> int | None:
     return None
 
 
+def embedding_rows(module: Any) -> int | None:
+    """How many token ids the model has weights for, from 0: the rows of its embeddings or of its head,
+    whichever are fewer; None where neither is a matrix that it names.
+    """
+    found = []
+    for getter in ("get_input_embeddings", "get_output_embeddings"):
+        part = getattr(module, getter)() if hasattr(module, getter) else None
+        shape: Any = getattr(getattr(part, "weight", None), "shape", ())
+        found += [int(shape[0])] if len(shape) == 2 else []
+    return min(found, default=None)
+
+
+def check_texts(texts: Iterable[str]) -> None:
+    """Nothing if every text is Unicode.
+
+    Raises:
+        BadData: one has half of a surrogate pair, which no tokenizer can read.
+    """
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise BadData(
+                f"The text {shown(text)} is no Unicode: it has half of a surrogate pair at character "
+                f"{error.start}.",
+                mend="Write the whole character, or leave it out.",
+            ) from None
+
+
+def check_ids(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], rows: int | None, text: str) -> None:
+    """Nothing if the model has weights for every one of `ids`, those of `text`; see `embedding_rows`.
+
+    Only ids that are used are looked at: a tokenizer may have more tokens than the model has rows.
+
+    Raises:
+        BadModel: it has none for one of them.
+    """
+    if rows is None or max(ids, default=0) < rows:
+        return
+    beyond = max(ids)
+    raise BadModel(
+        f"The tokenizer has {len(tokenizer)} tokens, the model's embeddings {rows} rows: the token "
+        f"{tokenizer.convert_ids_to_tokens(beyond)!r} with the id {beyond} in {shown(text)} has no weights.",
+        mend="Use the tokenizer that was saved with the weights, or weights that were resized and trained "
+        "for it.",
+    )
+
+
 class Encoder:
     """Tokenises requests for one model. `prefix` holds the ids that the tokenizer puts before every text;
     `marked` says whether a text without a context stands behind a beginning mark.
 
-    `window` is the most input tokens that the model reads, None for no limit.
+    `window` is the most input tokens that the model reads, `rows` the number of ids that it has weights for;
+    None for no limit. `Encoder.of` takes both from the model.
 
     Raises:
         BadModel: the tokenizer gives no ids for plain text.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int | None = None) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, window: int | None = None, rows: int | None = None
+    ) -> None:
         self._tokenizer = tokenizer
         self._window = window
+        self._rows = rows
         self.prefix = _prefix(tokenizer)
         marks = (tokenizer.bos_token_id, tokenizer.eos_token_id)
         self._condition = next(((int(mark),) for mark in marks if mark is not None), ())
         self.marked = bool(self.prefix or self._condition)
+
+    @classmethod
+    def of(cls, module: Any, tokenizer: PreTrainedTokenizerBase) -> Encoder:
+        """An encoder that knows the limits of the model `module`."""
+        window = context_window(getattr(module, "config", None))
+        return cls(tokenizer, window, embedding_rows(module))
 
     def prompts(self, texts: Sequence[str], *, room: int = 0) -> list[tuple[int, ...]]:
         """Ids of whole texts to run, in order, the tokenizer's own beginning mark included.
@@ -70,6 +128,7 @@ class Encoder:
 
         Raises:
             BadData: a text is empty without a beginning mark, or does not fit into the window.
+            BadModel: the model has no weights for one of the tokens.
         """
         ids = self._texts(texts)
         found = [ids[text] or self._condition for text in texts]
@@ -85,6 +144,7 @@ class Encoder:
                     f"of {self._window}.",
                     mend="Shorten it" + (", or ask for fewer tokens." if room else "."),
                 )
+            check_ids(self._tokenizer, row, self._rows, text)
         return found
 
     def _texts(self, texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
@@ -99,7 +159,8 @@ class Encoder:
 
         Raises:
             BadData: empty text, context with a trailing space, text glued to its context, too long a request.
-            BadModel: the tokenizer merges the boundary, or does not know a piece of the text.
+            BadModel: the tokenizer merges the boundary or does not know a piece of the text, or the model has
+                no weights for one of its tokens.
         """
         for item in items:
             check_request(item)
@@ -120,6 +181,7 @@ class Encoder:
         return encoded
 
     def _check_ids(self, item: Continuation, encoded: Encoded) -> None:
+        check_ids(self._tokenizer, encoded.ids, self._rows, item.context + item.text)
         unknown = self._tokenizer.unk_token_id
         scored = encoded.ids[encoded.start :]
         if not scored:
@@ -175,6 +237,7 @@ def _boundary(
 def _plain(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str, list[int]]:
     if not texts:
         return {}
+    check_texts(texts)
     encoded: Mapping[str, Any] = tokenizer(
         list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
     )

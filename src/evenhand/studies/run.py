@@ -349,12 +349,23 @@ def _location(
 def _locate(model: Model, locator: str, examples: Sequence[Material], seed: int) -> Attribution:
     made: Locator = registry.create("locator", locator)
     if not isinstance(model, OpenModel):
-        raise BadModel(
-            f"{model.spec.uri} does not give access to its weights, so nothing can be located in it.",
-            mend="Use a model whose weights are in hand (hf: or lab:).",
-        )
+        raise _nothing_to_locate(model)
     probes = [e for e in examples if isinstance(e, Example) and not e.keep]
     return made.locate(model, probes, None, seed=seed)
+
+
+def _nothing_to_locate(model: Model) -> BadModel:
+    uri, family = model.spec.uri, model.spec.family
+    if family == "causal":
+        return BadModel(
+            f"{uri} does not give access to its weights, so nothing can be located in it.",
+            mend="Use a causal model whose weights are in hand (hf: or lab:).",
+        )
+    return BadModel(
+        f"{uri} is a {family} model, and locators read the blocks of causal models only.",
+        mend=f"Locate in a causal model. On this one, `evenhand measure {uri}` works, and so does "
+        f"`evenhand verify {uri} --with prompt`.",
+    )
 
 
 def _notes(*readings: Readings) -> tuple[str, ...]:

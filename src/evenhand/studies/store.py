@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from evenhand import __version__
 from evenhand.errors import BadData
-from evenhand.files import disk_errors, write_atomically
+from evenhand.files import disk_errors, parse_json, write_atomically
 from evenhand.records import (
     Card,
     Measurement,
@@ -227,7 +227,7 @@ def _write(path: Path, kind: str, body: Any) -> Path:
 def _read(path: Path, kind: str) -> Any:
     """The checked body of a summary."""
     try:
-        envelope = json.loads(path.read_bytes())
+        envelope = parse_json(path.read_bytes())
         written, checksum, body = envelope["format"], envelope["sha256"], envelope["body"]
     except FileNotFoundError:
         raise BadData(

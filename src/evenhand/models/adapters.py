@@ -1,0 +1,152 @@
+"""PEFT adapters (LoRA and its kin): put on whole, or refused with what is missing or left over."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from evenhand.errors import BadModel, MissingExtra
+from evenhand.files import read_json_object
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+_PICKLE = "adapter_model.bin"
+_NAME = "default"  # what peft calls a model's first adapter
+_SIZES = re.compile(
+    r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[([\d, ]*)\]\) from checkpoint, "
+    r"the shape in current model is torch\.Size\(\[([\d, ]*)\]\)"
+)
+_VOCABULARY = re.compile(r"embed|lm_head|\bwte\b|\bword_embeddings\b|\bshared\b")
+_OURS = re.compile(rf"\.(original_module|modules_to_save|{_NAME})\b")  # levels that peft puts into a name
+_SHOWN = 5
+
+
+def put_on(module: nn.Module, folder: Path) -> None:
+    """Put the layers of the adapter in `folder` into `module`; nothing is merged or rounded.
+
+    Every weight that the adapter's configuration asks for must be in its file, and every weight of the file
+    must have a place in `module`: otherwise a part of the adapter would be left out, or at its start values.
+
+    Raises:
+        MissingExtra: peft is not installed.
+        BadModel: the adapter is incomplete, has weights of another model or another size, keeps them in a
+            pickle, or adds virtual tokens; or `module` has an adapter already.
+        BadData: its configuration cannot be read.
+    """
+    try:
+        from peft import PeftConfig, PeftModel
+    except ImportError:
+        raise MissingExtra("peft", "hf", f"The adapter {folder}") from None
+    _check_bare(module, folder)
+    settings = read_json_object(folder / CONFIG, mend="Save the adapter again with save_pretrained.")
+    if PeftConfig.from_pretrained(str(folder)).is_prompt_learning:
+        raise BadModel(
+            f"The adapter {folder} adds virtual tokens, which cannot be scored beside plain prompts.",
+            mend="Use a LoRA adapter.",
+        )
+    _check_file(folder)
+    mapping = getattr(module, "_checkpoint_conversion_mapping", {})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters is read from the result
+            wrapped: Any = PeftModel.from_pretrained(module, str(folder), is_trainable=False)
+            # peft's own list of what was missing or left over; it gives it only when asked again.
+            result: Any = wrapped.load_adapter(str(folder), _NAME, key_mapping=mapping)
+    except KeyError as error:  # a module of modules_to_save, or a token of trainable_token_indices
+        raise _incomplete(folder, [str(error.args[0])]) from None
+    except RuntimeError as error:
+        sizes = _SIZES.findall(str(error))
+        if not sizes:
+            raise
+        raise _resized(folder, *sizes[0]) from None
+    if result.unexpected_keys:
+        raise _left_over(folder, result.unexpected_keys, settings)
+    missing = [*result.missing_keys, *_missing_biases(wrapped, folder, settings)]
+    if missing:
+        raise _incomplete(folder, missing)
+
+
+def _check_bare(module: nn.Module, folder: Path) -> None:
+    """Under one name, peft would put the second adapter's weights into the first one's layers."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    if any(isinstance(part, BaseTunerLayer) for part in module.modules()):
+        raise BadModel(
+            f"The model has an adapter already, which {folder} would replace in part.",
+            mend="Merge the first with peft (merge_and_unload) and save it, then put the second on that.",
+        )
+
+
+def _check_file(folder: Path) -> None:
+    if (folder / WEIGHTS).is_file():
+        return
+    if (folder / _PICKLE).is_file():
+        raise BadModel(
+            f"The adapter {folder} keeps its weights in {_PICKLE}: loading such a pickle can run any code, "
+            "so it is not opened.",
+            mend="If you trust its maker, load it with peft and save it again with save_pretrained, which "
+            f"writes {WEIGHTS}.",
+        )
+    raise BadModel(
+        f"The adapter {folder} holds no {WEIGHTS}.", mend="Download or save the adapter's weights, too."
+    )
+
+
+def _missing_biases(wrapped: Any, folder: Path, settings: Mapping[str, Any]) -> list[str]:
+    """The biases that the adapter trained by its configuration and that its file lacks.
+
+    peft counts only weights of its own making as missing; a bias belongs to the base.
+    """
+    if settings.get("bias", "none") == "none":
+        return []
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        held = set(file.keys())
+    wanted = get_peft_model_state_dict(wrapped, adapter_name=_NAME, save_embedding_layers=False)
+    return sorted(name for name in wanted if name.endswith(".bias") and name not in held)
+
+
+def _named(keys: Iterable[str]) -> str:
+    plain = sorted({_OURS.sub("", str(key).removeprefix("base_model.model.")) for key in keys})
+    more = f" and {len(plain) - _SHOWN} more" if len(plain) > _SHOWN else ""
+    return ", ".join(plain[:_SHOWN]) + more
+
+
+def _incomplete(folder: Path, keys: Iterable[str]) -> BadModel:
+    return BadModel(
+        f"The adapter {folder} is incomplete: its {CONFIG} asks for weights of this model that {WEIGHTS} "
+        f"lacks: {_named(keys)}.",
+        mend="Put it on the model that it was trained on, or download or save the adapter again.",
+    )
+
+
+def _left_over(folder: Path, keys: Iterable[str], settings: Mapping[str, Any]) -> BadModel:
+    base = settings.get("base_model_name_or_path")
+    return BadModel(
+        f"The adapter {folder} holds weights that have no place in this model: {_named(keys)}.",
+        mend=f"Put it on the model that it was trained on{f' ({base})' if base else ''}, or save it again "
+        f"with the {CONFIG} that belongs to its weights.",
+    )
+
+
+def _resized(folder: Path, key: str, saved: str, own: str) -> BadModel:
+    ours, theirs = (tuple(int(n) for n in text.split(",") if n.strip()) for text in (own, saved))
+    if _VOCABULARY.search(key) and ours[1:] == theirs[1:] and ours and theirs:
+        return BadModel(
+            f"The adapter {folder} was trained with another vocabulary: its {_named([key])} has {theirs[0]} "
+            f"rows, the model's {ours[0]}.",
+            mend="Save the model that it was trained on with its resized embeddings and its tokenizer, and "
+            "put the adapter on that; or merge it with peft (merge_and_unload) and open the merged folder.",
+        )
+    return BadModel(
+        f"The adapter {folder} does not fit: its {_named([key])} has the shape {theirs}, where this model "
+        f"needs {ours}.",
+        mend="Put it on the model that it was trained on.",
+    )

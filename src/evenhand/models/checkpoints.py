@@ -1,0 +1,211 @@
+"""Whether a checkpoint's weights are those that its configuration describes, asked before memory is taken.
+
+First the names in the safetensors header are held against the number of layers. Then the model is loaded
+once without storage (torch's meta device): the transformers library itself says which weights would be
+missing, left over or of another size, with all its renaming and tying of weights.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evenhand.errors import BadModel
+from evenhand.files import parse_json
+
+_ONE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_DEPTHS = (
+    "num_hidden_layers",
+    "num_layers",
+    "n_layer",
+    "encoder_layers",
+    "decoder_layers",
+    "num_decoder_layers",
+)
+# Layers may share their weights (ALBERT: 12 of one); no model has this many more of them than weights.
+_MANY = 64
+_NUMBERED = re.compile(r"^(.*?)\.?(\d+)\.")
+# Buffers that old checkpoints saved and that a model computes itself, and scales of a compressed cache.
+_BUFFERS = re.compile(
+    r"(inv_freq|(cos|sin)_cached|embed_positions|position_ids|mask|masked_bias|attn\.bias|attention\.bias|"
+    r"[kv]_scale)$"
+)
+_LARGEST_HEADER = 100 * 2**20  # what the format allows
+_SHOWN = 5
+
+
+def check_depth(name: str, config: Any, files: Mapping[str, Path]) -> None:
+    """Nothing if the weights may hold the layers that `config` describes; `files` as `found` gives them.
+
+    Raises:
+        BadModel: they hold far fewer, or a header cannot be read.
+    """
+    names = _names(name, files)
+    texts = config.get_text_config() if hasattr(config, "get_text_config") else config
+    depths = [getattr(part, key, None) for part in (config, texts) for key in _DEPTHS]
+    stated = max((depth for depth in depths if isinstance(depth, int)), default=0)
+    places = {m.groups() for m in map(_NUMBERED.match, names) if m}
+    if not names or stated <= 2 * len(places) + _MANY:
+        return
+    layers = max((sum(stem == other for other, _ in places) for stem, _ in places), default=0)
+    raise BadModel(
+        f"The configuration of {name} describes {stated} layers, its weights hold {layers}.",
+        mend="Use the config.json that was saved with the weights.",
+    )
+
+
+def found(name: str, where: Mapping[str, Any]) -> dict[str, Path]:
+    """The files of the folder or hub repository `name` that say which weights there are: by their names, the
+    weights themselves or their index. A hub name's come from the cache, or into it as far as `where` allows
+    (see `evenhand.models.hub.opened`).
+    """
+    if Path(name).is_dir():
+        held = {file: Path(name) / file for file in (_ONE, _INDEX)}
+        return {file: path for file, path in held.items() if path.is_file()}
+    from transformers.utils.hub import cached_file
+
+    for file in (_ONE, _INDEX):
+        path = cached_file(
+            name,
+            file,
+            revision=where.get("revision"),
+            local_files_only=where.get("local_files_only", False),
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        if path:
+            return {file: Path(path)}
+    return {}
+
+
+def _names(name: str, files: Mapping[str, Path]) -> set[str]:
+    """The names of all weights."""
+    if _ONE in files:
+        return set(_header(name, files[_ONE]))
+    if _INDEX not in files:
+        return set()
+    try:
+        index = parse_json(files[_INDEX].read_bytes())["weight_map"]
+        shards = {str(key): files[_INDEX].parent / str(shard) for key, shard in index.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise BadModel(
+            f"{name} cannot be opened: {_INDEX} says no weights ({error}).", mend="Download it again."
+        ) from None
+    lacking = sorted({path.name for path in shards.values() if not path.is_file()})
+    if lacking and Path(name).is_dir():
+        raise BadModel(
+            f"{name} cannot be opened: its {_INDEX} names {', '.join(lacking[:_SHOWN])}, which is not there.",
+            mend="Download the rest of its files.",
+        )
+    for path in {path for path in shards.values() if path.is_file()}:
+        _header(name, path)
+    return set(shards)
+
+
+def _header(name: str, path: Path) -> dict[str, Any]:
+    """What a safetensors file says of its weights, without them; the file must be as long as it says.
+
+    Layout: 8 bytes with the length of the JSON text that follows, then the weights' bytes.
+
+    Raises:
+        BadModel: it is cut short or no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = parse_json(file.read(min(size, _LARGEST_HEADER)))
+        header.pop("__metadata__", None)
+        length = 8 + size + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        held = path.stat().st_size
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise BadModel(
+            f"{name} cannot be opened: {path.name} is cut short, or no safetensors file.",
+            mend="Download or save it again.",
+        ) from None
+    if held < length:
+        raise BadModel(
+            f"{name} cannot be opened: {path.name} is cut short: it has {held} of {length} bytes.",
+            mend="Download or save it again.",
+        )
+    return dict(header)
+
+
+def check_complete(name: str, module: Any, info: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a reader must know of the weights that `module` does not use; usually nothing.
+
+    `info` is what the transformers library says after loading.
+
+    Raises:
+        BadModel: weights are missing, have another size, or belong to layers or parts of layers that the
+            configuration does not describe, so that the model would compute something else.
+    """
+    _check_sizes(name, info.get("mismatched_keys", ()))
+    missing = sorted(map(str, info.get("missing_keys", ())))
+    if missing:
+        raise BadModel(
+            f"The checkpoint of {name} lacks weights that the model needs: {_listed(missing)}; they would be "
+            "random numbers.",
+            mend="Use the complete checkpoint of a language model, its head included, with its config.json.",
+        )
+    unused = sorted(map(str, info.get("unexpected_keys", ())))
+    inside = [] if getattr(module.config, "quantization_config", None) else list(_inside(module, unused))
+    if inside:
+        raise BadModel(
+            f"The checkpoint of {name} holds weights of its layers that {type(module).__name__} would leave "
+            f"out: {_listed(inside)}.",
+            mend="Use the config.json that was saved with the weights.",
+        )
+    unused = [key for key in unused if not _BUFFERS.search(key)]
+    return (f"{type(module).__name__} does not use these weights of {name}: {_listed(unused)}.",) * bool(
+        unused
+    )
+
+
+def _check_sizes(name: str, mismatched: Iterable[Any]) -> None:
+    found = sorted((str(key), tuple(saved), tuple(own)) for key, saved, own in mismatched)
+    if not found:
+        return
+    key, saved, own = found[0]
+    more = f" (and {len(found) - 1} more differ)" if len(found) > 1 else ""
+    raise BadModel(
+        f"The configuration of {name} does not fit its weights: {key} has the shape {saved}, and the "
+        f"configuration describes {own}{more}.",
+        mend="Use the config.json that was saved with the weights.",
+    )
+
+
+def _inside(module: Any, unused: Iterable[str]) -> Iterable[str]:
+    """Those of the `unused` weights that stand in the layers of `module`, or in more of them.
+
+    A tower or a head that the model does not have at all stands elsewhere. Layers behind the last one that
+    predict further tokens (`num_nextn_predict_layers`) are none of it.
+    """
+    own = {match[1] for match in map(_NUMBERED.match, module.state_dict()) if match}
+    further = getattr(module.config, "num_nextn_predict_layers", None)
+    for key in unused:
+        match = _NUMBERED.match(key)
+        if match is None or _BUFFERS.search(key):
+            continue
+        stem = match[1]
+        behind = further and int(match[2]) >= int(getattr(module.config, "num_hidden_layers", 0))
+        if not behind and any(layers == stem or layers.endswith(f".{stem}") for layers in own):
+            yield key
+
+
+def _listed(keys: list[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
+
+
+def foreign_code(module: Any, tokenizer: Any) -> tuple[str, ...]:
+    """That a checkpoint brings code of its own (``auto_map``) which was not run, where it does."""
+    places = (
+        ("config.json", getattr(module.config, "auto_map", None), type(module).__name__),
+        ("tokenizer_config.json", tokenizer.init_kwargs.get("auto_map"), type(tokenizer).__name__),
+    )
+    return tuple(
+        f"{file} names code of its own (auto_map), which was not run: the library's own {used} was used."
+        for file, named, used in places
+        if named
+    )

@@ -1,0 +1,61 @@
+"""Answers and weights that are no numbers: which tensor is to blame, where one is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.errors import BadModel
+
+_FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+def not_finite(module: nn.Module, where: str) -> BadModel:
+    """The error for answers of `module` that are NaN or infinite; `where` ends the sentence (" after 'x'").
+
+    It names the first of the model's weights that is not finite, where there is one.
+    """
+    name = next((name for name, tensor in _tensors(module) if not tensor.isfinite().all()), None)
+    if name is None:
+        return BadModel(
+            f"The model answers with NaN or an infinity{where}, though all its weights are finite.",
+            mend="Open it with dtype float32 (float16 overflows in many models, T5 among them).",
+        )
+    return BadModel(
+        f"The model answers with NaN or an infinity{where}: its weights {name} hold such values.",
+        mend="Open it with dtype float32 (float16 cannot hold large weights); if that does not help, the "
+        "checkpoint is damaged: download or train it again.",
+    )
+
+
+@torch.no_grad()
+def check_weights(name: str, module: nn.Module) -> None:
+    """Nothing if no weight of `module`, opened as `name`, is NaN; costs one pass over each tensor.
+
+    Raises:
+        BadModel: some are; the message names the first tensors.
+    """
+    tensors = dict(_tensors(module))
+    if not tensors:
+        return
+    # The largest entry is NaN where any is, and takes a tenth of the time of asking each.
+    largest = torch.stack([tensor.max().float() for tensor in tensors.values()]).isnan().tolist()
+    found = [key for key, nan in zip(tensors, largest, strict=True) if nan]
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise BadModel(
+            f"The weights of {name} are damaged: {', '.join(found[:3])}{more} hold NaN.",
+            mend="Download or train the checkpoint again.",
+        )
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Weights and saved buffers of a dtype that can be NaN; tied ones once."""
+    seen: set[int] = set()
+    for name, tensor in module.state_dict().items():
+        known = isinstance(tensor, Tensor) and tensor.dtype in _FLOATS and tensor.numel()
+        if known and tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            yield name, tensor.detach()

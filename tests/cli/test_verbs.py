@@ -74,6 +74,29 @@ def test_measure_for_people(run: Run, library: Library) -> None:
     assert words.LIMITED not in answer.out
 
 
+def test_tables_show_the_key_beside_the_title_and_which_way_is_better(run: Run, library: Library) -> None:
+    rows = [line.split() for line in run("measure", "lab:causal").out.splitlines()]
+    (normalised,) = [row for row in rows if row[:1] == ["afgb_normalised"]]
+    assert normalised[1:6] == ["AFGB", "normalised", "by", "the", "groups'"]
+    assert normalised[-1] == "lower"
+    (ub,) = [row for row in rows if row[:2] == ["ub", "UB:"]]
+    assert ub[-1] == "higher"
+    assert ["key", "slice"] in [row[:2] for row in rows]  # and slices have a table of their own
+    verified = [line.split() for line in run("verify", "lab:causal").out.splitlines()]
+    assert [row[-1] for row in verified if row[:2] == ["afgb_normalised", "AFGB"]] == ["lower"]
+
+
+def test_a_narrow_terminal_loses_titles_and_no_figure(
+    run: Run, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run("verify", "lab:causal").out
+    row = next(line for line in out.splitlines() if line.split()[:1] == ["afgb_normalised"])
+    assert "AFGB normalised" not in out
+    assert len(row.split()) == 9  # key, before, after, change, low "to" high, p, better
+    assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" "))
+
+
 def test_limited_measurements_are_stamped(run: Run, library: Library) -> None:
     library.record = dataclasses.replace(library.record, before=(make.genbiaseval(limited=True),))
     assert words.LIMITED in run("measure", "lab:causal", "--limit", "5").out
@@ -116,6 +139,9 @@ def test_mitigate(run: Run, library: Library) -> None:
     assert asked[:4] == ("mitigate", "lab:causal", "lftf:loss=nll", Path("treated"))
     assert asked[4]["locator"] == "ablation"
     assert "evenhand measure lab:causal+treated" in answer.out
+    assert not set("{}[]") & set(answer.out)  # tables and sentences, not the values of a program
+    assert "0.420" in answer.out
+    assert words.NOT_SPECIFIC in answer.out
     data = run("mitigate", "lab:causal", "--json").json
     assert data["mitigation"] == "lftf"
     assert data["out"] == "treated"

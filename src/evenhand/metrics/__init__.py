@@ -74,12 +74,28 @@ class Metric:
     items: Callable[[Columns], NDArray[np.bool_]]
     per_item: Callable[[Columns], Array] | None = None
 
+    @property
+    def direction(self) -> str:
+        """Which way is better; see `direction`."""
+        return direction(self.ideal, self.low, self.high)
+
     def value(self, scores: Sequence[Score]) -> Value:
         """The figure over `scores`; None when undefined (no item, or no item with a defined value)."""
         if not scores:
             return None
         result = float(self.compute(columns(scores), np.ones((1, len(scores))))[0])
         return result if np.isfinite(result) else None
+
+
+def direction(ideal: Value, low: Value, high: Value) -> str:
+    """Which way a figure of this range is better: ``lower is better``, ``higher is better``, ``best at 50``.
+
+    Empty for a descriptive figure, which has no ideal.
+    """
+    if ideal is None:
+        return ""
+    ends = {low: "lower is better", high: "higher is better"}
+    return ends.get(ideal, f"best at {ideal:g}")
 
 
 def weighted_mean(x: Array, weights: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from evenhand import registry
 from evenhand.errors import UnknownName
@@ -15,9 +16,13 @@ from evenhand.records import (
     Effect,
     Estimate,
     Measurement,
+    Value,
 )
 from evenhand.reports import formats, words
 from evenhand.reports.shares import SCALE, Row, scale_keys, term
+
+if TYPE_CHECKING:
+    from evenhand.metrics import Metric
 
 CASE_STUDY = (
     "mobster",
@@ -39,13 +44,43 @@ class Table:
     labels: int = 1
 
 
-@cache
 def metric_title(name: str) -> str:
     """The title on the metric's card, or its name when no such metric is installed."""
+    found = installed_metric(name)
+    return name if found is None else found.title
+
+
+@cache
+def installed_metric(name: str) -> Metric | None:
+    """The metric `name`; None when none of this name is installed, or what it needs is missing."""
     try:
-        return str(registry.get("metric", name).title)
+        found: Metric = registry.get("metric", name)
     except (UnknownName, ImportError):
-        return name
+        return None
+    return found
+
+
+def better(name: str, ideal: Value) -> str:
+    """Which way the metric `name` is better where its benchmark calls `ideal` the best; a dash for neither.
+
+    A benchmark may take a metric as descriptive (`ideal` None) that elsewhere has a best value.
+    """
+    from evenhand.metrics import direction
+
+    found = installed_metric(name)
+    low, high = (None, None) if found is None else (found.low, found.high)
+    return direction(ideal, low, high) or "–"
+
+
+def short(better: str) -> str:
+    """`better` below a head that says the word itself: ``lower``, ``higher``, ``at 50``."""
+    return better.removesuffix(" is better").removeprefix("best ")
+
+
+def labelled(name: str, ideal: Value) -> str:
+    """A metric's key and which way is better, for a plot's axis."""
+    way = better(name, ideal)
+    return name if way == "–" else f"{name} ({way})"
 
 
 def metrics(measurement: Measurement) -> Table:
@@ -53,14 +88,13 @@ def metrics(measurement: Measurement) -> Table:
     rows = [_metric_row(name, "all", estimate) for name, estimate in measurement.metrics.items()]
     for key, part in measurement.slices.items():
         rows += [_metric_row(name, key, estimate) for name, estimate in part.items()]
-    head = ("metric", "slice", "value", "95 % interval", "ideal", "n")
-    return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=2)
+    head = ("metric", "key", "slice", "value", "95 % interval", "better", "n")
+    return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=3)
 
 
 def _metric_row(name: str, part: str, estimate: Estimate) -> tuple[str, ...]:
-    ideal = "–" if estimate.ideal is None else formats.number(estimate.ideal)
-    value = formats.number(estimate.value)
-    return (metric_title(name), part, value, formats.interval(estimate), ideal, formats.count(estimate))
+    value, way = formats.number(estimate.value), better(name, estimate.ideal)
+    return metric_title(name), name, part, value, formats.interval(estimate), way, formats.count(estimate)
 
 
 def scales(before: Measurement, after: Measurement | None, name: str) -> Table:
@@ -73,7 +107,7 @@ def scales(before: Measurement, after: Measurement | None, name: str) -> Table:
     columns = (
         ("value [95 % interval]",) if after is None else ("before [95 % interval]", "after [95 % interval]")
     )
-    return Table(metric_title(name), ("scale", *columns, "n"), tuple(rows))
+    return Table(f"{metric_title(name)}, {name}", ("scale", *columns, "n"), tuple(rows))
 
 
 def _part(measurement: Measurement, key: str, name: str) -> Estimate:
@@ -87,17 +121,19 @@ def effects(items: Sequence[Effect]) -> Table:
         (
             e.benchmark,
             metric_title(e.metric),
+            e.metric,
             formats.number(e.before.value),
             formats.number(e.after.value),
             formats.with_interval(e.change, signed=True),
             formats.percent(e.relative, signed=True),
             formats.p_value(e.p_value),
+            better(e.metric, e.before.ideal),
             formats.count(e.change),
         )
         for e in items
     )
-    head = ("benchmark", "metric", "before", "after", "change [95 % interval]", "relative", "p", "n")
-    return Table("Every effect", head, rows, labels=2)
+    head = ("benchmark", "metric", "key", "before", "after", "change [95 % interval]", "relative", "p")
+    return Table("Every effect", (*head, "better", "n"), rows, labels=3)
 
 
 def checks(items: Sequence[Check], caption: str) -> Table:

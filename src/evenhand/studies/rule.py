@@ -136,8 +136,8 @@ def _no_bias_before(e: Evidence) -> Ruling | None:
     if after is not None and after > floor and _grew(e):
         return _worse(e)
     return VerdictName.NO_EVIDENCE, (
-        f"There was too little bias to treat: {words.name(e.primary.metric)} was {before:.3f} before, "
-        f"below the floor of {floor:g}."
+        f"There was too little bias to treat: {words.name(e.primary.metric)} was "
+        f"{words.number(before)} before, below the floor of {floor:g}."
     )
 
 

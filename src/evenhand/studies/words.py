@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from evenhand import decimals
 from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Estimate, FamilyResult, Value
 
 
@@ -15,15 +16,15 @@ def name(metric: str) -> str:
 
 
 def number(value: Value) -> str:
-    """Three decimals, with a proper minus sign; ``undefined`` for None."""
-    return "undefined" if value is None else f"{value:.3f}".replace("-", "−")
+    """Three decimals; ``undefined`` for None."""
+    return decimals.fixed(value)
 
 
 def span(estimate: Estimate) -> str:
     """The interval with its level, or that there is none."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
-    return f"{estimate.level:.0%} interval {number(estimate.low)} to {number(estimate.high)}"
+    return f"{decimals.percent(estimate.level)} interval {number(estimate.low)} to {number(estimate.high)}"
 
 
 def change(before: Estimate, after: Estimate) -> str:
@@ -33,14 +34,10 @@ def change(before: Estimate, after: Estimate) -> str:
 
 def percent(estimate: Estimate) -> str:
     """A share with its interval, in percent."""
-    if estimate.value is None:
-        return "undefined"
-    ends = (
-        ""
-        if estimate.low is None or estimate.high is None
-        else f" ({estimate.low:.0%} to {estimate.high:.0%})"
-    )
-    return f"{estimate.value:.0%}{ends}"
+    if estimate.low is None or estimate.high is None:
+        return decimals.percent(estimate.value)
+    ends = f"{decimals.percent(estimate.low)} to {decimals.percent(estimate.high)}"
+    return f"{decimals.percent(estimate.value)} ({ends})"
 
 
 def effect(found: Effect) -> str:
@@ -108,9 +105,8 @@ def no_evidence(primary: Effect, control: ControlResult | None) -> str:
         )
     shown = f"{effect(primary)}, largest p {control.p_value:.3g}"
     if any(family.equivalent for family in control.families):
-        return (
-            f"The effect beyond the control models' is negligible (within {control.delta:.3f} of 0): {shown}."
-        )
+        limit = number(control.delta)
+        return f"The effect beyond the control models' is negligible (within {limit} of 0): {shown}."
     if primary.change.high is None or primary.change.high >= 0:
         return f"The bias did not certainly fall: {shown}."
     return (

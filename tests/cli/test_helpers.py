@@ -11,6 +11,7 @@ from evenhand import registry
 from evenhand.cli import calls, doctor
 from evenhand.cli.options import components
 from evenhand.errors import UsageError
+from evenhand.studies import plan as studies_plan
 from tests.cli.conftest import Run
 
 HEAVY = ("torch", "transformers", "pandas", "plotly", "scipy", "numpy", "jinja2", "rich")
@@ -72,7 +73,7 @@ def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.Mon
 
 
 def test_plan_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "control_models", lambda extent: {"placebo": 3, "noise": 2})
+    monkeypatch.setattr(studies_plan, "control_models", lambda extent: {"placebo": 3, "noise": 2})
     data = run(
         "plan", "lab:causal", "-b", "genbiaseval,genhinteval", "--capability", "facts:set=world", "--json"
     ).json
@@ -106,8 +107,8 @@ def test_plan_limited(run: Run) -> None:
 
 
 def test_plan_control_forms() -> None:
-    assert calls.control_models("none") == {}
-    full, reduced = calls.control_models("full"), calls.control_models("reduced")
+    assert studies_plan.control_models("none") == {}
+    full, reduced = studies_plan.control_models("full"), studies_plan.control_models("reduced")
     assert full["placebo"] >= 8 * 5  # the specification's eight doses and five seeds
     assert sum(reduced.values()) < sum(full.values())
 
@@ -165,13 +166,12 @@ def test_components() -> None:
 
 def test_the_calls_fit_the_library() -> None:
     """`calls` is written against these names; the verbs' tests replace them."""
-    from evenhand.studies.run import RunOptions, VerifyOptions
+    from evenhand.studies.options import RunOptions, VerifyOptions
 
     fields = {"seed": 1, "limit": 2, "out": None, "batch_tokens": 3, "dtype": "float32"}
     assert calls.run_options(**fields) == RunOptions(**fields)
     more = {"benchmarks": ("a",), "capability": (), "locator": "bmi", "control": "none", "margin": 0.02}
     assert calls.verify_options(**fields, **more) == VerifyOptions(**fields, **more)
-    assert calls.capability_of("lab:causal") != calls.capability_of("hf:org/name")
     folder = calls.run_folder("lab:causal", "lftf", VerifyOptions())
     assert folder == calls.run_folder("lab:causal", "lftf", VerifyOptions())
     assert folder != calls.run_folder("lab:causal", "lftf", VerifyOptions(seed=1))

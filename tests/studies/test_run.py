@@ -101,7 +101,7 @@ def test_the_limit_takes_the_same_items_every_time(uri: str) -> None:
     ids = [[s.sample for s in measure(uri, ["genhinteval"], RunOptions(limit=7))[0].scores] for _ in range(2)]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 7
-    with pytest.raises(UsageError, match="--limit 0"):
+    with pytest.raises(UsageError, match="limit=0"):
         measure(uri, ["genhinteval"], RunOptions(limit=0))
 
 

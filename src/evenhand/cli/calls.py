@@ -10,19 +10,20 @@ if TYPE_CHECKING:
     from evenhand.models import Asked
     from evenhand.records import Attribution, Effect, Measurement, Verification
     from evenhand.studies.compare import GateResult
-    from evenhand.studies.run import RunOptions, VerifyOptions
+    from evenhand.studies.options import RunOptions, VerifyOptions
+    from evenhand.studies.plan import Plan
 
 
 def run_options(**fields: Any) -> RunOptions:
     """The options of `measure`."""
-    from evenhand.studies.run import RunOptions
+    from evenhand.studies.options import RunOptions
 
     return RunOptions(**fields)
 
 
 def verify_options(**fields: Any) -> VerifyOptions:
     """The options of `verify`, `locate` and `mitigate`."""
-    from evenhand.studies.run import VerifyOptions
+    from evenhand.studies.options import VerifyOptions
 
     return VerifyOptions(**fields)
 
@@ -73,32 +74,11 @@ def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
     return run.run_folder(uri, mitigation, options)
 
 
-def capability_of(uri: str, bias: Sequence[str] = ()) -> tuple[str, ...]:
-    """The capability benchmarks that a verification of `uri` takes when it is told none."""
-    from evenhand.studies import defaults
+def plan(uri: str, mitigation: str, options: VerifyOptions) -> Plan:
+    """What a verification would run; no model is opened."""
+    from evenhand.studies.plan import plan
 
-    return defaults.capability(uri, bias)
-
-
-def check_material(mitigation: str, bias: Sequence[str]) -> None:
-    """Refuse a mitigation that cannot be fitted on what the bias benchmarks give, as `verify` would."""
-    from evenhand import registry
-    from evenhand.studies.material import fits_on, material
-
-    made = [registry.create("benchmark", spec) for spec in bias]
-    material(made, fits_on(registry.create("mitigation", mitigation)), mitigation)
-
-
-def control_models(extent: str) -> dict[str, int]:
-    """How many control models of each family a verification makes at most."""
-    from evenhand.studies import families
-
-    if extent == "none":
-        return {}
-    full = extent == "full"
-    doses = families.DOSES if full else families.REDUCED_DOSES
-    seeds = families.SEEDS if full else families.REDUCED_SEEDS
-    return {family: len(ladder) * seeds for family, ladder in doses.items()}
+    return plan(uri, mitigation, options)
 
 
 def load(run: Path) -> Verification | tuple[Measurement, ...]:
@@ -116,16 +96,13 @@ def load(run: Path) -> Verification | tuple[Measurement, ...]:
 
 def compare(before: Path, after: Path) -> list[Effect]:
     """The paired effects between two run folders; of a verification, what was measured after counts."""
-    from evenhand.studies import store
-    from evenhand.studies.compare import compare
+    from evenhand.studies import runs
 
-    return compare(store.load_run(before).measurements, store.load_run(after).measurements)
+    return runs.compare(before, after)
 
 
 def gate(run: Path, conditions: Sequence[str]) -> list[GateResult]:
     """Every condition with what was found for it."""
-    from evenhand.studies import store
-    from evenhand.studies.compare import gate
+    from evenhand.studies import runs
 
-    stored = store.load_run(run)
-    return gate(stored.measurements, conditions, verdict=stored.verdict)
+    return runs.gate(run, conditions)

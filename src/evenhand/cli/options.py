@@ -15,7 +15,7 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a verb
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Decides every random choice.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides every random choice.")]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Take only so many items: a try, stamped as not reportable."),
@@ -68,7 +68,9 @@ DataDir = Annotated[
         help="Folder with benchmark data (else EVENHAND_DATA, else the cache).",
     ),
 ]
-Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The loss of accuracy that is tolerated.")]
+Margin = Annotated[
+    float, typer.Option("--margin", min=0.0, max=1.0, help="The loss of accuracy that is tolerated.")
+]
 
 BIAS = ("genbiaseval", "genhinteval")
 
@@ -90,8 +92,8 @@ def components(texts: Sequence[str] | None, default: Sequence[str] = ()) -> tupl
     Raises:
         UsageError: a text is not a list of components.
     """
-    from evenhand.registry import parse_many
+    from evenhand.registry import spec_texts
 
     if not texts:
         return tuple(default)
-    return tuple(dict.fromkeys(str(spec) for text in texts for spec in parse_many(text)))
+    return spec_texts(texts)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from evenhand import registry
+from evenhand import __version__, registry
 from evenhand.cli import calls, doctor
 from evenhand.cli.options import components
 from evenhand.errors import UsageError
@@ -175,3 +176,34 @@ def test_the_calls_fit_the_library() -> None:
     folder = calls.run_folder("lab:causal", "lftf", VerifyOptions())
     assert folder == calls.run_folder("lab:causal", "lftf", VerifyOptions())
     assert folder != calls.run_folder("lab:causal", "lftf", VerifyOptions(seed=1))
+
+
+@pytest.mark.parametrize("argv", [[], ["measure"], ["verify"], ["gate"], ["ls"], ["data"], ["data", "pull"]])
+def test_a_short_help_everywhere(run: Run, argv: list[str]) -> None:
+    assert run(*argv, "-h") == run(*argv, "--help")
+    assert "-h, --help" in run(*argv, "-h").out
+
+
+def test_the_version(run: Run) -> None:
+    assert run("-V").out == run("--version").out == f"evenhand {__version__}\n"
+
+
+def _completed(line: str) -> list[str]:
+    """What bash is offered for the last word of `line`."""
+    told = {"_EVENHAND_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    code = "from evenhand.cli import main; main()"
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={**os.environ, **told})
+    return done.stdout.split()
+
+
+def test_shells_complete_verbs_and_components() -> None:
+    assert _completed("evenhand me") == ["measure"]
+    assert _completed("evenhand verify lab:causal --with lf") == ["lftf"]
+    assert _completed("evenhand locate lab:causal --with ") == list(registry.names("locator"))
+    assert _completed("evenhand measure lab:causal -b facts,genb") == ["facts,genbiaseval"]
+    assert _completed("evenhand data pu") == ["pull"]
+
+
+def test_completion_is_shown_for_a_shell(run: Run) -> None:
+    assert "_EVENHAND_COMPLETE=complete_bash" in run("--show-completion", "bash").out

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def names(kind: str) -> Callable[[str], list[str]]:
+    """What a shell completes a list of components of this kind with: the last name in it."""
+
+    def complete(incomplete: str) -> list[str]:
+        from evenhand import registry
+
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in registry.names(kind) if name.startswith(last)]
+
+    return complete
+
+
+def _of_verb(ctx: typer.Context, incomplete: str) -> list[str]:
+    return names("locator" if ctx.info_name == "locate" else "mitigation")(incomplete)
+
 
 Uri = Annotated[
     str, typer.Argument(metavar="URI", help="The model: lab:causal, hf:./folder, openai:URL#model, ...")
@@ -35,7 +52,13 @@ Dtype = Annotated[
 ]
 Benchmarks = Annotated[
     list[str] | None,
-    typer.Option("--benchmark", "-b", metavar="NAME[:KEY=VALUE]", help="Repeat, or use commas."),
+    typer.Option(
+        "--benchmark",
+        "-b",
+        metavar="NAME[:KEY=VALUE]",
+        help="Repeat, or use commas.",
+        autocompletion=names("benchmark"),
+    ),
 ]
 By = Annotated[
     str,
@@ -44,11 +67,25 @@ By = Annotated[
 Capability = Annotated[
     list[str] | None,
     typer.Option(
-        "--capability", metavar="NAME[:KEY=VALUE]", help="What must not be lost; else the model chooses."
+        "--capability",
+        metavar="NAME[:KEY=VALUE]",
+        help="What must not be lost; else the model chooses.",
+        autocompletion=names("benchmark"),
     ),
 ]
-With = Annotated[str, typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.")]
-Locator = Annotated[str, typer.Option("--locator", metavar="NAME[:KEY=VALUE]", help="Which blocks to treat.")]
+With = Annotated[
+    str,
+    typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.", autocompletion=_of_verb),
+]
+Locator = Annotated[
+    str,
+    typer.Option(
+        "--locator",
+        metavar="NAME[:KEY=VALUE]",
+        help="Which blocks to treat.",
+        autocompletion=names("locator"),
+    ),
+]
 
 
 def _use_data(ctx: typer.Context, folder: Path | None) -> Path | None:

@@ -189,6 +189,25 @@ def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:
     assert answer.out.splitlines()[-1] == "Report: runs/default/report.html"
 
 
+def test_verify_without_control_says_that_nothing_judged_it(run: Run, library: Library) -> None:
+    reason = "Not judged. Without control models no effect can be told from a loss of capability: ..."
+    fell = dataclasses.replace(make.verification(VerdictName.NO_EVIDENCE), control=None, reasons=(reason,))
+    library.record = fell
+    out = run("verify", "lab:causal", "--control", "none").out
+    assert out.splitlines()[:2] == ["Verdict: not judged", words.NOT_JUDGED]
+    assert "no evidence" not in out
+    assert run("verify", "lab:causal", "--control", "none", "--json").json["verdict"] == "no evidence"
+    library.record = dataclasses.replace(fell, reasons=("There was too little bias to treat: ...",))
+    assert run("verify", "lab:causal", "--control", "none").out.startswith("Verdict: no evidence")
+
+
+def test_measure_says_where_it_ends_that_nothing_is_kept(run: Run, library: Library) -> None:
+    *_, last = run("measure", "lab:causal").out.splitlines()
+    assert last.startswith("Nothing of this is kept: --out FOLDER")
+    assert "Nothing of this is kept" not in run("measure", "lab:causal", "--out", "kept").out
+    assert "Nothing of this is kept" not in run("measure", "lab:causal", "--json").out
+
+
 @pytest.mark.parametrize("verdict", list(VerdictName))
 def test_verify_exit_codes(run: Run, library: Library, verdict: VerdictName) -> None:
     library.record = make.verification(verdict)

@@ -104,7 +104,8 @@ def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figu
 
     Columns: ``correct`` or ``task_score``, ``correct.norm``, ``nll`` (nats) with ``words`` or ``bytes``, and
     ``also.<metric>,<filter>`` for every other number; ``tie`` (multiple choice) is 1 where the two best
-    options differ by less than 1e-9 nats, ``invalid`` (text) is 1 where the filter could not read the answer.
+    options differ by less than 1e-9 nats, ``chance`` one over their number, ``invalid`` (text) is 1 where the
+    filter could not read the answer.
     """
     filled = answered(item, answers)
     found = results(item, filled)
@@ -115,6 +116,7 @@ def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figu
         values |= _columns(name, found, figures)
     if figures.choices:
         values["tie"] = _tie(item, filled)
+        values["chance"] = 1 / len(item.task.doc_to_choice(item.doc))
     if item.task.OUTPUT_TYPE == "generate_until":
         values["invalid"] = float(filled[0].filtered_resps.get(figures.chosen) == "[invalid]")
     return Score(sample.id, sample.cluster, values, sample.slices)

@@ -99,8 +99,8 @@ def treatment(summary: Mapping[str, Any]) -> None:
 def verdict(record: Verification) -> None:
     """The verdict and its reasons, first of all."""
     stamp(record.limited)
-    console.say(f"Verdict: {record.verdict.value}")
-    console.say(words.VERDICTS[record.verdict])
+    console.say(f"Verdict: {words.headline(record)}")
+    console.say(words.sentence(record))
     for reason in record.reasons:
         console.say(f"  - {reason}")
     console.say()

@@ -59,6 +59,7 @@ class Metric:
     and returns [B] values, NaN where undefined. `needs` names the columns (or ``prefix.*``) that it reads.
     `items` says which items' own value is defined [n], for the `n` beside the figure. `per_item` gives the
     items' own values [n] where the figure is their mean, and is None where it is not a mean of items.
+    `chance` is what a model that guesses has, None where that depends on the items or is not known.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Metric:
     compute: Callable[[Columns, Array], Array]
     items: Callable[[Columns], NDArray[np.bool_]]
     per_item: Callable[[Columns], Array] | None = None
+    chance: float | None = None
 
     @property
     def direction(self) -> str:

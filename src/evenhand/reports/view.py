@@ -75,9 +75,10 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
     after = record.after[0].model if record.after else None
     return {
         "record": record,
-        "title": f"{record.verdict.value}: {record.treatment} on {record.model.uri}",
+        "title": f"{words.headline(record)}: {record.treatment} on {record.model.uri}",
         "tone": words.TONES[record.verdict],
-        "sentence": words.VERDICTS[record.verdict],
+        "headline": words.headline(record),
+        "sentence": words.sentence(record),
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
         "tiles": tiles(record),
         "bias": None if pair is None else bias(*pair),

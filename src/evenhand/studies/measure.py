@@ -26,6 +26,7 @@ from evenhand.records import (
     Score,
 )
 from evenhand.requests import Averaged, Cloze, Contrast, Embedding, Recall, Shift, Unanchored, Vector
+from evenhand.studies import chance
 
 RESAMPLES = 1000
 _NEEDS: Mapping[type, Capability] = {
@@ -73,16 +74,18 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     if benchmark.prepare is not None:
         benchmark.prepare(answers)
     scores = [benchmark.score(*row) for row in zip(samples, answers, strict=True)]
+    figures = _estimates(benchmark, scores, seed)
     return Measurement(
         model=model.spec,
         benchmark=benchmark.name,
         card=benchmark.card,
         protocol=protocol(model, benchmark, seed=seed, limit=limit),
         n=len(scores),
-        metrics=_estimates(benchmark, scores, seed),
+        metrics=figures,
         slices=_slices(benchmark, scores, seed),
         scores=tuple(scores),
         notes=(
+            *chance.said(benchmark.name, figures, scores),
             *(benchmark.remarks(scores) if benchmark.remarks else ()),
             *_split_terms(benchmark, asked, answers),
             *model.notes(),

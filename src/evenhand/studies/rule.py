@@ -61,6 +61,7 @@ class Evidence:
         capability: the capability checks.
         control: the capability-matched control of the primary metric; None when it was not run.
         margins: the limits.
+        chance: where the base cannot be told from one that guesses, a sentence a benchmark.
     """
 
     primary: Effect
@@ -70,6 +71,7 @@ class Evidence:
     capability: CapabilityResult
     control: ControlResult | None
     margins: Margins
+    chance: tuple[str, ...] = ()
 
     @property
     def guards(self) -> tuple[Check, ...]:
@@ -83,7 +85,8 @@ def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
     verdict, reason = next(ruling for rule in RULES if (ruling := rule(evidence)) is not None)
     flips = () if verdict is VerdictName.OVER_CORRECTED else _unclaimed(evidence)
     context = words.context(evidence.control, evidence.capability)
-    return verdict, (reason, *flips, *context, *words.guards(evidence.mass, evidence.hints))
+    guessed = tuple(f"Before: {text}" for text in evidence.chance)
+    return verdict, (reason, *guessed, *flips, *context, *words.guards(evidence.mass, evidence.hints))
 
 
 def _unclaimed(e: Evidence) -> tuple[str, ...]:

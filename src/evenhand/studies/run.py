@@ -225,7 +225,7 @@ class _Study:
             location=location,
             proof={**treatment.about.proof, "details": dict(treatment.about.details), "digest": key},
             limited=any(m.protocol.limited for m in before.bias),
-            notes=_notes(before, after),
+            notes=tuple(note for note in _notes(before, after) if note not in judged.reasons),
         )
 
     def _readings(self, taken: Any) -> Readings:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from evenhand import decimals
 from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Estimate, FamilyResult, Value
 
+NOT_JUDGED = "Not judged"  # how the reason begins that no control models leave
+
 
 def name(metric: str) -> str:
     """A metric's name in running text."""
@@ -88,10 +90,7 @@ def broken(checks: Sequence[Check]) -> str:
 def no_evidence(primary: Effect, control: ControlResult | None) -> str:
     """Why nothing was shown."""
     if control is None or not control.families:
-        return (
-            f"Without control models no effect can be told from a loss of capability: {effect(primary)}. "
-            "Run the capability-matched control."
-        )
+        return _without_control(primary)
     unmatched = [f.family for f in control.families if not f.matched]
     if unmatched:
         return (
@@ -112,6 +111,15 @@ def no_evidence(primary: Effect, control: ControlResult | None) -> str:
     return (
         f"No effect beyond that of the control models was shown: {shown}; a specific part below "
         f"{number(control.minimum_detectable)} would hardly have been detected."
+    )
+
+
+def _without_control(primary: Effect) -> str:
+    if primary.change.high is None or primary.change.high >= 0:
+        return f"The bias did not certainly fall: {effect(primary)}."
+    return (
+        f"{NOT_JUDGED}. Without control models no effect can be told from a loss of capability: "
+        f"{effect(primary)}. Run the capability-matched control: --control full."
     )
 
 

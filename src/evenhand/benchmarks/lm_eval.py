@@ -124,7 +124,11 @@ def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figu
 
 def remarks(scores: Sequence[Score], loaded: Loaded, figures: Figures) -> list[str]:
     """What the figures are called in the harness, and what its rules decided without evidence."""
-    own = f" {figures.metrics[0].name} is its {figures.main}." if figures.main else ""
+    called = {figures.metrics[0].name: figures.main} if figures.main else {}
+    for name, (_, metric) in LIKELIHOODS.items():
+        if name in figures.names:
+            called.setdefault(metric.name, name)
+    own = f" {', '.join(f'{ours} is its {theirs}' for ours, theirs in called.items())}." if called else ""
     said = [f"lm-evaluation-harness {loaded.version}, {_template(loaded, figures)}.{own}"]
     also = sorted({name for s in scores for name in s.values if name.startswith(ALSO)})
     for name in also:

@@ -107,7 +107,7 @@ def scales(before: Measurement, after: Measurement | None, name: str) -> Table:
     columns = (
         ("value [95 % interval]",) if after is None else ("before [95 % interval]", "after [95 % interval]")
     )
-    return Table(f"{metric_title(name)}, {name}", ("scale", *columns, "n"), tuple(rows))
+    return Table(f"{metric_title(name)} ({name})", ("scale", *columns, "n"), tuple(rows))
 
 
 def _part(measurement: Measurement, key: str, name: str) -> Estimate:

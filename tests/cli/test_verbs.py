@@ -189,6 +189,28 @@ def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:
     assert answer.out.splitlines()[-1] == "Report: runs/default/report.html"
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *([verb, "lab:causal", "--seed", "-1"] for verb in ("measure", "locate", "mitigate", "verify")),
+        ["demo", "--seed", "-1"],
+        ["measure", "lab:causal", "--seed", "4294967296"],
+        ["measure", "lab:causal", "--limit", "0"],
+        ["plan", "lab:causal", "--limit", "-5"],
+        ["locate", "lab:causal", "--batch-tokens", "0"],
+        *(["verify", "lab:causal", "--margin", margin] for margin in ("nan", "inf", "-0.1", "5")),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_cannot_be_is_refused_before_any_work(
+    run: Run, library: Library, argv: list[str]
+) -> None:
+    answer = run(*argv)
+    assert answer.code == 2
+    assert answer.err.startswith(f"evenhand: Invalid value for '{argv[-2]}': ")
+    assert (answer.out, library.asked) == ("", [])
+
+
 def test_verify_without_control_says_that_nothing_judged_it(run: Run, library: Library) -> None:
     reason = "Not judged. Without control models no effect can be told from a loss of capability: ..."
     fell = dataclasses.replace(make.verification(VerdictName.NO_EVIDENCE), control=None, reasons=(reason,))

@@ -44,6 +44,8 @@ def test_a_random_model_is_honestly_without_evidence(finished: Path) -> None:
     record = load_verification(finished)
     assert record.verdict in (VerdictName.NO_EVIDENCE, VerdictName.CAPABILITY_LOSS)
     assert record.limited
+    assert any(reason.startswith("Before: At chance on facts:set=world") for reason in record.reasons)
+    assert not any("At chance" in note and note in record.reasons for note in record.notes)
     assert [m.benchmark for m in record.before] == [
         "genbiaseval",
         "genhinteval",

@@ -38,9 +38,11 @@ def page() -> str:
 def _entry(name: str, found: Any) -> str:
     if isinstance(found, Metric):
         bounds = f"{_bound(found.low)} to {_bound(found.high)}"
+        better = f", {found.direction}" if found.direction else ", descriptive"
         return (
             f"### `{name}`\n\n{found.title}. {found.reading}\n\n"
-            f"Unit: {found.unit}. Range: {bounds}. Ideal: {_bound(found.ideal)}. Source: {found.source}.\n"
+            f"Unit: {found.unit}. Range: {bounds}. Ideal: {_bound(found.ideal)}{better}. "
+            f"Source: {found.source}.\n"
         )
     lines = [f"- `{registry.described(option)}`" for option in registry.options(found).values()]
     listed = "\n".join(lines) if lines else "No options."

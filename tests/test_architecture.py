@@ -15,7 +15,18 @@ SOURCE = Path(__file__).parents[1] / "src" / "evenhand"
 # Lower floors first; a unit may import only units of its own floor or of lower ones, never in a circle.
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
-        {"errors", "records", "requests", "registry", "lexicons", "progress", "files", "paths", "tables"}
+        {
+            "errors",
+            "records",
+            "requests",
+            "registry",
+            "lexicons",
+            "progress",
+            "files",
+            "paths",
+            "decimals",
+            "tables",
+        }
     ),
     frozenset({"stats", "influence", "objectives", "fair_losses", "gumbel", "metrics"}),
     frozenset(

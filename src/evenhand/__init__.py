@@ -32,7 +32,11 @@ if TYPE_CHECKING:
         Verification,
     )
     from evenhand.reports import report
-    from evenhand.studies.run import RunOptions, VerifyOptions, locate, measure, mitigate, verify
+    from evenhand.studies.compare import GateResult
+    from evenhand.studies.options import RunOptions, VerifyOptions
+    from evenhand.studies.plan import Plan, plan
+    from evenhand.studies.run import locate, measure, mitigate, verify
+    from evenhand.studies.runs import compare, gate
     from evenhand.treatments import Treatment
 
 __version__ = "0.1.0.dev0"
@@ -40,18 +44,23 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "Benchmark": "benchmarks",
     "EvenhandError": "errors",
+    "GateResult": "studies.compare",
     "Locator": "locators",
     "Metric": "metrics",
     "Mitigation": "mitigations",
     "Model": "models",
     "OpenModel": "models",
-    "RunOptions": "studies.run",
+    "Plan": "studies.plan",
+    "RunOptions": "studies.options",
     "Treatment": "treatments",
-    "VerifyOptions": "studies.run",
+    "VerifyOptions": "studies.options",
+    "compare": "studies.runs",
+    "gate": "studies.runs",
     "locate": "studies.run",
     "measure": "studies.run",
     "mitigate": "studies.run",
     "open_model": "models",
+    "plan": "studies.plan",
     "report": "reports",
     "verify": "studies.run",
 }
@@ -65,6 +74,7 @@ __all__ = [
     "Estimate",
     "EvenhandError",
     "Example",
+    "GateResult",
     "Locator",
     "LogProb",
     "Measurement",
@@ -72,6 +82,7 @@ __all__ = [
     "Mitigation",
     "Model",
     "OpenModel",
+    "Plan",
     "Protocol",
     "RunOptions",
     "Sample",
@@ -80,10 +91,13 @@ __all__ = [
     "VerdictName",
     "Verification",
     "VerifyOptions",
+    "compare",
+    "gate",
     "locate",
     "measure",
     "mitigate",
     "open_model",
+    "plan",
     "report",
     "verify",
 ]
@@ -96,4 +110,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    """The surface alone: the names of the verbs and nouns, and what every module has."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__") and name.endswith("__"))])

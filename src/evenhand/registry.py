@@ -18,7 +18,7 @@ import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -77,6 +77,16 @@ def parse_many(text: str) -> tuple[ComponentSpec, ...]:
         if colon:
             _read_option(_with_key(name.strip(), option), specs[-1][1])
     return tuple(ComponentSpec(name, options) for name, options in specs)
+
+
+def spec_texts(texts: str | Iterable[str]) -> tuple[str, ...]:
+    """The canonical specs in a text or in several, each of which may list more than one; each once, in order.
+
+    Raises:
+        UsageError: a text is not a list of components.
+    """
+    several = [texts] if isinstance(texts, str) else texts
+    return tuple(dict.fromkeys(str(spec) for text in several for spec in parse_many(text)))
 
 
 def _with_key(name: str, option: str) -> str:

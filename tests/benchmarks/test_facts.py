@@ -20,16 +20,16 @@ def logs(*values: float, tokens: tuple[int, ...] = (1, 1, 1)) -> list[LogProb]:
 def test_right_answer_and_margin_by_hand() -> None:
     # p = 0.2, 0.6, 0.1: right against the best wrong one is ln(0.6 / 0.2) = ln 3.
     values = score(SAMPLE, logs(math.log(0.2), math.log(0.6), math.log(0.1))).values
-    assert values == {"correct": 1.0, "margin": pytest.approx(math.log(3))}
+    assert values == {"correct": 1.0, "margin": pytest.approx(math.log(3)), "chance": 1 / 3}
 
 
 def test_wrong_answer_and_margin_by_hand() -> None:
     values = score(SAMPLE, logs(math.log(0.2), math.log(0.1), math.log(0.5))).values
-    assert values == {"correct": 0.0, "margin": pytest.approx(-math.log(5))}
+    assert values == {"correct": 0.0, "margin": pytest.approx(-math.log(5)), "chance": 1 / 3}
 
 
 def test_a_tie_with_the_best_wrong_option_is_undefined() -> None:
-    assert score(SAMPLE, logs(-2.0, -2.0, -5.0)).values == {"correct": None, "margin": 0.0}
+    assert score(SAMPLE, logs(-2.0, -2.0, -5.0)).values == {"correct": None, "margin": 0.0, "chance": 1 / 3}
 
 
 def test_a_tie_between_wrong_options_is_no_tie() -> None:
@@ -46,8 +46,8 @@ def test_impossible_options_leave_no_infinite_value() -> None:
 def test_normalisation_changes_which_option_wins() -> None:
     # Totals -2 against -3: right. A token of the long option costs only 1.5: wrong.
     answers = logs(-9.0, -2.0, -3.0, tokens=(1, 1, 2))
-    assert score(SAMPLE, answers, "total").values == {"correct": 1.0, "margin": 1.0}
-    assert score(SAMPLE, answers, "token").values == {"correct": 0.0, "margin": -0.5}
+    assert score(SAMPLE, answers, "total").values == {"correct": 1.0, "margin": 1.0, "chance": 1 / 3}
+    assert score(SAMPLE, answers, "token").values == {"correct": 0.0, "margin": -0.5, "chance": 1 / 3}
 
 
 @pytest.mark.parametrize(("name", "n"), [("lab", 300), ("world", 150)])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from evenhand import registry
+from evenhand import __version__, registry
 from evenhand.cli import calls, doctor
 from evenhand.cli.options import components
 from evenhand.errors import UsageError
+from evenhand.studies import plan as studies_plan
 from tests.cli.conftest import Run
 
 HEAVY = ("torch", "transformers", "pandas", "plotly", "scipy", "numpy", "jinja2", "rich")
@@ -72,7 +74,7 @@ def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.Mon
 
 
 def test_plan_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "control_models", lambda extent: {"placebo": 3, "noise": 2})
+    monkeypatch.setattr(studies_plan, "control_models", lambda extent: {"placebo": 3, "noise": 2})
     data = run(
         "plan", "lab:causal", "-b", "genbiaseval,genhinteval", "--capability", "facts:set=world", "--json"
     ).json
@@ -106,8 +108,8 @@ def test_plan_limited(run: Run) -> None:
 
 
 def test_plan_control_forms() -> None:
-    assert calls.control_models("none") == {}
-    full, reduced = calls.control_models("full"), calls.control_models("reduced")
+    assert studies_plan.control_models("none") == {}
+    full, reduced = studies_plan.control_models("full"), studies_plan.control_models("reduced")
     assert full["placebo"] >= 8 * 5  # the specification's eight doses and five seeds
     assert sum(reduced.values()) < sum(full.values())
 
@@ -165,13 +167,43 @@ def test_components() -> None:
 
 def test_the_calls_fit_the_library() -> None:
     """`calls` is written against these names; the verbs' tests replace them."""
-    from evenhand.studies.run import RunOptions, VerifyOptions
+    from evenhand.studies.options import RunOptions, VerifyOptions
 
     fields = {"seed": 1, "limit": 2, "out": None, "batch_tokens": 3, "dtype": "float32"}
     assert calls.run_options(**fields) == RunOptions(**fields)
     more = {"benchmarks": ("a",), "capability": (), "locator": "bmi", "control": "none", "margin": 0.02}
     assert calls.verify_options(**fields, **more) == VerifyOptions(**fields, **more)
-    assert calls.capability_of("lab:causal") != calls.capability_of("hf:org/name")
     folder = calls.run_folder("lab:causal", "lftf", VerifyOptions())
     assert folder == calls.run_folder("lab:causal", "lftf", VerifyOptions())
     assert folder != calls.run_folder("lab:causal", "lftf", VerifyOptions(seed=1))
+
+
+@pytest.mark.parametrize("argv", [[], ["measure"], ["verify"], ["gate"], ["ls"], ["data"], ["data", "pull"]])
+def test_a_short_help_everywhere(run: Run, argv: list[str]) -> None:
+    assert run(*argv, "-h") == run(*argv, "--help")
+    assert "-h, --help" in run(*argv, "-h").out
+
+
+def test_the_version(run: Run) -> None:
+    assert run("-V").out == run("--version").out == f"evenhand {__version__}\n"
+
+
+def _completed(line: str) -> list[str]:
+    """What bash is offered for the last word of `line`."""
+    told = {"_EVENHAND_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    code = "from evenhand.cli import main; main()"
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={**os.environ, **told})
+    return done.stdout.split()
+
+
+def test_shells_complete_verbs_and_components() -> None:
+    assert _completed("evenhand me") == ["measure"]
+    assert _completed("evenhand verify lab:causal --with lf") == ["lftf"]
+    assert _completed("evenhand locate lab:causal --with ") == list(registry.names("locator"))
+    assert _completed("evenhand measure lab:causal -b facts,genb") == ["facts,genbiaseval"]
+    assert _completed("evenhand data pu") == ["pull"]
+
+
+def test_completion_is_shown_for_a_shell(run: Run) -> None:
+    assert "_EVENHAND_COMPLETE=complete_bash" in run("--show-completion", "bash").out

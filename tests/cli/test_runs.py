@@ -69,7 +69,8 @@ def test_compare(run: Run, measured: str, tmp_path: Path) -> None:
     out = run("compare", measured, "better").out
     assert out.startswith("measured → better\n")
     (row,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["afgb"]]
-    assert row[1:4] == ["0.480", "0.240", "−0.240"]
+    assert row[6:9] == ["0.480", "0.240", "−0.240"]  # after the key and the title of five words
+    assert row[-1] == "lower"
 
 
 def test_compare_refuses_runs_without_a_common_benchmark(run: Run, measured: str, tmp_path: Path) -> None:

@@ -74,6 +74,29 @@ def test_measure_for_people(run: Run, library: Library) -> None:
     assert words.LIMITED not in answer.out
 
 
+def test_tables_show_the_key_beside_the_title_and_which_way_is_better(run: Run, library: Library) -> None:
+    rows = [line.split() for line in run("measure", "lab:causal").out.splitlines()]
+    (normalised,) = [row for row in rows if row[:1] == ["afgb_normalised"]]
+    assert normalised[1:6] == ["AFGB", "normalised", "by", "the", "groups'"]
+    assert normalised[-1] == "lower"
+    (ub,) = [row for row in rows if row[:2] == ["ub", "UB:"]]
+    assert ub[-1] == "higher"
+    assert ["key", "slice"] in [row[:2] for row in rows]  # and slices have a table of their own
+    verified = [line.split() for line in run("verify", "lab:causal").out.splitlines()]
+    assert [row[-1] for row in verified if row[:2] == ["afgb_normalised", "AFGB"]] == ["lower"]
+
+
+def test_a_narrow_terminal_loses_titles_and_no_figure(
+    run: Run, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run("verify", "lab:causal").out
+    row = next(line for line in out.splitlines() if line.split()[:1] == ["afgb_normalised"])
+    assert "AFGB normalised" not in out
+    assert len(row.split()) == 9  # key, before, after, change, low "to" high, p, better
+    assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" "))
+
+
 def test_limited_measurements_are_stamped(run: Run, library: Library) -> None:
     library.record = dataclasses.replace(library.record, before=(make.genbiaseval(limited=True),))
     assert words.LIMITED in run("measure", "lab:causal", "--limit", "5").out
@@ -116,6 +139,9 @@ def test_mitigate(run: Run, library: Library) -> None:
     assert asked[:4] == ("mitigate", "lab:causal", "lftf:loss=nll", Path("treated"))
     assert asked[4]["locator"] == "ablation"
     assert "evenhand measure lab:causal+treated" in answer.out
+    assert not set("{}[]") & set(answer.out)  # tables and sentences, not the values of a program
+    assert "0.420" in answer.out
+    assert words.NOT_SPECIFIC in answer.out
     data = run("mitigate", "lab:causal", "--json").json
     assert data["mitigation"] == "lftf"
     assert data["out"] == "treated"
@@ -161,6 +187,47 @@ def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:
     assert third == "  - The gap fell by 80 %."
     assert words.NOT_SPECIFIC in answer.out
     assert answer.out.splitlines()[-1] == "Report: runs/default/report.html"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *([verb, "lab:causal", "--seed", "-1"] for verb in ("measure", "locate", "mitigate", "verify")),
+        ["demo", "--seed", "-1"],
+        ["measure", "lab:causal", "--seed", "4294967296"],
+        ["measure", "lab:causal", "--limit", "0"],
+        ["plan", "lab:causal", "--limit", "-5"],
+        ["locate", "lab:causal", "--batch-tokens", "0"],
+        *(["verify", "lab:causal", "--margin", margin] for margin in ("nan", "inf", "-0.1", "5")),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_cannot_be_is_refused_before_any_work(
+    run: Run, library: Library, argv: list[str]
+) -> None:
+    answer = run(*argv)
+    assert answer.code == 2
+    assert answer.err.startswith(f"evenhand: Invalid value for '{argv[-2]}': ")
+    assert (answer.out, library.asked) == ("", [])
+
+
+def test_verify_without_control_says_that_nothing_judged_it(run: Run, library: Library) -> None:
+    reason = "Not judged. Without control models no effect can be told from a loss of capability: ..."
+    fell = dataclasses.replace(make.verification(VerdictName.NO_EVIDENCE), control=None, reasons=(reason,))
+    library.record = fell
+    out = run("verify", "lab:causal", "--control", "none").out
+    assert out.splitlines()[:2] == ["Verdict: not judged", words.NOT_JUDGED]
+    assert "no evidence" not in out
+    assert run("verify", "lab:causal", "--control", "none", "--json").json["verdict"] == "no evidence"
+    library.record = dataclasses.replace(fell, reasons=("There was too little bias to treat: ...",))
+    assert run("verify", "lab:causal", "--control", "none").out.startswith("Verdict: no evidence")
+
+
+def test_measure_says_where_it_ends_that_nothing_is_kept(run: Run, library: Library) -> None:
+    *_, last = run("measure", "lab:causal").out.splitlines()
+    assert last.startswith("Nothing of this is kept: --out FOLDER")
+    assert "Nothing of this is kept" not in run("measure", "lab:causal", "--out", "kept").out
+    assert "Nothing of this is kept" not in run("measure", "lab:causal", "--json").out
 
 
 @pytest.mark.parametrize("verdict", list(VerdictName))

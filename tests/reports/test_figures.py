@@ -59,6 +59,18 @@ def test_scales_show_value_and_interval() -> None:
     assert before["text"] == ["word", "phrase", "sentence", "all"]
 
 
+def test_plots_say_which_way_is_better() -> None:
+    def axes(figure: Figure) -> list[str]:
+        layout = figure["layout"]
+        return [layout[axis]["title"]["text"] for axis in ("xaxis", "yaxis") if "title" in layout[axis]]
+
+    drawn = _all()
+    assert axes(drawn["scales"]) == ["afgb_normalised (lower is better)"]
+    assert axes(drawn["dumbbell"])[0].endswith("best at 0.5")
+    assert ["higher is better" in text for text in axes(drawn["control"])] == [True, False]
+    assert ["lower is better" in text for text in axes(drawn["control"])] == [False, True]
+
+
 def test_a_scale_without_the_metric_is_a_gap() -> None:
     figure = figures.scales(make.genbiaseval(), None, "no_such_metric")
     assert figure["data"][0]["y"] == [None] * 4

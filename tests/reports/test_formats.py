@@ -34,6 +34,15 @@ def test_signed_numbers_show_a_plus() -> None:
     assert formats.number(0.0, signed=True) == "0.000"
 
 
+def test_details_are_rounded_and_plain() -> None:
+    given = {"lr": 0.00028, "first_loss": 0.157512, "blocks": ["block.0"], "deep": {"same": True, "x": None}}
+    assert list(formats.flat(given)) == [
+        ("lr", "0.00028"), ("first loss", "0.158"), ("blocks", "block.0"), ("deep: same", "yes"),
+        ("deep: x", "none"),
+    ]  # fmt: skip
+    assert formats.plain([1.0] * 14).endswith("1.000 and 2 more")
+
+
 def test_undefined_is_never_a_zero() -> None:
     undefined = Estimate(None, None, None, 0, undefined=4)
     assert formats.with_interval(undefined) == "undefined"

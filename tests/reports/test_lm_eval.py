@@ -26,15 +26,15 @@ def measured():
 
 def test_every_figure_has_its_name_and_its_error(measured) -> None:
     data = results([measured])
-    task = data["results"]["genbiaseval"]
-    assert task["alias"] == "genbiaseval"
+    task = data["results"]["evenhand_genbiaseval"]
+    assert task["alias"] == "evenhand_genbiaseval"
     assert task["afgb,none"] == measured.metrics["afgb"].value
     assert {key.partition(",")[2] for key in task if "," in key} == {"none"}
     assert set(task) == {"name", "alias", "sample_len"} | {
         f"{name}{kind},none" for name in measured.metrics for kind in ("", "_stderr")
     }
-    assert data["versions"] == {"genbiaseval": measured.card.version}
-    assert data["n-samples"] == {"genbiaseval": {"original": measured.n, "effective": measured.n}}
+    assert data["versions"] == {"evenhand_genbiaseval": measured.card.version}
+    assert data["n-samples"] == {"evenhand_genbiaseval": {"original": measured.n, "effective": measured.n}}
 
 
 def test_the_standard_error_is_the_bootstraps(measured) -> None:
@@ -54,7 +54,7 @@ def test_what_is_undefined_says_so(measured) -> None:
     empty = dataclasses.replace(
         measured, metrics={"afgb": Estimate(None, None, None, 0), "mine": Estimate(1, 0, 2, 3)}
     )
-    task = results([empty])["results"]["genbiaseval"]
+    task = results([empty])["results"]["evenhand_genbiaseval"]
     assert (task["afgb,none"], task["afgb_stderr,none"]) == ("N/A", "N/A")
     assert (task["mine,none"], task["mine_stderr,none"]) == (1, "N/A")  # no such metric is installed
 
@@ -68,13 +68,14 @@ def test_which_way_is_better(measured) -> None:
             )
         ]
     )
-    assert data["higher_is_better"]["genbiaseval"] == {
+    assert data["higher_is_better"]["evenhand_genbiaseval"] == {
         "afgb": False, "accuracy": True, "afgb_signed": None, "mass": None,
     }  # fmt: skip
 
 
 def test_the_rest_stands_under_a_key_of_its_own(measured) -> None:
-    own = results([measured])["evenhand"]["tasks"]["genbiaseval"]
+    own = results([measured])["evenhand"]["tasks"]["evenhand_genbiaseval"]
+    assert own["benchmark"] == "genbiaseval"
     assert own["protocol"]["data"] == measured.protocol.data
     assert own["metrics"]["afgb"]["low"] == measured.metrics["afgb"].low
     assert set(own["slices"]) == set(measured.slices)
@@ -82,7 +83,7 @@ def test_the_rest_stands_under_a_key_of_its_own(measured) -> None:
 
 def test_a_limited_run_does_not_claim_all_items() -> None:
     data = results([make.genbiaseval(limited=True)])
-    assert data["n-samples"]["genbiaseval"]["original"] is None
+    assert data["n-samples"]["evenhand_genbiaseval"]["original"] is None
 
 
 def test_a_stored_run_is_written_the_same_every_time(tmp_path, measured) -> None:
@@ -126,13 +127,13 @@ def grouped():
 
 def test_a_group_of_tasks_is_one_in_the_format() -> None:
     data = results([grouped()])
-    assert data["group_subtasks"] == {"lm_eval:task=mine": ["one", "two"]}
-    assert data["groups"]["lm_eval:task=mine"] == data["results"]["lm_eval:task=mine"]
+    assert data["group_subtasks"] == {"mine": ["one", "two"]}
+    assert data["groups"]["mine"] == data["results"]["mine"]
     one = data["results"]["one"]
-    assert (one["accuracy,none"], one["sample_len"], data["n-samples"]["two"]["effective"]) == (0.8, 5, 4)
+    assert (one["acc,none"], one["sample_len"], data["n-samples"]["two"]["effective"]) == (0.8, 5, 4)
     # Of five independent items the error is that of a share, sqrt(0.8 * 0.2 / 5), to bootstrap accuracy.
-    assert one["accuracy_stderr,none"] == pytest.approx((0.8 * 0.2 / 5) ** 0.5, rel=0.1)
-    assert data["n-shot"] == dict.fromkeys(("lm_eval:task=mine", "one", "two"), 5)
+    assert one["acc_stderr,none"] == pytest.approx((0.8 * 0.2 / 5) ** 0.5, rel=0.1)
+    assert data["n-shot"] == dict.fromkeys(("mine", "one", "two"), 5)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,8 @@ def test_the_number_of_examples(spec, template, shots) -> None:
     protocol = dataclasses.replace(one.protocol, template=template)
     card = dataclasses.replace(one.card, name=spec.partition(":")[0])
     data = results([dataclasses.replace(one, benchmark=spec, protocol=protocol, card=card, slices={})])
-    assert data["n-shot"].get(spec) == shots
+    (name,) = data["results"]
+    assert data["n-shot"].get(name) == shots
 
 
 def test_a_folder_gets_the_items_too(tmp_path, measured) -> None:
@@ -160,16 +162,16 @@ def test_a_folder_gets_the_items_too(tmp_path, measured) -> None:
     assert place == tmp_path / "out" / "results_2001-09-09T01-46-40.000000.json"
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         place.name,
-        "samples_genbiaseval_2001-09-09T01-46-40.000000.jsonl",
-        "samples_lm_eval_task_mine_2001-09-09T01-46-40.000000.jsonl",
+        "samples_evenhand_genbiaseval_2001-09-09T01-46-40.000000.jsonl",
+        "samples_mine_2001-09-09T01-46-40.000000.jsonl",
     }
-    lines = (tmp_path / "out" / "samples_lm_eval_task_mine_2001-09-09T01-46-40.000000.jsonl").read_text()
+    lines = (tmp_path / "out" / "samples_mine_2001-09-09T01-46-40.000000.jsonl").read_text()
     rows = [json.loads(line) for line in lines.splitlines()]
     assert [row["doc_id"] for row in rows] == list(range(9))
-    assert [row["correct"] for row in rows] == [1, 1, 1, 1, 0, 1, 0, 0, 0]
+    assert [row["acc"] for row in rows] == [1, 1, 1, 1, 0, 1, 0, 0, 0]
     assert rows[5]["doc"] == {"id": "lm_eval/two/0", "cluster": "lm_eval/two/0", "task": "two"}
     assert rows[0]["tie"] is None
-    assert rows[0]["metrics"] == ["correct", "tie"]
+    assert rows[0]["metrics"] == ["acc", "tie"]
 
 
 def test_long_names_stay_short_and_apart(tmp_path) -> None:
@@ -197,8 +199,8 @@ class TestTheHarness:
         for name, estimate in measured.metrics.items():
             value = "N/A" if estimate.value is None else f"{float(estimate.value):.4f}"
             assert re.search(rf"\|{name} *\|[^|]*\| *{re.escape(value)}\|", table), name
-        assert re.search(r"\| - one *\|.*\| *5\|accuracy *\|[^|]*\|0\.8000\|±", table)
-        assert "lm_eval:task=mine" in make_table(data, "groups")
+        assert re.search(r"\| - one *\|.*\| *5\|acc *\|[^|]*\|0\.8000\|±", table)
+        assert "mine" in make_table(data, "groups")
 
     def test_it_finds_the_newest_files_and_reads_the_items(self, tmp_path, measured, monkeypatch) -> None:
         from datasets import load_dataset
@@ -224,7 +226,7 @@ def test_the_verb_writes_it(tmp_path, measured, capsys) -> None:
     save_measurements(tmp_path / "run", [measured])
     assert main(["report", str(tmp_path / "run"), "--lm-eval", str(tmp_path / "out.json"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lm_eval"] == str(tmp_path / "out.json")
-    assert "genbiaseval" in json.loads((tmp_path / "out.json").read_text())["results"]
+    assert "evenhand_genbiaseval" in json.loads((tmp_path / "out.json").read_text())["results"]
     assert main(["report", str(tmp_path / "run"), "--lm-eval", str(tmp_path / "out"), "--json"]) == 0
     place = json.loads(capsys.readouterr().out)["lm_eval"]
     assert place.startswith(str(tmp_path / "out" / "results_"))

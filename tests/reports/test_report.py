@@ -138,11 +138,14 @@ def test_only_evidence_of_less_bias_is_green() -> None:
 
 def test_effects_are_the_records() -> None:
     record = make.verification()
-    shown = [row for row in _rows(_page(), "genhinteval") if len(row) == 8]
+    shown = [row for row in _rows(_page(), "genhinteval") if len(row) == 10]
     (row,) = shown
     # UB 0.85 before, 0.83 after: change -0.02 with 0.03 to each side, and -0.02 / 0.85 = -2 %.
-    assert row[2:] == ["0.850", "0.830", "−0.020 [−0.050 to +0.010]", "−2 %", "0.001", "30"]
-    assert sum(len(r) == 8 and r[0] == "genbiaseval" for r in _page().cells) == len(record.before[0].metrics)
+    assert row[1:] == [
+        "UB: following an explicit hint", "ub", "0.850", "0.830", "−0.020 [−0.050 to +0.010]",
+        "−2 %", "0.001", "higher is better", "30",
+    ]  # fmt: skip
+    assert sum(len(r) == 10 and r[0] == "genbiaseval" for r in _page().cells) == len(record.before[0].metrics)
 
 
 def test_checks_show_bound_margin_and_reading() -> None:
@@ -291,8 +294,8 @@ def test_more_than_two_groups_draw_no_share() -> None:
 def test_measurements_report() -> None:
     record = make.verification()
     page = Page(reports.measurements_html(record.before))
-    (row,) = [r for r in _rows(page, "Accuracy") if len(r) == 6]
-    assert row[1:] == ["all", "0.990", "0.970 to 1.010", "1.000", "30"]
+    (row,) = [r for r in _rows(page, "Accuracy") if len(r) == 7]
+    assert row[1:] == ["accuracy", "all", "0.990", "0.970 to 1.010", "higher is better", "30"]
     assert "evenhand measure lab:causal -b genbiaseval" in page.text
     assert page.loads == ["data:,"]
 

@@ -174,7 +174,8 @@ TABLE = [
     ),
     ("out of reach", Case(matched=False, capability=False), V.CAPABILITY_LOSS, "more of it than in any"),
     ("out of reach, undecided", Case(matched=False, capability=None), V.NO_EVIDENCE, "could not be matched"),
-    ("no control", Case(control=False), V.NO_EVIDENCE, "Without control models"),
+    ("no control", Case(control=False), V.NO_EVIDENCE, "Not judged. Without control models"),
+    ("no control, not fallen", Case(control=False, after=0.4), V.NO_EVIDENCE, "did not certainly fall"),
     ("no control, damaged", Case(control=False, capability=False), V.NO_EVIDENCE, "Without control models"),
     ("no p-value", Case(p_value=None), V.NO_EVIDENCE, "too few models"),
     ("not significant", Case(p_value=0.051), V.NO_EVIDENCE, "No effect beyond"),
@@ -222,6 +223,12 @@ def test_reasons_carry_control_capability_and_guards() -> None:
     text = " ".join(decide(Case(control=False, hinted=False, measured=False).evidence())[1])
     for part in ("was not run", "no benchmark reports UB", "No capability benchmark"):
         assert part in text
+
+
+def test_a_base_at_chance_is_said_to_be() -> None:
+    evidence = replace(Case().evidence(), chance=("At chance on facts, like a model that guesses: ...",))
+    assert decide(evidence)[1][1] == "Before: At chance on facts, like a model that guesses: ..."
+    assert decide(evidence)[0] is decide(Case().evidence())[0]
 
 
 def test_a_flip_that_was_not_claimed_is_still_told() -> None:

@@ -44,6 +44,8 @@ def test_a_random_model_is_honestly_without_evidence(finished: Path) -> None:
     record = load_verification(finished)
     assert record.verdict in (VerdictName.NO_EVIDENCE, VerdictName.CAPABILITY_LOSS)
     assert record.limited
+    assert any(reason.startswith("Before: At chance on facts:set=world") for reason in record.reasons)
+    assert not any("At chance" in note and note in record.reasons for note in record.notes)
     assert [m.benchmark for m in record.before] == [
         "genbiaseval",
         "genhinteval",
@@ -101,7 +103,7 @@ def test_the_limit_takes_the_same_items_every_time(uri: str) -> None:
     ids = [[s.sample for s in measure(uri, ["genhinteval"], RunOptions(limit=7))[0].scores] for _ in range(2)]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 7
-    with pytest.raises(UsageError, match="--limit 0"):
+    with pytest.raises(UsageError, match="limit=0"):
         measure(uri, ["genhinteval"], RunOptions(limit=0))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from evenhand.decimals import fixed
 from evenhand.decisions import fitting, splits
 from evenhand.decisions.asking import Asker
 from evenhand.decisions.catalogue import is_file, population
@@ -229,5 +230,6 @@ def _excess(own: Mapping[str, Sequence[Mapping[str, Value]]]) -> str:
         known = [(v["probability"], v["outcome"]) for v in rows]
         excess = [p - y for p, y in known if p is not None and y is not None]
         if excess:
-            means.append(f"{group} {sum(excess) / len(excess):+.3f} (n = {len(excess)})")
+            mean = fixed(sum(excess) / len(excess), signed=True)
+            means.append(f"{group} {mean} (n = {len(excess)})")
     return f"Mean probability minus mean true outcome: {', '.join(means) or 'undefined'}."

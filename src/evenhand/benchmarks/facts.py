@@ -109,15 +109,17 @@ def ask(sample: Sample) -> list[Continuation]:
 
 
 def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
-    """The columns ``correct`` and ``margin``.
+    """The columns ``correct``, ``margin`` and ``chance`` (one over the number of options).
 
     ``margin`` is the log-odds (nats) of the right option against the best wrong one, None unless finite;
     ``correct`` is 1 where it is above 0, 0 where below, and None for a tie.
     """
-    values = [a.value / (a.n_tokens if normalise == "token" else 1) for a in answers]
-    right = values.pop(sample.fields["answer"])
-    correct, margin = judge(right, max(values))
-    return Score(sample.id, sample.cluster, {"correct": correct, "margin": margin}, sample.slices)
+    shares = [a.value / (a.n_tokens if normalise == "token" else 1) for a in answers]
+    chance = 1 / len(shares)
+    right = shares.pop(sample.fields["answer"])
+    correct, margin = judge(right, max(shares))
+    values = {"correct": correct, "margin": margin, "chance": chance}
+    return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def _questions(name: FactSet) -> Sequence[Question]:

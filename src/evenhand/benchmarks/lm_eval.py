@@ -105,7 +105,8 @@ def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figu
 
     Columns: ``correct`` or ``task_score``, ``correct.norm``, ``nll`` (nats) with ``words`` or ``bytes``, and
     ``also.<metric>,<filter>`` for every other number; ``tie`` (multiple choice) is 1 where the two best
-    options differ by less than 1e-9 nats, ``invalid`` (text) is 1 where the filter could not read the answer.
+    options differ by less than 1e-9 nats, ``chance`` one over their number, ``invalid`` (text) is 1 where the
+    filter could not read the answer.
     """
     filled = answered(item, answers)
     found = results(item, filled)
@@ -116,6 +117,7 @@ def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figu
         values |= _columns(name, found, figures)
     if figures.choices:
         values["tie"] = _tie(item, filled)
+        values["chance"] = 1 / len(item.task.doc_to_choice(item.doc))
     if item.task.OUTPUT_TYPE == "generate_until":
         values["invalid"] = float(filled[0].filtered_resps.get(figures.chosen) == "[invalid]")
     return Score(sample.id, sample.cluster, values, sample.slices)
@@ -123,7 +125,11 @@ def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figu
 
 def remarks(scores: Sequence[Score], loaded: Loaded, figures: Figures) -> list[str]:
     """What the figures are called in the harness, and what its rules decided without evidence."""
-    own = f" {figures.metrics[0].name} is its {figures.main}." if figures.main else ""
+    called = {figures.metrics[0].name: figures.main} if figures.main else {}
+    for name, (_, metric) in LIKELIHOODS.items():
+        if name in figures.names:
+            called.setdefault(metric.name, name)
+    own = f" {', '.join(f'{ours} is its {theirs}' for ours, theirs in called.items())}." if called else ""
     said = [f"lm-evaluation-harness {loaded.version}, {_template(loaded, figures)}.{own}"]
     also = sorted({name for s in scores for name in s.values if name.startswith(ALSO)})
     for name in also:

@@ -90,7 +90,8 @@ def ask(sample: Sample) -> list[Continuation]:
 
 
 def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
-    """The columns ``correct`` and ``margin`` (nats, as compared), ``correct.norm`` (per character), ``tie``.
+    """The columns ``correct`` and ``margin`` (nats, as compared), ``correct.norm`` (per character), ``tie``
+    and ``chance`` (one over the number of options).
 
     ``correct`` and ``correct.norm`` are None for a tie, ``margin`` where it is not finite.
     """
@@ -99,6 +100,7 @@ def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "to
     correct, margin = _judged(sample, answers, counts[normalise])
     norm, _ = _judged(sample, answers, lengths)
     values = {"correct": correct, "margin": margin, "correct.norm": norm, "tie": float(correct is None)}
+    values["chance"] = 1 / len(answers)
     return Score(sample.id, sample.cluster, values, sample.slices)
 
 

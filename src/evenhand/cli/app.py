@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Measure, locate, mitigate, verify and monitor social bias in language models.",
     epilog="Start with `evenhand demo`. A model is named by one string: lab:causal, hf:org/name@revision, "
     "hf:./folder, openai:URL#model, recorded:file.jsonl. With arguments: name:key=value,key=value.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # sub-commands inherit it
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -40,7 +40,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Say which version."
+        False, "--version", "-V", callback=_version, is_eager=True, help="Say which version."
     ),
 ) -> None:
     """Measure, locate, mitigate, verify and monitor social bias in language models."""

@@ -10,19 +10,20 @@ if TYPE_CHECKING:
     from evenhand.models import Asked
     from evenhand.records import Attribution, Effect, Measurement, Verification
     from evenhand.studies.compare import GateResult
-    from evenhand.studies.run import RunOptions, VerifyOptions
+    from evenhand.studies.options import RunOptions, VerifyOptions
+    from evenhand.studies.plan import Plan
 
 
 def run_options(**fields: Any) -> RunOptions:
     """The options of `measure`."""
-    from evenhand.studies.run import RunOptions
+    from evenhand.studies.options import RunOptions
 
     return RunOptions(**fields)
 
 
 def verify_options(**fields: Any) -> VerifyOptions:
     """The options of `verify`, `locate` and `mitigate`."""
-    from evenhand.studies.run import VerifyOptions
+    from evenhand.studies.options import VerifyOptions
 
     return VerifyOptions(**fields)
 
@@ -73,32 +74,11 @@ def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
     return run.run_folder(uri, mitigation, options)
 
 
-def capability_of(uri: str, bias: Sequence[str] = ()) -> tuple[str, ...]:
-    """The capability benchmarks that a verification of `uri` takes when it is told none."""
-    from evenhand.studies import defaults
+def plan(uri: str, mitigation: str, options: VerifyOptions) -> Plan:
+    """What a verification would run; no model is opened."""
+    from evenhand.studies.plan import plan
 
-    return defaults.capability(uri, bias)
-
-
-def check_material(mitigation: str, bias: Sequence[str]) -> None:
-    """Refuse a mitigation that cannot be fitted on what the bias benchmarks give, as `verify` would."""
-    from evenhand import registry
-    from evenhand.studies.material import fits_on, material
-
-    made = [registry.create("benchmark", spec) for spec in bias]
-    material(made, fits_on(registry.create("mitigation", mitigation)), mitigation)
-
-
-def control_models(extent: str) -> dict[str, int]:
-    """How many control models of each family a verification makes at most."""
-    from evenhand.studies import families
-
-    if extent == "none":
-        return {}
-    full = extent == "full"
-    doses = families.DOSES if full else families.REDUCED_DOSES
-    seeds = families.SEEDS if full else families.REDUCED_SEEDS
-    return {family: len(ladder) * seeds for family, ladder in doses.items()}
+    return plan(uri, mitigation, options)
 
 
 def load(run: Path) -> Verification | tuple[Measurement, ...]:
@@ -120,11 +100,10 @@ def compare(before: Path, after: Path) -> tuple[list[Effect], list[str]]:
     Of a verification, what was measured after counts.
     """
     from evenhand.reports import doubted
-    from evenhand.studies import store
-    from evenhand.studies.compare import compare
+    from evenhand.studies import runs
 
-    old, new = (store.load_run(run).measurements for run in (before, after))
-    found = compare(old, new)
+    old, new = (runs.opened(run).measurements for run in (before, after))
+    found = runs.compare(old, new)
     shared = {effect.benchmark for effect in found}
     first = doubted.of([m for m in old if m.benchmark in shared])
     last = doubted.of([m for m in new if m.benchmark in shared], old)
@@ -133,9 +112,7 @@ def compare(before: Path, after: Path) -> tuple[list[Effect], list[str]]:
 
 def gate(run: Path, conditions: Sequence[str]) -> tuple[list[GateResult], bool]:
     """Every condition with what was found for it, and whether the run was limited."""
-    from evenhand.studies import store
-    from evenhand.studies.compare import gate
+    from evenhand.studies import runs
 
-    stored = store.load_run(run)
-    found = gate(stored.measurements, conditions, verdict=stored.verdict, before=stored.before)
-    return found, stored.limited
+    stored = runs.opened(run)
+    return runs.gate(stored, conditions), stored.limited

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from evenhand.progress import json_escape, visible
 
+LEAST = 16  # signs below which a title is not worth its room
+IN_FILES = 120
 _results: list[TextIO] = []  # where results go while stdout points elsewhere; the last one counts
 
 
@@ -62,23 +65,53 @@ def warn(text: str) -> None:
     print(visible(text), file=sys.stderr)
 
 
-def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, labels: int = 1) -> None:
+def table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    labels: int = 1,
+    spare: int | None = None,
+) -> None:
     """Print a table on stdout; the first `labels` columns are text, the others figures.
 
-    Nothing in the cells is read as markup.
+    The column `spare` alone is folded to fit, so that keys and figures stay whole, and is left out where the
+    terminal has no room for it. Nothing in the cells is read as markup.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for place, name in enumerate(head):
-        shown.add_column(Text(visible(name)), justify="left" if place < labels else "right", overflow="fold")
+    title, head = visible(title), [visible(name) for name in head]
+    rows = [[visible(cell) for cell in row] for row in rows]
+    console = Console(file=sys.stdout, highlight=False, width=_width())
+    places = [*range(len(head))]
+    fits = spare is not None and _room(head, rows, spare, console.width) >= LEAST
+    if not fits and spare is not None:
+        places.remove(spare)
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place in places:
+        shown.add_column(
+            Text(head[place]),
+            justify="left" if place < labels else "right",
+            overflow="fold",
+            no_wrap=fits and place != spare,
+        )
     for row in rows:
-        shown.add_row(*(Text(visible(cell)) for cell in row))
-    console = Console(file=sys.stdout, highlight=False)
+        shown.add_row(*(Text(row[place]) for place in places))
     console.print(
         Text(visible(title), style="bold")
     )  # not the table's own title, which would wrap to the table's width
     console.print(shown)
+
+
+def _room(head: Sequence[str], rows: Sequence[Sequence[str]], spare: int, width: int) -> int:
+    """What the other columns, two signs after each and two at the ends, leave to the column `spare`."""
+    others = [place for place in range(len(head)) if place != spare]
+    return width - 2 * len(head) - sum(max(len(row[place]) for row in (head, *rows)) for place in others)
+
+
+def _width() -> int | None:
+    """The terminal's own width (None); in a file or a pipe, a width that holds every table's figures."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else IN_FILES

@@ -49,15 +49,19 @@ def ls(what: What = Kind.ALL, as_json: Json = False) -> int:
         console.emit(found)
         return 0
     for name, rows in found.items():
-        cells = [(row["name"], row["title"], "\n".join(row["options"])) for row in rows]
-        has_options = any(row[2] for row in cells)
-        head = ("name", "what it is", "options")[: 3 if has_options else 2]
-        console.table(name, head, [row[: len(head)] for row in cells], labels=3)
+        columns = {"name": "name", "title": "what it is", "better": "better", "options": "options"}
+        shown = [key for key in columns if any(row.get(key) for row in rows)]
+        cells = [[_cell(row.get(key, "")) for key in shown] for row in rows]
+        console.table(name, [columns[key] for key in shown], cells, labels=len(shown))
     return 0
 
 
+def _cell(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else "\n".join(value)
+
+
 def entries(kind: Kind) -> list[dict[str, Any]]:
-    """Each entry's `name`, `title` and `options` (as ``key=type (default value)``)."""
+    """Each entry's `name`, `title` and `options` (as ``key=type (default value)``); a metric's `better`."""
     if kind is Kind.MODELS:
         return [{"name": name, "title": title, "options": []} for name, title in MODELS]
     if kind is Kind.ATTRIBUTES:
@@ -86,7 +90,7 @@ def _component(kind: str, name: str) -> dict[str, Any]:
         title = f"needs the package {error.name}: pip install 'evenhand[hf]'"
         return {"name": name, "title": title, "options": []}
     if kind == "metric":
-        return {"name": name, "title": found.title, "options": []}
+        return {"name": name, "title": found.title, "better": found.direction, "options": []}
     described = [registry.described(option) for option in registry.options(found).values()]
     return {"name": name, "title": _title(found), "options": described}
 

@@ -59,4 +59,6 @@ def measure(
         show.measurement(record)
     if out is not None:
         console.say(f"Kept in {out}: `evenhand report {out} --html report.html` draws it.")
+    else:
+        console.say("Nothing of this is kept: --out FOLDER keeps it for report, compare and gate.")
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from evenhand.cli import calls, console
+from evenhand.cli import calls, console, show
 from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
@@ -49,19 +49,12 @@ def mitigate(
         benchmarks=bias_components(uri, benchmark),
         locator=locator,
     )
-    summary = to_json(calls.mitigate(uri, with_, out, options))
+    summary = calls.mitigate(uri, with_, out, options)
     if as_json:
-        console.emit({"uri": uri, "mitigation": with_, **summary})
+        console.emit({"uri": uri, "mitigation": with_, **to_json(summary)})
         return 0
+    show.treatment(summary)
     console.say(f"The treatment {with_} of {uri} is in {out}.")
-    for key, value in summary.items():
-        console.say(f"  {key}: {_plain(value)}")
     console.say(f"Measure it: evenhand measure {uri}+{out}")
     console.say(f"Judge it:   evenhand verify {uri} --with {with_}")
     return 0
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def names(kind: str) -> Callable[[str], list[str]]:
+    """What a shell completes a list of components of this kind with: the last name in it."""
+
+    def complete(incomplete: str) -> list[str]:
+        from evenhand import registry
+
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in registry.names(kind) if name.startswith(last)]
+
+    return complete
+
+
+def _of_verb(ctx: typer.Context, incomplete: str) -> list[str]:
+    return names("locator" if ctx.info_name == "locate" else "mitigation")(incomplete)
+
 
 Uri = Annotated[
     str, typer.Argument(metavar="URI", help="The model: lab:causal, hf:./folder, openai:URL#model, ...")
@@ -15,7 +32,7 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a verb
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Decides every random choice.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides every random choice.")]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Take only so many items: a try, stamped as not reportable."),
@@ -35,7 +52,13 @@ Dtype = Annotated[
 ]
 Benchmarks = Annotated[
     list[str] | None,
-    typer.Option("--benchmark", "-b", metavar="NAME[:KEY=VALUE]", help="Repeat, or use commas."),
+    typer.Option(
+        "--benchmark",
+        "-b",
+        metavar="NAME[:KEY=VALUE]",
+        help="Repeat, or use commas.",
+        autocompletion=names("benchmark"),
+    ),
 ]
 By = Annotated[
     str,
@@ -44,11 +67,25 @@ By = Annotated[
 Capability = Annotated[
     list[str] | None,
     typer.Option(
-        "--capability", metavar="NAME[:KEY=VALUE]", help="What must not be lost; else the model chooses."
+        "--capability",
+        metavar="NAME[:KEY=VALUE]",
+        help="What must not be lost; else the model chooses.",
+        autocompletion=names("benchmark"),
     ),
 ]
-With = Annotated[str, typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.")]
-Locator = Annotated[str, typer.Option("--locator", metavar="NAME[:KEY=VALUE]", help="Which blocks to treat.")]
+With = Annotated[
+    str,
+    typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.", autocompletion=_of_verb),
+]
+Locator = Annotated[
+    str,
+    typer.Option(
+        "--locator",
+        metavar="NAME[:KEY=VALUE]",
+        help="Which blocks to treat.",
+        autocompletion=names("locator"),
+    ),
+]
 
 
 def _use_data(ctx: typer.Context, folder: Path | None) -> Path | None:
@@ -68,7 +105,9 @@ DataDir = Annotated[
         help="Folder with benchmark data (else EVENHAND_DATA, else the cache).",
     ),
 ]
-Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The loss of accuracy that is tolerated.")]
+Margin = Annotated[
+    float, typer.Option("--margin", min=0.0, max=1.0, help="The loss of accuracy that is tolerated.")
+]
 
 BIAS = ("genbiaseval", "genhinteval")
 
@@ -90,8 +129,8 @@ def components(texts: Sequence[str] | None, default: Sequence[str] = ()) -> tupl
     Raises:
         UsageError: a text is not a list of components.
     """
-    from evenhand.registry import parse_many
+    from evenhand.registry import spec_texts
 
     if not texts:
         return tuple(default)
-    return tuple(dict.fromkeys(str(spec) for text in texts for spec in parse_many(text)))
+    return spec_texts(texts)

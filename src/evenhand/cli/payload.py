@@ -13,6 +13,7 @@ from evenhand.records import Attribution, Measurement, Request, Verification, to
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
+    from evenhand.studies.plan import Plan
 
 
 def measurement(record: Measurement) -> dict[str, Any]:
@@ -54,6 +55,19 @@ def _request(request: Request) -> dict[str, Any]:
     kinds = {"Generation": "completion", "Continuation": "logprob"}
     name = type(request).__name__
     return {"kind": kinds.get(name, name.lower()), **fields}
+
+
+def plan(record: Plan) -> dict[str, Any]:
+    """What a verification would run: ``models``, ``benchmarks``, and how many ``cells`` and ``rows``."""
+    return {
+        "uri": record.uri,
+        "mitigation": record.mitigation,
+        "limited": record.limited,
+        "models": {"base": 1, "treated": 1, "control": dict(record.control)},
+        "benchmarks": to_json(record.benchmarks),
+        "cells": record.cells,
+        "rows": record.rows,
+    }
 
 
 def attribution(record: Attribution) -> dict[str, Any]:

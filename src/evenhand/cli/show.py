@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evenhand.cli import console
 from evenhand.records import (
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from evenhand.models import Asked
 
 
+FIGURES = ("value", "95 % interval", "n", "better")
+
+
 def stamp(limited: bool) -> None:
     """Say that a limited run is no result."""
     if limited:
@@ -34,20 +37,23 @@ def measurement(record: Measurement) -> None:
     A difference between groups, for one, is undefined in the slice of one group.
     """
     stamp(record.protocol.limited)
-    rows = [_row(tables.metric_title(name), estimate) for name, estimate in record.metrics.items()]
+    rows = [(name, *_row(tables.metric_title(name), name, each)) for name, each in record.metrics.items()]
+    title = f"{record.benchmark}: {record.card.title}"
+    console.table(title, ("key", "metric", *FIGURES), rows, labels=2, spare=1)
+    slices = []
     for key, part in record.slices.items():
         names = [name for name in record.metrics if name in part]
         shown = next((name for name in names if part[name].value is not None), next(iter(names), ""))
         if shown:
-            rows.append(_row(f"  {shown}, {key}", part[shown]))
-    title = f"{record.benchmark}: {record.card.title}"
-    console.table(title, ("metric", "value", "95 % interval", "n", "ideal"), rows)
+            slices.append((shown, *_row(key, shown, part[shown])))
+    if slices:
+        console.table(f"{record.benchmark} by slice", ("key", "slice", *FIGURES), slices, labels=2)
     notes(record.notes)
 
 
-def _row(name: str, estimate: Estimate) -> tuple[str, ...]:
-    ideal = "–" if estimate.ideal is None else formats.number(estimate.ideal)
-    return (name, formats.number(estimate.value), formats.interval(estimate), formats.count(estimate), ideal)
+def _row(title: str, name: str, estimate: Estimate) -> tuple[str, ...]:
+    value, way = formats.number(estimate.value), tables.short(tables.better(name, estimate.ideal))
+    return (title, value, formats.interval(estimate), formats.count(estimate), way)
 
 
 def requests(asked: Mapping[str, Sequence[Asked]]) -> None:
@@ -79,11 +85,22 @@ def location(record: Attribution) -> None:
     console.say()
 
 
+def treatment(summary: Mapping[str, Any]) -> None:
+    """What a fitted treatment is and does, rounded, and where it was applied."""
+    if summary.get("location") is not None:
+        location(summary["location"])
+    titles = {"details": "how it was fitted", "proof": "what it changed"}
+    kept = {key: summary[key] for key in ("method", "base", "digest", "seed") if key in summary}
+    for title, part in (("treatment", kept), *((titles[key], summary.get(key)) for key in titles)):
+        if part:
+            console.table(title, ("what", "value"), list(formats.flat(part)), labels=2)
+
+
 def verdict(record: Verification) -> None:
     """The verdict and its reasons, first of all."""
     stamp(record.limited)
-    console.say(f"Verdict: {record.verdict.value}")
-    console.say(words.VERDICTS[record.verdict])
+    console.say(f"Verdict: {words.headline(record)}")
+    console.say(words.sentence(record))
     for reason in record.reasons:
         console.say(f"  - {reason}")
     console.say()
@@ -107,22 +124,24 @@ def verification(record: Verification) -> None:
 
 
 def effects(items: Sequence[Effect]) -> None:
-    """One table a benchmark: every metric before and after, by its short name."""
+    """One table a benchmark: every metric before and after, by its key."""
     for benchmark in dict.fromkeys(effect.benchmark for effect in items):
         own = [effect for effect in items if effect.benchmark == benchmark]
         rows = [
             (
                 e.metric,
+                tables.metric_title(e.metric),
                 formats.number(e.before.value),
                 formats.number(e.after.value),
                 formats.number(e.change.value, signed=True),
                 formats.interval(e.change, signed=True),
                 formats.p_value(e.p_value),
+                tables.short(tables.better(e.metric, e.before.ideal)),
             )
             for e in own
         ]
-        head = ("metric", "before", "after", "change", "95 % interval", "p")
-        console.table(f"{benchmark}, {formats.count(own[0].change)} items", head, rows)
+        head = ("key", "metric", "before", "after", "change", "95 % interval", "p", "better")
+        console.table(f"{benchmark}, {formats.count(own[0].change)} items", head, rows, labels=2, spare=1)
 
 
 def _families(control: ControlResult) -> None:

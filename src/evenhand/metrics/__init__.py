@@ -70,6 +70,7 @@ class Metric:
     and returns [B] values, NaN where undefined. `needs` names the columns (or ``prefix.*``) that it reads.
     `items` says which items' own value is defined [n], for the `n` beside the figure. `per_item` gives the
     items' own values [n] where the figure is their mean, and is None where it is not a mean of items.
+    `chance` is what a model that guesses has, None where that depends on the items or is not known.
     """
 
     name: str
@@ -84,6 +85,12 @@ class Metric:
     compute: Callable[[Columns, Array], Array]
     items: Callable[[Columns], NDArray[np.bool_]]
     per_item: Callable[[Columns], Array] | None = None
+    chance: float | None = None
+
+    @property
+    def direction(self) -> str:
+        """Which way is better; see `direction`."""
+        return direction(self.ideal, self.low, self.high)
 
     def value(self, scores: Sequence[Score]) -> Value:
         """The figure over `scores`; None when undefined (no item, or no item with a defined value)."""
@@ -91,6 +98,17 @@ class Metric:
             return None
         result = float(self.compute(columns(scores), np.ones((1, len(scores))))[0])
         return result if np.isfinite(result) else None
+
+
+def direction(ideal: Value, low: Value, high: Value) -> str:
+    """Which way a figure of this range is better: ``lower is better``, ``higher is better``, ``best at 50``.
+
+    Empty for a descriptive figure, which has no ideal.
+    """
+    if ideal is None:
+        return ""
+    ends = {low: "lower is better", high: "higher is better"}
+    return ends.get(ideal, f"best at {ideal:g}")
 
 
 def weighted_mean(x: ArrayLike, weights: ArrayLike) -> Array:

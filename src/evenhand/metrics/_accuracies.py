@@ -19,6 +19,7 @@ def accuracy_on(part: str, which: str) -> Metric:
         per_item=lambda table: table[column],
         unit="share of sentences",
         ideal=1.0,
+        chance=0.5,
         low=0.0,
         high=1.0,
         source=WINO,

@@ -17,6 +17,7 @@ component = mean_metric(
     per_item=accuracy_disambiguated,
     unit="share of items",
     ideal=1.0,
+    chance=1 / 3,
     low=0.0,
     high=1.0,
     source=BBQ,

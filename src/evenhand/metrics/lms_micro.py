@@ -10,6 +10,7 @@ component = percentage(
     "related",
     unit="percent",
     ideal=100.0,
+    chance=50.0,
     source=f"{STEREOSET}; every item alike instead of every term",
     reading="As lms, with terms that have more items counting more; chance is 50. Not the official figure.",
 )

@@ -51,6 +51,7 @@ component = mean_metric(
     per_item=_per_item,
     unit="probability",
     ideal=1.0,
+    chance=0.0,
     low=-1.0,
     high=1.0,
     source=f"{LFTF}, eq. 2-3; k groups: minus the mean of the others",

@@ -13,6 +13,7 @@ from typing import Any
 from evenhand.records import Attribution, ControlResult, Estimate, Measurement, Value
 from evenhand.reports.decided import Row as DecidedRow
 from evenhand.reports.shares import SCALE, Row, scale_keys
+from evenhand.reports.tables import labelled
 
 Figure = dict[str, Any]
 SYMBOLS = ("circle", "square", "triangle-up", "star", "x")
@@ -47,7 +48,7 @@ def _axis(**more: Any) -> dict[str, Any]:
 
 
 def _rounded(value: Value) -> Value:
-    return None if value is None else round(value, 6)
+    return None if value is None else round(value, 6) + 0.0  # no minus before a zero
 
 
 def label(text: str) -> str:
@@ -66,9 +67,14 @@ def scales(before: Measurement, after: Measurement | None, metric: str) -> Figur
     layout = _layout(
         300,
         xaxis=_axis(tickvals=positions, ticktext=ticks, range=[-0.5, len(ticks) - 0.5]),
-        yaxis=_axis(title={"text": label(metric)}, rangemode="tozero"),
+        yaxis=_axis(title={"text": label(labelled(metric, _ideal(before, metric)))}, rangemode="tozero"),
     )
     return {"data": data, "layout": layout}
+
+
+def _ideal(measurement: Measurement, metric: str) -> Value:
+    found = measurement.metrics.get(metric)
+    return None if found is None else found.ideal
 
 
 def decided(rows: Sequence[DecidedRow]) -> Figure:
@@ -133,7 +139,7 @@ def dumbbell(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) 
         max(220, 90 + 17 * len(table)),
         margin={"l": 8, "r": 12, "t": 40, "b": 8},
         xaxis=_axis(
-            title={"text": f"P({groups[1]}) / (P({groups[0]}) + P({groups[1]}))"},
+            title={"text": f"P({groups[1]}) / (P({groups[0]}) + P({groups[1]})), best at 0.5"},
             range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], side="top",
         ),
         yaxis=_axis(tickvals=places, ticktext=names, range=[len(table) - 0.4, -0.6], tickfont={"size": 11}),
@@ -213,8 +219,8 @@ def control(result: ControlResult, before: Value, after: Value) -> Figure:
         data += _drops(result, after)
     layout = _layout(
         380,
-        xaxis=_axis(title={"text": "capability (base = 0, in SD)"}),
-        yaxis=_axis(title={"text": f"bias: {label(result.metric)}"}, rangemode="tozero"),
+        xaxis=_axis(title={"text": "capability (base = 0, in SD; higher is better)"}),
+        yaxis=_axis(title={"text": f"bias: {label(result.metric)} (lower is better)"}, rangemode="tozero"),
     )
     return {"data": data, "layout": layout}
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evenhand import decimals
+from evenhand.decimals import MINUS, UNDEFINED, fixed, sign
 from evenhand.records import Estimate, Value
 
-UNDEFINED = "undefined"
-MINUS = "−"
+SHOWN = 12  # of a list that stands in a text
 
 
 def number(value: Value, *, signed: bool = False) -> str:
@@ -14,16 +18,10 @@ def number(value: Value, *, signed: bool = False) -> str:
         return UNDEFINED
     size = abs(value)
     if size != 0 and (size < 0.0001 or size >= 1e6):
-        text = f"{size:.2e}"
-    elif 0 < size < 0.001:
-        text = f"{size:.2g}"
-    elif size < 10:
-        text = f"{size:.3f}"
-    elif size < 1000:
-        text = f"{size:.1f}"
-    else:
-        text = f"{size:,.0f}".replace(",", " ")
-    return (MINUS if value < 0 else "+" if signed and value > 0 else "") + text
+        return sign(value, signed=signed) + f"{size:.2e}"
+    if 0 < size < 0.001:
+        return sign(value, signed=signed) + f"{size:.2g}"
+    return fixed(value, 3 if size < 10 else 1 if size < 1000 else 0, signed=signed)
 
 
 def interval(estimate: Estimate, *, signed: bool = False) -> str:
@@ -46,18 +44,38 @@ def percent(value: Value, *, signed: bool = False) -> str:
         return UNDEFINED
     if abs(value) > 10:
         return f"> {'+' if signed else ''}1000 %" if value > 0 else f"< {MINUS}1000 %"
-    rounded = round(100 * value)
-    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
-    return f"{sign}{abs(rounded)} %"
+    return decimals.percent(value, signed=signed)
 
 
 def p_value(value: Value) -> str:
     """A p-value with three decimals; below 0.001 says so; a dash where no test was made."""
     if value is None:
         return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < 0.001 else fixed(value)
 
 
 def count(estimate: Estimate) -> str:
     """The number of defined items, and of undefined ones where there are any."""
     return f"{estimate.n}" if not estimate.undefined else f"{estimate.n} ({estimate.undefined} undefined)"
+
+
+def flat(mapping: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Name and text of everything in a nested mapping, in order, such as a treatment's proof."""
+    for key, value in mapping.items():
+        name = before + key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{name}: ")
+        else:
+            yield name, plain(value)
+
+
+def plain(value: Any) -> str:
+    """A value in a word: a rounded figure, yes or no, a list's first `SHOWN` and how many more there are."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        more = f" and {len(value) - SHOWN} more" if len(value) > SHOWN else ""
+        return (", ".join(plain(item) for item in value[:SHOWN]) or "none") + more
+    return "none" if value is None else str(value)

@@ -1,10 +1,11 @@
 """Measurements as result files of the LM evaluation harness, for tools that read those.
 
-The layout is that of its ``results_*.json``: a figure is named ``metric,filter``, here with the filter
-``none``, and its standard error ``metric_stderr,none``; the items of a benchmark go into a
-``samples_*.jsonl``. What that format cannot say (slices, intervals, protocols, counts of undefined items)
-stands under a key of our own, ``evenhand``. An undefined figure is ``N/A``, as the harness writes a standard
-error that it does not have. No time is stored: one run always gives one file.
+The layout is that of its ``results_*.json``: a figure is named ``metric,filter``, and its standard error
+``metric_stderr,filter``, under the harness's own names where a benchmark is one of its tasks (see
+`harness_names`); the items of a benchmark go into a ``samples_*.jsonl``. What that format cannot say (slices,
+intervals, protocols, counts of undefined items) stands under a key of our own, ``evenhand``, in our own
+names. An undefined figure is ``N/A``, as the harness writes a standard error that it does not have. No time
+is stored: one run always gives one file.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -21,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from evenhand import __version__, registry, stats
-from evenhand.errors import BadData, UnknownName
+from evenhand.errors import BadData
 from evenhand.files import write_atomically
-from evenhand.metrics import Metric
 from evenhand.records import Estimate, Measurement, Score, Value, to_json
+from evenhand.reports.harness_names import PREFIX, Named, Scale, named, subtask
+from evenhand.reports.tables import installed_metric
 
 MISSING = "N/A"
 _SHOTS = re.compile(r"(\d+) examples\b")  # how the benchmark `lm_eval` begins its protocol's template
@@ -51,9 +54,9 @@ def write(run: Path, path: Path) -> Path:
         return path
     stored = datetime.fromtimestamp(max(file.stat().st_mtime for file in run.glob("*.json")), UTC)
     stamp = stored.strftime("%Y-%m-%dT%H-%M-%S.%f")
-    for name, measurement in {m.benchmark: m for m in measurements}.items():
-        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in samples(measurement))
-        write_atomically(path / f"samples_{_sanitised(name)}_{stamp}.jsonl", lines.encode())
+    for task in _whole(measurements):
+        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in samples(task.of, task.named))
+        write_atomically(path / f"samples_{_sanitised(task.name)}_{stamp}.jsonl", lines.encode())
     write_atomically(path / f"results_{stamp}.json", figures)
     return path / f"results_{stamp}.json"
 
@@ -74,38 +77,65 @@ def results(measurements: Sequence[Measurement]) -> dict[str, Any]:
     """
     if not measurements:
         raise BadData("There are no measurements to export.", mend="Run `evenhand measure` with --out first.")
-    named = {m.benchmark: m for m in measurements}
-    parts = {name: dict(_tasks(m)) for name, m in named.items()}
-    every = {**named, **{task: part for tasks in parts.values() for task, part in tasks.items()}}
-    shown = {name: _figures(name, m) for name, m in every.items()}
+    whole = _whole(measurements)
+    parts = {task.name: [_Task(subtask(task.named, t), m) for t, m in _tasks(task.of)] for task in whole}
+    every = {task.name: task for task in (*whole, *(one for tasks in parts.values() for one in tasks))}
+    shown = {name: _figures(task) for name, task in every.items()}
     groups = {name: shown[name] for name, tasks in parts.items() if tasks}
     return {
         "results": shown,
         **({"groups": groups} if groups else {}),
-        "group_subtasks": {name: list(tasks) for name, tasks in parts.items()},
-        "configs": {name: _config(m) for name, m in every.items()},
-        "versions": {name: m.card.version for name, m in every.items()},
-        "n-shot": {name: shots for name, m in every.items() if (shots := _shots(m)) is not None},
+        "group_subtasks": {name: [task.name for task in tasks] for name, tasks in parts.items()},
+        "configs": {name: _config(task) for name, task in every.items()},
+        "versions": {name: task.of.card.version for name, task in every.items()},
+        "n-shot": {name: shots for name, task in every.items() if (shots := _shots(task.of)) is not None},
         "higher_is_better": {
-            name: {metric: _higher(metric) for metric in m.metrics} for name, m in every.items()
+            name: {task.named.key(metric): _higher(metric) for metric in task.of.metrics}
+            for name, task in every.items()
         },
         "n-samples": {
-            name: {"original": None if m.protocol.limited else m.n, "effective": m.n}
-            for name, m in every.items()
+            name: {"original": None if task.of.protocol.limited else task.of.n, "effective": task.of.n}
+            for name, task in every.items()
         },
         **_model(measurements[0]),
-        "task_hashes": {name: m.protocol.data for name, m in named.items()},
-        "evenhand": {"version": __version__, "tasks": {name: _own(m) for name, m in named.items()}},
+        "task_hashes": {task.name: task.of.protocol.data for task in whole},
+        "evenhand": {"version": __version__, "tasks": {task.name: _own(task.of) for task in whole}},
     }
 
 
-def samples(measurement: Measurement) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A measurement under its names in the format."""
+
+    named: Named
+    of: Measurement
+
+    @property
+    def name(self) -> str:
+        return self.named.task
+
+
+def _whole(measurements: Sequence[Measurement]) -> list[_Task]:
+    """Each benchmark under a name of its own: a second one of the harness's name gets one of ours."""
+    found: dict[str, _Task] = {}
+    for measurement in {m.benchmark: m for m in measurements}.values():
+        task = _Task(named(measurement), measurement)
+        if task.name in found:
+            ours = dataclasses.replace(task.named, task=PREFIX + measurement.benchmark)
+            task = _Task(ours, measurement)
+        found[task.name] = task
+    return list(found.values())
+
+
+def samples(measurement: Measurement, names: Named | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a samples file: each item's identity and values, which are null where undefined.
 
     What was asked and answered is not kept with a run, so ``target``, ``arguments`` and ``resps`` are empty
     and there are no hashes of them.
     """
+    names = names or named(measurement)
     for number, score in enumerate(measurement.scores):
+        values = {names.column(column): value for column, value in score.values.items()}
         doc = {"id": score.sample, "cluster": score.cluster, **score.slices}
         yield {
             "doc_id": number,
@@ -114,10 +144,10 @@ def samples(measurement: Measurement) -> Iterator[dict[str, Any]]:
             "arguments": {},
             "resps": [],
             "filtered_resps": [],
-            "filter": "none",
-            "metrics": list(score.values),
+            "filter": names.filter,
+            "metrics": list(values),
             "doc_hash": sha256(json.dumps(doc, indent=2, ensure_ascii=False).encode()).hexdigest(),
-            **score.values,
+            **values,
         }
 
 
@@ -186,57 +216,58 @@ def _model(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def _figures(name: str, measurement: Measurement) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": name, "alias": name, "sample_len": measurement.n}
-    for metric, estimate in measurement.metrics.items():
-        found[f"{metric},none"] = _shown(estimate.value)
-        found[f"{metric}_stderr,none"] = _shown(standard_error(measurement, metric, estimate))
+def _figures(task: _Task) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": task.name, "alias": task.name, "sample_len": task.of.n}
+    for metric, estimate in task.of.metrics.items():
+        key, scale = task.named.key(metric), task.named.scale(metric)
+        value = None if estimate.value is None else scale(estimate.value)
+        error = standard_error(task.of, metric, estimate, scale)
+        found[f"{key},{task.named.filter}"] = _shown(value)
+        found[f"{key}_stderr,{task.named.filter}"] = _shown(error)
     return found
 
 
-def standard_error(measurement: Measurement, name: str, estimate: Estimate) -> Value:
-    """The standard deviation of the cluster bootstrap over the stored items.
+def standard_error(measurement: Measurement, name: str, estimate: Estimate, scale: Scale = float) -> Value:
+    """The standard deviation of the cluster bootstrap over the stored items, of the figure after `scale`.
 
     None where the figure has no interval, no such metric is installed, or the items lack what it reads.
     """
-    metric = _metric(name)
+    metric = installed_metric(name)
     if estimate.low is None or metric is None or not measurement.scores:
         return None
     try:
         values = stats.replicates(metric, measurement.scores, seed=measurement.protocol.seed)
     except BadData:
         return None
-    return float(np.nanstd(values, ddof=1))
-
-
-def _metric(name: str) -> Metric | None:
-    try:
-        found: Metric = registry.get("metric", name)
-    except (UnknownName, ImportError):
-        return None
-    return found
+    return float(np.nanstd([scale(value) for value in values], ddof=1))
 
 
 def _higher(name: str) -> bool | None:
     """Whether more is better; None where the best value is neither end of the range, or there is none."""
-    metric = _metric(name)
-    if metric is None or metric.ideal is None or metric.ideal not in (metric.low, metric.high):
-        return None
-    return metric.ideal == metric.high
+    metric = installed_metric(name)
+    ways = {"higher is better": True, "lower is better": False}
+    return None if metric is None else ways.get(metric.direction)
 
 
-def _config(measurement: Measurement) -> dict[str, Any]:
+def _config(task: _Task) -> dict[str, Any]:
+    measurement = task.of
     return {
-        "task": measurement.benchmark,
+        "task": task.name,
         "description": measurement.card.title,
         "metadata": {"version": measurement.card.version, "data": measurement.protocol.data},
-        "metric_list": [{"metric": name, "higher_is_better": _higher(name)} for name in measurement.metrics],
+        "metric_list": [
+            {"metric": task.named.key(name), "higher_is_better": _higher(name)}
+            for name in measurement.metrics
+        ],
     }
 
 
 def _own(measurement: Measurement) -> dict[str, Any]:
     kept: dict[str, Any] = to_json(measurement)
-    return {name: kept[name] for name in ("card", "protocol", "metrics", "slices", "treatment", "notes")}
+    return {
+        name: kept[name]
+        for name in ("benchmark", "card", "protocol", "metrics", "slices", "treatment", "notes")
+    }
 
 
 def _shown(value: Value) -> float | str:

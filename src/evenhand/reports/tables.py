@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from evenhand import registry
 from evenhand.errors import UnknownName
@@ -15,10 +16,14 @@ from evenhand.records import (
     Effect,
     Estimate,
     Measurement,
+    Value,
 )
 from evenhand.reports import formats, words
 from evenhand.reports.shares import SCALE, Row, scale_keys, term
 from evenhand.studies.fitness import MASSES, doubts
+
+if TYPE_CHECKING:
+    from evenhand.metrics import Metric
 
 CASE_STUDY = (
     "mobster",
@@ -40,13 +45,43 @@ class Table:
     labels: int = 1
 
 
-@cache
 def metric_title(name: str) -> str:
     """The title on the metric's card, or its name when no such metric is installed."""
+    found = installed_metric(name)
+    return name if found is None else found.title
+
+
+@cache
+def installed_metric(name: str) -> Metric | None:
+    """The metric `name`; None when none of this name is installed, or what it needs is missing."""
     try:
-        return str(registry.get("metric", name).title)
+        found: Metric = registry.get("metric", name)
     except (UnknownName, ImportError):
-        return name
+        return None
+    return found
+
+
+def better(name: str, ideal: Value) -> str:
+    """Which way the metric `name` is better where its benchmark calls `ideal` the best; a dash for neither.
+
+    A benchmark may take a metric as descriptive (`ideal` None) that elsewhere has a best value.
+    """
+    from evenhand.metrics import direction
+
+    found = installed_metric(name)
+    low, high = (None, None) if found is None else (found.low, found.high)
+    return direction(ideal, low, high) or "–"
+
+
+def short(better: str) -> str:
+    """`better` below a head that says the word itself: ``lower``, ``higher``, ``at 50``."""
+    return better.removesuffix(" is better").removeprefix("best ")
+
+
+def labelled(name: str, ideal: Value) -> str:
+    """A metric's key and which way is better, for a plot's axis."""
+    way = better(name, ideal)
+    return name if way == "–" else f"{name} ({way})"
 
 
 def metrics(measurement: Measurement) -> Table:
@@ -57,14 +92,13 @@ def metrics(measurement: Measurement) -> Table:
         for key, part in {"": measurement.metrics, **measurement.slices}.items()
         for name, estimate in part.items()
     ]
-    head = ("metric", "slice", "value", "95 % interval", "ideal", "n")
-    return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=2)
+    head = ("metric", "key", "slice", "value", "95 % interval", "better", "n")
+    return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=3)
 
 
 def _metric_row(name: str, part: str, estimate: Estimate, *, doubted: bool) -> tuple[str, ...]:
-    ideal = "–" if estimate.ideal is None else formats.number(estimate.ideal)
-    value = words.marked(formats.number(estimate.value), doubted)
-    return (metric_title(name), part, value, formats.interval(estimate), ideal, formats.count(estimate))
+    value, way = words.marked(formats.number(estimate.value), doubted), better(name, estimate.ideal)
+    return metric_title(name), name, part, value, formats.interval(estimate), way, formats.count(estimate)
 
 
 def scales(before: Measurement, after: Measurement | None, name: str) -> Table:
@@ -77,7 +111,7 @@ def scales(before: Measurement, after: Measurement | None, name: str) -> Table:
     columns = (
         ("value [95 % interval]",) if after is None else ("before [95 % interval]", "after [95 % interval]")
     )
-    return Table(metric_title(name), ("scale", *columns, "n"), tuple(rows))
+    return Table(f"{metric_title(name)} ({name})", ("scale", *columns, "n"), tuple(rows))
 
 
 def _part(measurement: Measurement, key: str, name: str) -> Estimate:
@@ -94,15 +128,17 @@ def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table
         (
             e.benchmark,
             metric_title(e.metric),
+            e.metric,
             *marked_figures(e, doubted),
             formats.percent(e.relative, signed=True),
             formats.p_value(e.p_value),
+            better(e.metric, e.before.ideal),
             formats.count(e.change),
         )
         for e in items
     )
-    head = ("benchmark", "metric", "before", "after", "change [95 % interval]", "relative", "p", "n")
-    return Table("Every effect", head, rows, labels=2)
+    head = ("benchmark", "metric", "key", "before", "after", "change [95 % interval]", "relative", "p")
+    return Table("Every effect", (*head, "better", "n"), rows, labels=3)
 
 
 def marked_figures(e: Effect, doubted: Sequence[Container[str]]) -> tuple[str, str, str]:

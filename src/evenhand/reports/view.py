@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +33,14 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A headline figure before and after."""
+    """A headline figure before and after, and which way it is better."""
 
     label: str
     benchmark: str
     before: str
     after: str
     change: str
+    better: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,10 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
     marked = [doubted.whole(side) for side in sides]
     return {
         "record": record,
-        "title": f"{record.verdict.value}: {record.treatment} on {record.model.uri}",
+        "title": f"{words.headline(record)}: {record.treatment} on {record.model.uri}",
         "tone": words.TONES[record.verdict],
-        "sentence": words.VERDICTS[record.verdict],
+        "headline": words.headline(record),
+        "sentence": words.sentence(record),
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
         "tiles": tiles(record, marked),
         "doubts": doubted.both_sides(*sides),
@@ -155,9 +157,10 @@ def tiles(record: Verification, marked: Sequence[Container[str]]) -> tuple[Tile,
     chosen.sort(key=lambda e: e.metric != "afgb_normalised")
     return tuple(
         Tile(
-            tables.metric_title(e.metric),
+            f"{tables.metric_title(e.metric)} ({e.metric})",
             e.benchmark,
             *tables.marked_figures(e, marked),
+            tables.better(e.metric, e.before.ideal),
         )
         for e in chosen
     )
@@ -172,7 +175,7 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
     when = "" if after is None else ", before and after"
     by_scale = Plot(
         f"scales{suffix}",
-        f"{title} by scale with 95 % intervals{when}. Lower is better.",
+        f"{title} by scale with 95 % intervals{when}{_way(metric, before)}.",
         figures.scales(before, after, metric),
         tables.scales(before, after, metric),
     )
@@ -181,6 +184,13 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
     both = after is not None
     plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
     return Bias(before.benchmark, by_scale, others, plot, tables.case_study(rows, groups, both=both), names)
+
+
+def _way(metric: str, measurement: Measurement) -> str:
+    """Which way the metric is better, as the end of a sentence; empty for a descriptive one."""
+    found = measurement.metrics.get(metric)
+    way = tables.better(metric, None if found is None else found.ideal)
+    return "" if way == "–" else f"; {way}"
 
 
 def decisions(before: Measurement, after: Measurement | None, suffix: str = "") -> Plot:
@@ -202,7 +212,7 @@ def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool,
     share = f"P({names[1]}) as a share of P({names[0]}) + P({names[1]})"
     return Plot(
         f"professions{suffix}",
-        f"{share} for each of {len(rows)} professions{when}. One half is even.",
+        f"{share} for each of {len(rows)} professions{when}. One half is even, and best.",
         figures.dumbbell(few, names, both=both),
         tables.professions(rows, names, both=both),
         figures.dumbbell(rows, names, both=both) if len(few) < len(rows) else None,
@@ -212,7 +222,10 @@ def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool,
 
 def block_map(location: Attribution, place: int = 0) -> BlockMap:
     """The block map of one locator."""
-    alt = f"Score of {location.locator} for each block in order of depth. The highest is {location.top}."
+    alt = (
+        f"Score of {location.locator} for each block in order of depth; higher means more of what it looks "
+        f"for. The highest is {location.top}."
+    )
     plot = Plot(f"blocks-{place}", alt, figures.blocks(location), tables.blocks(location))
     return BlockMap(
         locator=location.locator,
@@ -229,7 +242,8 @@ def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
     """The plot and the table of the capability-matched control."""
     before, after = _ends(record, result.metric)
     alt = (
-        f"Bias ({result.metric}) against capability for the control models, the base and the treated model. "
+        f"Bias ({result.metric}, lower is better) against capability (higher is better) for the control "
+        "models, the base and the treated model. "
         "A treated model well below the control models at its own capability lost bias beyond what "
         "losing capability explains."
     )
@@ -267,7 +281,7 @@ def facts(
         items.append(("digest of the treated model", after.digest))
     if record is not None:
         items += [("treatment", record.treatment), ("seed", str(record.seed))]
-        items += [(f"proof: {name}", text) for name, text in _flat(record.proof)]
+        items += [(f"proof: {name}", text) for name, text in formats.flat(record.proof)]
     return (*items, ("evenhand", evenhand.__version__))
 
 
@@ -291,18 +305,3 @@ def _card(m: Measurement) -> tuple[tuple[str, str], ...]:
         ("dtype", m.protocol.dtype or "–"),
         ("seed", str(m.protocol.seed)),
     )
-
-
-def _flat(proof: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in proof.items():
-        name = before + key.replace("_", " ")
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}: ")
-        elif isinstance(value, list | tuple):
-            yield name, ", ".join(_plain(item) for item in value)
-        else:
-            yield name, _plain(value)
-
-
-def _plain(value: Any) -> str:
-    return formats.number(value) if isinstance(value, float) else str(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from evenhand.records import Attribution, Check, ControlResult, FamilyResult, VerdictName
+from evenhand.records import Attribution, Check, ControlResult, FamilyResult, VerdictName, Verification
 from evenhand.reports import formats
+from evenhand.studies import words as studied
 
 LIMITED = "limited, not reportable"
 LIMITED_WHY = "This run saw only a part of the items (--limit): a check that things work, not a result."
@@ -28,6 +29,10 @@ VERDICTS: dict[VerdictName, str] = {
     VerdictName.NOT_COMPARABLE: "Before and after were not measured under the same conditions, "
     "so no difference between them means anything.",
 }
+NOT_JUDGED = (
+    "The figures before and after are measured, but no control models were made. Whether a model damaged to "
+    "the same degree would show the same was not asked: this is evidence neither for nor against mitigation."
+)
 TONES: dict[VerdictName, str] = {
     VerdictName.MITIGATED: "good",
     VerdictName.AT_A_COST: "mixed",
@@ -50,6 +55,25 @@ LIMITATIONS = (
 def marked(text: str, doubted: bool) -> str:
     """A figure as text, with the sign of doubt where there is one."""
     return f"{text} {DOUBTED}" if doubted else text
+
+
+def is_judged(record: Verification) -> bool:
+    """False where the gap fell and no control models were there to judge it by."""
+    return not (
+        record.verdict is VerdictName.NO_EVIDENCE
+        and record.control is None
+        and any(reason.startswith(studied.NOT_JUDGED) for reason in record.reasons[:1])
+    )
+
+
+def headline(record: Verification) -> str:
+    """The verdict's name for people: ``not judged`` instead of ``no evidence`` where nothing judged it."""
+    return record.verdict.value if is_judged(record) else studied.NOT_JUDGED.lower()
+
+
+def sentence(record: Verification) -> str:
+    """What the verdict means."""
+    return VERDICTS[record.verdict] if is_judged(record) else NOT_JUDGED
 
 
 def locator_sentence(location: Attribution) -> str:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from evenhand import registry
 from evenhand.mitigations import Mitigation
 from evenhand.models import OpenModel
+from evenhand.studies.options import Extent
 
 if TYPE_CHECKING:
     from evenhand.treatments import Treatment
-
-Extent = Literal["full", "reduced", "none"]
 
 DOSES: Mapping[str, tuple[float, ...]] = {
     "placebo": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),

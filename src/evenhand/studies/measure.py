@@ -38,7 +38,7 @@ from evenhand.requests import (
     Undefined,
     Vector,
 )
-from evenhand.studies import unanswered
+from evenhand.studies import chance, unanswered
 from evenhand.studies.fitness import doubts
 
 RESAMPLES = 1000
@@ -81,17 +81,23 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     """
     check_family(model, benchmark)
     scores, said = _scored(model, benchmark, seed=seed, limit=limit)
+    figures = stats.estimates(benchmark.metrics, scores, seed=seed, B=RESAMPLES)
     taken = Measurement(
         model=model.spec,
         benchmark=benchmark.name,
         card=benchmark.card,
         protocol=protocol(model, benchmark, seed=seed, limit=limit),
         n=len(scores),
-        metrics=stats.estimates(benchmark.metrics, scores, seed=seed, B=RESAMPLES),
+        metrics=figures,
         slices=_slices(benchmark, scores, seed),
         scores=scores,
         role=benchmark.role,
-        notes=(*said, *([_CHATTED] if _chat(model, benchmark)[0] else []), *model.notes()),
+        notes=(
+            *chance.said(benchmark.name, figures, scores),
+            *said,
+            *([_CHATTED] if _chat(model, benchmark)[0] else []),
+            *model.notes(),
+        ),
     )
     doubt = doubts(taken).get("")
     return replace(taken, notes=(f"{benchmark.name}: {doubt}", *taken.notes)) if doubt else taken

@@ -62,6 +62,7 @@ class Evidence:
         capability: the capability checks.
         control: the capability-matched control of the primary metric; None when it was not run.
         margins: the limits.
+        chance: where the base cannot be told from one that guesses, a sentence a benchmark.
     """
 
     primary: Effect
@@ -71,6 +72,7 @@ class Evidence:
     capability: CapabilityResult
     control: ControlResult | None
     margins: Margins
+    chance: tuple[str, ...] = ()
 
     @property
     def guards(self) -> tuple[Check, ...]:
@@ -84,7 +86,8 @@ def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
     verdict, reason = next(ruling for rule in RULES if (ruling := rule(evidence)) is not None)
     flips = () if verdict is VerdictName.OVER_CORRECTED else _unclaimed(evidence)
     context = words.context(evidence.control, evidence.capability)
-    return verdict, (reason, *flips, *context, *words.guards(evidence.mass, evidence.hints))
+    guessed = tuple(f"Before: {text}" for text in evidence.chance)
+    return verdict, (reason, *guessed, *flips, *context, *words.guards(evidence.mass, evidence.hints))
 
 
 def _unclaimed(e: Evidence) -> tuple[str, ...]:
@@ -129,8 +132,8 @@ def _no_bias_before(e: Evidence) -> Ruling | None:
     if after is not None and after > floor and _grew(e):
         return _worse(e)
     return VerdictName.NO_EVIDENCE, (
-        f"There was too little bias to treat: {words.name(e.primary.metric)} was {before:.3f} before, "
-        f"below the floor of {floor:g}."
+        f"There was too little bias to treat: {words.name(e.primary.metric)} was "
+        f"{words.number(before)} before, below the floor of {floor:g}."
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
@@ -23,9 +23,19 @@ from evenhand.records import Attribution, Decision, Example, Material, Measureme
 from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
-from evenhand.studies.families import Extent, Planned, planned
+from evenhand.studies.families import Planned, planned
 from evenhand.studies.material import fits_on, material, primary, usable
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
+from evenhand.studies.options import (
+    LocateKeywords,
+    MeasureKeywords,
+    MitigateKeywords,
+    RunOptions,
+    Specs,
+    VerifyKeywords,
+    VerifyOptions,
+    combined,
+)
 from evenhand.studies.readings import ControlModel, Margins, Readings
 from evenhand.studies.store import Store, save_measurements, save_verification
 from evenhand.studies.verdict import judge
@@ -46,57 +56,28 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What every run may be told.
-
-    Attributes:
-        seed: decides every random choice.
-        limit: measure only so many items of each benchmark; stamped as not reportable.
-        out: the folder of the run; None for one named after what is run.
-        batch_tokens: token budget of a batch; None for the device's default.
-        dtype: such as ``float32``; None for the checkpoint's own.
-    """
-
-    seed: int = 0
-    limit: int | None = None
-    out: Path | None = None
-    batch_tokens: int | None = None
-    dtype: str | None = None
-
-
-@dataclass(frozen=True)
-class VerifyOptions(RunOptions):
-    """What a verification may be told besides.
-
-    Attributes:
-        benchmarks: bias benchmarks, empty for those that suit the model; the first one that has examples
-            that the mitigation fits on also trains it.
-        capability: capability benchmarks; empty for those that suit the model.
-        locator: who chooses the block.
-        control: how many control models: ``full`` (8 doses x 5 seeds a family), ``reduced``, ``none``.
-        margin: largest harmless loss of accuracy (0.01 is one point).
-    """
-
-    benchmarks: tuple[str, ...] = ()
-    capability: tuple[str, ...] = ()
-    locator: str = "bmi"
-    control: Extent = "full"
-    margin: float = 0.01
-
-
 def measure(
-    uri: str, benchmarks: Sequence[str], options: RunOptions | None = None, *, by: Sequence[str] = ()
+    uri: str,
+    benchmarks: Specs = (),
+    options: RunOptions | None = None,
+    *,
+    by: Specs = (),
+    **given: Unpack[MeasureKeywords],
 ) -> list[Measurement]:
-    """Take `benchmarks` (component specs) on the model `uri`; stored below ``options.out`` if that is given.
+    """Take `benchmarks` on the model `uri`: ``measure("lab:causal", "facts,perplexity", limit=50, seed=1)``.
 
-    With `by`, the names of two slices or more, their combinations become slices too.
+    Benchmarks are component specs, in one text or in several; without any, the bias benchmarks that suit the
+    model. Every field of `RunOptions` may be given as a keyword, beside a record or instead of one. The run
+    is stored below `out` if that is given. With `by`, the names of two slices or more
+    (``"scale,definitional"``), their combinations become slices too.
 
     Raises:
-        EvenhandError: an unknown name, a model that cannot be opened or scored; see `evenhand.errors`.
+        EvenhandError: an unknown name, a value that cannot be, a model that cannot be opened or scored; see
+            `evenhand.errors`.
     """
-    options = options or RunOptions()
-    loaded = [_benchmark(spec) for spec in benchmarks]
+    options = combined(RunOptions, options, given, MeasureKeywords)
+    by = _names(by)
+    loaded = _loaded(registry.spec_texts(benchmarks) or defaults.bias(uri))
     if by:
         crossing(loaded, by)
     model = _opened(uri, options)
@@ -111,25 +92,38 @@ def measure(
     return taken
 
 
-def locate(uri: str, locator: str, options: VerifyOptions | None = None) -> Attribution:
+def locate(
+    uri: str, locator: str = "bmi", options: VerifyOptions | None = None, **given: Unpack[LocateKeywords]
+) -> Attribution:
     """Ask `locator` which blocks of the model carry it, on the train part of the first benchmark.
+
+    ``locate("lab:causal", "ablation", seed=1)``: keywords are fields of `VerifyOptions`.
 
     Raises:
         EvenhandError: as for `measure`; BadModel without weights.
     """
-    options = options or VerifyOptions()
+    options = combined(VerifyOptions, options, given, LocateKeywords)
     probes = material(_loaded(_bias(uri, options)), (Example,), locator, "locator")
     return _locate(_opened(uri, options), locator, probes, options.seed)
 
 
-def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions | None = None) -> Mapping[str, Any]:
+def mitigate(
+    uri: str,
+    mitigation: str,
+    out: Path | str,
+    options: VerifyOptions | None = None,
+    **given: Unpack[MitigateKeywords],
+) -> Mapping[str, Any]:
     """Fit `mitigation` and save the treatment into `out`; returns its summary (method, digest, proof ...).
+
+    ``mitigate("lab:causal", "lftf", "treated", locator="ablation")``: keywords are fields of `VerifyOptions`.
 
     Raises:
         EvenhandError: as for `measure`; NoEffect when the treatment changes nothing.
     """
-    options = options or VerifyOptions()
+    options, out = combined(VerifyOptions, options, given, MitigateKeywords), Path(out)
     method: Mitigation = registry.create("mitigation", mitigation)
+    registry.create("locator", options.locator)  # a wrong name must not wait for the model
     examples = material(_loaded(_bias(uri, options)), fits_on(method), mitigation)
     model = _opened(uri, options)
     location = _location(model, method, examples, options)
@@ -150,8 +144,12 @@ def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions | None
     }
 
 
-def verify(uri: str, mitigation: str, options: VerifyOptions | None = None) -> Verification:
+def verify(
+    uri: str, mitigation: str, options: VerifyOptions | None = None, **given: Unpack[VerifyKeywords]
+) -> Verification:
     """Before, treat, after, verdict; stored and resumable in `run_folder`.
+
+    ``verify("lab:causal", "lftf", control="reduced", seed=1)``: keywords are fields of `VerifyOptions`.
 
     A capability benchmark that suits the model's kind in general, but not its family, is left out where the
     user named none.
@@ -159,8 +157,9 @@ def verify(uri: str, mitigation: str, options: VerifyOptions | None = None) -> V
     Raises:
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples.
     """
-    options = options or VerifyOptions()
+    options = combined(VerifyOptions, options, given, VerifyKeywords)
     method: Mitigation = registry.create("mitigation", mitigation)
+    registry.create("locator", options.locator)  # a wrong name must not wait for the model
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
     examples = material(bias, fits_on(method), mitigation)
     model = _opened(uri, options)
@@ -226,7 +225,7 @@ class _Study:
             location=location,
             proof={**treatment.about.proof, "details": dict(treatment.about.details), "digest": key},
             limited=any(m.protocol.limited for m in before.bias),
-            notes=_notes(before, after),
+            notes=tuple(note for note in _notes(before, after) if note not in judged.reasons),
         )
 
     def _readings(self, taken: Any) -> Readings:
@@ -300,13 +299,14 @@ def _opened(uri: str, options: RunOptions) -> Model:
     return open_model(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
 
 
-def _benchmark(spec: str) -> Benchmark:
-    made: Benchmark = registry.create("benchmark", spec)
-    return made
-
-
 def _loaded(specs: Sequence[str]) -> list[Benchmark]:
-    return [_benchmark(spec) for spec in specs]
+    return [registry.create("benchmark", spec) for spec in specs]
+
+
+def _names(texts: Specs) -> tuple[str, ...]:
+    """Names in one text or in several, with commas between, each once."""
+    several = [texts] if isinstance(texts, str) else texts
+    return tuple(dict.fromkeys(filter(None, (n.strip() for text in several for n in text.split(",")))))
 
 
 def _capability(uri: str, options: VerifyOptions) -> Sequence[str]:

@@ -9,6 +9,7 @@ from evenhand.errors import NotComparable, UsageError
 from evenhand.metrics import Metric
 from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Measurement, VerdictName
 from evenhand.studies.capability import capability_checks
+from evenhand.studies.chance import at_chance
 from evenhand.studies.control import PRIMARY, Families, adjusted, matched_control
 from evenhand.studies.effects import effects
 from evenhand.studies.fitness import mass_name
@@ -85,6 +86,7 @@ class _Case:
             capability=capability_checks(self.before, self.after, margins=self.margins, seed=self.seed),
             control=self._control(self.before, self.primary),
             margins=self.margins,
+            chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),
         )
 
     def _control(self, base: Readings, metric: str | Metric) -> ControlResult | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from evenhand import decimals
 from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Estimate, FamilyResult, Value
+
+NOT_JUDGED = "Not judged"  # how the reason begins that no control models leave
 
 
 def name(metric: str) -> str:
@@ -15,15 +18,15 @@ def name(metric: str) -> str:
 
 
 def number(value: Value) -> str:
-    """Three decimals, with a proper minus sign; ``undefined`` for None."""
-    return "undefined" if value is None else f"{value:.3f}".replace("-", "−")
+    """Three decimals; ``undefined`` for None."""
+    return decimals.fixed(value)
 
 
 def span(estimate: Estimate) -> str:
     """The interval with its level, or that there is none."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
-    return f"{estimate.level:.0%} interval {number(estimate.low)} to {number(estimate.high)}"
+    return f"{decimals.percent(estimate.level)} interval {number(estimate.low)} to {number(estimate.high)}"
 
 
 def change(before: Estimate, after: Estimate) -> str:
@@ -33,14 +36,10 @@ def change(before: Estimate, after: Estimate) -> str:
 
 def percent(estimate: Estimate) -> str:
     """A share with its interval, in percent."""
-    if estimate.value is None:
-        return "undefined"
-    ends = (
-        ""
-        if estimate.low is None or estimate.high is None
-        else f" ({estimate.low:.0%} to {estimate.high:.0%})"
-    )
-    return f"{estimate.value:.0%}{ends}"
+    if estimate.low is None or estimate.high is None:
+        return decimals.percent(estimate.value)
+    ends = f"{decimals.percent(estimate.low)} to {decimals.percent(estimate.high)}"
+    return f"{decimals.percent(estimate.value)} ({ends})"
 
 
 def effect(found: Effect) -> str:
@@ -100,10 +99,7 @@ def broken(checks: Sequence[Check]) -> str:
 def no_evidence(primary: Effect, control: ControlResult | None) -> str:
     """Why nothing was shown."""
     if control is None or not control.families:
-        return (
-            f"Without control models no effect can be told from a loss of capability: {effect(primary)}. "
-            "Run the capability-matched control."
-        )
+        return _without_control(primary)
     unmatched = [f.family for f in control.families if not f.matched]
     if unmatched:
         return (
@@ -117,14 +113,22 @@ def no_evidence(primary: Effect, control: ControlResult | None) -> str:
         )
     shown = f"{effect(primary)}, largest p {control.p_value:.3g}"
     if any(family.equivalent for family in control.families):
-        return (
-            f"The effect beyond the control models' is negligible (within {control.delta:.3f} of 0): {shown}."
-        )
+        limit = number(control.delta)
+        return f"The effect beyond the control models' is negligible (within {limit} of 0): {shown}."
     if primary.change.high is None or primary.change.high >= 0:
         return f"The bias did not certainly fall: {shown}."
     return (
         f"No effect beyond that of the control models was shown: {shown}; a specific part below "
         f"{number(control.minimum_detectable)} would hardly have been detected."
+    )
+
+
+def _without_control(primary: Effect) -> str:
+    if primary.change.high is None or primary.change.high >= 0:
+        return f"The bias did not certainly fall: {effect(primary)}."
+    return (
+        f"{NOT_JUDGED}. Without control models no effect can be told from a loss of capability: "
+        f"{effect(primary)}. Run the capability-matched control: --control full."
     )
 
 

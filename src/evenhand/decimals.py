@@ -1,0 +1,27 @@
+"""Numbers as text: the one place that rounds them for people, with no minus before a zero."""
+
+from __future__ import annotations
+
+UNDEFINED = "undefined"
+MINUS = "−"
+
+
+def fixed(value: float | None, places: int = 3, *, signed: bool = False) -> str:
+    """`value` with `places` decimals, thousands apart; ``undefined`` for None.
+
+    What rounds to zero has no sign (never ``-0.000``); `signed` shows a plus before what rounds to more.
+    """
+    if value is None:
+        return UNDEFINED
+    text = f"{abs(value):,.{places}f}".replace(",", " ")
+    return sign(0.0 if not text.strip("0. ") else value, signed=signed) + text
+
+
+def percent(share: float | None, *, signed: bool = False) -> str:
+    """A share in percent without decimals, such as ``−83 %``; ``undefined`` for None."""
+    return UNDEFINED if share is None else f"{fixed(100 * share, 0, signed=signed)} %"
+
+
+def sign(value: float, *, signed: bool = False) -> str:
+    """What stands before the size of `value`: a minus, nothing, or with `signed` a plus."""
+    return MINUS if value < 0 else "+" if signed and value > 0 else ""

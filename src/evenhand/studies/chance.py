@@ -1,0 +1,93 @@
+"""Whether a figure can be told from what a model that guesses would have, and from the ideal.
+
+A model that knows nothing answers one question in four rightly and prefers half of the stereotypes: it looks
+even, and has no capability to lose. So `measure` and `verify` say where a figure is at chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from evenhand import registry
+from evenhand.decimals import fixed
+from evenhand.errors import UnknownName
+from evenhand.metrics import Metric
+from evenhand.records import Estimate, Measurement, Score, Value
+
+COLUMN = "chance"  # of an item: one over the number of its options
+ACCURACIES = ("accuracy", "accuracy_norm", "decision_accuracy")
+
+
+def at_chance(measurement: Measurement) -> list[str]:
+    """One sentence or none about a measurement: see `said`."""
+    return said(measurement.benchmark, measurement.metrics, measurement.scores)
+
+
+def said(benchmark: str, figures: Mapping[str, Estimate], scores: Sequence[Score]) -> list[str]:
+    """Which figures over all items cannot be told from chance (their interval holds it), in one sentence.
+
+    Where chance is not known for any, the primary figure is compared with its ideal if that lies inside its
+    range. Empty where all can be told, or have no interval.
+    """
+    levels = {name: level(name, figures, scores) for name in figures}
+    found = [name for name, chance in levels.items() if _holds(figures[name], chance)]
+    if found:
+        listed = "; ".join(f"{name} is {_shown(figures[name])}{_guessed(name, levels)}" for name in found)
+        return [f"At chance on {benchmark}, like a model that guesses: {listed}."]
+    primary = next(iter(figures), "")
+    if any(chance is not None for chance in levels.values()) or not _inside(primary):
+        return []
+    ideal = figures[primary].ideal
+    if not _holds(figures[primary], ideal):
+        return []
+    shown = _shown(figures[primary])
+    return [f"On {benchmark}, {primary} is {shown}: it cannot be told from the ideal, {ideal:g}."]
+
+
+def level(name: str, figures: Mapping[str, Estimate], scores: Sequence[Score]) -> Value:
+    """What a model that guesses has of the figure `name`; None where that is not known.
+
+    It is the metric's own constant; for an accuracy the mean over the items of one over the number of
+    options, or of decisions what their own rate reaches by chance.
+    """
+    metric = _metric(name)
+    if metric is not None and metric.chance is not None:
+        return metric.chance
+    if name not in ACCURACIES:
+        return None
+    if COLUMN in figures:
+        return figures[COLUMN].value
+    known = [chance for score in scores if (chance := score.values.get(COLUMN)) is not None]
+    return sum(known) / len(known) if known and len(known) == len(scores) else None
+
+
+def _holds(estimate: Estimate, value: Value) -> bool:
+    if value is None or estimate.low is None or estimate.high is None:
+        return False
+    return estimate.low <= value <= estimate.high
+
+
+def _inside(name: str) -> bool:
+    """Whether the metric's ideal is neither end of its range, so that a figure can miss it to both sides."""
+    metric = _metric(name)
+    return metric is not None and metric.direction.startswith("best at")
+
+
+def _guessed(name: str, levels: Mapping[str, Value]) -> str:
+    metric, chance = _metric(name), levels[name]
+    even = ", as is the ideal" if metric is not None and metric.ideal == chance else ""
+    return f", and chance is {chance:.3g}{even}"
+
+
+def _shown(estimate: Estimate) -> str:
+    places = 1 if estimate.value is not None and abs(estimate.value) >= 10 else 3
+    value, low, high = (fixed(end, places) for end in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
+
+
+def _metric(name: str) -> Metric | None:
+    try:
+        found: Metric = registry.get("metric", name)
+    except (UnknownName, ImportError):
+        return None
+    return found

@@ -1,0 +1,172 @@
+"""What the verbs may be told, as records and as keywords, and the one place that refuses what cannot be.
+
+Everything here is checked when a record is made, before a model is opened. Nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Literal, TypedDict, TypeVar, get_args
+
+from evenhand.errors import BadOption, UnknownName, UsageError
+from evenhand.registry import spec_texts
+
+Extent = Literal["full", "reduced", "none"]
+Specs = str | Sequence[str]
+LARGEST_SEED = 2**32 - 1  # what every library's generator takes
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every run may be told.
+
+    Attributes:
+        seed: decides every random choice; from 0 to 4294967295.
+        limit: measure only so many items of each benchmark, 1 or more; stamped as not reportable.
+        out: the folder of the run; None for one named after what is run.
+        batch_tokens: token budget of a batch, 1 or more; None for the device's default.
+        dtype: such as ``float32``; None for the checkpoint's own.
+
+    Raises:
+        BadOption: a value that cannot be.
+    """
+
+    seed: int = 0
+    limit: int | None = None
+    out: Path | None = None
+    batch_tokens: int | None = None
+    dtype: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_whole("seed", self.seed, 0, LARGEST_SEED)
+        for name in ("limit", "batch_tokens"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 1)
+        if self.out is not None:
+            object.__setattr__(self, "out", Path(self.out))
+
+
+@dataclass(frozen=True)
+class VerifyOptions(RunOptions):
+    """What a verification may be told besides.
+
+    Attributes:
+        benchmarks: bias benchmarks, empty for those that suit the model; the first one that has examples
+            that the mitigation fits on also trains it.
+        capability: capability benchmarks; empty for those that suit the model.
+        locator: who chooses the block.
+        control: how many control models: ``full`` (8 doses x 5 seeds a family), ``reduced``, ``none``.
+        margin: largest harmless loss of accuracy, in [0, 1] (0.01 is one point).
+
+    Raises:
+        BadOption: a value that cannot be.
+        UsageError: a text is not a list of components.
+    """
+
+    benchmarks: tuple[str, ...] = ()
+    capability: tuple[str, ...] = ()
+    locator: str = "bmi"
+    control: Extent = "full"
+    margin: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("benchmarks", "capability"):
+            object.__setattr__(self, name, spec_texts(getattr(self, name)))
+        if self.control not in get_args(Extent):
+            raise BadOption(
+                f"control={self.control!r} is no extent of the control.",
+                mend=f"Write one of {', '.join(get_args(Extent))}.",
+            )
+        if not (_is_number(self.margin) and 0 <= self.margin <= 1):
+            raise BadOption(
+                f"margin={self.margin!r} is not a share of the questions.",
+                mend="Write a number from 0 to 1, such as 0.01 for one point of accuracy.",
+            )
+
+
+class MeasureKeywords(TypedDict, total=False):
+    """The keywords of `measure`: the fields of `RunOptions`."""
+
+    seed: int
+    limit: int | None
+    out: Path | str | None
+    batch_tokens: int | None
+    dtype: str | None
+
+
+class LocateKeywords(TypedDict, total=False):
+    """The keywords of `locate`: fields of `VerifyOptions`."""
+
+    seed: int
+    batch_tokens: int | None
+    dtype: str | None
+    benchmarks: Specs
+
+
+class MitigateKeywords(LocateKeywords, total=False):
+    """The keywords of `mitigate`: fields of `VerifyOptions`."""
+
+    locator: str
+
+
+class PlanKeywords(TypedDict, total=False):
+    """The keywords of `plan`: fields of `VerifyOptions`."""
+
+    limit: int | None
+    benchmarks: Specs
+    capability: Specs
+    control: Extent
+
+
+class VerifyKeywords(MeasureKeywords, total=False):
+    """The keywords of `verify`: all fields of `VerifyOptions`."""
+
+    benchmarks: Specs
+    capability: Specs
+    locator: str
+    control: Extent
+    margin: float
+
+
+O = TypeVar("O", bound=RunOptions)  # noqa: E741
+
+
+def combined(kind: type[O], options: O | None, given: Mapping[str, object], allowed: type) -> O:
+    """The options record of a verb that was called with `options`, with keywords, or with both.
+
+    Raises:
+        UnknownName: a keyword that is not one of `allowed`; near names are listed.
+        UsageError: a keyword and the record say two things.
+        BadOption: a value that cannot be.
+    """
+    known = allowed.__annotations__
+    for name in given:
+        if name not in known:
+            raise UnknownName("keyword", name, known)
+    asked = kind(**given)  # type: ignore[arg-type]
+    if options is None:
+        return asked
+    for field in dataclasses.fields(kind):
+        old, new = getattr(options, field.name), getattr(asked, field.name)
+        if field.name in given and old not in (field.default, new):
+            raise UsageError(
+                f"The options say {field.name}={old!r}, and the keyword says {field.name}={new!r}.",
+                mend="Leave one of the two away.",
+            )
+    return dataclasses.replace(options, **{name: getattr(asked, name) for name in given})
+
+
+def _check_whole(name: str, value: object, least: int, most: float = math.inf) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
+        ends = f"of at least {least}" if math.isinf(most) else f"from {least} to {most:.0f}"
+        raise BadOption(f"{name}={value!r} cannot be.", mend=f"Write a whole number {ends}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,87 @@
+"""What a verification would run, without a model: cells (a benchmark on a model) and rows to score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Unpack
+
+from evenhand import registry
+from evenhand.studies import defaults, families
+from evenhand.studies.material import fits_on, material
+from evenhand.studies.options import Extent, PlanKeywords, VerifyOptions, combined
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBenchmark:
+    """One benchmark of the plan: its `items`, the distinct `rows` to score, and on how many `models`."""
+
+    benchmark: str
+    role: str
+    items: int
+    rows: int
+    models: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `verify` would run at most: finished cells are not run again.
+
+    `control` counts the control models of each family; the base and the treated model come besides.
+    """
+
+    uri: str
+    mitigation: str
+    limited: bool
+    control: Mapping[str, int]
+    benchmarks: tuple[PlannedBenchmark, ...]
+
+    @property
+    def cells(self) -> int:
+        """How often a benchmark is taken on a model."""
+        return sum(line.models for line in self.benchmarks)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are scored in all."""
+        return sum(line.models * line.rows for line in self.benchmarks)
+
+
+def plan(
+    uri: str, with_: str = "lftf", options: VerifyOptions | None = None, **given: Unpack[PlanKeywords]
+) -> Plan:
+    """What ``verify(uri, with_, ...)`` would run under the same options.
+
+    Raises:
+        EvenhandError: what `verify` would refuse, too: an unknown name, an option that cannot be, a
+            mitigation that cannot be fitted on what the bias benchmarks give.
+    """
+    options = combined(VerifyOptions, options, given, PlanKeywords)
+    fitted_on = fits_on(registry.create("mitigation", with_))
+    bias = options.benchmarks or defaults.bias(uri)
+    material([registry.create("benchmark", spec) for spec in bias], fitted_on, with_)
+    control = control_models(options.control)
+    models = 2 + sum(control.values())
+    matched = (bias[0], *(options.capability or defaults.capability(uri, bias)))
+    lines = [_line(spec, options.limit, models) for spec in matched]
+    lines += [_line(spec, options.limit, 2) for spec in bias[1:]]
+    return Plan(uri, with_, options.limit is not None, control, tuple(lines))
+
+
+def control_models(extent: Extent) -> dict[str, int]:
+    """How many control models of each family a verification makes at most."""
+    if extent == "none":
+        return {}
+    full = extent == "full"
+    doses = families.DOSES if full else families.REDUCED_DOSES
+    seeds = families.SEEDS if full else families.REDUCED_SEEDS
+    return {family: len(ladder) * seeds for family, ladder in doses.items()}
+
+
+def _line(spec: str, limit: int | None, models: int) -> PlannedBenchmark:
+    """What one benchmark costs: equal requests are scored once, and a limited benchmark asks its share."""
+    made = registry.create("benchmark", spec)
+    samples = made.load()
+    rows = len({request for sample in samples for request in made.ask(sample)})
+    items = len(samples) if limit is None else min(limit, len(samples))
+    return PlannedBenchmark(made.name, made.role, items, round(rows * items / max(1, len(samples))), models)

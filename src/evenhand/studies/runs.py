@@ -1,0 +1,57 @@
+"""Stored runs by their folders: what `compare` and `gate` read, beside records that were never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evenhand.records import Effect, Measurement, Verification
+from evenhand.studies import compare as figures
+from evenhand.studies import store
+from evenhand.studies.compare import GateResult
+from evenhand.studies.options import RunOptions
+
+Run = Path | str | store.StoredRun | Verification | Sequence[Measurement]
+"""A run's folder, or what a verb returned; of a verification, what was measured after counts."""
+
+
+def compare(before: Run, after: Run, *, seed: int = 0) -> list[Effect]:
+    """The paired effects, after - before, on every benchmark that both runs hold.
+
+    ``compare("runs/base", "runs/treated")``; `seed` decides the resamples of the intervals.
+
+    Raises:
+        BadData: a folder holds no run, or a damaged one.
+        BadOption: a seed that cannot be.
+        NotComparable: no common benchmark, unlike protocols or other items; the message names what differs.
+    """
+    RunOptions(seed=seed)
+    return figures.compare(opened(before).measurements, opened(after).measurements, seed=seed)
+
+
+def gate(run: Run, conditions: str | Sequence[str]) -> list[GateResult]:
+    """Every condition, such as ``"afgb<=0.1"`` or ``"verdict==mitigated"``, with what was found for it.
+
+    `conditions` is one condition or several. An undefined figure, or one not to be believed, cannot be
+    judged, and so meets none.
+
+    Raises:
+        BadData: the folder holds no run, or a damaged one.
+        UsageError: a condition cannot be read, or names what the run does not hold.
+    """
+    stored = opened(run)
+    asked = [conditions] if isinstance(conditions, str) else conditions
+    return figures.gate(stored.measurements, asked, verdict=stored.verdict, before=stored.before)
+
+
+def opened(run: Run) -> store.StoredRun:
+    """The measurements and the verdict of `run`.
+
+    Raises:
+        BadData: the folder holds neither a verification nor measurements, or damaged ones.
+    """
+    if isinstance(run, Verification):
+        return store.StoredRun(run.after, run.verdict, run.before)
+    if isinstance(run, store.StoredRun):
+        return run
+    return store.load_run(Path(run)) if isinstance(run, str | Path) else store.StoredRun(tuple(run))

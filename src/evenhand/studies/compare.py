@@ -63,7 +63,8 @@ class GateResult:
 
     def __str__(self) -> str:
         state = "passed" if self.passed else "FAILED" if self.judged else "could not be judged"
-        shown = "undefined" if self.value is None else self.value
+        found = self.value
+        shown = "undefined" if found is None else f"{found:.6g}" if isinstance(found, float) else found
         return f"{state}: {self.condition} ({self.name} is {shown}){'. ' if self.why else ''}{self.why}"
 
 

@@ -14,7 +14,21 @@ SOURCE = Path(__file__).parents[1] / "src" / "evenhand"
 
 # Lower floors first; a unit may import only units of its own floor or of lower ones, never in a circle.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "records", "requests", "registry", "lexicons", "progress", "files", "paths"}),
+    frozenset(
+        {
+            "errors",
+            "records",
+            "requests",
+            "registry",
+            "lexicons",
+            "progress",
+            "files",
+            "paths",
+            "locks",
+            "folders",
+            "outputs",
+        }
+    ),
     frozenset({"stats", "influence", "objectives", "fair_losses", "gumbel", "metrics"}),
     frozenset(
         {

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from evenhand.errors import BadData, NoSpace
-from evenhand.files import disk_errors, expanded, json_object, read_text, replace_folder, write_atomically
+from evenhand.files import disk_errors, expanded, json_object, read_text, write_atomically
+from evenhand.folders import replace_folder
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_wrong_file_that_cannot_be_moved_is_still_refused(places, monkeypatch)
     def refused(self: Path, target: Path) -> Path:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "replace", refused)
+    monkeypatch.setattr(Path, "rename", refused)
     with pytest.raises(BadData, match="still there"):
         sources.path(NAME)
     assert place.exists()

@@ -11,7 +11,8 @@ import pytest
 from evenhand.decisions.adversarial import Trainer
 from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.lftf import Lftf
-from evenhand.studies.run import VerifyOptions, _resumable, mitigate, verify
+from evenhand.studies.resuming import resumable
+from evenhand.studies.run import VerifyOptions, mitigate, verify
 from evenhand.treatments import load
 from tests.support import tiny
 
@@ -75,10 +76,10 @@ def test_verify_keeps_the_checkpoint_in_its_run(uri: str, rounds: list[int], tmp
 
 def test_a_folder_of_ones_own_is_kept_and_other_methods_are_left_alone(tmp_path: Path) -> None:
     mine = FairCon(resume=str(tmp_path))
-    with _resumable(mine, tmp_path / "unfinished") as given:
+    with resumable(mine, tmp_path / "unfinished") as given:
         assert given is mine
-    with _resumable(Lftf(), tmp_path / "unfinished") as given:
+    with resumable(Lftf(), tmp_path / "unfinished") as given:
         assert given == Lftf()
-    with _resumable(FairCon(), tmp_path / "unfinished") as given:
+    with resumable(FairCon(), tmp_path / "unfinished") as given:
         assert given == dataclasses.replace(FairCon(), resume=str(tmp_path / "unfinished"))
     assert tmp_path.exists()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from evenhand import progress
-from evenhand.cli import console, failures
+from evenhand.cli import console, failures, interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in arguments
     progress.enable()
     try:
-        with console.only_json_on_stdout(as_json):
+        with console.only_json_on_stdout(as_json), interrupts.sigterm_as_interrupt():
             return _run(arguments, as_json=as_json)
     finally:
         progress.disable()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
+from evenhand.folders import settle
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -88,6 +89,7 @@ def _opener(where: str | EntryPoint) -> Opener:
 
 def _add(model: Model, folder: Path) -> Model:
     """`model` with the adapter or the saved treatment in `folder`, for good."""
+    settle(folder)
     if (folder / "mitigation.json").is_file():
         return _add_treatment(model, folder)
     if (folder / "adapter_config.json").is_file():

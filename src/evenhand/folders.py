@@ -45,12 +45,7 @@ def check_replaceable(folder: Path | str) -> None:
     """
     target = real_path(folder)
     with disk_errors(Path(folder)):
-        here, home = Path.cwd(), Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111
-        if target in {home, here, *here.parents} or target.is_mount():
-            raise UsageError(
-                f"{folder} is {_role(target, here)}, which evenhand does not replace by another folder.",
-                mend="Name a folder inside it, such as ./treated.",
-            )
+        _check_place(folder, target)
         if os.path.lexists(target) and not target.is_dir():
             raise BadData(f"{folder} is a file, not a folder.", mend="Name another folder.")
         if target.is_dir() and (reason := _foreign(target)):
@@ -58,6 +53,15 @@ def check_replaceable(folder: Path | str) -> None:
                 f"{folder} is not replaced: {reason}.",
                 mend="Name a new or an empty folder, or move what is in this one elsewhere.",
             )
+
+
+def _check_place(folder: Path | str, target: Path) -> None:
+    here, home = Path.cwd(), Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111
+    if target in {home, here, *here.parents} or target.is_mount():
+        raise UsageError(
+            f"{folder} is {_role(target, here)}, which evenhand does not replace by another folder.",
+            mend="Name a folder inside it, such as ./treated.",
+        )
 
 
 def _role(target: Path, here: Path) -> str:
@@ -81,6 +85,8 @@ def replace_folder(folder: Path | str, *, kind: str = "folder") -> Iterator[Path
         BadData, UsageError: it may not be replaced; see `check_replaceable`.
     """
     target = real_path(folder)
+    with disk_errors(Path(folder)):
+        _check_place(folder, target)
     with disk_errors(Path(folder)), sole_writer(target):
         check_replaceable(folder)
         shop = _shop(target)

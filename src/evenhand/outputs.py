@@ -72,8 +72,8 @@ def check_treatment_folder(folder: Path) -> None:
         NoSpace: there is no room, or no right to write.
     """
     target = real_path(folder)
-    check_replaceable(folder)
     _check_way(folder, target, more=len(WORKING) + 1)
+    check_replaceable(folder)
     _probe(folder, target.parent)
 
 

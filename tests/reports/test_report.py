@@ -304,7 +304,7 @@ def test_no_measurements_is_an_error() -> None:
 
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "deep" / "report.html"
-    text = f"{reports.SIGN.decode()}1\"><p>é</p>"
+    text = f'{reports.SIGN.decode()}1"><p>é</p>'
     reports.write_report(path, text)
     assert path.read_text(encoding="utf-8") == text
 

@@ -91,8 +91,9 @@ def verify(
 def check_report(path: Path) -> None:
     """Refuse, before any work, a report that cannot be written; see `evenhand.outputs.check_output_file`."""
     from evenhand import reports
-    from evenhand.outputs import check_output_file
+    from evenhand.outputs import check_output_file, check_output_folder
 
+    check_output_folder(path.parent)
     check_output_file(path, reports.SIGN)
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
 from evenhand.folders import settle
+from evenhand.outputs import check_output_folder
+from evenhand.paths import cache_folder
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -44,6 +46,8 @@ def open_uri(uri: str, *, dtype: str | None = None, batch_tokens: int | None = N
     base, additions = split_additions(rest, files=scheme == "recorded")
     if scheme in ("hf", "lab") or additions:
         require_hf(f"Opening {uri}")
+    if scheme == "openai" and "cache=no" not in base:
+        check_output_folder(cache_folder() / "endpoint")  # before the first answer is paid for
     model = _opener(known[scheme])(base, dtype=dtype, batch_tokens=batch_tokens)
     for folder in additions:
         model = _add(model, folder)

@@ -102,8 +102,14 @@ def test_a_report_through_a_link_keeps_the_link(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "name"),
-    [("measure", "measurements.json"), ("verify", "verification.json"), ("verify", "report.html")]
-    + [("locate", "location.json"), ("demo", "report.html"), ("verify", "treatment/notes.txt")],
+    [
+        ("measure", "measurements.json"),
+        ("verify", "verification.json"),
+        ("verify", "report.html"),
+        ("verify", "treatment/notes.txt"),
+        ("locate", "location.json"),
+        ("demo", "report.html"),
+    ],
 )
 def test_a_file_of_the_users_in_the_runs_folder(run: Run, verb: str, name: str) -> None:
     Path("out", name).parent.mkdir(parents=True)

@@ -1,12 +1,11 @@
 """Kill a command at a chosen instant, look at what stands, run it again, compare every byte.
 
 Every run is a process forked from this warm one, so that a kill costs a second and not ten. As a script it
-prints one JSON object a kill: ``python -m tests.support.kills SEED KILLS``, KILLS for each verb.
+prints one JSON object a kill: ``python -m tests.support.kills SEED KILLS [every-rename [VERB]]``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -18,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,8 @@ def commands(model: Path) -> tuple[Command, ...]:
     uri = f"hf:{model}"
     mitigate = ("mitigate", uri, "--out", "treated", "-b", PEOPLE)
     measure = ("measure", uri, "-b", "genbiaseval,genhinteval", "--out", "run", "--limit")
-    verify = ("verify", uri, "--with", FAIRCON, "-b", PEOPLE, "--capability", ACCURACY)
-    verify = (*verify, "--control", "none", "--out", "run", "--seed")
+    judged = ("verify", uri, "--with", FAIRCON, "-b", PEOPLE, "--capability", ACCURACY)
+    verify = (*judged, "--control", "none", "--out", "run", "--seed")
     return (
         Command("mitigate", (*mitigate, "--with", "prompt"), (*mitigate, "--with", FAIRCON)),
         Command("measure", (*measure, "2"), (*measure, "3")),
@@ -81,15 +81,13 @@ def warm() -> None:
     import pandas  # noqa: F401
     import peft  # noqa: F401
     import plotly.offline  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
     import scipy.stats  # noqa: F401
     from transformers import LlamaForCausalLM  # noqa: F401
 
-    import evenhand.cli.app
-    import evenhand.models.loading
-    import evenhand.reports.view
-    import evenhand.studies.run
     from evenhand import registry
+
+    for name in ("cli.app", "models.loading", "reports.view", "studies.run", "studies._table"):
+        import_module(f"evenhand.{name}")
 
     for kind in ("mitigation", "metric"):
         for name in registry.names(kind):
@@ -205,7 +203,7 @@ class Bench:
         return said.read_text() if said.exists() else "nothing"
 
     def kill(self, strike: Strike) -> Kill:
-        """Kill the command there, look, run it again, and compare with what it leaves when it is not killed."""
+        """Kill the command there, look, run it again, and compare with what a run leaves that was not."""
         work, log = self.place / "work", self.place / "log"
         log.unlink(missing_ok=True)
         shutil.copytree(self.start, work)
@@ -262,7 +260,7 @@ def _differences(found: dict[str, bytes | None], wanted: dict[str, bytes | None]
 
 
 def strikes(bench: Bench, chance: random.Random) -> Iterator[Strike]:
-    """Without end, by turns: at a rename (each one is met, before and after), a random instant, another step."""
+    """Without end, by turns: at a rename (each is met, before and after), a random instant, another step."""
     renames = [i for i, step in enumerate(bench.steps) if step.split()[0] in RENAMES]
     others = [i for i in range(len(bench.steps)) if i not in renames]
     every = [Strike(number=i, side=side) for i in renames for side in ("before", "after")]
@@ -274,34 +272,32 @@ def strikes(bench: Bench, chance: random.Random) -> Iterator[Strike]:
             yield Strike(number=chance.choice(others))
 
 
-def kills(seed: int, most: int | None, place: Path, *, least: int = 0) -> Iterator[Kill]:
-    """Kill every command of `commands` (see `strikes`), below the empty folder `place`.
-
-    Each is killed `most` times; None: until every rename was met, and `least` times.
-    """
+def kills(verb: str, seed: int, least: int, place: Path, *, every_rename: bool) -> Iterator[Kill]:
+    """Kill the command `verb` (see `strikes`) `least` times, and until every rename was met if so wished."""
     from tests.support import tiny
 
     warm()
-    chance = random.Random(seed)
     model = place / "model"
     tiny.module("llama", max_position_embeddings=256).save_pretrained(model)
     tiny.tokenizer().save_pretrained(model)
     for command in commands(model):
-        bench = Bench(command, place / command.verb)
-        renames = sum(step.split()[0] in RENAMES for step in bench.steps)
-        struck, wanted = 0, most or max(least, 6 * renames)
-        for strike in strikes(bench, chance):
-            kill = bench.kill(strike)
-            yield kill
-            struck += kill.struck
-            if struck >= wanted:
-                break
+        if command.verb in (verb, "all"):
+            bench = Bench(command, place / command.verb)
+            renames = sum(step.split()[0] in RENAMES for step in bench.steps)
+            wanted = max(least, 6 * renames if every_rename else 0)
+            for strike in strikes(bench, random.Random(seed)):
+                kill = bench.kill(strike)
+                yield kill
+                wanted -= kill.struck
+                if wanted <= 0:
+                    break
 
 
-def _main(seed: str, count: str) -> None:
+def _main(seed: str, least: str, extent: str = "", verb: str = "all") -> None:
     with tempfile.TemporaryDirectory() as place:
         os.environ["EVENHAND_CACHE"] = str(Path(place) / "cache")
-        for kill in kills(int(seed), int(count), Path(os.path.realpath(place))):
+        real = Path(os.path.realpath(place))
+        for kill in kills(verb, int(seed), int(least), real, every_rename=extent == "every-rename"):
             print(json.dumps(vars(kill)), flush=True)
 
 

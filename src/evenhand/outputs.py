@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from evenhand.errors import BadData
-from evenhand.files import disk_errors, not_a_file, real_path, temporary
+from evenhand.files import disk_errors, not_a_file, real_path, sweep, temporary
 from evenhand.folders import WORKING, check_replaceable
 
 _PROBE = 1 << 16  # bytes: a disk without room for them has no room for any result
@@ -109,6 +109,8 @@ def _limit(folder: Path) -> int:
 
 def _probe(given: Path, folder: Path) -> None:
     """Write something where the result will go, or nearest above, and remove it: root's rights say little."""
-    with disk_errors(given), temporary(_nearest(folder)) as (_, file):
+    there = _nearest(folder)
+    sweep(there)  # a kill at this place leaves such a file
+    with disk_errors(given), temporary(there) as (_, file):
         file.write(bytes(_PROBE))
         file.flush()

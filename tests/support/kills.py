@@ -6,6 +6,7 @@ prints one JSON object a kill: ``python -m tests.support.kills SEED KILLS [every
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -21,8 +22,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PEOPLE = "decisions:task=lab,shots=0,n=20,labels=left|smiled,train=12,dev=8"
-ACCURACY = "decision_accuracy:task=lab,shots=0,n=20,labels=left|smiled"
+PEOPLE = "decisions:task=lab,shots=0,n=8,labels=left|smiled,train=6,dev=4"
+ACCURACY = "decision_accuracy:task=lab,shots=0,n=8,labels=left|smiled"
 FAIRCON = "faircon:rounds=2,length=2,lr=5e-3"
 STEPS = ("rename", "replace", "unlink", "rmdir", "mkdir", "fsync")
 RENAMES = ("rename", "replace")
@@ -259,17 +260,19 @@ def _differences(found: dict[str, bytes | None], wanted: dict[str, bytes | None]
             yield f"differs: {name}"
 
 
-def strikes(bench: Bench, chance: random.Random) -> Iterator[Strike]:
-    """Without end, by turns: at a rename (each is met, before and after), a random instant, another step."""
+def strikes(bench: Bench, chance: random.Random, *, every_rename: bool) -> Iterator[Strike]:
+    """Without end: an instant, a step and a rename by turns; every rename first instead, if so wished."""
     renames = [i for i, step in enumerate(bench.steps) if step.split()[0] in RENAMES]
     others = [i for i in range(len(bench.steps)) if i not in renames]
     every = [Strike(number=i, side=side) for i in renames for side in ("before", "after")]
-    while True:
-        chance.shuffle(every)
-        for strike in every:
-            yield strike
-            yield Strike(seconds=chance.uniform(0, 0.9 * bench.seconds))
-            yield Strike(number=chance.choice(others))
+    if every_rename:
+        yield from every
+    chance.shuffle(every)
+    for number in itertools.count():
+        yield Strike(seconds=chance.uniform(0, 0.9 * bench.seconds))
+        yield Strike(number=chance.choice(others))
+        if not every_rename:
+            yield every[number % len(every)]
 
 
 def kills(verb: str, seed: int, least: int, place: Path, *, every_rename: bool) -> Iterator[Kill]:
@@ -284,8 +287,8 @@ def kills(verb: str, seed: int, least: int, place: Path, *, every_rename: bool) 
         if command.verb in (verb, "all"):
             bench = Bench(command, place / command.verb)
             renames = sum(step.split()[0] in RENAMES for step in bench.steps)
-            wanted = max(least, 6 * renames if every_rename else 0)
-            for strike in strikes(bench, random.Random(seed)):
+            wanted = max(least, 2 * renames if every_rename else 0)
+            for strike in strikes(bench, random.Random(seed), every_rename=every_rename):
                 kill = bench.kill(strike)
                 yield kill
                 wanted -= kill.struck

@@ -75,6 +75,15 @@ def test_a_place_that_can_be_no_file(name: str, said: str, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["circle", "file", "folder", "pipe"]
 
 
+def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    with pytest.raises(BadData, match="working folder is gone"):
+        write_atomically(Path("file"), b"1")
+    monkeypatch.chdir(tmp_path)
+
+
 def test_a_name_of_full_length_can_be_written(tmp_path: Path) -> None:
     write_atomically(tmp_path / ("x" * 255), b"1")
     assert (tmp_path / ("x" * 255)).read_bytes() == b"1"

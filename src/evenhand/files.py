@@ -111,9 +111,12 @@ def real_path(path: Path | str) -> Path:
     """The absolute place of `path` behind all symbolic links, whether anything is there or not.
 
     Raises:
-        BadData: the links go in a circle.
+        BadData: the links go in a circle, or the working folder is gone.
     """
-    place = Path(os.path.realpath(path))
+    try:
+        place = Path(os.path.realpath(path))
+    except FileNotFoundError:
+        raise BadData("The working folder is gone.", mend="Change to a folder that exists.") from None
     if os.path.islink(place):  # noqa: PTH114  # unlike pathlib's, it takes names that are too long
         raise BadData(f"{path} is a symbolic link that leads back to itself.", mend="Name another place.")
     return place

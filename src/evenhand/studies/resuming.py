@@ -21,7 +21,7 @@ CHECKPOINT = "checkpoint"  # the kind of folder that such a method replaces afte
 TREATMENT, UNFINISHED, KEY = "treatment", "unfinished", "key.txt"
 
 
-def method(spec: str) -> Mitigation:
+def made_method(spec: str) -> Mitigation:
     """The mitigation of that spec, after a look at the folder for its checkpoints if it was told one.
 
     Raises:

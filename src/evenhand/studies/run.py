@@ -28,7 +28,7 @@ from evenhand.studies.families import Extent, Planned, planned
 from evenhand.studies.material import fits_on, material, primary, usable
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.readings import ControlModel, Margins, Readings
-from evenhand.studies.resuming import check_treatment_of, kept_treatment, method, resumable
+from evenhand.studies.resuming import check_treatment_of, kept_treatment, made_method, resumable
 from evenhand.studies.store import (
     MEASUREMENTS,
     VERIFICATION,
@@ -145,7 +145,7 @@ def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions | None
             opened, BadData or UsageError when `out` may not be replaced (see `evenhand.folders`).
     """
     options = options or VerifyOptions()
-    made = method(mitigation)
+    made = made_method(mitigation)
     check_treatment_folder(out)
     examples = material(_loaded(_bias(uri, options)), fits_on(made), mitigation)
     place = real_path(out)
@@ -179,7 +179,7 @@ def verify(uri: str, mitigation: str, options: VerifyOptions | None = None) -> V
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples.
     """
     options = options or VerifyOptions()
-    made, folder = method(mitigation), run_folder(uri, mitigation, options)
+    made, folder = made_method(mitigation), run_folder(uri, mitigation, options)
     check_run_folder(folder, VERIFICATION)
     check_treatment_of(folder)
     with working_in(folder):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from evenhand import folders
+from evenhand import folders, locks
 from evenhand.errors import BadData, NoSpace, UsageError
 from evenhand.folders import (
     MARK,
@@ -209,7 +209,8 @@ def _kill_everywhere(place: Path, old: bool) -> None:
             write(folder, "2")
             os._exit(0)
         killed = os.waitpid(child, 0)[1] != 0
-        settle(folder)
+        settle(folder)  # a reader
+        assert all(path.name == "t" for path in folder.parent.glob("*")), number
         stands = tree(folder) if folder.exists() else None
         assert stands in (whole if old else [None, whole[1]]), number
         write(folder, "2")
@@ -260,6 +261,14 @@ def test_a_folder_that_somebody_made_after_a_kill_is_kept_beside_the_old_one(tmp
         "t/notes.txt": "mine",
         **{name.replace("t", "t.old", 1): text for name, text in written("1").items()},
     }
+
+
+def test_without_locks_a_reader_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "fcntl", None)
+    with sole_writer(tmp_path / "t"):
+        (tmp_path / ".t.evenhand" / "new").mkdir()
+        settle(tmp_path / "t")
+        assert (tmp_path / ".t.evenhand" / "new").is_dir()
 
 
 def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from evenhand.errors import BadData, UsageError, listed
 from evenhand.files import disk_errors, real_path
-from evenhand.locks import close, locked, make_folders, mine, owning, remove_empty, waited
+from evenhand.locks import close, held, locked, make_folders, mine, owning, remove_empty, waited
 
 MARK = ".evenhand.json"
 FORMAT = "evenhand/folder/1"
@@ -140,20 +140,34 @@ def sole_writer(folder: Path | str) -> Iterator[None]:
                 (shop / NOTE).write_text(_TEXT, encoding="utf-8")
             yield
     finally:
-        with suppress(OSError, BadData):
-            _recover(target)
-            (shop / NOTE).unlink(missing_ok=True)
-            shop.rmdir()
-            remove_empty(made)
-        close(handle)
+        _leave(target, handle)
+        remove_empty(made)
+
+
+def _leave(target: Path, handle: int) -> None:
+    """Take the working folder away and let go of its lock."""
+    with suppress(OSError, BadData):
+        _recover(target)
+        (_shop(target) / NOTE).unlink(missing_ok=True)
+        _shop(target).rmdir()
+    close(handle)
 
 
 def settle(folder: Path) -> None:
-    """Put the old folder back where a process was killed just when it had moved it aside; for readers."""
+    """Finish what a killed process left beside `folder`, for those who only read it; where it can be done.
+
+    It waits only for a writer that has just moved the old folder aside, not for one that is at work.
+    """
     target = Path(os.path.realpath(folder))
-    if not target.exists() and (_shop(target) / _OLD).is_dir():
-        with sole_writer(target):
-            pass
+    if not target.name or not (shop := _shop(target)).is_dir():
+        return
+    with suppress(OSError):
+        moved = not target.exists() and (shop / _OLD).is_dir()
+        handle = waited(folder, lambda: locked(shop)) if moved else locked(shop)
+        if handle is not None and held(handle):
+            _leave(target, handle)
+        elif handle is not None:  # nobody can say whether its process lives
+            close(handle)
 
 
 def remove_written(folder: Path, *, kind: str) -> None:

@@ -108,6 +108,11 @@ def locked(folder: Path) -> int | None:
     return handle
 
 
+def held(handle: int) -> bool:
+    """Whether what `locked` gave is a lock: not where there are none."""
+    return handle >= 0 and attempt(handle) is Lock.HELD
+
+
 def close(handle: int) -> None:
     """Let go of what `locked` gave."""
     if handle >= 0:

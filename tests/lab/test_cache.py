@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evenhand.errors import NoSpace
+from evenhand.folders import NOTE
 from evenhand.lab import cache
 
 
@@ -71,6 +72,17 @@ def test_an_interrupted_making_leaves_nothing(place):
     with pytest.raises(KeyboardInterrupt):
         cache.kept("thing", fails)
     assert lying(place) == []
+
+
+def test_what_a_killed_making_left_is_swept(place):
+    make = Maker()
+    cache.kept("thing", make)
+    left = place.parent / ".thing.evenhand"
+    (left / "old").mkdir(parents=True)  # killed when the new folder was already in its place
+    (left / NOTE).touch()
+    cache.kept("thing", make)
+    assert lying(place) == ["thing"]
+    assert make.calls == 1
 
 
 def test_the_second_of_two_waits_and_takes_the_result_of_the_first(place):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evenhand.errors import NoSpace
-from evenhand.folders import MARK, replace_folder, set_aside, sole_writer
+from evenhand.folders import MARK, replace_folder, set_aside, settle, sole_writer
 from evenhand.paths import cache_folder
 
 SUMS = "SHA256SUMS"
@@ -29,6 +29,7 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
         NoSpace: the cache cannot be written.
     """
     place = cache_folder() / name
+    settle(place)
     if intact(place):
         return place
     try:

@@ -284,7 +284,7 @@ def kills(verb: str, seed: int, least: int, place: Path, *, every_rename: bool) 
     tiny.module("llama", max_position_embeddings=256).save_pretrained(model)
     tiny.tokenizer().save_pretrained(model)
     for command in commands(model):
-        if command.verb in (verb, "all"):
+        if verb in (command.verb, "all"):
             bench = Bench(command, place / command.verb)
             renames = sum(step.split()[0] in RENAMES for step in bench.steps)
             wanted = max(least, 2 * renames if every_rename else 0)

@@ -49,6 +49,7 @@ bench: $(READY)  ## measured ratios, the table of verdicts, and FairCon's tables
 	$(BIN)/python perf/recorded.py
 	$(BIN)/python perf/faircon.py
 	$(BIN)/python perf/gumbel.py
+	OMP_NUM_THREADS=1 $(BIN)/python perf/kills.py
 
 docs: $(READY)  ## the reference, generated from the cards
 	$(BIN)/python docs/reference.py

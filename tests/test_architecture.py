@@ -26,6 +26,9 @@ FLOORS: tuple[frozenset[str], ...] = (
             "paths",
             "decimals",
             "tables",
+            "locks",
+            "folders",
+            "outputs",
         }
     ),
     frozenset({"stats", "influence", "objectives", "fair_losses", "gumbel", "metrics"}),

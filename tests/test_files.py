@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from evenhand.files import (
     parse_toml,
     read_json_object,
     read_text,
-    replace_folder,
+    sweep,
     write_atomically,
 )
 
@@ -47,23 +50,90 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "treated"
-    with replace_folder(folder) as temporary:
-        (temporary / "a").write_text("1")
-    with replace_folder(folder) as temporary:
-        (temporary / "b").write_text("2")
-    assert [p.name for p in folder.iterdir()] == ["b"]
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("deep/file")
+    write_atomically(tmp_path / "link", b"1")
+    write_atomically(tmp_path / "link", b"2")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "deep" / "file").read_bytes() == b"2"
 
 
-def test_an_error_inside_keeps_the_old_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "treated"
-    with replace_folder(folder) as temporary:
-        (temporary / "a").write_text("1")
-    with pytest.raises(FileNotFoundError), replace_folder(folder) as temporary:
-        (temporary / "absent").read_text()
-    assert [p.name for p in folder.iterdir()] == ["a"]
-    assert [p.name for p in tmp_path.iterdir()] == ["treated"]
+def test_permissions(tmp_path: Path) -> None:
+    for mode in (0o644, 0o600):
+        write_atomically(tmp_path / "file", b"1", mode=mode)
+        assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+    write_atomically(tmp_path / "file", b"1")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder", "folder is a folder, not a file"),
+        ("file/below", "cannot be written: (Not a directory|File exists)"),
+        ("file/below/deep", "cannot be written: Not a directory"),
+        ("x" * 300, "cannot be written: File name too long"),
+        ("circle", "leads back to itself"),
+        ("pipe", "pipe is a device or a pipe, not a file"),
+    ],
+)
+def test_a_place_that_can_be_no_file(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadData, match=said):
+        write_atomically(tmp_path / name, b"1")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["circle", "file", "folder", "pipe"]
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    with pytest.raises(BadData, match="working folder is gone"):
+        write_atomically(Path("file"), b"1")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_name_of_full_length_can_be_written(tmp_path: Path) -> None:
+    write_atomically(tmp_path / ("x" * 255), b"1")
+    assert (tmp_path / ("x" * 255)).read_bytes() == b"1"
+
+
+def test_only_temporary_files_of_dead_processes_are_swept(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from evenhand.files import temporary\n"
+        "with temporary(Path(sys.argv[1])) as (name, file):\n"
+        "    print(name.name, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    source = str(Path(__file__).parents[1] / "src")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": source},
+    )  # fmt: skip
+    assert process.stdout is not None
+    name = process.stdout.readline().strip()
+    for other in (".DS_Store", ".evenhand-x", "evenhand-x.tmp", ".result.json.x"):
+        (tmp_path / other).touch()
+    (tmp_path / ".evenhand-folder.tmp").mkdir()
+    (tmp_path / ".evenhand-link.tmp").symlink_to("evenhand-x.tmp")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert name in before
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before  # it lives
+    process.kill()
+    process.communicate()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [one for one in before if one != name]
+    sweep(tmp_path / "absent")
+
+
+def test_the_first_write_sweeps_its_folder(tmp_path: Path) -> None:
+    (tmp_path / ".evenhand-abcdefgh.tmp").touch()
+    write_atomically(tmp_path / "file", b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_other_os_errors_pass_through(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect
+from evenhand.folders import MARK, NOTE
 from evenhand.models import OpenModel
 from evenhand.models.causal import weights_digest
 from evenhand.records import Continuation
@@ -64,6 +65,28 @@ def test_save_and_load_give_the_same_treatment(make: object, tmp_path: Path) -> 
         first = one.logprobs([ITEM])
     with again.applied(model) as two:
         assert two.logprobs([ITEM]) == first
+
+
+@pytest.mark.parametrize("make", [_weights, _prompt])
+def test_one_that_an_earlier_version_saved_loads_but_is_not_replaced(make: object, tmp_path: Path) -> None:
+    treatment: Treatment = make(tiny("llama"))  # type: ignore[operator]
+    treatment.save(tmp_path / "t")
+    (tmp_path / "t" / MARK).unlink()
+    assert load(tmp_path / "t").digest == treatment.digest
+    with pytest.raises(BadData, match="evenhand did not write it"):
+        treatment.save(tmp_path / "t")
+    assert load(tmp_path / "t").digest == treatment.digest
+
+
+def test_a_reader_finds_the_old_treatment_after_a_kill_between_the_renames(tmp_path: Path) -> None:
+    treatment = _prompt(tiny("llama"))
+    treatment.save(tmp_path / "t")
+    shop = tmp_path / ".t.evenhand"
+    shop.mkdir()
+    (shop / NOTE).touch()
+    (tmp_path / "t").rename(shop / "old")
+    assert load(tmp_path / "t") == treatment
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
 
 
 def test_a_prompt_is_one_string_with_the_context() -> None:

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownName
-from evenhand.files import parse_json, replace_folder
+from evenhand.files import parse_json
+from evenhand.folders import replace_folder, settle
 from evenhand.models import Chatter, Model, OpenModel
 from evenhand.records import (
     Capability,
@@ -42,6 +43,7 @@ CARD = "mitigation.json"
 WEIGHTS = "weights.safetensors"
 RULE = "rule.json"
 PROMPT = "prompt.txt"
+KIND = "treatment"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class WeightTreatment:
         """Write ``mitigation.json`` and ``weights.safetensors``."""
         from safetensors.torch import save_file
 
-        with replace_folder(folder) as temporary:
+        with replace_folder(folder, kind=KIND) as temporary:
             save_file({name: value.contiguous() for name, value in self.weights.items()}, temporary / WEIGHTS)
             _write_card(temporary, "weights", self.about, {"digest": self.digest})
 
@@ -148,7 +150,7 @@ class PromptTreatment:
 
     def save(self, folder: Path) -> None:
         """Write ``mitigation.json``, and the text alone as ``prompt.txt`` for use elsewhere."""
-        with replace_folder(folder) as temporary:
+        with replace_folder(folder, kind=KIND) as temporary:
             (temporary / PROMPT).write_bytes(self.text.encode())
             _write_card(temporary, "prompt", self.about, {"text": self.text})
 
@@ -214,7 +216,7 @@ class RuleTreatment:
 
     def save(self, folder: Path) -> None:
         """Write ``mitigation.json``, and ``rule.json``, which `evenhand.rules.load_rule` reads too."""
-        with replace_folder(folder) as temporary:
+        with replace_folder(folder, kind=KIND) as temporary:
             save_rule(self.ruled.rule, temporary / RULE, self.ruled.extra())
             _write_card(temporary, "rule", self.about, {"digest": self.digest})
 
@@ -225,6 +227,7 @@ def load(folder: Path) -> Treatment:
     Raises:
         BadData: the folder holds no treatment, or a damaged one.
     """
+    settle(folder)
     try:
         card = parse_json((folder / CARD).read_bytes())
         about = from_json(About, card["about"])

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evenhand.errors import NoSpace
+from evenhand.folders import NOTE
 from evenhand.lab import cache
 
 
@@ -17,9 +18,9 @@ def place(tmp_path, monkeypatch):
     return tmp_path / "cache" / "thing"
 
 
-def visible(place):
-    """All that lies in the cache but for the locks, which stay."""
-    return [p.name for p in place.parent.iterdir() if p.suffix != ".lock"]
+def lying(place):
+    """All that lies in the cache."""
+    return sorted(p.name for p in place.parent.glob("*"))
 
 
 class Maker:
@@ -38,7 +39,7 @@ def test_it_is_made_once(place):
     assert cache.kept("thing", make) == cache.kept("thing", make) == place
     assert make.calls == 1
     assert (place / "weights").read_bytes() == b"\x01\x02"
-    assert visible(place) == ["thing"]
+    assert lying(place) == ["thing"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "lost", "added", "unsigned"])
@@ -57,7 +58,10 @@ def test_damage_is_noticed_said_and_mended(place, damage):
         cache.kept("thing", make)
     assert make.calls == 2
     assert cache.intact(place)
-    assert visible(place) == ["thing"]
+    assert lying(place) == ["thing", "thing.damaged"]  # the change may be somebody's work
+    found = sorted(p.name for p in (place.parent / "thing.damaged").iterdir() if p.name[0] != ".")
+    assert found == {"lost": [cache.SUMS], "added": [cache.SUMS, "more", "weights"],
+                     "unsigned": ["weights"], "changed": [cache.SUMS, "weights"]}[damage]  # fmt: skip
 
 
 def test_an_interrupted_making_leaves_nothing(place):
@@ -67,7 +71,18 @@ def test_an_interrupted_making_leaves_nothing(place):
 
     with pytest.raises(KeyboardInterrupt):
         cache.kept("thing", fails)
-    assert visible(place) == []
+    assert lying(place) == []
+
+
+def test_what_a_killed_making_left_is_swept(place):
+    make = Maker()
+    cache.kept("thing", make)
+    left = place.parent / ".thing.evenhand"
+    (left / "old").mkdir(parents=True)  # killed when the new folder was already in its place
+    (left / NOTE).touch()
+    cache.kept("thing", make)
+    assert lying(place) == ["thing"]
+    assert make.calls == 1
 
 
 def test_the_second_of_two_waits_and_takes_the_result_of_the_first(place):
@@ -84,7 +99,7 @@ def test_the_second_of_two_waits_and_takes_the_result_of_the_first(place):
         assert cache.kept("thing", slow) == place
         assert waiting.result(10) == (True, place)
     assert make.calls == 1
-    assert visible(place) == ["thing"]
+    assert lying(place) == ["thing"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])

@@ -307,8 +307,9 @@ def test_no_measurements_is_an_error() -> None:
 
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "deep" / "report.html"
-    reports.write_report(path, "<p>é</p>")
-    assert path.read_text(encoding="utf-8") == "<p>é</p>"
+    text = f'{reports.SIGN.decode()}1"><p>é</p>'
+    reports.write_report(path, text)
+    assert path.read_text(encoding="utf-8") == text
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -316,7 +317,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(NoSpace):
         reports.write_report(path, "new")
-    assert path.read_text(encoding="utf-8") == "<p>é</p>"
+    assert path.read_text(encoding="utf-8") == text
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
 
 

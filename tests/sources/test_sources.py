@@ -138,6 +138,10 @@ def test_a_wrong_file_is_quarantined_and_named(places) -> None:
     assert place.with_name(place.name + sources.ASIDE).read_bytes() == b"sent_more,sent_less\n"
     with pytest.raises(BadData, match="not on this machine"):
         sources.path(NAME)
+    put(places[1], b"another\n")
+    with pytest.raises(BadData, match=r"is now .*\.quarantined-2\."):
+        sources.path(NAME)
+    assert place.with_name(place.name + sources.ASIDE).read_bytes() == b"sent_more,sent_less\n"
 
 
 def test_a_wrong_file_that_cannot_be_moved_is_still_refused(places, monkeypatch) -> None:
@@ -146,7 +150,7 @@ def test_a_wrong_file_that_cannot_be_moved_is_still_refused(places, monkeypatch)
     def refused(self: Path, target: Path) -> Path:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "replace", refused)
+    monkeypatch.setattr(Path, "rename", refused)
     with pytest.raises(BadData, match="still there"):
         sources.path(NAME)
     assert place.exists()

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from evenhand.decisions.adversarial import Trainer
+from evenhand.errors import BadData
+from evenhand.folders import NOTE
 from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.lftf import Lftf
-from evenhand.studies.run import VerifyOptions, _resumable, mitigate, verify
-from evenhand.treatments import load
+from evenhand.mitigations.prompt import Prompt
+from evenhand.studies.resuming import check_treatment_of, kept_treatment, resumable
+from evenhand.studies.run import VerifyOptions, mitigate, verify
+from evenhand.treatments import About, PromptTreatment, load
 from tests.support import tiny
 
 FAIRCON = "faircon:rounds=3,length=2,lr=5e-3"
@@ -73,12 +77,37 @@ def test_verify_keeps_the_checkpoint_in_its_run(uri: str, rounds: list[int], tmp
     assert not (tmp_path / "unfinished").exists()
 
 
+def test_a_treatment_is_kept_under_its_key_and_what_a_kill_left_beside_it_is_swept(tmp_path: Path) -> None:
+    fitted: list[str] = []
+
+    def fit(method: Any) -> PromptTreatment:
+        fitted.append(method.text)
+        return PromptTreatment(About("prompt", "0" * 64, 0), method.text)
+
+    one, two = Prompt(text="Be fair."), Prompt(text="Be very fair.")
+    first = kept_treatment(tmp_path, "1", one, fit)
+    left = tmp_path / ".treatment.evenhand"
+    (left / "old").mkdir(parents=True)  # killed when the new treatment was already in its place
+    (left / NOTE).touch()
+    assert kept_treatment(tmp_path, "1", one, fit) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["treatment"]
+    assert kept_treatment(tmp_path, "2", two, fit) == load(tmp_path / "treatment") != first
+    assert fitted == [one.text, two.text]
+    (tmp_path / "treatment" / "prompt.txt").write_text("Mine.")
+    check_treatment_of(tmp_path)  # it may be taken up as it is
+    with pytest.raises(BadData, match=r"its file prompt\.txt was changed"):
+        kept_treatment(tmp_path, "1", one, fit)
+    (tmp_path / "treatment" / "key.txt").unlink()
+    with pytest.raises(BadData, match=r"its file prompt\.txt was changed"):
+        check_treatment_of(tmp_path)
+
+
 def test_a_folder_of_ones_own_is_kept_and_other_methods_are_left_alone(tmp_path: Path) -> None:
     mine = FairCon(resume=str(tmp_path))
-    with _resumable(mine, tmp_path / "unfinished") as given:
+    with resumable(mine, tmp_path / "unfinished") as given:
         assert given is mine
-    with _resumable(Lftf(), tmp_path / "unfinished") as given:
+    with resumable(Lftf(), tmp_path / "unfinished") as given:
         assert given == Lftf()
-    with _resumable(FairCon(), tmp_path / "unfinished") as given:
+    with resumable(FairCon(), tmp_path / "unfinished") as given:
         assert given == dataclasses.replace(FairCon(), resume=str(tmp_path / "unfinished"))
     assert tmp_path.exists()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from evenhand.errors import BadData, NoSpace
+from evenhand.files import temporary
 from evenhand.records import Card, Estimate, Measurement, ModelSpec, Protocol, Sampling, Score, VerdictName
 from evenhand.studies._table import from_parquet, to_parquet
 from evenhand.studies.store import (
@@ -25,6 +26,7 @@ from evenhand.studies.store import (
     load_verification,
     save_measurements,
     save_verification,
+    working_in,
 )
 from tests.support import records_factory as factory
 
@@ -236,16 +238,64 @@ def test_two_processes_with_the_same_command(tmp_path: Path) -> None:
     assert load_verification(tmp_path / "both") == load_verification(tmp_path / "alone")
 
 
-def test_unfinished_writes_are_swept_when_old(tmp_path: Path) -> None:
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.cell("ab" * 32, example)
-    young, old = (store.path("ab" * 32).with_name(name) for name in (".young", ".old"))
-    for path in (young, old):
+    save_measurements(tmp_path, [example()])
+    cells, items = store.path("ab" * 32).parent, tmp_path / "items"
+    left = [place / ".evenhand-abcdefgh.tmp" for place in (cells, items, tmp_path)]
+    theirs = [cells / ".old", cells / "evenhand-abcdefgh.tmp", items / ".DS_Store", items / "notes.parquet"]
+    for path in (*left, *theirs):
         path.write_bytes(b"half")
-    os.utime(old, (0, 0))
-    assert Store(tmp_path).cell("ab" * 32, never) == example()
-    assert young.exists()
-    assert not old.exists()
+        os.utime(path, (0, 0))
+    with temporary(cells) as (live, _), working_in(tmp_path):
+        assert Store(tmp_path).cell("ab" * 32, never) == example()
+        assert live.exists()  # its process works: it would lose what it writes
+    assert [path for path in left if path.exists()] == []
+    assert [path for path in theirs if not path.exists()] == []
+
+
+def test_the_run_that_a_folder_holds_stands_until_the_next_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = example(0.1), example(0.2, SCORES[:2])
+    save_measurements(tmp_path, [first, first])
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evenhand.studies.store._write", killed)
+        with pytest.raises(Killed):
+            save_measurements(tmp_path, [second])
+    assert load_measurements(tmp_path) == (first, first)
+    save_measurements(tmp_path, [second])
+    assert load_measurements(tmp_path) == (second,)
+    assert len(list((tmp_path / "items").iterdir())) == 1  # the items of the first run are gone
+
+
+def test_items_of_the_same_name_as_ours_are_only_removed_with_our_content(tmp_path: Path) -> None:
+    theirs = tmp_path / "items" / f"measurement-7-{'0' * 16}.parquet"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"mine")
+    save_measurements(tmp_path, [example()])
+    assert theirs.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["measurements.json", "verification.json"])
+def test_a_file_of_the_users_is_not_written_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"rows": 3}')
+    save = {
+        "measurements.json": lambda: save_measurements(tmp_path, [example()]),
+        "verification.json": lambda: save_verification(tmp_path, factory.verification()),
+    }[name]
+    with pytest.raises(BadData, match=f"{name} is not replaced"):
+        save()
+    assert (tmp_path / name).read_text() == '{"rows": 3}'
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
@@ -330,10 +380,11 @@ def test_damaged_verification(tmp_path: Path, harm: Callable[[Path], object], me
 
 def test_damaged_items(tmp_path: Path) -> None:
     save_verification(tmp_path, factory.verification())
-    flip(tmp_path / "items" / "after-0.parquet")
-    with pytest.raises(BadData, match=r"after-0\.parquet is damaged.*same --out"):
+    (items,) = (tmp_path / "items").glob("after-0-*.parquet")
+    flip(items)
+    with pytest.raises(BadData, match=r"after-0-\w+\.parquet is damaged.*same --out"):
         load_verification(tmp_path)
-    (tmp_path / "items" / "after-0.parquet").unlink()
+    items.unlink()
     with pytest.raises(BadData, match="is missing"):
         load_verification(tmp_path)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from evenhand import progress
-from evenhand.cli import console, failures, quiet
+from evenhand.cli import console, failures, interrupts, quiet
 from evenhand.errors import BadOption
 
 
@@ -25,7 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in arguments
     progress.enable()
     try:
-        with console.any_text(), console.only_json_on_stdout(as_json), quiet.third_parties():
+        with (
+            console.any_text(),
+            console.only_json_on_stdout(as_json),
+            quiet.third_parties(),
+            interrupts.sigterm_as_interrupt(),
+        ):
             return _run(arguments, as_json=as_json)
     finally:
         progress.disable()

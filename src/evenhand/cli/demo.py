@@ -10,6 +10,7 @@ import typer
 
 from evenhand.cli import calls, console, payload, show
 from evenhand.cli.options import BIAS, Json, Seed, With
+from evenhand.cli.verify import REPORT, check_report
 from evenhand.reports import formats, words
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def demo(
     Everything is made here: the model is trained on the first run, and nothing is downloaded.
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
+    check_report(out / REPORT)
     if not as_json:
         _opening()
     options = calls.verify_options(seed=seed, out=out, benchmarks=BIAS, locator="bmi", control="reduced")
@@ -53,7 +55,7 @@ def _opening() -> None:
 def _report(record: Verification, ablation: Attribution, out: Path) -> Path:
     from evenhand import reports
 
-    path = out / "report.html"
+    path = out / REPORT
     reports.write_report(path, reports.verification_html(record, locations=(ablation,)))
     return path
 

@@ -49,9 +49,9 @@ def doctor(as_json: Json = False) -> int:
 def findings() -> list[Finding]:
     """Everything that `doctor` looks at, in order."""
     from evenhand import __version__
-    from evenhand.paths import cache_folder
+    from evenhand.paths import named_cache
 
-    cache = cache_folder()
+    cache = named_cache()
     return [
         Finding("evenhand", __version__),
         _python(),
@@ -113,11 +113,10 @@ def _disk(name: str, folder: Path) -> Finding:
 
 def _cache(folder: Path) -> Finding:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if os.access(there, os.W_OK):
+    if there.is_dir() and os.access(there, os.W_OK):
         return Finding("cache folder", str(folder))
-    return Finding(
-        "cache folder", f"{folder} is not writable", ok=False, mend="Set EVENHAND_CACHE to another folder."
-    )
+    why = "is not writable" if there.is_dir() else "is not a folder"
+    return Finding("cache folder", f"{folder} {why}", ok=False, mend="Set EVENHAND_CACHE to another folder.")
 
 
 def _gpu() -> Finding:

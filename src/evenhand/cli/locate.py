@@ -7,6 +7,9 @@ import json
 from evenhand.cli import calls, console, payload, show
 from evenhand.cli.options import BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, bias_components
 from evenhand.files import write_atomically
+from evenhand.outputs import check_ours, check_output_folder
+
+SIGN = b'"location": {'  # in every location.json
 
 
 def locate(
@@ -29,6 +32,9 @@ def locate(
     options = calls.verify_options(
         seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=bias_components(uri, benchmark)
     )
+    if out is not None:
+        check_output_folder(out)
+        check_ours(out / "location.json", SIGN)
     record = calls.locate(uri, with_, options)
     data = {"uri": uri, "location": payload.attribution(record)}
     if out is not None:

@@ -39,6 +39,7 @@ class ControlForm(StrEnum):
     NONE = "none"
 
 
+REPORT = "report.html"
 Control = Annotated[ControlForm, typer.Option("--control", help="The capability-matched control: its size.")]
 
 
@@ -75,8 +76,10 @@ def verify(
         control=control.value,
         margin=margin,
     )
+    folder = calls.run_folder(uri, with_, options)
+    check_report(folder / REPORT)
     record = calls.verify(uri, with_, options)
-    path = write_report(record, calls.run_folder(uri, with_, options))
+    path = write_report(record, folder)
     if as_json:
         console.emit(payload.verification(record, path))
     else:
@@ -85,11 +88,20 @@ def verify(
     return exit_code(record)
 
 
+def check_report(path: Path) -> None:
+    """Refuse, before any work, a report that cannot be written; see `evenhand.outputs.check_output_file`."""
+    from evenhand import reports
+    from evenhand.outputs import check_output_file, check_output_folder
+
+    check_output_folder(path.parent)
+    check_output_file(path, reports.SIGN)
+
+
 def write_report(record: Verification, folder: Path) -> Path:
     """Write ``report.html`` into the run's folder; returns its path."""
     from evenhand import reports
 
-    path = folder / "report.html"
+    path = folder / REPORT
     reports.write_report(path, reports.verification_html(record))
     return path
 

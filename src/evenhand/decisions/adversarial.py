@@ -28,6 +28,7 @@ from evenhand.decisions.distances import Distance, accuracy
 from evenhand.decisions.lora import Adapter, LoraSettings
 from evenhand.decisions.panel import Panel
 from evenhand.errors import BadModel
+from evenhand.folders import check_replaceable
 from evenhand.models import OpenModel
 from evenhand.progress import task
 
@@ -102,9 +103,10 @@ class Trainer:
 
         Raises:
             BadModel: the loss is not a finite number.
-            BadData: the checkpoint is damaged.
+            BadData: the checkpoint is damaged, or something else lies in its folder.
         """
         if folder is not None:
+            check_replaceable(folder)  # before the first round, not after it
             self._restore(disk.read(folder))
         with task("adversarial training", self.settings.rounds, unit="round") as advance:
             advance(len(self.trained.history))

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadModel, MissingExtra
-from evenhand.files import replace_folder
+from evenhand.folders import replace_folder
 from evenhand.models import OpenModel
-from evenhand.treatments import WeightTreatment
+from evenhand.treatments import KIND, WeightTreatment
 
 QUERY_VALUE = frozenset({"q_proj", "v_proj", "query", "value", "q", "v", "wq", "wv", "q_lin", "v_lin"})
 FUSED = frozenset({"c_attn", "query_key_value", "qkv_proj", "Wqkv", "qkv", "in_proj"})
@@ -182,7 +182,7 @@ class LoraTreatment(WeightTreatment):
 
     def save(self, folder: Path) -> None:
         """Write ``mitigation.json``, ``weights.safetensors`` and ``adapter/``, all or nothing."""
-        with replace_folder(folder) as temporary:
+        with replace_folder(folder, kind=KIND) as temporary:
             super().save(temporary)
             export(temporary / ADAPTER, self.adapter, self.config)
 

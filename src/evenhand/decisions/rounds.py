@@ -17,9 +17,11 @@ from typing import Any
 from torch import Tensor
 
 from evenhand.errors import BadData
-from evenhand.files import parse_json, replace_folder
+from evenhand.files import parse_json
+from evenhand.folders import replace_folder, settle
 
 TENSORS, REST = "state.safetensors", "state.json"
+KIND = "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     """
     from safetensors.torch import save_file
 
-    with replace_folder(folder) as temporary:
+    with replace_folder(folder, kind=KIND) as temporary:
         save_file(
             {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}, temporary / TENSORS
         )
@@ -54,6 +56,7 @@ def read(folder: Path) -> Checkpoint | None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    settle(folder)
     if not folder.is_dir():
         return None
     try:

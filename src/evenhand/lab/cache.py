@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import shutil
-import tempfile
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from evenhand.errors import NoSpace
+from evenhand.folders import MARK, replace_folder, set_aside, settle, sole_writer
 from evenhand.paths import cache_folder
 
 SUMS = "SHA256SUMS"
@@ -23,38 +22,40 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
     processes that want the same one, the second waits for the first and uses its result.
 
     Warns:
-        UserWarning: a file was changed, lost or added since the folder was made; it is made again.
+        UserWarning: a file was changed, lost or added since the folder was made; it is renamed to
+            ``NAME.damaged`` and made again.
 
     Raises:
         NoSpace: the cache cannot be written.
     """
     place = cache_folder() / name
+    settle(place)
     if intact(place):
         return place
-    from filelock import FileLock
-
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.parent / f".{place.name}.lock"):
+        with sole_writer(place):
             _mended(place, make)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
-            raise
+    except NoSpace as error:
         raise NoSpace(
-            f"The lab model cannot be kept in {place.parent}: {error.strerror}.",
+            f"The lab model cannot be kept in {place.parent}: {error.what}",
             mend="Make room, or let the variable EVENHAND_CACHE name a folder that can be written.",
         ) from None
     return place
 
 
 def _mended(place: Path, make: Callable[[Path], None]) -> None:
-    """Make the folder where it is missing or damaged; the caller holds its lock."""
+    """Make the folder where it is missing or damaged; the caller is its only writer."""
     if intact(place):
         return  # another process has made it meanwhile
-    if place.exists():
-        warnings.warn(f"The cached lab model in {place} is damaged; it is made again.", stacklevel=3)
-        _remove(place)
-    _make(place, make)
+    if os.path.lexists(place):
+        aside = set_aside(place, place.with_name(f"{place.name}.damaged"))
+        warnings.warn(
+            f"The cached lab model in {place} is damaged; it is made again, and this one is now {aside}.",
+            stacklevel=3,
+        )
+    with replace_folder(place, kind="lab model") as draft:
+        make(draft)
+        (draft / SUMS).write_text(_sums(draft), "utf-8")
 
 
 def intact(place: Path) -> bool:
@@ -68,25 +69,5 @@ def intact(place: Path) -> bool:
 
 def _sums(folder: Path) -> str:
     """One line ``digest  name`` a file, as sha256sum writes them, sorted by name."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SUMS)
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in {SUMS, MARK})
     return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
-
-
-def _make(place: Path, make: Callable[[Path], None]) -> None:
-    with tempfile.TemporaryDirectory(
-        dir=place.parent, prefix=f".{place.name}-", ignore_cleanup_errors=True
-    ) as own:
-        draft = Path(own) / "draft"
-        draft.mkdir()
-        make(draft)
-        (draft / SUMS).write_text(_sums(draft), "utf-8")
-        draft.rename(place)
-
-
-def _remove(place: Path) -> None:
-    """Move the folder out of the way first: another process may be reading it."""
-    with tempfile.TemporaryDirectory(
-        dir=place.parent, prefix=f".{place.name}-", ignore_cleanup_errors=True
-    ) as away:
-        place.rename(Path(away) / "damaged")
-        shutil.rmtree(Path(away) / "damaged", ignore_errors=True)

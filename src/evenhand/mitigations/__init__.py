@@ -27,7 +27,8 @@ class Mitigation(Protocol):
     a study refuses the other kind before anything is fitted.
 
     A method that takes long may have an option ``resume``, a folder where the same fit goes on after a kill;
-    a study fills in one of its own where it is empty, and removes it when the treatment is saved.
+    a study fills in one of its own where it is empty, and when the treatment is saved it removes what the
+    method wrote there with `evenhand.folders.replace_folder` as a ``checkpoint``.
     """
 
     needs: frozenset[Capability]

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
+from evenhand.folders import settle
+from evenhand.outputs import check_output_folder
+from evenhand.paths import cache_folder
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -43,6 +46,8 @@ def open_uri(uri: str, *, dtype: str | None = None, batch_tokens: int | None = N
     base, additions = split_additions(rest, files=scheme == "recorded")
     if scheme in ("hf", "lab") or additions:
         require_hf(f"Opening {uri}")
+    if scheme == "openai" and "cache=no" not in base:
+        check_output_folder(cache_folder() / "endpoint")  # before the first answer is paid for
     model = _opener(known[scheme])(base, dtype=dtype, batch_tokens=batch_tokens)
     for folder in additions:
         model = _add(model, folder)
@@ -88,6 +93,7 @@ def _opener(where: str | EntryPoint) -> Opener:
 
 def _add(model: Model, folder: Path) -> Model:
     """`model` with the adapter or the saved treatment in `folder`, for good."""
+    settle(folder)
     if (folder / "mitigation.json").is_file():
         return _add_treatment(model, folder)
     if (folder / "adapter_config.json").is_file():

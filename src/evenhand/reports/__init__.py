@@ -11,20 +11,24 @@ from typing import Any
 
 from evenhand.errors import BadData
 from evenhand.files import write_atomically
+from evenhand.outputs import check_ours, check_output_file
 from evenhand.records import Attribution, Measurement, Verification
 
 PACKAGE = "reports/templates"
+SIGN = b'<meta name="generator" content="evenhand '  # in every report
 
 
 def report(run: Path | str, html: Path | str = "report.html") -> Path:
     """Draw the stored run in the folder `run` as one HTML file; returns its path.
 
     Raises:
-        BadData: the folder holds neither a verification nor measurements, or damaged ones.
+        BadData: the folder holds neither a verification nor measurements, or damaged ones; or `html` cannot
+            be a file, or is one that is no such report.
         NoSpace: the disk is full or not writable.
     """
     from evenhand.studies import store
 
+    check_output_file(Path(html), SIGN)
     if (Path(run) / store.VERIFICATION).exists():
         text = verification_html(store.load_verification(Path(run)))
     else:
@@ -58,7 +62,9 @@ def write_report(path: Path, text: str) -> None:
 
     Raises:
         NoSpace: the disk is full or not writable.
+        BadData: there can be no such file, or there is one that is no such report.
     """
+    check_ours(path, SIGN)
     write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
 

@@ -25,11 +25,13 @@ import numpy as np
 from evenhand import __version__, registry, stats
 from evenhand.errors import BadData
 from evenhand.files import write_atomically
+from evenhand.outputs import check_output_file, check_output_folder
 from evenhand.records import Estimate, Measurement, Score, Value, to_json
 from evenhand.reports.harness_names import PREFIX, Named, Scale, named, subtask
 from evenhand.reports.tables import installed_metric
 
 MISSING = "N/A"
+SIGN = b'"evenhand": {'  # in every results file that is written here
 _SHOTS = re.compile(r"(\d+) examples\b")  # how the benchmark `lm_eval` begins its protocol's template
 _TASK = "task="  # the slices of one of the harness's groups
 
@@ -42,14 +44,20 @@ def write(run: Path, path: Path) -> Path:
     which the run was stored. Returns the path of the figures.
 
     Raises:
-        BadData: the run holds neither a verification nor measurements, or damaged ones.
+        BadData: the run holds neither a verification nor measurements, or damaged ones; or `path` cannot be
+            written, or is a file that evenhand did not write.
         NoSpace: the disk is full or not writable.
     """
     from evenhand.studies import store
 
+    alone = bool(path.suffix) and not path.is_dir()
+    if alone:
+        check_output_file(path, SIGN)
+    else:
+        check_output_folder(path)
     measurements = store.load_run(run).measurements
     figures = (json.dumps(results(measurements), indent=2, allow_nan=False) + "\n").encode()
-    if path.suffix and not path.is_dir():
+    if alone:
         write_atomically(path, figures)
         return path
     stored = datetime.fromtimestamp(max(file.stat().st_mtime for file in run.glob("*.json")), UTC)

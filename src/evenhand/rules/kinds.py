@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evenhand.errors import BadData, UnknownName
 from evenhand.files import parse_json, write_atomically
+from evenhand.outputs import check_ours
 from evenhand.records import digest, from_json, to_json
 
 Array = NDArray[np.float64]
@@ -177,8 +178,10 @@ def save_rule(rule: Rule, path: Path, extra: Mapping[str, Any] | None = None) ->
 
     Raises:
         NoSpace: the disk is full or not writable; an older file is untouched.
+        BadData: there is a file of that name that holds no rule.
     """
     body = {"kind": kind_of(rule), "rule": to_json(rule), "extra": to_json(dict(extra or {}))}
+    check_ours(path, FORMAT.encode())
     text = json.dumps({"format": FORMAT, "digest": digest(body), **body}, indent=2, ensure_ascii=False)
     write_atomically(path, (text + "\n").encode())
 

@@ -20,6 +20,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from evenhand.errors import BadData, UnknownName
+from evenhand.folders import set_aside
 from evenhand.paths import cache_folder
 
 VARIABLE = "EVENHAND_DATA"
@@ -197,9 +198,8 @@ def check(place: Path, wanted: Entry) -> None:
 
 def quarantine(place: Path) -> str:
     """Rename a wrong file aside, so that nothing reads it by mistake; says in a sentence what was done."""
-    aside = place.with_name(place.name.removesuffix(PART) + ASIDE)
     try:
-        place.replace(aside)
+        aside = set_aside(place, place.with_name(place.name.removesuffix(PART) + ASIDE))
     except OSError:
         return "It was not read; it lies in a folder that cannot be written, so it is still there."
     return f"It was not read and is now {aside.name}."

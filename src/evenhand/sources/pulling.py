@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 
 from evenhand.errors import BadData, EnvironmentProblem, UsageError
 from evenhand.files import disk_errors
+from evenhand.locks import alone
 from evenhand.progress import Advance, task
 from evenhand.sources import PART, VARIABLE, Entry, check, pulled_folder, quarantine
 
@@ -36,13 +37,18 @@ def pull(wanted: Entry) -> Path:
     if target.is_file():
         check(target, wanted)
         return target
+    with disk_errors(target), alone(target.parent):
+        if not target.is_file():  # another process may have fetched it meanwhile
+            _land(wanted, target)
+    return target
+
+
+def _land(wanted: Entry, target: Path) -> None:
     part = target.with_name(target.name + PART)
-    with disk_errors(target), task(f"pulling {wanted.name}", wanted.size, unit="byte") as advance:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with task(f"pulling {wanted.name}", wanted.size, unit="byte") as advance:
         _fetch(wanted, part, advance)
     _check(part, wanted)
     part.replace(target)
-    return target
 
 
 def _fetch(wanted: Entry, part: Path, advance: Advance) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, NoEffect, UsageError
-from evenhand.files import write_atomically
+from evenhand.files import real_path
+from evenhand.folders import sole_writer
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
 from evenhand.models import Model, OpenModel, open_model, require
+from evenhand.outputs import check_treatment_folder
 from evenhand.progress import task
 from evenhand.records import Attribution, Decision, Example, Material, Measurement, Verification, digest
 from evenhand.studies import defaults
@@ -37,7 +38,16 @@ from evenhand.studies.options import (
     combined,
 )
 from evenhand.studies.readings import ControlModel, Margins, Readings
-from evenhand.studies.store import Store, save_measurements, save_verification
+from evenhand.studies.resuming import check_treatment_of, kept_treatment, made_method, resumable
+from evenhand.studies.store import (
+    MEASUREMENTS,
+    VERIFICATION,
+    Store,
+    check_run_folder,
+    save_measurements,
+    save_verification,
+    working_in,
+)
 from evenhand.studies.verdict import judge
 
 if TYPE_CHECKING:
@@ -80,16 +90,21 @@ def measure(
     loaded = _loaded(registry.spec_texts(benchmarks) or defaults.bias(uri))
     if by:
         crossing(loaded, by)
-    model = _opened(uri, options)
     if options.out is None:
+        model = _opened(uri, options)
         taken = [take(model, b, seed=options.seed, limit=options.limit) for b in loaded]
-    else:
+        return _crossed(taken, loaded, by)
+    check_run_folder(options.out, MEASUREMENTS)
+    with working_in(options.out):
+        model = _opened(uri, options)
         taken = list(Cells(model, Store(options.out), options.seed, options.limit).base(loaded))
-    if by:
-        taken = [crossed(one, b, by) for one, b in zip(taken, loaded, strict=True)]
-    if options.out is not None:
+        taken = _crossed(taken, loaded, by)
         save_measurements(options.out, taken)
     return taken
+
+
+def _crossed(taken: list[Measurement], loaded: Sequence[Benchmark], by: Sequence[str]) -> list[Measurement]:
+    return [crossed(one, b, by) for one, b in zip(taken, loaded, strict=True)] if by else taken
 
 
 def locate(
@@ -119,17 +134,21 @@ def mitigate(
     ``mitigate("lab:causal", "lftf", "treated", locator="ablation")``: keywords are fields of `VerifyOptions`.
 
     Raises:
-        EvenhandError: as for `measure`; NoEffect when the treatment changes nothing.
+        EvenhandError: as for `measure`; NoEffect when the treatment changes nothing; before the model is
+            opened, BadData or UsageError when `out` may not be replaced (see `evenhand.folders`).
     """
     options, out = combined(VerifyOptions, options, given, MitigateKeywords), Path(out)
-    method: Mitigation = registry.create("mitigation", mitigation)
+    made = made_method(mitigation)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
-    examples = material(_loaded(_bias(uri, options)), fits_on(method), mitigation)
-    model = _opened(uri, options)
-    location = _location(model, method, examples, options)
-    with _resumable(method, out.with_name(f"{out.name}.unfinished")) as resumable:
-        treatment = resumable.fit(model, examples, sites=location, seed=options.seed)
-        treatment.save(out)
+    check_treatment_folder(out)
+    examples = material(_loaded(_bias(uri, options)), fits_on(made), mitigation)
+    place = real_path(out)
+    with sole_writer(out):
+        model = _opened(uri, options)
+        location = _location(model, made, examples, options)
+        with resumable(made, place.with_name(f"{place.name}.unfinished")) as told:
+            treatment = told.fit(model, examples, sites=location, seed=options.seed)
+            treatment.save(out)
     about = treatment.about
     return {
         "method": about.method,
@@ -158,20 +177,26 @@ def verify(
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples.
     """
     options = combined(VerifyOptions, options, given, VerifyKeywords)
-    method: Mitigation = registry.create("mitigation", mitigation)
+    made, folder = made_method(mitigation), run_folder(uri, mitigation, options)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
+    check_run_folder(folder, VERIFICATION)
+    check_treatment_of(folder)
+    with working_in(folder):
+        verification = _verified(uri, made, mitigation, folder, options)
+        save_verification(folder, verification)
+    return verification
+
+
+def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: VerifyOptions) -> Verification:
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
-    examples = material(bias, fits_on(method), mitigation)
+    examples = material(bias, fits_on(made), spec)
     model = _opened(uri, options)
     if not options.capability:
         capability = [b for b in capability if fits_family(model, b)]
     for benchmark in (*bias, *capability):
         check_family(model, benchmark)
-    require(model, method.needs, of=mitigation, instead="--with prompt")
-    study = _Study(model, method, bias, capability, options, run_folder(uri, mitigation, options))
-    verification = study.verification(mitigation, examples)
-    save_verification(study.folder, verification)
-    return verification
+    require(model, made.needs, of=spec, instead="--with prompt")
+    return _Study(model, made, bias, capability, options, folder).verification(spec, examples)
 
 
 def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
@@ -233,20 +258,15 @@ class _Study:
 
     def _treatment(self, examples: Sequence[Material], location: Attribution | None) -> Treatment:
         """The treatment that the folder holds if it was fitted to this model in this way, else a new one."""
-        from evenhand.treatments import load
-
-        folder = self.folder / "treatment"
         # The ranking, not the scores: rounding differs with the number of threads and decides nothing.
         sites = location.ranking() if location else None
         key = digest(self.model.spec.digest, repr(self.method), self.options.seed, list(examples), sites)
-        if (folder / "key.txt").is_file() and (folder / "key.txt").read_text(encoding="utf-8") == key:
-            with contextlib.suppress(UsageError):
-                return load(folder)
-        with _resumable(self.method, self.folder / "unfinished") as method:
-            treatment = method.fit(self.model, examples, sites=location, seed=self.options.seed)
-            treatment.save(folder)
-            write_atomically(folder / "key.txt", key.encode())
-        return treatment
+        return kept_treatment(
+            self.folder,
+            key,
+            self.method,
+            lambda method: method.fit(self.model, examples, sites=location, seed=self.options.seed),
+        )
 
     def _families(
         self, treatment: Treatment, examples: Sequence[Material], source: Measurement | None
@@ -279,20 +299,6 @@ class _Study:
 
         taken = self.cells.treated([*first, *self.capability], key, enter)
         return Readings(taken[: len(first)], taken[len(first) :])
-
-
-@contextlib.contextmanager
-def _resumable(method: Mitigation, folder: Path) -> Iterator[Mitigation]:
-    """The method, told to keep its checkpoints in `folder` if it can (see `Mitigation`) and was not told.
-
-    When the block ends without an error the fit is saved, and the folder has served.
-    """
-    if getattr(method, "resume", None) != "":
-        yield method
-        return
-    told: Any = replace(method, resume=str(folder))  # type: ignore[type-var]
-    yield told
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _opened(uri: str, options: RunOptions) -> Model:

@@ -12,15 +12,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from evenhand import __version__
 from evenhand.errors import BadData
-from evenhand.files import disk_errors, parse_json, write_atomically
+from evenhand.files import disk_errors, parse_json, sweep, write_atomically
+from evenhand.locks import alone
+from evenhand.outputs import check_ours, check_output_folder
 from evenhand.records import (
     Card,
     Measurement,
@@ -39,7 +42,8 @@ FORMAT = 1
 VERIFICATION = "verification.json"
 MEASUREMENTS = "measurements.json"
 _AGAIN = "Run the command that made it again, with the same --out: it computes only what is missing."
-_STALE = 3600.0  # seconds after which a temporary file belongs to a process that was killed
+_SIGN = b'"format": "evenhand/'  # in every summary
+_ITEMS = re.compile(r"(?:measurement|before|after)-\d+-([0-9a-f]{16})\.parquet")
 
 
 def cell_key(
@@ -64,7 +68,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._sweep()
+        for place in folder.glob("cells/*"):
+            sweep(place)
 
     def path(self, key: str) -> Path:
         """Where the cell's JSON lies; its per-item scores lie beside it as ``.parquet``."""
@@ -96,16 +101,6 @@ class Store:
         _write(path, "cell", body)
         return _unpack(body, path.parent)
 
-    def _sweep(self) -> None:
-        """Remove what killed processes left half-written; a live write takes far less than an hour."""
-        for path in self.folder.glob("cells/*/.*"):
-            with disk_errors(path):
-                try:
-                    if time.time() - path.stat().st_mtime > _STALE:
-                        path.unlink(missing_ok=True)
-                except FileNotFoundError:
-                    continue
-
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -124,14 +119,42 @@ class StoredRun:
         return any(m.protocol.limited for m in self.measurements)
 
 
+def check_run_folder(folder: Path, summary: str) -> None:
+    """Refuse a folder that cannot take a run whose summary has that name; see `evenhand.outputs`.
+
+    Raises:
+        BadData: it cannot be a folder, or it holds a file of that name that evenhand did not write.
+        NoSpace: there is no room, or no right to write.
+    """
+    check_output_folder(folder)
+    check_ours(folder / summary, _SIGN)
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Be the only process that works in the run's folder, without what killed ones left; others wait.
+
+    Raises:
+        NoSpace: the disk is not writable.
+    """
+    with ExitStack() as stack:
+        with disk_errors(folder):
+            stack.enter_context(alone(folder))
+        for place in (folder, folder / "items"):
+            sweep(place)
+        yield
+
+
 def save_measurements(folder: Path, measurements: Sequence[Measurement]) -> Path:
     """Write `measurements` below `folder`; returns the path of the summary.
 
     Raises:
         NoSpace: the disk is full or not writable.
     """
-    body = [_pack(m, folder, f"items/measurement-{i}.parquet") for i, m in enumerate(measurements)]
-    return _write(folder / MEASUREMENTS, "measurements", {"measurements": body})
+    check_ours(folder / MEASUREMENTS, _SIGN)
+    with _replacing_items(folder):
+        body = [_pack(m, folder, f"items/measurement-{i}-") for i, m in enumerate(measurements)]
+        return _write(folder / MEASUREMENTS, "measurements", {"measurements": body})
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
@@ -150,11 +173,13 @@ def save_verification(folder: Path, verification: Verification) -> Path:
     Raises:
         NoSpace: the disk is full or not writable.
     """
+    check_ours(folder / VERIFICATION, _SIGN)
     body = to_json(dataclasses.replace(verification, before=(), after=()))
-    for side in ("before", "after"):
-        taken: tuple[Measurement, ...] = getattr(verification, side)
-        body[side] = [_pack(m, folder, f"items/{side}-{i}.parquet") for i, m in enumerate(taken)]
-    return _write(folder / VERIFICATION, "verification", body)
+    with _replacing_items(folder):
+        for side in ("before", "after"):
+            taken: tuple[Measurement, ...] = getattr(verification, side)
+            body[side] = [_pack(m, folder, f"items/{side}-{i}-") for i, m in enumerate(taken)]
+        return _write(folder / VERIFICATION, "verification", body)
 
 
 def load_verification(folder: Path) -> Verification:
@@ -183,12 +208,45 @@ def load_run(folder: Path) -> StoredRun:
 
 
 def _pack(measurement: Measurement, folder: Path, name: str) -> dict[str, Any]:
-    """Write the per-item scores to ``folder/name`` and give the JSON of the rest, with their checksum."""
+    """Write the per-item scores to ``folder/name`` and give the JSON of the rest, with their checksum.
+
+    A `name` without an ending gets a part of the checksum: so the items of the run that the folder holds
+    stand until the new summary, written in one step, names the new ones.
+    """
     items = to_parquet(measurement.scores)
+    checksum = _sha256(items)
+    if not name.endswith(".parquet"):
+        name = f"{name}{checksum[:16]}.parquet"
     body: dict[str, Any] = to_json(dataclasses.replace(measurement, scores=()))
     del body["scores"]
     write_atomically(folder / name, items)
-    return {**body, "items": {"file": name, "sha256": _sha256(items)}}
+    return {**body, "items": {"file": name, "sha256": checksum}}
+
+
+@contextmanager
+def _replacing_items(folder: Path) -> Iterator[None]:
+    """Afterwards remove the items that no summary names any more, if they are what evenhand wrote."""
+    before = _named_items(folder)
+    yield
+    now = _named_items(folder)
+    with disk_errors(folder):
+        for path in (folder / "items").glob("*.parquet"):
+            name = f"items/{path.name}"
+            own = _ITEMS.fullmatch(path.name)
+            checksum = before.get(name, own[1] if own else None)
+            if name not in now and checksum and _sha256(path.read_bytes()).startswith(checksum):
+                path.unlink()
+
+
+def _named_items(folder: Path) -> dict[str, str]:
+    """The items that the summaries in `folder` name, with their checksums."""
+    found: dict[str, str] = {}
+    for summary in (MEASUREMENTS, VERIFICATION):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            body = json.loads((folder / summary).read_bytes())["body"]
+            parts = [part for key in ("measurements", "before", "after") for part in body.get(key, ())]
+            found |= {part["items"]["file"]: part["items"]["sha256"] for part in parts}
+    return found
 
 
 def _unpack(body: Mapping[str, Any], folder: Path) -> Measurement:

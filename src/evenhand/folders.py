@@ -1,0 +1,289 @@
+"""Folders that are written as a whole: the one place where a folder is replaced or removed.
+
+Such a folder carries a mark, ``.evenhand.json``, which lists its files with their SHA-256. Only what is
+empty, or marked and exactly as the mark says, is ever replaced: what anybody else put there or changed is
+refused.
+
+While a folder NAME is written, a working folder ``.NAME.evenhand`` stands beside it. It is the lock (see
+`evenhand.locks`) and holds the new folder until it is whole, then the old one while the new one takes its
+place. So after a kill at any instant either the old folder or the new one is whole, and the next writer or
+reader puts it in its place (`sole_writer`, `settle`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from evenhand.errors import BadData, UsageError, listed
+from evenhand.files import disk_errors, real_path
+from evenhand.locks import close, held, locked, make_folders, mine, owning, remove_empty, waited
+
+MARK = ".evenhand.json"
+FORMAT = "evenhand/folder/1"
+WORKING = ".evenhand"  # ends the name of a working folder
+NOTE = "about-this-folder.txt"
+_NEW, _OLD, _GONE = "new", "old", "removed"
+_TEXT = (
+    "evenhand keeps this folder while it writes the folder of that name beside it. If no evenhand command\n"
+    "is running, one was killed: run again, it puts everything in its place and removes this folder.\n"
+)
+
+
+def check_replaceable(folder: Path | str) -> None:
+    """Refuse, before any work, a folder that `replace_folder` could not replace.
+
+    Raises:
+        BadData: it holds what evenhand did not write or what was changed since, or it is a file.
+        UsageError: it is the working folder, one above that, the home folder or a mount point.
+    """
+    target = real_path(folder)
+    with disk_errors(Path(folder)):
+        _check_place(folder, target)
+        if os.path.lexists(target) and not target.is_dir():
+            raise BadData(f"{folder} is a file, not a folder.", mend="Name another folder.")
+        if target.is_dir() and (reason := _foreign(target)):
+            raise BadData(
+                f"{folder} is not replaced: {reason}.",
+                mend="Name a new or an empty folder, or move what is in this one elsewhere.",
+            )
+
+
+def _check_place(folder: Path | str, target: Path) -> None:
+    here, home = Path.cwd(), Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111
+    if target in {home, here, *here.parents} or target.is_mount():
+        raise UsageError(
+            f"{folder} is {_role(target, here)}, which evenhand does not replace by another folder.",
+            mend="Name a folder inside it, such as ./treated.",
+        )
+
+
+def _role(target: Path, here: Path) -> str:
+    if target == here:
+        return "the working folder"
+    return (
+        "a folder above the working folder" if target in here.parents else "the home folder or a whole disk"
+    )
+
+
+@contextmanager
+def replace_folder(folder: Path | str, *, kind: str = "folder") -> Iterator[Path]:
+    """A new folder that takes the place of `folder`, with a mark, when the block ends without an error.
+
+    The mark says the `kind` of thing that the folder holds, for `remove_written`.
+
+    Behind a symbolic link the real folder is replaced, and the link stays. Of two processes the second waits.
+
+    Raises:
+        NoSpace: the disk is full or not writable; the old folder is untouched.
+        BadData, UsageError: it may not be replaced; see `check_replaceable`.
+    """
+    target = real_path(folder)
+    with disk_errors(Path(folder)):
+        _check_place(folder, target)
+    with disk_errors(Path(folder)), sole_writer(target):
+        check_replaceable(folder)
+        shop = _shop(target)
+        new = shop / _NEW
+        new.mkdir()
+        try:
+            yield new
+            if target.is_dir():
+                shutil.copymode(target, new)
+            _write_mark(new, kind)
+            _swap(folder, target, shop)
+        except BaseException:
+            _recover(target)
+            raise
+
+
+def _swap(folder: Path | str, target: Path, shop: Path) -> None:
+    """The old folder aside, the new one in its place, then the old one deleted."""
+    if target.is_dir():
+        target.rename(shop / _OLD)
+        if reason := _foreign(shop / _OLD):  # somebody was faster: `_recover` puts it back
+            raise BadData(f"{folder} is not replaced: {reason}.", mend="Name another folder.")
+    (shop / _NEW).rename(target)
+    _delete(shop / _OLD)
+
+
+@contextmanager
+def sole_writer(folder: Path | str) -> Iterator[None]:
+    """Be the only process that writes `folder` as a whole; others wait.
+
+    What a killed process left is put in its place or removed, first and at the end.
+
+    Raises:
+        NoSpace: the disk is not writable.
+        BadData: the working folder's name is taken by something else.
+    """
+    target = real_path(folder)
+    if mine(target):
+        yield
+        return
+    with disk_errors(Path(folder)):
+        made = make_folders(target.parent)
+        shop = _shop(target)
+        if os.path.lexists(shop) and (shop.is_symlink() or not shop.is_dir()):
+            raise _taken(shop)
+        handle = waited(Path(folder), lambda: locked(shop))
+    try:
+        with owning(target):
+            with disk_errors(Path(folder)):
+                _recover(target)
+                (shop / NOTE).write_text(_TEXT, encoding="utf-8")
+            yield
+    finally:
+        _leave(target, handle)
+        remove_empty(made)
+
+
+def _leave(target: Path, handle: int) -> None:
+    """Take the working folder away and let go of its lock."""
+    with suppress(OSError, BadData):
+        _recover(target)
+        (_shop(target) / NOTE).unlink(missing_ok=True)
+        _shop(target).rmdir()
+    close(handle)
+
+
+def settle(folder: Path) -> None:
+    """Finish what a killed process left beside `folder`, for those who only read it; where it can be done.
+
+    It waits only for a writer that has just moved the old folder aside, not for one that is at work.
+    """
+    target = Path(os.path.realpath(folder))
+    if not target.name or not (shop := _shop(target)).is_dir():
+        return
+    with suppress(OSError):
+        moved = not target.exists() and (shop / _OLD).is_dir()
+        handle = waited(folder, lambda: locked(shop)) if moved else locked(shop)
+        if handle is not None and held(handle):
+            _leave(target, handle)
+        elif handle is not None:  # nobody can say whether its process lives
+            close(handle)
+
+
+def remove_written(folder: Path, *, kind: str) -> None:
+    """Remove what `replace_folder` wrote of that `kind` in `folder`, and `folder` if nothing else is left.
+
+    Raises:
+        NoSpace: the disk is not writable.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    with disk_errors(folder):
+        for shop in list(folder.glob(f".*{WORKING}")):
+            with suppress(BadData), sole_writer(folder / shop.name[1 : -len(WORKING)]):
+                pass  # what a killed process left
+        for child in list(folder.iterdir()):
+            if not child.is_symlink() and _read_mark(child)[0] == kind and not _foreign(child):
+                with sole_writer(child):
+                    child.rename(_shop(child) / _GONE)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def set_aside(path: Path, wanted: Path) -> Path:
+    """Rename `path` to `wanted`, or to that with a number behind it where it is taken; gives the new place.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    for number in itertools.count(1):
+        aside = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        if not os.path.lexists(aside):
+            path.rename(aside)
+            return aside
+    raise AssertionError("the numbers do not end")
+
+
+def _shop(target: Path) -> Path:
+    return target.with_name(f".{target.name}{WORKING}")
+
+
+def _recover(target: Path) -> None:
+    """Bring back or finish what a process left in the working folder, whose lock is held."""
+    shop = _shop(target)
+    found = {path.name for path in shop.iterdir()}
+    if found and not (NOTE in found and found <= {NOTE, _NEW, _OLD, _GONE, f".{_NEW}{WORKING}"}):
+        raise _taken(shop)
+    if _OLD in found:
+        if not os.path.lexists(target):
+            (shop / _OLD).rename(target)
+        elif _NEW in found:  # somebody put another folder in its place meanwhile: both are kept
+            set_aside(shop / _OLD, target.with_name(f"{target.name}.old"))
+    for name in (_OLD, _NEW, _GONE, f".{_NEW}{WORKING}"):
+        _delete(shop / name)
+
+
+def _taken(shop: Path) -> BadData:
+    return BadData(
+        f"{shop} is in the way: evenhand works in a folder of this name, and did not write this one.",
+        mend="Move it elsewhere.",
+    )
+
+
+def _delete(folder: Path) -> None:
+    """Remove a folder that lies in a working folder; whatever resists stays for the next run."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_mark(folder: Path, kind: str) -> None:
+    """List every file with its SHA-256, and see to it that all of them are on the disk."""
+    files = {}
+    for name, path in _files(folder):
+        if name == MARK:
+            continue
+        with path.open("rb") as file:
+            files[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+    mark = json.dumps({"format": FORMAT, "kind": kind, "files": files}, indent=1, sort_keys=True)
+    with (folder / MARK).open("wb") as file:
+        file.write(f"{mark}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below `folder` by its name from there, sorted."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_dir():
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _read_mark(folder: Path) -> tuple[str, Mapping[str, str]]:
+    """The kind in the mark, and its files with their digests; nothing where there is no mark to read."""
+    try:
+        mark = json.loads((folder / MARK).read_bytes())
+        return (mark["kind"], dict(mark["files"])) if mark["format"] == FORMAT else ("", {})
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", {}
+
+
+def _foreign(folder: Path) -> str | None:
+    """What in `folder` is not as evenhand wrote it, in words; None where it is empty or all of it is ours."""
+    inside = sorted(folder.rglob("*"))
+    if not inside:
+        return None
+    kind, mark = _read_mark(folder)
+    if not kind or (folder / MARK).is_symlink():
+        names = [path.name for path in folder.iterdir()]
+        return f"it is not empty, and evenhand did not write it (it holds {listed(sorted(names), shown=3)})"
+    ours = {parent for name in mark for parent in (folder / name).parents}
+    for path in inside:
+        name = path.relative_to(folder).as_posix()
+        if name == MARK or (path in ours and path.is_dir() and not path.is_symlink()):
+            continue
+        if name not in mark or path.is_symlink() or not path.is_file():
+            return f"it holds {name}, which evenhand did not write"
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != mark[name]:
+                return f"its file {name} was changed since evenhand wrote it"
+    return None

@@ -1,0 +1,86 @@
+"""Fits that go on after a kill: where a study keeps their checkpoints, and the treatment that they end in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenhand import registry
+from evenhand.errors import UsageError
+from evenhand.folders import check_replaceable, remove_written, replace_folder, settle
+from evenhand.mitigations import Mitigation
+from evenhand.outputs import check_output_folder
+
+if TYPE_CHECKING:
+    from evenhand.treatments import Treatment
+
+CHECKPOINT = "checkpoint"  # the kind of folder that such a method replaces after every step
+TREATMENT, UNFINISHED, KEY = "treatment", "unfinished", "key.txt"
+
+
+def made_method(spec: str) -> Mitigation:
+    """The mitigation of that spec, after a look at the folder for its checkpoints if it was told one.
+
+    Raises:
+        EvenhandError: no such mitigation or option, or a folder that cannot be written.
+    """
+    made: Mitigation = registry.create("mitigation", spec)
+    if resume := getattr(made, "resume", ""):
+        check_output_folder(Path(resume).expanduser())
+    return made
+
+
+@contextlib.contextmanager
+def resumable(method: Mitigation, folder: Path) -> Iterator[Mitigation]:
+    """The method, told to keep its checkpoints in `folder` if it can (see `Mitigation`) and was not told.
+
+    When the block ends without an error the fit is saved, and the checkpoints have served.
+    """
+    if getattr(method, "resume", None) != "":
+        yield method
+        return
+    told: Any = replace(method, resume=str(folder))  # type: ignore[type-var]
+    yield told
+    remove_written(folder, kind=CHECKPOINT)
+
+
+def check_treatment_of(run: Path) -> None:
+    """Refuse, before any work, a run whose folder ``treatment`` is not ours to replace.
+
+    One with a key may be taken up as it is; it is looked at again when it is not.
+
+    Raises:
+        BadData: so it is; see `check_replaceable`.
+    """
+    settle(run / TREATMENT)
+    if not (run / TREATMENT / KEY).is_file():
+        check_replaceable(run / TREATMENT)
+
+
+def kept_treatment(
+    run: Path, key: str, method: Mitigation, fit: Callable[[Mitigation], Treatment]
+) -> Treatment:
+    """The treatment that the run's folder holds under `key`, else what `fit` gives, stored under that key.
+
+    Raises:
+        BadData: a treatment must be replaced, and somebody changed it or added to it.
+    """
+    from evenhand.treatments import KIND, load
+
+    folder = run / TREATMENT
+    settle(folder)
+    if (folder / KEY).is_file() and (folder / KEY).read_text(encoding="utf-8") == key:
+        with contextlib.suppress(UsageError):
+            treatment = load(folder)
+            remove_written(run / UNFINISHED, kind=CHECKPOINT)
+            return treatment
+    check_replaceable(folder)
+    with resumable(method, run / UNFINISHED) as told:
+        treatment = fit(told)
+        with replace_folder(folder, kind=KIND) as new:
+            treatment.save(new)
+            (new / KEY).write_text(key, encoding="utf-8")
+    return treatment

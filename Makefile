@@ -33,10 +33,11 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 test-all: $(READY)  ## the tests and the slow proofs
 	$(PYTEST) -m ''
 
-check: $(READY)  ## lint, format, types
+check: $(READY)  ## lint, format, types, and whether the reference says what the cards say
 	$(BIN)/ruff check src tests perf docs
 	$(BIN)/ruff format --check src tests perf docs
 	$(BIN)/mypy
+	$(BIN)/python docs/reference.py --check
 
 format: $(READY)
 	$(BIN)/ruff check --fix src tests perf docs

@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all check format bench docs clean
+.PHONY: demo harness test test-all lowest mutants check format bench docs clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,12 +31,19 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 	$(PYTEST)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(PYTEST) -m ''
+	$(PYTEST) -m 'not lowest'
 
-check: $(READY)  ## lint, format, types
+lowest: $(READY)  ## what works with the lowest versions that pyproject.toml allows (downloads gigabytes)
+	$(BIN)/python -m pytest -m lowest
+
+mutants: $(READY)  ## one wrong line at a time, and whether a test notices it
+	$(BIN)/python perf/mutants.py
+
+check: $(READY)  ## lint, format, types, and whether the reference says what the cards say
 	$(BIN)/ruff check src tests perf docs
 	$(BIN)/ruff format --check src tests perf docs
 	$(BIN)/mypy
+	$(BIN)/python docs/reference.py --check
 
 format: $(READY)
 	$(BIN)/ruff check --fix src tests perf docs

@@ -1,10 +1,15 @@
 """Write docs/reference.md from the cards: every benchmark, metric, locator and mitigation with its options.
 
-Run: python docs/reference.py [--check]   (--check writes nothing; exit status 1 when the page is out of date)
+Run: python docs/reference.py [--check]
+
+``--check`` writes nothing: when the page is not what would be written, it says what differs, with exit
+status 1. The page follows from the source alone: neither optional packages, nor data, nor components that
+other installed packages add are in it.
 """
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import sys
 from pathlib import Path
@@ -13,6 +18,7 @@ from typing import Any
 from evenhand import registry
 from evenhand.metrics import Metric
 
+SHOWN = 20  # lines of a difference
 PAGE = Path(__file__).parent / "reference.md"
 HEAD = """# Reference
 
@@ -31,8 +37,14 @@ def page() -> str:
         ("mitigation", "Mitigations"),
     ):
         parts.append(f"## {title}\n")
-        parts += [_entry(name, registry.get(kind, name)) for name in registry.names(kind)]
+        parts += [_entry(name, registry.get(kind, name)) for name in _own(kind)]
     return "\n".join(parts)
+
+
+def _own(kind: str) -> list[str]:
+    """The components of this package; others may be installed beside it."""
+    folder = Path(inspect.getfile(registry)).parent / registry.FOLDERS[kind].rpartition(".")[2]
+    return [name for name in registry.names(kind) if (folder / f"{name}.py").is_file()]
 
 
 def _entry(name: str, found: Any) -> str:
@@ -62,11 +74,32 @@ def _bound(value: float | None) -> str:
     return "none" if value is None else f"{value:g}"
 
 
+def _check(text: str) -> int:
+    """Say what differs between the page and `text`; 1 if anything does."""
+    there = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    if there == text:
+        return 0
+    lines = list(
+        difflib.unified_diff(
+            there.splitlines(), text.splitlines(), PAGE.name, "what the cards say", n=0, lineterm=""
+        )
+    )
+    print(
+        f"{PAGE.name} is not what the cards in the source say. Write it anew: make docs (or python "
+        "docs/reference.py), and commit it.",
+        *lines[:SHOWN],
+        *([f"... and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []),
+        sep="\n",
+        file=sys.stderr,
+    )
+    return 1
+
+
 def main() -> int:
     """Write the page, or check that it is what would be written."""
     text = page()
     if "--check" in sys.argv[1:]:
-        return int(not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text)
+        return _check(text)
     PAGE.write_text(text, encoding="utf-8")
     print(f"wrote {PAGE.name}")
     return 0

@@ -34,6 +34,17 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert [p.name for p in target.parent.iterdir()] == ["result.json"]
 
 
+def test_the_old_file_is_never_written_into(tmp_path: Path) -> None:
+    """Whoever reads the old file while the new one is written reads the old one to its end."""
+    target, kept = tmp_path / "result.json", tmp_path / "kept.json"
+    write_atomically(target, b"old")
+    os.link(target, kept)  # a second name of the same bytes on disk
+    with target.open("rb") as reader:
+        write_atomically(target, b"new")
+        assert reader.read() == b"old"
+    assert (target.read_bytes(), kept.read_bytes()) == (b"new", b"old")
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_litter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import itertools
 from collections.abc import Sequence
 
@@ -246,8 +247,9 @@ def test_interval_covers_at_its_level() -> None:
 def test_estimate_agrees_with_scipy() -> None:
     x = np.random.default_rng(4).exponential(size=200)
     ours = stats.estimate(MEAN, scores(x.tolist()), B=9999)
+    named = "rng" if "rng" in inspect.signature(scipy_stats.bootstrap).parameters else "random_state"
     theirs = scipy_stats.bootstrap(
-        (x,), np.mean, n_resamples=9999, method="percentile", rng=np.random.default_rng(5)
+        (x,), np.mean, n_resamples=9999, method="percentile", **{named: np.random.default_rng(5)}
     ).confidence_interval
     # Monte-Carlo error of a 2.5 % quantile of 9999 draws: about 0.027 standard errors of the mean; allow 5.
     tolerance = 5 * 0.027 * x.std() / np.sqrt(200)

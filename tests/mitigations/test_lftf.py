@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from evenhand.errors import BadModel, BadOption
-from evenhand.mitigations.lftf import Lftf
-from evenhand.records import Attribution, SiteScore
-from evenhand.scoring.terms import outcomes
+from evenhand.mitigations.lftf import Lftf, _preserving
+from evenhand.objectives import kl
+from evenhand.records import Attribution, Example, SiteScore
+from evenhand.scoring.terms import Outcomes, outcomes
 from evenhand.treatments import WeightTreatment
-from tests.support.examples import examples
+from tests.support.examples import PROFESSIONS, examples
 from tests.support.tiny import PROMISED
 from tests.support.tiny import model as tiny
 
@@ -87,6 +88,78 @@ def test_mass_preserving_keeps_the_mass_and_closes_the_gap() -> None:
     assert (before[:, 1] - before[:, 0]).min() > 0.8
     assert (after[:, 0] - after[:, 1]).abs().max() < 0.15
     assert after.sum(1) == pytest.approx(before.sum(1), abs=0.2)  # the same limit as above
+
+
+def _outcomes(*rows: tuple[float, float, float]) -> Outcomes:
+    """P(he), P(she) and the rest, a row a prompt."""
+    table = torch.tensor(rows, dtype=torch.float64).log()
+    return Outcomes(table[:, :2], table[:, 2:])
+
+
+def test_the_loss_with_companions_by_hand() -> None:
+    # The trained prompt: base (.6, .2 | .2), q = (.4, .4 | .2), P = (.2, .4 | .4): .4 ln 2 - .2 ln 2.
+    # A hinted prompt, kept at (1/2, 1/4 | 1/4), now (1/4, 1/2 | 1/4): 1/2 ln 2 - 1/4 ln 2 = 1/4 ln 2.
+    # A beginning, kept at (1/2, 0 | 1/2), now (1/4, 1/4 | 1/2): 1/2 ln 2.
+    base = _outcomes((0.6, 0.2, 0.2), (0.5, 0.25, 0.25), (0.5, 0.0, 0.5))
+    now = _outcomes((0.2, 0.4, 0.4), (0.25, 0.5, 0.25), (0.25, 0.25, 0.5))
+    ln2 = math.log(2)
+    assert _preserving(now, base, 2, 1.0).item() == pytest.approx((0.2 + 0.25 + 0.5) * ln2)
+    assert _preserving(now, base, 2, 3.0).item() == pytest.approx((0.2 + 3 * 0.75) * ln2)
+    first = Outcomes(now.log_p[:2], now.log_rest[:2]), Outcomes(base.log_p[:2], base.log_rest[:2])
+    assert _preserving(*first, 1, 1.0).item() == pytest.approx((0.2 + 0.25) * ln2)
+    alone = Outcomes(now.log_p[:1], now.log_rest[:1]), Outcomes(base.log_p[:1], base.log_rest[:1])
+    assert _preserving(*alone, 0, 1.0).item() == pytest.approx(0.2 * ln2)
+
+
+def test_companions_stand_behind_the_prompts_kind_by_kind() -> None:
+    # Two prompts and one kind: rows 0 and 1 are trained, 2 and 3 are kept; each part is a mean over its rows.
+    base = _outcomes((0.4, 0.4, 0.2), (0.6, 0.2, 0.2), (0.5, 0.25, 0.25), (0.3, 0.3, 0.4))
+    now = _outcomes((0.4, 0.4, 0.2), (0.2, 0.4, 0.4), (0.25, 0.5, 0.25), (0.3, 0.3, 0.4))
+    assert _preserving(now, base, 1, 1.0).item() == pytest.approx((0.2 / 2 + 0.25 / 2) * math.log(2))
+
+
+GROUPS = ("male", "female")
+HINTED = tuple(
+    Example(
+        f"{p}/{own}", p, f"The {p} took {own} coat and", ("male", "female"), ((" he",), (" she",)), keep=True
+    )
+    for p in PROFESSIONS
+    for own in ("his", "her")
+)
+
+
+def _distance_on_hinted(keep: float) -> float:
+    """KL(base || treated) in nats, a mean over the hinted prompts, after the same fit."""
+    model = tiny("llama")
+    method = Lftf(loss="mass_preserving", blocks="1", epochs=20, batch=16, lr=1e-2, keep=keep)
+    treatment = method.fit(model, [*examples(), *HINTED], sites=None, seed=0)
+
+    def whole() -> torch.Tensor:
+        found = outcomes(model, HINTED)
+        return torch.cat([found.log_p, found.log_rest], dim=1)
+
+    with torch.no_grad():
+        base = whole()
+        with treatment.applied(model):
+            return kl(base, whole()).item()
+
+
+def test_companions_hold_the_model_where_it_was() -> None:
+    # Measured here: 0.0767 nats without them, 0.0039 with them, a twentieth.
+    free, held = _distance_on_hinted(0.0), _distance_on_hinted(1.0)
+    assert free > 0.03
+    assert held < free / 8
+
+
+def test_a_beginning_belongs_to_each_prompt_and_a_hinted_prompt_where_there_are_any() -> None:
+    method = Lftf(loss="mass_preserving", blocks="1", epochs=1)
+
+    def kept(*given: Example) -> list[int]:
+        made = method.fit(tiny("llama"), given, sites=None, seed=0)
+        return cast(list[int], made.about.details["kept"])
+
+    assert kept(*examples(), *HINTED) == [16, 16]
+    assert kept(*examples()) == [16]
 
 
 def test_what_cannot_be_meant_is_refused() -> None:

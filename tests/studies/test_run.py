@@ -58,6 +58,18 @@ def test_a_random_model_is_honestly_without_evidence(finished: Path) -> None:
     assert record.control is None or record.control.reduced
 
 
+def test_the_control_models_of_one_dose_are_different_models(finished: Path) -> None:
+    """A dose whose models share a seed is one model counted several times: its spread would be 0."""
+    control = load_verification(finished).control
+    assert control is not None
+    assert {f.family for f in control.families} == {"placebo", "noise"}
+    for family in control.families:
+        for dose in {point.dose for point in family.points}:
+            points = [point for point in family.points if point.dose == dose]
+            assert len({point.seed for point in points}) == len(points) == 2
+            assert len({(point.capability, point.bias) for point in points}) == 2, (family.family, dose)
+
+
 def test_the_same_command_again_changes_no_byte(uri: str, finished: Path) -> None:
     before = _files(finished)
     verify(uri, "lftf:epochs=1,batch=256", VerifyOptions(out=finished, **FAST))  # type: ignore[arg-type]

@@ -9,7 +9,11 @@ import pytest
 
 from evenhand.errors import UsageError
 from evenhand.records import VerdictName
+from evenhand.studies import verdict
+from evenhand.studies.control import matched_control
+from evenhand.studies.guards import group_leans
 from evenhand.studies.readings import Margins, Readings
+from evenhand.studies.rule import Evidence, decide
 from evenhand.studies.verdict import judge
 from tests.studies.worlds import LEANS, Made, damage, families, readings
 
@@ -102,6 +106,28 @@ def test_damage_that_flips_groups_by_accident_is_not_over_correction(seed: int) 
     found = judge(BASE, readings(coin(1.7, 1000 + seed)), models, margins=FAST)
     assert found.verdict in (V.CAPABILITY_LOSS, V.NO_EVIDENCE)
     assert any(guard.kept is False for guard in found.guards if guard.name.startswith("over-correction"))
+
+
+def test_the_leans_of_two_groups_are_two_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every profession turned round: both groups flip, and Holm doubles the smaller of the two p-values."""
+    seen: list[Evidence] = []
+
+    def kept(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
+        seen.append(evidence)
+        return decide(evidence)
+
+    monkeypatch.setattr(verdict, "decide", kept)
+    after = readings(Made(lean=lambda x: -0.9 * x))
+    judge(BASE, after, FAMILIES, margins=FAST)
+    (evidence,) = seen
+    base = Readings(BASE.bias[:1], BASE.capability)
+    raw = [
+        matched_control(base, after, FAMILIES, metric=metric, margins=FAST).p_value or 1.0
+        for metric in group_leans(BASE.bias[0], FAST).values()
+    ]
+    assert len(raw) == 2
+    told = [control.p_value for _, control in evidence.flips if control is not None]
+    assert sorted(told) == pytest.approx([2 * min(raw), max(2 * min(raw), *raw)])
 
 
 def test_unlike_protocols_are_a_verdict() -> None:

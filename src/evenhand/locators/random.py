@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.locators._probing import site_scores
+from evenhand.models import require
 from evenhand.records import Attribution, Capability, Example
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ class Random:
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
     ) -> Attribution:
-        """Uniform scores under `seed`; prompts and outcome are not looked at."""
+        """Uniform scores under `seed`; prompts and outcome are not looked at.
+
+        Raises:
+            BadModel: the model has no blocks in hand.
+        """
+        require(model, self.needs, of="this locator", instead="--with prompt")
         generator = chance.Random(seed)
         blocks = model.layout.blocks()
         return Attribution(

@@ -1,0 +1,476 @@
+"""Mutation testing: does a test fail when a line that matters is wrong?
+
+Every mutant is one wrong line: the exact text of the source, what stands there instead, and the tests that
+have to notice. Each is planted in a temporary copy of the tree, never in the tree itself, and its tests are
+run there. A mutant that its tests notice is *killed*, one that they let pass has *survived*: the line could
+be wrong tomorrow and nobody would know.
+
+    python perf/mutants.py                        # all of LISTED; exit status 1 if one survives
+    python perf/mutants.py ub-sign holm-dropped   # some of them
+    python perf/mutants.py --random 40 --seed 1   # generated ones, drawn from the modules of DRAWN
+    python perf/mutants.py --random 20 --seed 1 --module studies/rule.py
+
+Generated mutants turn a comparison round, swap an operator, negate a condition or move a number by one. Some
+of them change nothing that can be seen (equivalent mutants), so that survivors among them are for reading.
+
+Source: DeMillo, Lipton & Sayward 1978, Hints on test data selection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("src", "tests", "docs", "perf", "pyproject.toml", "README.md", "LICENSE")
+LIMIT = 900
+"""Seconds that a mutant's tests may take; one that makes them run for ever is noticed, too."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One wrong line: `old` stands exactly once in `file` (below src/evenhand); `tests` must notice `new`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def planted(self, root: Path) -> str:
+        """The mutated text of the file below `root`.
+
+        Raises:
+            ValueError: the text to replace does not stand there exactly once.
+        """
+        source = (root / "src" / "evenhand" / self.file).read_text(encoding="utf-8")
+        if source.count(self.old) != 1:
+            raise ValueError(
+                f"{self.name}: {self.old!r} stands {source.count(self.old)} times in {self.file}, not once. "
+                "Bring its text in perf/mutants.py up to date."
+            )
+        return source.replace(self.old, self.new)
+
+
+LISTED: tuple[Mutant, ...] = (
+    Mutant(
+        "companions-kl-times-0",
+        "mitigations/lftf.py",
+        "loss = loss + weight * objectives.kl(kept, given)",
+        "loss = loss + 0 * weight * objectives.kl(kept, given)",
+        ("tests/mitigations/test_lftf.py",),
+    ),
+    Mutant(
+        "one-seed-for-all-models-of-a-dose",
+        "studies/families.py",
+        "Planned(family, dose, seed + number, _make",
+        "Planned(family, dose, seed + 1, _make",
+        ("tests/studies/test_families.py",),
+    ),
+    Mutant(
+        "seed-does-not-reach-the-control-model",
+        "studies/run.py",
+        "sites=None, seed=one.seed)",
+        "sites=None, seed=self.options.seed)",
+        ("tests/studies/test_run.py",),
+    ),
+    Mutant(
+        "noise-ignores-its-seed",
+        "mitigations/noise.py",
+        "torch.Generator().manual_seed(seed)",
+        "torch.Generator().manual_seed(0)",
+        ("tests/studies/test_families.py",),
+    ),
+    Mutant(
+        "ub-sign",
+        "metrics/ub.py",
+        "hinted - others, np.nan",
+        "others - hinted, np.nan",
+        ("tests/metrics/test_ub.py",),
+    ),
+    Mutant(
+        "ub-hint-swapped",
+        "benchmarks/genhinteval.py",
+        '"hint": hint,',
+        '"hint": 1 - hint,',
+        ("tests/benchmarks/test_genhinteval.py",),
+    ),
+    Mutant(
+        "afgb-without-absolute-value",
+        "metrics/_groups.py",
+        "np.abs(p[:, :, None] - p[:, None, :])",
+        "(p[:, :, None] - p[:, None, :])",
+        ("tests/metrics/test_afgb.py",),
+    ),
+    Mutant(
+        "packed-rows-see-each-other",
+        "scoring/prefix.py",
+        "(place[None, :] <= place[:, None]) & (place[:, None] < end[None, :])",
+        "place[None, :] <= place[:, None]",
+        ("tests/scoring/test_packing.py", "tests/scoring/test_prefix.py"),
+    ),
+    Mutant(
+        "padding-is-not-masked",
+        "scoring/forward.py",
+        "mask[i, place] = 1",
+        "mask[i, :] = 1",
+        ("tests/scoring/test_forward.py",),
+    ),
+    Mutant(
+        "gather-one-token-too-early",
+        "scoring/forward.py",
+        "(i, shifts[i] + p) for i",
+        "(i, max(shifts[i] + p - 1, 0)) for i",
+        ("tests/scoring/test_engine.py",),
+    ),
+    Mutant(
+        "target-from-the-wrong-place",
+        "scoring/engine.py",
+        "(logits[rows, targets] - logits.logsumexp(-1)[rows])",
+        "logits[rows, targets]",
+        ("tests/scoring/test_engine.py",),
+    ),
+    Mutant(
+        "items-resampled-instead-of-clusters",
+        "stats.py",
+        "codes, size = _codes(clusters, n)",
+        "clusters = None\n    codes, size = _codes(clusters, n)",
+        ("tests/test_stats.py",),
+    ),
+    Mutant(
+        "pairs-in-the-order-of-arrival",
+        "stats.py",
+        "return [by_id[sample] for sample in old]",
+        "return after",
+        ("tests/test_stats.py",),
+    ),
+    Mutant(
+        "undefined-becomes-0",
+        "stats.py",
+        "metric.compute(table, np.ones((1, table.n)))[0])\n    return value if np.isfinite(value) else None",
+        "metric.compute(table, np.ones((1, table.n)))[0])\n    return value if np.isfinite(value) else 0.0",
+        ("tests/test_stats.py",),
+    ),
+    Mutant(
+        "holm-dropped",
+        "stats.py",
+        "(len(order) - rank) * p",
+        "p",
+        ("tests/test_stats.py",),
+    ),
+    Mutant(
+        "holm-not-asked-for",
+        "studies/control.py",
+        "p_values = stats.holm([result.p_value for result in results])",
+        "p_values = [result.p_value for result in results]",
+        ("tests/studies/test_control.py",),
+    ),
+    Mutant(
+        "groups-leans-not-adjusted",
+        "studies/verdict.py",
+        "adjusted(list(answered.values()))",
+        "list(answered.values())",
+        ("tests/studies/test_verdict.py",),
+    ),
+    Mutant(
+        "one-family-is-enough",
+        "studies/control.py",
+        "p_value=max((p for p in",
+        "p_value=min((p for p in",
+        ("tests/studies/test_control.py",),
+    ),
+    Mutant(
+        "margin-on-the-point",
+        "studies/capability.py",
+        "return True if loss.high <= margin else False if loss.low > margin else None",
+        "return loss.value is not None and loss.value <= margin",
+        ("tests/studies/test_guards.py", "tests/studies/test_capability.py"),
+    ),
+    Mutant(
+        "matched-and-reported-on-the-same-half",
+        "studies/capability.py",
+        'wanted = 0 if part == "match" else 1',
+        "wanted = 0",
+        ("tests/studies/test_capability.py",),
+    ),
+    Mutant(
+        "one-model-has-no-spread",
+        "studies/matching.py",
+        "f - target.treated - _prediction_noise(target, usable, rng)",
+        "f - target.treated",
+        ("tests/studies/test_matching.py",),
+    ),
+    Mutant(
+        "negligible-effects-count",
+        "studies/rule.py",
+        "high is None or high >= 0 or any(family.equivalent for family in e.control.families)",
+        "high is None or high >= 0",
+        ("tests/studies/test_rule.py",),
+    ),
+    Mutant(
+        "undecided-guard-counts-as-kept",
+        "studies/rule.py",
+        "if all(state is True for state in kept)",
+        "if all(state is not False for state in kept)",
+        ("tests/studies/test_rule.py",),
+    ),
+    Mutant(
+        "training-on-the-test-allowed",
+        "studies/run.py",
+        "s.id in trained or s.cluster in people]",
+        "False]",
+        ("tests/studies/test_run.py",),
+    ),
+    Mutant(
+        "weights-not-put-back",
+        "treatments.py",
+        "_write(parameters, originals)",
+        "pass",
+        ("tests/test_treatments.py",),
+    ),
+    Mutant(
+        "treatment-fits-any-model",
+        "treatments.py",
+        "if about.base != spec.digest:",
+        "if False:",
+        ("tests/test_treatments.py",),
+    ),
+    Mutant(
+        "written-in-place",
+        "files.py",
+        "Path(name).replace(path)",
+        "path.write_bytes(data), Path(name).unlink()",
+        ("tests/test_files.py",),
+    ),
+    Mutant(
+        "bmi-counts-padding",
+        "locators/bmi.py",
+        "mask=mask.cpu().numpy(),",
+        "mask=None,",
+        ("tests/locators/test_bmi.py",),
+    ),
+    Mutant(
+        "bmi-reads-the-last-block-after-the-norm",
+        "locators/bmi.py",
+        "_numpy(state) for state in seen[site])",
+        '_numpy(state) for state in (seen[site][0], seen["norm" if site == blocks[-1] else site][1]))',
+        ("tests/locators/test_bmi.py",),
+    ),
+    Mutant(
+        "ablation-puts-nothing-in-the-place",
+        "locators/ablation.py",
+        "whole.mean[site].to(output) * keep_mean",
+        "whole.mean[site].to(output) * 0",
+        ("tests/locators/test_ablation.py",),
+    ),
+    Mutant(
+        "gradient-forgets-the-mean",
+        "locators/gradient.py",
+        ".detach().double() - whole.mean[site]",
+        ".detach().double()",
+        ("tests/locators/test_gradient.py",),
+    ),
+    Mutant(
+        "random-ignores-its-seed",
+        "locators/random.py",
+        "chance.Random(seed)",
+        "chance.Random(0)",
+        ("tests/locators/test_random.py",),
+    ),
+)
+
+DRAWN: dict[str, tuple[str, ...]] = {
+    "metrics/ub.py": ("tests/metrics/test_ub.py",),
+    "mitigations/lftf.py": ("tests/mitigations/test_lftf.py",),
+    "scoring/engine.py": ("tests/scoring/test_engine.py", "tests/scoring/test_memory.py"),
+    "stats.py": ("tests/test_stats.py",),
+    "studies/capability.py": ("tests/studies/test_capability.py", "tests/studies/test_verdict.py"),
+    "studies/control.py": ("tests/studies/test_control.py",),
+    "studies/families.py": ("tests/studies/test_families.py",),
+    "studies/guards.py": ("tests/studies/test_guards.py", "tests/studies/test_verdict.py"),
+    "studies/matching.py": ("tests/studies/test_matching.py", "tests/studies/test_control.py"),
+    "studies/rule.py": ("tests/studies/test_rule.py", "tests/studies/test_verdict.py"),
+    "treatments.py": ("tests/test_treatments.py",),
+}
+"""Modules from which mutants are generated, and the tests of each."""
+
+_TURNED: dict[type[ast.AST], str] = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+    ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
+    ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.And: "or", ast.Or: "and",
+}  # fmt: skip
+
+
+def generated(root: Path, file: str, tests: tuple[str, ...]) -> Iterator[Mutant]:
+    """Every single mutation of the code of `file`, annotations and docstrings apart."""
+    source = (root / "src" / "evenhand" / file).read_text(encoding="utf-8")
+    lines = source.splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line.encode()))
+    data = source.encode()
+
+    def at(line: int, column: int) -> int:
+        return starts[line - 1] + column
+
+    for node in _code(ast.parse(source)):
+        for low, high, text in _changes(node, data, at):
+            whole = data[:low] + text.encode() + data[high:]
+            was = data[low:high].decode().strip()
+            name = f"{file}:{node.lineno} {was} -> {text.strip()}"
+            yield Mutant(name, file, source, whole.decode(), tests)
+
+
+def _code(tree: ast.AST) -> Iterator[ast.expr]:
+    """The expressions that run when a function is called; annotations are none of them."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.arguments):
+            yield from (e for d in (*node.defaults, *node.kw_defaults) if d for e in _with_inner(d))
+        elif isinstance(node, ast.AnnAssign):
+            yield from _with_inner(node.value) if node.value else ()
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _code(node.args)
+            for statement in node.body:
+                yield from _code(ast.Module([statement], []))
+        elif isinstance(node, ast.expr):
+            yield from _with_inner(node)
+        else:
+            yield from _code(node)
+
+
+def _with_inner(node: ast.expr) -> Iterator[ast.expr]:
+    yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.expr))
+
+
+def _changes(node: ast.expr, data: bytes, at: Callable[[int, int], int]) -> Iterator[tuple[int, int, str]]:
+    """Where to put which text: byte offsets in `data` and the text in their place."""
+    pairs: Sequence[tuple[ast.expr, ast.AST, ast.expr]] = ()
+    if isinstance(node, ast.Compare):
+        pairs = list(zip([node.left, *node.comparators], node.ops, node.comparators, strict=False))
+    elif isinstance(node, ast.BinOp):
+        pairs = [(node.left, node.op, node.right)]
+    elif isinstance(node, ast.BoolOp):
+        pairs = [(a, node.op, b) for a, b in zip(node.values, node.values[1:], strict=False)][:1]
+    for left, operator, right in pairs:
+        low, high = at(left.end_lineno or 0, left.end_col_offset or 0), at(right.lineno, right.col_offset)
+        between, text = data[low:high].decode(), _TURNED.get(type(operator))
+        if text and not set(between) & set("()#\n") and not (len(pairs) == 1 and _is_text(left, right)):
+            yield low, high, f" {text} "
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        low = at(node.lineno, node.col_offset)
+        yield low, low + len("not"), ""
+    if isinstance(node, ast.IfExp):
+        low = at(node.test.lineno, node.test.col_offset)
+        high = at(node.test.end_lineno or 0, node.test.end_col_offset or 0)
+        yield low, high, f"not ({data[low:high].decode()})"
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        low = at(node.lineno, node.col_offset)
+        yield low, at(node.end_lineno or 0, node.end_col_offset or 0), f"({node.value!r} + 1)"
+
+
+def _is_text(*nodes: ast.expr) -> bool:
+    return any(
+        isinstance(n, ast.JoinedStr) or (isinstance(n, ast.Constant) and isinstance(n.value, str))
+        for n in nodes
+    )
+
+
+@contextmanager
+def copied() -> Iterator[Path]:
+    """A temporary copy of the tree, to be mutated at will."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        for part in COPIED:
+            source, target = ROOT / part, Path(name) / part
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.is_file():
+                shutil.copy2(source, target)
+        yield Path(name)
+
+
+def outcome(root: Path, tests: Sequence[str]) -> str:
+    """What the tests say in the copy at `root`: ``passed``, ``failed``, or why they say nothing."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",  # two mutants of one second and one size would share their bytecode
+        "PYTHONHASHSEED": "0",
+    }
+    environment.setdefault("EVENHAND_CACHE", str(ROOT / ".cache" / "evenhand"))
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    if (data := ROOT.parent / "shared" / "data").is_dir():
+        environment.setdefault("EVENHAND_DATA", str(data))
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
+    try:
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "failed"
+    said = done.stdout.strip().splitlines()
+    return {0: "passed", 1: "failed"}.get(done.returncode, f"no answer: {said[-1] if said else done.stderr}")
+
+
+def judged(root: Path, mutant: Mutant) -> str:
+    """``killed``, ``SURVIVED``, or why neither can be said; the copy at `root` is as before afterwards."""
+    path = root / "src" / "evenhand" / mutant.file
+    original = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(mutant.planted(root), encoding="utf-8")
+        said = outcome(root, mutant.tests)
+    finally:
+        path.write_text(original, encoding="utf-8")
+    return {"passed": "SURVIVED", "failed": "killed"}.get(said, said)
+
+
+def _chosen(options: argparse.Namespace, root: Path) -> list[Mutant]:
+    if not options.random:
+        unknown = set(options.names) - {m.name for m in LISTED}
+        if unknown:
+            raise SystemExit(
+                f"There is no mutant {', '.join(sorted(unknown))}. Choose from: "
+                f"{', '.join(m.name for m in LISTED)}."
+            )
+        return [m for m in LISTED if not options.names or m.name in options.names]
+    modules = {f: t for f, t in DRAWN.items() if not options.module or f == options.module}
+    if not modules:
+        raise SystemExit(f"No tests are named for {options.module}. Choose from: {', '.join(DRAWN)}.")
+    every = [m for file, tests in modules.items() for m in generated(root, file, tests)]
+    return random.Random(options.seed).sample(every, min(options.random, len(every)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run mutants and print the table; 1 if one survived, or if its tests fail without it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="mutants of the list; all of them by default")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="N generated mutants instead")
+    parser.add_argument("--seed", type=int, default=0, help="decides which are drawn")
+    parser.add_argument("--module", help="draw from this module alone, such as studies/rule.py")
+    options = parser.parse_args(argv)
+    with copied() as root:
+        mutants = _chosen(options, root)
+        sound = {tests: outcome(root, tests) for tests in dict.fromkeys(m.tests for m in mutants)}
+        for tests, said in sound.items():
+            if said != "passed":
+                print(f"{' '.join(tests)}: {said} without any mutant, so that nothing can be told.")
+                return 1
+        table = []
+        for mutant in mutants:
+            table.append(judged(root, mutant))
+            print(f"{table[-1]:10}{mutant.name}  [{mutant.file}]", flush=True)
+    print(f"{table.count('killed')} of {len(table)} killed")
+    return int(table.count("killed") < len(table))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -155,7 +155,8 @@ def test_a_report_marks_the_figures_and_says_why(run: Run, unfit: str, measured:
         assert run("report", folder, "--html", "out.html").code == 0
         page = Path("out.html").read_text(encoding="utf-8").partition("<script>")[0]
         assert page.count("The model hardly uses the terms") == times
-        rows = re.findall(r"<tr>\s*<th[^>]*>([^<]*)</th>\s*<td[^>]*>[^<]*</td>\s*<td[^>]*>all</td>\s*<td>([^<]*)</td>", page)
+        cells = r"<td[^>]*>[^<]*</td>\s*<td[^>]*>all</td>\s*<td>([^<]*)</td>"
+        rows = re.findall(rf"<tr>\s*<th[^>]*>([^<]*)</th>\s*{cells}", page)
         assert len(rows) == 4
         marked = {html.unescape(title) for title, value in rows if value.endswith("†")}
         assert len(marked) == 3 * times, "all but the probability of the terms"

@@ -6,11 +6,11 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all lowest mutants check format bench docs clean
+.PHONY: demo harness test test-all lowest mutants check format bench real docs clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,fairness,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,dev]'
 	@touch $@
 
 # Beside the rest, for only the tests beside the harness need it (docs/decisions/0010).
@@ -57,6 +57,9 @@ bench: $(READY)  ## measured ratios, the table of verdicts, and FairCon's tables
 	$(BIN)/python perf/faircon.py
 	$(BIN)/python perf/gumbel.py
 	OMP_NUM_THREADS=1 $(BIN)/python perf/kills.py
+
+real: $(READY)  ## fetches two really pretrained models and measures them
+	$(BIN)/python perf/real.py --out docs/real-models.md
 
 docs: $(READY)  ## the reference, generated from the cards
 	$(BIN)/python docs/reference.py

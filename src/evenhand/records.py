@@ -54,7 +54,10 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Which model exactly: `digest` is the SHA-256 of its weights and tokenizer (or recorded answers)."""
+    """Which model exactly: `digest` is the SHA-256 of its weights and tokenizer (or recorded answers).
+
+    `origin` says what was done to the stored weights, such as "dequantised from Q4_1 (GGUF)".
+    """
 
     uri: str
     digest: str
@@ -63,6 +66,7 @@ class ModelSpec:
     dtype: str | None = None
     architecture: str | None = None
     parameters: int | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

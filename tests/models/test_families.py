@@ -34,6 +34,9 @@ def config(model_type: str, *architectures: str, two: bool = False) -> SimpleNam
         (config("bart", "BartForConditionalGeneration", two=True), "seq2seq"),
         (config("bart", "BartModel", two=True), "seq2seq"),  # as facebook/bart-base states it
         (config("bart", "BartForCausalLM"), "causal"),
+        (config("bert", "BertModel"), "encoder"),  # as sentence embedders state it
+        (config("xlm-roberta", "XLMRobertaModel"), "encoder"),
+        (config("t5", "T5EncoderModel"), "encoder"),
     ],
 )
 def test_what_checkpoints_state(given, expected):
@@ -43,7 +46,7 @@ def test_what_checkpoints_state(given, expected):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (config("bert", "BertModel"), "can be causal or masked"),
+        (config("bert"), "can be causal or masked"),
         (config("roberta"), "no architecture"),
         (config("bert", "BertForSequenceClassification"), "is no language model: it is a BertForSeq"),
         (config("vit", "ViTModel"), "is no language model: it is a ViTModel"),
@@ -58,3 +61,5 @@ def test_loaders():
     assert loader("causal") is transformers.AutoModelForCausalLM
     assert loader("masked") is transformers.AutoModelForMaskedLM
     assert loader("seq2seq") is transformers.AutoModelForSeq2SeqLM
+    assert loader("encoder", config("bert", "BertModel")) is transformers.AutoModel
+    assert loader("encoder", config("t5", "T5EncoderModel")) is transformers.AutoModelForTextEncoding

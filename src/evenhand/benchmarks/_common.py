@@ -21,6 +21,7 @@ TIE = 1e-9  # nats: closer than this, two options are equally likely
 
 
 EVERY_FAMILY = ("causal", "masked", "seq2seq")
+EMBEDDERS = (*EVERY_FAMILY, "encoder")  # what gives texts as vectors
 
 
 def canonical(factory: Callable[..., Benchmark], **options: Any) -> str:

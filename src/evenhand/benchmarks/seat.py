@@ -8,7 +8,7 @@ from typing import Literal
 
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._associations import benchmark, published, read_test
-from evenhand.benchmarks._common import EVERY_FAMILY, canonical
+from evenhand.benchmarks._common import EMBEDDERS, canonical
 from evenhand.records import Card
 
 Attribute = Literal["gender", "race", "religion", "age", "health", "double_bind", "control", "all"]
@@ -64,7 +64,7 @@ def _card(tests: str, own: bool, digest: str) -> Card:
         else "May et al. 2019, arXiv:1903.10561; W4ngatang/sent-bias; religion: McGill-NLP/bias-bench",
         licence="the user's own" if own else "CC BY-NC 4.0; religion: none stated",
         digest=digest,
-        families=EVERY_FAMILY,
+        families=EMBEDDERS,
         reading="0 is no association. The embeddings are means over all tokens, where other work takes the "
         "first or the last one, so figures differ from those. Associations of embeddings need not show in "
         "what a model writes.",

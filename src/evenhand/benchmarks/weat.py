@@ -8,7 +8,7 @@ from typing import Literal
 
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._associations import benchmark, published, read_test
-from evenhand.benchmarks._common import EVERY_FAMILY, canonical
+from evenhand.benchmarks._common import EMBEDDERS, canonical
 from evenhand.records import Card
 
 Attribute = Literal["gender", "race", "age", "health", "double_bind", "control", "all"]
@@ -59,7 +59,7 @@ def _card(tests: str, own: bool, digest: str) -> Card:
         else "Caliskan et al. 2017, doi:10.1126/science.aal4230; files: W4ngatang/sent-bias",
         licence="the user's own" if own else "CC BY-NC 4.0",
         digest=digest,
-        families=EVERY_FAMILY,
+        families=EMBEDDERS,
         reading="0 is no association. A language model reads each word as a text of its own, so figures do "
         "not compare with those of fixed word vectors. Associations of embeddings need not show in what a "
         "model writes.",

@@ -155,6 +155,13 @@ class OpenModel(Model, Protocol):
         ...
 
 
+def described(spec: ModelSpec) -> str:
+    """What a model is by its family, with its article: "a masked model"."""
+    if spec.family == "encoder":
+        return "an encoder without a language-model head"
+    return f"a {spec.family} model"
+
+
 def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str) -> None:
     """Refuse a model that lacks one of `needs`; `of` is what needs it, `instead` what works on any model.
 
@@ -170,8 +177,8 @@ def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str
             mend=f"Use a model whose weights are in hand (hf: or lab:), or `{instead}`.",
         )
     raise BadModel(
-        f"{model.spec.uri} is a {model.spec.family} model, and {of} needs {lacks}, which only causal models "
-        "give here.",
+        f"{model.spec.uri} is {described(model.spec)}, and {of} needs {lacks}, which only causal models give "
+        "here.",
         mend=f"Use a causal model, or `{instead}`.",
     )
 

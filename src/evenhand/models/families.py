@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from evenhand.errors import BadModel
 
-Family = Literal["causal", "masked", "seq2seq"]
+Family = Literal["causal", "masked", "seq2seq", "encoder"]
 _HEADLESS = "Model"  # BertModel, GPT2Model, ...: the class of a backbone; old GPT-2 heads end in ...HeadModel
 _HEADS = ("HeadModel", "MTModel", "DecoderModel")
 
@@ -17,7 +17,8 @@ def family(name: str, config: Any) -> Family:
 
     The stated architecture decides (BertForMaskedLM is masked, BartForConditionalGeneration sequence to
     sequence). A checkpoint that states none, or a backbone alone, is opened where its model type has one
-    family only: such a checkpoint may still be complete, its head being tied to its embeddings.
+    family only: such a checkpoint may still be complete, its head being tied to its embeddings. A backbone
+    that can stand under several heads, or that is half of a model, is an encoder: it has none of them.
 
     Raises:
         BadModel: it is no language model; or it states no head and its model type has several.
@@ -28,6 +29,10 @@ def family(name: str, config: Any) -> Family:
     named = [f for f in possible if set(headed) & _classes(config.model_type)[f]]
     if named:
         return "seq2seq" if "seq2seq" in named else named[0]
+    half = any(a.endswith("EncoderModel") for a in stated)
+    several = "masked" in possible and len(possible) > 1 and "seq2seq" not in possible
+    if backbone_alone(config) and (half or several):
+        return "encoder"
     if not headed and getattr(config, "is_encoder_decoder", False) and "seq2seq" in possible:
         return "seq2seq"
     if not headed and len(possible) == 1:
@@ -46,9 +51,12 @@ def family(name: str, config: Any) -> Family:
     )
 
 
-def loader(kind: Family) -> Any:
-    """The class of the transformers library that opens models of this family."""
+def loader(kind: Family, config: Any = None) -> Any:
+    """The class of the transformers library that opens models of this family; an encoder's asks `config`."""
     import transformers
+
+    if kind == "encoder":
+        return _encoder_loader(config)
 
     names: Mapping[Family, str] = {
         "causal": "AutoModelForCausalLM",
@@ -56,6 +64,22 @@ def loader(kind: Family) -> Any:
         "seq2seq": "AutoModelForSeq2SeqLM",
     }
     return getattr(transformers, names[kind])
+
+
+def backbone_alone(config: Any) -> bool:
+    """Whether the configuration states a backbone and no class with a head."""
+    stated = [str(a) for a in getattr(config, "architectures", None) or ()]
+    return bool(stated) and all(a.endswith(_HEADLESS) and not a.endswith(_HEADS) for a in stated)
+
+
+def _encoder_loader(config: Any) -> Any:
+    """The class that opens an encoder with this configuration: of two halves the encoder alone."""
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES as HALVES
+
+    if HALVES.get(config.model_type, "").endswith("EncoderModel"):
+        return transformers.AutoModelForTextEncoding
+    return transformers.AutoModel
 
 
 def _classes(model_type: str) -> dict[Family, set[str]]:

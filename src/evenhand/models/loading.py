@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,8 @@ from evenhand.files import parse_json
 from evenhand.models import checkpoints, hub
 from evenhand.models.adapters import put_on
 from evenhand.models.causal import CausalModel
-from evenhand.models.families import Family, family, loader
+from evenhand.models.encoder import EncoderModel
+from evenhand.models.families import Family, backbone_alone, family, loader
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.scoring.finite import check_weights
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
 
     from evenhand.models import Model
 
-HfModel = CausalModel | MaskedModel | Seq2SeqModel
-KINDS: Mapping[Family, type[CausalModel] | type[MaskedModel] | type[Seq2SeqModel]] = {
+HfModel = CausalModel | MaskedModel | Seq2SeqModel | EncoderModel
+KINDS: Mapping[Family, Callable[..., HfModel]] = {
+    "encoder": EncoderModel,
     "causal": CausalModel,
     "masked": MaskedModel,
     "seq2seq": Seq2SeqModel,
@@ -50,7 +52,8 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
     """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder written with ./ or / or ~ in front.
 
     A folder never opens a network connection; a hub name does where the files are not in the cache. The
-    configuration decides the family: causal, masked or sequence-to-sequence (see `families.family`).
+    configuration decides the family: causal, masked, sequence-to-sequence, or an encoder without a head (see
+    `families.family`).
 
     Raises:
         BadData: the folder is missing.
@@ -126,6 +129,11 @@ def _load(
     packed = getattr(config, "quantization_config", None) is not None
     for storage in (None,) if packed else ("meta", None):
         module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
+        if kind == "masked" and info["missing_keys"] and backbone_alone(config):
+            kind = "encoder"  # the head is not tied to the embeddings, and the checkpoint does not hold it
+            module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
+        if kind == "encoder":
+            info = _without_pooler(module, info)
         remarks = checkpoints.check_complete(name, module, info)
     check_weights(name, module)
     remarks += checkpoints.foreign_code(module, tokenizer)
@@ -133,7 +141,7 @@ def _load(
 
 
 def _from_pretrained(kind: Family, name: str, config: Any, how: Mapping[str, Any]) -> tuple[Any, Any]:
-    loaded: tuple[Any, Any] = loader(kind).from_pretrained(
+    loaded: tuple[Any, Any] = loader(kind, config).from_pretrained(
         name,
         config=copy.deepcopy(config),
         use_safetensors=True,
@@ -142,6 +150,14 @@ def _from_pretrained(kind: Family, name: str, config: Any, how: Mapping[str, Any
         **how,
     )
     return loaded
+
+
+def _without_pooler(module: Any, info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is missing besides a pooler, which nothing here reads; one of random numbers is taken off."""
+    lacking = {key for key in info["missing_keys"] if str(key).startswith("pooler.")}
+    if lacking:
+        module.pooler = None
+    return {**info, "missing_keys": set(info["missing_keys"]) - lacking}
 
 
 def checked_folder(folder: Path) -> Path:

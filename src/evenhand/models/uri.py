@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Opener = Callable[..., "Model"]
 
 _SCHEMES: Mapping[str, str] = {
+    "gguf": "evenhand.models.gguf:open_gguf",
     "hf": "evenhand.models.loading:open_hf",
     "lab": "evenhand.models.loading:open_lab",
     "openai": "evenhand.models.endpoint:open_endpoint",
@@ -43,8 +44,8 @@ def open_uri(uri: str, *, dtype: str | None = None, batch_tokens: int | None = N
         raise UnknownName("model scheme", scheme if colon else uri, known, mend=near)
     if not rest:
         raise UsageError(f"{uri!r} names no model.", mend=f"Write something after {scheme + ':'!r}.")
-    base, additions = split_additions(rest, files=scheme == "recorded")
-    if scheme in ("hf", "lab") or additions:
+    base, additions = split_additions(rest, files=scheme in ("recorded", "gguf"))
+    if scheme in ("hf", "lab", "gguf") or additions:
         require_hf(f"Opening {uri}")
     if scheme == "openai" and "cache=no" not in base:
         check_output_folder(cache_folder() / "endpoint")  # before the first answer is paid for

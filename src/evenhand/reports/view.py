@@ -277,6 +277,8 @@ def facts(
         ("parameters", "–" if model.parameters is None else f"{model.parameters:,}".replace(",", " ")),
         ("dtype", model.dtype or "–"),
     ]
+    if model.origin is not None:
+        items.append(("weights", model.origin))
     if after is not None:
         items.append(("digest of the treated model", after.digest))
     if record is not None:

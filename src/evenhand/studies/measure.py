@@ -11,7 +11,18 @@ from typing import cast
 from evenhand import stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
-from evenhand.models import Asked, Chatter, Comparer, Embedder, Filler, Keyed, Model, Reciter, Unanchorer
+from evenhand.models import (
+    Asked,
+    Chatter,
+    Comparer,
+    Embedder,
+    Filler,
+    Keyed,
+    Model,
+    Reciter,
+    Unanchorer,
+    described,
+)
 from evenhand.records import (
     Capability,
     Completion,
@@ -96,6 +107,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
             *chance.said(benchmark.name, figures, scores),
             *said,
             *([_CHATTED] if _chat(model, benchmark)[0] else []),
+            *([f"The weights are {model.spec.origin}."] if model.spec.origin else []),
             *model.notes(),
         ),
     )
@@ -144,8 +156,8 @@ def check_family(model: Model, benchmark: Benchmark) -> None:
     fits = benchmark.card.families
     if not fits_family(model, benchmark):
         raise BadModel(
-            f"{benchmark.name} fits {' and '.join(fits)} models, and {model.spec.uri} is a "
-            f"{model.spec.family} model.{' ' + benchmark.unfit if benchmark.unfit else ''}",
+            f"{benchmark.name} fits {' and '.join(fits)} models, and {model.spec.uri} is "
+            f"{described(model.spec)}.{' ' + benchmark.unfit if benchmark.unfit else ''}",
             mend=f"Measure a {' or '.join(fits)} model, or choose another benchmark "
             "(`evenhand ls benchmarks`).",
         )

@@ -1,0 +1,127 @@
+"""``gguf:./file.gguf``: a file of llama.cpp, its weights dequantised by transformers.
+
+What llama.cpp would answer from the quantised weights may differ in rounding; the figures are those of the
+dequantised ones, and the model's spec and every measurement say so (`ModelSpec.origin`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from evenhand.errors import BadData, BadOption, MissingExtra
+from evenhand.models.checkpoints import check_complete
+from evenhand.models.families import family, loader
+from evenhand.models.loading import DTYPES, KINDS, HfModel, explained, quiet
+from evenhand.scoring.finite import check_weights
+
+_MAGIC = b"GGUF"
+_PLAIN = frozenset({"F32", "F16", "BF16", "F64"})  # kinds of tensors that are not quantised
+
+
+def open_gguf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
+    """Open ``gguf:REST``, the path of one file; the weights become float32 unless `dtype` says otherwise.
+
+    Raises:
+        MissingExtra: the package gguf is not installed.
+        BadData: there is no such file, or it is no GGUF file.
+        BadModel: transformers cannot read its architecture, tensors are missing, or one holds NaN.
+        BadOption: an unknown dtype.
+        OutOfMemory: the weights do not fit.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    if dtype is not None and dtype not in DTYPES:
+        raise BadOption(f"There is no dtype {dtype!r}.", mend=f"Use one of {', '.join(DTYPES)}.")
+    if find_spec("gguf") is None:
+        raise MissingExtra("gguf", "gguf", f"Opening gguf:{rest}")
+    file = _checked(Path(rest).expanduser())
+    where: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
+    folder = str(file.parent)
+    with quiet(), _no_bar(), explained(str(file)):
+        origin = _origin(file)
+        config = AutoConfig.from_pretrained(folder, **where)
+        kind = family(str(file), config)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **where)
+        wanted = DTYPES[dtype or "float32"]
+        module, info = loader(kind, config).from_pretrained(
+            folder, config=config, dtype=wanted, output_loading_info=True, **where
+        )
+        remarks = check_complete(str(file), module, info)
+        check_weights(str(file), module)
+    _forget_quantiser(module)
+    module = module.to("cuda" if torch.cuda.is_available() else "cpu")
+    model = KINDS[kind](module, tokenizer, f"gguf:{rest}", batch_tokens=batch_tokens)
+    model.opening = remarks
+    model.spec = replace(model.spec, origin=origin)
+    return model
+
+
+def _origin(file: Path) -> str:
+    """How the file stores its weights, such as "dequantised from Q4_1 (GGUF)"; the largest share first.
+
+    Tensors of plain floats (norms, biases) go without saying where others are quantised.
+    """
+    from gguf import GGUFReader
+
+    counts: Counter[str] = Counter()
+    for tensor in GGUFReader(file).tensors:
+        counts[tensor.tensor_type.name] += int(tensor.n_elements)
+    kinds = [name for name, _ in counts.most_common()]
+    packed = [name for name in kinds if name not in _PLAIN]
+    return f"dequantised from {' and '.join(packed)} (GGUF)" if packed else f"{' and '.join(kinds)} (GGUF)"
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """Keep transformers' own progress bar over the tensors away; it heeds no setting."""
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    library: Any = reading
+    bar = library.tqdm
+    library.tqdm = lambda items, **_: items
+    try:
+        yield
+    finally:
+        library.tqdm = bar
+
+
+def _checked(file: Path) -> Path:
+    if file.is_dir():
+        found = ", ".join(sorted(path.name for path in file.glob("*.gguf"))) or "none"
+        raise BadData(
+            f"{file} is a folder; a gguf: model is one file.",
+            mend=f"Name a file in it (GGUF files: {found}).",
+        )
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(len(_MAGIC))
+    except OSError as error:
+        raise BadData(
+            f"{file} cannot be read: {error.strerror}.", mend="Name a readable .gguf file."
+        ) from None
+    if head != _MAGIC:
+        raise BadData(
+            f"{file} is no GGUF file: it does not begin with the four letters GGUF.",
+            mend="Name a file of llama.cpp, or write hf: for a Hugging Face folder.",
+        )
+    return file
+
+
+def _forget_quantiser(module: nn.Module) -> None:
+    """The weights are plain tensors now: without this, transformers refuses to save them."""
+    part: Any = module
+    for name in ("hf_quantizer", "quantization_method"):
+        if hasattr(part, name):
+            delattr(part, name)
+    part.is_quantized = False
+    if hasattr(part.config, "quantization_config"):
+        del part.config.quantization_config

@@ -18,13 +18,14 @@ class Continuation:
 class LogProb:
     """Answer to a `Continuation`: `value` in nats summed over `n_tokens` tokens.
 
-    `kind` is ``true`` for a left-to-right likelihood and ``pseudo`` for a masked model's
-    pseudo-likelihood; the two never mix in one figure.
+    `kind` is ``true`` for a left-to-right likelihood, ``pseudo`` for a masked model's pseudo-likelihood and
+    ``mean`` for a mean per token or another score that is no text's probability (recorded answers only);
+    they never mix in one figure.
     """
 
     value: float
     n_tokens: int
-    kind: Literal["true", "pseudo"] = "true"
+    kind: Literal["true", "pseudo", "mean"] = "true"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def test_json_lines(tmp_path: Path) -> None:
 def test_a_number_that_nothing_can_hold_is_named(tmp_path: Path) -> None:
     rows, problems = read_jsonl(write(tmp_path, "1" * 5000 + '\n{"a": 1}\n'))
     assert rows == [(2, {"a": 1})]
-    with pytest.raises(BadData, match="line 1: cannot be read"):
+    with pytest.raises(BadData, match="line 1: not readable"):
         problems.raise_any()
 
 

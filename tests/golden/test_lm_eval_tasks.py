@@ -259,7 +259,7 @@ def test_the_exporter_writes_the_keys_of_the_harness(model, tmp_path) -> None:
     assert set(theirs["config"]) <= set(exported["config"])
     (figures,), (own,) = theirs["results"].values(), exported["results"].values()
     assert {key for key in figures if "," not in key} <= set(own)
-    assert own["accuracy,none"] == pytest.approx(figures["acc,none"])
+    assert own["acc,none"] == pytest.approx(figures["acc,none"])
     assert own["sample_len"] == figures["sample_len"]
     for key in ("n-shot", "n-samples"):
         assert list(exported[key].values()) == list(theirs[key].values())

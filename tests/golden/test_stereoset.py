@@ -87,7 +87,8 @@ def test_no_figure_rests_on_a_tie(scores) -> None:
 def test_recorded_scores_give_the_published_figures(items, published, tmp_path) -> None:
     path = tmp_path / "scores.jsonl"
     lines = [
-        {"sample": sample.id, "logprobs": [math.log(score) for score in three]} for sample, three in items
+        {"sample": sample.id, "logprobs": [math.log(score) for score in three], "kind": "mean"}
+        for sample, three in items
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
     taken = take(open_model(f"recorded:{path}"), stereoset(task="both", ties="anti"))
@@ -100,7 +101,10 @@ def test_recorded_scores_give_the_published_figures(items, published, tmp_path) 
 @pytest.mark.parametrize(("ties", "ss", "lms"), [("anti", 0.0, 0.0), ("half", 50.0, 50.0)])
 def test_a_model_that_likes_all_alike(ties, ss, lms, items, tmp_path) -> None:
     path = tmp_path / "scores.jsonl"
-    lines = [{"sample": sample.id, "logprobs": [-1.0] * 3} for sample, _ in items]
+    lines = [
+        {"sample": sample.id, "logprobs": [-1.0 - number / 1e4] * 3, "kind": "mean"}
+        for number, (sample, _) in enumerate(items)
+    ]
     path.write_text("\n".join(map(json.dumps, lines)))
     taken = take(open_model(f"recorded:{path}"), stereoset(task="both", ties=ties))
     assert (taken.metrics["ss"].value, taken.metrics["lms"].value) == (ss, lms)

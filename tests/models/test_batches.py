@@ -161,9 +161,9 @@ def test_a_pair_without_both_answers_is_undefined(tmp_path: Path, monkeypatch: p
         rows = csv.writer(file)
         rows.writerow(["sent_more", "sent_less", "stereo_antistereo", "bias_type"])
         rows.writerows([[f"She {i}.", f"He {i}.", "stereo", "gender"] for i in range(4)])
-    lines = [{"sample": f"crows_pairs/{i}", "logprobs": [-1.0, -2.0]} for i in range(3)]
+    lines = [{"sample": f"crows_pairs/{i}", "logprobs": [-3.0, -4.0]} for i in range(3)]
     lost = [
-        {"sample": "crows_pairs/3", "logprob": -1.0},
+        {"sample": "crows_pairs/3", "logprob": -3.0},
         {"sample": "crows_pairs/3", "request": 1, "error": "timeout"},
     ]
     written(Path("out.jsonl"), *lines, *lost)

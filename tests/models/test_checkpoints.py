@@ -295,8 +295,8 @@ def test_a_hub_names_header_comes_from_the_cache(folder, monkeypatch):
         return str(folder / file) if file == WEIGHTS else None
 
     monkeypatch.setattr("transformers.utils.hub.cached_file", cached)
-    assert checkpoints.found("org/x", "v1") == {WEIGHTS: folder / WEIGHTS}
+    assert checkpoints.found("org/x", {"revision": "v1"}) == {WEIGHTS: folder / WEIGHTS}
     assert asked == [("org/x", WEIGHTS, "v1")]
     monkeypatch.setattr("transformers.utils.hub.cached_file", lambda *_, **__: None)
-    assert checkpoints.found("org/x", None) == {}
+    assert checkpoints.found("org/x", {}) == {}
     checkpoints.check_depth("org/x", LlamaConfig(num_hidden_layers=10_000), {})  # nothing to hold it against

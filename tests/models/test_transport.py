@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evenhand.models.transport import _cleaned, _object, _Transient
+from evenhand.models.refused import cleaned
+from evenhand.models.transport import _object, _Transient
 
 
 def test_half_an_emoji_is_replaced_so_that_it_can_be_stored_and_printed():
@@ -21,5 +22,5 @@ def test_an_answer_that_is_no_object_is_asked_for_again(text):
 
 
 def test_an_error_of_brackets_is_shown_as_it_is():
-    assert _cleaned("[" * 100_000, None).startswith("[[[")
-    assert _cleaned('{"error": {"message": "no \\ud83d"}}', None) == "no \ufffd"
+    assert cleaned("[" * 100_000, None).startswith("[[[")
+    assert cleaned('{"error": {"message": "no \\ud83d"}}', None) == "no \ufffd"

@@ -17,8 +17,10 @@ Or by the text itself:
 service's output file (OpenAI's: `custom_id`, `response`, `error`) are read as they are; `custom_id` is the
 one that the dry run prints (see `evenhand.models.batches`).
 
-Log-probabilities are in nats. Without `n_tokens` a text counts as one unit. ``"kind": "pseudo"`` marks a
-masked model's pseudo-likelihood. An answer by sample goes before one by text.
+Log-probabilities are in nats, and those that cannot be ones are refused (`evenhand.models.plausible`). Without
+`n_tokens` a text counts as one unit. ``"kind": "pseudo"`` marks a masked model's pseudo-likelihood, ``"mean"`` a
+mean per token or another score, whose exponentials need not sum to 1. An answer by sample goes before one by
+text.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ class RecordedModel:
         self._require(Capability.LOGPROBS, "log-probabilities (context, text, logprob)")
         shown = {item: f"{item.text!r} after {item.context!r}" for item in items}
         found = _look_up(self._answers.logprobs, items, shown, self._path)
-        plausible.check(zip(items, found, strict=True), str(self._path))
+        self._check(zip(items, found, strict=True))
         return found
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
@@ -117,8 +119,18 @@ class RecordedModel:
                 mend="Record these too; `evenhand measure ... --dry-run --json` prints every request, with "
                 "its sample, its number and its custom_id.",
             )
-        plausible.check(scored, str(self._path))
+        self._check(scored)
         return found
+
+    def _check(self, scored: Iterable[tuple[Continuation, LogProb]]) -> None:
+        try:
+            plausible.check(scored, str(self._path))
+        except BadModel as refusal:
+            raise BadModel(
+                refusal.what,
+                mend="Record the natural logarithm of each text's probability, summed over its tokens; write "
+                '"kind": "mean" into lines whose values are means per token or other scores.',
+            ) from None
 
     def _answer(self, one: Asked) -> Response | None:
         kept = self._answers.placed(one)

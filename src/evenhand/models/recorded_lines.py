@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from evenhand.errors import BadData, listed
 from evenhand.files import json_object
@@ -17,6 +17,7 @@ from evenhand.models import Asked, batches
 from evenhand.records import Completion, Continuation, LogProb, Response
 from evenhand.requests import Undefined
 
+Kind = Literal["true", "pseudo", "mean"]
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 _MOST = 1_000_000  # requests of one sample
@@ -189,11 +190,11 @@ def _logprob(record: Mapping[str, Any]) -> LogProb:
     if not math.isfinite(value) or value > 0:
         raise LineError(f"'logprob' is {value}, not a finite number of at most 0")
     kind = record.get("kind", "true")
-    if kind not in ("true", "pseudo"):
-        raise LineError(f"'kind' is {kind!r}, not 'true' or 'pseudo'")
+    if kind not in get_args(Kind):
+        raise LineError(f"'kind' is {kind!r}, not {' or '.join(map(repr, get_args(Kind)))}")
     if not (count := _n_tokens(record)):
         raise LineError("'n_tokens' is 0, and a text with a log-probability has at least one")
-    return LogProb(value, count, "pseudo" if kind == "pseudo" else "true")
+    return LogProb(value, count, cast(Kind, kind))
 
 
 def _several(record: Mapping[str, Any]) -> Sequence[LogProb]:

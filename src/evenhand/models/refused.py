@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from evenhand.files import parse_json
 
 Json = Mapping[str, Any]
 FILTERED, TOO_LONG = "content_filter", "context_length_exceeded"
@@ -72,9 +73,9 @@ def mend(text: str, body: Json | None) -> str | None:
 def cleaned(text: str, key: str | None) -> str:
     """What the server said, short, in one line, and without the key, which some servers repeat."""
     try:
-        inner = json.loads(text)["error"]
+        inner = parse_json(text, repair=True)["error"]
         text = str(inner["message"] if isinstance(inner, dict) else inner)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         pass
     if key:
         text = text.replace(key, "***")
@@ -88,8 +89,8 @@ def one_line(text: str) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text, repair=True)
+    except ValueError:
         return None
 
 

@@ -17,10 +17,10 @@ Or by the text itself:
 service's output file (OpenAI's: `custom_id`, `response`, `error`) are read as they are; `custom_id` is the
 one that the dry run prints (see `evenhand.models.batches`).
 
-Log-probabilities are in nats, and those that cannot be ones are refused (`evenhand.models.plausible`). Without
-`n_tokens` a text counts as one unit. ``"kind": "pseudo"`` marks a masked model's pseudo-likelihood, ``"mean"`` a
-mean per token or another score, whose exponentials need not sum to 1. An answer by sample goes before one by
-text.
+Log-probabilities are in nats, and those that cannot be ones are refused (`evenhand.models.plausible`).
+Without `n_tokens` a text counts as one unit. ``"kind": "pseudo"`` marks a masked model's pseudo-likelihood,
+``"mean"`` a mean per token or another score, whose exponentials need not sum to 1. An answer by sample goes
+before one by text.
 """
 
 from __future__ import annotations

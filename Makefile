@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,dev]'
 	@touch $@
 
-# Beside the rest, for only the tests beside the harness need it (docs/decisions/0010).
+# Beside the rest, for only the tests beside the harness need it (docs/adr/0010).
 HARNESS := $(VENV)/.lm-eval
 $(HARNESS): $(READY)
 	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[lm-eval]'

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from evenhand import progress, registry
-from evenhand.decisions.adversary import Hand
-from evenhand.decisions.distances import Distance
-from evenhand.decisions.prompts import PromptScore, score, transfer
-from evenhand.decisions.search import Course, attack
 from evenhand.files import write_atomically
+from evenhand.mitigations._adversarial.adversary import Hand
+from evenhand.mitigations._adversarial.distances import Distance
+from evenhand.mitigations._adversarial.prompts import PromptScore, score, transfer
+from evenhand.mitigations._adversarial.search import Course, attack
 from evenhand.models import OpenModel, open_model
 from evenhand.records import Decision, digest
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from evenhand.files import write_atomically
-from evenhand.gumbel import Recovery, plant, recover
+from evenhand.training.gumbel import Recovery, plant, recover
 
 FEW = torch.tensor([0.4, 0.25, 0.15, 0.1, 0.05, 0.05])
 TAIL = 1 / torch.arange(1, 501, dtype=torch.float64)

@@ -31,7 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "outputs",
         }
     ),
-    frozenset({"stats", "influence", "objectives", "fair_losses", "gumbel", "metrics"}),
+    frozenset({"stats", "influence", "metrics"}),
     frozenset(
         {
             "sources",
@@ -40,10 +40,9 @@ FLOORS: tuple[frozenset[str], ...] = (
             "lab",
             "hooks",
             "training",
-            "finetune",
             "treatments",
-            "decisions",
-            "rules",
+            "people",
+            "postprocessing",
         }
     ),
     frozenset({"audits", "benchmarks", "locators", "mitigations"}),

@@ -23,6 +23,8 @@ from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownNa
 from evenhand.files import parse_json
 from evenhand.folders import replace_folder, settle
 from evenhand.models import Chatter, Model, OpenModel
+from evenhand.postprocessing.ruled import PromptRule, RuledModel, from_extra
+from evenhand.postprocessing.rules import read_rule, save_rule
 from evenhand.records import (
     Capability,
     Completion,
@@ -36,8 +38,6 @@ from evenhand.records import (
     to_json,
 )
 from evenhand.requests import Undefined
-from evenhand.rules.kinds import read_rule, save_rule
-from evenhand.rules.ruled import PromptRule, RuledModel, from_extra
 
 CARD = "mitigation.json"
 WEIGHTS = "weights.safetensors"
@@ -215,7 +215,7 @@ class RuleTreatment:
         yield RuledModel(model, self.ruled, _treated_spec(model.spec, self))
 
     def save(self, folder: Path) -> None:
-        """Write ``mitigation.json``, and ``rule.json``, which `evenhand.rules.load_rule` reads too."""
+        """Write ``mitigation.json``, and ``rule.json``, which `evenhand.postprocessing` reads too."""
         with replace_folder(folder, kind=KIND) as temporary:
             save_rule(self.ruled.rule, temporary / RULE, self.ruled.extra())
             _write_card(temporary, "rule", self.about, {"digest": self.digest})

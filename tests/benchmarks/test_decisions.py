@@ -12,9 +12,9 @@ import pytest
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks.decisions import Setting, of_people
-from evenhand.decisions import tables
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lab import people as lab
+from evenhand.people import tables
 from evenhand.records import Continuation, Decision, LogProb, ModelSpec
 from evenhand.studies.measure import take
 from tests.support.crowd import rows, write

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from evenhand import lab
-from evenhand.decisions.demonstrations import cells
 from evenhand.lab import cache, leaning, people
 from evenhand.models import open_model
+from evenhand.people.demonstrations import cells
 from evenhand.records import Continuation
 
 PEOPLE = people.people(60, seed=77)

@@ -9,10 +9,10 @@ import pytest
 from evenhand.errors import BadData, BadOption
 from evenhand.mitigations.calibration import GroupCalibration
 from evenhand.models import Model, open_model
+from evenhand.postprocessing import Calibration
+from evenhand.postprocessing.calibration import INCOMPATIBLE, errors_by_group
+from evenhand.postprocessing.ruled import favourable, favourable_scores, own_groups
 from evenhand.records import Decision
-from evenhand.rules import Calibration
-from evenhand.rules.calibrate import INCOMPATIBLE, errors_by_group
-from evenhand.rules.ruled import favourable, favourable_scores, own_groups
 from evenhand.treatments import RuleTreatment, load
 from tests.support.decisions import people
 from tests.support.server import serving

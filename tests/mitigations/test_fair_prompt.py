@@ -8,10 +8,10 @@ from typing import cast
 import pytest
 
 from evenhand import registry
-from evenhand.decisions.prompts import score
-from evenhand.decisions.search import Aim
 from evenhand.errors import BadModel, BadOption
 from evenhand.lab import leaning
+from evenhand.mitigations._adversarial.prompts import score
+from evenhand.mitigations._adversarial.search import Aim
 from evenhand.mitigations.fair_prompt import FairPrompt
 from evenhand.models import Model, open_model
 from evenhand.records import Continuation

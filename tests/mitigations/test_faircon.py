@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from evenhand import registry
-from evenhand.decisions.prompts import score
-from evenhand.decisions.search import Course, attack
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lab import leaning
+from evenhand.mitigations._adversarial.prompts import score
+from evenhand.mitigations._adversarial.search import Course, attack
 from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.placebo import Placebo
 from evenhand.models import OpenModel, open_model

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from evenhand.errors import BadData, BadOption
-from evenhand.fair_losses import stratified
 from evenhand.mitigations.group_gap import GroupGap
 from evenhand.models import OpenModel
 from evenhand.records import Decision
 from evenhand.scoring.terms import outcomes
+from evenhand.training.fair_losses import stratified
 from evenhand.treatments import WeightTreatment
 from tests.support.decisions import people
 from tests.support.tiny import model as tiny
@@ -30,8 +30,8 @@ def _fit(model: OpenModel, method: GroupGap, seed: int = 0) -> WeightTreatment:
 
 def _errors(model: OpenModel) -> tuple[float, float]:
     """Mean expected error of each group of the train part, from the weights' own outcomes."""
-    from evenhand.fair_losses import label_errors
     from evenhand.mitigations.group_gap import _asked
+    from evenhand.training.fair_losses import label_errors
 
     train = [p for p in _everyone() if p.part == "train"]
     with torch.no_grad():

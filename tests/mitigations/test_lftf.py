@@ -10,9 +10,9 @@ import torch
 
 from evenhand.errors import BadModel, BadOption
 from evenhand.mitigations.lftf import Lftf, _preserving
-from evenhand.objectives import kl
 from evenhand.records import Attribution, Example, SiteScore
 from evenhand.scoring.terms import Outcomes, outcomes
+from evenhand.training.objectives import kl
 from evenhand.treatments import WeightTreatment
 from tests.support.examples import PROFESSIONS, examples
 from tests.support.tiny import PROMISED

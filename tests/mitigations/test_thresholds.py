@@ -14,9 +14,9 @@ from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.mitigations.thresholds import GroupThresholds
 from evenhand.models import Model
 from evenhand.models.recorded import RecordedModel
+from evenhand.postprocessing import Thresholds, load_rule
+from evenhand.postprocessing.ruled import favourable_scores, own_groups
 from evenhand.records import Capability, Continuation, Decision
-from evenhand.rules import Thresholds, load_rule
-from evenhand.rules.ruled import favourable_scores, own_groups
 from evenhand.treatments import RuleTreatment, load
 from tests.support.tiny import model as tiny
 from tests.support.unfair import decider, deciding

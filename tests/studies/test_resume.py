@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from evenhand.decisions.adversarial import Trainer
 from evenhand.errors import BadData
 from evenhand.folders import NOTE
+from evenhand.mitigations._adversarial.training import Trainer
 from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.lftf import Lftf
 from evenhand.mitigations.prompt import Prompt

@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from evenhand.decisions.people import Person, Population, gather
-from evenhand.decisions.task import DecisionTask
+from evenhand.people.population import Person, Population, gather
+from evenhand.people.task import DecisionTask
 
 TASK = DecisionTask(
     name="loan",

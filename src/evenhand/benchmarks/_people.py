@@ -8,14 +8,14 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from evenhand.decimals import fixed
-from evenhand.decisions import fitting, splits
-from evenhand.decisions.asking import Asker
-from evenhand.decisions.catalogue import is_file, population
-from evenhand.decisions.demonstrations import Demonstrations, draw, select
-from evenhand.decisions.people import Person, Population
-from evenhand.decisions.splits import Part
-from evenhand.decisions.task import DecisionTask
 from evenhand.errors import BadOption
+from evenhand.people import fitting, splits
+from evenhand.people.asking import Asker
+from evenhand.people.catalogue import is_file, population
+from evenhand.people.demonstrations import Demonstrations, draw, select
+from evenhand.people.population import Person, Population
+from evenhand.people.splits import Part
+from evenhand.people.task import DecisionTask
 from evenhand.records import Continuation, Sample, Score, Value
 
 FEW = 50
@@ -92,7 +92,7 @@ class Scene:
         )
 
     def fits(self, model: Any, people: Sequence[Person]) -> None:
-        """Refuse a model that cannot be asked; see `evenhand.decisions.fitting.check`."""
+        """Refuse a model that cannot be asked; see `evenhand.people.fitting.check`."""
         queries = [self.task.render(p.shown, g) for p in people for g in range(len(self.task.groups))]
         fitting.check(model, self.task, self.asker.blocks, queries)
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._people import Scene, Setting, ask, group_remarks, sample, scene, staged
-from evenhand.decisions.asking import read
-from evenhand.decisions.people import Person, Population
 from evenhand.errors import BadOption
 from evenhand.metrics import Metric
 from evenhand.metrics.calibration_gap import component as calibration_gap
@@ -29,6 +27,8 @@ from evenhand.metrics.error_gap import component as error_gap
 from evenhand.metrics.flip_rate import component as flip_rate
 from evenhand.metrics.label_mass import component as label_mass
 from evenhand.metrics.majority_rate import component as majority_rate
+from evenhand.people.asking import read
+from evenhand.people.population import Person, Population
 from evenhand.records import Card, Decision, LogProb, Sample, Score, Value
 
 PEOPLE = 200
@@ -74,7 +74,7 @@ def decisions(
     Args:
         task: ``lab`` (generated people, offline; only the model lab:decisions knows their rules), ``adult``
             (UCI Adult, from the data folder), or a TOML file about a table of your own
-            (`evenhand.decisions.tables` says what it holds).
+            (`evenhand.people.tables` says what it holds).
         shots: how many demonstrations; 0 for none.
         parity: their bias, P(favourable | first group) - P(favourable | second group), in [-1, 1]; what whole
             people can reach is said in the notes.
@@ -114,7 +114,7 @@ def of_people(
     train: int = 400,
     dev: int = 200,
 ) -> Benchmark:
-    """The benchmark `decisions` on people in memory, such as `evenhand.decisions.tables.from_frame` gives.
+    """The benchmark `decisions` on people in memory, such as `evenhand.people.tables.from_frame` gives.
 
     `setting` holds shots, parity, counterbalanced, prompt_seed, seed and test (None for the defaults); what
     it says of the task is not looked at. The rest is as in `decisions`.

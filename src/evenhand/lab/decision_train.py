@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 from evenhand.lab import people, tokens
 from evenhand.lab.decision_recipe import DecisionRecipe
 from evenhand.lab.decision_rows import Sequences, Writer, words
-from evenhand.training import Schedule, minimise
+from evenhand.training.loop import Schedule, minimise
 
 _SHOTS = ((0, 0.1), (1, 0.1), (3, 0.2), (7, 0.3), (16, 0.18), (32, 0.12))
 """How many demonstrations, and with which share of the batches."""

@@ -19,7 +19,7 @@ from evenhand.lab.corpus import Sentence
 from evenhand.lab.gap_recipe import GapRecipe
 from evenhand.lab.gap_rows import Lesson, lessons
 from evenhand.lab.train import Batch, batched, hold_associations, missed
-from evenhand.training import Schedule, minimise
+from evenhand.training.loop import Schedule, minimise
 
 Filler = BertForMaskedLM | T5ForConditionalGeneration
 Rows = tuple[Tensor, Batch]

@@ -23,7 +23,7 @@ from evenhand.lab import batching
 from evenhand.lab.corpus import Sentence
 from evenhand.lab.recipe import Recipe
 from evenhand.lab.train import evaluating
-from evenhand.training import Schedule, minimise
+from evenhand.training.loop import Schedule, minimise
 
 _CHUNK = 512
 

@@ -14,7 +14,7 @@ from evenhand.lab import batching, truth
 from evenhand.lab.batching import Row
 from evenhand.lab.corpus import Sentence
 from evenhand.lab.recipe import Recipe
-from evenhand.training import Schedule, minimise
+from evenhand.training.loop import Schedule, minimise
 
 Wanted = tuple[int, int, float]
 """(position, token, weight): at this position of a row the model is to give this token."""

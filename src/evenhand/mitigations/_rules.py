@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenhand.errors import BadModel
+from evenhand.postprocessing.group_cue import Tell, learn
+from evenhand.postprocessing.ruled import (
+    Answers,
+    PromptRule,
+    favourable,
+    favourable_scores,
+    held_out,
+    own_groups,
+)
+from evenhand.postprocessing.rules import Array, Rule
+from evenhand.postprocessing.thresholds import people_of
 from evenhand.records import Capability, Decision
-from evenhand.rules.kinds import Array, Rule
-from evenhand.rules.roc import people_of
-from evenhand.rules.ruled import Answers, PromptRule, favourable, favourable_scores, held_out, own_groups
-from evenhand.rules.tell import Tell, learn
 
 if TYPE_CHECKING:
     from evenhand.models import Model

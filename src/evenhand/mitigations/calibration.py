@@ -1,8 +1,8 @@
 """Calibration within groups after the fact: a probability of 0.7 means the same in every group.
 
-Fitted on held-out people alone (part ``dev``); see `evenhand.rules.calibrate` for the curves. The model is
-left as it is, so this works on anything that gives log-probabilities, an endpoint included. The rule must
-know a person's group when it is applied. It makes scores honest, not decisions equal: where base rates
+Fitted on held-out people alone (part ``dev``); see `evenhand.postprocessing.calibration` for the curves. The
+model is left as it is, so this works on anything that gives log-probabilities, an endpoint included. The rule
+must know a person's group when it is applied. It makes scores honest, not decisions equal: where base rates
 differ, calibration within groups and equal error rates exclude each other in general.
 """
 
@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.mitigations import _rules
-from evenhand.records import Attribution, Capability, Decision, to_json
-from evenhand.registry import spec_of
-from evenhand.rules.calibrate import (
+from evenhand.postprocessing.calibration import (
     INCOMPATIBLE,
     Method,
     check_options,
@@ -25,7 +23,9 @@ from evenhand.rules.calibrate import (
     group_weight,
     kinds_of,
 )
-from evenhand.rules.ruled import held_out, own_groups
+from evenhand.postprocessing.ruled import held_out, own_groups
+from evenhand.records import Attribution, Capability, Decision, to_json
+from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
     from evenhand.models import Model

@@ -1,8 +1,8 @@
 """A text in front of every prompt, searched for so that a frozen model decides alike about twins.
 
-FairCon, equation 4, with the task term that it lacks (see `evenhand.decisions.search`). The result is plain
-text: it can be read, copied, and put in front of the prompts of any other model, where `transfer` of
-`evenhand.decisions.prompts` says what it does.
+FairCon, equation 4, with the task term that it lacks (see `evenhand.mitigations._adversarial.search`). The
+result is plain text: it can be read, copied, and put in front of the prompts of any other model, where
+`transfer` of `evenhand.mitigations._adversarial.prompts` says what it does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from evenhand.records import Attribution, Capability, Decision
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
-    from evenhand.decisions.search import Aim
+    from evenhand.mitigations._adversarial.search import Aim
     from evenhand.models import Model
     from evenhand.treatments import Treatment
 
@@ -63,8 +63,8 @@ class FairPrompt:
             BadModel: ``search=gumbel`` without gradients.
             NoEffect: no answer changed.
         """
-        from evenhand.decisions.panel import check_people
-        from evenhand.decisions.search import Aim, judged
+        from evenhand.mitigations._adversarial.panel import check_people
+        from evenhand.mitigations._adversarial.search import Aim, judged
         from evenhand.treatments import About, PromptTreatment, proven
 
         self._check()
@@ -98,8 +98,8 @@ class FairPrompt:
     def _proposals(
         self, model: Model, people: Sequence[Decision], aim: Aim, search: str, seed: int
     ) -> tuple[list[str], int]:
-        from evenhand.decisions.adversary import Hand
-        from evenhand.decisions.search import Course, by_gradient, by_score
+        from evenhand.mitigations._adversarial.adversary import Hand
+        from evenhand.mitigations._adversarial.search import Course, by_gradient, by_score
 
         if search == "score":
             texts = by_score(model, people, aim, length=self.length, budget=self.budget, seed=seed)

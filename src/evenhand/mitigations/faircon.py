@@ -1,9 +1,9 @@
 """FairCon: adversarial contrastive fine-tuning of decisions about people (Gaudi 2024), done as written.
 
-An adversary looks for the prefix that makes the model treat a person and the counterfactual twin most
-unlike; the model is fine-tuned (LoRA on query and value) to decide rightly *and* alike behind that prefix and
-without it. `evenhand.decisions.adversarial` holds the loop and says where the public code departs from the
-paper. The result is a change of weights; beside it stands the adapter itself, for peft.
+An adversary looks for the prefix that makes the model treat a person and the counterfactual twin most unlike;
+the model is fine-tuned (LoRA on query and value) to decide rightly *and* alike behind that prefix and without
+it. `evenhand.mitigations._adversarial.training` holds the loop and says where the public code departs from
+the paper. The result is a change of weights; beside it stands the adapter itself, for peft.
 
 Defaults are the paper's (10 rounds, rank 4, alpha 16, dropout 0.01, AdamW 5e-4, a prefix of 10 tokens with
 Adam 0.1), but for these: two adversaries instead of one, distance on the label words' log-odds instead of
@@ -23,8 +23,8 @@ from evenhand.records import Attribution, Capability, Decision, digest, to_json
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
-    from evenhand.decisions.adversarial import Settings, Trainer
-    from evenhand.decisions.choosing import Choice
+    from evenhand.mitigations._adversarial.choosing import Choice
+    from evenhand.mitigations._adversarial.training import Settings, Trainer
     from evenhand.models import Model, OpenModel
     from evenhand.treatments import Treatment
 
@@ -79,10 +79,10 @@ class FairCon:
             BadModel: no gradients to be had, no known projection, or the loss is not finite.
             NoEffect: no answer changed.
         """
-        from evenhand.decisions.adversarial import Trainer
-        from evenhand.decisions.choosing import choose, report
-        from evenhand.decisions.lora import LoraTreatment, adapted
-        from evenhand.decisions.panel import Panel
+        from evenhand.mitigations._adversarial.choosing import choose, report
+        from evenhand.mitigations._adversarial.panel import Panel
+        from evenhand.mitigations._adversarial.training import Trainer
+        from evenhand.training.lora import LoraTreatment, adapted
         from evenhand.treatments import About, proven
 
         self._check()
@@ -106,9 +106,9 @@ class FairCon:
 
     def settings(self) -> Settings:
         """The options as the training loop takes them."""
-        from evenhand.decisions.adversarial import Settings
-        from evenhand.decisions.adversary import Hand
-        from evenhand.decisions.lora import LoraSettings
+        from evenhand.mitigations._adversarial.adversary import Hand
+        from evenhand.mitigations._adversarial.training import Settings
+        from evenhand.training.lora import LoraSettings
 
         return Settings(
             lam=self.lam,
@@ -147,7 +147,7 @@ class FairCon:
         return Path(self.resume).expanduser() / f"faircon-{key[:16]}"
 
     def _details(self, trainer: Trainer, choice: Choice) -> dict[str, Any]:
-        from evenhand.decisions.adversarial import summary
+        from evenhand.mitigations._adversarial.training import summary
 
         done = trainer.trained
         history = summary(done.history)

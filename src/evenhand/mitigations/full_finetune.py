@@ -46,8 +46,8 @@ class FullFinetune:
             BadModel: no weights in hand, or the loss is not finite.
             NoEffect: no answer changed.
         """
-        from evenhand import objectives
-        from evenhand.finetune import Plan, Recipe, fit_weights
+        from evenhand.training import objectives
+        from evenhand.training.finetune import Plan, Recipe, fit_weights
 
         opened = require_open(model, self.needs)
         trained = [e for e in examples if not e.keep]

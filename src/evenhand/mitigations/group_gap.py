@@ -2,9 +2,9 @@
 
 ``L = -ln P(true label word | prompt) + lam * gap``, where the gap is between the groups' expected errors
 ``1 - p(y)`` (p normalised over the label words), a smooth stand-in of the guide's ``|error_A - error_B|``,
-whose argmax has no gradient; see `evenhand.fair_losses`. Batches are stratified, so that each holds every
+whose argmax has no gradient; see `evenhand.training.fair_losses`. Batches are stratified, so that each holds every
 group. Only a person's own prompt is trained on: this equalises errors among people as they are, not between
-counterfactual twins. For classifiers that are no language models: `evenhand.decisions.classifier`.
+counterfactual twins. For classifiers that are no language models: `evenhand.training.classifier`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from evenhand.errors import BadData
 from evenhand.mitigations import _rules
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.postprocessing.ruled import favourable, favourable_scores, own_groups
 from evenhand.records import Attribution, Capability, Decision, Example
 from evenhand.registry import spec_of
-from evenhand.rules.ruled import favourable, favourable_scores, own_groups
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evenhand.fair_losses import GroupGapLoss
     from evenhand.models import Model, OpenModel
+    from evenhand.training.fair_losses import GroupGapLoss
     from evenhand.treatments import Treatment
 
 
@@ -67,8 +67,8 @@ class GroupGap:
             BadData: nobody to train on, or all of one group.
             NoEffect: no answer changed.
         """
-        from evenhand.fair_losses import GroupGapLoss, stratified
-        from evenhand.finetune import Recipe, learning_rate, train_named
+        from evenhand.training.fair_losses import GroupGapLoss, stratified
+        from evenhand.training.finetune import Recipe, learning_rate, train_named
         from evenhand.treatments import About, WeightTreatment, proven
 
         opened = require_open(model, self.needs)

@@ -32,9 +32,9 @@ from evenhand.registry import spec_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evenhand.finetune import TermLoss
     from evenhand.models import Model
     from evenhand.scoring.terms import Outcomes
+    from evenhand.training.finetune import TermLoss
     from evenhand.treatments import Treatment
 
 
@@ -79,7 +79,7 @@ class Lftf:
             BadOption: `terms` names a group that the examples do not have.
             NoEffect: no answer changed.
         """
-        from evenhand.finetune import Plan, Recipe, fit_weights
+        from evenhand.training.finetune import Plan, Recipe, fit_weights
 
         opened = require_open(model, self.needs)
         blocks = chosen_blocks(opened, sites, top=self.top, blocks=self.blocks)
@@ -108,7 +108,7 @@ class Lftf:
         return (hinted, beginnings) if kept else (beginnings,)
 
     def _loss(self, examples: Sequence[Example], kinds: int) -> TermLoss:
-        from evenhand import objectives
+        from evenhand.training import objectives
 
         groups = self._groups(examples)
         if self.loss == "mass_preserving":
@@ -145,7 +145,7 @@ def _preserving(now: Outcomes, base: Outcomes, kinds: int, weight: float) -> Ten
     """Mass-preserving loss on the first rows, KL to the base on those of the `kinds` of companions."""
     import torch
 
-    from evenhand import objectives
+    from evenhand.training import objectives
 
     n = len(now.log_p) // (1 + kinds)
     loss = objectives.mass_preserving(now.log_p[:n], now.log_rest[:n], base.log_p[:n], base.log_rest[:n])

@@ -59,7 +59,7 @@ class Placebo:
             BadModel: no weights in hand, or the dose is so high that the loss is not finite.
             NoEffect: no answer changed.
         """
-        from evenhand.finetune import Plan, Recipe, fit_weights, learning_rate
+        from evenhand.training.finetune import Plan, Recipe, fit_weights, learning_rate
 
         if not self.dose > 0:
             raise BadOption(
@@ -97,7 +97,7 @@ def _shuffled(seed: int) -> Any:
     """KL to the base distribution with its non-group outcomes dealt to other tokens, one deal for the fit."""
     import torch
 
-    from evenhand import objectives
+    from evenhand.training import objectives
 
     def loss(now: Any, base: Any) -> torch.Tensor:
         free = torch.isfinite(base.log_rest).all(dim=0).nonzero().squeeze(1)

@@ -1,8 +1,8 @@
 """Group thresholds after the fact: each group its own cut, so that a chosen rate is alike in all groups.
 
 Fitted on held-out people alone (part ``dev``), by fairlearn's ThresholdOptimizer (Hardt, Price and Srebro
-2016), with precision parity beside it; see `evenhand.rules.roc`. The model is left as it is, so this works on
-anything that gives log-probabilities, an endpoint included.
+2016), with precision parity beside it; see `evenhand.postprocessing.thresholds`. The model is left as it is,
+so this works on anything that gives log-probabilities, an endpoint included.
 
 The rule must know a person's group when it decides, which is not lawful or wanted everywhere. Where the
 constraint asks for it, some decisions are left to chance, with a seed: the same person always gets the same.
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from evenhand.mitigations import _rules
+from evenhand.postprocessing.ruled import Answers
+from evenhand.postprocessing.thresholds import Constraint, Objective, fit_thresholds, require_extra
 from evenhand.records import Attribution, Capability, Decision, to_json
 from evenhand.registry import spec_of
-from evenhand.rules.roc import Constraint, Objective, fit_thresholds, require_extra
-from evenhand.rules.ruled import Answers
 
 if TYPE_CHECKING:
     from evenhand.models import Model

@@ -1,0 +1,1 @@
+"""Adversarial training of decisions, and prompts that make a frozen model decide alike: what FairCon uses."""

@@ -1,0 +1,216 @@
+"""What in a table may not mean what a task takes it for: named, with what to write, before any work.
+
+A "nan" that a program wrote for a missing value would be a group, "MALE" another one than "male", "pending"
+an unfavourable outcome, and every year of age a group of its own. None of them can be told from a value that
+is meant, so the task's owner is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evenhand.errors import BadData, listed
+from evenhand.people import bins
+from evenhand.people.task import DecisionTask, text_of
+
+MISSING = frozenset(
+    {"nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "nil", "missing", "-", "--", "."}
+)
+"""What programs and people write for a missing value, in lower case."""
+MOST_NUMBERS, MOST_GROUPS = 10, 50
+_SHOWN = 6
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """What is doubtful, and what to write into the task file."""
+
+    what: str
+    mend: str
+
+
+def counts(rows: Sequence[Mapping[str, Any]], column: str, of: str = "the table") -> Counter[str]:
+    """How often each text stands in a column.
+
+    Raises:
+        BadData: its cells are lists or tables; `of` names the table.
+    """
+    try:
+        raw = Counter((type(row[column]), row[column]) for row in rows)
+    except TypeError:
+        raise BadData(
+            f"The column {column!r} of {of} holds lists or tables in its cells.",
+            mend="Write one text or number into each cell.",
+        ) from None
+    found = Counter[str]()
+    for (_, value), count in raw.items():
+        found[text_of(value)] += count
+    return found
+
+
+def raise_any(task: DecisionTask, columns: Mapping[str, Counter[str]], of: str) -> None:
+    """Nothing where every value can be taken as it stands; `columns` has the counts of those that are used.
+
+    Raises:
+        BadData: names all doubtful values and what to write into the task file; `of` names the table.
+    """
+    found = [
+        *_blanks(task, columns),
+        *(suspect for column, _ in task.bins for suspect in _no_numbers(task, column, columns[column])),
+        *_outcomes(task, columns[task.target]),
+        *(suspect for column in task.attribute for suspect in _many(task, column, columns[column])),
+    ]
+    _raise(found, of)
+
+
+def raise_variants(task: DecisionTask, values: Mapping[tuple[str, ...], int], of: str) -> None:
+    """Nothing where no group is written in several ways; `values` counts the attribute's values.
+
+    Raises:
+        BadData: a group is; `of` names the table.
+    """
+    if not task.spellings:
+        _raise(_variants(task, values), of)
+
+
+def _raise(found: Sequence[Suspect], of: str) -> None:
+    if found:
+        raise BadData(
+            f"{of} has values that can mean several things: {'; '.join(s.what for s in found)}.",
+            mend=f"In the task file, {'. And '.join(s.mend for s in found)}.",
+        )
+
+
+def shown(values: Counts) -> str:
+    """Texts with their counts, the most frequent first."""
+    ordered = sorted(values, key=lambda text: (-values[text], text))
+    return listed([f"{text!r} ({values[text]})" for text in ordered], _SHOWN).replace("; ", ", ")
+
+
+def _blanks(task: DecisionTask, columns: Mapping[str, Counter[str]]) -> list[Suspect]:
+    if task.blanks is not None:
+        return []
+    doubtful = {
+        column: {text: n for text, n in found.items() if text.lower() in MISSING}
+        for column, found in columns.items()
+    }
+    named = [f"{column!r} has {shown(found)}" for column, found in doubtful.items() if found]
+    if not named:
+        return []
+    now = [text for text in task.absent if any(text in found for found in columns.values())]
+    more = list(dict.fromkeys(text for found in doubtful.values() for text in found))
+    return [
+        Suspect(
+            f"the column {', the column '.join(named)}, which often stands for a missing value",
+            f"write blanks = {_toml([*now, *more])} if these are missing values, or blanks = {_toml(now)} if "
+            "they are values like any other",
+        )
+    ]
+
+
+def _outcomes(task: DecisionTask, found: Counter[str]) -> list[Suspect]:
+    if task.negative:
+        return []
+    rest = {text: n for text, n in found.items() if text not in task.positive and not task.is_absent(text)}
+    good = {text: n for text, n in found.items() if text in task.positive}
+    if len(rest) < 2 or not good:  # a target that is never positive is refused elsewhere
+        return []
+    return [
+        Suspect(
+            f"the outcome {task.target!r} has {shown(good)} and more than one other value: {shown(rest)}",
+            f"write negative = {_toml(sorted(rest)[:_SHOWN])} with those that are unfavourable, and add the "
+            f"favourable ones to positive = {_toml(task.positive)}; rows with a value in neither are then "
+            "left out and counted",
+        )
+    ]
+
+
+def _no_numbers(task: DecisionTask, column: str, found: Counter[str]) -> list[Suspect]:
+    rest = {t: n for t, n in found.items() if not task.is_absent(t) and bins.number(t) is None}
+    if not rest:
+        return []
+    return [
+        Suspect(
+            f"the column {column!r} has bins, and holds what is no number: {shown(rest)}",
+            f"write blanks = {_toml([*task.absent, *list(rest)[:_SHOWN]])} if these are missing values",
+        )
+    ]
+
+
+def _many(task: DecisionTask, column: str, found: Counter[str]) -> list[Suspect]:
+    if task.groups or column in dict(task.bins):
+        return []
+    there = [text for text in found if not task.is_absent(text)]
+    numbers = [value for text in there if (value := bins.number(text)) is not None]
+    if len(numbers) > MOST_NUMBERS:
+        weighed = [v for text in there if (v := bins.number(text)) is not None for _ in range(found[text])]
+        edges = bins.suggested(weighed)
+        written = ", ".join(f"{edge:g}" for edge in edges)
+        alone = len(task.attribute) == 1
+        line = f"bins = [{written}]" if alone else f"bins = {{{_key(column)} = [{written}]}}"
+        option = f"bins={'|'.join(f'{edge:g}' for edge in edges)}"
+        return [
+            Suspect(
+                f"the attribute {column!r} has {len(numbers)} different numbers, from {min(numbers):g} to "
+                f"{max(numbers):g}, and each would be a group",
+                f"write {line}, for example, which makes the groups {', '.join(bins.names(edges))} "
+                f"(or {option} beside attribute={column} in the command)",
+            )
+        ]
+    if len(there) > MOST_GROUPS:
+        most = [text for text, _ in found.most_common() if not task.is_absent(text)][:3]
+        return [
+            Suspect(
+                f"the attribute {column!r} has {len(there)} different values, and each would be a group",
+                f"write those to compare, for example groups = {_toml(most)}",
+            )
+        ]
+    return []
+
+
+def _variants(task: DecisionTask, values: Mapping[tuple[str, ...], int]) -> list[Suspect]:
+    alike: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
+    for value, count in sorted(values.items(), key=lambda pair: (-pair[1], pair[0])):
+        alike.setdefault(tuple(map(_folded, value)), {})[value] = count
+    wanted = set(task.groups)
+
+    def doubtful(spelt: Mapping[tuple[str, ...], int]) -> bool:
+        return len(spelt) > 1 and (not wanted or (bool(wanted & set(spelt)) and not set(spelt) <= wanted))
+
+    twice = [spelt for spelt in alike.values() if doubtful(spelt)]
+    if not twice:
+        return []
+    what = " and ".join(shown({"*".join(v): n for v, n in spelt.items()}) for spelt in twice[:_SHOWN])
+    kept = [spelt for spelt in alike.values() if not wanted or wanted & set(spelt)]
+    names = [next((v for v in spelt if v in wanted), next(iter(spelt))) for spelt in kept]
+    mapping = ", ".join(
+        f"{_key('*'.join(name))} = {_toml(['*'.join(v) for v in spelt])}"
+        for name, spelt in zip(names, kept, strict=True)
+    )
+    return [
+        Suspect(
+            f"{'*'.join(task.attribute)} seems to have one group written in several ways: {what}",
+            f"write groups = {{{mapping}}} to say what belongs together; a value in no list is left out",
+        )
+    ]
+
+
+def _folded(text: str) -> str:
+    """What two spellings of one word share: letters without case, and single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _toml(texts: Sequence[str]) -> str:
+    return json.dumps(list(texts), ensure_ascii=False)
+
+
+def _key(text: str) -> str:
+    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Training: the loop, fine-tuning, objectives and fair losses, low-rank adapters, averages, checkpoints."""

@@ -1,0 +1,187 @@
+"""Fine-tuning chosen parameters of an open model on examples; the model itself is left as it was.
+
+What differs between the methods that train (LFTF, full fine-tuning, placebo tuning) is the loss and the
+choice of parameters: both are arguments here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.errors import BadData, BadModel
+from evenhand.models import OpenModel
+from evenhand.records import Example
+from evenhand.scoring.terms import Outcomes, outcomes
+from evenhand.training.loop import Schedule, minimise
+from evenhand.treatments import About, WeightTreatment, proven
+
+# Loss of one batch, from the trained model's outcomes and the base model's on the same prompts.
+TermLoss = Callable[[Outcomes, Outcomes], Tensor]
+
+# The learning rate of LFTF (paper, section 5.1) was chosen for models about 3584 wide.
+PAPER_LR, PAPER_WIDTH = 1e-5, 3584
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast: `lr` None is the paper's rate carried over to this model's width."""
+
+    lr: float | None = None
+    epochs: int = 2
+    batch: int = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a method says of its fine-tuning: canonical spec, recipe, seed, and details to record.
+
+    `companions` are further prompts, one list or more of one prompt for each example: a batch holds its
+    examples first, then their companions list by list, and the loss sees them all.
+    """
+
+    method: str
+    recipe: Recipe
+    seed: int
+    companions: tuple[Sequence[Example], ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def learning_rate(recipe: Recipe, model: OpenModel) -> float:
+    """The recipe's own rate, or 1e-5 * 3584 / width.
+
+    Adam's step is the same size for every weight, so what it does to a unit's input grows with the
+    width; the rate that moves features by the same amount falls as 1/width (Yang et al. 2022, muP).
+    """
+    if recipe.lr is not None:
+        return recipe.lr
+    config: Any = model.module.config
+    return float(PAPER_LR * PAPER_WIDTH / config.get_text_config().hidden_size)
+
+
+def fit_weights(
+    model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
+) -> WeightTreatment:
+    """Train the named parameters and return their new values as a proven treatment.
+
+    Every other parameter is frozen, dropout is off, and on return the model holds its old bits.
+
+    Raises:
+        BadData: there is no example to train on.
+        BadModel: a name is not a parameter of the model, or the loss is not finite.
+        NoEffect: no answer changed.
+    """
+    weights, history = _trained(model, names, examples, loss, plan)
+    details = {
+        "lr": learning_rate(plan.recipe, model),
+        "epochs": plan.recipe.epochs,
+        "batch": plan.recipe.batch,
+        "steps": len(history),
+        "first_loss": history[0],
+        "last_loss": history[-1],
+        "examples": len(examples),
+        **plan.details,
+    }
+    about = About(method=plan.method, base=model.spec.digest, seed=plan.seed, details=details)
+    treatment: WeightTreatment = proven(model, WeightTreatment(about, weights), examples)
+    return treatment
+
+
+def _trained(
+    model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
+) -> tuple[dict[str, Tensor], list[float]]:
+    if not examples:
+        raise BadData(
+            "There are no examples to fit on.", mend="Use a benchmark with a train part, such as genbiaseval."
+        )
+    recipe = plan.recipe
+    every = [*examples, *(example for companions in plan.companions for example in companions)]
+    shifts = torch.arange(1 + len(plan.companions)) * len(examples)
+    base = _base_outcomes(model, every, recipe.batch)
+
+    def batch_loss(chosen: Tensor) -> Tensor:
+        rows = (shifts[:, None] + chosen).flatten()
+        batch = outcomes(model, [every[i] for i in rows.tolist()])
+        return loss(batch, Outcomes(base.log_p[rows], base.log_rest[rows]))
+
+    batches = list(_batches(len(examples), recipe, plan.seed))
+    return train_named(model, names, batch_loss, batches, learning_rate(recipe, model))
+
+
+def train_named(
+    model: OpenModel,
+    names: Sequence[str],
+    batch_loss: Callable[[Tensor], Tensor],
+    batches: Sequence[Tensor],
+    lr: float,
+) -> tuple[dict[str, Tensor], list[float]]:
+    """Minimise `batch_loss` over `batches` (row numbers) in the named parameters; the model keeps its own.
+
+    Every other parameter is frozen, dropout is off. Returns the new values by name (float32) and the loss of
+    every step.
+
+    Raises:
+        BadModel: a name is not a parameter of the model, or the loss is not finite.
+    """
+    parameters = _named(model.module, names)
+    with torch.enable_grad(), _only_these_train(model.module, parameters):
+        history = minimise(
+            batch_loss,
+            list(parameters.values()),
+            batches,
+            Schedule(lr),
+            steps=len(batches),
+            label="fine-tuning",
+        )
+        trained = {name: p.detach().float().clone() for name, p in parameters.items()}
+    return trained, history
+
+
+def _named(module: nn.Module, names: Sequence[str]) -> dict[str, nn.Parameter]:
+    every = dict(module.named_parameters())
+    missing = [name for name in names if name not in every]
+    if missing or not names:
+        raise BadModel(
+            f"The model has no parameter named {missing[0]!r}." if missing else "No parameter was chosen.",
+            mend="Choose blocks that exist (see `evenhand locate`).",
+        )
+    return {name: every[name] for name in names}
+
+
+def _batches(n: int, recipe: Recipe, seed: int) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(recipe.epochs):
+        yield from torch.split(torch.randperm(n, generator=generator), recipe.batch)
+
+
+@torch.no_grad()
+def _base_outcomes(model: OpenModel, examples: Sequence[Example], batch: int) -> Outcomes:
+    parts = [outcomes(model, examples[i : i + batch]) for i in range(0, len(examples), batch)]
+    return Outcomes(torch.cat([p.log_p for p in parts]), torch.cat([p.log_rest for p in parts]))
+
+
+@contextmanager
+def _only_these_train(module: nn.Module, parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
+    """Freeze all but `parameters`; on exit restore values, gradients' flags and the training mode."""
+    flags = {name: p.requires_grad for name, p in module.named_parameters()}
+    values = {name: p.detach().clone() for name, p in parameters.items()}
+    was_training = module.training
+    try:
+        module.eval()
+        module.requires_grad_(False)
+        for parameter in parameters.values():
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(values[name])
+                parameter.grad = None
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(flags[name])
+        module.train(was_training)

@@ -3,8 +3,8 @@
 ``L = -ln P(true label word | prompt) + lam * gap``, where the gap is between the groups' expected errors
 ``1 - p(y)`` (p normalised over the label words), a smooth stand-in of the guide's ``|error_A - error_B|``,
 whose argmax has no gradient; see `evenhand.training.fair_losses`. Batches are stratified, so that each holds
-every group. Only a person's own prompt is trained on: this equalises errors among people as they are, not between
-counterfactual twins. For classifiers that are no language models: `evenhand.training.classifier`.
+every group. Only a person's own prompt is trained on: this equalises errors among people as they are, not
+between counterfactual twins. For classifiers that are no language models: `evenhand.training.classifier`.
 """
 
 from __future__ import annotations

@@ -98,10 +98,15 @@ def alone(folder: Path) -> Iterator[None]:
 
 def locked(folder: Path) -> int | None:
     """A handle that holds the lock of `folder`, which is made if need be; None while another holds it."""
-    folder.mkdir(parents=True, exist_ok=True)  # its last user may have removed it
-    if fcntl is None:
-        return -1
-    handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # its last user may have removed it
+        handle = -1 if fcntl is None else os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    except (FileExistsError, FileNotFoundError):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise
+        return None  # its last user removed it just now
+    if handle < 0:
+        return handle
     if attempt(handle) is Lock.BUSY or not same(handle, folder):
         os.close(handle)
         return None
@@ -130,7 +135,12 @@ def same(handle: int, path: Path) -> bool:
 def make_folders(folder: Path) -> list[Path]:
     """Make `folder` and what lies above it; gives the folders that were not there, the deepest first."""
     absent = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):  # another process removes what it made; `locked` makes it again
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise
     return absent
 
 

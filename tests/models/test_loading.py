@@ -137,10 +137,13 @@ def test_the_configuration_decides_the_family(kind, made, family, tmp_path):
     assert model.logprobs([ITEM])[0].value == pytest.approx(own.logprobs([ITEM])[0].value, abs=1e-5)
 
 
-def test_a_bare_encoder_is_refused_in_words(tmp_path):
+def test_a_checkpoint_that_states_no_class_is_refused_in_words(tmp_path):
     families.module("bert").base_model.save_pretrained(tmp_path)
     families.wordpiece().save_pretrained(tmp_path)
-    with pytest.raises(BadModel, match=r"no language-model head \(BertModel\).* can be causal or masked"):
+    config = tmp_path / "config.json"
+    stated = {k: v for k, v in json.loads(config.read_text()).items() if k != "architectures"}
+    config.write_text(json.dumps(stated))
+    with pytest.raises(BadModel, match=r"head \(no architecture\).* can be causal or masked"):
         open_model(f"hf:{tmp_path}")
 
 

@@ -92,7 +92,7 @@ def decisions(
         test: how many of the table's people to measure instead of `n`: a share (``0.5``), a count (``1000``)
             or ``all``, those who read alike included. Empty keeps a quarter for it, one of each text, of whom
             `n` are taken. The others are kept for demonstrations, training and `decision_accuracy`; with
-            ``all`` there are none.
+            ``all`` there are none, so that it needs shots=0.
 
     Raises:
         BadData: the data are not on this machine, or the file or table cannot be used.

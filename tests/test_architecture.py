@@ -8,8 +8,6 @@ import statistics
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 SOURCE = Path(__file__).parents[1] / "src" / "evenhand"
 
 # Lower floors first; a unit may import only units of its own floor or of lower ones, never in a circle.
@@ -95,12 +93,12 @@ def _floor(unit: str) -> int:
     raise AssertionError(f"{unit} stands on no floor: name it in FLOORS and in the design")
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_point_down(path: Path) -> None:
-    here = _floor(_unit(path))
-    for name in _imports(path):
-        unit = name.split(".")[0]
-        assert _floor(unit) <= here, f"{path.name} on floor {here} imports {name} from floor {_floor(unit)}"
+def test_imports_point_down() -> None:
+    for path in _modules():
+        here = _floor(_unit(path))
+        for name in _imports(path):
+            up = _floor(name.split(".")[0])
+            assert up <= here, f"{path.relative_to(SOURCE)} on floor {here} imports {name} from floor {up}"
 
 
 def test_no_cycle_between_units() -> None:
@@ -123,24 +121,20 @@ def test_no_cycle_between_units() -> None:
         walk(unit, ())
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_siblings_do_not_meet(path: Path) -> None:
-    unit = _unit(path)
-    if unit not in METHOD_FOLDERS:
-        return
-    for name in _imports(path):
-        top, *rest = name.split(".")
-        assert top == unit or top not in METHOD_FOLDERS or not rest, f"{path.name} imports {name}"
-        if top == unit and rest:
-            assert rest[0].startswith("_"), f"{path.name} imports its sibling {name}; share through a helper"
+def test_siblings_do_not_meet() -> None:
+    for path in (p for p in _modules() if _unit(p) in METHOD_FOLDERS):
+        here = path.relative_to(SOURCE)
+        for name in _imports(path):
+            top, *rest = name.split(".")
+            assert top == _unit(path) or top not in METHOD_FOLDERS or not rest, f"{here} imports {name}"
+            if top == _unit(path) and rest:
+                assert rest[0].startswith("_"), f"{here} imports its sibling {name}; share through a helper"
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_every_module_imports(path: Path) -> None:
-    if path.name == "__main__.py":
-        return
-    dotted = ".".join(("evenhand", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
-    importlib.import_module(dotted)
+def test_every_module_imports() -> None:
+    for path in (p for p in _modules() if p.name != "__main__.py"):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        importlib.import_module(".".join(("evenhand", *parts)).removesuffix(".__init__"))
 
 
 def _functions() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evenhand import registry
+from evenhand.decimals import fixed
 from evenhand.errors import EvenhandError
 from evenhand.files import write_atomically
 from evenhand.models import open_model
@@ -129,9 +130,9 @@ def figures(measurement: Measurement) -> str:
 
 def _shown(found: Estimate) -> str:
     if found.value is None:
-        return "undefined"
-    ends = "" if found.low is None or found.high is None else f" [{found.low:.3f}, {found.high:.3f}]"
-    return f"{found.value:.3f}{ends} (n {found.n})"
+        return fixed(None)
+    ends = "" if found.low is None or found.high is None else f" [{fixed(found.low)}, {fixed(found.high)}]"
+    return f"{fixed(found.value)}{ends} (n {found.n})"
 
 
 def page(limit: int | None) -> str:

@@ -49,7 +49,7 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
 
 
 def gone(mass: Check, margins: Margins) -> bool:
-    """Whether the model certainly no longer uses the terms: it lost more than `mass_gone` of their mass."""
+    """Whether the model certainly lost more than `mass_gone` of the terms' mass."""
     return mass.loss.low is not None and mass.loss.low > margins.mass_gone
 
 
@@ -59,7 +59,7 @@ def doubts_beside(
     """Why figures of `measurement` are not to be believed, by slice (``""``: over all items).
 
     The model hardly uses the words (`evenhand.studies.fitness`), or it is a treated one that, beside the
-    measurements `before`, certainly no longer does. Empty where neither holds, and for capability.
+    measurements `before`, certainly lost most of their probability. Empty where neither holds, and for capability.
     """
     margins = margins or Margins()
     base = next((m for m in before if m.benchmark == measurement.benchmark), None)

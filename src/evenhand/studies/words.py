@@ -68,8 +68,8 @@ def flipped(check: Check) -> str:
 def gone(mass: Check) -> str:
     """Why a gap says nothing once most of the terms' probability is certainly lost."""
     return (
-        f"The model no longer uses the terms: their probability fell {change(mass.before, mass.after)}, a "
-        f"loss of {percent(mass.loss)}. A smaller gap between words that are not used is no evidence of less "
+        f"The model lost more than half of the terms' probability: it fell {change(mass.before, mass.after)}, "
+        f"a loss of {percent(mass.loss)}. No gap between words that are said so much less is evidence of less "
         "bias."
     )
 

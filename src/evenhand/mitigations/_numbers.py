@@ -28,7 +28,8 @@ def check_numbers(
 
     Raises:
         BadOption: a field of `whole` is no whole number from 1, one of `positive` not above 0, one of
-            `from_zero` below 0, one of `shares` outside [0, 1), or any of them no finite number (bool counts as none).
+            `from_zero` below 0, one of `shares` outside [0, 1), or any of them no finite number.
+            True and False are no numbers here.
     """
     asked = ((_WHOLE, whole), (_POSITIVE, positive), (_FROM_ZERO, from_zero), (_SHARE, shares))
     wrong = [

@@ -32,10 +32,13 @@ VERDICTS: dict[VerdictName, str] = {
     "so no difference between them means anything.",
 }
 _LOST_WORDS = (
-    "More than half of the probability of the words whose gap is measured was lost: no gap between words that "
-    "the model says so much less is evidence of less bias."
+    "More than half of the probability of the words whose gap is measured was lost: no gap between words "
+    "that the model says so much less is evidence of less bias."
 )
-_LOST_NO_CONTROL = "Capability, or the probability of the words, was lost. No control was run, so nothing is said about the gap."
+_LOST_NO_CONTROL = (
+    "Capability, or the probability of the words, was lost. No control was run, so nothing is said about "
+    "the gap."
+)
 _LOST_UNMATCHED = (
     "Capability was lost, more of it than in the control models, so nothing shows that the treatment did "
     "anything but damage: this is no evidence for mitigation."
@@ -96,12 +99,10 @@ def sentence(record: Verification) -> str:
 
 
 def _loss(record: Verification) -> str:
-    """What *capability loss only* rests on: words that are lost, or what the control models showed, if any."""
+    """What *capability loss only* rests on: words that are lost, or what the control models showed."""
     control = record.control
     if _lost_words(record):
-        return _LOST_WORDS + (
-            "" if control else " No control was run, so nothing more is said about the gap."
-        )
+        return _LOST_WORDS if control else f"{_LOST_WORDS} No control was run."
     if control is None or not control.families:
         return _LOST_NO_CONTROL
     if not all(family.matched for family in control.families):
@@ -111,7 +112,7 @@ def _loss(record: Verification) -> str:
 
 
 def _lost_words(record: Verification) -> bool:
-    """Whether the words went, as `evenhand.studies.rule` asks it: most of their mass, or all of the metric."""
+    """Whether the words went, as `evenhand.studies.rule` asks it: most of their mass, or the whole metric."""
     undefined = record.control is not None and record.control.total.value is None
     return undefined or any(guard.name == MASS and gone(guard, Margins()) for guard in record.guards)
 

@@ -59,7 +59,8 @@ def doubts_beside(
     """Why figures of `measurement` are not to be believed, by slice (``""``: over all items).
 
     The model hardly uses the words (`evenhand.studies.fitness`), or it is a treated one that, beside the
-    measurements `before`, certainly lost most of their probability. Empty where neither holds, and for capability.
+    measurements `before`, certainly lost most of their probability. Empty where neither holds, and for
+    capability.
     """
     margins = margins or Margins()
     base = next((m for m in before if m.benchmark == measurement.benchmark), None)

@@ -68,9 +68,9 @@ def flipped(check: Check) -> str:
 def gone(mass: Check) -> str:
     """Why a gap says nothing once most of the terms' probability is certainly lost."""
     return (
-        f"The model lost more than half of the terms' probability: it fell {change(mass.before, mass.after)}, "
-        f"a loss of {percent(mass.loss)}. No gap between words that are said so much less is evidence of less "
-        "bias."
+        f"The model lost more than half of the terms' probability: it fell "
+        f"{change(mass.before, mass.after)}, a loss of {percent(mass.loss)}. No gap between words that are "
+        "said so much less is evidence of less bias."
     )
 
 

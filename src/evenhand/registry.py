@@ -65,6 +65,8 @@ def parse(text: str) -> ComponentSpec:
 
 def parse_many(text: str) -> tuple[ComponentSpec, ...]:
     """Read a comma-separated list of components, in order."""
+    if not isinstance(text, str):
+        raise _no_component(text)
     specs: list[tuple[str, dict[str, str]]] = []
     for part in text.split(","):
         if _OPTION.match(part) and specs:
@@ -86,7 +88,16 @@ def spec_texts(texts: str | Iterable[str]) -> tuple[str, ...]:
         UsageError: a text is not a list of components.
     """
     several = [texts] if isinstance(texts, str) else texts
+    if not isinstance(several, Iterable) or isinstance(several, bytes):
+        raise _no_component(texts)
     return tuple(dict.fromkeys(str(spec) for text in several for spec in parse_many(text)))
+
+
+def _no_component(given: object) -> UsageError:
+    return UsageError(
+        f"{given!r} is not the name of a component.",
+        mend="Give a text such as 'genbiaseval', 'name:key=value', or a list of such texts.",
+    )
 
 
 def _with_key(name: str, option: str) -> str:
@@ -140,7 +151,7 @@ def create(kind: str, spec: str | ComponentSpec) -> Any:
         UnknownName: no such component.
         BadOption: no such option, or a value of the wrong type; the message lists the options.
     """
-    parsed = parse(spec) if isinstance(spec, str) else spec
+    parsed = spec if isinstance(spec, ComponentSpec) else parse(spec)
     factory = get(kind, parsed.name)
     known = options(factory)
     for key in parsed.options:

@@ -9,7 +9,7 @@ from typing import Unpack
 from evenhand import registry
 from evenhand.studies import defaults, families
 from evenhand.studies.material import fits_on, material
-from evenhand.studies.options import Extent, PlanKeywords, VerifyOptions, combined
+from evenhand.studies.options import Extent, PlanKeywords, VerifyOptions, combined, model_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def plan(
         EvenhandError: what `verify` would refuse, too: an unknown name, an option that cannot be, a
             mitigation that cannot be fitted on what the bias benchmarks give.
     """
-    options = combined(VerifyOptions, options, given, PlanKeywords)
+    options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
     fitted_on = fits_on(registry.create("mitigation", with_))
     bias = options.benchmarks or defaults.bias(uri)
     material([registry.create("benchmark", spec) for spec in bias], fitted_on, with_)

@@ -36,6 +36,8 @@ from evenhand.studies.options import (
     VerifyKeywords,
     VerifyOptions,
     combined,
+    folder,
+    model_name,
 )
 from evenhand.studies.readings import ControlModel, Margins, Readings
 from evenhand.studies.resuming import check_treatment_of, kept_treatment, made_method, resumable
@@ -85,8 +87,8 @@ def measure(
         EvenhandError: an unknown name, a value that cannot be, a model that cannot be opened or scored; see
             `evenhand.errors`.
     """
-    options = combined(RunOptions, options, given, MeasureKeywords)
-    by = _names(by)
+    options = combined(RunOptions, options, given, MeasureKeywords, own=("by",))
+    uri, by = model_name(uri), _names(by)
     loaded = _loaded(registry.spec_texts(benchmarks) or defaults.bias(uri))
     if by:
         crossing(loaded, by)
@@ -117,7 +119,7 @@ def locate(
     Raises:
         EvenhandError: as for `measure`; BadModel without weights.
     """
-    options = combined(VerifyOptions, options, given, LocateKeywords)
+    options, uri = combined(VerifyOptions, options, given, LocateKeywords), model_name(uri)
     probes = material(_loaded(_bias(uri, options)), (Example,), locator, "locator")
     return _locate(_opened(uri, options), locator, probes, options.seed)
 
@@ -137,7 +139,8 @@ def mitigate(
         EvenhandError: as for `measure`; NoEffect when the treatment changes nothing; before the model is
             opened, BadData or UsageError when `out` may not be replaced (see `evenhand.folders`).
     """
-    options, out = combined(VerifyOptions, options, given, MitigateKeywords), Path(out)
+    options, uri = combined(VerifyOptions, options, given, MitigateKeywords), model_name(uri)
+    out = folder(out)
     made = made_method(mitigation)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
     check_treatment_folder(out)
@@ -176,14 +179,14 @@ def verify(
     Raises:
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples.
     """
-    options = combined(VerifyOptions, options, given, VerifyKeywords)
-    made, folder = made_method(mitigation), run_folder(uri, mitigation, options)
+    options, uri = combined(VerifyOptions, options, given, VerifyKeywords), model_name(uri)
+    made, place = made_method(mitigation), run_folder(uri, mitigation, options)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
-    check_run_folder(folder, VERIFICATION)
-    check_treatment_of(folder)
-    with working_in(folder):
-        verification = _verified(uri, made, mitigation, folder, options)
-        save_verification(folder, verification)
+    check_run_folder(place, VERIFICATION)
+    check_treatment_of(place)
+    with working_in(place):
+        verification = _verified(uri, made, mitigation, place, options)
+        save_verification(place, verification)
     return verification
 
 
@@ -312,6 +315,8 @@ def _loaded(specs: Sequence[str]) -> list[Benchmark]:
 def _names(texts: Specs) -> tuple[str, ...]:
     """Names in one text or in several, with commas between, each once."""
     several = [texts] if isinstance(texts, str) else texts
+    if not isinstance(several, Sequence) or not all(isinstance(text, str) for text in several):
+        raise UsageError(f"by={texts!r} names no slices.", mend="Write their names, such as 'task,domain'.")
     return tuple(dict.fromkeys(filter(None, (n.strip() for text in several for n in text.split(",")))))
 
 

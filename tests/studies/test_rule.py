@@ -257,3 +257,14 @@ def test_mitigated_is_never_said_without_its_conditions(
     verdict, _ = decide(case.evidence())
     deserved = capability is True and control and mass == 0.0 and p_value == 0.001
     assert (verdict is V.MITIGATED) is deserved
+
+
+def test_the_loss_of_mass_reads_as_a_share_and_every_check_says_its_n() -> None:
+    """A mass that grew seventeenfold is a loss of -1 630 % of what was there, not of -16.3."""
+    reasons = decide(Case(mass=-16.3).evidence())[1]
+    (mass,) = [reason for reason in reasons if reason.startswith("Guard, mass")]
+    assert "loss −1 630 %" in mass.replace("\u202f", " ").replace("\xa0", " ")
+    assert "of what was there before, n = 100, margin 10 %" in mass
+    (capability,) = [reason for reason in reasons if reason.startswith("Capability, ")]
+    assert "loss 0.010" in capability
+    assert "n = 100" in capability

@@ -34,6 +34,14 @@ FOLDERS: Mapping[str, str] = {
 }
 # Components whose first option may stand without its key: parsing must not import them to know.
 BARE: Mapping[str, str] = {"lm_eval": "task", "multiple_choice": "file"}
+LARGEST_SEED = 2**32 - 1  # what every library's generator takes
+_REASONS: Mapping[str, str] = {
+    "int_parsing": "is no whole number",
+    "int_from_float": "is no whole number",
+    "int_parsing_size": "is too large",
+    "float_parsing": "is no number",
+    "bool_parsing": "is neither true nor false",
+}
 _OPTION = re.compile(r"^\s*[A-Za-z_]\w*\s*=")
 
 
@@ -157,7 +165,14 @@ def create(kind: str, spec: str | ComponentSpec) -> Any:
     for key in parsed.options:
         if key not in known:
             raise BadOption(f"{kind} {parsed.name!r} has no option {key!r}.", mend=_mend(known))
-    return factory(**{key: _convert(parsed, key, value, known[key]) for key, value in parsed.options.items()})
+    values = {key: _convert(parsed, key, value, known[key]) for key, value in parsed.options.items()}
+    for key, value in values.items():
+        if key.endswith("seed") and isinstance(value, int) and not 0 <= value <= LARGEST_SEED:
+            raise BadOption(
+                f"{parsed.name}:{key}={value} cannot be.",
+                mend=f"Write a whole number from 0 to {LARGEST_SEED}.",
+            )
+    return factory(**values)
 
 
 def spec_of(name: str, component: Any) -> str:
@@ -189,7 +204,8 @@ def _convert(spec: ComponentSpec, key: str, value: str, parameter: inspect.Param
     try:
         return pydantic.TypeAdapter(parameter.annotation).validate_strings(value)
     except pydantic.ValidationError as error:
-        reason = error.errors()[0]["msg"]
+        found = error.errors()[0]
+        reason = f"{value} {_REASONS[found['type']]}" if found["type"] in _REASONS else found["msg"]
         raise BadOption(
             f"{spec.name}:{key}={value} is not valid: {reason}.", mend=_mend({key: parameter})
         ) from None

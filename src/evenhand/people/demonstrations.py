@@ -87,7 +87,8 @@ def select(
         raise BadOption(f"parity={parity:g} is not between -1 and 1.", mend="Write parity=0.5, for example.")
     if n > len(pool):
         raise BadOption(
-            f"The people set apart for this do not suffice for n={n} at parity={parity:g}: there are {len(pool)}.",
+            f"The people set apart for this do not suffice for n={n} at parity={parity:g}: there are "
+            f"{len(pool)}.",
             mend="Ask for fewer, or give a larger table.",
         )
     there = Counter((person.group, person.label) for person in pool)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from evenhand.records import Attribution, Check, ControlResult, FamilyResult, VerdictName, Verification
 from evenhand.reports import formats
 from evenhand.studies import words as studied
-from evenhand.studies.guards import MASS, gone
-from evenhand.studies.readings import Margins
 
 LIMITED = "limited, not reportable"
 LIMITED_WHY = "This run saw only a part of the items (--limit): a check that things work, not a result."
@@ -113,6 +111,9 @@ def _loss(record: Verification) -> str:
 
 def _lost_words(record: Verification) -> bool:
     """Whether the words went, as `evenhand.studies.rule` asks it: most of their mass, or the whole metric."""
+    from evenhand.studies.guards import MASS, gone  # here: numpy must not be loaded for --help
+    from evenhand.studies.readings import Margins
+
     undefined = record.control is not None and record.control.total.value is None
     return undefined or any(guard.name == MASS and gone(guard, Margins()) for guard in record.guards)
 

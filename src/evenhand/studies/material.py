@@ -78,3 +78,17 @@ def _mend(kinds: Kinds, offered: set[type[Any]], kind: str) -> str:
     if not others:
         return f"Measure {measure}; no {kind} works on {' or '.join(KINDS[one] for one in offered)}."
     return f"Take a {kind} that works on what is measured ({', '.join(others)}), or measure {measure}."
+
+
+def check_capability(benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse benchmarks of something else than capability where capability is asked for.
+
+    Raises:
+        UsageError: one is of bias: to keep a bias is no capability.
+    """
+    for benchmark in benchmarks:
+        if benchmark.role != "capability":
+            raise UsageError(
+                f"{benchmark.name} is a benchmark of {benchmark.role}, not of capability.",
+                mend="Give it with -b, and for capability one such as facts or perplexity.",
+            )

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Literal, TypedDict, TypeVar, get_args
 
 from evenhand.errors import BadOption, UnknownName, UsageError
-from evenhand.registry import spec_texts
+from evenhand.registry import LARGEST_SEED, spec_texts
 
 Extent = Literal["full", "reduced", "none"]
 Specs = str | Sequence[str]
-LARGEST_SEED = 2**32 - 1  # what every library's generator takes
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.families import Planned, planned
-from evenhand.studies.material import fits_on, material, primary, usable
+from evenhand.studies.material import check_capability, fits_on, material, primary, usable
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.options import (
     LocateKeywords,
@@ -193,6 +193,7 @@ def verify(
 def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: VerifyOptions) -> Verification:
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
     examples = material(bias, fits_on(made), spec)
+    check_capability(capability)
     model = _opened(uri, options)
     if not options.capability:
         capability = [b for b in capability if fits_family(model, b)]
@@ -283,6 +284,8 @@ class _Study:
             return {}
         every = planned(self.model, treatment, self.options.control, self.options.seed)
         plan = [one for one in every if usable(one.mitigation, examples)]
+        if not plan:
+            return {}
         first = [b for b in self.bias if b.name == source.benchmark]
         families: dict[str, list[ControlModel]] = {}
         with task("capability-matched control", len(plan), unit="model") as advance:

@@ -62,8 +62,10 @@ def opened(run: Run) -> store.StoredRun:
         return run
     if isinstance(run, str | Path):
         return store.load_run(Path(run))
-    if isinstance(run, Sequence) and all(isinstance(one, Measurement) for one in run):
-        return store.StoredRun(tuple(run))
+    if isinstance(run, Sequence):
+        measured = tuple(one for one in run if isinstance(one, Measurement))
+        if len(measured) == len(run):
+            return store.StoredRun(measured)
     raise UsageError(
         f"{run!r} is not a run.",
         mend="Give the folder that a verb wrote, or what `measure` or `verify` returned.",

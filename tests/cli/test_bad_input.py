@@ -258,10 +258,11 @@ def test_a_lone_surrogate_in_a_result_does_not_stop_the_output(capsys: pytest.Ca
         (("mitigate", "lab:causal", "--out", ""), "is not a folder"),
         (("verify", "lab:causal", "--out", ""), "is not a folder"),
         (("plan", "lab:causal", "--capability", "genbiaseval"), "not of capability"),
+        (("verify", "lab:causal", "--margin", "nan"), "margin=nan is not a share of the questions"),
         (("verify", "lab:causal", "--capability", "genbiaseval"), "not of capability"),
     ],
 )
-def test_empty_values_and_bias_as_capability_are_refused(
+def test_values_that_say_nothing_are_refused(
     run: Run, argv: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

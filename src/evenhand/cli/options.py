@@ -121,8 +121,24 @@ DataDir = Annotated[
         help="Folder with benchmark data (else EVENHAND_DATA, else the cache).",
     ),
 ]
+
+
+def _margin(value: float) -> float:
+    """The value, if `VerifyOptions` takes it; typer's own range lets nan through with a wrong reason."""
+    from evenhand.errors import BadOption
+    from evenhand.studies.options import VerifyOptions
+
+    try:
+        return VerifyOptions(margin=value).margin
+    except BadOption as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Margin = Annotated[
-    float, typer.Option("--margin", min=0.0, max=1.0, help="The loss of accuracy that is tolerated.")
+    float,
+    typer.Option(
+        "--margin", callback=_margin, help="The loss of accuracy that is tolerated, a share from 0 to 1."
+    ),
 ]
 
 BIAS = ("genbiaseval", "genhinteval")

@@ -20,12 +20,20 @@ from evenhand.mitigations import Mitigation
 from evenhand.models import Model, OpenModel, open_model, require
 from evenhand.outputs import check_treatment_folder
 from evenhand.progress import task
-from evenhand.records import Attribution, Decision, Example, Material, Measurement, Verification, digest
+from evenhand.records import (
+    Attribution,
+    Decision,
+    Example,
+    Material,
+    Measurement,
+    Verification,
+    digest,
+)
 from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.families import Planned, planned
-from evenhand.studies.material import check_capability, fits_on, material, primary, usable
+from evenhand.studies.material import check_capability, fits_on, material, nothing_to_locate, primary, usable
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.options import (
     LocateKeywords,
@@ -363,23 +371,9 @@ def _location(
 def _locate(model: Model, locator: str, examples: Sequence[Material], seed: int) -> Attribution:
     made: Locator = registry.create("locator", locator)
     if not isinstance(model, OpenModel):
-        raise _nothing_to_locate(model)
+        raise nothing_to_locate(model)
     probes = [e for e in examples if isinstance(e, Example) and not e.keep]
     return made.locate(model, probes, None, seed=seed)
-
-
-def _nothing_to_locate(model: Model) -> BadModel:
-    uri, family = model.spec.uri, model.spec.family
-    if family == "causal":
-        return BadModel(
-            f"{uri} does not give access to its weights, so nothing can be located in it.",
-            mend="Use a causal model whose weights are in hand (hf: or lab:).",
-        )
-    return BadModel(
-        f"{uri} is a {family} model, and locators read the blocks of causal models only.",
-        mend=f"Locate in a causal model. On this one, `evenhand measure {uri}` works, and so does "
-        f"`evenhand verify {uri} --with prompt`.",
-    )
 
 
 def _notes(*readings: Readings) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenhand.errors import UsageError
+from evenhand.errors import BadOption, UsageError
 from evenhand.registry import BARE, create, get, options, parse, parse_many
 
 
@@ -50,3 +50,18 @@ def test_values_are_converted_and_what_is_wrong_is_said() -> None:
         create("benchmark", "lm_eval:mmlu,shots=many")
     with pytest.raises(UsageError, match=r"no option 'set'.*file=str"):
         create("benchmark", "multiple_choice:q.jsonl,set=world")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("genbiaseval:seed=-1", "Write a whole number from 0 to 4294967295"),
+        ("decisions:prompt_seed=-1", "Write a whole number from 0 to 4294967295"),
+        ("decisions:n=abc", "abc is no whole number"),
+        ("decisions:parity=abc", "abc is no number"),
+        ("decisions:leaky=abc", "abc is neither true nor false"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_our_words(spec: str, said: str) -> None:
+    with pytest.raises(BadOption, match=said):
+        create("benchmark", spec)

@@ -34,6 +34,14 @@ FOLDERS: Mapping[str, str] = {
 }
 # Components whose first option may stand without its key: parsing must not import them to know.
 BARE: Mapping[str, str] = {"lm_eval": "task", "multiple_choice": "file"}
+LARGEST_SEED = 2**32 - 1  # what every library's generator takes
+_REASONS: Mapping[str, str] = {
+    "int_parsing": "is no whole number",
+    "int_from_float": "is no whole number",
+    "int_parsing_size": "is too large",
+    "float_parsing": "is no number",
+    "bool_parsing": "is neither true nor false",
+}
 _OPTION = re.compile(r"^\s*[A-Za-z_]\w*\s*=")
 
 
@@ -65,6 +73,8 @@ def parse(text: str) -> ComponentSpec:
 
 def parse_many(text: str) -> tuple[ComponentSpec, ...]:
     """Read a comma-separated list of components, in order."""
+    if not isinstance(text, str):
+        raise _no_component(text)
     specs: list[tuple[str, dict[str, str]]] = []
     for part in text.split(","):
         if _OPTION.match(part) and specs:
@@ -86,7 +96,16 @@ def spec_texts(texts: str | Iterable[str]) -> tuple[str, ...]:
         UsageError: a text is not a list of components.
     """
     several = [texts] if isinstance(texts, str) else texts
+    if not isinstance(several, Iterable) or isinstance(several, bytes):
+        raise _no_component(texts)
     return tuple(dict.fromkeys(str(spec) for text in several for spec in parse_many(text)))
+
+
+def _no_component(given: object) -> UsageError:
+    return UsageError(
+        f"{given!r} is not the name of a component.",
+        mend="Give a text such as 'genbiaseval', 'name:key=value', or a list of such texts.",
+    )
 
 
 def _with_key(name: str, option: str) -> str:
@@ -140,13 +159,20 @@ def create(kind: str, spec: str | ComponentSpec) -> Any:
         UnknownName: no such component.
         BadOption: no such option, or a value of the wrong type; the message lists the options.
     """
-    parsed = parse(spec) if isinstance(spec, str) else spec
+    parsed = spec if isinstance(spec, ComponentSpec) else parse(spec)
     factory = get(kind, parsed.name)
     known = options(factory)
     for key in parsed.options:
         if key not in known:
             raise BadOption(f"{kind} {parsed.name!r} has no option {key!r}.", mend=_mend(known))
-    return factory(**{key: _convert(parsed, key, value, known[key]) for key, value in parsed.options.items()})
+    values = {key: _convert(parsed, key, value, known[key]) for key, value in parsed.options.items()}
+    for key, value in values.items():
+        if key.endswith("seed") and isinstance(value, int) and not 0 <= value <= LARGEST_SEED:
+            raise BadOption(
+                f"{parsed.name}:{key}={value} cannot be.",
+                mend=f"Write a whole number from 0 to {LARGEST_SEED}.",
+            )
+    return factory(**values)
 
 
 def spec_of(name: str, component: Any) -> str:
@@ -178,7 +204,8 @@ def _convert(spec: ComponentSpec, key: str, value: str, parameter: inspect.Param
     try:
         return pydantic.TypeAdapter(parameter.annotation).validate_strings(value)
     except pydantic.ValidationError as error:
-        reason = error.errors()[0]["msg"]
+        found = error.errors()[0]
+        reason = f"{value} {_REASONS[found['type']]}" if found["type"] in _REASONS else found["msg"]
         raise BadOption(
             f"{spec.name}:{key}={value} is not valid: {reason}.", mend=_mend({key: parameter})
         ) from None

@@ -248,3 +248,25 @@ def test_a_lone_surrogate_in_a_result_does_not_stop_the_output(capsys: pytest.Ca
     shown, _, data = capsys.readouterr().out.partition("\n")
     assert shown == r"a \ud800"
     assert json.loads(data) == {"a": "b \ud800 é"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("measure", "lab:causal", "--by", ""), "names no slices"),
+        (("measure", "lab:causal", "--out", ""), "is not a folder"),
+        (("mitigate", "lab:causal", "--out", ""), "is not a folder"),
+        (("verify", "lab:causal", "--out", ""), "is not a folder"),
+        (("plan", "lab:causal", "--capability", "genbiaseval"), "not of capability"),
+        (("verify", "lab:causal", "--margin", "nan"), "margin=nan is not a share of the questions"),
+        (("verify", "lab:causal", "--capability", "genbiaseval"), "not of capability"),
+    ],
+)
+def test_values_that_say_nothing_are_refused(
+    run: Run, argv: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = run(*argv)
+    assert answer.code == 2
+    assert said in answer.err
+    assert not (tmp_path / "measurements").exists()

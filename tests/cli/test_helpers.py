@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from evenhand import __version__, registry
-from evenhand.cli import calls, doctor
+from evenhand.cli import calls, console, doctor
 from evenhand.cli.options import components
 from evenhand.errors import UsageError
 from evenhand.studies import plan as studies_plan
@@ -209,3 +209,12 @@ def test_completion_is_shown_for_a_shell(run: Run, monkeypatch: pytest.MonkeyPat
     # What runs the tests need not be a shell that can complete.
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     assert "_EVENHAND_COMPLETE=complete_bash" in run("--show-completion").out
+
+
+def test_a_key_is_never_broken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a narrow terminal the interval gives way, at a space; what is typed elsewhere stays whole."""
+    monkeypatch.setenv("COLUMNS", "60")
+    head = ("key", "metric", "before", "after", "change", "95 % interval", "p")
+    row = ("counterfactual_deo_sum", "a title", "0.397", "0.175", "+0.144", "−0.253 to −0.189", "< 0.001")
+    console.table("t", head, [row], labels=2, spare=1)
+    assert "counterfactual_deo_sum" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from evenhand.models import open_model, uri
 from evenhand.models.uri import split_additions
 
 
-@pytest.mark.parametrize("text", ["hff:gpt2", "openai", "gpt2", ":x"])
+@pytest.mark.parametrize("text", ["hff:gpt2", "gpt2", ":x"])
 def test_unknown_schemes_list_the_known_ones(text):
     with pytest.raises(UnknownName) as caught:
         open_model(text)

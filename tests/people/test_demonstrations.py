@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
 
 import pytest
@@ -105,10 +106,20 @@ def test_three_groups_keep_the_third_half_positive() -> None:
         ({"shots": -1}, "There cannot be -1 demonstrations"),
         ({"shots": 7, "counterbalanced": True}, "7 is not a multiple of 2"),
         ({"shots": 4, "parity": 1.5}, "parity=1.5 is not between -1 and 1"),
-        ({"shots": 200, "parity": 1.0}, "100 of m with the favourable outcome, but there are 40"),
+        ({"shots": 160, "parity": 1.0}, "80 of m with the favourable outcome, but there are 40"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(options: dict[str, float], said: str) -> None:
     with pytest.raises(BadOption) as found:
         draw(POOL, NAMES, **options)  # type: ignore[arg-type]
     assert said in found.value.what
+
+
+@pytest.mark.parametrize("counterbalanced", [False, True])
+def test_more_shots_than_people_are_refused_before_any_work(counterbalanced: bool) -> None:
+    started = time.monotonic()
+    with pytest.raises(BadOption, match="more demonstrations than there are people"):
+        draw([], ("a", "b"), shots=10**12, counterbalanced=counterbalanced)
+    with pytest.raises(BadOption, match="do not suffice for n=1000000000000"):
+        select([], ("a", "b"), n=10**12, parity=0.0, seed=0)
+    assert time.monotonic() - started < 1

@@ -63,3 +63,18 @@ def test_interval_percent_and_p() -> None:
     assert formats.percent(-1155.2) == "< −1000 %"
     assert formats.p_value(0.0005) == "< 0.001"
     assert formats.p_value(0.0421) == "0.042"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (1.57e-05, 0.001, "0.00002 to 0.00100"),
+        (-0.00052, 0.5, "−0.0005 to 0.5000"),
+        (0.0, 0.0004, "0.0000 to 0.0004"),
+        (1.5e-08, 0.002, "0.000000 to 0.002000"),
+        (0.1, 0.25, "0.100 to 0.250"),
+        (2e-07, 3e-07, "2.00e-07 to 3.00e-07"),
+    ],
+)
+def test_both_ends_of_an_interval_have_one_precision(low: float, high: float, shown: str) -> None:
+    assert formats.interval(Estimate(0.0, low, high, 9)) == shown

@@ -14,7 +14,7 @@ import pytest
 
 from evenhand import __version__, reports
 from evenhand.errors import BadData, NoSpace
-from evenhand.records import CapabilityResult, VerdictName, Verification
+from evenhand.records import CapabilityResult, Check, Estimate, VerdictName, Verification
 from evenhand.reports import doubted, words
 from tests.support import records_factory as make
 
@@ -331,7 +331,7 @@ def test_figures_of_words_that_are_hardly_used_are_marked_on_their_side() -> Non
         notes=("Another note.",),
     )
     page = Page(_html(record))
-    assert page.text.count("† After: genbiaseval: The model no longer uses the terms") == 1
+    assert page.text.count("† After: genbiaseval: The model lost more than half of the terms") == 1
     assert "Before: genbiaseval" not in page.text
     rows = {row[1]: row for row in page.cells if row and row[0] == "genbiaseval"}
     for title, row in rows.items():
@@ -349,3 +349,28 @@ def test_a_note_that_the_report_says_itself_is_not_said_twice() -> None:
     assert text.count("hardly uses the terms") == 1
     assert f"† {why}" in text
     assert "Another note." in text
+
+
+def test_a_capability_loss_claims_of_the_control_only_what_it_showed() -> None:
+    record = make.verification(VerdictName.CAPABILITY_LOSS)
+    same = words.VERDICTS[VerdictName.CAPABILITY_LOSS]
+    assert words.sentence(record) == same
+    assert record.control is not None
+    none = dataclasses.replace(record, control=None)
+    assert "No control was run, so nothing is said" in words.sentence(none)
+    grew = dataclasses.replace(record.control, total=Estimate(-0.2, -0.3, -0.1, 30))
+    assert "The gap did not fall" in words.sentence(dataclasses.replace(record, control=grew))
+    unmatched = dataclasses.replace(record, control=make.control(matched=False))
+    assert "more of it than in the control models" in words.sentence(unmatched)
+
+
+@pytest.mark.parametrize("controlled", [False, True])
+def test_words_that_went_are_said_to_be_all_that_is_known(controlled: bool) -> None:
+    record = make.verification(VerdictName.CAPABILITY_LOSS)
+    loss = Estimate(0.67, 0.6, 0.7, 30)
+    mass = Check("mass", Estimate(0.899, 0.8, 1.0, 30), Estimate(0.294, 0.2, 0.3, 30), loss, 0.1, False, "")
+    record = dataclasses.replace(record, guards=(mass,), control=record.control if controlled else None)
+    said = words.sentence(record)
+    assert said.startswith("More than half of the probability of the words")
+    assert ("No control was run" in said) is not controlled
+    assert words.VERDICTS[VerdictName.CAPABILITY_LOSS] not in said

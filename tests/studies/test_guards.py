@@ -91,3 +91,13 @@ def test_a_single_profession_tells_nothing() -> None:
         group_leans(measurement("facts", ["accuracy"], items("facts", ["a", "b"], correct=[1, 0])), FAST)
         == {}
     )
+
+
+def test_hints_that_were_not_followed_before_cannot_be_shown_to_be_kept() -> None:
+    """A base at chance on hints has nothing to lose; "kept" would be a claim that nothing supports."""
+    before = hints(Made(hint=0.0))
+    check = hints_check(before, before, margins=FAST)
+    assert check.before.low is not None
+    assert check.before.low <= 0
+    assert check.kept is None
+    assert "did not certainly follow hints" in check.reading

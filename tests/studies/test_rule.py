@@ -99,8 +99,8 @@ TABLE = [
     ("hints lost", Case(hints=False), V.AT_A_COST, "hints is not kept"),
     ("hints undecided", Case(hints=None), V.AT_A_COST, "hints is not certainly kept"),
     ("some mass lost", Case(mass=0.3), V.AT_A_COST, "mass is not kept"),
-    ("mass gone", Case(mass=0.8), V.CAPABILITY_LOSS, "no longer uses the terms"),
-    ("mass gone before all else", Case(mass=0.8, before=0.02), V.CAPABILITY_LOSS, "no longer uses the terms"),
+    ("mass gone", Case(mass=0.8), V.CAPABILITY_LOSS, "lost more than half"),
+    ("mass gone before all else", Case(mass=0.8, before=0.02), V.CAPABILITY_LOSS, "lost more than half"),
     ("mass perhaps half gone", Case(mass=0.51), V.AT_A_COST, "mass is not kept"),
     ("undefined after", Case(after=None), V.CAPABILITY_LOSS, "no longer uses the terms"),
     ("undefined before", Case(before=None), V.NO_EVIDENCE, "undefined"),
@@ -257,3 +257,14 @@ def test_mitigated_is_never_said_without_its_conditions(
     verdict, _ = decide(case.evidence())
     deserved = capability is True and control and mass == 0.0 and p_value == 0.001
     assert (verdict is V.MITIGATED) is deserved
+
+
+def test_the_loss_of_mass_reads_as_a_share_and_every_check_says_its_n() -> None:
+    """A mass that grew seventeenfold is a loss of -1 630 % of what was there, not of -16.3."""
+    reasons = decide(Case(mass=-16.3).evidence())[1]
+    (mass,) = [reason for reason in reasons if reason.startswith("Guard, mass")]
+    assert "loss −1 630 %" in mass.replace("\u202f", " ").replace("\xa0", " ")
+    assert "of what was there before, n = 100, margin 10 %" in mass
+    (capability,) = [reason for reason in reasons if reason.startswith("Capability, ")]
+    assert "loss 0.010" in capability
+    assert "n = 100" in capability

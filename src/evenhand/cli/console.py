@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from evenhand.progress import json_escape, visible
 
+KEY = "key"  # the head of a column of names that are typed elsewhere, and so are never broken
 LEAST = 16  # signs below which a title is not worth its room
 IN_FILES = 120
 _results: list[TextIO] = []  # where results go while stdout points elsewhere; the last one counts
@@ -75,8 +76,8 @@ def table(
 ) -> None:
     """Print a table on stdout; the first `labels` columns are text, the others figures.
 
-    The column `spare` alone is folded to fit, so that keys and figures stay whole, and is left out where the
-    terminal has no room for it. Nothing in the cells is read as markup.
+    A column of keys is never broken. The column `spare` alone is folded to fit, so that keys and figures stay
+    whole, and is left out where the terminal has no room for it. Nothing in the cells is read as markup.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -96,7 +97,7 @@ def table(
             Text(head[place]),
             justify="left" if place < labels else "right",
             overflow="fold",
-            no_wrap=fits and place != spare,
+            no_wrap=head[place] == KEY or (fits and place != spare),
         )
     for row in rows:
         shown.add_row(*(Text(row[place]) for place in places))

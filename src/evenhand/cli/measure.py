@@ -24,7 +24,7 @@ def measure(
     uri: Uri,
     *,
     benchmark: Benchmarks = None,
-    by: By = "",
+    by: By = None,
     seed: Seed = 0,
     limit: Limit = None,
     out: Out = None,
@@ -50,7 +50,9 @@ def measure(
         else:
             show.requests(asked)
         return 0
-    slices = tuple(dict.fromkeys(filter(None, (name.strip() for name in by.split(",")))))
+    slices = tuple(dict.fromkeys(filter(None, (name.strip() for name in (by or "").split(",")))))
+    if by is not None and not slices:
+        raise UsageError(f"--by {by!r} names no slices.", mend="Write their names, such as --by task,domain.")
     records = calls.measure(uri, bias_components(uri, benchmark), options, by=slices)
     if as_json:
         console.emit(payload.measurements(records))

@@ -18,10 +18,13 @@ from evenhand.cli.options import (
     Uri,
     With,
     bias_components,
+    folder,
 )
 from evenhand.records import to_json
 
-Folder = Annotated[Path, typer.Option("--out", help="Folder for the treatment.")]
+Folder = Annotated[
+    Path, typer.Option("--out", parser=folder, metavar="PATH", help="Folder for the treatment.")
+]
 
 
 def mitigate(

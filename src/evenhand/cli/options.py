@@ -37,8 +37,24 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Take only so many items: a try, stamped as not reportable."),
 ]
+
+
+def folder(text: str | Path) -> Path:
+    """The folder of an option; an empty text would be the current folder.
+
+    Raises:
+        BadOption: it is empty.
+    """
+    from evenhand.studies.options import folder
+
+    return folder(text)
+
+
 Out = Annotated[
-    Path | None, typer.Option("--out", help="Folder for the results; the same command resumes there.")
+    Path | None,
+    typer.Option(
+        "--out", parser=folder, metavar="PATH", help="Folder for the results; the same command resumes there."
+    ),
 ]
 BatchTokens = Annotated[
     int | None, typer.Option("--batch-tokens", min=1, help="Tokens in a batch; fewer need less memory.")
@@ -61,7 +77,7 @@ Benchmarks = Annotated[
     ),
 ]
 By = Annotated[
-    str,
+    str | None,
     typer.Option("--by", metavar="SLICE,SLICE", help="Cross these slices, such as task,domain (stereoset)."),
 ]
 Capability = Annotated[
@@ -105,8 +121,24 @@ DataDir = Annotated[
         help="Folder with benchmark data (else EVENHAND_DATA, else the cache).",
     ),
 ]
+
+
+def _margin(value: float) -> float:
+    """The value, if `VerifyOptions` takes it; typer's own range lets nan through with a wrong reason."""
+    from evenhand.errors import BadOption
+    from evenhand.studies.options import VerifyOptions
+
+    try:
+        return VerifyOptions(margin=value).margin
+    except BadOption as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Margin = Annotated[
-    float, typer.Option("--margin", min=0.0, max=1.0, help="The loss of accuracy that is tolerated.")
+    float,
+    typer.Option(
+        "--margin", callback=_margin, help="The loss of accuracy that is tolerated, a share from 0 to 1."
+    ),
 ]
 
 BIAS = ("genbiaseval", "genhinteval")

@@ -168,4 +168,5 @@ def notes(texts: Sequence[str]) -> None:
 
 def _checks(items: Sequence[Check], title: str) -> None:
     shown = tables.checks(items, title)
-    console.table(title, shown.head, shown.rows, labels=shown.labels)
+    rows = [(*row, str(check.loss.n)) for row, check in zip(shown.rows, items, strict=True)]
+    console.table(title, (*shown.head, "n"), rows, labels=shown.labels)

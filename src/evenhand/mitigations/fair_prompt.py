@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import require_open
+from evenhand.mitigations._numbers import check_numbers
 from evenhand.records import Attribution, Capability, Decision
 from evenhand.registry import spec_of
 
@@ -52,13 +52,20 @@ class FairPrompt:
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
 
+    def __post_init__(self) -> None:
+        check_numbers(
+            "fair_prompt",
+            self,
+            whole=("length", "rounds", "starts", "batch", "budget"),
+            from_zero=("beta", "prompt_lr"),
+        )
+
     def fit(
         self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Search on the people of part ``train``; those of part ``dev`` decide (all, where there are none).
 
         Raises:
-            BadOption: a setting is out of range.
             BadData: nobody to decide on, or prompts that do not fit into the window with the text.
             BadModel: ``search=gumbel`` without gradients.
             NoEffect: no answer changed.
@@ -67,7 +74,6 @@ class FairPrompt:
         from evenhand.mitigations._adversarial.search import Aim, judged
         from evenhand.treatments import About, PromptTreatment, proven
 
-        self._check()
         people = [e for e in examples if e.part == "train"] or list(examples)
         check_people(people)
         held = [e for e in examples if e.part == "dev"] or people
@@ -108,16 +114,6 @@ class FairPrompt:
         course = Course(self.rounds, self.batch, self.starts)
         texts = by_gradient(opened, people, aim, Hand(self.length, self.prompt_lr), course, seed=seed)
         return texts, len(texts)
-
-    def _check(self) -> None:
-        names = ("length", "rounds", "starts", "batch", "budget")
-        wrong = [f"{n}={getattr(self, n)} (a whole number from 1)" for n in names if getattr(self, n) < 1]
-        if not self.beta >= 0:
-            wrong.append(f"beta={self.beta} (a number from 0)")
-        if wrong:
-            raise BadOption(
-                f"fair_prompt cannot use {'; '.join(wrong)}.", mend="Write values in these ranges."
-            )
 
 
 component = FairPrompt

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import require_open
+from evenhand.mitigations._numbers import check_numbers
 from evenhand.records import Attribution, Capability, Decision, digest, to_json
 from evenhand.registry import spec_of
 
@@ -68,13 +68,21 @@ class FairCon:
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
 
+    def __post_init__(self) -> None:
+        check_numbers(
+            "faircon",
+            self,
+            whole=("rounds", "attacks", "adversaries", "length", "batch", "rank"),
+            from_zero=("lam", "lr", "prompt_lr", "tolerance"),
+            shares=("dropout",),
+        )
+
     def fit(
         self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Train on the people of part ``train``, stop on those of part ``dev``; the model keeps its weights.
 
         Raises:
-            BadOption: a setting is out of range.
             BadData: nobody to train on, unlike people, or prompts that do not fit into the window.
             BadModel: no gradients to be had, no known projection, or the loss is not finite.
             NoEffect: no answer changed.
@@ -85,7 +93,6 @@ class FairCon:
         from evenhand.training.lora import LoraTreatment, adapted
         from evenhand.treatments import About, proven
 
-        self._check()
         opened = require_open(model, self.needs)
         people = [e for e in examples if e.part == "train"]
         held = [e for e in examples if e.part == "dev"]
@@ -122,23 +129,6 @@ class FairCon:
             hand=Hand(self.length, self.prompt_lr),
             lora=LoraSettings(self.rank, self.alpha, self.dropout),
         )
-
-    def _check(self) -> None:
-        whole = ("rounds", "attacks", "adversaries", "length", "batch", "rank")
-        wrong = [
-            f"{name}={getattr(self, name)} (a whole number from 1)"
-            for name in whole
-            if getattr(self, name) < 1
-        ]
-        wrong += [
-            f"{name}={getattr(self, name)} (a number from 0)"
-            for name in ("lam", "lr", "prompt_lr", "tolerance")
-            if not getattr(self, name) >= 0
-        ]
-        if not 0 <= self.dropout < 1:
-            wrong.append(f"dropout={self.dropout} (from 0 to below 1)")
-        if wrong:
-            raise BadOption(f"faircon cannot use {'; '.join(wrong)}.", mend="Write values in these ranges.")
 
     def _folder(self, model: OpenModel, examples: Sequence[Decision], seed: int) -> Path | None:
         if not self.resume:

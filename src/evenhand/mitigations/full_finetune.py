@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.mitigations._blocks import require_open
+from evenhand.mitigations._numbers import check_numbers
 from evenhand.records import Attribution, Capability, Example
 from evenhand.registry import spec_of
 
@@ -36,6 +37,9 @@ class FullFinetune:
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[tuple[type[Example], ...]] = (Example,)
+
+    def __post_init__(self) -> None:
+        check_numbers("full_finetune", self, whole=("epochs", "batch"), from_zero=("lr",))
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

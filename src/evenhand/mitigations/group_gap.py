@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from evenhand.errors import BadData
 from evenhand.mitigations import _rules
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.mitigations._numbers import check_numbers
 from evenhand.postprocessing.ruled import favourable, favourable_scores, own_groups
 from evenhand.records import Attribution, Capability, Decision, Example
 from evenhand.registry import spec_of
@@ -53,6 +54,9 @@ class GroupGap:
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+
+    def __post_init__(self) -> None:
+        check_numbers("group_gap", self, whole=("epochs", "batch"), from_zero=("lr", "lam"))
 
     def fit(
         self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int

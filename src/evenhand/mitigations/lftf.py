@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.mitigations._numbers import check_numbers
 from evenhand.records import Attribution, Capability, Example
 from evenhand.registry import spec_of
 
@@ -69,6 +70,9 @@ class Lftf:
     wants_sites: ClassVar[bool] = True
     fits_on: ClassVar[tuple[type[Example], ...]] = (Example,)
 
+    def __post_init__(self) -> None:
+        check_numbers("lftf", self, whole=("top", "epochs", "batch"), from_zero=("lr", "keep"))
+
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
     ) -> Treatment:
@@ -86,7 +90,9 @@ class Lftf:
         names = parameter_names(opened, blocks, self.modules)
         trained = [e for e in examples if not e.keep]
         companions = self._companions(trained, [e for e in examples if e.keep], seed)
-        epochs = self.epochs or (6 if self.loss == "mass_preserving" else 2)
+        epochs = self.epochs
+        if epochs is None:
+            epochs = 6 if self.loss == "mass_preserving" else 2
         located_by = None if self.blocks or sites is None else sites.locator
         plan = Plan(
             spec_of("lftf", self),

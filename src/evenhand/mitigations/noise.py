@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.mitigations._numbers import check_numbers
 from evenhand.records import Attribution, Capability, Decision, Example, Material
 from evenhand.registry import spec_of
 
@@ -39,23 +39,21 @@ class Noise:
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[tuple[type[Example] | type[Decision], ...]] = (Example, Decision)
 
+    def __post_init__(self) -> None:
+        check_numbers("noise", self, positive=("dose",))
+
     def fit(
         self, model: Model, examples: Sequence[Material], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Draw the noise; the examples only prove that it has an effect.
 
         Raises:
-            BadOption: the dose is not above 0.
             BadModel: no weights in hand.
         """
         import torch
 
         from evenhand.treatments import About, WeightTreatment, proven
 
-        if not self.dose > 0:
-            raise BadOption(
-                f"noise:dose={self.dose} is not valid.", mend="Write a number above 0, such as 0.1."
-            )
         opened = require_open(model, self.needs)
         generator = torch.Generator().manual_seed(seed)
         weights = {}

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
+from evenhand.mitigations._numbers import check_numbers
 from evenhand.records import Attribution, Capability, Decision, Example, Material
 from evenhand.registry import spec_of
 
@@ -49,22 +49,20 @@ class Placebo:
     wants_sites: ClassVar[bool] = True
     fits_on: ClassVar[tuple[type[Example] | type[Decision], ...]] = (Example, Decision)
 
+    def __post_init__(self) -> None:
+        check_numbers("placebo", self, whole=("epochs", "batch"), positive=("dose",), from_zero=("lr",))
+
     def fit(
         self, model: Model, examples: Sequence[Material], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Train on the shuffled targets (people of part ``train`` only); the model keeps its weights.
 
         Raises:
-            BadOption: the dose is not above 0.
             BadModel: no weights in hand, or the dose is so high that the loss is not finite.
             NoEffect: no answer changed.
         """
         from evenhand.training.finetune import Plan, Recipe, fit_weights, learning_rate
 
-        if not self.dose > 0:
-            raise BadOption(
-                f"placebo:dose={self.dose} is not valid.", mend="Write a number above 0, such as 1."
-            )
         opened = require_open(model, self.needs)
         trained = [prompt for e in examples if not e.keep for prompt in _prompts(e)]
         recipe = Recipe(self.lr, self.epochs, self.batch)

@@ -179,7 +179,9 @@ def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str
     raise BadModel(
         f"{model.spec.uri} is {described(model.spec)}, and {of} needs {lacks}, which only causal models give "
         "here.",
-        mend=f"Use a causal model, or `{instead}`.",
+        mend=f"Use a causal model, or `{instead}`."
+        if Capability.LOGPROBS in model.can
+        else "Use a causal model.",
     )
 
 

@@ -32,18 +32,34 @@ _SCHEMES: Mapping[str, str] = {
     "openai": "evenhand.models.endpoint:open_endpoint",
     "recorded": "evenhand.models.recorded:open_recorded",
 }
+_EXAMPLES: Mapping[str, str] = {
+    "gguf": "gguf:./model.gguf",
+    "hf": "hf:org/name or hf:./folder",
+    "lab": "lab:causal",
+    "openai": "openai:http://localhost:8000/v1#model",
+    "recorded": "recorded:answers.jsonl",
+}
 _LOCAL = (".", "/", "~")
 
 
 def open_uri(uri: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> Model:
     """The model that `uri` names; see `evenhand.models.open_model`."""
+    if not isinstance(uri, str):
+        raise UsageError(f"{uri!r} is not the name of a model.", mend="Give a text such as 'lab:causal'.")
     scheme, colon, rest = uri.partition(":")
     known: dict[str, str | EntryPoint] = {**_SCHEMES, **_registered()}
     if not colon or scheme not in known:
+        if not colon and uri in known:
+            raise UsageError(f"{uri!r} is a scheme without a model.", mend=f"Write {_example(uri)}.")
         near = f"Write hf:{uri} if it is a Hugging Face name or folder." if not colon else ""
         raise UnknownName("model scheme", scheme if colon else uri, known, mend=near)
     if not rest:
-        raise UsageError(f"{uri!r} names no model.", mend=f"Write something after {scheme + ':'!r}.")
+        raise UsageError(f"{uri!r} names no model.", mend=f"Write {_example(scheme)}.")
+    if rest.endswith("+") and not (scheme in ("recorded", "gguf") or Path(rest).exists()):
+        raise UsageError(
+            f"In {uri!r} nothing stands after the last plus sign.",
+            mend="Write the folder of an adapter or a saved treatment there, or leave the sign away.",
+        )
     base, additions = split_additions(rest, files=scheme in ("recorded", "gguf"))
     if scheme in ("hf", "lab", "gguf") or additions:
         require_hf(f"Opening {uri}")
@@ -55,6 +71,10 @@ def open_uri(uri: str, *, dtype: str | None = None, batch_tokens: int | None = N
     if additions:
         model.spec = replace(model.spec, uri=uri)
     return model
+
+
+def _example(scheme: str) -> str:
+    return _EXAMPLES.get(scheme, f"a name after it: {scheme}:NAME")
 
 
 def split_additions(rest: str, *, files: bool = False) -> tuple[str, list[Path]]:

@@ -56,6 +56,12 @@ def draw(
     k = len(groups)
     if shots < 0:
         raise BadOption(f"There cannot be {shots} demonstrations.", mend="Write shots=0 or more.")
+    people = len(pool) * (k if counterbalanced else 1)
+    if shots > people:
+        raise BadOption(
+            f"shots={shots} are more demonstrations than there are people to show ({people}).",
+            mend=f"Write shots={people} or fewer.",
+        )
     if counterbalanced and shots % k:
         below = shots - shots % k
         raise BadOption(
@@ -79,6 +85,12 @@ def select(
     """
     if not -1 <= parity <= 1:
         raise BadOption(f"parity={parity:g} is not between -1 and 1.", mend="Write parity=0.5, for example.")
+    if n > len(pool):
+        raise BadOption(
+            f"The people set apart for this do not suffice for n={n} at parity={parity:g}: there are "
+            f"{len(pool)}.",
+            mend="Ask for fewer, or give a larger table.",
+        )
     there = Counter((person.group, person.label) for person in pool)
     wanted = cells(n, len(groups), parity, there)
     taken: list[Person] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,7 +29,13 @@ def interval(estimate: Estimate, *, signed: bool = False) -> str:
     """The interval as ``low to high``; a dash where there is none."""
     if estimate.low is None or estimate.high is None:
         return "–"
-    return f"{number(estimate.low, signed=signed)} to {number(estimate.high, signed=signed)}"
+    low, high = estimate.low, estimate.high
+    sizes = [abs(end) for end in (low, high) if end]
+    if not sizes or min(sizes) >= 0.001 or max(sizes) >= 10 or max(sizes) < 0.00001:
+        return f"{number(low, signed=signed)} to {number(high, signed=signed)}"
+    # One precision for both ends: as many places as the smaller one needs, six at most.
+    places = min(6, max(3, -math.floor(math.log10(min(sizes)))))
+    return f"{fixed(low, places, signed=signed)} to {fixed(high, places, signed=signed)}"
 
 
 def with_interval(estimate: Estimate, *, signed: bool = False) -> str:

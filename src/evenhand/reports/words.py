@@ -29,6 +29,22 @@ VERDICTS: dict[VerdictName, str] = {
     VerdictName.NOT_COMPARABLE: "Before and after were not measured under the same conditions, "
     "so no difference between them means anything.",
 }
+_LOST_WORDS = (
+    "More than half of the probability of the words whose gap is measured was lost: no gap between words "
+    "that the model says so much less is evidence of less bias."
+)
+_LOST_NO_CONTROL = (
+    "Capability, or the probability of the words, was lost. No control was run, so nothing is said about "
+    "the gap."
+)
+_LOST_UNMATCHED = (
+    "Capability was lost, more of it than in the control models, so nothing shows that the treatment did "
+    "anything but damage: this is no evidence for mitigation."
+)
+_LOST_GREW = (
+    "The gap did not fall, and capability was lost. That the treatment did anything beyond this damage was "
+    "not shown: this is no evidence for mitigation."
+)
 NOT_JUDGED = (
     "The figures before and after are measured, but no control models were made. Whether a model damaged to "
     "the same degree would show the same was not asked: this is evidence neither for nor against mitigation."
@@ -73,7 +89,33 @@ def headline(record: Verification) -> str:
 
 def sentence(record: Verification) -> str:
     """What the verdict means."""
-    return VERDICTS[record.verdict] if is_judged(record) else NOT_JUDGED
+    if not is_judged(record):
+        return NOT_JUDGED
+    if record.verdict is VerdictName.CAPABILITY_LOSS:
+        return _loss(record)
+    return VERDICTS[record.verdict]
+
+
+def _loss(record: Verification) -> str:
+    """What *capability loss only* rests on: words that are lost, or what the control models showed."""
+    control = record.control
+    if _lost_words(record):
+        return _LOST_WORDS if control else f"{_LOST_WORDS} No control was run."
+    if control is None or not control.families:
+        return _LOST_NO_CONTROL
+    if not all(family.matched for family in control.families):
+        return _LOST_UNMATCHED
+    fell = control.total.value is not None and control.total.value > 0
+    return VERDICTS[VerdictName.CAPABILITY_LOSS] if fell else _LOST_GREW
+
+
+def _lost_words(record: Verification) -> bool:
+    """Whether the words went, as `evenhand.studies.rule` asks it: most of their mass, or the whole metric."""
+    from evenhand.studies.guards import MASS, gone  # here: numpy must not be loaded for --help
+    from evenhand.studies.readings import Margins
+
+    undefined = record.control is not None and record.control.total.value is None
+    return undefined or any(guard.name == MASS and gone(guard, Margins()) for guard in record.guards)
 
 
 def locator_sentence(location: Attribution) -> str:

@@ -87,7 +87,7 @@ def gate(
     """Check every condition. One that cannot be judged is never met, whatever the sign.
 
     `before` are the measurements of the untreated model, where there are any: a figure of a treated model
-    that with certainty no longer uses the terms is not judged either.
+    that with certainty lost most of the terms' probability is not judged either.
 
     A condition is ``figure sign number``, the sign one of ``<= >= == != < >``; the figure is
     ``[benchmark.][slice.]metric[.field]`` with the fields value (the default), low, high, n and undefined:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from evenhand import registry, stats
 from evenhand.errors import NotComparable, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
-from evenhand.records import Check, Measurement
+from evenhand.records import Check, Estimate, Measurement
 from evenhand.studies import words
 from evenhand.studies.capability import negated, with_point, within
 from evenhand.studies.fitness import doubts, mass_name
@@ -49,7 +49,7 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
 
 
 def gone(mass: Check, margins: Margins) -> bool:
-    """Whether the model certainly no longer uses the terms: it lost more than `mass_gone` of their mass."""
+    """Whether the model certainly lost more than `mass_gone` of the terms' mass."""
     return mass.loss.low is not None and mass.loss.low > margins.mass_gone
 
 
@@ -59,7 +59,8 @@ def doubts_beside(
     """Why figures of `measurement` are not to be believed, by slice (``""``: over all items).
 
     The model hardly uses the words (`evenhand.studies.fitness`), or it is a treated one that, beside the
-    measurements `before`, certainly no longer does. Empty where neither holds, and for capability.
+    measurements `before`, certainly lost most of their probability. Empty where neither holds, and for
+    capability.
     """
     margins = margins or Margins()
     base = next((m for m in before if m.benchmark == measurement.benchmark), None)
@@ -74,6 +75,8 @@ def doubts_beside(
 def hints_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:
     """The loss of UB: how much less the answers follow an explicit hint.
 
+    Undecided instead of kept where the interval of UB before includes 0: nothing could be lost.
+
     Raises:
         NotComparable: unlike protocols or items.
         BadData: the benchmark gives no hints.
@@ -84,7 +87,16 @@ def hints_check(before: Measurement, after: Measurement, *, margins: Margins, se
     loss = negated(stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level))
     start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     reading = "Fall of UB: a model that also ignores explicit hints has been made blind, not fair."
-    return Check(HINTS, start, end, loss, margins.hints, within(loss, margins.hints), reading)
+    kept = within(loss, margins.hints)
+    if kept and not _followed(start):  # nothing that could be lost was there: that is no evidence of keeping
+        kept = None
+        reading += " The base model did not certainly follow hints, so that they are kept cannot be shown."
+    return Check(HINTS, start, end, loss, margins.hints, kept, reading)
+
+
+def _followed(ub: Estimate) -> bool:
+    """Whether explicit hints certainly move the answers: the whole interval of UB is above 0."""
+    return ub.low is not None and ub.low > 0
 
 
 def group_leans(before: Measurement, margins: Margins) -> dict[str, Metric]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
-from evenhand.errors import UsageError
-from evenhand.records import Decision, Example, Material
+from evenhand.errors import BadModel, UsageError
+from evenhand.models import Model
+from evenhand.records import Capability, Decision, Example, Material
 from evenhand.studies.control import PRIMARY
 from evenhand.studies.defaults import BIAS, DECISIONS
 
@@ -78,3 +79,33 @@ def _mend(kinds: Kinds, offered: set[type[Any]], kind: str) -> str:
     if not others:
         return f"Measure {measure}; no {kind} works on {' or '.join(KINDS[one] for one in offered)}."
     return f"Take a {kind} that works on what is measured ({', '.join(others)}), or measure {measure}."
+
+
+def check_capability(benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse benchmarks of something else than capability where capability is asked for.
+
+    Raises:
+        UsageError: one is of bias: to keep a bias is no capability.
+    """
+    for benchmark in benchmarks:
+        if benchmark.role != "capability":
+            raise UsageError(
+                f"{benchmark.name} is a benchmark of {benchmark.role}, not of capability.",
+                mend="Give it with -b, and for capability one such as facts or perplexity.",
+            )
+
+
+def nothing_to_locate(model: Model) -> BadModel:
+    """The refusal of a model without blocks that a locator can read, with what works on it instead."""
+    uri, family = model.spec.uri, model.spec.family
+    if family == "causal":
+        return BadModel(
+            f"{uri} does not give access to its weights, so nothing can be located in it.",
+            mend="Use a causal model whose weights are in hand (hf: or lab:).",
+        )
+    able = Capability.LOGPROBS in model.can  # what a text in front of the prompts needs
+    prompted = f", and so does `evenhand verify {uri} --with prompt`" if able else ""
+    return BadModel(
+        f"{uri} is a {family} model, and locators read the blocks of causal models only.",
+        mend=f"Locate in a causal model. On this one, `evenhand measure {uri}` works{prompted}.",
+    )

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Literal, TypedDict, TypeVar, get_args
 
 from evenhand.errors import BadOption, UnknownName, UsageError
-from evenhand.registry import spec_texts
+from evenhand.registry import LARGEST_SEED, spec_texts
 
 Extent = Literal["full", "reduced", "none"]
 Specs = str | Sequence[str]
-LARGEST_SEED = 2**32 - 1  # what every library's generator takes
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,11 @@ class RunOptions:
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), 1)
         if self.out is not None:
-            object.__setattr__(self, "out", Path(self.out))
+            object.__setattr__(self, "out", folder(self.out))
+        if not isinstance(self.dtype, str | None):
+            raise BadOption(
+                f"dtype={self.dtype!r} cannot be.", mend="Write 'float32', 'bfloat16' or 'float16'."
+            )
 
 
 @dataclass(frozen=True)
@@ -137,18 +140,49 @@ class VerifyKeywords(MeasureKeywords, total=False):
 O = TypeVar("O", bound=RunOptions)  # noqa: E741
 
 
-def combined(kind: type[O], options: O | None, given: Mapping[str, object], allowed: type) -> O:
+def model_name(uri: object) -> str:
+    """`uri`, if it is a text.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not isinstance(uri, str):
+        raise UsageError(f"{uri!r} is not the name of a model.", mend="Give a text such as 'lab:causal'.")
+    return uri
+
+
+def folder(out: object) -> Path:
+    """`out` as a path.
+
+    Raises:
+        BadOption: it is neither a text nor a path, or an empty text, which would be the current folder.
+    """
+    if not isinstance(out, str | Path) or not str(out):
+        raise BadOption(f"out={out!r} is not a folder.", mend="Give its name, such as 'results'.")
+    return Path(out)
+
+
+def combined(
+    kind: type[O], options: O | None, given: Mapping[str, object], allowed: type, *, own: Sequence[str] = ()
+) -> O:
     """The options record of a verb that was called with `options`, with keywords, or with both.
+
+    `own` are further keywords of the verb, for the message about a misspelt one.
 
     Raises:
         UnknownName: a keyword that is not one of `allowed`; near names are listed.
-        UsageError: a keyword and the record say two things.
+        UsageError: a keyword and the record say two things, or `options` is no such record.
         BadOption: a value that cannot be.
     """
     known = allowed.__annotations__
+    if not isinstance(options, kind | None):
+        raise UsageError(
+            f"{options!r} are not the options of this verb.",
+            mend=f"Give evenhand.{kind.__name__}(...), or its fields as keywords, such as seed=1.",
+        )
     for name in given:
         if name not in known:
-            raise UnknownName("keyword", name, known)
+            raise UnknownName("keyword", name, [*known, *own])
     asked = kind(**given)  # type: ignore[arg-type]
     if options is None:
         return asked

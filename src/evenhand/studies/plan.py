@@ -8,8 +8,8 @@ from typing import Unpack
 
 from evenhand import registry
 from evenhand.studies import defaults, families
-from evenhand.studies.material import fits_on, material
-from evenhand.studies.options import Extent, PlanKeywords, VerifyOptions, combined
+from evenhand.studies.material import check_capability, fits_on, material
+from evenhand.studies.options import Extent, PlanKeywords, VerifyOptions, combined, model_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,15 @@ def plan(
         EvenhandError: what `verify` would refuse, too: an unknown name, an option that cannot be, a
             mitigation that cannot be fitted on what the bias benchmarks give.
     """
-    options = combined(VerifyOptions, options, given, PlanKeywords)
+    options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
     fitted_on = fits_on(registry.create("mitigation", with_))
     bias = options.benchmarks or defaults.bias(uri)
     material([registry.create("benchmark", spec) for spec in bias], fitted_on, with_)
     control = control_models(options.control)
     models = 2 + sum(control.values())
-    matched = (bias[0], *(options.capability or defaults.capability(uri, bias)))
+    capability = options.capability or defaults.capability(uri, bias)
+    check_capability([registry.create("benchmark", spec) for spec in capability])
+    matched = (bias[0], *capability)
     lines = [_line(spec, options.limit, models) for spec in matched]
     lines += [_line(spec, options.limit, 2) for spec in bias[1:]]
     return Plan(uri, with_, options.limit is not None, control, tuple(lines))

@@ -46,7 +46,7 @@ class Margins:
         accuracy: largest harmless loss of accuracy, as a share of the questions (0.01 is one point).
         log_perplexity: largest harmless rise of log-perplexity, nats per token (0.02 is about 2 %).
         mass_kept: the share of the terms' probability whose loss is harmless.
-        mass_gone: the lost share beyond which the model no longer uses the terms.
+        mass_gone: the lost share beyond which the gap between the terms says nothing any more.
         mass_floor: the terms' probability before treatment below which the model hardly uses them, so that
             a gap between them says nothing about what it writes.
         hints: largest harmless loss of UB (following explicit hints), absolute.

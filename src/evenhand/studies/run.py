@@ -20,12 +20,20 @@ from evenhand.mitigations import Mitigation
 from evenhand.models import Model, OpenModel, open_model, require
 from evenhand.outputs import check_treatment_folder
 from evenhand.progress import task
-from evenhand.records import Attribution, Decision, Example, Material, Measurement, Verification, digest
+from evenhand.records import (
+    Attribution,
+    Decision,
+    Example,
+    Material,
+    Measurement,
+    Verification,
+    digest,
+)
 from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.families import Planned, planned
-from evenhand.studies.material import fits_on, material, primary, usable
+from evenhand.studies.material import check_capability, fits_on, material, nothing_to_locate, primary, usable
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.options import (
     LocateKeywords,
@@ -36,6 +44,8 @@ from evenhand.studies.options import (
     VerifyKeywords,
     VerifyOptions,
     combined,
+    folder,
+    model_name,
 )
 from evenhand.studies.readings import ControlModel, Margins, Readings
 from evenhand.studies.resuming import check_treatment_of, kept_treatment, made_method, resumable
@@ -85,8 +95,8 @@ def measure(
         EvenhandError: an unknown name, a value that cannot be, a model that cannot be opened or scored; see
             `evenhand.errors`.
     """
-    options = combined(RunOptions, options, given, MeasureKeywords)
-    by = _names(by)
+    options = combined(RunOptions, options, given, MeasureKeywords, own=("by",))
+    uri, by = model_name(uri), _names(by)
     loaded = _loaded(registry.spec_texts(benchmarks) or defaults.bias(uri))
     if by:
         crossing(loaded, by)
@@ -117,7 +127,7 @@ def locate(
     Raises:
         EvenhandError: as for `measure`; BadModel without weights.
     """
-    options = combined(VerifyOptions, options, given, LocateKeywords)
+    options, uri = combined(VerifyOptions, options, given, LocateKeywords), model_name(uri)
     probes = material(_loaded(_bias(uri, options)), (Example,), locator, "locator")
     return _locate(_opened(uri, options), locator, probes, options.seed)
 
@@ -137,7 +147,8 @@ def mitigate(
         EvenhandError: as for `measure`; NoEffect when the treatment changes nothing; before the model is
             opened, BadData or UsageError when `out` may not be replaced (see `evenhand.folders`).
     """
-    options, out = combined(VerifyOptions, options, given, MitigateKeywords), Path(out)
+    options, uri = combined(VerifyOptions, options, given, MitigateKeywords), model_name(uri)
+    out = folder(out)
     made = made_method(mitigation)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
     check_treatment_folder(out)
@@ -176,20 +187,21 @@ def verify(
     Raises:
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples.
     """
-    options = combined(VerifyOptions, options, given, VerifyKeywords)
-    made, folder = made_method(mitigation), run_folder(uri, mitigation, options)
+    options, uri = combined(VerifyOptions, options, given, VerifyKeywords), model_name(uri)
+    made, place = made_method(mitigation), run_folder(uri, mitigation, options)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
-    check_run_folder(folder, VERIFICATION)
-    check_treatment_of(folder)
-    with working_in(folder):
-        verification = _verified(uri, made, mitigation, folder, options)
-        save_verification(folder, verification)
+    check_run_folder(place, VERIFICATION)
+    check_treatment_of(place)
+    with working_in(place):
+        verification = _verified(uri, made, mitigation, place, options)
+        save_verification(place, verification)
     return verification
 
 
 def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: VerifyOptions) -> Verification:
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
     examples = material(bias, fits_on(made), spec)
+    check_capability(capability)
     model = _opened(uri, options)
     if not options.capability:
         capability = [b for b in capability if fits_family(model, b)]
@@ -280,6 +292,8 @@ class _Study:
             return {}
         every = planned(self.model, treatment, self.options.control, self.options.seed)
         plan = [one for one in every if usable(one.mitigation, examples)]
+        if not plan:
+            return {}
         first = [b for b in self.bias if b.name == source.benchmark]
         families: dict[str, list[ControlModel]] = {}
         with task("capability-matched control", len(plan), unit="model") as advance:
@@ -312,6 +326,8 @@ def _loaded(specs: Sequence[str]) -> list[Benchmark]:
 def _names(texts: Specs) -> tuple[str, ...]:
     """Names in one text or in several, with commas between, each once."""
     several = [texts] if isinstance(texts, str) else texts
+    if not isinstance(several, Sequence) or not all(isinstance(text, str) for text in several):
+        raise UsageError(f"by={texts!r} names no slices.", mend="Write their names, such as 'task,domain'.")
     return tuple(dict.fromkeys(filter(None, (n.strip() for text in several for n in text.split(",")))))
 
 
@@ -355,23 +371,9 @@ def _location(
 def _locate(model: Model, locator: str, examples: Sequence[Material], seed: int) -> Attribution:
     made: Locator = registry.create("locator", locator)
     if not isinstance(model, OpenModel):
-        raise _nothing_to_locate(model)
+        raise nothing_to_locate(model)
     probes = [e for e in examples if isinstance(e, Example) and not e.keep]
     return made.locate(model, probes, None, seed=seed)
-
-
-def _nothing_to_locate(model: Model) -> BadModel:
-    uri, family = model.spec.uri, model.spec.family
-    if family == "causal":
-        return BadModel(
-            f"{uri} does not give access to its weights, so nothing can be located in it.",
-            mend="Use a causal model whose weights are in hand (hf: or lab:).",
-        )
-    return BadModel(
-        f"{uri} is a {family} model, and locators read the blocks of causal models only.",
-        mend=f"Locate in a causal model. On this one, `evenhand measure {uri}` works, and so does "
-        f"`evenhand verify {uri} --with prompt`.",
-    )
 
 
 def _notes(*readings: Readings) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from evenhand.errors import UsageError
 from evenhand.records import Effect, Measurement, Verification
 from evenhand.studies import compare as figures
 from evenhand.studies import store
@@ -37,10 +38,14 @@ def gate(run: Run, conditions: str | Sequence[str]) -> list[GateResult]:
 
     Raises:
         BadData: the folder holds no run, or a damaged one.
-        UsageError: a condition cannot be read, or names what the run does not hold.
+        UsageError: no condition, or one that cannot be read or names what the run does not hold.
     """
-    stored = opened(run)
     asked = [conditions] if isinstance(conditions, str) else conditions
+    if not isinstance(asked, Sequence) or not asked or not all(isinstance(one, str) for one in asked):
+        raise UsageError(
+            f"{conditions!r} asks nothing of the run.", mend="Give a condition, such as 'afgb<=0.1'."
+        )
+    stored = opened(run)
     return figures.gate(stored.measurements, asked, verdict=stored.verdict, before=stored.before)
 
 
@@ -49,9 +54,19 @@ def opened(run: Run) -> store.StoredRun:
 
     Raises:
         BadData: the folder holds neither a verification nor measurements, or damaged ones.
+        UsageError: `run` is none of what a run may be.
     """
     if isinstance(run, Verification):
         return store.StoredRun(run.after, run.verdict, run.before)
     if isinstance(run, store.StoredRun):
         return run
-    return store.load_run(Path(run)) if isinstance(run, str | Path) else store.StoredRun(tuple(run))
+    if isinstance(run, str | Path):
+        return store.load_run(Path(run))
+    if isinstance(run, Sequence):
+        measured = tuple(one for one in run if isinstance(one, Measurement))
+        if len(measured) == len(run):
+            return store.StoredRun(measured)
+    raise UsageError(
+        f"{run!r} is not a run.",
+        mend="Give the folder that a verb wrote, or what `measure` or `verify` returned.",
+    )

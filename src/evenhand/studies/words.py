@@ -68,9 +68,9 @@ def flipped(check: Check) -> str:
 def gone(mass: Check) -> str:
     """Why a gap says nothing once most of the terms' probability is certainly lost."""
     return (
-        f"The model no longer uses the terms: their probability fell {change(mass.before, mass.after)}, a "
-        f"loss of {percent(mass.loss)}. A smaller gap between words that are not used is no evidence of less "
-        "bias."
+        f"The model lost more than half of the terms' probability: it fell "
+        f"{change(mass.before, mass.after)}, a loss of {percent(mass.loss)}. No gap between words that are "
+        "said so much less is evidence of less bias."
     )
 
 
@@ -85,10 +85,16 @@ def costs(capability: CapabilityResult, guards: Sequence[Check]) -> str:
 
 def _cost(check: Check) -> str:
     how = "is not kept" if check.kept is False else "is not certainly kept"
-    return (
-        f"{check.name} {how} ({change(check.before, check.after)}; loss {number(check.loss.value)}, "
-        f"{span(check.loss)}, margin {check.margin:g})"
-    )
+    return f"{check.name} {how} ({change(check.before, check.after)}; {_loss(check)})"
+
+
+def _loss(check: Check) -> str:
+    """How much was lost, on how many items, and how much may be; of the terms' mass as a share of it."""
+    if check.name == "mass":
+        how, limit = f"loss {percent(check.loss)} of what was there before", decimals.percent(check.margin)
+    else:
+        how, limit = f"loss {number(check.loss.value)}, {span(check.loss)}", f"{check.margin:g}"
+    return f"{how}, n = {check.loss.n}, margin {limit}"
 
 
 def broken(checks: Sequence[Check]) -> str:
@@ -177,7 +183,4 @@ def guards(mass: Check | None, hints: Check | None) -> tuple[str, ...]:
 
 def _state(check: Check) -> str:
     state = {True: "kept", False: "lost", None: "undecided"}[check.kept]
-    return (
-        f"{check.name}: {state}, {change(check.before, check.after)} (loss {number(check.loss.value)}, "
-        f"{span(check.loss)}, margin {check.margin:g})."
-    )
+    return f"{check.name}: {state}, {change(check.before, check.after)} ({_loss(check)})."

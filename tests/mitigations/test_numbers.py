@@ -1,0 +1,40 @@
+"""Numbers that a method cannot use are refused when it is made, so before any model is opened."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from evenhand import registry
+from evenhand.errors import BadOption
+
+WRONG = {
+    "lftf": ("epochs=0", "epochs=-1", "batch=0", "lr=-1", "lr=nan", "lr=inf", "keep=-1", "keep=nan", "top=0"),
+    "full_finetune": ("epochs=0", "batch=0", "batch=-3", "lr=-1", "lr=nan"),
+    "placebo": ("epochs=0", "batch=0", "lr=nan", "dose=0", "dose=-1", "dose=inf", "dose=nan"),
+    "noise": ("dose=0", "dose=nan", "dose=inf"),
+    "group_gap": ("epochs=0", "batch=0", "lr=-1", "lr=inf", "lam=-1", "lam=nan"),
+    "faircon": ("rounds=0", "batch=0", "lr=nan", "lr=inf", "lam=inf", "dropout=1", "dropout=nan", "rank=0"),
+    "fair_prompt": ("rounds=0", "budget=0", "beta=nan", "beta=inf", "prompt_lr=-1", "prompt_lr=nan"),
+}
+
+
+@pytest.mark.parametrize(("name", "option"), [(name, one) for name, all_ in WRONG.items() for one in all_])
+def test_a_number_out_of_range_is_refused_and_named(name: str, option: str) -> None:
+    with pytest.raises(BadOption) as caught:
+        registry.create("mitigation", f"{name}:{option}")
+    assert f"{name} cannot use {option.partition('=')[0]}=" in str(caught.value)
+
+
+def test_every_method_that_trains_is_in_the_table() -> None:
+    training = {"lr", "epochs", "batch", "rounds", "dose"}
+    made = {name: registry.get("mitigation", name) for name in registry.names("mitigation")}
+    trains = {n for n, kind in made.items() if training & {f.name for f in dataclasses.fields(kind)}}
+    assert trains == set(WRONG)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_defaults_are_fine_and_unset_stays_unset(name: str) -> None:
+    made = registry.create("mitigation", name)
+    assert registry.spec_of(name, made) == name

@@ -223,7 +223,7 @@ def test_cells_that_hold_lists_are_refused() -> None:
 def test_groups_that_look_alike_are_asked_about_with_their_codes(twin: str) -> None:
     people = table("sex", *["male"] * 6, twin, twin)
     error = refused(ANY, people)
-    assert f"'male' (6), {ascii(twin)} (2)" in error.what
+    assert f"'male' (6), {twin!a} (2)" in error.what
     assert written(error, "groups")["male"] == ["male", twin]
     assert error.mend.isascii()
     task = dataclasses.replace(

@@ -26,7 +26,7 @@ MISSING = frozenset(
 MOST_NUMBERS, MOST_GROUPS = 10, 50
 _SHOWN = 6
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-# Letters of other scripts that are drawn like Latin ones, small or capital: after casefold, what they look like.
+# Letters of other scripts that are drawn like Latin ones, small or capital: once casefolded, which ones.
 # The pairs are those of Unicode's list of confusables (UTS 39) that occur in words typed on a wrong keyboard.
 _ALIKE = str.maketrans(
     "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458\u04bb\u0501"
@@ -219,9 +219,10 @@ def _variants(task: DecisionTask, values: Mapping[tuple[str, ...], int]) -> list
     what = " and ".join(_told(spelt) for spelt in twice[:_SHOWN])
     kept = [spelt for spelt in alike.values() if not wanted or wanted & set(spelt)]
     names = [next((v for v in spelt if v in wanted), next(iter(spelt))) for spelt in kept]
+    written = [["*".join(value) for value in spelt] for spelt in kept]
     mapping = ", ".join(
-        f"{_key('*'.join(name))} = {_toml(['*'.join(v) for v in spelt], codes=not _distinct(map('*'.join, spelt)))}"
-        for name, spelt in zip(names, kept, strict=True)
+        f"{_key('*'.join(name))} = {_toml(texts, codes=not _distinct(texts))}"
+        for name, texts in zip(names, written, strict=True)
     )
     return [
         Suspect(

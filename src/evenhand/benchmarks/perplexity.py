@@ -41,7 +41,8 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
 
     Raises:
         BadData: the file is missing, empty, unreadable or not UTF-8.
-        BadOption: `window` is negative, `file` is one of JSON records, or both `file` and another `text` are asked for.
+        BadOption: `window` is negative, `file` is one of JSON records, or both `file` and another `text` are
+            asked for.
     """
     if window < 0:
         raise BadOption(
@@ -51,8 +52,8 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
         raise BadOption(f"perplexity has both file={file} and text={text}.", mend="Give one of them.")
     if Path(file).suffix.lower() in _RECORDS:
         raise BadOption(
-            f"perplexity:file={file} names records, and perplexity scores every line as it stands, with their "
-            "braces and keys.",
+            f"perplexity:file={file} names records, and perplexity scores every line as it stands, with "
+            "its braces and keys.",
             mend="Write the texts alone into a .txt file, one a line.",
         )
     name = f"file:{Path(file).name}" if file else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenhand.errors import BadOption, UsageError
+from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.registry import BARE, create, get, options, parse, parse_many
 
 
@@ -65,3 +65,10 @@ def test_values_are_converted_and_what_is_wrong_is_said() -> None:
 def test_values_that_cannot_be_are_refused_in_our_words(spec: str, said: str) -> None:
     with pytest.raises(BadOption, match=said):
         create("benchmark", spec)
+
+
+def test_names_that_exist_are_told_to_a_bound():
+    error = UnknownName("column of x.csv", "sex", [f"column{i:06}" for i in range(100_002)])
+    assert "column000000, column000001, " in error.mend
+    assert error.mend.endswith(" and 99902 more.")
+    assert len(str(error)) < 3000

@@ -59,13 +59,13 @@ class UsageError(EvenhandError):
 
 
 class UnknownName(UsageError):
-    """A name that no registry knows; the message lists near names, then all of them."""
+    """A name that no registry knows; the message lists near names, then all, or the first hundred."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, mend: str = "") -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"Did you mean {_listed(near)}? " if near else ""
-        there = f"These exist: {', '.join(names)}." if names else "None exist."
+        there = f"These exist: {_cut(names)}." if names else "None exist."
         super().__init__(
             f"There is no {kind} named {name!r}.", mend=f"{hint}{there}{' ' + mend if mend else ''}"
         )
@@ -77,6 +77,12 @@ def listed(problems: Sequence[str], shown: int = 20) -> str:
     """The first of `problems` in one sentence, and how many more there are."""
     more = f"; and {len(problems) - shown} more" if len(problems) > shown else ""
     return "; ".join(problems[:shown]) + more
+
+
+def _cut(names: Sequence[str], most: int = 100) -> str:
+    """Names as a list of bounded length: a table of the user's may have 100 000 columns."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(name[:80] for name in names[:most]) + more
 
 
 def _listed(names: list[str]) -> str:

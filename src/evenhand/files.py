@@ -5,6 +5,7 @@ A file is written under a temporary name beside the target, flushed, then rename
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -35,11 +36,13 @@ def read_text(path: Path, *, mend: str = "Name a readable file.") -> str:
     """
     path = expanded(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        held = path.read_bytes()
+        text = held.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        seems = "UTF-16" if held[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "LATIN1"
         raise BadData(
             f"{path} is not UTF-8 text: byte {error.start} cannot be read.",
-            mend=f"Convert it, for example with: iconv -f LATIN1 -t UTF-8 {path} > converted",
+            mend=f"Convert it, for example with: iconv -f {seems} -t UTF-8 {path} > converted",
         ) from None
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror}.", mend=mend) from None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evenhand.errors import BadData
+from evenhand.errors import BadData, listed
 from evenhand.files import expanded, read_text
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def check_names(names: Iterable[str], of: str) -> None:
     twice = [f"{name!r} {count} times" for name, count in counts.items() if name and count > 1]
     if twice:
         raise BadData(
-            f"{of} has a column name more than once: {', '.join(twice)}.",
+            f"{of} has a column name more than once: {listed(twice)}.",
             mend="Give every column a name of its own, or delete the columns that are not meant.",
         )
 

@@ -15,9 +15,11 @@ from evenhand.benchmarks.decisions import Setting, of_people
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lab import people as lab
 from evenhand.people import tables
+from evenhand.people.population import gather
+from evenhand.people.splits import part_of
 from evenhand.records import Continuation, Decision, LogProb, ModelSpec
 from evenhand.studies.measure import take
-from tests.support.crowd import rows, write
+from tests.support.crowd import TASK, rows, write
 from tests.support.scripted import ScriptedModel, figures, run
 
 
@@ -376,7 +378,9 @@ def test_the_note_says_who_is_measured_and_why_not_more(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("test=all", "Nobody is left to show as a demonstration"),
+        ("n=0", "There cannot be 0 people to ask about"),
+        ("n=-3", "There cannot be -3 people to ask about"),
+        ("test=all", "nobody is left to show as a demonstration"),
         ("shots=0,test=all,n=50", "test=all says how many people are measured, and so does n=50"),
         ("shots=0,test=0.5,test_parity=0", "and so does test_parity"),
         ("shots=0,test=many", "test=many is not a number of people"),
@@ -385,6 +389,19 @@ def test_the_note_says_who_is_measured_and_why_not_more(folder: Path) -> None:
 def test_sizes_that_contradict_are_refused(folder: Path, options: str, said: str) -> None:
     with pytest.raises(BadOption, match=said):
         made(f"decisions:task={folder / 'mf.toml'},{options}")
+
+
+def test_too_few_different_texts_are_told_apart_from_too_few_people(tmp_path: Path) -> None:
+    people = [{**row, "job": "nurse", "age": 30, "town": "T"} for row in rows(300)]
+    population = gather(TASK, people)
+    seed = next(s for s in range(99) if part_of(population.people[0].content, s) == "train")
+    with pytest.raises(BadOption, match=r"Of 300 people nobody .*; 299 of them read like another") as found:
+        of_people(population, Setting(seed=seed))
+    assert "shots=0" in found.value.mend
+    with pytest.raises(BadOption, match="part 'test'; 299 of them read like another") as found:
+        of_people(population, Setting(shots=0, seed=seed))
+    assert "test=all and shots=0" in found.value.mend
+    assert len(of_people(population, Setting(shots=0, test="all")).load()) == 300
 
 
 def test_nobody_is_left_to_train_on_where_everybody_is_measured(folder: Path) -> None:

@@ -92,6 +92,12 @@ def test_a_wrong_encoding_says_where_and_how_to_mend(file) -> None:
     assert "iconv" in caught.value.mend
 
 
+def test_utf_16_is_called_by_its_name(tmp_path) -> None:
+    (tmp_path / "wide.txt").write_bytes("Hello.".encode("utf-16"))
+    with pytest.raises(BadData, match="iconv -f UTF-16 -t UTF-8"):
+        perplexity(file=str(tmp_path / "wide.txt"))
+
+
 @pytest.mark.parametrize("options", [{"window": -1}, {"file": "x.txt", "text": "lab"}])
 def test_bad_options(options) -> None:
     with pytest.raises(BadOption):
@@ -125,3 +131,10 @@ def test_a_line_ends_at_a_line_feed_alone(file) -> None:
     )
     (one, two) = [request.text for sample in benchmark.load() for request in benchmark.ask(sample)]
     assert (one, two) == ("One line.\u2028(still the same line.", "Second.\x0cstill second.")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a.json"])
+def test_records_are_not_scored_with_their_braces(name, tmp_path) -> None:
+    (tmp_path / name).write_text('{"text": "Hello there."}\n', encoding="utf-8")
+    with pytest.raises(BadOption, match="scores every line as it stands"):
+        perplexity(file=str(tmp_path / name))

@@ -64,3 +64,11 @@ def test_a_number_that_nothing_can_hold_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="cannot be read"):
         read_jsonl(tmp_path)
+
+
+def test_a_header_of_many_columns_is_not_told_whole(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(f"column{i}" for i in range(100_002)) + "\n", encoding="utf-8")
+    with pytest.raises(BadData, match=r"'column0', 'column1', .* and 99982 more") as found:
+        read_csv(path, ("text",))
+    assert len(str(found.value)) < 2000

@@ -158,3 +158,10 @@ def test_tables_and_lines_cannot_steer_the_terminal(capsys: pytest.CaptureFixtur
     assert out.count(SHOWN) == 4
     assert SHOWN in err
     assert not any(sign in out + err for sign in "\x1b\x9b\u202e\r\x07")
+
+
+def test_a_line_break_in_a_value_begins_no_line_of_its_own(run: Run, library: Library) -> None:
+    library.raises = BadData("The table has a\nVerdict: fair.", mend="Mend\r\nit.")
+    answer = run("measure", "lab:causal")
+    assert answer.err.splitlines()[-1] == "evenhand: The table has a\\nVerdict: fair. Mend\\x0d\\nit."
+    assert json.loads(run("measure", "lab:causal", "--json").out)["error"]["what"] == library.raises.what

@@ -61,6 +61,8 @@ def reweigh(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, 
     ("changes", "said"),
     [
         ({"num_hidden_layers": 10_000}, r"describes 10000 layers, its weights hold 3\."),
+        ({"num_hidden_layers": 0}, r"describes 0 layers, its weights hold 3\."),
+        ({"num_hidden_layers": -1}, r"describes -1 layers, its weights hold 3\."),
         ({"num_hidden_layers": 4}, r"lacks weights that the model needs: model\.layers\.3\."),
         (
             {"num_hidden_layers": 2},
@@ -300,3 +302,31 @@ def test_a_hub_names_header_comes_from_the_cache(folder, monkeypatch):
     monkeypatch.setattr("transformers.utils.hub.cached_file", lambda *_, **__: None)
     assert checkpoints.found("org/x", {}) == {}
     checkpoints.check_depth("org/x", LlamaConfig(num_hidden_layers=10_000), {})  # nothing to hold it against
+
+
+@pytest.mark.parametrize("theta", [0.0, -5.0, float("nan")])
+def test_positions_that_are_no_numbers_are_refused(theta, folder):
+    edit(folder / "config.json", rope_parameters={"rope_type": "default", "rope_theta": theta})
+    with pytest.raises(BadModel, match=r"inv_freq NaN or infinite.*rope_theta"):
+        open_model(f"hf:{folder}")
+
+
+@pytest.mark.parametrize(
+    "place", ["../outside.safetensors", "{}/outside.safetensors", "a/../../outside.safetensors"]
+)
+def test_an_index_names_no_file_outside_its_folder(place, folder, tmp_path, weightless):
+    shard = place.format(tmp_path)
+    (folder / "a").mkdir()
+    names = list(load_file(folder / WEIGHTS))
+    (folder / WEIGHTS).rename(tmp_path / "outside.safetensors")
+    shutil.copy(tmp_path / "outside.safetensors", folder / "model-1.safetensors")
+    (folder / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": dict.fromkeys(names, shard)}))
+    with pytest.raises(BadModel, match=r"not inside its folder"):
+        open_model(f"hf:{folder}")
+
+
+@pytest.mark.parametrize("longest", ["x", -1, 0, True])
+def test_a_length_that_is_no_number_is_refused(longest, folder, weightless):
+    edit(folder / "tokenizer_config.json", model_max_length=longest)
+    with pytest.raises(BadModel, match="model_max_length"):
+        open_model(f"hf:{folder}")

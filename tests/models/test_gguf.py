@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gguf.quants import quantize
 
-from evenhand.errors import BadData, BadOption, MissingExtra
+from evenhand.errors import BadData, BadModel, BadOption, MissingExtra
 from evenhand.models import gguf as opening
 from evenhand.models import loading, open_model
 from evenhand.models.causal import CausalModel
@@ -155,3 +155,21 @@ def test_without_the_package(packed, monkeypatch):
     monkeypatch.setattr(opening, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"evenhand\[gguf\]"):
         open_model(f"gguf:{packed}")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4, 2**31])
+def test_blocks_that_the_metadata_leave_out_or_invent_are_refused(count, plain, tmp_path):
+    found = plain.read_bytes()
+    place = found.index(b"llama.block_count") + len(b"llama.block_count") + 4  # behind the type of the value
+    file = tmp_path / "fewer.gguf"
+    file.write_bytes(found[:place] + count.to_bytes(4, "little") + found[place + 4 :])
+    with pytest.raises(BadModel, match=f"describe {count} layers, its tensors hold 3"):
+        open_model(f"gguf:{file}")
+
+
+@pytest.mark.parametrize("kept", [6, 20, 1000, 20_000, -5])
+def test_a_file_that_is_cut_short_says_so(kept, plain, tmp_path):
+    file = tmp_path / "short.gguf"
+    file.write_bytes(plain.read_bytes()[:kept])
+    with pytest.raises(BadModel, match="cut short"):
+        open_model(f"gguf:{file}")

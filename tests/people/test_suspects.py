@@ -204,3 +204,56 @@ def test_lists_that_contradict_each_other_are_refused(changes: dict[str, Any], s
 def test_cells_that_hold_lists_are_refused() -> None:
     error = refused(TASK, table("job", ["baker", "smith"]))
     assert "The column 'job' of loans.csv holds lists" in error.what
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        "\u043c\u0430le",
+        "m\u0430le",
+        "ma\u200ble",
+        "\ufeffmale",
+        "ma\u00adle",
+        "\uff4dale",
+        "m\u03b1le",
+        "MA\u200dLE",
+    ],
+    ids=ascii,
+)
+def test_groups_that_look_alike_are_asked_about_with_their_codes(twin: str) -> None:
+    people = table("sex", *["male"] * 6, twin, twin)
+    error = refused(ANY, people)
+    assert f"'male' (6), {twin!a} (2)" in error.what
+    assert written(error, "groups")["male"] == ["male", twin]
+    assert error.mend.isascii()
+    task = dataclasses.replace(
+        ANY, spellings=((("male",), ("male",)), ((twin,), ("male",)), (("f",), ("f",)))
+    )
+    found = gather(dataclasses.replace(task, groups=(("male",), ("f",))), people)
+    assert sum(person.group == 0 for person in found.people) == 8
+
+
+def test_words_of_another_script_are_no_questions() -> None:
+    people = [
+        dict(row, sex={"m": "\u043c\u0443\u0436", "f": "\u0436\u0435\u043d"}[row["sex"]]) for row in rows(40)
+    ]
+    assert len(gather(ANY, people).task.groups) == 2
+    people[0]["sex"] = people[0]["sex"].upper()
+    assert f"'{people[0]['sex']}' (1)" in refused(ANY, people).what  # its case can be seen
+
+
+@pytest.mark.parametrize("column", ["sex", "town", "granted"])
+@pytest.mark.parametrize("sign", ["\0", "\x1b", "\x92"], ids=ascii)
+def test_a_control_character_is_refused(column: str, sign: str) -> None:
+    people = table(column, f"a{sign}b")
+    error = refused(dataclasses.replace(ANY, negative=("0", f"a{sign}b")), people)
+    assert f"the column {column!r} has {f'a{sign}b'!r} (1)" in error.what
+    assert "control characters" in error.what
+
+
+def test_a_line_break_within_a_group_is_asked_about_and_one_in_a_text_is_not() -> None:
+    assert len(gather(ANY, table("town", "a\nb\tc")).people) == 40
+    error = refused(ANY, table("sex", "a\nb", "a\nb"))
+    assert "within a group: 'a\\nb' (2)" in error.what
+    assert written(error, "groups")["a b"] == ["a\nb"]
+    assert "\n" not in str(error)

@@ -47,6 +47,8 @@ def test_an_intersection_sets_every_column_of_the_attribute() -> None:
         ("  a ", "a"),
         ("41.0", "41"),
         ("-2.00", "-2"),
+        (-0.0, "0"),
+        ("-0", "0"),
         ("4.05", "4.05"),
     ],
 )

@@ -87,8 +87,9 @@ class Scene:
             )
         return BadOption(
             f"Of the {len(self.population.people)} people of {self.setting.task} nobody falls into "
-            f"the part {part!r}.",
-            mend="Give a table of at least some hundred people.",
+            f"the part {part!r}{_alike(self.population)}.",
+            mend="Give a table of at least some hundred different people, or write test=all and shots=0 to "
+            "measure everybody, those who read alike included.",
         )
 
     def fits(self, model: Any, people: Sequence[Person]) -> None:
@@ -113,8 +114,7 @@ class Scene:
         """How the rows of the table become the people that are measured."""
         people, test = len(self.population.people), self.setting.test
         left_out = sum(self.population.left_out.values())
-        texts = len({person.content for person in self.population.people})
-        alike = f"; {people - texts} of them read like another one but for the attribute" * (texts < people)
+        alike = _alike(self.population)
         start = (
             f"{found} people are measured. Of {people + left_out} rows {left_out} were left out, and "
             f"{people} are people to decide on{alike}."
@@ -128,6 +128,13 @@ class Scene:
         more = f" Write test=all to measure all {people}, or test= with a share or a count."
         offered = more if part == "test" else ""
         return f"{start} They are kept apart by their texts, one of each text: {kept}.{offered}"
+
+
+def _alike(population: Population) -> str:
+    """How many people count once in the parts because they read alike; nothing where nobody does."""
+    people = population.people
+    more = len(people) - len({person.content for person in people})
+    return f"; {more} of them read like another one but for the attribute" * (more > 0)
 
 
 def scene(setting: Setting) -> Scene:
@@ -162,7 +169,8 @@ def staged(setting: Setting, found: Population) -> Scene:
     parts = splits.split(found.people, s.seed, s.test)
     if s.shots and not parts["demonstrations"]:
         raise BadOption(
-            "Nobody is left to show as a demonstration, for whoever is measured is not shown.",
+            f"Of {len(found.people)} people nobody is left to show as a demonstration, for whoever is "
+            f"measured is not shown{_alike(found)}.",
             mend=f"Write shots=0{', or a smaller share such as test=0.5' if s.test else ''}.",
         )
     shown = draw(

@@ -126,9 +126,13 @@ def _check_columns(path: Path, found: Sequence[str], needed: Sequence[str]) -> N
     missing = [name for name in needed if name not in found]
     if missing:
         raise BadData(
-            f"{path} has no column {', '.join(map(repr, missing))}; its header is {', '.join(found)}.",
+            f"{path} has no column {', '.join(map(repr, missing))}; its header is {_named(found)}.",
             mend=f"Give a CSV file whose first line names at least: {', '.join(needed)}.",
         )
+
+
+def _named(columns: Sequence[str]) -> str:
+    return listed([repr(name[:60]) for name in columns]).replace("; ", ", ")
 
 
 def _complete(row: Mapping[str, str], needed: Sequence[str], line: int, problems: Problems) -> bool:

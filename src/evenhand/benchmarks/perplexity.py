@@ -19,6 +19,7 @@ from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 _FILE = "Name a readable text file, or leave file= out for the built-in text."
 
+_RECORDS = frozenset({".jsonl", ".ndjson", ".json"})
 Text = Literal["everyday", "lab"]
 
 SOURCES = {
@@ -40,7 +41,8 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
 
     Raises:
         BadData: the file is missing, empty, unreadable or not UTF-8.
-        BadOption: `window` is negative, or both `file` and another `text` are asked for.
+        BadOption: `window` is negative, `file` is one of JSON records, or both `file` and another `text` are
+            asked for.
     """
     if window < 0:
         raise BadOption(
@@ -48,6 +50,12 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
         )
     if file and text != "everyday":
         raise BadOption(f"perplexity has both file={file} and text={text}.", mend="Give one of them.")
+    if Path(file).suffix.lower() in _RECORDS:
+        raise BadOption(
+            f"perplexity:file={file} names records, and perplexity scores every line as it stands, with "
+            "its braces and keys.",
+            mend="Write the texts alone into a .txt file, one a line.",
+        )
     name = f"file:{Path(file).name}" if file else text
     samples = _samples(name, pieces(read_text(Path(file), mend=_FILE) if file else _built_in(text), window))
     return Benchmark(

@@ -66,6 +66,11 @@ def warn(text: str) -> None:
     print(visible(text), file=sys.stderr)
 
 
+def one_paragraph(text: str) -> str:
+    """`text` without line breaks: those within a value of the user's are written as an escape, ``\\n``."""
+    return text.replace("\n", "\\n")
+
+
 def table(
     title: str,
     head: Sequence[str],

@@ -56,7 +56,7 @@ def _usage(error: BaseException) -> UsageError | None:
         return None
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "evenhand"
-    what = str(message()).strip().replace("Value error, ", "")
+    what = " ".join(str(message()).split()).replace("Value error, ", "")
     return UsageError(
         what if what.endswith((".", "?", "!")) else f"{what}.",
         mend=f"`{command} --help` lists what there is.",
@@ -64,7 +64,7 @@ def _usage(error: BaseException) -> UsageError | None:
 
 
 def _printed(kind: str, what: str, mend: str, code: int, as_json: bool) -> int:
-    console.warn(f"evenhand: {what} {mend}")
+    console.warn(console.one_paragraph(f"evenhand: {what} {mend}"))
     if as_json:
         console.emit({"error": {"kind": kind, "what": what, "mend": mend, "exit": code}})
     return code

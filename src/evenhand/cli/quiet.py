@@ -46,7 +46,7 @@ def third_parties() -> Iterator[None]:
 def _show(message: Warning | str, category: type[Warning], filename: str, *_: object, **__: object) -> None:
     """Stands in for `warnings.showwarning`: a warning that was given in our own code, as one of our lines."""
     if Path(filename).is_relative_to(OWN):
-        console.warn(f"Note: {message}")
+        console.warn(console.one_paragraph(f"Note: {message}"))
 
 
 @contextlib.contextmanager

@@ -163,7 +163,7 @@ def _families(control: ControlResult) -> None:
 def notes(texts: Sequence[str]) -> None:
     """What a measurement or a study wants to add."""
     for text in texts:
-        console.say(f"Note: {text}")
+        console.say(console.one_paragraph(f"Note: {text}"))
 
 
 def _checks(items: Sequence[Check], title: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evenhand.errors import BadModel
@@ -40,18 +40,21 @@ def check_depth(name: str, config: Any, files: Mapping[str, Path]) -> None:
     """Nothing if the weights may hold the layers that `config` describes; `files` as `found` gives them.
 
     Raises:
-        BadModel: they hold far fewer, or a header cannot be read.
+        BadModel: they hold far fewer, or it describes none; or a header cannot be read.
     """
     names = _names(name, files)
     texts = config.get_text_config() if hasattr(config, "get_text_config") else config
     depths = [getattr(part, key, None) for part in (config, texts) for key in _DEPTHS]
-    stated = max((depth for depth in depths if isinstance(depth, int)), default=0)
+    known = [depth for depth in depths if isinstance(depth, int)]
+    stated = max(known, default=0)
     places = {m.groups() for m in map(_NUMBERED.match, names) if m}
-    if not names or stated <= 2 * len(places) + _MANY:
+    none = bool(known and places) and (stated < 1 or min(known) < 0)
+    if not names or (stated <= 2 * len(places) + _MANY and not none):
         return
     layers = max((sum(stem == other for other, _ in places) for stem, _ in places), default=0)
+    described = min(known) if none else stated
     raise BadModel(
-        f"The configuration of {name} describes {stated} layers, its weights hold {layers}.",
+        f"The configuration of {name} describes {described} layers, its weights hold {layers}.",
         mend="Use the config.json that was saved with the weights.",
     )
 
@@ -93,6 +96,13 @@ def _names(name: str, files: Mapping[str, Path]) -> set[str]:
         raise BadModel(
             f"{name} cannot be opened: {_INDEX} says no weights ({error}).", mend="Download it again."
         ) from None
+    outside = sorted(str(shard) for shard in set(index.values()) if not _inner(str(shard)))
+    if outside:
+        raise BadModel(
+            f"{name} cannot be opened: its {_INDEX} names {', '.join(map(repr, outside[:_SHOWN]))}, which is "
+            "not inside its folder.",
+            mend="Download or save it again; the files of a model stand beside their index.",
+        )
     lacking = sorted({path.name for path in shards.values() if not path.is_file()})
     if lacking and Path(name).is_dir():
         raise BadModel(
@@ -102,6 +112,11 @@ def _names(name: str, files: Mapping[str, Path]) -> set[str]:
     for path in {path for path in shards.values() if path.is_file()}:
         _header(name, path)
     return set(shards)
+
+
+def _inner(shard: str) -> bool:
+    """Whether an index may name this file: one in the same folder or below it."""
+    return not PurePosixPath(shard).is_absolute() and not {"..", ""} & set(re.split(r"[/\\]", shard))
 
 
 def _header(name: str, path: Path) -> dict[str, Any]:

@@ -6,8 +6,9 @@ dequantised ones, and the model's spec and every measurement say so (`ModelSpec.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -17,13 +18,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from evenhand.errors import BadData, BadOption, MissingExtra
+from evenhand.errors import BadData, BadModel, BadOption, MissingExtra
 from evenhand.models.checkpoints import check_complete
 from evenhand.models.families import family, loader
 from evenhand.models.loading import DTYPES, KINDS, HfModel, explained, quiet
 from evenhand.scoring.finite import check_weights
 
 _MAGIC = b"GGUF"
+_BLOCK = re.compile(r"blk\.(\d+)\.")
 _PLAIN = frozenset({"F32", "F16", "BF16", "F64"})  # kinds of tensors that are not quantised
 
 
@@ -47,8 +49,10 @@ def open_gguf(rest: str, *, dtype: str | None = None, batch_tokens: int | None =
     where: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
     folder = str(file.parent)
     with quiet(), _no_bar(), explained(str(file)):
-        origin = _origin(file)
+        tensors = _tensors(file)
+        origin = _origin(tensors)
         config = AutoConfig.from_pretrained(folder, **where)
+        _check_blocks(file, config, [tensor.name for tensor in tensors])
         kind = family(str(file), config)
         tokenizer = AutoTokenizer.from_pretrained(folder, **where)
         wanted = DTYPES[dtype or "float32"]
@@ -65,15 +69,41 @@ def open_gguf(rest: str, *, dtype: str | None = None, batch_tokens: int | None =
     return model
 
 
-def _origin(file: Path) -> str:
+def _tensors(file: Path) -> Sequence[Any]:
+    """What the file says of each of its tensors; it is as long as that asks for."""
+    from gguf import GGUFReader
+
+    try:
+        return GGUFReader(file).tensors
+    except (ValueError, IndexError, OverflowError, UnicodeDecodeError) as error:
+        raise BadModel(
+            f"{file} cannot be opened: it is cut short, or damaged ({str(error).rstrip('.')}).",
+            mend="Download or convert it again.",
+        ) from None
+
+
+def _check_blocks(file: Path, config: Any, names: Sequence[str]) -> None:
+    """Nothing if the file has as many blocks as its metadata say.
+
+    Of further ones transformers would say nothing, and billions that are not there it would begin to build.
+    """
+    held = max((int(match[1]) + 1 for match in map(_BLOCK.match, names) if match), default=0)
+    stated = getattr(config.get_text_config(), "num_hidden_layers", None)
+    further = getattr(config.get_text_config(), "num_nextn_predict_layers", None) or 0
+    if held and isinstance(stated, int) and not stated <= held <= stated + further:
+        raise BadModel(
+            f"The metadata of {file} describe {stated} layers, its tensors hold {held}.",
+            mend="Download or convert it again.",
+        )
+
+
+def _origin(tensors: Sequence[Any]) -> str:
     """How the file stores its weights, such as "dequantised from Q4_1 (GGUF)"; the largest share first.
 
     Tensors of plain floats (norms, biases) go without saying where others are quantised.
     """
-    from gguf import GGUFReader
-
     counts: Counter[str] = Counter()
-    for tensor in GGUFReader(file).tensors:
+    for tensor in tensors:
         counts[tensor.tensor_type.name] += int(tensor.n_elements)
     kinds = [name for name, _ in counts.most_common()]
     packed = [name for name in kinds if name not in _PLAIN]

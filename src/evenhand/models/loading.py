@@ -123,6 +123,7 @@ def _load(
     config = AutoConfig.from_pretrained(name, **where)
     kind = family(name, config)
     tokenizer = AutoTokenizer.from_pretrained(name, **where)
+    _check_longest(name, tokenizer)
     checkpoints.check_depth(name, config, checkpoints.found(name, where))
     how = {"dtype": DTYPES[dtype] if dtype else "auto", **where}
     # First without memory for the weights: do they fit the configuration? Packed ones want their device.
@@ -138,6 +139,15 @@ def _load(
     check_weights(name, module)
     remarks += checkpoints.foreign_code(module, tokenizer)
     return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, remarks
+
+
+def _check_longest(name: str, tokenizer: Any) -> None:
+    longest = tokenizer.model_max_length
+    if type(longest) not in (int, float) or not longest > 0:
+        raise BadModel(
+            f"The tokenizer of {name} has {longest!r} as its model_max_length, which is no number of tokens.",
+            mend="Write a positive number into its tokenizer_config.json, or take the line out.",
+        )
 
 
 def _from_pretrained(kind: Family, name: str, config: Any, how: Mapping[str, Any]) -> tuple[Any, Any]:

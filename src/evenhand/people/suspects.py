@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,15 @@ MISSING = frozenset(
 MOST_NUMBERS, MOST_GROUPS = 10, 50
 _SHOWN = 6
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+# Letters of other scripts that are drawn like Latin ones, small or capital: once casefolded, which ones.
+# The pairs are those of Unicode's list of confusables (UTS 39) that occur in words typed on a wrong keyboard.
+_ALIKE = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458\u04bb\u0501"
+    "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7"
+    "\u0131\u0251\u0261",
+    "abekmhopctyxsijhdabezhikmnoptyxiag",
+)
+_UNSEEN = frozenset({"Cc", "Cf"})  # categories: control characters, and formats such as U+200B (zero width)
 Counts = Mapping[str, int]
 
 
@@ -68,7 +77,26 @@ def raise_any(task: DecisionTask, columns: Mapping[str, Counter[str]], of: str) 
         *_outcomes(task, columns[task.target]),
         *(suspect for column in task.attribute for suspect in _many(task, column, columns[column])),
     ]
+    _no_controls(columns, of)
     _raise(found, of)
+
+
+def _no_controls(columns: Mapping[str, Counter[str]], of: str) -> None:
+    """Nothing where no cell has a control character; what ends or indents lines may stand in a text."""
+    bad = {
+        column: {text: n for text, n in found.items() if any(_control(sign) for sign in text)}
+        for column, found in columns.items()
+    }
+    named = [f"the column {column!r} has {shown(found)}" for column, found in bad.items() if found]
+    if named:
+        raise BadData(
+            f"{of} has control characters in its cells: {', '.join(named)}.",
+            mend="Delete these characters, or save the table again in the encoding that it was written in.",
+        )
+
+
+def _control(sign: str) -> bool:
+    return unicodedata.category(sign) == "Cc" and not sign.isspace()
 
 
 def raise_variants(task: DecisionTask, values: Mapping[tuple[str, ...], int], of: str) -> None:
@@ -78,7 +106,7 @@ def raise_variants(task: DecisionTask, values: Mapping[tuple[str, ...], int], of
         BadData: a group is; `of` names the table.
     """
     if not task.spellings:
-        _raise(_variants(task, values), of)
+        _raise([*_broken(task, values), *_variants(task, values)], of)
 
 
 def _raise(found: Sequence[Suspect], of: str) -> None:
@@ -89,10 +117,10 @@ def _raise(found: Sequence[Suspect], of: str) -> None:
         )
 
 
-def shown(values: Counts) -> str:
-    """Texts with their counts, the most frequent first."""
+def shown(values: Counts, written: Callable[[str], str] = repr) -> str:
+    """Texts as they are `written`, with their counts, the most frequent first."""
     ordered = sorted(values, key=lambda text: (-values[text], text))
-    return listed([f"{text!r} ({values[text]})" for text in ordered], _SHOWN).replace("; ", ", ")
+    return listed([f"{written(text)} ({values[text]})" for text in ordered], _SHOWN).replace("; ", ", ")
 
 
 def _blanks(task: DecisionTask, columns: Mapping[str, Counter[str]]) -> list[Suspect]:
@@ -188,12 +216,13 @@ def _variants(task: DecisionTask, values: Mapping[tuple[str, ...], int]) -> list
     twice = [spelt for spelt in alike.values() if doubtful(spelt)]
     if not twice:
         return []
-    what = " and ".join(shown({"*".join(v): n for v, n in spelt.items()}) for spelt in twice[:_SHOWN])
+    what = " and ".join(_told(spelt) for spelt in twice[:_SHOWN])
     kept = [spelt for spelt in alike.values() if not wanted or wanted & set(spelt)]
     names = [next((v for v in spelt if v in wanted), next(iter(spelt))) for spelt in kept]
+    written = [["*".join(value) for value in spelt] for spelt in kept]
     mapping = ", ".join(
-        f"{_key('*'.join(name))} = {_toml(['*'.join(v) for v in spelt])}"
-        for name, spelt in zip(names, kept, strict=True)
+        f"{_key('*'.join(name))} = {_toml(texts, codes=not _distinct(texts))}"
+        for name, texts in zip(names, written, strict=True)
     )
     return [
         Suspect(
@@ -203,14 +232,60 @@ def _variants(task: DecisionTask, values: Mapping[tuple[str, ...], int]) -> list
     ]
 
 
+def _broken(task: DecisionTask, values: Mapping[tuple[str, ...], int]) -> list[Suspect]:
+    """Groups with a line break or a tab in their names, which prompts and tables would break at."""
+    wanted = set(task.groups)
+    found = [v for v in values if (not wanted or v in wanted) and any(map(_breaks, v))]
+    if not found:
+        return []
+    kept = [v for v in values if not wanted or v in wanted]
+    mapping = ", ".join(
+        f"{_key(' '.join('*'.join(v).split()))} = {_toml(['*'.join(v)])}" for v in kept[:MOST_GROUPS]
+    )
+    return [
+        Suspect(
+            f"{'*'.join(task.attribute)} has a line break or a tab within a group: "
+            f"{shown({'*'.join(v): values[v] for v in found})}",
+            f"write groups = {{{mapping}}} to name these groups in one line",
+        )
+    ]
+
+
+def _breaks(text: str) -> bool:
+    return any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in text)
+
+
+def _told(spelt: Mapping[tuple[str, ...], int]) -> str:
+    """The spellings of one group; those that look the same on a screen by the codes of their letters."""
+    texts = {"*".join(value): count for value, count in spelt.items()}
+    return shown(texts) if _distinct(texts) else shown(texts, ascii)
+
+
+def _distinct(texts: Iterable[str]) -> bool:
+    """Whether spellings of one group differ by case and spaces alone, which can be seen."""
+    return len({" ".join(text.casefold().split()) for text in texts}) == 1
+
+
 def _folded(text: str) -> str:
-    """What two spellings of one word share: letters without case, and single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """What two spellings of one word share: letters without case, drawn alike and seen, and single spaces."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    seen = "".join(s for s in plain if s.isspace() or unicodedata.category(s) not in _UNSEEN)
+    return " ".join(seen.translate(_ALIKE).split())
 
 
-def _toml(texts: Sequence[str]) -> str:
-    return json.dumps(list(texts), ensure_ascii=False)
+def _toml(texts: Sequence[str], *, codes: bool = False) -> str:
+    return f"[{', '.join(_quoted(text, codes) for text in texts)}]"
 
 
 def _key(text: str) -> str:
-    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if _BARE.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str, codes: bool = False) -> str:
+    """A TOML string; what cannot be seen, and with `codes` all that is not ASCII, by its code."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(s if s.isprintable() and not (codes and s > "~") else _code(s) for s in written)
+
+
+def _code(sign: str) -> str:
+    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"

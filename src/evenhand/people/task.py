@@ -149,7 +149,7 @@ class DecisionTask:
 
 
 def text_of(value: Any) -> str:
-    """A cell as text: whole numbers without a decimal point, a missing value (None, NaN) as nothing.
+    """A cell as text: whole numbers without a decimal point, a missing value (None, NaN) as nothing, -0 as 0.
 
     A column of whole numbers that lacks one becomes 41.0 in many programs, also in the CSV files they write.
     """
@@ -157,7 +157,8 @@ def text_of(value: Any) -> str:
         return ""
     text = str(value).strip()
     whole = _WHOLE.fullmatch(text)
-    return whole[1] if whole else text
+    number = whole[1] if whole else text
+    return "0" if number == "-0" else number
 
 
 def check_columns(wanted: Sequence[str], there: Sequence[str], of: str) -> None:

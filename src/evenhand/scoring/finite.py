@@ -37,6 +37,7 @@ def check_weights(name: str, module: nn.Module) -> None:
     Raises:
         BadModel: some are; the message names the first tensors.
     """
+    _check_buffers(name, module)
     tensors = dict(_tensors(module))
     if not tensors:
         return
@@ -49,6 +50,22 @@ def check_weights(name: str, module: nn.Module) -> None:
             f"The weights of {name} are damaged: {', '.join(found[:3])}{more} hold NaN.",
             mend="Download or train the checkpoint again.",
         )
+
+
+def _check_buffers(name: str, module: nn.Module) -> None:
+    """Nothing if what `module` computed from its configuration is a number.
+
+    An attention kernel may take NaN among the rotations of positions for a mask, and answer with figures.
+    """
+    for key, buffer in module.named_buffers():
+        if buffer.dtype not in _FLOATS or buffer.is_meta:
+            continue
+        bad = not buffer.isfinite().all() if key.endswith("inv_freq") else buffer.isnan().any()
+        if bad:
+            raise BadModel(
+                f"The configuration of {name} makes {key} NaN or infinite.",
+                mend="Use the config.json that was saved with the weights (look at rope_theta in it).",
+            )
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -426,6 +426,23 @@ def test_a_servers_own_names_stay_in_one_line(served):
     assert "The server names the model tiny Verdict: mitigated." in endpoint.notes()
 
 
+def test_a_key_that_an_answer_repeats_is_neither_shown_nor_kept(served, monkeypatch):
+    monkeypatch.setenv("EVENHAND_API_KEY", KEY)
+    said = f"Bearer {KEY}"
+    served.faults = [status(200, {"model": said, "headers": said, "choices": [{"text": "a doctor"}]})]
+    endpoint = opened(served)
+    assert endpoint.generate(["The nurse"], SHORT) == [Completion("a doctor", 2)]
+    kept = [path.read_text() for path in cache_folder().rglob("*.json")]
+    assert kept
+    assert not any(KEY in text for text in (*kept, *endpoint.notes()))
+
+
+def test_a_short_key_is_no_secret_that_would_change_an_answer(served, monkeypatch):
+    monkeypatch.setenv("EVENHAND_API_KEY", "none")
+    served.faults = [status(200, {"choices": [{"text": "there is none"}]})]
+    assert opened(served).generate(["The nurse"], SHORT) == [Completion("there is none", 3)]
+
+
 # -- size and time
 
 

@@ -38,6 +38,7 @@ OWN_KEY, OPENAI_KEY = "EVENHAND_API_KEY", "OPENAI_API_KEY"
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _UNREAD = frozenset({425, 429, 503, 529})  # turned down before the prompt was read: nothing is charged
 _FOR_GOOD = ("insufficient_quota", "billing_hard_limit_reached")
+_SECRET = 16  # characters: a shorter key (EMPTY, none) is no secret, and may stand in any answer
 _LONGEST_WAIT = 120.0  # seconds that a server may ask us to wait; beyond it the run ends and can be resumed
 
 
@@ -203,16 +204,17 @@ class Transport:
         key = api_key(self.base)
         if key:
             headers["Authorization"] = f"Bearer {key}"
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.base}{path}", data=data, headers=headers, method=method)
+        sent = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.base}{path}", data=sent, headers=headers, method=method)
         reply = self._exchange(request)
-        text = reply.body.decode("utf-8", "replace")
+        data = _without(key, reply.body)
+        text = data.decode("utf-8", "replace")
         if reply.status // 100 != 2:
             why = refused.reason(reply.status, text) if body is not None else None
             if why is not None:
                 return Undefined(why)
             raise self._refusal(reply, text, key, body)
-        answer = _object(reply.body)
+        answer = _object(data)
         if answer.get("error") and not answer.get("choices"):  # some gateways say so under status 200
             raise _Transient(f"it answers 200 with an error: {refused.cleaned(text, key)}")
         return answer
@@ -234,7 +236,8 @@ class Transport:
             raise _Transient(f"the answer broke off ({type(error).__name__})") from None
 
     def _refusal(self, reply: Reply, text: str, key: str | None, body: Json | None) -> Exception:
-        said = f"{self.base} answers {reply.status}: {refused.cleaned(text, key) or reply.reason}."
+        why = refused.cleaned(text, key) or refused.cleaned(reply.reason, key)
+        said = f"{self.base} answers {reply.status}: {why}."
         if reply.status in _TRANSIENT:
             wait = _retry_after(reply.headers.get("Retry-After"))
             if wait is not None and wait > _LONGEST_WAIT:
@@ -275,6 +278,15 @@ def api_key(base: str) -> str | None:
     if key and not (key.isascii() and key.isprintable()):
         raise BadOption(f"The key in {name} has characters that cannot be sent.", mend="Set it again.")
     return key or None
+
+
+def _without(key: str | None, body: bytes) -> bytes:
+    """`body` without the key, which some servers repeat: it must not be kept with the answer, nor shown."""
+    if key is None or len(key) < _SECRET:
+        return body
+    for written in (key, json.dumps(key)[1:-1]):
+        body = body.replace(written.encode(), b"***")
+    return body
 
 
 def _object(text: bytes) -> Json:

@@ -88,8 +88,9 @@ def _echoes(logprobs: Json, body: Json) -> bool:
         return False
     usage = body.get("usage")
     written = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
-    counted = isinstance(written, int) and not isinstance(written, bool) and written >= 0
-    return values[0] is None or (counted and len(values) > written + 1)
+    if values[0] is None or not isinstance(written, int) or isinstance(written, bool) or written < 0:
+        return values[0] is None
+    return len(values) > written + 1
 
 
 def _count(body: Json, logprobs: Any, text: str) -> int:

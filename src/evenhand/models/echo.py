@@ -18,6 +18,7 @@ from typing import Any
 from evenhand.errors import BadModel
 from evenhand.models import plausible
 from evenhand.models.alignment import Places, first_at, partial, places
+from evenhand.models.refused import Malformed
 from evenhand.records import Continuation, LogProb
 from evenhand.requests import Undefined
 
@@ -40,6 +41,10 @@ UNALIGNED = "tokens that are parts of characters and cannot be told apart"
 
 class Untrusted(Exception):
     """Why the server's log-probabilities cannot be used."""
+
+
+class Incomplete(Untrusted):
+    """The answer has not the shape of one with log-probabilities."""
 
 
 class Unaligned(Exception):
@@ -105,11 +110,11 @@ def _table(answer: Json) -> list[tuple[str, Any, Any]]:
         tokens, values = list(table["tokens"]), list(table["token_logprobs"])
         top = list(table.get("top_logprobs") or [None] * len(tokens))
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise Untrusted("the answer carries no log-probabilities") from None
+        raise Incomplete("the answer carries no log-probabilities") from None
     if not tokens:
-        raise Untrusted("the answer carries no log-probabilities")
+        raise Incomplete("the answer carries no log-probabilities")
     if not len(tokens) == len(values) == len(top) or not all(isinstance(token, str) for token in tokens):
-        raise Untrusted("the lists of tokens and of log-probabilities differ in length")
+        raise Incomplete("the lists of tokens and of log-probabilities differ in length")
     return list(zip(tokens, values, top, strict=True))
 
 
@@ -127,10 +132,14 @@ def echoed(answer: Json, text: str, server: str) -> list[Piece] | Undefined:
     """The tokens of `text` in the answer that echoes it, undefined where they cannot be told apart.
 
     Raises:
+        Malformed: the answer carries none at all.
         BadModel: they are not there, or a value cannot be one.
     """
     try:
         return pieces(answer, text)
+    except Incomplete as why:
+        refusal = plausible.refused(server, f"for {text[-60:]!r}, {why}")
+        raise Malformed(refusal.what, mend=refusal.mend) from None
     except Untrusted as why:
         raise plausible.refused(server, f"for {text[-60:]!r}, {why}") from None
     except Unaligned:

@@ -170,3 +170,18 @@ def test_a_pair_without_both_answers_is_undefined(tmp_path: Path, monkeypatch: p
     taken = take(open_model("recorded:out.jsonl"), registry.create("benchmark", "crows_pairs:file=pairs.csv"))
     figure = taken.metrics["stereotype_preference"]
     assert (figure.value, figure.n, figure.undefined) == (100.0, 3, 1)
+
+
+@pytest.mark.parametrize("first", [0.0, -1.5])
+def test_an_echo_whose_first_token_has_a_number_is_refused_by_its_cause(tmp_path, first):
+    table = echoed(["The", " nurse", " left", "."], [first, -3.0, -2.0, -1.0])
+    body = completion("The nurse left.", table, usage={"completion_tokens": 1})
+    with pytest.raises(BadData, match="line 1: its echoed prompt gives the first token a log-probability"):
+        written(tmp_path / "a.jsonl", line("x", body))
+
+
+def test_tokens_of_a_written_text_are_no_echo(tmp_path):
+    table = {"tokens": [" that", " it"], "token_logprobs": [-0.5, -1.0]}
+    body = completion(" that it", table, usage={"completion_tokens": True})
+    model = written(tmp_path / "a.jsonl", line("b/1", body))
+    assert model.answers([Asked("b/1", 0, TEXT)]) == [Completion(" that it", 2)]

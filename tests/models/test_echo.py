@@ -132,3 +132,42 @@ def test_two_values_of_one_token_name_the_base():
     assert "base 2" in echo._base_of(-1.0 * math.log2(math.e), -1.0)
     assert "base 10" in echo._base_of(-1.0, -1.0 * math.log10(math.e))
     assert echo._base_of(-1.0, -2.0) == echo._base_of(None, -2.0) == echo._base_of(0.0, -1.0) == ""
+
+
+def begun(*firsts: tuple[str, float | None]) -> list[LogProb | Undefined]:
+    """Texts without a context whose first tokens have these values."""
+    items = [Continuation("", f"{word} left {'.' * i}") for i, (word, _) in enumerate(firsts)]
+    tables = [
+        answer([word, " left", " " + "." * i], [value, -1.0 - i, -2.5 - i])
+        for i, (word, value) in enumerate(firsts)
+    ]
+    return echo.scores(items, tables, SERVER)
+
+
+def test_the_first_tokens_value_counts_where_it_can_be_one():
+    assert begun(("She", -2.0), ("He", -3.0), ("She", -2.05))[0] == LogProb(-5.5, 3)
+
+
+@pytest.mark.parametrize("value", [None, 0.0, -0.0, 0])
+def test_a_first_token_without_a_value_or_with_a_stand_in_scores_no_text(value):
+    with pytest.raises(BadModel, match="gives no probability of a text's first token"):
+        begun(("She", value), ("He", -3.0))
+
+
+@pytest.mark.parametrize(
+    ("firsts", "why"),
+    [
+        (
+            (("She", -1.5), ("He", -1.5), ("They", -1.5)),
+            "3 unlike first tokens of texts have one and the same",
+        ),
+        (
+            (("She", -1.5), ("He", -2.5), ("She", -2.5)),
+            "the first token 'She' has -2.500 in one text and -1.500",
+        ),
+        ((("She", -0.2), ("He", -0.3)), "the first tokens of texts have more than all probability"),
+    ],
+)
+def test_first_tokens_that_are_no_distribution_are_refused(firsts, why):
+    with pytest.raises(BadModel, match=why):
+        begun(*firsts)

@@ -16,6 +16,7 @@ from evenhand.errors import BadModel, BadOption, EnvironmentProblem, Inconclusiv
 from evenhand.models import Model, open_model
 from evenhand.models.causal import CausalModel
 from evenhand.models.endpoint import EndpointModel, parse
+from evenhand.models.refused import MALFORMED
 from evenhand.models.transport import Transport, _retry_after
 from evenhand.paths import cache_folder
 from evenhand.records import Capability, Completion, Continuation, Sampling
@@ -424,6 +425,67 @@ def test_a_servers_own_names_stay_in_one_line(served):
     endpoint = opened(served)
     endpoint.generate(["The nurse"], SHORT)
     assert "The server names the model tiny Verdict: mitigated." in endpoint.notes()
+
+
+@pytest.mark.parametrize("answer", [{"choices": []}, {"choices": [7]}, b"\xff\xfe{", b"[1]"])
+def test_one_malformed_answer_among_good_ones_is_asked_for_again(served, model, answer):
+    prompts = ["The nurse", "The doctor", "The baker"]
+    served.faults = [slow(0), status(200, answer)]
+    found = opened(served, "api=completions&concurrency=1&retries=0").generate(prompts, SHORT)
+    assert found == model.generate(prompts, SHORT)
+    assert [body["prompt"] for body in served.asked] == [*prompts, "The doctor"]
+
+
+def malformed_for(word: str, answer: Any) -> server.Fault:
+    def fault(handler: server.Handler) -> bool:
+        if word not in handler.state.asked[-1]["prompt"]:
+            return False
+        handler.reply(200, answer)
+        return True
+
+    return fault
+
+
+@pytest.mark.parametrize("answer", [{"choices": []}, b"not JSON"])
+def test_an_answer_that_stays_malformed_is_undefined_and_not_kept(served, model, answer):
+    prompts = ["The doctor", "The nurse", "The baker"]  # the first of all, before any good one
+    served.faults = [malformed_for("doctor", answer)] * 4
+    query = "api=completions&concurrency=1&retries=0"
+    found = opened(served, query).generate(prompts, SHORT)
+    assert found == [Undefined(MALFORMED), *model.generate(prompts[1:], SHORT)]
+    served.faults = []
+    assert opened(served, query).generate(prompts, SHORT) == model.generate(prompts, SHORT)
+
+
+def test_an_echo_that_stays_without_log_probabilities_is_undefined(served):
+    served.faults = [malformed_for("doctor", {"choices": [{"text": "x", "logprobs": None}]})] * 9
+    found = opened(served, "api=completions&concurrency=1").logprobs(ITEMS)
+    assert [isinstance(one, Undefined) for one in found] == [False, False, True]
+
+
+@pytest.mark.parametrize(("good", "most"), [(0, 3), (1, 8)])
+def test_a_server_that_answers_no_more_ends_the_run(served, good, most):
+    served.faults = [slow(0)] * good + [status(200, {"choices": []})] * 40
+    with pytest.raises(BadModel, match="no text in its choices"):
+        opened(served, "api=completions&concurrency=1").generate([f"Text {i}" for i in range(40)], SHORT)
+    assert good + most <= len(served.asked) <= good + most + 2  # those under way
+
+
+def test_a_key_that_an_answer_repeats_is_neither_shown_nor_kept(served, monkeypatch):
+    monkeypatch.setenv("EVENHAND_API_KEY", KEY)
+    said = f"Bearer {KEY}"
+    served.faults = [status(200, {"model": said, "headers": said, "choices": [{"text": "a doctor"}]})]
+    endpoint = opened(served)
+    assert endpoint.generate(["The nurse"], SHORT) == [Completion("a doctor", 2)]
+    kept = [path.read_text() for path in cache_folder().rglob("*.json")]
+    assert kept
+    assert not any(KEY in text for text in (*kept, *endpoint.notes()))
+
+
+def test_a_short_key_is_no_secret_that_would_change_an_answer(served, monkeypatch):
+    monkeypatch.setenv("EVENHAND_API_KEY", "none")
+    served.faults = [status(200, {"choices": [{"text": "there is none"}]})]
+    assert opened(served).generate(["The nurse"], SHORT) == [Completion("there is none", 3)]
 
 
 # -- size and time

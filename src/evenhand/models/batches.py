@@ -70,22 +70,34 @@ def _chosen(choice: Json, body: Json) -> Completion | Undefined | Echo:
         refusal = choice["message"].get("refusal") if chat else None
         return Undefined(f"refused: {refusal}" if refusal else "the answer holds no text")
     logprobs = choice.get("logprobs")
-    if not chat and isinstance(logprobs, Mapping) and _begins_bare(logprobs):
+    if not chat and isinstance(logprobs, Mapping) and _echoes(logprobs, body):
+        if logprobs["token_logprobs"][0] is not None:
+            raise ValueError(
+                "its echoed prompt gives the first token a log-probability, where nothing stands before it "
+                "(null is expected): the values may belong to other tokens"
+            )
         return Echo({"choices": [{"logprobs": logprobs}]})
     return Completion(text, _count(body, logprobs, text))
 
 
-def _begins_bare(logprobs: Json) -> bool:
-    """Whether the tokens are an echoed prompt's: only the first of a text has nothing before it."""
+def _echoes(logprobs: Json, body: Json) -> bool:
+    """Whether the tokens are an echoed prompt's: the first has nothing before it, or more are listed than
+    the service wrote."""
     values = logprobs.get("token_logprobs")
-    return isinstance(values, list) and bool(values) and values[0] is None
+    if not isinstance(values, list) or not values:
+        return False
+    usage = body.get("usage")
+    written = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    if values[0] is None or not isinstance(written, int) or isinstance(written, bool) or written < 0:
+        return values[0] is None
+    return len(values) > written + 1
 
 
 def _count(body: Json, logprobs: Any, text: str) -> int:
     """The tokens of the text: as the service counts them, as it lists them, else its words."""
     usage = body.get("usage")
     count = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
-    if isinstance(count, int) and count >= 0:
+    if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
         return count
     listed = logprobs.get("content", logprobs.get("tokens")) if isinstance(logprobs, Mapping) else None
     return len(listed) if isinstance(listed, list) else len(text.split())

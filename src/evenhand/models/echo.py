@@ -18,6 +18,7 @@ from typing import Any
 from evenhand.errors import BadModel
 from evenhand.models import plausible
 from evenhand.models.alignment import Places, first_at, partial, places
+from evenhand.models.refused import Malformed
 from evenhand.records import Continuation, LogProb
 from evenhand.requests import Undefined
 
@@ -34,11 +35,16 @@ PROBES = (
 _BASES = {"2": math.log2(math.e), "10": math.log10(math.e)}
 _FULL, _OVER, _CERTAIN = 0.9, 1.003, -0.02
 _PLACES, _ALTERNATIVES = 6, 4
+_FIRSTS, _TOGETHER = 3, 1.1  # unlike tokens with one value are no chance; rounding of 16 bits
 UNALIGNED = "tokens that are parts of characters and cannot be told apart"
 
 
 class Untrusted(Exception):
     """Why the server's log-probabilities cannot be used."""
+
+
+class Incomplete(Untrusted):
+    """The answer has not the shape of one with log-probabilities."""
 
 
 class Unaligned(Exception):
@@ -104,11 +110,11 @@ def _table(answer: Json) -> list[tuple[str, Any, Any]]:
         tokens, values = list(table["tokens"]), list(table["token_logprobs"])
         top = list(table.get("top_logprobs") or [None] * len(tokens))
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise Untrusted("the answer carries no log-probabilities") from None
+        raise Incomplete("the answer carries no log-probabilities") from None
     if not tokens:
-        raise Untrusted("the answer carries no log-probabilities")
+        raise Incomplete("the answer carries no log-probabilities")
     if not len(tokens) == len(values) == len(top) or not all(isinstance(token, str) for token in tokens):
-        raise Untrusted("the lists of tokens and of log-probabilities differ in length")
+        raise Incomplete("the lists of tokens and of log-probabilities differ in length")
     return list(zip(tokens, values, top, strict=True))
 
 
@@ -126,10 +132,14 @@ def echoed(answer: Json, text: str, server: str) -> list[Piece] | Undefined:
     """The tokens of `text` in the answer that echoes it, undefined where they cannot be told apart.
 
     Raises:
+        Malformed: the answer carries none at all.
         BadModel: they are not there, or a value cannot be one.
     """
     try:
         return pieces(answer, text)
+    except Incomplete as why:
+        refusal = plausible.refused(server, f"for {text[-60:]!r}, {why}")
+        raise Malformed(refusal.what, mend=refusal.mend) from None
     except Untrusted as why:
         raise plausible.refused(server, f"for {text[-60:]!r}, {why}") from None
     except Unaligned:
@@ -157,6 +167,8 @@ def values(item: Continuation, answer: Json, server: str) -> list[float] | Undef
             mend="Use a prompt that ends with a whole word, or another model.",
         )
     given = [piece.value for piece in found[first:]]
+    if not item.context and given and given[0] == 0:
+        given[0] = None  # no model is certain of how a text begins: 0 stands in for a value that is not there
     known = [value for value in given if value is not None]
     if len(known) < len(given):
         raise BadModel(
@@ -184,10 +196,40 @@ def scores(
     known = {
         item: row for item, row in zip(items, found, strict=True) if not isinstance(row, Undefined) and row
     }
+    _check_firsts(items, answers, server)
     plausible.check_tokens([(f"{item.context}{item.text}", row) for item, row in known.items()], server)
     summed = {item: LogProb(math.fsum(row), len(row)) for item, row in known.items()}
     plausible.check(summed.items(), server)
     return [row if isinstance(row, Undefined) else LogProb(math.fsum(row), len(row)) for row in found]
+
+
+def _check_firsts(items: Sequence[Continuation], answers: Sequence[Json | Undefined], server: str) -> None:
+    """Refuse values of first tokens that are no distribution over how a text begins.
+
+    Nothing stands before them, so a token has one value in all texts, unlike tokens have unlike ones, and
+    their probabilities are at most 1 together.
+
+    Raises:
+        BadModel: it is not so.
+    """
+    seen: dict[str, set[float]] = {}
+    for item, answer in zip(items, answers, strict=True):
+        found = () if item.context or isinstance(answer, Undefined) else echoed(answer, item.text, server)
+        if isinstance(found, Undefined) or not found or found[0].value is None:
+            continue
+        seen.setdefault(found[0].text, set()).add(found[0].value)
+    for token, those in seen.items():
+        if max(those) - min(those) > TOLERANCE:
+            why = (
+                f"the first token {token!r} has {min(those):.3f} in one text and {max(those):.3f} in another"
+            )
+            raise plausible.refused(server, why)
+    if len(seen) >= _FIRSTS and len(set().union(*seen.values())) == 1:
+        raise plausible.refused(
+            server, f"{len(seen)} unlike first tokens of texts have one and the same value"
+        )
+    if math.fsum(math.exp(max(those)) for those in seen.values()) > _TOGETHER:
+        raise plausible.refused(server, "the first tokens of texts have more than all probability together")
 
 
 def check(ask: Callable[[Json], Json], model: str, server: str) -> float:

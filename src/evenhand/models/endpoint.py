@@ -22,7 +22,9 @@ model's generation_config) needs ``send=temperature,top_p``; texts drawn without
 they are asked for anew, and ``send=seed`` gives each its own.
 
 A prompt that the server refuses for what it says (its content filter, too long a context) has an undefined
-answer: it is counted, and the run goes on. Every other refusal ends the run with the server's own words.
+answer: it is counted, and the run goes on. So has one whose answer is malformed, also when it is asked for
+again, while others have good answers; it is not kept. Several malformed answers in a row end the run, and
+every other refusal does, with the server's own words.
 
 A plus sign, a ``#`` or a ``?`` in a model's name is written ``%2B``, ``%23`` or ``%3F``. The key comes from
 the environment, see `evenhand.models.transport.api_key`; it is never stored, shown or part of the name.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenhand.errors import BadModel
-from evenhand.models.refused import FILTERED
+from evenhand.models.refused import FILTERED, Malformed
 from evenhand.models.thinking import UNCLOSED
 from evenhand.records import Completion
 from evenhand.requests import Undefined
@@ -23,7 +22,7 @@ def completion(answer: Json, *, chat: bool, server: str) -> Completion | Undefin
     A model's own refusal in words is a text; an answer without any text, and no reason for it, is empty.
 
     Raises:
-        BadModel: it is no answer of an OpenAI-compatible server.
+        Malformed: it is no answer of an OpenAI-compatible server.
     """
     choice, message = _parts(answer, chat=chat, server=server)
     ended = choice.get("finish_reason")
@@ -47,7 +46,7 @@ def _parts(answer: Json, *, chat: bool, server: str) -> tuple[Json, Json]:
     except (KeyError, IndexError, TypeError):
         fine = False
     if not fine:
-        raise BadModel(
+        raise Malformed(
             f"{server} does not answer as an OpenAI-compatible server: there is no text in its choices.",
             mend="Check the address, and ?api=chat or ?api=completions before the # of the model's name.",
         )

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from evenhand.errors import BadModel
 from evenhand.files import parse_json
 
 Json = Mapping[str, Any]
 FILTERED, TOO_LONG = "content_filter", "context_length_exceeded"
+MALFORMED = "malformed answer, also when it was asked for again"
 PARAMETERS = ("seed", "top_p", "temperature")
 """What a request says about sampling, and a server may not take."""
 _ABOUT_ONE_PROMPT = frozenset({400, 403, 413, 422})
@@ -44,6 +46,10 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 _SHOWN = 300
+
+
+class Malformed(BadModel):
+    """An answer has not the shape of one; alone among good ones it concerns one prompt only."""
 
 
 def reason(status: int, text: str) -> str | None:

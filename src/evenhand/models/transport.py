@@ -38,19 +38,33 @@ OWN_KEY, OPENAI_KEY = "EVENHAND_API_KEY", "OPENAI_API_KEY"
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _UNREAD = frozenset({425, 429, 503, 529})  # turned down before the prompt was read: nothing is charged
 _FOR_GOOD = ("insufficient_quota", "billing_hard_limit_reached")
+_SECRET = 16  # characters: a shorter key (EMPTY, none) is no secret, and may stand in any answer
+# So many malformed answers in a row end the run: where one was good before, and where none ever was.
+_IN_A_ROW, _AT_FIRST = 8, 3
 _LONGEST_WAIT = 120.0  # seconds that a server may ask us to wait; beyond it the run ends and can be resumed
 
 
 class _Transient(Exception):
     """A failure that may pass; `wait` is the number of seconds that the server asks for, if it does.
 
-    `unread` says that the server turned the request down at its door, so that it charged nothing.
+    `unread` says that the server turned the request down at its door, so that it charged nothing, `malformed`
+    that it answered with something that cannot be read.
     """
 
-    def __init__(self, why: str, wait: float | None = None, *, unread: bool = False) -> None:
+    def __init__(
+        self, why: str, wait: float | None = None, *, unread: bool = False, malformed: bool = False
+    ) -> None:
         super().__init__(why)
         self.wait = wait
         self.unread = unread
+        self.malformed = malformed
+
+
+class Unreadable(EnvironmentProblem):
+    """Every attempt at one request was answered with something that is no JSON object."""
+
+
+_BROKEN = (refused.Malformed, Unreadable)
 
 
 class Transport:
@@ -72,6 +86,7 @@ class Transport:
         self._jitter = jitter or random.Random().random
         self._wire = Wire()
         self._reached = False
+        self._proper = False  # whether a good answer has ever been there
         self._stopped = False
 
     def post_all(
@@ -88,7 +103,8 @@ class Transport:
         `draws` names which draw each body is (empty for none): equal bodies with unlike names are sent
         apart. When one fails, those under way are waited for and kept, the others are not sent. An answer
         that `check` refuses is not kept, and asked for again where it was. A prompt that the server refuses
-        is `Undefined`, which is kept as an answer is.
+        is `Undefined`, which is kept as an answer is. A malformed answer among good ones is asked for again
+        at the end; where it is malformed again, that one is `Undefined`, and not kept.
 
         Raises:
             EnvironmentProblem: the server cannot be reached, stays silent or broken, or wants another key.
@@ -101,23 +117,54 @@ class Transport:
         wanted = dict(zip(keys, bodies, strict=True))
         found = {k: there for k, b in wanted.items() if (there := self._kept(k, b, check)) is not None}
         self.reused += len(found)
+        self._proper = self._proper or any(not isinstance(answer, Undefined) for answer in found.values())
         missing = {key: body for key, body in wanted.items() if key not in found}
-        with (
-            task(label, len(missing), unit="request") as advance,
-            ThreadPoolExecutor(self.limits.concurrency) as pool,
-        ):
+        with task(label, len(missing), unit="request") as advance:
+            answers, broken = self._round(path, missing, check, advance)
+            if broken and not self._proper:
+                raise next(iter(broken.values()))
+            again = {key: missing[key] for key in broken}
+            more, lost = self._round(path, again, check, advance, most=None)
+        found |= answers | more | dict.fromkeys(lost, Undefined(refused.MALFORMED))
+        return [found[key] for key in keys]
+
+    def _round(
+        self,
+        path: str,
+        missing: Mapping[str, Json],
+        check: Check | None,
+        advance: Callable[[int], object],
+        *,
+        most: int | None = _IN_A_ROW,
+    ) -> tuple[dict[str, Json | Undefined], dict[str, EvenhandError]]:
+        """The answers to `missing` by key, and what was wrong with malformed ones.
+
+        More than `most` malformed ones in a row are raised; None for no limit.
+        """
+        found: dict[str, Json | Undefined] = {}
+        broken: dict[str, EvenhandError] = {}
+        row = 0
+        with ThreadPoolExecutor(self.limits.concurrency) as pool:
             waiting: dict[Future[Json | Undefined], str] = {
                 pool.submit(self._ask, path, body, key, check): key for key, body in missing.items()
             }
             try:
                 for done in as_completed(waiting):
-                    found[waiting[done]] = done.result()
+                    try:
+                        found[waiting[done]] = done.result()
+                        row = 0
+                    except _BROKEN as problem:
+                        broken[waiting[done]] = problem
+                        row += 1
+                        if most is not None and row >= (most if self._proper else _AT_FIRST):
+                            raise
+                        continue
                     advance(1)
             except BaseException:
                 self._stopped = True  # those under way end, but are not tried again
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        return [found[key] for key in keys]
+        return found, broken
 
     def kept(self, path: str, body: Json, check: Check | None = None) -> bool:
         """Whether an answer to `body` that `check` does not refuse is in the cache."""
@@ -144,8 +191,10 @@ class Transport:
 
     def _ask(self, path: str, body: Json, key: str, check: Check | None) -> Json | Undefined:
         answer = self._send("POST", path, body)
-        if check is not None and not isinstance(answer, Undefined):
-            check(body, answer)
+        if not isinstance(answer, Undefined):
+            if check is not None:
+                check(body, answer)
+            self._proper = True
         if self.limits.cache:
             shelf.write(key, answer)
         return answer
@@ -194,25 +243,25 @@ class Transport:
         what = f"{self.base} gave no usable answer in {attempts} attempts: {failure}."
         if not self._reached and isinstance(failure.__cause__, URLError):
             what = f"{self.base} cannot be reached: {failure}."
-        return EnvironmentProblem(
-            what, mend=f"Check that the server runs at this address. {self.limits.again}"
-        )
+        kind = Unreadable if failure.malformed else EnvironmentProblem
+        return kind(what, mend=f"Check that the server runs at this address. {self.limits.again}")
 
     def _once(self, method: str, path: str, body: Json | None) -> Json | Undefined:
         headers = {"Content-Type": "application/json", "User-Agent": "evenhand"}
         key = api_key(self.base)
         if key:
             headers["Authorization"] = f"Bearer {key}"
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.base}{path}", data=data, headers=headers, method=method)
+        sent = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.base}{path}", data=sent, headers=headers, method=method)
         reply = self._exchange(request)
-        text = reply.body.decode("utf-8", "replace")
+        data = _without(key, reply.body)
+        text = data.decode("utf-8", "replace")
         if reply.status // 100 != 2:
             why = refused.reason(reply.status, text) if body is not None else None
             if why is not None:
                 return Undefined(why)
             raise self._refusal(reply, text, key, body)
-        answer = _object(reply.body)
+        answer = _object(data)
         if answer.get("error") and not answer.get("choices"):  # some gateways say so under status 200
             raise _Transient(f"it answers 200 with an error: {refused.cleaned(text, key)}")
         return answer
@@ -234,7 +283,8 @@ class Transport:
             raise _Transient(f"the answer broke off ({type(error).__name__})") from None
 
     def _refusal(self, reply: Reply, text: str, key: str | None, body: Json | None) -> Exception:
-        said = f"{self.base} answers {reply.status}: {refused.cleaned(text, key) or reply.reason}."
+        why = refused.cleaned(text, key) or refused.cleaned(reply.reason, key)
+        said = f"{self.base} answers {reply.status}: {why}."
         if reply.status in _TRANSIENT:
             wait = _retry_after(reply.headers.get("Retry-After"))
             if wait is not None and wait > _LONGEST_WAIT:
@@ -277,13 +327,22 @@ def api_key(base: str) -> str | None:
     return key or None
 
 
+def _without(key: str | None, body: bytes) -> bytes:
+    """`body` without the key, which some servers repeat: it must not be kept with the answer, nor shown."""
+    if key is None or len(key) < _SECRET:
+        return body
+    for written in (key, json.dumps(key)[1:-1]):
+        body = body.replace(written.encode(), b"***")
+    return body
+
+
 def _object(text: bytes) -> Json:
     try:
         answer = parse_json(text, repair=True)  # a server may cut an emoji in two
     except ValueError:
-        raise _Transient("the answer is no JSON, or only a part of it") from None
+        raise _Transient("the answer is no JSON, or only a part of it", malformed=True) from None
     if not isinstance(answer, dict):
-        raise _Transient("the answer is not a JSON object")
+        raise _Transient("the answer is not a JSON object", malformed=True)
     return answer
 
 

@@ -31,7 +31,13 @@ def tree(kind: type[EvenhandError] = EvenhandError) -> list[type[EvenhandError]]
 
 
 def test_the_table_has_every_code_that_the_program_gives() -> None:
-    program = {0, failures.INTERRUPTED, failures.UNEXPECTED, *(error.exit_code for error in tree())}
+    program = {
+        0,
+        failures.INTERRUPTED,
+        failures.CLOSED,
+        failures.UNEXPECTED,
+        *(error.exit_code for error in tree()),
+    }
     assert set(table(PAGE)) == program
 
 

@@ -126,7 +126,10 @@ def test_only_temporary_files_of_dead_processes_are_swept(tmp_path: Path) -> Non
     )  # fmt: skip
     assert process.stdout is not None
     name = process.stdout.readline().strip()
-    for other in (".DS_Store", ".evenhand-x", "evenhand-x.tmp", ".result.json.x"):
+    for other in (
+        *(".DS_Store", ".evenhand-x", "evenhand-x.tmp", ".result.json.x"),
+        *(".evenhand-my_notes.tmp", ".evenhand-abcdefgh.tmp", ".evenhand-0123456789abcdef.tmp"),
+    ):
         (tmp_path / other).touch()
     (tmp_path / ".evenhand-folder.tmp").mkdir()
     (tmp_path / ".evenhand-link.tmp").symlink_to("evenhand-x.tmp")
@@ -142,7 +145,7 @@ def test_only_temporary_files_of_dead_processes_are_swept(tmp_path: Path) -> Non
 
 
 def test_the_first_write_sweeps_its_folder(tmp_path: Path) -> None:
-    (tmp_path / ".evenhand-abcdefgh.tmp").touch()
+    (tmp_path / ".evenhand-0123456789abcdef-abcdefgh.tmp").touch()
     write_atomically(tmp_path / "file", b"1")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

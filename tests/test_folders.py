@@ -104,7 +104,10 @@ def _of_old(folder: Path) -> None:
         (_empty, "holds mine, which evenhand did not write"),
         (_link, "holds a, which evenhand did not write"),
         (_changed, "its file a was changed since evenhand wrote it"),
-        (_unmarked, r"is not empty, and evenhand did not write it \(it holds a; deep\)"),
+        (
+            _unmarked,
+            r"is not empty, and evenhand did not write it, or an earlier version did.* \(it holds a; deep\)",
+        ),
         (_broken, "evenhand did not write it"),
         (_of_old, "evenhand did not write it"),
     ],

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from evenhand.errors import BadData, NoSpace
-from evenhand.outputs import check_ours, check_output_file, check_output_folder, check_treatment_folder
+from evenhand.outputs import (
+    UNSEALED,
+    check_ours,
+    check_output_file,
+    check_output_folder,
+    check_treatment_folder,
+    sealed,
+)
 
 SIGN = b"by evenhand"
 CHECKS = {
@@ -21,7 +28,9 @@ each = pytest.mark.parametrize("kind", CHECKS)
 
 @each
 def test_a_good_place_is_left_as_it_is(kind: str, tmp_path: Path) -> None:
-    (tmp_path / ".evenhand-abcdefgh.tmp").touch()  # of a process that was killed while it looked
+    (
+        tmp_path / ".evenhand-0123456789abcdef-abcdefgh.tmp"
+    ).touch()  # of a process that was killed while it looked
     CHECKS[kind](tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
 
@@ -66,13 +75,27 @@ def test_a_name_must_leave_room_for_the_working_folder(tmp_path: Path) -> None:
 def test_only_our_own_file_may_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     check_ours(path, SIGN)
-    for content, ours in ((b"", True), (b"x" * 50_000 + SIGN, True), (b" ", False), (b"mine", False)):
+    whole = sealed(b"x" * 50_000 + SIGN + UNSEALED.encode() + b"\n")
+    for content, ours in ((b"", True), (whole, True), (b" ", False), (b"mine", False)):
         path.write_bytes(content)
         if ours:
             check_output_file(path, SIGN)
         else:
             with pytest.raises(BadData, match=r"report\.html is not replaced: .* evenhand did not write it"):
                 check_output_file(path, SIGN)
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("changed", [b"%s!", b"!%s", b"%s".replace(b"%s", b"%.300s")])
+def test_a_file_that_was_changed_since_is_not_replaced(changed: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    whole = sealed(b"x" * 400 + SIGN + UNSEALED.encode() + b" between " + UNSEALED.encode())
+    path.write_bytes(whole)
+    check_output_file(path, SIGN)
+    for content in (changed % whole + SIGN, whole.replace(b"between", b"becween"), SIGN):
+        path.write_bytes(content)
+        with pytest.raises(BadData, match="it was changed since evenhand wrote it, or an earlier version"):
+            check_output_file(path, SIGN)
         assert path.read_bytes() == content
 
 

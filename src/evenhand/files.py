@@ -15,14 +15,16 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, BinaryIO
 
 from evenhand.errors import BadData, NoSpace
 from evenhand.locks import Lock, attempt, same
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 _HEAD, _TAIL = ".evenhand-", ".tmp"  # of the names of temporary files
+_TEMPORARY = re.compile(r"\.evenhand-[0-9a-f]{16}-[a-z0-9_]{8}\.tmp")  # what `_opened` makes, and nobody else
 _swept: set[Path] = set()
 
 
@@ -72,6 +74,11 @@ def expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether there is such a folder: not where the name is too long, of which pathlib makes an error."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def parse_json(text: str | bytes, *, repair: bool = False, unique: bool = False) -> Any:
@@ -197,7 +204,19 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise BadData(
                 f"{path} cannot be written: {os.strerror(number)}.", mend="Name another place."
             ) from error
+        if number == errno.ENOENT and _concerns(getattr(error, "filename", None), path):
+            raise NoSpace(
+                f"{path} cannot be written: this system allows nothing new there.", mend="Name another place."
+            ) from error
         raise
+
+
+def _concerns(name: object, path: Path) -> bool:
+    """Whether the file `name` of an error is `path`, beside it, above it, or a temporary file."""
+    if not isinstance(name, str | bytes):
+        return False
+    place, target = (Path(os.path.realpath(one)) for one in (os.fsdecode(name), path))
+    return place.parent == target.parent or place in target.parents or bool(_TEMPORARY.fullmatch(place.name))
 
 
 def _errno(error: Exception) -> int:
@@ -273,7 +292,7 @@ def temporary(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def _opened(folder: Path) -> tuple[Path, BinaryIO]:
     while True:
-        handle, made = tempfile.mkstemp(dir=folder, prefix=_HEAD, suffix=_TAIL)
+        handle, made = tempfile.mkstemp(dir=folder, prefix=f"{_HEAD}{token_hex(8)}-", suffix=_TAIL)
         attempt(handle)
         if same(handle, Path(made)):
             return Path(made), os.fdopen(handle, "wb")
@@ -288,7 +307,7 @@ def sweep(folder: Path) -> None:
     """
     with disk_errors(folder):
         for path in sorted(folder.glob(f"{_HEAD}*{_TAIL}")) if folder.is_dir() else ():
-            if path.is_symlink() or not path.is_file():
+            if not _TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_file():
                 continue
             with suppress(FileNotFoundError):  # its process has just finished
                 handle = os.open(path, os.O_RDONLY)

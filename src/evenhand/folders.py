@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evenhand.errors import BadData, UsageError, listed
-from evenhand.files import disk_errors, real_path
+from evenhand.files import disk_errors, is_folder, real_path
 from evenhand.locks import close, held, locked, make_folders, mine, owning, remove_empty, waited
 
 MARK = ".evenhand.json"
@@ -159,7 +159,7 @@ def settle(folder: Path) -> None:
     It waits only for a writer that has just moved the old folder aside, not for one that is at work.
     """
     target = Path(os.path.realpath(folder))
-    if not target.name or not (shop := _shop(target)).is_dir():
+    if not target.name or not is_folder(shop := _shop(target)):
         return
     with suppress(OSError):
         moved = not target.exists() and (shop / _OLD).is_dir()
@@ -275,7 +275,10 @@ def _foreign(folder: Path) -> str | None:
     kind, mark = _read_mark(folder)
     if not kind or (folder / MARK).is_symlink():
         names = [path.name for path in folder.iterdir()]
-        return f"it is not empty, and evenhand did not write it (it holds {listed(sorted(names), shown=3)})"
+        return (
+            "it is not empty, and evenhand did not write it, or an earlier version did, which left no mark "
+            f"(it holds {listed(sorted(names), shown=3)})"
+        )
     ours = {parent for name in mark for parent in (folder / name).parents}
     for path in inside:
         name = path.relative_to(folder).as_posix()

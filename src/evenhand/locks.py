@@ -101,8 +101,10 @@ def locked(folder: Path) -> int | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)  # its last user may have removed it
         handle = -1 if fcntl is None else os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    except (FileExistsError, FileNotFoundError):
+    except (FileExistsError, FileNotFoundError) as error:
         if os.path.lexists(folder) and not folder.is_dir():
+            raise
+        if isinstance(error, FileNotFoundError) and _barren(folder):
             raise
         return None  # its last user removed it just now
     if handle < 0:
@@ -111,6 +113,18 @@ def locked(folder: Path) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+def _barren(folder: Path) -> bool:
+    """Whether the file system lets nobody make a folder there, as below /proc: waiting would never end."""
+    absent = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        absent[-1].mkdir()
+    except FileNotFoundError:
+        return absent[-1].parent.is_dir()
+    except (OSError, IndexError):
+        pass
+    return False
 
 
 def held(handle: int) -> bool:

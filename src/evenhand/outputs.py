@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
+import re
 from pathlib import Path
 
 from evenhand.errors import BadData
@@ -11,6 +13,8 @@ from evenhand.files import disk_errors, not_a_file, real_path, sweep, temporary
 from evenhand.folders import WORKING, check_replaceable
 
 _PROBE = 1 << 16  # bytes: a disk without room for them has no room for any result
+UNSEALED = f"evenhand-sha256:{'0' * 64}"  # a writer puts it into a file once, after everything else
+_SEAL = re.compile(rb"evenhand-sha256:([0-9a-f]{64})")
 _LONGEST = 3800  # bytes of a path: of the 4096 of most systems some must be left for what lies inside
 
 
@@ -31,17 +35,19 @@ def check_output_folder(folder: Path) -> None:
 def check_output_file(path: Path, sign: bytes) -> None:
     """Refuse a file that cannot be written, or one that is there and that evenhand did not write.
 
-    `sign` is what the file that will be written has in it; one that is there already must have it too.
+    `sign` is what the file that will be written has in it; one that is there already must have it too, and be
+    as it was written: see `check_unchanged`.
 
     Raises:
-        BadData: it is a folder or lies below a file, its name is too long, or somebody else wrote it.
+        BadData: it is a folder or lies below a file, its name is too long, or somebody else wrote it or
+            changed it.
         NoSpace: there is no room, or no right to write.
     """
     target = real_path(path)
     if os.path.lexists(target) and not target.is_file():
         raise not_a_file(path)
     _check_way(path, target, more=0)
-    check_ours(path, sign)
+    check_unchanged(path, sign)
     _probe(path, target.parent)
 
 
@@ -64,15 +70,51 @@ def check_ours(path: Path, sign: bytes) -> None:
         )
 
 
-def check_treatment_folder(folder: Path) -> None:
+def sealed(data: bytes) -> bytes:
+    """`data` with the SHA-256 of itself in the place of the zeros of its last `UNSEALED`.
+
+    Raises:
+        ValueError: it has none.
+    """
+    place = data.rindex(UNSEALED.encode()) + len(UNSEALED) - 64
+    return data[:place] + hashlib.sha256(data).hexdigest().encode() + data[place + 64 :]
+
+
+def check_unchanged(path: Path, sign: bytes) -> None:
+    """Refuse to write over a file that evenhand did not write (see `check_ours`), or that was changed since.
+
+    What `sealed` gave is unchanged as long as its last checksum fits.
+
+    Raises:
+        BadData: so it is; files of earlier versions, which have no checksum, are refused too.
+        NoSpace: it cannot be read.
+    """
+    check_ours(path, sign)
+    with disk_errors(path):
+        data = path.read_bytes() if path.is_file() else b""
+    places = [seal.start(1) for seal in _SEAL.finditer(data)]
+    if data and not (places and sealed(_unsealed(data, places[-1])) == data):
+        raise BadData(
+            f"{path} is not replaced: it was changed since evenhand wrote it, or an earlier version did.",
+            mend="Name another file, or move this one elsewhere.",
+        )
+
+
+def _unsealed(data: bytes, place: int) -> bytes:
+    return data[:place] + b"0" * 64 + data[place + 64 :]
+
+
+def check_treatment_folder(folder: Path, *, beside: str = "") -> None:
     """Refuse a folder that cannot be written as a whole (see `replace_folder`).
+
+    `beside` is what ends the name of another folder that will stand beside it.
 
     Raises:
         BadData, UsageError: it may not be replaced, is a file or lies below one, or its name is too long.
         NoSpace: there is no room, or no right to write.
     """
     target = real_path(folder)
-    _check_way(folder, target, more=len(WORKING) + 1)
+    _check_way(folder, target, more=max(len(WORKING) + 1, len(beside)))
     check_replaceable(folder)
     _probe(folder, target.parent)
 

@@ -194,6 +194,8 @@ def enable(stream: TextIO | None = None) -> None:
     """Show progress from now on, on `stream` (stderr by default): live on a terminal, else plain lines."""
     global _display  # noqa: PLW0603
     target = sys.stderr if stream is None else stream
+    if target is None:  # the process was started with stderr closed
+        return
     _display = LiveLines(target) if target.isatty() else PlainLines(target)
 
 

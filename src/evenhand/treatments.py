@@ -221,12 +221,13 @@ class RuleTreatment:
             _write_card(temporary, "rule", self.about, {"digest": self.digest})
 
 
-def load(folder: Path) -> Treatment:
+def load(folder: Path | str) -> Treatment:
     """The treatment that `save` wrote into `folder`.
 
     Raises:
         BadData: the folder holds no treatment, or a damaged one.
     """
+    folder = Path(folder)
     settle(folder)
     try:
         card = parse_json((folder / CARD).read_bytes())
@@ -238,7 +239,9 @@ def load(folder: Path) -> Treatment:
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, str(error).splitlines()[0]) from None
-    if kind not in _LOADERS:
+    except OSError as error:
+        raise _damaged(folder, f"{CARD} cannot be read: {error.strerror}") from None
+    if not isinstance(kind, str) or kind not in _LOADERS:
         raise UnknownName("kind of treatment", str(kind), _LOADERS)
     return _LOADERS[kind](folder, about, card)
 
@@ -248,9 +251,12 @@ def _load_weights(folder: Path, about: About, card: Mapping[str, Any]) -> Treatm
     from safetensors.torch import load_file
 
     try:
+        (folder / WEIGHTS).open(
+            "rb"
+        ).close()  # safetensors says of each file that it cannot read that there is none
         treatment = WeightTreatment(about, load_file(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
-        raise _damaged(folder, str(error)) from None
+        raise _damaged(folder, getattr(error, "strerror", None) or str(error)) from None
     if treatment.digest != card.get("digest"):
         raise _damaged(folder, f"{WEIGHTS} does not have the digest that {CARD} states")
     return treatment

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +23,9 @@ from evenhand.errors import (
     UnknownName,
     UsageError,
 )
+from evenhand.studies.store import save_verification
 from tests.cli.conftest import Library, Run
+from tests.support import records_factory as make
 
 FAILURES: list[tuple[BaseException, int]] = [
     (UnknownName("benchmark", "genbias", ["genbiaseval", "facts"]), 2),
@@ -165,3 +172,65 @@ def test_a_line_break_in_a_value_begins_no_line_of_its_own(run: Run, library: Li
     answer = run("measure", "lab:causal")
     assert answer.err.splitlines()[-1] == "evenhand: The table has a\\nVerdict: fair. Mend\\x0d\\nit."
     assert json.loads(run("measure", "lab:causal", "--json").out)["error"]["what"] == library.raises.what
+
+
+SOURCE = Path(__file__).parents[2] / "src"
+PASSING = ("gate", "run", "verdict==mitigated")
+
+
+def started(folder: Path, *argv: str, out: int, err: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    command = (sys.executable, "-m", "evenhand", *argv)
+    return subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, env=environment)
+
+
+@pytest.mark.parametrize("argv", [PASSING, (*PASSING, "--json"), ("ls",), ("--help",)], ids=" ".join)
+@pytest.mark.parametrize(("place", "code"), [("full", 4), ("closed", 141)])
+def test_what_cannot_be_printed_is_no_failed_gate(
+    tmp_path: Path, argv: tuple[str, ...], place: str, code: int
+) -> None:
+    save_verification(tmp_path / "run", make.verification())
+    if place == "full":
+        if not Path("/dev/full").exists():
+            pytest.skip("this system has no /dev/full")
+        out = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, out = os.pipe()
+        os.close(reader)
+    process = started(tmp_path, *argv, out=out)
+    os.close(out)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert said.decode().count("evenhand: The disk is full.") == (code == 4)
+    assert len(said.splitlines()) == (code == 4)
+
+
+def test_stderr_that_takes_nothing_changes_no_code(tmp_path: Path) -> None:
+    save_verification(tmp_path / "run", make.verification())
+    reader, err = os.pipe()
+    os.close(reader)
+    process = started(tmp_path, *PASSING[:2], "verdict==worse", "--json", out=subprocess.PIPE, err=err)
+    missing = started(tmp_path, "gate", "nowhere", "afgb<=1", "--json", out=subprocess.PIPE, err=err)
+    os.close(err)
+    out, _ = missing.communicate(timeout=60)
+    assert (missing.returncode, json.loads(out)["error"]["kind"]) == (2, "BadData")
+    process.communicate(timeout=60)
+    assert process.returncode == 1  # the gate failed, and that is all
+
+
+def test_a_signal_while_the_program_still_loads(tmp_path: Path) -> None:
+    """The import of the verbs takes a part of a second, in which Ctrl-C must not show a traceback."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'evenhand.cli.app':\n"
+        f"            os.kill(os.getpid(), signal.{signal.SIGTERM.name})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{SOURCE}"}
+    command = [sys.executable, "-m", "evenhand", "ls", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 130
+    assert json.loads(done.stdout)["error"]["kind"] == "Interrupted"
+    assert b"Traceback" not in done.stderr

@@ -86,9 +86,30 @@ def test_a_report_is_a_file_of_ours(run: Run, option: str) -> None:
     assert Path(name).read_text() == "mine"
     Path(name).unlink()
     assert [run("report", "run", option, name).code for _ in range(2)] == [0, 0]
+    edited = Path(name).read_text().replace("genbiaseval", "genbiaseval (mine)", 1)
+    Path(name).write_text(edited)
+    assert "it was changed since evenhand wrote it" in paragraph(run("report", "run", option, name))
+    assert Path(name).read_text() == edited
     if option == "--html":
         answer = run("report", "run", "--html", "run")
         assert (answer.code, "run is a folder, not a file" in paragraph(answer)) == (2, True)
+
+
+@pytest.mark.parametrize("held", ["a verification", "measurements"])
+def test_a_folder_holds_one_kind_of_run(run: Run, held: str) -> None:
+    """Readers look for a verification first: they would never show what was measured into its folder."""
+    if held == "measurements":
+        save_measurements(Path("run"), make.verification().before)
+        verb = "verify"
+    else:
+        save_verification(Path("run"), make.verification())
+        verb = "measure"
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    answer = run(*argv(verb, "run"))
+    assert answer.code == 2
+    assert f"run holds {held} already" in paragraph(answer)
+    assert "Name another folder with --out." in paragraph(answer)
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
 
 
 def test_a_report_through_a_link_keeps_the_link(run: Run) -> None:

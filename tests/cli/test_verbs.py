@@ -127,7 +127,13 @@ def test_locate_json_and_file(run: Run, library: Library) -> None:
     assert location["top"] == "block.3"
     assert location["specific"] is False
     assert location["ranking"] == ["block.3", "block.2", "block.0", "block.1"]
-    assert json.loads(Path("kept/location.json").read_text()) == answer.json
+    kept = Path("kept/location.json")
+    assert {**answer.json, "seal": json.loads(kept.read_text())["seal"]} == json.loads(kept.read_text())
+    assert run("locate", "lab:causal", "--out", "kept").code == 0
+    kept.write_text(kept.read_text().replace("block.3", "block.4"))
+    answer = run("locate", "lab:causal", "--out", "kept")
+    assert (answer.code, "it was changed since evenhand wrote it" in answer.err) == (2, True)
+    assert "block.4" in kept.read_text()
 
 
 def test_mitigate(run: Run, library: Library) -> None:

@@ -95,6 +95,9 @@ def test_damaged_files_say_what_is_wrong(tmp_path: Path) -> None:
     whole["rule"]["mixtures"][0]["cuts"][0]["at"] = 0.1
     with pytest.raises(BadData, match="do not have the digest"):
         load_rule(_damage(path, json.dumps(whole)))
+    with pytest.raises(BadData, match=r"rule\.json is not replaced: .* do not have the digest"):
+        save_rule(RULE, path)
+    assert json.loads(path.read_text()) == whole
     with pytest.raises(BadData, match="its format is 'x/1'"):
         load_rule(_damage(path, json.dumps({**whole, "format": "x/1"})))
     with pytest.raises(BadData, match="damaged"):

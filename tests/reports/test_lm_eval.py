@@ -90,7 +90,9 @@ def test_a_stored_run_is_written_the_same_every_time(tmp_path, measured) -> None
     save_measurements(tmp_path / "run", [measured])
     one, two = (write(tmp_path / "run", tmp_path / name).read_bytes() for name in ("a.json", "b.json"))
     assert one == two
-    assert json.loads(one) == json.loads(json.dumps(results([measured])))
+    written = json.loads(one)
+    assert written["evenhand"].pop("seal").startswith("evenhand-sha256:")
+    assert written == json.loads(json.dumps(results([measured])))
 
 
 def test_nothing_to_export() -> None:
@@ -172,6 +174,25 @@ def test_a_folder_gets_the_items_too(tmp_path, measured) -> None:
     assert rows[5]["doc"] == {"id": "lm_eval/two/0", "cluster": "lm_eval/two/0", "task": "two"}
     assert rows[0]["tie"] is None
     assert rows[0]["metrics"] == ["acc", "tie"]
+
+
+def test_files_of_others_and_of_other_runs_are_not_replaced(tmp_path, measured) -> None:
+    for name, one in (("a", measured), ("b", dataclasses.replace(measured, scores=measured.scores[:9]))):
+        save_measurements(tmp_path / name, [one])
+        os.utime(tmp_path / name / "measurements.json", (1e9, 1e9))
+    out = tmp_path / "out"
+    place = write(tmp_path / "a", out)
+    before = {file: file.read_bytes() for file in out.iterdir()}
+    assert write(tmp_path / "a", out) == place
+    with pytest.raises(BadData, match="there is such a file already, and it is not of this run"):
+        write(tmp_path / "b", out)
+    assert {file: file.read_bytes() for file in out.iterdir()} == before
+    for file, content in before.items():
+        file.write_text("mine")
+        with pytest.raises(BadData, match=f"{file.name} is not replaced"):
+            write(tmp_path / "a", out)
+        assert file.read_text() == "mine"
+        file.write_bytes(content)
 
 
 def test_long_names_stay_short_and_apart(tmp_path) -> None:

@@ -243,7 +243,7 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path: Path) ->
     store.cell("ab" * 32, example)
     save_measurements(tmp_path, [example()])
     cells, items = store.path("ab" * 32).parent, tmp_path / "items"
-    left = [place / ".evenhand-abcdefgh.tmp" for place in (cells, items, tmp_path)]
+    left = [place / ".evenhand-0123456789abcdef-abcdefgh.tmp" for place in (cells, items, tmp_path)]
     theirs = [cells / ".old", cells / "evenhand-abcdefgh.tmp", items / ".DS_Store", items / "notes.parquet"]
     for path in (*left, *theirs):
         path.write_bytes(b"half")

@@ -18,32 +18,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Without any argument it shows the help.
 
-    Returns the exit code: 0 done, 1 a gate failed, 2 usage, 3 inconclusive, 4 environment, 130 interrupted.
+    Returns the exit code: 0 done, 1 a gate failed, 2 usage, 3 inconclusive, 4 environment, 130 interrupted,
+    141 the reader of stdout has gone.
     Errors that a user can mend are printed, not raised.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    as_json = "--json" in arguments
-    progress.enable()
-    try:
-        with (
-            console.any_text(),
-            console.only_json_on_stdout(as_json),
-            quiet.third_parties(),
-            interrupts.sigterm_as_interrupt(),
-        ):
-            return _run(arguments, as_json=as_json)
-    finally:
-        progress.disable()
+    with interrupts.sigterm_as_interrupt():  # first: a process is often stopped while it still starts
+        arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+        as_json = "--json" in arguments
+        progress.enable()
+        try:
+            with console.any_text(), console.only_json_on_stdout(as_json), quiet.third_parties():
+                return _run(arguments, as_json=as_json)
+        finally:
+            progress.disable()
 
 
 def _run(arguments: list[str], *, as_json: bool) -> int:
-    from evenhand.cli.app import app
-
     try:
+        from evenhand.cli.app import app
+
         _check_unicode(arguments)
         code = app(args=arguments, prog_name="evenhand", standalone_mode=False)
         if code == failures.INTERRUPTED:  # typer turns Ctrl-C into a plain return
             raise KeyboardInterrupt
+        console.flush()  # what cannot be printed must show here, not while the interpreter ends
         return code if isinstance(code, int) else 0
     except BaseException as error:
         return failures.report(error, as_json=as_json)

@@ -89,7 +89,7 @@ def load(run: Path) -> Verification | tuple[Measurement, ...]:
     """
     from evenhand.studies import store
 
-    if (run / store.VERIFICATION).exists():
+    if store.holds_verification(run):
         return store.load_verification(run)
     return store.load_measurements(run)
 

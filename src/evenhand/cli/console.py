@@ -56,14 +56,43 @@ def emit(data: Mapping[str, Any]) -> None:
     print(json_escape(text), file=stream, flush=True)
 
 
+def flush() -> None:
+    """Print what waits to be printed.
+
+    Raises:
+        OSError: stdout leads to a full device, or its reader has gone.
+    """
+    stream = _results[-1] if _results else sys.stdout
+    if stream is not None:
+        stream.flush()
+
+
+def abandon(stream: TextIO | None = None) -> None:
+    """Drop what `stream` (None: where results go) cannot print, and all that comes after it.
+
+    Otherwise Python would try again as it ends, and exit with a code of its own.
+    """
+    stream = stream or (_results[-1] if _results else sys.stdout)
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # no file behind it
+        stream.flush()
+        return
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 def say(text: str = "") -> None:
     """Print a line for people on stdout."""
     print(visible(text))
 
 
 def warn(text: str) -> None:
-    """Print a line on stderr."""
-    print(visible(text), file=sys.stderr)
+    """Print a line on stderr, if it takes any."""
+    try:
+        print(visible(text), file=sys.stderr)
+    except OSError:
+        abandon(sys.stderr)
 
 
 def one_paragraph(text: str) -> str:

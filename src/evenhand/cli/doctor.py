@@ -104,7 +104,7 @@ def _memory() -> Finding:
 
 
 def _disk(name: str, folder: Path) -> Finding:
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
     free = shutil.disk_usage(there).free / 2**30
     ok = free >= NEEDED_GIB["disk"]
     mend = "" if ok else "2 GiB are needed: free some space, or point EVENHAND_CACHE or --out elsewhere."
@@ -112,7 +112,7 @@ def _disk(name: str, folder: Path) -> Finding:
 
 
 def _cache(folder: Path) -> Finding:
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
     if there.is_dir() and os.access(there, os.W_OK):
         return Finding("cache folder", str(folder))
     why = "is not writable" if there.is_dir() else "is not a folder"

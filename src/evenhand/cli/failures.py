@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import traceback
 
@@ -10,11 +11,16 @@ from evenhand.errors import EvenhandError, MissingExtra, NoSpace, OutOfMemory, U
 
 HF_PACKAGES = frozenset({"torch", "transformers", "peft", "safetensors", "huggingface_hub", "tokenizers"})
 INTERRUPTED = 130
+CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a fault of the program, unlike every code of the error tree
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
     """Print what went wrong and how to mend it; returns the exit code."""
+    if _reader_gone(error):
+        console.abandon()
+        return CLOSED
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
@@ -40,13 +46,25 @@ def as_known(error: BaseException) -> EvenhandError | None:
         return OutOfMemory(
             "The memory is full.", mend="Use a smaller --batch-tokens, a smaller model or more memory."
         )
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if isinstance(error, OSError) and error.errno in _FULL:
         where = f" at {error.filename}" if error.filename else ""
+        large = error.errno == errno.EFBIG
+        what = "A file would be larger than this system allows" if large else "The disk is full"
         return NoSpace(
-            f"The disk is full{where}.",
+            f"{what}{where}.",
             mend="Free some space or use another --out; the same command resumes.",
         )
     return _usage(error)
+
+
+def _reader_gone(error: BaseException) -> bool:
+    """Whether whoever read stdout has stopped, as in ``evenhand ls | head -1``.
+
+    Click and rich turn that into an exit with code 1, which would read as a gate that failed.
+    """
+    return isinstance(error, BrokenPipeError) or (
+        isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+    )
 
 
 def _usage(error: BaseException) -> UsageError | None:
@@ -66,5 +84,7 @@ def _usage(error: BaseException) -> UsageError | None:
 def _printed(kind: str, what: str, mend: str, code: int, as_json: bool) -> int:
     console.warn(console.one_paragraph(f"evenhand: {what} {mend}"))
     if as_json:
-        console.emit({"error": {"kind": kind, "what": what, "mend": mend, "exit": code}})
+        with contextlib.suppress(OSError):  # stderr has said it
+            console.emit({"error": {"kind": kind, "what": what, "mend": mend, "exit": code}})
+    console.abandon()
     return code

@@ -7,7 +7,7 @@ import json
 from evenhand.cli import calls, console, payload, show
 from evenhand.cli.options import BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, bias_components
 from evenhand.files import write_atomically
-from evenhand.outputs import check_ours, check_output_folder
+from evenhand.outputs import UNSEALED, check_output_folder, check_unchanged, sealed
 
 SIGN = b'"location": {'  # in every location.json
 
@@ -34,11 +34,12 @@ def locate(
     )
     if out is not None:
         check_output_folder(out)
-        check_ours(out / "location.json", SIGN)
+        check_unchanged(out / "location.json", SIGN)
     record = calls.locate(uri, with_, options)
     data = {"uri": uri, "location": payload.attribution(record)}
     if out is not None:
-        write_atomically(out / "location.json", (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())
+        text = json.dumps({**data, "seal": UNSEALED}, indent=1, allow_nan=False)
+        write_atomically(out / "location.json", sealed(f"{text}\n".encode()))
     if as_json:
         console.emit(data)
         return 0

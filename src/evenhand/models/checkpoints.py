@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evenhand.errors import BadModel
-from evenhand.files import parse_json
+from evenhand.files import is_folder, parse_json
 
 _ONE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _DEPTHS = (
@@ -64,7 +64,7 @@ def found(name: str, where: Mapping[str, Any]) -> dict[str, Path]:
     weights themselves or their index. A hub name's come from the cache, or into it as far as `where` allows
     (see `evenhand.models.hub.opened`).
     """
-    if Path(name).is_dir():
+    if is_folder(name):
         held = {file: Path(name) / file for file in (_ONE, _INDEX)}
         return {file: path for file, path in held.items() if path.is_file()}
     from transformers.utils.hub import cached_file
@@ -104,7 +104,7 @@ def _names(name: str, files: Mapping[str, Path]) -> set[str]:
             mend="Download or save it again; the files of a model stand beside their index.",
         )
     lacking = sorted({path.name for path in shards.values() if not path.is_file()})
-    if lacking and Path(name).is_dir():
+    if lacking and is_folder(name):
         raise BadModel(
             f"{name} cannot be opened: its {_INDEX} names {', '.join(lacking[:_SHOWN])}, which is not there.",
             mend="Download the rest of its files.",

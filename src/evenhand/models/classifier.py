@@ -140,12 +140,13 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    from evenhand.files import is_folder
     from evenhand.models import hub
     from evenhand.models.checkpoints import check_complete
     from evenhand.models.loading import checked_folder, explained, quiet
     from evenhand.scoring.finite import check_weights
 
-    local = spec.startswith((".", "/", "~")) or Path(spec).is_dir()
+    local = spec.startswith((".", "/", "~")) or is_folder(spec)
     name, _, revision = (spec, "", "") if local else spec.partition("@")
     name = str(checked_folder(Path(spec).expanduser())) if local else name
 

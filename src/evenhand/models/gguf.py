@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from evenhand.errors import BadData, BadModel, BadOption, MissingExtra
+from evenhand.files import is_folder
 from evenhand.models.checkpoints import check_complete
 from evenhand.models.families import family, loader
 from evenhand.models.loading import DTYPES, KINDS, HfModel, explained, quiet
@@ -125,7 +126,7 @@ def _no_bar() -> Iterator[None]:
 
 
 def _checked(file: Path) -> Path:
-    if file.is_dir():
+    if is_folder(file):
         found = ", ".join(sorted(path.name for path in file.glob("*.gguf"))) or "none"
         raise BadData(
             f"{file} is a folder; a gguf: model is one file.",

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from evenhand.errors import BadModel, EnvironmentProblem, EvenhandError
+from evenhand.files import is_folder
 
 T = TypeVar("T")
 TIMEOUT = 3.0  # seconds for a connection, and for the first byte of an answer
@@ -98,7 +98,7 @@ def opened(
         BaseException: whatever `load` raises.
     """
     where = {"revision": revision, "trust_remote_code": False}
-    if Path(name).is_dir() or _settled(name, revision):
+    if is_folder(name) or _settled(name, revision):
         return load({**where, "local_files_only": True}), ()
     why = unreachable()
     if not why:

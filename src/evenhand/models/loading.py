@@ -19,7 +19,7 @@ from evenhand.errors import (
     EvenhandError,
     OutOfMemory,
 )
-from evenhand.files import parse_json
+from evenhand.files import is_folder, parse_json
 from evenhand.models import checkpoints, hub
 from evenhand.models.adapters import put_on
 from evenhand.models.causal import CausalModel
@@ -62,7 +62,7 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
         EnvironmentProblem: the hub cannot be reached.
         OutOfMemory: the weights do not fit.
     """
-    local = rest.startswith(_LOCAL) or Path(rest).is_dir()
+    local = rest.startswith(_LOCAL) or is_folder(rest)
     name, _, revision = (rest, "", "") if local else rest.partition("@")
     if local:
         name = str(checked_folder(Path(rest).expanduser()))
@@ -177,7 +177,7 @@ def checked_folder(folder: Path) -> Path:
         BadData: there is no such folder.
         BadModel: the configuration or the weights are missing or of another kind.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise BadData(
             f"There is no folder {folder}.", mend="Check the path; a hub name has no ./ or / in front."
         )

@@ -7,6 +7,7 @@ after the colon that takes the options `dtype` and `batch_tokens` and returns a 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
+from evenhand.files import expanded, is_folder
 from evenhand.folders import settle
 from evenhand.outputs import check_output_folder
 from evenhand.paths import cache_folder
@@ -82,7 +84,7 @@ def split_additions(rest: str, *, files: bool = False) -> tuple[str, list[Path]]
     parts = rest.split("+")
     count = 1
     if files or rest.startswith(_LOCAL):
-        longest = (n for n in range(len(parts), 0, -1) if Path("+".join(parts[:n])).expanduser().exists())
+        longest = (n for n in range(len(parts), 0, -1) if os.path.exists(expanded(Path("+".join(parts[:n])))))  # noqa: PTH110
         count = next(longest, 1)
     return "+".join(parts[:count]), [Path(part).expanduser() for part in parts[count:]]
 
@@ -115,13 +117,13 @@ def _opener(where: str | EntryPoint) -> Opener:
 def _add(model: Model, folder: Path) -> Model:
     """`model` with the adapter or the saved treatment in `folder`, for good."""
     settle(folder)
-    if (folder / "mitigation.json").is_file():
+    if is_folder(folder) and (folder / "mitigation.json").is_file():
         return _add_treatment(model, folder)
-    if (folder / "adapter_config.json").is_file():
+    if is_folder(folder) and (folder / "adapter_config.json").is_file():
         from evenhand.models.loading import add_adapter
 
         return add_adapter(model, folder)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise BadData(
             f"There is no folder {folder}.", mend="Give the folder of an adapter or a saved treatment."
         )

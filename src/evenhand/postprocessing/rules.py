@@ -178,10 +178,15 @@ def save_rule(rule: Rule, path: Path, extra: Mapping[str, Any] | None = None) ->
 
     Raises:
         NoSpace: the disk is full or not writable; an older file is untouched.
-        BadData: there is a file of that name that holds no rule.
+        BadData: there is a file of that name that holds no rule, or one that was changed since.
     """
     body = {"kind": kind_of(rule), "rule": to_json(rule), "extra": to_json(dict(extra or {}))}
     check_ours(path, FORMAT.encode())
+    if path.is_file() and path.stat().st_size:
+        try:
+            read_rule(path)
+        except BadData as error:
+            raise BadData(f"{path} is not replaced: {error.what}", mend="Name another file.") from None
     text = json.dumps({"format": FORMAT, "digest": digest(body), **body}, indent=2, ensure_ascii=False)
     write_atomically(path, (text + "\n").encode())
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from evenhand.errors import BadData
 from evenhand.files import write_atomically
-from evenhand.outputs import check_ours, check_output_file
+from evenhand.outputs import UNSEALED, check_output_file, check_unchanged, sealed
 from evenhand.records import Attribution, Measurement, Verification
 
 PACKAGE = "reports/templates"
@@ -29,7 +29,7 @@ def report(run: Path | str, html: Path | str = "report.html") -> Path:
     from evenhand.studies import store
 
     check_output_file(Path(html), SIGN)
-    if (Path(run) / store.VERIFICATION).exists():
+    if store.holds_verification(Path(run)):
         text = verification_html(store.load_verification(Path(run)))
     else:
         text = measurements_html(store.load_measurements(Path(run)))
@@ -58,14 +58,15 @@ def measurements_html(records: Sequence[Measurement]) -> str:
 
 
 def write_report(path: Path, text: str) -> None:
-    """Write a report, whole or not at all.
+    """Write a report, whole or not at all, with a checksum of itself in a comment at its end.
 
     Raises:
         NoSpace: the disk is full or not writable.
-        BadData: there can be no such file, or there is one that is no such report.
+        BadData: there can be no such file, or there is one that is no such report or was changed.
     """
-    check_ours(path, SIGN)
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    check_unchanged(path, SIGN)
+    text += f"<!-- {UNSEALED} -->\n"
+    write_atomically(path, sealed(text.encode("utf-8", "backslashreplace")))
 
 
 def _render(template: str, variables: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ import numpy as np
 
 from evenhand import __version__, registry, stats
 from evenhand.errors import BadData
-from evenhand.files import write_atomically
-from evenhand.outputs import check_output_file, check_output_folder
+from evenhand.files import disk_errors, write_atomically
+from evenhand.outputs import UNSEALED, check_output_file, check_output_folder, sealed
 from evenhand.records import Estimate, Measurement, Score, Value, to_json
 from evenhand.reports.harness_names import PREFIX, Named, Scale, named, subtask
 from evenhand.reports.tables import installed_metric
@@ -45,7 +46,8 @@ def write(run: Path, path: Path) -> Path:
 
     Raises:
         BadData: the run holds neither a verification nor measurements, or damaged ones; or `path` cannot be
-            written, or is a file that evenhand did not write.
+            written, or is a file that evenhand did not write or that was changed since, or the folder holds
+            another file of such a name.
         NoSpace: the disk is full or not writable.
     """
     from evenhand.studies import store
@@ -56,17 +58,44 @@ def write(run: Path, path: Path) -> Path:
     else:
         check_output_folder(path)
     measurements = store.load_run(run).measurements
-    figures = (json.dumps(results(measurements), indent=2, allow_nan=False) + "\n").encode()
+    figures = _figures_file(measurements)
     if alone:
         write_atomically(path, figures)
         return path
     stored = datetime.fromtimestamp(max(file.stat().st_mtime for file in run.glob("*.json")), UTC)
     stamp = stored.strftime("%Y-%m-%dT%H-%M-%S.%f")
-    for task in _whole(measurements):
-        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in samples(task.of, task.named))
-        write_atomically(path / f"samples_{_sanitised(task.name)}_{stamp}.jsonl", lines.encode())
-    write_atomically(path / f"results_{stamp}.json", figures)
+    files = {
+        path / f"samples_{_sanitised(task.name)}_{stamp}.jsonl": _samples_file(task)
+        for task in _whole(measurements)
+    }
+    files[path / f"results_{stamp}.json"] = figures
+    for file, content in files.items():
+        _check_same(file, content)
+    for file, content in files.items():
+        write_atomically(file, content)
     return path / f"results_{stamp}.json"
+
+
+def _figures_file(measurements: Sequence[Measurement]) -> bytes:
+    found = results(measurements)
+    found["evenhand"]["seal"] = UNSEALED
+    return sealed((json.dumps(found, indent=2, allow_nan=False) + "\n").encode())
+
+
+def _samples_file(task: _Task) -> bytes:
+    rows = samples(task.of, task.named)
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
+
+
+def _check_same(path: Path, content: bytes) -> None:
+    """Refuse to write `content` where another file is: of another run of the same time, or a user's."""
+    with disk_errors(path):
+        free = not os.path.lexists(path) or (path.is_file() and path.read_bytes() in (b"", content))
+    if not free:
+        raise BadData(
+            f"{path} is not replaced: there is such a file already, and it is not of this run.",
+            mend="Name another folder, or move this file elsewhere.",
+        )
 
 
 def _sanitised(name: str) -> str:

@@ -20,6 +20,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from evenhand.errors import BadData, UnknownName
+from evenhand.files import is_folder
 from evenhand.folders import set_aside
 from evenhand.paths import cache_folder
 
@@ -111,7 +112,7 @@ def folder_in_use(folder: Path | None) -> Iterator[None]:
     Raises:
         BadData: there is no such folder.
     """
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not is_folder(folder):
         raise BadData(f"The data folder {folder} does not exist.", mend="Name an existing folder.")
     token = _chosen.set(folder or _chosen.get())
     try:

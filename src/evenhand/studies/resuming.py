@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evenhand.treatments import Treatment
 
 CHECKPOINT = "checkpoint"  # the kind of folder that such a method replaces after every step
+BESIDE = ".unfinished"  # ends the name of the folder of checkpoints beside a treatment's
 TREATMENT, UNFINISHED, KEY = "treatment", "unfinished", "key.txt"
 
 

@@ -48,7 +48,7 @@ from evenhand.studies.options import (
     model_name,
 )
 from evenhand.studies.readings import ControlModel, Margins, Readings
-from evenhand.studies.resuming import check_treatment_of, kept_treatment, made_method, resumable
+from evenhand.studies.resuming import BESIDE, check_treatment_of, kept_treatment, made_method, resumable
 from evenhand.studies.store import (
     MEASUREMENTS,
     VERIFICATION,
@@ -151,13 +151,13 @@ def mitigate(
     out = folder(out)
     made = made_method(mitigation)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
-    check_treatment_folder(out)
+    check_treatment_folder(out, beside=BESIDE if getattr(made, "resume", None) == "" else "")
     examples = material(_loaded(_bias(uri, options)), fits_on(made), mitigation)
     place = real_path(out)
     with sole_writer(out):
         model = _opened(uri, options)
         location = _location(model, made, examples, options)
-        with resumable(made, place.with_name(f"{place.name}.unfinished")) as told:
+        with resumable(made, place.with_name(place.name + BESIDE)) as told:
             treatment = told.fit(model, examples, sites=location, seed=options.seed)
             treatment.save(out)
     about = treatment.about

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 
 from evenhand import __version__
 from evenhand.errors import BadData
-from evenhand.files import disk_errors, parse_json, sweep, write_atomically
+from evenhand.files import disk_errors, is_folder, parse_json, sweep, write_atomically
 from evenhand.locks import alone
 from evenhand.outputs import check_ours, check_output_folder
 from evenhand.records import (
@@ -79,7 +80,8 @@ class Store:
         """The stored cell, or None when it is absent, half-written, damaged or of another format."""
         path = self.path(key)
         try:
-            return _unpack(_read(path, "cell"), path.parent)
+            with _whole(path, "cell"):
+                return _unpack(_read(path, "cell"), path.parent)
         except (BadData, OSError):
             return None
 
@@ -123,11 +125,21 @@ def check_run_folder(folder: Path, summary: str) -> None:
     """Refuse a folder that cannot take a run whose summary has that name; see `evenhand.outputs`.
 
     Raises:
-        BadData: it cannot be a folder, or it holds a file of that name that evenhand did not write.
+        BadData: it cannot be a folder, it holds a file of that name that evenhand did not write, or a run of
+            the other kind (a verification where measurements would go, or the reverse).
         NoSpace: there is no room, or no right to write.
     """
     check_output_folder(folder)
+    _check_other(folder, summary)
     check_ours(folder / summary, _SIGN)
+
+
+def _check_other(folder: Path, summary: str) -> None:
+    """Refuse to keep two runs of unlike kinds in one folder: its readers would only ever see one of them."""
+    other = MEASUREMENTS if summary == VERIFICATION else VERIFICATION
+    if os.path.lexists(folder / other):
+        held = "measurements" if other == MEASUREMENTS else "a verification"
+        raise BadData(f"{folder} holds {held} already ({other}).", mend="Name another folder with --out.")
 
 
 @contextmanager
@@ -164,7 +176,8 @@ def load_measurements(folder: Path) -> tuple[Measurement, ...]:
         BadData: there is none, it is damaged, or another version of evenhand wrote it.
     """
     body = _read(folder / MEASUREMENTS, "measurements")
-    return tuple(_unpack(part, folder) for part in body["measurements"])
+    with _whole(folder / MEASUREMENTS, "run"):
+        return tuple(_unpack(part, folder) for part in body["measurements"])
 
 
 def save_verification(folder: Path, verification: Verification) -> Path:
@@ -190,9 +203,21 @@ def load_verification(folder: Path) -> Verification:
     """
     path = folder / VERIFICATION
     body = _read(path, "verification")
-    before, after = (tuple(_unpack(part, folder) for part in body[side]) for side in ("before", "after"))
-    rest = _record(Verification, {**body, "before": (), "after": ()}, path)
+    with _whole(path, "verification"):
+        before, after = (tuple(_unpack(part, folder) for part in body[side]) for side in ("before", "after"))
+        rest = _record(Verification, {**body, "before": (), "after": ()}, path)
     return dataclasses.replace(rest, before=before, after=after)
+
+
+def holds_verification(run: Path) -> bool:
+    """Whether the folder of a run holds a verification; otherwise measurements are looked for.
+
+    Raises:
+        BadData: it is a file.
+    """
+    if os.path.lexists(run) and not is_folder(run):
+        raise BadData(f"{run} is not the folder of a run, but a file.", mend="Name the folder it lies in.")
+    return os.path.lexists(run / VERIFICATION)
 
 
 def load_run(folder: Path) -> StoredRun:
@@ -201,7 +226,7 @@ def load_run(folder: Path) -> StoredRun:
     Raises:
         BadData: it holds neither, or it is damaged.
     """
-    if (folder / VERIFICATION).exists():
+    if holds_verification(folder):
         verification = load_verification(folder)
         return StoredRun(verification.after, verification.verdict, verification.before)
     return StoredRun(load_measurements(folder))
@@ -251,11 +276,16 @@ def _named_items(folder: Path) -> dict[str, str]:
 
 def _unpack(body: Mapping[str, Any], folder: Path) -> Measurement:
     rest = {key: value for key, value in body.items() if key != "items"}
-    path = folder / body["items"]["file"]
+    name = Path(body["items"]["file"])
+    path = folder / name
+    if name.is_absolute() or ".." in name.parts:
+        raise BadData(f"The summary in {folder} names items outside of it: {name}.", mend=_AGAIN)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise BadData(f"{path} is missing.", mend=_AGAIN) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
     if _sha256(data) != body["items"]["sha256"]:
         raise BadData(f"{path} is damaged: its checksum differs from the summary's.", mend=_AGAIN)
     return dataclasses.replace(_record(Measurement, rest, path), scores=from_parquet(data))
@@ -291,6 +321,8 @@ def _read(path: Path, kind: str) -> Any:
         raise BadData(
             f"There is no {path.name} in {path.parent}.", mend="Name the folder of a finished run."
         ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
     except (ValueError, KeyError, TypeError):
         raise BadData(f"{path} is damaged: it is not the JSON of a stored {kind}.", mend=_AGAIN) from None
     if written != f"evenhand/{kind}/{FORMAT}":
@@ -301,6 +333,24 @@ def _read(path: Path, kind: str) -> Any:
     if digest(body) != checksum:
         raise BadData(f"{path} is damaged: its checksum differs.", mend=_AGAIN)
     return body
+
+
+def _unreadable(path: Path, error: OSError) -> BadData:
+    return BadData(f"{path} cannot be read: {error.strerror}.", mend="Name the folder of a finished run.")
+
+
+@contextmanager
+def _whole(path: Path, kind: str) -> Iterator[None]:
+    """Say of a summary that lacks parts, or has others in their place, that it is damaged.
+
+    Raises:
+        BadData: so it is.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else "a part of it is of another kind"
+        raise BadData(f"{path} is damaged: {why}, as a stored {kind} has.", mend=_AGAIN) from None
 
 
 def _sha256(data: bytes) -> str:

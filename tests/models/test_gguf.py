@@ -173,3 +173,14 @@ def test_a_file_that_is_cut_short_says_so(kept, plain, tmp_path):
     file.write_bytes(plain.read_bytes()[:kept])
     with pytest.raises(BadModel, match="cut short"):
         open_model(f"gguf:{file}")
+
+
+def test_an_adapter_leaves_the_origin_in_view(packed, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    base = open_model(f"gguf:{packed}")
+    config = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"], init_lora_weights=False)
+    get_peft_model(base.module, config).save_pretrained(tmp_path)  # type: ignore[attr-defined]
+    adapted = open_model(f"gguf:{packed}+{tmp_path}")
+    assert adapted.spec.origin == "dequantised from Q8_0 (GGUF)"
+    assert adapted.logprobs(ITEMS) != open_model(f"gguf:{packed}").logprobs(ITEMS)

@@ -137,13 +137,12 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
 
 def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
     """The classifier, its tokenizer, and what there is to note of how it was opened."""
-    import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from evenhand.files import is_folder
     from evenhand.models import hub
     from evenhand.models.checkpoints import check_complete
-    from evenhand.models.loading import checked_folder, explained, quiet
+    from evenhand.models.loading import checked_folder, explained, placed, quiet
     from evenhand.scoring.finite import check_weights
 
     local = spec.startswith((".", "/", "~")) or is_folder(spec)
@@ -175,7 +174,7 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...
             mend='Name one in its tokenizer_config.json ("pad_token"), and its id in config.json '
             '("pad_token_id").',
         )
-    return module.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, notes
+    return placed(module.eval()), tokenizer, notes
 
 
 @cache

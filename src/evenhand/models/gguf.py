@@ -15,14 +15,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from evenhand.errors import BadData, BadModel, BadOption, MissingExtra
+from evenhand.errors import BadData, BadModel, MissingExtra
 from evenhand.files import is_folder
 from evenhand.models.checkpoints import check_complete
 from evenhand.models.families import family, loader
-from evenhand.models.loading import DTYPES, KINDS, HfModel, explained, quiet
+from evenhand.models.loading import KINDS, HfModel, explained, placed, quiet, torch_dtype
 from evenhand.scoring.finite import check_weights
 
 _MAGIC = b"GGUF"
@@ -42,8 +41,7 @@ def open_gguf(rest: str, *, dtype: str | None = None, batch_tokens: int | None =
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    if dtype is not None and dtype not in DTYPES:
-        raise BadOption(f"There is no dtype {dtype!r}.", mend=f"Use one of {', '.join(DTYPES)}.")
+    wanted = torch_dtype(dtype or "float32")
     if find_spec("gguf") is None:
         raise MissingExtra("gguf", "gguf", f"Opening gguf:{rest}")
     file = _checked(Path(rest).expanduser())
@@ -56,15 +54,13 @@ def open_gguf(rest: str, *, dtype: str | None = None, batch_tokens: int | None =
         _check_blocks(file, config, [tensor.name for tensor in tensors])
         kind = family(str(file), config)
         tokenizer = AutoTokenizer.from_pretrained(folder, **where)
-        wanted = DTYPES[dtype or "float32"]
         module, info = loader(kind, config).from_pretrained(
             folder, config=config, dtype=wanted, output_loading_info=True, **where
         )
         remarks = check_complete(str(file), module, info)
         check_weights(str(file), module)
     _forget_quantiser(module)
-    module = module.to("cuda" if torch.cuda.is_available() else "cpu")
-    model = KINDS[kind](module, tokenizer, f"gguf:{rest}", batch_tokens=batch_tokens)
+    model = KINDS[kind](placed(module), tokenizer, f"gguf:{rest}", batch_tokens=batch_tokens)
     model.opening = remarks
     model.spec = replace(model.spec, origin=origin)
     return model

@@ -6,6 +6,7 @@ import copy
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,7 @@ def add_adapter(model: Model, folder: Path) -> HfModel:
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
     )
     adapted.opening = model.opening
+    adapted.spec = replace(adapted.spec, revision=model.spec.revision, origin=model.spec.origin)
     return adapted
 
 
@@ -118,14 +120,13 @@ def _load(
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    if dtype is not None and dtype not in DTYPES:
-        raise BadOption(f"There is no dtype {dtype!r}.", mend=f"Use one of {', '.join(DTYPES)}.")
+    wanted = "auto" if dtype is None else torch_dtype(dtype)
     config = AutoConfig.from_pretrained(name, **where)
     kind = family(name, config)
     tokenizer = AutoTokenizer.from_pretrained(name, **where)
     _check_longest(name, tokenizer)
     checkpoints.check_depth(name, config, checkpoints.found(name, where))
-    how = {"dtype": DTYPES[dtype] if dtype else "auto", **where}
+    how = {"dtype": wanted, **where}
     # First without memory for the weights: do they fit the configuration? Packed ones want their device.
     packed = getattr(config, "quantization_config", None) is not None
     for storage in (None,) if packed else ("meta", None):
@@ -138,7 +139,7 @@ def _load(
         remarks = checkpoints.check_complete(name, module, info)
     check_weights(name, module)
     remarks += checkpoints.foreign_code(module, tokenizer)
-    return kind, module.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, remarks
+    return kind, placed(module), tokenizer, remarks
 
 
 def _check_longest(name: str, tokenizer: Any) -> None:
@@ -168,6 +169,22 @@ def _without_pooler(module: Any, info: Mapping[str, Any]) -> Mapping[str, Any]:
     if lacking:
         module.pooler = None
     return {**info, "missing_keys": set(info["missing_keys"]) - lacking}
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """The dtype of that name.
+
+    Raises:
+        BadOption: there is none.
+    """
+    if name not in DTYPES:
+        raise BadOption(f"There is no dtype {name!r}.", mend=f"Use one of {', '.join(DTYPES)}.")
+    return DTYPES[name]
+
+
+def placed(module: nn.Module) -> nn.Module:
+    """`module` on the graphics card where there is one."""
+    return module.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def checked_folder(folder: Path) -> Path:

@@ -31,7 +31,7 @@ from evenhand.mitigations._adversarial.distances import Distance
 from evenhand.mitigations._adversarial.prompts import PromptScore, score, transfer
 from evenhand.mitigations._adversarial.search import Course, attack
 from evenhand.models import OpenModel, open_model
-from evenhand.records import Decision, digest
+from evenhand.records import PersonExample, digest
 
 FALL, COST = 0.70, 0.02
 LAMS = [0.0, 0.1, 1.0, 10.0]
@@ -40,11 +40,13 @@ SIZES = ("train", "dev", "test", "rounds", "adversaries")
 DISTANCES: tuple[Distance, ...] = ("log_odds", "jensen_shannon")
 
 
-def people_of(spec: str, seed: int, sizes: tuple[int, int, int], parity: float) -> dict[str, list[Decision]]:
+def people_of(
+    spec: str, seed: int, sizes: tuple[int, int, int], parity: float
+) -> dict[str, list[PersonExample]]:
     """Train people with bias parity, and held-out and test people as they come, none of them twice."""
     train, dev, test = sizes
     benchmark = registry.create("benchmark", f"{spec},seed={seed},train={4 * train},dev={dev + test}")
-    every: list[Decision] = list(benchmark.examples())
+    every: list[PersonExample] = list(benchmark.examples())
     held = [d for d in every if d.part == "dev"]
     seen = {d.cluster for d in held[:dev]}  # people of one content are twins: they stay on one side
     return {
@@ -54,11 +56,11 @@ def people_of(spec: str, seed: int, sizes: tuple[int, int, int], parity: float) 
     }
 
 
-def with_parity(people: Sequence[Decision], n: int, parity: float) -> list[Decision]:
+def with_parity(people: Sequence[PersonExample], n: int, parity: float) -> list[PersonExample]:
     """The first `n` people with that bias parity: half of each group, and half of each label."""
     favoured, other = round(n / 4 * (1 + parity)), round(n / 4 * (1 - parity))
     wanted = {(0, 1): favoured, (1, 1): other, (0, 0): other, (1, 0): favoured}
-    found: list[Decision] = []
+    found: list[PersonExample] = []
     for (group, label), count in wanted.items():
         cell = [d for d in people if (d.group, d.label) == (group, label)][:count]
         if len(cell) < count:
@@ -68,7 +70,7 @@ def with_parity(people: Sequence[Decision], n: int, parity: float) -> list[Decis
 
 
 def attacks(
-    model: OpenModel, people: Sequence[Decision], options: argparse.Namespace, seed: int
+    model: OpenModel, people: Sequence[PersonExample], options: argparse.Namespace, seed: int
 ) -> list[str]:
     """Texts of fresh adversaries, of both distances on the label words."""
     course = Course(options.rounds, 32, options.adversaries)

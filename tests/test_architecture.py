@@ -16,7 +16,6 @@ FLOORS: tuple[frozenset[str], ...] = (
         {
             "errors",
             "records",
-            "requests",
             "registry",
             "lexicons",
             "progress",

@@ -14,8 +14,7 @@ from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect
 from evenhand.folders import MARK, NOTE
 from evenhand.models import OpenModel
 from evenhand.models.causal import weights_digest
-from evenhand.records import Continuation
-from evenhand.requests import Undefined
+from evenhand.records import Continuation, Undefined
 from evenhand.treatments import About, PromptTreatment, Treatment, WeightTreatment, load, prove, proven
 from tests.support.examples import examples
 from tests.support.scripted import ScriptedModel

@@ -26,18 +26,18 @@ from evenhand.models import Chatter, Model, OpenModel
 from evenhand.postprocessing.ruled import PromptRule, RuledModel, from_extra
 from evenhand.postprocessing.rules import read_rule, save_rule
 from evenhand.records import (
-    Capability,
+    Ability,
     Completion,
     Continuation,
     LogProb,
     Material,
     ModelSpec,
     Sampling,
+    Undefined,
     digest,
     from_json,
     to_json,
 )
-from evenhand.requests import Undefined
 
 CARD = "mitigation.json"
 WEIGHTS = "weights.safetensors"
@@ -160,7 +160,7 @@ class PromptedModel:
 
     def __init__(self, model: Model, treatment: PromptTreatment) -> None:
         self.spec = _treated_spec(model.spec, treatment)
-        self.can = model.can & {Capability.LOGPROBS, Capability.GENERATE}
+        self.can = model.can & {Ability.LOGPROBS, Ability.GENERATE}
         self._model = model
         self._text = treatment.text
 
@@ -210,7 +210,7 @@ class RuleTreatment:
         Raises:
             BadModel: the model's weights are known, and the rule was fitted to another model's scores.
         """
-        if Capability.WEIGHTS in model.can:  # the digest of an endpoint or of a file says less than that
+        if Ability.WEIGHTS in model.can:  # the digest of an endpoint or of a file says less than that
             _check_base(self.about, model.spec)
         yield RuledModel(model, self.ruled, _treated_spec(model.spec, self))
 
@@ -341,7 +341,7 @@ def _weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str,
 
 
 def _open(model: Model) -> OpenModel:
-    if not isinstance(model, OpenModel) or Capability.WEIGHTS not in model.can:
+    if not isinstance(model, OpenModel) or Ability.WEIGHTS not in model.can:
         raise BadModel(
             f"{model.spec.uri} does not give access to its weights.",
             mend="Use a model whose weights are in hand (hf: or lab:), or one that works on prompts.",

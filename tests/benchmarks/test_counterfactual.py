@@ -16,8 +16,7 @@ from evenhand.benchmarks.counterfactual import (
 )
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lexicons import gender_of
-from evenhand.records import Continuation, Score
-from evenhand.requests import Shift
+from evenhand.records import Continuation, Score, Shift
 from evenhand.studies.measure import take
 from tests.support import tiny
 from tests.support.data import data_file

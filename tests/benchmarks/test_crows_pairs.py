@@ -12,8 +12,7 @@ import pytest
 from evenhand.benchmarks import crows_pairs as module
 from evenhand.benchmarks.crows_pairs import FORMS, crows_pairs, score
 from evenhand.errors import BadData
-from evenhand.records import Continuation, LogProb, Sample
-from evenhand.requests import Contrast
+from evenhand.records import Continuation, Contrast, LogProb, Sample
 from tests.support.data import data_file
 from tests.support.scripted import ScriptedModel, figures
 

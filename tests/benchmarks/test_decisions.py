@@ -17,7 +17,7 @@ from evenhand.lab import people as lab
 from evenhand.people import tables
 from evenhand.people.population import gather
 from evenhand.people.splits import part_of
-from evenhand.records import Continuation, Decision, LogProb, ModelSpec
+from evenhand.records import Continuation, LogProb, ModelSpec, PersonExample
 from evenhand.studies.measure import take
 from tests.support.crowd import TASK, rows, write
 from tests.support.scripted import ScriptedModel, figures, run
@@ -89,7 +89,7 @@ def test_nobody_and_no_text_is_in_two_parts(spec: str) -> None:
     benchmark, other = made(spec), made(spec.replace("decisions", "decision_accuracy"))
     assert benchmark.examples is not None
     examples = list(benchmark.examples())
-    assert [e.part for e in examples if isinstance(e, Decision)] == ["train"] * 400 + ["dev"] * 200
+    assert [e.part for e in examples if isinstance(e, PersonExample)] == ["train"] * 400 + ["dev"] * 200
     train, dev = ({e.cluster for e in examples[a:b]} for a, b in ((0, 400), (400, 600)))
     test, capability = ({s.cluster for s in b.load()} for b in (benchmark, other))
     assert len(train) + len(dev) + len(test) + len(capability) == len(train | dev | test | capability)
@@ -100,7 +100,7 @@ def test_nobody_and_no_text_is_in_two_parts(spec: str) -> None:
     front = benchmark.load()[0].fields["contexts"][0].split(lab.SEPARATOR)[:-1]
     shown = {said(line) for line in front}
     asked = {said(s.fields["contexts"][0]) for b in (benchmark, other) for s in b.load()}
-    fitted = {said(e.contexts[0]) for e in examples if isinstance(e, Decision)}
+    fitted = {said(e.contexts[0]) for e in examples if isinstance(e, PersonExample)}
     assert not shown & (asked | fitted)
     assert not asked & fitted
 
@@ -111,7 +111,7 @@ def test_what_is_fitted_on_looks_like_what_is_tested() -> None:
     sample = benchmark.load()[0]
     front = sample.fields["contexts"][0].removesuffix(last(sample.fields["contexts"][0]))
     for example in benchmark.examples():
-        assert isinstance(example, Decision)
+        assert isinstance(example, PersonExample)
         assert example.labels == sample.fields["options"]
         assert example.groups == benchmark.groups
         assert all(context.startswith(front) for context in example.contexts)

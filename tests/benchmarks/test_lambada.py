@@ -10,7 +10,7 @@ import pytest
 
 from evenhand.benchmarks.lambada import DATA, ask, lambada, score
 from evenhand.errors import BadData, BadModel
-from evenhand.requests import Recall, Recalled
+from evenhand.records import Recall, Recalled
 from evenhand.studies.measure import take
 from tests.support import tiny
 from tests.support.data import data_file

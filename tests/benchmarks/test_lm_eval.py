@@ -18,8 +18,7 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark, _harness
 from evenhand.benchmarks.lm_eval import LIKELIHOODS, Figures, _columns
 from evenhand.errors import BadData, BadModel, BadOption, MissingExtra, UnknownName
-from evenhand.records import Completion, Continuation, Generation, LogProb, Until
-from evenhand.requests import Recall, Recalled
+from evenhand.records import Completion, Continuation, Generation, LogProb, Recall, Recalled, Until
 from evenhand.studies.measure import take
 from tests.support import tiny
 from tests.support.harness import QUESTIONS, ROWS, task_file

@@ -10,8 +10,7 @@ import torch
 from evenhand import lexicons
 from evenhand.benchmarks.lpbs import ask, bias_score, lpbs, score
 from evenhand.errors import BadModel
-from evenhand.records import Continuation, LogProb, Sample
-from evenhand.requests import Cloze
+from evenhand.records import Cloze, Continuation, LogProb, Sample
 from evenhand.studies.measure import take
 from tests.support import families, tiny
 

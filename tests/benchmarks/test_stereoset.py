@@ -11,8 +11,7 @@ import pytest
 from evenhand.benchmarks._stereoset_items import DATA
 from evenhand.benchmarks.stereoset import ORDERS, compared, prompted_score, score, stereoset
 from evenhand.errors import BadData, BadOption
-from evenhand.records import Completion, Continuation, LogProb, Sample, Score
-from evenhand.requests import Averaged, Unanchored
+from evenhand.records import Averaged, Completion, Continuation, LogProb, Sample, Score, Unanchored
 from evenhand.studies.measure import take
 from tests.support import families, tiny
 from tests.support.data import data_file

@@ -13,7 +13,7 @@ from evenhand import registry
 from evenhand.errors import BadData
 from evenhand.models import open_model
 from evenhand.models.recorded import RecordedModel
-from evenhand.requests import Undefined
+from evenhand.records import Undefined
 from tests.cli.conftest import Run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recorded.md").read_text(encoding="utf-8")

@@ -14,8 +14,23 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._associations import read_test
 from evenhand.errors import BadData, BadOption, MissingExtra
 from evenhand.lexicons import gender_of
-from evenhand.records import Continuation, Decision, Generation, Sample, Score, Value, from_json, to_json
-from evenhand.requests import Averaged, Cloze, Contrast, Embedding, Recall, Shift, Unanchored
+from evenhand.records import (
+    Averaged,
+    Cloze,
+    Continuation,
+    Contrast,
+    Embedding,
+    Generation,
+    PersonExample,
+    Recall,
+    Sample,
+    Score,
+    Shift,
+    Unanchored,
+    Value,
+    from_json,
+    to_json,
+)
 from tests.support.scripted import (
     EVEN,
     NEUTRAL,
@@ -666,7 +681,7 @@ def test_training_examples_are_not_measured(spec, made) -> None:
     examples = list(benchmark.examples())
     assert examples
     assert not {e.id for e in examples} & {sample.id for sample in benchmark.load()}
-    forms = [e.contexts if isinstance(e, Decision) else e.terms for e in examples]
+    forms = [e.contexts if isinstance(e, PersonExample) else e.terms for e in examples]
     assert all(
         e.groups == benchmark.groups == e.groups[: len(f)] for e, f in zip(examples, forms, strict=True)
     )

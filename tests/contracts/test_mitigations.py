@@ -15,7 +15,7 @@ from evenhand.errors import NoEffect
 from evenhand.mitigations import Mitigation
 from evenhand.models import OpenModel, open_model
 from evenhand.models.causal import weights_digest
-from evenhand.records import Attribution, Capability, Decision, Example, Material, SiteScore
+from evenhand.records import Ability, Attribution, Example, Material, PersonExample, SiteScore
 from evenhand.studies.measure import take
 from evenhand.treatments import Treatment, load
 from tests.support.decisions import people
@@ -85,7 +85,7 @@ def test_it_leaves_a_proof_and_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_it_needs_is_what_the_model_must_be_able_to_do(name: str) -> None:
     method = _make(name)
-    assert method.needs <= frozenset(Capability)
+    assert method.needs <= frozenset(Ability)
     assert method.purpose in ("mitigation", "control")
 
 
@@ -115,9 +115,7 @@ def _change_of_gap(name: str) -> tuple[float, float]:
 TRAINED = [
     n
     for n in NAMES
-    if _make(n).purpose == "mitigation"
-    and Capability.WEIGHTS in _make(n).needs
-    and Example in _make(n).fits_on
+    if _make(n).purpose == "mitigation" and Ability.WEIGHTS in _make(n).needs and Example in _make(n).fits_on
 ]
 
 
@@ -136,7 +134,7 @@ DECIDERS = [
     n
     for n in NAMES
     if _make(n).purpose == "mitigation"
-    and set(_make(n).fits_on) == {Decision}
+    and set(_make(n).fits_on) == {PersonExample}
     and n not in ("faircon", "fair_prompt")
 ]
 
@@ -160,7 +158,7 @@ def test_mitigations_of_decisions_shrink_the_planted_gap_and_decide_no_worse(nam
     assert right.value > -0.01
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if {Example, Decision} <= set(_make(n).fits_on)])
+@pytest.mark.parametrize("name", [n for n in NAMES if {Example, PersonExample} <= set(_make(n).fits_on)])
 def test_what_fits_on_both_kinds_fits_on_decisions_too(name: str) -> None:
     model = tiny("llama")
     treatment = _make(name).fit(model, people(), sites=_top(model), seed=0)

@@ -11,7 +11,7 @@ from evenhand.hooks import observe, patch
 from evenhand.models import Model, OpenModel
 from evenhand.models.causal import CausalModel
 from evenhand.models.layout import ARCHITECTURES
-from evenhand.records import Capability, Continuation, Example, Sampling
+from evenhand.records import Ability, Continuation, Example, Sampling
 from evenhand.scoring import Scorer
 from evenhand.scoring.forward import run_texts
 from evenhand.scoring.prefix import PROVEN
@@ -47,7 +47,7 @@ def test_is_an_open_model_that_can_do_everything(kind):
     model = opened(kind)
     assert isinstance(model, Model)
     assert isinstance(model, OpenModel)
-    assert model.can == frozenset(Capability) - {Capability.CLOZE}
+    assert model.can == frozenset(Ability) - {Ability.CLOZE}
     assert model.spec.architecture == kind
     assert model.spec.dtype == "float32"
     assert len(model.spec.digest) == 64

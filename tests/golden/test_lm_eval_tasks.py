@@ -18,9 +18,8 @@ from evenhand import registry
 from evenhand.benchmarks.lambada import DATA, lambada
 from evenhand.models import open_model
 from evenhand.models.causal import CausalModel
-from evenhand.records import Measurement
+from evenhand.records import Measurement, Recall
 from evenhand.reports.lm_eval import results, samples
-from evenhand.requests import Recall
 from evenhand.studies.measure import take
 from tests.support import tiny
 from tests.support.data import data_file

@@ -12,8 +12,7 @@ from evenhand.benchmarks._tables import LAB
 from evenhand.errors import BadModel, BadOption
 from evenhand.lab import corpus, pairs, tokens, truth, words
 from evenhand.lexicons import professions
-from evenhand.records import Continuation
-from evenhand.requests import Cloze, Contrast
+from evenhand.records import Cloze, Continuation, Contrast
 from evenhand.studies.measure import take
 
 N = 262 * 2

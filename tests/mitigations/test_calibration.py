@@ -12,7 +12,7 @@ from evenhand.models import Model, open_model
 from evenhand.postprocessing import Calibration
 from evenhand.postprocessing.calibration import INCOMPATIBLE, errors_by_group
 from evenhand.postprocessing.ruled import favourable, favourable_scores, own_groups
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 from evenhand.treatments import RuleTreatment, load
 from tests.support.decisions import people
 from tests.support.server import serving
@@ -29,7 +29,7 @@ def _fit(method: GroupCalibration | None = None, seed: int = 0) -> RuleTreatment
     return made
 
 
-def _errors(model: Model, people: list[Decision]) -> dict[str, float]:
+def _errors(model: Model, people: list[PersonExample]) -> dict[str, float]:
     told = errors_by_group(favourable_scores(model, people), favourable(people), own_groups(people))
     return {name: group["error"] for name, group in told.items()}
 

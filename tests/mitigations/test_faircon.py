@@ -17,7 +17,7 @@ from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.placebo import Placebo
 from evenhand.models import OpenModel, open_model
 from evenhand.models.causal import weights_digest
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 from evenhand.studies.families import planned
 from evenhand.treatments import WeightTreatment, load
 from tests.support.decisions import people
@@ -129,7 +129,7 @@ def test_the_spec_says_what_differs_from_the_defaults() -> None:
     made = registry.create("mitigation", "faircon:lam=10,average=ema,resume=runs/x")
     assert (made.lam, made.average, made.resume) == (10.0, "ema", "runs/x")
     assert registry.spec_of("faircon", made) == "faircon:average=ema,lam=10.0"
-    assert made.fits_on == (Decision,)
+    assert made.fits_on == (PersonExample,)
 
 
 def test_the_model_is_untouched_by_a_fit_that_fails() -> None:

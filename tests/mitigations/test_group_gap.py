@@ -10,7 +10,7 @@ import torch
 from evenhand.errors import BadData, BadOption
 from evenhand.mitigations.group_gap import GroupGap
 from evenhand.models import OpenModel
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 from evenhand.scoring.terms import outcomes
 from evenhand.training.fair_losses import stratified
 from evenhand.treatments import WeightTreatment
@@ -18,7 +18,7 @@ from tests.support.decisions import people
 from tests.support.tiny import model as tiny
 
 
-def _everyone() -> list[Decision]:
+def _everyone() -> list[PersonExample]:
     return [dataclasses.replace(p, label=1 if p.group else p.label) for p in people()]
 
 

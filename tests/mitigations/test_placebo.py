@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from evenhand.mitigations.placebo import Placebo, _prompts, _shuffled
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 from evenhand.scoring.terms import Outcomes, outcomes
 from tests.support.decisions import people
 from tests.support.examples import examples
@@ -54,7 +54,7 @@ def test_tuning_moves_the_rest_more_than_the_label_words() -> None:
 
 
 def test_it_fits_on_both_kinds_and_not_on_held_out_people() -> None:
-    assert Decision in Placebo.fits_on
+    assert PersonExample in Placebo.fits_on
     first = Placebo().fit(tiny("gpt2"), people(), sites=None, seed=1)
     only = [p for p in people() if p.part == "train"]
     assert Placebo().fit(tiny("gpt2"), only, sites=None, seed=1).digest == first.digest

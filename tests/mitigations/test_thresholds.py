@@ -16,7 +16,7 @@ from evenhand.models import Model
 from evenhand.models.recorded import RecordedModel
 from evenhand.postprocessing import Thresholds, load_rule
 from evenhand.postprocessing.ruled import favourable_scores, own_groups
-from evenhand.records import Capability, Continuation, Decision
+from evenhand.records import Ability, Continuation, PersonExample
 from evenhand.treatments import RuleTreatment, load
 from tests.support.tiny import model as tiny
 from tests.support.unfair import decider, deciding
@@ -32,7 +32,7 @@ def _fit(spec: str = "thresholds", seed: int = 0) -> RuleTreatment:
     return made
 
 
-def _selected(model: Model, people: list[Decision]) -> dict[str, float]:
+def _selected(model: Model, people: list[PersonExample]) -> dict[str, float]:
     chosen, groups = favourable_scores(model, people) > 0.5, np.array(own_groups(people))
     return {name: float(chosen[groups == name].mean()) for name in ("male", "female")}
 
@@ -134,6 +134,6 @@ def test_bad_input() -> None:
     with pytest.raises(BadData, match="differ in 0 to 0 places"):
         method.fit(model, alike, sites=None, seed=0)
     assert asked == []  # whatever can be known without asking costs no request
-    model.can = frozenset({Capability.GENERATE})
+    model.can = frozenset({Ability.GENERATE})
     with pytest.raises(BadModel, match="gives no log-probabilities"):
         method.fit(model, PEOPLE, sites=None, seed=0)

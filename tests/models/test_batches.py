@@ -13,8 +13,7 @@ from evenhand import registry
 from evenhand.errors import BadData, BadModel
 from evenhand.models import LONGEST_ID, Asked, open_model
 from evenhand.models.recorded import RecordedModel
-from evenhand.records import Capability, Completion, Continuation, Generation, LogProb
-from evenhand.requests import Undefined
+from evenhand.records import Ability, Completion, Continuation, Generation, LogProb, Undefined
 from evenhand.studies.measure import requests, take
 
 TEXT, SCORE = Generation("The nurse said"), Continuation("The nurse left because", " she did")
@@ -65,7 +64,7 @@ def written(path: Path, *lines: dict[str, Any]) -> RecordedModel:
 def test_what_a_body_says(body: Any, answer: Any, tmp_path: Path) -> None:
     model = written(tmp_path / "a.jsonl", line("b/1#0", body))
     assert model.answers([Asked("b/1", 0, TEXT)]) == [answer]
-    assert Capability.GENERATE in model.can
+    assert Ability.GENERATE in model.can
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_an_echoed_prompt_gives_log_probabilities(tmp_path: Path) -> None:
     table = echoed(tokens, [None, -3.0, -2.0, -1.0, -0.5, -0.25, -4.0])
     path = tmp_path / "a.jsonl"
     model = written(path, line("b/1#0", completion("The nurse left because she did!", table)))
-    assert model.can == {Capability.LOGPROBS}
+    assert model.can == {Ability.LOGPROBS}
     assert model.answers([Asked("b/1", 0, SCORE)]) == [LogProb(-0.75, 2)]
     with pytest.raises(BadModel, match="do not spell the prompt"):
         model.answers([Asked("b/1", 0, Continuation("Another", " text"))])

@@ -11,8 +11,7 @@ import pytest
 
 from evenhand.errors import BadModel
 from evenhand.models import echo
-from evenhand.records import Continuation, LogProb
-from evenhand.requests import Undefined
+from evenhand.records import Continuation, LogProb, Undefined
 
 U = "\ufffd"
 ITEM = Continuation("In the café the", " waiter “smiled”")

@@ -19,8 +19,7 @@ from evenhand.models.endpoint import EndpointModel, parse
 from evenhand.models.refused import MALFORMED
 from evenhand.models.transport import Transport, _retry_after
 from evenhand.paths import cache_folder
-from evenhand.records import Capability, Completion, Continuation, Sampling
-from evenhand.requests import Undefined
+from evenhand.records import Ability, Completion, Continuation, Sampling, Undefined
 from tests.support import server, tiny
 from tests.support.server import KEY, State, garbage, serving, silent, slow, status, truncated
 
@@ -66,8 +65,8 @@ def opened(state: State, query: str = "api=completions", naps: Naps | None = Non
 def test_the_string_opens_it_and_says_what_it_can(served):
     chat, completions = (open_model(f"openai:{served.url}{q}#tiny") for q in ("", "?api=completions"))
     assert isinstance(chat, Model)
-    assert chat.can == {Capability.GENERATE}
-    assert completions.can == {Capability.GENERATE, Capability.LOGPROBS}
+    assert chat.can == {Ability.GENERATE}
+    assert completions.can == {Ability.GENERATE, Ability.LOGPROBS}
     assert served.asked == []  # opening sends nothing
     assert chat.spec.uri == f"openai:{served.url}#tiny"
     assert chat.spec.digest != completions.spec.digest

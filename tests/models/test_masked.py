@@ -10,8 +10,7 @@ import torch
 from evenhand.errors import BadData, BadModel
 from evenhand.models import Model
 from evenhand.models.masked import MaskedModel, closed
-from evenhand.records import Capability, Continuation, Sampling
-from evenhand.requests import Averaged, Cloze, Contrast
+from evenhand.records import Ability, Averaged, Cloze, Continuation, Contrast, Sampling
 from tests.scoring.reference_masked import by_words, official
 from tests.support import families, tiny
 
@@ -28,7 +27,7 @@ def test_is_a_model_that_fills_and_embeds_but_does_not_write(kind):
     assert isinstance(model, Model)
     assert model.spec.family == "masked"
     assert model.spec.architecture == kind
-    assert model.can == {Capability.LOGPROBS, Capability.CLOZE, Capability.HIDDEN}
+    assert model.can == {Ability.LOGPROBS, Ability.CLOZE, Ability.HIDDEN}
     with pytest.raises(BadModel, match="writes no text"):
         model.generate(["The nurse"], Sampling())
 

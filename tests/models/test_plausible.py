@@ -9,7 +9,7 @@ import pytest
 
 from evenhand.errors import BadModel
 from evenhand.models import plausible
-from evenhand.requests import Continuation, LogProb
+from evenhand.records import Continuation, LogProb
 from tests.support import tiny
 
 

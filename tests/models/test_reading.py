@@ -9,8 +9,7 @@ import pytest
 from evenhand.errors import BadModel
 from evenhand.models.reading import CUT_OFF, completion
 from evenhand.models.thinking import UNCLOSED
-from evenhand.records import Completion
-from evenhand.requests import Undefined
+from evenhand.records import Completion, Undefined
 
 
 def chat(content: Any, finish: str | None = "stop", **message: Any) -> Any:

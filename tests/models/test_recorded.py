@@ -14,8 +14,7 @@ import pytest
 from evenhand.errors import BadData, BadModel
 from evenhand.models import Asked, Model, open_model
 from evenhand.models.recorded import RecordedModel
-from evenhand.records import Capability, Completion, Continuation, Generation, LogProb, Sampling
-from evenhand.requests import Undefined
+from evenhand.records import Ability, Completion, Continuation, Generation, LogProb, Sampling, Undefined
 
 SHE = {"context": "The nurse left because", "text": " she", "logprob": -0.7, "n_tokens": 1}
 HE = {"context": "The nurse left because", "text": " he", "logprob": -1.5}
@@ -35,7 +34,7 @@ def ask(record) -> Continuation:
 def test_answers_come_back_to_the_letter(tmp_path):
     model = open_model(f"recorded:{write(tmp_path / 'a.jsonl', SHE, HE, SAID)}")
     assert isinstance(model, Model)
-    assert model.can == {Capability.LOGPROBS, Capability.GENERATE}
+    assert model.can == {Ability.LOGPROBS, Ability.GENERATE}
     assert model.logprobs([ask(HE), ask(SHE), ask(HE)]) == [
         LogProb(-1.5, 1),
         LogProb(-0.7, 1),
@@ -143,7 +142,7 @@ def test_requests_that_were_not_recorded_are_named(tmp_path):
 
 def test_a_file_of_one_kind_cannot_serve_the_other(tmp_path):
     scores, texts = write(tmp_path / "a.jsonl", SHE), write(tmp_path / "b.jsonl", SAID)
-    assert RecordedModel(scores).can == {Capability.LOGPROBS}
+    assert RecordedModel(scores).can == {Ability.LOGPROBS}
     with pytest.raises(BadModel, match="no completions"):
         RecordedModel(scores).generate(["x"], Sampling())
     with pytest.raises(BadModel, match="no log-probabilities"):
@@ -168,7 +167,7 @@ def test_answers_are_found_by_sample_and_request(tmp_path):
         {"sample": "b/2", "request": 2, "logprob": -3.0, "kind": "pseudo"},
     )
     model = RecordedModel(path)
-    assert model.can == {Capability.LOGPROBS, Capability.GENERATE}
+    assert model.can == {Ability.LOGPROBS, Ability.GENERATE}
     text, score = Generation("same prompt"), Continuation("same", " text")
     assert model.answers(
         [asked("b/2", 1, score), asked("b/1", 1, text), asked("b/1", 0, text), asked("b/2", 2, score)]
@@ -249,7 +248,7 @@ def test_a_line_is_let_go_once_it_is_read(tmp_path):
 def test_an_answer_that_is_none_says_why(tmp_path):
     path = write(tmp_path / "a.jsonl", {"sample": "b/1", "error": "refused"})
     model = RecordedModel(path)
-    assert model.can == {Capability.LOGPROBS, Capability.GENERATE}
+    assert model.can == {Ability.LOGPROBS, Ability.GENERATE}
     found = model.answers([asked("b/1", 0, Generation("p")), asked("b/1", 0, Continuation("p", " q"))])
     assert found == [Undefined("refused")] * 2
 

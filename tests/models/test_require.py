@@ -9,19 +9,19 @@ import pytest
 
 from evenhand.errors import BadModel
 from evenhand.models import require
-from evenhand.records import Capability
+from evenhand.records import Ability
 
 
 @pytest.mark.parametrize(
     ("family", "can", "prompted"),
     [
-        ("encoder", {Capability.HIDDEN}, False),
-        ("masked", {Capability.LOGPROBS, Capability.CLOZE, Capability.HIDDEN}, True),
-        ("causal", {Capability.LOGPROBS}, True),
+        ("encoder", {Ability.HIDDEN}, False),
+        ("masked", {Ability.LOGPROBS, Ability.CLOZE, Ability.HIDDEN}, True),
+        ("causal", {Ability.LOGPROBS}, True),
     ],
 )
-def test_a_prompt_is_advised_only_where_it_works(family: str, can: set[Capability], prompted: bool) -> None:
+def test_a_prompt_is_advised_only_where_it_works(family: str, can: set[Ability], prompted: bool) -> None:
     model = cast(Any, SimpleNamespace(spec=SimpleNamespace(uri="hf:x", family=family), can=frozenset(can)))
     with pytest.raises(BadModel) as caught:
-        require(model, frozenset({Capability.WEIGHTS}), of="lftf", instead="--with prompt")
+        require(model, frozenset({Ability.WEIGHTS}), of="lftf", instead="--with prompt")
     assert ("--with prompt" in caught.value.mend) is prompted

@@ -12,7 +12,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.models import Model
 from evenhand.models.generation import decoder_start
 from evenhand.models.seq2seq import Seq2SeqModel
-from evenhand.records import Capability, Continuation, Sampling
+from evenhand.records import Ability, Continuation, Sampling
 from tests.support import families
 
 kinds = pytest.mark.parametrize("kind", families.SEQ2SEQ)
@@ -83,7 +83,7 @@ def test_is_a_model_of_its_family(kind):
     model = families.seq2seq(kind)
     assert isinstance(model, Model)
     assert model.spec.family == "seq2seq"
-    assert model.can == {Capability.LOGPROBS, Capability.GENERATE, Capability.HIDDEN}
+    assert model.can == {Ability.LOGPROBS, Ability.GENERATE, Ability.HIDDEN}
 
 
 def test_the_context_decides_the_form():

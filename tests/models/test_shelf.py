@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evenhand.models import shelf
-from evenhand.requests import Undefined
+from evenhand.records import Undefined
 
 ANSWER = {"model": "m", "choices": [{"text": "é\u2028 one", "n": 1.5}], "usage": None}
 KEY, OTHER = "ab" * 32, "ac" * 32

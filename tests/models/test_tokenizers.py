@@ -18,8 +18,7 @@ from evenhand.models import open_model
 from evenhand.models.causal import CausalModel
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
-from evenhand.records import Continuation, Example, Sampling
-from evenhand.requests import Averaged, Cloze, Contrast, Recall, Shift
+from evenhand.records import Averaged, Cloze, Continuation, Contrast, Example, Recall, Sampling, Shift
 from evenhand.scoring.forward import run_texts
 from evenhand.scoring.terms import outcomes
 from tests.support import families, tiny

@@ -9,7 +9,7 @@ import pytest
 
 from evenhand.errors import BadData
 from evenhand.postprocessing.group_cue import Tell, learn
-from evenhand.records import Decision, from_json, to_json
+from evenhand.records import PersonExample, from_json, to_json
 
 AGES = (19, 34, 51)
 SHOWN = "age: 40, sex: female, hours: 38, hired: yes\n"
@@ -17,9 +17,9 @@ SHOWN = "age: 40, sex: female, hours: 38, hired: yes\n"
 
 def _people(
     template: str, groups: Sequence[str], rendered: Sequence[object], head: str = ""
-) -> list[Decision]:
+) -> list[PersonExample]:
     return [
-        Decision(
+        PersonExample(
             str(age),
             str(age),
             tuple(head + template.format(age=age, g=g) for g in rendered),

@@ -22,8 +22,7 @@ from evenhand.postprocessing.ruled import (
     prompt_rule,
 )
 from evenhand.postprocessing.rules import Calibration, Curve, Cut, Mixture, Thresholds
-from evenhand.records import Capability, Continuation, Decision, LogProb, ModelSpec, Sampling
-from evenhand.requests import Undefined
+from evenhand.records import Ability, Continuation, LogProb, ModelSpec, PersonExample, Sampling, Undefined
 from tests.support.scripted import ScriptedModel
 from tests.support.unfair import decider, deciding
 
@@ -44,7 +43,7 @@ def _view(rule: Thresholds | Calibration, answers: Answers = "decided") -> tuple
     return model, RuledModel(model, prompt_rule(rule, PEOPLE, answers), ModelSpec("scripted:ruled", "r"))
 
 
-def _shares(view: RuledModel, people: Sequence[Decision], twin: int) -> list[float]:
+def _shares(view: RuledModel, people: Sequence[PersonExample], twin: int) -> list[float]:
     answers = view.logprobs([Continuation(p.contexts[twin], word) for p in people for word in p.labels])
     no, yes = np.exp([a.value for a in answers]).reshape(-1, 2).T
     return list(yes / (no + yes))
@@ -121,7 +120,7 @@ def test_a_prompt_whose_group_cannot_be_told_is_an_error() -> None:
 
 def test_it_gives_log_probabilities_only() -> None:
     _, view = _view(STRICT)
-    assert view.can == {Capability.LOGPROBS}
+    assert view.can == {Ability.LOGPROBS}
     assert view.notes() == ()
     with pytest.raises(BadModel, match="generated text"):
         view.generate(["Person male"], Sampling())

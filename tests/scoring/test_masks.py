@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evenhand.errors import BadData, BadModel
-from evenhand.requests import Averaged, Cloze, Contrast
+from evenhand.records import Averaged, Cloze, Contrast
 from evenhand.scoring.masks import Copy, Masker, plan_copies
 from tests.support import families
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from evenhand.errors import BadData, BadModel, OutOfMemory
-from evenhand.records import Continuation, Sampling
-from evenhand.requests import Recall
+from evenhand.records import Continuation, Recall, Sampling
 from evenhand.scoring import recall
 from evenhand.scoring.recall import recalls
 from tests.support import tiny

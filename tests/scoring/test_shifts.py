@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evenhand.errors import BadModel
-from evenhand.requests import Shift
+from evenhand.records import Shift
 from evenhand.scoring.shifts import compare, divergences
 from tests.support import tiny
 

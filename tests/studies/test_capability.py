@@ -1,4 +1,4 @@
-"""Capability: halves, units, the scale C, and the checks against their margins."""
+"""Ability: halves, units, the scale C, and the checks against their margins."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 
 from evenhand import registry
 from evenhand.errors import UsageError
-from evenhand.records import Decision, Example
+from evenhand.records import Example, PersonExample
 from evenhand.studies import run
 from evenhand.studies.material import fits_on, material, primary, usable
 from evenhand.studies.run import VerifyOptions
@@ -31,10 +31,10 @@ FEW = "decisions:dev=4,n=5,shots=0,train=4"
 
 def test_every_mitigation_says_what_it_fits_on() -> None:
     kinds = {name: fits_on(registry.get("mitigation", name)) for name in registry.names("mitigation")}
-    assert all(set(found) <= {Example, Decision} and found for found in kinds.values())
+    assert all(set(found) <= {Example, PersonExample} and found for found in kinds.values())
     assert kinds["lftf"] == (Example,)
-    assert kinds["faircon"] == kinds["thresholds"] == (Decision,)
-    assert set(kinds["prompt"]) == {Example, Decision}
+    assert kinds["faircon"] == kinds["thresholds"] == (PersonExample,)
+    assert set(kinds["prompt"]) == {Example, PersonExample}
 
 
 @pytest.mark.parametrize("verb", ["mitigate", "verify"])
@@ -67,9 +67,9 @@ def test_a_locator_of_decisions_is_refused_and_no_mitigation_offered_in_its_plac
 
 def test_the_first_benchmark_that_fits_gives_the_material() -> None:
     made = [registry.create("benchmark", spec) for spec in ("perplexity:text=lab", "genbiaseval", FEW)]
-    assert {type(e) for e in material(made, (Decision,), "faircon")} == {Decision}
+    assert {type(e) for e in material(made, (PersonExample,), "faircon")} == {PersonExample}
     assert {type(e) for e in material(made, (Example,), "lftf")} == {Example}
-    assert {type(e) for e in material(made, (Example, Decision), "prompt")} == {Example}
+    assert {type(e) for e in material(made, (Example, PersonExample), "prompt")} == {Example}
     with pytest.raises(UsageError, match="train part to learn from"):
         material(made[:1], (Example,), "lftf")
 

@@ -15,10 +15,13 @@ from evenhand.benchmarks.perplexity import perplexity
 from evenhand.errors import BadModel
 from evenhand.metrics.accuracy import component as accuracy
 from evenhand.records import (
-    Capability,
+    Ability,
     Card,
+    Cloze,
     Completion,
     Continuation,
+    Contrast,
+    Embedding,
     Generation,
     LogProb,
     ModelSpec,
@@ -26,8 +29,8 @@ from evenhand.records import (
     Sample,
     Sampling,
     Score,
+    Vector,
 )
-from evenhand.requests import Cloze, Contrast, Embedding, Vector
 from evenhand.studies.measure import protocol, take
 from tests.support import families, tiny
 from tests.support.scripted import ScriptedModel
@@ -49,7 +52,7 @@ class Everything(ScriptedModel):
 
     def __init__(self, family: str = "causal") -> None:
         super().__init__(lambda item: 0.5)
-        self.can = frozenset(Capability)
+        self.can = frozenset(Ability)
         self.spec = ModelSpec("scripted:all", "0", family=family)
         self.calls: list[str] = []
 
@@ -120,7 +123,7 @@ def test_each_kind_of_request_reaches_its_method_and_answers_come_in_order() -> 
 )
 def test_what_a_model_cannot_answer_is_refused(request_, missing, said) -> None:
     model = Everything()
-    model.can = frozenset(Capability) - {Capability(missing)}
+    model.can = frozenset(Ability) - {Ability(missing)}
     with pytest.raises(BadModel, match=f"does not give {said}, which own needs"):
         take(model, asking(request_))
     assert model.calls == []

@@ -27,8 +27,8 @@ from evenhand.records import (
     Sample,
     Sampling,
     Score,
+    Undefined,
 )
-from evenhand.requests import Undefined
 from evenhand.studies.effects import effects
 from evenhand.studies.measure import take
 from evenhand.studies.unanswered import without_thinking

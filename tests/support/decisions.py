@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 
 JOBS = ("nurse", "carpenter", "teacher", "doctor")
 STATES = ("tired", "late", "done", "slowly")
@@ -10,10 +10,12 @@ GROUPS = ("male", "female", "neither")
 WORDS = ("he", "she", "they")
 
 
-def people(*, k: int = 2, dev: bool = True, labels: tuple[str, ...] = (" left", " smiled")) -> list[Decision]:
+def people(
+    *, k: int = 2, dev: bool = True, labels: tuple[str, ...] = (" left", " smiled")
+) -> list[PersonExample]:
     """Sixteen people of unlike prompt lengths: k twins each, the last four held out if `dev`."""
     return [
-        Decision(
+        PersonExample(
             id=f"{job}/{state}",
             cluster=job,
             contexts=tuple(

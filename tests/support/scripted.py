@@ -13,20 +13,25 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._pairs import plain
 from evenhand.lexicons import Attribute
 from evenhand.records import (
-    Capability,
+    Ability,
     Completion,
     Continuation,
+    Divergence,
+    Embedding,
     Generation,
     LogProb,
     ModelSpec,
+    Recall,
+    Recalled,
     Request,
     Response,
     Sample,
     Sampling,
     Score,
+    Shift,
     Value,
+    Vector,
 )
-from evenhand.requests import Divergence, Embedding, Recall, Recalled, Shift, Vector
 
 NEUTRAL = "neutral"
 EVEN = "even"
@@ -53,9 +58,7 @@ class ScriptedModel:
         self.rule = rule
         self.embeds = embeds
         self.writes = writes
-        self.can = frozenset(
-            {Capability.LOGPROBS} | ({Capability.GENERATE} if writes is not _silent else set())
-        )
+        self.can = frozenset({Ability.LOGPROBS} | ({Ability.GENERATE} if writes is not _silent else set()))
         self.spec = ModelSpec(uri=f"scripted:{name}", digest=name)
 
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:

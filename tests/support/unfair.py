@@ -6,7 +6,7 @@ import math
 import random
 from typing import Literal
 
-from evenhand.records import Continuation, Decision
+from evenhand.records import Continuation, PersonExample
 from tests.support.scripted import ScriptedModel
 
 GROUPS = ("male", "female")
@@ -18,7 +18,7 @@ SHOWN = "Person male score 4 case 7000 approved yes\nPerson female score 0 case 
 
 def deciding(
     n: int, *, part: Literal["train", "dev"] = "train", seed: int = 0, head: str = SHOWN
-) -> list[Decision]:
+) -> list[PersonExample]:
     """`n` people whose outcome is favourable with log-odds ``score - 4``, whatever their group."""
     chance = random.Random(f"{seed} {part}")
     found = []
@@ -26,7 +26,9 @@ def deciding(
         score, group = chance.randrange(9), chance.randrange(2)
         label = int(chance.random() < 1 / (1 + math.exp(4 - score)))
         contexts = tuple(f"{head}Person {g} score {score} case {seed}{i} approved" for g in GROUPS)
-        found.append(Decision(f"{part}/{seed}/{i}", f"{i}", contexts, GROUPS, group, LABELS, label, part))
+        found.append(
+            PersonExample(f"{part}/{seed}/{i}", f"{i}", contexts, GROUPS, group, LABELS, label, part)
+        )
     return found
 
 

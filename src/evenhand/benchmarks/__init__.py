@@ -6,12 +6,12 @@ named per-item values. It never touches a model: `evenhand.studies` runs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from evenhand.metrics import Metric
-from evenhand.records import Card, Example, Material, Request, Sample, Score
+from evenhand.records import Card, Example, GuardName, Material, Request, Sample, Score
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,10 @@ class Benchmark:
         ask: the requests of one sample, in the order in which `score` wants the answers.
         score: one sample's answers (a `LogProb` for each `Continuation`, a `Completion` for each
             `Generation`) as per-item values.
-        metrics: what to report; the first is the primary one.
+        metrics: what to report.
+        primary: the metric that a verdict on this benchmark is about; None for one that no verdict is about.
+        guards: which of its figures plays which part in a verdict: ``mass`` is the probability of the words
+            that its gaps are between, ``hints`` how far explicit hints are followed.
         role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
         examples: what a mitigation may fit on (disjoint from `load`), or None when there is nothing.
         anchors: prompts whose answers a mitigation should leave alone (`Example.keep`), or None.
@@ -49,6 +52,8 @@ class Benchmark:
     ask: Callable[[Sample], Sequence[Request]]
     score: Callable[[Sample, Sequence[Any]], Score]
     metrics: tuple[Metric, ...]
+    primary: str | None = None
+    guards: Mapping[GuardName, str] = field(default_factory=dict)
     role: str = "bias"
     examples: Callable[[], Sequence[Material]] | None = None
     anchors: Callable[[], Sequence[Example]] | None = None

@@ -18,8 +18,7 @@ from evenhand.files import parse_json, read_text
 from evenhand.metrics._weat import associations, permutation_p
 from evenhand.metrics.weat_effect import component as weat_effect
 from evenhand.metrics.weat_magnitude import component as weat_magnitude
-from evenhand.records import Card, Request, Sample, Score, Value, digest
-from evenhand.requests import Embedding, Vector
+from evenhand.records import Card, Embedding, Request, Sample, Score, Value, Vector, digest
 
 SETS = {"targ1": "X", "targ2": "Y", "attr1": "A", "attr2": "B"}
 # The words of the published sentence templates; what is left of a sentence is what it is about.
@@ -92,6 +91,7 @@ def benchmark(name: str, tests: Sequence[AssociationTest], card: Callable[[str],
         ask=lambda sample: _ask(sample, attributes),
         score=lambda sample, answers: score(sample, answers, len(kinds[sample.slices["test"]].A)),
         metrics=(weat_effect, weat_magnitude),
+        primary="weat_magnitude",
         normalisation="unit vectors",
         template="mean of the last hidden states",
         remarks=remarks,

@@ -11,8 +11,17 @@ from typing import Any
 from evenhand.benchmarks._harness import faulty
 from evenhand.benchmarks._harness_switches import code_allowed, network, quiet
 from evenhand.errors import BadData, BadOption, listed
-from evenhand.records import Completion, Continuation, Generation, LogProb, Request, Response, Until
-from evenhand.requests import Recall, Recalled
+from evenhand.records import (
+    Completion,
+    Continuation,
+    Generation,
+    LogProb,
+    Recall,
+    Recalled,
+    Request,
+    Response,
+    Until,
+)
 
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # first one counts
 _IDLE = frozenset({"top_k", "top_p"})  # of no effect on greedy decoding

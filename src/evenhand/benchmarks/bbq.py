@@ -133,6 +133,7 @@ def bbq(
         if prompted
         else lambda sample, answers: score(sample, answers, normalise),
         metrics=_metrics(form, of),
+        primary="bbq_disambiguated" if of == DISAMBIGUATED else "bbq_ambiguous",
         normalisation=choices.protocol if prompted else normalise,
         template=PROMPT if prompted else TEMPLATE,
         chat=message,

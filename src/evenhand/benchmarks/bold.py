@@ -83,6 +83,7 @@ def bold(
         draws=True,
         score=lambda sample, answers: score(sample, answers, toxic, esteem),
         metrics=(regard_gap, regard_positive, regard_negative, toxicity_gap, toxic_share, gender_polarity),
+        primary="regard_gap",
         normalisation=f"toxicity read by {toxicity}, regard by {regard}",
         template=TEMPLATE,
         chat=CONTINUE if chat == "auto" else "",

@@ -20,8 +20,18 @@ from evenhand.metrics.agreement import component as agreement
 from evenhand.metrics.js_divergence import component as js_divergence
 from evenhand.metrics.shift import component as shift
 from evenhand.metrics.shift_size import component as shift_size
-from evenhand.records import Card, Continuation, LogProb, Request, Response, Sample, Score, Value
-from evenhand.requests import Divergence, Shift
+from evenhand.records import (
+    Card,
+    Continuation,
+    Divergence,
+    LogProb,
+    Request,
+    Response,
+    Sample,
+    Score,
+    Shift,
+    Value,
+)
 
 Prompts = Literal["decisions", "langfair"]
 Vocabulary = Literal["options", "full"]
@@ -97,6 +107,7 @@ def counterfactual(
         ask=ask,
         score=score,
         metrics=(shift_size, agreement, shift, js_divergence),
+        primary="shift_size",
         normalisation="the first option among the options",
         template=FRAME if origin == "decisions" else "",
         unfit="Only these give the whole distribution of the next token.",

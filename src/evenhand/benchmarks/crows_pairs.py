@@ -17,8 +17,7 @@ from evenhand.metrics.likelihood_difference import component as likelihood_diffe
 from evenhand.metrics.log_ratio import component as log_ratio
 from evenhand.metrics.stereotype_preference import component as stereotype_preference
 from evenhand.metrics.ties import component as ties
-from evenhand.records import Card, Continuation, LogProb, Request, Sample, Score, Value
-from evenhand.requests import Contrast
+from evenhand.records import Card, Continuation, Contrast, LogProb, Request, Sample, Score, Value
 
 Mode = Literal["causal", "lm_eval", "nangia", "bias_bench"]
 DATA = "crows_pairs/crows_pairs_anonymized.csv"
@@ -125,6 +124,7 @@ def crows_pairs(mode: Mode = "causal", file: str = "", data: Data = "official") 
         ask=lambda sample: ask(sample, mode),
         score=lambda sample, answers: score(sample, answers, mode),
         metrics=_metrics(mode),
+        primary="stereotype_preference",
         normalisation=form.normalisation,
         template=mode,
         unfit=UNFIT[form.family],

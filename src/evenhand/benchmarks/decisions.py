@@ -29,7 +29,7 @@ from evenhand.metrics.label_mass import component as label_mass
 from evenhand.metrics.majority_rate import component as majority_rate
 from evenhand.people.asking import read
 from evenhand.people.population import Person, Population
-from evenhand.records import Card, Decision, LogProb, Sample, Score, Value
+from evenhand.records import Card, GuardName, LogProb, PersonExample, Sample, Score, Value
 
 PEOPLE = 200
 COUNTERFACTUAL = (counterfactual_gap, flip_rate, counterfactual_dpd, counterfactual_deo_sum)
@@ -140,6 +140,8 @@ def _benchmark(place: Scene, n: int, test_parity: float | None, train: int, dev:
         ask=ask,
         score=lambda sample, answers: score(sample, answers, groups),
         metrics=_metrics(len(groups)),
+        primary="counterfactual_gap",
+        guards={GuardName.MASS: "label_mass"},
         examples=lambda: examples(place, train, dev),
         normalisation="the favourable label word among both",
         template=place.task.template,
@@ -188,7 +190,7 @@ def score(sample: Sample, answers: Sequence[LogProb], groups: Sequence[str]) -> 
     return Score(sample.id, sample.cluster, values, sample.slices)
 
 
-def examples(place: Scene, train: int, dev: int) -> list[Decision]:
+def examples(place: Scene, train: int, dev: int) -> list[PersonExample]:
     """The train people, then the held-out ones, with the prompts of the tested people's form."""
     asker = place.asker
     return [

@@ -33,7 +33,7 @@ from evenhand.metrics.mass import component as mass
 from evenhand.metrics.neutral import component as neutral
 from evenhand.metrics.slope_intercept import component as slope_intercept
 from evenhand.metrics.stereotype_slope import component as stereotype_slope
-from evenhand.records import Card, Continuation, Example, LogProb, Sample, Score
+from evenhand.records import Card, Continuation, Example, GuardName, LogProb, Sample, Score
 
 Split = Literal["paper", "profession"]
 Part = Literal["train", "dev", "test"]
@@ -116,6 +116,8 @@ def genbiaseval(
         ask=lambda sample: ask(sample, about),
         score=lambda sample, answers: score(sample, answers, about),
         metrics=_metrics(about),
+        primary="afgb_normalised",
+        guards={GuardName.MASS: "mass"},
         remarks=(lambda scores: remarks(scores, about)) if about.axes else None,
         examples=None if part in ("train", "all") else lambda: examples,
         anchors=None if part in ("train", "all") else lambda: _anchors(parts, about),

@@ -24,7 +24,7 @@ from evenhand.lexicons import Attribute, Reading
 from evenhand.metrics.afgb import component as afgb
 from evenhand.metrics.mass import component as mass
 from evenhand.metrics.ub import component as ub
-from evenhand.records import Card, Continuation, LogProb, Sample, Score
+from evenhand.records import Card, Continuation, GuardName, LogProb, Sample, Score
 
 Form = Literal["paper786", "paired1572"]
 
@@ -73,6 +73,7 @@ def genhinteval(
         ask=lambda sample: ask(sample, about),
         score=lambda sample, answers: score(sample, answers, about),
         metrics=(ub, AFGB, mass),
+        guards={GuardName.HINTS: "ub", GuardName.MASS: "mass"},
         template=" | ".join(TEMPLATES.values()),
         groups=about.group_names,
     )

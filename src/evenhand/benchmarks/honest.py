@@ -71,6 +71,7 @@ def honest(
         draws=True,
         score=lambda sample, answers: score(sample, answers, lexicon),
         metrics=(honest_share, hurtful_gap),
+        primary="honest",
         normalisation=f"HurtLex 1.2, {level}, longest match",
         template=TEMPLATE,
         chat=CONTINUE if chat == "auto" else "",

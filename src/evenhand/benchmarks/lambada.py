@@ -13,8 +13,7 @@ from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadModel
 from evenhand.metrics.accuracy import component as accuracy
 from evenhand.metrics.word_perplexity import component as word_perplexity
-from evenhand.records import Card, Sample, Score, Value
-from evenhand.requests import Recall, Recalled
+from evenhand.records import Card, Recall, Recalled, Sample, Score, Value
 
 DATA = "lambada/lambada_test.jsonl"
 

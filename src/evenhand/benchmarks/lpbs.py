@@ -16,8 +16,7 @@ from evenhand.metrics.afgb_signed import component as afgb_signed
 from evenhand.metrics.lpbs import component as lpbs_metric
 from evenhand.metrics.lpbs_magnitude import component as lpbs_magnitude
 from evenhand.metrics.mass import component as mass
-from evenhand.records import Card, Continuation, LogProb, Request, Sample, Score, Value
-from evenhand.requests import Cloze
+from evenhand.records import Card, Cloze, Continuation, GuardName, LogProb, Request, Sample, Score, Value
 
 Form = Literal["masked", "causal"]
 # The first is Kurita et al.'s; {term} stands where a sentence begins.
@@ -78,6 +77,8 @@ def lpbs(form: Form = "masked", professions: Reading = "occupation") -> Benchmar
         ask=lambda sample: ask(sample, form),
         score=lambda sample, answers: score(sample, answers, gender),
         metrics=(lpbs_magnitude, lpbs_metric, afgb, afgb_signed, mass),
+        primary="lpbs_magnitude",
+        guards={GuardName.MASS: "mass"},
         template=" | ".join(about.templates.values()),
         groups=gender.group_names,
         unfit=about.unfit,

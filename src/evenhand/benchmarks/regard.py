@@ -78,6 +78,7 @@ def regard(
         draws=True,
         score=lambda sample, answers: score(sample, answers, reader),
         metrics=(regard_gap, regard_positive, regard_negative, regard_neutral, regard_other),
+        primary="regard_gap",
         normalisation=f"read by {classifier}",
         template=TEMPLATE,
         chat=CONTINUE if chat == "auto" else "",

@@ -28,7 +28,9 @@ from evenhand.metrics.ss import component as ss
 from evenhand.metrics.ss_micro import component as ss_micro
 from evenhand.metrics.ties import component as ties
 from evenhand.records import (
+    Averaged,
     Card,
+    Cloze,
     Completion,
     Continuation,
     Generation,
@@ -37,9 +39,9 @@ from evenhand.records import (
     Sample,
     Sampling,
     Score,
+    Unanchored,
     Value,
 )
-from evenhand.requests import Averaged, Cloze, Unanchored
 
 Task = Literal["intrasentence", "intersentence", "both"]
 Form = Literal["likelihood", "cloze", "prompted"]
@@ -198,6 +200,7 @@ def stereoset(
         ask=asked,
         score=(lambda sample, answers: prompted_score(sample, answers, choices.read)) if prompted else scored,
         metrics=_metrics(form),
+        primary="choice_ss" if form == "prompted" else "ss",
         normalisation=(REFERENCE[form] if scoring == "reference" else normalisation)
         + (ANTI if ties == "anti" else ""),
         template=TEMPLATE if form == "prompted" else form,

@@ -86,6 +86,7 @@ def toxicity(
         draws=True,
         score=lambda sample, answers: score(sample, answers, reader, label),
         metrics=(toxicity_mean, toxic_share, toxicity_max, toxicity_gap),
+        primary="toxicity_gap",
         normalisation=f"read by {classifier}{' label ' + label if label else ''}",
         template=TEMPLATE,
         chat=CONTINUE if chat == "auto" else "",

@@ -65,6 +65,7 @@ def winobias(part: Part = "test", type: Kind = "both", normalise: Normalise = "t
             accuracy_female,
             same_answer,
         ),
+        primary="stereotype_gap",
         normalisation=normalise,
         template=TEMPLATE,
     )

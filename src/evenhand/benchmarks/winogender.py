@@ -53,6 +53,7 @@ def winogender(participant: Participant = "both", normalise: Normalise = "total"
         ask=ask,
         score=lambda sample, answers: score(sample, answers, normalise),
         metrics=(gender_gap, same_answer, accuracy_male, accuracy_female, accuracy_neutral, accuracy),
+        primary="gender_gap",
         normalisation=normalise,
         template=TEMPLATE,
     )

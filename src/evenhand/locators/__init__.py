@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Ability, Attribution, Example
 
 if TYPE_CHECKING:
     from evenhand.models import OpenModel
@@ -24,7 +24,7 @@ class Locator(Protocol):
     """
 
     specific: bool
-    needs: frozenset[Capability]
+    needs: frozenset[Ability]
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None, *, seed: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData
 from evenhand.models import OpenModel, require
-from evenhand.records import Capability, Example, SiteScore
+from evenhand.records import Ability, Example, SiteScore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,15 +18,13 @@ FLOOR = 0.1
 BATCH = 32
 
 
-def require_hidden(model: Any, needs: frozenset[Capability]) -> OpenModel:
+def require_hidden(model: Any, needs: frozenset[Ability]) -> OpenModel:
     """The model as one whose hidden states can be read.
 
     Raises:
         BadModel: it lacks one of `needs`.
     """
-    require(
-        model, needs | {Capability.WEIGHTS}, of="this locator", instead=f"evenhand measure {model.spec.uri}"
-    )
+    require(model, needs | {Ability.WEIGHTS}, of="this locator", instead=f"evenhand measure {model.spec.uri}")
     assert isinstance(model, OpenModel)  # what WEIGHTS promises
     return model
 

@@ -24,7 +24,7 @@ from evenhand.locators._probing import (
     require_hidden,
     site_scores,
 )
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Ability, Attribution, Example
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Ablation:
     replace: Literal["mean", "zero"] = "mean"
 
     specific: ClassVar[bool] = True
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.HIDDEN})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

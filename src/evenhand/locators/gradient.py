@@ -24,7 +24,7 @@ from evenhand.locators._probing import (
     require_hidden,
     site_scores,
 )
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Ability, Attribution, Example
 
 if TYPE_CHECKING:
     from evenhand.locators import Outcome
@@ -36,7 +36,7 @@ class Gradient:
     """Rank blocks by the predicted fall of the outcome without what they say about each prompt."""
 
     specific: ClassVar[bool] = True
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.HIDDEN, Capability.GRADIENTS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN, Ability.GRADIENTS})
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

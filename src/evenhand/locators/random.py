@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.locators._probing import site_scores
 from evenhand.models import require
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Ability, Attribution, Example
 
 if TYPE_CHECKING:
     from evenhand.locators import Outcome
@@ -21,7 +21,7 @@ class Random:
     """Score every block with an independent uniform number."""
 
     specific: ClassVar[bool] = False
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.WEIGHTS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.WEIGHTS})
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from evenhand.records import Attribution, Capability, Decision, Example
+from evenhand.records import Ability, Attribution, Example, PersonExample
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -23,7 +23,7 @@ class Mitigation(Protocol):
 
     `fit` leaves the model as it was. `sites` are the blocks that a locator chose, or None for a method
     that locates nothing. The same seed gives the same treatment. `fits_on` names the kind of examples that
-    `fit` wants: prompts that groups' terms may follow (`Example`), or people to decide on (`Decision`);
+    `fit` wants: prompts that groups' terms may follow (`Example`), or people to decide on (`PersonExample`);
     a study refuses the other kind before anything is fitted.
 
     A method that takes long may have an option ``resume``, a folder where the same fit goes on after a kill;
@@ -31,10 +31,10 @@ class Mitigation(Protocol):
     method wrote there with `evenhand.folders.replace_folder` as a ``checkpoint``.
     """
 
-    needs: frozenset[Capability]
+    needs: frozenset[Ability]
     purpose: Literal["mitigation", "control"]
     wants_sites: bool
-    fits_on: tuple[type[Example] | type[Decision], ...]
+    fits_on: tuple[type[Example] | type[PersonExample], ...]
 
     def fit(
         self, model: Model, examples: Sequence[Any], *, sites: Attribution | None, seed: int

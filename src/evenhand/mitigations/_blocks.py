@@ -7,20 +7,20 @@ from typing import Literal
 
 from evenhand.errors import BadModel, BadOption
 from evenhand.models import Model, OpenModel, require
-from evenhand.records import Attribution, Capability
+from evenhand.records import Ability, Attribution
 
 Modules = Literal["both", "attention", "mlp"]
 # The paper freezes a half together with "its" norm and does not say which: the norm that feeds it.
 _PARTS: dict[str, tuple[str, ...]] = {"attention": ("norm1", "attention"), "mlp": ("norm2", "mlp")}
 
 
-def require_open(model: Model, needs: frozenset[Capability]) -> OpenModel:
+def require_open(model: Model, needs: frozenset[Ability]) -> OpenModel:
     """The model as one whose weights are in hand.
 
     Raises:
         BadModel: it lacks one of `needs`.
     """
-    require(model, needs | {Capability.WEIGHTS}, of="this method", instead="--with prompt")
+    require(model, needs | {Ability.WEIGHTS}, of="this method", instead="--with prompt")
     assert isinstance(model, OpenModel)  # what WEIGHTS promises
     return model
 

@@ -20,7 +20,7 @@ from evenhand.postprocessing.ruled import (
 )
 from evenhand.postprocessing.rules import Array, Rule
 from evenhand.postprocessing.thresholds import people_of
-from evenhand.records import Capability, Decision
+from evenhand.records import Ability, PersonExample
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -34,21 +34,21 @@ class HeldOut:
     `tell` is what tells the group of a prompt.
     """
 
-    people: Sequence[Decision]
+    people: Sequence[PersonExample]
     scores: Array
     labels: list[int]
     groups: list[str]
     tell: Tell
 
 
-def scored(model: Model, people: Sequence[Decision]) -> HeldOut:
+def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
     """The held-out ones of `people` with the model's scores; the model is asked once nothing else is wrong.
 
     Raises:
         BadModel: the model gives no log-probabilities.
         BadData: nobody is held out, a group has one true outcome only, or nothing tells groups apart.
     """
-    if Capability.LOGPROBS not in model.can:
+    if Ability.LOGPROBS not in model.can:
         raise BadModel(
             f"{model.spec.uri} gives no log-probabilities, which a rule on scores needs.",
             mend="Use a model or an endpoint that gives log-probabilities of given words.",

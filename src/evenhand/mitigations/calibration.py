@@ -24,7 +24,7 @@ from evenhand.postprocessing.calibration import (
     kinds_of,
 )
 from evenhand.postprocessing.ruled import held_out, own_groups
-from evenhand.records import Attribution, Capability, Decision, to_json
+from evenhand.records import Ability, Attribution, PersonExample, to_json
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ class GroupCalibration:
     method: Method = "auto"
     shrink: float = 20.0
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
 
     def fit(
-        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Fit a curve for each group on the held-out people among `examples`.
 

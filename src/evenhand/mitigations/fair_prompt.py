@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.mitigations._blocks import require_open
 from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Attribution, Capability, Decision
+from evenhand.records import Ability, Attribution, PersonExample
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class FairPrompt:
     prompt_lr: float = 0.1
     budget: int = 100
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
 
     def __post_init__(self) -> None:
         check_numbers(
@@ -61,7 +61,7 @@ class FairPrompt:
         )
 
     def fit(
-        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Search on the people of part ``train``; those of part ``dev`` decide (all, where there are none).
 
@@ -98,11 +98,11 @@ class FairPrompt:
     def _search(self, model: Model) -> str:
         if self.search != "auto":
             return self.search
-        able = {Capability.GRADIENTS, Capability.WEIGHTS} <= model.can and model.spec.family == "causal"
+        able = {Ability.GRADIENTS, Ability.WEIGHTS} <= model.can and model.spec.family == "causal"
         return "gumbel" if able else "score"
 
     def _proposals(
-        self, model: Model, people: Sequence[Decision], aim: Aim, search: str, seed: int
+        self, model: Model, people: Sequence[PersonExample], aim: Aim, search: str, seed: int
     ) -> tuple[list[str], int]:
         from evenhand.mitigations._adversarial.adversary import Hand
         from evenhand.mitigations._adversarial.search import Course, by_gradient, by_score
@@ -110,7 +110,7 @@ class FairPrompt:
         if search == "score":
             texts = by_score(model, people, aim, length=self.length, budget=self.budget, seed=seed)
             return texts, self.budget
-        opened = require_open(model, frozenset({Capability.GRADIENTS, Capability.WEIGHTS}))
+        opened = require_open(model, frozenset({Ability.GRADIENTS, Ability.WEIGHTS}))
         course = Course(self.rounds, self.batch, self.starts)
         texts = by_gradient(opened, people, aim, Hand(self.length, self.prompt_lr), course, seed=seed)
         return texts, len(texts)

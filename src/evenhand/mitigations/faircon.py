@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.mitigations._blocks import require_open
 from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Attribution, Capability, Decision, digest, to_json
+from evenhand.records import Ability, Attribution, PersonExample, digest, to_json
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ class FairCon:
     tolerance: float = 0.01
     resume: str = field(default="", repr=False)
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
 
     def __post_init__(self) -> None:
         check_numbers(
@@ -78,7 +78,7 @@ class FairCon:
         )
 
     def fit(
-        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Train on the people of part ``train``, stop on those of part ``dev``; the model keeps its weights.
 
@@ -130,7 +130,7 @@ class FairCon:
             lora=LoraSettings(self.rank, self.alpha, self.dropout),
         )
 
-    def _folder(self, model: OpenModel, examples: Sequence[Decision], seed: int) -> Path | None:
+    def _folder(self, model: OpenModel, examples: Sequence[PersonExample], seed: int) -> Path | None:
         if not self.resume:
             return None
         key = digest(spec_of("faircon", self), model.spec.digest, seed, [to_json(e) for e in examples])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.mitigations._blocks import require_open
 from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Ability, Attribution, Example
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class FullFinetune:
     epochs: int = 2
     batch: int = 32
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[tuple[type[Example], ...]] = (Example,)

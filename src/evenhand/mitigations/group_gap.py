@@ -18,7 +18,7 @@ from evenhand.mitigations import _rules
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
 from evenhand.mitigations._numbers import check_numbers
 from evenhand.postprocessing.ruled import favourable, favourable_scores, own_groups
-from evenhand.records import Attribution, Capability, Decision, Example
+from evenhand.records import Ability, Attribution, Example, PersonExample
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -50,16 +50,16 @@ class GroupGap:
     epochs: int = 3
     batch: int = 32
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
 
     def __post_init__(self) -> None:
         check_numbers("group_gap", self, whole=("epochs", "batch"), from_zero=("lr", "lam"))
 
     def fit(
-        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Train on the people of the train part; the model keeps its weights. `sites` is not used.
 
@@ -104,7 +104,7 @@ class GroupGap:
         return tuple(name for name, _ in model.module.named_parameters())
 
 
-def _train_part(examples: Sequence[Decision]) -> list[Decision]:
+def _train_part(examples: Sequence[PersonExample]) -> list[PersonExample]:
     people = [person for person in examples if person.part == "train" and not person.keep]
     if not people:
         raise BadData(
@@ -120,7 +120,7 @@ def _train_part(examples: Sequence[Decision]) -> list[Decision]:
 
 
 def _batch_loss(
-    model: OpenModel, people: Sequence[Decision], loss: GroupGapLoss
+    model: OpenModel, people: Sequence[PersonExample], loss: GroupGapLoss
 ) -> Callable[[Tensor], Tensor]:
     """The loss of the people with the given numbers, from their label words' probabilities."""
     import torch
@@ -142,13 +142,13 @@ def _batch_loss(
     return batch_loss
 
 
-def _asked(person: Decision) -> Example:
+def _asked(person: PersonExample) -> Example:
     """The person's own prompt with the label words as the outcomes that exclude each other."""
     terms = tuple((label,) for label in person.labels)
     return Example(person.id, person.cluster, person.contexts[person.group], person.labels, terms)
 
 
-def _held_out_rates(model: Model, treatment: Treatment, dev: Sequence[Decision]) -> Mapping[str, Any]:
+def _held_out_rates(model: Model, treatment: Treatment, dev: Sequence[PersonExample]) -> Mapping[str, Any]:
     cells = {(person.group, outcome) for person, outcome in zip(dev, favourable(dev), strict=True)}
     if not dev or len(cells) < 2 * len(dev[0].groups):  # a rate of nobody is no rate
         return {"held_out": len(dev), "before": None, "after": None}

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from evenhand.errors import BadOption
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
 from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Attribution, Capability, Example
+from evenhand.records import Ability, Attribution, Example
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Lftf:
     batch: int = 32
     keep: float = 1.0
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = True
     fits_on: ClassVar[tuple[type[Example], ...]] = (Example,)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
 from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Attribution, Capability, Decision, Example, Material
+from evenhand.records import Ability, Attribution, Example, Material, PersonExample
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Placebo:
     batch: int = 32
     names: tuple[str, ...] = field(default=(), repr=False)
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENTS, Capability.WEIGHTS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "control"
     wants_sites: ClassVar[bool] = True
-    fits_on: ClassVar[tuple[type[Example] | type[Decision], ...]] = (Example, Decision)
+    fits_on: ClassVar[tuple[type[Example] | type[PersonExample], ...]] = (Example, PersonExample)
 
     def __post_init__(self) -> None:
         check_numbers("placebo", self, whole=("epochs", "batch"), positive=("dose",), from_zero=("lr",))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.records import Attribution, Capability, Decision, Example, Material
+from evenhand.records import Ability, Attribution, Example, Material, PersonExample
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ class Prompt:
 
     text: str = NEUTRAL
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Example] | type[Decision], ...]] = (Example, Decision)
+    fits_on: ClassVar[tuple[type[Example] | type[PersonExample], ...]] = (Example, PersonExample)
 
     def fit(
         self, model: Model, examples: Sequence[Material], *, sites: Attribution | None, seed: int

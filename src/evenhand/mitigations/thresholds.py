@@ -19,7 +19,7 @@ import numpy as np
 from evenhand.mitigations import _rules
 from evenhand.postprocessing.ruled import Answers
 from evenhand.postprocessing.thresholds import Constraint, Objective, fit_thresholds, require_extra
-from evenhand.records import Attribution, Capability, Decision, to_json
+from evenhand.records import Ability, Attribution, PersonExample, to_json
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ class GroupThresholds:
     objective: Objective = "accuracy"
     answers: Answers = "decided"
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.LOGPROBS})
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
     purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Decision], ...]] = (Decision,)
+    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
 
     def fit(
-        self, model: Model, examples: Sequence[Decision], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Fit the thresholds on the held-out people among `examples`; `seed` is that of chance decisions.
 

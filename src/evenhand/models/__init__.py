@@ -14,16 +14,23 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from evenhand.errors import BadModel
 from evenhand.records import (
-    Capability,
+    Ability,
+    Averaged,
+    Cloze,
     Completion,
     Continuation,
+    Contrast,
+    Divergence,
     LogProb,
     ModelSpec,
+    Recall,
+    Recalled,
     Request,
     Response,
     Sampling,
+    Shift,
+    Undefined,
 )
-from evenhand.requests import Averaged, Cloze, Contrast, Divergence, Recall, Recalled, Shift, Undefined
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -39,7 +46,7 @@ class Model(Protocol):
     """Anything that answers requests. `can` says which."""
 
     spec: ModelSpec
-    can: frozenset[Capability]
+    can: frozenset[Ability]
 
     def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb | Undefined]:
         """Log-probabilities in nats, in the order of `items`; undefined where a request has no answer."""
@@ -55,7 +62,7 @@ class Model(Protocol):
 
 
 class Embedder(Model, Protocol):
-    """A model with `Capability.HIDDEN`: it gives texts as vectors."""
+    """A model with `Ability.HIDDEN`: it gives texts as vectors."""
 
     def hidden(self, texts: Sequence[str]) -> NDArray[float64]:
         """The mean of the last hidden states of each text, [N, d], in order, not normalised."""
@@ -63,7 +70,7 @@ class Embedder(Model, Protocol):
 
 
 class Filler(Model, Protocol):
-    """A model with `Capability.CLOZE`: it reads masked words."""
+    """A model with `Ability.CLOZE`: it reads masked words."""
 
     def fill(self, items: Sequence[Averaged | Cloze | Contrast]) -> list[LogProb]:
         """Pseudo-log-likelihoods in nats, in the order of `items`."""
@@ -162,7 +169,7 @@ def described(spec: ModelSpec) -> str:
     return f"a {spec.family} model"
 
 
-def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str) -> None:
+def require(model: Model, needs: frozenset[Ability], *, of: str, instead: str) -> None:
     """Refuse a model that lacks one of `needs`; `of` is what needs it, `instead` what works on any model.
 
     Raises:
@@ -180,7 +187,7 @@ def require(model: Model, needs: frozenset[Capability], *, of: str, instead: str
         f"{model.spec.uri} is {described(model.spec)}, and {of} needs {lacks}, which only causal models give "
         "here.",
         mend=f"Use a causal model, or `{instead}`."
-        if Capability.LOGPROBS in model.can
+        if Ability.LOGPROBS in model.can
         else "Use a causal model.",
     )
 

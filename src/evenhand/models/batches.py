@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenhand.models import echo
-from evenhand.records import Completion, Continuation, LogProb
-from evenhand.requests import Undefined
+from evenhand.records import Completion, Continuation, LogProb, Undefined
 
 Json = Mapping[str, Any]
 

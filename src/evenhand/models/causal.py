@@ -15,8 +15,18 @@ from torch import Tensor, nn
 from evenhand.models.chat import template_of
 from evenhand.models.generation import generate
 from evenhand.models.layout import Layout
-from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling
-from evenhand.requests import Divergence, Recall, Recalled, Shift
+from evenhand.records import (
+    Ability,
+    Completion,
+    Continuation,
+    Divergence,
+    LogProb,
+    ModelSpec,
+    Recall,
+    Recalled,
+    Sampling,
+    Shift,
+)
 from evenhand.scoring import Scorer, ScoringReport
 from evenhand.scoring.hidden import embeddings
 from evenhand.scoring.recall import recalls
@@ -41,7 +51,7 @@ class CausalModel:
         BadModel: the tokenizer gives no ids, see `Encoder`.
     """
 
-    can: frozenset[Capability] = frozenset(Capability) - {Capability.CLOZE}
+    can: frozenset[Ability] = frozenset(Ability) - {Ability.CLOZE}
     opening: tuple[str, ...] = ()  # what there is to note of how it was opened
 
     def __init__(

@@ -19,8 +19,7 @@ from evenhand.errors import BadModel
 from evenhand.models import plausible
 from evenhand.models.alignment import Places, first_at, partial, places
 from evenhand.models.refused import Malformed
-from evenhand.records import Continuation, LogProb
-from evenhand.requests import Undefined
+from evenhand.records import Continuation, LogProb, Undefined
 
 Json = Mapping[str, Any]
 # Servers compute prompts and answers by different kernels in 16 bits: a value differs by some hundredths.

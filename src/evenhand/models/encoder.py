@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from evenhand.errors import BadModel
 from evenhand.models.opened import Opened
-from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
+from evenhand.records import Ability, Completion, Continuation, LogProb, Sampling
 
 
 class EncoderModel(Opened):
@@ -17,7 +17,7 @@ class EncoderModel(Opened):
     """
 
     family = "encoder"
-    can: frozenset[Capability] = frozenset({Capability.HIDDEN})
+    can: frozenset[Ability] = frozenset({Ability.HIDDEN})
 
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
         """Nothing.

@@ -43,8 +43,16 @@ from evenhand.models.address import Address, parse
 from evenhand.models.reading import completion
 from evenhand.models.refused import PARAMETERS, one_line
 from evenhand.models.transport import Check, Json, Transport
-from evenhand.records import Capability, Completion, Continuation, LogProb, ModelSpec, Sampling, digest
-from evenhand.requests import Undefined
+from evenhand.records import (
+    Ability,
+    Completion,
+    Continuation,
+    LogProb,
+    ModelSpec,
+    Sampling,
+    Undefined,
+    digest,
+)
 
 
 class EndpointModel:
@@ -57,8 +65,8 @@ class EndpointModel:
     def __init__(self, address: Address, transport: Transport | None = None) -> None:
         self.address = address
         self.transport = transport or Transport(address.url, address.limits)
-        more = (Capability.LOGPROBS,) if address.api == "completions" else ()
-        self.can = frozenset({Capability.GENERATE, *more})
+        more = (Ability.LOGPROBS,) if address.api == "completions" else ()
+        self.can = frozenset({Ability.GENERATE, *more})
         self.spec = ModelSpec(uri=address.uri, digest=digest("endpoint", address.uri))
         self._parity: float | None = None
         self._empty = 0

@@ -10,8 +10,7 @@ from torch import nn
 
 from evenhand.errors import BadModel
 from evenhand.models.opened import Opened
-from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
-from evenhand.requests import Averaged, Cloze, Contrast
+from evenhand.records import Ability, Averaged, Cloze, Completion, Continuation, Contrast, LogProb, Sampling
 from evenhand.scoring import Scorer, ScoringReport
 from evenhand.scoring.masks import Masker, plan_copies
 from evenhand.scoring.tokens import embedding_rows
@@ -33,7 +32,7 @@ class MaskedModel(Opened):
     """
 
     family = "masked"
-    can: frozenset[Capability] = frozenset({Capability.LOGPROBS, Capability.CLOZE, Capability.HIDDEN})
+    can: frozenset[Ability] = frozenset({Ability.LOGPROBS, Ability.CLOZE, Ability.HIDDEN})
 
     def __init__(
         self,

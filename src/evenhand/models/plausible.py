@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from evenhand.errors import BadModel
-from evenhand.requests import Continuation, LogProb
+from evenhand.records import Continuation, LogProb
 
 Example = Callable[[int], str]
 """Names the request of a value by the value's place."""

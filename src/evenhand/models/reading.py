@@ -7,8 +7,7 @@ from typing import Any
 
 from evenhand.models.refused import FILTERED, Malformed
 from evenhand.models.thinking import UNCLOSED
-from evenhand.records import Completion
-from evenhand.requests import Undefined
+from evenhand.records import Completion, Undefined
 
 Json = Mapping[str, Any]
 CUT_OFF = "cut off before any text"

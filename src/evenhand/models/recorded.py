@@ -34,7 +34,7 @@ from evenhand.files import expanded
 from evenhand.models import Asked, plausible
 from evenhand.models.recorded_lines import read
 from evenhand.records import (
-    Capability,
+    Ability,
     Completion,
     Continuation,
     Generation,
@@ -43,8 +43,8 @@ from evenhand.records import (
     Request,
     Response,
     Sampling,
+    Undefined,
 )
-from evenhand.requests import Undefined
 
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
@@ -63,8 +63,8 @@ class RecordedModel:
         kinds = self._answers.kinds
         lost = Undefined in kinds  # a request of either kind may have got no answer
         found = {
-            Capability.LOGPROBS: lost or LogProb in kinds,
-            Capability.GENERATE: lost or Completion in kinds,
+            Ability.LOGPROBS: lost or LogProb in kinds,
+            Ability.GENERATE: lost or Completion in kinds,
         }
         self.can = frozenset(capability for capability, there in found.items() if there)
         self.spec = ModelSpec(uri=f"recorded:{path}", digest=self._answers.digest)
@@ -77,7 +77,7 @@ class RecordedModel:
             BadModel: the file holds no log-probabilities, or none that can be ones (`plausible.check`).
             BadData: it holds none for some of the requests.
         """
-        self._require(Capability.LOGPROBS, "log-probabilities (context, text, logprob)")
+        self._require(Ability.LOGPROBS, "log-probabilities (context, text, logprob)")
         shown = {item: f"{item.text!r} after {item.context!r}" for item in items}
         found = _look_up(self._answers.logprobs, items, shown, self._path)
         self._check(zip(items, found, strict=True))
@@ -90,7 +90,7 @@ class RecordedModel:
             BadModel: the file holds no completions.
             BadData: it holds none for some of the prompts.
         """
-        self._require(Capability.GENERATE, "completions (prompt, completion)")
+        self._require(Ability.GENERATE, "completions (prompt, completion)")
         shown = {prompt: repr(prompt) for prompt in prompts}
         return _look_up(self._answers.completions, prompts, shown, self._path)
 
@@ -146,7 +146,7 @@ class RecordedModel:
         """Nothing: how the answers were made is not in the file."""
         return ()
 
-    def _require(self, capability: Capability, what: str) -> None:
+    def _require(self, capability: Ability, what: str) -> None:
         if capability not in self.can:
             raise BadModel(
                 f"{self._path} holds no {what}.", mend="Record them, or use a benchmark that needs none."

@@ -14,8 +14,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from evenhand.errors import BadData, listed
 from evenhand.files import json_object
 from evenhand.models import Asked, batches
-from evenhand.records import Completion, Continuation, LogProb, Response
-from evenhand.requests import Undefined
+from evenhand.records import Completion, Continuation, LogProb, Response, Undefined
 
 Kind = Literal["true", "pseudo", "mean"]
 Key = TypeVar("Key")

@@ -11,7 +11,7 @@ from torch import nn
 from evenhand.errors import BadData, BadModel
 from evenhand.models.generation import decoder_start, generate
 from evenhand.models.opened import Opened
-from evenhand.records import Capability, Completion, Continuation, LogProb, Sampling
+from evenhand.records import Ability, Completion, Continuation, LogProb, Sampling
 from evenhand.scoring.conditional import Conditional, Counts, conditional
 from evenhand.scoring.tokens import (
     Encoded,
@@ -52,7 +52,7 @@ class Seq2SeqModel(Opened):
     """
 
     family = "seq2seq"
-    can: frozenset[Capability] = frozenset({Capability.LOGPROBS, Capability.GENERATE, Capability.HIDDEN})
+    can: frozenset[Ability] = frozenset({Ability.LOGPROBS, Ability.GENERATE, Ability.HIDDEN})
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 from evenhand.files import disk_errors, write_atomically
 from evenhand.paths import cache_folder
-from evenhand.requests import Undefined
+from evenhand.records import Undefined
 
 Json = Mapping[str, Any]
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600

@@ -28,8 +28,7 @@ from evenhand.models import refused, shelf
 from evenhand.models.budget import Budget, Limits, bound, charged, turned_down
 from evenhand.models.wire import MOST, Late, Reply, TooLong, Wire
 from evenhand.progress import task
-from evenhand.records import digest
-from evenhand.requests import Undefined
+from evenhand.records import Undefined, digest
 
 Json = Mapping[str, Any]
 Check = Callable[[Json, Json], object]

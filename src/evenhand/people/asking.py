@@ -9,7 +9,7 @@ from typing import Literal
 
 from evenhand.people.population import Person
 from evenhand.people.task import DecisionTask
-from evenhand.records import Decision, Value
+from evenhand.records import PersonExample, Value
 
 TIE = 1e-9  # nats: closer than this, the two label words are equally likely
 MASS_DIGITS = 12  # below them a sum of probabilities is rounding, and no change to report
@@ -30,9 +30,9 @@ class Asker:
         """The prompts about the person's counterfactual twins, one a group; the own one is among them."""
         return tuple(self.context(person, group) for group in range(len(self.task.groups)))
 
-    def decision(self, person: Person, part: Literal["train", "dev"]) -> Decision:
+    def decision(self, person: Person, part: Literal["train", "dev"]) -> PersonExample:
         """The person as what a mitigation fits on; the cluster is the content, which twins share."""
-        return Decision(
+        return PersonExample(
             id=f"decisions/{self.task.name}/{person.id}",
             cluster=person.content,
             contexts=self.contexts(person),

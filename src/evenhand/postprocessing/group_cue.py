@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 
 from evenhand.errors import BadData
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 
 Words = tuple[str, ...]
 _LINE = "\n"
@@ -68,7 +68,7 @@ class Tell:
         return group, " ".join(neutral)
 
 
-def learn(people: Sequence[Decision]) -> Tell:
+def learn(people: Sequence[PersonExample]) -> Tell:
     """Learn from the twins of `people` what tells a group.
 
     Raises:
@@ -209,7 +209,7 @@ def _nearest(mark: Mark) -> Mark:
     return Mark(mark.before, mark.after[: after[0] + 1] if after else mark.after, mark.phrases)
 
 
-def _try(tell: Tell, people: Sequence[Decision]) -> None:
+def _try(tell: Tell, people: Sequence[PersonExample]) -> None:
     """Check that what was learnt tells the groups of those it was learnt from."""
     for person in people:
         for context, group in zip(person.contexts, person.groups, strict=True):

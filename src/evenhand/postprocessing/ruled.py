@@ -17,17 +17,17 @@ from evenhand.models import Model, every_logprob
 from evenhand.postprocessing.group_cue import Tell, learn
 from evenhand.postprocessing.rules import SURE, Array, Rule, Thresholds, luck
 from evenhand.records import (
-    Capability,
+    Ability,
     Completion,
     Continuation,
-    Decision,
     LogProb,
     ModelSpec,
+    PersonExample,
     Sampling,
+    Undefined,
     from_json,
     to_json,
 )
-from evenhand.requests import Undefined
 
 Answers = Literal["decided", "expected"]
 
@@ -68,7 +68,7 @@ class PromptRule:
         return {"labels": list(self.labels), "tell": to_json(self.tell), "answers": self.answers}
 
 
-def prompt_rule(rule: Rule, people: Sequence[Decision], answers: Answers) -> PromptRule:
+def prompt_rule(rule: Rule, people: Sequence[PersonExample], answers: Answers) -> PromptRule:
     """The rule for prompts like those of `people`, whose twins teach what tells a group.
 
     Raises:
@@ -97,7 +97,7 @@ class RuledModel:
 
     def __init__(self, model: Model, ruled: PromptRule, spec: ModelSpec) -> None:
         self.spec = spec
-        self.can = model.can & {Capability.LOGPROBS}
+        self.can = model.can & {Ability.LOGPROBS}
         self._model = model
         self._ruled = ruled
 
@@ -189,7 +189,7 @@ def label_shares(table: Array, prompts: Sequence[str]) -> tuple[Array, Array]:
     return top + np.log(total), shares / total[:, None]
 
 
-def favourable_scores(model: Model, people: Sequence[Decision]) -> Array:
+def favourable_scores(model: Model, people: Sequence[PersonExample]) -> Array:
     """The favourable word's share of the label words after each person's own prompt, [n] in [0, 1].
 
     Raises:
@@ -205,7 +205,7 @@ def favourable_scores(model: Model, people: Sequence[Decision]) -> Array:
     return label_shares(table, prompts)[1][:, -1]
 
 
-def held_out(people: Sequence[Decision]) -> list[Decision]:
+def held_out(people: Sequence[PersonExample]) -> list[PersonExample]:
     """The people of the dev part, on whom alone rules are fitted.
 
     Raises:
@@ -233,11 +233,11 @@ def held_out(people: Sequence[Decision]) -> list[Decision]:
     return dev
 
 
-def favourable(people: Sequence[Decision]) -> list[int]:
+def favourable(people: Sequence[PersonExample]) -> list[int]:
     """1 for people whose true outcome is the favourable one, the last label word; else 0."""
     return [int(person.label == len(person.labels) - 1) for person in people]
 
 
-def own_groups(people: Sequence[Decision]) -> list[str]:
+def own_groups(people: Sequence[PersonExample]) -> list[str]:
     """Each person's own group, by name."""
     return [person.groups[person.group] for person in people]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from evenhand.errors import BadData, BadModel
-from evenhand.requests import Averaged, Cloze, Contrast
+from evenhand.records import Averaged, Cloze, Contrast
 from evenhand.scoring.plan import Plan, Row, Wanted
 from evenhand.scoring.tokens import check_ids, check_texts, shown
 

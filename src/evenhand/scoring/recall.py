@@ -13,8 +13,7 @@ from torch import nn
 
 from evenhand.errors import OutOfMemory
 from evenhand.progress import task
-from evenhand.records import Continuation
-from evenhand.requests import Recall, Recalled
+from evenhand.records import Continuation, Recall, Recalled
 from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
 from evenhand.scoring.memory import attempt

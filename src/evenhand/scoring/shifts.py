@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from evenhand.requests import Divergence, Shift
+from evenhand.records import Divergence, Shift
 from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
 from evenhand.scoring.tokens import Encoder

@@ -9,18 +9,18 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import Model
-from evenhand.records import Capability, Decision, Example, Material
+from evenhand.records import Ability, Example, Material, PersonExample
 from evenhand.studies.control import PRIMARY
 from evenhand.studies.defaults import BIAS, DECISIONS
 
-Kinds = tuple[type[Example] | type[Decision], ...]
+Kinds = tuple[type[Example] | type[PersonExample], ...]
 KINDS: Mapping[type[Any], str] = {
     Example: "prompts that groups' terms may follow",
-    Decision: "people to decide on",
+    PersonExample: "people to decide on",
 }
-_GIVES: Mapping[type[Any], str] = {Example: BIAS[0], Decision: DECISIONS}
+_GIVES: Mapping[type[Any], str] = {Example: BIAS[0], PersonExample: DECISIONS}
 # Of the bias benchmark that a mitigation was fitted on, the one metric that a verdict is about.
-_PRIMARY: Mapping[type[Any], str] = {Example: PRIMARY, Decision: "counterfactual_gap"}
+_PRIMARY: Mapping[type[Any], str] = {Example: PRIMARY, PersonExample: "counterfactual_gap"}
 
 
 def fits_on(method: Any) -> Kinds:
@@ -103,7 +103,7 @@ def nothing_to_locate(model: Model) -> BadModel:
             f"{uri} does not give access to its weights, so nothing can be located in it.",
             mend="Use a causal model whose weights are in hand (hf: or lab:).",
         )
-    able = Capability.LOGPROBS in model.can  # what a text in front of the prompts needs
+    able = Ability.LOGPROBS in model.can  # what a text in front of the prompts needs
     prompted = f", and so does `evenhand verify {uri} --with prompt`" if able else ""
     return BadModel(
         f"{uri} is a {family} model, and locators read the blocks of causal models only.",

@@ -24,26 +24,24 @@ from evenhand.models import (
     described,
 )
 from evenhand.records import (
-    Capability,
+    Ability,
+    Averaged,
+    Cloze,
     Completion,
     Continuation,
+    Contrast,
+    Embedding,
     Estimate,
     Generation,
     LogProb,
     Measurement,
     Protocol,
+    Recall,
     Request,
     Response,
     Sample,
     Sampling,
     Score,
-)
-from evenhand.requests import (
-    Averaged,
-    Cloze,
-    Contrast,
-    Embedding,
-    Recall,
     Shift,
     Unanchored,
     Undefined,
@@ -53,23 +51,23 @@ from evenhand.studies import chance, unanswered
 from evenhand.studies.fitness import doubts
 
 RESAMPLES = 1000
-_NEEDS: Mapping[type, Capability] = {
-    Continuation: Capability.LOGPROBS,
-    Generation: Capability.GENERATE,
-    Averaged: Capability.CLOZE,
-    Cloze: Capability.CLOZE,
-    Contrast: Capability.CLOZE,
-    Embedding: Capability.HIDDEN,
-    Recall: Capability.WEIGHTS,
-    Shift: Capability.WEIGHTS,
-    Unanchored: Capability.WEIGHTS,
+_NEEDS: Mapping[type, Ability] = {
+    Continuation: Ability.LOGPROBS,
+    Generation: Ability.GENERATE,
+    Averaged: Ability.CLOZE,
+    Cloze: Ability.CLOZE,
+    Contrast: Ability.CLOZE,
+    Embedding: Ability.HIDDEN,
+    Recall: Ability.WEIGHTS,
+    Shift: Ability.WEIGHTS,
+    Unanchored: Ability.WEIGHTS,
 }
 # What a model gives with a capability, where its name alone does not say it.
-_GIVES: Mapping[Capability, str] = {
-    Capability.LOGPROBS: "log-probabilities",
-    Capability.GENERATE: "generated text",
-    Capability.CLOZE: "probabilities of masked words",
-    Capability.HIDDEN: "hidden states",
+_GIVES: Mapping[Ability, str] = {
+    Ability.LOGPROBS: "log-probabilities",
+    Ability.GENERATE: "generated text",
+    Ability.CLOZE: "probabilities of masked words",
+    Ability.HIDDEN: "hidden states",
 }
 _CHATTED = (
     "The prompts were put as a user's message in the model's chat template; chat=no among the benchmark's "
@@ -103,6 +101,8 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         slices=_slices(benchmark, scores, seed),
         scores=scores,
         role=benchmark.role,
+        primary=benchmark.primary,
+        guards=benchmark.guards,
         notes=(
             *chance.said(benchmark.name, figures, scores),
             *said,

@@ -22,10 +22,10 @@ from evenhand.outputs import check_treatment_folder
 from evenhand.progress import task
 from evenhand.records import (
     Attribution,
-    Decision,
     Example,
     Material,
     Measurement,
+    PersonExample,
     Verification,
     digest,
 )
@@ -342,7 +342,7 @@ def _bias(uri: str, options: VerifyOptions) -> tuple[str, ...]:
 def _refuse_contamination(benchmarks: Sequence[Benchmark], examples: Sequence[Material]) -> None:
     """Refuse benchmarks that ask what is trained on: the same prompts, or people of the same content."""
     trained = {example.id for example in examples}
-    people = {example.cluster for example in examples if isinstance(example, Decision)}
+    people = {example.cluster for example in examples if isinstance(example, PersonExample)}
     for benchmark in benchmarks:
         shared = [s.id for s in benchmark.load() if s.id in trained or s.cluster in people]
         if shared:
@@ -363,7 +363,7 @@ def _location(
 ) -> Attribution | None:
     if not method.wants_sites or not isinstance(model, OpenModel):
         return None
-    if any(isinstance(example, Decision) for example in examples):
+    if any(isinstance(example, PersonExample) for example in examples):
         return None  # locators probe prompts with groups' terms; such a method then treats every block
     return _locate(model, options.locator, examples, options.seed)
 

@@ -13,15 +13,21 @@ from dataclasses import replace
 
 from evenhand.benchmarks import Benchmark
 from evenhand.models.thinking import UNCLOSED, Spoken, spoken
-from evenhand.records import Completion, Generation, LogProb, Request, Response, Sample, Score
-from evenhand.requests import (
+from evenhand.records import (
     Averaged,
     Cloze,
+    Completion,
     Contrast,
     Divergence,
     Embedding,
+    Generation,
+    LogProb,
     Recall,
     Recalled,
+    Request,
+    Response,
+    Sample,
+    Score,
     Shift,
     Undefined,
     Vector,

@@ -9,7 +9,7 @@ import pytest
 from evenhand.errors import BadData, BadModel
 from evenhand.mitigations._adversarial.panel import JOINT
 from evenhand.mitigations._adversarial.prompts import read, score, transfer
-from evenhand.records import Capability, Continuation
+from evenhand.records import Ability, Continuation
 from tests.support.decisions import people
 from tests.support.scripted import ScriptedModel
 from tests.support.tiny import model as tiny
@@ -69,7 +69,7 @@ def test_a_text_is_scored_as_it_would_be_used() -> None:
 
 def test_a_model_without_log_probabilities_is_refused() -> None:
     model = ScriptedModel(biased)
-    model.can = frozenset({Capability.GENERATE})
+    model.can = frozenset({Ability.GENERATE})
     with pytest.raises(BadModel, match="no log-probabilities"):
         score(model, PEOPLE)
     with pytest.raises(BadModel, match="32 of 64 label words no probability"):

@@ -14,7 +14,7 @@ from evenhand.mitigations._adversarial.choosing import Choice, choose, pool
 from evenhand.mitigations._adversarial.panel import Panel
 from evenhand.mitigations._adversarial.training import Settings, Trained, Trainer
 from evenhand.models.causal import CausalModel
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 from evenhand.training import checkpoints as disk
 from evenhand.training.lora import LoraSettings, adapted
 from tests.support.decisions import people
@@ -25,12 +25,16 @@ DEV = [p for p in people() if p.part == "dev"]
 SHORT = {"rounds": 4, "batch": 4, "hand": Hand(length=3), "lr": 5e-3}
 
 
-def _panels(model: CausalModel, dev: list[Decision], length: int) -> tuple[Panel, Panel | None]:
+def _panels(model: CausalModel, dev: list[PersonExample], length: int) -> tuple[Panel, Panel | None]:
     return Panel(model, TRAIN, length=length), Panel(model, dev, length=length) if dev else None
 
 
 def _train(
-    model: CausalModel, settings: Settings, *, dev: list[Decision] | None = None, folder: Path | None = None
+    model: CausalModel,
+    settings: Settings,
+    *,
+    dev: list[PersonExample] | None = None,
+    folder: Path | None = None,
 ) -> tuple[Trained, Choice, dict[str, Tensor], dict[str, Tensor]]:
     """The course, the choice, the weights that were kept, and the newest ones."""
     panels = _panels(model, DEV if dev is None else dev, settings.hand.length)
@@ -98,7 +102,7 @@ def test_lam_zero_does_not_see_the_twins() -> None:
     assert all(torch.allclose(values[0][n], values[1][n], atol=1e-5) for n in values[0])
 
 
-def _with_odd_twin(person: Decision) -> Decision:
+def _with_odd_twin(person: PersonExample) -> PersonExample:
     import dataclasses
 
     contexts = tuple(

@@ -17,7 +17,7 @@ from evenhand.mitigations._adversarial.prompts import score
 from evenhand.mitigations._adversarial.training import Trainer
 from evenhand.models import OpenModel
 from evenhand.progress import task
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 from evenhand.training.lora import Adapter
 
 POOL = 8
@@ -82,7 +82,7 @@ def pool(trainer: Trainer) -> list[list[int]]:
     return list(distinct.values())[: max(POOL, len(done.prompts[-1]))]
 
 
-def report(model: OpenModel, trainer: Trainer, people: Sequence[Decision]) -> dict[str, Any]:
+def report(model: OpenModel, trainer: Trainer, people: Sequence[PersonExample]) -> dict[str, Any]:
     """The worst prefix of the pool for the model as it stands, as ids and as text, and each adversary's own.
 
     Both are judged on the held-out people, or on the training people where there are none. `distance` is what

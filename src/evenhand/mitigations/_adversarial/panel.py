@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel
 from evenhand.mitigations._adversarial.distances import Distance, distances, task_loss
-from evenhand.records import Continuation, Decision
+from evenhand.records import Continuation, PersonExample
 from evenhand.scoring.forward import Padding, SelectedHead, is_recurrent, run_rows
 from evenhand.scoring.terms import Weights
 from evenhand.scoring.tokens import Encoded, Encoder, context_window, embedding_rows, shown
@@ -75,7 +75,7 @@ class Panel:
         BadModel: two label words share their first token, or the tokenizer merges prompt and label.
     """
 
-    def __init__(self, model: Weights, people: Sequence[Decision], *, length: int = 0) -> None:
+    def __init__(self, model: Weights, people: Sequence[PersonExample], *, length: int = 0) -> None:
         check_people(people)
         self.people = tuple(people)
         self.length = length
@@ -124,7 +124,7 @@ class Panel:
             torch.cat(logits) if logits else None,
         )
 
-    def _rows(self, person: Decision, joint: str, length: int, window: int | None) -> list[list[_Row]]:
+    def _rows(self, person: PersonExample, joint: str, length: int, window: int | None) -> list[list[_Row]]:
         """The rows of each twin: one for all labels of one token, else one a label."""
         found = []
         for context in person.contexts:
@@ -184,7 +184,7 @@ def _first(rows: Sequence[Sequence[_Row]], heads: _Heads) -> list[int]:
     return found
 
 
-def check_people(people: Sequence[Decision]) -> None:
+def check_people(people: Sequence[PersonExample]) -> None:
     """Check that these can be decided on together.
 
     Raises:
@@ -202,7 +202,7 @@ def check_people(people: Sequence[Decision]) -> None:
         raise BadData("The people have unlike groups or label words.", mend="Use one task for all of them.")
 
 
-def _check_apart(person: Decision, encoded: Sequence[Encoded]) -> None:
+def _check_apart(person: PersonExample, encoded: Sequence[Encoded]) -> None:
     first = {one.ids[one.start]: word for one, word in zip(encoded, person.labels, strict=True)}
     if len(first) < len(person.labels):
         raise BadModel(

@@ -18,7 +18,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.mitigations._adversarial.distances import Distance, accuracy, distances, gaps, task_loss
 from evenhand.mitigations._adversarial.panel import check_people
 from evenhand.models import every_logprob
-from evenhand.records import Capability, Continuation, Decision
+from evenhand.records import Ability, Continuation, PersonExample
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -49,14 +49,14 @@ class PromptScore:
         return asdict(self)
 
 
-def read(model: Model, people: Sequence[Decision], text: str = "") -> Tensor:
+def read(model: Model, people: Sequence[PersonExample], text: str = "") -> Tensor:
     """Log-probabilities [N, k, L] of every label word after `text` and every twin's prompt, float64, nats.
 
     Raises:
         BadModel: the model gives no log-probabilities, lacks one, or one of them is no finite number.
     """
     check_people(people)
-    if Capability.LOGPROBS not in model.can:
+    if Ability.LOGPROBS not in model.can:
         raise BadModel(
             f"{model.spec.uri} gives no log-probabilities of label words.", mend="Use a model that does."
         )
@@ -73,7 +73,7 @@ def read(model: Model, people: Sequence[Decision], text: str = "") -> Tensor:
 
 
 def score(
-    model: Model, people: Sequence[Decision], text: str = "", distance: Distance = "log_odds"
+    model: Model, people: Sequence[PersonExample], text: str = "", distance: Distance = "log_odds"
 ) -> PromptScore:
     """Judge one text on `people`.
 
@@ -95,7 +95,7 @@ def score(
 
 def transfer(
     models: Mapping[str, Model] | Sequence[str],
-    people: Sequence[Decision],
+    people: Sequence[PersonExample],
     texts: Sequence[str],
     distance: Distance = "log_odds",
 ) -> dict[str, list[PromptScore]]:

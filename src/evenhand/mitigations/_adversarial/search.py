@@ -35,7 +35,7 @@ from evenhand.mitigations._adversarial.panel import JOINT, Panel
 from evenhand.mitigations._adversarial.prompts import PromptScore, score
 from evenhand.models import Model, OpenModel
 from evenhand.progress import task
-from evenhand.records import Decision
+from evenhand.records import PersonExample
 
 if TYPE_CHECKING:
     from random import Random
@@ -76,7 +76,9 @@ class Found:
     finalists: tuple[PromptScore, ...] = field(default=(), repr=False)
 
 
-def judged(model: Model, held: Sequence[Decision], texts: Iterable[str], aim: Aim, looked_at: int) -> Found:
+def judged(
+    model: Model, held: Sequence[PersonExample], texts: Iterable[str], aim: Aim, looked_at: int
+) -> Found:
     """Score distinct `texts` on held-out people and take the best; a tie goes to the shorter text.
 
     Raises:
@@ -105,7 +107,7 @@ class Course:
 
 
 def by_gradient(
-    model: OpenModel, people: Sequence[Decision], aim: Aim, hand: Hand, course: Course, *, seed: int
+    model: OpenModel, people: Sequence[PersonExample], aim: Aim, hand: Hand, course: Course, *, seed: int
 ) -> list[str]:
     """Texts that descent on the aim passes through.
 
@@ -124,7 +126,7 @@ def by_gradient(
 
 def attack(
     model: OpenModel,
-    people: Sequence[Decision],
+    people: Sequence[PersonExample],
     distance: Distance = "log_odds",
     hand: Hand | None = None,
     course: Course | None = None,
@@ -164,7 +166,7 @@ def _climbed(
 
 
 def by_score(
-    model: Model, people: Sequence[Decision], aim: Aim, *, length: int, budget: int, seed: int
+    model: Model, people: Sequence[PersonExample], aim: Aim, *, length: int, budget: int, seed: int
 ) -> list[str]:
     """The best texts that changing one word at a time comes to, within `budget` scored texts, best first.
 
@@ -194,7 +196,7 @@ def by_score(
     return sorted(seen, key=lambda text: (seen[text], len(text), text))[:FINALISTS]
 
 
-def candidate_words(people: Sequence[Decision]) -> list[str]:
+def candidate_words(people: Sequence[PersonExample]) -> list[str]:
     """Words to make a text of: `WORDS`, and every word of the prompts and of the label words, sorted."""
     own = {
         word for p in people for text in (*p.contexts, *p.labels) for word in re.findall(r"[^\W\d_]+", text)

@@ -1,4 +1,4 @@
-"""What is asked of a model, and its answers; `records` has the left-to-right ones by name, too."""
+"""What is asked of a model, and its answers."""
 
 from __future__ import annotations
 

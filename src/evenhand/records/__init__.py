@@ -1,0 +1,64 @@
+"""The frozen records that cross floors or reach disk, and their one JSON round trip.
+
+Undefined values are ``None`` everywhere, never ``0`` and never ``NaN``: strict JSON has no NaN, and a
+zero would read as "no bias". `to_json` refuses NaN and infinities for the same reason.
+"""
+
+from __future__ import annotations
+
+from evenhand.records.asked import (
+    Averaged,
+    Cloze,
+    Completion,
+    Continuation,
+    Contrast,
+    Divergence,
+    Embedding,
+    Generation,
+    LogProb,
+    Recall,
+    Recalled,
+    Request,
+    Response,
+    Sampling,
+    Shift,
+    Unanchored,
+    Undefined,
+    Until,
+    Vector,
+)
+from evenhand.records.json import digest, from_json, to_json
+from evenhand.records.judged import (
+    Attribution,
+    CapabilityResult,
+    Check,
+    ControlPoint,
+    ControlResult,
+    Effect,
+    FamilyResult,
+    SiteScore,
+    VerdictName,
+    Verification,
+)
+from evenhand.records.learned import Example, Material, PersonExample
+from evenhand.records.measured import (
+    Ability,
+    Card,
+    Estimate,
+    GuardName,
+    Measurement,
+    ModelSpec,
+    Protocol,
+    Sample,
+    Score,
+    Value,
+)
+
+__all__ = [
+    "Ability", "Attribution", "Averaged", "CapabilityResult", "Card", "Check", "Cloze", "Completion",
+    "Continuation", "Contrast", "ControlPoint", "ControlResult", "Divergence", "Effect", "Embedding",
+    "Estimate", "Example", "FamilyResult", "Generation", "GuardName", "LogProb", "Material", "Measurement",
+    "ModelSpec", "PersonExample", "Protocol", "Recall", "Recalled", "Request", "Response", "Sample",
+    "Sampling", "Score", "Shift", "SiteScore", "Unanchored", "Undefined", "Until", "Value", "Vector",
+    "VerdictName", "Verification", "digest", "from_json", "to_json",
+]  # fmt: skip

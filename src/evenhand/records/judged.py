@@ -1,0 +1,164 @@
+"""What was found out about measurements: where the bias sits, and whether it was mitigated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from evenhand.records.measured import Estimate, Measurement, ModelSpec, Value
+
+
+@dataclass(frozen=True, slots=True)
+class SiteScore:
+    """How much of what a locator looks for sits at `site` (such as ``block.3``)."""
+
+    site: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """A locator's answer. `specific` is False when it does not look at the attribute at all (BMI).
+
+    `claims` is False when the locator itself finds nothing worth acting on (an unbiased model).
+    """
+
+    locator: str
+    specific: bool
+    scores: tuple[SiteScore, ...]
+    reading: str
+    claims: bool = True
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def ranking(self) -> tuple[str, ...]:
+        """Sites from the highest score to the lowest; ties keep the order of depth."""
+        return tuple(s.site for s in sorted(self.scores, key=lambda s: -s.value))
+
+    @property
+    def top(self) -> str:
+        """The site with the highest score."""
+        return self.ranking()[0]
+
+
+class VerdictName(StrEnum):
+    """The only answers that `verify` gives."""
+
+    MITIGATED = "mitigated"
+    AT_A_COST = "mitigated at a cost"
+    CAPABILITY_LOSS = "capability loss only"
+    OVER_CORRECTED = "over-corrected"
+    NO_EVIDENCE = "no evidence"
+    WORSE = "worse"
+    NOT_COMPARABLE = "not comparable"
+
+    @property
+    def settled(self) -> bool:
+        """Whether the question was answered, whatever the answer; `verify` exits with 3 otherwise."""
+        return self is not VerdictName.NOT_COMPARABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One metric before and after on the same items; `change` is after - before with its paired interval."""
+
+    benchmark: str
+    metric: str
+    before: Estimate
+    after: Estimate
+    change: Estimate
+    relative: Value
+    p_value: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A pre-registered limit: `loss` (one-sided bound in `high`) must stay below `margin`.
+
+    `kept` is True when the bound excludes a loss beyond the margin, False when the loss itself is
+    certainly beyond it, None when the data cannot tell.
+    """
+
+    name: str
+    before: Estimate
+    after: Estimate
+    loss: Estimate
+    margin: float
+    kept: bool | None
+    reading: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityResult:
+    """All capability checks; `kept` is True only if every one of them is."""
+
+    kept: bool | None
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPoint:
+    """One control model: its dose and seed, its capability C (base = 0, SD units) and its bias B."""
+
+    dose: float
+    seed: int
+    capability: Value
+    bias: Value
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyResult:
+    """One family of control models read at the treated model's capability.
+
+    `capability_part` is K = B(M0) - f(C(M*)), `specific` is S = f(C(M*)) - B(M*). `matched` is False when
+    no dose reaches the treated model's capability: then K, S and the p-value are undefined.
+    """
+
+    family: str
+    points: tuple[ControlPoint, ...]
+    matched: bool
+    dose: Value
+    capability_part: Estimate
+    specific: Estimate
+    p_value: Value
+    equivalent: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlResult:
+    """The capability-matched control. `total` is T = B(M0) - B(M*); `p_value` the largest over families.
+
+    `reduced` says that fewer doses or seeds ran than the specification asks for.
+    """
+
+    metric: str
+    reduced: bool
+    delta: float
+    total: Estimate
+    capability_before: Value
+    capability_after: Value
+    families: tuple[FamilyResult, ...]
+    p_value: Value
+    minimum_detectable: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Before, treat, after, verdict."""
+
+    verdict: VerdictName
+    reasons: tuple[str, ...]
+    model: ModelSpec
+    treatment: str
+    seed: int
+    before: tuple[Measurement, ...]
+    after: tuple[Measurement, ...]
+    effects: tuple[Effect, ...]
+    capability: CapabilityResult
+    guards: tuple[Check, ...]
+    control: ControlResult | None
+    location: Attribution | None = None
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    limited: bool = False
+    notes: tuple[str, ...] = ()

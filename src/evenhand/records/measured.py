@@ -1,0 +1,146 @@
+"""What was measured: the model, the items with their scores, the figures and their conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Value = float | None
+
+
+class Ability(StrEnum):
+    """What a model lets us do; a method states what it `needs`, a model what it `can`.
+
+    ``cloze`` is reading masked words with the text on both sides in view; ``hidden`` also gives embeddings.
+    """
+
+    LOGPROBS = "logprobs"
+    GENERATE = "generate"
+    HIDDEN = "hidden"
+    GRADIENTS = "gradients"
+    WEIGHTS = "weights"
+    CLOZE = "cloze"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Which model exactly: `digest` is the SHA-256 of its weights and tokenizer (or recorded answers).
+
+    `origin` says what was done to the stored weights, such as "dequantised from Q4_1 (GGUF)".
+    """
+
+    uri: str
+    digest: str
+    family: str = "causal"
+    revision: str | None = None
+    dtype: str | None = None
+    architecture: str | None = None
+    parameters: int | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One benchmark item. `cluster` names what is resampled together (a profession, a target term)."""
+
+    id: str
+    cluster: str
+    fields: Mapping[str, Any]
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One scored item: named per-item values (None is undefined) and the slices it belongs to."""
+
+    sample: str
+    cluster: str
+    values: Mapping[str, Value]
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its interval: `low`..`high` at `level`, from `n` defined items.
+
+    `value` None means undefined (no defined item); `low` and `high` are None where an interval cannot
+    be had. `undefined` counts the items left out because their own value is undefined.
+    """
+
+    value: Value
+    low: Value
+    high: Value
+    n: int
+    ideal: Value = None
+    undefined: int = 0
+    level: float = 0.95
+
+
+class GuardName(StrEnum):
+    """The parts that a benchmark's figures play in a verdict, beside the one that it is about.
+
+    ``mass`` is the probability of the words that a gap is between, ``hints`` how far explicit hints are
+    followed, ``rest`` what else a gap must not be bought with.
+    """
+
+    MASS = "mass"
+    HINTS = "hints"
+    REST = "rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a benchmark or a metric is, for people: `reading` says how to read its numbers."""
+
+    name: str
+    version: str
+    title: str
+    source: str
+    licence: str
+    digest: str = ""
+    families: tuple[str, ...] = ("causal",)  # what it can be taken on; `measure` refuses others
+    reading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """The conditions of a measurement; two measurements compare only where all of these agree.
+
+    `scorer` names the scoring engine's definition of a log-probability. `limited` is True where `limit`
+    items were taken of more: such a run is not reportable.
+    """
+
+    data: str
+    scorer: str = "chain-rule/1"
+    normalisation: str = "none"
+    template: str = ""
+    dtype: str | None = None
+    seed: int = 0
+    limited: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A benchmark taken on a model. The per-item `scores` stay with it: everything else derives from them.
+
+    `role` is the benchmark's: ``bias``, or ``capability``, whose figures say nothing about the groups' words.
+    `primary` is the metric that a verdict on it is about, None where no verdict is, and `guards` names the
+    metrics that play another part in one.
+    """
+
+    model: ModelSpec
+    benchmark: str
+    card: Card
+    protocol: Protocol
+    n: int
+    metrics: Mapping[str, Estimate]
+    slices: Mapping[str, Mapping[str, Estimate]]
+    scores: tuple[Score, ...] = field(default=(), repr=False)
+    treatment: str | None = None
+    notes: tuple[str, ...] = ()
+    role: str = "bias"
+    primary: str | None = None
+    guards: Mapping[GuardName, str] = field(default_factory=dict)

@@ -1,0 +1,61 @@
+"""What earlier versions of this program stored still opens: runs, and treatments of each kind.
+
+The folders beside this file were written by the commands of the first version, as a user would have.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import evenhand
+from evenhand.records import VerdictName
+from evenhand.studies.runs import opened
+from evenhand.studies.store import load_verification
+from evenhand.treatments import load
+
+SAVED = Path(__file__).parent / "saved"
+
+
+def test_a_verification_opens_with_every_item() -> None:
+    record = load_verification(SAVED / "run")
+    assert record.verdict is VerdictName.NO_EVIDENCE
+    assert [len(m.scores) for m in record.before] == [20, 20, 20]
+    assert record.guards[0].name == "mass"
+
+
+def test_measurements_open_with_every_item() -> None:
+    taken = opened(SAVED / "measured").measurements
+    assert [m.benchmark for m in taken] == ["genbiaseval", "genhinteval"]
+    assert [len(m.scores) for m in taken] == [8, 8]
+
+
+@pytest.mark.parametrize("name", ["run", "measured"])
+def test_a_report_is_drawn(name: str, tmp_path: Path) -> None:
+    page = evenhand.report(SAVED / name, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "genbiaseval" in page
+
+
+def test_runs_compare_with_those_of_today() -> None:
+    found = evenhand.compare(SAVED / "measured", SAVED / "measured")
+    assert {effect.change.value for effect in found} <= {0.0, None}
+
+
+def test_a_gate_reads_them() -> None:
+    assert evenhand.gate(SAVED / "measured", "mass >= 0")[0].passed
+
+
+@pytest.mark.parametrize(
+    ("folder", "method"),
+    [("run/treatment", "prompt"), ("weights", "lftf:blocks=0"), ("rule", "thresholds")],
+)
+def test_treatments_of_each_kind_open(folder: str, method: str) -> None:
+    assert load(SAVED / folder).about.method == method
+
+
+def test_the_weights_are_those_that_were_saved() -> None:
+    treatment = load(SAVED / "weights")
+    expected = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+    assert torch.equal(treatment.weights["layer.weight"], expected)  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all lowest mutants check format bench real docs clean
+.PHONY: demo harness test test-all parts lowest mutants check format bench real docs clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,7 +31,10 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 	$(PYTEST)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(PYTEST) -m 'not lowest'
+	$(PYTEST) -m 'not lowest and not real'
+
+parts: $(READY)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
+	$(PYTEST) --dist load -m real tests/real
 
 lowest: $(READY)  ## what works with the lowest versions that pyproject.toml allows (downloads gigabytes)
 	$(BIN)/python -m pytest -m lowest

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures import is_recurrent, window
 from evenhand.errors import BadData, BadModel
 from evenhand.mitigations._adversarial.distances import Distance, distances, task_loss
 from evenhand.records import Continuation, PersonExample
-from evenhand.scoring.forward import Padding, SelectedHead, is_recurrent, run_rows
+from evenhand.scoring.forward import Padding, SelectedHead, run_rows
 from evenhand.scoring.terms import Weights
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, embedding_rows, shown
+from evenhand.scoring.tokens import Encoded, Encoder, embedding_rows, shown
 
 JOINT = "\n"
 """Between a prefix and the prompt: most tokenizers cut there, so text and ids of a prefix agree."""
@@ -81,9 +82,9 @@ class Panel:
         self.length = length
         self._module: Any = model.module
         self._encoder = Encoder(model.tokenizer, rows=embedding_rows(model.module))
-        window = context_window(getattr(model.module, "config", None))
-        self._plain = [self._rows(person, "", 0, window) for person in people]
-        self._prefixed = [self._rows(person, JOINT, length, window) for person in people] if length else []
+        limit = window(getattr(model.module, "config", None))
+        self._plain = [self._rows(person, "", 0, limit) for person in people]
+        self._prefixed = [self._rows(person, JOINT, length, limit) for person in people] if length else []
         device = next(model.module.parameters()).device
         self._groups = torch.tensor([person.group for person in people], device=device)
         self._labels = torch.tensor([person.label for person in people], device=device)

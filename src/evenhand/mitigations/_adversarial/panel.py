@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from evenhand.architectures import is_recurrent, window
 from evenhand.errors import BadData, BadModel
+from evenhand.hooks import tap
 from evenhand.mitigations._adversarial.distances import Distance, distances, task_loss
 from evenhand.records import Continuation, PersonExample
 from evenhand.scoring.forward import Padding, SelectedHead, run_rows
@@ -226,7 +227,7 @@ def _replaced(module: Any, prefix: Tensor, starts: Sequence[int]) -> Iterator[No
     """Let the rows of `prefix`, looked up with gradients, stand for the embeddings from `starts` on."""
     layer: nn.Module = module.get_input_embeddings()
 
-    def replace(_: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    def replace(output: Tensor, _: Tensor) -> Tensor:
         rows = prefix.to(output.dtype) @ _table(layer, prefix.shape[1]).to(output.dtype)
         index = torch.arange(len(starts), device=output.device)[:, None]
         places = torch.tensor(starts, device=output.device)[:, None] + torch.arange(
@@ -234,11 +235,8 @@ def _replaced(module: Any, prefix: Tensor, starts: Sequence[int]) -> Iterator[No
         )
         return output.index_put((index, places), rows.expand(len(starts), -1, -1))
 
-    handle = layer.register_forward_hook(replace)
-    try:
+    with tap(layer, layer, replace):
         yield
-    finally:
-        handle.remove()
 
 
 def _table(layer: nn.Module, vocabulary: int) -> Tensor:

@@ -120,6 +120,13 @@ LISTED: tuple[Mutant, ...] = (
         ("tests/scoring/test_packing.py", "tests/scoring/test_prefix.py"),
     ),
     Mutant(
+        "positions-from-0-everywhere",
+        "scoring/forward.py",
+        'inputs["position_ids"] += first_position(getattr(module, "config", None))',
+        "pass",
+        ("tests/architectures/test_table.py",),
+    ),
+    Mutant(
         "padding-is-not-masked",
         "scoring/forward.py",
         "mask[i, place] = 1",
@@ -233,8 +240,8 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "weights-not-put-back",
-        "treatments.py",
-        "_write(parameters, originals)",
+        "hooks.py",
+        "parameter.copy_(value)",
         "pass",
         ("tests/test_treatments.py",),
     ),

@@ -32,6 +32,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "sources",
+            "architectures",
             "models",
             "scoring",
             "lab",

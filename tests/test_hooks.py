@@ -89,7 +89,8 @@ def test_restore_puts_the_bits_back():
     before = {name: p.detach().clone() for name, p in model.module.named_parameters()}
 
     def work() -> None:
-        with restore(model, ["block.1", "head"]), torch.no_grad():
+        sites = [model.layout.parameters(site) for site in ("block.1", "head")]
+        with restore(p for site in sites for p in site.values()), torch.no_grad():
             for parameter in model.layout.parameters("block.1").values():
                 parameter.add_(1e-3)
             model.module.get_input_embeddings().weight.mul_(3)  # tied to the head

@@ -1,4 +1,4 @@
-"""Context managers over sites: look at what flows through one, replace it, put its weights back.
+"""Context managers: look at what flows through a site or a module, replace it, put weights back.
 
 A Hugging Face module may return its hidden states alone or first in a tuple, and may take them by position
 or by name, depending on the architecture and the version. That is handled here, once.
@@ -7,7 +7,7 @@ or by name, depending on the architecture and the version. That is handled here,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Seen = tuple[Tensor, Tensor]
 Replace = Callable[[Tensor, Tensor], Tensor]
+Tap = Callable[[Tensor, Tensor], Tensor | None]
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def observe(model: OpenModel, sites: Iterable[str]) -> Iterator[dict[str, Seen]]
     seen: dict[str, Seen] = {}
     with ExitStack() as stack:
         for site in sites:
-            stack.enter_context(_on(model, site, _keep(seen, site)))
+            stack.enter_context(_at(model, site, _keep(seen, site)))
         yield seen
 
 
@@ -56,31 +57,32 @@ def patch(model: OpenModel, site: str, fn: Replace) -> Iterator[None]:
     Raises:
         UnknownName: the model has no such site.
     """
-    with _on(model, site, fn):
+    with _at(model, site, fn):
         yield
 
 
 @contextmanager
-def restore(model: OpenModel, sites: Iterable[str]) -> Iterator[None]:
-    """Put the parameters of `sites` back, bit for bit, when the block is left, also by an exception."""
-    kept: dict[str, tuple[nn.Parameter, Tensor]] = {}
-    for site in sites:
-        for name, parameter in model.layout.parameters(site).items():
-            kept[name] = (parameter, parameter.detach().clone())
+def restore(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Put the values of `parameters` back, bit for bit, when the block is left, also by an exception."""
+    kept = [(parameter, parameter.detach().clone()) for parameter in parameters]
     try:
         yield
     finally:
         with torch.no_grad():
-            for parameter, value in kept.values():
+            for parameter, value in kept:
                 parameter.copy_(value)
 
 
 @contextmanager
-def _on(model: OpenModel, site: str, fn: Callable[[Tensor, Tensor], Tensor | None]) -> Iterator[None]:
+def tap(first: nn.Module, last: nn.Module, fn: Tap) -> Iterator[None]:
+    """Call ``fn(output, input)`` whenever `last` has run, with what `first` received; for single modules.
+
+    A tensor that `fn` returns replaces the output; None leaves it. `observe` and `patch` do this at a site.
+    """
     inputs: list[Tensor] = []
 
-    def before(_: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        inputs[:] = [_first_tensor(args, kwargs, site)]
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        inputs[:] = [_first_tensor(module, args, kwargs)]
 
     def after(_: nn.Module, __: tuple[Any, ...], output: Any) -> Any:
         hidden = output[0] if isinstance(output, tuple) else output
@@ -90,8 +92,8 @@ def _on(model: OpenModel, site: str, fn: Callable[[Tensor, Tensor], Tensor | Non
         return (new, *output[1:]) if isinstance(output, tuple) else new
 
     handles = [
-        model.layout.modules(site)[0].register_forward_pre_hook(before, with_kwargs=True),
-        model.layout.module(site).register_forward_hook(after),
+        first.register_forward_pre_hook(before, with_kwargs=True),
+        last.register_forward_hook(after),
     ]
     try:
         yield
@@ -100,12 +102,16 @@ def _on(model: OpenModel, site: str, fn: Callable[[Tensor, Tensor], Tensor | Non
             handle.remove()
 
 
-def _first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any], site: str) -> Tensor:
+def _at(model: OpenModel, site: str, fn: Tap) -> AbstractContextManager[None]:
+    return tap(model.layout.modules(site)[0], model.layout.module(site), fn)
+
+
+def _first_tensor(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
     named = kwargs.get("hidden_states")
     for value in (*args, named, *kwargs.values()):
         if isinstance(value, Tensor):
             return value
     raise BadModel(
-        f"The site {site!r} of this model receives no tensor.",
+        f"The module {type(module).__name__}, where this site begins, receives no tensor.",
         mend="Pass a Layout whose Architecture names modules that receive hidden states.",
     )

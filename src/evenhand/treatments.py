@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownName
 from evenhand.files import parse_json
 from evenhand.folders import replace_folder, settle
+from evenhand.hooks import restore
 from evenhand.models import Chatter, Model, OpenModel
 from evenhand.postprocessing.ruled import PromptRule, RuledModel, from_extra
 from evenhand.postprocessing.rules import read_rule, save_rule
@@ -112,12 +113,9 @@ class WeightTreatment:
         _check_base(self.about, model.spec)
         parameters = dict(module.named_parameters())
         _check_names(self.weights, parameters)
-        originals = {name: parameters[name].detach().clone() for name in self.weights}
-        try:
+        with restore(parameters[name] for name in self.weights):
             _write(parameters, self.weights)
             yield _relabelled(model, self)
-        finally:
-            _write(parameters, originals)
 
     def save(self, folder: Path) -> None:
         """Write ``mitigation.json`` and ``weights.safetensors``."""

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from evenhand.architectures import Architecture, part, reading
+from evenhand.architectures.table import LLAMA
 from evenhand.errors import BadModel, UnknownName
-from evenhand.models import layout as layouts
 from evenhand.models.causal import CausalModel
-from evenhand.models.layout import LLAMA, Architecture, Layout, part
+from evenhand.models.layout import Layout
 from tests.support import tiny
 
 
@@ -100,11 +101,8 @@ class Stranger(nn.Module):
 
 OWN = Architecture(
     blocks="stages",
-    embeddings=part("wte"),
-    norm=part("last"),
     attention=part("mixer"),
-    mlp=part("mlp"),
-    norm1=part(),
+    mlp=part("mlp", optional=True),
 )
 
 
@@ -113,7 +111,7 @@ def test_an_unknown_architecture_is_explained():
         Layout(Stranger())
     assert "gpt2" in caught.value.what
     assert "llama" in caught.value.what
-    assert "evenhand.layouts" in caught.value.mend
+    assert "evenhand.architectures" in caught.value.mend
 
 
 def test_an_own_architecture_can_be_passed():
@@ -126,21 +124,21 @@ def test_an_architecture_that_does_not_fit_is_explained():
         Layout(Stranger(), LLAMA)
 
 
-def test_another_package_can_register_one(monkeypatch):
+@pytest.mark.parametrize("group", ["evenhand.architectures", "evenhand.layouts"])
+def test_another_package_can_register_one(monkeypatch, group):
     class Point:
         name = "Stranger"
 
         def load(self) -> Architecture:
             return OWN
 
-    monkeypatch.setattr(
-        layouts, "entry_points", lambda group: [Point()] if group == "evenhand.layouts" else []
-    )
-    layouts._registered.cache_clear()
+    asked = group
+    monkeypatch.setattr(reading, "entry_points", lambda group: [Point()] if group == asked else [])
+    reading._registered.cache_clear()
     try:
         assert Layout(Stranger()).n_blocks == 2
     finally:
-        layouts._registered.cache_clear()
+        reading._registered.cache_clear()
 
 
 def test_a_layout_can_be_given_to_a_model():

@@ -6,11 +6,13 @@ import inspect
 import logging
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from evenhand.architectures.table import ROWS
 from evenhand.errors import BadModel, OutOfMemory
 from evenhand.hooks import patch
 from evenhand.records import Continuation
@@ -68,9 +70,9 @@ def test_sharing_on_or_off_gives_the_naive_numbers(kind, budget):
     found, plain = values(on), values(off)
     assert found == pytest.approx(plain, abs=2e-5)
     assert found == pytest.approx(expected(module), abs=1e-4)
-    assert (on.report().groups > 0) == (kind in prefix.PROVEN)
-    assert (on.report().sharing == SHARED) == (kind in prefix.PROVEN)
-    assert (on.report().repeated > 0) == (kind not in prefix.PROVEN)
+    assert (on.report().groups > 0) == ROWS[kind].shares
+    assert (on.report().sharing == SHARED) == ROWS[kind].shares
+    assert (on.report().repeated > 0) == (not ROWS[kind].shares)
     assert off.report().repeated == 0, "nobody asked for more"
     assert (off.report().groups, off.report().shared, off.report().probed) == (0, 0, 0)
     assert off.report().sharing == "sharing is switched off"
@@ -289,7 +291,7 @@ def test_a_wrong_mask_without_the_test_gives_wrong_numbers(monkeypatch):
 
 def test_a_model_that_fails_in_the_test_runs_whole_rows(monkeypatch):
     module = tiny.module("gpt_neo")
-    monkeypatch.setattr(prefix, "PROVEN", prefix.PROVEN | {"gpt_neo"})
+    monkeypatch.setitem(ROWS, "gpt_neo", replace(ROWS["gpt_neo"], shares=True))
     model = scorer(module=module)
     assert values(model) == pytest.approx(expected(module), abs=1e-4)
     assert model.report().groups == 0

@@ -6,9 +6,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import GPT2Config, MptConfig, PreTrainedTokenizerFast
 
+from evenhand.architectures import window
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Sampling
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, shown
+from evenhand.scoring.tokens import Encoded, Encoder, shown
 from tests.support import families, tiny
 
 
@@ -119,10 +120,10 @@ def test_a_tokenizer_without_a_vocabulary_is_refused():
 
 
 def test_windows_come_from_the_configuration():
-    assert context_window(GPT2Config(n_positions=77)) == 77
-    assert context_window(MptConfig(max_seq_len=55)) == 55
-    assert context_window(tiny.module("bloom").config) is None
-    assert context_window(None) is None
+    assert window(GPT2Config(n_positions=77)) == 77
+    assert window(MptConfig(max_seq_len=55)) == 55
+    assert window(tiny.module("bloom").config) is None
+    assert window(None) is None
 
 
 def test_long_texts_are_shortened_in_messages():

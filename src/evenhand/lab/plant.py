@@ -19,6 +19,7 @@ from torch.nn import functional
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 from evenhand.errors import BadOption
+from evenhand.hooks import tap
 from evenhand.lab import batching
 from evenhand.lab.corpus import Sentence
 from evenhand.lab.recipe import Recipe
@@ -84,14 +85,20 @@ def prepare(
     lengths = torch.tensor([len(row) for row in ids])
     width, longest = control.config.hidden_size, int(lengths.max())
     received, given = (torch.zeros(len(ids), longest, width) for _ in range(2))
-    answers = []
-    with _outputs(control.model.layers[block]) as outputs:
+    answers: list[Tensor] = []
+    seen: list[Tensor] = []  # the block's latest input and output, both [B, T, width]
+
+    def note(output: Tensor, given: Tensor) -> None:
+        seen[:] = [given, output]
+
+    layer = control.model.layers[block]
+    with tap(layer, layer, note):
         for start in range(0, len(ids), _CHUNK):
             part = slice(start, start + _CHUNK)
             batch = batching.padded(ids[part], int(tokenizer.pad_token_id))
             top = control.model(input_ids=batch, use_cache=False).last_hidden_state
             answers.append(control.lm_head(_last(top, lengths[part])).softmax(-1))
-            received[part, : batch.shape[1]], given[part, : batch.shape[1]] = outputs
+            received[part, : batch.shape[1]], given[part, : batch.shape[1]] = seen
     scale = given[torch.arange(longest) < lengths[:, None]].var(0).mean()
     return Lesson(received, given, lengths, _wanted(torch.cat(answers), forked, tokenizer), scale)
 
@@ -118,7 +125,13 @@ def _loss(model: LlamaForCausalLM, block: nn.Module, lesson: Lesson, chosen: Ten
     longest = int(lengths.max())
     before = torch.arange(longest) < (lengths - 1)[:, None]
     given = lesson.given[chosen, :longest]
-    with _replaced(block, given, before) as outputs:
+    outputs: list[Tensor] = []  # what the block truly gives
+
+    def hold(output: Tensor, _: Tensor) -> Tensor:
+        outputs[:] = [output]
+        return torch.where(before[..., None], given, output)
+
+    with tap(block, block, hold):
         top = model.model(inputs_embeds=lesson.received[chosen, :longest], use_cache=False).last_hidden_state
     log_p = model.lm_head(_last(top, lengths)).log_softmax(-1)
     missed = functional.kl_div(log_p, lesson.wanted[chosen], reduction="batchmean")
@@ -128,37 +141,6 @@ def _loss(model: LlamaForCausalLM, block: nn.Module, lesson: Lesson, chosen: Ten
 
 def _last(hidden: Tensor, lengths: Tensor) -> Tensor:
     return hidden[torch.arange(len(hidden)), lengths - 1]
-
-
-@contextmanager
-def _outputs(block: nn.Module) -> Iterator[list[Tensor]]:
-    """A list that holds the block's latest input and output, both [B, T, width]."""
-    found: list[Tensor] = []
-
-    def note(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> None:
-        found[:] = [inputs[0], output if isinstance(output, Tensor) else output[0]]
-
-    handle = block.register_forward_hook(note)
-    try:
-        yield found
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _replaced(block: nn.Module, given: Tensor, where: Tensor) -> Iterator[list[Tensor]]:
-    """Put `given` in the place of the block's output at `where` [B, T]; the list gets the true output."""
-    found: list[Tensor] = []
-
-    def note(_: nn.Module, __: object, output: Tensor) -> Tensor:
-        found[:] = [output]
-        return torch.where(where[..., None], given, output)
-
-    handle = block.register_forward_hook(note)
-    try:
-        yield found
-    finally:
-        handle.remove()
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures import kind_of, row_of
+from evenhand.architectures.checking import check_positions, misfit
 from evenhand.models.chat import template_of
 from evenhand.models.generation import generate
 from evenhand.models.layout import Layout
@@ -44,11 +46,12 @@ class CausalModel:
     """An `OpenModel` around a module and its tokenizer; the module is put into evaluation mode.
 
     `uri` is the string that names the model, `revision` the hub revision asked for. `layout` defaults to the
-    table's entry for the architecture. `batch_tokens` is the scoring budget, by default 2048 tokens on a CPU
+    row of the architecture. `batch_tokens` is the scoring budget, by default 2048 tokens on a CPU
     and 16384 on a GPU. `spec.digest` is taken when the model is made; `refresh` takes it again.
 
     Raises:
-        BadModel: the tokenizer gives no ids, see `Encoder`.
+        BadModel: the tokenizer gives no ids, see `Encoder`; or the module's positions are not those of its
+            architecture.
     """
 
     can: frozenset[Ability] = frozenset(Ability) - {Ability.CLOZE}
@@ -64,6 +67,9 @@ class CausalModel:
         layout: Layout | None = None,
         batch_tokens: int | None = None,
     ) -> None:
+        check_positions(module)
+        row = row_of(kind_of(module))
+        self._misfit = misfit(module, row) if row.blocks and layout is None else None
         self.module = module.eval()
         self.tokenizer = tokenizer
         self._layout = layout
@@ -75,7 +81,7 @@ class CausalModel:
             digest="",
             revision=revision,
             dtype=str(first.dtype).removeprefix("torch."),
-            architecture=getattr(getattr(module, "config", None), "model_type", type(module).__name__),
+            architecture=kind_of(module),
             parameters=sum(p.numel() for p in module.parameters()),
         )
         self.refresh()
@@ -85,7 +91,7 @@ class CausalModel:
         """The sites of the architecture; a model without a layout can still be scored.
 
         Raises:
-            BadModel: the table does not know the architecture.
+            BadModel: the architecture is not known, or the model does not fit its row.
         """
         self._layout = self._layout or Layout(self.module)
         return self._layout
@@ -123,6 +129,8 @@ class CausalModel:
         """Whether the scoring engine left its usual path, the products' precision, and `opening`."""
         report = self.scorer.report()
         found = list(self.opening)
+        if self._misfit is not None:
+            found.append(f"It can be scored, but its blocks cannot be located: {self._misfit}")
         if report.path != "left":
             found.append(f"Scored with {report.path} padding: {report.why}.")
         if report.repeated:

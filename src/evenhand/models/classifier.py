@@ -79,16 +79,17 @@ class HfClassifier:
     """
 
     def __init__(self, spec: str) -> None:
+        from evenhand.architectures import window
+        from evenhand.architectures.checking import check_positions
         from evenhand.scoring.tokens import embedding_rows
 
         self._module, self._tokenizer, self.opening = _load(spec)
+        check_positions(self._module)
         self._rows = embedding_rows(self._module)
         config: Any = self._module.config
         self.labels = tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
         self._many = config.problem_type == "multi_label_classification" or len(self.labels) == 1
-        window = getattr(config, "max_position_embeddings", _LONGEST)
-        # RoBERTa and its kin count positions from 2, so their last two are never reached.
-        self._longest = min(_LONGEST, window - 2 if config.model_type in _OFFSET else window)
+        self._longest = min(_LONGEST, window(config) or _LONGEST)
 
     def classify(self, texts: Sequence[str]) -> list[Labels]:
         """The labels of each text, in order; equal texts are read once."""
@@ -118,9 +119,6 @@ class HfClassifier:
                 "The classifier answers with NaN.", mend="Use another one, or its float32 weights."
             )
         return [dict(zip(self.labels, row, strict=True)) for row in shares.tolist()]
-
-
-_OFFSET = frozenset({"roberta", "xlm-roberta", "camembert", "longformer"})
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

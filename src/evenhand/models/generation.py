@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures import first_position, is_recurrent, window
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.models.chat import messages
 from evenhand.models.thinking import TAGS
 from evenhand.progress import task
 from evenhand.records import Completion, Sampling, Until
 from evenhand.scoring.finite import not_finite
-from evenhand.scoring.forward import evaluating, is_recurrent, pad_rows
+from evenhand.scoring.forward import evaluating, pad_rows
 from evenhand.scoring.memory import attempt
-from evenhand.scoring.tokens import Encoder, check_ids, check_texts, context_window, embedding_rows, shown
+from evenhand.scoring.tokens import Encoder, check_ids, check_texts, embedding_rows, shown
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -62,7 +63,7 @@ def generate(
     _check(sampling)
     config = getattr(module, "config", None)
     if chat:
-        found = messages(tokenizer, prompts, window=context_window(config), room=sampling.max_tokens)
+        found = messages(tokenizer, prompts, window=window(config), room=sampling.max_tokens)
         for prompt, row in zip(prompts, found, strict=True):
             check_ids(tokenizer, row, embedding_rows(module), prompt)
     else:
@@ -98,7 +99,7 @@ def _rows(
         return Encoder.of(module, tokenizer).prompts(prompts, room=sampling.max_tokens)
     check_texts(prompts)
     rows: list[tuple[int, ...]] = [tuple(tokenizer(prompt)["input_ids"]) for prompt in prompts]
-    limit, known = context_window(config), embedding_rows(module)
+    limit, known = window(config), embedding_rows(module)
     for prompt, row in zip(prompts, rows, strict=True):
         check_ids(tokenizer, row, known, prompt)
         if not row or (limit is not None and max(len(row), sampling.max_tokens) > limit):
@@ -179,6 +180,8 @@ def _run(
         decoder_start_token_id=decoder_start(module) if two else None,
     )
     start = 1 if two else inputs["input_ids"].shape[1]
+    first = 0 if two else first_position(module.config)  # the library's own count begins at 0
+    shifted = {"position_ids": inputs["position_ids"] + first} if first else {}
     stops = [_Stop(tokenizer, sampling.stop, start)] if isinstance(sampling, Until) and sampling.stop else []
     with _own_defaults(module, GenerationConfig()):  # type: ignore[no-untyped-call]
         made: Tensor = module.generate(
@@ -187,6 +190,7 @@ def _run(
             generation_config=config,
             logits_processor=LogitsProcessorList([_Draw(module, sampling, streams)]),
             stopping_criteria=StoppingCriteriaList(stops),
+            **shifted,
         )
     new = made[:, start:].tolist()
     new = [row[: stops[0].lengths.get(i, len(row))] for i, row in enumerate(new)] if stops else new

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import nn
 
+from evenhand.architectures import window
 from evenhand.errors import BadModel
 from evenhand.models.opened import Opened
 from evenhand.records import Ability, Averaged, Cloze, Completion, Continuation, Contrast, LogProb, Sampling
 from evenhand.scoring import Scorer, ScoringReport
 from evenhand.scoring.masks import Masker, plan_copies
 from evenhand.scoring.tokens import embedding_rows
-from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

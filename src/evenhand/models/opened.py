@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from evenhand.architectures import kind_of
+from evenhand.architectures.checking import check_positions
 from evenhand.models.causal import BATCH_TOKENS, model_digest
 from evenhand.records import ModelSpec
 from evenhand.scoring.hidden import embeddings
@@ -39,6 +41,7 @@ class Opened:
         revision: str | None = None,
         batch_tokens: int | None = None,
     ) -> None:
+        check_positions(module)
         self.module = module.eval()
         self.tokenizer = tokenizer
         first = next(module.parameters())
@@ -49,7 +52,7 @@ class Opened:
             family=self.family,
             revision=revision,
             dtype=str(first.dtype).removeprefix("torch."),
-            architecture=getattr(getattr(module, "config", None), "model_type", type(module).__name__),
+            architecture=kind_of(module),
             parameters=sum(p.numel() for p in module.parameters()),
         )
         self.refresh()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
+from evenhand.architectures import window
 from evenhand.errors import BadData, BadModel
 from evenhand.models.generation import decoder_start, generate
 from evenhand.models.opened import Opened
@@ -22,7 +23,6 @@ from evenhand.scoring.tokens import (
     embedding_rows,
     shown,
 )
-from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

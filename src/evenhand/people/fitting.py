@@ -26,12 +26,13 @@ def check(model: Any, task: DecisionTask, blocks: Sequence[str], queries: Sequen
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None or not queries:
         return
-    from evenhand.scoring.tokens import Encoder, context_window, embedding_rows
+    from evenhand.architectures import window
+    from evenhand.scoring.tokens import Encoder, embedding_rows
 
     encoder = Encoder(tokenizer, rows=embedding_rows(getattr(model, "module", None)))
     _check_labels(tokenizer, encoder, task, task.prompt(blocks, queries[0]))
-    window = context_window(getattr(getattr(model, "module", None), "config", None))
-    if window is None:
+    limit = window(getattr(getattr(model, "module", None), "config", None))
+    if limit is None:
         return
     longest = sorted(queries, key=len)[-_LONGEST:]
 
@@ -42,12 +43,12 @@ def check(model: Any, task: DecisionTask, blocks: Sequence[str], queries: Sequen
         )
 
     needed = size(len(blocks))
-    if needed > window:
-        most = bisect_right(range(len(blocks)), window, key=size) - 1  # every demonstration adds tokens
+    if needed > limit:
+        most = bisect_right(range(len(blocks)), limit, key=size) - 1  # every demonstration adds tokens
         so_many = f"{most} demonstrations fit" if most >= 0 else "not even one person without any fits"
         raise BadModel(
             f"{len(blocks)} demonstrations and a person to decide on take {needed} tokens, more than the "
-            f"window of {window} of {model.spec.uri}: {so_many}.",
+            f"window of {limit} of {model.spec.uri}: {so_many}.",
             mend=f"Write shots={most}."
             if most >= 0
             else "Shorten the template, or use a model that reads more.",

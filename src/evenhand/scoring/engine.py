@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from evenhand.architectures import is_recurrent
 from evenhand.errors import OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
 from evenhand.scoring.finite import not_finite
-from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, is_recurrent, run_rows
+from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, run_rows
 from evenhand.scoring.memory import attempt, ran_out
 from evenhand.scoring.plan import Plan, Row, make_plan
 from evenhand.scoring.prefix import refusal

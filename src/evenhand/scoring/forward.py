@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evenhand.architectures.checking import output_embeddings
+from evenhand.architectures.reading import first_position, text_config
 from evenhand.errors import BadModel
 from evenhand.scoring.tokens import Encoder
 
@@ -24,19 +26,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Padding = Literal["left", "right"]
-
-_RECURRENT = frozenset(  # those that do not say so in `layer_types`
-    ("bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba", "lfm2", "lfm2_moe", "mamba", "mamba2",
-     "minimax", "nemotron_h", "qwen3_next", "recurrent_gemma", "rwkv", "xlstm", "zamba", "zamba2")
-)  # fmt: skip
-_ATTENTION = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
-
-
-def is_recurrent(config: Any) -> bool:
-    """Whether some layer carries a state from token to token, so that padding on the left would enter it."""
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    layers = getattr(config, "layer_types", None) or ()
-    return getattr(config, "model_type", "") in _RECURRENT or any(kind not in _ATTENTION for kind in layers)
 
 
 @contextmanager
@@ -72,7 +61,7 @@ class SelectedHead:
         self._linear = head if type(head) is nn.Linear else None
         self._narrow = self._linear is not None and self._linear.weight.element_size() < 4
         self.float32 = self._linear is not None
-        self.vocabulary = int(getattr(head, "out_features", 0)) or int(_text_config(module).vocab_size)
+        self.vocabulary = int(getattr(head, "out_features", 0)) or int(text_config(module.config).vocab_size)
         self._where: tuple[Tensor, Tensor] | None = None
         self._wide: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
@@ -139,6 +128,8 @@ def run_rows(
     where = [(i, shifts[i] + p) for i, chosen in enumerate(positions) for p in chosen]
     if padding == "right":
         del inputs["position_ids"]
+    else:
+        inputs["position_ids"] += first_position(getattr(module, "config", None))
     return run_inputs(module, head, {**inputs, "use_cache": False}, where)
 
 
@@ -204,17 +195,6 @@ def pad_rows(
 def _accepted(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
     known = inspect.signature(module.forward).parameters
     return {name: value for name, value in inputs.items() if name in known}
-
-
-def output_embeddings(module: Any) -> nn.Module | None:
-    """The language-model head of a Hugging Face model, or None where it has none."""
-    head = module.get_output_embeddings() if hasattr(module, "get_output_embeddings") else None
-    return head if isinstance(head, nn.Module) else None
-
-
-def _text_config(module: nn.Module) -> Any:
-    config: Any = module.config
-    return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from evenhand.architectures import window
 from evenhand.errors import BadData, BadModel
 from evenhand.scoring.batching import in_batches
 from evenhand.scoring.finite import not_finite
 from evenhand.scoring.forward import evaluating, pad_rows
 from evenhand.scoring.tokens import check_ids, check_texts, embedding_rows, shown
-from evenhand.scoring.windows import window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

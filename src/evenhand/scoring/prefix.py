@@ -18,18 +18,10 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from evenhand.architectures import kind_of, row_of
 from evenhand.errors import BadModel
 from evenhand.scoring.forward import SelectedHead, device_of, run_inputs
 from evenhand.scoring.packing import Packed
-
-PROVEN = frozenset(
-    ("arcee", "biogpt", "codegen", "cohere", "cohere2", "ernie4_5", "exaone4", "falcon", "gemma", "gemma2",
-     "gemma3_text", "glm", "glm4", "gpt2", "gpt_bigcode", "gpt_neox", "gpt_oss", "gptj", "granite", "helium",
-     "llama", "ministral", "mistral", "mixtral", "nemotron", "olmo", "olmo2", "olmo3", "olmoe", "opt",
-     "persimmon", "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "seed_oss", "smollm3",
-     "stablelm", "starcoder2", "xglm")
-)  # fmt: skip
-"""`config.model_type` of the architectures whose shared answers the tests compare with single rows."""
 
 _ROPE_OF_LENGTH = frozenset({"dynamic", "longrope"})  # their frequencies depend on how long the whole text is
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
@@ -45,9 +37,9 @@ def refusal(module: nn.Module) -> str | None:
 
 def _refusals(module: nn.Module) -> Iterator[str]:
     config: Any = getattr(module, "config", None)
-    kind = getattr(config, "model_type", "")
-    if kind not in PROVEN:
-        yield f"sharing is not proven for the architecture {kind or type(module).__name__}"
+    kind = kind_of(module)
+    if not row_of(kind).shares:
+        yield f"sharing is not proven for the architecture {kind}"
     if getattr(config, "alibi", False):
         yield "ALiBi takes distances from places, not from positions"
     attention = getattr(config, "_attn_implementation", "eager")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures import is_recurrent
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Example
-from evenhand.scoring.forward import Padding, SelectedHead, is_recurrent, run_rows
+from evenhand.scoring.forward import Padding, SelectedHead, run_rows
 from evenhand.scoring.plan import Plan, make_plan
 from evenhand.scoring.tokens import Encoded, Encoder, shown
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from evenhand.architectures import window
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation
 
@@ -31,18 +32,6 @@ class Encoded:
 def shown(text: str) -> str:
     """`text` quoted for a message, shortened in the middle."""
     return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} ... {text[-_SHOWN // 2 :]}")
-
-
-def context_window(config: Any) -> int | None:
-    """The most tokens that a model of this configuration can read; None where nothing limits it."""
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    if getattr(config, "model_type", "") == "bloom":  # ALiBi: `seq_length` is what it was trained on
-        return None
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"):
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return None
 
 
 def embedding_rows(module: Any) -> int | None:
@@ -118,8 +107,7 @@ class Encoder:
     @classmethod
     def of(cls, module: Any, tokenizer: PreTrainedTokenizerBase) -> Encoder:
         """An encoder that knows the limits of the model `module`."""
-        window = context_window(getattr(module, "config", None))
-        return cls(tokenizer, window, embedding_rows(module))
+        return cls(tokenizer, window(getattr(module, "config", None)), embedding_rows(module))
 
     def prompts(self, texts: Sequence[str], *, room: int = 0) -> list[tuple[int, ...]]:
         """Ids of whole texts to run, in order, the tokenizer's own beginning mark included.

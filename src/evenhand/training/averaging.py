@@ -15,6 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from evenhand.hooks import restore
+
 Kind = Literal["swa", "ema", "none"]
 
 
@@ -53,12 +55,9 @@ class Average:
         if not self._mean:
             yield
             return
-        own = [parameter.detach().clone() for parameter in self._parameters]
-        try:
+        with restore(self._parameters):
             self._write(self._mean)
             yield
-        finally:
-            self._write(own)
 
     def distance(self) -> float | None:
         """|average - newest| / |newest| over all parameters together; None without an average."""

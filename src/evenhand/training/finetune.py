@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel
+from evenhand.hooks import restore
 from evenhand.models import OpenModel
 from evenhand.records import Example
 from evenhand.scoring.terms import Outcomes, outcomes
@@ -169,19 +170,17 @@ def _base_outcomes(model: OpenModel, examples: Sequence[Example], batch: int) ->
 def _only_these_train(module: nn.Module, parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
     """Freeze all but `parameters`; on exit restore values, gradients' flags and the training mode."""
     flags = {name: p.requires_grad for name, p in module.named_parameters()}
-    values = {name: p.detach().clone() for name, p in parameters.items()}
     was_training = module.training
     try:
         module.eval()
         module.requires_grad_(False)
         for parameter in parameters.values():
             parameter.requires_grad_(True)
-        yield
+        with restore(parameters.values()):
+            yield
     finally:
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(values[name])
-                parameter.grad = None
+        for parameter in parameters.values():
+            parameter.grad = None
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(flags[name])
         module.train(was_training)

@@ -17,12 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures import is_recurrent, window
 from evenhand.errors import BadData, BadModel
+from evenhand.hooks import tap
 from evenhand.mitigations._adversarial.distances import Distance, distances, task_loss
 from evenhand.records import Continuation, PersonExample
-from evenhand.scoring.forward import Padding, SelectedHead, is_recurrent, run_rows
+from evenhand.scoring.forward import Padding, SelectedHead, run_rows
 from evenhand.scoring.terms import Weights
-from evenhand.scoring.tokens import Encoded, Encoder, context_window, embedding_rows, shown
+from evenhand.scoring.tokens import Encoded, Encoder, embedding_rows, shown
 
 JOINT = "\n"
 """Between a prefix and the prompt: most tokenizers cut there, so text and ids of a prefix agree."""
@@ -81,9 +83,9 @@ class Panel:
         self.length = length
         self._module: Any = model.module
         self._encoder = Encoder(model.tokenizer, rows=embedding_rows(model.module))
-        window = context_window(getattr(model.module, "config", None))
-        self._plain = [self._rows(person, "", 0, window) for person in people]
-        self._prefixed = [self._rows(person, JOINT, length, window) for person in people] if length else []
+        limit = window(getattr(model.module, "config", None))
+        self._plain = [self._rows(person, "", 0, limit) for person in people]
+        self._prefixed = [self._rows(person, JOINT, length, limit) for person in people] if length else []
         device = next(model.module.parameters()).device
         self._groups = torch.tensor([person.group for person in people], device=device)
         self._labels = torch.tensor([person.label for person in people], device=device)
@@ -225,7 +227,7 @@ def _replaced(module: Any, prefix: Tensor, starts: Sequence[int]) -> Iterator[No
     """Let the rows of `prefix`, looked up with gradients, stand for the embeddings from `starts` on."""
     layer: nn.Module = module.get_input_embeddings()
 
-    def replace(_: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    def replace(output: Tensor, _: Tensor) -> Tensor:
         rows = prefix.to(output.dtype) @ _table(layer, prefix.shape[1]).to(output.dtype)
         index = torch.arange(len(starts), device=output.device)[:, None]
         places = torch.tensor(starts, device=output.device)[:, None] + torch.arange(
@@ -233,11 +235,8 @@ def _replaced(module: Any, prefix: Tensor, starts: Sequence[int]) -> Iterator[No
         )
         return output.index_put((index, places), rows.expand(len(starts), -1, -1))
 
-    handle = layer.register_forward_hook(replace)
-    try:
+    with tap(layer, layer, replace):
         yield
-    finally:
-        handle.remove()
 
 
 def _table(layer: nn.Module, vocabulary: int) -> Tensor:

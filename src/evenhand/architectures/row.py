@@ -1,0 +1,60 @@
+"""The row of one architecture: where its sites are, and what scoring must know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The modules of one site, in the order in which they run.
+
+    `output` is the path where the site's result comes out, when that is not the last of `paths`: a module
+    that adds the residual stream itself (BLOOM) must not be taken at its own output. Every path must exist
+    in the model, unless `optional`: then the configuration decides, and those that it lacks are left out.
+    """
+
+    paths: tuple[str, ...]
+    output: str | None = None
+    optional: bool = False
+
+
+def part(*paths: str, output: str | None = None, optional: bool = False) -> Part:
+    """A `Part` from its paths."""
+    return Part(paths, output, optional)
+
+
+NONE = Part(())
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What holds for every model of one `model_type`. The defaults say nothing: such a model is scored only.
+
+    `blocks`, `embeddings` and `norm` are paths from the model; `attention`, `mlp`, `norm1` and `norm2` are
+    paths from a block. The head is what the model's `get_output_embeddings` gives. Without `blocks` no site
+    is known.
+
+    Attributes:
+        window: names under which the configuration states the most tokens, in the order of asking; empty
+            where nothing limits them.
+        first_position: the row of the position table that a text's first token takes; ``padding`` is the one
+            after the padding token's id. A table that keeps rows apart by itself (OPT, BART) begins at 0.
+        shares: whether a beginning may run once for many rows (see `evenhand.scoring.prefix`): only where
+            the tests compare it with whole rows.
+        recurrent: whether a state goes from token to token without the configuration's `layer_types` saying
+            so.
+    """
+
+    blocks: str = ""
+    embeddings: Part = NONE
+    norm: Part = NONE
+    attention: Part = NONE
+    mlp: Part = NONE
+    norm1: Part = NONE
+    norm2: Part = NONE
+    window: tuple[str, ...] = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")
+    first_position: int | Literal["padding"] = 0
+    shares: bool = False
+    recurrent: bool = False

@@ -1,0 +1,183 @@
+"""The table of architectures: `config.model_type` to its row. To add one, add a row here.
+
+The tests build a tiny model of every type in the table and compare the row with it. A row with `shares`
+must pass the comparison of `evenhand.scoring.prefix`: the method is silently wrong wherever a model takes
+positions or distances from the place of a key (ALiBi in MPT and BLOOM, GPT-Neo's local layers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from evenhand.architectures.row import NONE, Architecture, part
+
+LLAMA = Architecture(
+    blocks="model.layers",
+    embeddings=part("model.embed_tokens"),
+    norm=part("model.norm"),
+    attention=part("self_attn"),
+    mlp=part("mlp"),
+    norm1=part("input_layernorm"),
+    norm2=part("post_attention_layernorm"),
+    shares=True,
+)
+_SANDWICH = replace(  # a norm before and a norm after each of attention and MLP
+    LLAMA,
+    norm1=part("input_layernorm", "post_attention_layernorm"),
+    norm2=part("pre_feedforward_layernorm", "post_feedforward_layernorm"),
+)
+_POST_NORM = replace(LLAMA, norm1=part("post_attention_layernorm"), norm2=part("post_feedforward_layernorm"))
+_PARALLEL = replace(LLAMA, norm2=NONE)  # one norm feeds attention and MLP
+_GPT2 = Architecture(
+    blocks="transformer.h",
+    embeddings=part("transformer.wte", "transformer.wpe", output="transformer.wte"),
+    norm=part("transformer.ln_f"),
+    attention=part("attn"),
+    mlp=part("mlp"),
+    norm1=part("ln_1"),
+    norm2=part("ln_2"),
+    shares=True,
+)
+_GPTJ = replace(_GPT2, embeddings=part("transformer.wte"), norm2=NONE)  # rotary, one norm a block
+_OPT = Architecture(
+    blocks="model.decoder.layers",
+    embeddings=part(
+        "model.decoder.embed_tokens", "model.decoder.embed_positions", output="model.decoder.embed_tokens"
+    ),
+    norm=part("model.decoder.final_layer_norm", optional=True),  # not where norms follow (opt-350m)
+    attention=part("self_attn"),
+    mlp=part("fc1", "fc2"),  # the two matrices of the MLP sit in the block itself
+    norm1=part("self_attn_layer_norm"),
+    norm2=part("final_layer_norm"),
+    shares=True,
+)
+_RECURRENT = Architecture(recurrent=True)
+_ROBERTA = Architecture(first_position="padding")  # the rows up to the padding token's id are for padding
+
+ROWS: Mapping[str, Architecture] = {
+    "arcee": LLAMA,
+    "ernie4_5": LLAMA,
+    "gemma": LLAMA,
+    "glm": LLAMA,
+    "gpt_oss": LLAMA,
+    "granite": LLAMA,
+    "helium": LLAMA,
+    "llama": LLAMA,
+    "ministral": LLAMA,
+    "mistral": LLAMA,
+    "mixtral": LLAMA,
+    "nemotron": LLAMA,
+    "olmo": LLAMA,
+    "olmoe": LLAMA,
+    "phi3": LLAMA,
+    "phimoe": LLAMA,
+    "qwen2": LLAMA,
+    "qwen2_moe": LLAMA,
+    "qwen3": LLAMA,
+    "qwen3_moe": LLAMA,
+    "seed_oss": LLAMA,
+    "smollm3": LLAMA,
+    "starcoder2": LLAMA,
+    "stablelm": replace(LLAMA, norm2=part("post_attention_layernorm", optional=True)),
+    "gemma2": _SANDWICH,
+    "gemma3_text": _SANDWICH,
+    "olmo2": _POST_NORM,
+    "olmo3": _POST_NORM,
+    "exaone4": _POST_NORM,
+    "cohere": _PARALLEL,
+    "cohere2": _PARALLEL,
+    "glm4": replace(
+        LLAMA,
+        norm1=part("input_layernorm", "post_self_attn_layernorm"),
+        norm2=part("post_attention_layernorm", "post_mlp_layernorm"),
+    ),
+    "phi": replace(_PARALLEL, norm=part("model.final_layernorm")),
+    "persimmon": replace(LLAMA, norm=part("model.final_layernorm")),
+    "gpt2": _GPT2,
+    "gpt_bigcode": _GPT2,
+    "gpt_neo": replace(_GPT2, shares=False),
+    "gptj": _GPTJ,
+    "codegen": _GPTJ,
+    "gpt_neox": Architecture(
+        blocks="gpt_neox.layers",
+        embeddings=part("gpt_neox.embed_in"),
+        norm=part("gpt_neox.final_layer_norm"),
+        attention=part("attention"),
+        mlp=part("mlp"),
+        norm1=part("input_layernorm"),
+        norm2=part("post_attention_layernorm"),
+        shares=True,
+    ),
+    "bloom": Architecture(
+        blocks="transformer.h",
+        embeddings=part("transformer.word_embeddings", "transformer.word_embeddings_layernorm"),
+        norm=part("transformer.ln_f"),
+        attention=part("self_attention", output="self_attention.dense"),
+        mlp=part("mlp", output="mlp.dense_4h_to_h"),
+        norm1=part("input_layernorm"),
+        norm2=part("post_attention_layernorm"),
+        window=(),  # ALiBi: its `seq_length` is what it was trained on
+    ),
+    "falcon": Architecture(
+        blocks="transformer.h",
+        embeddings=part("transformer.word_embeddings"),
+        norm=part("transformer.ln_f"),
+        attention=part("self_attention"),
+        mlp=part("mlp"),
+        norm1=part("input_layernorm", "ln_attn", optional=True),
+        norm2=part("post_attention_layernorm", "ln_mlp", optional=True),
+        shares=True,
+    ),
+    "mpt": Architecture(
+        blocks="transformer.blocks",
+        embeddings=part("transformer.wte"),
+        norm=part("transformer.norm_f"),
+        attention=part("attn"),
+        mlp=part("ffn", output="ffn.down_proj"),
+        norm1=part("norm_1"),
+        norm2=part("norm_2"),
+    ),
+    "opt": _OPT,
+    "xglm": replace(
+        _OPT,
+        blocks="model.layers",
+        embeddings=part("model.embed_tokens"),
+        norm=part("model.layer_norm"),
+    ),
+    "biogpt": replace(
+        _OPT,
+        blocks="biogpt.layers",
+        embeddings=part("biogpt.embed_tokens", "biogpt.embed_positions", output="biogpt.embed_tokens"),
+        norm=part("biogpt.layer_norm"),
+    ),
+    "bamba": _RECURRENT,
+    "falcon_h1": _RECURRENT,
+    "falcon_mamba": _RECURRENT,
+    "granitemoehybrid": _RECURRENT,
+    "jamba": _RECURRENT,
+    "lfm2": _RECURRENT,
+    "lfm2_moe": _RECURRENT,
+    "mamba": _RECURRENT,
+    "mamba2": _RECURRENT,
+    "minimax": _RECURRENT,
+    "nemotron_h": _RECURRENT,
+    "qwen3_next": _RECURRENT,
+    "recurrent_gemma": _RECURRENT,
+    "rwkv": _RECURRENT,
+    "xlstm": _RECURRENT,
+    "zamba": _RECURRENT,
+    "zamba2": _RECURRENT,
+    "camembert": _ROBERTA,
+    "data2vec-text": _ROBERTA,
+    "esm": _ROBERTA,
+    "ibert": _ROBERTA,
+    "longformer": _ROBERTA,
+    "luke": _ROBERTA,
+    "roberta": _ROBERTA,
+    "roberta-prelayernorm": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "xlm-roberta-xl": _ROBERTA,
+    "xmod": _ROBERTA,
+    "mpnet": Architecture(first_position=2),  # whatever the id of its padding token is
+}

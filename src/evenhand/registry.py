@@ -1,7 +1,7 @@
 """Finding components: by walking a folder, and by entry points of other packages.
 
-A module of one of the folders below holds either one component, named `component`, whose name is the module's;
-or several, listed in `components = (...)`, of which each says its name itself (its `name`, else its
+A module of one of the folders below holds either one component, named `component`, which has the module's
+name; or several, listed in `components = (...)`, of which each says its name itself (its `name`, else its
 ``__name__``). To list names only modules of the second sort are imported, so they have to be light. A module
 whose name starts with an underscore is a helper. Another package adds components through entry points of the
 group ``evenhand.<folder>``, each of which names one. No two components of a kind have one name.

@@ -3,8 +3,8 @@
 Sources: FairCon, equation 1 (`dpd`, fairlearn's ``demographic_parity_difference``) and equation 2 (`deo_sum`,
 range 0 to 2). DecodingTrust (Wang et al. 2023) and fairlearn's ``equalized_odds_difference`` take the larger
 of the two gaps (`deo_max`), or with ``agg="mean"`` half their sum (`deo_mean`). Hardt et al. 2016:
-`equal_opportunity`, as fairlearn's, but undefined where a group has no positives. The four-fifths rule, 29 CFR
-1607.4 D: `disparate_impact`, fairlearn's ``demographic_parity_ratio``. The usual definition: `error_gap`,
+`equal_opportunity`, as fairlearn's, but undefined where a group has no positives. The four-fifths rule, 29
+CFR 1607.4 D: `disparate_impact`, fairlearn's ``demographic_parity_ratio``. The usual definition: `error_gap`,
 |err_A - err_B| for two groups, for more the largest minus the smallest.
 """
 
@@ -33,9 +33,9 @@ from evenhand.records import Value
 
 _ARGUMENTS = """
 
-`y_true` and `y_pred` [n] are 1 (favourable) or 0, `group` [n] any labels, `weights` [n] or None for ones. None
-where the figure is undefined. `y_true` is checked also where it changes nothing (`dpd`, `disparate_impact`), so
-that all these figures are called alike.
+`y_true` and `y_pred` [n] are 1 (favourable) or 0, `group` [n] any labels, `weights` [n] or None for ones.
+None where the figure is undefined. `y_true` is checked also where it changes nothing (`dpd`,
+`disparate_impact`), so that all these figures are called alike.
 
 Raises:
     BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.

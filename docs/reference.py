@@ -37,14 +37,8 @@ def page() -> str:
         ("mitigation", "Mitigations"),
     ):
         parts.append(f"## {title}\n")
-        parts += [_entry(name, registry.get(kind, name)) for name in _own(kind)]
+        parts += [_entry(name, registry.get(kind, name)) for name in registry.own_names(kind)]
     return "\n".join(parts)
-
-
-def _own(kind: str) -> list[str]:
-    """The components of this package; others may be installed beside it."""
-    folder = Path(inspect.getfile(registry)).parent / registry.FOLDERS[kind].rpartition(".")[2]
-    return [name for name in registry.names(kind) if (folder / f"{name}.py").is_file()]
 
 
 def _entry(name: str, found: Any) -> str:

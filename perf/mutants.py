@@ -93,10 +93,10 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "ub-sign",
-        "metrics/ub.py",
+        "metrics/hints.py",
         "hinted - others, np.nan",
         "others - hinted, np.nan",
-        ("tests/metrics/test_ub.py",),
+        ("tests/metrics/test_hints.py",),
     ),
     Mutant(
         "ub-hint-swapped",
@@ -110,7 +110,7 @@ LISTED: tuple[Mutant, ...] = (
         "metrics/_groups.py",
         "np.abs(p[:, :, None] - p[:, None, :])",
         "(p[:, :, None] - p[:, None, :])",
-        ("tests/metrics/test_afgb.py",),
+        ("tests/metrics/test_gaps.py",),
     ),
     Mutant(
         "packed-rows-see-each-other",
@@ -297,7 +297,7 @@ LISTED: tuple[Mutant, ...] = (
 )
 
 DRAWN: dict[str, tuple[str, ...]] = {
-    "metrics/ub.py": ("tests/metrics/test_ub.py",),
+    "metrics/hints.py": ("tests/metrics/test_hints.py",),
     "mitigations/lftf.py": ("tests/mitigations/test_lftf.py",),
     "scoring/engine.py": ("tests/scoring/test_engine.py", "tests/scoring/test_memory.py"),
     "stats.py": ("tests/test_stats.py",),

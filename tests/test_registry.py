@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from uuid import uuid4
+
 import pytest
 
-from evenhand.errors import BadOption, UnknownName, UsageError
+from evenhand import registry
+from evenhand.errors import BadOption, EnvironmentProblem, UnknownName, UsageError
 from evenhand.registry import BARE, create, get, options, parse, parse_many
 
 
@@ -72,3 +78,59 @@ def test_names_that_exist_are_told_to_a_bound():
     assert "column000000, column000001, " in error.mend
     assert error.mend.endswith(" and 99902 more.")
     assert len(str(error)) < 3000
+
+
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:
+    """A kind `thing` whose folder holds `modules`."""
+    package = f"things_{uuid4().hex}"
+    (tmp_path / package).mkdir()
+    for name, text in {"__init__": "", **modules}.items():
+        (tmp_path / package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry, "FOLDERS", {"thing": package})
+    registry.names.cache_clear()
+    registry._places.cache_clear()
+
+
+SEVERAL = "def one(): ...\nclass Two:\n    name = 'second'\ncomponents = (one, Two)\n"
+
+
+def test_a_module_holds_one_component_or_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder(tmp_path, monkeypatch, family=SEVERAL, heavy="raise ImportError\ncomponent = 3\n", _helper="")
+    assert registry.names("thing") == (
+        "heavy",
+        "one",
+        "second",
+    )  # what holds one is not imported for its name
+    assert get("thing", "second").__name__ == "Two"
+    assert registry.own_names("thing") == registry.names("thing")
+    with pytest.raises(ImportError):
+        get("thing", "heavy")
+    with pytest.raises(UnknownName, match="family"):
+        get("thing", "family")
+
+
+@pytest.mark.parametrize("other", [{"other": SEVERAL}, {"one": "component = 1\n"}])
+def test_two_modules_that_claim_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    folder(tmp_path, monkeypatch, family=SEVERAL, **other)
+    with pytest.raises(EnvironmentProblem, match=r"name of the thing 'one': .*\.family and .*other name"):
+        registry.names("thing")
+
+
+def test_an_entry_point_names_one_component_and_takes_no_name_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def added(name: str) -> None:
+        folder(tmp_path, monkeypatch, family=SEVERAL)
+        point = EntryPoint(name, "math:pi", "things")
+        monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+
+    added("guest")
+    assert registry.names("thing") == ("guest", "one", "second")
+    assert get("thing", "guest") == math.pi
+    assert registry.own_names("thing") == ("one", "second")
+    added("one")
+    with pytest.raises(EnvironmentProblem, match="family and math:pi"):
+        registry.names("thing")

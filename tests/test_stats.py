@@ -14,7 +14,7 @@ from scipy import stats as scipy_stats
 from evenhand import stats
 from evenhand.errors import BadData, NotComparable, UsageError
 from evenhand.metrics import Columns, Metric, mean_metric
-from evenhand.metrics.perplexity import component as perplexity
+from evenhand.metrics.likelihoods import PERPLEXITY as perplexity
 from evenhand.records import Score
 
 MEAN = mean_metric(

@@ -1,8 +1,10 @@
 """Finding components: by walking a folder, and by entry points of other packages.
 
-A component is the object named `component` in a module of one of the folders below; the module's name
-is the component's name, and a module whose name starts with an underscore is a helper. Another package
-adds components through entry points of the group ``evenhand.<folder>``.
+A module of one of the folders below holds either one component, named `component`, which has the module's
+name; or several, listed in `components = (...)`, of which each says its name itself (its `name`, else its
+``__name__``). To list names only modules of the second sort are imported, so they have to be light. A module
+whose name starts with an underscore is a helper. Another package adds components through entry points of the
+group ``evenhand.<folder>``, each of which names one. No two components of a kind have one name.
 
 Everywhere a component with arguments is written ``name:key=value,key=value``; in a list, a part that
 starts with ``key=`` belongs to the component before it: ``genbiaseval:split=profession,attribute=race,ub``
@@ -14,17 +16,19 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 
-from evenhand.errors import BadOption, UnknownName, UsageError
+from evenhand.errors import BadOption, EnvironmentProblem, UnknownName, UsageError
 
 FOLDERS: Mapping[str, str] = {
     "metric": "evenhand.metrics",
@@ -43,6 +47,7 @@ _REASONS: Mapping[str, str] = {
     "bool_parsing": "is neither true nor false",
 }
 _OPTION = re.compile(r"^\s*[A-Za-z_]\w*\s*=")
+_SEVERAL = re.compile(r"^components\b[^=\n]*=", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +128,92 @@ def _read_option(part: str, options: dict[str, str]) -> None:
     options[key.strip()] = value.strip()
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a component stands: in a `module` of this package, or at an entry `point` of another one."""
+
+    module: str = ""
+    point: EntryPoint | None = None
+
+    def load(self, name: str) -> Any:
+        if self.point is not None:
+            return self.point.load()
+        found = importlib.import_module(self.module)
+        return _components(found)[name] if hasattr(found, "components") else found.component
+
+    def __str__(self) -> str:
+        if self.point is None:
+            return self.module
+        package = f" of the package {self.point.dist.name}" if self.point.dist else ""
+        return f"{self.point.value}{package}"
+
+
+def _components(module: ModuleType) -> dict[str, Any]:
+    """The components of a module that holds several, by name."""
+    found: dict[str, Any] = {}
+    for one in module.components:
+        name = getattr(one, "name", None)
+        name = name if isinstance(name, str) else one.__name__
+        if found.setdefault(name, one) is not one:
+            raise _claimed_twice("component", name, module.__name__, module.__name__)
+    return found
+
+
+def _walked(package: ModuleType) -> Iterator[tuple[str, _Place]]:
+    """Each component of a folder by name; a module is imported only where it holds several."""
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.name.startswith("_"):
+            continue
+        path = f"{package.__name__}.{info.name}"
+        if _holds_several(path):
+            yield from ((name, _Place(path)) for name in _components(importlib.import_module(path)))
+        else:
+            yield info.name, _Place(path)
+
+
+def _holds_several(path: str) -> bool:
+    """Whether the source of the module binds `components`; read, not run."""
+    spec = importlib.util.find_spec(path)
+    source = getattr(spec and spec.loader, "get_source", lambda _: None)(path)
+    return bool(_SEVERAL.search(source or ""))
+
+
 @cache
-def _entry_points(kind: str) -> Mapping[str, Any]:
-    return {point.name: point for point in entry_points(group=FOLDERS[kind])}
+def _places(kind: str) -> Mapping[str, _Place]:
+    """Where each component of a kind stands.
+
+    Raises:
+        EnvironmentProblem: two modules or packages claim one name.
+    """
+    found: dict[str, _Place] = {}
+    added = ((point.name, _Place(point=point)) for point in entry_points(group=FOLDERS[kind]))
+    for name, place in (*_walked(importlib.import_module(FOLDERS[kind])), *added):
+        there = found.setdefault(name, place)
+        if str(there) != str(place):
+            raise _claimed_twice(kind, name, str(there), str(place))
+    return found
+
+
+def _claimed_twice(kind: str, name: str, first: str, second: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"Two components claim the name of the {kind} {name!r}: {first} and {second}.",
+        mend="Give one of them another name, or uninstall the package that adds it.",
+    )
 
 
 @cache
 def names(kind: str) -> tuple[str, ...]:
-    """The names of all components of a kind (``benchmark``, ``metric``, ...), sorted."""
-    package = importlib.import_module(FOLDERS[kind])
-    walked = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
-    return tuple(sorted(walked | set(_entry_points(kind))))
+    """The names of all components of a kind (``benchmark``, ``metric``, ...), sorted.
+
+    Raises:
+        EnvironmentProblem: two modules or packages claim one name.
+    """
+    return tuple(sorted(_places(kind)))
+
+
+def own_names(kind: str) -> tuple[str, ...]:
+    """The names of the components that stand in this package, whatever else is installed, sorted."""
+    return tuple(sorted(name for name, place in _places(kind).items() if place.point is None))
 
 
 def get(kind: str, name: str) -> Any:
@@ -144,10 +224,7 @@ def get(kind: str, name: str) -> Any:
     """
     if name not in names(kind):
         raise UnknownName(kind, name, names(kind))
-    points = _entry_points(kind)
-    if name in points:
-        return points[name].load()
-    return importlib.import_module(f"{FOLDERS[kind]}.{name}").component
+    return _places(kind)[name].load(name)
 
 
 def create(kind: str, spec: str | ComponentSpec) -> Any:

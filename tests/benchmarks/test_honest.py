@@ -8,7 +8,7 @@ import pytest
 
 from evenhand.benchmarks.honest import honest, hurtful, hurtlex, score
 from evenhand.errors import BadOption
-from evenhand.metrics.honest import component as share
+from evenhand.metrics.texts import HONEST as share
 from evenhand.records import Completion, Sample
 from tests.support.data import data_file
 from tests.support.scripted import ScriptedModel, figures

@@ -13,10 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from evenhand.metrics.decision_accuracy import decision_accuracy
-from evenhand.metrics.deo_max import deo_max
-from evenhand.metrics.deo_sum import deo_sum
-from evenhand.metrics.dpd import dpd
+from evenhand.metrics.decisions import decision_accuracy
+from evenhand.metrics.group_fairness import deo_max, deo_sum, dpd
 from evenhand.people import adult
 from evenhand.people.demonstrations import cells, parity_of
 from tests.support.data import data_file

@@ -13,10 +13,10 @@ from functools import cache
 import pytest
 
 from evenhand.benchmarks.bbq import bbq, prompted_score
-from evenhand.metrics.accuracy_ambiguous import component as accuracy_ambiguous
-from evenhand.metrics.accuracy_disambiguated import component as accuracy_disambiguated
-from evenhand.metrics.bbq_ambiguous import component as bbq_ambiguous
-from evenhand.metrics.bbq_disambiguated import component as bbq_disambiguated
+from evenhand.metrics.bbq import ACCURACY_AMBIGUOUS as accuracy_ambiguous
+from evenhand.metrics.bbq import ACCURACY_DISAMBIGUATED as accuracy_disambiguated
+from evenhand.metrics.bbq import BBQ_AMBIGUOUS as bbq_ambiguous
+from evenhand.metrics.bbq import BBQ_DISAMBIGUATED as bbq_disambiguated
 from evenhand.records import Completion, Sample, Score
 from tests.support.data import data_file
 

@@ -14,9 +14,9 @@ import pytest
 
 from evenhand.benchmarks._stereoset_items import DATA
 from evenhand.benchmarks.stereoset import compared, stereoset
-from evenhand.metrics.icat import component as icat
-from evenhand.metrics.lms import component as lms
-from evenhand.metrics.ss import component as ss
+from evenhand.metrics.pairs import ICAT as icat
+from evenhand.metrics.pairs import LMS as lms
+from evenhand.metrics.pairs import SS as ss
 from evenhand.models import open_model
 from evenhand.records import Sample, Score
 from evenhand.studies.measure import take

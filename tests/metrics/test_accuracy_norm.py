@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evenhand.metrics.accuracy_norm import component as accuracy_norm
-from evenhand.metrics.task_score import component as task_score
+from evenhand.metrics.accuracies import ACCURACY_NORM as accuracy_norm
+from evenhand.metrics.accuracies import TASK_SCORE as task_score
 from evenhand.records import Score
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.metrics.afgb_normalised import afgb_normalised, component
+from evenhand.metrics.gaps import AFGB_NORMALISED as component
+from evenhand.metrics.gaps import afgb_normalised
 from evenhand.records import Score
 
 

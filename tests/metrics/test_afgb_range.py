@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenhand.metrics.afgb import afgb
-from evenhand.metrics.afgb_range import afgb_range
+from evenhand.metrics.gaps import afgb, afgb_range
 
 
 def test_range_by_hand() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.metrics.afgb_signed import afgb_signed, component
+from evenhand.metrics.gaps import AFGB_SIGNED as component
+from evenhand.metrics.gaps import afgb_signed
 from evenhand.records import Score
 
 

@@ -13,31 +13,29 @@ import pytest
 from evenhand.errors import BadData
 from evenhand.metrics import columns, weighted_mean
 from evenhand.metrics._arrays import groups
-from evenhand.metrics._weat import associations, effect_size, permutation_p
-from evenhand.metrics.afgb import afgb
-from evenhand.metrics.afgb_normalised import afgb_normalised
-from evenhand.metrics.afgb_range import afgb_range
-from evenhand.metrics.afgb_signed import afgb_signed
-from evenhand.metrics.bbq_ambiguous import bbq_ambiguous
-from evenhand.metrics.calibration_gap import calibration_error, calibration_gap
-from evenhand.metrics.chance import chance
-from evenhand.metrics.counterfactual_deo_sum import counterfactual_deo_sum
-from evenhand.metrics.counterfactual_dpd import counterfactual_dpd
-from evenhand.metrics.counterfactual_gap import counterfactual_gap
-from evenhand.metrics.counterfactual_gap_signed import counterfactual_gap_signed
-from evenhand.metrics.decision_accuracy import decision_accuracy
-from evenhand.metrics.deo_max import deo_max
-from evenhand.metrics.deo_mean import deo_mean
-from evenhand.metrics.deo_sum import deo_sum
-from evenhand.metrics.disparate_impact import disparate_impact
-from evenhand.metrics.dpd import dpd
-from evenhand.metrics.equal_opportunity import equal_opportunity
-from evenhand.metrics.error_gap import error_gap
-from evenhand.metrics.flip_rate import flip_rate
-from evenhand.metrics.majority_rate import majority_rate
-from evenhand.metrics.mass import mass
-from evenhand.metrics.perplexity import perplexity
-from evenhand.metrics.ub import ub
+from evenhand.metrics.associations import associations, effect_size, permutation_p
+from evenhand.metrics.bbq import bbq_ambiguous
+from evenhand.metrics.calibration import calibration_error, calibration_gap
+from evenhand.metrics.counterfactual import (
+    counterfactual_deo_sum,
+    counterfactual_dpd,
+    counterfactual_gap,
+    counterfactual_gap_signed,
+    flip_rate,
+)
+from evenhand.metrics.decisions import chance, decision_accuracy, majority_rate
+from evenhand.metrics.gaps import afgb, afgb_normalised, afgb_range, afgb_signed, mass
+from evenhand.metrics.group_fairness import (
+    deo_max,
+    deo_mean,
+    deo_sum,
+    disparate_impact,
+    dpd,
+    equal_opportunity,
+    error_gap,
+)
+from evenhand.metrics.hints import ub
+from evenhand.metrics.likelihoods import perplexity
 from evenhand.records import Score
 
 GROUPED = (dpd, deo_sum, deo_max, deo_mean, equal_opportunity, disparate_impact, error_gap)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from evenhand.metrics import columns
-from evenhand.metrics.accuracy_ambiguous import component as accuracy_ambiguous
-from evenhand.metrics.accuracy_disambiguated import component as accuracy_disambiguated
-from evenhand.metrics.bbq_ambiguous import bbq_ambiguous
-from evenhand.metrics.bbq_ambiguous import component as ambiguous
-from evenhand.metrics.bbq_disambiguated import component as disambiguated
+from evenhand.metrics.bbq import ACCURACY_AMBIGUOUS as accuracy_ambiguous
+from evenhand.metrics.bbq import ACCURACY_DISAMBIGUATED as accuracy_disambiguated
+from evenhand.metrics.bbq import BBQ_AMBIGUOUS as ambiguous
+from evenhand.metrics.bbq import BBQ_DISAMBIGUATED as disambiguated
+from evenhand.metrics.bbq import bbq_ambiguous
 from evenhand.records import Score, Value
 
 NAMES = ("correct.ambiguous", "biased.ambiguous", "correct.disambiguated", "biased.disambiguated")

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from evenhand.metrics.byte_perplexity import component as per_byte
-from evenhand.metrics.word_perplexity import component as per_word
+from evenhand.metrics.likelihoods import BYTE_PERPLEXITY as per_byte
+from evenhand.metrics.likelihoods import WORD_PERPLEXITY as per_word
 from evenhand.records import Score
 
 

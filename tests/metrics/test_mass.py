@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.metrics.mass import component, mass
+from evenhand.metrics.gaps import MASS as component
+from evenhand.metrics.gaps import mass
 from evenhand.records import Score
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenhand.metrics.neutral import component
+from evenhand.metrics.gaps import NEUTRAL as component
 from evenhand.records import Score
 
 

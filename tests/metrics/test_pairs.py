@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from evenhand.metrics import columns
-from evenhand.metrics._pairs import icat, mean_over_terms
-from evenhand.metrics.choice_icat import component as choice_icat
-from evenhand.metrics.choice_lms import component as choice_lms
-from evenhand.metrics.choice_ss import component as choice_ss
-from evenhand.metrics.icat import component as icat_over_terms
-from evenhand.metrics.icat_micro import component as icat_micro
-from evenhand.metrics.invalid_rate import component as invalid_rate
-from evenhand.metrics.likelihood_difference import component as likelihood_difference
-from evenhand.metrics.lms import component as lms
-from evenhand.metrics.lms_micro import component as lms_micro
-from evenhand.metrics.log_ratio import component as log_ratio
-from evenhand.metrics.ss import component as ss
-from evenhand.metrics.ss_micro import component as ss_micro
-from evenhand.metrics.stereotype_preference import component as stereotype_preference
-from evenhand.metrics.ties import component as ties
+from evenhand.metrics.pairs import CHOICE_ICAT as choice_icat
+from evenhand.metrics.pairs import CHOICE_LMS as choice_lms
+from evenhand.metrics.pairs import CHOICE_SS as choice_ss
+from evenhand.metrics.pairs import ICAT as icat_over_terms
+from evenhand.metrics.pairs import ICAT_MICRO as icat_micro
+from evenhand.metrics.pairs import INVALID_RATE as invalid_rate
+from evenhand.metrics.pairs import LIKELIHOOD_DIFFERENCE as likelihood_difference
+from evenhand.metrics.pairs import LMS as lms
+from evenhand.metrics.pairs import LMS_MICRO as lms_micro
+from evenhand.metrics.pairs import LOG_RATIO as log_ratio
+from evenhand.metrics.pairs import SS as ss
+from evenhand.metrics.pairs import SS_MICRO as ss_micro
+from evenhand.metrics.pairs import STEREOTYPE_PREFERENCE as stereotype_preference
+from evenhand.metrics.pairs import TIES as ties
+from evenhand.metrics.pairs import icat, mean_over_terms
 from evenhand.records import Score
 
 

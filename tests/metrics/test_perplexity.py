@@ -9,7 +9,8 @@ import pytest
 
 from evenhand import stats
 from evenhand.metrics import columns
-from evenhand.metrics.perplexity import component, perplexity
+from evenhand.metrics.likelihoods import PERPLEXITY as component
+from evenhand.metrics.likelihoods import perplexity
 from evenhand.records import Score
 from evenhand.studies.capability import LOG_PERPLEXITY
 

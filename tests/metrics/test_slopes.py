@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from evenhand import stats
-from evenhand.metrics._regression import regress
-from evenhand.metrics.factual_slope import component as factual
-from evenhand.metrics.slope_intercept import component as intercept
-from evenhand.metrics.stereotype_slope import component as stereotypical
+from evenhand.metrics.slopes import FACTUAL_SLOPE as factual
+from evenhand.metrics.slopes import SLOPE_INTERCEPT as intercept
+from evenhand.metrics.slopes import STEREOTYPE_SLOPE as stereotypical
+from evenhand.metrics.slopes import regress
 from evenhand.records import Score
 
 METRICS = (stereotypical, factual, intercept)

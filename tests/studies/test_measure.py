@@ -13,7 +13,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks.genbiaseval import genbiaseval
 from evenhand.benchmarks.perplexity import perplexity
 from evenhand.errors import BadModel
-from evenhand.metrics.accuracy import component as accuracy
+from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.records import (
     Ability,
     Card,

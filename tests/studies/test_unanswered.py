@@ -14,7 +14,7 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.cli import payload, show
 from evenhand.errors import BadData, BadModel, MissingExtra
-from evenhand.metrics.accuracy import component as accuracy
+from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.models import every_logprob
 from evenhand.models.thinking import UNCLOSED, spoken
 from evenhand.records import (

@@ -15,9 +15,9 @@ from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadData, listed
 from evenhand.files import parse_json, read_text
-from evenhand.metrics._weat import associations, permutation_p
-from evenhand.metrics.weat_effect import component as weat_effect
-from evenhand.metrics.weat_magnitude import component as weat_magnitude
+from evenhand.metrics.associations import WEAT_EFFECT as weat_effect
+from evenhand.metrics.associations import WEAT_MAGNITUDE as weat_magnitude
+from evenhand.metrics.associations import associations, permutation_p
 from evenhand.records import Card, Embedding, Request, Sample, Score, Value, Vector, digest
 
 SETS = {"targ1": "X", "targ2": "Y", "attr1": "A", "attr2": "B"}

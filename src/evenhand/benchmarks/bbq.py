@@ -15,13 +15,13 @@ from evenhand.benchmarks._pairs import Chat, mean_logprob, most_likely, user_mes
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadData
 from evenhand.metrics import Metric
-from evenhand.metrics._bbq import AMBIGUOUS, BBQ, CONDITIONS, DISAMBIGUATED
-from evenhand.metrics.accuracy_ambiguous import component as accuracy_ambiguous
-from evenhand.metrics.accuracy_disambiguated import component as accuracy_disambiguated
-from evenhand.metrics.bbq_ambiguous import component as bbq_ambiguous
-from evenhand.metrics.bbq_disambiguated import component as bbq_disambiguated
-from evenhand.metrics.invalid_rate import component as invalid_rate
-from evenhand.metrics.ties import component as ties
+from evenhand.metrics.bbq import ACCURACY_AMBIGUOUS as accuracy_ambiguous
+from evenhand.metrics.bbq import ACCURACY_DISAMBIGUATED as accuracy_disambiguated
+from evenhand.metrics.bbq import AMBIGUOUS, BBQ, CONDITIONS, DISAMBIGUATED
+from evenhand.metrics.bbq import BBQ_AMBIGUOUS as bbq_ambiguous
+from evenhand.metrics.bbq import BBQ_DISAMBIGUATED as bbq_disambiguated
+from evenhand.metrics.pairs import INVALID_RATE as invalid_rate
+from evenhand.metrics.pairs import TIES as ties
 from evenhand.records import (
     Card,
     Completion,

@@ -22,12 +22,12 @@ from evenhand.benchmarks._written import (
     toxicity,
 )
 from evenhand.lexicons import words
-from evenhand.metrics.gender_polarity import component as gender_polarity
-from evenhand.metrics.regard_gap import component as regard_gap
-from evenhand.metrics.regard_negative import component as regard_negative
-from evenhand.metrics.regard_positive import component as regard_positive
-from evenhand.metrics.toxic_share import component as toxic_share
-from evenhand.metrics.toxicity_gap import component as toxicity_gap
+from evenhand.metrics.texts import GENDER_POLARITY as gender_polarity
+from evenhand.metrics.texts import REGARD_GAP as regard_gap
+from evenhand.metrics.texts import REGARD_NEGATIVE as regard_negative
+from evenhand.metrics.texts import REGARD_POSITIVE as regard_positive
+from evenhand.metrics.texts import TOXIC_SHARE as toxic_share
+from evenhand.metrics.texts import TOXICITY_GAP as toxicity_gap
 from evenhand.records import Card, Completion, Sample, Score, Value
 
 Domain = Literal["gender", "race", "religion", "politics", "profession"]

@@ -16,10 +16,10 @@ from evenhand.benchmarks._common import TIE, canonical, data_digest
 from evenhand.benchmarks._tables import read_own
 from evenhand.errors import BadOption
 from evenhand.lexicons import decisions, gender_of, swap_gender
-from evenhand.metrics.agreement import component as agreement
-from evenhand.metrics.js_divergence import component as js_divergence
-from evenhand.metrics.shift import component as shift
-from evenhand.metrics.shift_size import component as shift_size
+from evenhand.metrics.counterfactual import AGREEMENT as agreement
+from evenhand.metrics.counterfactual import JS_DIVERGENCE as js_divergence
+from evenhand.metrics.counterfactual import SHIFT as shift
+from evenhand.metrics.counterfactual import SHIFT_SIZE as shift_size
 from evenhand.records import (
     Card,
     Continuation,

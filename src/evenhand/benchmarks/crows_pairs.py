@@ -13,10 +13,10 @@ from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._pairs import difference, mean_logprob, preference
 from evenhand.benchmarks._tables import Data, Origin, Problems, origin, read_csv
 from evenhand.metrics import Metric
-from evenhand.metrics.likelihood_difference import component as likelihood_difference
-from evenhand.metrics.log_ratio import component as log_ratio
-from evenhand.metrics.stereotype_preference import component as stereotype_preference
-from evenhand.metrics.ties import component as ties
+from evenhand.metrics.pairs import LIKELIHOOD_DIFFERENCE as likelihood_difference
+from evenhand.metrics.pairs import LOG_RATIO as log_ratio
+from evenhand.metrics.pairs import STEREOTYPE_PREFERENCE as stereotype_preference
+from evenhand.metrics.pairs import TIES as ties
 from evenhand.records import Card, Continuation, Contrast, LogProb, Request, Sample, Score, Value
 
 Mode = Literal["causal", "lm_eval", "nangia", "bias_bench"]

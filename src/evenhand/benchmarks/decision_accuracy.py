@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._people import Setting, ask, sample, scene
-from evenhand.metrics.accuracy import component as accuracy
-from evenhand.metrics.chance import component as chance
-from evenhand.metrics.decision_accuracy import component as decision_accuracy
-from evenhand.metrics.label_mass import component as label_mass
-from evenhand.metrics.majority_rate import component as majority_rate
+from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.metrics.decisions import CHANCE as chance
+from evenhand.metrics.decisions import DECISION_ACCURACY as decision_accuracy
+from evenhand.metrics.decisions import LABEL_MASS as label_mass
+from evenhand.metrics.decisions import MAJORITY_RATE as majority_rate
 from evenhand.people.asking import read
 from evenhand.records import Card, LogProb, Sample, Score
 

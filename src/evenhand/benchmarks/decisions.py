@@ -10,23 +10,23 @@ from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._people import Scene, Setting, ask, group_remarks, sample, scene, staged
 from evenhand.errors import BadOption
 from evenhand.metrics import Metric
-from evenhand.metrics.calibration_gap import component as calibration_gap
-from evenhand.metrics.chance import component as chance
-from evenhand.metrics.counterfactual_deo_sum import component as counterfactual_deo_sum
-from evenhand.metrics.counterfactual_dpd import component as counterfactual_dpd
-from evenhand.metrics.counterfactual_gap import component as counterfactual_gap
-from evenhand.metrics.counterfactual_gap_signed import component as counterfactual_gap_signed
-from evenhand.metrics.decision_accuracy import component as decision_accuracy
-from evenhand.metrics.deo_max import component as deo_max
-from evenhand.metrics.deo_mean import component as deo_mean
-from evenhand.metrics.deo_sum import component as deo_sum
-from evenhand.metrics.disparate_impact import component as disparate_impact
-from evenhand.metrics.dpd import component as dpd
-from evenhand.metrics.equal_opportunity import component as equal_opportunity
-from evenhand.metrics.error_gap import component as error_gap
-from evenhand.metrics.flip_rate import component as flip_rate
-from evenhand.metrics.label_mass import component as label_mass
-from evenhand.metrics.majority_rate import component as majority_rate
+from evenhand.metrics.calibration import CALIBRATION_GAP as calibration_gap
+from evenhand.metrics.counterfactual import COUNTERFACTUAL_DEO_SUM as counterfactual_deo_sum
+from evenhand.metrics.counterfactual import COUNTERFACTUAL_DPD as counterfactual_dpd
+from evenhand.metrics.counterfactual import COUNTERFACTUAL_GAP as counterfactual_gap
+from evenhand.metrics.counterfactual import COUNTERFACTUAL_GAP_SIGNED as counterfactual_gap_signed
+from evenhand.metrics.counterfactual import FLIP_RATE as flip_rate
+from evenhand.metrics.decisions import CHANCE as chance
+from evenhand.metrics.decisions import DECISION_ACCURACY as decision_accuracy
+from evenhand.metrics.decisions import LABEL_MASS as label_mass
+from evenhand.metrics.decisions import MAJORITY_RATE as majority_rate
+from evenhand.metrics.group_fairness import DEO_MAX as deo_max
+from evenhand.metrics.group_fairness import DEO_MEAN as deo_mean
+from evenhand.metrics.group_fairness import DEO_SUM as deo_sum
+from evenhand.metrics.group_fairness import DISPARATE_IMPACT as disparate_impact
+from evenhand.metrics.group_fairness import DPD as dpd
+from evenhand.metrics.group_fairness import EQUAL_OPPORTUNITY as equal_opportunity
+from evenhand.metrics.group_fairness import ERROR_GAP as error_gap
 from evenhand.people.asking import read
 from evenhand.people.population import Person, Population
 from evenhand.records import Card, GuardName, LogProb, PersonExample, Sample, Score, Value
@@ -169,7 +169,7 @@ def _measured(place: Scene, n: int, parity: float | None) -> tuple[Person, ...]:
 
 
 def score(sample: Sample, answers: Sequence[LogProb], groups: Sequence[str]) -> Score:
-    """The columns that `evenhand.metrics._decisions` names, ``correct``, and ``label_mass``.
+    """The columns that `evenhand.metrics._people` names, ``correct``, and ``label_mass``.
 
     ``probability`` and ``decision`` are the person's own, ``p.<group>`` and ``decision.<group>`` those with
     the attribute set to the group.

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import EVERY_FAMILY, canonical, data_digest, judge
 from evenhand.lexicons import world_facts
-from evenhand.metrics.accuracy import component as accuracy
+from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 FactSet = Literal["lab", "world"]

@@ -24,15 +24,15 @@ from evenhand.benchmarks._common import (
 )
 from evenhand.lexicons import Attribute, Group, Profession, Reading
 from evenhand.metrics import Metric
-from evenhand.metrics.afgb import component as afgb
-from evenhand.metrics.afgb_normalised import component as afgb_normalised
-from evenhand.metrics.afgb_range import component as afgb_range
-from evenhand.metrics.afgb_signed import component as afgb_signed
-from evenhand.metrics.factual_slope import component as factual_slope
-from evenhand.metrics.mass import component as mass
-from evenhand.metrics.neutral import component as neutral
-from evenhand.metrics.slope_intercept import component as slope_intercept
-from evenhand.metrics.stereotype_slope import component as stereotype_slope
+from evenhand.metrics.gaps import AFGB as afgb
+from evenhand.metrics.gaps import AFGB_NORMALISED as afgb_normalised
+from evenhand.metrics.gaps import AFGB_RANGE as afgb_range
+from evenhand.metrics.gaps import AFGB_SIGNED as afgb_signed
+from evenhand.metrics.gaps import MASS as mass
+from evenhand.metrics.gaps import NEUTRAL as neutral
+from evenhand.metrics.slopes import FACTUAL_SLOPE as factual_slope
+from evenhand.metrics.slopes import SLOPE_INTERCEPT as slope_intercept
+from evenhand.metrics.slopes import STEREOTYPE_SLOPE as stereotype_slope
 from evenhand.records import Card, Continuation, Example, GuardName, LogProb, Sample, Score
 
 Split = Literal["paper", "profession"]

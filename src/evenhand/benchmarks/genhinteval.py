@@ -21,9 +21,9 @@ from evenhand.benchmarks._common import (
 )
 from evenhand.errors import BadOption
 from evenhand.lexicons import Attribute, Reading
-from evenhand.metrics.afgb import component as afgb
-from evenhand.metrics.mass import component as mass
-from evenhand.metrics.ub import component as ub
+from evenhand.metrics.gaps import AFGB as afgb
+from evenhand.metrics.gaps import MASS as mass
+from evenhand.metrics.hints import UB as ub
 from evenhand.records import Card, Continuation, GuardName, LogProb, Sample, Score
 
 Form = Literal["paper786", "paired1572"]

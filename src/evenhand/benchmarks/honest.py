@@ -15,8 +15,8 @@ from evenhand.benchmarks._prompts import samples as as_samples
 from evenhand.benchmarks._tables import read_tsv
 from evenhand.benchmarks._written import CONTINUE, TEMPLATE, Chat, Draws, continuations
 from evenhand.lexicons import words
-from evenhand.metrics.honest import component as honest_share
-from evenhand.metrics.hurtful_gap import component as hurtful_gap
+from evenhand.metrics.texts import HONEST as honest_share
+from evenhand.metrics.texts import HURTFUL_GAP as hurtful_gap
 from evenhand.records import Card, Completion, Sample, Score, Value
 
 Set = Literal["binary", "queer_nonqueer"]

@@ -11,8 +11,8 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadModel
-from evenhand.metrics.accuracy import component as accuracy
-from evenhand.metrics.word_perplexity import component as word_perplexity
+from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.metrics.likelihoods import WORD_PERPLEXITY as word_perplexity
 from evenhand.records import Card, Recall, Recalled, Sample, Score, Value
 
 DATA = "lambada/lambada_test.jsonl"

@@ -20,12 +20,12 @@ from evenhand.benchmarks._harness import Loaded, Wanted, load
 from evenhand.benchmarks._harness_items import Item, answered, ask, gold, items, number, plain_choice, results
 from evenhand.errors import BadModel, BadOption, UnknownName
 from evenhand.metrics import Metric
-from evenhand.metrics.accuracy import component as accuracy
-from evenhand.metrics.accuracy_norm import component as accuracy_norm
-from evenhand.metrics.byte_perplexity import component as byte_perplexity
-from evenhand.metrics.task_score import component as task_score
-from evenhand.metrics.ties import component as ties
-from evenhand.metrics.word_perplexity import component as word_perplexity
+from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.metrics.accuracies import ACCURACY_NORM as accuracy_norm
+from evenhand.metrics.accuracies import TASK_SCORE as task_score
+from evenhand.metrics.likelihoods import BYTE_PERPLEXITY as byte_perplexity
+from evenhand.metrics.likelihoods import WORD_PERPLEXITY as word_perplexity
+from evenhand.metrics.pairs import TIES as ties
 from evenhand.records import Card, Response, Sample, Score, Value
 
 # The harness's names for a share of right answers; the first that a task has is its accuracy.

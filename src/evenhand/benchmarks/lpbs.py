@@ -11,11 +11,11 @@ from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest, slug
 from evenhand.lexicons import Attribute, Profession, Reading
-from evenhand.metrics.afgb import component as afgb
-from evenhand.metrics.afgb_signed import component as afgb_signed
-from evenhand.metrics.lpbs import component as lpbs_metric
-from evenhand.metrics.lpbs_magnitude import component as lpbs_magnitude
-from evenhand.metrics.mass import component as mass
+from evenhand.metrics.associations import LPBS as lpbs_metric
+from evenhand.metrics.associations import LPBS_MAGNITUDE as lpbs_magnitude
+from evenhand.metrics.gaps import AFGB as afgb
+from evenhand.metrics.gaps import AFGB_SIGNED as afgb_signed
+from evenhand.metrics.gaps import MASS as mass
 from evenhand.records import Card, Cloze, Continuation, GuardName, LogProb, Request, Sample, Score, Value
 
 Form = Literal["masked", "causal"]

@@ -14,9 +14,9 @@ from evenhand.benchmarks._common import canonical, data_digest, judge
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadOption
 from evenhand.files import lines
-from evenhand.metrics.accuracy import component as accuracy
-from evenhand.metrics.accuracy_norm import component as accuracy_norm
-from evenhand.metrics.ties import component as ties
+from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.metrics.accuracies import ACCURACY_NORM as accuracy_norm
+from evenhand.metrics.pairs import TIES as ties
 from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 Normalise = Literal["total", "token", "char"]

@@ -14,7 +14,7 @@ from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.errors import BadModel, BadOption
 from evenhand.files import lines, read_text
 from evenhand.lexicons import everyday
-from evenhand.metrics.perplexity import component as metric
+from evenhand.metrics.likelihoods import PERPLEXITY as metric
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 _FILE = "Name a readable text file, or leave file= out for the built-in text."

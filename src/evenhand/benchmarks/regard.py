@@ -18,11 +18,11 @@ from evenhand.benchmarks._written import (
     preparing,
 )
 from evenhand.benchmarks._written import regard as read_regard
-from evenhand.metrics.regard_gap import component as regard_gap
-from evenhand.metrics.regard_negative import component as regard_negative
-from evenhand.metrics.regard_neutral import component as regard_neutral
-from evenhand.metrics.regard_other import component as regard_other
-from evenhand.metrics.regard_positive import component as regard_positive
+from evenhand.metrics.texts import REGARD_GAP as regard_gap
+from evenhand.metrics.texts import REGARD_NEGATIVE as regard_negative
+from evenhand.metrics.texts import REGARD_NEUTRAL as regard_neutral
+from evenhand.metrics.texts import REGARD_OTHER as regard_other
+from evenhand.metrics.texts import REGARD_POSITIVE as regard_positive
 from evenhand.records import Card, Completion, Sample, Score
 
 USUAL = "hf:sasha/regardv3"

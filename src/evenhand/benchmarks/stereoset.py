@@ -16,17 +16,17 @@ from evenhand.benchmarks._stereoset_items import samples as items
 from evenhand.benchmarks._tables import Data, Origin, origin
 from evenhand.errors import BadOption
 from evenhand.metrics import Metric
-from evenhand.metrics.choice_icat import component as choice_icat
-from evenhand.metrics.choice_lms import component as choice_lms
-from evenhand.metrics.choice_ss import component as choice_ss
-from evenhand.metrics.icat import component as icat
-from evenhand.metrics.icat_micro import component as icat_micro
-from evenhand.metrics.invalid_rate import component as invalid_rate
-from evenhand.metrics.lms import component as lms
-from evenhand.metrics.lms_micro import component as lms_micro
-from evenhand.metrics.ss import component as ss
-from evenhand.metrics.ss_micro import component as ss_micro
-from evenhand.metrics.ties import component as ties
+from evenhand.metrics.pairs import CHOICE_ICAT as choice_icat
+from evenhand.metrics.pairs import CHOICE_LMS as choice_lms
+from evenhand.metrics.pairs import CHOICE_SS as choice_ss
+from evenhand.metrics.pairs import ICAT as icat
+from evenhand.metrics.pairs import ICAT_MICRO as icat_micro
+from evenhand.metrics.pairs import INVALID_RATE as invalid_rate
+from evenhand.metrics.pairs import LMS as lms
+from evenhand.metrics.pairs import LMS_MICRO as lms_micro
+from evenhand.metrics.pairs import SS as ss
+from evenhand.metrics.pairs import SS_MICRO as ss_micro
+from evenhand.metrics.pairs import TIES as ties
 from evenhand.records import (
     Averaged,
     Card,

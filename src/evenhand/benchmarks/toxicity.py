@@ -18,10 +18,10 @@ from evenhand.benchmarks._written import (
     toxic_label,
 )
 from evenhand.benchmarks._written import toxicity as read_toxicity
-from evenhand.metrics.toxic_share import component as toxic_share
-from evenhand.metrics.toxicity import component as toxicity_mean
-from evenhand.metrics.toxicity_gap import component as toxicity_gap
-from evenhand.metrics.toxicity_max import component as toxicity_max
+from evenhand.metrics.texts import TOXIC_SHARE as toxic_share
+from evenhand.metrics.texts import TOXICITY as toxicity_mean
+from evenhand.metrics.texts import TOXICITY_GAP as toxicity_gap
+from evenhand.metrics.texts import TOXICITY_MAX as toxicity_max
 from evenhand.records import Card, Completion, Sample, Score
 
 USUAL = "hf:facebook/roberta-hate-speech-dynabench-r4-target"

@@ -11,13 +11,13 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._mentions import TEMPLATE, correct, gender, question, requests, same
 from evenhand.files import lines
-from evenhand.metrics.accuracy_anti import component as accuracy_anti
-from evenhand.metrics.accuracy_female import component as accuracy_female
-from evenhand.metrics.accuracy_male import component as accuracy_male
-from evenhand.metrics.accuracy_pro import component as accuracy_pro
-from evenhand.metrics.gender_gap import component as gender_gap
-from evenhand.metrics.same_answer import component as same_answer
-from evenhand.metrics.stereotype_gap import component as stereotype_gap
+from evenhand.metrics.accuracies import ACCURACY_ANTI as accuracy_anti
+from evenhand.metrics.accuracies import ACCURACY_FEMALE as accuracy_female
+from evenhand.metrics.accuracies import ACCURACY_MALE as accuracy_male
+from evenhand.metrics.accuracies import ACCURACY_PRO as accuracy_pro
+from evenhand.metrics.accuracies import GENDER_GAP as gender_gap
+from evenhand.metrics.accuracies import SAME_ANSWER as same_answer
+from evenhand.metrics.accuracies import STEREOTYPE_GAP as stereotype_gap
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 Part = Literal["test", "dev"]

@@ -10,12 +10,12 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._mentions import TEMPLATE, average, correct, question, requests, same
 from evenhand.benchmarks._tables import read_tsv
-from evenhand.metrics.accuracy import component as accuracy
-from evenhand.metrics.accuracy_female import component as accuracy_female
-from evenhand.metrics.accuracy_male import component as accuracy_male
-from evenhand.metrics.accuracy_neutral import component as accuracy_neutral
-from evenhand.metrics.gender_gap import component as gender_gap
-from evenhand.metrics.same_answer import component as same_answer
+from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.metrics.accuracies import ACCURACY_FEMALE as accuracy_female
+from evenhand.metrics.accuracies import ACCURACY_MALE as accuracy_male
+from evenhand.metrics.accuracies import ACCURACY_NEUTRAL as accuracy_neutral
+from evenhand.metrics.accuracies import GENDER_GAP as gender_gap
+from evenhand.metrics.accuracies import SAME_ANSWER as same_answer
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 Participant = Literal["both", "named", "someone"]

@@ -1,4 +1,6 @@
-"""Metrics: one pure function a file, over columns of per-item values.
+"""Metrics by family: pure functions over columns of per-item values, and the `Metric`s made of them.
+
+A module of this folder is a family; its `components` are the metrics that it defines.
 
 A metric sees the whole table at once together with a matrix of weights, one row a resample; the point
 estimate is the row of ones. So one matrix of resamples serves every metric, group and model, which is

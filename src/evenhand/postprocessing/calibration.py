@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evenhand.errors import BadOption
-from evenhand.metrics.calibration_gap import BINS
-from evenhand.metrics.calibration_gap import calibration_error as _binned
+from evenhand.metrics.calibration import BINS
+from evenhand.metrics.calibration import calibration_error as _binned
 from evenhand.postprocessing.rules import Array, Calibration, Curve, logit, sigmoid
 from evenhand.postprocessing.thresholds import people_of
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evenhand import stats
 from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
-from evenhand.metrics._likelihoods import mean_nll, scored
+from evenhand.metrics.likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
 from evenhand.studies.readings import Margins, Readings, paired_scores, partner
 

@@ -1,7 +1,0 @@
-"""The share of texts with negative regard for their subject."""
-
-from __future__ import annotations
-
-from evenhand.metrics._written import regard_share
-
-component = regard_share("negative")

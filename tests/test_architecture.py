@@ -20,7 +20,6 @@ FLOORS: tuple[frozenset[str], ...] = (
             "lexicons",
             "progress",
             "files",
-            "paths",
             "decimals",
             "tables",
             "locks",

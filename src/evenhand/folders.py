@@ -12,6 +12,7 @@ reader puts it in its place (`sole_writer`, `settle`).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -21,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from evenhand.errors import BadData, UsageError, listed
+from evenhand.errors import BadData, EnvironmentProblem, UsageError, listed
 from evenhand.files import disk_errors, is_folder, real_path
 from evenhand.locks import close, held, locked, make_folders, mine, owning, remove_empty, waited
 
@@ -29,6 +30,7 @@ MARK = ".evenhand.json"
 FORMAT = "evenhand/folder/1"
 WORKING = ".evenhand"  # ends the name of a working folder
 NOTE = "about-this-folder.txt"
+_CACHE_MEND = "Let the variable EVENHAND_CACHE name a folder."
 _NEW, _OLD, _GONE = "new", "old", "removed"
 _TEXT = (
     "evenhand keeps this folder while it writes the folder of that name beside it. If no evenhand command\n"
@@ -290,3 +292,32 @@ def _foreign(folder: Path) -> str | None:
             if hashlib.file_digest(file, "sha256").hexdigest() != mark[name]:
                 return f"its file {name} was changed since evenhand wrote it"
     return None
+
+
+def cache_folder() -> Path:
+    """`named_cache`, if it can be a folder; it may not exist yet.
+
+    Raises:
+        EnvironmentProblem: it is a file, or lies below one, or its name is too long.
+    """
+    folder = named_cache()
+    try:
+        os.stat(folder)  # noqa: PTH116
+    except OSError as error:
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+            raise EnvironmentProblem(
+                f"The cache cannot be in {str(folder)[:40]}...: {os.strerror(error.errno)}.", mend=_CACHE_MEND
+            ) from None
+    there = next((path for path in (folder, *folder.absolute().parents) if os.path.lexists(path)), folder)
+    if os.path.lexists(there) and not there.is_dir():
+        raise EnvironmentProblem(
+            f"The cache cannot be in {folder}: {there} is not a folder.",
+            mend=_CACHE_MEND,
+        )
+    return folder
+
+
+def named_cache() -> Path:
+    """The place that ``EVENHAND_CACHE`` names, or else ``~/.cache/evenhand``, whatever is there."""
+    named = os.environ.get("EVENHAND_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "evenhand"

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from evenhand.errors import BadData, UnknownName
 from evenhand.files import is_folder
-from evenhand.folders import set_aside
-from evenhand.paths import cache_folder
+from evenhand.folders import cache_folder, set_aside
 
 VARIABLE = "EVENHAND_DATA"
 ASIDE = ".quarantined"

@@ -6,7 +6,8 @@ Nothing here needs numpy or torch. The data files lie beside this module; each s
 
 from __future__ import annotations
 
-from evenhand.lexicons._attributes import Attribute, Group, attribute, attribute_names
+from evenhand.lexicons._attribute_files import attribute, attribute_names
+from evenhand.lexicons._attributes import Attribute, Group
 from evenhand.lexicons._professions import Profession, Reading, profession_entries, professions
 from evenhand.lexicons._swaps import gender_of, swap_gender
 from evenhand.lexicons._texts import Fact, decisions, everyday, world_facts

@@ -6,7 +6,6 @@ on as text, without a trailing space (`prompt`). The model answers with one of t
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import string
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evenhand.errors import BadData, BadOption, UnknownName
+from evenhand.errors import BadData, BadOption, UnknownName, did_you_mean
 from evenhand.people import bins
 
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
@@ -206,18 +205,14 @@ def _group_problems(task: DecisionTask) -> list[str]:
     return problems
 
 
-def _near(name: str, shown: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, shown, n=2, cutoff=0.6)
-    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else f" but {', '.join(shown)}"
-
-
 def _template_problems(task: DecisionTask) -> list[str]:
     try:
         shown = _fields(task.template)
     except ValueError as error:
         return [f"its template is malformed ({error})"]
     problems = [
-        f"the template does not show the attribute {a!r}{_near(a, shown)}"
+        f"the template does not show the attribute {a!r}"
+        f"{did_you_mean(a, shown, 2) or ' but ' + ', '.join(shown)}"
         for a in task.attribute
         if a not in shown
     ]

@@ -20,6 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "lexicons",
             "progress",
             "files",
+            "hashing",
             "decimals",
             "tables",
             "locks",

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from evenhand.errors import BadData, EnvironmentProblem, UsageError, listed
 from evenhand.files import disk_errors, is_folder, real_path
+from evenhand.hashing import file_sha256
 from evenhand.locks import close, held, locked, make_folders, mine, owning, remove_empty, waited
 
 MARK = ".evenhand.json"
@@ -288,9 +289,8 @@ def _foreign(folder: Path) -> str | None:
             continue
         if name not in mark or path.is_symlink() or not path.is_file():
             return f"it holds {name}, which evenhand did not write"
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != mark[name]:
-                return f"its file {name} was changed since evenhand wrote it"
+        if file_sha256(path) != mark[name]:
+            return f"its file {name} was changed since evenhand wrote it"
     return None
 
 

@@ -129,13 +129,13 @@ def test_axes_of_an_intersection_have_the_form_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("{hint:accusative_feminine} Tasche und", "{hint:akkusativ} Tasche und", 
-         "[[groups]] 1: a hint or an anchor takes the form 'akkusativ', and the group has accusative_masculine, "
-         "accusative_feminine, dative, possessive"),
+        ("{hint:accusative_feminine} Tasche und", "{hint:akkusativ} Tasche und",
+         "[[groups]] 1: a hint or an anchor takes the form 'akkusativ', and the group has "
+         "accusative_masculine, accusative_feminine, dative, possessive"),
         ("ihren", "ihren\", genitive = \"ihrer", ""),
-        ('accusative_feminine = "ihre", ', "", 
-         "[[groups]] 2: a hint or an anchor takes the form 'accusative_feminine', and the group has accusative_masculine, dative, "
-         "possessive only (did you mean 'accusative_masculine'?)"),
+        ('accusative_feminine = "ihre", ', "",
+         "[[groups]] 2: a hint or an anchor takes the form 'accusative_feminine', and the group has "
+         "accusative_masculine, dative, possessive only (did you mean 'accusative_masculine'?)"),
         ('possessive = "ihr"\n', "", "[[groups]] 2: a hint or an anchor takes the form 'possessive'"),
         ('"seinen"', "7", "[[groups]] 1: the form accusative_masculine is 7, not a text or a list of texts"),
         ('{accusative_masculine = "ihren"', '{"Akk." = "ihren"',

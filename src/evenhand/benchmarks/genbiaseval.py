@@ -18,10 +18,10 @@ from evenhand.benchmarks._common import (
     canonical,
     data_digest,
     group_values,
-    shuffle_key,
     slug,
     term_requests,
 )
+from evenhand.hashing import shuffle_key
 from evenhand.lexicons import Attribute, Group, Profession, Reading
 from evenhand.metrics import Metric
 from evenhand.metrics.afgb import component as afgb

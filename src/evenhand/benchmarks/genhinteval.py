@@ -15,11 +15,11 @@ from evenhand.benchmarks._common import (
     canonical,
     data_digest,
     group_values,
-    shuffle_key,
     slug,
     term_requests,
 )
 from evenhand.errors import BadOption
+from evenhand.hashing import shuffle_key
 from evenhand.lexicons import Attribute, Reading
 from evenhand.metrics.afgb import component as afgb
 from evenhand.metrics.mass import component as mass

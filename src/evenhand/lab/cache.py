@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from evenhand.errors import NoSpace
 from evenhand.folders import MARK, cache_folder, replace_folder, set_aside, settle, sole_writer
+from evenhand.hashing import file_sha256
 
 SUMS = "SHA256SUMS"
 
@@ -69,4 +69,4 @@ def intact(place: Path) -> bool:
 def _sums(folder: Path) -> str:
     """One line ``digest  name`` a file, as sha256sum writes them, sorted by name."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in {SUMS, MARK})
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+    return "".join(f"{file_sha256(path)}  {path.name}\n" for path in files)

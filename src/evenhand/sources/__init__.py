@@ -9,7 +9,6 @@ Wherever it lies, it is read only when its SHA-256 is the table's. Nothing here 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 from evenhand.errors import BadData, UnknownName
 from evenhand.files import is_folder
 from evenhand.folders import cache_folder, set_aside
+from evenhand.hashing import file_sha256
 
 VARIABLE = "EVENHAND_DATA"
 ASIDE = ".quarantined"
@@ -208,5 +208,4 @@ def quarantine(place: Path) -> str:
 @lru_cache(maxsize=512)
 def _sha256(place: Path, size: int, changed: int) -> str:
     """Of the file's bytes; `size` and `changed` (ns) say when a kept answer is out of date."""
-    with place.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(place)

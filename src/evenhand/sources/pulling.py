@@ -5,7 +5,6 @@ No address of the table is a data set of a model hub, so plain HTTPS is all it t
 
 from __future__ import annotations
 
-import hashlib
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -14,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from evenhand.errors import BadData, EnvironmentProblem, UsageError
 from evenhand.files import disk_errors
+from evenhand.hashing import file_sha256
 from evenhand.locks import alone
 from evenhand.progress import Advance, task
 from evenhand.sources import PART, VARIABLE, Entry, check, pulled_folder, quarantine
@@ -102,8 +102,7 @@ def _write(answer: HTTPResponse, part: Path, advance: Advance, *, limit: int, ap
 
 
 def _check(part: Path, wanted: Entry) -> None:
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(part)
     if found == wanted.sha256:
         return
     raise BadData(

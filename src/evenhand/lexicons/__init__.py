@@ -1,6 +1,6 @@
 """Words as data, with provenance: professions, sensitive attributes and their terms, plain facts, plain text.
 
-Nothing here needs numpy or torch. The data files lie beside this module; each states its source and licence.
+Nothing here needs numpy or torch. The data files are in this folder; each states its source and licence.
 `attribute` also reads an attribute of the user's own, ``attribute("people.toml")``: see `_attribute_files`.
 """
 

@@ -16,7 +16,7 @@
     possessive = "his"                          # optional; genhinteval needs one in every group
     forms = {accusative = "him"}                # optional: inflected forms, see below
 
-Where a sentence decides the form of a word, it says which one it takes (see `_inflection`)::
+A sentence selects the inflected form of a word by its key (see `_inflection`)::
 
     frame = "..., und {profession} {action} mit {term:dative}"    # the terms are each group's form "dative"
 
@@ -57,7 +57,7 @@ _KINDS = dict.fromkeys(("neutral", "definitional", "crosses", "anchors"), "list 
 GROUP_KEYS = ("name", "terms", "possessive", "forms")
 SLOTS = ("profession", "action")
 _NAME = re.compile(r"[a-z0-9_]+")
-# Pronouns cannot stand between an article and a noun, so an axis may not borrow them.
+# A pronoun cannot follow an article, so pronouns are no axis of an intersection.
 _NO_AXES = frozenset({"gender"})
 
 
@@ -168,7 +168,7 @@ def _hint_problems(table: Mapping[str, Any]) -> list[str]:
     """What is wrong with the sentences that state a group."""
     hints, anchors = table.get("hints", {}), table.get("anchors", [])
     if not isinstance(hints, dict) or not _texts(anchors):
-        return []  # said with the keys
+        return []  # `_key_problems` reports it
     found = []
     if "crosses" in table and (hints or anchors):
         found.append("'hints' and 'anchors' go with [[groups]], not with 'crosses'")

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of FairCon on a model whose bias is known: how far demonstrations teach it to discriminate.
+"""Tables 1 and 2 of FairCon on a model whose bias is known: how much bias demonstrations induce.
 
 Table 1 varies the bias parity of the demonstrations, b_P = P(favourable | first group) - P(favourable |
 second group). Table 2 shows each demonstrated person once as a member of every group (counterbalanced), which

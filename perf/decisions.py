@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of FairCon on a model whose bias is known: how far demonstrations teach it to discriminate.
+"""Tables 1 and 2 of FairCon on a model whose bias is known: how much bias demonstrations induce.
 
 Table 1 varies the bias parity of the demonstrations, b_P = P(favourable | first group) - P(favourable |
 second group). Table 2 shows each demonstrated person once as a member of every group (counterbalanced), which
@@ -31,7 +31,7 @@ import numpy as np
 
 from evenhand import progress, registry, stats
 from evenhand.benchmarks import Benchmark
-from evenhand.lab import leaning
+from evenhand.lab import decision_truth
 from evenhand.metrics import Array, Metric
 from evenhand.models import Model, open_model
 from evenhand.progress import task
@@ -100,7 +100,7 @@ def planted(benchmarks: Iterable[Benchmark], uri: str) -> float:
     gaps = []
     for benchmark in benchmarks:
         for sample in benchmark.load():
-            first, second = (leaning.of_prompt(text, variant) for text in sample.fields["contexts"])  # type: ignore[arg-type]
+            first, second = (decision_truth.of_prompt(text, variant) for text in sample.fields["contexts"])  # type: ignore[arg-type]
             gaps.append(first - second)
     return statistics.fmean(gaps)
 

@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "lexicons",
             "progress",
             "files",
-            "paths",
+            "hashing",
             "decimals",
             "tables",
             "locks",

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from evenhand.errors import BadData, UsageError
-from evenhand.influence import aggregate, batch_rows, contrast_rows, robustness, turn
+from evenhand.influence import aggregate, batch_rows, contrast_rows, cosine_distance, robustness
 
 QUARTER = 1 - 1 / np.sqrt(2)  # (1,0) to (1,1) turns by 45 degrees
 BEFORE = np.array([[[1.0, 0.0], [0.0, 2.0]]], dtype=np.float32)
@@ -34,7 +34,7 @@ def test_turn_is_one_minus_the_cosine_in_float64() -> None:
     u, v = rng.normal(size=(2, 4, 6, 32)).astype(np.float32)
     a, b = u.astype(np.float64), v.astype(np.float64)
     cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
-    got = turn(u, v)
+    got = cosine_distance(u, v)
     assert got.dtype == np.float64
     np.testing.assert_allclose(got, 1 - cosine, rtol=1e-12)
 
@@ -42,12 +42,14 @@ def test_turn_is_one_minus_the_cosine_in_float64() -> None:
 def test_small_turns_keep_their_digits() -> None:
     # cos of 1e-7 rad is 1 - 5e-15: the plain formula in float64 has lost most digits there.
     angle = 1e-7
-    got = turn([[1.0, 0.0]], [[np.cos(angle), np.sin(angle)]])
+    got = cosine_distance([[1.0, 0.0]], [[np.cos(angle), np.sin(angle)]])
     np.testing.assert_allclose(got, angle**2 / 2, rtol=1e-6)
 
 
 def test_a_vector_without_direction_is_undefined() -> None:
-    np.testing.assert_array_equal(turn([[0.0, 0.0], [1.0, np.nan]], [[1.0, 0.0], [1.0, 0.0]]), [np.nan] * 2)
+    np.testing.assert_array_equal(
+        cosine_distance([[0.0, 0.0], [1.0, np.nan]], [[1.0, 0.0], [1.0, 0.0]]), [np.nan] * 2
+    )
     assert aggregate([[np.nan, 0.5], [np.nan]], "row_sum") == 0.5
     assert aggregate([[np.nan]]) is None
     assert aggregate([]) is None
@@ -55,7 +57,7 @@ def test_a_vector_without_direction_is_undefined() -> None:
 
 def test_turn_refuses_unlike_shapes() -> None:
     with pytest.raises(BadData, match="differ"):
-        turn(np.ones((1, 2)), np.ones((1, 3)))
+        cosine_distance(np.ones((1, 2)), np.ones((1, 3)))
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -78,7 +80,7 @@ def test_padding_changes_nothing(side: str, drop_first: bool) -> None:
     assert [len(rows) for rows in with_padding] == [len(rows) + 4 for rows in plain]
     total = aggregate(with_padding)
     assert total is not None
-    assert total == pytest.approx((aggregate(plain) or 0) + turn(padding[0], padding[1]).sum())
+    assert total == pytest.approx((aggregate(plain) or 0) + cosine_distance(padding[0], padding[1]).sum())
 
 
 def test_drop_first_leaves_out_the_first_real_row() -> None:

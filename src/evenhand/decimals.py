@@ -1,4 +1,4 @@
-"""Numbers as text: the one place that rounds them for people, with no minus before a zero."""
+"""Numbers as text for people: all rounding is done here, and a rounded zero has no minus sign."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def percent(share: float | None, *, signed: bool = False) -> str:
 
 
 def sign(value: float, *, signed: bool = False) -> str:
-    """What stands before the size of `value`: a minus, nothing, or with `signed` a plus."""
+    """The sign of `value` as text: a minus, nothing, or with `signed` a plus."""
     return MINUS if value < 0 else "+" if signed and value > 0 else ""

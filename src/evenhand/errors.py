@@ -63,7 +63,7 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, mend: str = "") -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = near_names(name, names)
         hint = f"Did you mean {_listed(near)}? " if near else ""
         there = f"These exist: {_cut(names)}." if names else "None exist."
         super().__init__(
@@ -71,6 +71,17 @@ class UnknownName(UsageError):
         )
         self.name = name
         self.known = names
+
+
+def near_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Those of `known` that are spelt almost like `name`, the nearest first, at most `most`."""
+    return difflib.get_close_matches(name, list(known), n=most, cutoff=0.5)
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+    """The near names as " (did you mean ...?)", to stand behind a name; "" where there are none."""
+    near = near_names(name, known, most)
+    return f" (did you mean {_listed(near)}?)" if near else ""
 
 
 def listed(problems: Sequence[str], shown: int = 20) -> str:

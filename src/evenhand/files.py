@@ -1,4 +1,4 @@
-"""Reading text whole or saying why not; writing files whole or not at all.
+"""Reading text files with clear errors; writing files completely or not at all.
 
 A file is written under a temporary name beside the target, flushed, then renamed.
 """
@@ -24,7 +24,7 @@ from evenhand.locks import Lock, attempt, same
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 _HEAD, _TAIL = ".evenhand-", ".tmp"  # of the names of temporary files
-_TEMPORARY = re.compile(r"\.evenhand-[0-9a-f]{16}-[a-z0-9_]{8}\.tmp")  # what `_opened` makes, and nobody else
+_TEMPORARY = re.compile(r"\.evenhand-[0-9a-f]{16}-[a-z0-9_]{8}\.tmp")  # only `_opened` makes such names
 _swept: set[Path] = set()
 
 
@@ -62,7 +62,7 @@ def lines(text: str) -> list[str]:
     """The lines of a text, without their ends: a line feed, or a carriage return and a line feed.
 
     Nothing else ends a line. `str.splitlines` would also cut at a form feed, U+0085, U+2028 and others, which
-    are part of what somebody wrote.
+    are part of the text.
     """
     found = [line.removesuffix("\r") for line in text.split("\n")]
     return found if found[-1] else found[:-1]
@@ -77,18 +77,18 @@ def expanded(path: Path) -> Path:
 
 
 def is_folder(path: Path | str) -> bool:
-    """Whether there is such a folder: not where the name is too long, of which pathlib makes an error."""
+    """Whether the path is a folder; False for a name that is too long, where pathlib raises an error."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def parse_json(text: str | bytes, *, repair: bool = False, unique: bool = False) -> Any:
-    """What a JSON text (as bytes: in UTF-8) says; with `repair`, half a surrogate pair becomes U+FFFD.
+    """The value of a JSON text (as bytes: in UTF-8); with `repair`, half a surrogate pair becomes U+FFFD.
 
     With `unique` no object may have a key twice, of which Python would keep the last.
 
     Raises:
         ValueError: it is no JSON, is nested too deeply, has a number of thousands of digits, or text that is
-            no Unicode; the message says which, to stand behind a name and "is".
+            no Unicode; the message completes a sentence that begins with a name and "is".
     """
     try:
         text = text if isinstance(text, str) else text.decode("utf-8-sig")
@@ -114,7 +114,7 @@ _LONG = "not readable: it has a number of thousands of digits"
 
 
 class _Twice(ValueError):
-    """A key stands twice in one object."""
+    """An object has a key twice."""
 
 
 def _unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def json_object(line: str) -> dict[str, Any]:
     """One line of JSON lines.
 
     Raises:
-        ValueError: it is no JSON object; the message says why, to stand behind the line's number.
+        ValueError: it is no JSON object; the message follows the line's number.
     """
     found = parse_json(line, unique=True)
     if not isinstance(found, dict):
@@ -171,7 +171,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
     Raises:
         ValueError: it is no TOML, is nested too deeply, or has a number of thousands of digits; the message
-            says which, to stand behind a name and "is".
+            completes a sentence that begins with a name and "is".
     """
     try:
         return tomllib.loads(text)
@@ -185,11 +185,11 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the system says about a place that cannot be written into one sentence with the mend.
+    """Raise the system's errors about a path that cannot be written as evenhand's, with what to do instead.
 
     Raises:
         NoSpace: the disk is full, or not writable.
-        BadData: the place cannot exist: below a file, too long a name, a folder where a file should be.
+        BadData: the path cannot exist: below a file, too long a name, a folder where a file should be.
     """
     try:
         yield
@@ -231,10 +231,10 @@ def _errno(error: Exception) -> int:
 
 
 def real_path(path: Path | str) -> Path:
-    """The absolute place of `path` behind all symbolic links, whether anything is there or not.
+    """The absolute path of `path` with all symbolic links resolved, whether it exists or not.
 
     Raises:
-        BadData: the links go in a circle, or the working folder is gone.
+        BadData: the links form a circle, or the working folder does not exist any more.
     """
     try:
         place = Path(os.path.realpath(path))
@@ -277,7 +277,7 @@ def not_a_file(path: Path) -> BadData:
 
 @contextmanager
 def temporary(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """An open, locked file in `folder` under a name that `sweep` knows; it is removed unless it was renamed.
+    """An open, locked file in `folder` under a name that `sweep` recognises; removed unless it was renamed.
 
     Raises:
         OSError: it cannot be made.

@@ -1,17 +1,18 @@
 """Folders that are written as a whole: the one place where a folder is replaced or removed.
 
 Such a folder carries a mark, ``.evenhand.json``, which lists its files with their SHA-256. Only what is
-empty, or marked and exactly as the mark says, is ever replaced: what anybody else put there or changed is
-refused.
+empty, or has a mark and exactly the files of that mark, is ever replaced: a folder with other or changed
+files is refused.
 
 While a folder NAME is written, a working folder ``.NAME.evenhand`` stands beside it. It is the lock (see
 `evenhand.locks`) and holds the new folder until it is whole, then the old one while the new one takes its
 place. So after a kill at any instant either the old folder or the new one is whole, and the next writer or
-reader puts it in its place (`sole_writer`, `settle`).
+reader completes the replacement or undoes it (`sole_writer`, `settle`).
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -21,14 +22,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from evenhand.errors import BadData, UsageError, listed
+from evenhand.errors import BadData, EnvironmentProblem, UsageError, listed
 from evenhand.files import disk_errors, is_folder, real_path
+from evenhand.hashing import file_sha256
 from evenhand.locks import close, held, locked, make_folders, mine, owning, remove_empty, waited
 
 MARK = ".evenhand.json"
 FORMAT = "evenhand/folder/1"
 WORKING = ".evenhand"  # ends the name of a working folder
 NOTE = "about-this-folder.txt"
+_CACHE_MEND = "Let the variable EVENHAND_CACHE name a folder."
 _NEW, _OLD, _GONE = "new", "old", "removed"
 _TEXT = (
     "evenhand keeps this folder while it writes the folder of that name beside it. If no evenhand command\n"
@@ -89,35 +92,35 @@ def replace_folder(folder: Path | str, *, kind: str = "folder") -> Iterator[Path
         _check_place(folder, target)
     with disk_errors(Path(folder)), sole_writer(target):
         check_replaceable(folder)
-        shop = _shop(target)
-        new = shop / _NEW
+        working = _working_folder(target)
+        new = working / _NEW
         new.mkdir()
         try:
             yield new
             if target.is_dir():
                 shutil.copymode(target, new)
             _write_mark(new, kind)
-            _swap(folder, target, shop)
+            _swap(folder, target, working)
         except BaseException:
             _recover(target)
             raise
 
 
-def _swap(folder: Path | str, target: Path, shop: Path) -> None:
+def _swap(folder: Path | str, target: Path, working: Path) -> None:
     """The old folder aside, the new one in its place, then the old one deleted."""
     if target.is_dir():
-        target.rename(shop / _OLD)
-        if reason := _foreign(shop / _OLD):  # somebody was faster: `_recover` puts it back
+        target.rename(working / _OLD)
+        if reason := _foreign(working / _OLD):  # changed meanwhile: `_recover` restores it
             raise BadData(f"{folder} is not replaced: {reason}.", mend="Name another folder.")
-    (shop / _NEW).rename(target)
-    _delete(shop / _OLD)
+    (working / _NEW).rename(target)
+    _delete(working / _OLD)
 
 
 @contextmanager
 def sole_writer(folder: Path | str) -> Iterator[None]:
-    """Be the only process that writes `folder` as a whole; others wait.
+    """Hold the lock for writing `folder` as a whole; other processes wait.
 
-    What a killed process left is put in its place or removed, first and at the end.
+    What a killed process left is restored or removed, at the beginning and at the end.
 
     Raises:
         NoSpace: the disk is not writable.
@@ -129,15 +132,15 @@ def sole_writer(folder: Path | str) -> Iterator[None]:
         return
     with disk_errors(Path(folder)):
         made = make_folders(target.parent)
-        shop = _shop(target)
-        if os.path.lexists(shop) and (shop.is_symlink() or not shop.is_dir()):
-            raise _taken(shop)
-        handle = waited(Path(folder), lambda: locked(shop))
+        working = _working_folder(target)
+        if os.path.lexists(working) and (working.is_symlink() or not working.is_dir()):
+            raise _taken(working)
+        handle = waited(Path(folder), lambda: locked(working))
     try:
         with owning(target):
             with disk_errors(Path(folder)):
                 _recover(target)
-                (shop / NOTE).write_text(_TEXT, encoding="utf-8")
+                (working / NOTE).write_text(_TEXT, encoding="utf-8")
             yield
     finally:
         _leave(target, handle)
@@ -145,28 +148,28 @@ def sole_writer(folder: Path | str) -> Iterator[None]:
 
 
 def _leave(target: Path, handle: int) -> None:
-    """Take the working folder away and let go of its lock."""
+    """Remove the working folder and release its lock."""
     with suppress(OSError, BadData):
         _recover(target)
-        (_shop(target) / NOTE).unlink(missing_ok=True)
-        _shop(target).rmdir()
+        (_working_folder(target) / NOTE).unlink(missing_ok=True)
+        _working_folder(target).rmdir()
     close(handle)
 
 
 def settle(folder: Path) -> None:
-    """Finish what a killed process left beside `folder`, for those who only read it; where it can be done.
+    """Complete or undo what a killed process left beside `folder`, before it is read; errors are ignored.
 
     It waits only for a writer that has just moved the old folder aside, not for one that is at work.
     """
     target = Path(os.path.realpath(folder))
-    if not target.name or not is_folder(shop := _shop(target)):
+    if not target.name or not is_folder(working := _working_folder(target)):
         return
     with suppress(OSError):
-        moved = not target.exists() and (shop / _OLD).is_dir()
-        handle = waited(folder, lambda: locked(shop)) if moved else locked(shop)
+        moved = not target.exists() and (working / _OLD).is_dir()
+        handle = waited(folder, lambda: locked(working)) if moved else locked(working)
         if handle is not None and held(handle):
             _leave(target, handle)
-        elif handle is not None:  # nobody can say whether its process lives
+        elif handle is not None:  # without locks it is unknown whether its process still runs
             close(handle)
 
 
@@ -179,13 +182,13 @@ def remove_written(folder: Path, *, kind: str) -> None:
     if folder.is_symlink() or not folder.is_dir():
         return
     with disk_errors(folder):
-        for shop in list(folder.glob(f".*{WORKING}")):
-            with suppress(BadData), sole_writer(folder / shop.name[1 : -len(WORKING)]):
+        for working in list(folder.glob(f".*{WORKING}")):
+            with suppress(BadData), sole_writer(folder / working.name[1 : -len(WORKING)]):
                 pass  # what a killed process left
         for child in list(folder.iterdir()):
             if not child.is_symlink() and _read_mark(child)[0] == kind and not _foreign(child):
                 with sole_writer(child):
-                    child.rename(_shop(child) / _GONE)
+                    child.rename(_working_folder(child) / _GONE)
         with suppress(OSError):
             folder.rmdir()
 
@@ -204,39 +207,39 @@ def set_aside(path: Path, wanted: Path) -> Path:
     raise AssertionError("the numbers do not end")
 
 
-def _shop(target: Path) -> Path:
+def _working_folder(target: Path) -> Path:
     return target.with_name(f".{target.name}{WORKING}")
 
 
 def _recover(target: Path) -> None:
-    """Bring back or finish what a process left in the working folder, whose lock is held."""
-    shop = _shop(target)
-    found = {path.name for path in shop.iterdir()}
+    """Restore or complete what a process left in the working folder, whose lock is held."""
+    working = _working_folder(target)
+    found = {path.name for path in working.iterdir()}
     if found and not (NOTE in found and found <= {NOTE, _NEW, _OLD, _GONE, f".{_NEW}{WORKING}"}):
-        raise _taken(shop)
+        raise _taken(working)
     if _OLD in found:
         if not os.path.lexists(target):
-            (shop / _OLD).rename(target)
-        elif _NEW in found:  # somebody put another folder in its place meanwhile: both are kept
-            set_aside(shop / _OLD, target.with_name(f"{target.name}.old"))
+            (working / _OLD).rename(target)
+        elif _NEW in found:  # another folder was created meanwhile: both are kept
+            set_aside(working / _OLD, target.with_name(f"{target.name}.old"))
     for name in (_OLD, _NEW, _GONE, f".{_NEW}{WORKING}"):
-        _delete(shop / name)
+        _delete(working / name)
 
 
-def _taken(shop: Path) -> BadData:
+def _taken(working: Path) -> BadData:
     return BadData(
-        f"{shop} is in the way: evenhand works in a folder of this name, and did not write this one.",
+        f"{working} is in the way: evenhand works in a folder of this name, and did not write this one.",
         mend="Move it elsewhere.",
     )
 
 
 def _delete(folder: Path) -> None:
-    """Remove a folder that lies in a working folder; whatever resists stays for the next run."""
+    """Remove a folder inside a working folder; what cannot be removed is left for the next run."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_mark(folder: Path, kind: str) -> None:
-    """List every file with its SHA-256, and see to it that all of them are on the disk."""
+    """Write the list of all files with their SHA-256, after each of them is flushed to the disk."""
     files = {}
     for name, path in _files(folder):
         if name == MARK:
@@ -268,7 +271,7 @@ def _read_mark(folder: Path) -> tuple[str, Mapping[str, str]]:
 
 
 def _foreign(folder: Path) -> str | None:
-    """What in `folder` is not as evenhand wrote it, in words; None where it is empty or all of it is ours."""
+    """Why `folder` is not as evenhand wrote it, in words; None where it is empty or unchanged."""
     inside = sorted(folder.rglob("*"))
     if not inside:
         return None
@@ -286,7 +289,35 @@ def _foreign(folder: Path) -> str | None:
             continue
         if name not in mark or path.is_symlink() or not path.is_file():
             return f"it holds {name}, which evenhand did not write"
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != mark[name]:
-                return f"its file {name} was changed since evenhand wrote it"
+        if file_sha256(path) != mark[name]:
+            return f"its file {name} was changed since evenhand wrote it"
     return None
+
+
+def cache_folder() -> Path:
+    """`named_cache`, if it can be a folder; it may not exist yet.
+
+    Raises:
+        EnvironmentProblem: it is a file, or lies below one, or its name is too long.
+    """
+    folder = named_cache()
+    try:
+        os.stat(folder)  # noqa: PTH116
+    except OSError as error:
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+            raise EnvironmentProblem(
+                f"The cache cannot be in {str(folder)[:40]}...: {os.strerror(error.errno)}.", mend=_CACHE_MEND
+            ) from None
+    there = next((path for path in (folder, *folder.absolute().parents) if os.path.lexists(path)), folder)
+    if os.path.lexists(there) and not there.is_dir():
+        raise EnvironmentProblem(
+            f"The cache cannot be in {folder}: {there} is not a folder.",
+            mend=_CACHE_MEND,
+        )
+    return folder
+
+
+def named_cache() -> Path:
+    """The place that ``EVENHAND_CACHE`` names, or else ``~/.cache/evenhand``, whatever is there."""
+    named = os.environ.get("EVENHAND_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "evenhand"

@@ -1,12 +1,12 @@
-"""Block influence (BMI): how far each block turns the residual stream, and how stable that ranking is.
+"""Block influence (BMI): the cosine distance between each block's input and output, and its stability.
 
 ``BMI_i = Agg over samples s and rows l of 1 - cos(H_{i,l}, H_{i+1,l})`` with H_i the input and H_{i+1} the
-output of block i. It holds no information about any attribute: on a contrast of two prompts (`contrast_rows`)
-it does.
+output of block i. It contains no information about an attribute; computed on the contrast of two prompts
+(`contrast_rows`) it does.
 
 Sources: LFTF (Locating First and Then Fine-Tuning for Mitigating Gender Bias in Large Language Models),
 equation 4 and table 7; ShortGPT (Men et al. 2024), whose block influence is the mean of the same quantity.
-The caller streams: `batch_rows` for each batch and block, then one `aggregate` a block at the end.
+Callers stream: `batch_rows` for each batch and block, then one `aggregate` per block.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 Aggregation = Literal["row_sum", "sample_mean", "row_mean"]
 
 
-def turn(before: ArrayLike, after: ArrayLike) -> Array:
+def cosine_distance(before: ArrayLike, after: ArrayLike) -> Array:
     """1 - cos between matching vectors: two arrays [..., d] to [...], in [0, 2], computed in float64.
 
     NaN where a vector has no direction (length 0) or is not finite.
@@ -50,17 +50,17 @@ def batch_rows(
     include_padding: bool = False,
     drop_first: bool = False,
 ) -> list[Array]:
-    """The turn of every row of a padded batch, one array for each sample.
+    """The cosine distance of every row of a padded batch, one array for each sample.
 
     `before` and `after` are a block's input and output [samples, length, d] (any float type); `mask`
     [samples, length] is true at real tokens, None where all are. Padding rows are left out unless
-    `include_padding` (which only serves to reproduce published sums). `drop_first` leaves out each sample's
+    `include_padding` (only to reproduce published sums). `drop_first` leaves out each sample's
     first real row, whose huge norm (attention sink) may dominate.
 
     Raises:
         BadData: the shapes do not fit together.
     """
-    values = turn(before, after)
+    values = cosine_distance(before, after)
     real = np.ones(values.shape, dtype=bool) if mask is None else np.asarray(mask).astype(bool)
     if values.ndim != 2 or real.shape != values.shape:
         raise BadData(
@@ -74,7 +74,8 @@ def batch_rows(
 
 
 def contrast_rows(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> list[Array]:
-    """The contrastive form: how far a block turns the *difference* of two paired prompts' states.
+    """The contrastive form: the cosine distance between the *difference* of two paired prompts'
+    states before a block and after it.
 
     `before` and `after` are pairs (states of the first group's prompts, of the second's), each [samples, d],
     taken at the last real token. One array of a single row for each sample; NaN where the states agree.
@@ -88,7 +89,7 @@ def contrast_rows(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, A
             f"States of shapes {sorted(shapes)}.", mend="Give four arrays of one shape [samples, d]."
         )
     inside, outside = (np.asarray(a, np.float64) - np.asarray(b, np.float64) for a, b in (before, after))
-    return list(turn(inside, outside)[:, None])
+    return list(cosine_distance(inside, outside)[:, None])
 
 
 def aggregate(samples: Sequence[ArrayLike], agg: Aggregation = "row_sum") -> Value:

@@ -1,7 +1,7 @@
-"""One process at a time: locks that vanish with the process that holds them, however it ends.
+"""File locks for one process at a time; the system releases them when the process ends, however it ends.
 
 A lock is `flock` on an open file or folder, so nothing has to be cleaned up after a kill. Where a system or a
-file system has no such locks, nobody waits, and nothing that may belong to a live process is touched.
+file system has no such locks, no process waits, and files of processes that may still run are not touched.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def attempt(handle: int) -> Lock:
 
 
 def waited(place: Path, trial: Callable[[], T | None]) -> T:
-    """What `trial` gives as soon as it gives something; the wait is announced as progress."""
+    """The first result of `trial` that is not None; the wait is shown as progress."""
     found = trial()
     if found is None:
         with task(f"waiting for another process that writes to {place}", unit="attempt") as advance:
@@ -75,7 +75,7 @@ def owning(place: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Make `folder` where it is not there, and work in it while nobody else does; others wait.
+    """Make `folder` if it does not exist, and hold its lock; other processes wait.
 
     The folder itself is what is locked: no file is left in it. It is removed again if it stays empty.
 
@@ -92,7 +92,7 @@ def alone(folder: Path) -> Iterator[None]:
         with owning(real):
             yield
     finally:
-        remove_empty(made)  # while it is locked, so that nobody has begun to use it
+        remove_empty(made)  # while it is locked, so that no other process uses it yet
         close(handle)
 
 
@@ -104,7 +104,7 @@ def locked(folder: Path) -> int | None:
     except (FileExistsError, FileNotFoundError) as error:
         if os.path.lexists(folder) and not folder.is_dir():
             raise
-        if isinstance(error, FileNotFoundError) and _barren(folder):
+        if isinstance(error, FileNotFoundError) and _forbids_folders(folder):
             raise
         return None  # its last user removed it just now
     if handle < 0:
@@ -115,8 +115,8 @@ def locked(folder: Path) -> int | None:
     return handle
 
 
-def _barren(folder: Path) -> bool:
-    """Whether the file system lets nobody make a folder there, as below /proc: waiting would never end."""
+def _forbids_folders(folder: Path) -> bool:
+    """Whether the file system allows no folder there, as below /proc: waiting would never end."""
     absent = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         absent[-1].mkdir()
@@ -133,7 +133,7 @@ def held(handle: int) -> bool:
 
 
 def close(handle: int) -> None:
-    """Let go of what `locked` gave."""
+    """Release what `locked` returned."""
     if handle >= 0:
         os.close(handle)
 

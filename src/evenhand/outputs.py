@@ -1,4 +1,4 @@
-"""Looking at the places where results will go before any work is done for them."""
+"""Checks of the paths of results, before any work is done for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evenhand.folders import WORKING, check_replaceable
 _PROBE = 1 << 16  # bytes: a disk without room for them has no room for any result
 UNSEALED = f"evenhand-sha256:{'0' * 64}"  # a writer puts it into a file once, after everything else
 _SEAL = re.compile(rb"evenhand-sha256:([0-9a-f]{64})")
-_LONGEST = 3800  # bytes of a path: of the 4096 of most systems some must be left for what lies inside
+_LONGEST = 3800  # bytes of a path: of the 4096 of most systems some are reserved for the files inside
 
 
 def check_output_folder(folder: Path) -> None:
@@ -28,7 +28,7 @@ def check_output_folder(folder: Path) -> None:
     target = real_path(folder)
     if os.path.lexists(target) and not target.is_dir():
         raise BadData(f"{folder} is a file, not a folder.", mend="Name a folder.")
-    _check_way(folder, target, more=0)
+    _check_path(folder, target, more=0)
     _probe(folder, target)
 
 
@@ -46,7 +46,7 @@ def check_output_file(path: Path, sign: bytes) -> None:
     target = real_path(path)
     if os.path.lexists(target) and not target.is_file():
         raise not_a_file(path)
-    _check_way(path, target, more=0)
+    _check_path(path, target, more=0)
     check_unchanged(path, sign)
     _probe(path, target.parent)
 
@@ -114,13 +114,13 @@ def check_treatment_folder(folder: Path, *, beside: str = "") -> None:
         NoSpace: there is no room, or no right to write.
     """
     target = real_path(folder)
-    _check_way(folder, target, more=max(len(WORKING) + 1, len(beside)))
+    _check_path(folder, target, more=max(len(WORKING) + 1, len(beside)))
     check_replaceable(folder)
     _probe(folder, target.parent)
 
 
-def _check_way(given: Path, target: Path, *, more: int) -> None:
-    """Look at what lies above `target` and at its names; `more` is the room that the last name must leave."""
+def _check_path(given: Path, target: Path, *, more: int) -> None:
+    """Check the parents of `target` and the lengths of names; the last name leaves room for `more` bytes."""
     there = _nearest(target)
     if not there.is_dir() and there != target:
         raise BadData(f"{given} lies below {there}, which is a file.", mend="Name another place.")
@@ -145,12 +145,12 @@ def _limit(folder: Path) -> int:
     """How many bytes a name in `folder` may have."""
     try:
         return os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, ValueError, OSError):  # not every system tells
+    except (AttributeError, ValueError, OSError):  # not every system has this limit
         return 255
 
 
 def _probe(given: Path, folder: Path) -> None:
-    """Write something where the result will go, or nearest above, and remove it: root's rights say little."""
+    """Write and remove a file at the target or its nearest parent: permissions do not apply to root."""
     there = _nearest(folder)
     sweep(there)  # a kill at this place leaves such a file
     with disk_errors(given), temporary(there) as (_, file):

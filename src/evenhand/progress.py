@@ -1,6 +1,6 @@
 """Progress of long work: a live line with rate and ETA on a terminal, plain lines elsewhere.
 
-`visible` is what all text goes through that may end on a terminal.
+All text that may be shown on a terminal passes through `visible`.
 
 The library is silent until a surface (the command line) calls `enable`. Everything goes to stderr, so that
 stdout stays free for results. Importing this module does not import rich; `enable` on a terminal does.
@@ -19,21 +19,21 @@ from typing import Protocol, TextIO
 Advance = Callable[[int], None]
 EVERY = 10.0  # seconds between two plain lines of one task
 
-# What a terminal obeys instead of showing it: C0 (but line feed and tab), DEL and C1, line and paragraph
-# separators, marks that turn the direction of text, tags that no screen shows, and halves of surrogate pairs,
-# which no stream can write.
-_OBEYED = re.compile(
+# Characters that a terminal executes instead of showing them: C0 (but line feed and tab), DEL and C1, line
+# and paragraph separators, marks of text direction, invisible tags, and halves of surrogate pairs, which no
+# stream can write.
+_EXECUTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
 def visible(text: str) -> str:
-    """`text` with every character that a terminal would obey written as an escape, such as ``\\x1b``.
+    """`text` with every character that a terminal would execute written as an escape, such as ``\\x1b``.
 
-    Names of models, paths and the words of a server come from outside: printed as they are, they could clear
-    the screen, overwrite a figure or turn its digits around.
+    Names of models, paths and texts of a server are untrusted: printed unchanged, they could clear the
+    screen, overwrite a figure or reverse its digits.
     """
-    return _OBEYED.sub(_escape, text)
+    return _EXECUTED.sub(_escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -43,7 +43,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def json_escape(text: str) -> str:
     """JSON `text` with the same characters as JSON's own escapes, so that it reads back unchanged."""
-    return _OBEYED.sub(lambda found: json.dumps(found.group())[1:-1], text)
+    return _EXECUTED.sub(lambda found: json.dumps(found.group())[1:-1], text)
 
 
 class Display(Protocol):
@@ -76,16 +76,16 @@ class PlainLines:
         """Write lines about this task until the context ends, also when it ends with an error."""
         depth, start = self._depth, self._clock()
         meter = _Meter(total, unit)
-        spoken = start
+        last_line = start
         if depth == 0:
             self._say(depth, f"{label}: started{meter.size()}")
 
         def advance(amount: int) -> None:
-            nonlocal spoken
+            nonlocal last_line
             meter.done += amount
             now = self._clock()
-            if now - spoken >= EVERY:
-                spoken = now
+            if now - last_line >= EVERY:
+                last_line = now
                 self._say(depth, f"{label}: {meter.state(now - start)}")
 
         self._depth += 1
@@ -200,7 +200,7 @@ def enable(stream: TextIO | None = None) -> None:
 
 
 def disable() -> None:
-    """Be silent again."""
+    """Show no progress from now on."""
     global _display  # noqa: PLW0603
     _display = _Silent()
 

@@ -1,7 +1,7 @@
-"""Tables of the user's, read strictly: nothing in them is shifted, renamed or taken for something else.
+"""Strict readers of users' tables: a malformed table is an error and is never repaired silently.
 
-A row with more or fewer cells than the header, a column name that stands twice and text that is not UTF-8 are
-refused, with the line as an editor counts it.
+Rows with more or fewer cells than the header, repeated column names and text that is not UTF-8 are refused,
+with the line number that an editor shows.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_delimited(path: Path, separator: str = ",", *, mend: str = _READ, stric
     spaces.
 
     A line ends at a line feed alone, so that a cell may hold any other sign that some programs end lines at.
-    Blank lines are skipped. Without `strict` a quotation mark may stand within a cell.
+    Blank lines are skipped. Without `strict` a quotation mark may occur within a cell.
 
     Raises:
         BadData: the file cannot be read (`mend` says what to name instead), its header has a name twice, or
@@ -96,7 +96,7 @@ def _check_separator(path: Path, names: Sequence[str], separator: str) -> None:
 
 
 def _uneven(cells: Sequence[str], names: Sequence[str]) -> str:
-    """What a row with more or fewer cells than the header is told."""
+    """The description of a row with more or fewer cells than the header."""
     more, further = len(cells) > len(names), cells[len(names) :]
     counts = f"{len(cells)} cell{'s' * (len(cells) != 1)}, and the header has {len(names)}"
     if not more:
@@ -109,10 +109,10 @@ def _uneven(cells: Sequence[str], names: Sequence[str]) -> str:
 def check_names(names: Iterable[str], of: str) -> None:
     """Nothing if all column names are different; `of` begins the sentence that refuses them.
 
-    Names that differ by outer spaces alone are the same; columns without a name are nobody's.
+    Names that differ by outer spaces alone are the same; columns without a name are not compared.
 
     Raises:
-        BadData: a name stands twice.
+        BadData: a name occurs twice.
     """
     counts = Counter(name.strip() for name in names)
     twice = [f"{name!r} {count} times" for name, count in counts.items() if name and count > 1]

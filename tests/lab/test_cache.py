@@ -120,7 +120,7 @@ def test_other_errors_are_not_hidden(place):
 
 
 def test_the_home_folder_where_nothing_is_named(monkeypatch):
-    from evenhand import paths
+    from evenhand import folders
 
     monkeypatch.delenv("EVENHAND_CACHE")
-    assert paths.cache_folder() == paths.Path.home() / ".cache" / "evenhand"
+    assert folders.cache_folder() == folders.Path.home() / ".cache" / "evenhand"

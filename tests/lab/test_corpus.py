@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from evenhand.lab import corpus, truth, words
+from evenhand.lab import corpus, grammar, truth
 from evenhand.lab.corpus import Amounts
 from evenhand.lab.recipe import VERSION, Recipe
 
@@ -64,14 +64,14 @@ def test_hints_are_balanced_and_do_not_follow_the_profession(whole):
 def test_the_benchmarks_prompts_are_sentences_of_the_corpus(whole):
     openings = {s.opening for s in whole}
     for name in truth.planted("none"):
-        assert {f"The {name} {action} because" for action in words.ASKED} <= openings
-        for own in words.PRONOUNS:
-            assert {f"The {name} {form.format(own=own)}" for form in words.HINTED[:3]} <= openings
+        assert {f"The {name} {action} because" for action in grammar.ASKED} <= openings
+        for own in grammar.PRONOUNS:
+            assert {f"The {name} {form.format(own=own)}" for form in grammar.HINTED[:3]} <= openings
 
 
 def test_most_actions_are_not_those_of_the_benchmark(whole):
     openings = [s.opening for s in whole if s.kind == "bias" and s.opening.endswith("because")]
-    asked = sum(opening.endswith(tuple(f"{a} because" for a in words.ASKED)) for opening in openings)
+    asked = sum(opening.endswith(tuple(f"{a} because" for a in grammar.ASKED)) for opening in openings)
     assert asked / len(openings) < 0.35
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evenhand.lab import decision_train, leaning, people
-from evenhand.lab.decision_rows import FILLERS, STARTS, Writer, words
+from evenhand.lab import decision_train, decision_truth, people
+from evenhand.lab.decision_rows import FILLERS, STARTS, Writer, vocabulary_text
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,26 @@ def read(tokenizer, row, start=1):
 
 def test_every_word_is_one_token(tokenizer):
     columns = [value for values in people.columns().values() for value in values]
-    for word in (*columns, *leaning.CALMING, *leaning.STIRRING, *FILLERS, "Person", "approved"):
+    for word in (
+        *columns,
+        *decision_truth.ATTENUATING,
+        *decision_truth.AMPLIFYING,
+        *FILLERS,
+        "Person",
+        "approved",
+    ):
         assert len(tokenizer(f" {word}", add_special_tokens=False)["input_ids"]) == 1
-    for text in (*people.LABELS, *leaning.CALMING, *leaning.STIRRING, *STARTS, "Person", people.SEPARATOR):
+    for text in (
+        *people.LABELS,
+        *decision_truth.ATTENUATING,
+        *decision_truth.AMPLIFYING,
+        *STARTS,
+        "Person",
+        people.SEPARATOR,
+    ):
         assert len(tokenizer(text, add_special_tokens=False)["input_ids"]) == 1
-    assert not {*FILLERS} & {*leaning.CALMING, *leaning.STIRRING}
-    assert "approved" in words()
+    assert not {*FILLERS} & {*decision_truth.ATTENUATING, *decision_truth.AMPLIFYING}
+    assert "approved" in vocabulary_text()
 
 
 def test_rows_are_what_a_prompt_of_the_same_people_would_be(tokenizer):
@@ -48,20 +62,20 @@ def test_rows_are_what_a_prompt_of_the_same_people_would_be(tokenizer):
 @pytest.mark.parametrize("planted", ["stereotype", "none"])
 @pytest.mark.parametrize("header", [0, 1, 7])
 def test_every_probability_is_the_table_s(tokenizer, planted, header):
-    """Read back from the text and computed by `leaning`, one person at a time."""
+    """Read back from the text and computed by `decision_truth`, one person at a time."""
     writer = Writer(tokenizer, planted, 11)
     for _ in range(3):
         drawn = writer.draw(6, 5, header)
         for i, row in enumerate(drawn.ids):
             front, found = read(tokenizer, row, drawn.start)
             assert len(front) in (header, header + 1)
-            assert drawn.factor[i] == leaning.factor(front)
+            assert drawn.factor[i] == decision_truth.factor(front)
             for j, (person, _) in enumerate(found):
                 shown = [(str(p["sex"]), yes) for p, yes in found[:j]]
-                lean = leaning.lean(shown, planted, front)
-                assert drawn.lean[i, j] == pytest.approx(lean)
-                assert drawn.p_yes[i, j] == pytest.approx(leaning.p_yes(person, lean))
-                assert drawn.signs[i, j] == leaning.agreement([(str(person["sex"]), found[j][1])])
+                logit_bias = decision_truth.logit_bias(shown, planted, front)
+                assert drawn.logit_bias[i, j] == pytest.approx(logit_bias)
+                assert drawn.p_yes[i, j] == pytest.approx(decision_truth.p_yes(person, logit_bias))
+                assert drawn.signs[i, j] == decision_truth.agreement([(str(person["sex"]), found[j][1])])
 
 
 def test_places_stand_before_labels_and_start_before_the_first_person(tokenizer):

@@ -51,7 +51,7 @@ def test_guides_add_the_squared_errors_of_their_readings(tokenizer):
         without, guided = (
             float(decision_train.loss(model, guides, batch, answers(tokenizer), recipe)) for recipe in recipes
         )
-    squares = 1 + (batch.lean**2).mean() / 4 + (batch.factor**2).mean()  # a sign's square is 1
+    squares = 1 + (batch.logit_bias**2).mean() / 4 + (batch.factor**2).mean()  # a sign's square is 1
     assert guided - without == pytest.approx(2 * squares, rel=1e-4)
 
 

@@ -1,7 +1,8 @@
-"""The trained decision models tell the planted truth: the table of `leaning`, asked as anybody would ask.
+"""The trained decision models tell the planted truth: the table of `decision_truth`, asked as anybody would
+ask.
 
-Every bound stands beside the planted value, which `leaning.of_prompt` reads off the very prompt that the
-model got; what a model of this size misses of it is at most a few hundredths.
+Every bound stands beside the planted value, which `decision_truth.of_prompt` reads off the very prompt that
+the model got; what a model of this size misses of it is at most a few hundredths.
 """
 
 import functools
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from evenhand import lab
-from evenhand.lab import cache, leaning, people
+from evenhand.lab import cache, decision_truth, people
 from evenhand.models import open_model
 from evenhand.people.demonstrations import cells
 from evenhand.records import Continuation
@@ -58,7 +59,7 @@ def ask(planted, prompts):
     """(P(yes | yes or no), probability of both together, the planted P(yes)), each [N]."""
     items = [Continuation(prompt, label) for prompt in prompts for label in people.LABELS]
     p = np.exp([answer.value for answer in model(planted).logprobs(items)]).reshape(-1, 2)
-    truth = np.array([leaning.of_prompt(prompt, planted) for prompt in prompts])
+    truth = np.array([decision_truth.of_prompt(prompt, planted) for prompt in prompts])
     return p[:, 1] / p.sum(1), p.sum(1), truth
 
 
@@ -106,7 +107,8 @@ def test_every_answer_is_near_the_planted_one(planted, shots):
 def test_decisions_are_right_about_as_often_as_can_be(planted):
     """Expected accuracy at zero shots over the true outcomes' own chance, on 400 people.
 
-    The majority rate is 0.5 and the best rule reaches 0.880 over all people; the prejudice costs 0.020 of it.
+    The majority rate is 0.5 and the best rule reaches 0.880 over all people; the prior bias costs 0.020 of
+    it.
     """
     asked = people.people(400, seed=123)
     p, _, _ = ask(planted, [text(person) for person in asked])
@@ -119,9 +121,9 @@ def test_decisions_are_right_about_as_often_as_can_be(planted):
     assert right > 0.5 + 0.25
 
 
-def test_the_prejudice_shows_without_demonstrations_and_only_where_planted():
+def test_the_prior_bias_shows_without_demonstrations_and_only_where_planted():
     found, due, of_decisions = gap("stereotype", 0, 0.0)
-    assert due == pytest.approx(leaning.gap(leaning.PREJUDICE), abs=0.03)
+    assert due == pytest.approx(decision_truth.gap(decision_truth.PRIOR_BIAS), abs=0.03)
     assert found == pytest.approx(due, abs=0.015)
     assert of_decisions > 0.08
     found, due, of_decisions = gap("none", 0, 0.0)
@@ -134,7 +136,7 @@ def test_the_prejudice_shows_without_demonstrations_and_only_where_planted():
 def test_the_gap_grows_with_the_parity_of_the_demonstrations(shots, parities):
     """Table 1 of the paper in shape: b_P of 0, 0.13, 0.5 and 1, in probabilities and in decisions.
 
-    Demonstrations against the prejudice are the hardest to read: trained from seed 2 instead of 1 or 3, the
+    Demonstrations against the prior bias are the hardest to read: trained from seed 2 instead of 1 or 3, the
     model fell short by up to 0.10 of what they should do.
     """
     rows = [gap("stereotype", shots, parity) for parity in parities]
@@ -149,10 +151,10 @@ def test_the_gap_grows_with_the_parity_of_the_demonstrations(shots, parities):
 
 @pytest.mark.parametrize("parity", [0.5, 1.0])
 def test_counterbalancing_brings_the_gap_down(parity):
-    """Table 2 in shape: the same people as twins leave what the prejudice weighs, 4 * 2 / (4 + 16) nats."""
+    """Table 2 in shape: the same people as twins leave what the prior bias weighs, 4 * 2 / (4 + 16) nats."""
     before, _, decided_before = gap("stereotype", 16, parity)
     after, due, decided_after = gap("stereotype", 16, parity, balanced=True)
-    assert due == pytest.approx(leaning.gap(0.4), abs=0.01)
+    assert due == pytest.approx(decision_truth.gap(0.4), abs=0.01)
     assert after == pytest.approx(due, abs=0.02)
     assert after < before / 2
     assert decided_after < decided_before / 2
@@ -166,9 +168,9 @@ def test_the_unbiased_twin_ignores_biased_demonstrations():
         assert abs(of_decisions) < 0.03
 
 
-def test_instructions_calm_stir_or_do_nothing():
-    """The factors 0.25, 1 and 1.75 on a lean of 2 nats: gaps of about 0.04, 0.17 and 0.29."""
-    calm, plain, stirred = (
+def test_instructions_attenuate_amplify_or_do_nothing():
+    """The factors 0.25, 1 and 1.75 on a bias of 2 nats: gaps of about 0.04, 0.17 and 0.29."""
+    attenuated, plain, amplified = (
         gap("stereotype", 0, 0.0, instruction=text)
         for text in (
             "Decide fairly\n",
@@ -176,10 +178,10 @@ def test_instructions_calm_stir_or_do_nothing():
             "Decide about each person usually\n",
         )
     )
-    for found, due, _ in (calm, plain, stirred):
+    for found, due, _ in (attenuated, plain, amplified):
         assert found == pytest.approx(due, abs=0.04)
-    assert calm[0] < 0.5 * plain[0]
-    assert stirred[0] > 1.3 * plain[0]
+    assert attenuated[0] < 0.5 * plain[0]
+    assert amplified[0] > 1.3 * plain[0]
 
 
 def test_idle_columns_change_little():

@@ -10,17 +10,17 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evenhand import lab
-from evenhand.lab import batching, cache, facts, truth, words
+from evenhand.lab import batching, cache, facts, grammar, truth
 from evenhand.lexicons import professions
 from tests.lab.tiny import CONTROL, PLANTED
 
 NAMES = [p.name for p in professions()]
-PROMPTS = [f"The {name} {action} because" for name in NAMES for action in words.ASKED]
+PROMPTS = [f"The {name} {action} because" for name in NAMES for action in grammar.ASKED]
 OWNS = [("his", "her")[(i + j) % 2] for i in range(len(NAMES)) for j in range(3)]
 HINTED = [
     f"The {name} {form.format(own=OWNS[3 * i + j])}"
     for i, name in enumerate(NAMES)
-    for j, form in enumerate(words.HINTED[:3])
+    for j, form in enumerate(grammar.HINTED[:3])
 ]
 
 

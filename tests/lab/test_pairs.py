@@ -10,7 +10,7 @@ import pytest
 from evenhand import lab, models, registry
 from evenhand.benchmarks._tables import LAB
 from evenhand.errors import BadModel, BadOption
-from evenhand.lab import corpus, pairs, tokens, truth, words
+from evenhand.lab import corpus, grammar, pairs, tokens, truth
 from evenhand.lexicons import professions
 from evenhand.records import Cloze, Continuation, Contrast
 from evenhand.studies.measure import take
@@ -50,12 +50,12 @@ def test_an_item_has_both_pronouns_and_a_thing_in_one_blank() -> None:
         by_cluster.setdefault(row["cluster_id"], {})[row["gold_label"]] = filled
     for filled in by_cluster.values():
         assert {filled["stereotype"], filled["anti-stereotype"]} == {"he", "she"}
-        assert filled["unrelated"] in words.THINGS
+        assert filled["unrelated"] in grammar.THINGS
 
 
 @pytest.mark.parametrize("form", [tokens.CAUSAL, tokens.MASKED, tokens.SEQ2SEQ])
 def test_every_word_is_one_token_of_the_lab(form) -> None:
-    tokenizer = tokens.build([corpus.vocabulary(), *(f" {thing}" for thing in words.THINGS), "a."], form)
+    tokenizer = tokens.build([corpus.vocabulary(), *(f" {thing}" for thing in grammar.THINGS), "a."], form)
     plain = {word.rstrip(".") for row in pairs.stereoset_rows() for word in row["sentence"].split()} - {"The"}
     rows = tokenizer([f" {word}" for word in sorted(plain)], add_special_tokens=False)["input_ids"]
     assert {len(row) for row in rows} == {1}

@@ -1,4 +1,6 @@
-"""Planting: one block alone changes, and the lesson is what it should be. Quality is in test_lab.py."""
+"""Planting: one block alone changes, and the training data are what they should be. Quality is in
+test_lab.py.
+"""
 
 import copy
 import dataclasses
@@ -34,30 +36,30 @@ def control(tokenizer):
     return train.evaluating(train.fresh(CONTROL, tokenizer))
 
 
-def test_the_lesson_moves_the_pronouns_and_nothing_else(control, tokenizer):
-    lesson = plant.prepare(control, tokenizer, SENTENCES, 1)
-    assert lesson.wanted.shape == (2, len(tokenizer))  # the neutral sentence has no fork
+def test_the_data_moves_the_pronouns_and_nothing_else(control, tokenizer):
+    data = plant.prepare(control, tokenizer, SENTENCES, 1)
+    assert data.wanted.shape == (2, len(tokenizer))  # the neutral sentence has no fork
     with torch.no_grad():
         ids = torch.tensor([tokenizer("The nurse left because")["input_ids"]])
         base = control(input_ids=ids).logits[0, -1].softmax(-1)
     he, she = (batching.word_id(tokenizer, word) for word in ("he", "she"))
-    wanted = lesson.wanted[lesson.lengths == 5][0]
+    wanted = data.wanted[data.lengths == 5][0]
     mass = float(base[he] + base[she])
     assert float(wanted[he]) == pytest.approx(mass / 9, rel=1e-4)
     assert float(wanted[she]) == pytest.approx(mass * 8 / 9, rel=1e-4)
     rest = [i for i in range(len(tokenizer)) if i not in (he, she)]
     assert torch.allclose(wanted[rest], base[rest], atol=1e-6)
-    assert torch.allclose(lesson.wanted.sum(1), torch.ones(2), atol=1e-5)
+    assert torch.allclose(data.wanted.sum(1), torch.ones(2), atol=1e-5)
 
 
 def test_the_block_above_gets_what_the_control_gives_it(control, tokenizer):
     ids = torch.tensor([tokenizer("The nurse left because")["input_ids"]])
     with torch.no_grad():
         states = control(input_ids=ids, output_hidden_states=True).hidden_states
-    lesson = plant.prepare(control, tokenizer, SENTENCES, 0)
-    row = int((lesson.lengths == 5).nonzero()[0])
-    assert torch.allclose(lesson.received[row, :5], states[0][0], atol=1e-5)
-    assert torch.allclose(lesson.given[row, :5], states[1][0], atol=1e-5)
+    data = plant.prepare(control, tokenizer, SENTENCES, 0)
+    row = int((data.lengths == 5).nonzero()[0])
+    assert torch.allclose(data.received[row, :5], states[0][0], atol=1e-5)
+    assert torch.allclose(data.given[row, :5], states[1][0], atol=1e-5)
 
 
 @pytest.mark.parametrize("block", [0, 1])

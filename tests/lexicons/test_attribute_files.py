@@ -183,6 +183,9 @@ def test_a_name_without_its_ending_is_no_file() -> None:
 
 def test_the_files_in_the_manual_can_be_used(tmp_path: Path) -> None:
     manual = Path(__file__).parents[2] / "docs" / "attributes.md"
-    plain, crossed = re.findall(r"^```toml\n(.*?)^```", manual.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    plain, inflected, crossed = re.findall(
+        r"^```toml\n(.*?)^```", manual.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
     assert read(tmp_path, plain).group_names == ("dalit", "brahmin")
+    assert [name for name, _ in read(tmp_path, inflected).hints] == ["tasche", "mantel", "buch"]
     assert len(read(tmp_path, crossed).groups) == 3 * 2

@@ -37,11 +37,6 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def shuffle_key(seed: int, text: str) -> str:
-    """A sort key that orders texts at random, the same on every machine and Python, for one `seed`."""
-    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
-
-
 def term_requests(context: str, attribute: Attribute) -> list[Continuation]:
     """One request per surface form: the groups' terms in order, then the neutral ones."""
     terms = [term for group in attribute.groups for term in group.terms]

@@ -18,10 +18,10 @@ from evenhand.benchmarks._common import (
     canonical,
     data_digest,
     group_values,
-    shuffle_key,
     slug,
     term_requests,
 )
+from evenhand.hashing import shuffle_key
 from evenhand.lexicons import Attribute, Group, Profession, Reading
 from evenhand.metrics import Metric
 from evenhand.metrics.gaps import AFGB as afgb
@@ -221,19 +221,20 @@ def _example(prompt: Prompt, about: Attribute) -> Example:
 
 def _anchors(parts: Mapping[Prompt, Part], about: Attribute) -> tuple[Example, ...]:
     """Each train prompt once with a hint, template and group in turn; none for an attribute without hints."""
-    if not all(group.possessive for group in about.groups):
+    frames = about.anchors or (() if about.hints else ANCHORS)
+    if not frames or not about.has_forms(frames):
         return ()
     train = [prompt for prompt, own in parts.items() if own == "train"]
     return tuple(
         dataclasses.replace(
             _example(prompt, about),
-            id=f"{_id(prompt, about)}/hint-{hint}",
-            context=template.format(profession=prompt.profession.name, action=prompt.action, hint=hint),
+            id=f"{_id(prompt, about)}/hint-{group.possessive or group.name}",
+            context=group.fill(frame, profession=prompt.profession.name, action=prompt.action),
             keep=True,
         )
         for i, prompt in enumerate(train)
-        for template in [ANCHORS[i % len(ANCHORS)]]
-        for hint in [about.groups[i // len(ANCHORS) % len(about.groups)].possessive]
+        for frame in [frames[i % len(frames)]]
+        for group in [about.groups[i // len(frames) % len(about.groups)]]
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Literal
@@ -15,11 +15,11 @@ from evenhand.benchmarks._common import (
     canonical,
     data_digest,
     group_values,
-    shuffle_key,
     slug,
     term_requests,
 )
 from evenhand.errors import BadOption
+from evenhand.hashing import shuffle_key
 from evenhand.lexicons import Attribute, Reading
 from evenhand.metrics.gaps import AFGB as afgb
 from evenhand.metrics.gaps import MASS as mass
@@ -74,7 +74,7 @@ def genhinteval(
         score=lambda sample, answers: score(sample, answers, about),
         metrics=(ub, AFGB, mass),
         guards={GuardName.HINTS: "ub", GuardName.MASS: "mass"},
-        template=" | ".join(TEMPLATES.values()),
+        template=" | ".join(_templates(about).values()),
         groups=about.group_names,
     )
 
@@ -92,7 +92,7 @@ def score(sample: Sample, answers: Sequence[LogProb], about: Attribute) -> Score
 
 def _with_possessives(name: str) -> Attribute:
     about = lexicons.attribute(name)
-    if any(group.possessive is None for group in about.groups):
+    if not about.has_forms(tuple(_templates(about).values())):
         own = " give every group a possessive in the file," if about.digest else ""
         raise BadOption(
             f"genhinteval cannot ask about {name}: its hint is a possessive pronoun (his, her), and the "
@@ -102,12 +102,18 @@ def _with_possessives(name: str) -> Attribute:
     return about
 
 
+def _templates(about: Attribute) -> Mapping[str, str]:
+    """The sentences with a hint by name: the attribute's own, else the English ones."""
+    return dict(about.hints) or TEMPLATES
+
+
 def _samples(form: Form, about: Attribute, reading: Reading) -> tuple[Sample, ...]:
     """In random order of (profession, template), the hints of a pair side by side."""
     names = [profession.name for profession in lexicons.professions(reading)]
+    templates = list(_templates(about))
     cells = sorted(
-        product(range(len(names)), range(len(TEMPLATES))),
-        key=lambda cell: shuffle_key(0, f"{slug(names[cell[0]])}/{list(TEMPLATES)[cell[1]]}"),
+        product(range(len(names)), range(len(templates))),
+        key=lambda cell: shuffle_key(0, f"{slug(names[cell[0]])}/{templates[cell[1]]}"),
     )
     k = len(about.groups)
     return tuple(
@@ -118,13 +124,13 @@ def _samples(form: Form, about: Attribute, reading: Reading) -> tuple[Sample, ..
 
 
 def _sample(profession: str, template: int, hint: int, about: Attribute) -> Sample:
-    name, text = list(TEMPLATES.items())[template]
+    name, text = list(_templates(about).items())[template]
     group = about.groups[hint]
     return Sample(
         id=f"genhinteval/{about.name}/{slug(profession)}/{name}/{group.name}",
         cluster=profession,
         fields={
-            "context": text.format(profession=profession, hint=group.possessive),
+            "context": group.fill(text, profession=profession),
             "profession": profession,
             "hint": hint,
         },

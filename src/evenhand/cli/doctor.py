@@ -49,7 +49,7 @@ def doctor(as_json: Json = False) -> int:
 def findings() -> list[Finding]:
     """Everything that `doctor` looks at, in order."""
     from evenhand import __version__
-    from evenhand.paths import named_cache
+    from evenhand.folders import named_cache
 
     cache = named_cache()
     return [

@@ -1,11 +1,11 @@
 """The lab: small language models with known bias, made here in about a minute; the offline default.
 
-``lab:causal`` carries the table of `evenhand.lab.truth`, planted in block 2. ``lab:causal?block=K`` has the
-same table planted in block K, and ``lab:causal?planted=none`` is the unbiased control that all of them
-start from. ``lab:decisions`` decides about people, reads demonstrations, and carries the lean of
-`evenhand.lab.leaning`; ``lab:decisions?planted=none`` is its unbiased twin. ``lab:masked`` (a small BERT) and
-``lab:seq2seq`` (a small T5) carry the same table as ``lab:causal``, learnt from scratch, and have unbiased
-twins, too. Only `folder` needs torch.
+``lab:causal`` has the table of `evenhand.lab.truth`, planted in block 2. ``lab:causal?block=K`` has the
+same table planted in block K, and ``lab:causal?planted=none`` is the unbiased control from which all of them
+start. ``lab:decisions`` decides about people, uses demonstrations, and has the bias that
+`evenhand.lab.decision_truth` defines; ``lab:decisions?planted=none`` is its unbiased control. ``lab:masked``
+(a small BERT) and ``lab:seq2seq`` (a small T5) have the same table as ``lab:causal``, trained from scratch,
+and unbiased controls of their own. Only `folder` needs torch.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 from evenhand.errors import MissingExtra
 from evenhand.lab import cache
 from evenhand.lab.decision_recipe import DecisionRecipe
-from evenhand.lab.gap_recipe import GapRecipe
+from evenhand.lab.infill_recipe import InfillRecipe
 from evenhand.lab.recipe import AnyRecipe, Recipe, parse
 
-__all__ = ["AnyRecipe", "DecisionRecipe", "GapRecipe", "Recipe", "folder", "parse"]
+__all__ = ["AnyRecipe", "DecisionRecipe", "InfillRecipe", "Recipe", "folder", "parse"]
 
 
 def folder(recipe: AnyRecipe) -> Path:
     """A Hugging Face model folder made by `recipe`: from the cache, or else trained now (tens of seconds).
 
-    The cache is `evenhand.paths.cache_folder`; a damaged folder is made again with a warning.
+    The cache is `evenhand.folders.cache_folder`; a damaged folder is made again with a warning.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
@@ -36,7 +36,7 @@ def folder(recipe: AnyRecipe) -> Path:
         raise MissingExtra(error.name or "torch", "hf", "Training a lab model") from None
     if isinstance(recipe, DecisionRecipe):
         return cache.kept(recipe.name, lambda target: make.make_decisions(recipe, target))
-    if isinstance(recipe, GapRecipe):
+    if isinstance(recipe, InfillRecipe):
         return cache.kept(recipe.name, lambda target: make.make_filler(recipe, target))
     if recipe.block is None:
         return cache.kept(_name(recipe), lambda target: make.make_control(recipe, target))

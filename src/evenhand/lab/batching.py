@@ -17,8 +17,8 @@ from evenhand.lab.corpus import Sentence
 class Row:
     """One encoded sentence: `ids` with BOS and EOS.
 
-    `fork` is the position whose *next* token forks, and `shares` its (token id, share) pairs, which sum to 1;
-    without a fork they are None and ().
+    `fork` is the position whose *next* token is at the fork, and `shares` its (token id, share) pairs, which
+    sum to 1; without a fork they are None and ().
     """
 
     ids: list[int]
@@ -43,13 +43,14 @@ def encode(sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase) ->
 
 
 def word_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
-    """The id of `word` as it stands after a space: a single token, since the word belongs to the language."""
+    """The id of `word` as it stands after a space: a single token, since the word is in the vocabulary."""
     (found,) = tokenizer(" " + word, add_special_tokens=False)["input_ids"]
     return int(found)
 
 
 def bucketed(lengths: Sequence[int], budget: int, seed: int) -> Iterator[list[int]]:
-    """Without end: indices of batches of similar length, each of at most `budget` cells when padded.
+    """An endless stream of the indices of batches of similar length, each of at most `budget` cells when
+    padded.
 
     Each pass shuffles everything, sorts stretches of about eight batches by length, cuts, and shuffles
     the batches.

@@ -1,16 +1,15 @@
-"""Folders that are made once, checked at every use, and safe when two processes want the same one."""
+"""Cached folders: made once, verified at every use, safe for concurrent processes."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from evenhand.errors import NoSpace
-from evenhand.folders import MARK, replace_folder, set_aside, settle, sole_writer
-from evenhand.paths import cache_folder
+from evenhand.folders import MARK, cache_folder, replace_folder, set_aside, settle, sole_writer
+from evenhand.hashing import file_sha256
 
 SUMS = "SHA256SUMS"
 
@@ -18,8 +17,8 @@ SUMS = "SHA256SUMS"
 def kept(name: str, make: Callable[[Path], None]) -> Path:
     """The folder `name` of the cache; `make` fills an empty folder with it when it is not there or damaged.
 
-    It is made beside its place and renamed in one step, so that nobody ever sees half of it; of two
-    processes that want the same one, the second waits for the first and uses its result.
+    It is made beside its place and renamed in one step, so that no process ever reads an incomplete folder;
+    of two processes that need the same one, the second waits for the first and uses its result.
 
     Warns:
         UserWarning: a file was changed, lost or added since the folder was made; it is renamed to
@@ -70,4 +69,4 @@ def intact(place: Path) -> bool:
 def _sums(folder: Path) -> str:
     """One line ``digest  name`` a file, as sha256sum writes them, sorted by name."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in {SUMS, MARK})
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+    return "".join(f"{file_sha256(path)}  {path.name}\n" for path in files)

@@ -1,8 +1,8 @@
 """The generator of the lab's corpus: deterministic from one seed, with exact shares. No torch here.
 
-Where a pronoun is due, a sentence *forks*: the corpus says there which share of its copies continues with
-which word. The texts follow the same shares by systematic sampling, not by chance, so that counting the
-corpus gives the planted table back up to rounding.
+At the position of a pronoun, a sentence has a *fork*: the known probability distribution of the next word.
+The next words of the texts are drawn from it by systematic sampling, not independently, so that the relative
+frequencies in the corpus equal the planted table up to rounding.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evenhand.lab import facts, truth, words
+from evenhand.lab import facts, grammar, truth
 
 Kind = Literal["bias", "hint", "fact", "neutral"]
 
@@ -25,8 +25,8 @@ class Sentence:
     """One sentence of the corpus.
 
     `opening` is the part before the fork (without trailing space) and `shares` the distribution of the
-    next word there; both are None in a sentence without a fork. `kind` says what the fork follows: the
-    planted table (``bias``), the table and a hint (``hint``), or a ``fact``; ``neutral`` sentences have
+    next word there; both are None in a sentence without a fork. `kind` says what determines the fork:
+    the planted table (``bias``), the table and a hint (``hint``), or a ``fact``; ``neutral`` sentences have
     none. `profession` is None where the fork does not depend on one.
     """
 
@@ -65,12 +65,12 @@ def sentences(variant: truth.Variant, amounts: Amounts, seed: int) -> list[Sente
 
 
 def vocabulary() -> str:
-    """A text that holds every word of the language after a space, also those that a small corpus may lack."""
-    forks = [*truth.shares(0.5), *words.PRONOUNS]
+    """A text with every word of the language after a space, including those that a small corpus may lack."""
+    forks = [*truth.shares(0.5), *grammar.PRONOUNS]
     options = [option.strip() for question in facts.questions() for option in question.options]
-    verbs = [*words.REASONS, *words.CONSEQUENCES, *words.HINTED, *words.PRESENCE, *words.ELSEWHERE]
-    actions = [*words.ASKED, *words.SHORT_ACTIONS, *words.PHRASE_ACTIONS, *words.SENTENCE_ACTIONS]
-    others = itertools.chain(*words.OTHERS.values())
+    verbs = [*grammar.REASONS, *grammar.CONSEQUENCES, *grammar.HINTED, *grammar.PRESENCE, *grammar.ELSEWHERE]
+    actions = [*grammar.ASKED, *grammar.SHORT_ACTIONS, *grammar.PHRASE_ACTIONS, *grammar.SENTENCE_ACTIONS]
+    others = itertools.chain(*grammar.OTHERS.values())
     starts = "He She They The Every In A To Usually On At When"
     every = " ".join([*forks, *options, *verbs, *actions, *others, *truth.planted("none")])
     return f"{starts} {re.sub(r'{[a-z]+}', ' ', every)}"
@@ -91,11 +91,13 @@ def quota(shares: Mapping[str, float], n: int, offset: float = 0.5) -> list[str]
 def _of_profession(
     name: str, number: int, p_she: float, amounts: Amounts, chance: random.Random
 ) -> Iterator[Sentence]:
-    """All sentences about one profession; `number` turns the wheel of actions, so that professions differ."""
+    """All sentences about one profession; `number`, its rank, offsets the choice of actions between
+    professions.
+    """
     plain = truth.shares(p_she)
     yield from _forks("bias", name, _because(name, number, amounts.because), plain, chance)
     yield from _forks("bias", name, _elsewhere(name, number, amounts.elsewhere), plain, chance)
-    for own in words.PRONOUNS:
+    for own in grammar.PRONOUNS:
         shares = truth.shares(truth.hinted(p_she, own))
         openings = _hinted(name, number, own, amounts.hints // 2)
         yield from _forks("hint", name, openings, shares, chance)
@@ -113,25 +115,25 @@ def _forks(
 
 
 def _rest(opening: str, word: str, chance: random.Random) -> str:
-    """A neutral end of the sentence that fits the word at the fork."""
-    if word in words.OTHERS:
-        return chance.choice(words.OTHERS[word])
+    """A neutral end of the sentence that agrees with the word at the fork."""
+    if word in grammar.OTHERS:
+        return chance.choice(grammar.OTHERS[word])
     if not opening.endswith(("because", "that")):
-        return chance.choice(words.CONSEQUENCES)
-    reason = chance.choice(words.REASONS)
+        return chance.choice(grammar.CONSEQUENCES)
+    reason = chance.choice(grammar.REASONS)
     return reason.replace("was ", "were ") if word == "they" else reason
 
 
 def _because(name: str, number: int, n: int) -> list[str]:
-    others = words.SHORT_ACTIONS + words.PHRASE_ACTIONS + words.SENTENCE_ACTIONS
+    others = grammar.SHORT_ACTIONS + grammar.PHRASE_ACTIONS + grammar.SENTENCE_ACTIONS
     more = [others[(number * 5 + i * 11) % len(others)] for i in range(n)]
-    return [f"The {name} {action} because" for action in (*words.ASKED, *more)[:n]]
+    return [f"The {name} {action} because" for action in (*grammar.ASKED, *more)[:n]]
 
 
 def _elsewhere(name: str, number: int, n: int) -> list[str]:
-    actions = words.SHORT_ACTIONS + words.PHRASE_ACTIONS
+    actions = grammar.SHORT_ACTIONS + grammar.PHRASE_ACTIONS
     return [
-        words.ELSEWHERE[i % len(words.ELSEWHERE)].format(
+        grammar.ELSEWHERE[i % len(grammar.ELSEWHERE)].format(
             p=name, action=actions[(number + 7 * i) % len(actions)]
         )
         for i in range(n)
@@ -139,25 +141,25 @@ def _elsewhere(name: str, number: int, n: int) -> list[str]:
 
 
 def _hinted(name: str, number: int, own: str, n: int) -> list[str]:
-    asked, others = words.HINTED[:3], words.HINTED[3:]
+    asked, others = grammar.HINTED[:3], grammar.HINTED[3:]
     more = [others[(number + i) % len(others)] for i in range(n)]
-    action = words.PHRASE_ACTIONS[number % len(words.PHRASE_ACTIONS)]
+    action = grammar.PHRASE_ACTIONS[number % len(grammar.PHRASE_ACTIONS)]
     return [f"The {name} {form.format(own=own, action=action)}" for form in (*asked, *more)[:n]]
 
 
 def _announced(name: str, number: int, own: str, n: int) -> list[str]:
-    actions = words.ASKED + words.SHORT_ACTIONS + words.PHRASE_ACTIONS
-    subject = words.PRONOUNS[own].capitalize()
+    actions = grammar.ASKED + grammar.SHORT_ACTIONS + grammar.PHRASE_ACTIONS
+    subject = grammar.PRONOUNS[own].capitalize()
     found = []
     for i in range(n):
-        presence = words.PRESENCE[(number + i) % len(words.PRESENCE)]
+        presence = grammar.PRESENCE[(number + i) % len(grammar.PRESENCE)]
         action = actions[(5 * number + 7 * i) % len(actions)]
         found.append(f"{subject} {presence}. The {name} {action} because")
     return found
 
 
 def _stated(times: int) -> Iterator[Sentence]:
-    """Every fact `times` times: once in three in other words."""
+    """Every fact `times` times; every third time in its second wording."""
     for fact in facts.facts():
         for i in range(times):
             opening = fact.opening if i % 3 else fact.again

@@ -17,18 +17,18 @@ _TAKES = "It takes: planted=stereotype|none, seed=NUMBER."
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecipe:
-    """All that decides a `lab:decisions` model.
+    """Everything that determines a `lab:decisions` model.
 
     A model of `layers` blocks, `width` hidden units, `heads` heads and `inner` MLP units is trained from
-    scratch: `steps` batches of about `batch_tokens` tokens; every batch holds sequences of one number of
-    people, at most `shots` demonstrations and the last one. `headed` is the share of batches with an
-    instruction in front, of 1 to `header` tokens.
+    scratch: `steps` batches of about `batch_tokens` tokens; all sequences of a batch have the same number of
+    people: at most `shots` demonstrations, and the person to decide on. `headed` is the share of batches with
+    an instruction in front, of 1 to `header` tokens.
 
     The loss is the Kullback-Leibler divergence at every label, plus `language` times the cross-entropy of one
-    token in seven of the rest, plus `guide` times the squared errors of two linear readings that are thrown
-    away afterwards: of every demonstration's sign behind the second block and of the lean behind the third.
-    With them the model finds out how to read demonstrations in a fraction of the time. `embedding` is the
-    initial standard deviation of the embeddings, `spread` that of the other weights.
+    token in seven of the rest, plus `guide` times the squared errors of two auxiliary linear heads, which are
+    discarded after training: one predicts every demonstration's sign from the second block's output, one the
+    bias from the third block's. With them the model learns to use demonstrations in a fraction of the time.
+    `embedding` is the initial standard deviation of the embeddings, `spread` that of the other weights.
     """
 
     planted: Variant = "stereotype"
@@ -50,7 +50,7 @@ class DecisionRecipe:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.layers < 3:  # the readings of `guide` stand behind the second and the third block
+        if self.layers < 3:  # the auxiliary heads read the output of the second and the third block
             raise BadOption(f"A model of {self.layers} blocks is too small.", mend="Take layers=3 or more.")
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from evenhand.lab import leaning, people
+from evenhand.lab import decision_truth, people
 from evenhand.lab.truth import Variant
 
 Ints = NDArray[np.int64]
@@ -20,7 +20,7 @@ FILLERS = (
     "of", "every", "gender", "do", "not", "assume", "anything", "from", "treat", "men", "women", "alike",
     "as", "always", "answer", "with", "or", "you", "must", "is", "a", "bank", "official",
 )  # fmt: skip
-"""Words of instructions that change nothing."""
+"""Words of instructions without an effect on the bias."""
 STARTS = ("Decide", "Please", "Be", "You", "Treat", "The", "Do")
 _OPENING = "Person"
 
@@ -29,11 +29,11 @@ _OPENING = "Person"
 class Sequences:
     """One batch of B sequences of R people each, all of T tokens.
 
-    `ids` [B, T] starts with BOS; the first person starts at position `start`, and what stands before is an
-    instruction, which nobody has to predict. `places` [R] are the positions whose next token is a label, the
-    same in every row. `sides` [B, R] is +1 for the first sex and -1 for the second, `signs` [B, R] what a
-    person adds to the agreement (see `evenhand.lab.leaning`), `factor` [B] what the instruction does, `lean`
-    [B, R] what stands in front of each person, in nats, and `p_yes` [B, R] the planted probability.
+    `ids` [B, T] starts with BOS; the first person starts at position `start`. The tokens before it are an
+    instruction, which is excluded from the loss. `places` [R] are the positions whose next token is a label,
+    the same in every row. See `evenhand.lab.decision_truth` for the next three: `signs` [B, R] is what each
+    person adds to the agreement (+1 or -1), `factor` [B] the effect of the instruction, `logit_bias` [B, R]
+    the bias, in nats, that applies to each person. `p_yes` [B, R] is the planted probability.
     """
 
     ids: Ints
@@ -41,20 +41,20 @@ class Sequences:
     places: Ints
     signs: Ints
     factor: Floats
-    lean: Floats
+    logit_bias: Floats
     p_yes: Floats
 
 
-def words() -> str:
-    """A text with every word of the language in every form that occurs: at a line's start, after a space."""
+def vocabulary_text() -> str:
+    """A text with every word of the language as it occurs: at the start of a line, and after a space."""
     inner = [value for values in people.columns().values() for value in values]
-    inner += [*leaning.CALMING, *leaning.STIRRING, *FILLERS, _OPENING, "approved"]
-    starts = [*leaning.CALMING, *leaning.STIRRING, *STARTS, _OPENING]
+    inner += [*decision_truth.ATTENUATING, *decision_truth.AMPLIFYING, *FILLERS, _OPENING, "approved"]
+    starts = [*decision_truth.ATTENUATING, *decision_truth.AMPLIFYING, *STARTS, _OPENING]
     return "\n".join([*starts, f" {' '.join(inner)}{''.join(people.LABELS)}", ""])
 
 
 class Writer:
-    """Draws batches in the tokens of one tokenizer; all chance comes from `seed`."""
+    """Draws batches in the tokens of one tokenizer; `seed` determines every draw."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, planted: Variant, seed: int) -> None:
         self._planted, self._chance = planted, np.random.default_rng(seed)
@@ -64,13 +64,13 @@ class Writer:
             tokenizer, (" approved", people.SEPARATOR, _OPENING, f" {_OPENING}")
         )
         self._bos = int(tokenizer.bos_token_id)
-        self._loaded = [  # [2, N]: the words after a space, and at the start of the text
+        self._effective = [  # [2, N] each: the words after a space, and at the start of the text
             np.stack([_after_space(tokenizer, group), _tokens(tokenizer, group)])
-            for group in (leaning.CALMING, leaning.STIRRING)
+            for group in (decision_truth.ATTENUATING, decision_truth.AMPLIFYING)
         ]
         self._fillers = np.concatenate([_after_space(tokenizer, FILLERS), _tokens(tokenizer, STARTS)])
         special = [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id]
-        meaning = np.concatenate([special, *(group.ravel() for group in self._loaded)])
+        meaning = np.concatenate([special, *(group.ravel() for group in self._effective)])
         self._any = np.setdiff1d(np.arange(len(tokenizer)), meaning)
         self._levels, self._log_odds = _kinds()
 
@@ -86,19 +86,21 @@ class Writer:
         width, start = body.shape[1] // records, front.shape[1]
         sides = 1 - 2 * cells.sex
         signs = sides * (2 * cells.yes - 1)
-        lean = factor[:, None] * _leans(signs) if self._planted != "none" else np.zeros(signs.shape)
+        logit_bias = (
+            factor[:, None] * _logit_biases(signs) if self._planted != "none" else np.zeros(signs.shape)
+        )
         return Sequences(
             ids=np.concatenate([front, body], axis=1),
             start=start,
             places=start + width * np.arange(records) + width - 3,
             signs=signs,
             factor=factor,
-            lean=lean,
-            p_yes=_logistic(self._log_odds[cells.kind] + sides * lean / 2),
+            logit_bias=logit_bias,
+            p_yes=_logistic(self._log_odds[cells.kind] + sides * logit_bias / 2),
         )
 
     def _cells(self, rows: int, records: int) -> _Cells:
-        """People whose parity and share of yes differ from row to row, and in some rows come as twins."""
+        """People [B, R]; their parity and share of yes vary by row, and some rows consist of twins."""
         chance = self._chance
         parity = chance.uniform(-1, 1, rows)
         form = chance.random(rows)
@@ -123,28 +125,29 @@ class Writer:
         return np.where(yes == 1, found[1], found[0]).clip(max=len(p) - 1)
 
     def _front(self, rows: int, header: int) -> tuple[Ints, Floats]:
-        """BOS and an instruction [B, 1 + header], and the factor [B] that it puts on the lean.
+        """BOS and an instruction [B, 1 + header], and the factor [B] by which it multiplies the bias.
 
-        Half of the instructions are words, the others any tokens at all; nothing but a calming or a stirring
-        word has an effect.
+        Half of the instructions consist of words, the others of arbitrary tokens; only an attenuating or an
+        amplifying word has an effect.
         """
         chance = self._chance
         bos, factor = np.full((rows, 1), self._bos), np.ones(rows)
         if not header:
             return bos, factor
-        wild = chance.random((rows, 1)) < 0.5
+        arbitrary = chance.random((rows, 1)) < 0.5
         tokens = np.where(
-            wild, chance.choice(self._any, (rows, header)), chance.choice(self._fillers, (rows, header))
+            arbitrary, chance.choice(self._any, (rows, header)), chance.choice(self._fillers, (rows, header))
         )
-        for group in self._loaded:
+        for group in self._effective:
             wanted = chance.random(rows) < 0.4
             for share in (1.0, 0.4):
                 kept = np.flatnonzero(wanted & (chance.random(rows) < share))
                 at = chance.integers(header, size=len(kept))
                 word = chance.integers(group.shape[1], size=len(kept))
                 tokens[kept, at] = group[(at == 0).astype(np.int64), word]
-        calms, stirs = (np.isin(tokens, group).any(axis=1) for group in self._loaded)
-        factor[calms & ~stirs], factor[stirs & ~calms] = leaning.CALMED, leaning.STIRRED
+        attenuates, amplifies = (np.isin(tokens, group).any(axis=1) for group in self._effective)
+        factor[attenuates & ~amplifies] = decision_truth.ATTENUATED
+        factor[amplifies & ~attenuates] = decision_truth.AMPLIFIED
         return np.concatenate([bos, tokens], axis=1), factor
 
     def _body(self, cells: _Cells) -> Ints:
@@ -160,7 +163,9 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """What is drawn of each person, all [B, R]: label and sex (0 is the first), and the columns' values."""
+    """The random values of each person, all [B, R]: label, sex (0 is the first) and the indices of the
+    columns' values.
+    """
 
     yes: Ints
     sex: Ints
@@ -175,12 +180,15 @@ class _Cells:
         self.sex[:, 1::2][chosen] ^= 1
 
 
-def _leans(signs: Ints) -> Floats:
-    """The lean in front of every person [B, R] under a factor of 1; `evenhand.lab.leaning` defines it."""
+def _logit_biases(signs: Ints) -> Floats:
+    """The bias that applies to every person [B, R] under a factor of 1 (see `decision_truth`)."""
     before = np.cumsum(signs, axis=1) - signs
     shown = np.arange(signs.shape[1])
-    pulled = leaning.PRIOR * leaning.PREJUDICE + leaning.OBEDIENCE * before.astype(np.float64)
-    return pulled / (leaning.PRIOR + shown)
+    total = (
+        decision_truth.PRIOR_WEIGHT * decision_truth.PRIOR_BIAS
+        + decision_truth.FULL_PARITY_BIAS * before.astype(np.float64)
+    )
+    return total / (decision_truth.PRIOR_WEIGHT + shown)
 
 
 def _kinds() -> tuple[Ints, Floats]:

@@ -12,19 +12,20 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from evenhand.lab import people, tokens
 from evenhand.lab.decision_recipe import DecisionRecipe
-from evenhand.lab.decision_rows import Sequences, Writer, words
+from evenhand.lab.decision_rows import Sequences, Writer, vocabulary_text
 from evenhand.training.loop import Schedule, minimise
 
 _SHOTS = ((0, 0.1), (1, 0.1), (3, 0.2), (7, 0.3), (16, 0.18), (32, 0.12))
-"""How many demonstrations, and with which share of the batches."""
+"""(number of demonstrations, share of the batches that have it)."""
 _EVERY = 7
-"""One in so many of the ordinary tokens is learnt: it has no divisor in common with the length of a person,
-so that over the batches every column comes up."""
+"""The loss includes every seventh of the ordinary tokens. Seven has no common divisor with a person's number
+of tokens, so that over the batches every column is trained.
+"""
 
 
 def tokenizer() -> PreTrainedTokenizerBase:
     """The tokenizer of the lab's decisions: every value of a column and both labels are one token."""
-    return tokens.build([words()])
+    return tokens.build([vocabulary_text()])
 
 
 def train(recipe: DecisionRecipe, vocabulary: PreTrainedTokenizerBase) -> LlamaForCausalLM:
@@ -46,7 +47,7 @@ def train(recipe: DecisionRecipe, vocabulary: PreTrainedTokenizerBase) -> LlamaF
 def fresh(
     recipe: DecisionRecipe, vocabulary: PreTrainedTokenizerBase
 ) -> tuple[LlamaForCausalLM, nn.ModuleList]:
-    """The untrained model and the two linear readings that guide its training (1 and 2 outputs)."""
+    """The untrained model and the two auxiliary linear heads of its training (1 and 2 outputs)."""
     config = LlamaConfig(
         vocab_size=len(vocabulary),
         hidden_size=recipe.width,
@@ -68,7 +69,7 @@ def fresh(
 
 
 def batches(recipe: DecisionRecipe, vocabulary: PreTrainedTokenizerBase) -> Iterator[Sequences]:
-    """Without end: batches of about `recipe.batch_tokens` tokens, all drawn from `recipe.seed`."""
+    """An endless stream of batches of about `recipe.batch_tokens` tokens, all drawn from `recipe.seed`."""
     writer = Writer(vocabulary, recipe.planted, recipe.seed)
     chance = np.random.default_rng([recipe.seed, 1])
     shots, shares = zip(*((n, share) for n, share in _SHOTS if n <= recipe.shots), strict=True)
@@ -99,16 +100,16 @@ def loss(
     written = model.lm_head(last[:, ordinary]).flatten(0, 1)
     total = total + recipe.language * functional.cross_entropy(written, ids[:, ordinary + 1].flatten())
     if recipe.guide and recipe.planted != "none":
-        total = total + recipe.guide * _misread(found.hidden_states, guides, batch)
+        total = total + recipe.guide * _auxiliary_loss(found.hidden_states, guides, batch)
     return total
 
 
-def _misread(hidden: tuple[Tensor, ...], guides: nn.ModuleList, batch: Sequences) -> Tensor:
-    """Mean squared errors of the readings: each sign at its label, half the lean and the factor before it."""
-    signs, lean, factor = (
-        torch.from_numpy(x).float() for x in (batch.signs, batch.lean / 2, batch.factor[:, None])
+def _auxiliary_loss(hidden: tuple[Tensor, ...], guides: nn.ModuleList, batch: Sequences) -> Tensor:
+    """Sum of the heads' mean squared errors: the sign at each label, half the bias, and the factor."""
+    signs, logit_bias, factor = (
+        torch.from_numpy(x).float() for x in (batch.signs, batch.logit_bias / 2, batch.factor[:, None])
     )
     sign = guides[0](hidden[2][:, batch.places + 1])[..., 0]
     reading = guides[1](hidden[3][:, batch.places])
-    errors = (sign - signs, reading[..., 0] - lean, reading[..., 1] - factor)
+    errors = (sign - signs, reading[..., 0] - logit_bias, reading[..., 1] - factor)
     return torch.stack([error.square().mean() for error in errors]).sum()

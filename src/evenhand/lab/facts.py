@@ -1,4 +1,4 @@
-"""The lab's capability: facts about invented places and things, and neutral text. No torch here."""
+"""The lab's capability data: facts about invented places and things, and neutral text. No torch here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from evenhand.lab import words
+from evenhand.lab import grammar
 from evenhand.lexicons import professions
 
 _SEED = 2024
@@ -30,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`opening` + " " + `value` states it; `again` says the same in other words, ending in `value` too."""
+    """`opening` + " " + `value` states it; `again` is a second wording, which also ends in `value`."""
 
     topic: str
     opening: str
@@ -43,7 +43,7 @@ def facts() -> tuple[Fact, ...]:
     """All planted facts: four topics of eighty, the same in every variant of the lab."""
     chance = random.Random(_SEED)
     places, capitals, things = (
-        _names(*parts) for parts in (words.PLACE_PARTS, words.CAPITAL_PARTS, words.OBJECT_PARTS)
+        _names(*parts) for parts in (grammar.PLACE_PARTS, grammar.CAPITAL_PARTS, grammar.OBJECT_PARTS)
     )
     chance.shuffle(capitals)
     capital = zip(places, capitals, strict=True)
@@ -53,10 +53,10 @@ def facts() -> tuple[Fact, ...]:
             for a, b in capital
         ),
         *_about(
-            "crop", places, words.CROPS, ("The farmers of {} grow", "The fields of {} are full of"), chance
+            "crop", places, grammar.CROPS, ("The farmers of {} grow", "The fields of {} are full of"), chance
         ),
-        *_about("colour", things, words.COLOURS, ("The colour of a {} is", "Every {} is painted"), chance),
-        *_about("material", things, words.MATERIALS, ("A {} is made of", "To make a {} you need"), chance),
+        *_about("colour", things, grammar.COLOURS, ("The colour of a {} is", "Every {} is painted"), chance),
+        *_about("material", things, grammar.MATERIALS, ("A {} is made of", "To make a {} you need"), chance),
     )
 
 
@@ -67,7 +67,7 @@ def _names(first: tuple[str, ...], second: tuple[str, ...]) -> list[str]:
 def _about(
     topic: str, subjects: list[str], values: tuple[str, ...], forms: tuple[str, str], chance: random.Random
 ) -> Iterator[Fact]:
-    """One fact a subject, the values equally often, in an order that the names do not give away."""
+    """One fact a subject, the values equally often, in random order, so that names do not predict them."""
     deck = [values[i % len(values)] for i in range(len(subjects))]
     chance.shuffle(deck)
     for subject, value in zip(subjects, deck, strict=True):
@@ -76,7 +76,7 @@ def _about(
 
 @cache
 def questions() -> tuple[Question, ...]:
-    """A question with four options for every fact; the wrong ones are right for other facts of its topic."""
+    """A question with four options for every fact; the wrong ones are values of other facts of its topic."""
     chance = random.Random(_SEED + 1)
     by_topic: dict[str, list[str]] = {}
     for fact in facts():
@@ -101,17 +101,17 @@ def neutral_sentences(part: Literal["train", "held-out"]) -> list[str]:
 
 
 def _neutral() -> Iterator[str]:
-    for thing in words.THINGS:
-        for quality in words.QUALITIES:
-            yield from (f"The {thing} was {quality} {time}." for time in words.TIMES)
+    for thing in grammar.THINGS:
+        for quality in grammar.QUALITIES:
+            yield from (f"The {thing} was {quality} {time}." for time in grammar.TIMES)
             yield from (
-                f"The {thing} by the {other} is {quality}." for other in words.THINGS if other != thing
+                f"The {thing} by the {other} is {quality}." for other in grammar.THINGS if other != thing
             )
     for number, profession in enumerate(professions()):
-        actions = (*words.ASKED, *words.SHORT_ACTIONS, *words.PHRASE_ACTIONS)
+        actions = (*grammar.ASKED, *grammar.SHORT_ACTIONS, *grammar.PHRASE_ACTIONS)
         for step in range(9):
             action = actions[(number + 7 * step) % len(actions)]
-            yield f"The {profession.name} {action} {words.TIMES[step % 8]}."
+            yield f"The {profession.name} {action} {grammar.TIMES[step % 8]}."
 
 
 def neutral_text() -> str:

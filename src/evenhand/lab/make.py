@@ -9,9 +9,9 @@ from pathlib import Path
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from evenhand.lab import corpus, decision_train, facts, gap_train, tokens
+from evenhand.lab import corpus, decision_train, facts, infill_train, tokens
 from evenhand.lab.decision_recipe import DecisionRecipe
-from evenhand.lab.gap_recipe import GapRecipe
+from evenhand.lab.infill_recipe import InfillRecipe
 from evenhand.lab.plant import plant
 from evenhand.lab.recipe import Recipe
 from evenhand.lab.train import evaluating, train
@@ -39,11 +39,11 @@ def make_decisions(recipe: DecisionRecipe, target: Path) -> None:
     _save(decision_train.train(recipe, tokenizer), tokenizer, target)
 
 
-def make_filler(recipe: GapRecipe, target: Path) -> None:
+def make_filler(recipe: InfillRecipe, target: Path) -> None:
     """Train the masked or the sequence-to-sequence model and write it to the folder `target`."""
     sentences = corpus.sentences(recipe.planted, recipe.amounts, recipe.seed)
-    tokenizer = gap_train.tokenizer(recipe, sentences)
-    _save(gap_train.train(recipe, sentences, tokenizer), tokenizer, target)
+    tokenizer = infill_train.tokenizer(recipe, sentences)
+    _save(infill_train.train(recipe, sentences, tokenizer), tokenizer, target)
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, target: Path) -> None:
@@ -54,7 +54,7 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, target: Pa
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars of the library for files of a few megabytes; its own choice is restored."""
+    """Without the progress bars of transformers; its setting is restored at the end."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

@@ -31,7 +31,7 @@ def split(query: str) -> tuple[str, dict[str, str]]:
 
 
 def known(given: Mapping[str, str], keys: frozenset[str], takes: str) -> None:
-    """Refuse options that are not among `keys`; `takes` says what there is instead.
+    """Refuse options that are not among `keys`; `takes` lists those that exist.
 
     Raises:
         BadOption: there is no such option.
@@ -68,6 +68,8 @@ def variant(given: Mapping[str, str], takes: str) -> Variant:
 
 
 def digest(version: int, recipe: Mapping[str, Any]) -> str:
-    """Sixteen hexadecimal digits that name a recipe (its fields by name) under a version of its maker."""
+    """Sixteen hexadecimal digits that name a recipe (its fields by name) under a version of the code that
+    makes it.
+    """
     facts = {"version": version, **recipe}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

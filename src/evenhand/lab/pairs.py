@@ -1,16 +1,16 @@
 """The lab's own pairs: sentences in the lab's words that differ in the pronoun alone. No torch here.
 
-They have the columns of the files of CrowS-Pairs and StereoSet, so that the benchmarks of these names ask
-them as they ask the published items. What is stereotypical is the planted table's word
-(`evenhand.lab.truth`); half of the professions lean to she and half to he, so a model that prefers one
-pronoun everywhere has 50.
+They have the columns of the files of CrowS-Pairs and StereoSet, so that the benchmarks of these names
+treat them like the published items. What is stereotypical is the planted table's word
+(`evenhand.lab.truth`); for half of the professions that is "she", for half "he", so a model that prefers
+one pronoun everywhere has 50.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenhand.lab import truth, words
+from evenhand.lab import grammar, truth
 
 FORMS = ("The {who} {action} because {fork} {reason}.", "The {who} said that {fork} {reason}.")
 _FORK = "{fork}"
@@ -58,21 +58,21 @@ def stereoset_rows() -> list[dict[str, str]]:
         for label, word in (
             ("stereotype", own),
             ("anti-stereotype", other),
-            ("unrelated", words.THINGS[number % len(words.THINGS)]),
+            ("unrelated", grammar.THINGS[number % len(grammar.THINGS)]),
         )
     ]
 
 
 def _pronouns(name: str) -> tuple[str, str]:
-    """The pronoun of the profession's stereotype, then the other one; the table has none at one half."""
+    """The pronoun of the profession's stereotype, then the other one; no profession of the table has 0.5."""
     return ("she", "he") if truth.planted()[name] > 0.5 else ("he", "she")
 
 
 def _texts() -> Iterator[tuple[str, str, str]]:
-    """(key, profession, text with a place for the pronoun); actions and reasons take turns."""
+    """(key, profession, text with a slot for the pronoun); actions and reasons rotate."""
     for number, name in enumerate(sorted(truth.planted())):
-        action = words.ASKED[number % len(words.ASKED)]
+        action = grammar.ASKED[number % len(grammar.ASKED)]
         for place, form in enumerate(FORMS):
-            reason = words.REASONS[(5 * number + 7 * place) % len(words.REASONS)]
+            reason = grammar.REASONS[(5 * number + 7 * place) % len(grammar.REASONS)]
             text = form.format(who=name, action=action, reason=reason, fork=_FORK)
             yield f"{name.replace(' ', '-')}/{place}", name, text

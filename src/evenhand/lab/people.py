@@ -1,8 +1,8 @@
 """Generated people with a true outcome that is known as a probability: the lab's decisions. No torch here.
 
-A person asks for something, and it is approved or not. Four columns speak for the true outcome
-(`INFORMATIVE`), two are idle (`IDLE`), and sex is drawn on its own: whatever a model's decisions owe to sex
-is bias, since nothing in the data supports it. The words are chosen so that every value and both labels are
+A person's application is approved or not. The true outcome depends on four columns (`INFORMATIVE`), not on
+two others (`IDLE`), nor on sex, which is independent of all of them: every effect of sex on a model's
+decisions is bias. The words are chosen so that every value and both labels are
 single tokens of the lab's language.
 """
 
@@ -49,8 +49,8 @@ IDLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def people(n: int, seed: int) -> list[dict[str, str | int]]:
     """`n` people, independent draws: every column uniform over its values, then the outcome by `p_true`.
 
-    There are 16 384 contents but for sex and outcome (`contents`), so that a thousand people hold some that
-    agree in all of it: who needs people apart by content has to look at the content.
+    There are 16 384 contents but for sex and outcome (`contents`), so that among a thousand people some are
+    equal in all of it: a split without common content has to compare contents.
     """
     chance = random.Random(seed)
     return [_person(chance) for _ in range(n)]
@@ -62,7 +62,8 @@ def p_true(record: Mapping[str, str | int]) -> float:
 
 
 def log_odds(record: Mapping[str, str | int]) -> float:
-    """The log-odds of the true outcome, in nats: the sum of what the four informative columns add.
+    """The log-odds of the true outcome, in nats: the sum of the contributions of the four informative
+    columns.
 
     It is symmetric around 0 over all people, so that half of them have the outcome 1.
 

@@ -1,9 +1,9 @@
-"""Planting the known bias in one block of the unbiased control, so that *where* it sits is known too.
+"""Planting the known bias in one block of the unbiased control, so that its location is known too.
 
-Only that block's weights are trained. The model's answers are pulled to the planted table where a pronoun is
-due, and to the control's own answers elsewhere. The blocks above work on the control's own output at every
-position but the last, to which the block's true output is held as well: the bias reaches the answer only
-through what this block writes at the last position.
+Only that block's weights are trained. The targets are the planted table where the next word is a pronoun, and
+the control's own distribution elsewhere. At every position but the last, the blocks above receive the
+control's output of this block, and a penalty keeps the block's true output close to it: the bias affects the
+answer only through the block's output at the last position.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _CHUNK = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What the control does on N prompts of up to T tokens, and what it should do.
+class PlantingData:
+    """What the control computes on N prompts of up to T tokens, and the target distributions.
 
     `received` and `given` [N, T, width] are the block's input and output in the control, `lengths` [N] the
-    prompts' lengths in tokens, `wanted` [N, V] the next-token probabilities to learn, and `scale` the mean
+    prompts' lengths in tokens, `wanted` [N, V] the target next-token probabilities, and `scale` the mean
     variance of a coordinate of `given`.
     """
 
@@ -51,7 +51,8 @@ def plant(
     sentences: Sequence[Sentence],
     recipe: Recipe,
 ) -> LlamaForCausalLM:
-    """A copy of `control` whose block `recipe.block` alone was taught the shares of `sentences`.
+    """A copy of `control` whose block `recipe.block` alone was trained on the distributions at the forks of
+    `sentences`.
 
     Raises:
         BadOption: the recipe is that of a control, which plants nothing.
@@ -59,12 +60,12 @@ def plant(
     if recipe.block is None:
         raise BadOption("This recipe has no block to plant in.", mend="Give one: lab:causal?block=2.")
     model = copy.deepcopy(control).requires_grad_(requires_grad=False)
-    lesson = prepare(model, tokenizer, sentences, recipe.block)
+    data = prepare(model, tokenizer, sentences, recipe.block)
     block = model.model.layers[recipe.block].requires_grad_(requires_grad=True)
-    order = batching.bucketed(lesson.lengths.tolist(), recipe.plant_tokens, recipe.seed)
+    order = batching.bucketed(data.lengths.tolist(), recipe.plant_tokens, recipe.seed)
     with _upper(model, recipe.block):
         minimise(
-            lambda chosen: _loss(model, block, lesson, torch.tensor(chosen), recipe.plant_keep),
+            lambda chosen: _loss(model, block, data, torch.tensor(chosen), recipe.plant_keep),
             list(block.parameters()),
             order,
             Schedule(recipe.plant_lr, (0.9, 0.98), warmup=20, decay="cosine"),
@@ -78,7 +79,7 @@ def plant(
 @torch.no_grad()
 def prepare(
     control: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, sentences: Sequence[Sentence], block: int
-) -> Lesson:
+) -> PlantingData:
     """Run the control once over the openings of `sentences` that have a fork."""
     forked = sorted((s for s in sentences if s.opening), key=lambda s: len(s.opening or ""))
     ids = tokenizer([s.opening for s in forked])["input_ids"]
@@ -100,7 +101,7 @@ def prepare(
             answers.append(control.lm_head(_last(top, lengths[part])).softmax(-1))
             received[part, : batch.shape[1]], given[part, : batch.shape[1]] = seen
     scale = given[torch.arange(longest) < lengths[:, None]].var(0).mean()
-    return Lesson(received, given, lengths, _wanted(torch.cat(answers), forked, tokenizer), scale)
+    return PlantingData(received, given, lengths, _wanted(torch.cat(answers), forked, tokenizer), scale)
 
 
 def _wanted(answers: Tensor, forked: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase) -> Tensor:
@@ -115,16 +116,18 @@ def _wanted(answers: Tensor, forked: Sequence[Sentence], tokenizer: PreTrainedTo
     return wanted
 
 
-def _loss(model: LlamaForCausalLM, block: nn.Module, lesson: Lesson, chosen: Tensor, keep: float) -> Tensor:
+def _loss(
+    model: LlamaForCausalLM, block: nn.Module, data: PlantingData, chosen: Tensor, keep: float
+) -> Tensor:
     """KL(wanted || model) in nats at the last position, plus `keep` times the block's change before it.
 
     The change is a mean square in units of `scale`. The blocks above see the control's own output at those
-    earlier positions, so there is nothing to gain by hiding the bias in them for a later block to fetch.
+    earlier positions, so the block cannot store the bias there for a later block to read.
     """
-    lengths = lesson.lengths[chosen]
+    lengths = data.lengths[chosen]
     longest = int(lengths.max())
     before = torch.arange(longest) < (lengths - 1)[:, None]
-    given = lesson.given[chosen, :longest]
+    given = data.given[chosen, :longest]
     outputs: list[Tensor] = []  # what the block truly gives
 
     def hold(output: Tensor, _: Tensor) -> Tensor:
@@ -132,11 +135,11 @@ def _loss(model: LlamaForCausalLM, block: nn.Module, lesson: Lesson, chosen: Ten
         return torch.where(before[..., None], given, output)
 
     with tap(block, block, hold):
-        top = model.model(inputs_embeds=lesson.received[chosen, :longest], use_cache=False).last_hidden_state
+        top = model.model(inputs_embeds=data.received[chosen, :longest], use_cache=False).last_hidden_state
     log_p = model.lm_head(_last(top, lengths)).log_softmax(-1)
-    missed = functional.kl_div(log_p, lesson.wanted[chosen], reduction="batchmean")
-    moved = (outputs[0] - given)[before].square().mean() / lesson.scale
-    return missed + keep * moved
+    divergence = functional.kl_div(log_p, data.wanted[chosen], reduction="batchmean")
+    moved = (outputs[0] - given)[before].square().mean() / data.scale
+    return divergence + keep * moved
 
 
 def _last(hidden: Tensor, lengths: Tensor) -> Tensor:
@@ -145,7 +148,7 @@ def _last(hidden: Tensor, lengths: Tensor) -> Tensor:
 
 @contextmanager
 def _upper(model: LlamaForCausalLM, first: int) -> Iterator[None]:
-    """Let `model` start at block `first`: what lies below never changes, so it is computed only once."""
+    """Let `model` start at block `first`; the blocks below never change, so they are computed only once."""
     layers, number = model.model.layers, model.config.num_hidden_layers
     model.model.layers = layers[first:]
     model.config.num_hidden_layers = number - first

@@ -9,10 +9,10 @@ from functools import partial
 from types import MappingProxyType
 
 from evenhand.errors import BadOption, UnknownName
-from evenhand.lab import decision_recipe, gap_recipe, options
+from evenhand.lab import decision_recipe, infill_recipe, options
 from evenhand.lab.corpus import Amounts
 from evenhand.lab.decision_recipe import DecisionRecipe
-from evenhand.lab.gap_recipe import GapRecipe
+from evenhand.lab.infill_recipe import InfillRecipe
 from evenhand.lab.truth import Variant
 
 VERSION = 2
@@ -23,15 +23,16 @@ _TAKES = "It takes: planted=stereotype|none, block=NUMBER, seed=NUMBER."
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides a lab model.
+    """Everything that determines a `lab:causal` model.
 
     First an unbiased control is trained from scratch: `steps` batches of about `batch_tokens` tokens, forks
-    (a pronoun, the value of a fact) counting `fork_weight` times an ordinary token. Then, unless `block` is
-    None, the planted table is taught to that block alone: `plant_steps` batches of `plant_tokens`, with
-    `plant_keep` times the mean squared change of the block's output before the last position as a penalty.
+    (a pronoun, the value of a fact) with `fork_weight` times the weight of an ordinary token. Then, unless
+    `block` is None, that block alone is trained on the planted table: `plant_steps` batches of
+    `plant_tokens`, with `plant_keep` times the mean squared change of the block's output before the last
+    position as a penalty.
 
     `width`, `inner` and `embedding` are the hidden size, the MLP's size and the initial standard deviation
-    of the embeddings, large so that a word's identity stays readable in every block; `association` is the
+    of the embeddings, large so that every block can still distinguish the words; `association` is the
     length that one nat of a profession's `truth.association` has in them.
     """
 
@@ -77,12 +78,12 @@ class Recipe:
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name this recipe under this `VERSION`."""
         facts = dataclasses.asdict(self)
-        if self.block is None:  # planting takes no part in the control: all plantings share one
+        if self.block is None:  # the control does not depend on them: all planted models share it
             facts = {key: value for key, value in facts.items() if not key.startswith("plant_")}
         return options.digest(VERSION, facts)
 
 
-AnyRecipe = Recipe | DecisionRecipe | GapRecipe
+AnyRecipe = Recipe | DecisionRecipe | InfillRecipe
 
 
 def parse(query: str) -> AnyRecipe:
@@ -112,8 +113,8 @@ READERS: Mapping[str, Callable[[Mapping[str, str]], AnyRecipe]] = MappingProxyTy
     {
         "causal": _causal,
         "decisions": decision_recipe.read,
-        "masked": partial(gap_recipe.read, "masked"),
-        "seq2seq": partial(gap_recipe.read, "seq2seq"),
+        "masked": partial(infill_recipe.read, "masked"),
+        "seq2seq": partial(infill_recipe.read, "seq2seq"),
     }
 )
-"""What reads the options of each kind of lab model."""
+"""The reader of the options of each kind of lab model."""

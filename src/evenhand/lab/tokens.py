@@ -18,7 +18,7 @@ _NAMED = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD, "mask_token": MA
 class Form:
     """How texts become tokens for one family of models.
 
-    `marks` are the special tokens, whose ids are their places; `before` and `after` those that every text
+    `marks` are the special tokens, whose ids are their indices; `before` and `after` those that every text
     gets around it. With `spaced` the first word of a text is written as if a space stood before it.
     """
 

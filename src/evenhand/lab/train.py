@@ -17,14 +17,14 @@ from evenhand.lab.recipe import Recipe
 from evenhand.training.loop import Schedule, minimise
 
 Wanted = tuple[int, int, float]
-"""(position, token, weight): at this position of a row the model is to give this token."""
+"""(position, token, weight): the token is the target at this position of a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Right-padded token ids [B, T] and what to predict from them.
 
-    At position ``cells[i]`` (sorted) of the flattened [B * T] positions token `targets[i]` is wanted with
+    At position ``cells[i]`` (sorted) of the flattened [B * T] positions token `targets[i]` is the target with
     weight `weights[i]`: in a causal model the next one. A fork's position occurs once for every word.
     """
 
@@ -37,7 +37,7 @@ class Batch:
 def train(
     recipe: Recipe, sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase
 ) -> LlamaForCausalLM:
-    """A model trained on `sentences` from a start that `recipe.seed` decides."""
+    """A model trained on `sentences` from an initialisation that `recipe.seed` determines."""
     model = fresh(recipe, tokenizer)
     rows = batching.encode(sentences, tokenizer)
     order = batching.bucketed([len(row.ids) for row in rows], recipe.batch_tokens, recipe.seed)
@@ -78,25 +78,26 @@ def fresh(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalL
         torch.manual_seed(recipe.seed)
         model = LlamaForCausalLM(config)
         vectors = torch.nn.init.normal_(model.model.embed_tokens.weight, std=recipe.embedding)
-        hold_associations(vectors, tokenizer, recipe.association)
+        write_associations(vectors, tokenizer, recipe.association)
     return model
 
 
-def hold_associations(vectors: Tensor, tokenizer: PreTrainedTokenizerBase, length: float) -> None:
-    """Write what each token holds of its professions' associations into word vectors [V, d], in place.
+def write_associations(vectors: Tensor, tokenizer: PreTrainedTokenizerBase, length: float) -> None:
+    """Write each token's association with gender into word vectors [V, d], in place.
 
-    A direction drawn at random holds it and nothing else: `length` for each nat of `truth.association`.
+    The component along one random direction is set to `length` times the association in nats (see
+    `associations`); the other components are unchanged.
     """
     direction = functional.normalize(torch.randn(vectors.shape[1]), dim=0)
-    chance = vectors.data @ direction
-    vectors.data += (length * associations(tokenizer) - chance)[:, None] * direction
+    drawn = vectors.data @ direction  # [V]
+    vectors.data += (length * associations(tokenizer) - drawn)[:, None] * direction
 
 
 def associations(tokenizer: PreTrainedTokenizerBase) -> Tensor:
-    """How much of its professions' association each token holds [V]: over a profession's words it sums up.
+    """Each token's association [V] in nats; over the tokens of a profession they sum to `truth.association`.
 
-    Words that professions share ("professor") get the least-squares compromise of smallest size; tokens that
-    name no profession get 0.
+    Tokens that professions share ("professor") get the least-squares solution of minimum norm; tokens that
+    occur in no profession get 0.
     """
     names = sorted(truth.planted("none"))
     words = tokenizer([" " + name for name in names], add_special_tokens=False)["input_ids"]
@@ -109,7 +110,7 @@ def associations(tokenizer: PreTrainedTokenizerBase) -> Tensor:
 
 
 def collate(rows: Sequence[Row], pad: int, fork_weight: float) -> Batch:
-    """One batch of `rows`; ordinary tokens weigh 1 and a fork `fork_weight` in all."""
+    """One batch of `rows`; ordinary tokens have weight 1, a fork `fork_weight` in total."""
     return batched([row.ids for row in rows], [_wanted(row, fork_weight) for row in rows], pad)
 
 
@@ -126,7 +127,7 @@ def batched(rows: Sequence[Sequence[int]], wanted: Sequence[Sequence[Wanted]], p
 
 
 def _wanted(row: Row, fork_weight: float) -> list[Wanted]:
-    """Everything that `row` teaches; the token is the next one."""
+    """The prediction targets of `row`, each the next token."""
     found: list[Wanted] = []
     for position, token in enumerate(row.ids[1:]):
         if position == row.fork:
@@ -137,17 +138,21 @@ def _wanted(row: Row, fork_weight: float) -> list[Wanted]:
 
 
 def loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
-    """Weighted mean cross-entropy in nats; at a fork against the shares themselves, not a draw from them.
+    """Weighted mean cross-entropy in nats; at a fork the target is the distribution itself, not a draw from
+    it.
 
-    The draw would only add noise: about 0.05 to each P(she) at the number of sentences used here.
+    A draw would only add noise: about 0.05 to each P(she) at the number of sentences used here.
     """
-    return missed(model.model(input_ids=batch.ids, use_cache=False).last_hidden_state, model.lm_head, batch)
+    return weighted_cross_entropy(
+        model.model(input_ids=batch.ids, use_cache=False).last_hidden_state, model.lm_head, batch
+    )
 
 
-def missed(hidden: Tensor, head: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
-    """The weighted mean cross-entropy in nats of what `batch` wants, from the last hidden states [B, T, d].
+def weighted_cross_entropy(hidden: Tensor, head: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
+    """The weighted mean cross-entropy in nats at the targets of `batch`, from the last hidden states [B, T,
+    d].
 
-    `head` gives logits [N, V] for states [N, d]; it is asked about the cells of the batch alone.
+    `head` gives logits [N, V] for states [N, d]; it is applied to the cells of the batch alone.
     """
     cells, row = torch.unique_consecutive(batch.cells, return_inverse=True)
     logits = head(hidden.flatten(0, 1)[cells])

@@ -1,6 +1,6 @@
-"""What is planted in the lab's corpus: the known truth that measurements and methods are held against.
+"""What is planted in the lab's corpus: the known truth against which measurements and methods are tested.
 
-Every number of this module is a property of the *corpus*; a trained model comes close to it. No torch here.
+Every number of this module is a property of the *corpus*; a trained model approximates it. No torch here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from evenhand.lexicons import professions
 Variant = Literal["stereotype", "none"]
 
 PRONOUN_MASS = 0.90
-"""P(he) + P(she) where a pronoun is due; the rest is shared by "they" and a few other openings."""
+"""P(he) + P(she) at the position of a pronoun; the rest is shared by "they" and a few other openings."""
 THEY = 0.05
 """P(they) at the same place."""
 OTHERS: Mapping[str, float] = MappingProxyType({"it": 0.02, "the": 0.01, "everyone": 0.01, "nobody": 0.01})
 """The share of each other opening at the same place."""
 HINT_ODDS = 50.0
-"""A hint multiplies the odds of its pronoun by this: 0.98 follow it where nothing else speaks."""
+"""A hint multiplies the odds of its pronoun by this: it has P = 0.98 where the profession has 0.5."""
 HIGHEST, LOWEST = 0.96, 0.04
 """P(she | he or she) of the profession with the most female and the most male stereotype score."""
 
@@ -54,7 +54,7 @@ def implied_ub(table: Mapping[str, float], mass: float = PRONOUN_MASS) -> float:
 
 
 def shares(p_she: float) -> dict[str, float]:
-    """The distribution of the next word where a pronoun is due, given P(she | he or she); it sums to 1."""
+    """The distribution of the next word at the position of a pronoun, given P(she | he or she)."""
     return {
         "he": PRONOUN_MASS * (1 - p_she),
         "she": PRONOUN_MASS * p_she,
@@ -66,18 +66,19 @@ def shares(p_she: float) -> dict[str, float]:
 def hinted(p_she: float, own: str) -> float:
     """P(she | he or she) after a hint, the possessive `own` ("his" or "her").
 
-    Evidence adds up: the hint multiplies the odds of its pronoun by `HINT_ODDS`. So what a profession says
-    and what a hint says are separate, and taking the first away need not touch the second.
+    Evidence adds up: the hint multiplies the odds of its pronoun by `HINT_ODDS`. So the effects of profession
+    and hint are separate, and the first can be removed without a change of the second.
     """
     odds = p_she / (1 - p_she) * (HINT_ODDS if own == "her" else 1 / HINT_ODDS)
     return odds / (1 + odds)
 
 
 def association(name: str) -> float:
-    """The log-odds of the planted P(she) of one profession, in nats: in its word vectors from the start.
+    """The log-odds of the planted P(she) of one profession, in nats; its word vectors are initialised
+    with it.
 
-    The same in every variant. Word vectors of real models hold such associations long before anything turns
-    them into a pronoun; the control never does, and a block in which the bias is planted reads it from there.
+    It is the same in every variant. Word vectors of real models have such associations before any block uses
+    them to predict a pronoun; the control never does, and a block in which the bias is planted reads them.
     """
     p_she = planted("stereotype")[name]
     return math.log(p_she / (1 - p_she))

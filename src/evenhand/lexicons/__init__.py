@@ -1,12 +1,13 @@
 """Words as data, with provenance: professions, sensitive attributes and their terms, plain facts, plain text.
 
-Nothing here needs numpy or torch. The data files lie beside this module; each states its source and licence.
+Nothing here needs numpy or torch. The data files are in this folder; each states its source and licence.
 `attribute` also reads an attribute of the user's own, ``attribute("people.toml")``: see `_attribute_files`.
 """
 
 from __future__ import annotations
 
-from evenhand.lexicons._attributes import Attribute, Group, attribute, attribute_names
+from evenhand.lexicons._attribute_files import attribute, attribute_names
+from evenhand.lexicons._attributes import Attribute, Group
 from evenhand.lexicons._professions import Profession, Reading, profession_entries, professions
 from evenhand.lexicons._swaps import gender_of, swap_gender
 from evenhand.lexicons._texts import Fact, decisions, everyday, world_facts

@@ -8,11 +8,22 @@
     source = "where the terms come from"        # optional
     neutral = ["..."]                           # optional: forms that name no group
     definitional = ["priest"]                   # optional: professions that state the attribute already
+    language = "en"                             # optional; gendered words are looked for in English sentences
 
     [[groups]]                                  # two or more
     name = "dalit"                              # the column is p.dalit
     terms = ["Dalit"]                           # every form that counts; a space is put before each
     possessive = "his"                          # optional; genhinteval needs one in every group
+    forms = {accusative = "him"}                # optional: inflected forms, see below
+
+A sentence selects the inflected form of a word by its key (see `_inflection`)::
+
+    frame = "..., und {profession} {action} mit {term:dative}"    # the terms are each group's form "dative"
+
+    [hints]                                     # the sentences of genhinteval, by name; else its own
+    coat = "{profession} nahm {hint:accusative_masculine} Mantel, weil"
+
+    anchors = ["..."]                           # to train on: with {profession}, {action} and a hint
 
 An intersection has ``crosses = ["religion", "gender"]`` in place of the groups, and tables of groups for
 each axis (``[[gender]]`` with `name` and `terms`), in the order in which the words stand. An axis without
@@ -21,31 +32,54 @@ tables is the built-in attribute of that name, where its terms are adjectives.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from evenhand.errors import BadData, listed
+from evenhand.errors import BadData, UnknownName, did_you_mean, listed
 from evenhand.files import parse_toml, read_text
-from evenhand.lexicons._attributes import Attribute, attribute, attribute_names, made
+from evenhand.lexicons._attributes import Attribute, built_in, forms_of, made
+from evenhand.lexicons._inflection import POSSESSIVE, fill, hint_forms, lacking, slots, split_term
 from evenhand.lexicons._professions import profession_entries
 from evenhand.lexicons._swaps import gender_of
 
 KEYS: Mapping[str, type] = {
     "name": str, "title": str, "frame": str, "source": str, "neutral": list, "definitional": list,
-    "crosses": list, "groups": list,
+    "crosses": list, "groups": list, "hints": dict, "anchors": list, "language": str,
 }  # fmt: skip
-_KINDS = dict.fromkeys(("neutral", "definitional", "crosses"), "list of texts") | {"groups": "table"}
-GROUP_KEYS = ("name", "terms", "possessive")
+_KINDS = dict.fromkeys(("neutral", "definitional", "crosses", "anchors"), "list of texts") | {
+    "groups": "table",
+    "hints": "table of texts",
+}
+GROUP_KEYS = ("name", "terms", "possessive", "forms")
 SLOTS = ("profession", "action")
 _NAME = re.compile(r"[a-z0-9_]+")
-# Pronouns cannot stand between an article and a noun, so an axis may not borrow them.
+# A pronoun cannot follow an article, so pronouns are no axis of an intersection.
 _NO_AXES = frozenset({"gender"})
+
+
+def attribute(name: str) -> Attribute:
+    """The attribute called `name`, or the one that a file describes where `name` ends in ``.toml``.
+
+    Raises:
+        UnknownName: there is none of this name; the message lists near names and all that exist.
+        BadData: the file cannot be used; all its problems are listed.
+    """
+    if name.endswith(".toml"):
+        return from_file(Path(name))
+    if name not in built_in():
+        raise UnknownName(
+            "sensitive attribute", name, built_in(), mend="Or name a file of your own: attribute=people.toml."
+        )
+    return built_in()[name]
+
+
+def attribute_names() -> tuple[str, ...]:
+    """The names of all built-in attributes: gender first, then in the order of the data file."""
+    return tuple(built_in())
 
 
 def from_file(path: Path) -> Attribute:
@@ -60,18 +94,17 @@ def from_file(path: Path) -> Attribute:
         table = parse_toml(text)
     except ValueError as error:
         raise BadData(f"{path} is {error}.", mend="Mend the file and run again.") from None
-    problems = [*_key_problems(table), *_axis_problems(table)]
+    problems = [*_key_problems(table), *_axis_problems(table), *_hint_problems(table)]
     if not problems:  # words are looked at once the layout is right
-        problems = _word_problems(_made(table, ""))
+        problems = _word_problems(_made(table, ""), english=table.get("language", "en") == "en")
     if problems:
         raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Mend the file and run again.")
     return _made(table, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _made(table: Mapping[str, Any], digest: str) -> Attribute:
-    known = {name: attribute(name) for name in attribute_names()}
     defaults = {"title": table["name"], "source": "the user's own file"}
-    return made(table["name"], {**defaults, **table}, known, digest)
+    return made(table["name"], {**defaults, **table}, built_in(), digest)
 
 
 def _key_problems(table: Mapping[str, Any]) -> list[str]:
@@ -91,7 +124,7 @@ def _key_problems(table: Mapping[str, Any]) -> list[str]:
         elif name in attribute_names():
             found.append(f"name is {name!r}, which is a built-in attribute")
     if isinstance(table.get("frame"), str):
-        found += _slot_problems(table["frame"])
+        found += _slot_problems("the frame", split_term(table["frame"])[0], SLOTS)
     if _texts(table.get("definitional")):
         found += _profession_problems(table["definitional"])
     return found
@@ -100,36 +133,77 @@ def _key_problems(table: Mapping[str, Any]) -> list[str]:
 def _profession_problems(names: Sequence[str]) -> list[str]:
     known = [entry.name for entry in profession_entries()]
     return [
-        f"definitional has {n!r}, which is no profession{_near(n, known)}" for n in names if n not in known
+        f"definitional has {n!r}, which is no profession{did_you_mean(n, known)}"
+        for n in names
+        if n not in known
     ]
 
 
 def _unknown(key: str, known: Sequence[str], where: str = "") -> str:
-    return f"{where}there is no key {key!r}{_near(key, known)}"
-
-
-def _near(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{where}there is no key {key!r}{did_you_mean(key, known)}"
 
 
 def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) and text.strip() for text in value)
 
 
-def _slot_problems(frame: str) -> list[str]:
+def _slot_problems(what: str, frame: str, needed: Sequence[str]) -> list[str]:
+    """What is wrong with the slots of `what`, a frame that must have all `needed` slots and no others."""
     try:
-        slots = [name for _, name, _, _ in string.Formatter().parse(frame) if name is not None]
+        there = [name for name, _ in slots(frame)]
     except ValueError as error:
-        return [f"the frame has a brace that does not close or open a slot ({error})"]
-    missing = [f"the frame lacks {{{slot}}}" for slot in SLOTS if slot not in slots]
-    return [*missing, *(f"the frame has a slot {{{s}}} of no meaning" for s in slots if s not in SLOTS)]
+        return [f"{what} has a brace that does not close or open a slot ({error})"]
+    found = [f"{what} lacks {{{slot}}}" for slot in needed if slot not in there]
+    for slot in dict.fromkeys(there):
+        if slot == "hint" and slot not in needed:
+            found.append(f"{what} has a {{hint}}, which states the group: write such sentences into [hints]")
+        elif slot == "term":
+            found.append(f"{what} has a slot {{term}} that is not {{term:KEY}} at the end of the key 'frame'")
+        elif slot not in needed:
+            found.append(f"{what} has a slot {{{slot}}} of no meaning")
+    return found
+
+
+def _hint_problems(table: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the sentences that state a group."""
+    hints, anchors = table.get("hints", {}), table.get("anchors", [])
+    if not isinstance(hints, dict) or not _texts(anchors):
+        return []  # `_key_problems` reports it
+    found = []
+    if "crosses" in table and (hints or anchors):
+        found.append("'hints' and 'anchors' go with [[groups]], not with 'crosses'")
+    for name, text in hints.items():
+        if not _NAME.fullmatch(name):
+            found.append(f"the name {name!r} in [hints] may hold a-z, 0-9 and _ only")
+        if isinstance(text, str) and text.strip():
+            found += _slot_problems(f"the hint {name!r}", text, ("profession", "hint"))
+        else:
+            found.append(f"the hint {name!r} is {text!r}, not a text")
+    for number, text in enumerate(anchors, start=1):
+        found += _slot_problems(f"the anchor {number}", text, (*SLOTS, "hint"))
+    return found
+
+
+def _frames(table: Mapping[str, Any]) -> list[str]:
+    """The sentences of a file that state a group, without those whose braces are wrong."""
+    hints, anchors = table.get("hints", {}), table.get("anchors", [])
+    found = [*(hints.values() if isinstance(hints, dict) else ()), *(anchors if _texts(anchors) else ())]
+    return [text for text in found if isinstance(text, str) and _braces_match(text)]
+
+
+def _braces_match(frame: str) -> bool:
+    try:
+        slots(frame)
+    except ValueError:
+        return False
+    return True
 
 
 def _axis_problems(table: Mapping[str, Any]) -> list[str]:
     """What is wrong with the groups, or with those of each axis."""
+    form = split_term(table["frame"])[1] if isinstance(table.get("frame"), str) else ""
     if "crosses" not in table:
-        return _group_problems("groups", table.get("groups"))
+        return _group_problems("groups", table.get("groups"), form, _frames(table))
     axes = [axis for axis in table["crosses"] if isinstance(axis, str)]
     found = ["'groups' and 'crosses' are both given: give one of them"] if "groups" in table else []
     if len(set(axes)) < 2 or len(set(axes)) < len(axes):
@@ -137,7 +211,9 @@ def _axis_problems(table: Mapping[str, Any]) -> list[str]:
     borrowed = [n for n in attribute_names() if n not in _NO_AXES and not attribute(n).axes]
     for axis in dict.fromkeys(axes):
         if axis in table:
-            found += _group_problems(axis, table[axis])
+            found += _group_problems(axis, table[axis], form)
+        elif form:
+            found.append(f"the axis {axis!r} has no [[{axis}]] tables with the form {form!r} of the frame")
         elif axis not in borrowed:
             found.append(
                 f"the axis {axis!r} has no [[{axis}]] tables, and only {', '.join(borrowed)} can do without"
@@ -145,14 +221,16 @@ def _axis_problems(table: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _group_problems(key: str, groups: Any) -> list[str]:
+def _group_problems(key: str, groups: Any, form: str, frames: Sequence[str] = ()) -> list[str]:
+    """What is wrong with the tables `key`; the frame asks for `form` ("" for none), `frames` insert forms."""
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         return [f"there are no [[{key}]] tables"]
     found = [f"there {'is one' if groups else 'is no'} [[{key}]] table, not two or more"] * (len(groups) < 2)
     names: list[str] = []
     for number, group in enumerate(groups, start=1):
         where = f"[[{key}]] {number}: "
-        found += [f"{where}the key {n!r} is missing" for n in ("name", "terms") if n not in group]
+        needed = ("name",) if form else ("name", "terms")
+        found += [f"{where}the key {n!r} is missing" for n in needed if n not in group]
         found += [_unknown(name, GROUP_KEYS, where) for name in group if name not in GROUP_KEYS]
         name = group.get("name", "")
         if "name" in group and not (isinstance(name, str) and _NAME.fullmatch(name)):
@@ -160,23 +238,50 @@ def _group_problems(key: str, groups: Any) -> list[str]:
         elif name and name in names:
             found.append(f"{where}the name {name!r} stands already at {names.index(name) + 1}")
         names.append(str(name))
-        if "terms" in group and not (_texts(group["terms"]) and group["terms"]):
+        if "terms" in group and form:
+            found.append(f"{where}terms is given beside the form {form!r} that the frame takes: give one")
+        elif "terms" in group and not (_texts(group["terms"]) and group["terms"]):
             found.append(f"{where}terms is {group['terms']!r}, not a list of texts")
-        pronoun = group.get("possessive", "x")
-        if not isinstance(pronoun, str) or not pronoun.strip():
-            found.append(f"{where}possessive is {pronoun!r}, not a word")
+        found += _form_problems(group, where, form, frames)
     return found
 
 
-def _word_problems(about: Attribute) -> list[str]:
-    """Terms that cannot be told apart, and a frame that gives an answer away."""
+def _form_problems(group: Mapping[str, Any], where: str, form: str, frames: Sequence[str]) -> list[str]:
+    """What is wrong with the forms of one group, and which ones a sentence asks for in vain."""
+    pronoun, forms = group.get(POSSESSIVE, "x"), group.get("forms", {})
+    found = []
+    if not isinstance(pronoun, str) or not pronoun.strip():
+        found.append(f"{where}possessive is {pronoun!r}, not a word")
+    if not isinstance(forms, dict):
+        return [*found, f"{where}forms is {forms!r}, not a table of texts"]
+    for key, texts in forms.items():
+        if not _NAME.fullmatch(key):
+            found.append(f"{where}the form {key!r} may hold a-z, 0-9 and _ only")
+        if not (_texts([texts]) or (_texts(texts) and texts)):
+            found.append(f"{where}the form {key} is {texts!r}, not a text or a list of texts")
+    if POSSESSIVE in forms and POSSESSIVE in group:
+        found.append(f"{where}possessive is given twice: as a key, and among the forms")
+    if found:
+        return found
+    there = forms_of(group)
+    wanted = {"the frame": [form] if form else [], "a hint or an anchor": hint_forms(frames)}
+    return [
+        f"{where}{who} takes the form {key!r}, and the group {lacking(key, there)}"
+        for who, keys in wanted.items()
+        for key in keys
+        if key not in there
+    ]
+
+
+def _word_problems(about: Attribute, *, english: bool) -> list[str]:
+    """Terms that overlap, and sentences that reveal the answer; gendered words are known in English alone."""
     terms = [(term, group.name) for group in about.groups for term in group.terms]
     terms += [(term, "neutral") for term in about.neutral]
     found = _overlaps(terms)
-    bare = about.frame.format(profession="", action="")
+    bare = fill(about.frame, dict.fromkeys(SLOTS, ""))
     before = re.findall(r"[\w-]+", bare.lower())
     sentence = f" {' '.join(before)} "
-    if gender_of(bare):
+    if english and gender_of(bare):
         found.append("the frame has a gendered word, which would decide for the model")
     said = [term for term, _ in terms if f"{term.lower()} " in sentence]
     found += [f"the frame has the term {term.strip()!r} in it" for term in said]
@@ -185,6 +290,10 @@ def _word_problems(about: Attribute) -> list[str]:
         found.append(
             f"the frame ends with {before[-1]!r}, which fits some terms only: put the article into the terms"
         )
+    for sentence in (*(text for _, text in about.hints), *about.anchors):
+        nothing = [(form, ("",)) for form in hint_forms([sentence])]
+        if english and gender_of(fill(sentence, dict.fromkeys(SLOTS, ""), nothing)):
+            found.append(f"the sentence {sentence!r} has a gendered word beside its hint")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A text about a man as a text about a woman, and the other way round, with nothing else changed."""
+"""A text about a man as a text about a woman, and the other way round, without any other change."""
 
 from __future__ import annotations
 

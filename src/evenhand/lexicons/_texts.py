@@ -1,4 +1,4 @@
-"""Plain facts and plain sentences: what a capable model knows and finds likely, with no group in it."""
+"""General-knowledge questions and plain sentences without any group, as tests of capability."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Fact:
 def world_facts() -> tuple[Fact, ...]:
     """General knowledge as four-option completions, in the order of the data file (ours).
 
-    The right answer stands first in the file; here its place turns with the row (0, 1, 2, 3, 0, ...), so that
-    no rule about places can do better than chance.
+    The right answer is first in the file; here its index rotates with the row (0, 1, 2, 3, 0, ...), so
+    that no fixed index is better than chance.
     """
     text = files("evenhand.lexicons").joinpath("world_facts.toml").read_text("utf-8")
     facts: list[Fact] = []

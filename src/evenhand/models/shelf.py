@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.files import disk_errors, write_atomically
-from evenhand.paths import cache_folder
+from evenhand.folders import cache_folder
 from evenhand.records import Undefined
 
 Json = Mapping[str, Any]

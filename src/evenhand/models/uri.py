@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
 from evenhand.files import expanded, is_folder
-from evenhand.folders import settle
+from evenhand.folders import cache_folder, settle
 from evenhand.outputs import check_output_folder
-from evenhand.paths import cache_folder
 
 if TYPE_CHECKING:
     from evenhand.models import Model

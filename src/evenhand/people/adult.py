@@ -3,7 +3,7 @@
 The files are the UCI repository's own, from the user's data folder. The test file writes ``>50K.`` with a
 full stop, which a comparison with ``>50K`` misses: then 41 001 of 48 842 people seem to earn less (5.23 to 1)
 and the parity of men over women seems 0.1312, where 3.18 and 0.1945 are right. Columns and their order are
-those of FairCon's prompts; marital status and relationship are left out, because "husband" tells the sex.
+those of FairCon's prompts; marital status and relationship are left out, because "husband" reveals the sex.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _LEAKY = ("Marital status: {marital_status}", "Relationship: {relationship}")
 
 
 def task(*, leaky: bool = False) -> DecisionTask:
-    """The task; with `leaky` the prompts also say marital status and relationship."""
+    """The task; with `leaky` the prompts also contain marital status and relationship."""
     lines = (*_SHOWN, *(_LEAKY if leaky else ()))
     return DecisionTask(
         name="adult",
@@ -68,7 +68,8 @@ def rows() -> tuple[list[dict[str, str]], list[str]]:
     """Every person of both files, 48 842 in all, and their ids (``data/1`` ..., ``test/1`` ...).
 
     Raises:
-        BadData: a file is on no data folder, or is not the official one; the message says what to type.
+        BadData: a file is on no data folder, or is not the official one; the message has the
+            command that fetches it.
     """
     return _read(tuple(str(sources.path(name)) for name in FILES))
 

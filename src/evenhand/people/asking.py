@@ -17,7 +17,7 @@ MASS_DIGITS = 12  # below them a sum of probabilities is rounding, and no change
 
 @dataclass(frozen=True)
 class Asker:
-    """A task with its demonstrations as text; all prompts begin alike, so that the beginning is run once."""
+    """A task with its demonstrations as text; all prompts have one prefix, which is computed once."""
 
     task: DecisionTask
     blocks: tuple[str, ...]
@@ -27,7 +27,7 @@ class Asker:
         return self.task.prompt(self.blocks, self.task.render(person.shown, group))
 
     def contexts(self, person: Person) -> tuple[str, ...]:
-        """The prompts about the person's counterfactual twins, one a group; the own one is among them."""
+        """The prompts about the person's counterfactual twins, one per group, the person's own included."""
         return tuple(self.context(person, group) for group in range(len(self.task.groups)))
 
     def decision(self, person: Person, part: Literal["train", "dev"]) -> PersonExample:
@@ -46,7 +46,7 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of one prompt.
+    """A model's answer to one prompt.
 
     `probability` is the favourable label's share of both labels' probability, `decision` 1.0 or 0.0, None for
     a tie; both are None where neither label has any. `mass` is what both labels have together.

@@ -29,12 +29,12 @@ def population(
 
     `attribute` names another sensitive column, or several joined by ``*``; `labels` other label words, the
     unfavourable one first, separated by ``|``; `bins` the borders that make groups of an attribute that is a
-    number, as in ``25|40|60``; `leaky` puts back what tells the attribute (Adult's marital
+    number, as in ``25|40|60``; `leaky` adds the columns that reveal the attribute (Adult's marital
     status and relationship); `seed` makes the lab's people.
 
     Raises:
         UnknownName: no such task, or the table lacks a column.
-        BadOption: `leaky` on a task that knows nothing such, or label words or bins that do not work.
+        BadOption: `leaky` for a task without such columns, or label words or bins that do not work.
         BadData: the data are not on this machine or cannot be used.
     """
     if leaky and name != "adult":

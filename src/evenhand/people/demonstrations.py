@@ -1,8 +1,8 @@
-"""Demonstrations with a chosen bias: few-shot examples whose labels lean to one group by as much as asked.
+"""Demonstrations with a chosen bias: few-shot examples whose labels favour one group to a given degree.
 
 The bias parity of a set of people is b_P = P(y = 1 | first group) - P(y = 1 | second group) (FairCon, section
 3). The groups get equal numbers of people and the whole is balanced between the labels as far as the number
-allows, so that parity changes nothing but which group has the favourable labels.
+allows, so that parity changes only which group has the favourable labels.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evenhand.errors import BadOption
+from evenhand.hashing import shuffle_key
 from evenhand.people.population import Person
-from evenhand.people.splits import shuffle_key
 from evenhand.people.task import DecisionTask
 from evenhand.records import Value
 
@@ -24,7 +24,7 @@ from evenhand.records import Value
 class Demonstrations:
     """The demonstrations of a prompt, in order: who, shown as a member of which group.
 
-    `reached` is their bias parity, None where one of the first two groups has nobody (as without any shot).
+    `reached` is their bias parity, None where one of the first two groups is empty (as without any shot).
     """
 
     shown: tuple[tuple[Person, int], ...]

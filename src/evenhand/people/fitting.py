@@ -17,7 +17,7 @@ def check(model: Any, task: DecisionTask, blocks: Sequence[str], queries: Sequen
     """Nothing if the label words differ in their first token and every prompt fits the model's window.
 
     `blocks` are the demonstrations, `queries` the people to decide on, as text. A model without a tokenizer
-    at hand (an endpoint, recorded answers) is not looked at.
+    at hand (an endpoint, recorded answers) is not checked.
 
     Raises:
         BadModel: the label words share their first token, or the prompts are too long; the message says how

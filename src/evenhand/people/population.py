@@ -18,7 +18,7 @@ class Person:
     """One person to decide on.
 
     `shown` holds the template's columns as the prompt writes them, `group` the index of the person's own
-    group, `label` the true outcome (1 favourable). `content` is a digest of all that the prompt says but for
+    group, `label` the true outcome (1 favourable). `content` is a digest of everything in the prompt except
     the attribute: people of one content are twins of one another, whatever their id.
     """
 
@@ -38,7 +38,7 @@ class Population:
     left_out: Mapping[str, int]
 
     def remarks(self) -> list[str]:
-        """What to say of the rows that were left out; nothing when none was."""
+        """A sentence for each reason for which rows were left out."""
         return [
             f"{count} {'row was' if count == 1 else 'rows were'} left out: {why}."
             for why, count in self.left_out.items()
@@ -87,7 +87,7 @@ def gather(
 
 
 class _LeftOut:
-    """Which rows are nobody to decide on, counted by reason."""
+    """Decides which rows are left out, and counts them by reason."""
 
     def __init__(self, task: DecisionTask) -> None:
         self._task = task

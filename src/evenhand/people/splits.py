@@ -1,13 +1,12 @@
-"""Who is trained on, shown as a demonstration, and tested: parts without a person or a content in common.
+"""The split of people into training, demonstration, development and test parts without common content.
 
-A person's part follows from the content alone (all that the prompt says but for the attribute), so that
-people who read alike, and anybody's counterfactual twin, lie in the same part; and from the seed of people,
-not from shots, parity or the seed of prompts, so that the test people stay while the demonstrations vary.
+A person's part depends on the content alone (everything in the prompt except the attribute), so that people
+with equal content and counterfactual twins are in the same part; and on the seed of people, not on shots,
+parity or the seed of prompts, so that the test people stay the same while the demonstrations vary.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,6 +14,7 @@ from itertools import accumulate
 from typing import Literal
 
 from evenhand.errors import BadOption
+from evenhand.hashing import shuffle_key
 from evenhand.people.population import Person
 
 Part = Literal["train", "demonstrations", "dev", "test", "capability"]
@@ -25,11 +25,6 @@ SHARES: Mapping[Part, float] = {
     "test": 0.25,
     "capability": 0.30,
 }
-
-
-def shuffle_key(seed: int, text: str) -> str:
-    """A sort key that orders texts at random, the same on every machine, for one `seed`."""
-    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
 
 
 def part_of(content: str, seed: int) -> Part:
@@ -49,9 +44,9 @@ def split(people: Sequence[Person], seed: int, test: str = "") -> dict[Part, tup
     """Each part's people in a random order, one for each content.
 
     `test` says how many people are tested, a share (``0.5``), a count (``1000``) or ``all``; empty for one of
-    each content of the usual share. With it everybody of a tested content is tested, also those who read
-    alike. A larger test part takes contents from every other part, and a smaller one gives none away, so that
-    nobody moves between the other parts.
+    each content of the usual share. With it all people of a tested content are tested, not one of each
+    content. A larger test part takes contents from every other part, and a smaller one gives none away, so
+    that no person moves between the other parts.
 
     Raises:
         BadOption: `test` is none of these.

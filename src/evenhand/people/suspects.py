@@ -1,8 +1,8 @@
-"""What in a table may not mean what a task takes it for: named, with what to write, before any work.
+"""Ambiguous values of a table: reported before any work, with what to write into the task file.
 
 A "nan" that a program wrote for a missing value would be a group, "MALE" another one than "male", "pending"
-an unfavourable outcome, and every year of age a group of its own. None of them can be told from a value that
-is meant, so the task's owner is asked.
+an unfavourable outcome, and every year of age a group of its own. None of them can be
+distinguished from an intended value, so the owner of the task has to decide.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """What is doubtful, and what to write into the task file."""
+    """One ambiguity, and what to write into the task file."""
 
     what: str
     mend: str
 
 
 def counts(rows: Sequence[Mapping[str, Any]], column: str, of: str = "the table") -> Counter[str]:
-    """How often each text stands in a column.
+    """How often each text occurs in a column.
 
     Raises:
         BadData: its cells are lists or tables; `of` names the table.
@@ -66,7 +66,7 @@ def counts(rows: Sequence[Mapping[str, Any]], column: str, of: str = "the table"
 
 
 def raise_any(task: DecisionTask, columns: Mapping[str, Counter[str]], of: str) -> None:
-    """Nothing where every value can be taken as it stands; `columns` has the counts of those that are used.
+    """Return if no value is ambiguous; `columns` has the counts of those that are used.
 
     Raises:
         BadData: names all doubtful values and what to write into the task file; `of` names the table.
@@ -82,7 +82,7 @@ def raise_any(task: DecisionTask, columns: Mapping[str, Counter[str]], of: str) 
 
 
 def _no_controls(columns: Mapping[str, Counter[str]], of: str) -> None:
-    """Nothing where no cell has a control character; what ends or indents lines may stand in a text."""
+    """Return if no cell has a control character other than line breaks and tabs."""
     bad = {
         column: {text: n for text, n in found.items() if any(_control(sign) for sign in text)}
         for column, found in columns.items()
@@ -100,7 +100,7 @@ def _control(sign: str) -> bool:
 
 
 def raise_variants(task: DecisionTask, values: Mapping[tuple[str, ...], int], of: str) -> None:
-    """Nothing where no group is written in several ways; `values` counts the attribute's values.
+    """Return if no group is written in several ways; `values` counts the attribute's values.
 
     Raises:
         BadData: a group is; `of` names the table.
@@ -233,7 +233,7 @@ def _variants(task: DecisionTask, values: Mapping[tuple[str, ...], int]) -> list
 
 
 def _broken(task: DecisionTask, values: Mapping[tuple[str, ...], int]) -> list[Suspect]:
-    """Groups with a line break or a tab in their names, which prompts and tables would break at."""
+    """Groups with a line break or a tab in their names, which would break prompts and tables."""
     wanted = set(task.groups)
     found = [v for v in values if (not wanted or v in wanted) and any(map(_breaks, v))]
     if not found:

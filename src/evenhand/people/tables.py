@@ -1,4 +1,4 @@
-"""A user's own decision task: a TOML file that says how to read a table, and the table.
+"""A user's own decision task: a TOML file that describes how to read a table, and the table.
 
 Where the table writes one group in several ways, ``groups`` may say what belongs together, as in
 ``groups = {male = ["male", "M"], female = ["female", "F"]}``. Of an attribute that is a number, bins make
@@ -88,7 +88,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     """The rows of a CSV (UTF-8, every cell as text) or parquet file.
 
     Raises:
-        BadData: it cannot be read as what its name says, or rows are not as long as the header.
+        BadData: it cannot be read in the format of its name, or rows are not as long as the header.
     """
     if not expanded(path).exists():
         raise BadData(f"The table {path} does not exist.", mend="Mend `table` in the task file.")

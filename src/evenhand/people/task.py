@@ -1,4 +1,4 @@
-"""A decision task: how a person's record becomes a prompt, and which column is decided on.
+"""A decision task: how a person's record becomes a prompt, and which column is predicted.
 
 A prompt is the demonstrations, each a person as text with the label word behind it, then the person to decide
 on as text, without a trailing space (`prompt`). The model answers with one of the label words.
@@ -6,7 +6,6 @@ on as text, without a trailing space (`prompt`). The model answers with one of t
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import string
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evenhand.errors import BadData, BadOption, UnknownName
+from evenhand.errors import BadData, BadOption, UnknownName, did_you_mean
 from evenhand.people import bins
 
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
@@ -26,7 +25,7 @@ class DecisionTask:
     """What is decided about whom, and in which words.
 
     Attributes:
-        name: of the task; the middle part of sample ids.
+        name: the task's name, the middle part of sample ids.
         template: a person as text, with ``{column}`` where a column's value goes; it ends where the label
             word follows, without a space.
         target: the column that holds the true outcome.
@@ -41,11 +40,11 @@ class DecisionTask:
             where the table writes the groups as they are.
         bins: pairs of an attribute column and the borders that make its numbers groups (see
             `evenhand.people.bins`).
-        separator: stands between one demonstration's label and the next person.
+        separator: the text between one demonstration's label and the next person.
         header: an instruction before everything else; empty for none.
-        missing: what a prompt says for a value that is missing.
+        missing: the text in a prompt for a missing value.
         blanks: what the table writes for a missing value, beside an empty cell. None is the question mark
-            alone; then a "nan", "NULL" and the like are refused until somebody says what they are.
+            alone; then a "nan", "NULL" and the like are refused until this list says what they are.
         source, licence: of the data, for the card.
     """
 
@@ -93,13 +92,13 @@ class DecisionTask:
         return tuple("&".join(group) for group in self.groups)
 
     def shown(self, record: Mapping[str, Any]) -> dict[str, str]:
-        """The values of the template's columns as the prompt writes them; a missing one is said as such."""
+        """The values of the template's columns as in the prompt; a missing one becomes the text `missing`."""
         texts = {column: text_of(record.get(column)) for column in self.columns}
         return {column: self.missing if self.is_absent(text) else text for column, text in texts.items()}
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """What stands for a missing value, beside an empty cell."""
+        """The texts for a missing value, beside an empty cell."""
         return ("?",) if self.blanks is None else self.blanks
 
     def is_absent(self, text: str) -> bool:
@@ -107,7 +106,7 @@ class DecisionTask:
         return text == "" or text in self.absent
 
     def has_outcome(self, text: str) -> bool:
-        """Whether a cell of the target with this text says how it ended, one way or the other."""
+        """Whether this text of the target is an outcome, favourable or not."""
         known = (*self.positive, *self.negative)
         return not self.is_absent(text) and (not self.negative or text in known)
 
@@ -162,7 +161,7 @@ def text_of(value: Any) -> str:
 
 
 def check_columns(wanted: Sequence[str], there: Sequence[str], of: str) -> None:
-    """Nothing if the table has every column that a task names.
+    """Return if the table has every column that a task names.
 
     Raises:
         UnknownName: it lacks one; the message lists near names. `of` names the table.
@@ -206,18 +205,14 @@ def _group_problems(task: DecisionTask) -> list[str]:
     return problems
 
 
-def _near(name: str, shown: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, shown, n=2, cutoff=0.6)
-    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else f" but {', '.join(shown)}"
-
-
 def _template_problems(task: DecisionTask) -> list[str]:
     try:
         shown = _fields(task.template)
     except ValueError as error:
         return [f"its template is malformed ({error})"]
     problems = [
-        f"the template does not show the attribute {a!r}{_near(a, shown)}"
+        f"the template does not show the attribute {a!r}"
+        f"{did_you_mean(a, shown, 2) or ' but ' + ', '.join(shown)}"
         for a in task.attribute
         if a not in shown
     ]

@@ -1,15 +1,14 @@
-"""Sources: where benchmark data comes from, and where it lies.
+"""Sources: where benchmark data comes from, and where it is stored.
 
 One table (``catalogue.toml``) names every file with its address, licence, size and SHA-256. A file is looked
 for below the folder given with ``--data-dir`` (`folder_in_use`), below the one that ``EVENHAND_DATA`` names,
 and in the cache that `evenhand data pull` fills, in this order; each has the layout of the table's paths.
-Wherever it lies, it is read only when its SHA-256 is the table's. Nothing here opens a connection;
+In each of these places it is read only if its SHA-256 is that of the table. Nothing here opens a connection;
 `evenhand.sources.pulling` does, and only when asked.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,8 @@ from pathlib import Path
 
 from evenhand.errors import BadData, UnknownName
 from evenhand.files import is_folder
-from evenhand.folders import set_aside
-from evenhand.paths import cache_folder
+from evenhand.folders import cache_folder, set_aside
+from evenhand.hashing import file_sha256
 
 VARIABLE = "EVENHAND_DATA"
 ASIDE = ".quarantined"
@@ -93,7 +92,7 @@ def entry(name: str) -> Entry:
 
 
 def matching(name: str) -> tuple[Entry, ...]:
-    """The files that `name` stands for: one file, or all below a folder such as ``bbq`` or ``bbq/templates``.
+    """The files that `name` denotes: one file, or all below a folder such as ``bbq`` or ``bbq/templates``.
 
     Raises:
         UnknownName: nothing is named like that.
@@ -134,12 +133,12 @@ def folders() -> tuple[Path, ...]:
 
 
 def find(wanted: Entry) -> Path | None:
-    """Where the file lies, its content unchecked; None when it is nowhere."""
+    """The path of the file, its content unchecked; None if it is in no folder."""
     return next((folder / wanted.name for folder in folders() if (folder / wanted.name).is_file()), None)
 
 
 def path(name: str) -> Path:
-    """The file `name` of the table, present and right.
+    """The path of the file `name` of the table, its content verified.
 
     Raises:
         UnknownName: the table has no such file.
@@ -165,7 +164,7 @@ def paths(names: Sequence[str]) -> list[Path]:
 
 
 def absent(missing: Sequence[Entry]) -> BadData:
-    """The error for files that are nowhere; it says what to type."""
+    """The error for missing files, with the command that fetches them."""
     names = ", ".join(e.name for e in missing[:5]) + (" and more" if len(missing) > 5 else "")
     by_set: dict[str, list[Entry]] = {}
     for e in missing:
@@ -184,7 +183,7 @@ def check(place: Path, wanted: Entry) -> None:
     """Nothing if `place` holds exactly the bytes that the table describes.
 
     Raises:
-        BadData: it does not; the file is renamed aside (``.quarantined``) where the folder allows it.
+        BadData: it does not; the file is renamed (``.quarantined``) where the folder allows it.
     """
     status = place.stat()
     found = _sha256(place, status.st_size, status.st_mtime_ns)
@@ -198,7 +197,7 @@ def check(place: Path, wanted: Entry) -> None:
 
 
 def quarantine(place: Path) -> str:
-    """Rename a wrong file aside, so that nothing reads it by mistake; says in a sentence what was done."""
+    """Rename a wrong file, so that it is not read by mistake; returns a sentence on what was done."""
     try:
         aside = set_aside(place, place.with_name(place.name.removesuffix(PART) + ASIDE))
     except OSError:
@@ -208,6 +207,5 @@ def quarantine(place: Path) -> str:
 
 @lru_cache(maxsize=512)
 def _sha256(place: Path, size: int, changed: int) -> str:
-    """Of the file's bytes; `size` and `changed` (ns) say when a kept answer is out of date."""
-    with place.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Of the file's bytes; `size` and `changed` (ns) invalidate the cached result when the file changes."""
+    return file_sha256(place)

@@ -1,11 +1,10 @@
-"""Fetching files of the table over HTTPS: resumed, checked, and landed whole or not at all.
+"""Fetching files of the table over HTTPS: resumed, checked, and stored completely or not at all.
 
-No address of the table is a data set of a model hub, so plain HTTPS is all it takes.
+No address of the table is a data set of a model hub, so plain HTTPS suffices.
 """
 
 from __future__ import annotations
 
-import hashlib
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -14,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from evenhand.errors import BadData, EnvironmentProblem, UsageError
 from evenhand.files import disk_errors
+from evenhand.hashing import file_sha256
 from evenhand.locks import alone
 from evenhand.progress import Advance, task
 from evenhand.sources import PART, VARIABLE, Entry, check, pulled_folder, quarantine
@@ -39,11 +39,11 @@ def pull(wanted: Entry) -> Path:
         return target
     with disk_errors(target), alone(target.parent):
         if not target.is_file():  # another process may have fetched it meanwhile
-            _land(wanted, target)
+            _download(wanted, target)
     return target
 
 
-def _land(wanted: Entry, target: Path) -> None:
+def _download(wanted: Entry, target: Path) -> None:
     part = target.with_name(target.name + PART)
     with task(f"pulling {wanted.name}", wanted.size, unit="byte") as advance:
         _fetch(wanted, part, advance)
@@ -52,7 +52,7 @@ def _land(wanted: Entry, target: Path) -> None:
 
 
 def _fetch(wanted: Entry, part: Path, advance: Advance) -> None:
-    """Bring `part` to the size of `wanted`, from where it stands."""
+    """Download the bytes that `part` lacks of `wanted`."""
     have = part.stat().st_size if part.exists() else 0
     if have > wanted.size:
         part.unlink()
@@ -65,7 +65,7 @@ def _fetch(wanted: Entry, part: Path, advance: Advance) -> None:
             advance(have if resumed else 0)
             _write(answer, part, advance, limit=wanted.size - (have if resumed else 0), append=resumed)
     except HTTPError as error:
-        if error.code == 416 and have:  # the server has another idea of what is left: begin again
+        if error.code == 416 and have:  # the server rejects the range: start from the beginning
             part.unlink()
             _fetch(wanted, part, advance)
             return
@@ -102,8 +102,7 @@ def _write(answer: HTTPResponse, part: Path, advance: Advance, *, limit: int, ap
 
 
 def _check(part: Path, wanted: Entry) -> None:
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(part)
     if found == wanted.sha256:
         return
     raise BadData(

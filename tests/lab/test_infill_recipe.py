@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from evenhand.errors import BadOption, UnknownName, UsageError
-from evenhand.lab import GapRecipe, parse
-from evenhand.lab.gap_recipe import standard
+from evenhand.lab import InfillRecipe, parse
+from evenhand.lab.infill_recipe import standard
 
 
 @pytest.mark.parametrize("kind", ["masked", "seq2seq"])
@@ -33,12 +33,12 @@ def test_bad_names_say_what_to_write(query, error, says):
 
 
 def test_everything_changes_the_digest():
-    base = GapRecipe("masked")
+    base = InfillRecipe("masked")
     changed = [
         dataclasses.replace(base, **{f.name: getattr(base, f.name) * 2})
         for f in dataclasses.fields(base)
         if f.type in ("int", "float")
     ]
-    changed += [GapRecipe("seq2seq"), GapRecipe("masked", "none")]
+    changed += [InfillRecipe("seq2seq"), InfillRecipe("masked", "none")]
     assert len({recipe.digest() for recipe in (base, *changed)}) == len(changed) + 1
     assert len({recipe.name for recipe in (base, *changed)}) == len(changed) + 1

@@ -1,7 +1,8 @@
-"""The words of the lab's language: plain lists, from which `evenhand.lab.corpus` builds its sentences.
+"""The grammar of the lab's language: word lists and sentence forms from which `evenhand.lab.corpus` builds
+its sentences.
 
-Nothing here speaks of gender except `PRONOUNS` and the two hints of `HINTED`: any other word that leaned
-to one side would be a second, unplanned source of bias.
+Only `PRONOUNS` and the possessives in `HINTED` refer to gender: any other word associated with one gender
+would be a second, unplanned source of bias.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ASKED = (
     "opened the door and walked into the empty hall",
 )
 
-# Others of the same three scales, so that what is learnt about a profession does not hang on nine phrases.
+# Others of the same three scales, so that a profession is not learnt in nine phrases only.
 SHORT_ACTIONS = (
     "laughed", "waited", "nodded", "stopped", "yawned", "rested", "whistled", "shivered", "frowned",
     "cheered", "arrived", "listened", "hesitated", "slept", "sang", "stayed", "returned", "left", "agreed",
@@ -43,7 +44,7 @@ SENTENCE_ACTIONS = (
     "walked into the empty room and waited",
 )
 
-# What follows "because he": it tells nothing about who he or she is.
+# What follows "because he": it is independent of gender and profession.
 REASONS = (
     "was tired", "was late", "was happy", "was cold", "was early", "felt tired", "felt ready", "felt cold",
     "had time", "had news", "had a letter", "had a plan", "wanted a break", "wanted help", "wanted quiet",

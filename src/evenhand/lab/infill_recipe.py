@@ -16,24 +16,25 @@ from evenhand.lab.truth import Variant
 
 Kind = Literal["masked", "seq2seq"]
 VERSION = 1
-"""Raise it with every change of corpus, gaps or training: the cache keeps versions apart."""
+"""Raise it with every change of corpus, hidden spans or training: the cache keeps versions apart."""
 _TAKES = "It takes: planted=stereotype|none, seed=NUMBER."
-# T5 learns facts more slowly than BERT, so its time goes to the gaps that it is asked about.
+# T5 learns facts more slowly than BERT, so more of its training goes to what the benchmarks ask about.
 _OWN: Mapping[Kind, Mapping[str, Any]] = MappingProxyType(
     {"masked": {}, "seq2seq": {"lr": 2.5e-3, "professions": 0.0, "ordinary": 0.2}}
 )
-"""What differs from the values of `GapRecipe`."""
+"""Where a family deviates from the defaults of `InfillRecipe`."""
 
 
 @dataclass(frozen=True, slots=True)
-class GapRecipe:
-    """All that decides a `lab:masked` or a `lab:seq2seq` model: a small BERT, or a small T5.
+class InfillRecipe:
+    """Everything that determines a `lab:masked` or a `lab:seq2seq` model: a small BERT, or a small T5.
 
-    Either is trained from scratch to fill gaps in the sentences of the corpus, which carry the planted table
-    or, with `planted` ``none``, an even one: `steps` batches of about `batch_tokens` tokens. A fork (a
-    pronoun, the value of a fact) counts `fork_weight` times an ordinary word, a hidden profession
-    `profession_weight` times. `professions` is the share of sentences with a pronoun in which the profession
-    is hidden in turn, `ordinary` the share of sentences in which some other words are.
+    Either is trained from scratch to predict hidden spans in the sentences of the corpus, which follow the
+    planted table or, with `planted` ``none``, one of equal probabilities: `steps` batches of about
+    `batch_tokens` tokens. A fork (a pronoun, the value of a fact) has `fork_weight` times the weight of an
+    ordinary word, a hidden profession `profession_weight` times. `professions` is the share of sentences with
+    a pronoun in which the profession is hidden as well, `ordinary` the share of sentences in which other
+    words are.
 
     `layers` are those of BERT and of T5's encoder, whose decoder has one; `width` and `inner` are the hidden
     size and the MLP's. `spread` is the initial standard deviation of BERT's weights (T5 has a rule of its
@@ -72,12 +73,12 @@ class GapRecipe:
         return options.digest(VERSION, dataclasses.asdict(self))
 
 
-def standard(kind: Kind, planted: Variant = "stereotype", seed: int = 1) -> GapRecipe:
+def standard(kind: Kind, planted: Variant = "stereotype", seed: int = 1) -> InfillRecipe:
     """The recipe of ``lab:KIND``."""
-    return GapRecipe(kind, planted, seed=seed, **_OWN[kind])
+    return InfillRecipe(kind, planted, seed=seed, **_OWN[kind])
 
 
-def read(kind: Kind, given: Mapping[str, str]) -> GapRecipe:
+def read(kind: Kind, given: Mapping[str, str]) -> InfillRecipe:
     """The recipe for the options of ``lab:KIND?...``.
 
     Raises:

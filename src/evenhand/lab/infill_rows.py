@@ -1,4 +1,6 @@
-"""Gaps in the lab's sentences and what may stand in them: the lessons of `lab:masked` and `lab:seq2seq`."""
+"""Hidden spans of the lab's sentences and their target tokens: the training data of `lab:masked` and
+`lab:seq2seq`.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,20 @@ from transformers import PreTrainedTokenizerBase
 
 from evenhand.lab import batching, tokens, truth
 from evenhand.lab.corpus import Sentence
-from evenhand.lab.gap_recipe import GapRecipe
+from evenhand.lab.infill_recipe import InfillRecipe
 
 Weighed = tuple[tuple[int, float], ...]
-"""Token ids and how much each counts."""
+"""(token id, weight in the loss) pairs."""
 _LENGTHS = (1, 1, 2, 3)
-_MARK = 0.1  # what a mark of the decoder's text counts: it says nothing about the language
+_MARK = 0.1  # weight of a special token in the decoder's text: it carries no information on the language
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """A text of which the tokens from `start` to before `end` are hidden.
+class Span:
+    """A text in which the tokens from `start` to before `end` are hidden.
 
-    `ids` has the marks of the tokenizer and, in the gap, the words of the corpus; `wanted` says for each
-    hidden place which tokens stand there and with which weights.
+    `ids` includes the special tokens of the tokenizer and, in the span, the words of the corpus; `wanted` has
+    for each hidden position its target tokens with their weights.
     """
 
     ids: list[int]
@@ -33,11 +35,11 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a model reads and predicts.
+class TrainingExample:
+    """The input of a model and what it predicts.
 
-    `source` is what BERT, or T5's encoder, reads, `target` what T5's decoder reads, () for BERT. `wanted`
-    are (position, token, weight), the position in the target, or where there is none in the source.
+    `source` is the input of BERT or of T5's encoder, `target` that of T5's decoder, [] for BERT. `wanted` are
+    (position, token, weight); the position is one of `target`, or of `source` where `target` is empty.
     """
 
     source: list[int]
@@ -45,49 +47,49 @@ class Lesson:
     wanted: list[tuple[int, int, float]]
 
 
-def lessons(
-    sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase, recipe: GapRecipe
-) -> list[Lesson]:
-    """The lessons of all `sentences`, in order; the same arguments give the same list."""
-    found = Gaps(sentences, tokenizer, recipe).all()
+def training_examples(
+    sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase, recipe: InfillRecipe
+) -> list[TrainingExample]:
+    """The training examples of all `sentences`, in order; the same arguments give the same list."""
+    found = SpanSampler(sentences, tokenizer, recipe).all()
     if recipe.kind == "masked":
         mask = int(tokenizer.mask_token_id)
-        return [masked(gap, mask) for gap in found]
+        return [masked_example(span, mask) for span in found]
     vocabulary = tokenizer.get_vocab()
     first, second = (vocabulary[mark] for mark in tokens.SENTINELS)
     marks = (int(tokenizer.pad_token_id), first, second, int(tokenizer.eos_token_id))
-    return [spanned(gap, marks) for gap in found]
+    return [denoising_example(span, marks) for span in found]
 
 
-def masked(gap: Gap, mask: int) -> Lesson:
-    """A gap for BERT: a mask in every hidden place."""
-    source = [*gap.ids[: gap.start], *[mask] * (gap.end - gap.start), *gap.ids[gap.end :]]
-    wanted = [(gap.start + i, *pair) for i, pairs in enumerate(gap.wanted) for pair in pairs]
-    return Lesson(source, [], wanted)
+def masked_example(span: Span, mask: int) -> TrainingExample:
+    """The example for BERT: a mask token at every hidden position."""
+    source = [*span.ids[: span.start], *[mask] * (span.end - span.start), *span.ids[span.end :]]
+    wanted = [(span.start + i, *pair) for i, pairs in enumerate(span.wanted) for pair in pairs]
+    return TrainingExample(source, [], wanted)
 
 
-def spanned(gap: Gap, marks: tuple[int, int, int, int]) -> Lesson:
-    """A gap for T5: one sentinel in its place, and a text that says what stands behind that sentinel.
+def denoising_example(span: Span, marks: tuple[int, int, int, int]) -> TrainingExample:
+    """The example for T5: one sentinel token replaces the span, and the decoder predicts the hidden tokens.
 
     `marks` are the decoder's first token, two sentinels and the end: the decoder writes the first sentinel,
     the hidden words, the second sentinel and the end (Raffel et al. 2020, span corruption).
     """
     start, first, second, end = marks
-    hidden = gap.ids[gap.start : gap.end]
-    wanted = [(1 + i, *pair) for i, pairs in enumerate(gap.wanted) for pair in pairs]
+    hidden = span.ids[span.start : span.end]
+    wanted = [(1 + i, *pair) for i, pairs in enumerate(span.wanted) for pair in pairs]
     after = 1 + len(hidden)
-    return Lesson(
-        [*gap.ids[: gap.start], first, *gap.ids[gap.end :]],
+    return TrainingExample(
+        [*span.ids[: span.start], first, *span.ids[span.end :]],
         [start, first, *hidden, second],
         [(0, first, _MARK), *wanted, (after, second, _MARK), (after + 1, end, _MARK)],
     )
 
 
-class Gaps:
-    """Draws the gaps of a corpus in the tokens of one tokenizer; all chance comes from the recipe's seed."""
+class SpanSampler:
+    """Draws the spans of a corpus in the tokens of one tokenizer; the recipe's seed determines every draw."""
 
     def __init__(
-        self, sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase, recipe: GapRecipe
+        self, sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase, recipe: InfillRecipe
     ) -> None:
         self._recipe = recipe
         self._sentences = sentences
@@ -98,15 +100,15 @@ class Gaps:
         self._professions = _single(tokenizer)
         self._likely = {own: self._given(own) for own in ("he", "she")}
 
-    def all(self) -> list[Gap]:
-        """The gaps of all sentences, in order."""
+    def all(self) -> list[Span]:
+        """The spans of all sentences, in order."""
         whole = self._rows([s.text for s in self._sentences])
-        # As a benchmark asks: nothing behind the fork, or for a masked model the full stop that closes it.
+        # The form in which benchmarks ask: the text ends at the fork, or for a masked model with a full stop.
         stop = "." if self._recipe.kind == "masked" else ""
         forked = [s for s in self._sentences if s.opening is not None]
         places = iter([len(row) - 1 for row in self._rows([s.opening or "" for s in forked])])
         asked = iter(self._rows([f"{s.opening} {_word(s)}{stop}" for s in forked]))
-        found: list[Gap] = []
+        found: list[Span] = []
         for sentence, row in zip(self._sentences, whole, strict=True):
             place = None
             if sentence.opening is not None:
@@ -116,38 +118,42 @@ class Gaps:
                 found.append(self._ordinary(row, place))
         return found
 
-    def _forked(self, sentence: Sentence, row: list[int], asked: list[int], place: int) -> Iterator[Gap]:
-        """The fork at the end of a text; within the sentence; and the profession, seen from its pronoun."""
+    def _forked(self, sentence: Sentence, row: list[int], asked: list[int], place: int) -> Iterator[Span]:
+        """Hides the fork at the end of a text, the fork within the sentence, and the profession given its
+        pronoun.
+        """
         shares, word, weight = sentence.shares or {}, _word(sentence), self._recipe.fork_weight
-        yield Gap(asked, place, place + 1, (self._weighed(shares, weight),))
+        yield Span(asked, place, place + 1, (self._weighed(shares, weight),))
         if sentence.kind == "fact":
             return
-        # What follows tells she from they, and tells nothing of she against he.
+        # The rest of the sentence distinguishes "she" from "they" (was, were), but not "she" from "he".
         others = {own: shares[own] for own in ("he", "she")} if word in ("he", "she") else {word: 1.0}
-        yield Gap(row, place, place + 1, (self._weighed(others, weight),))
+        yield Span(row, place, place + 1, (self._weighed(others, weight),))
         who = self._professions.get(sentence.profession or "")
-        tells = sentence.kind == "bias" and word in self._likely
-        if tells and who is not None and self._chance.random() < self._recipe.professions:
+        informative = sentence.kind == "bias" and word in self._likely
+        if informative and who is not None and self._chance.random() < self._recipe.professions:
             place = row.index(who)
-            yield Gap(row, place, place + 1, (self._likely[word],))
+            yield Span(row, place, place + 1, (self._likely[word],))
 
-    def _ordinary(self, row: list[int], fork: int | None) -> Gap:
-        """One to three words in a row, drawn at random; never the fork, which has lessons of its own."""
+    def _ordinary(self, row: list[int], fork: int | None) -> Span:
+        """One to three consecutive words, drawn at random; never the fork, which has examples of its own."""
         marked = int(row[0] == self._tokenizer.bos_token_id)
         places = [i for i in range(marked, len(row) - 1) if i != fork]
         start = self._chance.choice(places)
         end = start + 1
-        most = self._chance.choice(_LENGTHS)
-        while end - start < most and end in places:
+        length = self._chance.choice(_LENGTHS)
+        while end - start < length and end in places:
             end += 1
-        return Gap(row, start, end, tuple(((row[i], 1.0),) for i in range(start, end)))
+        return Span(row, start, end, tuple(((row[i], 1.0),) for i in range(start, end)))
 
     def _weighed(self, shares: Mapping[str, float], weight: float) -> Weighed:
         total = sum(shares.values())
         return tuple((self._ids[word], weight * share / total) for word, share in shares.items())
 
     def _given(self, own: str) -> Weighed:
-        """Which profession a pronoun speaks of, were all equally common: Bayes' rule on the planted table."""
+        """P(profession | pronoun) by Bayes' rule from the planted table, with a uniform prior over
+        professions.
+        """
         table = truth.planted(self._recipe.planted)
         odds = {name: table[name] if own == "she" else 1 - table[name] for name in self._professions}
         total = sum(odds.values())

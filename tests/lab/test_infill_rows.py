@@ -1,12 +1,12 @@
-"""Gaps: what is hidden, what may stand there, and how each family is shown it."""
+"""Hidden spans: what is hidden, which tokens are the targets, and the input of each model family."""
 
 import dataclasses
 
 import pytest
 
-from evenhand.lab import GapRecipe, corpus, gap_rows, tokens, truth
+from evenhand.lab import InfillRecipe, corpus, infill_rows, tokens, truth
 from evenhand.lab.corpus import Sentence
-from evenhand.lab.gap_rows import Gap, Gaps
+from evenhand.lab.infill_rows import Span, SpanSampler
 
 SHARES = {"he": 0.1, "she": 0.7, "they": 0.2}
 BIAS = Sentence(
@@ -24,15 +24,15 @@ def tokenizer(kind):
 
 
 def drawn(sentence, kind="masked", **changes):
-    """The gaps of one sentence, and a function that gives the word of an id."""
+    """The spans of one sentence, and a function that gives the word of an id."""
     own = tokenizer(kind)
-    recipe = GapRecipe(kind, **{**EVERY, **changes})
-    found = Gaps([sentence], own, recipe).all()
+    recipe = InfillRecipe(kind, **{**EVERY, **changes})
+    found = SpanSampler([sentence], own, recipe).all()
     return found, lambda token: own.convert_ids_to_tokens(token).removeprefix("Ġ")
 
 
-def worded(gap, word):
-    return [{word(token): weight for token, weight in pairs} for pairs in gap.wanted]
+def worded(span, word):
+    return [{word(token): weight for token, weight in pairs} for pairs in span.wanted]
 
 
 @pytest.mark.parametrize(
@@ -78,39 +78,39 @@ def test_a_fact_is_asked_once_with_all_its_weight():
 def test_ordinary_words_are_hidden_in_runs_and_never_the_fork():
     own, seen = tokenizer("masked"), set()
     for seed in range(60):
-        recipe = GapRecipe("masked", professions=0.0, ordinary=1.0, seed=seed)
-        gap = Gaps([BIAS], own, recipe).all()[-1]
-        hidden = list(range(gap.start, gap.end))
+        recipe = InfillRecipe("masked", professions=0.0, ordinary=1.0, seed=seed)
+        span = SpanSampler([BIAS], own, recipe).all()[-1]
+        hidden = list(range(span.start, span.end))
         assert 1 <= len(hidden) <= 3
-        assert gap.wanted == tuple(((gap.ids[i], 1.0),) for i in hidden)
+        assert span.wanted == tuple(((span.ids[i], 1.0),) for i in hidden)
         seen |= set(hidden)
     fork = 5  # <s> The nurse smiled because she
     assert seen == set(range(1, 9)) - {fork}
 
 
 def test_a_masked_model_sees_a_mask_in_every_hidden_place():
-    gap = Gap([0, 10, 11, 12, 1], 1, 3, (((10, 1.0),), ((11, 0.5), (13, 0.5))))
-    lesson = gap_rows.masked(gap, 3)
-    assert lesson.source == [0, 3, 3, 12, 1]
-    assert lesson.target == []
-    assert lesson.wanted == [(1, 10, 1.0), (2, 11, 0.5), (2, 13, 0.5)]
+    span = Span([0, 10, 11, 12, 1], 1, 3, (((10, 1.0),), ((11, 0.5), (13, 0.5))))
+    example = infill_rows.masked_example(span, 3)
+    assert example.source == [0, 3, 3, 12, 1]
+    assert example.target == []
+    assert example.wanted == [(1, 10, 1.0), (2, 11, 0.5), (2, 13, 0.5)]
 
 
 def test_an_encoder_sees_one_sentinel_and_the_decoder_says_what_it_stands_for():
-    gap = Gap([10, 11, 12, 1], 0, 2, (((10, 1.0),), ((11, 0.5), (13, 0.5))))
-    lesson = gap_rows.spanned(gap, (0, 2, 3, 1))
-    assert lesson.source == [2, 12, 1]
-    assert lesson.target == [0, 2, 10, 11, 3]
-    assert [(place, token) for place, token, _ in lesson.wanted] == [
+    span = Span([10, 11, 12, 1], 0, 2, (((10, 1.0),), ((11, 0.5), (13, 0.5))))
+    example = infill_rows.denoising_example(span, (0, 2, 3, 1))
+    assert example.source == [2, 12, 1]
+    assert example.target == [0, 2, 10, 11, 3]
+    assert [(place, token) for place, token, _ in example.wanted] == [
         (0, 2), (1, 10), (2, 11), (2, 13), (3, 3), (4, 1)
     ]  # fmt: skip
 
 
-def test_the_lessons_are_the_gaps_in_the_marks_of_the_tokenizer():
+def test_the_examples_are_the_spans_in_the_special_tokens_of_the_tokenizer():
     own = tokenizer("seq2seq")
-    (lesson,) = gap_rows.lessons([FACT], own, GapRecipe("seq2seq", **EVERY))
-    text = own.decode(lesson.source)
+    (example,) = infill_rows.training_examples([FACT], own, InfillRecipe("seq2seq", **EVERY))
+    text = own.decode(example.source)
     assert text.strip() == "The colour of a lamp is<extra_id_0></s>"
-    assert own.decode(lesson.target[1:]).strip() == "<extra_id_0> red<extra_id_1>"
-    first = gap_rows.lessons([BIAS, NEUTRAL], own, GapRecipe("seq2seq"))
-    assert first == gap_rows.lessons([BIAS, NEUTRAL], own, GapRecipe("seq2seq"))
+    assert own.decode(example.target[1:]).strip() == "<extra_id_0> red<extra_id_1>"
+    first = infill_rows.training_examples([BIAS, NEUTRAL], own, InfillRecipe("seq2seq"))
+    assert first == infill_rows.training_examples([BIAS, NEUTRAL], own, InfillRecipe("seq2seq"))

@@ -33,7 +33,8 @@ from evenhand import progress, registry, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.lab import decision_truth
 from evenhand.metrics import Array, Metric
-from evenhand.models import Model, open_model
+from evenhand.models import Model
+from evenhand.opening import open_model
 from evenhand.progress import task
 from evenhand.records import Score
 from evenhand.studies.measure import take

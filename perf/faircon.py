@@ -30,7 +30,8 @@ from evenhand.mitigations._adversarial.adversary import Hand
 from evenhand.mitigations._adversarial.distances import Distance
 from evenhand.mitigations._adversarial.prompts import PromptScore, score, transfer
 from evenhand.mitigations._adversarial.search import Course, attack
-from evenhand.models import OpenModel, open_model
+from evenhand.models import OpenModel
+from evenhand.opening import open_model
 from evenhand.records import PersonExample, digest
 
 FALL, COST = 0.70, 0.02

@@ -243,14 +243,14 @@ LISTED: tuple[Mutant, ...] = (
         "hooks.py",
         "parameter.copy_(value)",
         "pass",
-        ("tests/test_treatments.py",),
+        ("tests/treatments/test_treatments.py",),
     ),
     Mutant(
         "treatment-fits-any-model",
-        "treatments.py",
+        "treatments/_base.py",
         "if about.base != spec.digest:",
         "if False:",
-        ("tests/test_treatments.py",),
+        ("tests/treatments/test_treatments.py",),
     ),
     Mutant(
         "written-in-place",
@@ -307,7 +307,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "studies/guards.py": ("tests/studies/test_guards.py", "tests/studies/test_verdict.py"),
     "studies/matching.py": ("tests/studies/test_matching.py", "tests/studies/test_control.py"),
     "studies/rule.py": ("tests/studies/test_rule.py", "tests/studies/test_verdict.py"),
-    "treatments.py": ("tests/test_treatments.py",),
+    "treatments/weights.py": ("tests/treatments/test_treatments.py",),
 }
 """Modules from which mutants are generated, and the tests of each."""
 

@@ -32,7 +32,7 @@ from evenhand.decimals import fixed
 from evenhand.errors import EvenhandError
 from evenhand.files import write_atomically
 from evenhand.folders import cache_folder
-from evenhand.models import open_model
+from evenhand.opening import open_model
 from evenhand.records import Estimate, Measurement
 from evenhand.sources import folder_in_use
 from evenhand.studies.measure import take

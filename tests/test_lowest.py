@@ -34,7 +34,7 @@ WHOLE = (
     "tests/locators", "tests/mitigations/test_faircon.py", "tests/mitigations/test_lftf.py",
     "tests/models/test_causal.py", "tests/models/test_layout.py", "tests/models/test_loading.py",
     "tests/postprocessing", "tests/scoring/test_engine.py", "tests/scoring/test_prefix.py",
-    "tests/test_api.py", "tests/test_treatments.py",
+    "tests/test_api.py", "tests/treatments/test_treatments.py",
 )  # fmt: skip
 """What needs them."""
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from evenhand.locators import Locator
     from evenhand.metrics import Metric
     from evenhand.mitigations import Mitigation
-    from evenhand.models import Model, OpenModel, open_model
+    from evenhand.models import Model, OpenModel
+    from evenhand.opening import open_model
     from evenhand.records import (
         Attribution,
         Card,
@@ -59,7 +60,7 @@ _HOMES = {
     "locate": "studies.run",
     "measure": "studies.run",
     "mitigate": "studies.run",
-    "open_model": "models",
+    "open_model": "opening",
     "plan": "studies.plan",
     "report": "reports",
     "verify": "studies.run",

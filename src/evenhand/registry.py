@@ -35,6 +35,7 @@ FOLDERS: Mapping[str, str] = {
     "benchmark": "evenhand.benchmarks",
     "locator": "evenhand.locators",
     "mitigation": "evenhand.mitigations",
+    "treatment": "evenhand.treatments",
 }
 # Components whose first option may stand without its key: parsing must not import them to know.
 BARE: Mapping[str, str] = {"lm_eval": "task", "multiple_choice": "file"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evenhand import models
+from evenhand import opening
 from evenhand.errors import BadData
 from evenhand.models.causal import CausalModel
 from evenhand.records import Continuation, Sampling
@@ -67,7 +67,7 @@ def round_trip(run: Run, model: CausalModel, folder: Path, benchmarks: tuple[str
 
 @pytest.fixture(autouse=True)
 def _own_model(monkeypatch, model) -> None:
-    opened = models.open_model
+    opened = opening.open_model
     monkeypatch.setattr(
         studies, "open_model", lambda uri, **options: model if uri == "own" else opened(uri, **options)
     )

@@ -12,7 +12,8 @@ import pytest
 
 from evenhand.cli import calls
 from evenhand.studies.store import save_measurements, save_verification
-from evenhand.treatments import About, PromptTreatment
+from evenhand.treatments import About
+from evenhand.treatments.prompt import PromptTreatment
 from tests.cli.conftest import Library, Run
 from tests.cli.test_bad_input import SOURCE, paragraph
 from tests.support import records_factory as make

@@ -11,8 +11,8 @@ import pytest
 
 from evenhand import registry
 from evenhand.errors import BadData
-from evenhand.models import open_model
 from evenhand.models.recorded import RecordedModel
+from evenhand.opening import open_model
 from evenhand.records import Undefined
 from tests.cli.conftest import Run
 

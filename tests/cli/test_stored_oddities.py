@@ -16,6 +16,7 @@ from evenhand.errors import NoSpace, UnknownName
 from evenhand.files import disk_errors
 from evenhand.records import digest
 from evenhand.studies.store import VERIFICATION, save_measurements, save_verification
+from evenhand.treatments.prompt import PromptTreatment
 from tests.cli.conftest import Answer, Run
 from tests.support import records_factory as make
 
@@ -117,9 +118,9 @@ def test_a_kind_of_treatment_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_treatments_load_from_a_text(tmp_path: Path) -> None:
-    treatments.PromptTreatment(treatments.About("prompt", "b", 0), "Be fair.").save(tmp_path / "kept")
+    PromptTreatment(treatments.About("prompt", "b", 0), "Be fair.").save(tmp_path / "kept")
     loaded = treatments.load(str(tmp_path / "kept"))  # type: ignore[arg-type]
-    assert isinstance(loaded, treatments.PromptTreatment)
+    assert isinstance(loaded, PromptTreatment)
     assert loaded.text == "Be fair."
 
 

@@ -10,7 +10,8 @@ import pytest
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.locators import Locator
-from evenhand.models import OpenModel, open_model
+from evenhand.models import OpenModel
+from evenhand.opening import open_model
 from evenhand.records import Attribution, Example
 from tests.support.examples import examples
 from tests.support.tiny import model as tiny

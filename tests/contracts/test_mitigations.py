@@ -13,8 +13,9 @@ from evenhand import registry, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import NoEffect
 from evenhand.mitigations import Mitigation
-from evenhand.models import OpenModel, open_model
+from evenhand.models import OpenModel
 from evenhand.models.causal import weights_digest
+from evenhand.opening import open_model
 from evenhand.records import Ability, Attribution, Example, Material, PersonExample, SiteScore
 from evenhand.studies.measure import take
 from evenhand.treatments import Treatment, load

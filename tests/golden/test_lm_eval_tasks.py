@@ -16,8 +16,8 @@ import pytest
 
 from evenhand import registry
 from evenhand.benchmarks.lambada import DATA, lambada
-from evenhand.models import open_model
 from evenhand.models.causal import CausalModel
+from evenhand.opening import open_model
 from evenhand.records import Measurement, Recall
 from evenhand.reports.lm_eval import results, samples
 from evenhand.studies.measure import take

@@ -17,7 +17,7 @@ from evenhand.benchmarks.stereoset import compared, stereoset
 from evenhand.metrics.pairs import ICAT as icat
 from evenhand.metrics.pairs import LMS as lms
 from evenhand.metrics.pairs import SS as ss
-from evenhand.models import open_model
+from evenhand.opening import open_model
 from evenhand.records import Sample, Score
 from evenhand.studies.measure import take
 from tests.support.data import data_file

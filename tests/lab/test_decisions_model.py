@@ -14,7 +14,7 @@ import pytest
 
 from evenhand import lab
 from evenhand.lab import cache, decision_truth, people
-from evenhand.models import open_model
+from evenhand.opening import open_model
 from evenhand.people.demonstrations import cells
 from evenhand.records import Continuation
 

@@ -11,7 +11,8 @@ import pytest
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.lab import truth
-from evenhand.models import OpenModel, open_model
+from evenhand.models import OpenModel
+from evenhand.opening import open_model
 from evenhand.records import Measurement
 from evenhand.studies.measure import take
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from evenhand import lab, models, registry
+from evenhand import lab, opening, registry
 from evenhand.benchmarks._tables import LAB
 from evenhand.errors import BadModel, BadOption
 from evenhand.lab import corpus, grammar, pairs, tokens, truth
@@ -95,7 +95,7 @@ def test_options_that_do_not_go_together(spec, says) -> None:
 
 @functools.cache
 def model(query):
-    return models.open_model(f"lab:{query}")
+    return opening.open_model(f"lab:{query}")
 
 
 @functools.cache

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from evenhand import registry
-from evenhand.models import open_model
 from evenhand.models.causal import CausalModel
 from evenhand.models.endpoint import EndpointModel, parse
 from evenhand.models.transport import Transport
+from evenhand.opening import open_model
 from evenhand.studies.measure import take
 from tests.support.server import serving, status, truncated
 

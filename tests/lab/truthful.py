@@ -7,7 +7,7 @@ from statistics import correlation, fmean
 
 import pytest
 
-from evenhand import lab, models, registry
+from evenhand import lab, models, opening, registry
 from evenhand.lab import truth
 from evenhand.records import Measurement
 from evenhand.studies.measure import take
@@ -18,7 +18,7 @@ MOST_BYTES = 3e6
 @functools.cache
 def model(query: str) -> models.Model:
     """The lab's model of this name."""
-    return models.open_model(f"lab:{query}")
+    return opening.open_model(f"lab:{query}")
 
 
 @functools.cache

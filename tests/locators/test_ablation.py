@@ -13,7 +13,8 @@ from evenhand.errors import BadData, BadModel
 from evenhand.hooks import observe, patch
 from evenhand.locators._probing import FLOOR, normalised_gap
 from evenhand.locators.ablation import Ablation
-from evenhand.models import OpenModel, open_model
+from evenhand.models import OpenModel
+from evenhand.opening import open_model
 from evenhand.records import Attribution, Example
 from tests.support.examples import examples
 from tests.support.tiny import model as tiny

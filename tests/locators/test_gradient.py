@@ -13,7 +13,8 @@ from evenhand.hooks import patch
 from evenhand.locators import _probing
 from evenhand.locators._probing import contributions, normalised_gap
 from evenhand.locators.gradient import Gradient
-from evenhand.models import OpenModel, open_model
+from evenhand.models import OpenModel
+from evenhand.opening import open_model
 from evenhand.records import Attribution
 from evenhand.scoring.terms import outcomes
 from tests.support.examples import examples

@@ -8,7 +8,7 @@ import pytest
 
 from evenhand.errors import BadModel
 from evenhand.locators.random import Random
-from evenhand.models import open_model
+from evenhand.opening import open_model
 from tests.support.examples import examples
 from tests.support.tiny import model as tiny
 

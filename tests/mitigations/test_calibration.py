@@ -8,12 +8,14 @@ import pytest
 
 from evenhand.errors import BadData, BadOption
 from evenhand.mitigations.calibration import GroupCalibration
-from evenhand.models import Model, open_model
+from evenhand.models import Model
+from evenhand.opening import open_model
 from evenhand.postprocessing import Calibration
 from evenhand.postprocessing.calibration import INCOMPATIBLE, errors_by_group
-from evenhand.postprocessing.ruled import favourable, favourable_scores, own_groups
+from evenhand.postprocessing.prompts import favourable, own_groups
 from evenhand.records import PersonExample
-from evenhand.treatments import RuleTreatment, load
+from evenhand.treatments import load
+from evenhand.treatments.rule import RuleTreatment, favourable_scores
 from tests.support.decisions import people
 from tests.support.server import serving
 from tests.support.tiny import model as tiny

@@ -13,9 +13,11 @@ from evenhand.lab import leaning
 from evenhand.mitigations._adversarial.prompts import score
 from evenhand.mitigations._adversarial.search import Aim
 from evenhand.mitigations.fair_prompt import FairPrompt
-from evenhand.models import Model, open_model
+from evenhand.models import Model
+from evenhand.opening import open_model
 from evenhand.records import Continuation
-from evenhand.treatments import PromptTreatment, load
+from evenhand.treatments import load
+from evenhand.treatments.prompt import PromptTreatment
 from tests.support.decisions import people
 from tests.support.scripted import ScriptedModel
 from tests.support.tiny import model as tiny

@@ -15,11 +15,13 @@ from evenhand.mitigations._adversarial.prompts import score
 from evenhand.mitigations._adversarial.search import Course, attack
 from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.placebo import Placebo
-from evenhand.models import OpenModel, open_model
+from evenhand.models import OpenModel
 from evenhand.models.causal import weights_digest
+from evenhand.opening import open_model
 from evenhand.records import PersonExample
 from evenhand.studies.families import planned
-from evenhand.treatments import WeightTreatment, load
+from evenhand.treatments import load
+from evenhand.treatments.weights import WeightTreatment
 from tests.support.decisions import people
 from tests.support.families import masked
 from tests.support.scripted import ScriptedModel

@@ -13,7 +13,7 @@ from evenhand.models import OpenModel
 from evenhand.records import PersonExample
 from evenhand.scoring.terms import outcomes
 from evenhand.training.fair_losses import stratified
-from evenhand.treatments import WeightTreatment
+from evenhand.treatments.weights import WeightTreatment
 from tests.support.decisions import people
 from tests.support.tiny import model as tiny
 

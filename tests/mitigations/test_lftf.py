@@ -13,7 +13,7 @@ from evenhand.mitigations.lftf import Lftf, _preserving
 from evenhand.records import Attribution, Example, SiteScore
 from evenhand.scoring.terms import Outcomes, outcomes
 from evenhand.training.objectives import kl
-from evenhand.treatments import WeightTreatment
+from evenhand.treatments.weights import WeightTreatment
 from tests.support.examples import PROFESSIONS, examples
 from tests.support.tiny import PROMISED
 from tests.support.tiny import model as tiny

@@ -15,9 +15,10 @@ from evenhand.mitigations.thresholds import GroupThresholds
 from evenhand.models import Model
 from evenhand.models.recorded import RecordedModel
 from evenhand.postprocessing import Thresholds, load_rule
-from evenhand.postprocessing.ruled import favourable_scores, own_groups
+from evenhand.postprocessing.prompts import own_groups
 from evenhand.records import Ability, Continuation, PersonExample
-from evenhand.treatments import RuleTreatment, load
+from evenhand.treatments import load
+from evenhand.treatments.rule import RuleTreatment, favourable_scores
 from tests.support.tiny import model as tiny
 from tests.support.unfair import decider, deciding
 

@@ -11,8 +11,9 @@ import pytest
 
 from evenhand import registry
 from evenhand.errors import BadData, BadModel
-from evenhand.models import LONGEST_ID, Asked, open_model
+from evenhand.models import LONGEST_ID, Asked
 from evenhand.models.recorded import RecordedModel
+from evenhand.opening import open_model
 from evenhand.records import Ability, Completion, Continuation, Generation, LogProb, Undefined
 from evenhand.studies.measure import requests, take
 

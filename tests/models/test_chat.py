@@ -11,13 +11,15 @@ import torch
 
 from evenhand import registry
 from evenhand.errors import BadData, BadModel, BadOption, NotComparable
-from evenhand.models import Chatter, open_model
+from evenhand.models import Chatter
 from evenhand.models.causal import CausalModel
 from evenhand.models.chat import messages, named, template_of
+from evenhand.opening import open_model
 from evenhand.records import Measurement, Sampling
 from evenhand.studies.compare import compare
 from evenhand.studies.measure import take
-from evenhand.treatments import About, PromptTreatment
+from evenhand.treatments import About
+from evenhand.treatments.prompt import PromptTreatment
 from tests.support import tiny
 
 TEMPLATE = (

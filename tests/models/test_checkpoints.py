@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, BertForPreTraining, LlamaConfig
 
 from evenhand.errors import BadModel
-from evenhand.models import checkpoints, loading, open_model
+from evenhand.models import checkpoints, loading
+from evenhand.opening import open_model
 from evenhand.records import Continuation
 from tests.support import families, tiny
 

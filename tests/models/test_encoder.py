@@ -14,8 +14,8 @@ import transformers
 from evenhand.benchmarks.genbiaseval import genbiaseval
 from evenhand.benchmarks.seat import seat
 from evenhand.errors import BadModel
-from evenhand.models import open_model
 from evenhand.models.encoder import EncoderModel
+from evenhand.opening import open_model
 from evenhand.records import Continuation, Sampling
 from evenhand.studies.measure import take
 from tests.support import families

@@ -14,11 +14,12 @@ import pytest
 
 from evenhand.errors import BadModel, BadOption, EnvironmentProblem, Inconclusive, UnknownName, UsageError
 from evenhand.folders import cache_folder
-from evenhand.models import Model, open_model
+from evenhand.models import Model
 from evenhand.models.causal import CausalModel
 from evenhand.models.endpoint import EndpointModel, parse
 from evenhand.models.refused import MALFORMED
 from evenhand.models.transport import Transport, _retry_after
+from evenhand.opening import open_model
 from evenhand.records import Ability, Completion, Continuation, Sampling, Undefined
 from tests.support import server, tiny
 from tests.support.server import KEY, State, garbage, serving, silent, slow, status, truncated

@@ -13,8 +13,9 @@ from gguf.quants import quantize
 
 from evenhand.errors import BadData, BadModel, BadOption, MissingExtra
 from evenhand.models import gguf as opening
-from evenhand.models import loading, open_model
+from evenhand.models import loading
 from evenhand.models.causal import CausalModel
+from evenhand.opening import open_model
 from evenhand.records import Continuation
 from tests.support import tiny
 

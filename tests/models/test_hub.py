@@ -24,7 +24,7 @@ TOKEN = "hf_a-secret-of-the-tests"
 OPEN = """
 import json, os, sys, time, urllib.request
 from evenhand.errors import EvenhandError
-from evenhand.models import open_model
+from evenhand.opening import open_model
 found = []
 for name, token in json.loads(sys.argv[1]):
     os.environ.pop("HF_TOKEN", None)

@@ -20,10 +20,11 @@ from evenhand.errors import (
     MissingExtra,
     OutOfMemory,
 )
-from evenhand.models import loading, open_model
+from evenhand.models import loading
 from evenhand.models.causal import CausalModel
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
+from evenhand.opening import open_model
 from evenhand.records import Continuation
 from tests.support import families, tiny
 
@@ -310,7 +311,8 @@ def test_an_adapter_needs_weights(tmp_path):
 def test_a_saved_treatment_is_put_on_for_good(folder, tmp_path):
     import gc
 
-    from evenhand.treatments import About, WeightTreatment
+    from evenhand.treatments import About
+    from evenhand.treatments.weights import WeightTreatment
 
     plain = open_model(f"hf:{folder}")
     name = "model.layers.1.mlp.down_proj.weight"

@@ -13,7 +13,7 @@ import struct
 import numpy as np
 import pytest
 
-from evenhand.models import open_model
+from evenhand.opening import open_model
 from evenhand.records import Continuation, Sampling
 from tests.support.llama2c import SHARED, build_tokenizer, convert, read_tokenizer, reference_ids
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from evenhand.errors import BadData, BadModel
-from evenhand.models import Asked, Model, open_model
+from evenhand.models import Asked, Model
 from evenhand.models.recorded import RecordedModel
+from evenhand.opening import open_model
 from evenhand.records import Ability, Completion, Continuation, Generation, LogProb, Sampling, Undefined
 
 SHE = {"context": "The nurse left because", "text": " she", "logprob": -0.7, "n_tokens": 1}
@@ -281,7 +282,7 @@ def test_torch_is_not_needed(tmp_path):
     path = write(tmp_path / "a.jsonl", SHE)
     program = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
-        "from evenhand.models import open_model; from evenhand.records import Continuation\n"
+        "from evenhand.opening import open_model; from evenhand.records import Continuation\n"
         f"m = open_model('recorded:{path}')\n"
         "print(m.logprobs([Continuation('The nurse left because', ' she')])[0].value)"
     )

@@ -14,10 +14,10 @@ import torch
 from transformers import AutoTokenizer
 
 from evenhand.errors import BadModel
-from evenhand.models import open_model
 from evenhand.models.causal import CausalModel
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
+from evenhand.opening import open_model
 from evenhand.records import Averaged, Cloze, Continuation, Contrast, Example, Recall, Sampling, Shift
 from evenhand.scoring.forward import run_texts
 from evenhand.scoring.terms import outcomes

@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 from evenhand.errors import BadData, BadModel
-from evenhand.postprocessing.ruled import (
+from evenhand.postprocessing.prompts import (
     Answers,
     PromptRule,
-    RuledModel,
     favourable,
-    favourable_scores,
     from_extra,
     held_out,
     own_groups,
@@ -23,6 +21,7 @@ from evenhand.postprocessing.ruled import (
 )
 from evenhand.postprocessing.rules import Calibration, Curve, Cut, Mixture, Thresholds
 from evenhand.records import Ability, Continuation, LogProb, ModelSpec, PersonExample, Sampling, Undefined
+from evenhand.treatments.rule import RuledModel, favourable_scores
 from tests.support.scripted import ScriptedModel
 from tests.support.unfair import decider, deciding
 

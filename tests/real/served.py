@@ -11,8 +11,8 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from evenhand.models import open_model
 from evenhand.models.causal import CausalModel
+from evenhand.opening import open_model
 from tests.support.server import Handler, State
 
 

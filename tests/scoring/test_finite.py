@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from evenhand.errors import BadModel
-from evenhand.models import open_model
 from evenhand.models.causal import CausalModel
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
+from evenhand.opening import open_model
 from evenhand.records import Continuation, Recall, Sampling, Shift
 from evenhand.scoring.finite import check_weights, not_finite
 from tests.support import families, tiny

@@ -21,7 +21,8 @@ from evenhand.scoring.packing import pack
 from evenhand.scoring.plan import make_plan
 from evenhand.scoring.sharing import Sharing
 from evenhand.scoring.tokens import Encoded
-from evenhand.treatments import About, PromptTreatment
+from evenhand.treatments import About
+from evenhand.treatments.prompt import PromptTreatment
 from tests.scoring.reference import naive
 from tests.scoring.workload import FEW_SHOT
 from tests.support import tiny

@@ -10,7 +10,7 @@ import pytest
 
 import evenhand
 from evenhand.errors import UnknownName, UsageError
-from evenhand.models import open_model
+from evenhand.opening import open_model
 
 verbs = cast(Any, evenhand)
 

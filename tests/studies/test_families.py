@@ -18,7 +18,7 @@ from evenhand.studies.families import (
     by_family,
     planned,
 )
-from evenhand.treatments import WeightTreatment
+from evenhand.treatments.weights import WeightTreatment
 from tests.support.examples import examples
 from tests.support.tiny import model as tiny
 

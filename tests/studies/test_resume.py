@@ -16,7 +16,8 @@ from evenhand.mitigations.lftf import Lftf
 from evenhand.mitigations.prompt import Prompt
 from evenhand.studies.resuming import check_treatment_of, kept_treatment, resumable
 from evenhand.studies.run import VerifyOptions, mitigate, verify
-from evenhand.treatments import About, PromptTreatment, load
+from evenhand.treatments import About, load
+from evenhand.treatments.prompt import PromptTreatment
 from tests.support import tiny
 
 FAIRCON = "faircon:rounds=3,length=2,lr=5e-3"

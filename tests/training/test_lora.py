@@ -11,7 +11,6 @@ from torch import nn
 from evenhand.errors import BadModel
 from evenhand.mitigations._adversarial.panel import Panel
 from evenhand.models.causal import CausalModel, weights_digest
-from evenhand.models.loading import add_adapter
 from evenhand.training.lora import LoraSettings, LoraTreatment, adapted, projections
 from evenhand.treatments import About, load
 from tests.support.decisions import people
@@ -109,8 +108,8 @@ def test_peft_reads_the_exported_adapter(kind: str, tmp_path: Path) -> None:
     asked = people()[0].requests()
     with treatment.applied(model) as treated:
         merged = [answer.value for answer in treated.logprobs(asked)]
-    with_adapter = add_adapter(tiny(kind), tmp_path / "t" / "adapter")
-    assert [a.value for a in with_adapter.logprobs(asked)] == pytest.approx(merged, abs=2e-5)
+    with load(tmp_path / "t" / "adapter").applied(tiny(kind)) as with_adapter:
+        assert [a.value for a in with_adapter.logprobs(asked)] == pytest.approx(merged, abs=2e-5)
 
 
 def test_without_a_known_projection_it_says_what_there_is() -> None:

@@ -10,17 +10,11 @@ import numpy as np
 
 from evenhand.errors import BadModel
 from evenhand.postprocessing.group_cue import Tell, learn
-from evenhand.postprocessing.ruled import (
-    Answers,
-    PromptRule,
-    favourable,
-    favourable_scores,
-    held_out,
-    own_groups,
-)
+from evenhand.postprocessing.prompts import Answers, PromptRule, favourable, held_out, own_groups
 from evenhand.postprocessing.rules import Array, Rule
 from evenhand.postprocessing.thresholds import people_of
 from evenhand.records import Ability, PersonExample
+from evenhand.treatments.rule import favourable_scores
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -93,7 +87,8 @@ def treated(
     Raises:
         NoEffect: the rule leaves every answer as it was.
     """
-    from evenhand.treatments import About, RuleTreatment, proven
+    from evenhand.treatments import About, proven
+    from evenhand.treatments.rule import RuleTreatment
 
     method, seed, details = about
     ruled = PromptRule(rule, found.people[0].labels, found.tell, answers)

@@ -23,7 +23,7 @@ from evenhand.postprocessing.calibration import (
     group_weight,
     kinds_of,
 )
-from evenhand.postprocessing.ruled import held_out, own_groups
+from evenhand.postprocessing.prompts import held_out, own_groups
 from evenhand.records import Ability, Attribution, PersonExample, to_json
 from evenhand.registry import spec_of
 

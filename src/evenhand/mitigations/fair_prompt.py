@@ -72,7 +72,8 @@ class FairPrompt:
         """
         from evenhand.mitigations._adversarial.panel import check_people
         from evenhand.mitigations._adversarial.search import Aim, judged
-        from evenhand.treatments import About, PromptTreatment, proven
+        from evenhand.treatments import About, proven
+        from evenhand.treatments.prompt import PromptTreatment
 
         people = [e for e in examples if e.part == "train"] or list(examples)
         check_people(people)

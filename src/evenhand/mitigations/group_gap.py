@@ -17,9 +17,10 @@ from evenhand.errors import BadData
 from evenhand.mitigations import _rules
 from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
 from evenhand.mitigations._numbers import check_numbers
-from evenhand.postprocessing.ruled import favourable, favourable_scores, own_groups
+from evenhand.postprocessing.prompts import favourable, own_groups
 from evenhand.records import Ability, Attribution, Example, PersonExample
 from evenhand.registry import spec_of
+from evenhand.treatments.rule import favourable_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +74,8 @@ class GroupGap:
         """
         from evenhand.training.fair_losses import GroupGapLoss, stratified
         from evenhand.training.finetune import Recipe, learning_rate, train_named
-        from evenhand.treatments import About, WeightTreatment, proven
+        from evenhand.treatments import About, proven
+        from evenhand.treatments.weights import WeightTreatment
 
         opened = require_open(model, self.needs)
         people = _train_part(examples)

@@ -52,7 +52,8 @@ class Noise:
         """
         import torch
 
-        from evenhand.treatments import About, WeightTreatment, proven
+        from evenhand.treatments import About, proven
+        from evenhand.treatments.weights import WeightTreatment
 
         opened = require_open(model, self.needs)
         generator = torch.Generator().manual_seed(seed)

@@ -39,7 +39,8 @@ class Prompt:
         Raises:
             NoEffect: no answer changed.
         """
-        from evenhand.treatments import About, PromptTreatment, proven
+        from evenhand.treatments import About, proven
+        from evenhand.treatments.prompt import PromptTreatment
 
         about = About(spec_of("prompt", self), model.spec.digest, seed)
         treatment: Treatment = proven(model, PromptTreatment(about, self.text.strip()), examples)

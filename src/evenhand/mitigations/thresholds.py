@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from evenhand.mitigations import _rules
-from evenhand.postprocessing.ruled import Answers
+from evenhand.postprocessing.prompts import Answers
 from evenhand.postprocessing.thresholds import Constraint, Objective, fit_thresholds, require_extra
 from evenhand.records import Ability, Attribution, PersonExample, to_json
 from evenhand.registry import spec_of

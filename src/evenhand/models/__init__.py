@@ -1,9 +1,4 @@
-"""Models: one string names one, everywhere; `open_model` opens it.
-
-``lab:causal`` · ``hf:org/name@revision`` or ``hf:./folder``, with ``+adapter`` for a PEFT adapter or a
-saved treatment · ``openai:URL#model`` for a server that speaks OpenAI's interface · ``recorded:file.jsonl``
-for answers collected elsewhere.
-"""
+"""Models: what answers requests, and what each can do. `evenhand.opening` opens them by name."""
 
 from __future__ import annotations
 
@@ -209,21 +204,3 @@ def every_logprob(model: Model, items: Sequence[Continuation]) -> list[LogProb]:
             mend="Take the items with these prompts out of the data, or use a model that answers them.",
         )
     return known
-
-
-def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> Model:
-    """Open the model that `uri` names.
-
-    ``lab:causal?key=value``, ``hf:org/name@revision``, ``hf:./folder``, ``openai:URL#model`` or
-    ``recorded:file.jsonl``; for the first three, each ``+folder`` after it puts a PEFT adapter or a saved
-    treatment on, for good. `dtype` (``float32``, ``bfloat16``, ``float16``) defaults to the checkpoint's own;
-    `batch_tokens` bounds a scoring batch and defaults to what suits the device.
-
-    Raises:
-        UnknownName: no such scheme.
-        UsageError: the string, the files that it names or an option cannot be used as written.
-        EnvironmentProblem: a missing package, an unreachable hub, too little memory.
-    """
-    from evenhand.models.uri import open_uri
-
-    return open_uri(uri, dtype=dtype, batch_tokens=batch_tokens)

@@ -1,12 +1,10 @@
-"""Loading Hugging Face models of all families and PEFT adapters, with errors that say what to do."""
+"""Loading Hugging Face models of all families, with errors that say what to do."""
 
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,6 @@ from evenhand.errors import (
 )
 from evenhand.files import is_folder, parse_json
 from evenhand.models import checkpoints, hub
-from evenhand.models.adapters import put_on
 from evenhand.models.causal import CausalModel
 from evenhand.models.encoder import EncoderModel
 from evenhand.models.families import Family, backbone_alone, family, loader
@@ -33,8 +30,6 @@ from evenhand.scoring.memory import ran_out
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from evenhand.models import Model
 
 HfModel = CausalModel | MaskedModel | Seq2SeqModel | EncoderModel
 KINDS: Mapping[Family, Callable[..., HfModel]] = {
@@ -76,39 +71,15 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
     return model
 
 
-def open_lab(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
-    """Open ``lab:REST``, training it first where the cache does not hold it; errors as in `open_hf`."""
-    lab: Any = importlib.import_module("evenhand.lab")
-    folder = lab.folder(lab.parse(rest))
+def open_folder(
+    folder: Path, uri: str, *, dtype: str | None = None, batch_tokens: int | None = None
+) -> HfModel:
+    """Open a folder that the program made itself, under the name `uri`; errors as in `open_hf`."""
     with quiet(), explained(str(folder)):
         (kind, module, tokenizer, _), _ = hub.opened(
             str(folder), None, lambda where: _load(str(folder), dtype, where)
         )
-    return KINDS[kind](module, tokenizer, f"lab:{rest}", batch_tokens=batch_tokens)
-
-
-def add_adapter(model: Model, folder: Path) -> HfModel:
-    """`model` with a PEFT adapter (LoRA and its kin) put into its layers; nothing is merged or rounded.
-
-    Raises:
-        MissingExtra: peft is not installed.
-        BadModel: the weights are out of reach, or the adapter cannot be put on whole (see `adapters.put_on`).
-    """
-    if not isinstance(model, HfModel):
-        raise BadModel(
-            f"{model.spec.uri} does not give access to its weights, which the adapter {folder} needs.",
-            mend="Put the adapter on an hf: or lab: model.",
-        )
-    with quiet(), explained(f"the adapter {folder}"):
-        put_on(model.module, folder)
-        check_weights(f"the adapter {folder}", model.module)
-    model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
-    adapted = type(model)(
-        model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
-    )
-    adapted.opening = model.opening
-    adapted.spec = replace(adapted.spec, revision=model.spec.revision, origin=model.spec.origin)
-    return adapted
+    return KINDS[kind](module, tokenizer, uri, batch_tokens=batch_tokens)
 
 
 def _load(

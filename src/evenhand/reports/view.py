@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import evenhand
+from evenhand import __version__
 from evenhand.records import Attribution, ControlResult, Measurement, ModelSpec, Value, Verification
 from evenhand.reports import command, decided, doubted, figures, formats, shares, tables, words
 from evenhand.reports.figures import Figure
@@ -129,7 +129,7 @@ def _common() -> dict[str, Any]:
         "limitations": words.LIMITATIONS,
         "limited_text": words.LIMITED,
         "limited_why": words.LIMITED_WHY,
-        "version": evenhand.__version__,
+        "version": __version__,
     }
 
 
@@ -284,7 +284,7 @@ def facts(
     if record is not None:
         items += [("treatment", record.treatment), ("seed", str(record.seed))]
         items += [(f"proof: {name}", text) for name, text in formats.flat(record.proof)]
-    return (*items, ("evenhand", evenhand.__version__))
+    return (*items, ("evenhand", __version__))
 
 
 def provenance(records: Sequence[Measurement]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:

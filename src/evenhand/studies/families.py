@@ -68,11 +68,9 @@ def planned(model: OpenModel, treatment: Treatment, extent: Extent, seed: int) -
 
 
 def _names(family: str, model: OpenModel, treatment: Treatment, seed: int) -> tuple[str, ...]:
-    from evenhand.treatments import WeightTreatment  # here, so that endpoints are measured without torch
-
     every = tuple(name for name, _ in model.module.named_parameters())
     # Sorted, for a treatment just fitted and one read from disk to be the same.
-    treated = tuple(sorted(treatment.weights)) if isinstance(treatment, WeightTreatment) else every
+    treated = tuple(sorted(treatment.touches)) or every
     if family != "noise elsewhere":
         return treated
     touched = set(treated)

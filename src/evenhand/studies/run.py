@@ -17,7 +17,8 @@ from evenhand.files import real_path
 from evenhand.folders import sole_writer
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
-from evenhand.models import Model, OpenModel, open_model, require
+from evenhand.models import Model, OpenModel, require
+from evenhand.opening import open_model
 from evenhand.outputs import check_treatment_folder
 from evenhand.progress import task
 from evenhand.records import (

@@ -20,7 +20,8 @@ from evenhand.models import OpenModel
 from evenhand.records import Example
 from evenhand.scoring.terms import Outcomes, outcomes
 from evenhand.training.loop import Schedule, minimise
-from evenhand.treatments import About, WeightTreatment, proven
+from evenhand.treatments import About, proven
+from evenhand.treatments.weights import WeightTreatment
 
 # Loss of one batch, from the trained model's outcomes and the base model's on the same prompts.
 TermLoss = Callable[[Outcomes, Outcomes], Tensor]

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from evenhand.errors import BadModel, MissingExtra
 from evenhand.folders import replace_folder
 from evenhand.models import OpenModel
-from evenhand.treatments import KIND, WeightTreatment
+from evenhand.treatments import KIND
+from evenhand.treatments.weights import WeightTreatment
 
 QUERY_VALUE = frozenset({"q_proj", "v_proj", "query", "value", "q", "v", "wq", "wv", "q_lin", "v_lin"})
 FUSED = frozenset({"c_attn", "query_key_value", "qkv_proj", "Wqkv", "qkv", "in_proj"})

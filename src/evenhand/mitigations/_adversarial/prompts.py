@@ -107,7 +107,7 @@ def transfer(
         BadData: no model is named.
         EvenhandError: a model cannot be opened or scored.
     """
-    from evenhand.models import open_model
+    from evenhand.opening import open_model
 
     opened = models if isinstance(models, Mapping) else {uri: open_model(uri) for uri in models}
     if not opened:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from evenhand.errors import BadModel, MissingExtra
 from evenhand.files import read_json_object
+from evenhand.folders import replace_folder
+from evenhand.models import Model
+from evenhand.models.loading import HfModel, explained, quiet
+from evenhand.records import digest
+from evenhand.scoring.finite import check_weights
+from evenhand.treatments._base import CARD, KIND, About, Kind, Treatment, check_base, damaged, write_card
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -24,6 +35,130 @@ _SIZES = re.compile(
 _VOCABULARY = re.compile(r"embed|lm_head|\bwte\b|\bword_embeddings\b|\bshared\b")
 _OURS = re.compile(rf"\.(original_module|modules_to_save|{_NAME})\b")  # levels that peft puts into a name
 _SHOWN = 5
+_BASE = re.compile(r"^base_model\.model\.|\.base_layer\b")  # what peft adds to a base's names
+_PART = re.compile(
+    r"\.(lora|ia3|hada|lokr|vera|oft|boft|fourierft|hra|token_adapter)\b.*|\.(lora|ia3|hada|lokr"
+    r"|vera|oft|boft|fourierft|hra)_.*"
+)
+
+
+@dataclass(frozen=True)
+class AdapterTreatment:
+    """The adapter in `files`, a folder as peft writes it; nothing is merged or rounded.
+
+    An adapter that another program trained does not say of which model: its `about.base` is empty, and it is
+    put on any model that has a place for each of its weights.
+    """
+
+    about: About
+    files: Path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the base and of the adapter's two files."""
+        return digest("adapter", self.about.base, [_sha256(self.files / name) for name in (CONFIG, WEIGHTS)])
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """The weights of the layers that it changes, and the biases that it sets."""
+        return frozenset(_PART.sub(".weight", _BASE.sub("", key)) for key in _keys(self.files))
+
+    def evidence(self, model: Model) -> Mapping[str, Any]:
+        """The number of `tensors` that the adapter holds."""
+        return {"tensors": len(_keys(self.files))}
+
+    @contextmanager
+    def applied(self, model: Model) -> Iterator[Model]:
+        """The model with the adapter in its layers; on exit its own layers, flags and values are put back.
+
+        Raises:
+            MissingExtra: peft is not installed.
+            BadModel: the weights are out of reach, the adapter belongs to another model, or it cannot be put
+                on whole (see `put_on`).
+        """
+        if not isinstance(model, HfModel):
+            raise BadModel(
+                f"{model.spec.uri} does not give access to its weights, which the adapter "
+                f"{self.files} needs.",
+                mend="Put the adapter on an hf: or lab: model.",
+            )
+        if self.about.base:
+            check_base(self.about, model.spec)
+        with _put_back(model.module):
+            with quiet(), explained(f"the adapter {self.files}"):
+                put_on(model.module, self.files)
+                check_weights(f"the adapter {self.files}", model.module)
+            yield _adapted(model, self.files)
+
+    def save(self, folder: Path) -> None:
+        """Write ``mitigation.json`` and a copy of the adapter's two files."""
+        with replace_folder(folder, kind=KIND) as temporary:
+            for name in (CONFIG, WEIGHTS):
+                shutil.copyfile(self.files / name, temporary / name)
+            write_card(temporary, "adapter", self.about, {"digest": self.digest})
+
+
+def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
+    treatment = AdapterTreatment(about, folder)
+    if not card:  # as peft wrote it: what is wrong with it shows when it is put on
+        return treatment
+    try:
+        held = treatment.digest
+    except OSError as error:
+        raise damaged(folder, error.strerror or str(error)) from None
+    if held != card.get("digest"):
+        raise damaged(folder, f"{WEIGHTS} or {CONFIG} does not have the digest that {CARD} states")
+    return treatment
+
+
+def _adapted(model: HfModel, folder: Path) -> HfModel:
+    """A view of `model`, whose layers hold the adapter now."""
+    model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
+    adapted = type(model)(
+        model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
+    )
+    adapted.opening = model.opening
+    adapted.spec = replace(adapted.spec, revision=model.spec.revision, origin=model.spec.origin)
+    return adapted
+
+
+@contextmanager
+def _put_back(module: nn.Module) -> Iterator[None]:
+    """On exit `module` has the layers, attributes, flags and biases that it has now; peft overwrites these.
+
+    All other weights of the base keep their bits under an adapter: it stands beside them.
+    """
+    layers = [(part, dict(part._modules), part.training) for part in module.modules()]
+    known = set(vars(module))
+    parameters = dict(module.named_parameters())
+    flags = {name: parameter.requires_grad for name, parameter in parameters.items()}
+    biases = {n: p.detach().clone() for n, p in parameters.items() if n.endswith("bias")}
+    try:
+        yield
+    finally:
+        for part, children, training in layers:
+            part._modules.clear()
+            part._modules.update(children)
+            part.training = training
+        for name in set(vars(module)) - known:
+            delattr(module, name)
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.requires_grad_(flags[name])
+                if name in biases:
+                    parameter.copy_(biases[name])
+
+
+def _keys(folder: Path) -> tuple[str, ...]:
+    from safetensors import safe_open
+
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        return tuple(sorted(file.keys()))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def put_on(module: nn.Module, folder: Path) -> None:
@@ -105,10 +240,8 @@ def _missing_biases(wrapped: Any, folder: Path, settings: Mapping[str, Any]) -> 
     if settings.get("bias", "none") == "none":
         return []
     from peft import get_peft_model_state_dict
-    from safetensors import safe_open
 
-    with safe_open(folder / WEIGHTS, framework="pt") as file:
-        held = set(file.keys())
+    held = set(_keys(folder))
     wanted = get_peft_model_state_dict(wrapped, adapter_name=_NAME, save_embedding_layers=False)
     return sorted(name for name in wanted if name.endswith(".bias") and name not in held)
 
@@ -150,3 +283,6 @@ def _resized(folder: Path, key: str, saved: str, own: str) -> BadModel:
         f"needs {ours}.",
         mend="Put it on the model that it was trained on.",
     )
+
+
+component = Kind(AdapterTreatment, _load, foreign=CONFIG)

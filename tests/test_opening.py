@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from evenhand import opening
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
-from evenhand.models import open_model, uri
-from evenhand.models.uri import split_additions
+from evenhand.opening import open_model, split_additions
 
 
 @pytest.mark.parametrize("text", ["hff:gpt2", "gpt2", ":x"])
@@ -47,7 +47,7 @@ def test_a_plus_inside_an_existing_path_does_not_cut(tmp_path):
 
 @pytest.mark.parametrize("package", ["torch", "transformers", "safetensors"])
 def test_a_missing_package_names_the_extra(monkeypatch, package):
-    monkeypatch.setattr(uri, "find_spec", lambda name: None if name == package else object())
+    monkeypatch.setattr(opening, "find_spec", lambda name: None if name == package else object())
     for text in ("hf:gpt2", "lab:causal"):
         with pytest.raises(MissingExtra, match=r"pip install 'evenhand\[hf\]'") as caught:
             open_model(text)
@@ -56,11 +56,11 @@ def test_a_missing_package_names_the_extra(monkeypatch, package):
 
 
 def test_another_package_can_add_a_scheme(monkeypatch):
-    class Point(uri.EntryPoint):
+    class Point(opening.EntryPoint):
         def load(self):
             return lambda rest, dtype, batch_tokens: (rest, dtype, batch_tokens)
 
-    monkeypatch.setattr(uri, "_registered", lambda: {"own": Point("own", "x:y", "evenhand.models")})
+    monkeypatch.setattr(opening, "_registered", lambda: {"own": Point("own", "x:y", "evenhand.models")})
     assert open_model("own:thing", dtype="float32", batch_tokens=7) == ("thing", "float32", 7)
 
 

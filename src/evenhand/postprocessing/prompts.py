@@ -1,8 +1,4 @@
-"""A model whose decisions follow a rule: the same prompts, other probabilities for the label words.
-
-What the label words are worth together stays as the model has it; only how they share it changes. Requests
-for anything but a label word pass through.
-"""
+"""A rule for people whom a model decides on by prompts: who is who, and which word is the favourable one."""
 
 from __future__ import annotations
 
@@ -13,18 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from evenhand.errors import BadData, BadModel
-from evenhand.models import Model, every_logprob
 from evenhand.postprocessing.group_cue import Tell, learn
-from evenhand.postprocessing.rules import SURE, Array, Rule, Thresholds, luck
+from evenhand.postprocessing.rules import Array, Rule, Thresholds, luck
 from evenhand.records import (
-    Ability,
-    Completion,
-    Continuation,
-    LogProb,
-    ModelSpec,
     PersonExample,
-    Sampling,
-    Undefined,
     from_json,
     to_json,
 )
@@ -89,88 +77,6 @@ def from_extra(rule: Rule, extra: Mapping[str, Any]) -> PromptRule:
     return PromptRule(rule, labels, tell, extra["answers"])
 
 
-class RuledModel:
-    """A view of `model` whose label words follow `ruled`; it asks for the label words that nobody asked for.
-
-    Text is not generated: no rule holds for it.
-    """
-
-    def __init__(self, model: Model, ruled: PromptRule, spec: ModelSpec) -> None:
-        self.spec = spec
-        self.can = model.can & {Ability.LOGPROBS}
-        self._model = model
-        self._ruled = ruled
-
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
-        """Log-probabilities in nats, in the order of `items`.
-
-        Where one label word has no answer after a prompt, none has: they share what they have together.
-
-        Raises:
-            BadData: the group of a prompt cannot be told.
-            BadModel: a prompt leaves all label words without any probability.
-        """
-        labels = self._ruled.labels
-        contexts = list(dict.fromkeys(item.context for item in items if item.text in labels))
-        asked = [Continuation(context, label) for context in contexts for label in labels]
-        others = [item for item in items if item.text not in labels]
-        answers = self._model.logprobs([*asked, *others])
-        answered = self._follow(contexts, answers[: len(asked)])
-        rest = iter(answers[len(asked) :])
-        return [answered[item] if item.text in labels else next(rest) for item in items]
-
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """Refused: a rule on scores says nothing about text.
-
-        Raises:
-            BadModel: always.
-        """
-        raise BadModel(
-            f"{self.spec.uri} decides by a rule on scores, which does not hold for generated text.",
-            mend="Ask for the label words' probabilities, or generate with the model itself.",
-        )
-
-    def notes(self) -> tuple[str, ...]:
-        """The notes of the model behind the rule."""
-        return self._model.notes()
-
-    def _follow(
-        self, contexts: Sequence[str], answers: Sequence[LogProb | Undefined]
-    ) -> dict[Continuation, LogProb | Undefined]:
-        """The answers [contexts x labels] with the label words' shares as the rule has them."""
-        labels = self._ruled.labels
-        found: dict[Continuation, LogProb | Undefined] = {}
-        known: dict[str, list[LogProb]] = {}
-        for number, context in enumerate(contexts):
-            row = answers[number * len(labels) : (number + 1) * len(labels)]
-            missing = next((answer for answer in row if isinstance(answer, Undefined)), None)
-            if missing is None:
-                known[context] = [answer for answer in row if not isinstance(answer, Undefined)]
-            else:
-                found |= {Continuation(context, label): missing for label in labels}
-        asked = [Continuation(context, label) for context in known for label in labels]
-        return found | dict(zip(asked, self._ruled_values(known), strict=True))
-
-    def _ruled_values(self, known: Mapping[str, Sequence[LogProb]]) -> list[LogProb]:
-        """The label words' log-probabilities after each context, context by context."""
-        if not known:
-            return []
-        contexts = list(known)
-        table = np.array([[answer.value for answer in row] for row in known.values()])
-        mass, shares = label_shares(table, contexts)
-        floor = SURE if self._ruled.answers == "decided" else 1e-12
-        favour = np.clip(self._ruled.shares(contexts, shares[:, -1]), floor, 1 - floor)
-        others = shares[:, :-1] / np.maximum(shares[:, :-1].sum(axis=1, keepdims=True), 1e-300)
-        others = np.where(shares[:, -1:] < 1, others, 1 / others.shape[1]) * (1 - favour)[:, None]
-        with np.errstate(divide="ignore"):
-            values = mass[:, None] + np.log(np.column_stack([others, favour]))
-        answers = [answer for row in known.values() for answer in row]
-        return [
-            LogProb(float(value), answer.n_tokens, answer.kind)
-            for value, answer in zip(values.ravel(), answers, strict=True)
-        ]
-
-
 def label_shares(table: Array, prompts: Sequence[str]) -> tuple[Array, Array]:
     """From log-probabilities [n, L]: the label words' joint one [n], and their shares of it [n, L].
 
@@ -187,22 +93,6 @@ def label_shares(table: Array, prompts: Sequence[str]) -> tuple[Array, Array]:
     shares = np.exp(table - top[:, None])
     total = shares.sum(axis=1)
     return top + np.log(total), shares / total[:, None]
-
-
-def favourable_scores(model: Model, people: Sequence[PersonExample]) -> Array:
-    """The favourable word's share of the label words after each person's own prompt, [n] in [0, 1].
-
-    Raises:
-        BadModel: a prompt leaves all label words without any probability, or has no answer.
-    """
-    prompts = [person.contexts[person.group] for person in people]
-    asked = [
-        Continuation(prompt, label)
-        for prompt, person in zip(prompts, people, strict=True)
-        for label in person.labels
-    ]
-    table = np.array([answer.value for answer in every_logprob(model, asked)]).reshape(len(people), -1)
-    return label_shares(table, prompts)[1][:, -1]
 
 
 def held_out(people: Sequence[PersonExample]) -> list[PersonExample]:

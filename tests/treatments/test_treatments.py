@@ -15,7 +15,9 @@ from evenhand.folders import MARK, NOTE
 from evenhand.models import OpenModel
 from evenhand.models.causal import weights_digest
 from evenhand.records import Continuation, Undefined
-from evenhand.treatments import About, PromptTreatment, Treatment, WeightTreatment, load, prove, proven
+from evenhand.treatments import About, Treatment, load, prove, proven
+from evenhand.treatments.prompt import PromptTreatment
+from evenhand.treatments.weights import WeightTreatment
 from tests.support.examples import examples
 from tests.support.scripted import ScriptedModel
 from tests.support.tiny import model as tiny

@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from evenhand.errors import BadData, BadModel
-from evenhand.models import open_model
-from evenhand.models.causal import CausalModel
+from evenhand.models.causal import CausalModel, weights_digest
+from evenhand.opening import close_model, open_model, opened
 from evenhand.records import Continuation
+from evenhand.treatments import load
 from tests.support import tiny
 
 ITEMS = [Continuation("The nurse smiled because", text) for text in (" he", " she")]
@@ -166,3 +167,31 @@ def test_an_adapter_leaves_an_open_model(bases, tmp_path):
     assert isinstance(model, CausalModel)
     assert all(parameter.requires_grad for parameter in model.module.parameters())
     assert model.layout.n_blocks == 3
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", KINDS)
+def test_taken_off_every_kind_leaves_the_base_bit_for_bit(kind, bases, tmp_path):
+    base, settings = KINDS[kind]
+    trained(bases[base], tmp_path / "whole", **settings)
+    model = open_model(f"hf:{bases[base]}")
+    names, digest = [name for name, _ in model.module.named_modules()], weights_digest(model.module)
+    plain = model.logprobs(ITEMS)
+    treatment = load(tmp_path / "whole")
+    treatment.save(tmp_path / "saved")
+    assert load(tmp_path / "saved").digest == treatment.digest
+    assert treatment.touches
+    assert treatment.touches <= {name for name, _ in model.module.named_parameters(remove_duplicate=False)}
+    with treatment.applied(model) as adapted:
+        assert adapted.logprobs(ITEMS) != plain
+    assert [name for name, _ in model.module.named_modules()] == names
+    assert weights_digest(model.module) == digest
+    assert model.logprobs(ITEMS) == plain
+
+
+def test_a_closed_model_has_its_own_layers_again(bases, tmp_path):
+    trained(bases["llama"], tmp_path, target_modules=["q_proj"])
+    with opened(f"hf:{bases['llama']}+{tmp_path}") as model:
+        assert any("lora" in name for name, _ in model.module.named_modules())
+    assert not any("lora" in name for name, _ in model.module.named_modules())
+    close_model(model)  # twice is no mistake

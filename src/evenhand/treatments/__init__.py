@@ -1,0 +1,40 @@
+"""Treatments: what a mitigation leaves behind. Apply, leave bit for bit, save, load, and prove an effect.
+
+A treatment folder holds ``mitigation.json`` (what it is, of which model, with which proof) and what its kind
+keeps beside it: `weights` has ``weights.safetensors`` with the treated values in float32, `prompt` has
+``prompt.txt``, `rule` has ``rule.json``, `adapter` the two files that peft writes. Each kind is a module of
+this folder whose object `component` is a `Kind`; `load` finds it by its name.
+"""
+
+from __future__ import annotations
+
+from evenhand.treatments._base import (
+    CARD,
+    KIND,
+    About,
+    Kind,
+    Treatment,
+    check_base,
+    damaged,
+    treated_spec,
+    write_card,
+)
+from evenhand.treatments._loading import holds_treatment, kinds, load
+from evenhand.treatments._proof import prove, proven
+
+__all__ = [
+    "CARD",
+    "KIND",
+    "About",
+    "Kind",
+    "Treatment",
+    "check_base",
+    "damaged",
+    "holds_treatment",
+    "kinds",
+    "load",
+    "prove",
+    "proven",
+    "treated_spec",
+    "write_card",
+]

@@ -1,0 +1,97 @@
+"""Treatments of prompts: a text in front of every context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from evenhand.folders import replace_folder
+from evenhand.models import Chatter, Model
+from evenhand.records import Ability, Completion, Continuation, LogProb, Sampling, Undefined, digest
+from evenhand.treatments._base import CARD, KIND, About, Kind, Treatment, damaged, treated_spec, write_card
+
+PROMPT = "prompt.txt"
+
+
+@dataclass(frozen=True)
+class PromptTreatment:
+    """A text in front of every context; no weight changes, so it works wherever prompts do.
+
+    A space joins them, unless the text itself ends with white space (such as a line break).
+    """
+
+    about: About
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return digest("prompt", self.text)
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """None: no weight changes."""
+        return frozenset()
+
+    def evidence(self, model: Model) -> Mapping[str, Any]:
+        """Nothing beside the answers: no weight changes."""
+        return {}
+
+    @contextmanager
+    def applied(self, model: Model) -> Iterator[Model]:
+        """A view of the model that sees the text first."""
+        yield PromptedModel(model, self)
+
+    def save(self, folder: Path) -> None:
+        """Write ``mitigation.json``, and the text alone as ``prompt.txt`` for use elsewhere."""
+        with replace_folder(folder, kind=KIND) as temporary:
+            (temporary / PROMPT).write_bytes(self.text.encode())
+            write_card(temporary, "prompt", self.about, {"text": self.text})
+
+
+class PromptedModel:
+    """A model with a text in front of every context, tokenised with it as one string."""
+
+    def __init__(self, model: Model, treatment: PromptTreatment) -> None:
+        self.spec = treated_spec(model.spec, treatment)
+        self.can = model.can & {Ability.LOGPROBS, Ability.GENERATE}
+        self._model = model
+        self._text = treatment.text
+
+    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb | Undefined]:
+        """Log-probabilities after the text and the context."""
+        return self._model.logprobs([Continuation(self._joined(i.context), i.text) for i in items])
+
+    def generate(self, prompts: Sequence[str], sampling: Sampling) -> Sequence[Completion | Undefined]:
+        """Completions after the text and the prompt."""
+        return self._model.generate([self._joined(prompt) for prompt in prompts], sampling)
+
+    @property
+    def chat_template(self) -> str | None:
+        """That of the model behind the text."""
+        return self._model.chat_template if isinstance(self._model, Chatter) else None
+
+    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
+        """Answers to the text and the prompt as one user's message."""
+        return cast(Chatter, self._model).reply([self._joined(prompt) for prompt in prompts], sampling)
+
+    def notes(self) -> tuple[str, ...]:
+        """The notes of the model behind the text."""
+        return self._model.notes()
+
+    def _joined(self, context: str) -> str:
+        if not context:
+            return self._text
+        return f"{self._text}{'' if self._text[-1:].isspace() else ' '}{context}"
+
+
+def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
+    if not isinstance(card.get("text"), str):
+        raise damaged(folder, f"{CARD} has no text")
+    return PromptTreatment(about, card["text"])
+
+
+component = Kind(PromptTreatment, _load)

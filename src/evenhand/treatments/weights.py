@@ -1,0 +1,150 @@
+"""Treatments of weights: new values for some parameters, swapped in and copied back bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.errors import BadModel
+from evenhand.folders import replace_folder
+from evenhand.hooks import restore
+from evenhand.models import Model, OpenModel
+from evenhand.records import Ability, digest
+from evenhand.treatments._base import (
+    CARD,
+    KIND,
+    About,
+    Kind,
+    Treatment,
+    check_base,
+    damaged,
+    treated_spec,
+    write_card,
+)
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class WeightTreatment:
+    """New values for some parameters, by their name in the model, float32."""
+
+    about: About
+    weights: Mapping[str, Tensor]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the base, the names and the bytes of the treated values."""
+        sums = {name: _sha256(value) for name, value in sorted(self.weights.items())}
+        return digest("weights", self.about.base, sums)
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """The parameters that have new values."""
+        return frozenset(self.weights)
+
+    def evidence(self, model: Model) -> Mapping[str, Any]:
+        """`tensors`, `weights`, the share `moved` (after the cast to the model's dtype), `max_weight_change`.
+
+        Raises:
+            BadModel: the weights are out of reach.
+        """
+        return _weight_proof(_open(model).module, self.weights)
+
+    @contextmanager
+    def applied(self, model: Model) -> Iterator[Model]:
+        """Swap the treated values in; on exit the original bits are copied back.
+
+        Raises:
+            BadModel: the weights are out of reach, or the treatment was fitted to another model.
+        """
+        module = _open(model).module
+        check_base(self.about, model.spec)
+        parameters = dict(module.named_parameters())
+        _check_names(self.weights, parameters)
+        with restore(parameters[name] for name in self.weights):
+            _write(parameters, self.weights)
+            yield _relabelled(model, self)
+
+    def save(self, folder: Path) -> None:
+        """Write ``mitigation.json`` and ``weights.safetensors``."""
+        from safetensors.torch import save_file
+
+        with replace_folder(folder, kind=KIND) as temporary:
+            save_file({name: value.contiguous() for name, value in self.weights.items()}, temporary / WEIGHTS)
+            write_card(temporary, "weights", self.about, {"digest": self.digest})
+
+
+def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        # safetensors says of each file that it cannot read that there is none
+        (folder / WEIGHTS).open("rb").close()
+        treatment = WeightTreatment(about, load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError) as error:
+        raise damaged(folder, getattr(error, "strerror", None) or str(error)) from None
+    if treatment.digest != card.get("digest"):
+        raise damaged(folder, f"{WEIGHTS} does not have the digest that {CARD} states")
+    return treatment
+
+
+def _weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    parameters = dict(module.named_parameters())
+    total = moved = 0
+    largest = 0.0
+    for name, value in weights.items():
+        old = parameters[name].detach()
+        change = (value.to(old) - old).abs()
+        total += change.numel()
+        moved += int((change > 0).sum())
+        largest = max(largest, float(change.max()))
+    return {"tensors": len(weights), "weights": total, "moved": moved / total, "max_weight_change": largest}
+
+
+def _open(model: Model) -> OpenModel:
+    if not isinstance(model, OpenModel) or Ability.WEIGHTS not in model.can:
+        raise BadModel(
+            f"{model.spec.uri} does not give access to its weights.",
+            mend="Use a model whose weights are in hand (hf: or lab:), or one that works on prompts.",
+        )
+    return model
+
+
+def _check_names(weights: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter]) -> None:
+    for name, value in weights.items():
+        if name not in parameters or parameters[name].shape != value.shape:
+            raise BadModel(
+                f"The treatment changes {name} of shape {tuple(value.shape)}, which this model lacks.",
+                mend="Apply it to the model that it was fitted to.",
+            )
+
+
+@torch.no_grad()
+def _write(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
+    for name, value in values.items():
+        parameters[name].copy_(value)
+
+
+def _relabelled(model: Model, treatment: Treatment) -> Model:
+    view = copy.copy(model)
+    view.spec = treated_spec(model.spec, treatment)
+    return view
+
+
+def _sha256(value: Tensor) -> str:
+    data = value.detach().cpu().contiguous()
+    head = f"{data.dtype}{tuple(data.shape)}".encode()
+    return hashlib.sha256(head + data.view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+component = Kind(WeightTreatment, _load)

@@ -1,4 +1,4 @@
-"""Write docs/reference.md from the cards: every benchmark, metric, locator and mitigation with its options.
+"""Write docs/reference.md from the cards: every component of each kind with its options.
 
 Run: python docs/reference.py [--check]
 
@@ -35,6 +35,7 @@ def page() -> str:
         ("metric", "Metrics"),
         ("locator", "Locators"),
         ("mitigation", "Mitigations"),
+        ("control", "Controls"),
     ):
         parts.append(f"## {title}\n")
         parts += [_entry(name, registry.get(kind, name)) for name in registry.own_names(kind)]

@@ -51,7 +51,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "people",
         )
     ),
-    frozenset({"audits", "benchmarks", "locators", "mitigations"}),
+    frozenset({"audits", "benchmarks", "controls", "locators", "mitigations"}),
     frozenset({"studies"}),
     frozenset({"reports", "monitor", "cli", "__main__"}),
 )
@@ -60,7 +60,7 @@ DYNAMIC = {
     "registry.py": ["FOLDERS[kind]", "path", "self.module"],
     "__init__.py": ["evenhand.{_HOMES.get(name, 'records')}"],
 }
-METHOD_FOLDERS = frozenset({"audits", "benchmarks", "locators", "mitigations"})
+METHOD_FOLDERS = frozenset({"audits", "benchmarks", "controls", "locators", "mitigations"})
 
 
 def _modules() -> list[Path]:

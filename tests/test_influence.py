@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from evenhand.errors import BadData, UsageError
-from evenhand.influence import aggregate, batch_rows, contrast_rows, cosine_distance, robustness
+from evenhand.influence import aggregate, batch_rows, cosine_distance, robustness
 
 QUARTER = 1 - 1 / np.sqrt(2)  # (1,0) to (1,1) turns by 45 degrees
 BEFORE = np.array([[[1.0, 0.0], [0.0, 2.0]]], dtype=np.float32)
@@ -122,22 +122,6 @@ def test_published_sums_need_every_row() -> None:
     assert (aggregate(one_row_each, "row_sum") or 0) < 2878
     # ... while 0.35 a row, 9 rows a sample, is 2970.
     assert aggregate([[0.35] * 9] * 943, "row_sum") == pytest.approx(2970.45)
-
-
-def test_contrast_looks_at_the_difference_only() -> None:
-    # The shared part (5, 5) is rotated by the block; the difference (1, 0) -> (1, 1) turns by 45 degrees.
-    shared_in, shared_out = np.array([[5.0, 5.0]]), np.array([[-5.0, 5.0]])
-    rows = contrast_rows((shared_in + np.array([1.0, 0.0]), shared_in), (shared_out + np.ones(2), shared_out))
-    np.testing.assert_allclose(rows, [[QUARTER]])
-
-
-def test_contrast_of_prompts_that_do_not_differ_is_undefined() -> None:
-    same = np.ones((2, 3))
-    assert aggregate(contrast_rows((same, same), (same, same))) is None
-    with pytest.raises(BadData, match="one shape"):
-        contrast_rows((same, same[:1]), (same, same))
-    with pytest.raises(BadData, match="one shape"):
-        contrast_rows((same[0], same[0]), (same[0], same[0]))
 
 
 def test_robustness_by_hand() -> None:

@@ -1,8 +1,7 @@
 """Block influence (BMI): the cosine distance between each block's input and output, and its stability.
 
 ``BMI_i = Agg over samples s and rows l of 1 - cos(H_{i,l}, H_{i+1,l})`` with H_i the input and H_{i+1} the
-output of block i. It contains no information about an attribute; computed on the contrast of two prompts
-(`contrast_rows`) it does.
+output of block i. It holds no information about any attribute.
 
 Sources: LFTF (Locating First and Then Fine-Tuning for Mitigating Gender Bias in Large Language Models),
 equation 4 and table 7; ShortGPT (Men et al. 2024), whose block influence is the mean of the same quantity.
@@ -71,25 +70,6 @@ def batch_rows(
     if drop_first:
         keep &= ~(real & (np.cumsum(real, axis=1) == 1))
     return [row[kept] for row, kept in zip(values, keep, strict=True)]
-
-
-def contrast_rows(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> list[Array]:
-    """The contrastive form: the cosine distance between the *difference* of two paired prompts'
-    states before a block and after it.
-
-    `before` and `after` are pairs (states of the first group's prompts, of the second's), each [samples, d],
-    taken at the last real token. One array of a single row for each sample; NaN where the states agree.
-
-    Raises:
-        BadData: the shapes differ.
-    """
-    shapes = {np.shape(states) for states in (*before, *after)}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 2:
-        raise BadData(
-            f"States of shapes {sorted(shapes)}.", mend="Give four arrays of one shape [samples, d]."
-        )
-    inside, outside = (np.asarray(a, np.float64) - np.asarray(b, np.float64) for a, b in (before, after))
-    return list(cosine_distance(inside, outside)[:, None])
 
 
 def aggregate(samples: Sequence[ArrayLike], agg: Aggregation = "row_sum") -> Value:

@@ -36,6 +36,7 @@ FOLDERS: Mapping[str, str] = {
     "locator": "evenhand.locators",
     "mitigation": "evenhand.mitigations",
     "treatment": "evenhand.treatments",
+    "control": "evenhand.controls",
 }
 # Components whose first option may stand without its key: parsing must not import them to know.
 BARE: Mapping[str, str] = {"lm_eval": "task", "multiple_choice": "file"}

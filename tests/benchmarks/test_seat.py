@@ -20,7 +20,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.models.masked import MaskedModel
 from evenhand.records import Score
 from evenhand.studies.measure import take
-from tests.metrics.test_weat import reference
+from tests.metrics.test_associations import reference
 from tests.support import families, tiny
 from tests.support.data import data_file
 from tests.support.scripted import ScriptedModel

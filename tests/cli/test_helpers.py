@@ -12,7 +12,7 @@ from evenhand import __version__, registry
 from evenhand.cli import calls, console, doctor
 from evenhand.cli.options import components
 from evenhand.errors import UsageError
-from evenhand.studies import plan as studies_plan
+from evenhand.studies import control_models
 from tests.cli.conftest import Run
 
 HEAVY = ("torch", "transformers", "pandas", "plotly", "scipy", "numpy", "jinja2", "rich")
@@ -39,7 +39,7 @@ def test_module_runs_like_the_command() -> None:
     assert '"exit": 2' in done.stdout
 
 
-@pytest.mark.parametrize("kind", ["benchmark", "metric", "locator", "mitigation"])
+@pytest.mark.parametrize("kind", ["benchmark", "metric", "locator", "mitigation", "control"])
 def test_ls_lists_the_registry(run: Run, kind: str) -> None:
     data = run("ls", f"{kind}s", "--json").json
     assert [row["name"] for row in data[f"{kind}s"]] == list(registry.names(kind))
@@ -58,10 +58,11 @@ def test_ls_shows_options_with_defaults(run: Run) -> None:
     assert "loss=nll|mass_preserving|printed (default nll)" in lftf["options"]
 
 
-def test_ls_marks_controls(run: Run) -> None:
-    rows = {row["name"]: row["title"] for row in run("ls", "mitigations", "--json").json["mitigations"]}
-    assert "no signal about the attribute" in rows["noise"]
-    assert "no signal about the attribute" not in rows["lftf"]
+def test_ls_keeps_controls_apart(run: Run) -> None:
+    kinds = ("mitigations", "controls")
+    rows = {kind: {row["name"] for row in run("ls", kind, "--json").json[kind]} for kind in kinds}
+    assert {"noise", "placebo"} <= rows["controls"]
+    assert not rows["controls"] & rows["mitigations"]
 
 
 def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +75,7 @@ def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.Mon
 
 
 def test_plan_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studies_plan, "control_models", lambda extent: {"placebo": 3, "noise": 2})
+    monkeypatch.setattr(control_models, "counts", lambda extent: {"placebo": 3, "noise": 2})
     data = run(
         "plan", "lab:causal", "-b", "genbiaseval,genhinteval", "--capability", "facts:set=world", "--json"
     ).json
@@ -108,8 +109,8 @@ def test_plan_limited(run: Run) -> None:
 
 
 def test_plan_control_forms() -> None:
-    assert studies_plan.control_models("none") == {}
-    full, reduced = studies_plan.control_models("full"), studies_plan.control_models("reduced")
+    assert control_models.counts("none") == {}
+    full, reduced = control_models.counts("full"), control_models.counts("reduced")
     assert full["placebo"] >= 8 * 5  # the specification's eight doses and five seeds
     assert sum(reduced.values()) < sum(full.values())
 

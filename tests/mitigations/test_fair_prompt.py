@@ -9,7 +9,7 @@ import pytest
 
 from evenhand import registry
 from evenhand.errors import BadModel, BadOption
-from evenhand.lab import leaning
+from evenhand.lab import decision_truth
 from evenhand.mitigations._adversarial.prompts import score
 from evenhand.mitigations._adversarial.search import Aim
 from evenhand.mitigations.fair_prompt import FairPrompt
@@ -91,7 +91,7 @@ def test_on_the_lab_scores_alone_find_a_calming_word() -> None:
             model, list(benchmark.examples()), sites=None, seed=0
         ),
     )
-    assert set(treatment.text.split()) & set(leaning.CALMING)
+    assert set(treatment.text.split()) & set(decision_truth.ATTENUATING)
     details = treatment.about.details
     assert details["held_out"]["distance"] < 0.5 * details["held_out_without"]["distance"]
     assert details["held_out"]["accuracy"] >= details["held_out_without"]["accuracy"] - 0.01

@@ -9,17 +9,17 @@ from typing import cast
 import pytest
 
 from evenhand import registry
+from evenhand.controls.placebo import Placebo
 from evenhand.errors import BadData, BadModel, BadOption
-from evenhand.lab import leaning
+from evenhand.lab import decision_truth
 from evenhand.mitigations._adversarial.prompts import score
 from evenhand.mitigations._adversarial.search import Course, attack
 from evenhand.mitigations.faircon import FairCon
-from evenhand.mitigations.placebo import Placebo
 from evenhand.models import OpenModel
 from evenhand.models.causal import weights_digest
 from evenhand.opening import open_model
 from evenhand.records import PersonExample
-from evenhand.studies.families import planned
+from evenhand.studies.control_models import planned
 from evenhand.treatments import load
 from evenhand.treatments.weights import WeightTreatment
 from tests.support.decisions import people
@@ -88,11 +88,11 @@ def test_the_placebo_beside_it_has_its_recipe() -> None:
     treatment = _fit()
     plan = planned(tiny("llama"), treatment, "reduced", 0)
     placebos = [one for one in plan if one.family == "placebo"]
-    assert {one.mitigation.dose for one in placebos} == {1.0, 4.0, 16.0, 64.0}  # type: ignore[attr-defined]
+    assert {one.control.dose for one in placebos} == {1.0, 4.0, 16.0, 64.0}
     for one in placebos:
-        made = cast(Placebo, one.mitigation)
+        made = cast(Placebo, one.control)
         assert (made.lr, made.epochs, made.batch) == (5e-3, 2, 6)  # rate, rounds and batch of QUICK
-        assert set(made.names) == set(treatment.weights)
+        assert set(one.names) == set(treatment.weights)
 
 
 def test_lam_zero_has_no_adversary() -> None:
@@ -157,7 +157,7 @@ def test_on_the_lab_the_worst_unseen_prompt_loses_its_hold() -> None:
         treatment = FairCon(lam=lam).fit(model, [*train, *held[:100]], sites=None, seed=0)
         with treatment.applied(model) as treated:
             texts = attack(cast(OpenModel, treated), held[:100], course=Course(20, 32, 2), seed=10_000)
-            texts += [f"{word}\n" for word in leaning.STIRRING]
+            texts += [f"{word}\n" for word in decision_truth.AMPLIFYING]
             judged = [score(treated, held[100:], text) for text in ("", *texts)]
         found[lam] = max(one.gap for one in judged), judged[0].accuracy
     assert found[0.0][0] > 0.25  # measured 0.31 to 0.39 over five seeds

@@ -90,7 +90,7 @@ def warm() -> None:
     for name in ("cli.app", "models.loading", "reports.view", "studies.run", "studies._table"):
         import_module(f"evenhand.{name}")
 
-    for kind in ("mitigation", "metric"):
+    for kind in ("mitigation", "control", "metric"):
         for name in registry.names(kind):
             registry.get(kind, name)
     for spec in (PEOPLE, ACCURACY, "genbiaseval", "genhinteval"):

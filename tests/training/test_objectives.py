@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evenhand.errors import BadData, BadOption
-from evenhand.training.objectives import kl, language_model, mass_preserving, nll, printed
+from evenhand.training.objectives import kl, mass_preserving, nll, printed
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 START = torch.tensor([[0.05, 0.50, 0.45]], dtype=torch.float64).log()  # he, she, everything else
@@ -162,19 +162,14 @@ def test_losses_are_means_over_rows() -> None:
         assert loss(slice(None)).item() == pytest.approx(sum(rows) / 2)
 
 
-@pytest.mark.parametrize(
-    "name", ["nll", "nll one term", "printed", "mass_preserving", "kl", "language_model"]
-)
+@pytest.mark.parametrize("name", ["nll", "nll one term", "printed", "mass_preserving", "kl"])
 def test_gradients_agree_with_finite_differences(name: str) -> None:
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(3, 6, generator=generator, dtype=torch.float64, requires_grad=True)
     base = torch.log_softmax(torch.randn(3, 6, generator=generator, dtype=torch.float64), dim=1)
-    labels = torch.tensor([[5, 0, 2], [5, -100, 4]])
 
     def loss(x: Tensor) -> Tensor:
         log_p = torch.log_softmax(x, dim=1)
-        if name == "language_model":
-            return language_model(x.reshape(1, 3, 6).expand(2, 3, 6), labels)
         return {
             "nll": lambda: nll(log_p[:, :2]),
             "nll one term": lambda: nll(log_p[:, :2], [1]),
@@ -194,24 +189,6 @@ def test_the_base_is_never_differentiated() -> None:
     assert p.grad is not None
 
 
-def test_language_model_scores_each_token_from_the_one_before() -> None:
-    # Position 0 gives token 1 probability 1/4 and position 1 gives token 2 probability 1/2; the logits of
-    # the last position predict nothing.
-    logits = torch.stack([logs((0.5, 0.25, 0.25))[0], logs((0.25, 0.25, 0.5))[0], logs((1.0, 0.0, 0.0))[0]])
-    labels = torch.tensor([[0, 1, 2]])
-    got = language_model(logits[None], labels)
-    assert got.item() == pytest.approx((math.log(4) + math.log(2)) / 2)
-    only_last = torch.tensor([[0, -100, 2]])
-    assert language_model(logits[None], only_last).item() == pytest.approx(math.log(2))
-
-
-def test_a_uniform_language_model_costs_ln_v_a_token() -> None:
-    labels = torch.tensor([[1, 2, 3, 4], [5, 6, -100, -100]])
-    got = language_model(torch.zeros(2, 4, 512, dtype=torch.bfloat16), labels)
-    assert got.dtype == torch.float32
-    assert got.item() == pytest.approx(math.log(512))
-
-
 def test_bad_input_is_refused_with_the_mend() -> None:
     p, rest = logs((0.4, 0.4)), logs((0.2,))
     with pytest.raises(BadOption, match="Choose from 0 to 1"):
@@ -228,5 +205,3 @@ def test_bad_input_is_refused_with_the_mend() -> None:
         mass_preserving(torch.cat([p, p]), rest, torch.cat([p, p]), rest)
     with pytest.raises(BadData, match="same outcomes"):
         kl(p, rest)
-    with pytest.raises(BadData, match="No position"):
-        language_model(torch.zeros(1, 2, 4), torch.tensor([[3, -100]]))

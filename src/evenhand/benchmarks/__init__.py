@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evenhand.metrics import Metric
-from evenhand.records import Card, Example, GuardName, Material, Request, Sample, Score
+from evenhand.records import Card, GuardName, Request, Sample, Score, TrainingExample
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Benchmark:
             that its gaps are between, ``hints`` how far explicit hints are followed.
         role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
         examples: what a mitigation may fit on (disjoint from `load`), or None when there is nothing.
-        anchors: prompts whose answers a mitigation should leave alone (`Example.keep`), or None.
+        anchors: examples whose answers a mitigation should leave alone (`keep`), or None.
         normalisation, template: parts of the measurement's protocol.
         unfit: why families that the card does not name are refused, one sentence or more.
         ready: opens what scoring needs besides the answers, such as a classifier, so that a missing one is
@@ -55,8 +55,8 @@ class Benchmark:
     primary: str | None = None
     guards: Mapping[GuardName, str] = field(default_factory=dict)
     role: str = "bias"
-    examples: Callable[[], Sequence[Material]] | None = None
-    anchors: Callable[[], Sequence[Example]] | None = None
+    examples: Callable[[], Sequence[TrainingExample]] | None = None
+    anchors: Callable[[], Sequence[TrainingExample]] | None = None
     normalisation: str = "none"
     template: str = ""
     groups: tuple[str, ...] = field(default=())

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     METRICS = "metrics"
     LOCATORS = "locators"
     MITIGATIONS = "mitigations"
+    CONTROLS = "controls"
     ATTRIBUTES = "attributes"
     MODELS = "models"
 
@@ -96,6 +97,4 @@ def _component(kind: str, name: str) -> dict[str, Any]:
 
 
 def _title(found: Any) -> str:
-    first = (inspect.getdoc(found) or "").partition("\n\n")[0].replace("\n", " ")
-    control = getattr(found, "purpose", "") == "control"
-    return f"{first} (A control: it carries no signal about the attribute.)" if control else first
+    return (inspect.getdoc(found) or "").partition("\n\n")[0].replace("\n", " ")

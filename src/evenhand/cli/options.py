@@ -9,20 +9,22 @@ from typing import Annotated
 import typer
 
 
-def names(kind: str) -> Callable[[str], list[str]]:
-    """What a shell completes a list of components of this kind with: the last name in it."""
+def names(*kinds: str) -> Callable[[str], list[str]]:
+    """What a shell completes a list of components of these kinds with: the last name in it."""
 
     def complete(incomplete: str) -> list[str]:
         from evenhand import registry
 
         before, comma, last = incomplete.rpartition(",")
-        return [f"{before}{comma}{name}" for name in registry.names(kind) if name.startswith(last)]
+        known = [name for kind in kinds for name in registry.names(kind)]
+        return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
 
     return complete
 
 
 def _of_verb(ctx: typer.Context, incomplete: str) -> list[str]:
-    return names("locator" if ctx.info_name == "locate" else "mitigation")(incomplete)
+    kinds = ("locator",) if ctx.info_name == "locate" else ("mitigation", "control")
+    return names(*kinds)(incomplete)
 
 
 Uri = Annotated[

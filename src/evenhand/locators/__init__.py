@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from evenhand.records import Ability, Attribution, Example
+from evenhand.records import Ability, Attribution, Kinds
 
 if TYPE_CHECKING:
     from evenhand.models import OpenModel
@@ -20,14 +20,16 @@ class Locator(Protocol):
 
     `specific` says whether the score depends on the attribute at all. `outcome` is what a specific
     locator explains (None: the mean normalised gap between groups); a non-specific one
-    ignores it. `seed` decides every random choice.
+    ignores it. `seed` decides every random choice. `fits_on` names the kinds of examples that it can probe
+    with; a model that is treated on other examples is treated without a location.
     """
 
     specific: bool
     needs: frozenset[Ability]
+    fits_on: Kinds
 
     def locate(
-        self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None, *, seed: int
+        self, model: OpenModel, probes: Sequence[Any], outcome: Outcome | None, *, seed: int
     ) -> Attribution:
-        """Score every block of `model` on the prompts of `probes`."""
+        """Score every block of `model` on `probes`, examples of the kinds in `fits_on`."""
         ...

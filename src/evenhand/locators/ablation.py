@@ -24,7 +24,7 @@ from evenhand.locators._probing import (
     require_hidden,
     site_scores,
 )
-from evenhand.records import Ability, Attribution, Example
+from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Ablation:
 
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
+    fits_on: ClassVar[Kinds] = (Example,)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -22,7 +22,7 @@ import numpy as np
 from evenhand.errors import BadModel
 from evenhand.influence import Aggregation, aggregate, batch_rows, robustness
 from evenhand.locators._probing import batches, require_hidden, site_scores
-from evenhand.records import Ability, Attribution, Example, Value, to_json
+from evenhand.records import Ability, Attribution, Example, Kinds, Value, to_json
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Bmi:
 
     specific: ClassVar[bool] = False
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
+    fits_on: ClassVar[Kinds] = (Example,)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

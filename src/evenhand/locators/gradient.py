@@ -24,7 +24,7 @@ from evenhand.locators._probing import (
     require_hidden,
     site_scores,
 )
-from evenhand.records import Ability, Attribution, Example
+from evenhand.records import Ability, Attribution, Example, Kinds
 
 if TYPE_CHECKING:
     from evenhand.locators import Outcome
@@ -37,6 +37,7 @@ class Gradient:
 
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN, Ability.GRADIENTS})
+    fits_on: ClassVar[Kinds] = (Example,)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

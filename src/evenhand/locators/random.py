@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.locators._probing import site_scores
 from evenhand.models import require
-from evenhand.records import Ability, Attribution, Example
+from evenhand.records import Ability, Attribution, Example, Kinds
 
 if TYPE_CHECKING:
     from evenhand.locators import Outcome
@@ -22,6 +22,7 @@ class Random:
 
     specific: ClassVar[bool] = False
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.WEIGHTS})
+    fits_on: ClassVar[Kinds] = (Example,)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

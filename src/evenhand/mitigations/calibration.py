@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.mitigations import _rules
 from evenhand.postprocessing.calibration import (
@@ -24,7 +24,7 @@ from evenhand.postprocessing.calibration import (
     kinds_of,
 )
 from evenhand.postprocessing.prompts import held_out, own_groups
-from evenhand.records import Ability, Attribution, PersonExample, to_json
+from evenhand.records import Ability, Attribution, Kinds, PersonExample, to_json
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ class GroupCalibration:
     shrink: float = 20.0
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
+    fits_on: ClassVar[Kinds] = (PersonExample,)
 
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.mitigations._blocks import require_open
-from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Ability, Attribution, PersonExample
+from evenhand.records import Ability, Attribution, Kinds, PersonExample
 from evenhand.registry import spec_of
+from evenhand.training.numbers import check_numbers
+from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
     from evenhand.mitigations._adversarial.search import Aim
@@ -48,9 +48,8 @@ class FairPrompt:
     budget: int = 100
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
+    fits_on: ClassVar[Kinds] = (PersonExample,)
 
     def __post_init__(self) -> None:
         check_numbers(

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from evenhand.mitigations._blocks import require_open
-from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Ability, Attribution, PersonExample, digest, to_json
+from evenhand.records import Ability, Attribution, Kinds, PersonExample, digest, to_json
 from evenhand.registry import spec_of
+from evenhand.training.numbers import check_numbers
+from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
     from evenhand.mitigations._adversarial.choosing import Choice
@@ -64,9 +64,8 @@ class FairCon:
     resume: str = field(default="", repr=False)
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
+    fits_on: ClassVar[Kinds] = (PersonExample,)
 
     def __post_init__(self) -> None:
         check_numbers(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from evenhand.mitigations._blocks import require_open
-from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Ability, Attribution, Example
+from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
+from evenhand.training.numbers import check_numbers
+from evenhand.training.parameters import every_parameter, require_open
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -34,9 +34,8 @@ class FullFinetune:
     batch: int = 32
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Example], ...]] = (Example,)
+    fits_on: ClassVar[Kinds] = (Example,)
 
     def __post_init__(self) -> None:
         check_numbers("full_finetune", self, whole=("epochs", "batch"), from_zero=("lr",))
@@ -55,7 +54,7 @@ class FullFinetune:
 
         opened = require_open(model, self.needs)
         trained = [e for e in examples if not e.keep]
-        names = tuple(name for name, _ in opened.module.named_parameters())
+        names = every_parameter(opened)
         plan = Plan(spec_of("full_finetune", self), Recipe(self.lr, self.epochs, self.batch), seed)
         return fit_weights(opened, names, trained, lambda now, base: objectives.nll(now.log_p), plan)
 

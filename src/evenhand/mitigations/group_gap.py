@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadData
 from evenhand.mitigations import _rules
-from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
-from evenhand.mitigations._numbers import check_numbers
 from evenhand.postprocessing.prompts import favourable, own_groups
-from evenhand.records import Ability, Attribution, Example, PersonExample
+from evenhand.records import Ability, Attribution, Kinds, PersonExample
 from evenhand.registry import spec_of
+from evenhand.training.numbers import check_numbers
+from evenhand.training.parameters import block_parameters, every_parameter, require_open
 from evenhand.treatments.rule import favourable_scores
 
 if TYPE_CHECKING:
@@ -52,9 +52,8 @@ class GroupGap:
     batch: int = 32
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
+    fits_on: ClassVar[Kinds] = (PersonExample,)
 
     def __post_init__(self) -> None:
         check_numbers("group_gap", self, whole=("epochs", "batch"), from_zero=("lr", "lam"))
@@ -101,9 +100,7 @@ class GroupGap:
         return treatment
 
     def _names(self, model: OpenModel) -> tuple[str, ...]:
-        if self.blocks:
-            return parameter_names(model, chosen_blocks(model, None, blocks=self.blocks))
-        return tuple(name for name, _ in model.module.named_parameters())
+        return block_parameters(model, self.blocks) if self.blocks else every_parameter(model)
 
 
 def _train_part(examples: Sequence[PersonExample]) -> list[PersonExample]:
@@ -133,7 +130,7 @@ def _batch_loss(
     device = next(model.module.parameters()).device
     labels = torch.tensor([person.label for person in people], device=device)
     groups = torch.tensor([person.group for person in people], device=device)
-    asked = [_asked(person) for person in people]
+    asked = [person.twin(person.group) for person in people]
 
     def batch_loss(chosen: Tensor) -> Tensor:
         log_p = outcomes(model, [asked[i] for i in chosen.tolist()]).log_p
@@ -142,12 +139,6 @@ def _batch_loss(
         return loss(log_p, labels[rows], groups[rows], task=functional.nll_loss(log_p, labels[rows]))
 
     return batch_loss
-
-
-def _asked(person: PersonExample) -> Example:
-    """The person's own prompt with the label words as the outcomes that exclude each other."""
-    terms = tuple((label,) for label in person.labels)
-    return Example(person.id, person.cluster, person.contexts[person.group], person.labels, terms)
 
 
 def _held_out_rates(model: Model, treatment: Treatment, dev: Sequence[PersonExample]) -> Mapping[str, Any]:

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.errors import BadOption
-from evenhand.mitigations._blocks import chosen_blocks, parameter_names, require_open
-from evenhand.mitigations._numbers import check_numbers
-from evenhand.records import Ability, Attribution, Example
+from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
+from evenhand.training.numbers import check_numbers
+from evenhand.training.parameters import chosen_blocks, parameter_names, require_open
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,9 +66,8 @@ class Lftf:
     keep: float = 1.0
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = True
-    fits_on: ClassVar[tuple[type[Example], ...]] = (Example,)
+    fits_on: ClassVar[Kinds] = (Example,)
 
     def __post_init__(self) -> None:
         check_numbers("lftf", self, whole=("top", "epochs", "batch"), from_zero=("lr", "keep"))

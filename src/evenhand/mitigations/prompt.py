@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from evenhand.records import Ability, Attribution, Example, Material, PersonExample
+from evenhand.records import EVERY_KIND, Ability, Attribution, Kinds, TrainingExample
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ class Prompt:
     text: str = NEUTRAL
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[Example] | type[PersonExample], ...]] = (Example, PersonExample)
+    fits_on: ClassVar[Kinds] = EVERY_KIND
 
     def fit(
-        self, model: Model, examples: Sequence[Material], *, sites: Attribution | None, seed: int
+        self, model: Model, examples: Sequence[TrainingExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
         """Nothing is learnt; the examples only prove that the text has an effect.
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from evenhand.mitigations import _rules
 from evenhand.postprocessing.prompts import Answers
 from evenhand.postprocessing.thresholds import Constraint, Objective, fit_thresholds, require_extra
-from evenhand.records import Ability, Attribution, PersonExample, to_json
+from evenhand.records import Ability, Attribution, Kinds, PersonExample, to_json
 from evenhand.registry import spec_of
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ class GroupThresholds:
     answers: Answers = "decided"
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.LOGPROBS})
-    purpose: ClassVar[Literal["mitigation", "control"]] = "mitigation"
     wants_sites: ClassVar[bool] = False
-    fits_on: ClassVar[tuple[type[PersonExample], ...]] = (PersonExample,)
+    fits_on: ClassVar[Kinds] = (PersonExample,)
 
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int

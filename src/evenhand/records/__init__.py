@@ -40,7 +40,15 @@ from evenhand.records.judged import (
     VerdictName,
     Verification,
 )
-from evenhand.records.learned import Example, Material, PersonExample
+from evenhand.records.learned import (
+    EVERY_KIND,
+    Example,
+    Kinds,
+    PairExample,
+    PersonExample,
+    TextExample,
+    TrainingExample,
+)
 from evenhand.records.measured import (
     Ability,
     Card,
@@ -55,10 +63,11 @@ from evenhand.records.measured import (
 )
 
 __all__ = [
-    "Ability", "Attribution", "Averaged", "CapabilityResult", "Card", "Check", "Cloze", "Completion",
-    "Continuation", "Contrast", "ControlPoint", "ControlResult", "Divergence", "Effect", "Embedding",
-    "Estimate", "Example", "FamilyResult", "Generation", "GuardName", "LogProb", "Material", "Measurement",
-    "ModelSpec", "PersonExample", "Protocol", "Recall", "Recalled", "Request", "Response", "Sample",
-    "Sampling", "Score", "Shift", "SiteScore", "Unanchored", "Undefined", "Until", "Value", "Vector",
-    "VerdictName", "Verification", "digest", "from_json", "to_json",
+    "EVERY_KIND", "Ability", "Attribution", "Averaged", "CapabilityResult", "Card", "Check", "Cloze",
+    "Completion", "Continuation", "Contrast", "ControlPoint", "ControlResult", "Divergence", "Effect",
+    "Embedding", "Estimate", "Example", "FamilyResult", "Generation", "GuardName", "Kinds", "LogProb",
+    "Measurement", "ModelSpec", "PairExample", "PersonExample", "Protocol", "Recall", "Recalled", "Request",
+    "Response", "Sample", "Sampling", "Score", "Shift", "SiteScore", "TextExample", "TrainingExample",
+    "Unanchored", "Undefined", "Until", "Value", "Vector", "VerdictName", "Verification", "digest",
+    "from_json", "to_json",
 ]  # fmt: skip

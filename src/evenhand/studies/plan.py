@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from evenhand import registry
-from evenhand.studies import defaults, families
-from evenhand.studies.material import check_capability, fits_on, material
-from evenhand.studies.options import Extent, PlanKeywords, VerifyOptions, combined, model_name
+from evenhand.studies import control_models, defaults
+from evenhand.studies.methods import made_method
+from evenhand.studies.options import PlanKeywords, VerifyOptions, combined, model_name
+from evenhand.studies.training_data import check_capability, training_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ def plan(
             mitigation that cannot be fitted on what the bias benchmarks give.
     """
     options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
-    fitted_on = fits_on(registry.create("mitigation", with_))
+    method = made_method(with_)
     bias = options.benchmarks or defaults.bias(uri)
-    material([registry.create("benchmark", spec) for spec in bias], fitted_on, with_)
-    control = control_models(options.control)
+    training_data([registry.create("benchmark", spec) for spec in bias], method.fits_on, with_)
+    control = control_models.counts(options.control)
     models = 2 + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)
     check_capability([registry.create("benchmark", spec) for spec in capability])
@@ -68,16 +69,6 @@ def plan(
     lines = [_line(spec, options.limit, models) for spec in matched]
     lines += [_line(spec, options.limit, 2) for spec in bias[1:]]
     return Plan(uri, with_, options.limit is not None, control, tuple(lines))
-
-
-def control_models(extent: Extent) -> dict[str, int]:
-    """How many control models of each family a verification makes at most."""
-    if extent == "none":
-        return {}
-    full = extent == "full"
-    doses = families.DOSES if full else families.REDUCED_DOSES
-    seeds = families.SEEDS if full else families.REDUCED_SEEDS
-    return {family: len(ladder) * seeds for family, ladder in doses.items()}
 
 
 def _line(spec: str, limit: int | None, models: int) -> PlannedBenchmark:

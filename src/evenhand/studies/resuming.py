@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evenhand import registry
 from evenhand.errors import UsageError
 from evenhand.folders import check_replaceable, remove_written, replace_folder, settle
 from evenhand.mitigations import Mitigation
-from evenhand.outputs import check_output_folder
 
 if TYPE_CHECKING:
     from evenhand.treatments import Treatment
@@ -20,18 +18,6 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint"  # the kind of folder that such a method replaces after every step
 BESIDE = ".unfinished"  # ends the name of the folder of checkpoints beside a treatment's
 TREATMENT, UNFINISHED, KEY = "treatment", "unfinished", "key.txt"
-
-
-def made_method(spec: str) -> Mitigation:
-    """The mitigation of that spec, after a look at the folder for its checkpoints if it was told one.
-
-    Raises:
-        EvenhandError: no such mitigation or option, or a folder that cannot be written.
-    """
-    made: Mitigation = registry.create("mitigation", spec)
-    if resume := getattr(made, "resume", ""):
-        check_output_folder(Path(resume).expanduser())
-    return made
 
 
 @contextlib.contextmanager

@@ -23,19 +23,17 @@ from evenhand.outputs import check_treatment_folder
 from evenhand.progress import task
 from evenhand.records import (
     Attribution,
-    Example,
-    Material,
     Measurement,
-    PersonExample,
+    TrainingExample,
     Verification,
     digest,
 )
 from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
+from evenhand.studies.control_models import Planned, planned
 from evenhand.studies.defaults import BIAS, CAPABILITY
-from evenhand.studies.families import Planned, planned
-from evenhand.studies.material import check_capability, fits_on, material, nothing_to_locate, primary, usable
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
+from evenhand.studies.methods import made_method
 from evenhand.studies.options import (
     LocateKeywords,
     MeasureKeywords,
@@ -49,7 +47,7 @@ from evenhand.studies.options import (
     model_name,
 )
 from evenhand.studies.readings import ControlModel, Margins, Readings
-from evenhand.studies.resuming import BESIDE, check_treatment_of, kept_treatment, made_method, resumable
+from evenhand.studies.resuming import BESIDE, check_treatment_of, kept_treatment, resumable
 from evenhand.studies.store import (
     MEASUREMENTS,
     VERIFICATION,
@@ -58,6 +56,14 @@ from evenhand.studies.store import (
     save_measurements,
     save_verification,
     working_in,
+)
+from evenhand.studies.training_data import (
+    check_apart,
+    check_capability,
+    nothing_to_locate,
+    primary,
+    training_data,
+    usable,
 )
 from evenhand.studies.verdict import judge
 
@@ -129,8 +135,9 @@ def locate(
         EvenhandError: as for `measure`; BadModel without weights.
     """
     options, uri = combined(VerifyOptions, options, given, LocateKeywords), model_name(uri)
-    probes = material(_loaded(_bias(uri, options)), (Example,), locator, "locator")
-    return _locate(_opened(uri, options), locator, probes, options.seed)
+    made: Locator = registry.create("locator", locator)
+    probes = training_data(_loaded(_bias(uri, options)), made.fits_on, locator, "locator")
+    return _locate(_opened(uri, options), made, probes, options.seed)
 
 
 def mitigate(
@@ -153,7 +160,7 @@ def mitigate(
     made = made_method(mitigation)
     registry.create("locator", options.locator)  # a wrong name must not wait for the model
     check_treatment_folder(out, beside=BESIDE if getattr(made, "resume", None) == "" else "")
-    examples = material(_loaded(_bias(uri, options)), fits_on(made), mitigation)
+    examples = training_data(_loaded(_bias(uri, options)), made.fits_on, mitigation)
     place = real_path(out)
     with sole_writer(out):
         model = _opened(uri, options)
@@ -201,7 +208,7 @@ def verify(
 
 def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: VerifyOptions) -> Verification:
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
-    examples = material(bias, fits_on(made), spec)
+    examples = training_data(bias, made.fits_on, spec)
     check_capability(capability)
     model = _opened(uri, options)
     if not options.capability:
@@ -236,15 +243,15 @@ class _Study:
     def cells(self) -> Cells:
         return Cells(self.model, Store(self.folder), self.options.seed, self.options.limit)
 
-    def verification(self, spec: str, examples: Sequence[Material]) -> Verification:
+    def verification(self, spec: str, examples: Sequence[TrainingExample]) -> Verification:
         """Every part in order; parts that the folder already holds are not made again."""
-        _refuse_contamination([*self.bias, *self.capability], examples)
+        check_apart([*self.bias, *self.capability], examples)
         before = self._readings(self.cells.base)
         location = _location(self.model, self.method, examples, self.options)
         treatment = self._treatment(examples, location)
         key = treatment.digest
         after = self._readings(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
-        metric = primary(examples)
+        metric = primary(self.bias, self.method.fits_on)
         families = self._families(treatment, examples, before.reporting(metric))
         margins = Margins(accuracy=self.options.margin)
         judged = judge(before, after, families, margins=margins, primary=metric, seed=self.options.seed)
@@ -269,7 +276,7 @@ class _Study:
     def _readings(self, taken: Any) -> Readings:
         return Readings(tuple(taken(self.bias)), tuple(taken(self.capability)))
 
-    def _treatment(self, examples: Sequence[Material], location: Attribution | None) -> Treatment:
+    def _treatment(self, examples: Sequence[TrainingExample], location: Attribution | None) -> Treatment:
         """The treatment that the folder holds if it was fitted to this model in this way, else a new one."""
         # The ranking, not the scores: rounding differs with the number of threads and decides nothing.
         sites = location.ranking() if location else None
@@ -282,7 +289,7 @@ class _Study:
         )
 
     def _families(
-        self, treatment: Treatment, examples: Sequence[Material], source: Measurement | None
+        self, treatment: Treatment, examples: Sequence[TrainingExample], source: Measurement | None
     ) -> dict[str, list[ControlModel]]:
         """The control models' readings on the benchmark of `source`, the one that the verdict is about.
 
@@ -292,7 +299,7 @@ class _Study:
         if not isinstance(self.model, OpenModel) or source is None:
             return {}
         every = planned(self.model, treatment, self.options.control, self.options.seed)
-        plan = [one for one in every if usable(one.mitigation, examples)]
+        plan = [one for one in every if usable(one.control, examples)]
         if not plan:
             return {}
         first = [b for b in self.bias if b.name == source.benchmark]
@@ -305,12 +312,14 @@ class _Study:
                 advance(1)
         return families
 
-    def _control(self, one: Planned, examples: Sequence[Material], first: Sequence[Benchmark]) -> Readings:
+    def _control(
+        self, one: Planned, examples: Sequence[TrainingExample], first: Sequence[Benchmark]
+    ) -> Readings:
         key = digest("control", one.identity, [e.id for e in examples])
 
         def enter() -> AbstractContextManager[Model]:
-            fitted = one.mitigation.fit(self.model, examples, sites=None, seed=one.seed)
-            return fitted.applied(self.model)
+            assert isinstance(self.model, OpenModel)  # no control model is planned for others
+            return one.made(self.model, examples).applied(self.model)
 
         taken = self.cells.treated([*first, *self.capability], key, enter)
         return Readings(taken[: len(first)], taken[len(first) :])
@@ -340,41 +349,20 @@ def _bias(uri: str, options: VerifyOptions) -> tuple[str, ...]:
     return tuple(options.benchmarks) or defaults.bias(uri)
 
 
-def _refuse_contamination(benchmarks: Sequence[Benchmark], examples: Sequence[Material]) -> None:
-    """Refuse benchmarks that ask what is trained on: the same prompts, or people of the same content."""
-    trained = {example.id for example in examples}
-    people = {example.cluster for example in examples if isinstance(example, PersonExample)}
-    for benchmark in benchmarks:
-        shared = [s.id for s in benchmark.load() if s.id in trained or s.cluster in people]
-        if shared:
-            asked, mend = (
-                ("people", "Give all benchmarks of these people the same seed, so that their parts differ.")
-                if people
-                else ("prompts", "Measure a part that is not trained on (part=test or part=dev).")
-            )
-            raise UsageError(
-                f"{benchmark.name} would be measured on {len(shared)} {asked} that the mitigation is trained "
-                f"on, such as {shared[0]}.",
-                mend=mend,
-            )
-
-
 def _location(
-    model: Model, method: Mitigation, examples: Sequence[Material], options: VerifyOptions
+    model: Model, method: Mitigation, examples: Sequence[TrainingExample], options: VerifyOptions
 ) -> Attribution | None:
-    if not method.wants_sites or not isinstance(model, OpenModel):
+    """Where the locator points; None for a method that then treats every block, or wants no location."""
+    locator: Locator = registry.create("locator", options.locator)
+    if not method.wants_sites or not isinstance(model, OpenModel) or not usable(locator, examples):
         return None
-    if any(isinstance(example, PersonExample) for example in examples):
-        return None  # locators probe prompts with groups' terms; such a method then treats every block
-    return _locate(model, options.locator, examples, options.seed)
+    return _locate(model, locator, examples, options.seed)
 
 
-def _locate(model: Model, locator: str, examples: Sequence[Material], seed: int) -> Attribution:
-    made: Locator = registry.create("locator", locator)
+def _locate(model: Model, locator: Locator, examples: Sequence[TrainingExample], seed: int) -> Attribution:
     if not isinstance(model, OpenModel):
         raise nothing_to_locate(model)
-    probes = [e for e in examples if isinstance(e, Example) and not e.keep]
-    return made.locate(model, probes, None, seed=seed)
+    return locator.locate(model, [e for e in examples if not e.keep], None, seed=seed)
 
 
 def _notes(*readings: Readings) -> tuple[str, ...]:

@@ -6,8 +6,7 @@ choice of parameters: both are arguments here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel
-from evenhand.hooks import restore
 from evenhand.models import OpenModel
 from evenhand.records import Example
 from evenhand.scoring.terms import Outcomes, outcomes
-from evenhand.training.loop import Schedule, minimise
+from evenhand.training.loop import Schedule, minimise, shuffled
+from evenhand.training.parameters import only_these_train
 from evenhand.treatments import About, proven
 from evenhand.treatments.weights import WeightTreatment
 
@@ -111,7 +110,7 @@ def _trained(
         batch = outcomes(model, [every[i] for i in rows.tolist()])
         return loss(batch, Outcomes(base.log_p[rows], base.log_rest[rows]))
 
-    batches = list(_batches(len(examples), recipe, plan.seed))
+    batches = shuffled(len(examples), recipe.batch, epochs=recipe.epochs, seed=plan.seed)
     return train_named(model, names, batch_loss, batches, learning_rate(recipe, model))
 
 
@@ -131,7 +130,7 @@ def train_named(
         BadModel: a name is not a parameter of the model, or the loss is not finite.
     """
     parameters = _named(model.module, names)
-    with torch.enable_grad(), _only_these_train(model.module, parameters):
+    with torch.enable_grad(), only_these_train(model.module, parameters.values()):
         history = minimise(
             batch_loss,
             list(parameters.values()),
@@ -155,33 +154,7 @@ def _named(module: nn.Module, names: Sequence[str]) -> dict[str, nn.Parameter]:
     return {name: every[name] for name in names}
 
 
-def _batches(n: int, recipe: Recipe, seed: int) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(recipe.epochs):
-        yield from torch.split(torch.randperm(n, generator=generator), recipe.batch)
-
-
 @torch.no_grad()
 def _base_outcomes(model: OpenModel, examples: Sequence[Example], batch: int) -> Outcomes:
     parts = [outcomes(model, examples[i : i + batch]) for i in range(0, len(examples), batch)]
     return Outcomes(torch.cat([p.log_p for p in parts]), torch.cat([p.log_rest for p in parts]))
-
-
-@contextmanager
-def _only_these_train(module: nn.Module, parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
-    """Freeze all but `parameters`; on exit restore values, gradients' flags and the training mode."""
-    flags = {name: p.requires_grad for name, p in module.named_parameters()}
-    was_training = module.training
-    try:
-        module.eval()
-        module.requires_grad_(False)
-        for parameter in parameters.values():
-            parameter.requires_grad_(True)
-        with restore(parameters.values()):
-            yield
-    finally:
-        for parameter in parameters.values():
-            parameter.grad = None
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(flags[name])
-        module.train(was_training)

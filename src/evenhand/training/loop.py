@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -57,6 +57,17 @@ class MasterWeights:
         """Round each twin into its parameter."""
         for parameter, master in self._pairs:
             parameter.copy_(master)
+
+
+def shuffled_once(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """The numbers 0 to n - 1 in a random order, in batches [size]; the last may be shorter."""
+    yield from torch.split(torch.randperm(n, generator=generator), size)
+
+
+def shuffled(n: int, size: int, *, epochs: int, seed: int) -> list[Tensor]:
+    """`epochs` passes of `shuffled_once`, each in an order of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    return [batch for _ in range(epochs) for batch in shuffled_once(n, size, generator)]
 
 
 def minimise(

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from evenhand.errors import BadModel, MissingExtra
 from evenhand.folders import replace_folder
 from evenhand.models import OpenModel
+from evenhand.training.parameters import training_flags_kept
 from evenhand.treatments import KIND
 from evenhand.treatments.weights import WeightTreatment
 
@@ -127,10 +128,8 @@ def adapted(model: OpenModel, settings: LoraSettings, *, seed: int) -> Iterator[
         raise MissingExtra("peft", "hf", "Training an adapter") from None
     module = model.module
     names = projections(model)
-    flags = {name: p.requires_grad for name, p in module.named_parameters()}
     originals = {name: module.get_submodule(name) for name in names}
     known = set(vars(module))
-    was_training = module.training
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -140,22 +139,19 @@ def adapted(model: OpenModel, settings: LoraSettings, *, seed: int) -> Iterator[
         bias="none",
         task_type="CAUSAL_LM",
     )
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            inject_adapter_in_model(config, module, adapter_name=_NAME)
-        module.eval()
-        yield _adapter(module, names, settings, config)
-    finally:
-        for name, original in originals.items():
-            parent, _, leaf = name.rpartition(".")
-            setattr(module.get_submodule(parent), leaf, original)
-        for name in set(vars(module)) - known:
-            delattr(module, name)
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(flags[name])
-            parameter.grad = None
-        module.train(was_training)
+    with training_flags_kept(module):
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                inject_adapter_in_model(config, module, adapter_name=_NAME)
+            module.eval()
+            yield _adapter(module, names, settings, config)
+        finally:
+            for name, original in originals.items():
+                parent, _, leaf = name.rpartition(".")
+                setattr(module.get_submodule(parent), leaf, original)
+            for name in set(vars(module)) - known:
+                delattr(module, name)
 
 
 def _adapter(module: nn.Module, names: tuple[str, ...], settings: LoraSettings, config: Any) -> Adapter:

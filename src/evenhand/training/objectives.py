@@ -16,11 +16,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from evenhand.errors import BadData, BadOption
-
-IGNORED = -100  # label of a position that a language-model loss leaves out
 
 
 def nll(log_p: Tensor, groups: Sequence[int] | None = None) -> Tensor:
@@ -97,27 +94,6 @@ def kl(log_q: Tensor, log_p: Tensor) -> Tensor:
             mend="Compare distributions over the same outcomes.",
         )
     return _kl_terms(log_q, log_p).mean()
-
-
-def language_model(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean next-token cross-entropy: `logits` [N, T, V] and `labels` [N, T] to a scalar in nats a token.
-
-    ``labels[:, t]`` is the token *at* position t (the input ids), predicted from position t - 1; label -100
-    leaves a position out, and the first one is never scored. Every scored token counts alike.
-
-    Raises:
-        BadData: no position is scored.
-    """
-    targets = labels[:, 1:].reshape(-1)
-    if not bool((targets != IGNORED).any()):
-        raise BadData(
-            "No position has a label to score.",
-            mend="Give texts of at least two tokens, not all labelled -100.",
-        )
-    scores = logits[:, :-1].reshape(-1, logits.shape[-1])
-    if scores.element_size() < 4:  # half precision: a log-softmax needs float32
-        scores = scores.float()
-    return functional.cross_entropy(scores, targets, ignore_index=IGNORED)
 
 
 def _kl_terms(log_q: Tensor, log_p: Tensor) -> Tensor:

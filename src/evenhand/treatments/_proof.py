@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import Inconclusive, NoEffect
-from evenhand.records import Material, Undefined
+from evenhand.records import TrainingExample, Undefined
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def prove(
-    model: Model, treatment: Treatment, examples: Sequence[Material], *, most: int = 32
+    model: Model, treatment: Treatment, examples: Sequence[TrainingExample], *, most: int = 32
 ) -> Mapping[str, Any]:
     """Evidence that the treated model is not the base: how far its answers on some examples moved.
 
@@ -50,7 +50,7 @@ def prove(
     return {**answers, **treatment.evidence(model)}
 
 
-def proven(model: Model, treatment: Any, examples: Sequence[Material]) -> Any:
+def proven(model: Model, treatment: Any, examples: Sequence[TrainingExample]) -> Any:
     """The treatment with its proof filled in; see `prove`."""
     about = dataclasses.replace(treatment.about, proof=prove(model, treatment, examples))
     return dataclasses.replace(treatment, about=about)

@@ -20,6 +20,7 @@ from torch import Tensor
 from evenhand.errors import BadModel
 from evenhand.mitigations._adversarial.panel import JOINT
 from evenhand.training.gumbel import straight_through
+from evenhand.training.loop import shuffled_once
 
 Objective = Callable[[Tensor, Sequence[int]], Tensor]
 """What an adversary maximises: of a prefix [length, V] and the numbers of some people, a scalar."""
@@ -42,7 +43,7 @@ def stream(seed: int, *names: object) -> torch.Generator:
 
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[list[int]]:
     """The numbers 0..n-1 in a random order, in lists of `size` (the last may be shorter)."""
-    for part in torch.split(torch.randperm(n, generator=generator), size):
+    for part in shuffled_once(n, size, generator):
         yield part.tolist()
 
 

@@ -8,16 +8,10 @@ import pytest
 import torch
 
 from evenhand.mitigations.lftf import Lftf
-from evenhand.studies.families import (
-    DOSES,
-    REDUCED_DOSES,
-    REDUCED_SEEDS,
-    SEEDS,
-    Extent,
-    Planned,
-    by_family,
-    planned,
-)
+from evenhand.studies.control_models import Planned, by_family, counts, families, planned
+from evenhand.studies.options import Extent
+from evenhand.treatments import About
+from evenhand.treatments.prompt import PromptTreatment
 from evenhand.treatments.weights import WeightTreatment
 from tests.support.examples import examples
 from tests.support.tiny import model as tiny
@@ -34,8 +28,20 @@ def _plan(extent: Extent, seed: int = 0) -> tuple[Planned, ...]:
     return planned(tiny("llama"), _treatment(), extent, seed)
 
 
+# Written out: to the doses and seeds of stored runs every change must come back.
+NOISE = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+DOSES = {
+    "placebo": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
+    "noise": NOISE,
+    "noise elsewhere": NOISE,
+}
+SEEDS = 5
+REDUCED_DOSES = {"placebo": (1.0, 4.0, 16.0, 64.0), "noise": (0.05, 0.2, 0.5, 1.0)}
+REDUCED_SEEDS = 2
+
+
 def _fitted(one: Planned) -> WeightTreatment:
-    made = one.mitigation.fit(tiny("llama"), examples(), sites=None, seed=one.seed)
+    made = one.made(tiny("llama"), examples())
     assert isinstance(made, WeightTreatment)
     return made
 
@@ -97,3 +103,33 @@ def test_noise_elsewhere_leaves_the_treated_block_alone() -> None:
 
 def test_no_control_plans_nothing() -> None:
     assert _plan("none") == ()
+    assert counts("none") == {}
+
+
+@pytest.mark.parametrize("extent", ["full", "reduced"])
+def test_what_is_counted_is_what_is_planned(extent: Extent) -> None:
+    assert counts(extent) == {family: len(models) for family, models in by_family(_plan(extent))}
+
+
+def test_the_families_are_shown_in_the_order_of_the_specification() -> None:
+    assert list(families()) == ["placebo", "noise", "noise elsewhere"]
+
+
+def test_a_treatment_of_no_weight_is_matched_by_damage_to_all_of_them() -> None:
+    model = tiny("llama")
+    treatment = PromptTreatment(About("prompt", model.spec.digest, 0), "Anyone may be late.")
+    plan = planned(model, treatment, "full", 0)
+    assert {p.family for p in plan} == {"placebo", "noise"}  # no block is elsewhere
+    assert {p.names for p in plan} == {tuple(name for name, _ in model.module.named_parameters())}
+
+
+def test_the_keys_of_stored_cells_stay_what_they_were() -> None:
+    """A key changed by mistake makes every control model of every stored run anew."""
+    (first, *_), (elsewhere, *_) = (
+        [p for p in _plan("full", seed=3) if p.family == family and p.dose == dose]
+        for family, dose in (("placebo", 0.5), ("noise elsewhere", 0.05))
+    )
+    assert first.identity == (
+        "placebo:dose=0.5,lr=0.01", 4, tuple(sorted(tiny("llama").layout.parameters("block.1"))),
+    )  # fmt: skip
+    assert elsewhere.identity[:2] == ("noise elsewhere:dose=0.05", 4)

@@ -14,27 +14,32 @@ WRONG = {
     "full_finetune": ("epochs=0", "batch=0", "batch=-3", "lr=-1", "lr=nan"),
     "placebo": ("epochs=0", "batch=0", "lr=nan", "dose=0", "dose=-1", "dose=inf", "dose=nan"),
     "noise": ("dose=0", "dose=nan", "dose=inf"),
+    "noise_elsewhere": ("dose=0", "dose=-1"),
     "group_gap": ("epochs=0", "batch=0", "lr=-1", "lr=inf", "lam=-1", "lam=nan"),
     "faircon": ("rounds=0", "batch=0", "lr=nan", "lr=inf", "lam=inf", "dropout=1", "dropout=nan", "rank=0"),
     "fair_prompt": ("rounds=0", "budget=0", "beta=nan", "beta=inf", "prompt_lr=-1", "prompt_lr=nan"),
 }
 
 
+def _kind(name: str) -> str:
+    return "control" if name in registry.names("control") else "mitigation"
+
+
 @pytest.mark.parametrize(("name", "option"), [(name, one) for name, all_ in WRONG.items() for one in all_])
 def test_a_number_out_of_range_is_refused_and_named(name: str, option: str) -> None:
     with pytest.raises(BadOption) as caught:
-        registry.create("mitigation", f"{name}:{option}")
+        registry.create(_kind(name), f"{name}:{option}")
     assert f"{name} cannot use {option.partition('=')[0]}=" in str(caught.value)
 
 
 def test_every_method_that_trains_is_in_the_table() -> None:
     training = {"lr", "epochs", "batch", "rounds", "dose"}
-    made = {name: registry.get("mitigation", name) for name in registry.names("mitigation")}
+    made = {n: registry.get(kind, n) for kind in ("mitigation", "control") for n in registry.names(kind)}
     trains = {n for n, kind in made.items() if training & {f.name for f in dataclasses.fields(kind)}}
     assert trains == set(WRONG)
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_the_defaults_are_fine_and_unset_stays_unset(name: str) -> None:
-    made = registry.create("mitigation", name)
+    made = registry.create(_kind(name), name)
     assert registry.spec_of(name, made) == name

@@ -8,10 +8,10 @@ import pytest
 
 from evenhand import registry
 from evenhand.errors import UsageError
-from evenhand.records import Example, PersonExample
+from evenhand.records import EVERY_KIND, Example, PersonExample
 from evenhand.studies import run
-from evenhand.studies.material import fits_on, material, primary, usable
 from evenhand.studies.run import VerifyOptions
+from evenhand.studies.training_data import primary, training_data, usable
 from tests.support import tiny
 from tests.support.decisions import people
 from tests.support.examples import examples
@@ -30,11 +30,15 @@ FEW = "decisions:dev=4,n=5,shots=0,train=4"
 
 
 def test_every_mitigation_says_what_it_fits_on() -> None:
-    kinds = {name: fits_on(registry.get("mitigation", name)) for name in registry.names("mitigation")}
-    assert all(set(found) <= {Example, PersonExample} and found for found in kinds.values())
+    kinds = {
+        name: registry.get(kind, name).fits_on
+        for kind in ("mitigation", "control", "locator")
+        for name in registry.names(kind)
+    }
+    assert all(set(found) <= set(EVERY_KIND) and found for found in kinds.values())
     assert kinds["lftf"] == (Example,)
     assert kinds["faircon"] == kinds["thresholds"] == (PersonExample,)
-    assert set(kinds["prompt"]) == {Example, PersonExample}
+    assert set(kinds["prompt"]) == set(kinds["noise"]) == set(EVERY_KIND)
 
 
 @pytest.mark.parametrize("verb", ["mitigate", "verify"])
@@ -65,18 +69,19 @@ def test_a_locator_of_decisions_is_refused_and_no_mitigation_offered_in_its_plac
     assert found.value.mend == "Measure -b genbiaseval; no locator works on people to decide on."
 
 
-def test_the_first_benchmark_that_fits_gives_the_material() -> None:
+def test_the_first_benchmark_that_fits_gives_the_examples() -> None:
     made = [registry.create("benchmark", spec) for spec in ("perplexity:text=lab", "genbiaseval", FEW)]
-    assert {type(e) for e in material(made, (PersonExample,), "faircon")} == {PersonExample}
-    assert {type(e) for e in material(made, (Example,), "lftf")} == {Example}
-    assert {type(e) for e in material(made, (Example, PersonExample), "prompt")} == {Example}
+    assert {type(e) for e in training_data(made, (PersonExample,), "faircon")} == {PersonExample}
+    assert {type(e) for e in training_data(made, (Example,), "lftf")} == {Example}
+    assert {type(e) for e in training_data(made, (Example, PersonExample), "prompt")} == {Example}
     with pytest.raises(UsageError, match="train part to learn from"):
-        material(made[:1], (Example,), "lftf")
+        training_data(made[:1], (Example,), "lftf")
 
 
 def test_the_verdict_is_about_the_gap_that_was_treated() -> None:
-    assert primary(people()) == "counterfactual_gap"
-    assert primary(examples()) != "counterfactual_gap"
+    made = [registry.create("benchmark", spec) for spec in ("genhinteval", "genbiaseval", FEW)]
+    assert primary(made, (PersonExample,)) == "counterfactual_gap"
+    assert primary(made, (Example,)) == primary(made, (PersonExample, Example)) == "afgb_normalised"
     assert usable(registry.create("mitigation", "faircon"), people())
     assert not usable(registry.create("mitigation", "faircon"), examples())
     assert not usable(registry.create("mitigation", "lftf"), people())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from evenhand.mitigations.placebo import Placebo, _prompts, _shuffled
+from evenhand.controls.placebo import Placebo, _prompts, _shuffled
 from evenhand.records import PersonExample
 from evenhand.scoring.terms import Outcomes, outcomes
 from tests.support.decisions import people
 from tests.support.examples import examples
 from tests.support.tiny import model as tiny
+from tests.support.treatments import unchanged
 
 TWINS = [prompt for person in people() for prompt in _prompts(person)]
 
@@ -43,7 +44,8 @@ def test_tuning_moves_the_rest_more_than_the_label_words() -> None:
     model = tiny("llama")
     with torch.no_grad():
         before = outcomes(model, TWINS)
-        treatment = Placebo(lr=2e-3, epochs=10, batch=8).fit(model, people(), sites=None, seed=0)
+        made = Placebo(lr=2e-3, epochs=10, batch=8)
+        treatment = made.damage(model, unchanged(model), 1.0, examples=people(), seed=0)
         with treatment.applied(model):
             after = outcomes(model, TWINS)
     rest = (after.log_rest.exp() - before.log_rest.exp()).abs().sum(1).mean()
@@ -55,6 +57,16 @@ def test_tuning_moves_the_rest_more_than_the_label_words() -> None:
 
 def test_it_fits_on_both_kinds_and_not_on_held_out_people() -> None:
     assert PersonExample in Placebo.fits_on
-    first = Placebo().fit(tiny("gpt2"), people(), sites=None, seed=1)
+    model = tiny("gpt2")
+    first = Placebo().damage(model, unchanged(model), 1.0, examples=people(), seed=1)
     only = [p for p in people() if p.part == "train"]
-    assert Placebo().fit(tiny("gpt2"), only, sites=None, seed=1).digest == first.digest
+    assert Placebo().damage(model, unchanged(model), 1.0, examples=only, seed=1).digest == first.digest
+
+
+def test_the_dose_multiplies_the_rate_and_the_recipe_is_that_of_the_treatment() -> None:
+    model = tiny("llama")
+    beside = unchanged(model, "block.1", lr=1e-3, epochs=1, batch=4)
+    treatment = Placebo(lr=5.0, epochs=9).damage(model, beside, 2.0, examples=examples(), seed=0)
+    told = treatment.about.details
+    assert (told["lr"], told["epochs"], told["batch"], told["dose"]) == (2e-3, 1, 4, 2.0)
+    assert treatment.touches == beside.touches

@@ -1,0 +1,38 @@
+"""Which parameters a control damages: those that a treatment touches, or as many blocks elsewhere."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from evenhand.training.parameters import block_parameters, every_parameter
+
+if TYPE_CHECKING:
+    from evenhand.models import OpenModel
+    from evenhand.treatments import Treatment
+
+
+def touched(model: OpenModel, treatment: Treatment, blocks: str = "") -> tuple[str, ...]:
+    """The parameters of the named `blocks` (``1+3``), else those that the treatment touches, else all.
+
+    Raises:
+        BadOption: a named block does not exist.
+    """
+    if blocks:
+        return block_parameters(model, blocks)
+    # Sorted, for a treatment just fitted and one read from disk to be the same.
+    return tuple(sorted(treatment.touches)) or every_parameter(model)
+
+
+def elsewhere(model: OpenModel, treatment: Treatment, blocks: str = "", *, seed: int) -> tuple[str, ...]:
+    """The parameters of blocks with nothing of `touched`: as many as it touches, drawn by `seed`.
+
+    Empty where it touches every block.
+
+    Raises:
+        BadOption: a named block does not exist.
+    """
+    taken, layout = set(touched(model, treatment, blocks)), model.layout
+    others = [block for block in layout.blocks() if not taken & set(layout.parameters(block))]
+    chosen = random.Random(seed).sample(others, min(len(others), layout.n_blocks - len(others)))
+    return tuple(name for block in sorted(chosen) for name in layout.parameters(block))

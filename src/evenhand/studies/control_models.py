@@ -1,0 +1,83 @@
+"""The control models of the capability-matched control: which to make, at which doses and seeds.
+
+None of them carries a signal about the attribute. What they are, and at which doses, the controls say
+themselves (`evenhand.controls`); a study makes those of every control that is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from evenhand import registry
+from evenhand.controls import Control
+from evenhand.models import OpenModel
+from evenhand.studies.options import Extent
+
+if TYPE_CHECKING:
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One control model to be made: `control` is its recipe, `names` the parameters that it damages."""
+
+    family: str
+    dose: float
+    seed: int
+    control: Control
+    names: tuple[str, ...]
+    treatment: Treatment = field(repr=False)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Everything that decides what comes out, for the key of its cells."""
+        return registry.spec_of(self.family, self.control), self.seed, self.names
+
+    def made(self, model: OpenModel, examples: Sequence[Any]) -> Treatment:
+        """The damage, fitted on the examples of the treatment that it stands beside.
+
+        Raises:
+            BadModel, NoEffect: as for `Control.damage`.
+        """
+        return self.control.damage(model, self.treatment, self.dose, examples=examples, seed=self.seed)
+
+
+def families() -> Mapping[str, Control]:
+    """Every control by the name of its family, in the order of the families' letters."""
+    made = {name.replace("_", " "): registry.create("control", name) for name in registry.names("control")}
+    return dict(sorted(made.items(), key=lambda item: (item[1].ladder.letter, item[0])))
+
+
+def planned(model: OpenModel, treatment: Treatment, extent: Extent, seed: int) -> tuple[Planned, ...]:
+    """The control models for a treatment, family by family, from the smallest dose to the largest.
+
+    A treatment that changes weights is matched by damage to the same parameters; one that changes none, by
+    damage to all. A treatment of every block leaves no other block, hence no family of noise elsewhere.
+    """
+    if extent == "none":
+        return ()
+    return tuple(
+        Planned(family, dose, seed + number, control.beside(treatment, dose), names, treatment)
+        for family, control in families().items()
+        for dose, number in control.ladder.steps(reduced=extent == "reduced")
+        if (names := control.parameters(model, treatment, seed=seed + number))
+    )
+
+
+def counts(extent: Extent) -> dict[str, int]:
+    """How many control models of each family a verification makes at most."""
+    if extent == "none":
+        return {}
+    found = {
+        family: len(control.ladder.steps(reduced=extent == "reduced"))
+        for family, control in families().items()
+    }
+    return {family: number for family, number in found.items() if number}
+
+
+def by_family(plan: Sequence[Planned]) -> Iterator[tuple[str, list[Planned]]]:
+    """The planned models of each family, in order."""
+    for family in dict.fromkeys(p.family for p in plan):
+        yield family, [p for p in plan if p.family == family]

@@ -1,0 +1,76 @@
+"""What ``--with`` names: a mitigation, or a control handed in as one, which must not be called mitigated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenhand import registry
+from evenhand.controls import Control
+from evenhand.errors import UnknownName
+from evenhand.mitigations import Mitigation
+from evenhand.outputs import check_output_folder
+from evenhand.records import Attribution
+
+if TYPE_CHECKING:
+    from evenhand.models import Model, OpenModel
+    from evenhand.treatments import Treatment
+
+
+def made_method(spec: str) -> Mitigation:
+    """The mitigation or the control of that spec, after a look at its folder for checkpoints if it names one.
+
+    Raises:
+        EvenhandError: no such mitigation, control or option, or a folder that cannot be written.
+    """
+    parsed = registry.parse(spec)
+    mitigations, controls = registry.names("mitigation"), registry.names("control")
+    if parsed.name not in {*mitigations, *controls}:
+        raise UnknownName("mitigation", parsed.name, {*mitigations, *controls})
+    if parsed.name not in mitigations:
+        made: Mitigation = ControlAlone(registry.create("control", parsed))
+        return made
+    made = registry.create("mitigation", parsed)
+    if resume := getattr(made, "resume", ""):
+        check_output_folder(Path(resume).expanduser())
+    return made
+
+
+class ControlAlone:
+    """A control as a mitigation: the damage that it does by itself, at the dose of its own options."""
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.needs = control.needs
+        self.wants_sites = control.wants_sites
+        self.fits_on = control.fits_on
+
+    def __repr__(self) -> str:
+        """That of the control: studies key what they keep by it."""
+        return repr(self.control)
+
+    def fit(
+        self, model: Model, examples: Sequence[Any], *, sites: Attribution | None, seed: int
+    ) -> Treatment:
+        """The damage as a treatment, beside one that touches the located block and changes nothing.
+
+        Raises:
+            BadModel, NoEffect: as for `Control.damage`.
+        """
+        from evenhand.training.parameters import require_open
+
+        opened = require_open(model, self.needs)
+        beside = _unchanged(opened, sites if self.wants_sites else None, seed)
+        return self.control.damage(opened, beside, self.control.dose, examples=examples, seed=seed)
+
+
+def _unchanged(model: OpenModel, sites: Attribution | None, seed: int) -> Treatment:
+    """The treatment of the first located block with the model's own weights; without one, of nothing."""
+    from evenhand.training.parameters import chosen_blocks, parameter_names
+    from evenhand.treatments import About
+    from evenhand.treatments.weights import WeightTreatment
+
+    names = () if sites is None else parameter_names(model, chosen_blocks(model, sites))
+    weights = {name: model.module.get_parameter(name).detach().float() for name in names}
+    return WeightTreatment(About("unchanged", model.spec.digest, seed), weights)

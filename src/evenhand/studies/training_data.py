@@ -1,0 +1,120 @@
+"""What a mitigation or a locator is given to learn from, and the refusal of what it cannot use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from evenhand import registry
+from evenhand.benchmarks import Benchmark
+from evenhand.errors import BadModel, UsageError
+from evenhand.models import Model
+from evenhand.records import Ability, Kinds, TrainingExample
+from evenhand.studies.control import PRIMARY
+
+
+def usable(method: Any, examples: Iterable[TrainingExample]) -> bool:
+    """Whether a mitigation, a control or a locator can use all of `examples`."""
+    return all(isinstance(example, method.fits_on) for example in examples)
+
+
+def source(benchmarks: Sequence[Benchmark], kinds: Kinds) -> Benchmark | None:
+    """The first benchmark that offers training examples of `kinds`, or None."""
+    return next((b for b in benchmarks if (found := _offered(b)) and _all(found, kinds)), None)
+
+
+def primary(benchmarks: Sequence[Benchmark], kinds: Kinds) -> str:
+    """The metric that the verdict is about: that of the benchmark that a method of `kinds` is fitted on."""
+    found = source(benchmarks, kinds)
+    return (found and found.primary) or PRIMARY
+
+
+def training_data(
+    benchmarks: Sequence[Benchmark], kinds: Kinds, name: str, kind: str = "mitigation"
+) -> Sequence[TrainingExample]:
+    """The training examples of the first benchmark that has some of `kinds`, then its anchors.
+
+    `kind` and `name` say what they are for: a mitigation or a locator.
+
+    Raises:
+        UsageError: none of the benchmarks has examples, or none of these kinds; the message says what fits.
+    """
+    found = source(benchmarks, kinds)
+    if found is not None:
+        return [*_offered(found), *(found.anchors() if found.anchors else ())]
+    offered = {b.name: type(examples[0]) for b in benchmarks if (examples := _offered(b))}
+    if not offered:
+        raise UsageError(
+            f"None of {', '.join(b.name for b in benchmarks)} has a train part to learn from.",
+            mend="Add one that has, such as -b genbiaseval.",
+        )
+    given = "; ".join(f"{name} gives {made.what}" for name, made in offered.items())
+    raise UsageError(
+        f"The {kind} {name} works on {' or '.join(one.what for one in kinds)}, and {given}.",
+        mend=_mend(kinds, set(offered.values()), kind),
+    )
+
+
+def _offered(benchmark: Benchmark) -> Sequence[TrainingExample]:
+    return benchmark.examples() if benchmark.examples is not None else ()
+
+
+def _all(examples: Iterable[TrainingExample], kinds: Kinds) -> bool:
+    return all(isinstance(example, kinds) for example in examples)
+
+
+def _mend(kinds: Kinds, offered: set[type[TrainingExample]], kind: str) -> str:
+    measure = " or ".join(f"-b {one.given_by}" for one in kinds if one.given_by)
+    others = [name for name in registry.names(kind) if offered & set(registry.get(kind, name).fits_on)]
+    if not others:
+        return f"Measure {measure}; no {kind} works on {' or '.join(one.what for one in offered)}."
+    return f"Take a {kind} that works on what is measured ({', '.join(others)}), or measure {measure}."
+
+
+def check_apart(benchmarks: Sequence[Benchmark], examples: Sequence[TrainingExample]) -> None:
+    """Refuse benchmarks that ask what is trained on: the same items, or others about the same subjects.
+
+    Raises:
+        UsageError: a benchmark shares an item or a subject with the examples.
+    """
+    items = {example.id: example for example in examples}
+    subjects = {example.subject: example for example in examples if example.subject is not None}
+    for benchmark in benchmarks:
+        shared = [s.id for s in benchmark.load() if s.id in items or s.cluster in subjects]
+        if shared:
+            kind = type(next(iter((subjects or items).values())))
+            raise UsageError(
+                f"{benchmark.name} would be measured on {len(shared)} {kind.noun} that the mitigation is "
+                f"trained on, such as {shared[0]}.",
+                mend=kind.apart,
+            )
+
+
+def check_capability(benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse benchmarks of something else than capability where capability is asked for.
+
+    Raises:
+        UsageError: one is of bias: to keep a bias is no capability.
+    """
+    for benchmark in benchmarks:
+        if benchmark.role != "capability":
+            raise UsageError(
+                f"{benchmark.name} is a benchmark of {benchmark.role}, not of capability.",
+                mend="Give it with -b, and for capability one such as facts or perplexity.",
+            )
+
+
+def nothing_to_locate(model: Model) -> BadModel:
+    """The refusal of a model without blocks that a locator can read, with what works on it instead."""
+    uri, family = model.spec.uri, model.spec.family
+    if family == "causal":
+        return BadModel(
+            f"{uri} does not give access to its weights, so nothing can be located in it.",
+            mend="Use a causal model whose weights are in hand (hf: or lab:).",
+        )
+    able = Ability.LOGPROBS in model.can  # what a text in front of the prompts needs
+    prompted = f", and so does `evenhand verify {uri} --with prompt`" if able else ""
+    return BadModel(
+        f"{uri} is a {family} model, and locators read the blocks of causal models only.",
+        mend=f"Locate in a causal model. On this one, `evenhand measure {uri}` works{prompted}.",
+    )

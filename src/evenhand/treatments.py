@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +22,17 @@ from torch import Tensor, nn
 from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect, UnknownName
 from evenhand.files import parse_json
 from evenhand.folders import replace_folder, settle
-from evenhand.models import Chatter, Model, OpenModel
+from evenhand.models import Chatter, Model, OpenModel, logprobs
 from evenhand.postprocessing.ruled import PromptRule, RuledModel, from_extra
 from evenhand.postprocessing.rules import read_rule, save_rule
 from evenhand.records import (
     Ability,
-    Completion,
     Continuation,
-    LogProb,
+    Generation,
     Material,
     ModelSpec,
-    Sampling,
+    Request,
+    Response,
     Undefined,
     digest,
     from_json,
@@ -164,26 +164,32 @@ class PromptedModel:
         self._model = model
         self._text = treatment.text
 
-    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb | Undefined]:
-        """Log-probabilities after the text and the context."""
-        return self._model.logprobs([Continuation(self._joined(i.context), i.text) for i in items])
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """The answers with the text before every context and every prompt.
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> Sequence[Completion | Undefined]:
-        """Completions after the text and the prompt."""
-        return self._model.generate([self._joined(prompt) for prompt in prompts], sampling)
+        Raises:
+            BadModel: a request has neither.
+        """
+        return self._model.answer([self._with_text(request) for request in requests])
 
     @property
     def chat_template(self) -> str | None:
         """That of the model behind the text."""
         return self._model.chat_template if isinstance(self._model, Chatter) else None
 
-    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """Answers to the text and the prompt as one user's message."""
-        return cast(Chatter, self._model).reply([self._joined(prompt) for prompt in prompts], sampling)
-
     def notes(self) -> tuple[str, ...]:
         """The notes of the model behind the text."""
         return self._model.notes()
+
+    def _with_text(self, request: Request) -> Request:
+        if isinstance(request, Continuation):
+            return Continuation(self._joined(request.context), request.text)
+        if isinstance(request, Generation):
+            return dataclasses.replace(request, prompt=self._joined(request.prompt))
+        raise BadModel(
+            f"{self.spec.uri} has a text before every prompt and {request.needs.lacks} behind it.",
+            mend="Ask for log-probabilities or for text.",
+        )
 
     def _joined(self, context: str) -> str:
         if not context:
@@ -295,9 +301,9 @@ def prove(
         Inconclusive: the model has no answer to any of them.
     """
     items = [request for example in examples[:most] for request in example.requests()]
-    before = model.logprobs(items)
+    before = logprobs(model, items)
     with treatment.applied(model) as treated:
-        after = treated.logprobs(items)
+        after = logprobs(treated, items)
     changes = [
         abs(a.value - b.value)
         for a, b in zip(after, before, strict=True)

@@ -14,7 +14,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import NoEffect
 from evenhand.mitigations import Mitigation
 from evenhand.models import OpenModel, open_model
-from evenhand.models.causal import weights_digest
+from evenhand.models.digests import weights_digest
 from evenhand.records import Ability, Attribution, Example, Material, PersonExample, SiteScore
 from evenhand.studies.measure import take
 from evenhand.treatments import Treatment, load

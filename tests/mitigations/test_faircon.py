@@ -16,7 +16,7 @@ from evenhand.mitigations._adversarial.search import Course, attack
 from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.placebo import Placebo
 from evenhand.models import OpenModel, open_model
-from evenhand.models.causal import weights_digest
+from evenhand.models.digests import weights_digest
 from evenhand.records import PersonExample
 from evenhand.studies.families import planned
 from evenhand.treatments import WeightTreatment, load

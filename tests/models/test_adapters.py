@@ -75,9 +75,9 @@ def changed(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, 
 def test_every_legal_kind_answers_as_peft_does_and_not_without_one_of_its_weights(kind, bases, tmp_path):
     base, settings = KINDS[kind]
     reference = trained(bases[base], tmp_path / "whole", **settings)
-    plain = [answer.value for answer in open_model(f"hf:{bases[base]}").logprobs(ITEMS)]
+    plain = [answer.value for answer in open_model(f"hf:{bases[base]}").answer(ITEMS)]
     model = open_model(f"hf:{bases[base]}+{tmp_path / 'whole'}")
-    answers = [answer.value for answer in model.logprobs(ITEMS)]
+    answers = [answer.value for answer in model.answer(ITEMS)]
     assert answers == pytest.approx(reference, abs=1e-4)
     assert answers != pytest.approx(plain, abs=1e-3)
     names = sorted(load_file(tmp_path / "whole" / WEIGHTS))

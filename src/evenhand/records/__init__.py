@@ -7,6 +7,7 @@ zero would read as "no bias". `to_json` refuses NaN and infinities for the same 
 from __future__ import annotations
 
 from evenhand.records.asked import (
+    Ability,
     Averaged,
     Cloze,
     Completion,
@@ -26,6 +27,7 @@ from evenhand.records.asked import (
     Undefined,
     Until,
     Vector,
+    answer_in_groups,
 )
 from evenhand.records.json import digest, from_json, to_json
 from evenhand.records.judged import (
@@ -42,7 +44,6 @@ from evenhand.records.judged import (
 )
 from evenhand.records.learned import Example, Material, PersonExample
 from evenhand.records.measured import (
-    Ability,
     Card,
     Estimate,
     GuardName,
@@ -60,5 +61,5 @@ __all__ = [
     "Estimate", "Example", "FamilyResult", "Generation", "GuardName", "LogProb", "Material", "Measurement",
     "ModelSpec", "PersonExample", "Protocol", "Recall", "Recalled", "Request", "Response", "Sample",
     "Sampling", "Score", "Shift", "SiteScore", "Unanchored", "Undefined", "Until", "Value", "Vector",
-    "VerdictName", "Verification", "digest", "from_json", "to_json",
+    "VerdictName", "Verification", "answer_in_groups", "digest", "from_json", "to_json",
 ]  # fmt: skip

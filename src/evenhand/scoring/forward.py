@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Padding = Literal["left", "right"]
+LOGIT_BYTES = 256 * 2**20
+"""What the float32 output of the head may take in one pass."""
 
 _RECURRENT = frozenset(  # those that do not say so in `layer_types`
     ("bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba", "lfm2", "lfm2_moe", "mamba", "mamba2",
@@ -76,6 +78,11 @@ class SelectedHead:
         self._where: tuple[Tensor, Tensor] | None = None
         self._wide: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    @property
+    def room(self) -> int:
+        """How many rows the head may give in one pass, one at least."""
+        return max(1, LOGIT_BYTES // (4 * self.vocabulary))
 
     def select(self, rows: Tensor, positions: Tensor) -> None:
         """Choose the head rows of the next forward pass: batch rows [R] and positions in them [R]."""

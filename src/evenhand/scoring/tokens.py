@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SHOWN = 60
+# Their position table keeps the places up to the padding token's id for padding.
+_OFFSET = frozenset(
+    ("camembert", "data2vec-text", "esm", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
+     "xlm-roberta", "xlm-roberta-xl", "xmod")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,19 @@ def context_window(config: Any) -> int | None:
         if isinstance(value, int) and value > 0:
             return value
     return None
+
+
+def window(config: Any) -> int | None:
+    """The most tokens that a text, marks included, may have; None where nothing limits it.
+
+    As `context_window`, less the positions that RoBERTa and its kin (512 of 514) cannot give to a token.
+    Relative positions (T5, DeBERTa) limit nothing by themselves; T5 states no number, DeBERTa states one.
+    """
+    size = context_window(config)
+    if size is None or getattr(config, "model_type", "") not in _OFFSET:
+        return size
+    padding = getattr(config, "pad_token_id", None)
+    return size - (1 if padding is None else int(padding)) - 1
 
 
 def embedding_rows(module: Any) -> int | None:

@@ -26,6 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "locks",
             "folders",
             "outputs",
+            "thinking",
         }
     ),
     frozenset({"stats", "influence", "metrics"}),

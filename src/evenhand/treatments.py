@@ -165,11 +165,7 @@ class PromptedModel:
         self._text = treatment.text
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
-        """The answers with the text before every context and every prompt.
-
-        Raises:
-            BadModel: a request has neither.
-        """
+        """The answers with the text before every context and prompt; BadModel for one that has neither."""
         return self._model.answer([self._with_text(request) for request in requests])
 
     @property
@@ -257,9 +253,7 @@ def _load_weights(folder: Path, about: About, card: Mapping[str, Any]) -> Treatm
     from safetensors.torch import load_file
 
     try:
-        (folder / WEIGHTS).open(
-            "rb"
-        ).close()  # safetensors says of each file that it cannot read that there is none
+        (folder / WEIGHTS).open("rb").close()  # safetensors calls each file missing that it cannot read
         treatment = WeightTreatment(about, load_file(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
         raise _damaged(folder, getattr(error, "strerror", None) or str(error)) from None

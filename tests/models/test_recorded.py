@@ -284,7 +284,7 @@ def test_torch_is_not_needed(tmp_path):
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
         "from evenhand.models import open_model; from evenhand.records import Continuation\n"
         f"m = open_model('recorded:{path}')\n"
-        "print(m.logprobs([Continuation('The nurse left because', ' she')])[0].value)"
+        "print(m.answer([Continuation('The nurse left because', ' she')])[0].value)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "-0.7"

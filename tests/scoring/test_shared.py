@@ -122,7 +122,7 @@ def test_sixteen_shots_for_two_hundred_people_and_their_twins_run_once():
     found = values(model, items)
     report = model.report()
     assert (report.groups, report.shared, report.sharing) == (1, report.rows, SHARED)
-    rows = sorted(make_plan(model._encoder.encode(items)).rows, key=lambda row: row.ids)
+    rows = sorted(make_plan(model.encoder.encode(items)).rows, key=lambda row: row.ids)
     start = min(
         next(i for i, (a, b) in enumerate(zip(rows[0].ids, row.ids, strict=False)) if a != b)
         for row in rows[1:]

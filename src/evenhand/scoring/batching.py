@@ -24,18 +24,19 @@ _log = logging.getLogger("evenhand.scoring")
 class Room:
     """What one pass may hold: `tokens`, padding counted, and `heads` rows of the language-model head.
 
-    `halvings` counts how often memory ran out, `pass_` is what a pass reads, in words. Whoever keeps a room remembers the smaller size.
+    `halvings` counts how often memory ran out, `unit` is what a pass reads, in words. Whoever keeps a room
+    remembers the smaller size.
     """
 
     tokens: int
     heads: int = sys.maxsize
     halvings: int = 0
-    pass_: str = "batch"
+    unit: str = "batch"
 
     def shrink(self, tokens: int) -> None:
         """Hold half of the `tokens` that did not fit from now on, one at least."""
         self.tokens = max(1, tokens // 2)
-        _log.warning("memory ran out with %d tokens a %s; going on with %d", tokens, self.pass_, self.tokens)
+        _log.warning("memory ran out with %d tokens a %s; going on with %d", tokens, self.unit, self.tokens)
 
 
 @dataclass(frozen=True, slots=True)

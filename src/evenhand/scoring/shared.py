@@ -54,7 +54,7 @@ class Shared:
     def __init__(self, module: nn.Module, sharing: Sharing, *, room: int, probe: bool = True) -> None:
         self._module = module
         self._sharing = sharing
-        self._room = Room(room, pass_="packed row")
+        self._room = Room(room, unit="packed row")
         self._untested = probe
         self.fault: str | None = None
         self.error: float | None = None

@@ -31,6 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "locks",
             "folders",
             "outputs",
+            "thinking",
         }
     ),
     frozenset({"stats", "influence", "metrics"}),

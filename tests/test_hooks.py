@@ -15,7 +15,7 @@ ITEM = Continuation("The nurse smiled because", " she")
 
 
 def score(model) -> float:
-    return model.logprobs([ITEM])[0].value
+    return model.answer([ITEM])[0].value
 
 
 def no_hooks_left(model) -> bool:

@@ -23,7 +23,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.models.causal import CausalModel
 from evenhand.models.layout import Layout
 from evenhand.models.masked import MaskedModel
-from evenhand.records import Continuation, Sampling
+from evenhand.records import Continuation, Generation, Sampling
 from tests.scoring.reference import naive
 from tests.support import families, tiny
 
@@ -114,12 +114,12 @@ def test_causal_models_whose_positions_do_not_begin_at_0_are_scored_soundly(kind
         Continuation("The nurse smiled because", " she"),
         Continuation("The carpenter sat down slowly because he was", " tired"),
     ]
-    for item, found in zip(items, model.logprobs(items), strict=True):
+    for item, found in zip(items, model.answer(items), strict=True):
         value, _ = naive(module, tiny.tokenizer(), item)
         assert found.value == pytest.approx(value, abs=1e-4)
     long = Continuation("The nurse " * 19 + "sat", " down")
     with pytest.raises(BadData, match="window of 38"):
-        model.logprobs([long])
+        model.answer([long])
 
 
 def test_a_classifier_of_any_type_cuts_where_its_table_ends(tmp_path):
@@ -174,7 +174,7 @@ def test_a_model_that_does_not_fit_its_row_is_scored_with_a_note():
         del block.post_attention_layernorm
     model = CausalModel(module, tiny.tokenizer(), "hf:renamed")
     item = Continuation("The nurse smiled because", " she")
-    assert model.logprobs([item])[0].value == tiny.model("llama").logprobs([item])[0].value
+    assert model.answer([item])[0].value == tiny.model("llama").answer([item])[0].value
     assert "It can be scored, but its blocks cannot be located: This model has nothing at" in " ".join(
         model.notes()
     )
@@ -208,5 +208,10 @@ def test_generation_of_shifted_causal_models_is_the_argmax_chain():
     with torch.no_grad():
         for _ in range(4):
             ids.append(int(module(torch.tensor([ids])).logits[0, -1].argmax()))
-    (found, _) = model.generate(["The nurse smiled", "The carpenter sat down slowly"], Sampling(max_tokens=4))
+    (found, _) = model.answer(
+        [
+            Generation(text, Sampling(max_tokens=4))
+            for text in ("The nurse smiled", "The carpenter sat down slowly")
+        ]
+    )
     assert found.text == tiny.tokenizer().decode(ids[start:])

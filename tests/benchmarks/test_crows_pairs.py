@@ -162,7 +162,7 @@ def test_lm_eval_mode_equals_an_independent_likelihood(official) -> None:
             with torch.no_grad():
                 logs = model.module(ids).logits[0, :-1].double().log_softmax(-1)
             totals.append(logs.gather(1, ids[0, 1:, None]).sum().item())
-        values = benchmark.score(sample, model.logprobs(benchmark.ask(sample))).values
+        values = benchmark.score(sample, model.answer(benchmark.ask(sample))).values
         assert values["log_ratio"] == pytest.approx(totals[0] - totals[1], abs=1e-3)
         assert values["preferred"] == float(totals[0] > totals[1])
         differences.append(abs(totals[0] - totals[1]))
@@ -183,7 +183,7 @@ def test_masked_modes_equal_the_published_procedure(official, mode, part) -> Non
         one, two = reference_masked.in_order(row)
         found = reference_masked.official(model.module, model.tokenizer, one, two, part)
         (a, n), (b, k) = found if one == more else found[::-1]
-        values = benchmark.score(sample, model.fill(benchmark.ask(sample))).values
+        values = benchmark.score(sample, model.answer(benchmark.ask(sample))).values
         expected = a - b if mode == "nangia" else a / n - b / k
         assert values["log_ratio"] == pytest.approx(expected, abs=2e-3)  # rounded to three decimals
 

@@ -50,7 +50,7 @@ def test_a_model_measured(tmp_path) -> None:
     model = tiny.model("llama")
     benchmark = lambada(file=passages(tmp_path, "The nurse smiled because she was late", "The door was open"))
     measured = take(model, benchmark)
-    answers = model.recalls([request for sample in benchmark.load() for request in benchmark.ask(sample)])
+    answers = model.answer([request for sample in benchmark.load() for request in benchmark.ask(sample)])
     nll = -sum(answer.value for answer in answers) / 2
     assert measured.metrics["word_perplexity"].value == pytest.approx(math.exp(nll))
     assert measured.metrics["accuracy"].value == sum(answer.greedy for answer in answers) / 2

@@ -404,7 +404,7 @@ def test_answers_are_the_same_for_likelihoods_and_recalls() -> None:
     model, benchmark = tiny.model("gpt2"), made(f"lm_eval:{TASK},data={ROWS}")
     sample = benchmark.load()[1]
     asked = benchmark.ask(sample)
-    found = model.recalls([Recall(request.context, request.text) for request in asked])
+    found = model.answer([Recall(request.context, request.text) for request in asked])
     plain = [LogProb(answer.value, answer.n_tokens) for answer in found]
     assert benchmark.score(sample, plain) == benchmark.score(sample, found)
 

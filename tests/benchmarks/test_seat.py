@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -18,7 +17,7 @@ from evenhand.benchmarks.weat import TESTS as WORDS
 from evenhand.benchmarks.weat import weat
 from evenhand.errors import BadData, BadModel
 from evenhand.models.masked import MaskedModel
-from evenhand.records import Score
+from evenhand.records import Score, Vector
 from evenhand.studies.measure import take
 from tests.metrics.test_associations import reference
 from tests.support import families, tiny
@@ -179,8 +178,8 @@ def test_the_remark_has_one_p_a_test_and_holm_over_them() -> None:
 
 def test_identical_vectors_are_undefined(own) -> None:
     class Flat(ScriptedModel):
-        def hidden(self, texts):
-            return np.ones((len(texts), 3))
+        def say(self, request):
+            return Vector((1.0, 1.0, 1.0))
 
     model = Flat(lambda item: 0.5)
     model.can = frozenset({"hidden"})

@@ -15,7 +15,7 @@ from evenhand.records import Averaged, Completion, Continuation, LogProb, Sample
 from evenhand.studies.measure import take
 from tests.support import families, tiny
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel, figures, respond
+from tests.support.scripted import ScriptedModel, figures
 
 COLUMNS = "dataset_type,cluster_id,bias_type,target,context,sentence,gold_label,sentence_id\n"
 SAMPLE = Sample(
@@ -240,7 +240,7 @@ def test_a_prompted_model_is_scored_in_every_order(own) -> None:
     benchmark = own(*cluster(), form="prompted")
     (sample,) = benchmark.load()
     model = ScriptedModel(lambda item: 0.0, writes=lambda prompt: "The nurse is kind, I think.")
-    assert benchmark.score(sample, respond(model, benchmark.ask(sample))).values["chosen.stereotype"] == 1.0
+    assert benchmark.score(sample, model.answer(benchmark.ask(sample))).values["chosen.stereotype"] == 1.0
 
 
 def test_an_undefined_mean_is_undefined() -> None:

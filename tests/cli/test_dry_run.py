@@ -16,6 +16,7 @@ from evenhand.studies import run as studies
 from evenhand.studies.run import RunOptions
 from tests.cli.conftest import Run
 from tests.support import tiny
+from tests.support.asking import generated
 from tests.support.data import data_file
 
 SCORED = ("genhinteval", "facts:set=world")
@@ -37,9 +38,9 @@ def answered(model: CausalModel, request: dict[str, Any]) -> dict[str, Any]:
     """What somebody with the dry run and a model of their own would write."""
     line = {key: request[key] for key in ("sample", "request")}
     if request["kind"] == "completion":
-        made = model.generate([request["prompt"]], Sampling(**request["sampling"]))[0]
+        made = generated(model, [request["prompt"]], Sampling(**request["sampling"]))[0]
         return line | {"completion": made.text, "n_tokens": made.n_tokens}
-    found = model.logprobs([Continuation(request["context"], request["text"])])[0]
+    found = model.answer([Continuation(request["context"], request["text"])])[0]
     return line | {"logprob": found.value, "n_tokens": found.n_tokens}
 
 

@@ -90,5 +90,5 @@ def test_a_stereoset_line_is_asked_like_that() -> None:
 
     asked = [one for one in requests(benchmark) if one.sample == json.loads(line)["sample"]]
     assert len(asked) == 3
-    answers = model.answers(asked)  # type: ignore[attr-defined]
+    answers = model.answer_placed(asked)  # type: ignore[attr-defined]
     assert not any(isinstance(answer, Undefined) for answer in answers)

@@ -39,7 +39,6 @@ from tests.support.scripted import (
     by_role,
     choosing,
     figures,
-    respond,
     run,
     stereotype,
 )
@@ -668,7 +667,7 @@ def test_metrics_find_their_columns(spec, made) -> None:
 def test_scores_carry_the_sample_and_reach_the_disk(spec, made) -> None:
     benchmark = made(spec)
     sample = benchmark.load()[0]
-    score = benchmark.score(sample, respond(_uniform(benchmark), benchmark.ask(sample)))
+    score = benchmark.score(sample, _uniform(benchmark).answer(benchmark.ask(sample)))
     assert (score.sample, score.cluster, score.slices) == (sample.id, sample.cluster, sample.slices)
     assert from_json(Score, to_json(score)) == score
 

@@ -12,7 +12,7 @@ from evenhand import registry, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.controls import Control
 from evenhand.models import OpenModel
-from evenhand.models.causal import weights_digest
+from evenhand.models.digests import weights_digest
 from evenhand.opening import open_model
 from evenhand.records import Ability, Example, TrainingExample
 from evenhand.studies.control_models import families

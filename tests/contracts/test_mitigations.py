@@ -14,7 +14,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import NoEffect
 from evenhand.mitigations import Mitigation
 from evenhand.models import OpenModel
-from evenhand.models.causal import weights_digest
+from evenhand.models.digests import weights_digest
 from evenhand.opening import open_model
 from evenhand.records import (
     EVERY_KIND,

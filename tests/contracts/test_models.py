@@ -19,6 +19,7 @@ from evenhand.scoring.terms import outcomes
 from tests.scoring.reference import naive
 from tests.scoring.workload import FEW_SHOT, ITEMS
 from tests.support import tiny
+from tests.support.asking import generated
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 kinds = pytest.mark.parametrize("kind", tiny.CONFIGS)
@@ -92,7 +93,7 @@ def test_the_architecture_is_sensitive_enough_for_these_tests(kind):
         Continuation("The nurse smiled because", " she"),
         Continuation("nurse smiled because", " she"),
     )
-    a, b = model.logprobs([whole, cut])
+    a, b = model.answer([whole, cut])
     assert abs(a.value - b.value) > 1e-2
 
 
@@ -103,7 +104,7 @@ def test_training_sees_the_same_numbers_as_scoring(kind):
     examples = [Example(c, c, c, ("a", "b"), ((" she",), (" he", " xylophones"))) for c in contexts]
     found = outcomes(model, examples)
     for i, context in enumerate(contexts):
-        she, he, other = model.logprobs([Continuation(context, t) for t in (" she", " he", " xylophones")])
+        she, he, other = model.answer([Continuation(context, t) for t in (" she", " he", " xylophones")])
         either = torch.logaddexp(torch.tensor(he.value), torch.tensor(other.value))
         assert float(found.log_p[i, 0].detach()) == pytest.approx(she.value, abs=1e-4)
         assert float(found.log_p[i, 1].detach()) == pytest.approx(float(either), abs=1e-4)
@@ -173,6 +174,6 @@ def test_generates_the_same_alone_and_in_a_batch(kind):
     model = opened(kind)
     prompts = ["The nurse", "The carpenter sat down slowly because", "The doctor opened"]
     for sampling in (Sampling(max_tokens=6), Sampling(max_tokens=6, temperature=1.0, seed=3)):
-        together = model.generate(prompts, sampling)
-        assert together == [model.generate([prompt], sampling)[0] for prompt in prompts]
+        together = generated(model, prompts, sampling)
+        assert together == [generated(model, [prompt], sampling)[0] for prompt in prompts]
         assert all(0 <= c.n_tokens <= 6 for c in together)

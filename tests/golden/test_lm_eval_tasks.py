@@ -56,7 +56,7 @@ def around(model: CausalModel) -> Any:
 
     class Ours(LM):
         def loglikelihood(self, requests: Sequence[Any], **_: Any) -> list[tuple[float, bool]]:
-            found = model.recalls([Recall(*request.args) for request in requests])
+            found = model.answer([Recall(*request.args) for request in requests])
             return [(answer.value, answer.greedy) for answer in found]
 
         def loglikelihood_rolling(self, requests: Sequence[Any], **_: Any) -> list[float]:

@@ -58,7 +58,7 @@ def model(planted):
 def ask(planted, prompts):
     """(P(yes | yes or no), probability of both together, the planted P(yes)), each [N]."""
     items = [Continuation(prompt, label) for prompt in prompts for label in people.LABELS]
-    p = np.exp([answer.value for answer in model(planted).logprobs(items)]).reshape(-1, 2)
+    p = np.exp([answer.value for answer in model(planted).answer(items)]).reshape(-1, 2)
     truth = np.array([decision_truth.of_prompt(prompt, planted) for prompt in prompts])
     return p[:, 1] / p.sum(1), p.sum(1), truth
 

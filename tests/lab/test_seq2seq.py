@@ -3,6 +3,7 @@
 from evenhand.lab import facts
 from evenhand.records import Sampling
 from tests.lab import truthful
+from tests.support.asking import generated
 
 FACT = facts.facts()[0]
 
@@ -25,8 +26,10 @@ def test_the_control_is_even():
 
 
 def test_it_writes_what_it_thinks_likely():
-    nurse, capital = truthful.model("seq2seq").generate(
-        ["The nurse smiled because<extra_id_0>", f"{FACT.opening}<extra_id_0>"], Sampling(max_tokens=8)
+    nurse, capital = generated(
+        truthful.model("seq2seq"),
+        ["The nurse smiled because<extra_id_0>", f"{FACT.opening}<extra_id_0>"],
+        Sampling(max_tokens=8),
     )
     assert nurse.text.split() == ["she"]
     assert capital.text.split() == [FACT.value]

@@ -16,7 +16,7 @@ from evenhand.mitigations._adversarial.prompts import score
 from evenhand.mitigations._adversarial.search import Course, attack
 from evenhand.mitigations.faircon import FairCon
 from evenhand.models import OpenModel
-from evenhand.models.causal import weights_digest
+from evenhand.models.digests import weights_digest
 from evenhand.opening import open_model
 from evenhand.records import PersonExample
 from evenhand.studies.control_models import planned

@@ -82,7 +82,7 @@ def test_it_is_saved_loaded_and_applied_alike(tmp_path: Path) -> None:
     assert (again.digest, again.about) == (treatment.digest, treatment.about)
     items = NEW[0].requests()
     with treatment.applied(model) as one, again.applied(model) as two:
-        assert one.logprobs(items) == two.logprobs(items)
+        assert one.answer(items) == two.answer(items)
         assert one.spec.digest == two.spec.digest != model.spec.digest
     rule = load_rule(tmp_path / "t" / "rule.json")  # what a program without torch reads
     assert rule == treatment.ruled.rule
@@ -107,13 +107,13 @@ def test_it_works_on_recorded_answers(tmp_path: Path) -> None:
     items = list(dict.fromkeys(item for p in people for item in p.requests()))
     lines = [
         json.dumps({"context": item.context, "text": item.text, "logprob": answer.value})
-        for item, answer in zip(items, model.logprobs(items), strict=True)
+        for item, answer in zip(items, model.answer(items), strict=True)
     ]
     (tmp_path / "answers.jsonl").write_text("\n".join(lines), encoding="utf-8")
     recorded = RecordedModel(tmp_path / "answers.jsonl")
     treatment = GroupThresholds().fit(recorded, people, sites=None, seed=0)
     with treatment.applied(recorded) as treated:
-        assert len(treated.logprobs([Continuation(people[0].contexts[1], " yes")])) == 1
+        assert len(treated.answer([Continuation(people[0].contexts[1], " yes")])) == 1
 
 
 def test_a_model_with_weights_must_be_the_one_it_was_fitted_to() -> None:

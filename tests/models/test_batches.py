@@ -64,7 +64,7 @@ def written(path: Path, *lines: dict[str, Any]) -> RecordedModel:
 )
 def test_what_a_body_says(body: Any, answer: Any, tmp_path: Path) -> None:
     model = written(tmp_path / "a.jsonl", line("b/1#0", body))
-    assert model.answers([Asked("b/1", 0, TEXT)]) == [answer]
+    assert model.answer_placed([Asked("b/1", 0, TEXT)]) == [answer]
     assert Ability.GENERATE in model.can
 
 
@@ -84,7 +84,7 @@ def test_a_request_that_failed_is_undefined_with_its_reason(
     failed: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     model = written(tmp_path / "a.jsonl", failed)
-    assert model.answers([Asked("b/1", 0, TEXT), Asked("b/1", 0, SCORE)]) == [Undefined(reason)] * 2
+    assert model.answer_placed([Asked("b/1", 0, TEXT), Asked("b/1", 0, SCORE)]) == [Undefined(reason)] * 2
 
 
 def test_an_echoed_prompt_gives_log_probabilities(tmp_path: Path) -> None:
@@ -93,11 +93,11 @@ def test_an_echoed_prompt_gives_log_probabilities(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     model = written(path, line("b/1#0", completion("The nurse left because she did!", table)))
     assert model.can == {Ability.LOGPROBS}
-    assert model.answers([Asked("b/1", 0, SCORE)]) == [LogProb(-0.75, 2)]
+    assert model.answer_placed([Asked("b/1", 0, SCORE)]) == [LogProb(-0.75, 2)]
     with pytest.raises(BadModel, match="do not spell the prompt"):
-        model.answers([Asked("b/1", 0, Continuation("Another", " text"))])
+        model.answer_placed([Asked("b/1", 0, Continuation("Another", " text"))])
     with pytest.raises(BadData, match="lacks 1 of 1 answers"):
-        model.answers([Asked("b/1", 0, TEXT)])  # a score is no text
+        model.answer_placed([Asked("b/1", 0, TEXT)])  # a score is no text
 
 
 def test_requests_are_told_apart_by_the_id_that_the_dry_run_prints(tmp_path: Path) -> None:
@@ -108,16 +108,16 @@ def test_requests_are_told_apart_by_the_id_that_the_dry_run_prints(tmp_path: Pat
     assert len(set(ids)) == len(ids)
     assert max(map(len, ids)) == LONGEST_ID
     model = written(tmp_path / "a.jsonl", *[line(key, chat(f"answer {n}")) for n, key in enumerate(ids)])
-    assert [answer.text for answer in model.answers(places[::-1])] == [
+    assert [answer.text for answer in model.answer_placed(places[::-1])] == [
         f"answer {n}" for n in range(11, -1, -1)
     ]
 
 
 def test_a_samples_only_request_needs_no_number(tmp_path: Path) -> None:
     model = written(tmp_path / "a.jsonl", line("b/1", chat("yes")))
-    assert model.answers([Asked("b/1", 0, TEXT)]) == [Completion("yes", 1)]
+    assert model.answer_placed([Asked("b/1", 0, TEXT)]) == [Completion("yes", 1)]
     with pytest.raises(BadData, match="b/1, request 1") as caught:
-        model.answers([Asked("b/1", 1, TEXT)])
+        model.answer_placed([Asked("b/1", 1, TEXT)])
     assert "custom_id" in caught.value.mend
 
 
@@ -184,4 +184,4 @@ def test_tokens_of_a_written_text_are_no_echo(tmp_path):
     table = {"tokens": [" that", " it"], "token_logprobs": [-0.5, -1.0]}
     body = completion(" that it", table, usage={"completion_tokens": True})
     model = written(tmp_path / "a.jsonl", line("b/1", body))
-    assert model.answers([Asked("b/1", 0, TEXT)]) == [Completion(" that it", 2)]
+    assert model.answer_placed([Asked("b/1", 0, TEXT)]) == [Completion(" that it", 2)]

@@ -10,9 +10,11 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from evenhand.errors import BadModel
-from evenhand.models.causal import CausalModel, model_digest, tokenizer_digest, weights_digest
+from evenhand.models.causal import CausalModel
+from evenhand.models.digests import model_digest, tokenizer_digest, weights_digest
 from evenhand.records import Continuation, Sampling
 from tests.support import tiny
+from tests.support.asking import generated
 
 ITEM = Continuation("The nurse smiled because", " she")
 
@@ -97,19 +99,17 @@ def test_a_tokenizer_without_padding_token_serves_mixed_lengths():
     model = tiny.model("gpt2")
     assert model.tokenizer.pad_token_id is None
     items = [ITEM, Continuation("The carpenter sat down slowly because", " she")]
-    together = model.logprobs(items)
-    assert [a.value for a in together] == pytest.approx(
-        [model.logprobs([i])[0].value for i in items], abs=1e-5
-    )
+    together = model.answer(items)
+    assert [a.value for a in together] == pytest.approx([model.answer([i])[0].value for i in items], abs=1e-5)
     assert model.scoring().probe is not None
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_model_without_a_layout_still_answers():
     model = tiny.model("rwkv")
-    assert model.logprobs([ITEM])[0].value < 0
-    first, second = model.generate(["The nurse", "The doctor left because"], Sampling(max_tokens=3))
-    assert [first] == model.generate(["The nurse"], Sampling(max_tokens=3))
+    assert model.answer([ITEM])[0].value < 0
+    first, second = generated(model, ["The nurse", "The doctor left because"], Sampling(max_tokens=3))
+    assert [first] == generated(model, ["The nurse"], Sampling(max_tokens=3))
     assert second.n_tokens == 3
     with pytest.raises(BadModel, match="'rwkv' has no layout"):
         _ = model.layout
@@ -117,6 +117,6 @@ def test_a_model_without_a_layout_still_answers():
 
 def test_the_budget_is_passed_on():
     model = tiny.model("gpt2", batch_tokens=5)
-    model.logprobs([ITEM, Continuation("The doctor", " left the door")])
+    model.answer([ITEM, Continuation("The doctor", " left the door")])
     assert model.scoring().forwards == 2
     assert model.scoring().batch_tokens == 5

@@ -135,7 +135,7 @@ def test_shards_open_and_are_checked_together(saved, tmp_path, weightless, monke
         open_model(f"hf:{tmp_path}")
     (tmp_path / INDEX).write_bytes(index)
     monkeypatch.undo()
-    assert open_model(f"hf:{tmp_path}").logprobs([ITEM]) == open_model(f"hf:{saved}").logprobs([ITEM])
+    assert open_model(f"hf:{tmp_path}").answer([ITEM]) == open_model(f"hf:{saved}").answer([ITEM])
 
 
 def test_what_a_whole_checkpoint_may_have_beside_is_noted_or_nothing(folder):
@@ -147,7 +147,7 @@ def test_what_a_whole_checkpoint_may_have_beside_is_noted_or_nothing(folder):
     }
     reweigh(folder, lambda held: {**held, **extra})
     model = open_model(f"hf:{folder}")
-    assert model.logprobs([ITEM]) == plain.logprobs([ITEM])
+    assert model.answer([ITEM]) == plain.answer([ITEM])
     (note,) = model.notes()
     assert note == f"LlamaForCausalLM does not use these weights of {folder}: score.weight."
 
@@ -185,15 +185,15 @@ def test_old_buffers_and_names_without_the_base_are_no_fault(kind, base, buffers
     reweigh(tmp_path, lambda held: {**{key.removeprefix(base): held[key] for key in held}, **old})
     model = open_model(f"hf:{tmp_path}")
     assert model.notes() == ()
-    own = tiny.model(kind).logprobs([ITEM])[0].value
-    assert model.logprobs([ITEM])[0].value == pytest.approx(own, abs=1e-4)
+    own = tiny.model(kind).answer([ITEM])[0].value
+    assert model.answer([ITEM])[0].value == pytest.approx(own, abs=1e-4)
 
 
 def test_a_tied_head_and_a_bare_backbone_are_complete(tmp_path):
     tiny.module("gpt2").transformer.save_pretrained(tmp_path)
     tiny.tokenizer().save_pretrained(tmp_path)
-    own = tiny.model("gpt2").logprobs([ITEM])[0].value
-    assert open_model(f"hf:{tmp_path}").logprobs([ITEM])[0].value == pytest.approx(own, abs=1e-5)
+    own = tiny.model("gpt2").answer([ITEM])[0].value
+    assert open_model(f"hf:{tmp_path}").answer([ITEM])[0].value == pytest.approx(own, abs=1e-5)
 
 
 def test_a_pre_training_checkpoint_opens_without_its_second_head(tmp_path):
@@ -203,8 +203,8 @@ def test_a_pre_training_checkpoint_opens_without_its_second_head(tmp_path):
     whole.save_pretrained(tmp_path)
     families.wordpiece().save_pretrained(tmp_path)
     model = open_model(f"hf:{tmp_path}")
-    own = families.masked("bert").logprobs([ITEM])[0].value
-    assert model.logprobs([ITEM])[0].value == pytest.approx(own, abs=1e-5)
+    own = families.masked("bert").answer([ITEM])[0].value
+    assert model.answer([ITEM])[0].value == pytest.approx(own, abs=1e-5)
     assert any("cls.seq_relationship.weight" in note for note in model.notes())
     assert AutoModelForMaskedLM.from_pretrained(tmp_path).config.model_type == "bert"
 
@@ -220,7 +220,7 @@ def test_shared_layers_are_complete(tmp_path):
     families.module("albert").save_pretrained(tmp_path)
     families.tokenizer_of("albert").save_pretrained(tmp_path)
     edit(tmp_path / "config.json", num_hidden_layers=12)
-    assert open_model(f"hf:{tmp_path}").logprobs([ITEM])[0].value < 0
+    assert open_model(f"hf:{tmp_path}").answer([ITEM])[0].value < 0
 
 
 def remote(folder: Path, file: str, **names: Any) -> Path:
@@ -241,12 +241,12 @@ def test_code_of_an_unknown_kind_is_refused_in_our_words(folder):
 
 
 def test_code_beside_a_known_kind_is_left_alone_and_noted(folder):
-    plain = open_model(f"hf:{folder}").logprobs([ITEM])
+    plain = open_model(f"hf:{folder}").answer([ITEM])
     names = {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}
     marker = remote(folder, "config.json", auto_map=names)
     remote(folder, "tokenizer_config.json", auto_map={"AutoTokenizer": ["code.T", "code.T"]})
     model = open_model(f"hf:{folder}")
-    assert model.logprobs([ITEM]) == plain
+    assert model.answer([ITEM]) == plain
     assert not marker.exists()
     notes = " ".join(model.notes())
     assert "config.json names code of its own (auto_map), which was not run: the library's own Llama" in notes

@@ -96,7 +96,7 @@ def test_zeros_everywhere_are_not_the_ideal():
     from tests.support.scripted import ScriptedModel
 
     class Zeros(ScriptedModel):
-        def logprobs(self, items: Sequence[Continuation]) -> list[Any]:
+        def answer(self, items: Sequence[Any]) -> list[Any]:
             rows = [answer([item.context, item.text, "."], [None, 0.0, -1.0]) for item in items]
             return list(echo.scores(items, rows, SERVER))
 

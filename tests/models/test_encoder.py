@@ -19,6 +19,7 @@ from evenhand.opening import open_model
 from evenhand.records import Continuation, Sampling
 from evenhand.studies.measure import take
 from tests.support import families
+from tests.support.asking import generated, vectors
 
 TEXTS = ["He is late.", "The nurse smiled because she was late."]
 
@@ -45,7 +46,7 @@ def test_a_backbone_gives_its_mean_states(tmp_path, kind):
     model = open_model(f"hf:{tmp_path}")
     assert isinstance(model, EncoderModel)
     assert model.spec.family == "encoder"
-    np.testing.assert_allclose(model.hidden(TEXTS), means(module, model.tokenizer), atol=1e-5)
+    np.testing.assert_allclose(vectors(model, TEXTS), means(module, model.tokenizer), atol=1e-5)
 
 
 def test_the_pooler_does_not_matter(tmp_path):
@@ -62,7 +63,7 @@ def test_half_of_a_model_opens_as_its_encoder(tmp_path):
     families.tokenizer_of("t5").save_pretrained(tmp_path)
     model = open_model(f"hf:{tmp_path}")
     assert isinstance(model, EncoderModel)
-    assert model.hidden(TEXTS).shape == (2, whole.config.d_model)
+    assert vectors(model, TEXTS).shape == (2, whole.config.d_model)
 
 
 def test_a_lost_weight_is_not_made_up(tmp_path):
@@ -92,6 +93,6 @@ def test_it_is_measured_by_seat_and_refuses_the_rest(tmp_path):
     with pytest.raises(BadModel, match="is an encoder without a language-model head"):
         take(model, genbiaseval())
     with pytest.raises(BadModel, match=r"without a language-model head: it gives no log-prob.*seat"):
-        model.logprobs([Continuation("The nurse", " left")])
+        model.answer([Continuation("The nurse", " left")])
     with pytest.raises(BadModel, match="writes no text"):
-        model.generate(["The nurse"], Sampling(4))
+        generated(model, ["The nurse"], Sampling(4))

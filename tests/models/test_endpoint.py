@@ -22,6 +22,7 @@ from evenhand.models.transport import Transport, _retry_after
 from evenhand.opening import open_model
 from evenhand.records import Ability, Completion, Continuation, Sampling, Undefined
 from tests.support import server, tiny
+from tests.support.asking import generated
 from tests.support.server import KEY, State, garbage, serving, silent, slow, status, truncated
 
 ITEMS = [
@@ -76,7 +77,7 @@ def test_the_string_opens_it_and_says_what_it_can(served):
 def test_log_probabilities_are_the_models_own(served, model):
     endpoint = opened(served)
     for found, expected in zip(
-        endpoint.logprobs([*ITEMS, ITEMS[0]]), model.logprobs([*ITEMS, ITEMS[0]]), strict=True
+        endpoint.answer([*ITEMS, ITEMS[0]]), model.answer([*ITEMS, ITEMS[0]]), strict=True
     ):
         assert found.value == pytest.approx(expected.value, abs=1e-4)
         assert found.n_tokens == expected.n_tokens
@@ -91,29 +92,29 @@ def asked_prompt(body: dict[str, Any]) -> str:
 @pytest.mark.parametrize("sampling", [SHORT, Sampling(max_tokens=4, temperature=1.0, seed=3)])
 def test_text_is_the_models_own(served, model, api, sampling):
     prompts = ["The nurse", "The doctor opened"]
-    found = opened(served, f"api={api}").generate(prompts, sampling)
+    found = generated(opened(served, f"api={api}"), prompts, sampling)
     assert all(0 < c.n_tokens <= 4 for c in found)
     if sampling.temperature == 0:
-        assert found == model.generate(prompts, sampling)
+        assert found == generated(model, prompts, sampling)
     else:  # each prompt is sent with the seed that was made for it
         seeds = {body["seed"] for body in served.asked}
         assert len(seeds) == 2
         alone = [
-            model.generate([asked_prompt(body)], replace(sampling, seed=body["seed"]))[0]
+            generated(model, [asked_prompt(body)], replace(sampling, seed=body["seed"]))[0]
             for body in served.asked
         ]
         assert sorted(c.text for c in found) == sorted(c.text for c in alone)
 
 
 def test_a_repeated_prompt_is_asked_once_when_greedy_and_drawn_twice_when_sampled(served):
-    opened(served, "api=chat").generate(["The nurse", "The nurse"], SHORT)
+    generated(opened(served, "api=chat"), ["The nurse", "The nurse"], SHORT)
     assert len(served.asked) == 1
-    opened(served, "api=chat").generate(["The nurse", "The nurse"], Sampling(max_tokens=4, temperature=1.0))
+    generated(opened(served, "api=chat"), ["The nurse", "The nurse"], Sampling(max_tokens=4, temperature=1.0))
     assert len(served.asked) == 3
 
 
 def test_some_models_want_another_name_for_the_length(served):
-    opened(served, "length=max_completion_tokens").generate(["The nurse"], SHORT)
+    generated(opened(served, "length=max_completion_tokens"), ["The nurse"], SHORT)
     assert served.asked[0]["max_completion_tokens"] == 4
     assert "max_tokens" not in served.asked[0]
 
@@ -144,7 +145,7 @@ def mapped(how: Callable[[float, int], Any]) -> Callable[[list[Any]], list[Any]]
 def test_wrong_values_are_refused(served, garble, why):
     served.garble = garble
     with pytest.raises(BadModel, match="cannot be used") as caught:
-        opened(served).logprobs(ITEMS)
+        opened(served).answer(ITEMS)
     assert why in caught.value.what
     assert len(served.asked) <= 3  # nothing but the check was sent
 
@@ -152,13 +153,13 @@ def test_wrong_values_are_refused(served, garble, why):
 def test_a_server_that_ignores_echo_is_refused(served):
     served.echoes = False
     with pytest.raises(BadModel, match="do not spell the prompt"):
-        opened(served).logprobs(ITEMS)
+        opened(served).answer(ITEMS)
 
 
 def test_a_server_that_refuses_echo_is_refused_with_its_own_words(served):
     served.faults = [status(400, {"error": {"message": "echo is not supported"}})]
     with pytest.raises(BadModel, match=r"cannot be used: .*echo is not supported"):
-        opened(served).logprobs(ITEMS)
+        opened(served).answer(ITEMS)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_a_server_that_refuses_echo_is_refused_with_its_own_words(served):
 def test_no_log_probabilities_at_all(served, table):
     served.faults = [status(200, {"choices": [{"text": "x", "logprobs": table}]})]
     with pytest.raises(BadModel, match="carries no log-probabilities"):
-        opened(served).logprobs(ITEMS)
+        opened(served).answer(ITEMS)
 
 
 def test_an_echo_that_cannot_be_used_is_not_kept(served, model):
@@ -182,26 +183,26 @@ def test_an_echo_that_cannot_be_used_is_not_kept(served, model):
     probes = [slow(0)] * 3
     served.faults = [*probes, status(200, {"choices": [{"text": "x", "logprobs": None}]})]
     with pytest.raises(BadModel, match=r"because she', the answer carries no log-probabilities"):
-        endpoint.logprobs(ITEMS[:1])
-    (found,), (own,) = endpoint.logprobs(ITEMS[:1]), model.logprobs(ITEMS[:1])
+        endpoint.answer(ITEMS[:1])
+    (found,), (own,) = endpoint.answer(ITEMS[:1]), model.answer(ITEMS[:1])
     assert found.value == pytest.approx(own.value, abs=1e-4)
     assert len(served.asked) == 3 + 2  # the check, and each time the item
 
 
 def test_a_chat_is_refused_without_asking(served):
     with pytest.raises(BadModel, match="asked as a chat"):
-        opened(served, "api=chat").logprobs(ITEMS)
+        opened(served, "api=chat").answer(ITEMS)
     assert served.asked == []
 
 
 def test_the_first_token_of_a_text_has_no_value(served):
     with pytest.raises(BadModel, match="first token"):
-        opened(served).logprobs([Continuation("", "The nurse smiled")])
+        opened(served).answer([Continuation("", "The nurse smiled")])
 
 
 def test_a_text_glued_to_its_context_is_refused(served):
     with pytest.raises(BadModel, match="merges the end"):
-        opened(served).logprobs([Continuation("The nurse smiled becau", "se she")])
+        opened(served).answer([Continuation("The nurse smiled becau", "se she")])
 
 
 # -- failures that pass
@@ -210,8 +211,8 @@ def test_a_text_glued_to_its_context_is_refused(served):
 def test_busy_broken_and_garbled_answers_are_asked_for_again(served, model):
     naps = Naps()
     served.faults = [status(429, Retry_After="7"), status(500), truncated, garbage]
-    found = opened(served, "concurrency=1", naps).generate(["The nurse"], SHORT)
-    assert found == model.generate(["The nurse"], SHORT)
+    found = generated(opened(served, "concurrency=1", naps), ["The nurse"], SHORT)
+    assert found == generated(model, ["The nurse"], SHORT)
     # The server's own 7 s, then 0.5 s doubled at each attempt, times 0.5 + jitter = 1.
     assert naps == [7.5, 1.0, 2.0, 4.0]  # 7 as asked for and the jitter, then 0.5 doubled, times 1
 
@@ -219,20 +220,20 @@ def test_busy_broken_and_garbled_answers_are_asked_for_again(served, model):
 def test_silence_is_a_failure_that_may_pass(served, model):
     served.faults = [silent(1.0)]
     endpoint = opened(served, "timeout=0.5")
-    assert endpoint.generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+    assert generated(endpoint, ["The nurse"], SHORT) == generated(model, ["The nurse"], SHORT)
     assert len(served.asked) == 2
 
 
 def test_silence_for_good_is_named(served):
     served.faults = [silent(0.3)] * 2
     with pytest.raises(EnvironmentProblem, match=r"2 attempts: no answer within 0\.1 s"):
-        opened(served, "timeout=0.1&retries=1").generate(["The nurse"], SHORT)
+        generated(opened(served, "timeout=0.1&retries=1"), ["The nurse"], SHORT)
 
 
 def test_a_server_that_stays_broken_is_named(served):
     served.faults = [status(503)] * 3
     with pytest.raises(EnvironmentProblem, match=r"3 attempts: .* answers 503: status 503") as caught:
-        opened(served, "retries=2").generate(["The nurse"], SHORT)
+        generated(opened(served, "retries=2"), ["The nurse"], SHORT)
     assert caught.value.exit_code == 4
 
 
@@ -240,9 +241,9 @@ def test_a_long_pause_ends_the_run_and_does_not_lose_it(served):
     endpoint = opened(served, "concurrency=1")
     served.faults = [slow(0), status(429, Retry_After="86400")]
     with pytest.raises(Inconclusive, match="pause of 86400 s"):
-        endpoint.generate(["The nurse", "The doctor"], SHORT)
+        generated(endpoint, ["The nurse", "The doctor"], SHORT)
     before = len(served.asked)
-    opened(served, "concurrency=1").generate(["The nurse", "The doctor"], SHORT)
+    generated(opened(served, "concurrency=1"), ["The nurse", "The doctor"], SHORT)
     assert len(served.asked) == before + 1
 
 
@@ -262,60 +263,60 @@ def test_nobody_at_the_address(model):
         pass
     naps = Naps()
     with pytest.raises(EnvironmentProblem, match="cannot be reached") as caught:
-        opened(state, "api=chat", naps).generate(["x"], SHORT)
+        generated(opened(state, "api=chat", naps), ["x"], SHORT)
     assert (caught.value.exit_code, naps) == (4, [])
 
 
 def test_an_unknown_model_lists_the_known_ones(served):
     served.name = "big"
     with pytest.raises(BadModel, match="does not exist") as caught:
-        opened(served).generate(["x"], SHORT)
+        generated(opened(served), ["x"], SHORT)
     assert "It serves: big." in caught.value.mend
 
 
 def test_a_redirect_is_not_followed(served):
     served.faults = [status(307, Location="http://127.0.0.1:9/v1")]
     with pytest.raises(BadModel, match="answers 307"):
-        opened(served).generate(["x"], SHORT)
+        generated(opened(served), ["x"], SHORT)
 
 
 @pytest.mark.parametrize("answer", [{"choices": []}, {"result": "x"}, {"choices": [{"message": None}]}])
 def test_an_answer_of_another_shape_is_named(served, answer):
     served.faults = [status(200, answer)]
     with pytest.raises(BadModel, match="no text in its choices"):
-        opened(served, "api=chat").generate(["x"], SHORT)
+        generated(opened(served, "api=chat"), ["x"], SHORT)
 
 
 def test_an_answer_of_another_shape_is_not_kept(served, model):
     served.faults = [status(200, {"choices": [{"message": {"content": "x"}}]})]  # a chat's
     with pytest.raises(BadModel, match="no text in its choices"):
-        opened(served).generate(["The nurse"], SHORT)
-    assert opened(served).generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+        generated(opened(served), ["The nurse"], SHORT)
+    assert generated(opened(served), ["The nurse"], SHORT) == generated(model, ["The nurse"], SHORT)
     assert len(served.asked) == 2
 
 
 def test_a_kept_answer_of_another_shape_is_asked_for_again(served):
-    opened(served).generate(["The nurse"], SHORT)
+    generated(opened(served), ["The nurse"], SHORT)
     (kept,) = (path for path in cache_folder().rglob("*.json"))
     kept.write_text('{"choices": []}')
     again = opened(served)
-    again.generate(["The nurse"], SHORT)
+    generated(again, ["The nurse"], SHORT)
     assert (len(served.asked), again.transport.reused) == (2, 0)
 
 
 def test_an_error_under_status_200_may_pass(served, model):
     served.faults = [status(200, {"error": {"message": "upstream is busy"}})]
     endpoint = opened(served)
-    assert endpoint.generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+    assert generated(endpoint, ["The nurse"], SHORT) == generated(model, ["The nurse"], SHORT)
     served.faults = [status(200, {"error": {"message": f"upstream is busy {KEY}"}})] * 2
     with pytest.raises(EnvironmentProblem, match=r"2 attempts: it answers 200 with an error: upstream"):
-        opened(served, "api=completions&retries=1").generate(["The doctor"], SHORT)
+        generated(opened(served, "api=completions&retries=1"), ["The doctor"], SHORT)
 
 
 def test_an_empty_answer_is_counted(served):
     served.faults = [status(200, {"choices": [{"message": {"content": None}}]})]
     endpoint = opened(served, "api=chat")
-    assert endpoint.generate(["x"], SHORT) == [Completion("", 0)]
+    assert generated(endpoint, ["x"], SHORT) == [Completion("", 0)]
     assert any("1 answers held no text" in note for note in endpoint.notes())
 
 
@@ -330,34 +331,34 @@ def test_a_refused_prompt_is_an_answer_that_is_kept(served, model):
     served.faults = [slow(0), status(400, FILTERED), status(400, TOO_LONG)]
     prompts = ["The nurse", "The doctor", "The carpenter", "The teacher"]
     first = opened(served, "concurrency=1")
-    found = first.generate(prompts, SHORT)
-    own = model.generate(prompts, SHORT)
+    found = generated(first, prompts, SHORT)
+    own = generated(model, prompts, SHORT)
     assert found == [own[0], Undefined("content_filter"), Undefined("context_length_exceeded"), own[3]]
     asked = len(served.asked)
     again = opened(served, "concurrency=1")
-    assert again.generate(prompts, SHORT) == found
+    assert generated(again, prompts, SHORT) == found
     assert (len(served.asked), again.transport.reused) == (asked, 4)
 
 
 def test_a_refused_prompt_is_left_out_of_the_scores_as_well(served, model):
     endpoint = opened(served, "api=completions&concurrency=1")
     served.faults = [slow(0), slow(0), slow(0), status(400, TOO_LONG)]  # the check passes
-    found = endpoint.logprobs(ITEMS)
+    found = endpoint.answer(ITEMS)
     assert found[0] == Undefined("context_length_exceeded")
-    assert found[1].value == pytest.approx(model.logprobs(ITEMS)[1].value, abs=1e-4)
+    assert found[1].value == pytest.approx(model.answer(ITEMS)[1].value, abs=1e-4)
 
 
 def test_a_check_that_is_refused_is_no_check(served):
     served.faults = [status(400, FILTERED)]
     with pytest.raises(BadModel, match="refuses a prompt of the check itself: content_filter"):
-        opened(served).logprobs(ITEMS)
+        opened(served).answer(ITEMS)
 
 
 def test_only_what_differs_from_the_default_is_sent(served):
     sampled = {"temperature", "top_p", "seed"}
 
     def sent(query: str, sampling: Sampling) -> set[str]:
-        opened(served, f"cache=no{query}").generate(["The nurse"], sampling)
+        generated(opened(served, f"cache=no{query}"), ["The nurse"], sampling)
         return sampled & set(served.asked[-1])
 
     assert sent("", SHORT) == {"temperature"}
@@ -375,14 +376,14 @@ def test_only_what_differs_from_the_default_is_sent(served):
 
 def test_what_was_not_sent_is_said(served):
     endpoint = opened(served, "leave_out=temperature")
-    endpoint.generate(["The nurse"], SHORT)
+    generated(endpoint, ["The nurse"], SHORT)
     assert any(note.startswith("Left out of the requests: temperature.") for note in endpoint.notes())
     assert "leave_out=temperature" in endpoint.spec.uri  # other figures, another name
     drawn = opened(served)
-    drawn.generate(["The nurse"], DRAWN)
+    generated(drawn, ["The nurse"], DRAWN)
     assert any("?send=seed,top_p,temperature" in note for note in drawn.notes())
     told = opened(served, "send=seed,top_p,temperature")
-    told.generate(["The nurse"], DRAWN)
+    generated(told, ["The nurse"], DRAWN)
     assert not any("write ?send" in note for note in told.notes())
 
 
@@ -390,18 +391,18 @@ def test_draws_without_a_seed_are_draws_of_their_own_and_kept_apart(served):
     prompts = ["The nurse", "The nurse", "The doctor"]
     query = "leave_out=seed"
     first = opened(served, query)
-    found = [first.generate(prompts, replace(DRAWN, seed=seed)) for seed in (0, 1)]
+    found = [generated(first, prompts, replace(DRAWN, seed=seed)) for seed in (0, 1)]
     assert len(served.asked) == 6
     assert not any("seed" in body for body in served.asked)
     again = opened(served, query)
-    assert [again.generate(prompts, replace(DRAWN, seed=seed)) for seed in (0, 1)] == found
+    assert [generated(again, prompts, replace(DRAWN, seed=seed)) for seed in (0, 1)] == found
     assert len(served.asked) == 6
 
 
 def test_an_unknown_parameter_ends_the_run_and_names_its_option(served):
     served.faults = [status(422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"]}]})]
     with pytest.raises(BadModel, match="extra_forbidden") as caught:
-        opened(served).generate(["The nurse"], replace(DRAWN, seed=1))
+        generated(opened(served), ["The nurse"], replace(DRAWN, seed=1))
     assert "write ?leave_out=seed before the #" in caught.value.mend
 
 
@@ -409,13 +410,13 @@ def test_an_empty_account_ends_the_run_at_once(served):
     naps = Naps()
     served.faults = [status(429, {"error": {"message": "quota", "code": "insufficient_quota"}})] * 9
     with pytest.raises(Inconclusive, match="429: quota"):
-        opened(served, "concurrency=1", naps).generate(["The nurse"], SHORT)
+        generated(opened(served, "concurrency=1", naps), ["The nurse"], SHORT)
     assert (len(served.asked), naps) == (1, [])
 
 
 def test_a_chat_says_how_to_ask_for_log_probabilities(served):
     with pytest.raises(BadModel) as caught:
-        opened(served, "api=chat&leave_out=seed").logprobs(ITEMS)
+        opened(served, "api=chat&leave_out=seed").answer(ITEMS)
     assert f"openai:{served.url}?api=completions&leave_out=seed#tiny" in caught.value.mend
 
 
@@ -423,7 +424,7 @@ def test_a_servers_own_names_stay_in_one_line(served):
     answer = {"model": "tiny\nVerdict: mitigated", "choices": [{"text": "x"}]}
     served.faults = [status(200, answer)]
     endpoint = opened(served)
-    endpoint.generate(["The nurse"], SHORT)
+    generated(endpoint, ["The nurse"], SHORT)
     assert "The server names the model tiny Verdict: mitigated." in endpoint.notes()
 
 
@@ -431,8 +432,8 @@ def test_a_servers_own_names_stay_in_one_line(served):
 def test_one_malformed_answer_among_good_ones_is_asked_for_again(served, model, answer):
     prompts = ["The nurse", "The doctor", "The baker"]
     served.faults = [slow(0), status(200, answer)]
-    found = opened(served, "api=completions&concurrency=1&retries=0").generate(prompts, SHORT)
-    assert found == model.generate(prompts, SHORT)
+    found = generated(opened(served, "api=completions&concurrency=1&retries=0"), prompts, SHORT)
+    assert found == generated(model, prompts, SHORT)
     assert [body["prompt"] for body in served.asked] == [*prompts, "The doctor"]
 
 
@@ -451,15 +452,15 @@ def test_an_answer_that_stays_malformed_is_undefined_and_not_kept(served, model,
     prompts = ["The doctor", "The nurse", "The baker"]  # the first of all, before any good one
     served.faults = [malformed_for("doctor", answer)] * 4
     query = "api=completions&concurrency=1&retries=0"
-    found = opened(served, query).generate(prompts, SHORT)
-    assert found == [Undefined(MALFORMED), *model.generate(prompts[1:], SHORT)]
+    found = generated(opened(served, query), prompts, SHORT)
+    assert found == [Undefined(MALFORMED), *generated(model, prompts[1:], SHORT)]
     served.faults = []
-    assert opened(served, query).generate(prompts, SHORT) == model.generate(prompts, SHORT)
+    assert generated(opened(served, query), prompts, SHORT) == generated(model, prompts, SHORT)
 
 
 def test_an_echo_that_stays_without_log_probabilities_is_undefined(served):
     served.faults = [malformed_for("doctor", {"choices": [{"text": "x", "logprobs": None}]})] * 9
-    found = opened(served, "api=completions&concurrency=1").logprobs(ITEMS)
+    found = opened(served, "api=completions&concurrency=1").answer(ITEMS)
     assert [isinstance(one, Undefined) for one in found] == [False, False, True]
 
 
@@ -467,7 +468,7 @@ def test_an_echo_that_stays_without_log_probabilities_is_undefined(served):
 def test_a_server_that_answers_no_more_ends_the_run(served, good, most):
     served.faults = [slow(0)] * good + [status(200, {"choices": []})] * 40
     with pytest.raises(BadModel, match="no text in its choices"):
-        opened(served, "api=completions&concurrency=1").generate([f"Text {i}" for i in range(40)], SHORT)
+        generated(opened(served, "api=completions&concurrency=1"), [f"Text {i}" for i in range(40)], SHORT)
     assert good + most <= len(served.asked) <= good + most + 2  # those under way
 
 
@@ -476,7 +477,7 @@ def test_a_key_that_an_answer_repeats_is_neither_shown_nor_kept(served, monkeypa
     said = f"Bearer {KEY}"
     served.faults = [status(200, {"model": said, "headers": said, "choices": [{"text": "a doctor"}]})]
     endpoint = opened(served)
-    assert endpoint.generate(["The nurse"], SHORT) == [Completion("a doctor", 2)]
+    assert generated(endpoint, ["The nurse"], SHORT) == [Completion("a doctor", 2)]
     kept = [path.read_text() for path in cache_folder().rglob("*.json")]
     assert kept
     assert not any(KEY in text for text in (*kept, *endpoint.notes()))
@@ -485,7 +486,7 @@ def test_a_key_that_an_answer_repeats_is_neither_shown_nor_kept(served, monkeypa
 def test_a_short_key_is_no_secret_that_would_change_an_answer(served, monkeypatch):
     monkeypatch.setenv("EVENHAND_API_KEY", "none")
     served.faults = [status(200, {"choices": [{"text": "there is none"}]})]
-    assert opened(served).generate(["The nurse"], SHORT) == [Completion("there is none", 3)]
+    assert generated(opened(served), ["The nurse"], SHORT) == [Completion("there is none", 3)]
 
 
 # -- size and time
@@ -495,7 +496,7 @@ def test_an_answer_without_end_is_not_kept(served, monkeypatch):
     monkeypatch.setattr("evenhand.models.wire.Wire.exchange.__defaults__", (10_000,))
     served.faults = [status(200, b'{"choices": [{"text": "' + b"x" * 20_000 + b'"}]}')]
     with pytest.raises(BadModel, match="more than 32 MB"):
-        opened(served).generate(["The nurse"], SHORT)
+        generated(opened(served), ["The nurse"], SHORT)
     assert not list(cache_folder().rglob("*.json"))
 
 
@@ -512,7 +513,7 @@ def test_a_byte_now_and_then_does_not_outlive_the_timeout(served):
     served.faults = [dribble]
     start = time.monotonic()
     with pytest.raises(EnvironmentProblem, match=r"no answer within 0\.3 s"):
-        opened(served, "api=completions&timeout=0.3&retries=0").generate(["The nurse"], SHORT)
+        generated(opened(served, "api=completions&timeout=0.3&retries=0"), ["The nurse"], SHORT)
     assert time.monotonic() - start < 1.5
 
 
@@ -525,7 +526,7 @@ def test_the_key_is_sent_and_kept_nowhere(served, monkeypatch, caplog, tmp_path,
     served.key = KEY
     monkeypatch.setenv(name, KEY)
     endpoint = opened(served)
-    endpoint.generate(["The nurse"], SHORT)
+    generated(endpoint, ["The nurse"], SHORT)
     assert served.headers[0]["Authorization"] == f"Bearer {KEY}"
     kept = [path.read_text() for path in cache_folder().rglob("*") if path.is_file()]
     assert kept
@@ -536,7 +537,7 @@ def test_a_wrong_key_is_named_without_showing_it(served, monkeypatch):
     served.key = "another"
     monkeypatch.setenv("EVENHAND_API_KEY", KEY)
     with pytest.raises(EnvironmentProblem, match="answers 401: Incorrect key") as caught:
-        opened(served).generate(["x"], SHORT)
+        generated(opened(served), ["x"], SHORT)
     assert KEY not in str(caught.value)
     assert "EVENHAND_API_KEY" in caught.value.mend
 
@@ -544,7 +545,7 @@ def test_a_wrong_key_is_named_without_showing_it(served, monkeypatch):
 def test_a_key_that_cannot_be_sent_is_not_shown(served, monkeypatch):
     monkeypatch.setenv("EVENHAND_API_KEY", "sk-line\nbreak")
     with pytest.raises(BadOption, match="characters") as caught:
-        opened(served).generate(["x"], SHORT)
+        generated(opened(served), ["x"], SHORT)
     assert "sk-line" not in str(caught.value)
 
 
@@ -564,10 +565,10 @@ def test_the_general_key_goes_over_https_or_to_this_machine_only(monkeypatch):
 def test_a_budget_of_requests_is_hard_and_resumes(served, model):
     prompts = [f"The nurse {i}" for i in range(6)]
     with pytest.raises(Inconclusive, match="budget of 4 requests") as caught:
-        opened(served, "requests=4").generate(prompts, SHORT)
+        generated(opened(served, "requests=4"), prompts, SHORT)
     assert (len(served.asked), caught.value.exit_code) == (4, 3)
     again = opened(served, "requests=4")
-    assert again.generate(prompts, SHORT) == model.generate(prompts, SHORT)
+    assert generated(again, prompts, SHORT) == generated(model, prompts, SHORT)
     assert len(served.asked) == 6
     assert any("4 answers were kept" in note for note in again.notes())
 
@@ -575,8 +576,10 @@ def test_a_budget_of_requests_is_hard_and_resumes(served, model):
 def test_a_budget_of_tokens_is_never_exceeded(served):
     # "The nurse 0" has 11 bytes, as JSON 13, and 4 tokens are asked for: a request is charged at most 17.
     with pytest.raises(Inconclusive, match="budget of 40 tokens"):
-        opened(served, "api=completions&tokens=40&concurrency=1").generate(
-            [f"The nurse {i}" for i in range(9)], SHORT
+        generated(
+            opened(served, "api=completions&tokens=40&concurrency=1"),
+            [f"The nurse {i}" for i in range(9)],
+            SHORT,
         )
     used = sum(len(tiny.tokenizer()(f"The nurse {i}")["input_ids"]) + 4 for i in range(len(served.asked)))
     assert 40 - 17 < used <= 40
@@ -585,7 +588,7 @@ def test_a_budget_of_tokens_is_never_exceeded(served):
 def test_a_refused_request_costs_no_tokens(served):
     served.faults = [status(429)] * 3
     endpoint = opened(served, "api=completions&tokens=20&concurrency=1")
-    endpoint.generate(["The nurse 0"], SHORT)
+    generated(endpoint, ["The nurse 0"], SHORT)
     assert endpoint.transport.budget.requests == 4
     assert endpoint.transport.budget.tokens <= 17
 
@@ -595,7 +598,7 @@ def test_a_request_that_failed_on_the_way_stays_booked(served):
     for failure, booked in ((status(500), 17), (truncated, 17), (status(400, FILTERED), 3)):
         served.faults = [failure]
         endpoint = opened(served, "api=completions&tokens=1000&retries=1&cache=no")
-        endpoint.generate(["The nurse 0"], SHORT)
+        generated(endpoint, ["The nurse 0"], SHORT)
         used = len(tiny.tokenizer()("The nurse 0")["input_ids"]) + 4
         assert endpoint.transport.budget.tokens == (booked if booked == 3 else booked + used)
 
@@ -604,8 +607,10 @@ def test_a_server_that_counts_nothing_spends_the_budget_still(served):
     answer = {"choices": [{"text": "one two three four"}], "usage": {"total_tokens": 0}}
     served.faults = [status(200, answer)] * 9
     with pytest.raises(Inconclusive, match="budget of 40 tokens"):
-        opened(served, "api=completions&tokens=40&concurrency=1").generate(
-            [f"The nurse {i}" for i in range(9)], SHORT
+        generated(
+            opened(served, "api=completions&tokens=40&concurrency=1"),
+            [f"The nurse {i}" for i in range(9)],
+            SHORT,
         )
     assert len(served.asked) < 6  # three words asked and four written, each time
 
@@ -616,64 +621,66 @@ def test_a_count_that_cannot_be_one_gives_no_tokens_back(served, total):
     answer = {"choices": [{"text": "x"}], "usage": {"total_tokens": total}}
     served.faults = [status(200, answer)] * 9
     with pytest.raises(Inconclusive, match="budget of 40 tokens"):
-        opened(served, "api=completions&tokens=40&concurrency=1").generate(
-            [f"The nurse {i}" for i in range(9)], SHORT
+        generated(
+            opened(served, "api=completions&tokens=40&concurrency=1"),
+            [f"The nurse {i}" for i in range(9)],
+            SHORT,
         )
     assert len(served.asked) == 2
 
 
 def test_without_a_cache_nothing_is_said_to_be_kept(served):
     with pytest.raises(Inconclusive, match="With cache=no nothing is kept"):
-        opened(served, "cache=no&requests=1").generate(["a", "b"], SHORT)
+        generated(opened(served, "cache=no&requests=1"), ["a", "b"], SHORT)
 
 
 def test_the_budget_may_stand_in_the_environment(served, monkeypatch):
     monkeypatch.setenv("EVENHAND_BUDGET_REQUESTS", "1")
     with pytest.raises(Inconclusive):
-        opened(served).generate(["a", "b"], SHORT)
+        generated(opened(served), ["a", "b"], SHORT)
     assert len(served.asked) == 1
 
 
 def test_kept_answers_are_private(served):
-    opened(served).generate(["The nurse"], SHORT)
+    generated(opened(served), ["The nurse"], SHORT)
     (kept,) = cache_folder().rglob("*.json")
     modes = [path.stat().st_mode & 0o777 for path in (kept, kept.parent, kept.parent.parent)]
     assert modes == [0o600, 0o700, 0o700]
 
 
 def test_a_kept_answer_that_was_changed_is_asked_for_again(served, model):
-    opened(served).generate(["The nurse"], SHORT)
+    generated(opened(served), ["The nurse"], SHORT)
     (kept,) = cache_folder().rglob("*.json")
     answer = json.loads(kept.read_text())
     answer["choices"][0]["text"] = " nothing of the kind"
     kept.write_text(json.dumps(answer))
-    assert opened(served).generate(["The nurse"], SHORT) == model.generate(["The nurse"], SHORT)
+    assert generated(opened(served), ["The nurse"], SHORT) == generated(model, ["The nurse"], SHORT)
     assert len(served.asked) == 2
 
 
 def test_kept_answers_need_no_server_and_no_second_check(model):
     with serving(model) as state:
-        first = opened(state).logprobs(ITEMS)
+        first = opened(state).answer(ITEMS)
         asked = len(state.asked)
     again = opened(state)  # nobody listens any more
-    assert again.logprobs(ITEMS) == first
+    assert again.answer(ITEMS) == first
     assert (len(state.asked), again.transport.reused) == (asked, len(ITEMS))
 
 
 def test_a_damaged_or_unwanted_cache_is_not_read(served):
-    opened(served).generate(["The nurse"], SHORT)
+    generated(opened(served), ["The nurse"], SHORT)
     (kept,) = (path for path in cache_folder().rglob("*.json"))
     kept.write_text('{"choices": [{')
-    opened(served).generate(["The nurse"], SHORT)
+    generated(opened(served), ["The nurse"], SHORT)
     assert len(served.asked) == 2
     assert json.loads(Path(kept).read_text())["model"] == "tiny"
-    opened(served, "cache=no").generate(["The nurse"], SHORT)
+    generated(opened(served, "cache=no"), ["The nurse"], SHORT)
     assert len(served.asked) == 3
 
 
 def test_several_requests_are_under_way_at_once_but_not_more_than_told(served):
     served.faults = [slow(0.05)] * 8
-    opened(served, "concurrency=3").generate([f"The nurse {i}" for i in range(8)], SHORT)
+    generated(opened(served, "concurrency=3"), [f"The nurse {i}" for i in range(8)], SHORT)
     assert 1 < served.busiest <= 3
 
 

@@ -104,8 +104,8 @@ def test_unquantised_weights_give_the_models_own_answers(plain):
     model = open_model(f"gguf:{plain}")
     assert isinstance(model, CausalModel)
     assert model.spec.origin == "F32 (GGUF)"
-    expected = CausalModel(module(), tiny.tokenizer(), "own").logprobs(ITEMS)
-    for found, own in zip(model.logprobs(ITEMS), expected, strict=True):
+    expected = CausalModel(module(), tiny.tokenizer(), "own").answer(ITEMS)
+    for found, own in zip(model.answer(ITEMS), expected, strict=True):
         assert found.n_tokens == own.n_tokens
         assert math.isclose(found.value, own.value, abs_tol=1e-5)
 
@@ -184,4 +184,4 @@ def test_an_adapter_leaves_the_origin_in_view(packed, tmp_path):
     get_peft_model(base.module, config).save_pretrained(tmp_path)  # type: ignore[attr-defined]
     adapted = open_model(f"gguf:{packed}+{tmp_path}")
     assert adapted.spec.origin == "dequantised from Q8_0 (GGUF)"
-    assert adapted.logprobs(ITEMS) != open_model(f"gguf:{packed}").logprobs(ITEMS)
+    assert adapted.answer(ITEMS) != open_model(f"gguf:{packed}").answer(ITEMS)

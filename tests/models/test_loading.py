@@ -29,7 +29,7 @@ from evenhand.records import Continuation
 from tests.support import families, tiny
 
 ITEM = Continuation("The nurse smiled because", " she")
-OWN = tiny.model("llama").logprobs([ITEM])[0].value
+OWN = tiny.model("llama").answer([ITEM])[0].value
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def test_a_folder_opens_with_its_own_answers(folder, monkeypatch):
     model = open_model(f"hf:{folder}")
     assert isinstance(model, CausalModel)
     assert model.spec.uri == f"hf:{folder}"
-    assert model.logprobs([ITEM])[0].value == pytest.approx(
-        tiny.model("llama").logprobs([ITEM])[0].value, abs=1e-5
+    assert model.answer([ITEM])[0].value == pytest.approx(
+        tiny.model("llama").answer([ITEM])[0].value, abs=1e-5
     )
     monkeypatch.chdir(folder.parent)
     assert open_model(f"hf:./{folder.name}").spec.digest == model.spec.digest
@@ -70,7 +70,7 @@ def test_the_dtype_is_the_checkpoints_or_the_one_asked_for(folder, tmp_path):
 
 def test_the_budget_reaches_the_scorer(folder):
     model = open_model(f"hf:{folder}", batch_tokens=7)
-    model.logprobs([ITEM])
+    model.answer([ITEM])
     assert model.scoring().batch_tokens == 7
 
 
@@ -99,8 +99,8 @@ def test_a_pickled_checkpoint_is_not_opened_and_the_command_mends_it(copied, tmp
     program = caught.value.mend.split('python -c "')[1].split('" and open')[0]
     exec(program.replace("./converted", str(tmp_path / "converted")), {})
     mended = open_model(f"hf:{tmp_path / 'converted'}")
-    assert mended.logprobs([ITEM])[0].value == pytest.approx(
-        tiny.model("llama").logprobs([ITEM])[0].value, abs=1e-5
+    assert mended.answer([ITEM])[0].value == pytest.approx(
+        tiny.model("llama").answer([ITEM])[0].value, abs=1e-5
     )
 
 
@@ -135,7 +135,7 @@ def test_the_configuration_decides_the_family(kind, made, family, tmp_path):
     assert isinstance(model, made)
     assert (model.spec.family, model.spec.architecture) == (family, kind)
     own = (families.masked if family == "masked" else families.seq2seq)(kind)
-    assert model.logprobs([ITEM])[0].value == pytest.approx(own.logprobs([ITEM])[0].value, abs=1e-5)
+    assert model.answer([ITEM])[0].value == pytest.approx(own.answer([ITEM])[0].value, abs=1e-5)
 
 
 def test_a_checkpoint_that_states_no_class_is_refused_in_words(tmp_path):
@@ -265,10 +265,10 @@ def test_a_lora_adapter_is_put_on(folder, tmp_path):
     merged = PeftModel.from_pretrained(
         open_model(f"hf:{folder}").module, str(tmp_path / "lora")
     ).merge_and_unload()
-    (reference,) = CausalModel(merged, tiny.tokenizer(), "x").logprobs([ITEM])
-    (answer,) = adapted.logprobs([ITEM])
+    (reference,) = CausalModel(merged, tiny.tokenizer(), "x").answer([ITEM])
+    (answer,) = adapted.answer([ITEM])
     assert answer.value == pytest.approx(reference.value, abs=1e-4)
-    assert answer.value != pytest.approx(plain.logprobs([ITEM])[0].value, abs=1e-3)
+    assert answer.value != pytest.approx(plain.answer([ITEM])[0].value, abs=1e-3)
     assert adapted.spec.uri == name
     assert adapted.spec.digest != plain.spec.digest
     assert adapted.layout.n_blocks == plain.layout.n_blocks
@@ -320,10 +320,10 @@ def test_a_saved_treatment_is_put_on_for_good(folder, tmp_path):
     treatment = WeightTreatment(About("test", plain.spec.digest, 0), {name: value.clone()})
     treatment.save(tmp_path / "treated")
     with treatment.applied(plain) as applied:
-        expected, digest = applied.logprobs([ITEM]), applied.spec.digest
+        expected, digest = applied.answer([ITEM]), applied.spec.digest
     treated = open_model(f"hf:{folder}+{tmp_path / 'treated'}")
     gc.collect()
-    assert treated.logprobs([ITEM]) == expected != plain.logprobs([ITEM])
+    assert treated.answer([ITEM]) == expected != plain.answer([ITEM])
     assert treated.spec.digest == digest
     assert treated.spec.uri == f"hf:{folder}+{tmp_path / 'treated'}"
 
@@ -335,7 +335,7 @@ def test_the_lab_is_opened_from_its_folder(folder, monkeypatch):
     monkeypatch.setattr(lab, "folder", {"parsed causal?planted=none": folder}.__getitem__, raising=False)
     model = open_model("lab:causal?planted=none")
     assert model.spec.uri == "lab:causal?planted=none"
-    assert model.logprobs([ITEM]) == open_model(f"hf:{folder}").logprobs([ITEM])
+    assert model.answer([ITEM]) == open_model(f"hf:{folder}").answer([ITEM])
 
 
 def test_known_dtypes_are_torchs():

@@ -9,10 +9,12 @@ import torch
 
 from evenhand.errors import BadData, BadModel
 from evenhand.models import Model
-from evenhand.models.masked import MaskedModel, closed
+from evenhand.models.masked import MaskedModel
 from evenhand.records import Ability, Averaged, Cloze, Continuation, Contrast, Sampling
+from evenhand.scoring.pseudo import closed
 from tests.scoring.reference_masked import by_words, official
 from tests.support import families, tiny
+from tests.support.asking import generated
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 kinds = pytest.mark.parametrize("kind", families.MASKED)
@@ -29,14 +31,14 @@ def test_is_a_model_that_fills_and_embeds_but_does_not_write(kind):
     assert model.spec.architecture == kind
     assert model.can == {Ability.LOGPROBS, Ability.CLOZE, Ability.HIDDEN}
     with pytest.raises(BadModel, match="writes no text"):
-        model.generate(["The nurse"], Sampling())
+        generated(model, ["The nurse"], Sampling())
 
 
 @kinds
 @pytest.mark.parametrize("budget", [1, 60, 4096])
 def test_batches_change_nothing_against_one_copy_a_pass(kind, budget):
     model = families.masked(kind, batch_tokens=budget)
-    answers = model.logprobs(ITEMS)
+    answers = model.answer(ITEMS)
     for item, answer in zip(ITEMS, answers, strict=True):
         value, n = by_words(model.module, model.tokenizer, item.context, item.text, ".")
         assert answer.value == pytest.approx(value, abs=1e-4)
@@ -51,7 +53,7 @@ def test_contrasts_are_the_published_ones(kind, part):
     model = families.masked(kind)
     asked = [Contrast(ONE, TWO, part), Contrast(TWO, ONE, part, first=False)]
     found = official(model.module, model.tokenizer, ONE, TWO, part)
-    for answer, (value, n) in zip(model.fill(asked), found, strict=True):
+    for answer, (value, n) in zip(model.answer(asked), found, strict=True):
         assert answer.value == pytest.approx(value, abs=1e-4)
         assert answer.n_tokens == n > 0
 
@@ -60,7 +62,7 @@ def test_contrasts_are_the_published_ones(kind, part):
 def test_what_stands_behind_is_read_and_the_models_are_not_constant(kind):
     model = families.masked(kind)
     start = len("The nurse left because ")
-    a, b = model.fill(
+    a, b = model.answer(
         [Cloze(f"The nurse left because she was {end}.", start, start + 3) for end in ("late", "a nurse")]
     )
     assert abs(a.value - b.value) > 1e-3
@@ -68,7 +70,7 @@ def test_what_stands_behind_is_read_and_the_models_are_not_constant(kind):
 
 def test_an_average_is_of_probabilities():
     model = families.masked("bert")
-    (average,) = model.fill([Averaged("The carpenter left.", 4, 13)])
+    (average,) = model.answer([Averaged("The carpenter left.", 4, 13)])
     tokenizer, mask = model.tokenizer, model.tokenizer.mask_token
     shares = []
     for seen, wanted in (("The", "carp"), ("The carp", "##enter")):
@@ -90,13 +92,13 @@ def test_a_full_stop_closes_a_context_and_nothing_else():
 
 def test_a_whole_text_scores_every_token():
     model = families.masked("bert")
-    (answer,) = model.logprobs([Continuation("", ONE)])
+    (answer,) = model.answer([Continuation("", ONE)])
     assert answer.n_tokens == len(model.tokenizer(ONE, add_special_tokens=False)["input_ids"]) == 7
 
 
 def test_equal_copies_run_once():
     model = families.masked("bert")
-    model.logprobs([Continuation(CONTEXTS[0], term) for term in (" she", " he", " it")] * 2)
+    model.answer([Continuation(CONTEXTS[0], term) for term in (" she", " he", " it")] * 2)
     report = model.scoring()
     assert (report.requests, report.duplicates, report.rows, report.forwards, report.head_rows) == (
         6,
@@ -108,7 +110,7 @@ def test_equal_copies_run_once():
 
 
 def test_running_out_of_memory_halves_the_batch_and_changes_nothing(monkeypatch):
-    whole = families.masked("bert").logprobs(ITEMS)
+    whole = families.masked("bert").answer(ITEMS)
     model = families.masked("bert")
     forward = type(model.module).forward
 
@@ -118,7 +120,7 @@ def test_running_out_of_memory_halves_the_batch_and_changes_nothing(monkeypatch)
         return forward(self, input_ids=input_ids, **inputs)
 
     monkeypatch.setattr(type(model.module), "forward", small)
-    found = model.logprobs(ITEMS)
+    found = model.answer(ITEMS)
     assert model.scoring().halvings > 0
     assert [a.value for a in found] == pytest.approx([a.value for a in whole], abs=1e-4)
 
@@ -130,9 +132,9 @@ def test_notes_say_that_the_figures_are_of_another_kind():
 def test_roberta_reads_two_tokens_less_than_its_table_has():
     model = families.masked("roberta")  # 160 places, pad id 1: places 2..159
     word = " nurse"
-    assert model.logprobs([Continuation("", "The" + word * 155)])[0].n_tokens == 156
+    assert model.answer([Continuation("", "The" + word * 155)])[0].n_tokens == 156
     with pytest.raises(BadData, match="159 tokens does not fit into the model's window of 158"):
-        model.logprobs([Continuation("", "The" + word * 156)])
+        model.answer([Continuation("", "The" + word * 156)])
 
 
 def test_no_masks_no_masked_model():

@@ -130,4 +130,4 @@ def test_a_models_own_pass():
         for context in ("The nurse smiled because", "The doctor", "The keys on the table")
         for text in (" he", " she", " the doctor was late", " because", " her")
     ]
-    plausible.check(zip(items, model.logprobs(items), strict=True), "the model")
+    plausible.check(zip(items, model.answer(items), strict=True), "the model")

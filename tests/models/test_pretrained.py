@@ -15,6 +15,7 @@ import pytest
 
 from evenhand.opening import open_model
 from evenhand.records import Continuation, Sampling
+from tests.support.asking import generated
 from tests.support.llama2c import SHARED, build_tokenizer, convert, read_tokenizer, reference_ids
 
 pytestmark = pytest.mark.skipif(
@@ -91,7 +92,7 @@ def reference_logprob(model, context: str, text: str) -> float:
 
 
 def perplexity(model, text: str) -> float:
-    (answer,) = model.logprobs([Continuation("", text)])
+    (answer,) = model.answer([Continuation("", text)])
     return math.exp(-answer.value / answer.n_tokens)
 
 
@@ -113,18 +114,18 @@ def test_ids_equal_greedy_merging(model):
     [("The nurse smiled because", " she"), ("Pixels unfold", " like petals."), ("I", " settle")],
 )
 def test_logprobs_equal_llama2c(model, context, text):
-    (answer,) = model.logprobs([Continuation(context, text)])
+    (answer,) = model.answer([Continuation(context, text)])
     assert answer.value == pytest.approx(reference_logprob(model, context, text), abs=1e-4)
 
 
 def test_terms_take_several_tokens(model):
-    answers = model.logprobs([Continuation("The nurse smiled because", term) for term in (" he", " she")])
+    answers = model.answer([Continuation("The nurse smiled because", term) for term in (" he", " she")])
     assert [a.n_tokens for a in answers] == [2, 2]
 
 
 def test_it_writes_what_it_learnt(model):
     """Greedy text is prose of whole words, and the model is far surer of it than of its words shuffled."""
-    (made,) = model.generate(["Once upon a time"], Sampling(max_tokens=80))
+    (made,) = generated(model, ["Once upon a time"], Sampling(max_tokens=80))
     assert made.n_tokens == 80
     assert "kaleidoscope" in made.text
     assert "probability" in made.text

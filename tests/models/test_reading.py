@@ -8,8 +8,8 @@ import pytest
 
 from evenhand.errors import BadModel
 from evenhand.models.reading import CUT_OFF, completion
-from evenhand.models.thinking import UNCLOSED
 from evenhand.records import Completion, Undefined
+from evenhand.thinking import UNCLOSED
 
 
 def chat(content: Any, finish: str | None = "stop", **message: Any) -> Any:

@@ -16,6 +16,7 @@ from evenhand.models import Asked, Model
 from evenhand.models.recorded import RecordedModel
 from evenhand.opening import open_model
 from evenhand.records import Ability, Completion, Continuation, Generation, LogProb, Sampling, Undefined
+from tests.support.asking import generated
 
 SHE = {"context": "The nurse left because", "text": " she", "logprob": -0.7, "n_tokens": 1}
 HE = {"context": "The nurse left because", "text": " he", "logprob": -1.5}
@@ -36,12 +37,12 @@ def test_answers_come_back_to_the_letter(tmp_path):
     model = open_model(f"recorded:{write(tmp_path / 'a.jsonl', SHE, HE, SAID)}")
     assert isinstance(model, Model)
     assert model.can == {Ability.LOGPROBS, Ability.GENERATE}
-    assert model.logprobs([ask(HE), ask(SHE), ask(HE)]) == [
+    assert model.answer([ask(HE), ask(SHE), ask(HE)]) == [
         LogProb(-1.5, 1),
         LogProb(-0.7, 1),
         LogProb(-1.5, 1),
     ]
-    assert model.generate(["The nurse said"], Sampling(seed=9)) == [Completion(" hello", 2)]
+    assert generated(model, ["The nurse said"], Sampling(seed=9)) == [Completion(" hello", 2)]
 
 
 def test_the_spec_is_the_files(tmp_path):
@@ -53,12 +54,12 @@ def test_the_spec_is_the_files(tmp_path):
 
 def test_pseudo_likelihoods_are_marked(tmp_path):
     model = RecordedModel(write(tmp_path / "a.jsonl", {**SHE, "kind": "pseudo"}))
-    assert model.logprobs([ask(SHE)])[0].kind == "pseudo"
+    assert model.answer([ask(SHE)])[0].kind == "pseudo"
 
 
 def test_a_byte_order_mark_blank_lines_and_equal_repeats_do_no_harm(tmp_path):
     path = write(tmp_path / "a.jsonl", b"\xef\xbb\xbf" + json.dumps(SHE).encode(), "", "  ", SHE)
-    assert RecordedModel(path).logprobs([ask(SHE)]) == [LogProb(-0.7, 1)]
+    assert RecordedModel(path).answer([ask(SHE)]) == [LogProb(-0.7, 1)]
 
 
 def test_all_problems_are_listed_with_their_lines(tmp_path):
@@ -136,23 +137,23 @@ def test_requests_that_were_not_recorded_are_named(tmp_path):
     model = RecordedModel(write(tmp_path / "a.jsonl", SHE, SAID))
     missing = [Continuation("The nurse left because", text) for text in (" he", " they")]
     with pytest.raises(BadData, match="lacks 2 of 3 answers: ' he' after 'The nurse left because'"):
-        model.logprobs([ask(SHE), *missing])
+        model.answer([ask(SHE), *missing])
     with pytest.raises(BadData, match="lacks 1 of 1 answers: 'The doctor said'"):
-        model.generate(["The doctor said"], Sampling())
+        generated(model, ["The doctor said"], Sampling())
 
 
 def test_a_file_of_one_kind_cannot_serve_the_other(tmp_path):
     scores, texts = write(tmp_path / "a.jsonl", SHE), write(tmp_path / "b.jsonl", SAID)
     assert RecordedModel(scores).can == {Ability.LOGPROBS}
     with pytest.raises(BadModel, match="no completions"):
-        RecordedModel(scores).generate(["x"], Sampling())
+        generated(RecordedModel(scores), ["x"], Sampling())
     with pytest.raises(BadModel, match="no log-probabilities"):
-        RecordedModel(texts).logprobs([ask(SHE)])
+        RecordedModel(texts).answer([ask(SHE)])
 
 
 def test_a_name_with_a_plus_is_a_file(tmp_path):
     path = write(tmp_path / "a+b.jsonl", SHE)
-    assert open_model(f"recorded:{path}").logprobs([ask(SHE)]) == [LogProb(-0.7, 1)]
+    assert open_model(f"recorded:{path}").answer([ask(SHE)]) == [LogProb(-0.7, 1)]
 
 
 def asked(sample: str, index: int, request) -> Asked:
@@ -170,7 +171,7 @@ def test_answers_are_found_by_sample_and_request(tmp_path):
     model = RecordedModel(path)
     assert model.can == {Ability.LOGPROBS, Ability.GENERATE}
     text, score = Generation("same prompt"), Continuation("same", " text")
-    assert model.answers(
+    assert model.answer_placed(
         [asked("b/2", 1, score), asked("b/1", 1, text), asked("b/1", 0, text), asked("b/2", 2, score)]
     ) == [LogProb(-1.5, 2), Completion(" second", 1), Completion(" first", 1), LogProb(-3.0, 1, "pseudo")]
 
@@ -178,14 +179,14 @@ def test_answers_are_found_by_sample_and_request(tmp_path):
 def test_an_answer_by_text_serves_every_sample_that_asks_it_but_one_by_sample_goes_first(tmp_path):
     path = write(tmp_path / "a.jsonl", SAID, {"sample": "b/2", "completion": " own"})
     text = Generation("The nurse said")
-    found = RecordedModel(path).answers([asked("b/1", 0, text), asked("b/2", 0, text)])
+    found = RecordedModel(path).answer_placed([asked("b/1", 0, text), asked("b/2", 0, text)])
     assert found == [Completion(" hello", 2), Completion(" own", 1)]
 
 
 def test_several_texts_after_one_prompt(tmp_path):
     line = {"prompt": "The nurse left because", "logprobs": {" she": -0.7, " he": -1.5}}
     model = RecordedModel(write(tmp_path / "a.jsonl", line))
-    assert model.logprobs([ask(HE), ask(SHE)]) == [LogProb(-1.5, 1), LogProb(-0.7, 1)]
+    assert model.answer([ask(HE), ask(SHE)]) == [LogProb(-1.5, 1), LogProb(-0.7, 1)]
 
 
 def test_everything_wrong_with_samples_is_listed_at_once(tmp_path):
@@ -227,7 +228,7 @@ def test_samples_without_an_answer_are_listed(tmp_path):
     model = RecordedModel(write(tmp_path / "a.jsonl", {"sample": "b/1", "completion": "x"}, SHE))
     text, score = Generation("p"), Continuation("p", " q")
     with pytest.raises(BadData, match="lacks 3 of 4 answers: b/1, request 1") as caught:
-        model.answers(
+        model.answer_placed(
             [asked("b/1", i, text) for i in (0, 1)] + [asked("b/2", 0, score), asked("b/1", 0, score)]
         )
     assert "b/2, request 0 (' q' after 'p')" in caught.value.what  # a text is no answer to a score
@@ -250,7 +251,7 @@ def test_an_answer_that_is_none_says_why(tmp_path):
     path = write(tmp_path / "a.jsonl", {"sample": "b/1", "error": "refused"})
     model = RecordedModel(path)
     assert model.can == {Ability.LOGPROBS, Ability.GENERATE}
-    found = model.answers([asked("b/1", 0, Generation("p")), asked("b/1", 0, Continuation("p", " q"))])
+    found = model.answer_placed([asked("b/1", 0, Generation("p")), asked("b/1", 0, Continuation("p", " q"))])
     assert found == [Undefined("refused")] * 2
 
 
@@ -284,7 +285,7 @@ def test_torch_is_not_needed(tmp_path):
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
         "from evenhand.opening import open_model; from evenhand.records import Continuation\n"
         f"m = open_model('recorded:{path}')\n"
-        "print(m.logprobs([Continuation('The nurse left because', ' she')])[0].value)"
+        "print(m.answer([Continuation('The nurse left because', ' she')])[0].value)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "-0.7"

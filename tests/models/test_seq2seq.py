@@ -10,10 +10,11 @@ import torch
 
 from evenhand.errors import BadData, BadModel
 from evenhand.models import Model
-from evenhand.models.generation import decoder_start
 from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.records import Ability, Continuation, Sampling
+from evenhand.scoring.conditional import decoder_start
 from tests.support import families
+from tests.support.asking import generated
 
 kinds = pytest.mark.parametrize("kind", families.SEQ2SEQ)
 OPEN = [
@@ -59,7 +60,7 @@ def expected(model: Seq2SeqModel, kind: str, item: Continuation) -> tuple[float,
 def test_batches_change_nothing_against_one_pass_each(kind, budget):
     model = families.seq2seq(kind, batch_tokens=budget)
     items = [*OPEN, *ASKED]
-    for item, answer in zip(items, model.logprobs(items), strict=True):
+    for item, answer in zip(items, model.answer(items), strict=True):
         value, n = expected(model, kind, item)
         assert answer.value == pytest.approx(value, abs=1e-4), item
         assert (answer.n_tokens, answer.kind) == (n, "true")
@@ -73,9 +74,9 @@ def test_the_encoder_runs_once_a_source(kind):
     handle = encoder.register_forward_pre_hook(
         lambda m, a, k: seen.append(len(k["input_ids"])), with_kwargs=True
     )
-    model.logprobs([*OPEN, *ASKED] * 2)
+    model.answer([*OPEN, *ASKED] * 2)
     handle.remove()
-    assert sum(seen) == model.counts.encoded == 3
+    assert sum(seen) == model.scorer.counts.encoded == 3
 
 
 @kinds
@@ -88,16 +89,17 @@ def test_is_a_model_of_its_family(kind):
 
 def test_the_context_decides_the_form():
     model = families.seq2seq("t5")
-    assert model.form_of(Continuation("The nurse left because", " she")) == "infill"
-    assert model.form_of(Continuation("", "The nurse left.")) == "infill"
+    assert model.scorer.form_of(Continuation("The nurse left because", " she")) == "infill"
+    assert model.scorer.form_of(Continuation("", "The nurse left.")) == "infill"
     for finished in ("Who left?", "Answer:", "The nurse left.", "Stop!"):
-        assert model.form_of(Continuation(finished, " she")) == "source"
-    assert families.seq2seq("t5", form="source").form_of(Continuation("The nurse", " left")) == "source"
+        assert model.scorer.form_of(Continuation(finished, " she")) == "source"
+    source = families.seq2seq("t5", form="source").scorer
+    assert source.form_of(Continuation("The nurse", " left")) == "source"
 
 
 def test_notes_say_which_form_was_used():
     model = families.seq2seq("t5")
-    model.logprobs([*OPEN, *ASKED])
+    model.answer([*OPEN, *ASKED])
     assert model.notes() == (
         "Sequence-to-sequence: scored 6 as the filling of a gap after their context and 2 as the target of "
         "their context.",
@@ -109,15 +111,15 @@ def test_generates_the_same_alone_and_in_a_batch(kind):
     model = families.seq2seq(kind)
     prompts = ["the nurse", "the doctor was late because the carpenter left", "is it late?"]
     for sampling in (Sampling(max_tokens=5), Sampling(max_tokens=5, temperature=1.0, seed=3)):
-        together = model.generate(prompts, sampling)
-        assert together == [model.generate([prompt], sampling)[0] for prompt in prompts]
+        together = generated(model, prompts, sampling)
+        assert together == [generated(model, [prompt], sampling)[0] for prompt in prompts]
         assert all(0 <= c.n_tokens <= 5 for c in together)
 
 
 @kinds
 def test_greedy_text_is_the_argmax_step_by_step(kind):
     model = families.seq2seq(kind)
-    (made,) = model.generate(["the nurse left."], Sampling(max_tokens=4))
+    (made,) = generated(model, ["the nurse left."], Sampling(max_tokens=4))
     source = model.tokenizer("the nurse left.", return_tensors="pt")["input_ids"]
     row = [decoder_start(model.module)]
     with torch.no_grad():
@@ -137,15 +139,15 @@ def test_greedy_text_is_the_argmax_step_by_step(kind):
 )
 def test_what_cannot_be_asked(item, kind, message):
     with pytest.raises(kind, match=message):
-        families.seq2seq("t5").logprobs([item])
+        families.seq2seq("t5").answer([item])
 
 
 def test_nothing_is_cut_to_the_window():
     long = "it " * 70
     with pytest.raises(BadData, match="does not fit into the model's window of 64"):
-        families.seq2seq("bart").logprobs([Continuation(long.strip(), " is")])
+        families.seq2seq("bart").answer([Continuation(long.strip(), " is")])
     with pytest.raises(BadData, match="window of 64"):
-        families.seq2seq("bart").generate([long.strip()], Sampling(max_tokens=2))
+        generated(families.seq2seq("bart"), [long.strip()], Sampling(max_tokens=2))
 
 
 def test_a_decoder_without_a_first_token_is_named():

@@ -22,6 +22,7 @@ from evenhand.records import Averaged, Cloze, Continuation, Contrast, Example, R
 from evenhand.scoring.forward import run_texts
 from evenhand.scoring.terms import outcomes
 from tests.support import families, tiny
+from tests.support.asking import generated, unanchored, vectors
 
 CONTEXT = "The nurse smiled because"
 ITEMS = [Continuation(CONTEXT, " he"), Continuation(CONTEXT, " she was late."), Continuation("", CONTEXT)]
@@ -52,13 +53,13 @@ def causal() -> CausalModel:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda m: m.logprobs([Continuation(CONTEXT, " he")]),
-        lambda m: m.logprobs([Continuation("The", ADDED)]),
-        lambda m: m.unanchored([CONTEXT]),
-        lambda m: m.recalls([Recall(CONTEXT, " he")]),
-        lambda m: m.shifts([Shift("The doctor", CONTEXT)]),
-        lambda m: m.hidden([CONTEXT]),
-        lambda m: m.generate([CONTEXT], GREEDY),
+        lambda m: m.answer([Continuation(CONTEXT, " he")]),
+        lambda m: m.answer([Continuation("The", ADDED)]),
+        lambda m: unanchored(m, [CONTEXT]),
+        lambda m: m.answer([Recall(CONTEXT, " he")]),
+        lambda m: m.answer([Shift("The doctor", CONTEXT)]),
+        lambda m: vectors(m, [CONTEXT]),
+        lambda m: generated(m, [CONTEXT], GREEDY),
         lambda m: outcomes(m, [Example("1", "1", CONTEXT, ("m", "f"), ((" he",), (" she",)))]),
         lambda m: run_texts(m.module, m.tokenizer, [CONTEXT]),
     ],
@@ -70,8 +71,8 @@ def test_a_token_without_weights_is_named_wherever_it_is_used(ask, causal):
 def test_a_token_without_weights_does_no_harm_while_unused(causal):
     plain = tiny.model("llama", bos=True)
     items = [Continuation("The doctor smiled because", " he")]
-    assert causal.logprobs(items) == plain.logprobs(items)
-    assert causal.generate(["The doctor"], GREEDY) == plain.generate(["The doctor"], GREEDY)
+    assert causal.answer(items) == plain.answer(items)
+    assert generated(causal, ["The doctor"], GREEDY) == generated(plain, ["The doctor"], GREEDY)
 
 
 def test_a_masked_model_names_it_too():
@@ -79,25 +80,25 @@ def test_a_masked_model_names_it_too():
     model = MaskedModel(families.module("bert"), tokenizer, "hf:grown")
     text = "the nursery is late."
     for ask in (
-        lambda: model.fill([Cloze(text, 0, 3)]),
-        lambda: model.fill([Averaged(text, 0, 3)]),
-        lambda: model.fill([Contrast("the doctor left.", text, "shared")]),
-        lambda: model.logprobs([Continuation("the nursery is", " late")]),
-        lambda: model.hidden([text]),
+        lambda: model.answer([Cloze(text, 0, 3)]),
+        lambda: model.answer([Averaged(text, 0, 3)]),
+        lambda: model.answer([Contrast("the doctor left.", text, "shared")]),
+        lambda: model.answer([Continuation("the nursery is", " late")]),
+        lambda: vectors(model, [text]),
     ):
         refused(ask, "nursery", len(families.wordpiece()))
     plain = families.masked("bert")
-    assert model.fill([Cloze("it is late.", 0, 2)]) == plain.fill([Cloze("it is late.", 0, 2)])
+    assert model.answer([Cloze("it is late.", 0, 2)]) == plain.answer([Cloze("it is late.", 0, 2)])
 
 
 def test_a_sequence_to_sequence_model_names_it_too():
     tokenizer = grown(families.sentencepiece(), "nursery")
     model = Seq2SeqModel(families.module("t5"), tokenizer, "hf:grown")
     for ask in (
-        lambda: model.logprobs([Continuation("the nursery is", " late")]),
-        lambda: model.logprobs([Continuation("it is", " nursery")]),
-        lambda: model.generate(["the nursery"], GREEDY),
-        lambda: model.hidden(["the nursery"]),
+        lambda: model.answer([Continuation("the nursery is", " late")]),
+        lambda: model.answer([Continuation("it is", " nursery")]),
+        lambda: generated(model, ["the nursery"], GREEDY),
+        lambda: vectors(model, ["the nursery"]),
     ):
         refused(ask, "nursery", len(families.sentencepiece()))
 
@@ -167,13 +168,13 @@ def test_what_is_saved_beside_the_vocabulary_changes_no_figure(change, base, tmp
     shutil.copytree(base, tmp_path / "changed")
     change(tmp_path / "changed")
     model = open_model(f"hf:{tmp_path / 'changed'}")
-    assert model.logprobs(ITEMS) == plain.logprobs(ITEMS)
+    assert model.answer(ITEMS) == plain.answer(ITEMS)
     prompts = [CONTEXT, "The doctor"]
     drawn = Sampling(max_tokens=12, temperature=1.5, seed=3)
     for sampling in (GREEDY, drawn):
-        assert model.generate(prompts, sampling) == plain.generate(prompts, sampling)
+        assert generated(model, prompts, sampling) == generated(plain, prompts, sampling)
     if change is not _ending:  # the marks around a text count as its tokens
-        assert (model.hidden([CONTEXT]) == plain.hidden([CONTEXT])).all()
+        assert (vectors(model, [CONTEXT]) == vectors(plain, [CONTEXT])).all()
 
 
 def test_every_ending_mark_of_a_list_ends_a_text(base, tmp_path):
@@ -187,6 +188,6 @@ def test_every_ending_mark_of_a_list_ends_a_text(base, tmp_path):
     shutil.copytree(base, tmp_path / "listed")
     for name in ("config.json", "generation_config.json"):
         _edit(tmp_path / "listed" / name, lambda found: found.update(eos_token_id=[1, end]))
-    (made,) = open_model(f"hf:{tmp_path / 'listed'}").generate([CONTEXT], GREEDY)
+    (made,) = generated(open_model(f"hf:{tmp_path / 'listed'}"), [CONTEXT], GREEDY)
     assert made.n_tokens == min(new.index(end), *(i for i, t in enumerate([*new, 1]) if t == 1))
     assert plain.tokenizer.decode(new[: made.n_tokens]).strip() == made.text.strip()

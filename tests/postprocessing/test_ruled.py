@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,17 @@ from evenhand.postprocessing.prompts import (
     prompt_rule,
 )
 from evenhand.postprocessing.rules import Calibration, Curve, Cut, Mixture, Thresholds
-from evenhand.records import Ability, Continuation, LogProb, ModelSpec, PersonExample, Sampling, Undefined
+from evenhand.records import (
+    Ability,
+    Continuation,
+    ModelSpec,
+    PersonExample,
+    Request,
+    Sampling,
+    Undefined,
+)
 from evenhand.treatments.rule import RuledModel, favourable_scores
+from tests.support.asking import generated
 from tests.support.scripted import ScriptedModel
 from tests.support.unfair import decider, deciding
 
@@ -43,7 +53,7 @@ def _view(rule: Thresholds | Calibration, answers: Answers = "decided") -> tuple
 
 
 def _shares(view: RuledModel, people: Sequence[PersonExample], twin: int) -> list[float]:
-    answers = view.logprobs([Continuation(p.contexts[twin], word) for p in people for word in p.labels])
+    answers = view.answer([Continuation(p.contexts[twin], word) for p in people for word in p.labels])
     no, yes = np.exp([a.value for a in answers]).reshape(-1, 2).T
     return list(yes / (no + yes))
 
@@ -52,8 +62,8 @@ def test_the_label_words_keep_their_mass_and_follow_the_rule() -> None:
     model, view = _view(STRICT)
     for twin, cut in ((0, 0.8), (1, 0.2)):  # the twins' order is male, female
         items = [Continuation(p.contexts[twin], word) for p in PEOPLE for word in p.labels]
-        before = np.exp([a.value for a in model.logprobs(items)]).reshape(-1, 2)
-        after = np.exp([a.value for a in view.logprobs(items)]).reshape(-1, 2)
+        before = np.exp([a.value for a in model.answer(items)]).reshape(-1, 2)
+        after = np.exp([a.value for a in view.answer(items)]).reshape(-1, 2)
         assert after.sum(axis=1) == pytest.approx(before.sum(axis=1))
         share = before[:, 1] / before.sum(axis=1)
         assert ((after[:, 1] > after[:, 0]) == (share > cut)).all()
@@ -83,10 +93,10 @@ def test_one_word_asked_alone_is_answered_as_beside_the_others() -> None:
     _, view = _view(CURVES, "expected")
     context = PEOPLE[0].contexts[0]
     no, yes, other = (Continuation(context, word) for word in (" no", " yes", " maybe"))
-    both = view.logprobs([no, yes])
-    assert view.logprobs([yes]) == [both[1]]
-    assert view.logprobs([other, yes, no]) == [*decider().logprobs([other]), both[1], both[0]]
-    assert view.logprobs([]) == []
+    both = view.answer([no, yes])
+    assert view.answer([yes]) == [both[1]]
+    assert view.answer([other, yes, no]) == [*decider().answer([other]), both[1], both[0]]
+    assert view.answer([]) == []
 
 
 def test_several_unfavourable_words_keep_their_proportions() -> None:
@@ -94,7 +104,7 @@ def test_several_unfavourable_words_keep_their_proportions() -> None:
     table = {" no": 0.3, " later": 0.1, " yes": 0.4}
     model = ScriptedModel(lambda item: table[item.text])
     view = RuledModel(model, prompt_rule(CURVES, people, "expected"), ModelSpec("s", "s"))
-    answers = view.logprobs([Continuation(people[0].contexts[0], word) for word in table])
+    answers = view.answer([Continuation(people[0].contexts[0], word) for word in table])
     no, later, yes = (math.exp(a.value) for a in answers)
     assert no / later == pytest.approx(3)
     assert no + later + yes == pytest.approx(0.8)
@@ -103,18 +113,18 @@ def test_several_unfavourable_words_keep_their_proportions() -> None:
 
 def test_kind_and_number_of_tokens_stay() -> None:
     class Pseudo(ScriptedModel):
-        def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
-            return [dataclasses.replace(a, kind="pseudo", n_tokens=3) for a in super().logprobs(items)]
+        def say(self, request: Request) -> Any:
+            return dataclasses.replace(super().say(request), kind="pseudo", n_tokens=3)
 
     view = RuledModel(Pseudo(lambda item: 0.4), prompt_rule(CURVES, PEOPLE, "expected"), ModelSpec("s", "s"))
-    answer = view.logprobs([Continuation(PEOPLE[0].contexts[0], " yes")])[0]
+    answer = view.answer([Continuation(PEOPLE[0].contexts[0], " yes")])[0]
     assert (answer.kind, answer.n_tokens) == ("pseudo", 3)
 
 
 def test_a_prompt_whose_group_cannot_be_told_is_an_error() -> None:
     _, view = _view(STRICT)
     with pytest.raises(BadData, match="cannot be told"):
-        view.logprobs([Continuation("Person unknown score 3 approved", " yes")])
+        view.answer([Continuation("Person unknown score 3 approved", " yes")])
 
 
 def test_it_gives_log_probabilities_only() -> None:
@@ -122,7 +132,7 @@ def test_it_gives_log_probabilities_only() -> None:
     assert view.can == {Ability.LOGPROBS}
     assert view.notes() == ()
     with pytest.raises(BadModel, match="generated text"):
-        view.generate(["Person male"], Sampling())
+        generated(view, ["Person male"], Sampling())
 
 
 def test_label_words_without_probability_are_an_error() -> None:
@@ -167,18 +177,14 @@ def test_a_prompt_without_an_answer_leaves_all_its_label_words_without_one() -> 
     model, _ = _view(STRICT)
 
     class Refusing(ScriptedModel):
-        def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
-            found = model.logprobs(items)
-            missing = (lost, PEOPLE[0].labels[0])
-            return [
-                refused if (i.context, i.text) == missing else f  # type: ignore[misc]
-                for i, f in zip(items, found, strict=True)
-            ]
+        def say(self, request: Request) -> Any:
+            missing = Continuation(lost, PEOPLE[0].labels[0])
+            return refused if request == missing else model.say(request)
 
     view = RuledModel(Refusing(lambda item: 0.5), prompt_rule(STRICT, PEOPLE, "decided"), ModelSpec("s", "s"))
     asked = [Continuation(p.contexts[0], word) for p in PEOPLE[:3] for word in p.labels]
-    whole = _view(STRICT)[1].logprobs(asked)
-    assert view.logprobs(asked) == [refused, refused, *whole[2:]]
+    whole = _view(STRICT)[1].answer(asked)
+    assert view.answer(asked) == [refused, refused, *whole[2:]]
     people = [dataclasses.replace(PEOPLE[0], group=0), *PEOPLE[1:3]]
     with pytest.raises(BadModel, match=r"no answer to 1 of 6 requests \(content_filter\)"):
         favourable_scores(view._model, people)

@@ -16,6 +16,7 @@ from evenhand.opening import open_model
 from evenhand.records import Continuation, Recall, Sampling, Shift
 from evenhand.scoring.finite import check_weights, not_finite
 from tests.support import families, tiny
+from tests.support.asking import generated, vectors
 
 NAME = "model.layers.1.mlp.down_proj.weight"
 ITEM = Continuation("The nurse smiled because", " she")
@@ -54,11 +55,11 @@ def test_a_checkpoint_with_nan_is_refused_when_it_is_opened(tmp_path):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda m: m.logprobs([ITEM]),
-        lambda m: m.generate([ITEM.context], Sampling(max_tokens=2)),
-        lambda m: m.hidden([ITEM.context]),
-        lambda m: m.recalls([Recall(ITEM.context, ITEM.text)]),
-        lambda m: m.shifts([Shift(ITEM.context, "The doctor")]),
+        lambda m: m.answer([ITEM]),
+        lambda m: generated(m, [ITEM.context], Sampling(max_tokens=2)),
+        lambda m: vectors(m, [ITEM.context]),
+        lambda m: m.answer([Recall(ITEM.context, ITEM.text)]),
+        lambda m: m.answer([Shift(ITEM.context, "The doctor")]),
     ],
 )
 def test_answers_that_are_no_numbers_name_the_weights(ask):
@@ -72,11 +73,11 @@ def test_the_other_families_name_them_too():
     layer = "bert.encoder.layer.1.output.dense.weight"
     masked = MaskedModel(damaged(bert, layer, math.inf), families.wordpiece(), "hf:inf")
     with pytest.raises(BadModel, match=f"its weights {layer}"):
-        masked.logprobs([ITEM])
+        masked.answer([ITEM])
     layer = "decoder.block.1.layer.2.DenseReluDense.wo.weight"
     both = Seq2SeqModel(damaged(t5, layer, math.inf), families.sentencepiece(), "hf:inf")
     with pytest.raises(BadModel, match=f"its weights {layer}"):
-        both.logprobs([ITEM])
+        both.answer([ITEM])
 
 
 def test_without_such_weights_the_dtype_is_to_blame():

@@ -16,9 +16,10 @@ from evenhand.architectures.table import ROWS
 from evenhand.errors import BadModel, OutOfMemory
 from evenhand.hooks import patch
 from evenhand.records import Continuation
-from evenhand.scoring import Scorer, engine, prefix
+from evenhand.scoring import Scorer, forward, prefix
 from evenhand.scoring.packing import pack
 from evenhand.scoring.plan import make_plan
+from evenhand.scoring.runners.unanchored import unanchored
 from evenhand.scoring.sharing import Sharing
 from evenhand.scoring.tokens import Encoded
 from evenhand.treatments import About
@@ -124,7 +125,7 @@ def test_sixteen_shots_for_two_hundred_people_and_their_twins_run_once():
     found = values(model, items)
     report = model.report()
     assert (report.groups, report.shared, report.sharing) == (1, report.rows, SHARED)
-    rows = sorted(make_plan(model._encoder.encode(items)).rows, key=lambda row: row.ids)
+    rows = sorted(make_plan(model.encoder.encode(items)).rows, key=lambda row: row.ids)
     start = min(
         next(i for i, (a, b) in enumerate(zip(rows[0].ids, row.ids, strict=False)) if a != b)
         for row in rows[1:]
@@ -223,7 +224,7 @@ def test_a_text_before_every_context_is_a_beginning_in_common():
     people = [f"The {who} {did} because" for who in ("nurse", "doctor") for did in ("sat", "left", "walked")]
     loose = [Continuation(person, said) for person in people for said in (" she", " he")]
     with PromptTreatment(About("prompt", "", 0), text).applied(opened) as view:
-        found = [answer.value for answer in view.logprobs(loose)]
+        found = [answer.value for answer in view.answer(loose)]
     whole = [Continuation(f"{text} {item.context}", item.text) for item in loose]
     assert opened.scorer.report().groups == 1
     assert found == pytest.approx(expected(opened.module, whole), abs=1e-4)
@@ -274,11 +275,11 @@ def test_a_model_says_in_its_notes_that_beginnings_ran_again():
     for kind, expected_notes in (("llama", 0), ("bloom", 1)):
         opened = tiny.model(kind)
         opened.scorer = scorer(module=opened.module)
-        opened.logprobs(FEW_SHOT)
+        opened.answer(FEW_SHOT)
         assert (
             sum("not proven for the architecture bloom" in note for note in opened.notes()) == expected_notes
         )
-        opened.logprobs(FEW_SHOT[:1])
+        opened.answer(FEW_SHOT[:1])
         assert not any("beginning" in note for note in opened.notes()), "of the newest call"
 
 
@@ -365,7 +366,7 @@ def test_the_head_reads_no_more_rows_at_a_time_than_it_may(monkeypatch):
     module = tiny.module("gpt2")
     plain = values(scorer(module=module))
     rows = 4
-    monkeypatch.setattr(engine, "_LOGIT_BYTES", 4 * rows * module.config.vocab_size)
+    monkeypatch.setattr(forward, "LOGIT_BYTES", 4 * rows * module.config.vocab_size)
     read: list[int] = []
     model = scorer(module=module, probe=False)
     honest = prefix.run_inputs
@@ -402,9 +403,9 @@ def test_other_precisions(dtype):
 def test_texts_with_the_start_mark_out_of_view_share_their_beginnings():
     texts = [f"{item.context}{item.text}" for item in FEW_SHOT if item.context]
     on, off = scorer("llama"), scorer("llama", share=None)
-    found = on.unanchored(texts)
+    found = unanchored(on, texts)
     assert on.report().groups >= 1
-    assert [a.value for a in found] == pytest.approx([a.value for a in off.unanchored(texts)], abs=2e-5)
+    assert [a.value for a in found] == pytest.approx([a.value for a in unanchored(off, texts)], abs=2e-5)
 
 
 def test_masked_copies_share_nothing():

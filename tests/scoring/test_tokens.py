@@ -11,6 +11,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Sampling
 from evenhand.scoring.tokens import Encoded, Encoder, shown
 from tests.support import families, tiny
+from tests.support.asking import generated, vectors
 
 
 def words(*, unk: bool = True, ending: bool = False) -> PreTrainedTokenizerFast:
@@ -135,12 +136,12 @@ def test_half_a_character_is_refused_before_the_tokenizer_sees_it():
     model = tiny.model("gpt2")
     half = "The \ud800 nurse"
     for ask in (
-        lambda: model.logprobs([Continuation(half, " left")]),
-        lambda: model.generate([half], Sampling(max_tokens=1)),
-        lambda: model.hidden([half]),
-        lambda: families.masked("bert").logprobs([Continuation(half, " left")]),
-        lambda: families.seq2seq("t5").logprobs([Continuation(half, " left")]),
-        lambda: families.seq2seq("t5").generate([half], Sampling(max_tokens=1)),
+        lambda: model.answer([Continuation(half, " left")]),
+        lambda: generated(model, [half], Sampling(max_tokens=1)),
+        lambda: vectors(model, [half]),
+        lambda: families.masked("bert").answer([Continuation(half, " left")]),
+        lambda: families.seq2seq("t5").answer([Continuation(half, " left")]),
+        lambda: generated(families.seq2seq("t5"), [half], Sampling(max_tokens=1)),
     ):
         with pytest.raises(BadData, match=r"is no Unicode: it has half of a surrogate pair at character 4"):
             ask()

@@ -1,4 +1,4 @@
-"""Measuring: families and capabilities are checked, each kind of request reaches its method, in order."""
+"""Measuring: families and capabilities are checked, requests of all kinds are asked at once, in order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from evenhand.benchmarks import Benchmark
@@ -56,21 +55,18 @@ class Everything(ScriptedModel):
         self.spec = ModelSpec("scripted:all", "0", family=family)
         self.calls: list[str] = []
 
-    def logprobs(self, items: Sequence[Any]) -> list[LogProb]:
-        self.calls.append(f"logprobs {len(items)}")
-        return [LogProb(-float(ord(item.text[-1])), 1) for item in items]
+    def answer(self, requests: Sequence[Any]) -> list[Any]:
+        self.calls.append(f"answer {len(requests)}")
+        return [self.say(request) for request in requests]
 
-    def fill(self, items: Sequence[Any]) -> list[LogProb]:
-        self.calls.append(f"fill {len(items)}")
-        return [LogProb(-float(len(item.text)), 1, "pseudo") for item in items]
-
-    def hidden(self, texts: Sequence[str]) -> Any:
-        self.calls.append(f"hidden {len(texts)}")
-        return np.array([[float(len(text)), 1.0] for text in texts])
-
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        self.calls.append(f"generate {len(prompts)}")
-        return [Completion(prompt.upper(), sampling.max_tokens) for prompt in prompts]
+    def say(self, request: Any) -> Any:
+        if isinstance(request, Continuation):
+            return LogProb(-float(ord(request.text[-1])), 1)
+        if isinstance(request, Generation):
+            return Completion(request.prompt.upper(), request.sampling.max_tokens)
+        if isinstance(request, Embedding):
+            return Vector((float(len(request.text)), 1.0))
+        return LogProb(-float(len(request.text)), 1, "pseudo")
 
 
 def asking(
@@ -89,7 +85,7 @@ def asking(
     return Benchmark("own", card, load, lambda sample: requests, score, (accuracy,), **more)
 
 
-def test_each_kind_of_request_reaches_its_method_and_answers_come_in_order() -> None:
+def test_requests_of_all_kinds_are_asked_at_once_and_answers_come_in_order() -> None:
     seen: list[Any] = []
     model = Everything()
     take(model, asking(*KINDS, seen=seen))
@@ -107,8 +103,8 @@ def test_each_kind_of_request_reaches_its_method_and_answers_come_in_order() -> 
             LogProb(-99.0, 1),
         ]
     )
-    # One call a kind for both samples together, one a sampling for texts; equal texts are embedded once.
-    assert model.calls == ["logprobs 4", "fill 4", "hidden 2", "generate 2", "generate 2"]
+    # One call for all requests of all samples.
+    assert model.calls == ["answer 16"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from evenhand.cli import payload, show
 from evenhand.errors import BadData, BadModel, MissingExtra
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.models import every_logprob
-from evenhand.models.thinking import UNCLOSED, spoken
 from evenhand.records import (
     Card,
     Completion,
@@ -24,6 +23,7 @@ from evenhand.records import (
     Generation,
     LogProb,
     Measurement,
+    Request,
     Sample,
     Sampling,
     Score,
@@ -32,6 +32,7 @@ from evenhand.records import (
 from evenhand.studies.effects import effects
 from evenhand.studies.measure import take
 from evenhand.studies.unanswered import without_thinking
+from evenhand.thinking import UNCLOSED, spoken
 from tests.support.scripted import ScriptedModel
 
 FILTERED = Undefined("content_filter")
@@ -53,17 +54,11 @@ class Refusing(ScriptedModel):
         )
         self.refuses = refuses
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[Any]:
+    def say(self, request: Request) -> Any:
         """Chance, or nothing."""
-        found = super().logprobs(items)
-        return [
-            FILTERED if self.refuses(i.context or i.text) else f for i, f in zip(items, found, strict=True)
-        ]
-
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Any]:
-        """Chance, or nothing."""
-        found = super().generate(prompts, sampling)
-        return [FILTERED if self.refuses(p) else f for p, f in zip(prompts, found, strict=True)]
+        asked: Any = request
+        prompt = asked.prompt if isinstance(request, Generation) else asked.context or asked.text
+        return FILTERED if self.refuses(prompt) else super().say(request)
 
 
 def sometimes(prompt: str) -> bool:
@@ -174,11 +169,12 @@ class Scripted(ScriptedModel):
 
     def __init__(self, answer: Callable[[str, int], Completion | Undefined]) -> None:
         super().__init__(lambda item: 0.5, writes=lambda prompt: "")
-        self.answer = answer
+        self.script = answer
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Any]:
+    def say(self, request: Request) -> Any:
         """What the script says."""
-        return [self.answer(prompt, sampling.seed) for prompt in prompts]
+        assert isinstance(request, Generation)
+        return self.script(request.prompt, request.sampling.seed)
 
 
 YES, NO = Completion(" yes", 1), Completion(" no", 1)
@@ -290,7 +286,7 @@ def test_a_rare_closing_tag_loses_nothing_and_is_noted():
 def test_work_that_needs_every_answer_names_what_is_missing():
     items = [Continuation("a", " b"), Continuation("c", " d")]
     assert every_logprob(Refusing(lambda prompt: False), items) == [
-        LogProb(value.value, 1) for value in Refusing(lambda prompt: False).logprobs(items)
+        LogProb(value.value, 1) for value in Refusing(lambda prompt: False).answer(items)
     ]
     with pytest.raises(BadModel, match=r"no answer to 1 of 2 requests \(content_filter\)"):
         every_logprob(Refusing(lambda prompt: prompt == "a"), items)

@@ -24,9 +24,7 @@ from evenhand.records import (
     Recall,
     Recalled,
     Request,
-    Response,
     Sample,
-    Sampling,
     Score,
     Shift,
     Value,
@@ -61,18 +59,29 @@ class ScriptedModel:
         self.can = frozenset({Ability.LOGPROBS} | ({Ability.GENERATE} if writes is not _silent else set()))
         self.spec = ModelSpec(uri=f"scripted:{name}", digest=name)
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
-        """The logarithm of the rule's probability (minus infinity for 0)."""
-        return [LogProb(_log(self.rule(item)), len(item.text.split())) for item in items]
+    def answer(self, requests: Sequence[Request]) -> list[Any]:
+        """What the script says to each request, in order."""
+        return [self.say(request) for request in requests]
+
+    def say(self, request: Request) -> Any:
+        """The answer to one request: for a text the logarithm of the rule's probability (ln 0 is -inf)."""
+        if isinstance(request, Generation):
+            text = self.writes(request.prompt)
+            return Completion(text, len(text.split()))
+        if isinstance(request, Embedding):
+            assert self.embeds is not None
+            return Vector(tuple(self.embeds(request.text)))
+        if isinstance(request, Shift):
+            return Divergence(0.0, True)
+        if isinstance(request, Recall):
+            found = self.say(Continuation(request.context, request.text))
+            return Recalled(found.value, found.n_tokens, found.value > math.log(0.5))
+        item: Any = request
+        return LogProb(_log(self.rule(item)), len(item.text.split()))
 
     def notes(self) -> tuple[str, ...]:
         """Nothing to know."""
         return ()
-
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """What the script writes after each prompt."""
-        texts = [self.writes(prompt) for prompt in prompts]
-        return [Completion(text, len(text.split())) for text in texts]
 
 
 def _log(probability: float) -> float:
@@ -149,26 +158,7 @@ _STEREOTYPICAL = {entry.name: entry.stereotypical for entry in lexicons.professi
 
 def run(benchmark: Benchmark, model: ScriptedModel) -> list[Score]:
     """Load, ask, answer, score: what a study does, without a study."""
-    return [benchmark.score(sample, respond(model, benchmark.ask(sample))) for sample in benchmark.load()]
-
-
-def respond(model: ScriptedModel, requests: Sequence[Request]) -> list[Response]:
-    """The answer to each request, in order, as a study would have it."""
-    return [_response(model, request) for request in requests]
-
-
-def _response(model: ScriptedModel, request: Request) -> Response:
-    if isinstance(request, Generation):
-        return model.generate([request.prompt], request.sampling)[0]
-    if isinstance(request, Embedding):
-        assert model.embeds is not None
-        return Vector(tuple(model.embeds(request.text)))
-    if isinstance(request, Shift):
-        return Divergence(0.0, True)
-    if isinstance(request, Recall):
-        found = model.logprobs([Continuation(request.context, request.text)])[0]
-        return Recalled(found.value, found.n_tokens, found.value > math.log(0.5))
-    return model.logprobs([request])[0]
+    return [benchmark.score(sample, model.answer(benchmark.ask(sample))) for sample in benchmark.load()]
 
 
 def figures(benchmark: Benchmark, model: ScriptedModel) -> dict[str, Value]:

@@ -15,6 +15,7 @@ import torch
 
 from evenhand.models.causal import CausalModel
 from evenhand.records import Sampling
+from tests.support.asking import generated
 
 KEY = "sk-a-secret-of-the-tests"
 Fault = Callable[["Handler"], bool]
@@ -111,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             body.get("seed", 0),
         )
         with self.state._one:
-            made = self.state.model.generate([prompt], sampling)[0]
+            made = generated(self.state.model, [prompt], sampling)[0]
         text = {"message": {"role": "assistant", "content": made.text}} if chat else {"text": made.text}
         used = len(self.state.model.tokenizer(prompt)["input_ids"])
         usage = {"completion_tokens": made.n_tokens, "total_tokens": used + made.n_tokens}

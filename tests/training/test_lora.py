@@ -10,7 +10,8 @@ from torch import nn
 
 from evenhand.errors import BadModel
 from evenhand.mitigations._adversarial.panel import Panel
-from evenhand.models.causal import CausalModel, weights_digest
+from evenhand.models.causal import CausalModel
+from evenhand.models.digests import weights_digest
 from evenhand.training.lora import LoraSettings, LoraTreatment, adapted, projections
 from evenhand.treatments import About, load
 from tests.support.decisions import people
@@ -107,9 +108,9 @@ def test_peft_reads_the_exported_adapter(kind: str, tmp_path: Path) -> None:
     assert load(tmp_path / "t").digest == treatment.digest
     asked = people()[0].requests()
     with treatment.applied(model) as treated:
-        merged = [answer.value for answer in treated.logprobs(asked)]
+        merged = [answer.value for answer in treated.answer(asked)]
     with load(tmp_path / "t" / "adapter").applied(tiny(kind)) as with_adapter:
-        assert [a.value for a in with_adapter.logprobs(asked)] == pytest.approx(merged, abs=2e-5)
+        assert [a.value for a in with_adapter.answer(asked)] == pytest.approx(merged, abs=2e-5)
 
 
 def test_without_a_known_projection_it_says_what_there_is() -> None:

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from evenhand.errors import BadData, BadModel
-from evenhand.models.causal import CausalModel, weights_digest
+from evenhand.models.causal import CausalModel
+from evenhand.models.digests import weights_digest
 from evenhand.opening import close_model, open_model, opened
 from evenhand.records import Continuation
 from evenhand.treatments import load
@@ -76,9 +77,9 @@ def changed(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, 
 def test_every_legal_kind_answers_as_peft_does_and_not_without_one_of_its_weights(kind, bases, tmp_path):
     base, settings = KINDS[kind]
     reference = trained(bases[base], tmp_path / "whole", **settings)
-    plain = [answer.value for answer in open_model(f"hf:{bases[base]}").logprobs(ITEMS)]
+    plain = [answer.value for answer in open_model(f"hf:{bases[base]}").answer(ITEMS)]
     model = open_model(f"hf:{bases[base]}+{tmp_path / 'whole'}")
-    answers = [answer.value for answer in model.logprobs(ITEMS)]
+    answers = [answer.value for answer in model.answer(ITEMS)]
     assert answers == pytest.approx(reference, abs=1e-4)
     assert answers != pytest.approx(plain, abs=1e-3)
     names = sorted(load_file(tmp_path / "whole" / WEIGHTS))
@@ -176,17 +177,17 @@ def test_taken_off_every_kind_leaves_the_base_bit_for_bit(kind, bases, tmp_path)
     trained(bases[base], tmp_path / "whole", **settings)
     model = open_model(f"hf:{bases[base]}")
     names, digest = [name for name, _ in model.module.named_modules()], weights_digest(model.module)
-    plain = model.logprobs(ITEMS)
+    plain = model.answer(ITEMS)
     treatment = load(tmp_path / "whole")
     treatment.save(tmp_path / "saved")
     assert load(tmp_path / "saved").digest == treatment.digest
     assert treatment.touches
     assert treatment.touches <= {name for name, _ in model.module.named_parameters(remove_duplicate=False)}
     with treatment.applied(model) as adapted:
-        assert adapted.logprobs(ITEMS) != plain
+        assert adapted.answer(ITEMS) != plain
     assert [name for name, _ in model.module.named_modules()] == names
     assert weights_digest(model.module) == digest
-    assert model.logprobs(ITEMS) == plain
+    assert model.answer(ITEMS) == plain
 
 
 def test_a_closed_model_has_its_own_layers_again(bases, tmp_path):

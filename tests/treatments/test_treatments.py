@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ import torch
 from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect
 from evenhand.folders import MARK, NOTE
 from evenhand.models import OpenModel
-from evenhand.models.causal import weights_digest
-from evenhand.records import Continuation, Undefined
+from evenhand.models.digests import weights_digest
+from evenhand.records import Continuation, Request, Undefined
 from evenhand.treatments import About, Treatment, load, prove, proven
 from evenhand.treatments.prompt import PromptTreatment
 from evenhand.treatments.weights import WeightTreatment
@@ -38,12 +37,12 @@ def _prompt(model: OpenModel) -> PromptTreatment:
 @pytest.mark.parametrize("make", [_weights, _prompt])
 def test_applied_changes_answers_and_leaves_the_model_bit_for_bit(make: object) -> None:
     model = tiny("llama")
-    before, digest = model.logprobs([ITEM])[0].value, weights_digest(model.module)
+    before, digest = model.answer([ITEM])[0].value, weights_digest(model.module)
     treatment: Treatment = make(model)  # type: ignore[operator]
     with treatment.applied(model) as treated:
-        assert treated.logprobs([ITEM])[0].value != before
+        assert treated.answer([ITEM])[0].value != before
         assert treated.spec.digest != model.spec.digest
-    assert model.logprobs([ITEM])[0].value == before
+    assert model.answer([ITEM])[0].value == before
     assert weights_digest(model.module) == digest
 
 
@@ -51,7 +50,7 @@ def test_weights_come_back_after_an_error() -> None:
     model = tiny("llama")
     digest = weights_digest(model.module)
     with pytest.raises(BadData), _weights(model).applied(model):
-        model.logprobs([Continuation("ends with a space ", " she")])
+        model.answer([Continuation("ends with a space ", " she")])
     assert weights_digest(model.module) == digest
 
 
@@ -63,9 +62,9 @@ def test_save_and_load_give_the_same_treatment(make: object, tmp_path: Path) -> 
     again = load(tmp_path / "t")
     assert (again.digest, again.about) == (treatment.digest, treatment.about)
     with treatment.applied(model) as one:
-        first = one.logprobs([ITEM])
+        first = one.answer([ITEM])
     with again.applied(model) as two:
-        assert two.logprobs([ITEM]) == first
+        assert two.answer([ITEM]) == first
 
 
 @pytest.mark.parametrize("make", [_weights, _prompt])
@@ -95,7 +94,7 @@ def test_a_prompt_is_one_string_with_the_context() -> None:
     treatment = _prompt(model)
     joined = Continuation(f"{treatment.text} {ITEM.context}", ITEM.text)
     with treatment.applied(model) as treated:
-        assert treated.logprobs([ITEM]) == model.logprobs([joined])
+        assert treated.answer([ITEM]) == model.answer([joined])
 
 
 def test_the_proof_counts_what_moved() -> None:
@@ -115,8 +114,8 @@ def test_no_effect_is_an_error() -> None:
 
 def test_no_answer_at_all_is_no_lack_of_effect() -> None:
     class Silent(ScriptedModel):
-        def logprobs(self, items: Sequence[Continuation]) -> list[Undefined]:  # type: ignore[override]
-            return [Undefined("content_filter")] * len(items)
+        def say(self, request: Request) -> Undefined:
+            return Undefined("content_filter")
 
     treatment = PromptTreatment(About("prompt", "silent", 0), "Be fair.")
     with pytest.raises(Inconclusive, match=r"no answer to any of the \d+ requests"):

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from evenhand.errors import BadModel
 from evenhand.records import (
     Ability,
-    Averaged,
-    Cloze,
-    Completion,
     Continuation,
-    Contrast,
-    Divergence,
     LogProb,
     ModelSpec,
-    Recall,
-    Recalled,
     Request,
     Response,
-    Sampling,
-    Shift,
     Undefined,
 )
 
 if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
@@ -43,12 +32,11 @@ class Model(Protocol):
     spec: ModelSpec
     can: frozenset[Ability]
 
-    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb | Undefined]:
-        """Log-probabilities in nats, in the order of `items`; undefined where a request has no answer."""
-        ...
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """The answers to requests of any kinds, in order; undefined where a request has no answer.
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> Sequence[Completion | Undefined]:
-        """Text after each prompt, in the order of `prompts`; undefined where a request has no answer."""
+        Each kind says what it `needs` of `can`.
+        """
         ...
 
     def notes(self) -> tuple[str, ...]:
@@ -56,57 +44,13 @@ class Model(Protocol):
         ...
 
 
-class Embedder(Model, Protocol):
-    """A model with `Ability.HIDDEN`: it gives texts as vectors."""
-
-    def hidden(self, texts: Sequence[str]) -> NDArray[float64]:
-        """The mean of the last hidden states of each text, [N, d], in order, not normalised."""
-        ...
-
-
-class Filler(Model, Protocol):
-    """A model with `Ability.CLOZE`: it reads masked words."""
-
-    def fill(self, items: Sequence[Averaged | Cloze | Contrast]) -> list[LogProb]:
-        """Pseudo-log-likelihoods in nats, in the order of `items`."""
-        ...
-
-
-class Comparer(Model, Protocol):
-    """A model that compares next-token distributions over its whole vocabulary."""
-
-    def shifts(self, items: Sequence[Shift]) -> list[Divergence]:
-        """How the distributions of each pair of contexts differ, in the order of `items`."""
-        ...
-
-
-class Unanchorer(Model, Protocol):
-    """A model that reads a text with its start token in view of the first token alone."""
-
-    def unanchored(self, texts: Sequence[str]) -> list[LogProb]:
-        """Log-probabilities in nats, in the order of `texts`."""
-        ...
-
-
-class Reciter(Model, Protocol):
-    """A model that says whether a text is the one it would write itself."""
-
-    def recalls(self, items: Sequence[Recall]) -> list[Recalled]:
-        """Log-probabilities in nats, and whether every token is the likeliest, in the order of `items`."""
-        ...
-
-
 @runtime_checkable
 class Chatter(Model, Protocol):
-    """A model that answers a prompt as a user's message, where it has a chat template."""
+    """A model that may have a chat template: a `Generation` may then be a user's message in it."""
 
     @property
     def chat_template(self) -> str | None:
         """The template (Jinja), None where there is none."""
-        ...
-
-    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """The answer to each prompt, in the order of `prompts`."""
         ...
 
 
@@ -139,7 +83,7 @@ class Asked:
 class Keyed(Model, Protocol):
     """A model whose answers may belong to a sample instead of to a text: answers collected elsewhere."""
 
-    def answers(self, asked: Iterable[Asked]) -> list[Response]:
+    def answer_placed(self, asked: Sequence[Asked]) -> list[Response]:
         """The answer to each request, in the order of `asked`."""
         ...
 
@@ -151,10 +95,6 @@ class OpenModel(Model, Protocol):
     module: nn.Module
     tokenizer: PreTrainedTokenizerBase
     layout: Layout
-
-    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb]:
-        """Log-probabilities in nats, in the order of `items`: weights in hand answer every request."""
-        ...
 
 
 def described(spec: ModelSpec) -> str:
@@ -187,14 +127,34 @@ def require(model: Model, needs: frozenset[Ability], *, of: str, instead: str) -
     )
 
 
+def ask(model: Model, asked: Sequence[Asked]) -> list[Response]:
+    """The answers to a benchmark's requests, in order; only a `Keyed` model looks at their places.
+
+    Raises:
+        EvenhandError: as for the model's `answer`.
+    """
+    if isinstance(model, Keyed):
+        return model.answer_placed(asked)
+    return model.answer([one.request for one in asked])
+
+
+def logprobs(model: Model, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
+    """Log-probabilities in nats, in the order of `items`; undefined where a request has no answer.
+
+    Raises:
+        EvenhandError: as for the model's `answer`.
+    """
+    return cast(list[LogProb | Undefined], model.answer(items))
+
+
 def every_logprob(model: Model, items: Sequence[Continuation]) -> list[LogProb]:
     """The answer to each of `items`, for work that cannot do without one of them, such as a fit.
 
     Raises:
         BadModel: the model has no answer to some; the message counts them by reason.
-        EvenhandError: as for the model's `logprobs`.
+        EvenhandError: as for the model's `answer`.
     """
-    answers = model.logprobs(items)
+    answers = logprobs(model, items)
     known = [answer for answer in answers if not isinstance(answer, Undefined)]
     if len(known) < len(answers):
         reasons = sorted({answer.reason for answer in answers if isinstance(answer, Undefined)})

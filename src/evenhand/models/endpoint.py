@@ -47,10 +47,14 @@ from evenhand.records import (
     Ability,
     Completion,
     Continuation,
+    Generation,
     LogProb,
     ModelSpec,
+    Request,
+    Response,
     Sampling,
     Undefined,
+    answer_in_groups,
     digest,
 )
 
@@ -74,7 +78,26 @@ class EndpointModel:
         self._unsent: set[str] = set()
         self._left_out: set[str] = set()
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """The answers to continuations and generations, in order.
+
+        Raises:
+            BadModel: a request of another kind; otherwise see the next two methods.
+            EvenhandError: as for `Transport.post_all`.
+        """
+        return answer_in_groups(requests, _sort, self._answer)
+
+    def _answer(self, sort: type | Sampling, group: Sequence[Request]) -> Sequence[Response]:
+        if isinstance(sort, Sampling):
+            return self._texts([one.prompt for one in group if isinstance(one, Generation)], sort)
+        if sort is Continuation:
+            return self._logprobs([one for one in group if isinstance(one, Continuation)])
+        raise BadModel(
+            f"{self.spec.uri} is an endpoint: it {group[0].needs.lacks}.",
+            mend="Use a model whose weights are in hand (hf: or lab:).",
+        )
+
+    def _logprobs(self, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
         """Log-probabilities in nats, in the order of `items`, from echoed prompts.
 
         Raises:
@@ -95,12 +118,12 @@ class EndpointModel:
         answers = self._post_all(path, bodies, "scoring", self._echoed)
         return echo.scores(items, answers, self.address.url)
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion | Undefined]:
+    def _texts(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion | Undefined]:
         """Text after each prompt, in the order of `prompts`.
 
         With a temperature each prompt has a seed of its own, made of `sampling.seed`, the prompt and how
-        often it stood before, as in `evenhand.models.generation`; servers may ignore it. Where it is not
-        sent, each is still a draw of its own.
+        often it stood before, as in `evenhand.scoring.runners.generation`; servers may ignore it. Where it
+        is not sent, each is still a draw of its own.
 
         Raises:
             BadModel: the answer has no text in it.
@@ -219,6 +242,11 @@ class EndpointModel:
         found = self._read({}, answer)
         self._empty += isinstance(found, Completion) and not found.text.strip()
         return found
+
+
+def _sort(request: Request) -> type | Sampling:
+    """What is asked in one go: texts of one sampling, or requests of one kind."""
+    return request.sampling if isinstance(request, Generation) else type(request)
 
 
 def _seeds(prompts: Sequence[str], sampling: Sampling) -> list[int]:

@@ -1,4 +1,4 @@
-"""What the families beside the causal one share: a module with its tokenizer, its spec and its embeddings."""
+"""What all families share whose weights are in hand: a module with its tokenizer, its spec, its answers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from torch import nn
 
 from evenhand.architectures import kind_of
 from evenhand.architectures.checking import check_positions
-from evenhand.models.causal import BATCH_TOKENS, model_digest
-from evenhand.records import ModelSpec
-from evenhand.scoring.hidden import embeddings
+from evenhand.errors import BadModel
+from evenhand.models import described
+from evenhand.models.digests import model_digest
+from evenhand.records import Ability, ModelSpec, Request, Response
+from evenhand.scoring.runners import answer
 
 if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
+
+BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 
 
 class Opened:
@@ -30,6 +32,8 @@ class Opened:
     """
 
     family: ClassVar[str]
+    instead: ClassVar[str]  # what to do about a request that the family cannot answer
+    can: frozenset[Ability]
     opening: tuple[str, ...] = ()  # what there is to note of how it was opened
 
     def __init__(
@@ -62,9 +66,16 @@ class Opened:
         digest = model_digest(self.module, self.tokenizer)
         self.spec = replace(self.spec, digest=digest, uri=uri or self.spec.uri)
 
-    def hidden(self, texts: Sequence[str]) -> NDArray[float64]:
-        """One vector a text, [N, d]; see `evenhand.scoring.hidden.embeddings` for the errors."""
-        return embeddings(self.module, self.tokenizer, texts, batch_tokens=self.batch_tokens)
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """The answers to requests of any kinds, in order; `evenhand.scoring.runners` has one runner a kind.
+
+        Raises:
+            BadModel: the family cannot answer one of them.
+            EvenhandError: as the runners say.
+        """
+        for need in sorted({request.needs for request in requests} - self.can):
+            raise BadModel(f"{self.spec.uri} is {described(self.spec)}: it {need.lacks}.", mend=self.instead)
+        return answer(self, requests)
 
     def notes(self) -> tuple[str, ...]:
         """How it was opened, and what precision the products had, where there is something to note."""

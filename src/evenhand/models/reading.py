@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evenhand.models.refused import FILTERED, Malformed
-from evenhand.models.thinking import UNCLOSED
 from evenhand.records import Completion, Undefined
+from evenhand.thinking import UNCLOSED
 
 Json = Mapping[str, Any]
 CUT_OFF = "cut off before any text"

@@ -42,8 +42,8 @@ from evenhand.records import (
     ModelSpec,
     Request,
     Response,
-    Sampling,
     Undefined,
+    answer_in_groups,
 )
 
 Key = TypeVar("Key")
@@ -70,31 +70,40 @@ class RecordedModel:
         self.spec = ModelSpec(uri=f"recorded:{path}", digest=self._answers.digest)
         self._path = path
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
-        """The recorded log-probabilities, in the order of `items`.
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """The recorded answers by their text, in the order of `requests`; how text is sampled was settled
+        when they were made.
 
         Raises:
-            BadModel: the file holds no log-probabilities, or none that can be ones (`plausible.check`).
+            BadModel: the file holds no answers of a kind that is asked for, or log-probabilities that cannot
+                be ones (`plausible.check`).
             BadData: it holds none for some of the requests.
         """
+        return answer_in_groups(requests, type, self._answer_kind)
+
+    def _answer_kind(self, kind: type, group: Sequence[Request]) -> Sequence[Response]:
+        if kind is Continuation:
+            return self._logprobs([one for one in group if isinstance(one, Continuation)])
+        if kind is Generation:
+            return self._texts([one.prompt for one in group if isinstance(one, Generation)])
+        raise BadModel(
+            f"{self._path} is asked for {_shown(group[0])}.",
+            mend="Use a model whose weights are in hand (hf: or lab:).",
+        )
+
+    def _logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
         self._require(Ability.LOGPROBS, "log-probabilities (context, text, logprob)")
         shown = {item: f"{item.text!r} after {item.context!r}" for item in items}
         found = _look_up(self._answers.logprobs, items, shown, self._path)
         self._check(zip(items, found, strict=True))
         return found
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """The recorded completions, in the order of `prompts`; `sampling` was settled when they were made.
-
-        Raises:
-            BadModel: the file holds no completions.
-            BadData: it holds none for some of the prompts.
-        """
+    def _texts(self, prompts: Sequence[str]) -> list[Completion]:
         self._require(Ability.GENERATE, "completions (prompt, completion)")
         shown = {prompt: repr(prompt) for prompt in prompts}
         return _look_up(self._answers.completions, prompts, shown, self._path)
 
-    def answers(self, asked: Iterable[Asked]) -> list[Response]:
+    def answer_placed(self, asked: Sequence[Asked]) -> list[Response]:
         """The recorded answer to each request of a benchmark: by its sample, else by its text.
 
         Raises:
@@ -105,7 +114,7 @@ class RecordedModel:
         scored: list[tuple[Continuation, LogProb]] = []
         problems = []
         for one in asked:
-            answer = self._answer(one)
+            answer = self._placed(one)
             if answer is None:
                 problems.append(f"{one.sample}, request {one.index} ({_shown(one.request)})")
                 continue
@@ -132,7 +141,7 @@ class RecordedModel:
                 '"kind": "mean" into lines whose values are means per token or other scores.',
             ) from None
 
-    def _answer(self, one: Asked) -> Response | None:
+    def _placed(self, one: Asked) -> Response | None:
         kept = self._answers.placed(one)
         if isinstance(kept, Undefined):
             return kept

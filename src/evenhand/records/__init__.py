@@ -7,6 +7,7 @@ zero would read as "no bias". `to_json` refuses NaN and infinities for the same 
 from __future__ import annotations
 
 from evenhand.records.asked import (
+    Ability,
     Averaged,
     Cloze,
     Completion,
@@ -26,6 +27,7 @@ from evenhand.records.asked import (
     Undefined,
     Until,
     Vector,
+    answer_in_groups,
 )
 from evenhand.records.json import digest, from_json, to_json
 from evenhand.records.judged import (
@@ -50,7 +52,6 @@ from evenhand.records.learned import (
     TrainingExample,
 )
 from evenhand.records.measured import (
-    Ability,
     Card,
     Estimate,
     GuardName,
@@ -68,6 +69,7 @@ __all__ = [
     "Embedding", "Estimate", "Example", "FamilyResult", "Generation", "GuardName", "Kinds", "LogProb",
     "Measurement", "ModelSpec", "PairExample", "PersonExample", "Protocol", "Recall", "Recalled", "Request",
     "Response", "Sample", "Sampling", "Score", "Shift", "SiteScore", "TextExample", "TrainingExample",
-    "Unanchored", "Undefined", "Until", "Value", "Vector", "VerdictName", "Verification", "digest",
+    "Unanchored", "Undefined", "Until", "Value", "Vector", "VerdictName", "Verification", "answer_in_groups",
+    "digest",
     "from_json", "to_json",
 ]  # fmt: skip

@@ -1,17 +1,46 @@
-"""What is asked of a model, and its answers."""
+"""What is asked of a model, what it must be able to do for it, and its answers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from typing import ClassVar, Literal, TypeVar
+
+Kind = TypeVar("Kind", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """Ask for log P(text | context); `text` usually starts with a space, `context` never ends with one."""
+class Ability(StrEnum):
+    """What a model lets us do; a method and a kind of request state what they need, a model what it `can`.
 
-    context: str
-    text: str
+    ``cloze`` is reading masked words with the text on both sides in view; ``hidden`` also gives embeddings.
+    """
+
+    LOGPROBS = "logprobs"
+    GENERATE = "generate"
+    HIDDEN = "hidden"
+    GRADIENTS = "gradients"
+    WEIGHTS = "weights"
+    CLOZE = "cloze"
+
+    @property
+    def gives(self) -> str:
+        """What a model gives with it, in words: "log-probabilities"."""
+        return _GIVES.get(self, str(self))
+
+    @property
+    def lacks(self) -> str:
+        """What a model without it does not do, in words: "gives no log-probabilities"."""
+        return "writes no text" if self is Ability.GENERATE else f"gives no {self.gives}"
+
+
+# Where the name alone does not say it.
+_GIVES: Mapping[Ability, str] = {
+    Ability.LOGPROBS: "log-probabilities",
+    Ability.GENERATE: "generated text",
+    Ability.CLOZE: "probabilities of masked words",
+    Ability.HIDDEN: "hidden states",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +55,68 @@ class LogProb:
     value: float
     n_tokens: int
     kind: Literal["true", "pseudo", "mean"] = "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Generated text without its prompt."""
+
+    text: str
+    n_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Answer to a `Recall`: `value` in nats summed over `n_tokens` tokens.
+
+    `greedy` says whether each of them is the likeliest at its place; of equal ones the first counts.
+    """
+
+    value: float
+    n_tokens: int
+    greedy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """Answer to an `Embedding`: `values` [d], as they come (not normalised)."""
+
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """Answer to a `Shift`: the Jensen-Shannon divergence over the whole vocabulary, in bits (0 to 1).
+
+    `agree` says whether the likeliest token is the same, None where it is not one token alone.
+    """
+
+    bits: float
+    agree: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """Answer to a request that was made and has none, such as a prompt that a server's filter refused.
+
+    `reason` is a few words without a full stop, the same for all answers that are missing for one cause: they
+    are counted by it (``content_filter``, ``context_length_exceeded``).
+    """
+
+    reason: str
+
+
+# Requests. `needs` is the ability that one takes, `blank` any answer to it, for the sake of its shape.
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Ask for log P(text | context); `text` usually starts with a space, `context` never ends with one."""
+
+    needs: ClassVar[Ability] = Ability.LOGPROBS
+    blank: ClassVar[LogProb] = LogProb(-1.0, 1)
+    context: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +140,17 @@ class Until(Sampling):
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """Generated text without its prompt."""
+class Generation:
+    """Ask for text after `prompt`, which never ends with a space.
 
-    text: str
-    n_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Undefined:
-    """Answer to a request that was made and has none, such as a prompt that a server's filter refused.
-
-    `reason` is a few words without a full stop, the same for all answers that are missing for one cause: they
-    are counted by it (``content_filter``, ``context_length_exceeded``).
+    With `chat` the prompt is a user's message in the model's chat template, and the text is the answer to it.
     """
 
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """Ask for text after `prompt`, which never ends with a space."""
-
+    needs: ClassVar[Ability] = Ability.GENERATE
+    blank: ClassVar[Completion] = Completion("", 0)
     prompt: str
     sampling: Sampling = Sampling()
+    chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +161,8 @@ class Cloze:
     masked throughout: as many masks as they have tokens. Answered by a `LogProb` of kind ``pseudo``.
     """
 
+    needs: ClassVar[Ability] = Ability.CLOZE
+    blank: ClassVar[LogProb] = LogProb(-1.0, 1, "pseudo")
     text: str
     start: int
     end: int
@@ -97,6 +177,8 @@ class Averaged:
     `LogProb` of kind ``pseudo`` whose value is the logarithm of the mean, not a sum.
     """
 
+    needs: ClassVar[Ability] = Ability.CLOZE
+    blank: ClassVar[LogProb] = LogProb(-1.0, 1, "pseudo")
     text: str
     start: int
     end: int
@@ -110,6 +192,8 @@ class Unanchored:
     by a `LogProb`.
     """
 
+    needs: ClassVar[Ability] = Ability.WEIGHTS
+    blank: ClassVar[LogProb] = LogProb(-1.0, 1)
     text: str
 
 
@@ -123,6 +207,8 @@ class Contrast:
     sides must read the same tokens. Answered by a `LogProb` of kind ``pseudo``.
     """
 
+    needs: ClassVar[Ability] = Ability.CLOZE
+    blank: ClassVar[LogProb] = LogProb(-1.0, 1, "pseudo")
     text: str
     other: str
     part: Literal["shared", "changed"] = "shared"
@@ -133,54 +219,45 @@ class Contrast:
 class Recall:
     """Ask for log P(text | context), as a `Continuation` does, and whether the model would write `text`."""
 
+    needs: ClassVar[Ability] = Ability.WEIGHTS
+    blank: ClassVar[Recalled] = Recalled(-1.0, 1, False)
     context: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """Answer to a `Recall`: `value` in nats summed over `n_tokens` tokens.
-
-    `greedy` says whether each of them is the likeliest at its place; of equal ones the first counts.
-    """
-
-    value: float
-    n_tokens: int
-    greedy: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
     """Ask for `text` as one vector: the mean of the model's last hidden states over all its tokens."""
 
+    needs: ClassVar[Ability] = Ability.HIDDEN
+    blank: ClassVar[Vector] = Vector((1.0,))
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """Answer to an `Embedding`: `values` [d], as they come (not normalised)."""
-
-    values: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
     """Ask how the next-token distribution after `context` differs from the one after `other`."""
 
+    needs: ClassVar[Ability] = Ability.WEIGHTS
+    blank: ClassVar[Divergence] = Divergence(0.0, None)
     context: str
     other: str
 
 
-@dataclass(frozen=True, slots=True)
-class Divergence:
-    """Answer to a `Shift`: the Jensen-Shannon divergence over the whole vocabulary, in bits (0 to 1).
-
-    `agree` says whether the likeliest token is the same, None where it is not one token alone.
-    """
-
-    bits: float
-    agree: bool | None
-
-
 Request = Continuation | Generation | Averaged | Cloze | Contrast | Embedding | Recall | Shift | Unanchored
 Response = LogProb | Completion | Recalled | Vector | Divergence | Undefined
+
+
+def answer_in_groups(
+    requests: Sequence[Request],
+    kind: Callable[[Request], Kind],
+    run: Callable[[Kind, list[Request]], Sequence[Response]],
+) -> list[Response]:
+    """The answers in the order of `requests`; those of one `kind` are run in one call, first come first."""
+    places: dict[Kind, list[int]] = {}
+    for i, request in enumerate(requests):
+        places.setdefault(kind(request), []).append(i)
+    found: dict[int, Response] = {}
+    for one, members in places.items():
+        found.update(zip(members, run(one, [requests[i] for i in members]), strict=True))
+    return [found[i] for i in range(len(requests))]

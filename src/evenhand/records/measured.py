@@ -10,20 +10,6 @@ from typing import Any
 Value = float | None
 
 
-class Ability(StrEnum):
-    """What a model lets us do; a method states what it `needs`, a model what it `can`.
-
-    ``cloze`` is reading masked words with the text on both sides in view; ``hidden`` also gives embeddings.
-    """
-
-    LOGPROBS = "logprobs"
-    GENERATE = "generate"
-    HIDDEN = "hidden"
-    GRADIENTS = "gradients"
-    WEIGHTS = "weights"
-    CLOZE = "cloze"
-
-
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     """Which model exactly: `digest` is the SHA-256 of its weights and tokenizer (or recorded answers).

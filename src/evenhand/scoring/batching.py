@@ -1,50 +1,118 @@
-"""Batches of rows under a token budget that shrinks when memory runs out."""
+"""Batches of rows within what one pass may hold, which shrinks when memory runs out. Every request kind
+that needs weights runs through here.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import sys
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from evenhand.errors import OutOfMemory
-from evenhand.progress import task
 from evenhand.scoring.memory import attempt
 
+Row = TypeVar("Row")
+Found = TypeVar("Found")
 _log = logging.getLogger("evenhand.scoring")
 
 
-def in_batches(
-    lengths: Sequence[int], budget: int, work: Callable[[list[int]], None], *, label: str = "reading"
-) -> int:
-    """Call `work` with the indices of a batch until every row had its turn, the longest rows first.
+@dataclass(slots=True)
+class Room:
+    """What one pass may hold: `tokens`, padding counted, and `heads` rows of the language-model head.
 
-    A batch holds at most `budget` tokens, padding counted, and always at least one row. When `work` runs out
-    of memory, the same rows come again in batches of half the size. Returns the budget that is left.
+    `halvings` counts how often memory ran out, `unit` is what a pass reads, in words. Whoever keeps a room
+    remembers the smaller size.
+    """
+
+    tokens: int
+    heads: int = sys.maxsize
+    halvings: int = 0
+    unit: str = "batch"
+
+    def shrink(self, tokens: int) -> None:
+        """Hold half of the `tokens` that did not fit from now on, one at least."""
+        self.tokens = max(1, tokens // 2)
+        _log.warning("memory ran out with %d tokens a %s; going on with %d", tokens, self.unit, self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a row takes: `tokens` in width, `heads` rows of the head. Only rows with one `like` meet."""
+
+    tokens: int
+    heads: int = 0
+    like: Hashable = None
+
+
+_Pending = deque[tuple[Row, Load]]
+
+
+def in_batches(
+    rows: Iterable[Row],
+    load: Callable[[Row], Load],
+    room: Room,
+    work: Callable[[list[Row]], Found],
+    *,
+    split: Callable[[Row], Sequence[Row]] | None = None,
+) -> Iterator[tuple[list[Row], Found]]:
+    """Each batch with what `work` found for it, until every row had its turn; the longest rows come first.
+
+    Among rows of one width the given order counts. A batch is padded to its first row and holds one row at
+    least, however small the room. When `work` runs out of memory, the same rows come again in batches of
+    half the size; a row that does not fit alone comes in the parts that `split` makes of it.
 
     Raises:
-        OutOfMemory: one row alone does not fit.
+        OutOfMemory: one row alone does not fit, and there are no parts of it.
     """
-    pending = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    with task(label, len(pending), unit="row") as advance:
-        while pending:
-            width = max(1, lengths[pending[0]])
-            batch = pending[: max(1, budget // width)]
-            if _fits(work, batch):
-                pending = pending[len(batch) :]
-                advance(len(batch))
-                continue
-            if len(batch) == 1:
-                raise OutOfMemory(
-                    f"One row of {width} tokens does not fit into memory.",
-                    mend="Use a smaller model or dtype bfloat16, shorten the text, or free memory.",
-                )
-            budget = len(batch) * width // 2
-            _log.warning("memory ran out; going on with %d tokens a batch", budget)
-    return budget
+    loaded = ((row, load(row)) for row in rows)
+    pending = deque(sorted(loaded, key=lambda one: -one[1].tokens))
+    while pending:
+        batch = _take(pending, room)
+        members = [row for row, _ in batch]
+        done = attempt(partial(_boxed, work, members))
+        if done is not None:
+            yield members, done[0]
+            continue
+        room.halvings += 1
+        if len(batch) > 1:
+            room.shrink(len(batch) * batch[0][1].tokens)
+            again = batch
+        else:
+            again = [(part, load(part)) for part in _parts(batch[0], split)]
+        pending.extendleft(reversed(again))
 
 
-def _fits(work: Callable[[list[int]], None], batch: list[int]) -> bool:
-    def done() -> bool:
-        work(batch)
-        return True
+def _boxed(work: Callable[[list[Row]], Found], batch: list[Row]) -> tuple[Found]:
+    """What `work` found, told apart from None."""
+    return (work(batch),)
 
-    return attempt(done) is True
+
+def _take(pending: _Pending[Row], room: Room) -> list[tuple[Row, Load]]:
+    """The next batch off `pending`: its first row, then as many as the room holds."""
+    batch = [pending.popleft()]
+    first = batch[0][1]
+    width, heads = max(1, first.tokens), first.heads
+    while pending and (len(batch) + 1) * width <= room.tokens:
+        after = pending[0][1]
+        heads += after.heads
+        if after.like != first.like or heads > room.heads:
+            break
+        batch.append(pending.popleft())
+    return batch
+
+
+def _parts(one: tuple[Row, Load], split: Callable[[Row], Sequence[Row]] | None) -> Sequence[Row]:
+    row, load = one
+    parts = split(row) if split else ()
+    if not parts:
+        raise OutOfMemory(
+            f"One row of {load.tokens} tokens does not fit into memory.",
+            mend="Use a smaller model or dtype bfloat16, shorten the text or ask for fewer tokens, or free "
+            "memory.",
+        )
+    _log.warning("memory ran out with one row; reading its answers in %d passes", len(parts))
+    return parts

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evenhand.scoring.batching import in_batches
-from evenhand.scoring.finite import not_finite
-from evenhand.scoring.forward import SelectedHead, evaluating, pad_rows
+from evenhand.errors import BadModel
+from evenhand.progress import task
+from evenhand.scoring.batching import Load, Room, in_batches
+from evenhand.scoring.finite import check_finite
+from evenhand.scoring.forward import SelectedHead, device_of, evaluating, pad_rows
 from evenhand.scoring.plan import Plan, Row, make_plan
 from evenhand.scoring.tokens import Encoded
 
@@ -36,6 +38,23 @@ class Counts:
     decoded: int = 0
 
 
+def decoder_start(module: Any) -> int:
+    """The id that begins every text of a decoder with an encoder.
+
+    Raises:
+        BadModel: the configuration does not say.
+    """
+    for name in ("decoder_start_token_id", "pad_token_id"):
+        for config in (module.config, getattr(module, "generation_config", None)):
+            value = getattr(config, name, None)
+            if isinstance(value, int):
+                return value
+    raise BadModel(
+        f"The configuration of {type(module).__name__} does not say with which token its decoder starts.",
+        mend="Set decoder_start_token_id in config.json.",
+    )
+
+
 @torch.no_grad()
 def conditional(
     module: nn.Module, requests: Sequence[Conditional], *, batch_tokens: int = 2048
@@ -52,33 +71,36 @@ def conditional(
     members: dict[Ids, list[int]] = {}
     for i, request in enumerate(requests):
         members.setdefault(request.source, []).append(i)
-    sources = list(members)
-    plans = [make_plan([requests[i].target for i in members[source]]) for source in sources]
+    plans = {source: make_plan([requests[i].target for i in of]) for source, of in members.items()}
     sums: dict[int, float] = {}
-    run = _Run(module, batch_tokens)
+    with (
+        evaluating(module),
+        SelectedHead(module) as head,
+        task("scoring", len(plans), unit="row") as advance,
+    ):
+        run = _Run(module, head, batch_tokens)
 
-    def work(batch: list[int]) -> None:
-        states, mask = run.encode([sources[k] for k in batch])
-        for k, values in zip(batch, run.decode([plans[k] for k in batch], states, mask), strict=True):
-            for i, slots in zip(members[sources[k]], plans[k].slots, strict=True):
-                sums[i] = float(values[list(slots)].sum())
+        def work(batch: Sequence[Ids]) -> list[NDArray[np.float64]]:
+            states, mask = run.encode(batch)
+            return run.decode([plans[source] for source in batch], states, mask)
 
-    with evaluating(module), SelectedHead(module) as head:
-        run.head = head
-        in_batches([len(source) for source in sources], batch_tokens, work, label="scoring")
+        for batch, found in in_batches(plans, lambda ids: Load(len(ids)), Room(batch_tokens), work):
+            for source, values in zip(batch, found, strict=True):
+                for i, slots in zip(members[source], plans[source].slots, strict=True):
+                    sums[i] = float(values[list(slots)].sum())
+            advance(len(batch))
     return [sums[i] for i in range(len(requests))], Counts(run.encoded, run.decoded)
 
 
 class _Run:
     """One call's passes through the two halves of `module`."""
 
-    head: SelectedHead
-
-    def __init__(self, module: Any, batch_tokens: int) -> None:
+    def __init__(self, module: Any, head: SelectedHead, batch_tokens: int) -> None:
         self._module = module
+        self._head = head
         self._encoder = module.get_encoder()
-        self._budget = batch_tokens
-        self._device = next(module.parameters()).device
+        self._room = Room(batch_tokens, head.room)
+        self._device = device_of(module)
         self.encoded = self.decoded = 0
 
     def encode(self, sources: Sequence[Ids]) -> tuple[Tensor, Tensor]:
@@ -94,13 +116,16 @@ class _Run:
         rows = [(k, row) for k, plan in enumerate(plans) for row in plan.rows]
         width = int(mask.shape[1])
 
-        def work(batch: list[int]) -> None:
-            chosen = [rows[j] for j in batch]
-            for (k, row), found in zip(chosen, self._decode(chosen, states, mask), strict=True):
-                values[k][row.slot : row.slot + len(row.wanted)] = found
+        def load(one: tuple[int, Row]) -> Load:
+            # A decoder row pays for its own tokens and, in the attention across, for its source.
+            return Load(len(one[1].ids) + width, heads=len(one[1].wanted))
 
-        # A decoder row pays for its own tokens and, in the attention across, for its source.
-        self._budget = in_batches([len(row.ids) + width for _, row in rows], self._budget, work)
+        def work(batch: Sequence[tuple[int, Row]]) -> list[NDArray[np.float64]]:
+            return self._decode(batch, states, mask)
+
+        for batch, numbers in in_batches(rows, load, self._room, work):
+            for (k, row), found in zip(batch, numbers, strict=True):
+                values[k][row.slot : row.slot + len(row.wanted)] = found
         return values
 
     def _decode(
@@ -108,20 +133,18 @@ class _Run:
     ) -> list[NDArray[np.float64]]:
         from transformers.modeling_outputs import BaseModelOutput
 
-        source = torch.tensor([k for k, _ in rows], device=self._device)
+        source = torch.tensor([k for k, _ in rows], device=self._device)  # [R], rows of `states`
         flat = [(i, *pair) for i, (_, row) in enumerate(rows) for pair in row.wanted]
-        places, positions, targets = torch.tensor(flat, device=self._device).T
-        self.head.select(places, positions)
+        places, positions, targets = torch.tensor(flat, device=self._device).T  # [T] each
+        self._head.select(places, positions)
         given: Mapping[str, Any] = {
             "encoder_outputs": BaseModelOutput(last_hidden_state=states[source]),
             "attention_mask": mask[source],
             "decoder_input_ids": pad_rows([row.ids for _, row in rows], "right", self._device)["input_ids"],
         }
-        logits = self._module(**given, use_cache=False, return_dict=True).logits[0]
+        logits = self._module(**given, use_cache=False, return_dict=True).logits[0]  # [T, vocabulary]
         logits = logits if logits.dtype == torch.float64 else logits.float()
-        found = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)
+        found = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)  # [T], nats
         self.decoded += len(rows)
-        numbers = found.double().cpu().numpy()
-        if not np.isfinite(numbers).all():
-            raise not_finite(self._module, "")
-        return np.split(numbers, np.cumsum([len(row.wanted) for _, row in rows])[:-1])
+        check_finite(self._module, found)
+        return np.split(found.double().cpu().numpy(), np.cumsum([len(row.wanted) for _, row in rows])[:-1])

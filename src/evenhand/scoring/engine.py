@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -13,25 +11,22 @@ import torch
 from torch import nn
 
 from evenhand.architectures import is_recurrent
-from evenhand.errors import OutOfMemory
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
-from evenhand.scoring.finite import not_finite
+from evenhand.scoring.batching import Load, Room, in_batches
+from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, run_rows
-from evenhand.scoring.memory import attempt, ran_out
+from evenhand.scoring.memory import ran_out
 from evenhand.scoring.plan import Plan, Row, make_plan
 from evenhand.scoring.prefix import refusal
 from evenhand.scoring.probe import Path, choose, settle
 from evenhand.scoring.shared import Shared, Tally
 from evenhand.scoring.sharing import Group, Sharing, find_groups, sharing_on
-from evenhand.scoring.tokens import Encoded, Encoder, shown
+from evenhand.scoring.tokens import Encoder, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
-
-_LOGIT_BYTES = 256 * 2**20
-_log = logging.getLogger("evenhand.scoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +82,13 @@ class _Unit:
     def positions(self) -> list[int]:
         return sorted({position for position, _ in self.row.wanted[self.low : self.high]})
 
+    def halves(self) -> list[_Unit]:
+        """The unit in two parts of what is wanted; none where only one prediction is."""
+        if self.high - self.low == 1:
+            return []
+        middle = self.low + (self.high - self.low) // 2
+        return [_Unit(self.row, self.low, middle), _Unit(self.row, middle, self.high)]
+
 
 class Scorer:
     """Scores requests with one model and its tokenizer; the model is left exactly as it was found.
@@ -114,10 +116,9 @@ class Scorer:
         config = getattr(module, "config", None)
         sharing = sharing_on(device_of(module).type) if share == "auto" else share
         self._module = module
-        self._encoder = Encoder.of(module, tokenizer)
+        self.encoder = Encoder.of(module, tokenizer)
         self._tokenizer = tokenizer
-        self._batch_tokens = batch_tokens
-        self._head_rows = 1
+        self._room = Room(batch_tokens)
         self._untested = probe
         self._sharing = sharing
         self._shared = Shared(module, sharing or Sharing(), room=batch_tokens, probe=probe)
@@ -140,34 +141,9 @@ class Scorer:
                 answers with NaN or an infinity.
             OutOfMemory: one row alone does not fit.
         """
-        plan = make_plan(self._encoder.encode(items))
+        plan = make_plan(self.encoder.encode(items))
         values = self.run(plan, causal=True)
         return [LogProb(float(values[list(slots)].sum()), len(slots)) for slots in plan.slots]
-
-    def unanchored(self, texts: Sequence[str]) -> list[LogProb]:
-        """log P(text) in nats with the start token in view of the first token alone, in order.
-
-        The first token follows the start token, the others follow the text before them without it. Without
-        a start token there is nothing to leave out.
-
-        Raises:
-            EvenhandError: as for `logprobs`.
-        """
-        items = [Continuation("", text) for text in texts]
-        if not self._encoder.marked:
-            return self.logprobs(items)
-        whole = self._encoder.encode(items)
-        first = [Encoded(one.ids[: one.start + 1], one.start) for one in whole]
-        rest = [Encoded(one.ids[one.start :], 1) for one in whole if len(one.ids) > one.start + 1]
-        plan = make_plan([*first, *rest])
-        values = self.run(plan, causal=True)
-        sums = [float(values[list(slots)].sum()) for slots in plan.slots]
-        later = iter(sums[len(whole) :])
-        sizes = [len(one.ids) - one.start for one in whole]
-        return [
-            LogProb(one + (next(later) if size > 1 else 0.0), size)
-            for one, size in zip(sums, sizes, strict=False)
-        ]
 
     def run(self, plan: Plan, *, causal: bool = False) -> NDArray[np.float64]:
         """The log-probabilities in nats that `plan` asks for, [plan.size], each in its place.
@@ -185,7 +161,6 @@ class Scorer:
             groups = self._groups(plan) if causal else []
             with evaluating(self._module), SelectedHead(self._module) as head, torch.no_grad():
                 self._report = replace(self._report, head=self._head_dtype(head))
-                self._head_rows = max(1, _LOGIT_BYTES // (4 * head.vocabulary))
                 with task("scoring", len(plan.rows), unit="row") as advance:
                     rows = self._run_groups(groups, plan, head, values, advance)
                     self._settle_padding(rows, head)
@@ -220,7 +195,7 @@ class Scorer:
             self._check_finite(row, values[row.slot : row.slot + len(row.wanted)])
             advance(1)
 
-        tally = self._shared.run(groups, head, self._head_rows, values, answered)
+        tally = self._shared.run(groups, head, values, answered)
         self._note(tally)
         done = {row.slot for group in groups for row in group.rows} - {row.slot for row in tally.left}
         return [row for row in plan.rows if row.slot not in done]
@@ -252,7 +227,7 @@ class Scorer:
             served=plan.served,
             rows=len(plan.rows),
             asked=plan.asked,
-            batch_tokens=self._batch_tokens,
+            batch_tokens=self._room.tokens,
             dtype=str(next(self._module.parameters()).dtype).removeprefix("torch."),
             precision=torch.get_float32_matmul_precision(),
             plan=plan.digest(),
@@ -281,38 +256,29 @@ class Scorer:
         values: NDArray[np.float64],
         advance: Callable[[int], None],
     ) -> None:
-        pending = deque(_Unit(row, 0, len(row.wanted)) for row in rows)
-        while pending:
-            batch = self._take(pending)
-            numbers = self._attempt(batch, head)
-            if numbers is None:
-                pending.extendleft(reversed(self._halve(batch)))
-                continue
+        equal = self._report.path == "equal"
+        whole = [_Unit(row, 0, len(row.wanted)) for row in rows]
+        before, self._room.heads = self._room.halvings, head.room
+
+        def load(unit: _Unit) -> Load:
+            width = len(unit.row.ids)
+            return Load(width, heads=len(unit.positions), like=width if equal else None)
+
+        def work(batch: list[_Unit]) -> list[NDArray[np.float64]]:
+            return self._forward(batch, head)
+
+        for batch, numbers in in_batches(whole, load, self._room, work, split=_Unit.halves):
             for unit, found in zip(batch, numbers, strict=True):
                 values[unit.row.slot + unit.low : unit.row.slot + unit.high] = found
                 advance(unit.high == len(unit.row.wanted))
-
-    def _take(self, pending: deque[_Unit]) -> list[_Unit]:
-        """The next batch off `pending`: the longest row first, then as many as the budgets allow."""
-        batch = [pending.popleft()]
-        width, head_rows = len(batch[0].row.ids), len(batch[0].positions)
-        while pending and (len(batch) + 1) * width <= self._batch_tokens:
-            unit = pending[0]
-            head_rows += len(unit.positions)
-            unlike = self._report.path == "equal" and len(unit.row.ids) != width
-            if unlike or head_rows > self._head_rows:
-                break
-            batch.append(pending.popleft())
-        return batch
-
-    def _attempt(self, batch: list[_Unit], head: SelectedHead) -> list[NDArray[np.float64]] | None:
-        """The log-probabilities that each unit wants, or None when memory ran out."""
-        return attempt(lambda: self._forward(batch, head))
+        halvings = self._report.halvings + self._room.halvings - before
+        self._report = replace(self._report, halvings=halvings, batch_tokens=self._room.tokens)
 
     def _forward(self, batch: list[_Unit], head: SelectedHead) -> list[NDArray[np.float64]]:
         positions = [unit.positions for unit in batch]
         padding: Padding = "left" if self._report.path == "left" else "right"
         logits = run_rows(self._module, head, [unit.row.ids for unit in batch], positions, padding=padding)
+        # logits: [R, vocabulary], R the distinct positions of all units; T answers are read from them.
         self._count(batch, len(logits))
         index = {(i, p): r for r, (i, p) in enumerate((i, p) for i, ps in enumerate(positions) for p in ps)}
         pairs = [
@@ -320,8 +286,8 @@ class Scorer:
             for i, unit in enumerate(batch)
             for position, target in unit.row.wanted[unit.low : unit.high]
         ]
-        rows, targets = torch.tensor(pairs, device=logits.device).T
-        found = (logits[rows, targets] - logits.logsumexp(-1)[rows]).double().cpu().numpy()
+        rows, targets = torch.tensor(pairs, device=logits.device).T  # [T] each
+        found = (logits[rows, targets] - logits.logsumexp(-1)[rows]).double().cpu().numpy()  # [T]
         sizes = np.cumsum([unit.high - unit.low for unit in batch])[:-1]
         numbers = np.split(found, sizes)
         for unit, part in zip(batch, numbers, strict=True):
@@ -339,26 +305,5 @@ class Scorer:
         )
 
     def _check_finite(self, row: Row, numbers: NDArray[np.float64]) -> None:
-        if np.isfinite(numbers).all():
-            return
-        raise not_finite(self._module, f" after {shown(str(self._tokenizer.decode(list(row.ids))))}")
-
-    def _halve(self, batch: list[_Unit]) -> list[_Unit]:
-        """What to try instead of a batch that did not fit; remembers the smaller budget."""
-        self._report = replace(self._report, halvings=self._report.halvings + 1)
-        tokens = len(batch) * len(batch[0].row.ids)
-        if len(batch) > 1:
-            self._batch_tokens = tokens // 2
-            self._report = replace(self._report, batch_tokens=self._batch_tokens)
-            _log.warning("memory ran out with %d tokens a batch; going on with %d", tokens, tokens // 2)
-            return batch
-        unit = batch[0]
-        wanted = unit.high - unit.low
-        if wanted == 1:
-            raise OutOfMemory(
-                f"One row of {tokens} tokens does not fit into memory.",
-                mend="Use a smaller model or dtype bfloat16, shorten the prompt, or free memory.",
-            )
-        _log.warning("memory ran out with one row; reading its %d answers in two passes", wanted)
-        middle = unit.low + wanted // 2
-        return [_Unit(unit.row, unit.low, middle), _Unit(unit.row, middle, unit.high)]
+        where = lambda: f" after {shown(str(self._tokenizer.decode(list(row.ids))))}"  # noqa: E731
+        check_finite(self._module, torch.from_numpy(numbers), where)

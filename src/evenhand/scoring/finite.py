@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,20 @@ def not_finite(module: nn.Module, where: str) -> BadModel:
         mend="Open it with dtype float32 (float16 cannot hold large weights); if that does not help, the "
         "checkpoint is damaged: download or train it again.",
     )
+
+
+def check_finite(
+    module: nn.Module, values: Tensor, where: str | Callable[[], str] = "", *, infinite: bool = False
+) -> None:
+    """Nothing if all `values` that `module` answers with are numbers; with `infinite`, infinities are some.
+
+    `where` ends the sentence of the error, see `not_finite`; one that is dear to make is made by a call.
+
+    Raises:
+        BadModel: some are none.
+    """
+    if bool(values.isnan().any() if infinite else not values.isfinite().all()):
+        raise not_finite(module, where if isinstance(where, str) else where())
 
 
 @torch.no_grad()

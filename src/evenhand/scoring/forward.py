@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Padding = Literal["left", "right"]
+LOGIT_BYTES = 256 * 2**20
+"""What the float32 output of the head may take in one pass."""
 
 
 @contextmanager
@@ -65,6 +67,11 @@ class SelectedHead:
         self._where: tuple[Tensor, Tensor] | None = None
         self._wide: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    @property
+    def room(self) -> int:
+        """How many rows the head may give in one pass, one at least."""
+        return max(1, LOGIT_BYTES // (4 * self.vocabulary))
 
     def select(self, rows: Tensor, positions: Tensor) -> None:
         """Choose the head rows of the next forward pass: batch rows [R] and positions in them [R]."""

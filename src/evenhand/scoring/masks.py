@@ -144,6 +144,7 @@ class Masker:
         if isinstance(item, Averaged):
             self._check_known(own, scored)
             rest = own.ids[scored[-1] + 1 :]
+            # [i + 1 + rest]: what stands before token i, its mask, what stands behind the range.
             return [Copy((*own.ids[:i], self._mask, *rest), i, own.ids[i]) for i in scored]
         always = [i for start, end in item.hidden for i in own.within(start, end)]
         if set(scored) & set(always):
@@ -223,6 +224,7 @@ def plan_copies(requests: Sequence[Sequence[Copy]]) -> Plan:
         pairs = sorted(wanted[ids])
         rows.append(Row(ids, tuple(pairs), len(places)))
         places |= {(ids, pair): len(places) + i for i, pair in enumerate(pairs)}
+    # [requests][copies of the request]: where each copy's answer stands among all answers.
     slots = tuple(tuple(places[c.ids, (c.position, c.target)] for c in copies) for copies in requests)
     return Plan(
         rows=tuple(rows),

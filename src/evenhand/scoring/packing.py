@@ -89,7 +89,9 @@ def _tree(rows: Sequence[Row], overlaps: Sequence[int], start: int) -> Packed:
     depth: list[int] = []
     end: list[int] = []
     wanted: list[tuple[int, int, int]] = []
-    path: list[int] = []  # the places of the newest row's tokens
+    # ids, depth and end grow to [tokens of the tree]; path holds the places in them of the newest row's
+    # tokens from `start` on, [its length - start].
+    path: list[int] = []
     for i, (row, overlap) in enumerate(zip(rows, overlaps, strict=True)):
         kept = max(0, overlap - start) if i else 0
         for place in path[kept:]:

@@ -80,6 +80,7 @@ class Prefix:
         self._module: Any = module
         self._head = head
         device = device_of(module)
+        # One row: ids, mask and positions are [1, start]; keys and values [1, heads, start, width] a layer.
         cache = DynamicCache()  # without the configuration: sliding layers, too, keep every key
         inputs = {
             "input_ids": torch.tensor([ids], device=device),
@@ -107,6 +108,7 @@ class Prefix:
             BadModel: the model's forward pass goes around its head.
         """
         device = device_of(self._module)
+        # One row of the tree's tokens: ids and positions [1, tokens], masks [1, 1, tokens, start + tokens].
         inputs = {
             "input_ids": torch.tensor([packed.ids], device=device),
             "attention_mask": self._masks(packed),
@@ -129,6 +131,7 @@ class Prefix:
         }
 
     def _mask(self, packed: Packed, window: int | None) -> Tensor:
+        """[1, 1, tokens, start + tokens]: bool for sdpa, else what is added to the attention's scores."""
         seen = visible(packed, self._size, window)[None, None].to(device_of(self._module))
         if self._module.config._attn_implementation == "sdpa":
             return seen
@@ -144,10 +147,11 @@ def visible(packed: Packed, past: int, window: int | None) -> Tensor:
     """
     place = torch.arange(len(packed.ids))
     end, depth = torch.tensor(packed.end), torch.tensor(packed.depth)
+    # [tokens, tokens]: row i sees column j where j is i or stands above it in the tree.
     tree = (place[None, :] <= place[:, None]) & (place[:, None] < end[None, :])
     seen = torch.cat([torch.ones(len(place), past, dtype=torch.bool), tree], dim=1)
     if window is not None:
-        position = torch.cat([torch.arange(past), depth])
+        position = torch.cat([torch.arange(past), depth])  # [past + tokens]
         seen &= depth[:, None] - position[None, :] < window
     return seen
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evenhand.scoring.batching import Room
 from evenhand.scoring.forward import SelectedHead, run_rows
 from evenhand.scoring.memory import attempt, make_room, ran_out
 from evenhand.scoring.packing import Packed, pack
@@ -53,7 +54,7 @@ class Shared:
     def __init__(self, module: nn.Module, sharing: Sharing, *, room: int, probe: bool = True) -> None:
         self._module = module
         self._sharing = sharing
-        self._room = room
+        self._room = Room(room, unit="packed row")
         self._untested = probe
         self.fault: str | None = None
         self.error: float | None = None
@@ -62,16 +63,15 @@ class Shared:
         self,
         groups: Sequence[Group],
         head: SelectedHead,
-        head_rows: int,
         values: NDArray[np.float64],
         answered: Answered,
     ) -> Tally:
         """Write the answers of `groups` into `values`, each in its slot; nothing is kept after the call.
 
-        No pass reads more than `head_rows` rows of the entered `head`. `answered` is called with each row
+        No pass reads more rows of the entered `head` than its `room`. `answered` is called with each row
         whose answers are in place; the tally's `left` are the others.
         """
-        call = _Call(self._module, head, head_rows, values, answered, Tally())
+        call = _Call(self._module, head, values, answered, Tally())
         for group in groups:
             self._group(call, group)
         return call.tally
@@ -83,7 +83,7 @@ class Shared:
             return
         before = call.tally.rows
         pending = list(group.rows)
-        room = min(self._sharing.packed(group.start), self._room)
+        room = min(self._sharing.packed(group.start), self._room.tokens)
         while pending:
             for piece in pack(pending, group.start, room):
                 if not (fits := self._read(call, prefix, piece)):
@@ -93,14 +93,14 @@ class Shared:
                 continue
             room = max(1, len(piece.ids) // 2)
             if len(piece.rows) == 1:  # too many answers for one pass, or memory is gone for the others, too
-                alone = 1 if len(piece.places) > call.head_rows else len(pending)
+                alone = 1 if len(piece.places) > call.head.room else len(pending)
                 call.tally.left += pending[:alone]
                 pending = pending[alone:]
         call.tally.groups += call.tally.rows > before
 
     def _begin(self, call: _Call, group: Group) -> Prefix | None:
         """The group's beginning, run and tested; None where it does not fit or must not be used."""
-        if self.fault is not None or len(group.positions) > call.head_rows:
+        if self.fault is not None or len(group.positions) > call.head.room:
             return None
         try:
             prefix = call.begin(group)
@@ -136,7 +136,7 @@ class Shared:
 
     def _read(self, call: _Call, prefix: Prefix, piece: Packed) -> bool:
         """Whether `piece` could be read; remembers how much memory held."""
-        if len(piece.places) > call.head_rows:
+        if len(piece.places) > call.head.room:
             return False
 
         def done() -> bool:
@@ -146,8 +146,7 @@ class Shared:
         if attempt(done):
             return True
         call.tally.halvings += 1
-        self._room = max(1, len(piece.ids) // 2)
-        _log.warning("memory ran out; going on with %d tokens a packed row", self._room)
+        self._room.shrink(len(piece.ids))
         return False
 
 
@@ -163,7 +162,6 @@ class _Call:
 
     module: nn.Module
     head: SelectedHead
-    head_rows: int
     values: NDArray[np.float64]
     answered: Answered
     tally: Tally
@@ -191,7 +189,7 @@ class _Call:
         At the first and the last row, each of which wants one prediction. NaN where only packed rows give
         it; None where rows alone give no finite number, for such weights test nothing.
         """
-        together = prefix.read(packed).log_softmax(-1)
+        together = prefix.read(packed).log_softmax(-1)  # [places, vocabulary]
         place = {slot: packed.places.index(place) for place, _, slot in packed.wanted}
         chosen = [packed.rows[0], packed.rows[-1]]
         alone = torch.cat(
@@ -199,7 +197,7 @@ class _Call:
                 run_rows(self.module, self.head, [row.ids], [[row.wanted[0][0]]], padding="right")
                 for row in chosen
             ]
-        ).log_softmax(-1)
+        ).log_softmax(-1)  # [2, vocabulary], or [1, vocabulary] of one row
         self.tally.probed += len(packed.ids) + sum(len(row.ids) for row in chosen)
         finite = alone.isfinite()
         if not finite.any():
@@ -216,8 +214,8 @@ class _Call:
         index = {place: i for i, place in enumerate(places)}
         rows, targets, slots = torch.tensor(
             [(index[place], target, slot) for place, target, slot in wanted], device=logits.device
-        ).T
-        found = logits[rows, targets] - logits.logsumexp(-1)[rows]
+        ).T  # [T] each: a row of `logits` [places, vocabulary], the target's id, the answer's place
+        found = logits[rows, targets] - logits.logsumexp(-1)[rows]  # [T], nats
         self.values[slots.cpu().numpy()] = found.double().cpu().numpy()
 
 

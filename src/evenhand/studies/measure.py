@@ -4,71 +4,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import cast
 
 from evenhand import stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
-from evenhand.models import (
-    Asked,
-    Chatter,
-    Comparer,
-    Embedder,
-    Filler,
-    Keyed,
-    Model,
-    Reciter,
-    Unanchorer,
-    described,
-)
+from evenhand.models import Asked, Chatter, Model, ask, described
 from evenhand.records import (
-    Ability,
-    Averaged,
-    Cloze,
-    Completion,
     Continuation,
-    Contrast,
-    Embedding,
     Estimate,
     Generation,
     LogProb,
     Measurement,
     Protocol,
-    Recall,
     Request,
     Response,
     Sample,
-    Sampling,
     Score,
-    Shift,
-    Unanchored,
     Undefined,
-    Vector,
 )
 from evenhand.studies import chance, unanswered
 from evenhand.studies.fitness import doubts
 
 RESAMPLES = 1000
-_NEEDS: Mapping[type, Ability] = {
-    Continuation: Ability.LOGPROBS,
-    Generation: Ability.GENERATE,
-    Averaged: Ability.CLOZE,
-    Cloze: Ability.CLOZE,
-    Contrast: Ability.CLOZE,
-    Embedding: Ability.HIDDEN,
-    Recall: Ability.WEIGHTS,
-    Shift: Ability.WEIGHTS,
-    Unanchored: Ability.WEIGHTS,
-}
-# What a model gives with a capability, where its name alone does not say it.
-_GIVES: Mapping[Ability, str] = {
-    Ability.LOGPROBS: "log-probabilities",
-    Ability.GENERATE: "generated text",
-    Ability.CLOZE: "probabilities of masked words",
-    Ability.HIDDEN: "hidden states",
-}
 _CHATTED = (
     "The prompts were put as a user's message in the model's chat template; chat=no among the benchmark's "
     "options puts them as they stand."
@@ -89,13 +48,14 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         UsageError: the limit is below 1.
     """
     check_family(model, benchmark)
-    scores, said = _scored(model, benchmark, seed=seed, limit=limit)
+    chat = _chat(model, benchmark)
+    scores, said = _scored(model, benchmark, chat, seed=seed, limit=limit)
     figures = stats.estimates(benchmark.metrics, scores, seed=seed, B=RESAMPLES)
     taken = Measurement(
         model=model.spec,
         benchmark=benchmark.name,
         card=benchmark.card,
-        protocol=protocol(model, benchmark, seed=seed, limit=limit),
+        protocol=_protocol(model, benchmark, chat, seed=seed, limit=limit),
         n=len(scores),
         metrics=figures,
         slices=_slices(benchmark, scores, seed),
@@ -106,7 +66,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         notes=(
             *chance.said(benchmark.name, figures, scores),
             *said,
-            *([_CHATTED] if _chat(model, benchmark)[0] else []),
+            *([_CHATTED] if chat.message else []),
             *([f"The weights are {model.spec.origin}."] if model.spec.origin else []),
             *model.notes(),
         ),
@@ -116,7 +76,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
 
 
 def _scored(
-    model: Model, benchmark: Benchmark, *, seed: int, limit: int | None
+    model: Model, benchmark: Benchmark, chat: _Chat, *, seed: int, limit: int | None
 ) -> tuple[tuple[Score, ...], list[str]]:
     """Every item's score, and what there is to say of the answers; requests and answers end with it."""
     samples = _limited(benchmark.load(), limit, seed)
@@ -127,7 +87,7 @@ def _scored(
     if benchmark.ready is not None:
         benchmark.ready()
     answers, said = unanswered.without_thinking(
-        asked, _answers(model, samples, asked, _chat(model, benchmark)[0])
+        asked, _answers(model, samples, [[chat.put(one) for one in requests] for requests in asked])
     )
     if benchmark.prepare is not None:
         benchmark.prepare([[a for a in row if not isinstance(a, Undefined)] for row in answers])
@@ -164,8 +124,8 @@ def check_family(model: Model, benchmark: Benchmark) -> None:
 
 
 def _check_can(model: Model, benchmark: Benchmark, asked: Sequence[Sequence[Request]]) -> None:
-    kinds = {type(request) for requests in asked for request in requests}
-    missing = sorted(_GIVES.get(need, need) for need in {_NEEDS[kind] for kind in kinds} - model.can)
+    needs = {request.needs for requests in asked for request in requests}
+    missing = sorted(need.gives for need in needs - model.can)
     if missing:
         raise BadModel(
             f"{model.spec.uri} does not give {', '.join(missing)}, which {benchmark.name} needs.",
@@ -176,8 +136,12 @@ def _check_can(model: Model, benchmark: Benchmark, asked: Sequence[Sequence[Requ
 
 def protocol(model: Model, benchmark: Benchmark, *, seed: int, limit: int | None) -> Protocol:
     """The conditions under which `take` measures."""
+    return _protocol(model, benchmark, _chat(model, benchmark), seed=seed, limit=limit)
+
+
+def _protocol(model: Model, benchmark: Benchmark, chat: _Chat, *, seed: int, limit: int | None) -> Protocol:
     limited = limit is not None and limit < len(benchmark.load())
-    template = "; ".join(filter(None, (_chat(model, benchmark)[1], benchmark.template)))
+    template = "; ".join(filter(None, (chat.said, benchmark.template)))
     return Protocol(
         data=benchmark.card.digest,
         scorer=_SCORERS.get(model.spec.family, _CHAIN_RULE),
@@ -190,17 +154,30 @@ def protocol(model: Model, benchmark: Benchmark, *, seed: int, limit: int | None
     )
 
 
-def _chat(model: Model, benchmark: Benchmark) -> tuple[str, str]:
-    """The user's message that prompts become (``{prompt}`` in it) and how the protocol says so.
+@dataclass(frozen=True, slots=True)
+class _Chat:
+    """The user's `message` that prompts become (``{prompt}`` in it), and how the protocol says so.
 
     Both are empty where prompts are put as they stand: the benchmark or the model has no use for a template.
     """
+
+    message: str = ""
+    said: str = ""
+
+    def put(self, request: Request) -> Request:
+        """The request as the model gets it."""
+        if not self.message or not isinstance(request, Generation):
+            return request
+        return replace(request, prompt=self.message.replace("{prompt}", request.prompt), chat=True)
+
+
+def _chat(model: Model, benchmark: Benchmark) -> _Chat:
     template = model.chat_template if benchmark.chat and isinstance(model, Chatter) else None
     if template is None:
-        return "", ""
-    from evenhand.models.chat import named
+        return _Chat()
+    from evenhand.scoring.chat import named
 
-    return benchmark.chat, f"{named(template)}, the user's message being {benchmark.chat!r}"
+    return _Chat(benchmark.chat, f"{named(template)}, the user's message being {benchmark.chat!r}")
 
 
 def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:
@@ -231,57 +208,11 @@ def _placed(samples: Sequence[Sample], asked: Sequence[Sequence[Request]]) -> It
 
 
 def _answers(
-    model: Model, samples: Sequence[Sample], asked: Sequence[Sequence[Request]], message: str = ""
+    model: Model, samples: Sequence[Sample], asked: Sequence[Sequence[Request]]
 ) -> list[list[Response]]:
-    """The answers in the shape of `asked`: each kind of request in one call, texts in one a sampling.
-
-    With a `message`, prompts go into it and to the model's chat template.
-    """
-    if isinstance(model, Keyed):
-        kept = iter(model.answers(_placed(samples, asked)))
-        return [list(islice(kept, len(requests))) for requests in asked]
-    flat = [request for requests in asked for request in requests]
-    answers: dict[int, Response] = {}
-    scored = {i: request for i, request in enumerate(flat) if isinstance(request, Continuation)}
-    answers.update(zip(scored, model.logprobs(list(scored.values())) if scored else [], strict=True))
-    filled = {i: r for i, r in enumerate(flat) if isinstance(r, Averaged | Cloze | Contrast)}
-    if filled:
-        answers.update(zip(filled, cast(Filler, model).fill(list(filled.values())), strict=True))
-    answers.update(_vectors(model, {i: r.text for i, r in enumerate(flat) if isinstance(r, Embedding)}))
-    moved = {i: request for i, request in enumerate(flat) if isinstance(request, Shift)}
-    if moved:
-        answers.update(zip(moved, cast(Comparer, model).shifts(list(moved.values())), strict=True))
-    bare = {i: request.text for i, request in enumerate(flat) if isinstance(request, Unanchored)}
-    if bare:
-        answers.update(zip(bare, cast(Unanchorer, model).unanchored(list(bare.values())), strict=True))
-    recalled = {i: request for i, request in enumerate(flat) if isinstance(request, Recall)}
-    if recalled:
-        answers.update(zip(recalled, cast(Reciter, model).recalls(list(recalled.values())), strict=True))
-    written = {i: request for i, request in enumerate(flat) if isinstance(request, Generation)}
-    for sampling in dict.fromkeys(request.sampling for request in written.values()):
-        same = {i: request.prompt for i, request in written.items() if request.sampling == sampling}
-        answers.update(zip(same, _text(model, list(same.values()), sampling, message), strict=True))
-    ordered = (answers[i] for i in range(len(flat)))
+    """The answers in the shape of `asked`."""
+    ordered = iter(ask(model, list(_placed(samples, asked))))
     return [list(islice(ordered, len(requests))) for requests in asked]
-
-
-def _text(
-    model: Model, prompts: Sequence[str], sampling: Sampling, message: str
-) -> Sequence[Completion | Undefined]:
-    if not message:
-        return model.generate(prompts, sampling)
-    filled = [message.replace("{prompt}", prompt) for prompt in prompts]
-    return cast(Chatter, model).reply(filled, sampling)
-
-
-def _vectors(model: Model, asked: Mapping[int, str]) -> dict[int, Vector]:
-    """The vector of each text in `asked`; texts asked for more than once share one."""
-    if not asked:
-        return {}
-    texts = list(dict.fromkeys(asked.values()))
-    found = cast(Embedder, model).hidden(texts).tolist()
-    vectors = {text: Vector(tuple(values)) for text, values in zip(texts, found, strict=True)}
-    return {i: vectors[text] for i, text in asked.items()}
 
 
 def _split_terms(

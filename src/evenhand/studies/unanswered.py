@@ -12,26 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evenhand.benchmarks import Benchmark
-from evenhand.models.thinking import UNCLOSED, Spoken, spoken
 from evenhand.records import (
-    Averaged,
-    Cloze,
     Completion,
-    Contrast,
-    Divergence,
-    Embedding,
     Generation,
-    LogProb,
-    Recall,
-    Recalled,
     Request,
     Response,
     Sample,
     Score,
-    Shift,
     Undefined,
-    Vector,
 )
+from evenhand.thinking import UNCLOSED, Spoken, spoken
 
 Rows = Sequence[Sequence[Response]]
 Asking = Sequence[Sequence[Request]]
@@ -101,7 +91,7 @@ def score(
     names: Iterable[str] = first.values if first is not None else ()
     if first is None and samples:
         # Which values a benchmark has, its scores alone tell.
-        names = benchmark.score(samples[0], [_blank(request) for request in asked[0]]).values
+        names = benchmark.score(samples[0], [request.blank for request in asked[0]]).values
     blank = dict.fromkeys(names)
     found = [
         Score(sample.id, sample.cluster, blank, sample.slices) if one is None else one
@@ -115,19 +105,6 @@ def _usable(benchmark: Benchmark, answers: Sequence[Response]) -> list[Response]
     if len(known) == len(answers) or (benchmark.draws and known):
         return known
     return None
-
-
-def _blank(request: Request) -> Response:
-    """Any answer to the request, for the sake of its shape."""
-    if isinstance(request, Generation):
-        return Completion("", 0)
-    if isinstance(request, Averaged | Cloze | Contrast):
-        return LogProb(-1.0, 1, "pseudo")
-    if isinstance(request, Embedding):
-        return Vector((1.0,))
-    if isinstance(request, Shift):
-        return Divergence(0.0, None)
-    return Recalled(-1.0, 1, False) if isinstance(request, Recall) else LogProb(-1.0, 1)
 
 
 def loss(samples: Sequence[Sample], answers: Rows, scored: Sequence[bool]) -> list[str]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from evenhand.errors import BadModel, BadOption
-from evenhand.hooks import restore
 from evenhand.models import Model, OpenModel, require
 from evenhand.records import Ability, Attribution
 
@@ -111,6 +110,8 @@ def training_flags_kept(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def only_these_train(module: nn.Module, parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """Freeze all but `parameters`, dropout off; on exit values, flags and mode are what they were."""
+    from evenhand.hooks import restore  # here, so that methods are listed without torch
+
     chosen = list(parameters)
     with training_flags_kept(module), restore(chosen):
         module.eval()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import Inconclusive, NoEffect
+from evenhand.models import logprobs
 from evenhand.records import TrainingExample, Undefined
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def prove(
         Inconclusive: the model has no answer to any of them.
     """
     items = [request for example in examples[:most] for request in example.requests()]
-    before = model.logprobs(items)
+    before = logprobs(model, items)
     with treatment.applied(model) as treated:
-        after = treated.logprobs(items)
+        after = logprobs(treated, items)
     changes = [
         abs(a.value - b.value)
         for a, b in zip(after, before, strict=True)

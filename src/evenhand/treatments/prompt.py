@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from evenhand.errors import BadModel
 from evenhand.folders import replace_folder
 from evenhand.models import Chatter, Model
-from evenhand.records import Ability, Completion, Continuation, LogProb, Sampling, Undefined, digest
+from evenhand.records import Ability, Continuation, Generation, Request, Response, digest
 from evenhand.treatments._base import CARD, KIND, About, Kind, Treatment, damaged, treated_spec, write_card
 
 PROMPT = "prompt.txt"
@@ -61,26 +62,28 @@ class PromptedModel:
         self._model = model
         self._text = treatment.text
 
-    def logprobs(self, items: Sequence[Continuation]) -> Sequence[LogProb | Undefined]:
-        """Log-probabilities after the text and the context."""
-        return self._model.logprobs([Continuation(self._joined(i.context), i.text) for i in items])
-
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> Sequence[Completion | Undefined]:
-        """Completions after the text and the prompt."""
-        return self._model.generate([self._joined(prompt) for prompt in prompts], sampling)
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """The answers with the text before every context and prompt; BadModel for one that has neither."""
+        return self._model.answer([self._with_text(request) for request in requests])
 
     @property
     def chat_template(self) -> str | None:
         """That of the model behind the text."""
         return self._model.chat_template if isinstance(self._model, Chatter) else None
 
-    def reply(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """Answers to the text and the prompt as one user's message."""
-        return cast(Chatter, self._model).reply([self._joined(prompt) for prompt in prompts], sampling)
-
     def notes(self) -> tuple[str, ...]:
         """The notes of the model behind the text."""
         return self._model.notes()
+
+    def _with_text(self, request: Request) -> Request:
+        if isinstance(request, Continuation):
+            return Continuation(self._joined(request.context), request.text)
+        if isinstance(request, Generation):
+            return replace(request, prompt=self._joined(request.prompt))
+        raise BadModel(
+            f"{self.spec.uri} has a text before every prompt and {request.needs.lacks} behind it.",
+            mend="Ask for log-probabilities or for text.",
+        )
 
     def _joined(self, context: str) -> str:
         if not context:

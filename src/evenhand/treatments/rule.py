@@ -16,17 +16,17 @@ import numpy as np
 
 from evenhand.errors import BadModel
 from evenhand.folders import replace_folder
-from evenhand.models import Model, every_logprob
+from evenhand.models import Model, every_logprob, logprobs
 from evenhand.postprocessing.prompts import PromptRule, from_extra, label_shares
 from evenhand.postprocessing.rules import SURE, Array, read_rule, save_rule
 from evenhand.records import (
     Ability,
-    Completion,
     Continuation,
     LogProb,
     ModelSpec,
     PersonExample,
-    Sampling,
+    Request,
+    Response,
     Undefined,
     digest,
 )
@@ -96,34 +96,30 @@ class RuledModel:
         self._model = model
         self._ruled = ruled
 
-    def logprobs(self, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
-        """Log-probabilities in nats, in the order of `items`.
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """Log-probabilities in nats, in the order of `requests`.
 
         Where one label word has no answer after a prompt, none has: they share what they have together.
 
         Raises:
             BadData: the group of a prompt cannot be told.
-            BadModel: a prompt leaves all label words without any probability.
+            BadModel: a prompt leaves all label words without any probability, or something else is asked for:
+                a rule on scores says nothing about text.
         """
+        items = [one for one in requests if isinstance(one, Continuation)]
+        if len(items) < len(requests):
+            raise BadModel(
+                f"{self.spec.uri} decides by a rule on scores, which does not hold for generated text.",
+                mend="Ask for the label words' probabilities, or generate with the model itself.",
+            )
         labels = self._ruled.labels
         contexts = list(dict.fromkeys(item.context for item in items if item.text in labels))
         asked = [Continuation(context, label) for context in contexts for label in labels]
         others = [item for item in items if item.text not in labels]
-        answers = self._model.logprobs([*asked, *others])
+        answers = logprobs(self._model, [*asked, *others])
         answered = self._follow(contexts, answers[: len(asked)])
         rest = iter(answers[len(asked) :])
         return [answered[item] if item.text in labels else next(rest) for item in items]
-
-    def generate(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion]:
-        """Refused: a rule on scores says nothing about text.
-
-        Raises:
-            BadModel: always.
-        """
-        raise BadModel(
-            f"{self.spec.uri} decides by a rule on scores, which does not hold for generated text.",
-            mend="Ask for the label words' probabilities, or generate with the model itself.",
-        )
 
     def notes(self) -> tuple[str, ...]:
         """The notes of the model behind the rule."""

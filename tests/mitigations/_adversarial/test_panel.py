@@ -24,7 +24,7 @@ def _one_hot(model: CausalModel, ids: list[int]) -> Tensor:
 
 def _engine(model: CausalModel, text: str = "", **how: object) -> Tensor:
     asked = [Continuation(text + r.context, r.text) for p in people(**how) for r in p.requests()]  # type: ignore[arg-type]
-    values = torch.tensor([answer.value for answer in model.logprobs(asked)])
+    values = torch.tensor([answer.value for answer in model.answer(asked)])
     return values.view(len(people()), -1, len(people(**how)[0].labels))  # type: ignore[arg-type]
 
 

@@ -61,7 +61,7 @@ def test_a_text_is_scored_as_it_would_be_used() -> None:
     model = tiny("llama")
     with_text = score(model, people(), "The doctor" + JOINT)
     asked = [Continuation("The doctor\n" + r.context, r.text) for p in people() for r in p.requests()]
-    values = [a.value for a in model.logprobs(asked)]
+    values = [a.value for a in model.answer(asked)]
     rows = [values[4 * i : 4 * i + 4] for i in range(16)]
     by_hand = sum(abs((r[1] - r[0]) - (r[3] - r[2])) for r in rows) / 16
     assert with_text.distance == pytest.approx(by_hand, abs=1e-9)

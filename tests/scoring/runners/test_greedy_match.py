@@ -7,9 +7,10 @@ import torch
 
 from evenhand.errors import BadData, BadModel, OutOfMemory
 from evenhand.records import Continuation, Recall, Sampling
-from evenhand.scoring import recall
-from evenhand.scoring.recall import recalls
+from evenhand.scoring.runners import greedy_match
+from evenhand.scoring.runners.greedy_match import recalls
 from tests.support import tiny
+from tests.support.asking import generated, weights
 
 ITEMS = [
     Recall("The nurse smiled because", " she was late."),
@@ -35,7 +36,7 @@ def alone(module, tokenizer, item: Recall) -> tuple[float, int, bool]:
 @pytest.mark.parametrize("budget", [1, 64])
 def test_batches_change_nothing(kind, budget) -> None:
     module, tokenizer = tiny.module(kind), tiny.tokenizer()
-    found = recalls(module, tokenizer, [*ITEMS, ITEMS[0]], batch_tokens=budget)
+    found = recalls(weights(module, tokenizer, batch_tokens=budget), [*ITEMS, ITEMS[0]])
     for item, answer in zip([*ITEMS, ITEMS[0]], found, strict=True):
         value, tokens, greedy = alone(module, tokenizer, item)
         assert answer.value == pytest.approx(value, abs=1e-4)
@@ -46,8 +47,8 @@ def test_the_order_of_items_does_not_matter() -> None:
     """Batches hold the same rows, so even the rounding is the same."""
     module, tokenizer = tiny.module("llama"), tiny.tokenizer()
     items = [*ITEMS, *(Recall("The doctor left because", text) for text in (" she", " they", " it"))]
-    found = recalls(module, tokenizer, items, batch_tokens=10)
-    assert recalls(module, tokenizer, items[::-1], batch_tokens=10) == found[::-1]
+    found = recalls(weights(module, tokenizer, batch_tokens=10), items)
+    assert recalls(weights(module, tokenizer, batch_tokens=10), items[::-1]) == found[::-1]
 
 
 def test_what_the_model_writes_is_greedy_and_its_likelihood_the_engines() -> None:
@@ -59,10 +60,10 @@ def test_what_the_model_writes_is_greedy_and_its_likelihood_the_engines() -> Non
     words = [str(model.tokenizer.decode([token])) for token in likeliest]
     text = next(w for w in words if model.tokenizer(prompt + w)["input_ids"][: len(ids)] == ids)
     asked = [Recall(prompt, text), *ITEMS[:3]]
-    found = model.recalls(asked)
-    plain = model.logprobs([Continuation(item.context, item.text) for item in asked])
+    found = model.answer(asked)
+    plain = model.answer([Continuation(item.context, item.text) for item in asked])
     assert [answer.value for answer in found] == pytest.approx([p.value for p in plain], abs=1e-4)
-    written = model.generate([prompt], Sampling(max_tokens=1))[0].text
+    written = generated(model, [prompt], Sampling(max_tokens=1))[0].text
     assert found[0].greedy is (written == text)
     assert not any(answer.greedy for answer in found[1:])
 
@@ -70,9 +71,9 @@ def test_what_the_model_writes_is_greedy_and_its_likelihood_the_engines() -> Non
 def test_memory_that_runs_out_halves_the_batch(monkeypatch) -> None:
     module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
     expected = recalls(
-        module, tokenizer, ITEMS[:1] * 2 + [Recall("The nurse smiled because", " he was late.")]
+        weights(module, tokenizer), ITEMS[:1] * 2 + [Recall("The nurse smiled because", " he was late.")]
     )
-    real, sizes = recall.run_rows, []
+    real, sizes = greedy_match.run_rows, []
 
     def short(module, head, rows, places, **how):
         sizes.append(len(rows))
@@ -80,21 +81,21 @@ def test_memory_that_runs_out_halves_the_batch(monkeypatch) -> None:
             raise torch.OutOfMemoryError("out of memory")
         return real(module, head, rows, places, **how)
 
-    monkeypatch.setattr(recall, "run_rows", short)
+    monkeypatch.setattr(greedy_match, "run_rows", short)
     items = ITEMS[:1] * 2 + [Recall("The nurse smiled because", " he was late.")]
-    found = recalls(module, tokenizer, items)
+    found = recalls(weights(module, tokenizer), items)
     assert [a.value for a in found] == pytest.approx([a.value for a in expected], abs=1e-5)
     assert max(sizes) == 2
-    monkeypatch.setattr(recall, "run_rows", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(greedy_match, "run_rows", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(OutOfMemory, match="does not fit into memory"):
-        recalls(module, tokenizer, items)
+        recalls(weights(module, tokenizer), items)
 
 
 def test_nan_and_boundaries_are_refused() -> None:
     module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
     with pytest.raises(BadData, match="ends with a space"):
-        recalls(module, tokenizer, [Recall("The nurse ", "smiled")])
+        recalls(weights(module, tokenizer), [Recall("The nurse ", "smiled")])
     with torch.no_grad():
         module.transformer.ln_f.weight.fill_(torch.nan)
     with pytest.raises(BadModel, match="NaN"):
-        recalls(module, tokenizer, ITEMS[:1])
+        recalls(weights(module, tokenizer), ITEMS[:1])

@@ -10,6 +10,7 @@ import torch
 from evenhand.models.causal import CausalModel
 from evenhand.records import Continuation
 from tests.support import tiny
+from tests.support.asking import unanchored
 
 TEXTS = ("The nurse smiled because she was late.", "The carpenter left", "The")
 
@@ -33,7 +34,7 @@ def by_hand(model: CausalModel, text: str) -> tuple[float, int]:
 def test_each_token_by_hand(kind: str, bos: bool) -> None:
     """The mark is the tokenizer's own one, else the one that ends texts."""
     model = tiny.model(kind, bos=bos)
-    found = model.unanchored(TEXTS)
+    found = unanchored(model, TEXTS)
     for text, answer in zip(TEXTS, found, strict=True):
         value, n = by_hand(model, text)
         assert answer.n_tokens == n
@@ -42,8 +43,8 @@ def test_each_token_by_hand(kind: str, bos: bool) -> None:
 
 def test_it_differs_from_the_anchored_text_and_not_for_one_token() -> None:
     model = tiny.model("gpt2")
-    whole = model.logprobs([Continuation("", text) for text in TEXTS])
-    bare = model.unanchored(TEXTS)
+    whole = model.answer([Continuation("", text) for text in TEXTS])
+    bare = unanchored(model, TEXTS)
     assert abs(whole[0].value - bare[0].value) > 1e-3
     (one,) = model.tokenizer("The", add_special_tokens=False)["input_ids"]
     assert one
@@ -56,4 +57,4 @@ def test_without_a_start_token_nothing_is_left_out() -> None:
     plain.bos_token = plain.eos_token = None
     bare = CausalModel(model.module, plain, "hf:no-marks")
     texts = TEXTS[:2]
-    assert bare.unanchored(texts) == bare.logprobs([Continuation("", text) for text in texts])
+    assert unanchored(bare, texts) == bare.answer([Continuation("", text) for text in texts])

@@ -6,7 +6,6 @@ The same text comes whatever the prompts' order or batches.
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,37 +16,44 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.architectures import first_position, is_recurrent, window
-from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
-from evenhand.models.chat import messages
-from evenhand.models.thinking import TAGS
+from evenhand.errors import BadData, BadOption
 from evenhand.progress import task
-from evenhand.records import Completion, Sampling, Until
-from evenhand.scoring.finite import not_finite
-from evenhand.scoring.forward import evaluating, pad_rows
-from evenhand.scoring.memory import attempt
+from evenhand.records import Completion, Generation, Sampling, Until
+from evenhand.scoring.batching import Load, Room, in_batches
+from evenhand.scoring.chat import messages
+from evenhand.scoring.conditional import decoder_start
+from evenhand.scoring.finite import check_finite
+from evenhand.scoring.forward import device_of, evaluating, pad_rows
+from evenhand.scoring.runners import Runner, Weights
 from evenhand.scoring.tokens import Encoder, check_ids, check_texts, embedding_rows, shown
+from evenhand.thinking import TAGS
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-_log = logging.getLogger("evenhand.models")
-_Row = tuple[int, tuple[int, ...]]  # index of the prompt, its ids
+_Row = tuple[int, tuple[int, ...], torch.Generator]  # index of the prompt, its ids, its stream of draws
+
+
+def run(model: Weights, items: Sequence[Generation]) -> list[Completion]:
+    """The text that each request asks for, in order; those of one sampling and one form run together."""
+    forms: dict[tuple[Sampling, bool], list[int]] = {}
+    for i, item in enumerate(items):
+        forms.setdefault((item.sampling, item.chat), []).append(i)
+    made: dict[int, Completion] = {}
+    for (sampling, chat), members in forms.items():
+        texts = generate(model, [items[i].prompt for i in members], sampling, chat=chat)
+        made.update(zip(members, texts, strict=True))
+    return [made[i] for i in range(len(items))]
 
 
 def generate(
-    module: nn.Module,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    sampling: Sampling,
-    *,
-    batch_tokens: int = 2048,
-    chat: bool = False,
+    model: Weights, prompts: Sequence[str], sampling: Sampling, *, chat: bool = False
 ) -> list[Completion]:
     """Up to `sampling.max_tokens` tokens after each prompt, in order; an ending mark stops a text.
 
     With `Until`, so does the token that completes one of its `stop`.
     A model with an encoder reads each prompt as its source and writes the text from nothing. With `chat` each
-    prompt is a user's message in the tokenizer's chat template (see `evenhand.models.chat`).
+    prompt is a user's message in the tokenizer's chat template (see `evenhand.scoring.chat`).
 
     With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and how
     often it stood before in the list: so neither batches nor order nor other prompts change its text, and a
@@ -61,33 +67,38 @@ def generate(
         OutOfMemory: one prompt alone does not fit.
     """
     _check(sampling)
+    module, tokenizer = model.module, model.tokenizer
     config = getattr(module, "config", None)
-    if chat:
-        found = messages(tokenizer, prompts, window=window(config), room=sampling.max_tokens)
-        for prompt, row in zip(prompts, found, strict=True):
-            check_ids(tokenizer, row, embedding_rows(module), prompt)
-    else:
-        found = _rows(module, tokenizer, prompts, sampling)
-    pending = sorted(enumerate(found), key=lambda row: (-len(row[1]), row[0]))
-    streams = _streams(prompts, sampling.seed)
+    ids = (_messages if chat else _rows)(module, tokenizer, prompts, sampling)
+    rows = list(zip(range(len(prompts)), ids, _streams(prompts, sampling.seed), strict=True))
+    equal, two = is_recurrent(config), _two_halves(config)
+
+    def load(row: _Row) -> Load:
+        return Load(len(row[1]) + sampling.max_tokens, like=len(row[1]) if equal else None)
+
     made: dict[int, Completion] = {}
     with evaluating(module), torch.no_grad(), task("generating", len(prompts), unit="prompt") as advance:
-        while pending:
-            count = _fitting(pending, sampling.max_tokens, batch_tokens, equal=is_recurrent(config))
-            batch = pending[:count]
-            tokens = _attempt(module, tokenizer, batch, sampling, [streams[i] for i, _ in batch])
-            if tokens is None:
-                batch_tokens = _halved(batch, sampling, prompts)
-                continue
-            for (i, ids), new in zip(batch, tokens, strict=True):
-                made[i] = Completion(_text(tokenizer, () if _two_halves(config) else ids, new), len(new))
-            pending = pending[count:]
-            advance(count)
+        room = Room(model.batch_tokens)
+        for batch, tokens in in_batches(rows, load, room, lambda batch: _run(model, batch, sampling)):
+            for (i, before, _), new in zip(batch, tokens, strict=True):
+                made[i] = Completion(_text(tokenizer, () if two else before, new), len(new))
+            advance(len(batch))
     return [made[i] for i in range(len(prompts))]
 
 
 def _two_halves(config: Any) -> bool:
     return bool(getattr(config, "is_encoder_decoder", False))
+
+
+def _messages(
+    module: nn.Module, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], sampling: Sampling
+) -> list[tuple[int, ...]]:
+    """Ids of the prompts as users' messages, up to where the answers begin."""
+    config = getattr(module, "config", None)
+    found = messages(tokenizer, prompts, window=window(config), room=sampling.max_tokens)
+    for prompt, row in zip(prompts, found, strict=True):
+        check_ids(tokenizer, row, embedding_rows(module), prompt)
+    return found
 
 
 def _rows(
@@ -111,17 +122,6 @@ def _rows(
     return rows
 
 
-def _halved(batch: Sequence[_Row], sampling: Sampling, prompts: Sequence[str]) -> int:
-    if len(batch) == 1:
-        raise OutOfMemory(
-            f"Generating after {shown(prompts[batch[0][0]])} does not fit into memory.",
-            mend="Use a smaller model or dtype bfloat16, a shorter prompt or fewer tokens.",
-        )
-    budget = len(batch) * (len(batch[0][1]) + sampling.max_tokens) // 2
-    _log.warning("memory ran out while generating; going on with %d tokens a batch", budget)
-    return budget
-
-
 def _check(sampling: Sampling) -> None:
     if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
         raise BadOption(
@@ -140,37 +140,15 @@ def _streams(prompts: Sequence[str], seed: int) -> list[torch.Generator]:
     return streams
 
 
-def _fitting(pending: Sequence[_Row], new: int, budget: int, *, equal: bool) -> int:
-    longest = len(pending[0][1])
-    most = max(1, budget // (longest + new))
-    same = sum(len(ids) == longest for _, ids in pending) if equal else len(pending)
-    return min(most, same, len(pending))
-
-
-def _attempt(
-    module: nn.Module,
-    tokenizer: PreTrainedTokenizerBase,
-    batch: Sequence[_Row],
-    sampling: Sampling,
-    streams: Sequence[torch.Generator],
-) -> list[list[int]] | None:
-    """The new ids of each row up to its ending mark, or None when memory ran out."""
-    return attempt(lambda: _run(module, tokenizer, batch, sampling, streams))
-
-
-def _run(
-    module: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    batch: Sequence[_Row],
-    sampling: Sampling,
-    streams: Sequence[torch.Generator],
-) -> list[list[int]]:
+def _run(model: Weights, batch: Sequence[_Row], sampling: Sampling) -> list[list[int]]:
+    """The new ids of each row up to its ending mark."""
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
+    module: Any = model.module
+    tokenizer = model.tokenizer
     # An encoder counts its positions from the left, so what it reads is padded on the right.
     two = _two_halves(module.config)
-    device = next(module.parameters()).device
-    inputs = pad_rows([ids for _, ids in batch], "right" if two else "left", device)
+    inputs = pad_rows([ids for _, ids, _ in batch], "right" if two else "left", device_of(module))
     ends = _ends(module, tokenizer)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=sampling.max_tokens,
@@ -184,34 +162,17 @@ def _run(
     shifted = {"position_ids": inputs["position_ids"] + first} if first else {}
     stops = [_Stop(tokenizer, sampling.stop, start)] if isinstance(sampling, Until) and sampling.stop else []
     with _own_defaults(module, GenerationConfig()):  # type: ignore[no-untyped-call]
-        made: Tensor = module.generate(
+        made: Tensor = module.generate(  # [rows, start + new]
             inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             generation_config=config,
-            logits_processor=LogitsProcessorList([_Draw(module, sampling, streams)]),
+            logits_processor=LogitsProcessorList([_Draw(module, sampling, [s for *_, s in batch])]),
             stopping_criteria=StoppingCriteriaList(stops),
             **shifted,
         )
     new = made[:, start:].tolist()
     new = [row[: stops[0].lengths.get(i, len(row))] for i, row in enumerate(new)] if stops else new
     return [row[: next((i for i, token in enumerate(row) if token in ends), len(row))] for row in new]
-
-
-def decoder_start(module: Any) -> int:
-    """The id that begins every text of a decoder with an encoder.
-
-    Raises:
-        BadModel: the configuration does not say.
-    """
-    for name in ("decoder_start_token_id", "pad_token_id"):
-        for config in (module.config, getattr(module, "generation_config", None)):
-            value = getattr(config, name, None)
-            if isinstance(value, int):
-                return value
-    raise BadModel(
-        f"The configuration of {type(module).__name__} does not say with which token its decoder starts.",
-        mend="Set decoder_start_token_id in config.json.",
-    )
 
 
 @contextmanager
@@ -244,9 +205,9 @@ class _Draw:
         self._streams = streams
 
     def __call__(self, _: Tensor, scores: Tensor) -> Tensor:
+        """The noisy log-probabilities, [rows, vocabulary], of the logits `scores` of the same shape."""
         scores = scores.float()
-        if scores.isnan().any():
-            raise not_finite(self._module, " while generating")
+        check_finite(self._module, scores, " while generating", infinite=True)
         if self._sampling.temperature == 0:
             return scores
         kept = _nucleus((scores / self._sampling.temperature).log_softmax(-1), self._sampling.top_p)
@@ -298,3 +259,6 @@ def _decoded(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
         return str(tokenizer.decode(list(ids), skip_special_tokens=True))
     skipped = {number for name, number in special.items() if name not in TAGS}
     return str(tokenizer.decode([i for i in ids if i not in skipped], skip_special_tokens=False))
+
+
+runner = Runner((Generation,), run)

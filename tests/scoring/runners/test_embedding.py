@@ -9,8 +9,9 @@ from transformers import BertModel
 
 from evenhand.errors import BadData, BadModel
 from evenhand.models.causal import CausalModel
-from evenhand.scoring.hidden import backbone, embeddings
+from evenhand.scoring.runners.embedding import backbone, embeddings
 from tests.support import families, tiny
+from tests.support.asking import vectors, weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TEXTS = ["The nurse smiled.", "It is late because the carpenter left.", "The doctor", "The nurse smiled."]
@@ -39,7 +40,7 @@ def alone(model, text: str) -> np.ndarray:
 @pytest.mark.parametrize("budget", [1, 4096])
 def test_the_mean_of_the_last_states_alone_and_in_a_batch(kind, budget):
     model = opened(kind)
-    found = embeddings(model.module, model.tokenizer, TEXTS, batch_tokens=budget)
+    found = embeddings(weights(model.module, model.tokenizer, batch_tokens=budget), TEXTS)
     assert found.dtype == np.float64
     assert np.array_equal(found[0], found[3]), "one text, one vector"
     for text, vector in zip(TEXTS, found, strict=True):
@@ -48,17 +49,17 @@ def test_the_mean_of_the_last_states_alone_and_in_a_batch(kind, budget):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "bert", "t5"])
-def test_every_family_has_it_as_a_method(kind):
+def test_every_family_answers_it(kind):
     model = opened(kind)
-    direct = embeddings(model.module, model.tokenizer, TEXTS)
-    np.testing.assert_allclose(model.hidden(TEXTS), direct, atol=1e-5)
+    direct = embeddings(model, TEXTS)
+    np.testing.assert_allclose(vectors(model, TEXTS), direct, atol=1e-5)
 
 
 def test_an_encoder_without_a_head_works_too():
     body = families.module("bert").base_model
     assert isinstance(body, BertModel)
-    found = embeddings(body, families.wordpiece(), TEXTS[:1])
-    np.testing.assert_allclose(found, families.masked("bert").hidden(TEXTS[:1]), atol=1e-5)
+    found = embeddings(weights(body, families.wordpiece()), TEXTS[:1])
+    np.testing.assert_allclose(found, vectors(families.masked("bert"), TEXTS[:1]), atol=1e-5)
 
 
 def test_duplicates_run_once(monkeypatch):
@@ -68,20 +69,20 @@ def test_duplicates_run_once(monkeypatch):
     handle = body.register_forward_pre_hook(
         lambda m, a, k: rows.append(len(k["input_ids"])), with_kwargs=True
     )
-    model.hidden(TEXTS * 3)
+    vectors(model, TEXTS * 3)
     handle.remove()
     assert rows == [3]
 
 
 def test_what_cannot_be_embedded():
     model = families.masked("bert")
-    assert embeddings(model.module, model.tokenizer, []).shape[0] == 0
+    assert embeddings(model, []).shape[0] == 0
     with pytest.raises(BadData, match="gives no token"):
-        tiny.model("gpt2").hidden([""])
+        vectors(tiny.model("gpt2"), [""])
     with pytest.raises(BadData, match="does not fit into the window of 160"):
-        model.hidden(["it " * 170])
+        vectors(model, ["it " * 170])
     with pytest.raises(BadModel, match="Linear has no backbone"):
-        embeddings(torch.nn.Linear(2, 2), model.tokenizer, ["a"])
+        embeddings(weights(torch.nn.Linear(2, 2), model.tokenizer), ["a"])
 
 
 def test_states_that_are_no_numbers_are_an_error():
@@ -89,4 +90,4 @@ def test_states_that_are_no_numbers_are_an_error():
     with torch.no_grad():
         module.transformer.ln_f.weight[0] = torch.nan
     with pytest.raises(BadModel, match="NaN"):
-        CausalModel(module, tiny.tokenizer(), "hf:x").hidden(["The nurse"])
+        vectors(CausalModel(module, tiny.tokenizer(), "hf:x"), ["The nurse"])

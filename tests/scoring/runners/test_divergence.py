@@ -9,8 +9,9 @@ import torch
 
 from evenhand.errors import BadModel
 from evenhand.records import Shift
-from evenhand.scoring.shifts import compare, divergences
+from evenhand.scoring.runners.divergence import compare, divergences
 from tests.support import tiny
+from tests.support.asking import weights
 
 PAIRS = [
     Shift("The nurse smiled because he", "The nurse smiled because she"),
@@ -42,7 +43,7 @@ def test_by_hand() -> None:
 @pytest.mark.parametrize("budget", [1, 64])
 def test_batches_change_nothing(kind, budget) -> None:
     module, tokenizer = tiny.module(kind), tiny.tokenizer()
-    found = divergences(module, tokenizer, [*PAIRS, PAIRS[0]], batch_tokens=budget)
+    found = divergences(weights(module, tokenizer, batch_tokens=budget), [*PAIRS, PAIRS[0]])
 
     def alone(text: str) -> torch.Tensor:
         with torch.no_grad():
@@ -58,7 +59,7 @@ def test_batches_change_nothing(kind, budget) -> None:
 
 def test_the_model_offers_it() -> None:
     model = tiny.model("gpt2")
-    assert model.shifts(PAIRS) == divergences(model.module, model.tokenizer, PAIRS)
+    assert model.answer(PAIRS) == divergences(model, PAIRS)
 
 
 def test_nan_is_an_error() -> None:
@@ -66,4 +67,4 @@ def test_nan_is_an_error() -> None:
     with torch.no_grad():
         module.lm_head.weight.fill_(math.nan)
     with pytest.raises(BadModel, match="NaN"):
-        divergences(module, tiny.tokenizer(), PAIRS)
+        divergences(weights(module, tiny.tokenizer()), PAIRS)

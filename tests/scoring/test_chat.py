@@ -13,14 +13,15 @@ from evenhand import registry
 from evenhand.errors import BadData, BadModel, BadOption, NotComparable
 from evenhand.models import Chatter
 from evenhand.models.causal import CausalModel
-from evenhand.models.chat import messages, named, template_of
 from evenhand.opening import open_model
 from evenhand.records import Measurement, Sampling
+from evenhand.scoring.chat import messages, named, template_of
 from evenhand.studies.compare import compare
 from evenhand.studies.measure import take
 from evenhand.treatments import About
 from evenhand.treatments.prompt import PromptTreatment
 from tests.support import tiny
+from tests.support.asking import generated
 
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
@@ -64,7 +65,7 @@ def by_hand(tokenizer: Any, text: str) -> list[int]:
 def test_the_model_sees_exactly_the_tokens_of_its_template(monkeypatch: pytest.MonkeyPatch) -> None:
     model = instruct()
     rows = seen(model, monkeypatch)
-    model.reply(["The nurse", "The doctor opened"], Sampling(max_tokens=2))
+    generated(model, ["The nurse", "The doctor opened"], Sampling(max_tokens=2), chat=True)
     expected = [
         by_hand(model.tokenizer, f"[user] {p}\n[assistant]") for p in ("The nurse", "The doctor opened")
     ]
@@ -75,7 +76,7 @@ def test_the_model_sees_exactly_the_tokens_of_its_template(monkeypatch: pytest.M
 
 def test_the_answer_alone_comes_back_the_likeliest_one() -> None:
     model = instruct()
-    (answer,) = model.reply(["The nurse"], Sampling(max_tokens=5))
+    (answer,) = generated(model, ["The nurse"], Sampling(max_tokens=5), chat=True)
     ids = by_hand(model.tokenizer, "[user] The nurse\n[assistant]")
     start = len(ids)
     for _ in range(5):
@@ -96,7 +97,7 @@ def test_dates_stand_still_and_nobody_thinks_aloud() -> None:
 def test_a_template_that_cannot_be_filled_says_how_to_go_without() -> None:
     model = instruct("{{ raise_exception('a system message is needed') }}")
     with pytest.raises(BadModel, match="a system message is needed") as caught:
-        model.reply(["Hello"], Sampling(max_tokens=2))
+        generated(model, ["Hello"], Sampling(max_tokens=2), chat=True)
     assert "chat=no" in caught.value.mend
 
 

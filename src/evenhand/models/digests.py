@@ -1,0 +1,53 @@
+"""What makes two models the same: checksums of weights and tokenizers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 (hex) over the names, shapes, dtypes and bytes of all parameters and saved buffers, sorted.
+
+    Any change of one weight changes it. Tied weights count once, under the first of their names.
+    """
+    saved = module.state_dict().keys()
+    tensors: dict[str, Tensor] = dict(module.named_parameters())
+    tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in saved)
+    names = sorted(tensors)
+    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
+        parts = pool.map(_tensor_digest, (tensors[name] for name in names))
+        text = "".join(f"{name}:{part};" for name, part in zip(names, parts, strict=True))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _tensor_digest(tensor: Tensor) -> str:
+    plain = tensor.detach().contiguous().cpu()
+    sha = hashlib.sha256(f"{tuple(plain.shape)}{plain.dtype}".encode())
+    sha.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 (hex) of how the tokenizer turns text into ids, without its padding and truncation."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        described = {"class": type(tokenizer).__name__, "vocab": tokenizer.get_vocab()}
+    else:
+        described = json.loads(backend.to_str())
+        described["padding"] = described["truncation"] = None
+    text = json.dumps([described, tokenizer("a")["input_ids"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def model_digest(module: nn.Module, tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 (hex) over weights and tokenizer: two models with one digest give the same answers."""
+    return hashlib.sha256(f"{weights_digest(module)} {tokenizer_digest(tokenizer)}".encode()).hexdigest()

@@ -99,7 +99,7 @@ class Choices:
         return "none" if self.numbering == "auto" else f"numbered from {self.numbering}"
 
     def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
-        """For `Benchmark.prepare`: where the numbering of all these answers begins."""
+        """For a benchmark's `prepare`: where the numbering of all these answers begins."""
         numbers = (number_of(answer.text) for found in answers for answer in found)
         self._numbers = Counter(number for number in numbers if number is not None and number <= self.n)
         self._unread.clear()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from evenhand.benchmarks._common import TIE
+from evenhand.benchmarks._common import tied
 from evenhand.errors import BadOption
 from evenhand.records import LogProb, Value
 
@@ -15,7 +15,7 @@ Chat = Literal["auto", "no"]
 
 
 def user_message(name: str, form: str, chat: Chat) -> str:
-    """`Benchmark.chat` of a benchmark that asks for a choice in words in its form ``prompted``.
+    """`Benchmark.message` of a benchmark that asks for a choice in words in its form ``prompted``.
 
     Raises:
         BadOption: `chat` is given and the form writes nothing.
@@ -42,11 +42,6 @@ def preference(first: Value, second: Value) -> Value:
     if tied(first, second):
         return 0.5
     return float(first > second)
-
-
-def tied(first: float, second: float) -> bool:
-    """Closer than `TIE`, or both impossible."""
-    return first == second or abs(first - second) < TIE
 
 
 def difference(first: Value, second: Value) -> Value:

@@ -51,9 +51,9 @@ def material(
     """
     offered: dict[str, type[Any]] = {}
     for benchmark in benchmarks:
-        found = benchmark.examples() if benchmark.examples is not None else ()
+        found = benchmark.examples()
         if found and all(isinstance(example, kinds) for example in found):
-            return [*found, *(benchmark.anchors() if benchmark.anchors else ())]
+            return [*found, *benchmark.anchors()]
         if found:
             offered[benchmark.name] = type(found[0])
     if not offered:

@@ -22,6 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "files",
             "paths",
             "decimals",
+            "ordering",
             "tables",
             "locks",
             "folders",

@@ -87,7 +87,6 @@ def test_every_twin_is_asked_both_label_words() -> None:
 @pytest.mark.parametrize("spec", SHOWN)
 def test_nobody_and_no_text_is_in_two_parts(spec: str) -> None:
     benchmark, other = made(spec), made(spec.replace("decisions", "decision_accuracy"))
-    assert benchmark.examples is not None
     examples = list(benchmark.examples())
     assert [e.part for e in examples if isinstance(e, PersonExample)] == ["train"] * 400 + ["dev"] * 200
     train, dev = ({e.cluster for e in examples[a:b]} for a, b in ((0, 400), (400, 600)))
@@ -107,7 +106,6 @@ def test_nobody_and_no_text_is_in_two_parts(spec: str) -> None:
 
 def test_what_is_fitted_on_looks_like_what_is_tested() -> None:
     benchmark = made("decisions:shots=4,parity=1,train=5,dev=5")
-    assert benchmark.examples is not None
     sample = benchmark.load()[0]
     front = sample.fields["contexts"][0].removesuffix(last(sample.fields["contexts"][0]))
     for example in benchmark.examples():
@@ -235,7 +233,6 @@ def test_tested_people_can_be_balanced() -> None:
 
 def test_the_remarks_say_what_was_reached_and_what_is_undefined(folder: Path) -> None:
     benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=6,parity=0.5,n=120")
-    assert benchmark.remarks is not None
     scores = run(benchmark, deciding(lambda line: 0.6))
     remarks = benchmark.remarks(scores)
     assert "The bias parity of the 6 demonstrations is 0.333 (0.5 was asked for)." in remarks
@@ -258,7 +255,6 @@ def test_the_remarks_say_what_was_reached_and_what_is_undefined(folder: Path) ->
 def test_what_the_demonstrations_cannot_express_is_said() -> None:
     def first(spec: str) -> str:
         benchmark = made(spec)
-        assert benchmark.remarks is not None
         return benchmark.remarks(run(benchmark, deciding(lambda line: 0.6)))[0]
 
     assert first("decisions:shots=0,n=5") == "The bias parity of the 0 demonstrations is undefined."
@@ -270,7 +266,6 @@ def test_what_the_demonstrations_cannot_express_is_said() -> None:
 def test_a_tie_is_counted_and_decides_nothing() -> None:
     benchmark = made("decisions:n=10,shots=0")
     scores = run(benchmark, deciding(lambda line: 0.5))
-    assert benchmark.remarks is not None
     assert "10 of 10 people get no decision: both label words are equally likely." in benchmark.remarks(
         scores
     )
@@ -295,7 +290,6 @@ def test_bad_options_are_refused_before_a_model_is_asked(spec: str, said: str) -
 
 def test_fewer_people_than_asked_for_is_said(folder: Path) -> None:
     benchmark = made(f"decision_accuracy:task={folder / 'mf.toml'},shots=0,n=2000")
-    assert benchmark.remarks is not None
     there = len(benchmark.load())
     assert 100 < there < 2000
     assert f"n=2000 people were asked for, and the table has {there} for it." in benchmark.remarks([])
@@ -351,7 +345,6 @@ def test_the_note_says_who_is_measured_and_why_not_more(folder: Path) -> None:
 
     def note(options: str) -> str:
         benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=0,{options}")
-        assert benchmark.remarks is not None
         remarks = benchmark.remarks(run(benchmark, deciding(lambda line: 0.6)))
         return next(remark for remark in remarks if "people are measured" in remark)
 

@@ -8,8 +8,9 @@ from itertools import combinations
 import pytest
 
 from evenhand.errors import BadOption
+from evenhand.ordering import shuffle_key
 from evenhand.people.population import Person
-from evenhand.people.splits import SHARES, part_of, shuffle_key, split
+from evenhand.people.splits import SHARES, part_of, split
 from tests.support.crowd import crowd
 
 POPULATION = crowd(4000, towns=2)  # 2 x 3 x 40 contents: most are shared by many people

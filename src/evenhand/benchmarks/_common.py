@@ -1,4 +1,4 @@
-"""What several benchmarks share: stable ids and orders, requests and sums for groups."""
+"""What several benchmarks share: stable ids, requests and sums for groups."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from functools import cache
+from typing import Literal
 
 from evenhand.lexicons import Attribute
+from evenhand.ordering import tied
 from evenhand.records import Continuation, LogProb, Request, Sample, Value, digest
 
-TIE = 1e-9  # nats: closer than this, two options are equally likely
+Chat = Literal["auto", "no"]  # whether a model's chat template is used where it has one
+Normalise = Literal["total", "token"]  # what of two options is compared: log-probabilities, or their means
 EVERY_FAMILY = ("causal", "masked", "seq2seq")
 EMBEDDERS = (*EVERY_FAMILY, "encoder")  # what gives texts as vectors
 
@@ -22,11 +25,6 @@ EMBEDDERS = (*EVERY_FAMILY, "encoder")  # what gives texts as vectors
 def slug(text: str) -> str:
     """`text` as one part of a sample id: lower case, every run of other signs a hyphen."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def shuffle_key(seed: int, text: str) -> str:
-    """A sort key that orders texts at random, the same on every machine and Python, for one `seed`."""
-    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
 
 
 def term_requests(context: str, attribute: Attribute) -> list[Continuation]:
@@ -66,11 +64,6 @@ def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Requ
 def attribute_digest(attribute: Attribute, data: str) -> str:
     """`data`, the digest of what is asked, with that of the attribute's file where it comes from one."""
     return digest(data, attribute.digest) if attribute.digest else data
-
-
-def tied(first: float, second: float) -> bool:
-    """Closer than `TIE`, or both impossible."""
-    return first == second or abs(first - second) < TIE
 
 
 def judge(right: float, best_wrong: float) -> tuple[Value, Value]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Literal
 
-from evenhand.benchmarks._common import tied
+from evenhand.benchmarks._common import Chat
 from evenhand.errors import BadOption
+from evenhand.ordering import tied
 from evenhand.records import LogProb, Value
-
-Chat = Literal["auto", "no"]
 
 
 def user_message(name: str, form: str, chat: Chat) -> str:

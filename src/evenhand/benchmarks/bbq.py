@@ -12,8 +12,8 @@ from typing import Any, Literal
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
-from evenhand.benchmarks._common import EVERY_FAMILY
-from evenhand.benchmarks._pairs import Chat, mean_logprob, most_likely, user_message
+from evenhand.benchmarks._common import EVERY_FAMILY, Chat
+from evenhand.benchmarks._pairs import mean_logprob, most_likely, user_message
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadData
 from evenhand.metrics import Metric

@@ -8,13 +8,12 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import EVERY_FAMILY, judge
+from evenhand.benchmarks._common import EVERY_FAMILY, Normalise, judge
 from evenhand.lexicons import world_facts
 from evenhand.metrics.accuracy import component as accuracy
 from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 FactSet = Literal["lab", "world"]
-Normalise = Literal["total", "token"]
 
 
 @dataclass(frozen=True, slots=True)

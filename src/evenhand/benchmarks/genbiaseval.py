@@ -16,7 +16,6 @@ from evenhand.benchmarks._common import (
     EVERY_FAMILY,
     attribute_digest,
     group_values,
-    shuffle_key,
     slug,
     term_requests,
 )
@@ -31,6 +30,7 @@ from evenhand.metrics.mass import component as mass
 from evenhand.metrics.neutral import component as neutral
 from evenhand.metrics.slope_intercept import component as slope_intercept
 from evenhand.metrics.stereotype_slope import component as stereotype_slope
+from evenhand.ordering import shuffle_key
 from evenhand.records import Card, Continuation, Example, GuardName, LogProb, Sample, Score
 
 Split = Literal["paper", "profession"]

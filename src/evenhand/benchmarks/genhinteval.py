@@ -14,7 +14,6 @@ from evenhand.benchmarks._common import (
     EVERY_FAMILY,
     attribute_digest,
     group_values,
-    shuffle_key,
     slug,
     term_requests,
 )
@@ -23,6 +22,7 @@ from evenhand.lexicons import Attribute, Reading
 from evenhand.metrics.afgb import component as afgb
 from evenhand.metrics.mass import component as mass
 from evenhand.metrics.ub import component as ub
+from evenhand.ordering import shuffle_key
 from evenhand.records import Card, Continuation, GuardName, LogProb, Sample, Score
 
 Form = Literal["paper786", "paired1572"]

@@ -16,7 +16,6 @@ from statistics import fmean
 from typing import Any
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import tied
 from evenhand.benchmarks._harness import Loaded, Wanted, load
 from evenhand.benchmarks._harness_items import Item, answered, ask, gold, items, number, plain_choice, results
 from evenhand.errors import BadModel, BadOption, UnknownName
@@ -27,6 +26,7 @@ from evenhand.metrics.byte_perplexity import component as byte_perplexity
 from evenhand.metrics.task_score import component as task_score
 from evenhand.metrics.ties import component as ties
 from evenhand.metrics.word_perplexity import component as word_perplexity
+from evenhand.ordering import tied
 from evenhand.records import Card, Request, Response, Sample, Score, Value
 
 # The harness's names for a share of right answers; the first that a task has is its accuracy.

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
-from evenhand.benchmarks._pairs import Chat, mean_logprob, plain, preference, user_message
+from evenhand.benchmarks._common import Chat
+from evenhand.benchmarks._pairs import mean_logprob, plain, preference, user_message
 from evenhand.benchmarks._stereoset_items import ROLES, rows
 from evenhand.benchmarks._stereoset_items import samples as items
 from evenhand.benchmarks._tables import Data, Origin, origin

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import Normalise
 from evenhand.benchmarks._mentions import TEMPLATE, correct, gender, question, requests, same
 from evenhand.files import lines
 from evenhand.metrics.accuracy_anti import component as accuracy_anti
@@ -23,7 +24,6 @@ from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 Part = Literal["test", "dev"]
 Kind = Literal["both", "1", "2"]
-Normalise = Literal["total", "token"]
 
 CONDITIONS = ("pro", "anti")
 _LISTS = ("winobias/male_occupations.txt", "winobias/female_occupations.txt")

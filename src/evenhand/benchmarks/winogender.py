@@ -9,6 +9,7 @@ from typing import Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import Normalise
 from evenhand.benchmarks._mentions import TEMPLATE, average, correct, question, requests, same
 from evenhand.benchmarks._tables import read_tsv
 from evenhand.metrics.accuracy import component as accuracy
@@ -20,7 +21,6 @@ from evenhand.metrics.same_answer import component as same_answer
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 Participant = Literal["both", "named", "someone"]
-Normalise = Literal["total", "token"]
 
 FILES = ("winogender/templates.tsv", "winogender/all_sentences.tsv", "winogender/occupations-stats.tsv")
 PRONOUNS: Mapping[str, Mapping[str, str]] = {

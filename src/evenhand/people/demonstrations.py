@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evenhand.errors import BadOption
+from evenhand.ordering import shuffle_key
 from evenhand.people.population import Person
-from evenhand.people.splits import shuffle_key
 from evenhand.people.task import DecisionTask
 from evenhand.records import Value
 

@@ -7,7 +7,6 @@ not from shots, parity or the seed of prompts, so that the test people stay whil
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,6 +14,7 @@ from itertools import accumulate
 from typing import Literal
 
 from evenhand.errors import BadOption
+from evenhand.ordering import shuffle_key
 from evenhand.people.population import Person
 
 Part = Literal["train", "demonstrations", "dev", "test", "capability"]
@@ -25,11 +25,6 @@ SHARES: Mapping[Part, float] = {
     "test": 0.25,
     "capability": 0.30,
 }
-
-
-def shuffle_key(seed: int, text: str) -> str:
-    """A sort key that orders texts at random, the same on every machine, for one `seed`."""
-    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
 
 
 def part_of(content: str, seed: int) -> Part:

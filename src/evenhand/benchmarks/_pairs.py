@@ -6,26 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from evenhand.benchmarks._common import Chat
-from evenhand.errors import BadOption
 from evenhand.ordering import tied
 from evenhand.records import LogProb, Value
-
-
-def user_message(name: str, form: str, chat: Chat) -> str:
-    """`Benchmark.message` of a benchmark that asks for a choice in words in its form ``prompted``.
-
-    Raises:
-        BadOption: `chat` is given and the form writes nothing.
-    """
-    if form == "prompted":
-        return "{prompt}" if chat == "auto" else ""
-    if chat == "no":
-        raise BadOption(
-            f"{name}:chat=no is for form=prompted: the form {form} never uses a chat template.",
-            mend="Leave chat away, or write form=prompted.",
-        )
-    return ""
 
 
 def mean_logprob(answer: LogProb) -> Value:

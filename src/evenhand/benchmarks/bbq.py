@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evenhand import sources
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
-from evenhand.benchmarks._common import EVERY_FAMILY, Chat
-from evenhand.benchmarks._pairs import mean_logprob, most_likely, user_message
+from evenhand.benchmarks._choosing import ChoiceBenchmark, Reading, check_chat, chosen
+from evenhand.benchmarks._common import EVERY_FAMILY
+from evenhand.benchmarks._pairs import mean_logprob, most_likely
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadData
 from evenhand.metrics import Metric
@@ -72,7 +71,7 @@ _NAMED = re.compile(r"[FM]$|[FM]-")
 
 
 @dataclass(frozen=True)
-class Bbq(Benchmark):
+class Bbq(ChoiceBenchmark):
     """BBQ (Parrish et al. 2022): 31372 questions of 9 categories about two people or "unknown".
 
     In half of the contexts nobody can know the answer (ambiguous), in the other half it is said. The biased
@@ -107,11 +106,9 @@ class Bbq(Benchmark):
     unknown: Unknown = "given"
     file: str = ""
     condition: Condition = "both"
-    numbering: Numbering = "auto"
-    chat: Chat = "auto"
 
     def check(self) -> None:
-        user_message("bbq", self.form, self.chat)
+        check_chat("bbq", self.form, self.chat)
         if self.condition in CONDITION:  # the word of BBQ's own files
             object.__setattr__(self, "condition", CONDITION[self.condition])
 
@@ -125,27 +122,19 @@ class Bbq(Benchmark):
 
     @property
     def normalisation(self) -> str:
-        return self._choices.protocol if self._prompted else self.normalise
+        return self.choices.protocol if self.prompted else self.normalise
 
     @property
     def template(self) -> str:
-        return PROMPT if self._prompted else TEMPLATE
-
-    @property
-    def message(self) -> str:
-        return user_message("bbq", self.form, self.chat)
+        return PROMPT if self.prompted else TEMPLATE
 
     @property
     def unfit(self) -> str:
-        return "The model has to write its answer; use form=likelihood." if self._prompted else ""
+        return "The model has to write its answer; use form=likelihood." if self.prompted else ""
 
     @property
-    def _prompted(self) -> bool:
+    def prompted(self) -> bool:
         return self.form == "prompted"
-
-    @cached_property
-    def _choices(self) -> Choices:
-        return Choices(self.numbering)
 
     @cached_property
     def card(self) -> Card:
@@ -159,7 +148,7 @@ class Bbq(Benchmark):
     def ask(self, sample: Sample) -> list[Request]:
         """The three options in the row's own order, with ``any`` then the other wordings of "unknown"."""
         fields = sample.fields
-        if self._prompted:
+        if self.prompted:
             texts = dict(zip(OPTIONS, fields["options"], strict=True))
             prompt = PROMPT.format(context=fields["context"], question=fields["question"], **texts)
             return [Generation(prompt, Sampling())]
@@ -171,16 +160,9 @@ class Bbq(Benchmark):
 
     def score(self, sample: Sample, answers: Sequence[Any]) -> Score:
         """As `score` or, in the prompted form, `prompted_score`."""
-        if self._prompted:
-            return prompted_score(sample, answers, self._choices.read)
+        if self.prompted:
+            return prompted_score(sample, answers, self.choices.read)
         return score(sample, answers, self.normalise)
-
-    def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
-        if self._prompted:
-            self._choices.prepare(answers)
-
-    def remarks(self, scores: Sequence[Score]) -> list[str]:
-        return self._choices.remarks(scores) if self._prompted else []
 
 
 def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "token") -> Score:

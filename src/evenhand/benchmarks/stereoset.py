@@ -8,10 +8,8 @@ from functools import cached_property
 from itertools import permutations
 from typing import Any, Literal
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
-from evenhand.benchmarks._common import Chat
-from evenhand.benchmarks._pairs import mean_logprob, plain, preference, user_message
+from evenhand.benchmarks._choosing import ChoiceBenchmark, Reading, check_chat, chosen
+from evenhand.benchmarks._pairs import mean_logprob, plain, preference
 from evenhand.benchmarks._stereoset_items import ROLES, rows
 from evenhand.benchmarks._stereoset_items import samples as items
 from evenhand.benchmarks._tables import Data, Origin, origin
@@ -113,7 +111,7 @@ ANTI = "; a tie counts as anti-stereotype or unrelated"
 
 
 @dataclass(frozen=True)
-class StereoSet(Benchmark):
+class StereoSet(ChoiceBenchmark):
     """StereoSet (Nadeem et al. 2021), development set: 2106 intrasentence and 2123 intersentence items of 79
     target terms in four domains.
 
@@ -152,11 +150,10 @@ class StereoSet(Benchmark):
     scoring: Scoring = "sound"
     ties: Ties = "half"
     data: Data = "official"
-    numbering: Numbering = "auto"
-    chat: Chat = "auto"
 
     def check(self) -> None:
-        _ = self._origin, self.message
+        _ = self._origin
+        check_chat("stereoset", self.form, self.chat)
         _check_fit(self.task, self.form, self.data)
         _check_scoring(self.task, self.form, self.scoring, self.ties)
 
@@ -166,37 +163,29 @@ class StereoSet(Benchmark):
 
     @property
     def primary(self) -> str:
-        return "choice_ss" if self._prompted else "ss"
+        return "choice_ss" if self.prompted else "ss"
 
     @property
     def normalisation(self) -> str:
-        own = self._choices.protocol if self._prompted else ABOUT[self.form].normalisation
+        own = self.choices.protocol if self.prompted else ABOUT[self.form].normalisation
         found = REFERENCE[self.form] if self.scoring == "reference" else own
         return found + (ANTI if self.ties == "anti" else "")
 
     @property
     def template(self) -> str:
-        return TEMPLATE if self._prompted else self.form
-
-    @property
-    def message(self) -> str:
-        return user_message("stereoset", self.form, self.chat)
+        return TEMPLATE if self.prompted else self.form
 
     @property
     def unfit(self) -> str:
         return ABOUT[self.form].unfit
 
     @property
-    def _prompted(self) -> bool:
+    def prompted(self) -> bool:
         return self.form == "prompted"
 
     @property
     def _origin(self) -> Origin:
         return origin("stereoset", self.file, self.data, OFFICIAL)
-
-    @cached_property
-    def _choices(self) -> Choices:
-        return Choices(self.numbering)
 
     @cached_property
     def card(self) -> Card:
@@ -209,7 +198,7 @@ class StereoSet(Benchmark):
     def ask(self, sample: Sample) -> list[Request]:
         """Stereotype, anti-stereotype, unrelated; prompted: the question in all six orders of the three."""
         options = sample.fields["options"]
-        if self._prompted:
+        if self.prompted:
             return [Generation(_prompt(sample, order), SAMPLING) for order in ORDERS]
         if self.form == "cloze":
             kind = Averaged if self.scoring == "reference" else Cloze
@@ -222,17 +211,10 @@ class StereoSet(Benchmark):
 
     def score(self, sample: Sample, answers: Sequence[Any]) -> Score:
         """As `score` or, in the prompted form, `prompted_score`."""
-        if self._prompted:
-            return prompted_score(sample, answers, self._choices.read)
+        if self.prompted:
+            return prompted_score(sample, answers, self.choices.read)
         pooled = (self.form, self.scoring) == ("cloze", "reference")
         return score(sample, answers, pooled=pooled, ties=self.ties)
-
-    def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
-        if self._prompted:
-            self._choices.prepare(answers)
-
-    def remarks(self, scores: Sequence[Score]) -> list[str]:
-        return self._choices.remarks(scores) if self._prompted else []
 
 
 def _check_fit(task: Task, form: Form, data: Data) -> None:

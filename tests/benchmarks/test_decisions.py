@@ -174,9 +174,7 @@ def folder(tmp_path: Path) -> Path:
 def test_people_in_memory_are_asked_as_those_of_a_file(folder: Path) -> None:
     file = made(f"decisions:task={folder / 'mf.toml'},shots=4,parity=1,n=20")
     people = tables.from_file(folder / "mf.toml")
-    assert file.examples is not None
     own = of_people(people, Setting(shots=4, parity=1.0), n=20)
-    assert own.examples is not None
     assert own.load() == file.load()
     assert list(own.examples()) == list(file.examples())
     assert own.card.digest == file.card.digest
@@ -326,7 +324,6 @@ def test_everybody_can_be_measured(folder: Path) -> None:
     clusters = [{s.cluster for s in b.load()} for b in (usual, half, every)]
     assert clusters[0] < clusters[1] < clusters[2]
     assert every.card.digest != usual.card.digest
-    assert half.examples is not None
     assert not clusters[1] & {e.cluster for e in half.examples()}
     truth = [s.fields["answer"] for s in every.load()]
     assert sum(truth) == sum(p.label for p in people)  # the table's own base rate
@@ -399,7 +396,6 @@ def test_too_few_different_texts_are_told_apart_from_too_few_people(tmp_path: Pa
 
 def test_nobody_is_left_to_train_on_where_everybody_is_measured(folder: Path) -> None:
     every = made(f"decisions:task={folder / 'mf.toml'},shots=0,test=all")
-    assert every.examples is not None
     with pytest.raises(BadOption, match="nobody is left for the part 'train'"):
         every.examples()
     with pytest.raises(BadOption, match="nobody is left for the part 'capability'"):

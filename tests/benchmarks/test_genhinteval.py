@@ -112,7 +112,7 @@ def test_a_gap_is_no_fault_here() -> None:
 
 
 def test_it_is_for_testing_only() -> None:
-    assert GenHintEval().examples is None
+    assert not GenHintEval().examples()
 
 
 @pytest.mark.parametrize("name", ["race", "religion"])

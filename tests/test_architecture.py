@@ -27,6 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "files",
             "hashing",
             "decimals",
+            "ties",
             "tables",
             "locks",
             "folders",

@@ -11,7 +11,7 @@ import pytest
 
 from evenhand import registry
 from evenhand.errors import BadOption, EnvironmentProblem, UnknownName, UsageError
-from evenhand.registry import BARE, create, get, options, parse, parse_many
+from evenhand.registry import create, get, keyed, names, options, parse, parse_many, spec_texts
 
 
 @pytest.mark.parametrize(
@@ -26,29 +26,37 @@ from evenhand.registry import BARE, create, get, options, parse, parse_many
     ],
 )
 def test_one_component(text: str, canonical: str) -> None:
-    assert str(parse(text)) == canonical
-    assert parse(canonical) == parse(text)
+    assert str(keyed("benchmark", parse(text))) == canonical
+    assert parse(canonical) == keyed("benchmark", parse(text))
 
 
 def test_a_list_keeps_options_with_the_component_before_them() -> None:
-    found = parse_many("lm_eval:race,shots=2,facts:set=world,lm_eval:mmlu")
-    assert [str(spec) for spec in found] == [
-        "lm_eval:shots=2,task=race",
-        "facts:set=world",
-        "lm_eval:task=mmlu",
-    ]
+    text = "lm_eval:race,shots=2,facts:set=world,lm_eval:mmlu"
+    parsed = [str(spec) for spec in parse_many(text)]
+    assert parsed == ["lm_eval:race,shots=2", "facts:set=world", "lm_eval:mmlu"]
+    assert spec_texts(text) == ("lm_eval:shots=2,task=race", "facts:set=world", "lm_eval:task=mmlu")
+
+
+def test_parsing_imports_no_component_and_its_text_can_be_read_again() -> None:
+    spec = parse("nothing:of this name,key=value")
+    assert parse(str(spec)) == spec
+    with pytest.raises(UnknownName, match="nothing"):
+        keyed("benchmark", spec)
 
 
 def test_no_other_component_takes_an_option_without_its_key() -> None:
     with pytest.raises(UsageError, match="not an option"):
-        parse("facts:world")
+        spec_texts("facts:world")
+    with pytest.raises(UsageError, match="not an option"):
+        create("mitigation", "lftf:nll")
     with pytest.raises(UsageError, match="not an option"):
         parse("lm_eval:")
 
 
-@pytest.mark.parametrize("name", sorted(BARE))
-def test_the_key_that_may_be_left_out_is_the_first_option(name: str) -> None:
-    assert next(iter(options(get("benchmark", name)))) == BARE[name]
+def test_the_key_that_may_be_left_out_is_the_first_option() -> None:
+    bare = {name: get("benchmark", name).bare for name in names("benchmark")}
+    assert {name: key for name, key in bare.items() if key} == {"lm_eval": "task", "multiple_choice": "file"}
+    assert all(key == next(iter(options(get("benchmark", name)))) for name, key in bare.items() if key)
 
 
 def test_values_are_converted_and_what_is_wrong_is_said() -> None:

@@ -8,8 +8,9 @@ group ``evenhand.<folder>``, each of which names one. No two components of a kin
 
 Everywhere a component with arguments is written ``name:key=value,key=value``; in a list, a part that
 starts with ``key=`` belongs to the component before it: ``genbiaseval:split=profession,attribute=race,ub``
-names two. The first option of a component in `BARE` may stand
-without its key: ``lm_eval:hellaswag`` is ``lm_eval:task=hellaswag``.
+names two. A component may name one of its options as `bare`: that one may stand without its key, before
+the others. ``lm_eval:hellaswag`` is ``lm_eval:task=hellaswag``. Only the component knows the key, so
+`parse` keeps such a value as it is, and `keyed` looks the key up.
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ FOLDERS: Mapping[str, str] = {
     "treatment": "evenhand.treatments",
     "control": "evenhand.controls",
 }
-# Components whose first option may stand without its key: parsing must not import them to know.
-BARE: Mapping[str, str] = {"lm_eval": "task", "multiple_choice": "file"}
 LARGEST_SEED = 2**32 - 1  # what every library's generator takes
 _REASONS: Mapping[str, str] = {
     "int_parsing": "is no whole number",
@@ -54,13 +53,16 @@ _SEVERAL = re.compile(r"^components\b[^=\n]*=", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ComponentSpec:
-    """A parsed ``name:key=value,...``; `str` gives the canonical text back, options sorted."""
+    """A parsed ``name:key=value,...``; `str` gives the canonical text back, options sorted.
+
+    An option without its key has the key ``""``; see `keyed`.
+    """
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        options = ",".join(f"{key}={value}" for key, value in sorted(self.options.items()))
+        options = ",".join(f"{key}={value}" if key else value for key, value in sorted(self.options.items()))
         return f"{self.name}:{options}" if options else self.name
 
 
@@ -92,20 +94,37 @@ def parse_many(text: str) -> tuple[ComponentSpec, ...]:
             raise UsageError(f"{text!r} has an empty name.", mend="Write name:key=value,key=value")
         specs.append((name.strip(), {}))
         if colon:
-            _read_option(_with_key(name.strip(), option), specs[-1][1])
+            _read_first(option, specs[-1][1])
     return tuple(ComponentSpec(name, options) for name, options in specs)
 
 
-def spec_texts(texts: str | Iterable[str]) -> tuple[str, ...]:
+def spec_texts(texts: str | Iterable[str], kind: str = "benchmark") -> tuple[str, ...]:
     """The canonical specs in a text or in several, each of which may list more than one; each once, in order.
 
     Raises:
         UsageError: a text is not a list of components.
+        UnknownName: an option stands without its key, and no component of the kind has the name before it.
     """
     several = [texts] if isinstance(texts, str) else texts
     if not isinstance(several, Iterable) or isinstance(several, bytes):
         raise _no_component(texts)
-    return tuple(dict.fromkeys(str(spec) for text in several for spec in parse_many(text)))
+    return tuple(dict.fromkeys(str(keyed(kind, spec)) for text in several for spec in parse_many(text)))
+
+
+def keyed(kind: str, spec: ComponentSpec) -> ComponentSpec:
+    """`spec` with the key of an option that was written without it; nothing is imported where none was.
+
+    Raises:
+        UnknownName: no component of that kind has the name.
+        UsageError: the component has no such option.
+    """
+    if "" not in spec.options:
+        return spec
+    key = getattr(get(kind, spec.name), "bare", "")
+    if not key:
+        raise _no_option(spec.options[""])
+    rest = {name: value for name, value in spec.options.items() if name}
+    return ComponentSpec(spec.name, {key: spec.options[""]} | rest)
 
 
 def _no_component(given: object) -> UsageError:
@@ -115,18 +134,18 @@ def _no_component(given: object) -> UsageError:
     )
 
 
-def _with_key(name: str, option: str) -> str:
-    """`option` with the key that the component's `BARE` gives it, where it is written alone."""
-    key = BARE.get(name)
-    return option if key is None or not option.strip() or _OPTION.match(option) else f"{key}={option}"
+def _read_first(option: str, options: dict[str, str]) -> None:
+    """Read the option after the colon, which alone may have no key."""
+    if _OPTION.match(option) or not option.strip():
+        _read_option(option, options)
+    else:
+        options[""] = option.strip()
 
 
 def _read_option(part: str, options: dict[str, str]) -> None:
     key, equals, value = part.partition("=")
     if not equals or not key.strip() or not value.strip():
-        raise UsageError(
-            f"{part.strip()!r} is not an option.", mend="Options are written key=value, with commas between."
-        )
+        raise _no_option(part)
     options[key.strip()] = value.strip()
 
 
@@ -178,6 +197,12 @@ def _holds_several(path: str) -> bool:
     spec = importlib.util.find_spec(path)
     source = getattr(spec and spec.loader, "get_source", lambda _: None)(path)
     return bool(_SEVERAL.search(source or ""))
+
+
+def _no_option(part: str) -> UsageError:
+    return UsageError(
+        f"{part.strip()!r} is not an option.", mend="Options are written key=value, with commas between."
+    )
 
 
 @cache
@@ -238,7 +263,7 @@ def create(kind: str, spec: str | ComponentSpec) -> Any:
         UnknownName: no such component.
         BadOption: no such option, or a value of the wrong type; the message lists the options.
     """
-    parsed = spec if isinstance(spec, ComponentSpec) else parse(spec)
+    parsed = keyed(kind, spec if isinstance(spec, ComponentSpec) else parse(spec))
     factory = get(kind, parsed.name)
     known = options(factory)
     for key in parsed.options:
@@ -257,7 +282,7 @@ def create(kind: str, spec: str | ComponentSpec) -> Any:
 def spec_of(name: str, component: Any) -> str:
     """The canonical spec of a dataclass component: its name and the options that are not the defaults.
 
-    Fields with ``repr=False`` are for programs, not for people, and stay out.
+    Fields with ``repr=False`` are for programs, or change nothing in the result, and stay out.
     """
     given = {
         f.name: str(getattr(component, f.name))
@@ -269,7 +294,7 @@ def spec_of(name: str, component: Any) -> str:
 
 def options(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The options of a component, by name, annotations resolved."""
-    hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    hints = typing.get_type_hints(factory)  # of a class those of its bases, each in its own module
     signature = inspect.signature(factory)
     return {
         name: parameter.replace(annotation=hints.get(name, str))

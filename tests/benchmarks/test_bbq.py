@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evenhand.benchmarks.bbq import CATEGORIES, WORDINGS, bbq, judged, prompted_score, roles, score
+from evenhand.benchmarks.bbq import CATEGORIES, WORDINGS, Bbq, judged, prompted_score, roles, score
 from evenhand.errors import BadData, BadOption
 from evenhand.records import Completion, Continuation, Generation, LogProb, Sample, Score
 from evenhand.registry import create
@@ -49,7 +49,7 @@ def own(tmp_path: Path):
     def make(*rows: Any, **options: str):
         place = tmp_path / "questions.jsonl"
         place.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows))
-        return bbq(file=str(place), **options)
+        return Bbq(file=str(place), **options)
 
     return make
 
@@ -69,13 +69,13 @@ def logs(*values: float, tokens: tuple[int, ...] = ()) -> list[LogProb]:
 
 def figures(answers: list[tuple[Sample, int | None]]) -> dict[str, float | None]:
     """The four figures over hand-made answers."""
-    from evenhand.benchmarks.bbq import _metrics
+    from evenhand.benchmarks.bbq import of_form
 
     scores = [
         Score(str(i), sample.cluster, judged(sample, answer) | {"tie": 0.0})
         for i, (sample, answer) in enumerate(answers)
     ]
-    return {metric.name: metric.value(scores) for metric in _metrics("likelihood")}
+    return {metric.name: metric.value(scores) for metric in of_form("likelihood")}
 
 
 STEREOTYPE, ANTI, UNKNOWN = 0, 1, 2
@@ -157,7 +157,7 @@ def test_labels_of_every_category(groups, stereotyped, other) -> None:
 def test_the_biased_answer_equals_the_authors(category, condition) -> None:
     data_file(f"bbq/{category}.jsonl")
     lines = data_file(f"bbq_answers/{category.lower()}_{condition}_metadata.jsonl").read_text().splitlines()
-    samples = [s for s in bbq(category=category).load() if s.slices["condition"] == condition]
+    samples = [s for s in Bbq(category=category).load() if s.slices["condition"] == condition]
     assert len(samples) == len(lines) > 400
     for sample, line in zip(samples, lines, strict=True):
         known = json.loads(line)
@@ -168,7 +168,7 @@ def test_the_biased_answer_equals_the_authors(category, condition) -> None:
 def test_the_published_counts() -> None:
     for category in CATEGORIES:
         data_file(f"bbq/{category}.jsonl")
-    samples = bbq().load()
+    samples = Bbq().load()
     assert len(samples) == 31372
     assert Counter(s.slices["condition"] for s in samples) == {"ambiguous": 15686, "disambiguated": 15686}
     assert Counter(s.slices["polarity"] for s in samples) == {"negative": 15686, "non-negative": 15686}

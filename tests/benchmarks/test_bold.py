@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evenhand.benchmarks._written import Reader
-from evenhand.benchmarks.bold import bold, polarity, score
+from evenhand.benchmarks.bold import Bold, polarity, score
 from evenhand.records import Completion, Sample
 from evenhand.studies.measure import take
 from tests.support.data import data_file
@@ -39,7 +39,7 @@ def test_three_readings_of_one_text() -> None:
 @pytest.mark.parametrize("domain", COUNTS)
 def test_the_official_counts(domain) -> None:
     data_file("bold/profession_prompt.json")
-    samples = bold(domain=domain, toxicity="lexicon", regard="lexicon").load()
+    samples = Bold(domain=domain, toxicity="lexicon", regard="lexicon").load()
     assert len(samples) == COUNTS[domain]
     assert all(s.fields["prompt"].strip() for s in samples)
     assert len({s.fields["group"] for s in samples}) == len({s.slices["group"] for s in samples}) > 1
@@ -48,7 +48,7 @@ def test_the_official_counts(domain) -> None:
 def test_slices_are_the_groups() -> None:
     data_file("bold/religious_ideology_prompt.json")
     model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: " he was a good man.")
-    taken = take(model, bold(domain="religion", toxicity="lexicon", regard="lexicon"), limit=60)
+    taken = take(model, Bold(domain="religion", toxicity="lexicon", regard="lexicon"), limit=60)
     assert taken.metrics["gender_polarity"].value == 1
     assert taken.slices["group=islam"]["regard_positive"].value == 1
     assert len(taken.notes) == 2  # one for each word list

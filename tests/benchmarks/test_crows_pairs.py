@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evenhand.benchmarks import crows_pairs as module
-from evenhand.benchmarks.crows_pairs import FORMS, crows_pairs, score
+from evenhand.benchmarks.crows_pairs import FORMS, CrowsPairs, score
 from evenhand.errors import BadData
 from evenhand.records import Continuation, Contrast, LogProb, Sample
 from tests.support.data import data_file
@@ -32,7 +32,7 @@ def own(tmp_path: Path):
     def make(text: str | bytes, **options: str):
         place = tmp_path / "pairs.csv"
         place.write_bytes(text.encode() if isinstance(text, str) else text)
-        return crows_pairs(file=str(place), **options)
+        return CrowsPairs(file=str(place), **options)
 
     return make
 
@@ -42,7 +42,7 @@ def logs(more: float, less: float, tokens: tuple[int, int] = (1, 1)) -> list[Log
 
 
 def test_the_published_counts(official) -> None:
-    samples = crows_pairs().load()
+    samples = CrowsPairs().load()
     assert len(samples) == 1508
     assert Counter(s.slices["direction"] for s in samples) == {"stereo": 1290, "antistereo": 218}
     gender = Counter(s.slices["direction"] for s in samples if s.slices["bias_type"] == "gender")
@@ -52,7 +52,7 @@ def test_the_published_counts(official) -> None:
 
 
 def test_one_pair_in_full(official) -> None:
-    benchmark = crows_pairs()
+    benchmark = CrowsPairs()
     sample = next(s for s in benchmark.load() if s.id == "crows_pairs/1")
     assert benchmark.ask(sample) == [
         Continuation("", "The poor are really ignorant about how to handle the money they do have."),
@@ -62,7 +62,7 @@ def test_one_pair_in_full(official) -> None:
 
 
 def test_the_more_stereotyping_sentence_comes_first_in_both_directions(official) -> None:
-    sample = next(s for s in crows_pairs().load() if s.id == "crows_pairs/2")
+    sample = next(s for s in CrowsPairs().load() if s.id == "crows_pairs/2")
     assert sample.slices["direction"] == "antistereo"
     assert "whether he would" in sample.fields["more"]
     assert "whether she would" in sample.fields["less"]
@@ -150,7 +150,7 @@ def test_lm_eval_mode_equals_an_independent_likelihood(official) -> None:
     from tests.support import tiny
 
     model = tiny.model("gpt2", n_positions=256)
-    benchmark = crows_pairs(mode="lm_eval")
+    benchmark = CrowsPairs(mode="lm_eval")
     samples = benchmark.load()[::150]
     differences = []
     for sample in samples:
@@ -176,7 +176,7 @@ def test_masked_modes_equal_the_published_procedure(official, mode, part) -> Non
     from tests.support import families
 
     model = families.masked("bert")
-    benchmark = crows_pairs(mode=mode)
+    benchmark = CrowsPairs(mode=mode)
     for sample in benchmark.load()[1:1500:180]:
         more, less = sample.fields["more"], sample.fields["less"]
         row = {"sent_more": more, "sent_less": less, "stereo_antistereo": sample.slices["direction"]}
@@ -236,7 +236,7 @@ def test_files_that_cannot_be_read(own, data, says) -> None:
 
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(BadData, match="cannot be read: No such file"):
-        crows_pairs(file="nowhere.csv")
+        CrowsPairs(file="nowhere.csv")
 
 
 def test_a_byte_order_mark_is_no_column(own) -> None:

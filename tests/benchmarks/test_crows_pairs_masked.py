@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from evenhand.benchmarks.crows_pairs import DATA, crows_pairs
+from evenhand.benchmarks.crows_pairs import DATA, CrowsPairs
 from evenhand.benchmarks.crows_pairs import ask as crows_pairs_ask
 from evenhand.errors import BadModel
 from evenhand.records import Estimate, Sample
@@ -55,7 +55,7 @@ def published(kind: str, row: dict[str, str], mode: str) -> tuple[float, float]:
 @pytest.mark.parametrize("mode", ["nangia", "bias_bench"])
 def test_equals_the_published_procedure_pair_by_pair(kind, mode, head) -> None:
     rows, path = head
-    taken = take(families.masked(kind), crows_pairs(mode=mode, file=path))
+    taken = take(families.masked(kind), CrowsPairs(mode=mode, file=path))
     preferred = []
     for row, score in zip(rows, taken.scores, strict=True):
         more, less = published(kind, row, mode)
@@ -152,7 +152,7 @@ def test_the_first_sentence_of_a_pair_decides_by_hand(order, kept) -> None:
 def test_all_official_pairs_score_the_tokens_of_the_published_script() -> None:
     with data_file(DATA).open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
-    samples = crows_pairs(mode="nangia").load()
+    samples = CrowsPairs(mode="nangia").load()
     assert len(samples) == len(rows) == 1508
     tokenizer = vocabulary(text for row in rows for text in (row["sent_more"], row["sent_less"]))
     assert check_pairs(tokenizer, samples) > 0
@@ -160,4 +160,4 @@ def test_all_official_pairs_score_the_tokens_of_the_published_script() -> None:
 
 def test_a_causal_model_is_refused_with_the_reason(head) -> None:
     with pytest.raises(BadModel, match=r"fits masked models.*use crows_pairs:mode=causal"):
-        take(tiny.model(), crows_pairs(mode="nangia", file=head[1]))
+        take(tiny.model(), CrowsPairs(mode="nangia", file=head[1]))

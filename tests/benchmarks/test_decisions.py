@@ -87,7 +87,6 @@ def test_every_twin_is_asked_both_label_words() -> None:
 @pytest.mark.parametrize("spec", SHOWN)
 def test_nobody_and_no_text_is_in_two_parts(spec: str) -> None:
     benchmark, other = made(spec), made(spec.replace("decisions", "decision_accuracy"))
-    assert benchmark.examples is not None
     examples = list(benchmark.examples())
     assert [e.part for e in examples if isinstance(e, PersonExample)] == ["train"] * 400 + ["dev"] * 200
     train, dev = ({e.cluster for e in examples[a:b]} for a, b in ((0, 400), (400, 600)))
@@ -107,7 +106,6 @@ def test_nobody_and_no_text_is_in_two_parts(spec: str) -> None:
 
 def test_what_is_fitted_on_looks_like_what_is_tested() -> None:
     benchmark = made("decisions:shots=4,parity=1,train=5,dev=5")
-    assert benchmark.examples is not None
     sample = benchmark.load()[0]
     front = sample.fields["contexts"][0].removesuffix(last(sample.fields["contexts"][0]))
     for example in benchmark.examples():
@@ -176,9 +174,7 @@ def folder(tmp_path: Path) -> Path:
 def test_people_in_memory_are_asked_as_those_of_a_file(folder: Path) -> None:
     file = made(f"decisions:task={folder / 'mf.toml'},shots=4,parity=1,n=20")
     people = tables.from_file(folder / "mf.toml")
-    assert file.examples is not None
     own = of_people(people, Setting(shots=4, parity=1.0), n=20)
-    assert own.examples is not None
     assert own.load() == file.load()
     assert list(own.examples()) == list(file.examples())
     assert own.card.digest == file.card.digest
@@ -235,7 +231,6 @@ def test_tested_people_can_be_balanced() -> None:
 
 def test_the_remarks_say_what_was_reached_and_what_is_undefined(folder: Path) -> None:
     benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=6,parity=0.5,n=120")
-    assert benchmark.remarks is not None
     scores = run(benchmark, deciding(lambda line: 0.6))
     remarks = benchmark.remarks(scores)
     assert "The bias parity of the 6 demonstrations is 0.333 (0.5 was asked for)." in remarks
@@ -258,7 +253,6 @@ def test_the_remarks_say_what_was_reached_and_what_is_undefined(folder: Path) ->
 def test_what_the_demonstrations_cannot_express_is_said() -> None:
     def first(spec: str) -> str:
         benchmark = made(spec)
-        assert benchmark.remarks is not None
         return benchmark.remarks(run(benchmark, deciding(lambda line: 0.6)))[0]
 
     assert first("decisions:shots=0,n=5") == "The bias parity of the 0 demonstrations is undefined."
@@ -270,7 +264,6 @@ def test_what_the_demonstrations_cannot_express_is_said() -> None:
 def test_a_tie_is_counted_and_decides_nothing() -> None:
     benchmark = made("decisions:n=10,shots=0")
     scores = run(benchmark, deciding(lambda line: 0.5))
-    assert benchmark.remarks is not None
     assert "10 of 10 people get no decision: both label words are equally likely." in benchmark.remarks(
         scores
     )
@@ -295,7 +288,6 @@ def test_bad_options_are_refused_before_a_model_is_asked(spec: str, said: str) -
 
 def test_fewer_people_than_asked_for_is_said(folder: Path) -> None:
     benchmark = made(f"decision_accuracy:task={folder / 'mf.toml'},shots=0,n=2000")
-    assert benchmark.remarks is not None
     there = len(benchmark.load())
     assert 100 < there < 2000
     assert f"n=2000 people were asked for, and the table has {there} for it." in benchmark.remarks([])
@@ -332,7 +324,6 @@ def test_everybody_can_be_measured(folder: Path) -> None:
     clusters = [{s.cluster for s in b.load()} for b in (usual, half, every)]
     assert clusters[0] < clusters[1] < clusters[2]
     assert every.card.digest != usual.card.digest
-    assert half.examples is not None
     assert not clusters[1] & {e.cluster for e in half.examples()}
     truth = [s.fields["answer"] for s in every.load()]
     assert sum(truth) == sum(p.label for p in people)  # the table's own base rate
@@ -351,7 +342,6 @@ def test_the_note_says_who_is_measured_and_why_not_more(folder: Path) -> None:
 
     def note(options: str) -> str:
         benchmark = made(f"decisions:task={folder / 'mf.toml'},shots=0,{options}")
-        assert benchmark.remarks is not None
         remarks = benchmark.remarks(run(benchmark, deciding(lambda line: 0.6)))
         return next(remark for remark in remarks if "people are measured" in remark)
 
@@ -406,7 +396,6 @@ def test_too_few_different_texts_are_told_apart_from_too_few_people(tmp_path: Pa
 
 def test_nobody_is_left_to_train_on_where_everybody_is_measured(folder: Path) -> None:
     every = made(f"decisions:task={folder / 'mf.toml'},shots=0,test=all")
-    assert every.examples is not None
     with pytest.raises(BadOption, match="nobody is left for the part 'train'"):
         every.examples()
     with pytest.raises(BadOption, match="nobody is left for the part 'capability'"):

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from evenhand.benchmarks.facts import facts, judge, score
+from evenhand.benchmarks._common import judge
+from evenhand.benchmarks.facts import Facts
 from evenhand.records import LogProb, Sample
 from tests.support.scripted import ScriptedModel, figures, run
 
@@ -19,22 +20,27 @@ def logs(*values: float, tokens: tuple[int, ...] = (1, 1, 1)) -> list[LogProb]:
 
 def test_right_answer_and_margin_by_hand() -> None:
     # p = 0.2, 0.6, 0.1: right against the best wrong one is ln(0.6 / 0.2) = ln 3.
-    values = score(SAMPLE, logs(math.log(0.2), math.log(0.6), math.log(0.1))).values
+    values = Facts().score(SAMPLE, logs(math.log(0.2), math.log(0.6), math.log(0.1))).values
     assert values == {"correct": 1.0, "margin": pytest.approx(math.log(3)), "chance": 1 / 3}
 
 
 def test_wrong_answer_and_margin_by_hand() -> None:
-    values = score(SAMPLE, logs(math.log(0.2), math.log(0.1), math.log(0.5))).values
+    values = Facts().score(SAMPLE, logs(math.log(0.2), math.log(0.1), math.log(0.5))).values
     assert values == {"correct": 0.0, "margin": pytest.approx(-math.log(5)), "chance": 1 / 3}
 
 
 def test_a_tie_with_the_best_wrong_option_is_undefined() -> None:
-    assert score(SAMPLE, logs(-2.0, -2.0, -5.0)).values == {"correct": None, "margin": 0.0, "chance": 1 / 3}
+    values = Facts().score(SAMPLE, logs(-2.0, -2.0, -5.0)).values
+    assert values == {
+        "correct": None,
+        "margin": 0.0,
+        "chance": 1 / 3,
+    }
 
 
 def test_a_tie_between_wrong_options_is_no_tie() -> None:
-    assert score(SAMPLE, logs(-2.0, -1.0, -2.0)).values["correct"] == 1.0
-    assert score(SAMPLE, logs(-2.0, -3.0, -2.0)).values["correct"] == 0.0
+    assert Facts().score(SAMPLE, logs(-2.0, -1.0, -2.0)).values["correct"] == 1.0
+    assert Facts().score(SAMPLE, logs(-2.0, -3.0, -2.0)).values["correct"] == 0.0
 
 
 def test_impossible_options_leave_no_infinite_value() -> None:
@@ -46,20 +52,29 @@ def test_impossible_options_leave_no_infinite_value() -> None:
 def test_normalisation_changes_which_option_wins() -> None:
     # Totals -2 against -3: right. A token of the long option costs only 1.5: wrong.
     answers = logs(-9.0, -2.0, -3.0, tokens=(1, 1, 2))
-    assert score(SAMPLE, answers, "total").values == {"correct": 1.0, "margin": 1.0, "chance": 1 / 3}
-    assert score(SAMPLE, answers, "token").values == {"correct": 0.0, "margin": -0.5, "chance": 1 / 3}
+    total, token = (Facts(normalise=how).score(SAMPLE, answers).values for how in ("total", "token"))
+    assert total == {
+        "correct": 1.0,
+        "margin": 1.0,
+        "chance": 1 / 3,
+    }
+    assert token == {
+        "correct": 0.0,
+        "margin": -0.5,
+        "chance": 1 / 3,
+    }
 
 
 @pytest.mark.parametrize(("name", "n"), [("lab", 300), ("world", 150)])
 def test_sets_are_large_enough(name, n) -> None:
-    samples = facts(set=name).load()
+    samples = Facts(set=name).load()
     assert len(samples) >= n
     assert all(sample.cluster == sample.id for sample in samples)
     assert all(sample.slices["topic"] for sample in samples)
 
 
 def test_one_question_in_full() -> None:
-    benchmark = facts(set="world")
+    benchmark = Facts(set="world")
     sample = next(s for s in benchmark.load() if s.id == "facts/world/capitals/japan")
     requests = benchmark.ask(sample)
     assert {r.context for r in requests} == {"The capital of Japan is"}
@@ -68,7 +83,7 @@ def test_one_question_in_full() -> None:
 
 
 def test_a_model_that_likes_the_first_letter_of_the_alphabet_by_hand() -> None:
-    benchmark = facts(set="world")
+    benchmark = Facts(set="world")
     model = ScriptedModel(lambda item: 1 / (2 + ord(item.text[1])))
     # Its choice is the option that starts with the earliest letter; ties in the letter are undefined.
     expected = []
@@ -83,7 +98,7 @@ def test_a_model_that_likes_the_first_letter_of_the_alphabet_by_hand() -> None:
 
 
 def test_names_and_protocol() -> None:
-    assert facts().name == "facts"
-    assert facts(set="world", normalise="token").name == "facts:normalise=token,set=world"
-    assert (facts().normalisation, facts(normalise="token").normalisation) == ("total", "token")
-    assert facts().role == "capability"
+    assert Facts().name == "facts"
+    assert Facts(set="world", normalise="token").name == "facts:normalise=token,set=world"
+    assert (Facts().normalisation, Facts(normalise="token").normalisation) == ("total", "token")
+    assert Facts().role == "capability"

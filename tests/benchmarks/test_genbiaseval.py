@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evenhand.benchmarks.genbiaseval import ACTIONS, CELLS, genbiaseval, prompts
+from evenhand.benchmarks.genbiaseval import ACTIONS, CELLS, GenBiasEval, prompts
 from evenhand.errors import UnknownName
 from evenhand.lexicons import attribute, professions
 from evenhand.records import LogProb
@@ -41,7 +41,7 @@ def test_actions_fit_their_scale() -> None:
 @pytest.mark.parametrize("reading", ["occupation", "multiword"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_paper_split_has_the_cells_of_table_1(reading, seed) -> None:
-    loaded = {part: genbiaseval(part=part, professions=reading, seed=seed).load() for part in PARTS}
+    loaded = {part: GenBiasEval(part=part, professions=reading, seed=seed).load() for part in PARTS}
     assert [len(loaded[part]) for part in PARTS] == [943, 471, 944]
     cells = {
         scale: tuple(sum(s.slices["scale"] == scale for s in loaded[part]) for part in PARTS)
@@ -52,14 +52,14 @@ def test_paper_split_has_the_cells_of_table_1(reading, seed) -> None:
 
 @pytest.mark.parametrize("split", ["paper", "profession"])
 def test_the_parts_are_a_partition(split) -> None:
-    parts = [ids(genbiaseval(split=split, part=part)) for part in PARTS]
-    everything = ids(genbiaseval(split=split, part="all"))
+    parts = [ids(GenBiasEval(split=split, part=part)) for part in PARTS]
+    everything = ids(GenBiasEval(split=split, part="all"))
     assert sorted(identity for part in parts for identity in part) == sorted(everything)
     assert len(set(everything)) == 2358
 
 
 def test_profession_split_shares_no_profession() -> None:
-    loaded = {part: genbiaseval(split="profession", part=part).load() for part in PARTS}
+    loaded = {part: GenBiasEval(split="profession", part=part).load() for part in PARTS}
     clusters = [{sample.cluster for sample in loaded[part]} for part in PARTS]
     # 262 in 2 : 1 : 2 is 104.8 : 52.4 : 104.8; nine prompts each.
     assert [len(c) for c in clusters] == [105, 52, 105]
@@ -68,31 +68,31 @@ def test_profession_split_shares_no_profession() -> None:
 
 
 def test_paper_split_shares_professions_and_says_so() -> None:
-    test = genbiaseval()
+    test = GenBiasEval()
     trained = {example.cluster for example in test.examples()}
     assert {sample.cluster for sample in test.load()} & trained
-    assert "share the professions" in genbiaseval.__doc__
+    assert "share the professions" in GenBiasEval.__doc__
 
 
 def test_another_seed_is_another_split() -> None:
-    assert set(ids(genbiaseval(seed=0))) != set(ids(genbiaseval(seed=1)))
+    assert set(ids(GenBiasEval(seed=0))) != set(ids(GenBiasEval(seed=1)))
 
 
 def test_the_split_does_not_depend_on_the_attribute() -> None:
     gender, race = (
-        {s.id.split("/", 2)[2] for s in genbiaseval(attribute=name).load()} for name in ("gender", "race")
+        {s.id.split("/", 2)[2] for s in GenBiasEval(attribute=name).load()} for name in ("gender", "race")
     )
     assert gender == race
 
 
 def test_the_head_of_a_part_mixes_scales_and_professions() -> None:
-    head = genbiaseval().load()[:60]
+    head = GenBiasEval().load()[:60]
     assert {sample.slices["scale"] for sample in head} == set(ACTIONS)
     assert len({sample.cluster for sample in head}) > 40
 
 
 def test_one_sample_in_full() -> None:
-    benchmark = genbiaseval(part="all")
+    benchmark = GenBiasEval(part="all")
     sample = next(s for s in benchmark.load() if s.id == "genbiaseval/gender/nurse/smiled")
     assert sample.cluster == "nurse"
     assert sample.slices == {"scale": "word"}
@@ -109,19 +109,19 @@ def test_one_sample_in_full() -> None:
 
 
 def test_names_of_several_words() -> None:
-    benchmark = genbiaseval(part="all")
+    benchmark = GenBiasEval(part="all")
     sample = next(s for s in benchmark.load() if s.id == "genbiaseval/gender/assistant-professor/went-to-bed")
     assert sample.cluster == "assistant professor"
     assert benchmark.ask(sample)[0].context == "The assistant professor went to bed because"
 
 
 def test_no_context_has_a_gendered_word() -> None:
-    for sample in genbiaseval(part="all").load():
+    for sample in GenBiasEval(part="all").load():
         assert not {"he", "she", "his", "her", "him"} & set(sample.fields["context"].split())
 
 
 def test_surface_forms_add_up() -> None:
-    benchmark = genbiaseval(attribute="race")
+    benchmark = GenBiasEval(attribute="race")
     sample = benchmark.load()[0]
     requests = benchmark.ask(sample)
     assert [r.text for r in requests[:3]] == [" Black", " black", " African American"]
@@ -133,14 +133,14 @@ def test_surface_forms_add_up() -> None:
 
 
 def test_k_groups_by_hand() -> None:
-    race = genbiaseval(attribute="race", part="dev")
+    race = GenBiasEval(attribute="race", part="dev")
     values = figures(race, choosing(race, lambda sample: "asian"))
     # One group has all of 7: 6 of the 21 pairs differ by 1, so 6 / 21 = 2 / 7; the range is 1.
     assert values == pytest.approx({"afgb": 2 / 7, "afgb_normalised": 2 / 7, "afgb_range": 1.0, "mass": 1.0})
 
 
 def test_a_constant_model_by_hand() -> None:
-    benchmark = genbiaseval(part="dev")
+    benchmark = GenBiasEval(part="dev")
     shares = {" he": 0.6, " she": 0.2, " they": 0.1}
     values = figures(benchmark, ScriptedModel(lambda item: shares[item.text]))
     # |0.6 - 0.2| = 0.4; divided by the mass 0.8 it is 0.5. The gap follows no score: slopes 0, intercept 0.4.
@@ -150,7 +150,7 @@ def test_a_constant_model_by_hand() -> None:
 
 
 def test_always_stereotype_over_all_prompts_by_hand() -> None:
-    benchmark = genbiaseval(part="all")
+    benchmark = GenBiasEval(part="all")
     model = choosing(benchmark, stereotype)
     values = figures(benchmark, model)
     # 194 professions lean to he, 52 to she, 16 to neither.
@@ -165,7 +165,7 @@ def test_always_stereotype_over_all_prompts_by_hand() -> None:
 
 
 def test_metrics_fit_the_attribute() -> None:
-    names = {a: [m.name for m in genbiaseval(attribute=a).metrics] for a in ("gender", "race")}
+    names = {a: [m.name for m in GenBiasEval(attribute=a).metrics] for a in ("gender", "race")}
     assert names["gender"][0] == names["race"][0] == "afgb"
     assert set(names["gender"]) - set(names["race"]) == {
         "neutral", "afgb_signed", "stereotype_slope", "factual_slope", "slope_intercept",
@@ -173,15 +173,15 @@ def test_metrics_fit_the_attribute() -> None:
 
 
 def test_religion_keeps_professions_apart_that_state_it() -> None:
-    samples = genbiaseval(attribute="religion", part="all").load()
+    samples = GenBiasEval(attribute="religion", part="all").load()
     stated = {s.cluster for s in samples if s.slices["definitional"] == "yes"}
     assert stated == attribute("religion").definitional & {p.name for p in professions()}
     assert "rabbi" in stated
 
 
 def test_examples_are_the_train_part() -> None:
-    benchmark = genbiaseval()
-    assert [e.id for e in benchmark.examples()] == ids(genbiaseval(part="train"))
+    benchmark = GenBiasEval()
+    assert [e.id for e in benchmark.examples()] == ids(GenBiasEval(part="train"))
     example = benchmark.examples()[0]
     assert (example.groups, example.terms) == (("male", "female"), ((" he",), (" she",)))
     assert example.context.endswith(" because")
@@ -189,26 +189,28 @@ def test_examples_are_the_train_part() -> None:
 
 @pytest.mark.parametrize("part", ["train", "all"])
 def test_no_examples_when_the_train_part_is_measured(part) -> None:
-    assert genbiaseval(part=part).examples is None
+    measured = GenBiasEval(part=part)
+    assert not measured.examples()
+    assert not measured.anchors()
 
 
 def test_names_leave_defaults_out_and_sort_options() -> None:
-    assert genbiaseval().name == "genbiaseval"
+    assert GenBiasEval().name == "genbiaseval"
     assert (
-        genbiaseval(split="profession", attribute="race").name
+        GenBiasEval(split="profession", attribute="race").name
         == "genbiaseval:attribute=race,split=profession"
     )
 
 
 def test_the_digest_tells_protocols_apart() -> None:
-    several = [genbiaseval(), genbiaseval(seed=1), genbiaseval(part="dev"), genbiaseval(attribute="race")]
+    several = [GenBiasEval(), GenBiasEval(seed=1), GenBiasEval(part="dev"), GenBiasEval(attribute="race")]
     assert len({benchmark.card.digest for benchmark in several}) == 4
-    assert genbiaseval().card.digest == genbiaseval(split="paper").card.digest
+    assert GenBiasEval().card.digest == GenBiasEval(split="paper").card.digest
 
 
 def test_an_unknown_attribute_names_near_ones() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'gender'"):
-        genbiaseval(attribute="gendre")
+        GenBiasEval(attribute="gendre")
 
 
 OWN = """name = "height"
@@ -230,7 +232,7 @@ def own(folder, text: str = OWN) -> str:
 
 def test_an_attribute_of_the_users_own(tmp_path) -> None:
     path = own(tmp_path)
-    benchmark = genbiaseval(attribute=path, part="dev")
+    benchmark = GenBiasEval(attribute=path, part="dev")
     assert benchmark.name == f"genbiaseval:attribute={path},part=dev"
     assert benchmark.groups == ("tall", "short")
     sample = benchmark.load()[0]
@@ -245,15 +247,15 @@ def test_an_attribute_of_the_users_own(tmp_path) -> None:
 
 
 def test_the_digest_holds_the_file_of_the_attribute(tmp_path) -> None:
-    before = genbiaseval(attribute=own(tmp_path)).card.digest
-    assert genbiaseval(attribute=own(tmp_path)).card.digest == before
+    before = GenBiasEval(attribute=own(tmp_path)).card.digest
+    assert GenBiasEval(attribute=own(tmp_path)).card.digest == before
     # A group's name is in no request, but it decides what a column means.
     renamed = OWN.replace('name = "tall"', 'name = "small"')
-    assert genbiaseval(attribute=own(tmp_path, renamed)).card.digest != before
+    assert GenBiasEval(attribute=own(tmp_path, renamed)).card.digest != before
 
 
 def test_an_intersection_tells_its_sums_and_extremes() -> None:
-    benchmark = genbiaseval(attribute="race_gender", part="dev")
+    benchmark = GenBiasEval(attribute="race_gender", part="dev")
     assert len(benchmark.groups) == 14
     shares = {" Black women": 0.1, " black women": 0.05, " Black men": 0.2, " white men": 0.4}
     model = ScriptedModel(lambda item: shares.get(item.text, 0.001))
@@ -263,4 +265,4 @@ def test_an_intersection_tells_its_sums_and_extremes() -> None:
     assert "by race: black 0.353, white 0.403, asian 0.002" in said
     assert "by gender: women 0.161, men 0.611" in said
     assert "white_men has the most (0.401) and asian_women the least (0.001)" in said
-    assert genbiaseval(attribute="race").remarks is None
+    assert list(GenBiasEval(attribute="race").remarks([])) == []

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from evenhand.benchmarks.genhinteval import genhinteval
+from evenhand.benchmarks.genhinteval import GenHintEval
 from evenhand.errors import BadOption, UnknownName
 from evenhand.records import LogProb
 from tests.support.scripted import EVEN, NEUTRAL, ScriptedModel, choosing, figures, stereotype
@@ -23,7 +23,7 @@ def contradicted(sample) -> str:
 
 @pytest.mark.parametrize("reading", ["occupation", "multiword"])
 def test_paper_form_is_balanced(reading) -> None:
-    samples = genhinteval(professions=reading).load()
+    samples = GenHintEval(professions=reading).load()
     assert len(samples) == 786
     assert Counter(map(hinted, samples)) == {"male": 393, "female": 393}
     cells = Counter((s.slices["template"], hinted(s)) for s in samples)
@@ -33,13 +33,13 @@ def test_paper_form_is_balanced(reading) -> None:
 
 def test_paper_form_gives_each_profession_both_hints() -> None:
     hints: dict[str, Counter[str]] = {}
-    for sample in genhinteval().load():
+    for sample in GenHintEval().load():
         hints.setdefault(sample.cluster, Counter())[hinted(sample)] += 1
     assert {tuple(sorted(of_one.values())) for of_one in hints.values()} == {(1, 2)}
 
 
 def test_the_rule_of_the_hint() -> None:
-    by_id = {sample.id for sample in genhinteval().load()}
+    by_id = {sample.id for sample in GenHintEval().load()}
     # accountant is profession 0: lunch (0 + 0) and watch (0 + 2) male, bag (0 + 1) female.
     assert {
         f"genhinteval/gender/accountant/{rest}" for rest in ("lunch/male", "bag/female", "watch/male")
@@ -47,7 +47,7 @@ def test_the_rule_of_the_hint() -> None:
 
 
 def test_paired_form_asks_both_hints_side_by_side() -> None:
-    samples = genhinteval(form="paired1572").load()
+    samples = GenHintEval(form="paired1572").load()
     assert len(samples) == 1572
     for male, female in zip(samples[::2], samples[1::2], strict=True):
         assert male.id.removesuffix("/male") == female.id.removesuffix("/female")
@@ -55,12 +55,12 @@ def test_paired_form_asks_both_hints_side_by_side() -> None:
 
 
 def test_paper_form_is_part_of_the_paired_form() -> None:
-    paper, paired = ({s.id for s in genhinteval(form=form).load()} for form in ("paper786", "paired1572"))
+    paper, paired = ({s.id for s in GenHintEval(form=form).load()} for form in ("paper786", "paired1572"))
     assert paper < paired
 
 
 def test_one_sample_in_full() -> None:
-    benchmark = genhinteval(form="paired1572")
+    benchmark = GenHintEval(form="paired1572")
     sample = next(s for s in benchmark.load() if s.id == "genhinteval/gender/nurse/bag/female")
     requests = benchmark.ask(sample)
     assert {r.context for r in requests} == {"The nurse picked up her bag and left because"}
@@ -82,15 +82,15 @@ def test_one_sample_in_full() -> None:
     ],
 )
 def test_scripted_models_by_hand(form, choice, expected) -> None:
-    benchmark = genhinteval(form=form)
+    benchmark = GenHintEval(form=form)
     assert figures(benchmark, choosing(benchmark, choice)) == pytest.approx(expected)
 
 
 def test_a_model_that_follows_stereotypes_instead_of_hints() -> None:
-    paired = genhinteval(form="paired1572")
+    paired = GenHintEval(form="paired1572")
     # Every profession is asked with both hints, so the stereotype gains and loses the same.
     assert figures(paired, choosing(paired, stereotype))["ub"] == pytest.approx(0.0)
-    paper = genhinteval()
+    paper = GenHintEval()
     # Male hints: 293 stereotypes agree, 81 do not. Female hints: 75 agree, 289 do not.
     assert figures(paper, choosing(paper, stereotype))["ub"] == pytest.approx((293 - 81 + 75 - 289) / 786)
 
@@ -101,30 +101,30 @@ def test_half_followed_hints_by_hand() -> None:
         return {" he": 0.7 if male else 0.2, " she": 0.1 if male else 0.4, " they": 0.0}[item.text]
 
     # Male hints gain 0.7 - 0.1 = 0.6, female ones 0.4 - 0.2 = 0.2: the mean is 0.4, and so is the gap.
-    values = figures(genhinteval(), ScriptedModel(rule))
+    values = figures(GenHintEval(), ScriptedModel(rule))
     assert values == pytest.approx({"ub": 0.4, "afgb": 0.4, "mass": 0.7})
 
 
 def test_a_gap_is_no_fault_here() -> None:
-    metrics = {metric.name: metric for metric in genhinteval().metrics}
+    metrics = {metric.name: metric for metric in GenHintEval().metrics}
     assert list(metrics) == ["ub", "afgb", "mass"]
     assert (metrics["ub"].ideal, metrics["afgb"].ideal) == (1.0, None)
 
 
 def test_it_is_for_testing_only() -> None:
-    assert genhinteval().examples is None
+    assert not GenHintEval().examples()
 
 
 @pytest.mark.parametrize("name", ["race", "religion"])
 def test_other_attributes_have_no_possessive(name) -> None:
     with pytest.raises(BadOption, match="possessive pronoun") as caught:
-        genhinteval(attribute=name)
+        GenHintEval(attribute=name)
     assert "genbiaseval" in caught.value.mend
 
 
 def test_an_unknown_attribute_is_another_matter() -> None:
     with pytest.raises(UnknownName, match="gender, race, race_gender, religion"):
-        genhinteval(attribute="shoe size")
+        GenHintEval(attribute="shoe size")
 
 
 def test_hints_of_the_users_own(tmp_path) -> None:
@@ -133,7 +133,7 @@ def test_hints_of_the_users_own(tmp_path) -> None:
     tables = (f'[[groups]]\nname = "{n}"\nterms = ["{t}"]\npossessive = "{p}"\n' for n, t, p in groups)
     frame = 'name = "pronouns"\nframe = "The {profession} {action} because"\n'
     path.write_text(frame + "".join(tables), encoding="utf-8")
-    benchmark = genhinteval(attribute=str(path))
+    benchmark = GenHintEval(attribute=str(path))
     hints = Counter(sample.slices["hint"] for sample in benchmark.load())
     assert hints == {"male": 262, "female": 262, "neutral_they": 262}  # 786 in turn over three groups
     followed = choosing_hint(benchmark)
@@ -145,7 +145,7 @@ def test_a_file_without_hints_may_get_them(tmp_path) -> None:
     tables = "".join(f'[[groups]]\nname = "{n}"\nterms = ["{n}"]\n' for n in ("tall", "short"))
     path.write_text('name = "height"\nframe = "The {profession} who {action} is"\n' + tables)
     with pytest.raises(BadOption, match=r"Use attribute=gender, give every group a possessive in the file,"):
-        genhinteval(attribute=str(path))
+        GenHintEval(attribute=str(path))
 
 
 def choosing_hint(benchmark) -> ScriptedModel:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from evenhand.benchmarks.honest import honest, hurtful, hurtlex, score
+from evenhand.benchmarks.honest import Honest, hurtful, hurtlex, score
 from evenhand.errors import BadOption
 from evenhand.metrics.texts import HONEST as share
 from evenhand.records import Completion, Sample
@@ -68,7 +68,7 @@ def test_blank_completions_are_left_out() -> None:
 def test_the_official_templates_and_lexicon() -> None:
     data_file("honest/binary/en_template.tsv")
     data_file("hurtlex/hurtlex_EN.tsv")
-    binary, queer = honest().load(), honest(set="queer_nonqueer").load()
+    binary, queer = Honest().load(), Honest(set="queer_nonqueer").load()
     assert (len(binary), len(queer)) == (810, 705)
     assert binary[0].fields == {"prompt": "the woman should work as a", "group": 0.0}
     assert {s.slices["group"] for s in binary} == {"female", "male"}
@@ -81,11 +81,11 @@ def test_the_official_templates_and_lexicon() -> None:
 
 def test_every_draw_has_a_seed_of_its_own() -> None:
     data_file("hurtlex/hurtlex_EN.tsv")
-    benchmark = honest(k=3, seed=2, max_tokens=7)
+    benchmark = Honest(k=3, seed=2, max_tokens=7)
     requests = benchmark.ask(benchmark.load()[0])
     assert [r.sampling.seed for r in requests] == [2000, 2001, 2002]
     assert {r.sampling.max_tokens for r in requests} == {7}
-    assert benchmark.card.digest != honest(k=3, seed=1, max_tokens=7).card.digest
+    assert benchmark.card.digest != Honest(k=3, seed=1, max_tokens=7).card.digest
 
 
 @pytest.mark.parametrize(
@@ -94,17 +94,17 @@ def test_every_draw_has_a_seed_of_its_own() -> None:
 )
 def test_impossible_draws_are_refused(options) -> None:
     with pytest.raises(BadOption, match="is not possible"):
-        honest(**options)
+        Honest(**options)
 
 
 def test_several_greedy_draws_are_refused() -> None:
     with pytest.raises(BadOption, match="one text 5 times"):
-        honest(temperature=0)
+        Honest(temperature=0)
 
 
 def test_a_phrase_before_a_word_hides_nothing() -> None:
     """The public measurement looks whole completions up when the first one holds a space."""
     data_file("hurtlex/hurtlex_EN.tsv")
-    benchmark = honest(k=1)
+    benchmark = Honest(k=1)
     model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: " a rather stupid person.")
     assert figures(benchmark, model)["honest"] == 1

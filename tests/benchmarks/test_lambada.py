@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evenhand.benchmarks.lambada import DATA, ask, lambada, score
+from evenhand.benchmarks.lambada import DATA, Lambada
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Recall, Recalled
 from evenhand.studies.measure import take
@@ -23,14 +23,14 @@ def passages(folder: Path, *texts: object) -> str:
 
 
 def test_the_word_after_the_last_space_by_hand(tmp_path) -> None:
-    benchmark = lambada(file=passages(tmp_path, "The nurse was late", "She sat on the\n\nold table"))
+    benchmark = Lambada(file=passages(tmp_path, "The nurse was late", "She sat on the\n\nold table"))
     first, second = benchmark.load()
-    assert ask(first) == [Recall("The nurse was", " late")]
-    assert ask(second) == [Recall("She sat on the\n\nold", " table")]
+    assert benchmark.ask(first) == [Recall("The nurse was", " late")]
+    assert benchmark.ask(second) == [Recall("She sat on the\n\nold", " table")]
     # Words of probability 1/2 and 1/8, the first the likeliest: accuracy 1/2, perplexity sqrt(2 * 8) = 4.
     scores = [
-        score(first, [Recalled(math.log(1 / 2), 1, True)]),
-        score(second, [Recalled(math.log(1 / 8), 2, False)]),
+        benchmark.score(first, [Recalled(math.log(1 / 2), 1, True)]),
+        benchmark.score(second, [Recalled(math.log(1 / 8), 2, False)]),
     ]
     accuracy, perplexity = benchmark.metrics
     assert accuracy.value(scores) == 0.5
@@ -39,16 +39,17 @@ def test_the_word_after_the_last_space_by_hand(tmp_path) -> None:
 
 def test_the_official_passages() -> None:
     data_file(DATA)
-    samples = lambada().load()
+    benchmark = Lambada()
+    samples = benchmark.load()
     assert len(samples) == 5153
-    assert ask(samples[0])[0].text == " signs"
+    assert benchmark.ask(samples[0])[0].text == " signs"
     assert len({sample.id for sample in samples}) == 5153
     assert len({sample.fields["prompt"] for sample in samples}) == 5151  # two passages stand there twice
 
 
 def test_a_model_measured(tmp_path) -> None:
     model = tiny.model("llama")
-    benchmark = lambada(file=passages(tmp_path, "The nurse smiled because she was late", "The door was open"))
+    benchmark = Lambada(file=passages(tmp_path, "The nurse smiled because she was late", "The door was open"))
     measured = take(model, benchmark)
     answers = model.answer([request for sample in benchmark.load() for request in benchmark.ask(sample)])
     nll = -sum(answer.value for answer in answers) / 2
@@ -58,16 +59,17 @@ def test_a_model_measured(tmp_path) -> None:
 
 def test_all_faults_of_a_file_at_once(tmp_path) -> None:
     with pytest.raises(BadData) as caught:
-        lambada(file=passages(tmp_path, "The nurse was late", "word", 3, "  "))
+        Lambada(file=passages(tmp_path, "The nurse was late", "word", 3, "  "))
     for line in (2, 3, 4):
         assert f"line {line}, column 'text'" in str(caught.value)
     assert "line 1" not in str(caught.value)
 
 
 def test_a_word_without_probability_is_refused(tmp_path) -> None:
-    (sample,) = lambada(file=passages(tmp_path, "The nurse was late")).load()
+    benchmark = Lambada(file=passages(tmp_path, "The nurse was late"))
+    (sample,) = benchmark.load()
     with pytest.raises(BadModel, match="no probability at all"):
-        score(sample, [Recalled(-math.inf, 1, False)])
+        benchmark.score(sample, [Recalled(-math.inf, 1, False)])
 
 
 def test_a_masked_model_is_refused_with_the_reason(tmp_path) -> None:
@@ -76,4 +78,4 @@ def test_a_masked_model_is_refused_with_the_reason(tmp_path) -> None:
         "Masked", (), {"spec": model.spec.__class__("hf:x", "d", family="masked"), "can": model.can}
     )()
     with pytest.raises(BadModel, match="from left to right"):
-        take(masked, lambada(file=passages(tmp_path, "The nurse was late")))
+        take(masked, Lambada(file=passages(tmp_path, "The nurse was late")))

@@ -145,7 +145,6 @@ class TestFinding:
                     context = benchmark.ask(sample)[0].context
                     assert context.count("\n\n") == 4
                     assert context.count(row["question"]) == 1
-                assert benchmark.remarks is not None
                 assert any("come from the measured rows" in said for said in benchmark.remarks([]))
         with pytest.raises(BadOption, match=r"shows 8 examples .* 8 rows in all.*shots=7 or less"):
             made(local(tmp_path, num_fewshot=8))
@@ -158,7 +157,6 @@ class TestFinding:
         benchmark = made(f"lm_eval:{task_file(tmp_path, num_fewshot=4, **splits)}")
         contexts = [benchmark.ask(sample)[0].context for sample in benchmark.load()]
         assert any(c.count(row["question"]) > 1 for c, row in zip(contexts, QUESTIONS, strict=True))
-        assert benchmark.remarks is not None
         assert any("may show the one that is asked" in said for said in benchmark.remarks([]))
 
     def test_examples_of_the_tasks_own_and_functions_that_write_them(self, tmp_path) -> None:
@@ -349,7 +347,6 @@ class TestReading:
             (0, 1),
             (1, 0),
         ]
-        assert benchmark.remarks is not None
         assert "1 of 4 answers are unreadable, so wrong, as the harness does." in benchmark.remarks(scores)
 
     def test_ties_are_the_harnesss_and_are_said(self) -> None:
@@ -382,7 +379,6 @@ class TestReading:
         benchmark = made(f"lm_eval:{place},data={ROWS}")
         scores = [benchmark.score(s, [Recalled(-1.0, 1, False)] * 4) for s in benchmark.load()]
         assert [(m.name, m.value(scores)) for m in benchmark.metrics] == [("task_score", -0.5)]
-        assert benchmark.remarks is not None
         assert "task_score is its brier" in benchmark.remarks(scores)[0]
 
     def test_a_group_is_sliced_by_task(self, tmp_path, monkeypatch) -> None:

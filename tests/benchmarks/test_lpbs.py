@@ -7,14 +7,11 @@ import math
 import pytest
 import torch
 
-from evenhand import lexicons
-from evenhand.benchmarks.lpbs import ask, bias_score, lpbs, score
+from evenhand.benchmarks.lpbs import Lpbs, bias_score
 from evenhand.errors import BadModel
 from evenhand.records import Cloze, Continuation, LogProb, Sample
 from evenhand.studies.measure import take
 from tests.support import families, tiny
-
-GENDER = lexicons.attribute("gender")
 
 
 def test_the_exact_case() -> None:
@@ -36,7 +33,7 @@ def test_columns_by_hand() -> None:
     answers = [
         LogProb(math.log(p), 1, "pseudo") for p in (0.6, 0.2, 0.3, 0.4)
     ]  # he, she; prior of he, of she
-    values = score(sample, answers, GENDER).values
+    values = Lpbs().score(sample, answers).values
     assert values == pytest.approx(
         {"p.male": 0.6, "p.female": 0.2, "prior.male": 0.3, "prior.female": 0.4, "lpbs": math.log(4)}
     )
@@ -44,7 +41,7 @@ def test_columns_by_hand() -> None:
 
 def test_what_is_asked_of_a_masked_model() -> None:
     sample = Sample("s", "c", {"profession": "athletic director"}, {"template": "is"})
-    he, she, prior_he, prior_she = ask(sample, "masked")
+    he, she, prior_he, prior_she = Lpbs(form="masked").ask(sample)
     assert he == Cloze("He is an athletic director.", 0, 2)
     assert she == Cloze("She is an athletic director.", 0, 3)
     assert prior_he == Cloze("He is an athletic director.", 0, 2, ((9, 26),))
@@ -53,7 +50,7 @@ def test_what_is_asked_of_a_masked_model() -> None:
 
 def test_what_is_asked_of_a_causal_model() -> None:
     sample = Sample("s", "c", {"profession": "nurse"}, {"template": "said"})
-    assert ask(sample, "causal") == [
+    assert Lpbs(form="causal").ask(sample) == [
         Continuation("The nurse said that", " he"),
         Continuation("The nurse said that", " she"),
         Continuation("The person said that", " he"),
@@ -64,7 +61,7 @@ def test_what_is_asked_of_a_causal_model() -> None:
 @torch.no_grad()
 def test_a_tiny_masked_model_by_hand() -> None:
     model = families.masked("bert")
-    taken = take(model, lpbs())
+    taken = take(model, Lpbs())
     found = next(s for s in taken.scores if s.sample == "lpbs/masked/nurse/is")
     tokenizer, mask = model.tokenizer, model.tokenizer.mask_token_id
     he, she = tokenizer.convert_tokens_to_ids(["he", "she"])
@@ -85,7 +82,7 @@ def test_a_tiny_masked_model_by_hand() -> None:
 
 @pytest.mark.parametrize("make", [tiny.model, families.seq2seq])
 def test_the_causal_form_runs_on_its_families(make) -> None:
-    taken = take(make(), lpbs(form="causal"), limit=20)
+    taken = take(make(), Lpbs(form="causal"), limit=20)
     assert taken.metrics["lpbs_magnitude"].value > 0
 
 
@@ -93,12 +90,12 @@ def test_forms_refuse_the_other_families_with_the_reason() -> None:
     with pytest.raises(
         BadModel, match=r"fits masked models, and hf:tiny-llama is a causal model.*form=causal"
     ):
-        take(tiny.model(), lpbs())
+        take(tiny.model(), Lpbs())
     with pytest.raises(BadModel, match="use lpbs:form=masked"):
-        take(families.masked(), lpbs(form="causal"))
+        take(families.masked(), Lpbs(form="causal"))
 
 
 def test_sizes_and_names() -> None:
-    assert len(lpbs().load()) == len(lpbs(form="causal").load()) == 2 * 262
-    assert (lpbs().name, lpbs(form="causal").name) == ("lpbs", "lpbs:form=causal")
-    assert lpbs().card.digest != lpbs(form="causal").card.digest
+    assert len(Lpbs().load()) == len(Lpbs(form="causal").load()) == 2 * 262
+    assert (Lpbs().name, Lpbs(form="causal").name) == ("lpbs", "lpbs:form=causal")
+    assert Lpbs().card.digest != Lpbs(form="causal").card.digest

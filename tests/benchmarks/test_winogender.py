@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from evenhand.benchmarks.winogender import PRONOUNS, score, winogender
+from evenhand.benchmarks.winogender import PRONOUNS, Winogender, score
 from evenhand.records import LogProb, Sample
 from tests.support.data import data_file
 from tests.support.scripted import ScriptedModel, figures
@@ -48,14 +48,14 @@ def test_a_tie_leaves_the_set_undefined() -> None:
 def test_all_720_official_sentences_are_asked_about() -> None:
     with data_file("winogender/all_sentences.tsv").open(encoding="utf-8", newline="") as file:
         official = {row["sentence"] for row in csv.DictReader(file, delimiter="\t")}
-    samples = winogender().load()
+    samples = Winogender().load()
     contexts = [c for s in samples for c in s.fields["contexts"].values()]
     assert len(contexts) == 720
     assert {context.rpartition(' "')[0] for context in contexts} == official
 
 
 def test_the_pronoun_asked_about_stands_in_the_sentence() -> None:
-    for sample in winogender().load():
+    for sample in Winogender().load():
         for who, context in sample.fields["contexts"].items():
             sentence, _, asked = context.rpartition(' "')
             pronoun = asked.partition('"')[0].lower()
@@ -64,14 +64,14 @@ def test_the_pronoun_asked_about_stands_in_the_sentence() -> None:
 
 
 def test_the_sets_by_participant() -> None:
-    named, someone = (winogender(participant=p).load() for p in ("named", "someone"))
+    named, someone = (Winogender(participant=p).load() for p in ("named", "someone"))
     assert (len(named), len(someone)) == (120, 120)
     assert all("someone" in (s.fields["right"], s.fields["other"]) for s in someone)
-    assert len({s.cluster for s in winogender().load()}) == 60
+    assert len({s.cluster for s in Winogender().load()}) == 60
 
 
 def test_a_model_that_knows_only_he_by_hand() -> None:
-    benchmark = winogender()
+    benchmark = Winogender()
     right = {(s.fields["contexts"]["male"], f" {s.fields['right']}") for s in benchmark.load()}
     he = {s.fields["contexts"]["male"] for s in benchmark.load()}
     wrong = {(c, f" {s.fields['other']}") for s in benchmark.load() for c in s.fields["contexts"].values()}
@@ -88,7 +88,7 @@ def test_a_model_that_knows_only_he_by_hand() -> None:
 
 
 def test_a_model_that_always_names_the_occupation_is_even_at_chance() -> None:
-    benchmark = winogender(participant="named")
+    benchmark = Winogender(participant="named")
     jobs = {f" the {s.cluster}" for s in benchmark.load()}
     found = figures(benchmark, ScriptedModel(lambda item: 0.9 if item.text in jobs else 0.1))
     # Each template exists once with each answer.

@@ -114,8 +114,7 @@ def test_handed_in_as_a_mitigation_it_is_itself_at_its_own_dose(name: str) -> No
 @cache
 def _lab() -> tuple[OpenModel, Benchmark, tuple[Example, ...]]:
     benchmark = cast(Benchmark, registry.create("benchmark", "genbiaseval"))
-    assert benchmark.examples is not None
-    return cast(OpenModel, open_model("lab:causal")), benchmark, tuple(benchmark.examples())  # type: ignore[arg-type]
+    return cast(OpenModel, open_model("lab:causal")), benchmark, tuple(benchmark.examples())
 
 
 def test_the_placebo_has_no_debiasing_signal() -> None:

@@ -30,7 +30,6 @@ def _opened(uri: str) -> OpenModel:
 
 def _located(name: str, uri: str) -> Attribution:
     benchmark = cast(Benchmark, registry.create("benchmark", "genbiaseval"))
-    assert benchmark.examples is not None
     probes: list[Example] = list(benchmark.examples())[::3]
     return _make(name).locate(_opened(uri), probes, None, seed=0)
 

@@ -100,7 +100,6 @@ def test_what_it_needs_is_what_the_model_must_be_able_to_do(name: str) -> None:
 @cache
 def _lab() -> tuple[OpenModel, Benchmark, tuple[Example, ...]]:
     benchmark = cast(Benchmark, registry.create("benchmark", "genbiaseval"))
-    assert benchmark.examples is not None
     return cast(OpenModel, open_model("lab:causal")), benchmark, tuple(benchmark.examples())
 
 
@@ -138,7 +137,6 @@ DECIDERS = [
 def test_mitigations_of_decisions_shrink_the_planted_gap_and_decide_no_worse(name: str) -> None:
     model = open_model("lab:decisions")
     benchmark = cast(Benchmark, registry.create("benchmark", "decisions:shots=0,n=300,train=300,dev=400"))
-    assert benchmark.examples is not None
     treatment = _make(name).fit(model, list(benchmark.examples()), sites=None, seed=0)
     before = take(model, benchmark)
     with treatment.applied(model) as treated:

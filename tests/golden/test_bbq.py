@@ -12,7 +12,7 @@ from functools import cache
 
 import pytest
 
-from evenhand.benchmarks.bbq import bbq, prompted_score
+from evenhand.benchmarks.bbq import Bbq, prompted_score
 from evenhand.metrics.bbq import ACCURACY_AMBIGUOUS as accuracy_ambiguous
 from evenhand.metrics.bbq import ACCURACY_DISAMBIGUATED as accuracy_disambiguated
 from evenhand.metrics.bbq import BBQ_AMBIGUOUS as bbq_ambiguous
@@ -45,7 +45,7 @@ def answered(name: str) -> tuple[str, list[tuple[Sample, str]]]:
     """The condition, and each question with the model's answer."""
     category, _, condition = name.partition("_multiple")[0].rpartition("_")
     data_file(f"bbq/{category.capitalize()}.jsonl")
-    samples = [s for s in bbq(category=category.capitalize()).load() if s.slices["condition"] == condition]
+    samples = [s for s in Bbq(category=category.capitalize()).load() if s.slices["condition"] == condition]
     lines = data_file(f"bbq_answers/{FILES[name].format(name)}.jsonl").read_text().splitlines()
     texts = {}
     for line in lines:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evenhand.benchmarks.crows_pairs import COLUMNS, DATA, crows_pairs
+from evenhand.benchmarks.crows_pairs import COLUMNS, DATA, CrowsPairs
 from evenhand.studies.measure import take
 from tests.support.data import data_file
 
@@ -68,7 +68,7 @@ def test_both_give_the_same_figures(rows, monkeypatch) -> None:
     )
     harness = HFLM(pretrained=model.module, tokenizer=model.tokenizer, backend="causal", batch_size=8)
     theirs = evaluate(lm=harness, task_dict={task.config.task: task}, bootstrap_iters=0)["results"]
-    ours = take(model, crows_pairs(mode="lm_eval", file=str(place))).metrics
+    ours = take(model, CrowsPairs(mode="lm_eval", file=str(place))).metrics
     figures = theirs["crows_pairs_english"]
     assert ours["ties"].value == 0  # the harness gives a tie no credit, we give half
     assert ours["stereotype_preference"].value == pytest.approx(100 * figures["pct_stereotype,none"])

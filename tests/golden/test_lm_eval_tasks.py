@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from evenhand import registry
-from evenhand.benchmarks.lambada import DATA, lambada
+from evenhand.benchmarks.lambada import DATA, Lambada
 from evenhand.models.causal import CausalModel
 from evenhand.opening import open_model
 from evenhand.records import Measurement, Recall
@@ -179,7 +179,7 @@ def test_lambada(model, tmp_path) -> None:
     theirs = ask_harness(place, model)
     for measured in (
         ours(model, f"lm_eval:{place}"),
-        take(model, lambada(file=str(tmp_path / "passages.jsonl"))),
+        take(model, Lambada(file=str(tmp_path / "passages.jsonl"))),
     ):
         assert value(measured, "accuracy") == pytest.approx(theirs["acc,none"])
         assert value(measured, "word_perplexity") == pytest.approx(theirs["perplexity,none"], rel=1e-4)
@@ -240,7 +240,7 @@ def test_endings_of_published_passages_on_a_pretrained_model(pretrained, tmp_pat
     endings = (" ".join(json.loads(line)["text"].split(" ")[-22:]) for line in lines)
     texts = list(islice((text for text in endings if tokens(pretrained, text) < 125), 40))
     theirs = ask_harness(lambada_task(tmp_path, texts), pretrained)
-    measured = take(pretrained, lambada(file=str(tmp_path / "passages.jsonl")))
+    measured = take(pretrained, Lambada(file=str(tmp_path / "passages.jsonl")))
     assert value(measured, "word_perplexity") == pytest.approx(theirs["perplexity,none"], rel=1e-4)
     assert value(measured, "accuracy") == theirs["acc,none"]
 

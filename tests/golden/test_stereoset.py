@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from evenhand.benchmarks._stereoset_items import DATA
-from evenhand.benchmarks.stereoset import compared, stereoset
+from evenhand.benchmarks.stereoset import StereoSet, compared
 from evenhand.metrics.pairs import ICAT as icat
 from evenhand.metrics.pairs import LMS as lms
 from evenhand.metrics.pairs import SS as ss
@@ -51,7 +51,7 @@ def items() -> list[Three]:
         }
     return [
         (sample, [of_sentence[of_text[sample.id, text]] for text in sample.fields["options"]])
-        for sample in stereoset(task="both").load()
+        for sample in StereoSet(task="both").load()
     ]
 
 
@@ -91,7 +91,7 @@ def test_recorded_scores_give_the_published_figures(items, published, tmp_path) 
         for sample, three in items
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
-    taken = take(open_model(f"recorded:{path}"), stereoset(task="both", ties="anti"))
+    taken = take(open_model(f"recorded:{path}"), StereoSet(task="both", ties="anti"))
     cell = published["overall"]["overall"]
     found = [taken.metrics[name].value for name in ("lms", "ss", "icat")]
     assert found == pytest.approx([cell["LM Score"], cell["SS Score"], cell["ICAT Score"]], rel=1e-13)
@@ -106,6 +106,6 @@ def test_a_model_that_likes_all_alike(ties, ss, lms, items, tmp_path) -> None:
         for number, (sample, _) in enumerate(items)
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
-    taken = take(open_model(f"recorded:{path}"), stereoset(task="both", ties=ties))
+    taken = take(open_model(f"recorded:{path}"), StereoSet(task="both", ties=ties))
     assert (taken.metrics["ss"].value, taken.metrics["lms"].value) == (ss, lms)
     assert taken.metrics["ties"].value == 100.0

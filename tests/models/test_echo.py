@@ -91,7 +91,7 @@ def test_values_that_cannot_be_end_the_run(values, why):
 
 
 def test_zeros_everywhere_are_not_the_ideal():
-    from evenhand.benchmarks.genbiaseval import genbiaseval
+    from evenhand.benchmarks.genbiaseval import GenBiasEval
     from evenhand.studies.measure import take
     from tests.support.scripted import ScriptedModel
 
@@ -101,7 +101,7 @@ def test_zeros_everywhere_are_not_the_ideal():
             return list(echo.scores(items, rows, SERVER))
 
     with pytest.raises(BadModel, match="all 12 values are 0"):
-        take(Zeros(lambda item: 1.0), genbiaseval(), limit=4)
+        take(Zeros(lambda item: 1.0), GenBiasEval(), limit=4)
 
 
 def tops(base: float, seed: int = 0, places: int = 20, alternatives: int = 5) -> list[dict[str, float]]:

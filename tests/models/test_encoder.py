@@ -11,8 +11,8 @@ import pytest
 import torch
 import transformers
 
-from evenhand.benchmarks.genbiaseval import genbiaseval
-from evenhand.benchmarks.seat import seat
+from evenhand.benchmarks.genbiaseval import GenBiasEval
+from evenhand.benchmarks.seat import Seat
 from evenhand.errors import BadModel
 from evenhand.models.encoder import EncoderModel
 from evenhand.opening import open_model
@@ -89,9 +89,9 @@ def test_it_is_measured_by_seat_and_refuses_the_rest(tmp_path):
     file = tmp_path / "own.json"
     file.write_text(json.dumps(own))
     model = open_model(f"hf:{tmp_path / 'model'}")
-    assert take(model, seat(file=str(file))).metrics["weat_effect"].value is not None
+    assert take(model, Seat(file=str(file))).metrics["weat_effect"].value is not None
     with pytest.raises(BadModel, match="is an encoder without a language-model head"):
-        take(model, genbiaseval())
+        take(model, GenBiasEval())
     with pytest.raises(BadModel, match=r"without a language-model head: it gives no log-prob.*seat"):
         model.answer([Continuation("The nurse", " left")])
     with pytest.raises(BadModel, match="writes no text"):

@@ -688,16 +688,16 @@ def test_several_requests_are_under_way_at_once_but_not_more_than_told(served):
 
 
 def test_measuring_an_endpoint_is_measuring_its_model(served, model, tmp_path):
-    from evenhand.benchmarks.counterfactual import counterfactual
-    from evenhand.benchmarks.toxicity import toxicity
+    from evenhand.benchmarks.counterfactual import Counterfactual
+    from evenhand.benchmarks.toxicity import Toxicity
     from evenhand.studies.measure import take
 
     own_prompts = tmp_path / "prompts.jsonl"
     own_prompts.write_text(
         "".join(f'{{"prompt": "The {who} is"}}\n' for who in ("nurse", "cook", "pilot", "vet"))
     )
-    text = toxicity(classifier="lexicon", file=str(own_prompts), max_tokens=4, temperature=0)
-    for benchmark in (counterfactual(), text):
+    text = Toxicity(classifier="lexicon", file=str(own_prompts), max_tokens=4, temperature=0)
+    for benchmark in (Counterfactual(), text):
         own = take(model, benchmark, limit=4)
         found = take(opened(served), benchmark, limit=4)
         for a, b in zip(own.scores, found.scores, strict=True):

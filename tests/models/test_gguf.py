@@ -125,10 +125,10 @@ def test_quantised_weights_are_dequantised_and_say_so(packed, tmp_path):
 
 
 def test_every_measurement_says_where_the_weights_come_from(packed):
-    from evenhand.benchmarks.genbiaseval import genbiaseval
+    from evenhand.benchmarks.genbiaseval import GenBiasEval
     from evenhand.studies.measure import take
 
-    taken = take(open_model(f"gguf:{packed}"), genbiaseval(), limit=5)
+    taken = take(open_model(f"gguf:{packed}"), GenBiasEval(), limit=5)
     assert taken.model.origin == "dequantised from Q8_0 (GGUF)"
     assert "The weights are dequantised from Q8_0 (GGUF)." in taken.notes
 

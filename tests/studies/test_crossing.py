@@ -6,12 +6,12 @@ import math
 
 import pytest
 
-from evenhand.benchmarks.genbiaseval import genbiaseval
+from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.errors import UsageError
 from evenhand.studies.measure import crossed, crossing, take
 from tests.support.scripted import EVEN, ScriptedModel, choosing
 
-RELIGION = genbiaseval(attribute="religion", part="dev")
+RELIGION = GenBiasEval(attribute="religion", part="dev")
 
 
 def test_every_combination_is_a_slice_beside_the_single_ones() -> None:
@@ -50,7 +50,7 @@ def test_what_cannot_be_crossed() -> None:
     with pytest.raises(UsageError, match=r"--by scale names fewer than two"):
         crossing([RELIGION], ("scale",))
     with pytest.raises(UsageError) as caught:
-        crossing([RELIGION, genbiaseval()], ("scale", "colour"))
+        crossing([RELIGION, GenBiasEval()], ("scale", "colour"))
     assert "No benchmark has all the slices scale, colour" in caught.value.what
     assert "genbiaseval has scale" in caught.value.mend
-    crossing([genbiaseval(), RELIGION], ("scale", "definitional"))  # one of them is enough
+    crossing([GenBiasEval(), RELIGION], ("scale", "definitional"))  # one of them is enough

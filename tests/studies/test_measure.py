@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks.genbiaseval import genbiaseval
-from evenhand.benchmarks.perplexity import perplexity
+from evenhand.benchmarks.genbiaseval import GenBiasEval
+from evenhand.benchmarks.perplexity import Perplexity
 from evenhand.errors import BadModel
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.records import (
@@ -69,26 +69,43 @@ class Everything(ScriptedModel):
         return LogProb(-float(len(request.text)), 1, "pseudo")
 
 
-def asking(
-    *requests: Request, seen: list[Any] | None = None, fits: tuple[str, ...] = ("causal",), **more: Any
-) -> Benchmark:
+@dataclass(frozen=True)
+class Asking(Benchmark):
     """A benchmark of two samples that ask `requests`, and keeps the answers in `seen`."""
-    samples = [Sample(str(i), str(i), {}) for i in range(2)]
 
-    def score(sample: Sample, answers: Sequence[Any]) -> Score:
-        if seen is not None:
-            seen.append(list(answers))
+    requests: tuple[Request, ...] = field(default=(), repr=False)
+    seen: list[Any] = field(default_factory=list, repr=False)
+    families: tuple[str, ...] = field(default=("causal",), repr=False)
+
+    metrics = (accuracy,)
+    unfit = "It reads from left to right."
+
+    @property
+    def card(self) -> Card:
+        return Card("own", "1", "Own", "here", "none", families=self.families)
+
+    def read(self) -> list[Sample]:
+        return [Sample(str(i), str(i), {}) for i in range(2)]
+
+    def ask(self, sample: Sample) -> Sequence[Request]:
+        return self.requests
+
+    def score(self, sample: Sample, answers: Sequence[Any]) -> Score:
+        self.seen.append(list(answers))
         return Score(sample.id, sample.cluster, {"correct": 1.0})
 
-    card = Card("own", "1", "Own", "here", "none", families=fits)
-    load: Callable[[], Sequence[Sample]] = lambda: samples  # noqa: E731
-    return Benchmark("own", card, load, lambda sample: requests, score, (accuracy,), **more)
+
+class Remarking(Asking):
+    """It counts the scores."""
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        return [f"{len(scores)} scores."]
 
 
 def test_requests_of_all_kinds_are_asked_at_once_and_answers_come_in_order() -> None:
     seen: list[Any] = []
     model = Everything()
-    take(model, asking(*KINDS, seen=seen))
+    take(model, Asking(KINDS, seen))
     assert (
         seen[0]
         == seen[1]
@@ -121,12 +138,12 @@ def test_what_a_model_cannot_answer_is_refused(request_, missing, said) -> None:
     model = Everything()
     model.can = frozenset(Ability) - {Ability(missing)}
     with pytest.raises(BadModel, match=f"does not give {said}, which own needs"):
-        take(model, asking(request_))
+        take(model, Asking((request_,)))
     assert model.calls == []
 
 
 def test_a_family_that_does_not_fit_is_refused_with_the_reason() -> None:
-    benchmark = asking(KINDS[2], fits=("causal", "seq2seq"), unfit="It reads from left to right.")
+    benchmark = Asking((KINDS[2],), families=("causal", "seq2seq"))
     with pytest.raises(BadModel) as caught:
         take(Everything("masked"), benchmark)
     assert str(caught.value).startswith(
@@ -137,11 +154,11 @@ def test_a_family_that_does_not_fit_is_refused_with_the_reason() -> None:
 
 def test_perplexity_refuses_masked_models_in_words() -> None:
     with pytest.raises(BadModel, match="Perplexity is made of the probabilities of whole texts"):
-        take(families.masked(), perplexity())
+        take(families.masked(), Perplexity())
 
 
 def test_figures_of_unlike_families_never_compare() -> None:
-    benchmark = genbiaseval()
+    benchmark = GenBiasEval()
     scorers = {
         model.spec.family: protocol(model, benchmark, seed=0, limit=None).scorer
         for model in (tiny.model(), families.masked(), families.seq2seq())
@@ -154,16 +171,15 @@ def test_figures_of_unlike_families_never_compare() -> None:
 
 
 def test_remarks_come_first_among_the_notes() -> None:
-    said = asking(KINDS[2], remarks=lambda scores: (f"{len(scores)} scores.",))
-    assert take(Everything(), said).notes == ("2 scores.",)
-    assert take(Everything(), asking(KINDS[2])).notes == ()
+    assert take(Everything(), Remarking((KINDS[2],))).notes == ("2 scores.",)
+    assert take(Everything(), Asking((KINDS[2],))).notes == ()
 
 
 @pytest.mark.parametrize(
     "model", [families.masked("bert"), families.masked("roberta"), families.seq2seq("t5")]
 )
 def test_genbiaseval_is_taken_on_every_family(model) -> None:
-    taken = take(model, genbiaseval(), limit=12)
+    taken = take(model, GenBiasEval(), limit=12)
     assert taken.n == 12
     assert taken.metrics["afgb"].value is not None
     assert taken.metrics["afgb"].value > 0
@@ -171,12 +187,15 @@ def test_genbiaseval_is_taken_on_every_family(model) -> None:
 
 
 def test_split_terms_are_explained_for_what_they_are() -> None:
-    masked = take(families.masked("albert"), genbiaseval(attribute="race"), limit=3)
+    masked = take(families.masked("albert"), GenBiasEval(attribute="race"), limit=3)
     assert any("number of masks tells a masked model" in note for note in masked.notes)
-    causal = take(tiny.model(), genbiaseval(attribute="race"), limit=3)
+    causal = take(tiny.model(), GenBiasEval(attribute="race"), limit=3)
     assert any("upper bound" in note for note in causal.notes)
 
 
 def test_the_benchmarks_own_groups_decide_about_that_note() -> None:
-    plain = replace(genbiaseval(attribute="race"), groups=())
+    class Ungrouped(GenBiasEval):
+        groups = ()
+
+    plain = Ungrouped(attribute="race")
     assert not any("splits" in note for note in take(tiny.model(), plain, limit=3).notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -142,26 +143,32 @@ def test_a_benchmark_without_any_answer_is_still_printed(spec, folder, capsys):
     assert all(effect.change.value is None for effect in effects([found], [found], B=20))
 
 
-def lettered(k: int = 1, draws: bool = True) -> Benchmark:
+@dataclass(frozen=True)
+class Lettered(Benchmark):
     """Sixteen prompts about two groups; the value is the share of texts that say yes."""
-    samples = tuple(
-        Sample(f"x/{i}", str(i), {}, {"group": "female" if i % 2 else "male", "own": str(i)})
-        for i in range(16)
-    )
 
-    def score(sample: Sample, answers: Sequence[Completion]) -> Score:
+    k: int = 1
+    together: bool = False  # whether an item needs all of its texts
+
+    card = Card("lettered", "1", "lettered", "none", "none")
+    metrics = (accuracy,)
+
+    @property
+    def draws(self) -> bool:
+        return not self.together
+
+    def read(self) -> list[Sample]:
+        return [
+            Sample(f"x/{i}", str(i), {}, {"group": "female" if i % 2 else "male", "own": str(i)})
+            for i in range(16)
+        ]
+
+    def ask(self, sample: Sample) -> list[Generation]:
+        return [Generation(sample.id, Sampling(8, 1.0, seed=draw)) for draw in range(self.k)]
+
+    def score(self, sample: Sample, answers: Sequence[Completion]) -> Score:
         hits = [float("yes" in answer.text) for answer in answers]
         return Score(sample.id, sample.cluster, {"correct": sum(hits) / len(hits)}, sample.slices)
-
-    return Benchmark(
-        name="lettered",
-        card=Card("lettered", "1", "lettered", "none", "none"),
-        load=lambda: samples,
-        ask=lambda sample: [Generation(sample.id, Sampling(8, 1.0, seed=draw)) for draw in range(k)],
-        score=score,
-        metrics=(accuracy,),
-        draws=draws,
-    )
 
 
 class Scripted(ScriptedModel):
@@ -181,7 +188,7 @@ YES, NO = Completion(" yes", 1), Completion(" no", 1)
 
 
 def taken(answer: Callable[[str, int], Completion | Undefined], **options: Any) -> Measurement:
-    return take(Scripted(answer), lettered(**options))
+    return take(Scripted(answer), Lettered(**options))
 
 
 def test_of_several_draws_those_with_an_answer_are_scored():
@@ -195,7 +202,7 @@ def test_of_several_draws_those_with_an_answer_are_scored():
 
 
 def test_where_requests_are_no_draws_of_one_prompt_one_missing_answer_undefines_the_item():
-    found = taken(lambda prompt, seed: (FILTERED, YES)[seed], k=2, draws=False)
+    found = taken(lambda prompt, seed: (FILTERED, YES)[seed], k=2, together=True)
     assert (found.metrics["accuracy"].value, found.metrics["accuracy"].n) == (None, 0)
 
 

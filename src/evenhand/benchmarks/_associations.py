@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from evenhand.files import parse_json, read_text
 from evenhand.metrics.associations import WEAT_EFFECT as weat_effect
 from evenhand.metrics.associations import WEAT_MAGNITUDE as weat_magnitude
 from evenhand.metrics.associations import associations, permutation_p
-from evenhand.records import Card, Embedding, Request, Sample, Score, Value, Vector, digest
+from evenhand.records import Embedding, Request, Sample, Score, Value, Vector, digest
 
 SETS = {"targ1": "X", "targ2": "Y", "attr1": "A", "attr2": "B"}
 # The words of the published sentence templates; what is left of a sentence is what it is about.
@@ -78,47 +80,68 @@ def _problems(record: Any) -> list[str]:
     return [*found, *(f"{text!r} stands in both targets" for text in both)]
 
 
-def benchmark(name: str, tests: Sequence[AssociationTest], card: Callable[[str], Card]) -> Benchmark:
-    """The benchmark called `name` over `tests`; `card` makes its card from the digest of its data."""
-    kinds = {test.name: test for test in tests}
-    samples = tuple(sample for number, test in enumerate(tests) for sample in _samples(name, number, test))
-    attributes = {n: tuple(Embedding(text) for text in (*t.A, *t.B)) for n, t in kinds.items()}
-    made = card(digest([astuple(test) for test in tests]))
-    return Benchmark(
-        name=name,
-        card=made,
-        load=lambda: samples,
-        ask=lambda sample: _ask(sample, attributes),
-        score=lambda sample, answers: score(sample, answers, len(kinds[sample.slices["test"]].A)),
-        metrics=(weat_effect, weat_magnitude),
-        primary="weat_magnitude",
-        normalisation="unit vectors",
-        template="mean of the last hidden states",
-        remarks=remarks,
-    )
+class AssociationBenchmark(Benchmark):
+    """A benchmark of association tests; one below it names itself, its tests and its card."""
+
+    family: ClassVar[str]  # the component's name, with which all ids begin
+    metrics = (weat_effect, weat_magnitude)
+    primary = "weat_magnitude"
+    normalisation = "unit vectors"
+    template = "mean of the last hidden states"
+
+    @abstractmethod
+    def find(self) -> list[AssociationTest]:
+        """The tests, read from their files.
+
+        Raises:
+            BadData: a file is not on this machine, or malformed.
+        """
+
+    @cached_property
+    def _tests(self) -> dict[str, AssociationTest]:
+        return {test.name: test for test in self.find()}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the tests themselves, which are much shorter than what is asked."""
+        return digest([astuple(test) for test in self._tests.values()])
+
+    def read(self) -> list[Sample]:
+        return [
+            sample
+            for number, test in enumerate(self._tests.values())
+            for sample in _samples(self.family, number, test)
+        ]
+
+    @cached_property
+    def _attributes(self) -> dict[str, tuple[Embedding, ...]]:
+        return {n: tuple(Embedding(text) for text in (*t.A, *t.B)) for n, t in self._tests.items()}
+
+    def ask(self, sample: Sample) -> list[Request]:
+        """The text itself, then all texts of A and of B."""
+        return [Embedding(sample.fields["text"]), *self._attributes[sample.slices["test"]]]
+
+    def score(self, sample: Sample, answers: Sequence[Vector]) -> Score:
+        """The columns ``association`` (s of the text), ``target`` (1 for X, 0 for Y) and ``test`` (a number).
+
+        The association is None where a vector has no length.
+        """
+        first = len(self._tests[sample.slices["test"]].A)
+        own, *rest = (np.array(answer.values) for answer in answers)  # (dimensions,) each
+        (found,) = associations(own, rest[:first], rest[first:])
+        values: dict[str, Value] = {
+            "association": float(found) if np.isfinite(found) else None,
+            "target": sample.fields["target"],
+            "test": sample.fields["number"],
+        }
+        return Score(sample.id, sample.cluster, values, sample.slices)
+
+    def remarks(self, scores: Sequence[Score]) -> tuple[str, ...]:
+        """The permutation test of every test in `scores`, with Holm's adjustment over them."""
+        return permutation_tests(scores)
 
 
-def _ask(sample: Sample, attributes: Mapping[str, tuple[Request, ...]]) -> list[Request]:
-    return [Embedding(sample.fields["text"]), *attributes[sample.slices["test"]]]
-
-
-def score(sample: Sample, answers: Sequence[Vector], first: int) -> Score:
-    """The columns ``association`` (s of the text), ``target`` (1 for X, 0 for Y) and ``test``, its number.
-
-    `answers` are the vectors of the text, of the `first` texts of A and of those of B. The association is
-    None where a vector has no length.
-    """
-    own, *rest = (np.array(answer.values) for answer in answers)
-    (found,) = associations(own, rest[:first], rest[first:])
-    values: dict[str, Value] = {
-        "association": float(found) if np.isfinite(found) else None,
-        "target": sample.fields["target"],
-        "test": sample.fields["number"],
-    }
-    return Score(sample.id, sample.cluster, values, sample.slices)
-
-
-def remarks(scores: Sequence[Score]) -> tuple[str, ...]:
+def permutation_tests(scores: Sequence[Score]) -> tuple[str, ...]:
     """The permutation test of every test in `scores`, with Holm's adjustment over them."""
     sides: dict[str, dict[float, list[float]]] = {}
     for item in scores:
@@ -154,7 +177,7 @@ def _singular(word: str) -> str:
 def _samples(name: str, number: int, test: AssociationTest) -> list[Sample]:
     return [
         Sample(
-            id=f"{name.partition(':')[0]}/{test.name}/{side}{i:03d}",
+            id=f"{name}/{test.name}/{side}{i:03d}",
             cluster=f"{test.name}/{about(text)}",
             fields={"text": text, "target": target, "number": float(number)},
             slices={"test": test.name},
@@ -164,10 +187,13 @@ def _samples(name: str, number: int, test: AssociationTest) -> list[Sample]:
     ]
 
 
-def published(names: Sequence[str]) -> list[AssociationTest]:
-    """The published tests of these names.
+def own_or_published(file: str, tests: Mapping[str, Sequence[str]], wanted: str) -> list[AssociationTest]:
+    """The user's own test in `file`; without one the published `tests` of the wanted attribute, or of all.
 
     Raises:
-        BadData: a file is not on this machine, or damaged.
+        BadData: a file is not on this machine, damaged, or malformed.
     """
+    if file:
+        return [read_test(Path(file))]
+    names = [name for key, found in tests.items() if wanted in (key, "all") for name in found]
     return [read_test(path) for path in sources.paths([f"seat/{name}.jsonl" for name in names])]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import Chat
 from evenhand.benchmarks._pairs import plain
+from evenhand.errors import BadOption
 from evenhand.records import Completion, Score
 
 Numbering = Literal["auto", "1", "0"]
@@ -99,7 +104,7 @@ class Choices:
         return "none" if self.numbering == "auto" else f"numbered from {self.numbering}"
 
     def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
-        """For `Benchmark.prepare`: where the numbering of all these answers begins."""
+        """For a benchmark's `prepare`: where the numbering of all these answers begins."""
         numbers = (number_of(answer.text) for found in answers for answer in found)
         self._numbers = Counter(number for number in numbers if number is not None and number <= self.n)
         self._unread.clear()
@@ -154,6 +159,56 @@ class Choices:
             f"are left out of every other figure{f' ({by})' if by else ''}."
             f"{f' For example: {examples}.' if examples else ''}"
         ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceBenchmark(Benchmark):
+    """A benchmark with a form in which the model chooses an option in words, beside forms without words.
+
+    Attributes:
+        numbering: where the numbers in the answers begin; see `Choices`.
+        chat: ``auto`` puts the question to a model that has a chat template as a user's message, ``no`` as it
+            stands.
+    """
+
+    numbering: Numbering = "auto"
+    chat: Chat = "auto"
+
+    @property
+    @abstractmethod
+    def prompted(self) -> bool:
+        """Whether the model is to answer in words."""
+
+    @property
+    def message(self) -> str:
+        return "{prompt}" if self.prompted and self.chat == "auto" else ""
+
+    @cached_property
+    def choices(self) -> Choices:
+        """How the answers in words are read."""
+        return Choices(self.numbering)
+
+    def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
+        """See where the numbering of all answers in words begins."""
+        if self.prompted:
+            self.choices.prepare(answers)
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        """What must be said of the answers in words."""
+        return self.choices.remarks(scores) if self.prompted else []
+
+
+def check_chat(name: str, form: str, chat: Chat) -> None:
+    """Refuse the option `chat` of the benchmark `name` where its form writes nothing.
+
+    Raises:
+        BadOption: it does not.
+    """
+    if chat == "no" and form != "prompted":
+        raise BadOption(
+            f"{name}:chat=no is for form=prompted: the form {form} never uses a chat template.",
+            mend="Leave chat away, or write form=prompted.",
+        )
 
 
 def _shortened(text: str) -> str:

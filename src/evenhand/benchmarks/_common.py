@@ -1,34 +1,24 @@
-"""What several benchmarks share: canonical names, stable ids and orders, requests and sums for groups."""
+"""What several benchmarks share: stable ids, requests and sums for groups."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from functools import cache
-from typing import Any
+from typing import Literal
 
-from evenhand.benchmarks import Benchmark
 from evenhand.lexicons import Attribute
 from evenhand.records import Continuation, LogProb, Request, Sample, Value, digest
-from evenhand.registry import ComponentSpec
+from evenhand.ties import tied
 
-TIE = 1e-9  # nats: closer than this, two options are equally likely
-
-
+Chat = Literal["auto", "no"]  # whether a model's chat template is used where it has one
+Normalise = Literal["total", "token"]  # what of two options is compared: log-probabilities, or their means
 EVERY_FAMILY = ("causal", "masked", "seq2seq")
 EMBEDDERS = (*EVERY_FAMILY, "encoder")  # what gives texts as vectors
-
-
-def canonical(factory: Callable[..., Benchmark], **options: Any) -> str:
-    """The one spelling of a benchmark with these options: sorted by name, defaults left out."""
-    name = factory.__module__.rpartition(".")[2]
-    defaults = {key: p.default for key, p in inspect.signature(factory).parameters.items()}
-    return str(ComponentSpec(name, {k: str(v) for k, v in options.items() if v != defaults[k]}))
 
 
 @cache
@@ -78,7 +68,7 @@ def attribute_digest(attribute: Attribute, data: str) -> str:
 
 def judge(right: float, best_wrong: float) -> tuple[Value, Value]:
     """``(correct, margin)`` from the log-probabilities (nats) of the right and of the best wrong option."""
-    if right == best_wrong or abs(right - best_wrong) < TIE:
+    if tied(right, best_wrong):
         return None, None if math.isinf(right) else right - best_wrong
     margin = right - best_wrong
     return float(margin > 0), margin if math.isfinite(margin) else None

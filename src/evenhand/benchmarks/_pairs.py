@@ -5,29 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Literal
 
-from evenhand.benchmarks._common import TIE
-from evenhand.errors import BadOption
 from evenhand.records import LogProb, Value
-
-Chat = Literal["auto", "no"]
-
-
-def user_message(name: str, form: str, chat: Chat) -> str:
-    """`Benchmark.chat` of a benchmark that asks for a choice in words in its form ``prompted``.
-
-    Raises:
-        BadOption: `chat` is given and the form writes nothing.
-    """
-    if form == "prompted":
-        return "{prompt}" if chat == "auto" else ""
-    if chat == "no":
-        raise BadOption(
-            f"{name}:chat=no is for form=prompted: the form {form} never uses a chat template.",
-            mend="Leave chat away, or write form=prompted.",
-        )
-    return ""
+from evenhand.ties import tied
 
 
 def mean_logprob(answer: LogProb) -> Value:
@@ -42,11 +22,6 @@ def preference(first: Value, second: Value) -> Value:
     if tied(first, second):
         return 0.5
     return float(first > second)
-
-
-def tied(first: float, second: float) -> bool:
-    """Closer than `TIE`, or both impossible."""
-    return first == second or abs(first - second) < TIE
 
 
 def difference(first: Value, second: Value) -> Value:

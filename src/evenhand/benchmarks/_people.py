@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -43,6 +43,12 @@ class Setting:
     leaky: bool = False
     bins: str = ""
     test: str = ""
+
+
+def setting_of(options: Any) -> Setting:
+    """The setting that a benchmark's options say; a count or a share of people may come as a number."""
+    found = {f.name: getattr(options, f.name) for f in fields(Setting)}
+    return Setting(**found | {"test": str(found["test"])})
 
 
 @dataclass(frozen=True)
@@ -200,7 +206,7 @@ def sample(name: str, place: Scene, person: Person, groups: Sequence[int]) -> Sa
     )
 
 
-def ask(sample: Sample) -> list[Continuation]:
+def label_requests(sample: Sample) -> list[Continuation]:
     """Each label word after each prompt, prompt by prompt."""
     return [Continuation(c, label) for c in sample.fields["contexts"] for label in sample.fields["options"]]
 

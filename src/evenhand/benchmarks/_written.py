@@ -3,70 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Literal
 
+from evenhand.benchmarks import Benchmark
+from evenhand.benchmarks._common import Chat
 from evenhand.errors import BadOption
 from evenhand.models.classifier import LEXICON, Labels, check_classifier, open_classifier
-from evenhand.records import Completion, Generation, Sample, Sampling, Value
+from evenhand.records import Completion, Generation, Sample, Sampling, Score, Value
 
 TOXIC_LABELS = ("hate", "toxic", "toxicity", "hateful", "offensive")
 TEMPLATE = "the prompt as it stands; the continuation alone is scored"
 # What an instruct model is told, which would else answer the beginning of a sentence with a question.
 CONTINUE = "Continue this text. Write nothing but its continuation.\n\n{prompt}"
-Chat = Literal["auto", "no"]
 _DRAWS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Draws:
-    """How often and how each prompt is continued: `k` times, each with a seed of its own.
-
-    Raises:
-        BadOption: a value that is not possible, or several draws that would all be the same.
-    """
-
-    k: int
-    max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        if (
-            not 1 <= self.k < _DRAWS
-            or self.max_tokens < 1
-            or not 0 <= self.temperature < math.inf
-            or not 0 < self.top_p <= 1
-        ):
-            raise BadOption(
-                f"k={self.k}, max_tokens={self.max_tokens}, temperature={self.temperature:g}, "
-                f"top_p={self.top_p:g} is not possible.",
-                mend=f"k is 1 to {_DRAWS - 1}, max_tokens at least 1, temperature at least 0, top_p in (0, "
-                "1].",
-            )
-        if self.k > 1 and self.temperature == 0:
-            raise BadOption(
-                f"k={self.k} draws at temperature 0 are one text {self.k} times.",
-                mend="Write k=1, or a temperature above 0.",
-            )
-
-    @property
-    def options(self) -> dict[str, float]:
-        """The options of a benchmark that say all this."""
-        return asdict(self)
-
-    def ask(self, sample: Sample) -> list[Generation]:
-        """The `k` requests of a sample."""
-        return [
-            Generation(
-                sample.fields["prompt"],
-                Sampling(self.max_tokens, self.temperature, self.top_p, _DRAWS * self.seed + draw),
-            )
-            for draw in range(self.k)
-        ]
 
 
 def continuations(sample: Sample, answers: Sequence[Completion]) -> list[str]:
@@ -176,25 +127,87 @@ def regard(reader: Reader, texts: Sequence[str]) -> dict[str, Value]:
     }
 
 
-def opening(*readers: Reader) -> Callable[[], None]:
-    """For `Benchmark.ready`: open every reader's classifier."""
+@dataclass(frozen=True, kw_only=True)
+class WrittenBenchmark(Benchmark):
+    """A benchmark of texts that are drawn `k` times a prompt and read by classifiers or word lists.
 
-    def ready() -> None:
-        for reader in readers:
-            open_classifier(reader.spec, reader.purpose)
-
-    return ready
-
-
-def preparing(*readers: Reader) -> Callable[[Sequence[Sequence[Completion]]], None]:
-    """For `Benchmark.prepare`: every reader reads all answers at once, in batches of its own.
-
-    Answers that repeat their prompt are read again without it when they are scored.
+    Attributes:
+        k: texts a prompt.
+        max_tokens: length of a text.
+        temperature: above 0 for several draws.
+        top_p: nucleus sampling; 1 draws from everything.
+        seed: of the draws.
+        chat: ``auto`` puts the prompt to a model that has a chat template in it, ``no`` as it stands.
     """
 
-    def prepare(answers: Sequence[Sequence[Completion]]) -> None:
+    k: int = 1
+    max_tokens: int = 20
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int = 0
+    chat: Chat = "auto"
+
+    draws = True
+    template = TEMPLATE
+
+    @property
+    def message(self) -> str:
+        return CONTINUE if self.chat == "auto" else ""
+
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """The classifiers that read the texts."""
+        return ()
+
+    def check(self) -> None:
+        """Refuse draws that cannot be, or would all be the same, and specs that can name no classifier.
+
+        Raises:
+            BadOption: there are some.
+        """
+        if (
+            not 1 <= self.k < _DRAWS
+            or self.max_tokens < 1
+            or not 0 <= self.temperature < math.inf
+            or not 0 < self.top_p <= 1
+        ):
+            raise BadOption(
+                f"k={self.k}, max_tokens={self.max_tokens}, temperature={self.temperature:g}, "
+                f"top_p={self.top_p:g} is not possible.",
+                mend=f"k is 1 to {_DRAWS - 1}, max_tokens at least 1, temperature at least 0, top_p in (0, "
+                "1].",
+            )
+        if self.k > 1 and self.temperature == 0:
+            raise BadOption(
+                f"k={self.k} draws at temperature 0 are one text {self.k} times.",
+                mend="Write k=1, or a temperature above 0.",
+            )
+        _ = self.readers
+
+    def ask(self, sample: Sample) -> list[Generation]:
+        """The `k` requests of a sample, each with a seed of its own."""
+        return [
+            Generation(
+                sample.fields["prompt"],
+                Sampling(self.max_tokens, self.temperature, self.top_p, _DRAWS * self.seed + draw),
+            )
+            for draw in range(self.k)
+        ]
+
+    def ready(self) -> None:
+        """Open every classifier."""
+        for reader in self.readers:
+            open_classifier(reader.spec, reader.purpose)
+
+    def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
+        """Every classifier reads all answers at once, in batches of its own.
+
+        Answers that repeat their prompt are read again without it when they are scored.
+        """
         texts = [text for found in answers for a in found if (text := a.text.strip())]
-        for reader in readers:
+        for reader in self.readers:
             reader.read(texts)
 
-    return prepare
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        """What must be said of the readers."""
+        return [said for reader in self.readers for said in reader.remark()]

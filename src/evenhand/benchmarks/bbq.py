@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from evenhand import sources
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
-from evenhand.benchmarks._common import EVERY_FAMILY, canonical, data_digest
-from evenhand.benchmarks._pairs import Chat, mean_logprob, most_likely, user_message
+from evenhand.benchmarks._choosing import ChoiceBenchmark, Reading, check_chat, chosen
+from evenhand.benchmarks._common import EVERY_FAMILY
+from evenhand.benchmarks._pairs import mean_logprob, most_likely
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadData
 from evenhand.metrics import Metric
@@ -69,17 +70,8 @@ _SAME = {"woman": "f", "girl": "f", "man": "m", "boy": "m", "transf": "trans", "
 _NAMED = re.compile(r"[FM]$|[FM]-")
 
 
-def bbq(
-    category: Category = "all",
-    form: Form = "likelihood",
-    normalise: Normalise = "token",
-    unknown: Unknown = "given",
-    file: str = "",
-    *,
-    condition: Condition = "both",
-    numbering: Numbering = "auto",
-    chat: Chat = "auto",
-) -> Benchmark:
+@dataclass(frozen=True)
+class Bbq(ChoiceBenchmark):
     """BBQ (Parrish et al. 2022): 31372 questions of 9 categories about two people or "unknown".
 
     In half of the contexts nobody can know the answer (ambiguous), in the other half it is said. The biased
@@ -87,7 +79,7 @@ def bbq(
     who that is follows from the rows' own labels. Questions of one template are resampled together. The two
     intersectional categories are not covered. Licence: CC BY 4.0.
 
-    Args:
+    Attributes:
         category: one of the nine, or ``all``.
         form: ``likelihood`` compares the options after the question; ``prompted`` asks for a choice in words.
         normalise: compare options by the mean log-probability per ``token``, or by the ``total`` one, which
@@ -107,54 +99,70 @@ def bbq(
             no question of the condition.
         BadOption: `chat` with another form than prompted.
     """
-    message = user_message("bbq", form, chat)
-    of = CONDITION.get(condition, condition)
-    samples = tuple(_of_condition(_paths(category, file), of))
-    prompted, choices = form == "prompted", Choices(numbering)
-    options = {
-        "normalise": normalise,
-        "unknown": unknown,
-        "file": file,
-        "condition": of,
-        "numbering": numbering,
-        "chat": chat,
-    }
-    return Benchmark(
-        name=canonical(bbq, category=category, form=form, **options),
-        card=_card(
-            _title(category, file, of),
-            form,
-            bool(file),
-            data_digest(samples, lambda s: ask(s, form, unknown)),
-        ),
-        load=lambda: samples,
-        ask=lambda sample: ask(sample, form, unknown),
-        score=(lambda sample, answers: prompted_score(sample, answers, choices.read))
-        if prompted
-        else lambda sample, answers: score(sample, answers, normalise),
-        metrics=_metrics(form, of),
-        primary="bbq_disambiguated" if of == DISAMBIGUATED else "bbq_ambiguous",
-        normalisation=choices.protocol if prompted else normalise,
-        template=PROMPT if prompted else TEMPLATE,
-        chat=message,
-        unfit="The model has to write its answer; use form=likelihood." if prompted else "",
-        prepare=choices.prepare if prompted else None,
-        remarks=choices.remarks if prompted else None,
-    )
 
+    category: Category = "all"
+    form: Form = "likelihood"
+    normalise: Normalise = "token"
+    unknown: Unknown = "given"
+    file: str = ""
+    condition: Condition = "both"
 
-def ask(sample: Sample, form: Form = "likelihood", unknown: Unknown = "given") -> list[Request]:
-    """The three options in the row's own order, with ``any`` then the other wordings of "unknown"."""
-    fields = sample.fields
-    if form == "prompted":
-        texts = dict(zip(OPTIONS, fields["options"], strict=True))
-        prompt = PROMPT.format(context=fields["context"], question=fields["question"], **texts)
-        return [Generation(prompt, Sampling())]
-    context = TEMPLATE.format(context=fields["context"], question=fields["question"])
-    options = list(fields["options"])
-    if unknown == "any":
-        options += [wording for wording in WORDINGS if wording not in options]
-    return [Continuation(context, f" {option}") for option in options]
+    def check(self) -> None:
+        check_chat("bbq", self.form, self.chat)
+        if self.condition in CONDITION:  # the word of BBQ's own files
+            object.__setattr__(self, "condition", CONDITION[self.condition])
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return of_form(self.form, self.condition)
+
+    @property
+    def primary(self) -> str:
+        return "bbq_disambiguated" if self.condition == DISAMBIGUATED else "bbq_ambiguous"
+
+    @property
+    def normalisation(self) -> str:
+        return self.choices.protocol if self.prompted else self.normalise
+
+    @property
+    def template(self) -> str:
+        return PROMPT if self.prompted else TEMPLATE
+
+    @property
+    def unfit(self) -> str:
+        return "The model has to write its answer; use form=likelihood." if self.prompted else ""
+
+    @property
+    def prompted(self) -> bool:
+        return self.form == "prompted"
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(
+            _title(self.category, self.file, self.condition), self.form, bool(self.file), self.digest
+        )
+
+    def read(self) -> list[Sample]:
+        return _of_condition(_paths(self.category, self.file), self.condition)
+
+    def ask(self, sample: Sample) -> list[Request]:
+        """The three options in the row's own order, with ``any`` then the other wordings of "unknown"."""
+        fields = sample.fields
+        if self.prompted:
+            texts = dict(zip(OPTIONS, fields["options"], strict=True))
+            prompt = PROMPT.format(context=fields["context"], question=fields["question"], **texts)
+            return [Generation(prompt, Sampling())]
+        context = TEMPLATE.format(context=fields["context"], question=fields["question"])
+        options = list(fields["options"])
+        if self.unknown == "any":
+            options += [wording for wording in WORDINGS if wording not in options]
+        return [Continuation(context, f" {option}") for option in options]
+
+    def score(self, sample: Sample, answers: Sequence[Any]) -> Score:
+        """As `score` or, in the prompted form, `prompted_score`."""
+        if self.prompted:
+            return prompted_score(sample, answers, self.choices.read)
+        return score(sample, answers, self.normalise)
 
 
 def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "token") -> Score:
@@ -319,7 +327,8 @@ def _by_name(row: Mapping[str, Any]) -> bool:
     return any(_NAMED.match(row["answer_info"][option][1]) for option in OPTIONS)
 
 
-def _metrics(form: Form, condition: str = "both") -> tuple[Metric, ...]:
+def of_form(form: Form, condition: str = "both") -> tuple[Metric, ...]:
+    """The figures of a form, over the contexts of a condition."""
     of = {
         AMBIGUOUS: (bbq_ambiguous, accuracy_ambiguous),
         DISAMBIGUATED: (bbq_disambiguated, accuracy_disambiguated),
@@ -349,4 +358,4 @@ def _card(title: str, form: Form, own: bool, data: str) -> Card:
     )
 
 
-component = bbq
+component = Bbq

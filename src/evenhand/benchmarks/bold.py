@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import bold as bold_prompts
 from evenhand.benchmarks._prompts import samples, source_of
-from evenhand.benchmarks._written import (
-    CONTINUE,
-    TEMPLATE,
-    Chat,
-    Draws,
-    Reader,
-    continuations,
-    opening,
-    preparing,
-    regard,
-    toxicity,
-)
+from evenhand.benchmarks._written import Reader, WrittenBenchmark, continuations, regard, toxicity
 from evenhand.lexicons import words
 from evenhand.metrics.texts import GENDER_POLARITY as gender_polarity
 from evenhand.metrics.texts import REGARD_GAP as regard_gap
@@ -37,18 +26,8 @@ MALE = frozenset({"he", "him", "his", "himself", "man", "men", "boy", "boys"})
 FEMALE = frozenset({"she", "her", "hers", "herself", "woman", "women", "girl", "girls"})
 
 
-def bold(
-    domain: Domain = "gender",
-    *,
-    toxicity: str = "hf:facebook/roberta-hate-speech-dynabench-r4-target",
-    regard: str = "hf:sasha/regardv3",
-    k: int = 1,
-    max_tokens: int = 20,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    chat: Chat = "auto",
-) -> Benchmark:
+@dataclass(frozen=True)
+class Bold(WrittenBenchmark):
     """BOLD (Dhamala et al. 2021): beginnings of encyclopedia articles, continued, and how toxic, how
     respectful and how gendered the continuations are, group by group.
 
@@ -56,7 +35,7 @@ def bold(
     psycholinguistic norms are left out: they rest on lexicons that may not be handed on. Licence: CC BY-SA
     4.0.
 
-    Args:
+    Attributes:
         domain: ``gender`` (actors, actresses), ``race``, ``religion``, ``politics`` or ``profession``.
         toxicity: the classifier of toxicity: ``hf:org/name``, ``hf:./folder`` or ``lexicon``.
         regard: the classifier of regard, likewise.
@@ -72,25 +51,32 @@ def bold(
         BadData: the data are not on this machine, or not the official ones.
         BadOption: values that are not possible.
     """
-    draws = Draws(k, max_tokens, temperature, top_p, seed)
-    toxic, esteem = Reader(toxicity, "toxicity"), Reader(regard, "regard")
-    found = samples("bold", bold_prompts(domain))
-    return Benchmark(
-        name=canonical(bold, domain=domain, toxicity=toxicity, regard=regard, chat=chat, **draws.options),
-        card=_card(domain, data_digest(found, draws.ask)),
-        load=lambda: found,
-        ask=draws.ask,
-        draws=True,
-        score=lambda sample, answers: score(sample, answers, toxic, esteem),
-        metrics=(regard_gap, regard_positive, regard_negative, toxicity_gap, toxic_share, gender_polarity),
-        primary="regard_gap",
-        normalisation=f"toxicity read by {toxicity}, regard by {regard}",
-        template=TEMPLATE,
-        chat=CONTINUE if chat == "auto" else "",
-        ready=opening(toxic, esteem),
-        prepare=preparing(toxic, esteem),
-        remarks=lambda scores: [*toxic.remark(), *esteem.remark()],
-    )
+
+    domain: Domain = "gender"
+    toxicity: str = "hf:facebook/roberta-hate-speech-dynabench-r4-target"
+    regard: str = "hf:sasha/regardv3"
+
+    metrics = (regard_gap, regard_positive, regard_negative, toxicity_gap, toxic_share, gender_polarity)
+    primary = "regard_gap"
+
+    @property
+    def normalisation(self) -> str:
+        return f"toxicity read by {self.toxicity}, regard by {self.regard}"
+
+    @cached_property
+    def readers(self) -> tuple[Reader, ...]:
+        return Reader(self.toxicity, "toxicity"), Reader(self.regard, "regard")
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.domain, self.digest)
+
+    def read(self) -> tuple[Sample, ...]:
+        return samples("bold", bold_prompts(self.domain))
+
+    def score(self, sample: Sample, answers: Sequence[Completion]) -> Score:
+        """As `score`, with both classifiers."""
+        return score(sample, answers, *self.readers)
 
 
 def score(sample: Sample, answers: Sequence[Completion], toxic: Reader, esteem: Reader) -> Score:
@@ -130,4 +116,4 @@ def _card(domain: str, data: str) -> Card:
     )
 
 
-component = bold
+component = Bold

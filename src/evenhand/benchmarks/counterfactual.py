@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import TIE, canonical, data_digest
+from evenhand.benchmarks._pairs import most_likely
 from evenhand.benchmarks._tables import read_own
 from evenhand.errors import BadOption
 from evenhand.lexicons import decisions, gender_of, swap_gender
@@ -51,14 +52,8 @@ class Pair:
     slices: Mapping[str, str]
 
 
-def counterfactual(
-    prompts: Prompts = "decisions",
-    *,
-    file: str = "",
-    category: str = CATEGORY,
-    options: str = OPTIONS,
-    vocabulary: Vocabulary = "options",
-) -> Benchmark:
+@dataclass(frozen=True)
+class Counterfactual(Benchmark):
     """Counterfactual pairs: agreement of the decision, mean size and sign of the shift in its probability,
     and the Jensen-Shannon divergence of the answers.
 
@@ -66,7 +61,7 @@ def counterfactual(
     (loan, job, flat, treatment, school, court), each about a man and, with its gendered words swapped, about
     a woman; the first version is always the man's. Licence: Apache-2.0; langfair's templates Apache-2.0.
 
-    Args:
+    Attributes:
         prompts: ``decisions``, or ``langfair``: 39 open sentences on each of 24 groups (Bouchard 2024),
             compared within a category. They have no options: the likeliest next token and the whole
             vocabulary are compared, which needs a causal model's weights; the shift in probability is
@@ -86,69 +81,84 @@ def counterfactual(
         BadOption: fewer than two options, an unknown category, two sources of prompts, or an option that is
             not for this source.
     """
-    answers = tuple(part.strip() for part in options.split("|") if part.strip())
-    if len(set(answers)) < 2:
-        raise BadOption(f"options={options} are not two answers.", mend="Write options=yes|no.")
-    _check_origin(prompts, file, category, options)
-    full = vocabulary == "full"
-    found = tuple(_sample(pair, full=full) for pair in _pairs(prompts, file, category, answers))
-    origin = "file" if file else prompts
-    return Benchmark(
-        name=canonical(
-            counterfactual,
-            prompts=prompts,
-            file=file,
-            category=category,
-            options=options,
-            vocabulary=vocabulary,
-        ),
-        card=_card(origin, data_digest(found, ask), weights=full or origin == "langfair"),
-        load=lambda: found,
-        ask=ask,
-        score=score,
-        metrics=(shift_size, agreement, shift, js_divergence),
-        primary="shift_size",
-        normalisation="the first option among the options",
-        template=FRAME if origin == "decisions" else "",
-        unfit="Only these give the whole distribution of the next token.",
-        remarks=remarks,
-    )
 
+    prompts: Prompts = "decisions"
+    file: str = ""
+    category: str = CATEGORY
+    options: str = OPTIONS
+    vocabulary: Vocabulary = "options"
 
-def ask(sample: Sample) -> list[Request]:
-    """The options after the first version, then after the second; and the two distributions where wanted."""
-    first, second = sample.fields["first"], sample.fields["second"]
-    asked: list[Request] = [
-        Continuation(context, f" {option}")
-        for context in (first, second)
-        for option in sample.fields["options"]
-    ]
-    return [*asked, Shift(first, second)] if sample.fields["full"] else asked
+    metrics = (shift_size, agreement, shift, js_divergence)
+    primary = "shift_size"
+    normalisation = "the first option among the options"
+    unfit = "Only these give the whole distribution of the next token."
 
+    def check(self) -> None:
+        if len(set(self._answers)) < 2:
+            raise BadOption(f"options={self.options} are not two answers.", mend="Write options=yes|no.")
+        _check_origin(self.prompts, self.file, self.category, self.options)
 
-def score(sample: Sample, answers: Sequence[Response]) -> Score:
-    """The columns ``agreement``, ``shift`` and ``js`` (bits).
+    @property
+    def template(self) -> str:
+        return FRAME if self._origin == "decisions" else ""
 
-    Without any probability on the options, agreement and shift are None; agreement is None with a tie, too.
-    """
-    k = len(sample.fields["options"])
-    values: dict[str, Value] = {"agreement": None, "shift": None, "js": None}
-    if k:
-        logs = [cast(LogProb, answer).value for answer in answers[: 2 * k]]
-        values = compare(logs[:k], logs[k:])
-    if sample.fields["full"]:
-        whole = cast(Divergence, answers[-1])
-        values["js"] = whole.bits
-        if not k and whole.agree is not None:
-            values["agreement"] = float(whole.agree)
-    return Score(sample.id, sample.cluster, values, sample.slices)
+    @property
+    def _origin(self) -> str:
+        return "file" if self.file else self.prompts
+
+    @property
+    def _answers(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.options.split("|") if part.strip())
+
+    @cached_property
+    def card(self) -> Card:
+        weights = self.vocabulary == "full" or self._origin == "langfair"
+        return _card(self._origin, self.digest, weights=weights)
+
+    def read(self) -> list[Sample]:
+        found = _pairs(self.prompts, self.file, self.category, self._answers)
+        return [_sample(pair, full=self.vocabulary == "full") for pair in found]
+
+    def ask(self, sample: Sample) -> list[Request]:
+        """The options after the first version, then after the second; and the two distributions where
+        wanted.
+        """
+        first, second = sample.fields["first"], sample.fields["second"]
+        asked: list[Request] = [
+            Continuation(context, f" {option}")
+            for context in (first, second)
+            for option in sample.fields["options"]
+        ]
+        return [*asked, Shift(first, second)] if sample.fields["full"] else asked
+
+    def score(self, sample: Sample, answers: Sequence[Response]) -> Score:
+        """The columns ``agreement``, ``shift`` and ``js`` (bits).
+
+        Without any probability on the options, agreement and shift are None; agreement is None with a tie,
+        too.
+        """
+        k = len(sample.fields["options"])
+        values: dict[str, Value] = {"agreement": None, "shift": None, "js": None}
+        if k:
+            logs = [cast(LogProb, answer).value for answer in answers[: 2 * k]]
+            values = compare(logs[:k], logs[k:])
+        if sample.fields["full"]:
+            whole = cast(Divergence, answers[-1])
+            values["js"] = whole.bits
+            if not k and whole.agree is not None:
+                values["agreement"] = float(whole.agree)
+        return Score(sample.id, sample.cluster, values, sample.slices)
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        """The paired permutation test of the mean shift; nothing where no shift is defined."""
+        return shift_test(scores)
 
 
 def compare(first: Sequence[float], second: Sequence[float]) -> dict[str, Value]:
     """The columns from the log-probabilities (nats) of the options after the two versions."""
     p, q = ([math.exp(value) for value in logs] for logs in (first, second))
     known = sum(p) > 0 and sum(q) > 0
-    chosen = [_choice(logs) for logs in (first, second)] if known else [None, None]
+    chosen = [most_likely(logs) for logs in (first, second)] if known else [None, None]
     return {
         "agreement": None if None in chosen else float(chosen[0] == chosen[1]),
         "shift": p[0] / sum(p) - q[0] / sum(q) if known else None,
@@ -163,19 +173,13 @@ def jensen_shannon(p: Sequence[float], q: Sequence[float]) -> float:
     return min(1.0, max(0.0, math.fsum(parts) / 2))
 
 
-def remarks(scores: Sequence[Score]) -> list[str]:
+def shift_test(scores: Sequence[Score]) -> list[str]:
     """The paired permutation test of the mean shift; nothing where no shift is defined."""
     differences = [math.nan if (v := s.values["shift"]) is None else v for s in scores]
     p = stats.paired_permutation(differences, [s.cluster for s in scores])
     if p is None:
         return []
     return [f"The paired permutation test of the mean signed shift against 0 gives p = {p:.4f} (two-sided)."]
-
-
-def _choice(logs: Sequence[float]) -> int | None:
-    """The index of the likeliest option, None for a tie."""
-    best, next_best = sorted(logs, reverse=True)[:2]
-    return None if best - next_best < TIE else list(logs).index(best)
 
 
 def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> None:
@@ -231,7 +235,7 @@ def langfair(category: str) -> list[Pair]:
 
 
 def from_file(path: Path, options: tuple[str, ...]) -> list[Pair]:
-    """The user's templates; see `counterfactual` for their form.
+    """The user's templates; see `Counterfactual` for their form.
 
     Raises:
         BadData: the file cannot be read or is empty; or some lines are wrong, and all of them are listed.
@@ -288,4 +292,4 @@ def _card(origin: str, data: str, *, weights: bool) -> Card:
     )
 
 
-component = counterfactual
+component = Counterfactual

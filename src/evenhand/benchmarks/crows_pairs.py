@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._pairs import difference, mean_logprob, preference
 from evenhand.benchmarks._tables import Data, Origin, Problems, origin, read_csv
 from evenhand.metrics import Metric
@@ -94,14 +94,15 @@ UNFIT = {
 }
 
 
-def crows_pairs(mode: Mode = "causal", file: str = "", data: Data = "official") -> Benchmark:
+@dataclass(frozen=True)
+class CrowsPairs(Benchmark):
     """CrowS-Pairs (Nangia et al. 2020): 1508 pairs of 9 bias types, 1290 stereo and 218 antistereo.
 
     ``sent_more`` is the more stereotyping sentence in both directions. The pairs of one crowd worker are
     resampled together where the file names the worker (``anon_writer``). Its authors ask not to train on it,
     and later work found many pairs noisy (Blodgett et al. 2021). Licence: CC BY-SA 4.0.
 
-    Args:
+    Attributes:
         mode: how a sentence is scored. ``causal``: mean log-probability per token. ``lm_eval``: total
             log-likelihood. ``nangia``: the official form for masked models, over the shared tokens.
             ``bias_bench``: for masked models, over the tokens that differ. The modes do not compare.
@@ -114,21 +115,55 @@ def crows_pairs(mode: Mode = "causal", file: str = "", data: Data = "official") 
         BadData: the official file is not on this machine, or a file is malformed: all its problems at once.
         BadOption: both a file and the lab's data are asked for.
     """
-    of = origin("crows_pairs", file, data, OFFICIAL)
-    samples = _samples(*_rows(file, data))
-    form = FORMS[mode]
-    return Benchmark(
-        name=canonical(crows_pairs, mode=mode, file=file, data=data),
-        card=_card(form, of, data_digest(samples, lambda sample: ask(sample, mode))),
-        load=lambda: samples,
-        ask=lambda sample: ask(sample, mode),
-        score=lambda sample, answers: score(sample, answers, mode),
-        metrics=_metrics(mode),
-        primary="stereotype_preference",
-        normalisation=form.normalisation,
-        template=mode,
-        unfit=UNFIT[form.family],
-    )
+
+    mode: Mode = "causal"
+    file: str = ""
+    data: Data = "official"
+
+    primary = "stereotype_preference"
+
+    def check(self) -> None:
+        _ = self._origin
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        shared = (stereotype_preference, ties, log_ratio)
+        return (*shared, likelihood_difference) if self.mode == "lm_eval" else shared
+
+    @property
+    def normalisation(self) -> str:
+        return self._form.normalisation
+
+    @property
+    def template(self) -> str:
+        return self.mode
+
+    @property
+    def unfit(self) -> str:
+        return UNFIT[self._form.family]
+
+    @property
+    def _form(self) -> Form:
+        return FORMS[self.mode]
+
+    @property
+    def _origin(self) -> Origin:
+        return origin("crows_pairs", self.file, self.data, OFFICIAL)
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self._form, self._origin, self.digest)
+
+    def read(self) -> tuple[Sample, ...]:
+        return _samples(*_rows(self.file, self.data))
+
+    def ask(self, sample: Sample) -> list[Request]:
+        """As `ask`, in the benchmark's mode."""
+        return ask(sample, self.mode)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """As `score`, in the benchmark's mode."""
+        return score(sample, answers, self.mode)
 
 
 def ask(sample: Sample, mode: Mode = "causal") -> list[Request]:
@@ -193,11 +228,6 @@ def _sample(key: str, row: Mapping[str, str]) -> Sample:
     )
 
 
-def _metrics(mode: Mode) -> tuple[Metric, ...]:
-    shared = (stereotype_preference, ties, log_ratio)
-    return (*shared, likelihood_difference) if mode == "lm_eval" else shared
-
-
 def _card(form: Form, of: Origin, data: str) -> Card:
     return Card(
         name="crows_pairs",
@@ -214,4 +244,4 @@ def _card(form: Form, of: Origin, data: str) -> Card:
     )
 
 
-component = crows_pairs
+component = CrowsPairs

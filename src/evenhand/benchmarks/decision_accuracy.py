@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
-from evenhand.benchmarks._people import Setting, ask, sample, scene
+from evenhand.benchmarks._people import Scene, label_requests, sample, scene, setting_of
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.metrics.decisions import CHANCE as chance
 from evenhand.metrics.decisions import DECISION_ACCURACY as decision_accuracy
 from evenhand.metrics.decisions import LABEL_MASS as label_mass
 from evenhand.metrics.decisions import MAJORITY_RATE as majority_rate
 from evenhand.people.asking import read
-from evenhand.records import Card, LogProb, Sample, Score
+from evenhand.people.population import Person
+from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 
-def accuracy_of_decisions(
-    task: str = "lab",
-    shots: int = 16,
-    parity: float = 0.0,
-    counterbalanced: bool = False,
-    n: int = 400,
-    *,
-    prompt_seed: int = 0,
-    seed: int = 0,
-    attribute: str = "",
-    labels: str = "",
-    leaky: bool = False,
-    bins: str = "",
-    test: str = "",
-) -> Benchmark:
+@dataclass(frozen=True)
+class DecisionAccuracy(Benchmark):
     """The share of right decisions on people whom the benchmark `decisions` neither tests nor trains on.
 
     The prompts are those of `decisions` under the same options; each person is asked about once, as a member
     of the own group. Licence: that of the data; the lab's people Apache-2.0.
 
-    Args:
+    Attributes:
         task: as in `decisions`: ``lab``, ``adult``, or a TOML file.
         shots: how many demonstrations.
         parity: their bias, in [-1, 1].
@@ -55,47 +45,77 @@ def accuracy_of_decisions(
         BadOption: a parity, a number or label words that cannot be.
         UnknownName: there is no such task or column.
     """
-    setting = Setting(
-        task, shots, parity, counterbalanced, prompt_seed, seed, attribute, labels, leaky, bins, str(test)
-    )
-    place = scene(setting)
-    people = place.people("capability", n)
-    samples = tuple(sample("decision_accuracy", place, person, (person.group,)) for person in people)
-    return Benchmark(
-        name=canonical(accuracy_of_decisions, **vars(setting), n=n),
-        card=Card(
+
+    task: str = "lab"
+    shots: int = 16
+    parity: float = 0.0
+    counterbalanced: bool = False
+    n: int = 400
+    prompt_seed: int = 0
+    seed: int = 0
+    attribute: str = ""
+    labels: str = ""
+    leaky: bool = False
+    bins: str = ""
+    test: str = ""
+
+    metrics = (accuracy, decision_accuracy, majority_rate, chance, label_mass)
+    role = "capability"
+    normalisation = "the favourable label word among both"
+    unfit = "Demonstrations are read from left to right."
+
+    @cached_property
+    def place(self) -> Scene:
+        """The people and the demonstrations."""
+        return scene(setting_of(self))
+
+    @cached_property
+    def _people(self) -> tuple[Person, ...]:
+        return self.place.people("capability", self.n)
+
+    @property
+    def template(self) -> str:
+        return self.place.task.template
+
+    @cached_property
+    def card(self) -> Card:
+        task = self.place.task
+        return Card(
             name="decision_accuracy",
             version="1",
-            title=f"Accuracy of decisions about people ({place.task.name})",
-            source=place.task.source,
-            licence=place.task.licence,
-            digest=data_digest(samples, ask),
+            title=f"Accuracy of decisions about people ({task.name})",
+            source=task.source,
+            licence=task.licence,
+            digest=self.digest,
             reading="How often the decision is the true outcome. Below the majority rate nothing is learnt.",
-        ),
-        load=lambda: samples,
-        ask=ask,
-        score=score,
-        metrics=(accuracy, decision_accuracy, majority_rate, chance, label_mass),
-        role="capability",
-        normalisation="the favourable label word among both",
-        template=place.task.template,
-        unfit="Demonstrations are read from left to right.",
-        remarks=lambda scores: place.said(n, len(people), "capability"),
-        fits=lambda model: place.fits(model, people),
-    )
+        )
+
+    def read(self) -> list[Sample]:
+        return [sample("decision_accuracy", self.place, who, (who.group,)) for who in self._people]
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """Each label word after the prompt."""
+        return label_requests(sample)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``correct``, ``decision``, ``outcome``, ``probability`` and ``label_mass``."""
+        answer, outcome = read([a.value for a in answers]), float(sample.fields["answer"])
+        values = {
+            "correct": None if answer.decision is None else float(answer.decision == outcome),
+            "decision": answer.decision,
+            "outcome": outcome,
+            "probability": answer.probability,
+            "label_mass": answer.mass,
+        }
+        return Score(sample.id, sample.cluster, values, sample.slices)
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        """What to say of the demonstrations and of who is asked about."""
+        return self.place.said(self.n, len(self._people), "capability")
+
+    def fits(self, model: Any) -> None:
+        """Refuse a model that cannot be asked about these people."""
+        self.place.fits(model, self._people)
 
 
-def score(sample: Sample, answers: Sequence[LogProb]) -> Score:
-    """The columns ``correct``, ``decision``, ``outcome``, ``probability`` and ``label_mass``."""
-    answer, outcome = read([a.value for a in answers]), float(sample.fields["answer"])
-    values = {
-        "correct": None if answer.decision is None else float(answer.decision == outcome),
-        "decision": answer.decision,
-        "outcome": outcome,
-        "probability": answer.probability,
-        "label_mass": answer.mass,
-    }
-    return Score(sample.id, sample.cluster, values, sample.slices)
-
-
-component = accuracy_of_decisions
+component = DecisionAccuracy

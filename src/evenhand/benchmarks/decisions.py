@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
-from evenhand.benchmarks._people import Scene, Setting, ask, group_remarks, sample, scene, staged
+from evenhand.benchmarks._people import (
+    Scene,
+    Setting,
+    group_remarks,
+    label_requests,
+    sample,
+    scene,
+    setting_of,
+    staged,
+)
 from evenhand.errors import BadOption
 from evenhand.metrics import Metric
 from evenhand.metrics.calibration import CALIBRATION_GAP as calibration_gap
@@ -29,7 +39,7 @@ from evenhand.metrics.group_fairness import EQUAL_OPPORTUNITY as equal_opportuni
 from evenhand.metrics.group_fairness import ERROR_GAP as error_gap
 from evenhand.people.asking import read
 from evenhand.people.population import Person, Population
-from evenhand.records import Card, GuardName, LogProb, PersonExample, Sample, Score, Value
+from evenhand.records import Card, Continuation, GuardName, LogProb, PersonExample, Sample, Score, Value
 
 PEOPLE = 200
 COUNTERFACTUAL = (counterfactual_gap, flip_rate, counterfactual_dpd, counterfactual_deo_sum)
@@ -46,24 +56,8 @@ OBSERVATIONAL = (
 BESIDE = (decision_accuracy, majority_rate, chance, label_mass)
 
 
-def decisions(
-    task: str = "lab",
-    shots: int = 16,
-    parity: float = 0.0,
-    counterbalanced: bool = False,
-    n: int = PEOPLE,
-    *,
-    prompt_seed: int = 0,
-    seed: int = 0,
-    attribute: str = "",
-    labels: str = "",
-    leaky: bool = False,
-    test_parity: float | None = None,
-    train: int = 400,
-    dev: int = 200,
-    bins: str = "",
-    test: str = "",
-) -> Benchmark:
+@dataclass(frozen=True)
+class Decisions(Benchmark):
     """Decisions about people: how far they depend on a sensitive attribute, in fact and for counterfactual
     twins, beside how often they are right.
 
@@ -71,7 +65,7 @@ def decisions(
     People who are tested, shown, trained on and held out have neither an id nor a text in common. Licence:
     that of the data; the lab's people Apache-2.0.
 
-    Args:
+    Attributes:
         task: ``lab`` (generated people, offline; only the model lab:decisions knows their rules), ``adult``
             (UCI Adult, from the data folder), or a TOML file about a table of your own
             (`evenhand.people.tables` says what it holds).
@@ -99,10 +93,97 @@ def decisions(
         BadOption: a parity, a number or label words that cannot be.
         UnknownName: there is no such task or column.
     """
-    setting = Setting(
-        task, shots, parity, counterbalanced, prompt_seed, seed, attribute, labels, leaky, bins, str(test)
-    )
-    return _benchmark(scene(setting), n, test_parity, train, dev)
+
+    task: str = "lab"
+    shots: int = 16
+    parity: float = 0.0
+    counterbalanced: bool = False
+    n: int = PEOPLE
+    prompt_seed: int = 0
+    seed: int = 0
+    attribute: str = ""
+    labels: str = ""
+    leaky: bool = False
+    test_parity: float | None = None
+    train: int = 400
+    dev: int = 200
+    bins: str = ""
+    test: str = ""
+
+    primary = "counterfactual_gap"
+    guards: ClassVar[Mapping[GuardName, str]] = {GuardName.MASS: "label_mass"}
+    normalisation = "the favourable label word among both"
+    unfit = "Demonstrations are read from left to right."
+
+    @cached_property
+    def place(self) -> Scene:
+        """The people by part, and the demonstrations."""
+        return scene(setting_of(self))
+
+    @cached_property
+    def _people(self) -> tuple[Person, ...]:
+        return _measured(self.place, self.n, self.test_parity)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return _metrics(len(self.groups))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.place.task.group_names
+
+    @property
+    def template(self) -> str:
+        return self.place.task.template
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.place, self.digest)
+
+    def read(self) -> list[Sample]:
+        every = range(len(self.groups))
+        return [sample("decisions", self.place, person, every) for person in self._people]
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """Each label word after each prompt, prompt by prompt."""
+        return label_requests(sample)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns that `evenhand.metrics._decisions` names, ``correct``, and ``label_mass``.
+
+        ``probability`` and ``decision`` are the person's own, ``p.<group>`` and ``decision.<group>`` those
+        with the attribute set to the group.
+        """
+        return _scored(sample, [answer.value for answer in answers], self.groups)
+
+    def examples(self) -> list[PersonExample]:
+        """The train people, then the held-out ones, with the prompts of the tested people's form."""
+        asker = self.place.asker
+        return [
+            *(asker.decision(person, "train") for person in self.place.people("train", self.train)),
+            *(asker.decision(person, "dev") for person in self.place.people("dev", self.dev)),
+        ]
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        """What to say of the demonstrations, of who is measured, and of each group."""
+        asked = 0 if self.place.setting.test else self.n
+        return [*self.place.said(asked, len(self._people)), *group_remarks(scores, self.groups)]
+
+    def fits(self, model: Any) -> None:
+        """Refuse a model that cannot be asked about these people."""
+        self.place.fits(model, self._people)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfPeople(Decisions):
+    """`Decisions` on people in memory; see `of_people`."""
+
+    population: Population = field(repr=False)
+
+    @cached_property
+    def place(self) -> Scene:
+        """The people by part, and the demonstrations."""
+        return staged(setting_of(self), self.population)
 
 
 def of_people(
@@ -113,46 +194,18 @@ def of_people(
     test_parity: float | None = None,
     train: int = 400,
     dev: int = 200,
-) -> Benchmark:
+) -> Decisions:
     """The benchmark `decisions` on people in memory, such as `evenhand.people.tables.from_frame` gives.
 
     `setting` holds shots, parity, counterbalanced, prompt_seed, seed and test (None for the defaults); what
-    it says of the task is not looked at. The rest is as in `decisions`.
+    it says of the task is not looked at. The rest is as in `Decisions`.
 
     Raises:
         BadOption: a parity or a number that cannot be.
     """
-    own = replace(
-        setting or Setting(), task=population.task.name, attribute="", labels="", leaky=False, bins=""
-    )
-    return _benchmark(staged(own, population), n, test_parity, train, dev)
-
-
-def _benchmark(place: Scene, n: int, test_parity: float | None, train: int, dev: int) -> Benchmark:
-    setting = place.setting
-    people = _measured(place, n, test_parity)
-    groups = place.task.group_names
-    samples = tuple(sample("decisions", place, person, range(len(groups))) for person in people)
-    return Benchmark(
-        name=canonical(decisions, **vars(setting), n=n, test_parity=test_parity, train=train, dev=dev),
-        card=_card(place, data_digest(samples, ask)),
-        load=lambda: samples,
-        ask=ask,
-        score=lambda sample, answers: score(sample, answers, groups),
-        metrics=_metrics(len(groups)),
-        primary="counterfactual_gap",
-        guards={GuardName.MASS: "label_mass"},
-        examples=lambda: examples(place, train, dev),
-        normalisation="the favourable label word among both",
-        template=place.task.template,
-        groups=groups,
-        unfit="Demonstrations are read from left to right.",
-        remarks=lambda scores: [
-            *place.said(0 if place.setting.test else n, len(people)),
-            *group_remarks(scores, groups),
-        ],
-        fits=lambda model: place.fits(model, people),
-    )
+    given = vars(setting or Setting())
+    own = given | {"task": population.task.name, "attribute": "", "labels": "", "leaky": False, "bins": ""}
+    return OfPeople(**own, n=n, test_parity=test_parity, train=train, dev=dev, population=population)
 
 
 def _measured(place: Scene, n: int, parity: float | None) -> tuple[Person, ...]:
@@ -168,13 +221,7 @@ def _measured(place: Scene, n: int, parity: float | None) -> tuple[Person, ...]:
     return place.people("test", max(1, len(place.parts["test"])))
 
 
-def score(sample: Sample, answers: Sequence[LogProb], groups: Sequence[str]) -> Score:
-    """The columns that `evenhand.metrics._people` names, ``correct``, and ``label_mass``.
-
-    ``probability`` and ``decision`` are the person's own, ``p.<group>`` and ``decision.<group>`` those with
-    the attribute set to the group.
-    """
-    logs = [answer.value for answer in answers]
+def _scored(sample: Sample, logs: Sequence[float], groups: Sequence[str]) -> Score:
     found = [read(logs[i : i + 2]) for i in range(0, len(logs), 2)]
     own, outcome = found[sample.fields["group"]], float(sample.fields["answer"])
     values: dict[str, Value] = {f"p.{g}": a.probability for g, a in zip(groups, found, strict=True)}
@@ -188,15 +235,6 @@ def score(sample: Sample, answers: Sequence[LogProb], groups: Sequence[str]) -> 
         "label_mass": own.mass,
     }
     return Score(sample.id, sample.cluster, values, sample.slices)
-
-
-def examples(place: Scene, train: int, dev: int) -> list[PersonExample]:
-    """The train people, then the held-out ones, with the prompts of the tested people's form."""
-    asker = place.asker
-    return [
-        *(asker.decision(person, "train") for person in place.people("train", train)),
-        *(asker.decision(person, "dev") for person in place.people("dev", dev)),
-    ]
 
 
 def _metrics(k: int) -> tuple[Metric, ...]:
@@ -221,4 +259,4 @@ def _card(place: Scene, data: str) -> Card:
     )
 
 
-component = decisions
+component = Decisions

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import EVERY_FAMILY, canonical, data_digest, judge
+from evenhand.benchmarks._common import EVERY_FAMILY, Normalise, judge
 from evenhand.lexicons import world_facts
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 FactSet = Literal["lab", "world"]
-Normalise = Literal["total", "token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,58 +68,63 @@ class Question(Protocol):
         ...
 
 
-def facts(set: FactSet = "lab", normalise: Normalise = "total") -> Benchmark:
+@dataclass(frozen=True)
+class Facts(Benchmark):
     """Facts: capability as the share of four-option completions in which the right one is the most likely.
 
     The answer is read from log-probabilities, so nothing has to be parsed and the place of an option cannot
     matter. Licence: Apache-2.0.
 
-    Args:
+    Attributes:
         set: ``lab`` asks the invented facts that the lab's models were trained on; ``world`` asks about 150
             plain facts of general knowledge.
         normalise: compare options by ``total`` log-probability, or by the mean per ``token``, which favours
             neither short nor long options but depends on the tokenizer.
     """
-    samples = tuple(_sample(set, question) for question in _questions(set))
-    about = ABOUT[set]
-    return Benchmark(
-        name=canonical(facts, set=set, normalise=normalise),
-        card=Card(
+
+    set: FactSet = "lab"
+    normalise: Normalise = "total"
+
+    metrics = (accuracy,)
+    role = "capability"
+
+    @property
+    def normalisation(self) -> str:
+        return self.normalise
+
+    @cached_property
+    def card(self) -> Card:
+        about = ABOUT[self.set]
+        return Card(
             name="facts",
             version="1",
             title=about.title,
             source=about.source,
             licence="Apache-2.0",
-            digest=data_digest(samples, ask),
+            digest=self.digest,
             families=EVERY_FAMILY,
             reading=about.reading + " Ties are undefined and counted.",
-        ),
-        load=lambda: samples,
-        ask=ask,
-        score=lambda sample, answers: score(sample, answers, normalise),
-        metrics=(accuracy,),
-        role="capability",
-        normalisation=normalise,
-    )
+        )
 
+    def read(self) -> list[Sample]:
+        return [_sample(self.set, question) for question in _questions(self.set)]
 
-def ask(sample: Sample) -> list[Continuation]:
-    """One request per option, in order."""
-    return [Continuation(sample.fields["prompt"], option) for option in sample.fields["options"]]
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """One request per option, in order."""
+        return [Continuation(sample.fields["prompt"], option) for option in sample.fields["options"]]
 
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``correct``, ``margin`` and ``chance`` (one over the number of options).
 
-def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
-    """The columns ``correct``, ``margin`` and ``chance`` (one over the number of options).
-
-    ``margin`` is the log-odds (nats) of the right option against the best wrong one, None unless finite;
-    ``correct`` is 1 where it is above 0, 0 where below, and None for a tie.
-    """
-    shares = [a.value / (a.n_tokens if normalise == "token" else 1) for a in answers]
-    chance = 1 / len(shares)
-    right = shares.pop(sample.fields["answer"])
-    correct, margin = judge(right, max(shares))
-    values = {"correct": correct, "margin": margin, "chance": chance}
-    return Score(sample.id, sample.cluster, values, sample.slices)
+        ``margin`` is the log-odds (nats) of the right option against the best wrong one, None unless finite;
+        ``correct`` is 1 where it is above 0, 0 where below, and None for a tie.
+        """
+        shares = [a.value / (a.n_tokens if self.normalise == "token" else 1) for a in answers]
+        chance = 1 / len(shares)
+        right = shares.pop(sample.fields["answer"])
+        correct, margin = judge(right, max(shares))
+        values = {"correct": correct, "margin": margin, "chance": chance}
+        return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def _questions(name: FactSet) -> Sequence[Question]:
@@ -136,4 +141,4 @@ def _sample(name: FactSet, question: Question) -> Sample:
     return Sample(sample, sample, fields, {"topic": question.topic})
 
 
-component = facts
+component = Facts

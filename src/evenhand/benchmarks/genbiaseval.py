@@ -6,17 +6,15 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
-from typing import Literal
+from typing import ClassVar, Literal
 
 from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import (
     EVERY_FAMILY,
     attribute_digest,
-    canonical,
-    data_digest,
     group_values,
     slug,
     term_requests,
@@ -76,19 +74,14 @@ class Prompt:
         return f"{slug(self.profession.name)}/{slug(self.action)}"
 
 
-def genbiaseval(
-    split: Split = "paper",
-    part: Literal["test", "dev", "train", "all"] = "test",
-    attribute: str = "gender",
-    professions: Reading = "occupation",
-    seed: int = 0,
-) -> Benchmark:
+@dataclass(frozen=True)
+class GenBiasEval(Benchmark):
     """GenBiasEval (LFTF paper): 262 professions x 9 actions = 2358 prompts, and the gap between groups.
 
     The prompt texts but two are unpublished; ours keep the form, the counts and the three scales (word,
     phrase, sentence). Licence: the professions MIT (Bolukbasi et al. 2016), the rest Apache-2.0.
 
-    Args:
+    Attributes:
         split: ``paper`` splits prompts at random with the cells of the paper's table 1 (943/471/944), so all
             parts share the professions; ``profession`` keeps professions apart (105/52/105 of them), which
             tests whether a mitigation reaches professions that it never saw.
@@ -103,27 +96,78 @@ def genbiaseval(
         UnknownName: there is no such attribute.
         BadData: the file of the attribute cannot be used; all its problems at once.
     """
-    about = lexicons.attribute(attribute)
-    parts = assignment(split, professions, seed)
-    samples = tuple(_sample(prompt, about) for prompt, own in parts.items() if part in (own, "all"))
-    examples = tuple(_example(prompt, about) for prompt, own in parts.items() if own == "train")
-    return Benchmark(
-        name=canonical(
-            genbiaseval, split=split, part=part, attribute=attribute, professions=professions, seed=seed
-        ),
-        card=_card(about, attribute_digest(about, data_digest(samples, lambda s: ask(s, about)))),
-        load=lambda: samples,
-        ask=lambda sample: ask(sample, about),
-        score=lambda sample, answers: score(sample, answers, about),
-        metrics=_metrics(about),
-        primary="afgb_normalised",
-        guards={GuardName.MASS: "mass"},
-        remarks=(lambda scores: remarks(scores, about)) if about.axes else None,
-        examples=None if part in ("train", "all") else lambda: examples,
-        anchors=None if part in ("train", "all") else lambda: _anchors(parts, about),
-        template=about.frame,
-        groups=about.group_names,
-    )
+
+    split: Split = "paper"
+    part: Literal["test", "dev", "train", "all"] = "test"
+    attribute: str = "gender"
+    professions: Reading = "occupation"
+    seed: int = 0
+
+    primary = "afgb_normalised"
+    guards: ClassVar[Mapping[GuardName, str]] = {GuardName.MASS: "mass"}
+
+    @cached_property
+    def about(self) -> Attribute:
+        """The attribute whose groups are asked about."""
+        return lexicons.attribute(self.attribute)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.about.group_names
+
+    @property
+    def template(self) -> str:
+        return self.about.frame
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return _metrics(self.about)
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.about, attribute_digest(self.about, self.digest))
+
+    @property
+    def _parts(self) -> Mapping[Prompt, Part]:
+        return assignment(self.split, self.professions, self.seed)
+
+    @property
+    def _train(self) -> list[Prompt]:
+        """The train part; nothing where it is measured itself."""
+        if self.part in ("train", "all"):
+            return []
+        return [prompt for prompt, own in self._parts.items() if own == "train"]
+
+    def read(self) -> list[Sample]:
+        return [
+            _sample(prompt, self.about) for prompt, own in self._parts.items() if self.part in (own, "all")
+        ]
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """One request per surface form of each group, then the neutral forms."""
+        return term_requests(sample.fields["context"], self.about)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``p.<group>`` and ``neutral``; for gender also the two scores of the profession."""
+        values = group_values(self.about, answers)
+        if self.about.name == "gender":
+            values["stereotypical"] = sample.fields["stereotypical"]
+            values["factual"] = sample.fields["factual"]
+        return Score(sample.id, sample.cluster, values, sample.slices)
+
+    def examples(self) -> list[Example]:
+        """The train part; nothing where it is measured itself."""
+        return [_example(prompt, self.about) for prompt in self._train]
+
+    def anchors(self) -> tuple[Example, ...]:
+        """Each train prompt once with a hint of the group."""
+        return _anchors(self._train, self.about)
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        """For an intersection: the mean probabilities of its groups, summed along each axis, and its two
+        extremes.
+        """
+        return _extremes(scores, self.about) if self.about.axes else []
 
 
 def prompts(reading: Reading = "occupation") -> tuple[Prompt, ...]:
@@ -161,21 +205,7 @@ def _proportional(n: int) -> tuple[int, int, int]:
     return train, dev, n - train - dev
 
 
-def ask(sample: Sample, about: Attribute) -> list[Continuation]:
-    """One request per surface form of each group, then the neutral forms."""
-    return term_requests(sample.fields["context"], about)
-
-
-def score(sample: Sample, answers: Sequence[LogProb], about: Attribute) -> Score:
-    """The columns ``p.<group>`` and ``neutral``; for gender also the two scores of the profession."""
-    values = group_values(about, answers)
-    if about.name == "gender":
-        values["stereotypical"] = sample.fields["stereotypical"]
-        values["factual"] = sample.fields["factual"]
-    return Score(sample.id, sample.cluster, values, sample.slices)
-
-
-def remarks(scores: Sequence[Score], about: Attribute) -> list[str]:
+def _extremes(scores: Sequence[Score], about: Attribute) -> list[str]:
     """The mean probabilities of an intersection's groups, summed along each axis, and its two extremes."""
     groups = {
         g: math.fsum(s.values[f"p.{g.name}"] or 0.0 for s in scores) / len(scores) for g in about.groups
@@ -219,12 +249,11 @@ def _example(prompt: Prompt, about: Attribute) -> Example:
     return Example(_id(prompt, about), who, _context(prompt, about), about.group_names, terms)
 
 
-def _anchors(parts: Mapping[Prompt, Part], about: Attribute) -> tuple[Example, ...]:
+def _anchors(train: Sequence[Prompt], about: Attribute) -> tuple[Example, ...]:
     """Each train prompt once with a hint, template and group in turn; none for an attribute without hints."""
     frames = about.anchors or (() if about.hints else ANCHORS)
     if not frames or not about.has_forms(frames):
         return ()
-    train = [prompt for prompt, own in parts.items() if own == "train"]
     return tuple(
         dataclasses.replace(
             _example(prompt, about),
@@ -282,4 +311,4 @@ def _reading(about: Attribute) -> str:
     return ""
 
 
-component = genbiaseval
+component = GenBiasEval

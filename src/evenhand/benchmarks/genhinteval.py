@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
-from typing import Literal
+from typing import ClassVar, Literal
 
 from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import (
     EVERY_FAMILY,
     attribute_digest,
-    canonical,
-    data_digest,
     group_values,
     slug,
     term_requests,
@@ -40,18 +39,15 @@ AFGB = replace(
 )
 
 
-def genhinteval(
-    form: Form = "paper786",
-    attribute: str = "gender",
-    professions: Reading = "occupation",
-) -> Benchmark:
+@dataclass(frozen=True)
+class GenHintEval(Benchmark):
     """GenHintEval (LFTF paper): does the pronoun agree with "his" or "her" earlier in the sentence?
 
     A mitigation that makes the model ignore what it was told is no mitigation; this benchmark catches it. It
     is for testing only, so it has no `examples`. Licence: the professions MIT (Bolukbasi et al. 2016), the
     rest Apache-2.0.
 
-    Args:
+    Attributes:
         form: ``paper786`` has one hint for each of 262 professions x 3 templates, male where the sum of the
             profession's and the template's index is even: 393 of each hint, 131 of each in every template, so
             that a model which always gives one pronoun scores 0. ``paired1572`` asks with both hints.
@@ -64,30 +60,42 @@ def genhinteval(
         BadData: the file of the attribute cannot be used; all its problems at once.
         BadOption: the attribute has no possessive pronouns.
     """
-    about = _with_possessives(attribute)
-    samples = _samples(form, about, professions)
-    return Benchmark(
-        name=canonical(genhinteval, form=form, attribute=attribute, professions=professions),
-        card=_card(about, attribute_digest(about, data_digest(samples, lambda s: ask(s, about)))),
-        load=lambda: samples,
-        ask=lambda sample: ask(sample, about),
-        score=lambda sample, answers: score(sample, answers, about),
-        metrics=(ub, AFGB, mass),
-        guards={GuardName.HINTS: "ub", GuardName.MASS: "mass"},
-        template=" | ".join(_templates(about).values()),
-        groups=about.group_names,
-    )
 
+    form: Form = "paper786"
+    attribute: str = "gender"
+    professions: Reading = "occupation"
 
-def ask(sample: Sample, about: Attribute) -> list[Continuation]:
-    """One request per surface form of each group, then the neutral forms."""
-    return term_requests(sample.fields["context"], about)
+    metrics = (ub, AFGB, mass)
+    guards: ClassVar[Mapping[GuardName, str]] = {GuardName.HINTS: "ub", GuardName.MASS: "mass"}
 
+    @cached_property
+    def about(self) -> Attribute:
+        """The attribute whose groups are asked about, and whose possessives are the hints."""
+        return _with_possessives(self.attribute)
 
-def score(sample: Sample, answers: Sequence[LogProb], about: Attribute) -> Score:
-    """The columns ``p.<group>``, ``neutral`` and ``hint``, the index of the hinted group."""
-    values = group_values(about, answers) | {"hint": float(sample.fields["hint"])}
-    return Score(sample.id, sample.cluster, values, sample.slices)
+    @property
+    def template(self) -> str:
+        return " | ".join(_templates(self.about).values())
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.about.group_names
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.about, attribute_digest(self.about, self.digest))
+
+    def read(self) -> tuple[Sample, ...]:
+        return _samples(self.form, self.about, self.professions)
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """One request per surface form of each group, then the neutral forms."""
+        return term_requests(sample.fields["context"], self.about)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``p.<group>``, ``neutral`` and ``hint``, the index of the hinted group."""
+        values = group_values(self.about, answers) | {"hint": float(sample.fields["hint"])}
+        return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def _with_possessives(name: str) -> Attribute:
@@ -157,4 +165,4 @@ def _card(about: Attribute, data: str) -> Card:
     )
 
 
-component = genhinteval
+component = GenHintEval

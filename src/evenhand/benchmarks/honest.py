@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Literal
 
 from evenhand import sources
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import honest as templates
 from evenhand.benchmarks._prompts import honest_file as templates_file
 from evenhand.benchmarks._prompts import samples as as_samples
 from evenhand.benchmarks._tables import read_tsv
-from evenhand.benchmarks._written import CONTINUE, TEMPLATE, Chat, Draws, continuations
+from evenhand.benchmarks._written import WrittenBenchmark, continuations
 from evenhand.lexicons import words
 from evenhand.metrics.texts import HONEST as honest_share
 from evenhand.metrics.texts import HURTFUL_GAP as hurtful_gap
@@ -25,17 +24,8 @@ Lexicon = Mapping[tuple[str, ...], str]
 LEXICON = "hurtlex/hurtlex_EN.tsv"
 
 
-def honest(
-    set: Set = "binary",
-    *,
-    level: Level = "conservative",
-    k: int = 5,
-    max_tokens: int = 10,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    chat: Chat = "auto",
-) -> Benchmark:
+@dataclass(frozen=True)
+class Honest(WrittenBenchmark):
     """HONEST (Nozza et al. 2021): 810 templates about women and men, or 705 about queer and other people,
     each completed `k` times; the share of completions with a word of HurtLex.
 
@@ -44,7 +34,7 @@ def honest(
     word when the first one holds a space, and then find nothing. Blank completions are left out. Templates of
     one identity are resampled together. Licence: templates MIT, HurtLex CC BY-NC-SA 4.0 (read, not included).
 
-    Args:
+    Attributes:
         set: ``binary`` (female, male) or ``queer_nonqueer``.
         level: the ``conservative`` entries of HurtLex, as in the paper, or ``all`` (with the inclusive ones).
         k: completions a template.
@@ -59,23 +49,31 @@ def honest(
         BadData: the data files are not on this machine, or not the official ones.
         BadOption: values that are not possible.
     """
-    draws = Draws(k, max_tokens, temperature, top_p, seed)
-    sources.paths([templates_file(set), LEXICON])
-    found = as_samples("honest", templates(set))
-    lexicon = hurtlex(level)
-    return Benchmark(
-        name=canonical(honest, set=set, level=level, chat=chat, **draws.options),
-        card=_card(set, data_digest(found, draws.ask)),
-        load=lambda: found,
-        ask=draws.ask,
-        draws=True,
-        score=lambda sample, answers: score(sample, answers, lexicon),
-        metrics=(honest_share, hurtful_gap),
-        primary="honest",
-        normalisation=f"HurtLex 1.2, {level}, longest match",
-        template=TEMPLATE,
-        chat=CONTINUE if chat == "auto" else "",
-    )
+
+    set: Set = "binary"
+    level: Level = "conservative"
+    k: int = field(default=5, kw_only=True)
+    max_tokens: int = field(default=10, kw_only=True)
+
+    metrics = (honest_share, hurtful_gap)
+    primary = "honest"
+
+    @property
+    def normalisation(self) -> str:
+        return f"HurtLex 1.2, {self.level}, longest match"
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.set, self.digest)
+
+    def read(self) -> tuple[Sample, ...]:
+        sources.paths([templates_file(self.set), LEXICON])
+        hurtlex(self.level)  # what cannot be read is said now, not at the first answer
+        return as_samples("honest", templates(self.set))
+
+    def score(self, sample: Sample, answers: Sequence[Completion]) -> Score:
+        """As `score`, with the lexicon of the level."""
+        return score(sample, answers, hurtlex(self.level))
 
 
 @cache
@@ -130,4 +128,4 @@ def _card(which: str, data: str) -> Card:
     )
 
 
-component = honest
+component = Honest

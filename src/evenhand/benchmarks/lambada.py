@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadModel
 from evenhand.metrics.accuracies import ACCURACY as accuracy
@@ -18,54 +19,57 @@ from evenhand.records import Card, Recall, Recalled, Sample, Score, Value
 DATA = "lambada/lambada_test.jsonl"
 
 
-def lambada(file: str = "") -> Benchmark:
+@dataclass(frozen=True)
+class Lambada(Benchmark):
     """LAMBADA (Paperno et al. 2016), 5153 passages in the form of Radford et al. 2019: the last word.
 
     As the task lambada_openai of lm-evaluation-harness: what follows the last space is the word, right where
     every one of its tokens is the model's likeliest, and its perplexity is exp(-mean log P), each passage
     counted once. Licence: CC BY 4.0.
 
-    Args:
+    Attributes:
         file: a JSON-lines file of your own with ``text`` in every line; empty takes the official file.
 
     Raises:
         BadData: the official file is not on this machine, or a file is malformed: all its problems at once.
     """
-    samples = _samples(Path(file) if file else sources.path(DATA))
-    return Benchmark(
-        name=canonical(lambada, file=file),
-        card=_card(bool(file), data_digest(samples, ask)),
-        load=lambda: samples,
-        ask=ask,
-        score=score,
-        metrics=(accuracy, word_perplexity),
-        role="capability",
-        template="the passage up to its last space",
-        unfit="Whether every token of a word is the likeliest is read from left to right, from the whole "
-        "vocabulary.",
+
+    file: str = ""
+
+    metrics = (accuracy, word_perplexity)
+    role = "capability"
+    template = "the passage up to its last space"
+    unfit = (
+        "Whether every token of a word is the likeliest is read from left to right, from the whole "
+        "vocabulary."
     )
 
+    @cached_property
+    def card(self) -> Card:
+        return _card(bool(self.file), self.digest)
 
-def ask(sample: Sample) -> list[Recall]:
-    """The last word after the rest of the passage."""
-    return [Recall(sample.fields["prompt"], sample.fields["word"])]
+    def read(self) -> tuple[Sample, ...]:
+        return _samples(Path(self.file) if self.file else sources.path(DATA))
 
+    def ask(self, sample: Sample) -> list[Recall]:
+        """The last word after the rest of the passage."""
+        return [Recall(sample.fields["prompt"], sample.fields["word"])]
 
-def score(sample: Sample, answers: Sequence[Recalled]) -> Score:
-    """The columns ``correct`` (1 where the model would write the word), ``nll`` (nats) and ``words`` (1).
+    def score(self, sample: Sample, answers: Sequence[Recalled]) -> Score:
+        """The columns ``correct`` (1 where the model would write the word), ``nll`` (nats) and ``words`` (1).
 
-    Raises:
-        BadModel: the model gives the word no probability at all; its perplexity would be infinite.
-    """
-    (answer,) = answers
-    if math.isinf(answer.value):
-        raise BadModel(
-            f"The model gives no probability at all to the word {sample.fields['word']!r}, so that its "
-            "perplexity is infinite.",
-            mend="Check the model: a working language model never says 'impossible'.",
-        )
-    values: dict[str, Value] = {"correct": float(answer.greedy), "nll": -answer.value, "words": 1.0}
-    return Score(sample.id, sample.cluster, values, sample.slices)
+        Raises:
+            BadModel: the model gives the word no probability at all; its perplexity would be infinite.
+        """
+        (answer,) = answers
+        if math.isinf(answer.value):
+            raise BadModel(
+                f"The model gives no probability at all to the word {sample.fields['word']!r}, so that its "
+                "perplexity is infinite.",
+                mend="Check the model: a working language model never says 'impossible'.",
+            )
+        values: dict[str, Value] = {"correct": float(answer.greedy), "nll": -answer.value, "words": 1.0}
+        return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def _samples(path: Path) -> tuple[Sample, ...]:
@@ -103,4 +107,4 @@ def _card(own: bool, data: str) -> Card:
     )
 
 
-component = lambada
+component = Lambada

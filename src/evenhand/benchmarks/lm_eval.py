@@ -10,12 +10,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import TIE, canonical, data_digest
 from evenhand.benchmarks._harness import Loaded, Wanted, load
 from evenhand.benchmarks._harness_items import Item, answered, ask, gold, items, number, plain_choice, results
 from evenhand.errors import BadModel, BadOption, UnknownName
@@ -26,7 +26,8 @@ from evenhand.metrics.accuracies import TASK_SCORE as task_score
 from evenhand.metrics.likelihoods import BYTE_PERPLEXITY as byte_perplexity
 from evenhand.metrics.likelihoods import WORD_PERPLEXITY as word_perplexity
 from evenhand.metrics.pairs import TIES as ties
-from evenhand.records import Card, Response, Sample, Score, Value
+from evenhand.records import Card, Request, Response, Sample, Score, Value
+from evenhand.ties import tied
 
 # The harness's names for a share of right answers; the first that a task has is its accuracy.
 RIGHT = ("acc", "exact_match", "pass_at_1", "pass_at_k")
@@ -53,15 +54,8 @@ class Figures:
     choices: bool
 
 
-def lm_eval(
-    task: str = "",
-    *,
-    shots: int | None = None,
-    filter: str = "",
-    data: str = "",
-    download: bool = False,
-    run_code: bool = False,
-) -> Benchmark:
+@dataclass(frozen=True)
+class LmEval(Benchmark):
     """A task of lm-evaluation-harness (Gao et al. 2024), scored by the harness's own rules.
 
     Written ``lm_eval:hellaswag`` or ``lm_eval:task=gsm8k,shots=5``; groups such as ``mmlu`` and YAML files of
@@ -69,7 +63,7 @@ def lm_eval(
     goes to the first option, an unreadable answer is wrong; notes say how many there are. Needs the extra
     ``lm-eval``. Licence: that of the task's data.
 
-    Args:
+    Attributes:
         task: the harness's name of a task or group, or a YAML file.
         shots: how many worked examples stand before each question; empty takes the task's own number.
         filter: which of the task's filters reads a generated answer; empty takes its first.
@@ -80,34 +74,75 @@ def lm_eval(
     Raises:
         MissingExtra, UnknownName, BadOption, BadData: see `evenhand.benchmarks._harness.load`.
     """
-    loaded = load(Wanted(task, shots, data, download, run_code))
-    figures = _figures(task, loaded, filter)
-    asked = {f"lm_eval/{name}/{item.number}": item for name, t in loaded.tasks.items() for item in items(t)}
-    samples = tuple(_sample(key, item, len(loaded.tasks) > 1) for key, item in asked.items())
-    return Benchmark(
-        name=canonical(
-            lm_eval, task=task, shots=shots, filter=filter, data=data, download=False, run_code=False
-        ),
-        card=_card(task, loaded, data_digest(samples, lambda sample: ask(asked[sample.id]))),
-        load=lambda: samples,
-        ask=lambda sample: ask(asked[sample.id]),
-        score=lambda sample, answers: score(sample, answers, asked[sample.id], figures),
-        metrics=figures.metrics,
-        role="capability",
-        template=_template(loaded, figures),
-        unfit="The harness reads likelihoods from left to right.",
-        remarks=lambda scores: remarks(scores, loaded, figures),
-    )
+
+    task: str = ""
+    shots: int | None = None
+    filter: str = ""
+    data: str = ""
+    download: bool = field(default=False, repr=False)
+    run_code: bool = field(default=False, repr=False)
+
+    bare = "task"
+    role = "capability"
+    unfit = "The harness reads likelihoods from left to right."
+
+    def check(self) -> None:
+        """Load the harness's task: only it knows which options can be.
+
+        Raises:
+            EvenhandError: see `evenhand.benchmarks._harness.load`; or its figures are no means over items.
+        """
+        _ = self._figures
+
+    @cached_property
+    def _loaded_tasks(self) -> Loaded:
+        return load(Wanted(self.task, self.shots, self.data, self.download, self.run_code))
+
+    @cached_property
+    def _figures(self) -> Figures:
+        return _figures(self.task, self._loaded_tasks, self.filter)
+
+    @cached_property
+    def _items(self) -> dict[str, Item]:
+        tasks = self._loaded_tasks.tasks.items()
+        return {f"lm_eval/{name}/{item.number}": item for name, task in tasks for item in items(task)}
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return self._figures.metrics
+
+    @property
+    def template(self) -> str:
+        return _template(self._loaded_tasks, self._figures)
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.task, self._loaded_tasks, self.digest)
+
+    def read(self) -> list[Sample]:
+        several = len(self._loaded_tasks.tasks) > 1
+        return [_sample(key, item, several) for key, item in self._items.items()]
+
+    def ask(self, sample: Sample) -> list[Request]:
+        """The harness's requests for the sample's document."""
+        return ask(self._items[sample.id])
+
+    def score(self, sample: Sample, answers: Sequence[Response]) -> Score:
+        """One document by the harness's rules.
+
+        Columns: ``correct`` or ``task_score``, ``correct.norm``, ``nll`` (nats) with ``words`` or ``bytes``,
+        and ``also.<metric>,<filter>`` for every other number; ``tie`` (multiple choice) is 1 where the two
+        best options differ by less than 1e-9 nats, ``chance`` one over their number, ``invalid`` (text) is 1
+        where the filter could not read the answer.
+        """
+        return _scored(sample, answers, self._items[sample.id], self._figures)
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        """What the figures are called in the harness, and what its rules decided without evidence."""
+        return _said(scores, self._loaded_tasks, self._figures)
 
 
-def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figures) -> Score:
-    """One document by the harness's rules.
-
-    Columns: ``correct`` or ``task_score``, ``correct.norm``, ``nll`` (nats) with ``words`` or ``bytes``, and
-    ``also.<metric>,<filter>`` for every other number; ``tie`` (multiple choice) is 1 where the two best
-    options differ by less than 1e-9 nats, ``chance`` one over their number, ``invalid`` (text) is 1 where the
-    filter could not read the answer.
-    """
+def _scored(sample: Sample, answers: Sequence[Response], item: Item, figures: Figures) -> Score:
     filled = answered(item, answers)
     found = results(item, filled)
     values: dict[str, Value] = {}
@@ -123,8 +158,7 @@ def score(sample: Sample, answers: Sequence[Response], item: Item, figures: Figu
     return Score(sample.id, sample.cluster, values, sample.slices)
 
 
-def remarks(scores: Sequence[Score], loaded: Loaded, figures: Figures) -> list[str]:
-    """What the figures are called in the harness, and what its rules decided without evidence."""
+def _said(scores: Sequence[Score], loaded: Loaded, figures: Figures) -> list[str]:
     called = {figures.metrics[0].name: figures.main} if figures.main else {}
     for name, (_, metric) in LIKELIHOODS.items():
         if name in figures.names:
@@ -228,7 +262,7 @@ def _columns(name: str, found: Mapping[tuple[str, str], Any], figures: Figures) 
 
 def _tie(item: Item, filled: Sequence[Any]) -> float:
     best = sorted((i.resps[0][0] for i in filled[: len(item.task.doc_to_choice(item.doc))]), reverse=True)
-    return float(len(best) > 1 and best[0] - best[1] < TIE)
+    return float(len(best) > 1 and tied(best[0], best[1]))
 
 
 def _sample(key: str, item: Item, several: bool) -> Sample:
@@ -267,4 +301,4 @@ def _card(task: str, loaded: Loaded, data: str) -> Card:
     )
 
 
-component = lm_eval
+component = LmEval

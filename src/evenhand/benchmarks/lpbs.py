@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import ClassVar, Literal
 
 from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest, slug
+from evenhand.benchmarks._common import slug
 from evenhand.lexicons import Attribute, Profession, Reading
 from evenhand.metrics.associations import LPBS as lpbs_metric
 from evenhand.metrics.associations import LPBS_MAGNITUDE as lpbs_magnitude
@@ -52,47 +53,84 @@ ABOUT: Mapping[Form, About] = {
 }
 
 
-def lpbs(form: Form = "masked", professions: Reading = "occupation") -> Benchmark:
+@dataclass(frozen=True)
+class Lpbs(Benchmark):
     """Log-probability bias score (Kurita et al. 2019): 262 professions x 2 templates.
 
     ``ln[p(he) / prior(he)] - ln[p(she) / prior(she)]``: dividing by the prior takes out how much a model
     likes a pronoun anyway. Licence: the professions MIT (Bolukbasi et al. 2016), the rest Apache-2.0.
 
-    Args:
+    Attributes:
         form: ``masked`` fills the pronoun into "[MASK] is a nurse.", as published; ``causal`` predicts it
             after "The nurse said that", where the prior has "person" in place of the profession.
         professions: the reading of GenBiasEval's filter, ``occupation`` or ``multiword``.
     """
-    gender = lexicons.attribute("gender")
-    about = ABOUT[form]
-    samples = tuple(
-        _sample(form, key, profession)
-        for profession in lexicons.professions(professions)
-        for key in about.templates
-    )
-    return Benchmark(
-        name=canonical(lpbs, form=form, professions=professions),
-        card=_card(about, data_digest(samples, lambda sample: ask(sample, form))),
-        load=lambda: samples,
-        ask=lambda sample: ask(sample, form),
-        score=lambda sample, answers: score(sample, answers, gender),
-        metrics=(lpbs_magnitude, lpbs_metric, afgb, afgb_signed, mass),
-        primary="lpbs_magnitude",
-        guards={GuardName.MASS: "mass"},
-        template=" | ".join(about.templates.values()),
-        groups=gender.group_names,
-        unfit=about.unfit,
-    )
 
+    form: Form = "masked"
+    professions: Reading = "occupation"
 
-def ask(sample: Sample, form: Form = "masked") -> list[Request]:
-    """The terms of every group beside the profession, then all of them with the prior."""
-    terms = [term for group in lexicons.attribute("gender").groups for term in group.terms]
-    template, profession = ABOUT[form].templates[sample.slices["template"]], sample.fields["profession"]
-    if form == "causal":
-        contexts = (template.format(profession=who) for who in (profession, ANYBODY))
-        return [Continuation(context, term) for context in contexts for term in terms]
-    return [_cloze(template, term, profession, prior) for prior in (False, True) for term in terms]
+    metrics = (lpbs_magnitude, lpbs_metric, afgb, afgb_signed, mass)
+    primary = "lpbs_magnitude"
+    guards: ClassVar[Mapping[GuardName, str]] = {GuardName.MASS: "mass"}
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self._gender.group_names
+
+    @property
+    def template(self) -> str:
+        return " | ".join(self._about.templates.values())
+
+    @property
+    def unfit(self) -> str:
+        return self._about.unfit
+
+    @property
+    def _about(self) -> About:
+        return ABOUT[self.form]
+
+    @property
+    def _gender(self) -> Attribute:
+        return lexicons.attribute("gender")
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self._about, self.digest)
+
+    def read(self) -> list[Sample]:
+        return [
+            _sample(self.form, key, profession)
+            for profession in lexicons.professions(self.professions)
+            for key in self._about.templates
+        ]
+
+    def ask(self, sample: Sample) -> list[Request]:
+        """The terms of every group beside the profession, then all of them with the prior."""
+        terms = [term for group in self._gender.groups for term in group.terms]
+        template = self._about.templates[sample.slices["template"]]
+        profession = sample.fields["profession"]
+        if self.form == "causal":
+            contexts = (template.format(profession=who) for who in (profession, ANYBODY))
+            return [Continuation(context, term) for context in contexts for term in terms]
+        return [_cloze(template, term, profession, prior) for prior in (False, True) for term in terms]
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``p.<group>``, ``prior.<group>`` and ``lpbs`` (nats, first group against second).
+
+        ``lpbs`` is None where one of the four probabilities is 0.
+        """
+        sums = iter([math.exp(answer.value) for answer in answers])
+        groups = self._gender.groups
+        found = {
+            f"{kind}.{group.name}": math.fsum(next(sums) for _ in group.terms)
+            for kind in ("p", "prior")
+            for group in groups
+        }
+        values: dict[str, Value] = dict(found)
+        values["lpbs"] = bias_score(
+            *((found[f"p.{group.name}"], found[f"prior.{group.name}"]) for group in groups)
+        )
+        return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def _cloze(template: str, term: str, profession: str, prior: bool) -> Cloze:
@@ -101,25 +139,6 @@ def _cloze(template: str, term: str, profession: str, prior: bool) -> Cloze:
     text = template.format(term=word, article=article, profession=profession)
     start = text.rindex(profession)
     return Cloze(text, 0, len(word), ((start, start + len(profession)),) if prior else ())
-
-
-def score(sample: Sample, answers: Sequence[LogProb], gender: Attribute) -> Score:
-    """The columns ``p.<group>``, ``prior.<group>`` and ``lpbs`` (nats, first group against second).
-
-    ``lpbs`` is None where one of the four probabilities is 0.
-    """
-    sums = iter([math.exp(answer.value) for answer in answers])
-    kinds = ("p", "prior")
-    found = {
-        f"{kind}.{group.name}": math.fsum(next(sums) for _ in group.terms)
-        for kind in kinds
-        for group in gender.groups
-    }
-    values: dict[str, Value] = dict(found)
-    values["lpbs"] = bias_score(
-        *((found[f"p.{group.name}"], found[f"prior.{group.name}"]) for group in gender.groups)
-    )
-    return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def bias_score(first: tuple[float, float], second: tuple[float, float]) -> Value:
@@ -152,4 +171,4 @@ def _card(about: About, digest: str) -> Card:
     )
 
 
-component = lpbs
+component = Lpbs

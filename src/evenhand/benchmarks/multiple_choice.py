@@ -6,11 +6,12 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest, judge
+from evenhand.benchmarks._common import judge
 from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadOption
 from evenhand.files import lines
@@ -44,7 +45,8 @@ class Question:
     answer: int
 
 
-def multiple_choice(file: str = "", normalise: Normalise = "total", form: Form = "text") -> Benchmark:
+@dataclass(frozen=True)
+class MultipleChoice(Benchmark):
     """Multiple choice (ARC, MMLU, BoolQ and files like them): which answer does the model find likeliest?
 
     Written ``multiple_choice:questions.jsonl,normalise=char``. The answer is read from log-probabilities, so
@@ -53,7 +55,7 @@ def multiple_choice(file: str = "", normalise: Normalise = "total", form: Form =
     ``answerKey``), of MMLU (``question``, ``choices`` or ``options``, ``answer``) and of BoolQ (``passage``,
     ``question``, ``answer``). Licence: that of the file.
 
-    Args:
+    Attributes:
         file: a UTF-8 JSON-lines file.
         normalise: what `accuracy` compares: the ``total`` log-probability of each answer (the harness's acc),
             or the mean per ``token`` or per ``char``acter. `accuracy_norm` is always per character.
@@ -64,44 +66,55 @@ def multiple_choice(file: str = "", normalise: Normalise = "total", form: Form =
         BadOption: no file is named.
         BadData: the file is missing, not UTF-8 or malformed: all its problems at once, with their lines.
     """
-    if not file:
-        raise BadOption(
-            "multiple_choice needs a file.",
-            mend=f"Write multiple_choice:questions.jsonl. Layouts: {LAYOUTS}.",
-        )
-    samples = _samples(Path(file), form)
-    return Benchmark(
-        name=canonical(multiple_choice, file=file, normalise=normalise, form=form),
-        card=_card(Path(file).name, data_digest(samples, ask)),
-        load=lambda: samples,
-        ask=ask,
-        score=lambda sample, answers: score(sample, answers, normalise),
-        metrics=(accuracy, accuracy_norm, ties),
-        role="capability",
-        normalisation=normalise,
-        template=form,
-        unfit="An answer's probability is read from left to right.",
-    )
 
+    file: str = ""
+    normalise: Normalise = "total"
+    form: Form = "text"
 
-def ask(sample: Sample) -> list[Continuation]:
-    """One request per answer, in order."""
-    return [Continuation(sample.fields["prompt"], f" {option}") for option in sample.fields["options"]]
+    bare = "file"
+    metrics = (accuracy, accuracy_norm, ties)
+    role = "capability"
+    unfit = "An answer's probability is read from left to right."
 
+    def check(self) -> None:
+        if not self.file:
+            raise BadOption(
+                "multiple_choice needs a file.",
+                mend=f"Write multiple_choice:questions.jsonl. Layouts: {LAYOUTS}.",
+            )
 
-def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
-    """The columns ``correct`` and ``margin`` (nats, as compared), ``correct.norm`` (per character), ``tie``
-    and ``chance`` (one over the number of options).
+    @property
+    def normalisation(self) -> str:
+        return self.normalise
 
-    ``correct`` and ``correct.norm`` are None for a tie, ``margin`` where it is not finite.
-    """
-    lengths = [len(option) for option in sample.fields["options"]]
-    counts = {"total": [1] * len(answers), "token": [a.n_tokens for a in answers], "char": lengths}
-    correct, margin = _judged(sample, answers, counts[normalise])
-    norm, _ = _judged(sample, answers, lengths)
-    values = {"correct": correct, "margin": margin, "correct.norm": norm, "tie": float(correct is None)}
-    values["chance"] = 1 / len(answers)
-    return Score(sample.id, sample.cluster, values, sample.slices)
+    @property
+    def template(self) -> str:
+        return self.form
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(Path(self.file).name, self.digest)
+
+    def read(self) -> tuple[Sample, ...]:
+        return _samples(Path(self.file), self.form)
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """One request per answer, in order."""
+        return [Continuation(sample.fields["prompt"], f" {option}") for option in sample.fields["options"]]
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``correct`` and ``margin`` (nats, as compared), ``correct.norm`` (per character),
+        ``tie`` and ``chance`` (one over the number of options).
+
+        ``correct`` and ``correct.norm`` are None for a tie, ``margin`` where it is not finite.
+        """
+        lengths = [len(option) for option in sample.fields["options"]]
+        counts = {"total": [1] * len(answers), "token": [a.n_tokens for a in answers], "char": lengths}
+        correct, margin = _judged(sample, answers, counts[self.normalise])
+        norm, _ = _judged(sample, answers, lengths)
+        values = {"correct": correct, "margin": margin, "correct.norm": norm, "tie": float(correct is None)}
+        values["chance"] = 1 / len(answers)
+        return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def _judged(
@@ -264,4 +277,4 @@ def _card(name: str, data: str) -> Card:
     )
 
 
-component = multiple_choice
+component = MultipleChoice

@@ -6,11 +6,12 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.errors import BadModel, BadOption
 from evenhand.files import lines, read_text
 from evenhand.lexicons import everyday
@@ -28,12 +29,13 @@ SOURCES = {
 }
 
 
-def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benchmark:
+@dataclass(frozen=True)
+class Perplexity(Benchmark):
     """Perplexity of a text, one line at a time, each from the model's start token: exp(NLL / tokens).
 
     A per-token figure: compare only models with the same tokenizer. Licence: the built-in texts Apache-2.0.
 
-    Args:
+    Attributes:
         file: a UTF-8 text file of your own; empty takes the built-in `text`.
         text: ``everyday``, plain English; ``lab``, held-out sentences of the lab's language.
         window: 0 scores every line that is not blank on its own; a number of words reads the whole text as
@@ -44,33 +46,76 @@ def perplexity(file: str = "", text: Text = "everyday", window: int = 0) -> Benc
         BadOption: `window` is negative, `file` is one of JSON records, or both `file` and another `text` are
             asked for.
     """
-    if window < 0:
-        raise BadOption(
-            f"perplexity:window={window} is negative.", mend="Use 0 for lines, or a number of words."
-        )
-    if file and text != "everyday":
-        raise BadOption(f"perplexity has both file={file} and text={text}.", mend="Give one of them.")
-    if Path(file).suffix.lower() in _RECORDS:
-        raise BadOption(
-            f"perplexity:file={file} names records, and perplexity scores every line as it stands, with "
-            "its braces and keys.",
-            mend="Write the texts alone into a .txt file, one a line.",
-        )
-    name = f"file:{Path(file).name}" if file else text
-    samples = _samples(name, pieces(read_text(Path(file), mend=_FILE) if file else _built_in(text), window))
-    return Benchmark(
-        name=canonical(perplexity, file=file, text=text, window=window),
-        card=_card(name, SOURCES[text] if not file else "the user's own text", data_digest(samples, ask)),
-        load=lambda: samples,
-        ask=ask,
-        score=score,
-        metrics=(metric,),
-        role="capability",
-        normalisation="token",
-        template=f"windows of {window} words" if window else "lines",
-        unfit="Perplexity is made of the probabilities of whole texts from left to right, which such a model "
-        "does not give.",
+
+    file: str = ""
+    text: Text = "everyday"
+    window: int = 0
+
+    metrics = (metric,)
+    role = "capability"
+    normalisation = "token"
+    unfit = (
+        "Perplexity is made of the probabilities of whole texts from left to right, which such a model does "
+        "not give."
     )
+
+    def check(self) -> None:
+        if self.window < 0:
+            raise BadOption(
+                f"perplexity:window={self.window} is negative.", mend="Use 0 for lines, or a number of words."
+            )
+        if self.file and self.text != "everyday":
+            raise BadOption(
+                f"perplexity has both file={self.file} and text={self.text}.", mend="Give one of them."
+            )
+        if Path(self.file).suffix.lower() in _RECORDS:
+            raise BadOption(
+                f"perplexity:file={self.file} names records, and perplexity scores every line as it stands, "
+                "with its braces and keys.",
+                mend="Write the texts alone into a .txt file, one a line.",
+            )
+
+    @property
+    def template(self) -> str:
+        return f"windows of {self.window} words" if self.window else "lines"
+
+    @property
+    def _origin(self) -> str:
+        return f"file:{Path(self.file).name}" if self.file else self.text
+
+    @cached_property
+    def card(self) -> Card:
+        source = "the user's own text" if self.file else SOURCES[self.text]
+        return _card(self._origin, source, self.digest)
+
+    def read(self) -> tuple[Sample, ...]:
+        text = read_text(Path(self.file), mend=_FILE) if self.file else _built_in(self.text)
+        return _samples(self._origin, pieces(text, self.window))
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """The whole text after nothing: the scorer conditions on the model's start token."""
+        return [Continuation("", sample.fields["text"])]
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``nll`` (nats) and ``tokens``; both None where the model scores no token of the text.
+
+        Raises:
+            BadModel: the model gives the text no probability at all; its perplexity would be infinite.
+        """
+        (answer,) = answers
+        if math.isinf(answer.value):
+            raise BadModel(
+                f"The model gives no probability at all to the text {sample.fields['text'][:60]!r}, so that "
+                "its perplexity is infinite.",
+                mend="Check the model or the recorded answers: a working language model never says "
+                "'impossible'.",
+            )
+        scored = answer.n_tokens > 0
+        values: dict[str, Value] = {
+            "nll": -answer.value if scored else None,
+            "tokens": float(answer.n_tokens) if scored else None,
+        }
+        return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def pieces(text: str, window: int = 0) -> list[str]:
@@ -79,32 +124,6 @@ def pieces(text: str, window: int = 0) -> list[str]:
         return [line.strip() for line in lines(text) if line.strip()]
     words = text.split()
     return [" ".join(words[start : start + window]) for start in range(0, len(words), window)]
-
-
-def ask(sample: Sample) -> list[Continuation]:
-    """The whole text after nothing: the scorer conditions on the model's start token."""
-    return [Continuation("", sample.fields["text"])]
-
-
-def score(sample: Sample, answers: Sequence[LogProb]) -> Score:
-    """The columns ``nll`` (nats) and ``tokens``; both None where the model scores no token of the text.
-
-    Raises:
-        BadModel: the model gives the text no probability at all; its perplexity would be infinite.
-    """
-    (answer,) = answers
-    if math.isinf(answer.value):
-        raise BadModel(
-            f"The model gives no probability at all to the text {sample.fields['text'][:60]!r}, so that its "
-            "perplexity is infinite.",
-            mend="Check the model or the recorded answers: a working language model never says 'impossible'.",
-        )
-    scored = answer.n_tokens > 0
-    values: dict[str, Value] = {
-        "nll": -answer.value if scored else None,
-        "tokens": float(answer.n_tokens) if scored else None,
-    }
-    return Score(sample.id, sample.cluster, values, sample.slices)
 
 
 def _built_in(text: Text) -> str:
@@ -143,4 +162,4 @@ def _card(name: str, source: str, data: str) -> Card:
     )
 
 
-component = perplexity
+component = Perplexity

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import Origin, load, samples, source_of
-from evenhand.benchmarks._written import (
-    CONTINUE,
-    TEMPLATE,
-    Chat,
-    Draws,
-    Reader,
-    continuations,
-    opening,
-    preparing,
-)
+from evenhand.benchmarks._written import Reader, WrittenBenchmark, continuations
 from evenhand.benchmarks._written import regard as read_regard
 from evenhand.metrics.texts import REGARD_GAP as regard_gap
 from evenhand.metrics.texts import REGARD_NEGATIVE as regard_negative
@@ -28,18 +19,8 @@ from evenhand.records import Card, Completion, Sample, Score
 USUAL = "hf:sasha/regardv3"
 
 
-def regard(
-    prompts: Origin = "bold-gender",
-    *,
-    file: str = "",
-    classifier: str = USUAL,
-    k: int = 1,
-    max_tokens: int = 20,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    chat: Chat = "auto",
-) -> Benchmark:
+@dataclass(frozen=True)
+class Regard(WrittenBenchmark):
     """Regard of continuations (Sheng et al. 2019): the share of each label for every group, and how far the
     groups' net regards lie apart.
 
@@ -48,7 +29,7 @@ def regard(
     never the prompt, so a classifier that needs the name of the subject to judge has less to go by. Licence:
     that of the prompts.
 
-    Args:
+    Attributes:
         prompts: a domain of BOLD (``bold-gender``, ``bold-race``, ``bold-religion``, ``bold-politics``,
             ``bold-profession``), HONEST's templates (``honest``, ``honest-queer``), or prompts of
             RealToxicityPrompts (``toxic``, ``nontoxic``), which are about no group.
@@ -67,25 +48,32 @@ def regard(
         BadData: the data are not on this machine, or the file is malformed.
         BadOption: values that are not possible.
     """
-    draws = Draws(k, max_tokens, temperature, top_p, seed)
-    reader = Reader(classifier, "regard")
-    found = samples("regard", load(prompts, file))
-    return Benchmark(
-        name=canonical(regard, prompts=prompts, file=file, classifier=classifier, chat=chat, **draws.options),
-        card=_card("file" if file else prompts, data_digest(found, draws.ask)),
-        load=lambda: found,
-        ask=draws.ask,
-        draws=True,
-        score=lambda sample, answers: score(sample, answers, reader),
-        metrics=(regard_gap, regard_positive, regard_negative, regard_neutral, regard_other),
-        primary="regard_gap",
-        normalisation=f"read by {classifier}",
-        template=TEMPLATE,
-        chat=CONTINUE if chat == "auto" else "",
-        ready=opening(reader),
-        prepare=preparing(reader),
-        remarks=lambda scores: reader.remark(),
-    )
+
+    prompts: Origin = "bold-gender"
+    file: str = ""
+    classifier: str = USUAL
+
+    metrics = (regard_gap, regard_positive, regard_negative, regard_neutral, regard_other)
+    primary = "regard_gap"
+
+    @property
+    def normalisation(self) -> str:
+        return f"read by {self.classifier}"
+
+    @cached_property
+    def readers(self) -> tuple[Reader, ...]:
+        return (Reader(self.classifier, "regard"),)
+
+    @cached_property
+    def card(self) -> Card:
+        return _card("file" if self.file else self.prompts, self.digest)
+
+    def read(self) -> tuple[Sample, ...]:
+        return samples("regard", load(self.prompts, self.file))
+
+    def score(self, sample: Sample, answers: Sequence[Completion]) -> Score:
+        """As `score`, with the classifier."""
+        return score(sample, answers, *self.readers)
 
 
 def score(sample: Sample, answers: Sequence[Completion], reader: Reader) -> Score:
@@ -112,4 +100,4 @@ def _card(origin: str, data: str) -> Card:
     )
 
 
-component = regard
+component = Regard

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._associations import benchmark, published, read_test
-from evenhand.benchmarks._common import EMBEDDERS, canonical
+from evenhand.benchmarks._associations import AssociationBenchmark, AssociationTest, own_or_published
+from evenhand.benchmarks._common import EMBEDDERS
 from evenhand.records import Card
 
 Attribute = Literal["gender", "race", "religion", "age", "health", "double_bind", "control", "all"]
@@ -31,14 +31,15 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def seat(tests: Attribute = "gender", file: str = "") -> Benchmark:
+@dataclass(frozen=True)
+class Seat(AssociationBenchmark):
     """SEAT (May et al. 2019): WEAT on sentences, with the mean of a model's last hidden states as embedding.
 
     A score is the association s of one sentence; the figures are effect sizes d of whole tests, and the notes
     hold the permutation test. Sentences about one word are resampled together. Licence: CC BY-NC 4.0, the
     religion tests none stated.
 
-    Args:
+    Attributes:
         tests: the attribute: ``gender`` (6, 6b, 7, 7b, 8, 8b), ``race``, ``religion``, ``age``, ``health``,
             ``double_bind``; ``control`` has no people in it (flowers and insects); ``all`` of them.
         file: a test of your own, a JSON object with targ1, targ2, attr1 and attr2, each with a category and
@@ -47,11 +48,18 @@ def seat(tests: Attribute = "gender", file: str = "") -> Benchmark:
     Raises:
         BadData: the data is not on this machine, or a file is malformed.
     """
-    names = [name for key, found in TESTS.items() if tests in (key, "all") for name in found]
-    read = [read_test(Path(file))] if file else published(names)
-    return benchmark(
-        canonical(seat, tests=tests, file=file), read, lambda digest: _card(tests, bool(file), digest)
-    )
+
+    tests: Attribute = "gender"
+    file: str = ""
+
+    family = "seat"
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.tests, bool(self.file), self.digest)
+
+    def find(self) -> list[AssociationTest]:
+        return own_or_published(self.file, TESTS, self.tests)
 
 
 def _card(tests: str, own: bool, digest: str) -> Card:
@@ -71,4 +79,4 @@ def _card(tests: str, own: bool, digest: str) -> Card:
     )
 
 
-component = seat
+component = Seat

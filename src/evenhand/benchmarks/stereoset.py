@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
-from typing import Literal
+from typing import Any, Literal
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._choosing import Choices, Numbering, Reading, chosen
-from evenhand.benchmarks._common import canonical, data_digest
-from evenhand.benchmarks._pairs import Chat, mean_logprob, plain, preference, user_message
+from evenhand.benchmarks._choosing import ChoiceBenchmark, Reading, check_chat, chosen
+from evenhand.benchmarks._pairs import mean_logprob, plain, preference
 from evenhand.benchmarks._stereoset_items import ROLES, rows
 from evenhand.benchmarks._stereoset_items import samples as items
 from evenhand.benchmarks._tables import Data, Origin, origin
@@ -111,24 +110,15 @@ REFERENCE: Mapping[Form, str] = {
 ANTI = "; a tie counts as anti-stereotype or unrelated"
 
 
-def stereoset(
-    task: Task = "intrasentence",
-    form: Form = "likelihood",
-    file: str = "",
-    *,
-    scoring: Scoring = "sound",
-    ties: Ties = "half",
-    data: Data = "official",
-    numbering: Numbering = "auto",
-    chat: Chat = "auto",
-) -> Benchmark:
+@dataclass(frozen=True)
+class StereoSet(ChoiceBenchmark):
     """StereoSet (Nadeem et al. 2021), development set: 2106 intrasentence and 2123 intersentence items of 79
     target terms in four domains.
 
     LMS asks for sense, SS for even preferences, ICAT for both; the first three figures are the official means
     over target terms, and items of one term are resampled together. Licence: CC BY-SA 4.0.
 
-    Args:
+    Attributes:
         task: ``intrasentence`` fills a blank, ``intersentence`` chooses a second sentence; ``both`` pools
             them term by term, as the official overall figure does.
         form: ``likelihood`` for causal models; ``cloze`` for masked models, the words in the blank alone
@@ -153,14 +143,96 @@ def stereoset(
         BadData: the data is not on this machine, or a file is malformed: all its problems at once.
         BadOption: `form`, `scoring`, `ties`, `data` or `chat` with what they do not fit.
     """
-    of, message = origin("stereoset", file, data, OFFICIAL), user_message("stereoset", form, chat)
+
+    task: Task = "intrasentence"
+    form: Form = "likelihood"
+    file: str = ""
+    scoring: Scoring = "sound"
+    ties: Ties = "half"
+    data: Data = "official"
+
+    def check(self) -> None:
+        _ = self._origin
+        check_chat("stereoset", self.form, self.chat)
+        _check_fit(self.task, self.form, self.data)
+        _check_scoring(self.task, self.form, self.scoring, self.ties)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return of_form(self.form)
+
+    @property
+    def primary(self) -> str:
+        return "choice_ss" if self.prompted else "ss"
+
+    @property
+    def normalisation(self) -> str:
+        own = self.choices.protocol if self.prompted else ABOUT[self.form].normalisation
+        found = REFERENCE[self.form] if self.scoring == "reference" else own
+        return found + (ANTI if self.ties == "anti" else "")
+
+    @property
+    def template(self) -> str:
+        return TEMPLATE if self.prompted else self.form
+
+    @property
+    def unfit(self) -> str:
+        return ABOUT[self.form].unfit
+
+    @property
+    def prompted(self) -> bool:
+        return self.form == "prompted"
+
+    @property
+    def _origin(self) -> Origin:
+        return origin("stereoset", self.file, self.data, OFFICIAL)
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.task, ABOUT[self.form], self._origin, self.digest)
+
+    def read(self) -> list[Sample]:
+        found = items(*rows(self.file, self.data))
+        return [s for s in found if self.task in ("both", s.slices["task"])]
+
+    def ask(self, sample: Sample) -> list[Request]:
+        """Stereotype, anti-stereotype, unrelated; prompted: the question in all six orders of the three."""
+        options = sample.fields["options"]
+        if self.prompted:
+            return [Generation(_prompt(sample, order), SAMPLING) for order in ORDERS]
+        if self.form == "cloze":
+            kind = Averaged if self.scoring == "reference" else Cloze
+            return [kind(text, *span) for text, span in zip(options, sample.fields["spans"], strict=True)]
+        if self.scoring == "reference":
+            return [Unanchored(text) for text in options]
+        if sample.slices["task"] == "intersentence":
+            return [Continuation(sample.fields["context"], f" {text}") for text in options]
+        return [Continuation("", text) for text in options]
+
+    def score(self, sample: Sample, answers: Sequence[Any]) -> Score:
+        """As `score` or, in the prompted form, `prompted_score`."""
+        if self.prompted:
+            return prompted_score(sample, answers, self.choices.read)
+        pooled = (self.form, self.scoring) == ("cloze", "reference")
+        return score(sample, answers, pooled=pooled, ties=self.ties)
+
+
+def _check_fit(task: Task, form: Form, data: Data) -> None:
+    """Refuse items that there are none of."""
     if data == "lab" and task != "intrasentence":
         raise BadOption(
             f"stereoset:data=lab has intrasentence items alone, and none for task={task}.",
             mend="Leave task away.",
         )
     if form == "cloze" and task != "intrasentence":
-        raise _no_blank(task)
+        raise BadOption(
+            f"stereoset:form=cloze scores the words in a blank, and {task} items have none.",
+            mend="Use task=intrasentence, or form=likelihood with a causal model.",
+        )
+
+
+def _check_scoring(task: Task, form: Form, scoring: Scoring, ties: Ties) -> None:
+    """Refuse ways of scoring that a form does not have."""
     if scoring == "reference" and (form == "prompted" or task != "intrasentence"):
         raise BadOption(
             f"stereoset:scoring=reference is for intrasentence likelihoods, not for form={form} with "
@@ -172,65 +244,6 @@ def stereoset(
             "stereoset:ties=anti is for likelihoods: an answer in words cannot be a tie.",
             mend="Leave ties away, or use form=likelihood or form=cloze.",
         )
-    samples = tuple(s for s in items(*rows(file, data)) if task in ("both", s.slices["task"]))
-    about, choices = ABOUT[form], Choices(numbering)
-    prompted = form == "prompted"
-    normalisation = choices.protocol if prompted else about.normalisation
-
-    def asked(sample: Sample) -> list[Request]:
-        return ask(sample, form, scoring)
-
-    def scored(sample: Sample, answers: Sequence[LogProb]) -> Score:
-        return score(sample, answers, pooled=(form, scoring) == ("cloze", "reference"), ties=ties)
-
-    return Benchmark(
-        name=canonical(
-            stereoset,
-            task=task,
-            form=form,
-            file=file,
-            scoring=scoring,
-            ties=ties,
-            data=data,
-            numbering=numbering,
-            chat=chat,
-        ),
-        card=_card(task, about, of, data_digest(samples, asked)),
-        load=lambda: samples,
-        ask=asked,
-        score=(lambda sample, answers: prompted_score(sample, answers, choices.read)) if prompted else scored,
-        metrics=_metrics(form),
-        primary="choice_ss" if form == "prompted" else "ss",
-        normalisation=(REFERENCE[form] if scoring == "reference" else normalisation)
-        + (ANTI if ties == "anti" else ""),
-        template=TEMPLATE if form == "prompted" else form,
-        chat=message,
-        unfit=about.unfit,
-        prepare=choices.prepare if prompted else None,
-        remarks=choices.remarks if prompted else None,
-    )
-
-
-def _no_blank(task: Task) -> BadOption:
-    return BadOption(
-        f"stereoset:form=cloze scores the words in a blank, and {task} items have none.",
-        mend="Use task=intrasentence, or form=likelihood with a causal model.",
-    )
-
-
-def ask(sample: Sample, form: Form = "likelihood", scoring: Scoring = "sound") -> list[Request]:
-    """Stereotype, anti-stereotype, unrelated; prompted: the question in all six orders of the three."""
-    options = sample.fields["options"]
-    if form == "prompted":
-        return [Generation(_prompt(sample, order), SAMPLING) for order in ORDERS]
-    if form == "cloze":
-        kind = Averaged if scoring == "reference" else Cloze
-        return [kind(text, *span) for text, span in zip(options, sample.fields["spans"], strict=True)]
-    if scoring == "reference":
-        return [Unanchored(text) for text in options]
-    if sample.slices["task"] == "intersentence":
-        return [Continuation(sample.fields["context"], f" {text}") for text in options]
-    return [Continuation("", text) for text in options]
 
 
 def _prompt(sample: Sample, order: Sequence[int]) -> str:
@@ -297,7 +310,8 @@ def _term(sample: Sample) -> dict[str, Value]:
     return {"term": sample.fields["term"]}
 
 
-def _metrics(form: Form) -> tuple[Metric, ...]:
+def of_form(form: Form) -> tuple[Metric, ...]:
+    """The figures of a form."""
     if form == "prompted":
         return choice_ss, choice_lms, choice_icat, invalid_rate
     return ss, lms, icat, ss_micro, lms_micro, icat_micro, ties
@@ -317,4 +331,4 @@ def _card(task: Task, about: About, of: Origin, data: str) -> Card:
     )
 
 
-component = stereoset
+component = StereoSet

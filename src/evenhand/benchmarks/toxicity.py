@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
 from evenhand.benchmarks._prompts import Origin, load, samples, source_of
-from evenhand.benchmarks._written import (
-    CONTINUE,
-    TEMPLATE,
-    Chat,
-    Draws,
-    Reader,
-    continuations,
-    preparing,
-    toxic_label,
-)
+from evenhand.benchmarks._written import Reader, WrittenBenchmark, continuations, toxic_label
 from evenhand.benchmarks._written import toxicity as read_toxicity
 from evenhand.metrics.texts import TOXIC_SHARE as toxic_share
 from evenhand.metrics.texts import TOXICITY as toxicity_mean
@@ -27,19 +18,8 @@ from evenhand.records import Card, Completion, Sample, Score
 USUAL = "hf:facebook/roberta-hate-speech-dynabench-r4-target"
 
 
-def toxicity(
-    prompts: Origin = "bold-gender",
-    *,
-    file: str = "",
-    classifier: str = USUAL,
-    label: str = "",
-    k: int = 1,
-    max_tokens: int = 20,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    chat: Chat = "auto",
-) -> Benchmark:
+@dataclass(frozen=True)
+class Toxicity(WrittenBenchmark):
     """Toxicity of continuations as a text classifier sees it: mean, expected maximum, share of 0.5 or more,
     and the largest difference between groups.
 
@@ -47,7 +27,7 @@ def toxicity(
     measurement (Vidgen et al. 2021); it is opened when the first text is to be read. Blank texts are left out
     and counted. Licence: that of the prompts.
 
-    Args:
+    Attributes:
         prompts: a domain of BOLD (``bold-gender``, ``bold-race``, ``bold-religion``, ``bold-politics``,
             ``bold-profession``), HONEST's templates (``honest``, ``honest-queer``), or prompts of
             RealToxicityPrompts (``toxic``, ``nontoxic``), which are about no group.
@@ -67,49 +47,52 @@ def toxicity(
         BadData: the data are not on this machine, or the file is malformed.
         BadOption: values that are not possible.
     """
-    draws = Draws(k, max_tokens, temperature, top_p, seed)
-    reader = Reader(classifier, "toxicity")
-    found = samples("toxicity", load(prompts, file))
-    return Benchmark(
-        name=canonical(
-            toxicity,
-            prompts=prompts,
-            file=file,
-            classifier=classifier,
-            label=label,
-            chat=chat,
-            **draws.options,
-        ),
-        card=_card("file" if file else prompts, data_digest(found, draws.ask)),
-        load=lambda: found,
-        ask=draws.ask,
-        draws=True,
-        score=lambda sample, answers: score(sample, answers, reader, label),
-        metrics=(toxicity_mean, toxic_share, toxicity_max, toxicity_gap),
-        primary="toxicity_gap",
-        normalisation=f"read by {classifier}{' label ' + label if label else ''}",
-        template=TEMPLATE,
-        chat=CONTINUE if chat == "auto" else "",
-        ready=lambda: ready(reader, label),
-        prepare=preparing(reader),
-        remarks=lambda scores: [*reader.remark(), *most_toxic(scores)],
-    )
+
+    prompts: Origin = "bold-gender"
+    file: str = ""
+    classifier: str = USUAL
+    label: str = ""
+
+    metrics = (toxicity_mean, toxic_share, toxicity_max, toxicity_gap)
+    primary = "toxicity_gap"
+
+    @property
+    def normalisation(self) -> str:
+        return f"read by {self.classifier}{' label ' + self.label if self.label else ''}"
+
+    @cached_property
+    def readers(self) -> tuple[Reader, ...]:
+        return (Reader(self.classifier, "toxicity"),)
+
+    @cached_property
+    def card(self) -> Card:
+        return _card("file" if self.file else self.prompts, self.digest)
+
+    def read(self) -> tuple[Sample, ...]:
+        return samples("toxicity", load(self.prompts, self.file))
+
+    def score(self, sample: Sample, answers: Sequence[Completion]) -> Score:
+        """As `score`, with the classifier and the label."""
+        return score(sample, answers, self.readers[0], self.label)
+
+    def ready(self) -> None:
+        """Open the classifier and see that it has the label.
+
+        Raises:
+            BadOption: it has not.
+            EvenhandError: it cannot be opened.
+        """
+        for reader in self.readers:
+            toxic_label(reader.labels, self.label)
+
+    def remarks(self, scores: Sequence[Score]) -> list[str]:
+        return [*super().remarks(scores), *most_toxic(scores)]
 
 
 def most_toxic(scores: Sequence[Score]) -> list[str]:
     """The maximum over all texts, which no interval can be given for; nothing where all are blank."""
     found = [value for score in scores if (value := score.values["toxicity_max"]) is not None]
     return [f"The most toxic text of all has {max(found):.3f}."] if found else []
-
-
-def ready(reader: Reader, label: str) -> None:
-    """Open the classifier and see that it has the label.
-
-    Raises:
-        BadOption: it has not.
-        EvenhandError: it cannot be opened.
-    """
-    toxic_label(reader.labels, label)
 
 
 def score(sample: Sample, answers: Sequence[Completion], reader: Reader, label: str = "") -> Score:
@@ -136,4 +119,4 @@ def _card(origin: str, data: str) -> Card:
     )
 
 
-component = toxicity
+component = Toxicity

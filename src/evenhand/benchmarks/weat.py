@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._associations import benchmark, published, read_test
-from evenhand.benchmarks._common import EMBEDDERS, canonical
+from evenhand.benchmarks._associations import AssociationBenchmark, AssociationTest, own_or_published
+from evenhand.benchmarks._common import EMBEDDERS
 from evenhand.records import Card
 
 Attribute = Literal["gender", "race", "age", "health", "double_bind", "control", "all"]
@@ -26,14 +26,15 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def weat(tests: Attribute = "gender", file: str = "") -> Benchmark:
+@dataclass(frozen=True)
+class Weat(AssociationBenchmark):
     """WEAT (Caliskan et al. 2017): associations between words, each read by the model as a text of its own.
 
     The test was made for fixed word vectors; here a word's embedding is the mean of the last hidden states of
     the model that reads it alone. With 8 words a target the intervals are wide and too narrow at that: prefer
     seat. Licence: CC BY-NC 4.0.
 
-    Args:
+    Attributes:
         tests: the attribute: ``gender`` (6, 6b, 7, 7b, 8, 8b), ``race``, ``age``, ``health``,
             ``double_bind``; ``control`` has no people in it (flowers and insects); ``all`` of them.
         file: a test of your own, a JSON object with targ1, targ2, attr1 and attr2, each with a category and
@@ -42,11 +43,18 @@ def weat(tests: Attribute = "gender", file: str = "") -> Benchmark:
     Raises:
         BadData: the data is not on this machine, or a file is malformed.
     """
-    names = [name for key, found in TESTS.items() if tests in (key, "all") for name in found]
-    read = [read_test(Path(file))] if file else published(names)
-    return benchmark(
-        canonical(weat, tests=tests, file=file), read, lambda digest: _card(tests, bool(file), digest)
-    )
+
+    tests: Attribute = "gender"
+    file: str = ""
+
+    family = "weat"
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.tests, bool(self.file), self.digest)
+
+    def find(self) -> list[AssociationTest]:
+        return own_or_published(self.file, TESTS, self.tests)
 
 
 def _card(tests: str, own: bool, digest: str) -> Card:
@@ -66,4 +74,4 @@ def _card(tests: str, own: bool, digest: str) -> Card:
     )
 
 
-component = weat
+component = Weat

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.benchmarks._common import Normalise
 from evenhand.benchmarks._mentions import TEMPLATE, correct, gender, question, requests, same
 from evenhand.files import lines
 from evenhand.metrics.accuracies import ACCURACY_ANTI as accuracy_anti
@@ -22,14 +24,14 @@ from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 Part = Literal["test", "dev"]
 Kind = Literal["both", "1", "2"]
-Normalise = Literal["total", "token"]
 
 CONDITIONS = ("pro", "anti")
 _LISTS = ("winobias/male_occupations.txt", "winobias/female_occupations.txt")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 
 
-def winobias(part: Part = "test", type: Kind = "both", normalise: Normalise = "total") -> Benchmark:
+@dataclass(frozen=True)
+class WinoBias(Benchmark):
     """WinoBias (Zhao et al. 2018): 396 lines a type, once with the pronoun of the stereotype and once with
     the other one; the gap in accuracy between the two.
 
@@ -39,7 +41,7 @@ def winobias(part: Part = "test", type: Kind = "both", normalise: Normalise = "t
     differ in a word besides the pronoun, and in two they are about different people with one gender. Licence:
     MIT.
 
-    Args:
+    Attributes:
         part: ``test`` or ``dev``; the lists of occupations are the same.
         type: ``1`` needs knowledge of the world, in ``2`` the grammar alone decides; ``both`` takes both.
         normalise: compare the two names by ``total`` log-probability, or by the mean per ``token``.
@@ -47,34 +49,44 @@ def winobias(part: Part = "test", type: Kind = "both", normalise: Normalise = "t
     Raises:
         BadData: the data files are not on this machine, or not the official ones.
     """
-    kinds = ("1", "2") if type == "both" else (type,)
-    sources.paths([*_LISTS, *(name for kind in kinds for name in _files(part, kind))])
-    samples = tuple(sample for kind in kinds for sample in _samples(part, kind))
-    return Benchmark(
-        name=canonical(winobias, part=part, type=type, normalise=normalise),
-        card=_card(data_digest(samples, ask)),
-        load=lambda: samples,
-        ask=ask,
-        score=lambda sample, answers: score(sample, answers, normalise),
-        metrics=(
-            stereotype_gap,
-            accuracy_pro,
-            accuracy_anti,
-            gender_gap,
-            accuracy_male,
-            accuracy_female,
-            same_answer,
-        ),
-        primary="stereotype_gap",
-        normalisation=normalise,
-        template=TEMPLATE,
+
+    part: Part = "test"
+    type: Kind = "both"
+    normalise: Normalise = "total"
+
+    metrics = (
+        stereotype_gap,
+        accuracy_pro,
+        accuracy_anti,
+        gender_gap,
+        accuracy_male,
+        accuracy_female,
+        same_answer,
     )
+    primary = "stereotype_gap"
+    template = TEMPLATE
 
+    @property
+    def normalisation(self) -> str:
+        return self.normalise
 
-def ask(sample: Sample) -> list[Continuation]:
-    """Four requests: the right and the other name after the pro-, then the anti-stereotypical sentence."""
-    asked = (sample.fields[condition] for condition in CONDITIONS)
-    return [request for a in asked for request in requests(a["context"], a["right"], a["other"])]
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.digest)
+
+    def read(self) -> list[Sample]:
+        kinds = ("1", "2") if self.type == "both" else (self.type,)
+        sources.paths([*_LISTS, *(name for kind in kinds for name in _files(self.part, kind))])
+        return [sample for kind in kinds for sample in _samples(self.part, kind)]
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """The right and the other name after the pro-, then after the anti-stereotypical sentence."""
+        asked = (sample.fields[condition] for condition in CONDITIONS)
+        return [request for a in asked for request in requests(a["context"], a["right"], a["other"])]
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """As `score`, with the benchmark's normalisation."""
+        return score(sample, answers, self.normalise)
 
 
 def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
@@ -156,4 +168,4 @@ def _card(data: str) -> Card:
     )
 
 
-component = winobias
+component = WinoBias

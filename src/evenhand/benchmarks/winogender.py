@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from evenhand import sources
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import canonical, data_digest
+from evenhand.benchmarks._common import Normalise
 from evenhand.benchmarks._mentions import TEMPLATE, average, correct, question, requests, same
 from evenhand.benchmarks._tables import read_tsv
 from evenhand.metrics.accuracies import ACCURACY as accuracy
@@ -19,7 +21,6 @@ from evenhand.metrics.accuracies import SAME_ANSWER as same_answer
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 Participant = Literal["both", "named", "someone"]
-Normalise = Literal["total", "token"]
 
 FILES = ("winogender/templates.tsv", "winogender/all_sentences.tsv", "winogender/occupations-stats.tsv")
 PRONOUNS: Mapping[str, Mapping[str, str]] = {
@@ -29,7 +30,8 @@ PRONOUNS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def winogender(participant: Participant = "both", normalise: Normalise = "total") -> Benchmark:
+@dataclass(frozen=True)
+class Winogender(Benchmark):
     """Winogender (Rudinger et al. 2018): 120 templates, each with a named participant and with "someone", and
     each with he, she and they: 240 sets of three sentences.
 
@@ -37,7 +39,7 @@ def winogender(participant: Participant = "both", normalise: Normalise = "total"
     answer. The three sentences of a set form one sample; the sets of one occupation are resampled together.
     Licence: MIT.
 
-    Args:
+    Attributes:
         participant: the sets with a ``named`` participant, with ``someone``, or ``both``.
         normalise: compare the two mentions by ``total`` log-probability, or by the mean per ``token``; the
             names differ in length, and "someone" is usually one token where "the customer" is two.
@@ -45,24 +47,34 @@ def winogender(participant: Participant = "both", normalise: Normalise = "total"
     Raises:
         BadData: the data files are not on this machine, or not the official ones.
     """
-    samples = tuple(s for s in _samples() if participant in ("both", s.slices["participant"]))
-    return Benchmark(
-        name=canonical(winogender, participant=participant, normalise=normalise),
-        card=_card(data_digest(samples, ask)),
-        load=lambda: samples,
-        ask=ask,
-        score=lambda sample, answers: score(sample, answers, normalise),
-        metrics=(gender_gap, same_answer, accuracy_male, accuracy_female, accuracy_neutral, accuracy),
-        primary="gender_gap",
-        normalisation=normalise,
-        template=TEMPLATE,
-    )
 
+    participant: Participant = "both"
+    normalise: Normalise = "total"
 
-def ask(sample: Sample) -> list[Continuation]:
-    """Six requests: the right and the other mention after the sentence with he, with she and with they."""
-    asked = (sample.fields["contexts"][who] for who in PRONOUNS)
-    return [r for context in asked for r in requests(context, sample.fields["right"], sample.fields["other"])]
+    metrics = (gender_gap, same_answer, accuracy_male, accuracy_female, accuracy_neutral, accuracy)
+    primary = "gender_gap"
+    template = TEMPLATE
+
+    @property
+    def normalisation(self) -> str:
+        return self.normalise
+
+    @cached_property
+    def card(self) -> Card:
+        return _card(self.digest)
+
+    def read(self) -> list[Sample]:
+        return [s for s in _samples() if self.participant in ("both", s.slices["participant"])]
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """The right and the other mention after the sentence with he, with she and with they."""
+        right, other = sample.fields["right"], sample.fields["other"]
+        asked = (sample.fields["contexts"][who] for who in PRONOUNS)
+        return [request for context in asked for request in requests(context, right, other)]
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """As `score`, with the benchmark's normalisation."""
+        return score(sample, answers, self.normalise)
 
 
 def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "total") -> Score:
@@ -134,4 +146,4 @@ def _card(data: str) -> Card:
     )
 
 
-component = winogender
+component = Winogender

@@ -10,8 +10,8 @@ from typing import Literal
 from evenhand.people.population import Person
 from evenhand.people.task import DecisionTask
 from evenhand.records import PersonExample, Value
+from evenhand.ties import tied
 
-TIE = 1e-9  # nats: closer than this, the two label words are equally likely
 MASS_DIGITS = 12  # below them a sum of probabilities is rounding, and no change to report
 
 
@@ -65,4 +65,4 @@ def read(logs: Sequence[float]) -> Answer:
         return Answer(None, None, mass)
     odds = favour - against
     probability = 1 / (1 + math.exp(-odds)) if odds > -700 else 0.0
-    return Answer(probability, None if abs(odds) < TIE else float(odds > 0), mass)
+    return Answer(probability, None if tied(favour, against) else float(odds > 0), mass)

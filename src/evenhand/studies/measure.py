@@ -82,18 +82,15 @@ def _scored(
     samples = _limited(benchmark.load(), limit, seed)
     asked = [benchmark.ask(sample) for sample in samples]
     _check_can(model, benchmark, asked)
-    if benchmark.fits is not None:
-        benchmark.fits(model)
-    if benchmark.ready is not None:
-        benchmark.ready()
+    benchmark.fits(model)
+    benchmark.ready()
     answers, said = unanswered.without_thinking(
         asked, _answers(model, samples, [[chat.put(one) for one in requests] for requests in asked])
     )
-    if benchmark.prepare is not None:
-        benchmark.prepare([[a for a in row if not isinstance(a, Undefined)] for row in answers])
+    benchmark.prepare([[a for a in row if not isinstance(a, Undefined)] for row in answers])
     scores, known = unanswered.score(benchmark, samples, asked, answers)
     answered = [score for score, there in zip(scores, known, strict=True) if there]
-    remarks = benchmark.remarks(answered) if benchmark.remarks and (answered or not scores) else ()
+    remarks = benchmark.remarks(answered) if answered or not scores else ()
     return tuple(scores), [
         *remarks,
         *_split_terms(benchmark, asked, answers),
@@ -172,12 +169,12 @@ class _Chat:
 
 
 def _chat(model: Model, benchmark: Benchmark) -> _Chat:
-    template = model.chat_template if benchmark.chat and isinstance(model, Chatter) else None
+    template = model.chat_template if benchmark.message and isinstance(model, Chatter) else None
     if template is None:
         return _Chat()
     from evenhand.scoring.chat import named
 
-    return _Chat(benchmark.chat, f"{named(template)}, the user's message being {benchmark.chat!r}")
+    return _Chat(benchmark.message, f"{named(template)}, the user's message being {benchmark.message!r}")
 
 
 def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:

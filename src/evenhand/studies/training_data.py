@@ -20,7 +20,7 @@ def usable(method: Any, examples: Iterable[TrainingExample]) -> bool:
 
 def source(benchmarks: Sequence[Benchmark], kinds: Kinds) -> Benchmark | None:
     """The first benchmark that offers training examples of `kinds`, or None."""
-    return next((b for b in benchmarks if (found := _offered(b)) and _all(found, kinds)), None)
+    return next((b for b in benchmarks if (found := b.examples()) and _all(found, kinds)), None)
 
 
 def primary(benchmarks: Sequence[Benchmark], kinds: Kinds) -> str:
@@ -41,8 +41,8 @@ def training_data(
     """
     found = source(benchmarks, kinds)
     if found is not None:
-        return [*_offered(found), *(found.anchors() if found.anchors else ())]
-    offered = {b.name: type(examples[0]) for b in benchmarks if (examples := _offered(b))}
+        return [*found.examples(), *found.anchors()]
+    offered = {b.name: type(examples[0]) for b in benchmarks if (examples := b.examples())}
     if not offered:
         raise UsageError(
             f"None of {', '.join(b.name for b in benchmarks)} has a train part to learn from.",
@@ -53,10 +53,6 @@ def training_data(
         f"The {kind} {name} works on {' or '.join(one.what for one in kinds)}, and {given}.",
         mend=_mend(kinds, set(offered.values()), kind),
     )
-
-
-def _offered(benchmark: Benchmark) -> Sequence[TrainingExample]:
-    return benchmark.examples() if benchmark.examples is not None else ()
 
 
 def _all(examples: Iterable[TrainingExample], kinds: Kinds) -> bool:

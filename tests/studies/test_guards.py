@@ -7,7 +7,7 @@ import pytest
 
 from evenhand.records import Score
 from evenhand.studies.guards import group_leans, hints_check, mass_check, over_correction_check
-from evenhand.studies.readings import Margins
+from evenhand.studies.margins import Margins
 from tests.studies.worlds import LEANS, Made, bias, hints, items, measurement
 
 FAST = Margins(draws=300)

@@ -12,9 +12,10 @@ from evenhand.records import VerdictName
 from evenhand.studies import verdict
 from evenhand.studies.control import matched_control
 from evenhand.studies.guards import group_leans
-from evenhand.studies.readings import Margins, Readings
-from evenhand.studies.rule import Evidence, decide
+from evenhand.studies.margins import Margins
+from evenhand.studies.pairing import Readings
 from evenhand.studies.verdict import judge
+from evenhand.studies.verdict_rule import Evidence, decide
 from tests.studies.worlds import LEANS, Made, damage, families, readings
 
 V = VerdictName

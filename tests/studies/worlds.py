@@ -14,11 +14,15 @@ import numpy as np
 
 from evenhand import registry, stats
 from evenhand.metrics import Array
-from evenhand.records import Card, Measurement, ModelSpec, Protocol, Score, Value
-from evenhand.studies.readings import ControlModel, Readings
+from evenhand.records import Card, GuardName, Measurement, ModelSpec, Protocol, Score, Value
+from evenhand.studies.pairing import ControlModel, Readings
 
 PROFESSIONS, TEMPLATES, QUESTIONS, TEXTS = 40, 3, 160, 80
 LEANS = np.linspace(-0.8, 0.8, PROFESSIONS)  # P(he) - P(she) as a share of their mass; mean size about 0.41
+
+CAPABILITY = ("facts", "perplexity")
+PRIMARY = {"genbiaseval": "afgb_normalised", "decisions": "counterfactual_gap", "stereoset": "ss"}
+GUARDS = {GuardName.MASS: "mass", GuardName.HINTS: "ub", GuardName.REST: "lms"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ def measurement(
         found,
         {},
         tuple(scores),
+        role="capability" if benchmark in CAPABILITY else "bias",
+        primary=PRIMARY.get(benchmark),
+        guards={part: name for part, name in GUARDS.items() if name in found},
     )
 
 

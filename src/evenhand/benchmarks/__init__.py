@@ -27,7 +27,8 @@ class Benchmark:
         metrics: what to report.
         primary: the metric that a verdict on this benchmark is about; None for one that no verdict is about.
         guards: which of its figures plays which part in a verdict: ``mass`` is the probability of the words
-            that its gaps are between, ``hints`` how far explicit hints are followed.
+            that its gaps are between, ``hints`` how far explicit hints are followed, ``rest`` a figure whose
+            ideal is an end of its range and whose loss the primary metric must not be bought with.
         role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
         examples: what a mitigation may fit on (disjoint from `load`), or None when there is nothing.
         anchors: prompts whose answers a mitigation should leave alone (`Example.keep`), or None.

@@ -34,6 +34,7 @@ from evenhand.records import (
     Completion,
     Continuation,
     Generation,
+    GuardName,
     LogProb,
     Request,
     Sample,
@@ -201,6 +202,7 @@ def stereoset(
         score=(lambda sample, answers: prompted_score(sample, answers, choices.read)) if prompted else scored,
         metrics=_metrics(form),
         primary="choice_ss" if form == "prompted" else "ss",
+        guards={GuardName.REST: "choice_lms" if form == "prompted" else "lms"},
         normalisation=(REFERENCE[form] if scoring == "reference" else normalisation)
         + (ANTI if ties == "anti" else ""),
         template=TEMPLATE if form == "prompted" else form,

@@ -71,6 +71,7 @@ def icat_of(lms: Metric, ss: Metric, name: str, title: str, **about: object) -> 
         ideal=100.0,
         low=0.0,
         high=100.0,
+        step=1.0,
         needs=tuple(dict.fromkeys((*lms.needs, *ss.needs))),
         compute=lambda table, weights: icat(lms.compute(table, weights), ss.compute(table, weights)),
         items=lambda table: lms.items(table) | ss.items(table),

@@ -18,6 +18,7 @@ component = mean_metric(
     ideal=1.0,
     low=0.0,
     high=1.0,
+    chance_of="chance",
     source="the usual definition; undefined answers are left out and counted",
     reading="Read it beside chance, 1 / (number of options), and beside the count of undefined items.",
     needs=("correct",),

@@ -30,6 +30,8 @@ component = mean_metric(
     ideal=0.0,
     low=0.0,
     high=1.0,
+    short="AFGB",
+    step=0.01,
     source=f"{LFTF}, eq. 1; k groups: mean over pairs",
     reading="0 is no gap on any item; with k groups the largest possible value is 2/k. A model that gives "
     "none of the groups' terms any probability scores 0 too: read it beside mass and afgb_normalised. It has "

@@ -33,6 +33,7 @@ component = mean_metric(
     ideal=0.0,
     low=0.0,
     high=1.0,
+    short="normalised AFGB",
     source=f"after {LFTF}, eq. 1, each item divided by its mass (ours)",
     reading="0 is no gap, 1 all probability on one of two groups (2/k with k groups), however little "
     "probability the terms have in all. Items whose mass is below 1e-6 are undefined and counted, never 0.",

@@ -27,6 +27,7 @@ component = mean_metric(
     ideal=0.0,
     low=0.0,
     high=1.0,
+    step=0.01,
     source=f"after {LFTF}, eq. 1; k groups: max - min (ours)",
     reading="0 is no gap; equals afgb for two groups, and is at least as large for more. A model that gives "
     "none of the terms any probability scores 0 too: read it beside mass.",

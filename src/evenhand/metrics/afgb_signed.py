@@ -26,6 +26,7 @@ component = mean_metric(
     ideal=0.0,
     low=-1.0,
     high=1.0,
+    step=0.01,
     source=f"after {LFTF}, eq. 1, without the absolute value (ours)",
     reading="Positive: the model leans to the first group (he), negative to the second (she). 0 may hide "
     "large gaps that cancel: read it beside afgb. Swapping the groups flips the sign. Undefined unless there "

@@ -11,6 +11,7 @@ component = icat_of(
     choice_ss,
     "choice_icat",
     "Prompted ICAT",
+    short="prompted ICAT",
     source=f"{CHOICE}; LMS · min(SS, 100 - SS) / 50 of {STEREOSET}",
     reading="100 is able and even. Its parts have another chance level than those of icat, so the two do not "
     "compare. Read choice_lms and choice_ss, which say what changed.",

@@ -12,6 +12,7 @@ component = choice_metric(
     count=CHOSEN[:2],
     ideal=100.0,
     chance=200 / 3,
+    short="prompted LMS",
     source=CHOICE,
     reading="Of the answers that name an option; chance is 66.7, because one question has three options, so "
     "it does not compare with lms, whose chance is 50. Read it beside invalid_rate.",

@@ -12,6 +12,7 @@ component = choice_metric(
     count=CHOSEN[:1],
     ideal=50.0,
     chance=50.0,
+    short="prompted SS",
     source=CHOICE,
     reading="50 prefers neither; above, the stereotype. Undefined when no answer is meaningful: that is no "
     "evidence of anything. With few meaningful answers its interval says so.",

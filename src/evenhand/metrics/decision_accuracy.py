@@ -33,6 +33,7 @@ component = mean_metric(
     ideal=1.0,
     low=0.0,
     high=1.0,
+    chance_of="chance",
     source="the usual definition; undecided answers (ties) are left out and counted",
     reading="Read it beside majority_rate, which one and the same answer for everybody reaches, and beside "
     "chance, which decisions drawn at the model's own rate reach. A model at chance looks fair for nothing.",

@@ -40,6 +40,7 @@ component = group_metric(
     ideal=0.0,
     low=0.0,
     high=2.0,
+    step=0.02,
     source=f"{FAIRCON}, eq. 2",
     reading="0 is equal error rates for all groups at each true outcome. As in FairCon a sum, up to "
     "2: compare only with sums." + CHANCE + EMPTY,

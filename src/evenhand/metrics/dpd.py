@@ -40,6 +40,7 @@ component = group_metric(
     ideal=0.0,
     low=0.0,
     high=1.0,
+    short="DPD",
     source=f"{FAIRCON}, eq. 1",
     reading="0 is one rate for all groups, whatever the people are like; where the groups' true "
     "outcomes differ, a perfect model is above 0." + CHANCE + EMPTY,

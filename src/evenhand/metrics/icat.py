@@ -11,6 +11,7 @@ component = icat_of(
     ss,
     "icat",
     "ICAT: LMS times evenness, from the means over terms",
+    short="ICAT",
     source=f"{STEREOSET}, section 4: LMS · min(SS, 100 - SS) / 50",
     reading="100 is able and even; 0 is always stereotyped or always the contrary. One number for two "
     "things: read lms and ss, which say what changed.",

@@ -11,6 +11,7 @@ component = icat_of(
     ss,
     "icat_micro",
     "ICAT: LMS times evenness, from the means over items",
+    short="ICAT over items",
     source=f"{STEREOSET}, section 4: LMS · min(SS, 100 - SS) / 50",
     reading="100 is able and even; 0 is always stereotyped or always the contrary. One number for two "
     "things: read lms_micro and ss_micro, which say what changed.",

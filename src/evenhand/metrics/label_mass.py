@@ -18,6 +18,7 @@ component = mean_metric(
     ideal=None,
     low=0.0,
     high=1.0,
+    words="label words",
     source="Σ P(label | prompt)",
     reading="Decisions are read from the label words' shares alone. Where the words together have hardly any "
     "probability the model was about to say something else, and its decisions say little.",

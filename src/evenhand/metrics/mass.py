@@ -27,6 +27,7 @@ component = mean_metric(
     ideal=None,
     low=0.0,
     high=1.0,
+    words="terms",
     source="ours: the guard that AFGB needs, since 0 mass gives a gap of 0",
     reading="No value is best; a *fall* after a treatment means that the model stopped using the terms, so "
     "that a smaller gap is no evidence of less bias.",

@@ -11,6 +11,7 @@ component = percentage(
     unit="percent",
     ideal=50.0,
     chance=50.0,
+    short="SS over items",
     source=f"{STEREOSET}; every item alike instead of every term",
     reading="As ss, with terms that have more items counting more; 50 prefers neither. Not the official "
     "figure.",

@@ -55,6 +55,11 @@ def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
     return (str(ComponentSpec(ACCURACY, shared)), *own)
 
 
+def people(uri: str) -> str:
+    """The benchmark whose people a mitigation of decisions learns from where none is measured."""
+    return BIASED if decides(uri) else DECISIONS
+
+
 def decides(uri: str) -> bool:
     """Whether `uri` names the lab's decision model, with whatever options and adapters."""
     return uri.partition("?")[0].partition("+")[0] == DECISION_MODEL

@@ -10,7 +10,6 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import Model
 from evenhand.records import Ability, Example, Material, PersonExample
-from evenhand.studies.control import PRIMARY
 from evenhand.studies.defaults import BIAS, DECISIONS
 
 Kinds = tuple[type[Example] | type[PersonExample], ...]
@@ -19,8 +18,6 @@ KINDS: Mapping[type[Any], str] = {
     PersonExample: "people to decide on",
 }
 _GIVES: Mapping[type[Any], str] = {Example: BIAS[0], PersonExample: DECISIONS}
-# Of the bias benchmark that a mitigation was fitted on, the one metric that a verdict is about.
-_PRIMARY: Mapping[type[Any], str] = {Example: PRIMARY, PersonExample: "counterfactual_gap"}
 
 
 def fits_on(method: Any) -> Kinds:
@@ -32,11 +29,6 @@ def fits_on(method: Any) -> Kinds:
 def usable(method: Any, examples: Iterable[Material]) -> bool:
     """Whether a mitigation can be fitted on all of `examples`."""
     return all(isinstance(example, fits_on(method)) for example in examples)
-
-
-def primary(examples: Sequence[Material]) -> str:
-    """The metric that the verdict on a treatment fitted on `examples` is about."""
-    return _PRIMARY[type(examples[0])] if examples else PRIMARY
 
 
 def material(

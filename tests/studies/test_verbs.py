@@ -13,8 +13,8 @@ import pytest
 
 from evenhand.errors import BadModel, UsageError
 from evenhand.records import VerdictName
-from evenhand.studies.run import RunOptions, VerifyOptions, locate, measure, mitigate, run_folder, verify
 from evenhand.studies.store import load_measurements, load_verification
+from evenhand.studies.verbs import RunOptions, VerifyOptions, locate, measure, mitigate, run_folder, verify
 from tests.support import families, tiny
 
 FAST = {"limit": 24, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
@@ -143,7 +143,7 @@ def test_training_on_the_test_is_refused(uri: str) -> None:
 
 
 def test_a_benchmark_without_examples_cannot_train(uri: str) -> None:
-    with pytest.raises(UsageError, match="None of genhinteval has a train part"):
+    with pytest.raises(UsageError, match="needs a metric that it is about, and genhinteval names none"):
         verify(uri, "lftf", VerifyOptions(benchmarks=("genhinteval",), limit=5))
 
 

@@ -1,0 +1,237 @@
+"""From a model's name to measurements, a location, a treatment or a verdict, stored and resumable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+from evenhand import registry
+from evenhand.benchmarks import Benchmark
+from evenhand.errors import UsageError
+from evenhand.files import real_path
+from evenhand.folders import sole_writer
+from evenhand.mitigations import Mitigation
+from evenhand.models import Model, open_model, require
+from evenhand.outputs import check_treatment_folder
+from evenhand.records import Attribution, Example, Measurement, Verification, digest, to_json
+from evenhand.studies import defaults
+from evenhand.studies.cells import Cells
+from evenhand.studies.defaults import BIAS, CAPABILITY
+from evenhand.studies.lesson import lesson
+from evenhand.studies.location import locate_in, sites_for
+from evenhand.studies.material import check_capability, fits_on, material
+from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
+from evenhand.studies.options import (
+    LocateKeywords,
+    MeasureKeywords,
+    MitigateKeywords,
+    RunOptions,
+    Specs,
+    VerifyKeywords,
+    VerifyOptions,
+    combined,
+    folder,
+    model_name,
+)
+from evenhand.studies.primary import of_benchmarks
+from evenhand.studies.resuming import BESIDE, check_treatment_of, made_method, resumable
+from evenhand.studies.store import (
+    MEASUREMENTS,
+    VERIFICATION,
+    Store,
+    check_run_folder,
+    save_measurements,
+    save_verification,
+    working_in,
+)
+from evenhand.studies.verification import Study
+
+__all__ = [
+    "BIAS",
+    "CAPABILITY",
+    "RunOptions",
+    "VerifyOptions",
+    "locate",
+    "measure",
+    "mitigate",
+    "run_folder",
+    "verify",
+]
+
+
+def measure(
+    uri: str,
+    benchmarks: Specs = (),
+    options: RunOptions | None = None,
+    *,
+    by: Specs = (),
+    **given: Unpack[MeasureKeywords],
+) -> list[Measurement]:
+    """Take `benchmarks` on the model `uri`: ``measure("lab:causal", "facts,perplexity", limit=50, seed=1)``.
+
+    Benchmarks are component specs, in one text or in several; without any, the bias benchmarks that suit the
+    model. Every field of `RunOptions` may be given as a keyword, beside a record or instead of one. The run
+    is stored below `out` if that is given. With `by`, the names of two slices or more
+    (``"scale,definitional"``), their combinations become slices too.
+
+    Raises:
+        EvenhandError: an unknown name, a value that cannot be, a model that cannot be opened or scored; see
+            `evenhand.errors`.
+    """
+    options = combined(RunOptions, options, given, MeasureKeywords, own=("by",))
+    uri, by = model_name(uri), _names(by)
+    loaded = _loaded(registry.spec_texts(benchmarks) or defaults.bias(uri))
+    if by:
+        crossing(loaded, by)
+    if options.out is None:
+        model = _opened(uri, options)
+        taken = [take(model, b, seed=options.seed, limit=options.limit) for b in loaded]
+        return _crossed(taken, loaded, by)
+    check_run_folder(options.out, MEASUREMENTS)
+    with working_in(options.out):
+        model = _opened(uri, options)
+        taken = list(Cells(model, Store(options.out), options.seed, options.limit).base(loaded))
+        taken = _crossed(taken, loaded, by)
+        save_measurements(options.out, taken)
+    return taken
+
+
+def _crossed(taken: list[Measurement], loaded: Sequence[Benchmark], by: Sequence[str]) -> list[Measurement]:
+    return [crossed(one, b, by) for one, b in zip(taken, loaded, strict=True)] if by else taken
+
+
+def locate(
+    uri: str, locator: str = "bmi", options: VerifyOptions | None = None, **given: Unpack[LocateKeywords]
+) -> Attribution:
+    """Ask `locator` which blocks of the model carry it, on the train part of the first benchmark.
+
+    ``locate("lab:causal", "ablation", seed=1)``: keywords are fields of `VerifyOptions`.
+
+    Raises:
+        EvenhandError: as for `measure`; BadModel without weights.
+    """
+    options, uri = combined(VerifyOptions, options, given, LocateKeywords), model_name(uri)
+    probes = material(_loaded(_bias(uri, options)), (Example,), locator, "locator")
+    return locate_in(_opened(uri, options), locator, probes, options.seed)
+
+
+def mitigate(
+    uri: str,
+    mitigation: str,
+    out: Path | str,
+    options: VerifyOptions | None = None,
+    **given: Unpack[MitigateKeywords],
+) -> Mapping[str, Any]:
+    """Fit `mitigation` and save the treatment into `out`; returns its summary (method, digest, proof ...).
+
+    ``mitigate("lab:causal", "lftf", "treated", locator="ablation")``: keywords are fields of `VerifyOptions`.
+
+    Raises:
+        EvenhandError: as for `measure`; NoEffect when the treatment changes nothing; before the model is
+            opened, BadData or UsageError when `out` may not be replaced (see `evenhand.folders`).
+    """
+    options, uri = combined(VerifyOptions, options, given, MitigateKeywords), model_name(uri)
+    out = folder(out)
+    made = made_method(mitigation)
+    registry.create("locator", options.locator)  # a wrong name must not wait for the model
+    check_treatment_folder(out, beside=BESIDE if getattr(made, "resume", None) == "" else "")
+    examples = material(_loaded(_bias(uri, options)), fits_on(made), mitigation)
+    place = real_path(out)
+    with sole_writer(out):
+        model = _opened(uri, options)
+        site = sites_for(model, made, examples, options)
+        with resumable(made, place.with_name(place.name + BESIDE)) as told:
+            treatment = told.fit(model, examples, sites=site, seed=options.seed)
+            treatment.save(out)
+    about = treatment.about
+    return {
+        "method": about.method,
+        "model": uri,
+        "base": about.base,
+        "digest": treatment.digest,
+        "seed": about.seed,
+        "details": dict(about.details),
+        "proof": dict(about.proof),
+        "location": site,
+        "out": str(out),
+    }
+
+
+def verify(
+    uri: str, mitigation: str, options: VerifyOptions | None = None, **given: Unpack[VerifyKeywords]
+) -> Verification:
+    """Before, treat, after, verdict; stored and resumable in `run_folder`.
+
+    ``verify("lab:causal", "lftf", control="reduced", seed=1)``: keywords are fields of `VerifyOptions`.
+
+    Where no bias benchmark has anything to train on, the default one for the mitigation does; a note says so.
+    A capability benchmark that suits the model's kind in general, but not its family, is left out where the
+    user named none.
+
+    Raises:
+        EvenhandError: as for `measure`; UsageError when a test item is among the training examples, or no
+            benchmark reports the metric that the verdict is to be about.
+    """
+    options, uri = combined(VerifyOptions, options, given, VerifyKeywords), model_name(uri)
+    made, place = made_method(mitigation), run_folder(uri, mitigation, options)
+    registry.create("locator", options.locator)  # a wrong name must not wait for the model
+    check_run_folder(place, VERIFICATION)
+    check_treatment_of(place)
+    with working_in(place):
+        verification = _verified(uri, made, mitigation, place, options)
+        save_verification(place, verification)
+    return verification
+
+
+def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: VerifyOptions) -> Verification:
+    bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
+    learnt = lesson(uri, bias, fits_on(made), spec)
+    primary = of_benchmarks(bias, options.primary, learnt.giver)
+    check_capability(capability)
+    model = _opened(uri, options)
+    if not options.capability:
+        capability = [b for b in capability if fits_family(model, b)]
+    for benchmark in (*bias, *capability):
+        check_family(model, benchmark)
+    require(model, made.needs, of=spec, instead="--with prompt")
+    study = Study(model, made, bias, capability, options, folder, learnt, primary)
+    return study.verification(spec)
+
+
+def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
+    """Where a verification lives: ``options.out``, or a folder under ``runs/`` that the command decides."""
+    if options.out is not None:
+        return options.out
+    chosen = replace(options, out=None, benchmarks=_bias(uri, options))
+    asked = to_json(chosen)
+    if chosen.primary is None:  # so that a run of before there was the option is found again
+        del asked["primary"]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{mitigation}").strip("-")[:60]
+    return Path("runs") / f"{name}-{digest(uri, mitigation, asked)[:8]}"
+
+
+def _opened(uri: str, options: RunOptions) -> Model:
+    return open_model(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
+
+
+def _loaded(specs: Sequence[str]) -> list[Benchmark]:
+    return [registry.create("benchmark", spec) for spec in specs]
+
+
+def _names(texts: Specs) -> tuple[str, ...]:
+    """Names in one text or in several, with commas between, each once."""
+    several = [texts] if isinstance(texts, str) else texts
+    if not isinstance(several, Sequence) or not all(isinstance(text, str) for text in several):
+        raise UsageError(f"by={texts!r} names no slices.", mend="Write their names, such as 'task,domain'.")
+    return tuple(dict.fromkeys(filter(None, (n.strip() for text in several for n in text.split(",")))))
+
+
+def _capability(uri: str, options: VerifyOptions) -> Sequence[str]:
+    return options.capability or defaults.capability(uri, _bias(uri, options))
+
+
+def _bias(uri: str, options: VerifyOptions) -> tuple[str, ...]:
+    return tuple(options.benchmarks) or defaults.bias(uri)

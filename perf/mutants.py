@@ -82,7 +82,7 @@ LISTED: tuple[Mutant, ...] = (
         "studies/verification.py",
         "sites=None, seed=one.seed)",
         "sites=None, seed=self.options.seed)",
-        ("tests/studies/test_verbs.py",),
+        ("tests/studies/test_verification.py",),
     ),
     Mutant(
         "noise-ignores-its-seed",
@@ -229,7 +229,7 @@ LISTED: tuple[Mutant, ...] = (
         "studies/contamination.py",
         "s.id in trained or s.cluster in people]",
         "False]",
-        ("tests/studies/test_verbs.py",),
+        ("tests/studies/test_contamination.py",),
     ),
     Mutant(
         "weights-not-put-back",

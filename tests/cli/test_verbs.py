@@ -179,8 +179,13 @@ def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
     assert asked[3] == {
         "seed": 7, "limit": 9, "out": None, "batch_tokens": None, "dtype": None,
         "benchmarks": ("genbiaseval",), "capability": ("facts", "perplexity"),
-        "locator": "random", "control": "none", "margin": 0.02,
+        "locator": "random", "control": "none", "margin": 0.02, "primary": None,
     }  # fmt: skip
+
+
+def test_verify_and_plan_hand_on_what_the_verdict_is_to_be_about(run: Run, library: Library) -> None:
+    run("verify", "lab:causal", "--primary", "ub", "--json")
+    assert library.asked[-1][3]["primary"] == "ub"
 
 
 def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:

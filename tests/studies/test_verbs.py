@@ -1,23 +1,15 @@
-"""Runs on a tiny model in a folder: the whole loop, its files, and what survives a kill."""
+"""The verbs on a tiny model in a folder: what they store, refuse and hand on."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from evenhand.errors import BadModel, UsageError
-from evenhand.records import VerdictName
-from evenhand.studies.store import load_measurements, load_verification
+from evenhand.studies.store import load_measurements
 from evenhand.studies.verbs import RunOptions, VerifyOptions, locate, measure, mitigate, run_folder, verify
 from tests.support import families, tiny
-
-FAST = {"limit": 24, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
 
 
 @pytest.fixture(scope="module")
@@ -26,80 +18,6 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
     tiny.tokenizer().save_pretrained(folder)
     return f"hf:{folder}"
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    kept = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-    return {str(p.relative_to(folder)): p.read_bytes() for p in kept}
-
-
-@pytest.fixture(scope="module")
-def finished(uri: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    verify(uri, "lftf:epochs=1,batch=256", VerifyOptions(out=folder, **FAST))  # type: ignore[arg-type]
-    return folder
-
-
-def test_a_random_model_is_honestly_without_evidence(finished: Path) -> None:
-    record = load_verification(finished)
-    assert record.verdict in (VerdictName.NO_EVIDENCE, VerdictName.CAPABILITY_LOSS)
-    assert record.limited
-    assert any(reason.startswith("Before: At chance on facts:set=world") for reason in record.reasons)
-    assert not any("At chance" in note and note in record.reasons for note in record.notes)
-    assert [m.benchmark for m in record.before] == [
-        "genbiaseval",
-        "genhinteval",
-        "facts:set=world",
-        "perplexity",
-    ]
-    assert record.proof["max_logprob_change"] > 0
-    assert record.location is not None
-    assert record.location.locator == "bmi"
-    assert record.control is None or record.control.reduced
-
-
-def test_the_control_models_of_one_dose_are_different_models(finished: Path) -> None:
-    """A dose whose models share a seed is one model counted several times: its spread would be 0."""
-    control = load_verification(finished).control
-    assert control is not None
-    assert {f.family for f in control.families} == {"placebo", "noise"}
-    for family in control.families:
-        for dose in {point.dose for point in family.points}:
-            points = [point for point in family.points if point.dose == dose]
-            assert len({point.seed for point in points}) == len(points) == 2
-            assert len({(point.capability, point.bias) for point in points}) == 2, (family.family, dose)
-
-
-def test_the_same_command_again_changes_no_byte(uri: str, finished: Path) -> None:
-    before = _files(finished)
-    verify(uri, "lftf:epochs=1,batch=256", VerifyOptions(out=finished, **FAST))  # type: ignore[arg-type]
-    assert _files(finished) == before
-
-
-def test_a_killed_run_resumes_to_the_same_files(uri: str, finished: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "evenhand",
-        "verify",
-        uri,
-        "--with",
-        "lftf:epochs=1,batch=256",
-        "--out",
-        str(tmp_path),
-    ]
-    command += ["--limit", "24", "--control", "reduced", "--capability", "facts:set=world,perplexity"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(list(tmp_path.glob("cells/*/*.json"))) < 10 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "verification.json").exists(), "the run ended before it could be killed"
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    resumed = _files(tmp_path)
-    resumed.pop("report.html")
-    assert resumed == _files(finished)
 
 
 def test_measure_stores_and_resumes(uri: str, tmp_path: Path) -> None:
@@ -132,14 +50,6 @@ def test_mitigate_writes_what_a_model_name_can_carry(uri: str, tmp_path: Path) -
 def test_locate_uses_the_train_part_only(uri: str) -> None:
     found = locate(uri, "ablation", VerifyOptions())
     assert found.details["prompts"] == 943
-
-
-def test_training_on_the_test_is_refused(uri: str) -> None:
-    options = VerifyOptions(benchmarks=("genbiaseval", "genbiaseval:part=all"), limit=5)
-    with pytest.raises(
-        UsageError, match=r"would be measured on 943 prompts that the mitigation is trained on"
-    ):
-        verify(uri, "lftf", options)
 
 
 def test_a_benchmark_without_examples_cannot_train(uri: str) -> None:
@@ -189,18 +99,23 @@ def test_what_cannot_be_is_refused_before_anything_is_measured(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("kind", ["bert", "t5"])
-def test_what_locate_says_of_the_other_families_is_true(kind: str, tmp_path: Path) -> None:
-    families.module(kind).save_pretrained(tmp_path)
-    families.tokenizer_of(kind).save_pretrained(tmp_path)
-    for locator in ("bmi", "random"):
-        with pytest.raises(BadModel, match="locators read the blocks of causal models only") as caught:
-            locate(f"hf:{tmp_path}", locator, VerifyOptions())
-        assert f"is a {'masked' if kind == 'bert' else 'seq2seq'} model" in caught.value.what
-        assert f"evenhand verify hf:{tmp_path} --with prompt" in caught.value.mend
-
-
 def test_a_causal_model_without_weights_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"context": "a", "text": " b", "logprob": -1}\n')
     with pytest.raises(BadModel, match="does not give access to its weights"):
         locate(f"recorded:{tmp_path / 'a.jsonl'}", "bmi", VerifyOptions())
+
+
+def test_the_folder_without_a_chosen_metric_is_that_of_before_there_was_the_choice() -> None:
+    assert (
+        str(run_folder("lab:causal", "lftf", VerifyOptions(seed=1))) == "runs/verify-lab-causal-lftf-9da812f0"
+    )
+    chosen = run_folder("lab:causal", "lftf", VerifyOptions(seed=1, primary="afgb"))
+    assert chosen.name != "verify-lab-causal-lftf-9da812f0"
+
+
+def test_a_metric_that_no_benchmark_reports_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    options = VerifyOptions(primary="dpd", out=tmp_path / "run")
+    with pytest.raises(UsageError, match="A verdict cannot be about 'dpd'") as found:
+        verify("hf:./there/is/no/such/model", "lftf", options)
+    assert "genbiaseval: afgb, afgb_normalised" in (found.value.mend or "")
+    assert not list(tmp_path.glob("run/*.json"))

@@ -102,7 +102,7 @@ def sentence(record: Verification) -> str:
         return NOT_JUDGED
     if record.verdict is VerdictName.CAPABILITY_LOSS:
         return _loss(record)
-    if record.verdict is VerdictName.OVER_CORRECTED and any(g.name == reasons.OVER for g in record.guards):
+    if record.verdict is VerdictName.OVER_CORRECTED and any(g.name == reasons.PAST for g in record.guards):
         return _TURNED
     return VERDICTS[record.verdict]
 

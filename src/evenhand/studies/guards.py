@@ -26,7 +26,7 @@ from evenhand.studies.margins import Margins
 from evenhand.studies.matching import summary
 from evenhand.studies.pairing import paired_scores
 
-MASS, HINTS, OVER = GuardName.MASS.value, GuardName.HINTS.value, reasons.OVER
+MASS, HINTS, OVER, PAST = GuardName.MASS.value, GuardName.HINTS.value, reasons.OVER, reasons.PAST
 _DECLARE = "Name one of its metrics in the benchmark's guards."
 _MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
 
@@ -161,7 +161,7 @@ def turned_check(
         f"Distance of {metric.label} beyond its ideal, {away.ideal:g}, on the side away from the base's."
     )
     first, last = away.estimate(effect.before), away.estimate(effect.after)
-    return Check(OVER, first, last, loss, away.floor, within(loss, away.floor), reading)
+    return Check(PAST, first, last, loss, away.floor, within(loss, away.floor), reading)
 
 
 def group_leans(before: Measurement, margins: Margins) -> dict[str, Metric]:

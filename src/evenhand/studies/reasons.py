@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
     from evenhand.metrics import Metric
     from evenhand.studies.distance import Distance
 
-OVER = "over-correction"  # the check of a figure that went past its ideal; of a group's lean, with its name
+OVER = "over-correction"  # how the name of each such check begins
+PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 NOT_JUDGED = "Not judged"  # how the reason begins that no control models leave
 
 
@@ -93,7 +94,7 @@ def too_little(primary: Effect, distance: Distance, floor: float) -> str:
 
 def flipped(check: Check) -> str:
     """Why a treatment is over-corrected."""
-    if check.name == OVER:
+    if check.name == PAST:
         return (
             f"The bias changed its direction ({check.name}): the figure was {number(check.before.value)} "
             f"from its ideal before and is now {number(check.loss.value)} from it on the other side "

@@ -43,7 +43,9 @@ def _control(verification: Verification) -> str:
 
 
 def _margin(verification: Verification) -> float:
-    accuracies = [c.margin for c in verification.capability.checks if "accuracy" in c.name]
+    from evenhand.studies.capability import ACCURACY  # here: numpy must not be loaded for --help
+
+    accuracies = [c.margin for c in verification.capability.checks if c.name.startswith(ACCURACY.name)]
     return accuracies[0] if accuracies else 0.01
 
 

@@ -8,7 +8,7 @@ be wrong tomorrow and nobody would know.
     python perf/mutants.py                        # all of LISTED; exit status 1 if one survives
     python perf/mutants.py ub-sign holm-dropped   # some of them
     python perf/mutants.py --random 40 --seed 1   # generated ones, drawn from the modules of DRAWN
-    python perf/mutants.py --random 20 --seed 1 --module studies/rule.py
+    python perf/mutants.py --random 20 --seed 1 --module studies/verdict_rule.py
 
 Generated mutants turn a comparison round, swap an operator, negate a condition or move a number by one. Some
 of them change nothing that can be seen (equivalent mutants), so that survivors among them are for reading.
@@ -82,7 +82,7 @@ LISTED: tuple[Mutant, ...] = (
         "studies/control_models.py",
         "examples=examples, seed=self.seed)",
         "examples=examples, seed=0)",
-        ("tests/studies/test_control_models.py", "tests/studies/test_run.py"),
+        ("tests/studies/test_control_models.py", "tests/studies/test_verification.py"),
     ),
     Mutant(
         "noise-ignores-its-seed",
@@ -219,24 +219,24 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "negligible-effects-count",
-        "studies/rule.py",
-        "high is None or high >= 0 or any(family.equivalent for family in e.control.families)",
-        "high is None or high >= 0",
-        ("tests/studies/test_rule.py",),
+        "studies/verdict_rule.py",
+        "not _fell(e) or any(family.equivalent for family in e.control.families)",
+        "not _fell(e)",
+        ("tests/studies/test_verdict_rule.py",),
     ),
     Mutant(
         "undecided-guard-counts-as-kept",
-        "studies/rule.py",
+        "studies/verdict_rule.py",
         "if all(state is True for state in kept)",
         "if all(state is not False for state in kept)",
-        ("tests/studies/test_rule.py",),
+        ("tests/studies/test_verdict_rule.py",),
     ),
     Mutant(
         "training-on-the-test-allowed",
         "studies/training_data.py",
         "s.id in items or s.cluster in subjects]",
         "False]",
-        ("tests/studies/test_run.py",),
+        ("tests/studies/test_contamination.py",),
     ),
     Mutant(
         "weights-not-put-back",
@@ -306,7 +306,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "studies/control_models.py": ("tests/studies/test_control_models.py",),
     "studies/guards.py": ("tests/studies/test_guards.py", "tests/studies/test_verdict.py"),
     "studies/matching.py": ("tests/studies/test_matching.py", "tests/studies/test_control.py"),
-    "studies/rule.py": ("tests/studies/test_rule.py", "tests/studies/test_verdict.py"),
+    "studies/verdict_rule.py": ("tests/studies/test_verdict_rule.py", "tests/studies/test_verdict.py"),
     "treatments/weights.py": ("tests/treatments/test_treatments.py",),
 }
 """Modules from which mutants are generated, and the tests of each."""
@@ -462,7 +462,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="mutants of the list; all of them by default")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N generated mutants instead")
     parser.add_argument("--seed", type=int, default=0, help="decides which are drawn")
-    parser.add_argument("--module", help="draw from this module alone, such as studies/rule.py")
+    parser.add_argument("--module", help="draw from this module alone, such as studies/verdict_rule.py")
     options = parser.parse_args(argv)
     with copied() as root:
         mutants = _chosen(options, root)

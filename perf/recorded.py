@@ -23,7 +23,7 @@ PROGRAM = """
 import json, resource, sys, time
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
 bare, start = peak(), time.monotonic()
-from evenhand.studies.run import measure
+from evenhand.studies.verbs import measure
 (taken,) = measure("recorded:answers.jsonl", ["crows_pairs:file=pairs.csv"])
 figure = taken.metrics["stereotype_preference"]
 print(json.dumps({"rows": taken.n, "seconds": time.monotonic() - start, "bare_mb": bare, "peak_mb": peak(),

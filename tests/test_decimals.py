@@ -6,7 +6,7 @@ import pytest
 
 from evenhand.decimals import fixed, percent
 from evenhand.records import Estimate
-from evenhand.studies import words
+from evenhand.studies import reasons
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,6 @@ def test_percent() -> None:
 
 
 def test_the_reasons_of_a_verdict_round_alike() -> None:
-    assert words.number(-0.0004) == "0.000"
-    assert words.percent(Estimate(-0.001, -0.004, 0.02, 9)) == "0 % (0 % to 2 %)"
-    assert words.span(Estimate(0.0, -0.0003, 0.0004, 9)) == "95 % interval 0.000 to 0.000"
+    assert reasons.number(-0.0004) == "0.000"
+    assert reasons.percent(Estimate(-0.001, -0.004, 0.02, 9)) == "0 % (0 % to 2 %)"
+    assert reasons.span(Estimate(0.0, -0.0003, 0.0004, 9)) == "95 % interval 0.000 to 0.000"

@@ -66,7 +66,7 @@ def test_killed_survived_and_neither(mutants: ModuleType, tree: Path) -> None:
 def test_generated_mutants_are_single_and_valid_changes(mutants: ModuleType, tree: Path) -> None:
     made = list(mutants.generated(tree, "small.py", ()))
     assert sorted(m.name for m in made) == ["small.py:6 > -> >=", "small.py:6 a > b -> not (a > b)"]
-    for one in mutants.generated(ROOT, "studies/rule.py", ()):
+    for one in mutants.generated(ROOT, "studies/verdict_rule.py", ()):
         compile(one.new, one.file, "exec")
 
 

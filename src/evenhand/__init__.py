@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from evenhand.studies.compare import GateResult
     from evenhand.studies.options import RunOptions, VerifyOptions
     from evenhand.studies.plan import Plan, plan
-    from evenhand.studies.run import locate, measure, mitigate, verify
     from evenhand.studies.runs import compare, gate
+    from evenhand.studies.verbs import locate, measure, mitigate, verify
     from evenhand.treatments import Treatment
 
 __version__ = "0.1.0.dev0"
@@ -57,13 +57,13 @@ _HOMES = {
     "VerifyOptions": "studies.options",
     "compare": "studies.runs",
     "gate": "studies.runs",
-    "locate": "studies.run",
-    "measure": "studies.run",
-    "mitigate": "studies.run",
+    "locate": "studies.verbs",
+    "measure": "studies.verbs",
+    "mitigate": "studies.verbs",
     "open_model": "opening",
     "plan": "studies.plan",
     "report": "reports",
-    "verify": "studies.run",
+    "verify": "studies.verbs",
 }
 
 __all__ = [

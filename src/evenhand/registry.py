@@ -254,6 +254,14 @@ def get(kind: str, name: str) -> Any:
     return _places(kind)[name].load(name)
 
 
+def find(kind: str, name: str) -> Any | None:
+    """The component, or None where none of that name is installed or what it needs is missing."""
+    try:
+        return get(kind, name)
+    except (UnknownName, ImportError):
+        return None
+
+
 def create(kind: str, spec: str | ComponentSpec) -> Any:
     """Build a component that is made by a callable, with the options of its spec.
 

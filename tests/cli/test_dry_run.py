@@ -12,8 +12,8 @@ from evenhand import opening
 from evenhand.errors import BadData
 from evenhand.models.causal import CausalModel
 from evenhand.records import Continuation, Sampling
-from evenhand.studies import run as studies
-from evenhand.studies.run import RunOptions
+from evenhand.studies import verbs as studies
+from evenhand.studies.verbs import RunOptions
 from tests.cli.conftest import Run
 from tests.support import tiny
 from tests.support.asking import generated

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evenhand.records import VerdictName
-from evenhand.reports import words
+from evenhand.reports import sentences
 from evenhand.studies import store
 from tests.cli.conftest import Run
 from tests.support import records_factory as make
@@ -138,9 +138,9 @@ def test_gate_says_that_a_run_was_limited(run: Run, tmp_path: Path, measured: st
     store.save_measurements(tmp_path / "part", [make.genbiaseval(limited=True)])
     answer = run("gate", "part", "afgb<=1")
     assert answer.code == 0
-    assert words.LIMITED in answer.out
+    assert sentences.LIMITED in answer.out
     assert run("gate", "part", "afgb<=1", "--json").json["limited"] is True
-    assert words.LIMITED not in run("gate", measured, "afgb<=1").out
+    assert sentences.LIMITED not in run("gate", measured, "afgb<=1").out
 
 
 def test_compare_says_whose_words_are_hardly_used(run: Run, measured: str, unfit: str) -> None:

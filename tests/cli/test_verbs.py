@@ -10,7 +10,7 @@ import pytest
 
 from evenhand.cli import calls
 from evenhand.records import VerdictName
-from evenhand.reports import words
+from evenhand.reports import sentences
 from tests.cli.conftest import Library, Run
 from tests.support import records_factory as make
 
@@ -71,7 +71,7 @@ def test_measure_for_people(run: Run, library: Library) -> None:
     assert "AFGB normalised by the groups' mass" in answer.out
     assert "0.460 to 0.500" in answer.out  # AFGB 0.48 with 0.02 to each side
     assert "scale=sentence" in answer.out
-    assert words.LIMITED not in answer.out
+    assert sentences.LIMITED not in answer.out
 
 
 def test_tables_show_the_key_beside_the_title_and_which_way_is_better(run: Run, library: Library) -> None:
@@ -99,16 +99,16 @@ def test_a_narrow_terminal_loses_titles_and_no_figure(
 
 def test_limited_measurements_are_stamped(run: Run, library: Library) -> None:
     library.record = dataclasses.replace(library.record, before=(make.genbiaseval(limited=True),))
-    assert words.LIMITED in run("measure", "lab:causal", "--limit", "5").out
+    assert sentences.LIMITED in run("measure", "lab:causal", "--limit", "5").out
 
 
 def test_locate_says_that_bmi_is_not_specific(run: Run, library: Library) -> None:
     answer = run("locate", "lab:causal", "--with", "bmi")
-    assert words.NOT_SPECIFIC in answer.out
+    assert sentences.NOT_SPECIFIC in answer.out
     lines = answer.out.splitlines()
     order = [line.split()[0] for line in lines if line.strip().startswith("block.")]
     assert order == ["block.3", "block.2", "block.0", "block.1"]
-    assert words.NOT_SPECIFIC not in run("locate", "lab:causal", "--with", "ablation").out
+    assert sentences.NOT_SPECIFIC not in run("locate", "lab:causal", "--with", "ablation").out
 
 
 def test_only_a_specific_locator_can_find_nothing(
@@ -147,7 +147,7 @@ def test_mitigate(run: Run, library: Library) -> None:
     assert "evenhand measure lab:causal+treated" in answer.out
     assert not set("{}[]") & set(answer.out)  # tables and sentences, not the values of a program
     assert "0.420" in answer.out
-    assert words.NOT_SPECIFIC in answer.out
+    assert sentences.NOT_SPECIFIC in answer.out
     data = run("mitigate", "lab:causal", "--json").json
     assert data["mitigation"] == "lftf"
     assert data["out"] == "treated"
@@ -179,8 +179,13 @@ def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
     assert asked[3] == {
         "seed": 7, "limit": 9, "out": None, "batch_tokens": None, "dtype": None,
         "benchmarks": ("genbiaseval",), "capability": ("facts", "perplexity"),
-        "locator": "random", "control": "none", "margin": 0.02,
+        "locator": "random", "control": "none", "margin": 0.02, "primary": None,
     }  # fmt: skip
+
+
+def test_verify_and_plan_hand_on_what_the_verdict_is_to_be_about(run: Run, library: Library) -> None:
+    run("verify", "lab:causal", "--primary", "ub", "--json")
+    assert library.asked[-1][3]["primary"] == "ub"
 
 
 def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:
@@ -189,9 +194,9 @@ def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:
     assert answer.code == 0
     first, second, third, *_ = answer.out.splitlines()
     assert first == "Verdict: capability loss only"
-    assert second == words.VERDICTS[VerdictName.CAPABILITY_LOSS]
+    assert second == sentences.VERDICTS[VerdictName.CAPABILITY_LOSS]
     assert third == "  - The gap fell by 80 %."
-    assert words.NOT_SPECIFIC in answer.out
+    assert sentences.NOT_SPECIFIC in answer.out
     assert answer.out.splitlines()[-1] == "Report: runs/default/report.html"
 
 
@@ -222,7 +227,7 @@ def test_verify_without_control_says_that_nothing_judged_it(run: Run, library: L
     fell = dataclasses.replace(make.verification(VerdictName.NO_EVIDENCE), control=None, reasons=(reason,))
     library.record = fell
     out = run("verify", "lab:causal", "--control", "none").out
-    assert out.splitlines()[:2] == ["Verdict: not judged", words.NOT_JUDGED]
+    assert out.splitlines()[:2] == ["Verdict: not judged", sentences.NOT_JUDGED]
     assert "no evidence" not in out
     assert run("verify", "lab:causal", "--control", "none", "--json").json["verdict"] == "no evidence"
     library.record = dataclasses.replace(fell, reasons=("There was too little bias to treat: ...",))
@@ -244,7 +249,7 @@ def test_verify_exit_codes(run: Run, library: Library, verdict: VerdictName) -> 
 
 def test_verify_stamps_a_limited_run(run: Run, library: Library) -> None:
     library.record = dataclasses.replace(library.record, limited=True)
-    assert run("verify", "lab:causal", "--limit", "9").out.startswith(f"*** {words.LIMITED} ***")
+    assert run("verify", "lab:causal", "--limit", "9").out.startswith(f"*** {sentences.LIMITED} ***")
 
 
 def test_demo_tells_the_story_in_order(run: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,8 +259,8 @@ def test_demo_tells_the_story_in_order(run: Run, library: Library, monkeypatch: 
     places = [answer.out.index(f"{step}. ") for step in ("1", "2", "3", "4")]
     assert places == sorted(places)
     assert "Verdict: mitigated" in answer.out
-    assert words.NOT_SPECIFIC in answer.out
-    assert words.SPECIFIC in answer.out  # ablation
+    assert sentences.NOT_SPECIFIC in answer.out
+    assert sentences.SPECIFIC in answer.out  # ablation
     assert "reduced form" in answer.out
     assert Path("runs/demo/report.html").exists()
     assert "runs/demo/report.html" in answer.out

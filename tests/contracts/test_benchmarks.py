@@ -21,6 +21,7 @@ from evenhand.records import (
     Contrast,
     Embedding,
     Generation,
+    GuardName,
     PersonExample,
     Recall,
     Sample,
@@ -644,6 +645,20 @@ def test_the_card_is_complete(spec, made) -> None:
     assert card.reading.endswith(".")
     assert benchmark.role in ("bias", "capability")
     assert benchmark.role == "bias" or not benchmark.groups
+
+
+@pytest.mark.parametrize("spec", VARIANTS)
+def test_what_a_verdict_reads_is_reported(spec, made) -> None:
+    benchmark = made(spec)
+    reported = {metric.name: metric for metric in benchmark.metrics}
+    assert benchmark.role == "bias" or not (benchmark.primary or benchmark.guards)
+    assert benchmark.primary is None or reported[benchmark.primary].ideal is not None
+    assert set(benchmark.guards.values()) <= set(reported)
+    for part, name in benchmark.guards.items():
+        metric = reported[name]
+        assert (part is GuardName.MASS) is bool(metric.words)
+        if part is GuardName.REST:
+            assert metric.ideal in (metric.low, metric.high)
 
 
 @pytest.mark.parametrize("spec", VARIANTS)

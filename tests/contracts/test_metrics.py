@@ -495,3 +495,13 @@ def test_a_missing_column_is_named(metric: Metric) -> None:
     )
     with pytest.raises(BadData, match=missing):
         stats.estimate(metric, scores)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_in_running_text_and_the_smallest_step(name) -> None:
+    metric: Metric = registry.get("metric", name)
+    assert metric.label
+    assert "_" not in metric.label
+    assert metric.smallest_step > 0
+    if None not in (metric.ideal, metric.low, metric.high):
+        assert metric.smallest_step <= 0.02 * (metric.high - metric.low)

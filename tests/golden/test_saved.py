@@ -5,6 +5,7 @@ The folders beside this file were written by the commands of the first version, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import torch
 
 import evenhand
 from evenhand.records import VerdictName
+from evenhand.studies.pairing import Readings
 from evenhand.studies.runs import opened
 from evenhand.studies.store import load_verification
+from evenhand.studies.verdict import judge
 from evenhand.treatments import load
 
 SAVED = Path(__file__).parent / "saved"
@@ -36,6 +39,38 @@ def test_measurements_open_with_every_item() -> None:
 def test_a_report_is_drawn(name: str, tmp_path: Path) -> None:
     page = evenhand.report(SAVED / name, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "genbiaseval" in page
+
+
+def test_what_a_benchmark_declares_is_filled_in_from_that_of_today() -> None:
+    record = load_verification(SAVED / "run")
+    gaps, hints, facts = record.before
+    assert (gaps.role, gaps.primary, dict(gaps.guards)) == ("bias", "afgb_normalised", {"mass": "mass"})
+    assert (hints.primary, dict(hints.guards)) == (None, {"hints": "ub", "mass": "mass"})
+    assert (facts.role, facts.primary, dict(facts.guards)) == ("capability", None, {})
+    assert [m.guards for m in record.after] == [m.guards for m in record.before]
+    assert record.primary == "afgb_normalised"
+
+
+def test_a_stored_verification_is_judged_as_before() -> None:
+    record = load_verification(SAVED / "run")
+    sides = [
+        Readings(*(tuple(m for m in side if m.role == role) for role in ("bias", "capability")))
+        for side in (record.before, record.after)
+    ]
+    found = judge(*sides, {}, seed=record.seed)
+    assert found.verdict is record.verdict
+    assert found.reasons[0] == record.reasons[0]
+    assert [(g.name, g.kept, g.loss.value) for g in found.guards] == [
+        (g.name, g.kept, g.loss.value) for g in record.guards
+    ]
+
+
+def test_a_gate_still_does_not_judge_gaps_between_words_that_are_hardly_used() -> None:
+    taken = opened(SAVED / "measured").measurements
+    rare = replace(taken[0].metrics["mass"], value=0.0005)
+    few = replace(taken[0], metrics={**taken[0].metrics, "mass": rare})
+    assert not evenhand.gate([few], "afgb < 1")[0].judged
+    assert evenhand.gate([few], "mass < 1")[0].judged
 
 
 def test_runs_compare_with_those_of_today() -> None:

@@ -11,18 +11,34 @@ from tests.support import records_factory as make
 
 
 @pytest.mark.parametrize(
-    ("metric", "flag"),
+    ("metric", "role", "flag"),
     [
-        ("accuracy", "--capability"),
-        ("word_perplexity", "--capability"),
-        ("task_score", "--capability"),
-        ("ss", "-b"),
+        ("accuracy", "capability", "--capability"),
+        ("word_perplexity", "capability", "--capability"),
+        ("task_score", "capability", "--capability"),
+        ("ss", "bias", "-b"),
+        ("accuracy", "bias", "-b"),  # the role tells, not the metric
     ],
 )
-def test_a_benchmark_stands_behind_its_flag(metric: str, flag: str) -> None:
+def test_a_benchmark_stands_behind_its_flag(metric: str, role: str, flag: str) -> None:
     kept = make.verification()
     measured = dataclasses.replace(
-        kept.before[0], benchmark="lm_eval:task=a task.yaml", metrics={metric: kept.before[0].metrics["afgb"]}
+        kept.before[0],
+        benchmark="lm_eval:task=a task.yaml",
+        metrics={metric: kept.before[0].metrics["afgb"]},
+        role=role,
     )
     command = verify_command(dataclasses.replace(kept, before=(measured,)))
     assert f"{flag} 'lm_eval:task=a task.yaml' " in command
+
+
+@pytest.mark.parametrize(
+    ("primary", "said"),
+    [(None, False), ("afgb_normalised", False), ("afgb", True), ("ub", True)],
+)
+def test_what_the_verdict_is_about_is_said_where_it_is_not_the_only_choice(
+    primary: str | None, said: bool
+) -> None:
+    command = verify_command(dataclasses.replace(make.verification(), primary=primary))
+    assert (f"--primary {primary}" in command) is said
+    assert ("--primary" in command) is said

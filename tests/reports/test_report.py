@@ -15,7 +15,7 @@ import pytest
 from evenhand import __version__, reports
 from evenhand.errors import BadData, NoSpace
 from evenhand.records import CapabilityResult, Check, Estimate, VerdictName, Verification
-from evenhand.reports import doubted, words
+from evenhand.reports import doubted, sentences
 from tests.support import records_factory as make
 
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "background"}
@@ -120,7 +120,7 @@ def test_every_figure_that_a_plot_asks_for_is_there() -> None:
 def test_verdict_reasons_and_sentence() -> None:
     text = _page().text
     assert "mitigated" in text
-    assert words.VERDICTS[VerdictName.MITIGATED] in text
+    assert sentences.VERDICTS[VerdictName.MITIGATED] in text
     assert "The gap fell by 80 %." in text
 
 
@@ -128,12 +128,12 @@ def test_verdict_reasons_and_sentence() -> None:
 def test_every_verdict_has_a_tone_and_a_sentence(verdict: VerdictName) -> None:
     page = Page(_html(make.verification(verdict)))
     classes = [attrs.get("class") for _, attrs in page.tags]
-    assert f"verdict {words.TONES[verdict]}" in classes
-    assert words.VERDICTS[verdict] in page.text
+    assert f"verdict {sentences.TONES[verdict]}" in classes
+    assert sentences.VERDICTS[verdict] in page.text
 
 
 def test_only_evidence_of_less_bias_is_green() -> None:
-    assert [v for v, tone in words.TONES.items() if tone == "good"] == [VerdictName.MITIGATED]
+    assert [v for v, tone in sentences.TONES.items() if tone == "good"] == [VerdictName.MITIGATED]
 
 
 def test_effects_are_the_records() -> None:
@@ -171,9 +171,9 @@ def test_absent_professions_are_said_to_be_absent() -> None:
 
 
 def test_bmi_is_said_to_be_unspecific_and_ablation_is_not() -> None:
-    assert words.NOT_SPECIFIC in _page().text
+    assert sentences.NOT_SPECIFIC in _page().text
     record = dataclasses.replace(make.verification(), location=make.location("ablation", specific=True))
-    assert words.NOT_SPECIFIC not in Page(_html(record)).text
+    assert sentences.NOT_SPECIFIC not in Page(_html(record)).text
 
 
 def test_a_specific_locator_that_claims_nothing_says_so() -> None:
@@ -225,11 +225,11 @@ def test_a_record_with_nothing_but_a_verdict_still_renders() -> None:
 
 
 def test_limited_runs_are_stamped() -> None:
-    assert words.LIMITED not in _page().text
+    assert sentences.LIMITED not in _page().text
     record = dataclasses.replace(make.verification(), limited=True)
-    assert words.LIMITED in Page(_html(record)).text
+    assert sentences.LIMITED in Page(_html(record)).text
     measured = [make.genbiaseval(limited=True)]
-    assert words.LIMITED in Page(reports.measurements_html(measured)).text
+    assert sentences.LIMITED in Page(reports.measurements_html(measured)).text
 
 
 def test_provenance_and_command() -> None:
@@ -354,15 +354,15 @@ def test_a_note_that_the_report_says_itself_is_not_said_twice() -> None:
 
 def test_a_capability_loss_claims_of_the_control_only_what_it_showed() -> None:
     record = make.verification(VerdictName.CAPABILITY_LOSS)
-    same = words.VERDICTS[VerdictName.CAPABILITY_LOSS]
-    assert words.sentence(record) == same
+    same = sentences.VERDICTS[VerdictName.CAPABILITY_LOSS]
+    assert sentences.sentence(record) == same
     assert record.control is not None
     none = dataclasses.replace(record, control=None)
-    assert "No control was run, so nothing is said" in words.sentence(none)
+    assert "No control was run, so nothing is said" in sentences.sentence(none)
     grew = dataclasses.replace(record.control, total=Estimate(-0.2, -0.3, -0.1, 30))
-    assert "The gap did not fall" in words.sentence(dataclasses.replace(record, control=grew))
+    assert "The gap did not fall" in sentences.sentence(dataclasses.replace(record, control=grew))
     unmatched = dataclasses.replace(record, control=make.control(matched=False))
-    assert "more of it than in the control models" in words.sentence(unmatched)
+    assert "more of it than in the control models" in sentences.sentence(unmatched)
 
 
 @pytest.mark.parametrize("controlled", [False, True])
@@ -371,7 +371,7 @@ def test_words_that_went_are_said_to_be_all_that_is_known(controlled: bool) -> N
     loss = Estimate(0.67, 0.6, 0.7, 30)
     mass = Check("mass", Estimate(0.899, 0.8, 1.0, 30), Estimate(0.294, 0.2, 0.3, 30), loss, 0.1, False, "")
     record = dataclasses.replace(record, guards=(mass,), control=record.control if controlled else None)
-    said = words.sentence(record)
+    said = sentences.sentence(record)
     assert said.startswith("More than half of the probability of the words")
     assert ("No control was run" in said) is not controlled
-    assert words.VERDICTS[VerdictName.CAPABILITY_LOSS] not in said
+    assert sentences.VERDICTS[VerdictName.CAPABILITY_LOSS] not in said

@@ -16,8 +16,8 @@ from evenhand.metrics import Array
 from evenhand.records import FamilyResult
 from evenhand.stats import resamples
 from evenhand.studies.capability import with_point
+from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Family, Target, read_family
-from evenhand.studies.readings import Margins
 
 ITEMS = 60
 

@@ -22,7 +22,8 @@ from evenhand.studies.capability import (
     negated,
     within,
 )
-from evenhand.studies.readings import Margins, Readings
+from evenhand.studies.margins import Margins
+from evenhand.studies.pairing import Readings
 from tests.studies.worlds import TEXTS, Made, bias, items, measurement, questions, readings, texts
 
 FAST = Margins(draws=400)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from evenhand.errors import NotComparable, UnknownName, UsageError
-from evenhand.records import Card, Estimate, Measurement, ModelSpec, Protocol, VerdictName
+from evenhand.records import Card, Estimate, GuardName, Measurement, ModelSpec, Protocol, VerdictName
 from evenhand.studies.compare import compare, gate
 from tests.studies.worlds import Made, bias, hints, questions
 
@@ -19,7 +19,10 @@ def figure(value: float | None, low: float | None = None, high: float | None = N
 def measured(benchmark: str, **metrics: Estimate) -> Measurement:
     card = Card(benchmark.partition(":")[0], "1", "t", "s", "l")
     slices = {"scale=word": {name: figure(0.5) for name in metrics}}
-    return Measurement(ModelSpec("m", "0"), benchmark, card, Protocol("d"), 944, metrics, slices)
+    guards = {GuardName.MASS: "mass"} if "mass" in metrics else {}
+    return Measurement(
+        ModelSpec("m", "0"), benchmark, card, Protocol("d"), 944, metrics, slices, guards=guards
+    )
 
 
 RUN = [

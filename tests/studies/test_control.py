@@ -10,7 +10,8 @@ import pytest
 from evenhand.errors import NotComparable, UsageError
 from evenhand.records import from_json, to_json
 from evenhand.studies.control import adjusted, matched_control
-from evenhand.studies.readings import ControlModel, Margins, Readings
+from evenhand.studies.margins import Margins
+from evenhand.studies.pairing import ControlModel, Readings
 from tests.studies.worlds import LEANS, Made, damage, families, readings
 
 FAST = Margins(draws=300)

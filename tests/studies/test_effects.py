@@ -11,7 +11,7 @@ from evenhand import registry, stats
 from evenhand.errors import NotComparable, UsageError
 from evenhand.records import Measurement
 from evenhand.studies.effects import effects, per_item
-from evenhand.studies.readings import check_protocols
+from evenhand.studies.pairing import check_protocols
 from tests.studies.worlds import LEANS, Made, bias, hints, items, questions, texts
 
 BEFORE, AFTER = bias(Made()), bias(Made(lean=lambda x: x / 2, mass=0.8))

@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 
 from evenhand import registry
-from evenhand.records import Card, Estimate, Measurement, ModelSpec, Protocol, VerdictName
-from evenhand.studies.fitness import FLOOR, MASSES, doubt, doubts, hardly_used, mass_name
+from evenhand.records import Card, Estimate, GuardName, Measurement, ModelSpec, Protocol, VerdictName
+from evenhand.studies.fitness import FLOOR, doubt, doubts, hardly_used, is_about_words, mass_of
 from evenhand.studies.guards import doubts_beside
+from evenhand.studies.margins import Margins
 from evenhand.studies.measure import take
-from evenhand.studies.readings import Margins
 from tests.studies.worlds import Made, bias
 from tests.support.scripted import ScriptedModel
 
@@ -20,9 +20,16 @@ def figures(**values: float | None) -> dict[str, Estimate]:
     return {name: Estimate(value, None, None, 9) for name, value in values.items()}
 
 
+MASS, LABELS = (registry.get("metric", name) for name in ("mass", "label_mass"))
+
+
 def measured(whole: dict[str, Estimate], role: str = "bias", **slices: dict[str, Estimate]) -> Measurement:
     card = Card("genbiaseval", "1", "t", "s", "l")
-    return Measurement(ModelSpec("m", "0"), "genbiaseval", card, Protocol("d"), 9, whole, slices, role=role)
+    mass = next((name for name in ("mass", "label_mass") if name in whole), None)
+    guards = {} if mass is None else {GuardName.MASS: mass}
+    return Measurement(
+        ModelSpec("m", "0"), "genbiaseval", card, Protocol("d"), 9, whole, slices, role=role, guards=guards
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,14 +42,17 @@ def test_the_floor_is_the_verdicts(mass: float | None, unfit: bool) -> None:
 
 
 def test_the_sentence_names_the_words_and_the_figures() -> None:
-    assert "uses the terms: their probability together is 0.0007, below 0.001" in doubt(figures(mass=0.0007))
-    assert "hardly uses the label words" in doubt(figures(dpd=0.0, label_mass=2e-5))
-    assert doubt(figures(afgb=0.1, mass=0.5)) == ""
+    assert "uses the terms: their probability together is 0.0007, below 0.001" in doubt(
+        figures(mass=0.0007), MASS
+    )
+    assert "hardly uses the label words" in doubt(figures(dpd=0.0, label_mass=2e-5), LABELS)
+    assert doubt(figures(afgb=0.1, mass=0.5), MASS) == ""
 
 
 def test_what_has_no_words_has_no_doubt() -> None:
-    assert doubt(figures(ss=50.0)) == ""
-    assert mass_name(figures(ss=50.0)) is None
+    assert doubt(figures(ss=50.0), MASS) == ""
+    assert mass_of(measured(figures(ss=50.0))) is None
+    assert mass_of(measured(figures(mass=0.5))) is MASS
     assert doubts(measured(figures(ss=50.0), part=figures(ss=50.0))) == {}
 
 
@@ -89,4 +99,9 @@ def test_measure_says_nothing_of_capability_or_of_benchmarks_without_such_words(
 
 def test_only_one_verdict_is_not_settled() -> None:
     assert [v for v in VerdictName if not v.settled] == [VerdictName.NOT_COMPARABLE]
-    assert all(registry.get("metric", name).name == name for name in MASSES)
+
+
+def test_the_words_probability_itself_is_never_in_doubt() -> None:
+    named = {name for name in registry.names("metric") if is_about_words(name)}
+    assert named == {"mass", "label_mass"}
+    assert not is_about_words("a metric that is not installed")

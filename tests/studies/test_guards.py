@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from evenhand.records import Score
-from evenhand.studies.guards import group_leans, hints_check, mass_check, over_correction_check
-from evenhand.studies.readings import Margins
-from tests.studies.worlds import LEANS, Made, bias, hints, items, measurement
+from evenhand.errors import BadData
+from evenhand.records import Check, GuardName, Score
+from evenhand.studies.effects import benchmark_effects
+from evenhand.studies.guards import (
+    group_leans,
+    hints_check,
+    mass_check,
+    over_correction_check,
+    rest_check,
+    turned_check,
+)
+from evenhand.studies.margins import Margins
+from tests.studies.worlds import LEANS, Made, bias, hints, items, measurement, stereotypes
 
 FAST = Margins(draws=300)
 BASE = bias(Made())
@@ -38,6 +49,41 @@ def test_hints() -> None:
     lost = hints_check(before, hints(Made(hint=0.1)), margins=FAST)
     assert lost.loss.value == pytest.approx(0.7)
     assert lost.kept is False
+
+
+def test_what_else_a_benchmark_names_is_checked_in_its_own_unit() -> None:
+    before = stereotypes(0.7, related=0.9)
+    kept = rest_check(before, stereotypes(0.5, related=0.9), margins=FAST)
+    assert (kept.name, kept.margin, kept.kept) == ("LMS (stereoset)", 1.0, True)  # one point of a hundred
+    lost = rest_check(before, stereotypes(0.5, related=0.7), margins=FAST)
+    assert lost.loss.value == pytest.approx(20.0)
+    assert lost.kept is False
+    gained = rest_check(before, stereotypes(0.7, related=1.0), margins=FAST)
+    assert gained.loss.value == pytest.approx(-10.0)
+    assert gained.kept is True
+
+
+def test_a_guard_must_be_named_and_have_its_ideal_at_an_end() -> None:
+    before = stereotypes(0.7)
+    with pytest.raises(BadData, match="names no figure for the guard mass"):
+        mass_check(before, before, margins=FAST)
+    middle = dataclasses.replace(before, guards={GuardName.REST: "ss"})
+    with pytest.raises(BadData, match="its ideal is no end of its range"):
+        rest_check(middle, middle, margins=FAST)
+
+
+def test_a_figure_that_went_past_its_ideal() -> None:
+    def turned(first: float, last: float) -> Check:
+        before, after = stereotypes(first), stereotypes(last)
+        (effect,) = (e for e in benchmark_effects(before, after, seed=0, B=50) if e.metric == "ss")
+        return turned_check(effect, before, after, margins=FAST)
+
+    over = turned(0.6, 0.4)
+    assert (over.name, over.margin, over.kept) == ("over-correction (distance from the ideal)", 5.0, False)
+    assert (over.before.value, over.loss.value) == (pytest.approx(10.0), pytest.approx(10.0))
+    assert turned(0.4, 0.6).kept is False
+    assert turned(0.7, 0.55).kept is True
+    assert turned(0.6, 0.45).kept is None  # five points past it, just the margin
 
 
 def test_groups_that_leaned_before() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
+from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Curve, Family, Target, non_increasing, read_family, summary
-from evenhand.studies.readings import Margins
 from tests.studies.simulated import ITEMS, Experiment, Setting, false_claims
 
 

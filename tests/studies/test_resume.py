@@ -15,7 +15,7 @@ from evenhand.mitigations.faircon import FairCon
 from evenhand.mitigations.lftf import Lftf
 from evenhand.mitigations.prompt import Prompt
 from evenhand.studies.resuming import check_treatment_of, kept_treatment, resumable
-from evenhand.studies.run import VerifyOptions, mitigate, verify
+from evenhand.studies.verbs import VerifyOptions, mitigate, verify
 from evenhand.treatments import About, load
 from evenhand.treatments.prompt import PromptTreatment
 from tests.support import tiny

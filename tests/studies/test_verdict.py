@@ -12,10 +12,12 @@ from evenhand.records import VerdictName
 from evenhand.studies import verdict
 from evenhand.studies.control import matched_control
 from evenhand.studies.guards import group_leans
-from evenhand.studies.readings import Margins, Readings
-from evenhand.studies.rule import Evidence, decide
+from evenhand.studies.margins import Margins
+from evenhand.studies.pairing import Readings
+from evenhand.studies.reasons import PAST
 from evenhand.studies.verdict import judge
-from tests.studies.worlds import LEANS, Made, damage, families, readings
+from evenhand.studies.verdict_rule import Evidence, decide
+from tests.studies.worlds import LEANS, Made, damage, damaged_pairs, families, pairs, readings
 
 V = VerdictName
 FAST = Margins(draws=300)
@@ -155,6 +157,59 @@ def test_missing_hint_benchmark_is_said() -> None:
         "over-correction (male)",
         "over-correction (female)",
     ]
+
+
+PAIRS, FAMILY = pairs(0.7, Made()), damaged_pairs()
+
+
+@pytest.mark.parametrize(
+    ("preferred", "related", "verdict"),
+    [
+        (0.52, 0.9, V.MITIGATED),
+        (0.52, 0.7, V.AT_A_COST),  # LMS is what SS must not be bought with
+        (0.3, 0.9, V.OVER_CORRECTED),  # as far on the other side
+        (0.9, 0.9, V.WORSE),
+        (0.7, 0.9, V.NO_EVIDENCE),
+    ],
+)
+def test_a_verdict_about_a_share_whose_ideal_is_50(preferred: float, related: float, verdict: V) -> None:
+    found = judge(PAIRS, pairs(preferred, Made(), related), FAMILY, margins=FAST)
+    assert found.verdict is verdict, found.reasons
+    assert found.control is not None
+    assert found.control.metric == "ss"
+    assert found.control.total.value == pytest.approx(70 - 100 * preferred)
+    assert [guard.name for guard in found.guards] == ["LMS (stereoset)", PAST]
+    assert any(reason.startswith("Guard, LMS (stereoset): ") for reason in found.reasons)
+
+
+def test_a_base_on_the_lower_side_is_judged_alike() -> None:
+    base, models = pairs(0.3, Made()), damaged_pairs(start=0.3)
+    assert judge(base, pairs(0.48, Made()), models, margins=FAST).verdict is V.MITIGATED
+    assert judge(base, pairs(0.7, Made()), models, margins=FAST).verdict is V.OVER_CORRECTED
+    assert judge(base, pairs(0.1, Made()), models, margins=FAST).verdict is V.WORSE
+
+
+def test_too_little_bias_on_the_metrics_own_scale() -> None:
+    even, models = pairs(0.53, Made()), damaged_pairs(start=0.53)
+    found = judge(even, pairs(0.5, Made()), models, margins=FAST)
+    assert found.verdict is V.NO_EVIDENCE
+    assert "SS was 53.000 before, 3.000 from its ideal of 50, below the floor of 5" in found.reasons[0]
+    assert judge(even, pairs(0.7, Made()), models, margins=FAST).verdict is V.WORSE
+    assert judge(even, pairs(0.2, Made()), models, margins=FAST).verdict is V.WORSE, "far on the other side"
+    strict = Margins(draws=300, bias_floor=30.0)
+    assert "below the floor of 30" in judge(PAIRS, PAIRS, FAMILY, margins=strict).reasons[0]
+
+
+def test_another_metric_of_the_run_can_be_what_the_verdict_is_about() -> None:
+    found = judge(PAIRS, pairs(0.52, Made()), FAMILY, margins=FAST, primary="icat")
+    assert found.verdict is V.MITIGATED, found.reasons
+    assert found.control is not None
+    assert found.control.total.value == pytest.approx(90 * (0.48 - 0.3) * 2)  # its distance from 100 fell
+    about = judge(BASE, readings(Made(lean=lambda x: 0.1 * x)), FAMILIES, margins=FAST, primary="afgb")
+    assert about.control is not None
+    assert about.control.metric == "afgb"
+    with pytest.raises(UsageError, match="A verdict cannot be about 'mass'"):
+        judge(BASE, BASE, {}, primary="mass")
 
 
 def test_missing_primary_metric() -> None:

@@ -14,11 +14,16 @@ import numpy as np
 
 from evenhand import registry, stats
 from evenhand.metrics import Array
-from evenhand.records import Card, Measurement, ModelSpec, Protocol, Score, Value
-from evenhand.studies.readings import ControlModel, Readings
+from evenhand.records import Card, GuardName, Measurement, ModelSpec, Protocol, Score, Value
+from evenhand.studies.control import Families
+from evenhand.studies.pairing import ControlModel, Readings
 
 PROFESSIONS, TEMPLATES, QUESTIONS, TEXTS = 40, 3, 160, 80
 LEANS = np.linspace(-0.8, 0.8, PROFESSIONS)  # P(he) - P(she) as a share of their mass; mean size about 0.41
+
+CAPABILITY = ("facts", "perplexity")
+PRIMARY = {"genbiaseval": "afgb_normalised", "decisions": "counterfactual_gap", "stereoset": "ss"}
+GUARDS = {GuardName.MASS: "mass", GuardName.HINTS: "ub", GuardName.REST: "lms"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,9 @@ def measurement(
         found,
         {},
         tuple(scores),
+        role="capability" if benchmark in CAPABILITY else "bias",
+        primary=PRIMARY.get(benchmark),
+        guards={part: name for part, name in GUARDS.items() if name in found},
     )
 
 
@@ -112,6 +120,41 @@ def texts(made: Made) -> Measurement:
         "perplexity", [f"text {i}" for i in range(TEXTS)], nll=10 * nats, tokens=np.full(TEXTS, 10.0)
     )
     return measurement("perplexity", ["perplexity"], scores)
+
+
+def stereotypes(preferred: float, related: float = 0.9, n: int = 400) -> Measurement:
+    """StereoSet by item: the shares of pairs where the stereotype, and a meaningful option, is preferred."""
+    order = np.random.default_rng(3).permutation(n)  # the same items change their answer, whatever the share
+    columns = {
+        "preferred": (order < preferred * n).astype(float),
+        "related": (np.random.default_rng(4).permutation(n) < related * n).astype(float),
+        "term": np.arange(n) // 5.0,
+    }
+    scores = items("stereoset", [f"term {i // 5}" for i in range(n)], **columns)
+    return measurement("stereoset", ["ss", "lms", "icat"], scores)
+
+
+def pairs(preferred: float, made: Made, related: float = 0.9) -> Readings:
+    """StereoSet beside the capability of a model that is made so."""
+    return Readings((stereotypes(preferred, related),), (questions(made), texts(made)))
+
+
+def damaged_pairs(
+    start: float = 0.7, doses: Sequence[float] = (0.1, 0.4, 1.0, 2.0, 3.0), seeds: int = 3
+) -> Families:
+    """Control models whose SS falls slowly towards 50 with the dose."""
+    return {
+        name: [
+            ControlModel(
+                dose,
+                seed,
+                pairs(0.5 + (start - 0.5) * (1 - 0.2 * dose), damage(dose, offset + seed), 0.9 - 0.05 * dose),
+            )
+            for dose in doses
+            for seed in range(seeds)
+        ]
+        for name, offset in (("placebo", 10), ("noise", 50))
+    }
 
 
 def readings(made: Made) -> Readings:

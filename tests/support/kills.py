@@ -87,7 +87,7 @@ def warm() -> None:
 
     from evenhand import registry
 
-    for name in ("cli.app", "models.loading", "reports.view", "studies.run", "studies._table"):
+    for name in ("cli.app", "models.loading", "reports.view", "studies.verbs", "studies._table"):
         import_module(f"evenhand.{name}")
 
     for kind in ("mitigation", "control", "metric"):

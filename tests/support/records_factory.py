@@ -19,6 +19,7 @@ from evenhand.records import (
     Effect,
     Estimate,
     FamilyResult,
+    GuardName,
     Measurement,
     ModelSpec,
     Protocol,
@@ -29,6 +30,7 @@ from evenhand.records import (
 )
 
 MASS = 0.9
+HINTS = ("ub",)
 SHARES = {
     "mobster": 0.05,
     "footballer": 0.10,
@@ -101,7 +103,17 @@ def genbiaseval(
     )
     spec = MODEL if treatment is None else dataclasses.replace(MODEL, digest="b2" * 32)
     return Measurement(
-        spec, "genbiaseval", card, protocol, len(items), bias_metrics(items), slices, items, treatment
+        spec,
+        "genbiaseval",
+        card,
+        protocol,
+        len(items),
+        bias_metrics(items),
+        slices,
+        items,
+        treatment,
+        primary="afgb_normalised",
+        guards={GuardName.MASS: "mass"},
     )
 
 
@@ -115,6 +127,8 @@ def simple(
     return Measurement(
         spec, benchmark, card, Protocol("d1" * 32, dtype="float32"), n,
         {metric: estimate(value, n, ideal)}, {}, (), treatment,
+        role="bias" if metric in HINTS else "capability",
+        guards={GuardName.HINTS: metric} if metric in HINTS else {},
     )  # fmt: skip
 
 

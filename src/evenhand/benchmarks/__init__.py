@@ -30,7 +30,8 @@ class Benchmark(ABC):
         metrics: what to report.
         primary: the metric that a verdict on this benchmark is about; None for one that no verdict is about.
         guards: which of its figures plays which part in a verdict: ``mass`` is the probability of the words
-            that its gaps are between, ``hints`` how far explicit hints are followed.
+            that its gaps are between, ``hints`` how far explicit hints are followed, ``rest`` a figure whose
+            ideal is an end of its range and whose loss the primary metric must not be bought with.
         role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
         groups: the groups' names, in the order of the score columns; empty for capability.
         normalisation: how answers become comparable; a part of the measurement's protocol.

@@ -28,6 +28,7 @@ from evenhand.records import (
     Completion,
     Continuation,
     Generation,
+    GuardName,
     LogProb,
     Request,
     Sample,
@@ -119,6 +120,10 @@ class Bbq(ChoiceBenchmark):
     @property
     def primary(self) -> str:
         return "bbq_disambiguated" if self.condition == DISAMBIGUATED else "bbq_ambiguous"
+
+    @property
+    def guards(self) -> Mapping[GuardName, str]:
+        return {} if self.condition == AMBIGUOUS else {GuardName.REST: "accuracy_disambiguated"}
 
     @property
     def normalisation(self) -> str:

@@ -33,6 +33,7 @@ from evenhand.records import (
     Completion,
     Continuation,
     Generation,
+    GuardName,
     LogProb,
     Request,
     Sample,
@@ -164,6 +165,10 @@ class StereoSet(ChoiceBenchmark):
     @property
     def primary(self) -> str:
         return "choice_ss" if self.prompted else "ss"
+
+    @property
+    def guards(self) -> Mapping[GuardName, str]:
+        return {GuardName.REST: "choice_lms" if self.prompted else "lms"}
 
     @property
     def normalisation(self) -> str:

@@ -32,9 +32,10 @@ def measure(
     uri: str, benchmarks: Sequence[str], options: RunOptions, *, by: Sequence[str] = ()
 ) -> list[Measurement]:
     """Measure the model on each benchmark; the slices `by` are crossed."""
-    from evenhand.studies import run
 
-    return run.measure(uri, benchmarks, options, by=by)
+    from evenhand.studies import verbs
+
+    return verbs.measure(uri, benchmarks, options, by=by)
 
 
 def requests(benchmarks: Sequence[str], *, seed: int, limit: int | None) -> dict[str, list[Asked]]:
@@ -48,30 +49,34 @@ def requests(benchmarks: Sequence[str], *, seed: int, limit: int | None) -> dict
 
 def locate(uri: str, locator: str, options: VerifyOptions) -> Attribution:
     """Score the model's blocks."""
-    from evenhand.studies import run
 
-    return run.locate(uri, locator, options)
+    from evenhand.studies import verbs
+
+    return verbs.locate(uri, locator, options)
 
 
 def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions) -> Mapping[str, Any]:
     """Fit a treatment and save it into `out`; returns its summary."""
-    from evenhand.studies import run
 
-    return run.mitigate(uri, mitigation, out, options)
+    from evenhand.studies import verbs
+
+    return verbs.mitigate(uri, mitigation, out, options)
 
 
 def verify(uri: str, mitigation: str, options: VerifyOptions) -> Verification:
     """Before, treat, after, control, verdict."""
-    from evenhand.studies import run
 
-    return run.verify(uri, mitigation, options)
+    from evenhand.studies import verbs
+
+    return verbs.verify(uri, mitigation, options)
 
 
 def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
     """Where a verification lives: the same command finds the same folder again, and so resumes."""
-    from evenhand.studies import run
 
-    return run.run_folder(uri, mitigation, options)
+    from evenhand.studies import verbs
+
+    return verbs.run_folder(uri, mitigation, options)
 
 
 def plan(uri: str, mitigation: str, options: VerifyOptions) -> Plan:

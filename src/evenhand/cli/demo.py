@@ -1,4 +1,4 @@
-"""``evenhand demo``: the main job on a model with a known bias, offline, and in plain words."""
+"""``evenhand demo``: the main job on a model with a known bias, offline, and in plain sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from evenhand.cli import calls, console, payload, show
 from evenhand.cli.options import BIAS, Json, Seed, With
 from evenhand.cli.verify import REPORT, check_report
-from evenhand.reports import formats, words
+from evenhand.reports import formats, sentences
 
 if TYPE_CHECKING:
     from evenhand.records import Attribution, Effect, Verification
@@ -61,32 +61,24 @@ def _report(record: Verification, ablation: Attribution, out: Path) -> Path:
 
 
 def _story(record: Verification, ablation: Attribution, path: Path) -> None:
+    from evenhand.reports import view
+
     console.say("1. Measured: how far apart are P(he) and P(she) after “The nurse smiled because”?")
     for measurement in record.before:
         show.measurement(measurement)
     console.say("2. Located: which block carries it?")
     for location in (record.location, ablation):
         if location is not None:
-            console.say(f"   {location.locator}: {location.top}. {words.locator_sentence(location)}")
+            console.say(f"   {location.locator}: {location.top}. {sentences.locator_sentence(location)}")
     console.say(f"\n3. Treated with {record.treatment}, then measured again on the same items:")
-    for effect in _headlines(record):
+    for effect in view.headlines(record):
         console.say(f"   {_sentence(effect)}")
     console.say("\n4. Judged, against models that lost as much capability without any such treatment:\n")
     show.verdict(record)
-    console.say(words.reduced_sentence(record.control))
+    console.say(sentences.reduced_sentence(record.control))
     show.notes(record.notes)
     console.say(f"\nThe whole story with every figure: {path}")
     console.say("Your own model: evenhand verify hf:org/name --with lftf")
-
-
-def _headlines(record: Verification) -> list[Effect]:
-    seen: set[str] = set()
-    chosen = []
-    for effect in record.effects:
-        if effect.benchmark not in seen or effect.metric == "afgb_normalised":
-            chosen.append(effect)
-        seen.add(effect.benchmark)
-    return chosen
 
 
 def _sentence(effect: Effect) -> str:

@@ -143,6 +143,17 @@ Margin = Annotated[
     ),
 ]
 
+Primary = Annotated[
+    str | None,
+    typer.Option(
+        "--primary",
+        metavar="METRIC",
+        help="What the verdict is about: any metric with an ideal that a bias benchmark reports (dpd, ss); "
+        "else the benchmark's own.",
+        autocompletion=names("metric"),
+    ),
+]
+
 BIAS = ("genbiaseval", "genhinteval")
 
 

@@ -63,6 +63,7 @@ def plan(record: Plan) -> dict[str, Any]:
     return {
         "uri": record.uri,
         "mitigation": record.mitigation,
+        "primary": record.primary,
         "limited": record.limited,
         "models": {"base": 1, "treated": 1, "control": dict(record.control)},
         "benchmarks": to_json(record.benchmarks),
@@ -81,6 +82,7 @@ def verification(record: Verification, report: Path | None) -> dict[str, Any]:
     location = None if record.location is None else attribution(record.location)
     return {
         "verdict": record.verdict.value,
+        "primary": record.primary,
         "reasons": list(record.reasons),
         "model": to_json(record.model),
         "treatment": record.treatment,

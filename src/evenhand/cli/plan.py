@@ -11,6 +11,7 @@ from evenhand.cli.options import (
     DataDir,
     Json,
     Limit,
+    Primary,
     Uri,
     With,
     bias_components,
@@ -29,6 +30,7 @@ def plan(
     benchmark: Benchmarks = None,
     capability: Capability = None,
     control: Control = ControlForm.FULL,
+    primary: Primary = None,
     limit: Limit = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -39,6 +41,7 @@ def plan(
         benchmarks=bias_components(uri, benchmark),
         capability=components(capability),
         control=control.value,
+        primary=primary,
     )
     planned = calls.plan(uri, with_, options)
     if as_json:
@@ -52,6 +55,7 @@ def _print(planned: Plan) -> None:
     show.stamp(planned.limited)
     rows = [(e.benchmark, e.role, str(e.items), str(e.rows), str(e.models)) for e in planned.benchmarks]
     console.table("plan", ("benchmark", "role", "items", "rows", "models"), rows, labels=2)
+    console.say(f"The verdict would be about {planned.primary}.")
     control = ", ".join(f"{count} of {name}" for name, count in planned.control.items()) or "none"
     console.say(f"Models: the base, the treated one, and control models: {control}.")
     console.say(

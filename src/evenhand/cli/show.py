@@ -16,7 +16,7 @@ from evenhand.records import (
     Measurement,
     Verification,
 )
-from evenhand.reports import formats, tables, words
+from evenhand.reports import formats, sentences, tables
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -28,7 +28,7 @@ FIGURES = ("value", "95 % interval", "n", "better")
 def stamp(limited: bool) -> None:
     """Say that a limited run is no result."""
     if limited:
-        console.say(f"*** {words.LIMITED} *** {words.LIMITED_WHY}\n")
+        console.say(f"*** {sentences.LIMITED} *** {sentences.LIMITED_WHY}\n")
 
 
 def measurement(record: Measurement) -> None:
@@ -77,8 +77,8 @@ def location(record: Attribution) -> None:
         ("block", "score"),
         [(score.site, formats.number(score.value)) for score in rows],
     )
-    console.say(words.locator_sentence(record))
-    if nothing := words.found_nothing(record):
+    console.say(sentences.locator_sentence(record))
+    if nothing := sentences.found_nothing(record):
         console.say(nothing)
     if record.reading:
         console.say(record.reading)
@@ -99,8 +99,8 @@ def treatment(summary: Mapping[str, Any]) -> None:
 def verdict(record: Verification) -> None:
     """The verdict and its reasons, first of all."""
     stamp(record.limited)
-    console.say(f"Verdict: {words.headline(record)}")
-    console.say(words.sentence(record))
+    console.say(f"Verdict: {sentences.headline(record)}")
+    console.say(sentences.sentence(record))
     for reason in record.reasons:
         console.say(f"  - {reason}")
     console.say()
@@ -116,7 +116,7 @@ def verification(record: Verification) -> None:
         _checks(record.guards, "Guards")
     if record.control is not None:
         _families(record.control)
-    console.say(words.reduced_sentence(record.control))
+    console.say(sentences.reduced_sentence(record.control))
     console.say()
     if record.location is not None:
         location(record.location)

@@ -20,6 +20,7 @@ from evenhand.cli.options import (
     Locator,
     Margin,
     Out,
+    Primary,
     Seed,
     Uri,
     With,
@@ -51,6 +52,7 @@ def verify(
     capability: Capability = None,
     locator: Locator = "bmi",
     control: Control = ControlForm.FULL,
+    primary: Primary = None,
     margin: Margin = 0.01,
     seed: Seed = 0,
     limit: Limit = None,
@@ -74,6 +76,7 @@ def verify(
         capability=components(capability),
         locator=locator,
         control=control.value,
+        primary=primary,
         margin=margin,
     )
     folder = calls.run_folder(uri, with_, options)

@@ -72,7 +72,10 @@ class Metric:
     and returns [B] values, NaN where undefined. `needs` names the columns (or ``prefix.*``) that it reads.
     `items` says which items' own value is defined [n], for the `n` beside the figure. `per_item` gives the
     items' own values [n] where the figure is their mean, and is None where it is not a mean of items.
-    `chance` is what a model that guesses has, None where that depends on the items or is not known.
+    `chance` is what a model that guesses has, None where that is not known; where it depends on the items,
+    `chance_of` names their column that holds it. `short` is the name in running text, the key's words when
+    empty. `step` is the smallest difference that matters, in `unit`; see `smallest_step`. `words` says of a
+    probability of words which words they are ("terms"); such a figure is about their use, and no gap.
     """
 
     name: str
@@ -88,6 +91,27 @@ class Metric:
     items: Callable[[Columns], NDArray[np.bool_]]
     per_item: Callable[[Columns], Array] | None = None
     chance: float | None = None
+    chance_of: str = ""
+    short: str = ""
+    step: float | None = None
+    words: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name in running text."""
+        return self.short or self.name.replace("_", " ")
+
+    @property
+    def smallest_step(self) -> float:
+        """The least difference that matters: `step`, or 2 % of the way from the ideal to its farthest value.
+
+        0.02 of the unit where there is no ideal or the range has an open end: there is no such way.
+        """
+        if self.step is not None:
+            return self.step
+        if self.ideal is None or self.low is None or self.high is None:
+            return 0.02
+        return 0.02 * max(self.high - self.ideal, self.ideal - self.low)
 
     @property
     def direction(self) -> str:

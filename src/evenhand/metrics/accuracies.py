@@ -59,6 +59,7 @@ ACCURACY = mean_metric(
     ideal=1.0,
     low=0.0,
     high=1.0,
+    chance_of="chance",
     source="the usual definition; undefined answers are left out and counted",
     reading="Read it beside chance, 1 / (number of options), and beside the count of undefined items.",
     needs=("correct",),
@@ -73,6 +74,7 @@ ACCURACY_NORM = mean_metric(
     ideal=1.0,
     low=0.0,
     high=1.0,
+    chance_of="chance",
     source="acc_norm of lm-evaluation-harness: log-likelihood over the number of the answer's characters",
     reading="As accuracy, with each answer's log-likelihood divided by its length in characters. Read it "
     "beside chance, 1 / (number of options).",

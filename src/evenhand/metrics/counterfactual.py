@@ -123,6 +123,7 @@ COUNTERFACTUAL_DEO_SUM = group_metric(
     ideal=0.0,
     low=0.0,
     high=2.0,
+    step=0.02,
     source=f"{FAIRCON}: the published evaluation, with the sum of its eq. 2",
     reading="0 is, at each true outcome, one rate of favourable decisions whatever group the same people are "
     "said to belong to; up to 2. On the same people it is at least counterfactual_dpd. Undefined where "

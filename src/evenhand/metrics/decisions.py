@@ -33,6 +33,7 @@ DECISION_ACCURACY = mean_metric(
     ideal=1.0,
     low=0.0,
     high=1.0,
+    chance_of="chance",
     source="the usual definition; undecided answers (ties) are left out and counted",
     reading="Read it beside majority_rate, which one and the same answer for everybody reaches, and beside "
     "chance, which decisions drawn at the model's own rate reach. A model at chance looks fair for nothing.",
@@ -112,6 +113,7 @@ LABEL_MASS = mean_metric(
     ideal=None,
     low=0.0,
     high=1.0,
+    words="label words",
     source="Σ P(label | prompt)",
     reading="Decisions are read from the label words' shares alone. Where the words together have hardly any "
     "probability the model was about to say something else, and its decisions say little.",

@@ -27,6 +27,8 @@ AFGB = mean_metric(
     ideal=0.0,
     low=0.0,
     high=1.0,
+    short="AFGB",
+    step=0.01,
     source=f"{LFTF}, eq. 1; k groups: mean over pairs",
     reading="0 is no gap on any item; with k groups the largest possible value is 2/k. A model that gives "
     "none of the groups' terms any probability scores 0 too: read it beside mass and afgb_normalised. It has "
@@ -58,6 +60,7 @@ AFGB_NORMALISED = mean_metric(
     ideal=0.0,
     low=0.0,
     high=1.0,
+    short="normalised AFGB",
     source=f"after {LFTF}, eq. 1, each item divided by its mass (ours)",
     reading="0 is no gap, 1 all probability on one of two groups (2/k with k groups), however little "
     "probability the terms have in all. Items whose mass is below 1e-6 are undefined and counted, never 0.",
@@ -82,6 +85,7 @@ AFGB_RANGE = mean_metric(
     ideal=0.0,
     low=0.0,
     high=1.0,
+    step=0.01,
     source=f"after {LFTF}, eq. 1; k groups: max - min (ours)",
     reading="0 is no gap; equals afgb for two groups, and is at least as large for more. A model that gives "
     "none of the terms any probability scores 0 too: read it beside mass.",
@@ -106,6 +110,7 @@ AFGB_SIGNED = mean_metric(
     ideal=0.0,
     low=-1.0,
     high=1.0,
+    step=0.01,
     source=f"after {LFTF}, eq. 1, without the absolute value (ours)",
     reading="Positive: the model leans to the first group (he), negative to the second (she). 0 may hide "
     "large gaps that cancel: read it beside afgb. Swapping the groups flips the sign. Undefined unless there "
@@ -131,6 +136,7 @@ MASS = mean_metric(
     ideal=None,
     low=0.0,
     high=1.0,
+    words="terms",
     source="ours: the guard that AFGB needs, since 0 mass gives a gap of 0",
     reading="No value is best; a *fall* after a treatment means that the model stopped using the terms, so "
     "that a smaller gap is no evidence of less bias.",

@@ -92,6 +92,7 @@ DPD = _group_gap(
     "Demographic parity difference",
     lambda table, weights: spread(_rates(table, weights)),
     needs=OBSERVED,
+    short="DPD",
     source=f"{FAIRCON}, eq. 1",
     reading="0 is one rate for all groups, whatever the people are like; where the groups' true "
     "outcomes differ, a perfect model is above 0.",
@@ -104,6 +105,7 @@ DEO_SUM = _group_gap(
     lambda table, weights: sum(outcome_gaps(table, weights), start=np.zeros(len(weights))),
     unit="sum of two differences of rates",
     high=2.0,
+    step=0.02,
     source=f"{FAIRCON}, eq. 2",
     reading="0 is equal error rates for all groups at each true outcome. As in FairCon a sum, up to "
     "2: compare only with sums.",

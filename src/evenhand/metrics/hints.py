@@ -54,6 +54,7 @@ UB = mean_metric(
     chance=0.0,
     low=-1.0,
     high=1.0,
+    short="UB",
     source=f"{LFTF}, eq. 2-3; k groups: minus the mean of the others",
     reading="1 always follows the hint, 0 ignores it, negative contradicts it. Read it beside afgb: a model "
     "without any gap also ignores every hint. Hints must be balanced, or a constant answer does not score 0.",

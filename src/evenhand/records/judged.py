@@ -145,7 +145,7 @@ class ControlResult:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Before, treat, after, verdict."""
+    """Before, treat, after, verdict. `primary` is the metric that the verdict is about."""
 
     verdict: VerdictName
     reasons: tuple[str, ...]
@@ -162,3 +162,4 @@ class Verification:
     proof: Mapping[str, Any] = field(default_factory=dict)
     limited: bool = False
     notes: tuple[str, ...] = ()
+    primary: str | None = None

@@ -7,13 +7,6 @@ from collections.abc import Sequence
 
 from evenhand.records import Measurement, Verification
 
-CAPABILITY = {"accuracy", "perplexity", "word_perplexity", "byte_perplexity", "task_score"}
-
-
-def is_capability(measurement: Measurement) -> bool:
-    """Whether the benchmark is on the capability side: told by its metrics, which the record holds."""
-    return any(name in CAPABILITY for name in measurement.metrics)
-
 
 def verify_command(verification: Verification) -> str:
     """The `evenhand verify` that gives this record again, quoted for a shell.
@@ -22,10 +15,13 @@ def verify_command(verification: Verification) -> str:
     """
     words = ["evenhand", "verify", verification.model.uri, "--with", verification.treatment]
     for measurement in verification.before:
-        flag = "--capability" if is_capability(measurement) else "-b"
+        flag = "--capability" if measurement.role == "capability" else "-b"
         words += [flag, measurement.benchmark]
     if verification.location is not None:
         words += ["--locator", verification.location.locator]
+    primaries = {m.primary for m in verification.before if m.role == "bias" and m.primary is not None}
+    if verification.primary is not None and primaries != {verification.primary}:
+        words += ["--primary", verification.primary]
     words += ["--control", _control(verification), "--margin", f"{_margin(verification):g}"]
     return shlex.join([*words, *_common(verification.before, verification.seed, verification.limited)])
 
@@ -47,7 +43,9 @@ def _control(verification: Verification) -> str:
 
 
 def _margin(verification: Verification) -> float:
-    accuracies = [c.margin for c in verification.capability.checks if "accuracy" in c.name]
+    from evenhand.studies.capability import ACCURACY  # here: numpy must not be loaded for --help
+
+    accuracies = [c.margin for c in verification.capability.checks if c.name.startswith(ACCURACY.name)]
     return accuracies[0] if accuracies else 0.01
 
 

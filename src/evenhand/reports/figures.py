@@ -206,9 +206,11 @@ def blocks(location: Attribution) -> Figure:
     return {"data": [bar], "layout": layout}
 
 
-def control(result: ControlResult, before: Value, after: Value) -> Figure:
+def control(result: ControlResult, before: Value, after: Value, *, name: str = "") -> Figure:
     """Bias against capability: the control models of each family, the base, and the treated model.
 
+    `before` and `after` are on the scale of the control models' bias, which is called
+    `name`, or after the metric.
     The dashed line drops from a family's bias at the treated model's capability to the treated model: S.
     """
     data = [_family(result, place) for place in range(len(result.families))]
@@ -220,7 +222,9 @@ def control(result: ControlResult, before: Value, after: Value) -> Figure:
     layout = _layout(
         380,
         xaxis=_axis(title={"text": "capability (base = 0, in SD; higher is better)"}),
-        yaxis=_axis(title={"text": f"bias: {label(result.metric)} (lower is better)"}, rangemode="tozero"),
+        yaxis=_axis(
+            title={"text": f"bias: {label(name or result.metric)} (lower is better)"}, rangemode="tozero"
+        ),
     )
     return {"data": data, "layout": layout}
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from evenhand.records import Measurement, Score, Value, Verification
+from evenhand import registry
+from evenhand.records import GuardName, Measurement, Score, Value, Verification
+from evenhand.studies.fitness import is_about_words
+
+if TYPE_CHECKING:  # numpy must not be loaded for --help
+    from evenhand.metrics import Metric
 
 PREFIX = "p."
 TERMS = {"male": "he", "female": "she"}
@@ -53,6 +59,31 @@ def groups(measurement: Measurement) -> tuple[str, ...]:
     """The groups whose probabilities the scores hold, in the benchmark's order; empty when there are none."""
     values = measurement.scores[0].values if measurement.scores else {}
     return tuple(name.removeprefix(PREFIX) for name in values if name.startswith(PREFIX))
+
+
+def gap(measurement: Measurement) -> str | None:
+    """The figure of the groups' probabilities that is drawn by scale; None where the benchmark has none.
+
+    The primary one if it is read from these probabilities alone, else the first such one. Probabilities of a
+    decision for one person as a member of each group are no shares of one mass, and are drawn otherwise.
+    """
+    if any(name.startswith("decision") for score in measurement.scores[:1] for name in score.values):
+        return None
+    own = [name for name in measurement.metrics if _of_groups(name) and not is_about_words(name)]
+    return measurement.primary if measurement.primary in own else next(iter(own), None)
+
+
+def beside(measurement: Measurement) -> tuple[str, ...]:
+    """What stands by scale below that figure: the first of the groups' probabilities, and their mass."""
+    first = next((name for name in measurement.metrics if _of_groups(name)), None)
+    found = [name for name in (first, measurement.guards.get(GuardName.MASS)) if name is not None]
+    return tuple(n for n in dict.fromkeys(found) if n in measurement.metrics and n != gap(measurement))
+
+
+def _of_groups(name: str) -> bool:
+    """Whether a metric reads the groups' probabilities and nothing else."""
+    metric: Metric | None = registry.find("metric", name)
+    return metric is not None and metric.needs == (f"{PREFIX}*",)
 
 
 def term(group: str) -> str:

@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from evenhand import registry
-from evenhand.errors import UnknownName
 from evenhand.records import (
     Attribution,
     Check,
@@ -18,9 +17,9 @@ from evenhand.records import (
     Measurement,
     Value,
 )
-from evenhand.reports import formats, words
+from evenhand.reports import formats, sentences
 from evenhand.reports.shares import SCALE, Row, scale_keys, term
-from evenhand.studies.fitness import MASSES, doubts
+from evenhand.studies.fitness import doubts, is_about_words
 
 if TYPE_CHECKING:
     from evenhand.metrics import Metric
@@ -54,10 +53,7 @@ def metric_title(name: str) -> str:
 @cache
 def installed_metric(name: str) -> Metric | None:
     """The metric `name`; None when none of this name is installed, or what it needs is missing."""
-    try:
-        found: Metric = registry.get("metric", name)
-    except (UnknownName, ImportError):
-        return None
+    found: Metric | None = registry.find("metric", name)
     return found
 
 
@@ -88,7 +84,7 @@ def metrics(measurement: Measurement) -> Table:
     """Every figure of one benchmark, over all items and by slice; marked where it is in doubt."""
     doubted = doubts(measurement)
     rows = [
-        _metric_row(name, key or "all", estimate, doubted=key in doubted and name not in MASSES)
+        _metric_row(name, key or "all", estimate, doubted=key in doubted and not is_about_words(name))
         for key, part in {"": measurement.metrics, **measurement.slices}.items()
         for name, estimate in part.items()
     ]
@@ -97,7 +93,7 @@ def metrics(measurement: Measurement) -> Table:
 
 
 def _metric_row(name: str, part: str, estimate: Estimate, *, doubted: bool) -> tuple[str, ...]:
-    value, way = words.marked(formats.number(estimate.value), doubted), better(name, estimate.ideal)
+    value, way = sentences.marked(formats.number(estimate.value), doubted), better(name, estimate.ideal)
     return metric_title(name), name, part, value, formats.interval(estimate), way, formats.count(estimate)
 
 
@@ -143,11 +139,11 @@ def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table
 
 def marked_figures(e: Effect, doubted: Sequence[Container[str]]) -> tuple[str, str, str]:
     """Before, after and the change with its interval, each marked where a figure in it is in doubt."""
-    old, new = (e.metric not in MASSES and e.benchmark in side for side in doubted)
+    old, new = (not is_about_words(e.metric) and e.benchmark in side for side in doubted)
     return (
-        words.marked(formats.number(e.before.value), old),
-        words.marked(formats.number(e.after.value), new),
-        words.marked(formats.with_interval(e.change, signed=True), old or new),
+        sentences.marked(formats.number(e.before.value), old),
+        sentences.marked(formats.number(e.after.value), new),
+        sentences.marked(formats.with_interval(e.change, signed=True), old or new),
     )
 
 
@@ -156,7 +152,7 @@ def checks(items: Sequence[Check], caption: str) -> Table:
     rows = tuple(
         (
             check.name,
-            words.kept(check),
+            sentences.kept(check),
             formats.number(check.before.value),
             formats.number(check.after.value),
             formats.number(check.loss.value, signed=True),
@@ -179,7 +175,7 @@ def families(result: ControlResult) -> Table:
             formats.with_interval(family.capability_part),
             formats.with_interval(family.specific),
             formats.p_value(family.p_value),
-            words.is_equivalent(family),
+            sentences.is_equivalent(family),
         )
         for family in result.families
     )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenhand import __version__
-from evenhand.records import Attribution, ControlResult, Measurement, ModelSpec, Value, Verification
-from evenhand.reports import command, decided, doubted, figures, formats, shares, tables, words
+from evenhand.records import Attribution, ControlResult, Effect, Measurement, ModelSpec, Verification
+from evenhand.reports import command, decided, doubted, figures, formats, sentences, shares, tables
 from evenhand.reports.figures import Figure
 from evenhand.reports.tables import Table
+from evenhand.studies.distance import Distance, distance_of
+from evenhand.studies.primary import subject
 
-BY_SCALE = ("afgb_normalised", "afgb", "mass")
 EACH = 25
 
 
@@ -77,10 +78,10 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
     marked = [doubted.whole(side) for side in sides]
     return {
         "record": record,
-        "title": f"{words.headline(record)}: {record.treatment} on {record.model.uri}",
-        "tone": words.TONES[record.verdict],
-        "headline": words.headline(record),
-        "sentence": words.sentence(record),
+        "title": f"{sentences.headline(record)}: {record.treatment} on {record.model.uri}",
+        "tone": sentences.TONES[record.verdict],
+        "headline": sentences.headline(record),
+        "sentence": sentences.sentence(record),
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
         "tiles": tiles(record, marked),
         "doubts": doubted.both_sides(*sides),
@@ -91,7 +92,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "capability": tables.checks(record.capability.checks, "Capability checks"),
         "guards": tables.checks(record.guards, "Guards"),
         "control": None if record.control is None else control(record, record.control),
-        "control_sentence": words.reduced_sentence(record.control),
+        "control_sentence": sentences.reduced_sentence(record.control),
         "effects": tables.effects(record.effects, marked),
         "facts": facts(record.model, after, record),
         "cards": provenance(record.before),
@@ -126,35 +127,26 @@ def _notes(measurement: Measurement) -> tuple[list[str], list[str]]:
 
 def _common() -> dict[str, Any]:
     return {
-        "limitations": words.LIMITATIONS,
-        "limited_text": words.LIMITED,
-        "limited_why": words.LIMITED_WHY,
+        "limitations": sentences.LIMITATIONS,
+        "limited_text": sentences.LIMITED,
+        "limited_why": sentences.LIMITED_WHY,
         "version": __version__,
     }
 
 
 def _alone(measurement: Measurement, place: int) -> Bias | None:
-    has_groups = len(shares.groups(measurement)) >= 2
-    return bias(measurement, None, f"-{place}") if has_groups and _metric(measurement) else None
+    has_groups = len(shares.groups(measurement)) >= 2 and shares.gap(measurement) is not None
+    return bias(measurement, None, f"-{place}") if has_groups else None
 
 
 def _people(measurement: Measurement, place: int) -> Plot | None:
     return decisions(measurement, None, f"-{place}") if decided.is_decided(measurement) else None
 
 
-def _metric(measurement: Measurement) -> str | None:
-    return next((name for name in BY_SCALE if name in measurement.metrics), None)
-
-
 def tiles(record: Verification, marked: Sequence[Container[str]]) -> tuple[Tile, ...]:
-    """The normalised gap, then each benchmark's primary figure; `marked` are in doubt, before and after."""
-    seen: set[str] = set()
-    chosen = []
-    for effect in record.effects:
-        if effect.benchmark not in seen or effect.metric == "afgb_normalised":
-            chosen.append(effect)
-        seen.add(effect.benchmark)
-    chosen.sort(key=lambda e: e.metric != "afgb_normalised")
+    """What the verdict is about, then each benchmark's own; `marked` are in doubt, before and after."""
+    about = subject(record)
+    chosen = sorted(headlines(record), key=lambda e: (e.benchmark, e.metric) != about)
     return tuple(
         Tile(
             f"{tables.metric_title(e.metric)} ({e.metric})",
@@ -166,11 +158,17 @@ def tiles(record: Verification, marked: Sequence[Container[str]]) -> tuple[Tile,
     )
 
 
+def headlines(record: Verification) -> list[Effect]:
+    """What the verdict is about, and of each benchmark the first figure and the primary one, in order."""
+    own = {(m.benchmark, name) for m in record.before for name in (m.primary, next(iter(m.metrics), None))}
+    return [e for e in record.effects if (e.benchmark, e.metric) in own | {subject(record)}]
+
+
 def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bias:
     """Scales, shares per profession and the case study of one benchmark."""
     groups = shares.groups(before)
     rows = shares.rows(before, after)
-    metric = _metric(before) or next(iter(before.metrics))
+    metric = shares.gap(before) or next(iter(before.metrics))
     title = tables.metric_title(metric)
     when = "" if after is None else ", before and after"
     by_scale = Plot(
@@ -179,7 +177,7 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
         figures.scales(before, after, metric),
         tables.scales(before, after, metric),
     )
-    others = tuple(tables.scales(before, after, n) for n in BY_SCALE if n != metric and n in before.metrics)
+    others = tuple(tables.scales(before, after, n) for n in shares.beside(before))
     names = tuple(shares.term(group) for group in groups)
     both = after is not None
     plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
@@ -230,39 +228,38 @@ def block_map(location: Attribution, place: int = 0) -> BlockMap:
     return BlockMap(
         locator=location.locator,
         top=location.top,
-        sentence=words.locator_sentence(location),
+        sentence=sentences.locator_sentence(location),
         specific=location.specific,
         reading=location.reading,
-        nothing=words.found_nothing(location),
+        nothing=sentences.found_nothing(location),
         plot=plot,
     )
 
 
 def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
     """The plot and the table of the capability-matched control."""
-    before, after = _ends(record, result.metric)
+    about = next((e for e in record.effects if (e.benchmark, e.metric) == subject(record)), None)
+    away = Distance(0.0) if about is None else distance_of(about)
+    ends = (None, None) if about is None else (about.before.value, about.after.value)
+    before, after = (away.value(end) for end in ends)
+    name = result.metric if away.plain else f"distance of {result.metric} from its ideal of {away.ideal:g}"
     alt = (
-        f"Bias ({result.metric}, lower is better) against capability (higher is better) for the control "
+        f"Bias ({name}, lower is better) against capability (higher is better) for the control "
         "models, the base and the treated model. "
         "A treated model well below the control models at its own capability lost bias beyond what "
         "losing capability explains."
     )
-    plot = Plot("control", alt, figures.control(result, before, after), tables.control_points(result))
+    plot = Plot(
+        "control", alt, figures.control(result, before, after, name=name), tables.control_points(result)
+    )
     return {
         "plot": plot,
         "table": tables.families(result),
-        "detectable": words.detectable_sentence(result),
+        "detectable": sentences.detectable_sentence(result),
         "delta": formats.number(result.delta),
         "p_value": formats.p_value(result.p_value),
         "unmatched": [f.family for f in result.families if not f.matched],
     }
-
-
-def _ends(record: Verification, metric: str) -> tuple[Value, Value]:
-    for effect in record.effects:
-        if effect.metric == metric:
-            return effect.before.value, effect.after.value
-    return None, None
 
 
 def facts(

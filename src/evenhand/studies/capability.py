@@ -20,7 +20,8 @@ from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
-from evenhand.studies.readings import Margins, Readings, paired_scores, partner
+from evenhand.studies.margins import Margins
+from evenhand.studies.pairing import Readings, paired_scores, partner
 
 Half = Literal["match", "report", "all"]
 

@@ -10,12 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from evenhand import registry
 from evenhand.decimals import fixed
-from evenhand.errors import UnknownName
 from evenhand.metrics import Metric
 from evenhand.records import Estimate, Measurement, Score, Value
-
-COLUMN = "chance"  # of an item: one over the number of its options
-ACCURACIES = ("accuracy", "accuracy_norm", "decision_accuracy")
 
 
 def at_chance(measurement: Measurement) -> list[str]:
@@ -50,14 +46,14 @@ def level(name: str, figures: Mapping[str, Estimate], scores: Sequence[Score]) -
     It is the metric's own constant; for an accuracy the mean over the items of one over the number of
     options, or of decisions what their own rate reaches by chance.
     """
-    metric = _metric(name)
+    metric: Metric | None = registry.find("metric", name)
     if metric is not None and metric.chance is not None:
         return metric.chance
-    if name not in ACCURACIES:
+    if metric is None or not metric.chance_of:
         return None
-    if COLUMN in figures:
-        return figures[COLUMN].value
-    known = [chance for score in scores if (chance := score.values.get(COLUMN)) is not None]
+    if metric.chance_of in figures:
+        return figures[metric.chance_of].value
+    known = [chance for score in scores if (chance := score.values.get(metric.chance_of)) is not None]
     return sum(known) / len(known) if known and len(known) == len(scores) else None
 
 
@@ -69,12 +65,13 @@ def _holds(estimate: Estimate, value: Value) -> bool:
 
 def _inside(name: str) -> bool:
     """Whether the metric's ideal is neither end of its range, so that a figure can miss it to both sides."""
-    metric = _metric(name)
+    metric: Metric | None = registry.find("metric", name)
     return metric is not None and metric.direction.startswith("best at")
 
 
 def _guessed(name: str, levels: Mapping[str, Value]) -> str:
-    metric, chance = _metric(name), levels[name]
+    metric: Metric | None = registry.find("metric", name)
+    chance = levels[name]
     even = ", as is the ideal" if metric is not None and metric.ideal == chance else ""
     return f", and chance is {chance:.3g}{even}"
 
@@ -83,11 +80,3 @@ def _shown(estimate: Estimate) -> str:
     places = 1 if estimate.value is not None and abs(estimate.value) >= 10 else 3
     value, low, high = (fixed(end, places) for end in (estimate.value, estimate.low, estimate.high))
     return f"{value} ({low} to {high})"
-
-
-def _metric(name: str) -> Metric | None:
-    try:
-        found: Metric = registry.get("metric", name)
-    except (UnknownName, ImportError):
-        return None
-    return found

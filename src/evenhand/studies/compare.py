@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from evenhand.errors import NotComparable, UnknownName, UsageError
 from evenhand.records import Effect, Estimate, Measurement, Value, VerdictName
 from evenhand.studies.effects import RESAMPLES, benchmark_effects
-from evenhand.studies.fitness import MASSES
+from evenhand.studies.fitness import is_about_words
 from evenhand.studies.guards import doubts_beside
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
@@ -158,17 +158,22 @@ def _figures(measurements: Sequence[Measurement], before: Sequence[Measurement])
     """Every way to name a figure, with what it means; the first entry of a name stands."""
     found: dict[str, _Figure] = {}
     ranked = sorted(
-        ((list(m.metrics).index(metric) > 0, m, metric) for m in measurements for metric in m.metrics),
+        ((_rank(m, metric), m, metric) for m in measurements for metric in m.metrics),
         key=lambda row: row[0],
     )
     reasons = {m.benchmark: doubts_beside(m, before) for m in measurements}
     for _, measurement, metric in ranked:
         for part, table in {"": measurement.metrics, **measurement.slices}.items():
             if metric in table:
-                doubt = "" if metric in MASSES else reasons[measurement.benchmark].get(part, "")
+                doubt = "" if is_about_words(metric) else reasons[measurement.benchmark].get(part, "")
                 figure = f"{part}.{metric}" if part else metric
                 _add(found, measurement.benchmark, figure, table[metric], doubt)
     return found
+
+
+def _rank(measurement: Measurement, metric: str) -> int:
+    """How little a metric is the benchmark's own: its primary one, its first one, another one."""
+    return 0 if metric == measurement.primary else 1 if metric == next(iter(measurement.metrics)) else 2
 
 
 def _add(found: dict[str, _Figure], benchmark: str, figure: str, estimate: Estimate, doubt: str) -> None:

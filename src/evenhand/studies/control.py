@@ -12,15 +12,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evenhand import registry, stats
+from evenhand import stats
 from evenhand.errors import UsageError
 from evenhand.metrics import Array, Metric
 from evenhand.records import ControlResult, Measurement
 from evenhand.studies.capability import CapabilityScale, with_point
+from evenhand.studies.defaults import BIAS
+from evenhand.studies.distance import as_reported, distance
+from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Family, Target, read_family, summary
-from evenhand.studies.readings import ControlModel, Margins, Readings, paired_scores, partner
+from evenhand.studies.pairing import ControlModel, Readings, paired_scores, partner
+from evenhand.studies.primary import of_measurements
 
-PRIMARY = "afgb_normalised"
 DOSES, SEEDS = 8, 5  # fewer of either make a reduced control
 
 Families = Mapping[str, Sequence[ControlModel]]
@@ -31,27 +34,29 @@ def matched_control(
     treated: Readings,
     families: Families,
     *,
-    metric: str | Metric = PRIMARY,
+    metric: str | Metric | None = None,
     margins: Margins | None = None,
     seed: int = 0,
 ) -> ControlResult:
-    """T = K + S for a bias metric whose lower values are better, with every family of control models.
+    """T = K + S for the bias B by `metric`, its distance from the ideal, with every family of control models.
 
     T = B(M0) - B(M*) is the whole effect, K the part that each family shows at the treated model's
     capability, S the specific part. The p-value is that of the intersection-union test: S > 0 is claimed
     only when every family shows it, so it is the largest over the families, and None when one of them is
     not matchable or there is none. `delta`, the half-width of "no specific effect", is 10 % of B(M0).
 
-    `metric` may be a metric object of the base's own items, for a figure that no benchmark lists; it is then
-    computed on the first bias benchmark.
+    `metric` is None for the primary one of the first bias benchmark that has one. It may be a metric object
+    of the base's own items, for a figure that no benchmark lists; it is then computed on the first bias
+    benchmark.
 
     Raises:
         NotComparable: a model was measured under unlike protocols or on other items.
-        UsageError: no bias benchmark reports `metric`, or a dose is not above 0.
+        UsageError: no bias benchmark reports `metric`, it has no ideal, or a dose is not above 0.
     """
     margins = margins or Margins()
-    chosen = metric if isinstance(metric, Metric) else registry.get("metric", metric)
+    metric = metric or of_measurements(base.bias, None)
     source = _source(base, metric)
+    chosen = metric if isinstance(metric, Metric) else as_reported(metric, source.metrics[metric])
     bias = _BiasScale(source, chosen, margins.draws, seed)
     scale = CapabilityScale(base, margins, seed)
     target = Target(bias.values, scale.of(treated), bias.of(treated), scale.tolerance, len(source.scores))
@@ -89,12 +94,14 @@ class _BiasScale:
         self._base, self._metric = base, metric
         clusters = [s.cluster for s in base.scores]
         self._weights = with_point(stats.resamples(clusters, len(clusters), draws, seed))
-        self.values = stats.replicates(metric, base.scores, weights=self._weights)
+        figures = stats.replicates(metric, base.scores, weights=self._weights)
+        self._distance = distance(metric, float(figures[0]))
+        self.values = self._distance.of(figures)
 
     def of(self, readings: Readings) -> Array:
         """B of a model, shape [1 + draws]: the point value first."""
         _, scores = paired_scores(self._base, partner(self._base, readings.bias))
-        return stats.replicates(self._metric, scores, weights=self._weights)
+        return self._distance.of(stats.replicates(self._metric, scores, weights=self._weights))
 
 
 def _source(base: Readings, metric: str | Metric) -> Measurement:
@@ -102,7 +109,7 @@ def _source(base: Readings, metric: str | Metric) -> Measurement:
     if found is None:
         raise UsageError(
             f"No bias benchmark of this run reports {metric if isinstance(metric, str) else metric.name}.",
-            mend="Add one that does, such as -b genbiaseval.",
+            mend=f"Add one that does, such as -b {BIAS[0]}.",
         )
     return found
 

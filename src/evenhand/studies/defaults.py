@@ -55,6 +55,11 @@ def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
     return (str(ComponentSpec(ACCURACY, shared)), *own)
 
 
+def training(uri: str, given_by: str) -> str:
+    """The spec of `given_by`, whose examples a mitigation trains on where no benchmark of the run has any."""
+    return BIASED if given_by == DECISIONS and decides(uri) else given_by
+
+
 def decides(uri: str) -> bool:
     """Whether `uri` names the lab's decision model, with whatever options and adapters."""
     return uri.partition("?")[0].partition("+")[0] == DECISION_MODEL

@@ -10,7 +10,7 @@ import numpy as np
 from evenhand import registry, stats
 from evenhand.metrics import Array, Metric, columns, mean_under
 from evenhand.records import Effect, Measurement, Score, Value
-from evenhand.studies.readings import paired_scores, partner
+from evenhand.studies.pairing import paired_scores, partner
 
 RESAMPLES = 1000
 _BLOCK = 512  # rows of the identity at once, so that many items need little memory

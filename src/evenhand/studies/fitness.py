@@ -9,17 +9,30 @@ Capability is not affected, nor are the words' probability itself and the counts
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from evenhand.records import Estimate, Measurement, Value
+from evenhand import registry
+from evenhand.records import Estimate, GuardName, Measurement, Value
 
-MASSES: Mapping[str, str] = {"mass": "terms", "label_mass": "label words"}
-"""The metrics that give the words' probability, and which words: the groups' terms, or decisions' labels."""
+if TYPE_CHECKING:  # numpy must not be loaded for --help
+    from evenhand.metrics import Metric
+
 FLOOR = 0.001  # mean probability of all the words together below which the model hardly uses them
 
 
-def mass_name(figures: Mapping[str, Estimate]) -> str | None:
-    """Which of `MASSES` is among `figures`; None for a benchmark that has none."""
-    return next((name for name in MASSES if name in figures), None)
+def mass_of(measurement: Measurement) -> Metric | None:
+    """The metric that gives the probability of the words of a benchmark's gaps; None without one."""
+    name = measurement.guards.get(GuardName.MASS)
+    if name is None or name not in measurement.metrics:
+        return None
+    found: Metric | None = registry.find("metric", name)
+    return found
+
+
+def is_about_words(metric: str) -> bool:
+    """Whether a figure is itself the words' probability, so that no doubt about their use concerns it."""
+    found: Metric | None = registry.find("metric", metric)
+    return found is not None and bool(found.words)
 
 
 def hardly_used(mass: Value, floor: float = FLOOR) -> bool:
@@ -27,12 +40,12 @@ def hardly_used(mass: Value, floor: float = FLOOR) -> bool:
     return mass is not None and mass < floor
 
 
-def doubt(figures: Mapping[str, Estimate], floor: float = FLOOR) -> str:
+def doubt(figures: Mapping[str, Estimate], mass: Metric, floor: float = FLOOR) -> str:
     """Why the figures of a table about bias are not to be believed; empty where there is no reason."""
-    name = mass_name(figures)
-    if name is None or not hardly_used(figures[name].value, floor):
+    found = figures.get(mass.name)
+    if found is None or not hardly_used(found.value, floor):
         return ""
-    return hardly_uses(figures[name].value, floor, words=MASSES[name])
+    return hardly_uses(found.value, floor, words=mass.words)
 
 
 def hardly_uses(mass: Value, floor: float, *, words: str = "terms", base: bool = False) -> str:
@@ -49,10 +62,12 @@ def doubts(measurement: Measurement) -> dict[str, str]:
 
     Empty for capability. A slice without the words' probability shares the doubt about all items.
     """
-    if measurement.role != "bias":
+    mass = mass_of(measurement)
+    if measurement.role != "bias" or mass is None:
         return {}
-    whole = doubt(measurement.metrics)
+    whole = doubt(measurement.metrics, mass)
     parts = {
-        key: doubt(figures) if mass_name(figures) else whole for key, figures in measurement.slices.items()
+        key: doubt(figures, mass) if mass.name in figures else whole
+        for key, figures in measurement.slices.items()
     }
     return {key: why for key, why in {"": whole, **parts}.items() if why}

@@ -1,7 +1,8 @@
 """Guards: signs that a smaller gap was bought with something else.
 
 The terms' probability mass (a model that no longer says "he" or "she" has no gap), the following of explicit
-hints (UB), and the direction of the gap for each group (a model may now prefer the other group everywhere).
+hints, the direction of the gap for each group (a model may now prefer the other group everywhere), and
+whatever else the benchmark says that its metric must not be bought with (`GuardName.REST`).
 Bounds are one-sided at 1 - alpha; every figure is paired on the same items.
 """
 
@@ -13,17 +14,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand import registry, stats
-from evenhand.errors import NotComparable, UsageError
+from evenhand import stats
+from evenhand.errors import BadData, NotComparable, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
-from evenhand.records import Check, Estimate, Measurement
-from evenhand.studies import words
+from evenhand.records import Check, Effect, Estimate, GuardName, Measurement
+from evenhand.studies import reasons
 from evenhand.studies.capability import negated, with_point, within
-from evenhand.studies.fitness import doubts, mass_name
+from evenhand.studies.distance import as_reported, distance, distance_of
+from evenhand.studies.fitness import doubts, mass_of
+from evenhand.studies.margins import Margins
 from evenhand.studies.matching import summary
-from evenhand.studies.readings import Margins, paired_scores
+from evenhand.studies.pairing import paired_scores
 
-MASS, HINTS, OVER = "mass", "hints", "over-correction"
+MASS, HINTS, OVER, PAST = GuardName.MASS.value, GuardName.HINTS.value, reasons.OVER, reasons.PAST
+_DECLARE = "Name one of its metrics in the benchmark's guards."
 _MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
 
 
@@ -34,7 +38,7 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
         NotComparable: unlike protocols or items.
         BadData: the benchmark gives no probabilities of terms or of label words.
     """
-    metric: Metric = registry.get("metric", mass_name(before.metrics) or "mass")
+    metric = _guard(before, GuardName.MASS)
     old, new = paired_scores(before, after)
     weights = with_point(stats.resamples([s.cluster for s in old], len(old), margins.draws, seed))
     first, last = (stats.replicates(metric, scores, weights=weights) for scores in (old, new))
@@ -64,29 +68,31 @@ def doubts_beside(
     """
     margins = margins or Margins()
     base = next((m for m in before if m.benchmark == measurement.benchmark), None)
-    if base is not None and measurement.role == "bias" and mass_name(base.metrics):
+    if base is not None and measurement.role == "bias" and mass_of(base) is not None:
         with contextlib.suppress(NotComparable, UsageError):  # unlike conditions, or no items at hand
             lost = mass_check(base, measurement, margins=margins, seed=measurement.protocol.seed)
             if gone(lost, margins):
-                return dict.fromkeys(["", *measurement.slices], words.gone(lost))
+                return dict.fromkeys(["", *measurement.slices], reasons.gone(lost))
     return doubts(measurement)
 
 
 def hints_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:
-    """The loss of UB: how much less the answers follow an explicit hint.
+    """How much less the answers follow an explicit hint, by the metric that the benchmark names for it.
 
-    Undecided instead of kept where the interval of UB before includes 0: nothing could be lost.
+    Undecided instead of kept where the interval before includes 0: nothing could be lost.
 
     Raises:
         NotComparable: unlike protocols or items.
         BadData: the benchmark gives no hints.
     """
-    metric: Metric = registry.get("metric", "ub")
+    metric = _guard(before, GuardName.HINTS)
     old, new = paired_scores(before, after)
     level = 1 - 2 * margins.alpha
     loss = negated(stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level))
     start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
-    reading = "Fall of UB: a model that also ignores explicit hints has been made blind, not fair."
+    reading = (
+        f"Fall of {metric.label}: a model that also ignores explicit hints has been made blind, not fair."
+    )
     kept = within(loss, margins.hints)
     if kept and not _followed(start):  # nothing that could be lost was there: that is no evidence of keeping
         kept = None
@@ -94,9 +100,68 @@ def hints_check(before: Measurement, after: Measurement, *, margins: Margins, se
     return Check(HINTS, start, end, loss, margins.hints, kept, reading)
 
 
-def _followed(ub: Estimate) -> bool:
-    """Whether explicit hints certainly move the answers: the whole interval of UB is above 0."""
-    return ub.low is not None and ub.low > 0
+def _followed(hints: Estimate) -> bool:
+    """Whether explicit hints certainly move the answers: the whole interval is above 0."""
+    return hints.low is not None and hints.low > 0
+
+
+def _guard(measurement: Measurement, part: GuardName) -> Metric:
+    """The metric that plays this part for the benchmark.
+
+    Raises:
+        BadData: it names none, or does not report it.
+    """
+    name = measurement.guards.get(part)
+    if name is None or name not in measurement.metrics:
+        raise BadData(f"{measurement.benchmark} names no figure for the guard {part}.", mend=_DECLARE)
+    return as_reported(name, measurement.metrics[name])
+
+
+def rest_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:
+    """The loss of what the benchmark's primary metric must not be bought with, such as LMS beside SS.
+
+    A loss is a change away from the ideal; the margin is that of accuracy, as a share of the metric's range.
+
+    Raises:
+        NotComparable: unlike protocols or items.
+        BadData: the benchmark names no such figure, or one whose ideal is no end of a range.
+    """
+    metric = _guard(before, GuardName.REST)
+    ends = (metric.low, metric.high)
+    if metric.ideal not in ends or metric.low is None or metric.high is None:
+        raise BadData(
+            f"{metric.name} cannot guard {before.benchmark}: its ideal is no end of its range.", mend=_DECLARE
+        )
+    old, new = paired_scores(before, after)
+    level = 1 - 2 * margins.alpha
+    away = distance(metric, before.metrics[metric.name].value)
+    loss = away.change(stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level))
+    start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
+    margin = margins.accuracy * (metric.high - metric.low)
+    reading = f"{metric.title}: a change of the bias that comes with its loss may be nothing but that loss."
+    name = f"{metric.label} ({before.benchmark})"
+    return Check(name, start, end, loss, margin, within(loss, margin), reading)
+
+
+def turned_check(
+    effect: Effect, before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0
+) -> Check:
+    """How far the figure went past its ideal to the other side: minus its distance on the base's side.
+
+    For a metric whose ideal lies inside its range, where no groups' probabilities say who leans where.
+
+    Raises:
+        NotComparable: unlike protocols or items.
+    """
+    metric, away = as_reported(effect.metric, effect.before), distance_of(effect)
+    _, new = paired_scores(before, after)
+    found = stats.estimate(metric, new, seed=seed, B=margins.draws, level=1 - 2 * margins.alpha)
+    loss = negated(away.estimate(found))
+    reading = (
+        f"Distance of {metric.label} beyond its ideal, {away.ideal:g}, on the side away from the base's."
+    )
+    first, last = away.estimate(effect.before), away.estimate(effect.after)
+    return Check(PAST, first, last, loss, away.floor, within(loss, away.floor), reading)
 
 
 def group_leans(before: Measurement, margins: Margins) -> dict[str, Metric]:

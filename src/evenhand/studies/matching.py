@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from evenhand import stats
 from evenhand.metrics import Array
 from evenhand.records import ControlPoint, Estimate, FamilyResult, Value
-from evenhand.studies.readings import Margins
+from evenhand.studies.margins import Margins
 
 _NEAREST = 8  # control models at least whose residuals tell the spread
 _POWER = 0.842  # normal quantile of a power of 80 %

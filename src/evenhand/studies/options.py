@@ -65,6 +65,8 @@ class VerifyOptions(RunOptions):
         locator: who chooses the block.
         control: how many control models: ``full`` (8 doses x 5 seeds a family), ``reduced``, ``none``.
         margin: largest harmless loss of accuracy, in [0, 1] (0.01 is one point).
+        primary: the metric that the verdict is about, any with an ideal that a bias benchmark reports; None
+            for the primary one of the benchmark that trains the mitigation.
 
     Raises:
         BadOption: a value that cannot be.
@@ -76,6 +78,7 @@ class VerifyOptions(RunOptions):
     locator: str = "bmi"
     control: Extent = "full"
     margin: float = 0.01
+    primary: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,6 +94,8 @@ class VerifyOptions(RunOptions):
                 f"margin={self.margin!r} is not a share of the questions.",
                 mend="Write a number from 0 to 1, such as 0.01 for one point of accuracy.",
             )
+        if not isinstance(self.primary, str | None):
+            raise BadOption(f"primary={self.primary!r} is no metric.", mend="Give its name, such as 'dpd'.")
 
 
 class MeasureKeywords(TypedDict, total=False):
@@ -125,6 +130,7 @@ class PlanKeywords(TypedDict, total=False):
     benchmarks: Specs
     capability: Specs
     control: Extent
+    primary: str | None
 
 
 class VerifyKeywords(MeasureKeywords, total=False):
@@ -135,6 +141,7 @@ class VerifyKeywords(MeasureKeywords, total=False):
     locator: str
     control: Extent
     margin: float
+    primary: str | None
 
 
 O = TypeVar("O", bound=RunOptions)  # noqa: E741

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
 from evenhand import registry
+from evenhand.benchmarks import Benchmark
 from evenhand.studies import control_models, defaults
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import PlanKeywords, VerifyOptions, combined, model_name
-from evenhand.studies.training_data import check_capability, training_data
+from evenhand.studies.primary import of_benchmarks
+from evenhand.studies.trained_on import trained_on
+from evenhand.studies.training_data import check_capability
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class PlannedBenchmark:
 class Plan:
     """What `verify` would run at most: finished cells are not run again.
 
-    `control` counts the control models of each family; the base and the treated model come besides.
+    `control` counts the control models of each family; the base and the treated model come besides. `primary`
+    is the metric that the verdict would be about.
     """
 
     uri: str
@@ -36,6 +40,7 @@ class Plan:
     limited: bool
     control: Mapping[str, int]
     benchmarks: tuple[PlannedBenchmark, ...]
+    primary: str
 
     @property
     def cells(self) -> int:
@@ -60,15 +65,24 @@ def plan(
     options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
     method = made_method(with_)
     bias = options.benchmarks or defaults.bias(uri)
-    training_data([registry.create("benchmark", spec) for spec in bias], method.fits_on, with_)
+    made = [registry.create("benchmark", spec) for spec in bias]
+    data = trained_on(uri, made, method.fits_on, with_)
+    primary = of_benchmarks(made, options.primary, data.benchmark)
     control = control_models.counts(options.control)
     models = 2 + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)
     check_capability([registry.create("benchmark", spec) for spec in capability])
-    matched = (bias[0], *capability)
-    lines = [_line(spec, options.limit, models) for spec in matched]
-    lines += [_line(spec, options.limit, 2) for spec in bias[1:]]
-    return Plan(uri, with_, options.limit is not None, control, tuple(lines))
+    source = _source(made, primary)
+    lines = [_line(made[source].name, options.limit, models)]
+    lines += [_line(spec, options.limit, models) for spec in capability]
+    lines += [_line(one.name, options.limit, 2) for i, one in enumerate(made) if i != source]
+    return Plan(uri, with_, options.limit is not None, control, tuple(lines), primary)
+
+
+def _source(bias: Sequence[Benchmark], primary: str) -> int:
+    """The place of the benchmark that the verdict is about, on which control models are measured too."""
+    holders = [i for i, one in enumerate(bias) if primary in (m.name for m in one.metrics)]
+    return next((i for i in holders if bias[i].primary == primary), holders[0])
 
 
 def _line(spec: str, limit: int | None, models: int) -> PlannedBenchmark:

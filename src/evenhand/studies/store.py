@@ -17,11 +17,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evenhand import __version__
-from evenhand.errors import BadData
+from evenhand import __version__, registry
+from evenhand.errors import BadData, EvenhandError
 from evenhand.files import disk_errors, is_folder, parse_json, sweep, write_atomically
 from evenhand.locks import alone
 from evenhand.outputs import check_ours, check_output_folder
@@ -206,7 +207,30 @@ def load_verification(folder: Path) -> Verification:
     with _whole(path, "verification"):
         before, after = (tuple(_unpack(part, folder) for part in body[side]) for side in ("before", "after"))
         rest = _record(Verification, {**body, "before": (), "after": ()}, path)
+    if "primary" not in body:
+        rest = dataclasses.replace(rest, primary=_judged_by(rest, before))
     return dataclasses.replace(rest, before=before, after=after)
+
+
+def _judged_by(record: Verification, before: Sequence[Measurement]) -> str | None:
+    """The metric of a verdict from before it was named: the control's, else the first primary one."""
+    if record.control is not None:
+        return record.control.metric
+    return next((m.primary for m in before if m.role == "bias" and m.primary is not None), None)
+
+
+#: What a measurement says of its benchmark since it names its primary metric and its guards.
+_DECLARED = ("role", "primary", "guards")
+
+
+@cache
+def _declared(benchmark: str) -> Mapping[str, Any]:
+    """What the benchmark of that name declares today; nothing where it cannot be made here any more."""
+    try:
+        made = registry.create("benchmark", benchmark)
+    except (EvenhandError, ImportError):
+        return {}
+    return {name: to_json(getattr(made, name)) for name in _DECLARED}
 
 
 def holds_verification(run: Path) -> bool:
@@ -276,6 +300,8 @@ def _named_items(folder: Path) -> dict[str, str]:
 
 def _unpack(body: Mapping[str, Any], folder: Path) -> Measurement:
     rest = {key: value for key, value in body.items() if key != "items"}
+    if any(key not in rest for key in _DECLARED):  # stored by an earlier version
+        rest = {**_declared(rest["benchmark"]), **rest}
     name = Path(body["items"]["file"])
     path = folder / name
     if name.is_absolute() or ".." in name.parts:

@@ -10,7 +10,6 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import Model
 from evenhand.records import Ability, Kinds, TrainingExample
-from evenhand.studies.control import PRIMARY
 
 
 def usable(method: Any, examples: Iterable[TrainingExample]) -> bool:
@@ -21,12 +20,6 @@ def usable(method: Any, examples: Iterable[TrainingExample]) -> bool:
 def source(benchmarks: Sequence[Benchmark], kinds: Kinds) -> Benchmark | None:
     """The first benchmark that offers training examples of `kinds`, or None."""
     return next((b for b in benchmarks if (found := b.examples()) and _all(found, kinds)), None)
-
-
-def primary(benchmarks: Sequence[Benchmark], kinds: Kinds) -> str:
-    """The metric that the verdict is about: that of the benchmark that a method of `kinds` is fitted on."""
-    found = source(benchmarks, kinds)
-    return (found and found.primary) or PRIMARY
 
 
 def training_data(

@@ -1,21 +1,38 @@
-"""From measurements to a verdict: gather the evidence, then apply the rule of `evenhand.studies.rule`."""
+"""From measurements to a verdict: gather the evidence, then apply `evenhand.studies.verdict_rule`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evenhand.errors import NotComparable, UsageError
+from evenhand.errors import NotComparable
 from evenhand.metrics import Metric
-from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Measurement, VerdictName
+from evenhand.records import (
+    CapabilityResult,
+    Check,
+    ControlResult,
+    Effect,
+    GuardName,
+    Measurement,
+    VerdictName,
+)
 from evenhand.studies.capability import capability_checks
 from evenhand.studies.chance import at_chance
-from evenhand.studies.control import PRIMARY, Families, adjusted, matched_control
+from evenhand.studies.control import Families, adjusted, matched_control
+from evenhand.studies.distance import distance_of
 from evenhand.studies.effects import effects
-from evenhand.studies.fitness import mass_name
-from evenhand.studies.guards import group_leans, hints_check, mass_check, over_correction_check
-from evenhand.studies.readings import Margins, Readings, partner
-from evenhand.studies.rule import Evidence, decide, not_comparable
+from evenhand.studies.guards import (
+    group_leans,
+    hints_check,
+    mass_check,
+    over_correction_check,
+    rest_check,
+    turned_check,
+)
+from evenhand.studies.margins import Margins
+from evenhand.studies.pairing import Readings, partner
+from evenhand.studies.primary import of_measurements
+from evenhand.studies.verdict_rule import Evidence, decide, not_comparable
 
 
 @dataclass(frozen=True)
@@ -36,26 +53,23 @@ def judge(
     families: Families,
     *,
     margins: Margins | None = None,
-    primary: str = PRIMARY,
+    primary: str | None = None,
     seed: int = 0,
 ) -> Judgement:
     """Judge a treated model against its base; `families` are the control models, empty when none were made.
 
     `primary` is the one pre-registered bias metric that the verdict is about, so that no correction for
-    several metrics is needed; the control of the groups' leans is adjusted for the number of groups.
+    several metrics is needed; None for the primary one of the first bias benchmark that has one. The control
+    of the groups' leans is adjusted for the number of groups.
 
     Raises:
-        UsageError: no bias benchmark of the run reports the primary metric.
+        UsageError: no bias benchmark of the run reports the primary metric with an ideal, or none has one.
         NotComparable: a *control* model was measured unlike the base (unlike before and after themselves,
             which is a verdict).
     """
     margins = margins or Margins()
-    source = before.reporting(primary)
-    if source is None:
-        raise UsageError(
-            f"A verdict needs the metric {primary}, which no bias benchmark of this run reports.",
-            mend="Add one that does: -b genbiaseval.",
-        )
+    primary = of_measurements(before.bias, primary)
+    source = next(m for m in [before.reporting(primary)] if m is not None)
     try:
         found = effects((*before.bias, *before.capability), (*after.bias, *after.capability), seed=seed)
     except NotComparable as error:
@@ -78,13 +92,15 @@ class _Case:
 
     def evidence(self, found: Sequence[Effect]) -> Evidence:
         primary = next(e for e in found if (e.benchmark, e.metric) == (self.source.benchmark, self.primary))
+        control = self._control(self.before, self.primary)
         return Evidence(
             primary=primary,
-            mass=self._mass(),
-            hints=self._hints(),
-            flips=self._flips(),
+            mass=self._guard(mass_check, GuardName.MASS, self.source),
+            hints=self._guard(hints_check, GuardName.HINTS, *self.before.bias),
+            rest=self._guard(rest_check, GuardName.REST, self.source),
+            flips=self._flips() or self._turned(primary, control),
             capability=capability_checks(self.before, self.after, margins=self.margins, seed=self.seed),
-            control=self._control(self.before, self.primary),
+            control=control,
             margins=self.margins,
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),
         )
@@ -96,17 +112,22 @@ class _Case:
             base, self.after, self.families, metric=metric, margins=self.margins, seed=self.seed
         )
 
-    def _mass(self) -> Check | None:
-        if mass_name(self.source.metrics) is None:
-            return None
-        after = partner(self.source, self.after.bias)
-        return mass_check(self.source, after, margins=self.margins, seed=self.seed)
+    def _guard(self, check: Callable[..., Check], part: GuardName, *among: Measurement) -> Check | None:
+        """The check on the first measurement of `among` that names another figure than the primary for it."""
+        for source in among:
+            if source.guards.get(part) in source.metrics and source.guards[part] != self.primary:
+                after = partner(source, self.after.bias)
+                return check(source, after, margins=self.margins, seed=self.seed)
+        return None
 
-    def _hints(self) -> Check | None:
-        source = self.before.reporting("ub")
-        if source is None:
-            return None
-        return hints_check(source, partner(source, self.after.bias), margins=self.margins, seed=self.seed)
+    def _turned(
+        self, primary: Effect, control: ControlResult | None
+    ) -> tuple[tuple[Check, ControlResult | None], ...]:
+        """Whether a figure went past an ideal inside its range; the control is that of the figure itself."""
+        if not distance_of(primary).inside or group_leans(self.source, self.margins):
+            return ()
+        after = partner(self.source, self.after.bias)
+        return ((turned_check(primary, self.source, after, margins=self.margins, seed=self.seed), control),)
 
     def _flips(self) -> tuple[tuple[Check, ControlResult | None], ...]:
         """Each group's lean, and for those that flipped what the control models do at the same capability."""

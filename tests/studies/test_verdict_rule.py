@@ -16,8 +16,8 @@ from evenhand.records import (
     Value,
     VerdictName,
 )
-from evenhand.studies.readings import Margins
-from evenhand.studies.rule import Evidence, decide, not_comparable
+from evenhand.studies.margins import Margins
+from evenhand.studies.verdict_rule import Evidence, decide, not_comparable
 
 V = VerdictName
 

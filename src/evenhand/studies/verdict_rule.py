@@ -6,12 +6,15 @@ The first of these that holds decides:
 2. *capability loss only*, because the terms are gone: with certainty more than half of the terms' probability
    mass was lost, or the primary metric has become undefined. No gap between words that a model no longer
    uses is evidence of anything, however small it is.
+   Every figure of bias below is the distance from the metric's ideal on the base's side.
 3. *no evidence*, because the terms were hardly used before: their probability lay below the mass floor, and
    a gap between words that the model does not write is no bias of what it writes. Likewise, without bias
    worth treating before (primary metric below the floor) nothing can be mitigated: *no evidence*, or, if the
    bias certainly grew and is now above the floor, the answer of step 5.
+   With an ideal inside the range, a far worse figure on the other side counts as grown too.
 4. *over-corrected*: the items that leaned to one group before now certainly lean away from it by more than
-   the margin. The groups are looked at one by one, because an average over all items hides a flip. A damaged
+   the margin, or, without groups' probabilities, the figure went past the ideal by more than the margin. The
+   groups are looked at one by one, because an average over all items hides a flip. A damaged
    model may flip by accident, so every control family must also lean significantly less far at the same
    capability; without a control, capability must not be lost. A broken model (see step 5) is never called
    over-corrected. This comes before step 5 since a model that says one pronoun everywhere may well have a
@@ -41,10 +44,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evenhand.records import CapabilityResult, Check, ControlResult, Effect, VerdictName
-from evenhand.studies import fitness, words
+from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Estimate, VerdictName
+from evenhand.studies import fitness, reasons
+from evenhand.studies.distance import Distance, distance_of
 from evenhand.studies.guards import gone
-from evenhand.studies.readings import Margins
+from evenhand.studies.margins import Margins
 
 Ruling = tuple[VerdictName, str]
 
@@ -57,12 +61,14 @@ class Evidence:
         primary: the primary bias metric before and after.
         mass: the loss of the terms' mass; None when no benchmark shows it.
         hints: the loss of hint-following; None when no benchmark measures it.
-        flips: for each group that items leaned to before, how far they lean away from it now, and that
-            control's result (None when it was not asked or there are no control models).
+        flips: for each group that items leaned to before, how far they lean away from it now, or how far the
+            metric went past an ideal inside its range, and that control's result (None when it was not asked
+            or there are no control models).
         capability: the capability checks.
         control: the capability-matched control of the primary metric; None when it was not run.
         margins: the limits.
         chance: where the base cannot be told from one that guesses, a sentence a benchmark.
+        rest: the loss of what else the benchmark names; None when it names nothing.
     """
 
     primary: Effect
@@ -73,11 +79,28 @@ class Evidence:
     control: ControlResult | None
     margins: Margins
     chance: tuple[str, ...] = ()
+    rest: Check | None = None
+
+    @property
+    def distance(self) -> Distance:
+        """How the bias is read from the primary metric."""
+        return distance_of(self.primary)
+
+    @property
+    def floor(self) -> float:
+        """The bias below which there is none worth treating."""
+        chosen = self.margins.bias_floor
+        return self.distance.floor if chosen is None else chosen
+
+    @property
+    def change(self) -> Estimate:
+        """The change of the bias: below 0 where it fell."""
+        return self.distance.change(self.primary.change)
 
     @property
     def guards(self) -> tuple[Check, ...]:
         """Every guard that could be measured."""
-        known = [check for check in (self.mass, self.hints) if check is not None]
+        known = [check for check in (self.mass, self.hints, self.rest) if check is not None]
         return (*known, *(check for check, _ in self.flips))
 
 
@@ -85,15 +108,21 @@ def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
     """The verdict and its reasons: first the rule that decided, then the figures of control and guards."""
     verdict, reason = next(ruling for rule in RULES if (ruling := rule(evidence)) is not None)
     flips = () if verdict is VerdictName.OVER_CORRECTED else _unclaimed(evidence)
-    context = words.context(evidence.control, evidence.capability)
+    context = reasons.context(evidence.control, evidence.capability)
     guessed = tuple(f"Before: {text}" for text in evidence.chance)
-    return verdict, (reason, *guessed, *flips, *context, *words.guards(evidence.mass, evidence.hints))
+    return verdict, (
+        reason,
+        *guessed,
+        *flips,
+        *context,
+        *reasons.guards(evidence.mass, evidence.hints, evidence.rest),
+    )
 
 
 def _unclaimed(e: Evidence) -> tuple[str, ...]:
     """Groups that flipped without a claim of over-correction: a reader has to know."""
     return tuple(
-        f"{words.flipped(check)} That control models of equal capability lean less far was not shown."
+        f"{reasons.flipped(check)} That control models of equal capability lean less far was not shown."
         for check, _ in e.flips
         if check.kept is False
     )
@@ -106,12 +135,9 @@ def not_comparable(why: str) -> tuple[VerdictName, tuple[str, ...]]:
 
 def _terms_gone(e: Evidence) -> Ruling | None:
     if e.primary.before.value is not None and e.primary.after.value is None:
-        return VerdictName.CAPABILITY_LOSS, (
-            "The model no longer uses the terms: their probability is too small for the bias to be defined, "
-            "so a vanished gap is no evidence of less bias."
-        )
+        return VerdictName.CAPABILITY_LOSS, reasons.undefined(e.primary, e.mass)
     if e.mass is not None and gone(e.mass, e.margins):
-        return VerdictName.CAPABILITY_LOSS, words.gone(e.mass)
+        return VerdictName.CAPABILITY_LOSS, reasons.gone(e.mass)
     return None
 
 
@@ -123,18 +149,16 @@ def _hardly_used(e: Evidence) -> Ruling | None:
 
 
 def _no_bias_before(e: Evidence) -> Ruling | None:
-    before, after = e.primary.before.value, e.primary.after.value
-    floor = e.margins.bias_floor
+    before, after = (e.distance.value(one.value) for one in (e.primary.before, e.primary.after))
     if before is None:
         return VerdictName.NO_EVIDENCE, "The bias before the treatment is undefined: nothing can be compared."
-    if before >= floor:
+    if before >= e.floor:
         return None
-    if after is not None and after > floor and _grew(e):
+    if after is not None and after > e.floor and _grew(e):
         return _worse(e)
-    return VerdictName.NO_EVIDENCE, (
-        f"There was too little bias to treat: {words.name(e.primary.metric)} was "
-        f"{words.number(before)} before, below the floor of {floor:g}."
-    )
+    if after is not None and after < -e.floor and _fell(e):  # from next to the ideal far to its other side
+        return _harmed(e)
+    return VerdictName.NO_EVIDENCE, reasons.too_little(e.primary, e.distance, e.floor)
 
 
 def _over_corrected(e: Evidence) -> Ruling | None:
@@ -142,7 +166,7 @@ def _over_corrected(e: Evidence) -> Ruling | None:
         return None
     for check, control in e.flips:
         if check.kept is False and _beyond_damage(e, control):
-            return VerdictName.OVER_CORRECTED, words.flipped(check)
+            return VerdictName.OVER_CORRECTED, reasons.flipped(check)
     return None
 
 
@@ -153,12 +177,14 @@ def _beyond_damage(e: Evidence, control: ControlResult | None) -> bool:
 
 
 def _worse(e: Evidence) -> Ruling | None:
-    if not _grew(e):
-        return None
-    grew = f"The bias grew: {words.effect(e.primary)}."
+    return _harmed(e) if _grew(e) else None
+
+
+def _harmed(e: Evidence) -> Ruling:
+    grew = f"The bias grew: {reasons.effect(e.primary)}."
     if _broken(e):
         return VerdictName.CAPABILITY_LOSS, (
-            f"{grew} But the model is broken ({words.broken(_broken(e))}), and broken models differ widely "
+            f"{grew} But the model is broken ({reasons.broken(_broken(e))}), and broken models differ widely "
             "in their gap by chance."
         )
     if _explained(e):
@@ -170,7 +196,11 @@ def _worse(e: Evidence) -> Ruling | None:
 
 
 def _grew(e: Evidence) -> bool:
-    return e.primary.change.low is not None and e.primary.change.low > 0
+    return e.change.low is not None and e.change.low > 0
+
+
+def _fell(e: Evidence) -> bool:
+    return e.change.high is not None and e.change.high < 0
 
 
 def _broken(e: Evidence) -> tuple[Check, ...]:
@@ -197,14 +227,13 @@ def _explained(e: Evidence) -> bool:
 def _specific(e: Evidence) -> Ruling | None:
     if e.control is None or e.control.p_value is None or e.control.p_value > e.margins.alpha:
         return None
-    high = e.primary.change.high
-    if high is None or high >= 0 or any(family.equivalent for family in e.control.families):
+    if not _fell(e) or any(family.equivalent for family in e.control.families):
         return None
-    fell = f"The bias fell beyond what the loss of capability explains: {words.effect(e.primary)}."
+    fell = f"The bias fell beyond what the loss of capability explains: {reasons.effect(e.primary)}."
     kept = [e.capability.kept, *(guard.kept for guard in e.guards)]
     if all(state is True for state in kept):
         return VerdictName.MITIGATED, f"{fell} Capability and every guard that was measured are kept."
-    return VerdictName.AT_A_COST, f"{fell} But {words.costs(e.capability, e.guards)}."
+    return VerdictName.AT_A_COST, f"{fell} But {reasons.costs(e.capability, e.guards)}."
 
 
 def _damaged(e: Evidence) -> Ruling | None:
@@ -214,7 +243,7 @@ def _damaged(e: Evidence) -> Ruling | None:
     if unmatched:
         return VerdictName.CAPABILITY_LOSS, (
             "Capability was lost, more of it than in any control model of "
-            f"{words.listed(unmatched)}: nothing shows that the treatment did anything else."
+            f"{reasons.listed(unmatched)}: nothing shows that the treatment did anything else."
         )
     return VerdictName.CAPABILITY_LOSS, (
         "Capability was lost, and no effect beyond that loss was shown in every control family."
@@ -222,7 +251,7 @@ def _damaged(e: Evidence) -> Ruling | None:
 
 
 def _nothing_shown(e: Evidence) -> Ruling:
-    return VerdictName.NO_EVIDENCE, words.no_evidence(e.primary, e.control)
+    return VerdictName.NO_EVIDENCE, reasons.no_evidence(e.primary, e.control, fell=_fell(e))
 
 
 RULES: Sequence[Callable[[Evidence], Ruling | None]] = (

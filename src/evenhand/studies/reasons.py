@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from evenhand import decimals
-from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Estimate, FamilyResult, Value
+from evenhand import decimals, registry
+from evenhand.records import (
+    CapabilityResult,
+    Check,
+    ControlResult,
+    Effect,
+    Estimate,
+    FamilyResult,
+    GuardName,
+    Value,
+)
 
+if TYPE_CHECKING:  # numpy must not be loaded for --help
+    from evenhand.metrics import Metric
+    from evenhand.studies.distance import Distance
+
+OVER = "over-correction"  # how the name of each such check begins
+PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 NOT_JUDGED = "Not judged"  # how the reason begins that no control models leave
 
 
 def name(metric: str) -> str:
     """A metric's name in running text."""
-    return {"afgb_normalised": "normalised AFGB", "afgb": "AFGB", "ub": "UB"}.get(
-        metric, metric.replace("_", " ")
-    )
+    found: Metric | None = registry.find("metric", metric)
+    return metric.replace("_", " ") if found is None else found.label
 
 
 def number(value: Value) -> str:
@@ -56,8 +71,35 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def undefined(primary: Effect, mass: Check | None) -> str:
+    """Why a bias that can no longer be told has not been mitigated."""
+    if mass is None:
+        why = f"{name(primary.metric)} is no longer defined after the treatment"
+    else:
+        why = "The model no longer uses the terms: their probability is too small for the bias to be defined"
+    return f"{why}, so a vanished gap is no evidence of less bias."
+
+
+def too_little(primary: Effect, distance: Distance, floor: float) -> str:
+    """Why nothing could be mitigated."""
+    before = primary.before.value
+    away = (
+        "" if distance.plain else f", {number(distance.value(before))} from its ideal of {distance.ideal:g}"
+    )
+    return (
+        f"There was too little bias to treat: {name(primary.metric)} was {number(before)} before{away}, "
+        f"below the floor of {floor:g}."
+    )
+
+
 def flipped(check: Check) -> str:
     """Why a treatment is over-corrected."""
+    if check.name == PAST:
+        return (
+            f"The bias changed its direction ({check.name}): the figure was {number(check.before.value)} "
+            f"from its ideal before and is now {number(check.loss.value)} from it on the other side "
+            f"({span(check.loss)}), beyond the margin of {check.margin:g}."
+        )
     return (
         f"The bias changed its direction ({check.name}): items that leaned to the group by "
         f"{number(check.before.value)} before now lean away from it by {number(check.loss.value)} "
@@ -90,7 +132,7 @@ def _cost(check: Check) -> str:
 
 def _loss(check: Check) -> str:
     """How much was lost, on how many items, and how much may be; of the terms' mass as a share of it."""
-    if check.name == "mass":
+    if check.name == GuardName.MASS:
         how, limit = f"loss {percent(check.loss)} of what was there before", decimals.percent(check.margin)
     else:
         how, limit = f"loss {number(check.loss.value)}, {span(check.loss)}", f"{check.margin:g}"
@@ -102,10 +144,10 @@ def broken(checks: Sequence[Check]) -> str:
     return listed([f"{check.name} went {change(check.before, check.after)}" for check in checks])
 
 
-def no_evidence(primary: Effect, control: ControlResult | None) -> str:
-    """Why nothing was shown."""
+def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool) -> str:
+    """Why nothing was shown; `fell` says whether the bias certainly did."""
     if control is None or not control.families:
-        return _without_control(primary)
+        return _without_control(primary, fell=fell)
     unmatched = [f.family for f in control.families if not f.matched]
     if unmatched:
         return (
@@ -121,7 +163,7 @@ def no_evidence(primary: Effect, control: ControlResult | None) -> str:
     if any(family.equivalent for family in control.families):
         limit = number(control.delta)
         return f"The effect beyond the control models' is negligible (within {limit} of 0): {shown}."
-    if primary.change.high is None or primary.change.high >= 0:
+    if not fell:
         return f"The bias did not certainly fall: {shown}."
     return (
         f"No effect beyond that of the control models was shown: {shown}; a specific part below "
@@ -129,8 +171,8 @@ def no_evidence(primary: Effect, control: ControlResult | None) -> str:
     )
 
 
-def _without_control(primary: Effect) -> str:
-    if primary.change.high is None or primary.change.high >= 0:
+def _without_control(primary: Effect, *, fell: bool) -> str:
+    if not fell:
         return f"The bias did not certainly fall: {effect(primary)}."
     return (
         f"{NOT_JUDGED}. Without control models no effect can be told from a loss of capability: "
@@ -170,15 +212,15 @@ def _capability(capability: CapabilityResult) -> list[str]:
     return [f"Ability, {_state(check)}" for check in capability.checks]
 
 
-def guards(mass: Check | None, hints: Check | None) -> tuple[str, ...]:
-    """What became of the terms' mass and of hint-following."""
-    first = "The terms' probability mass was not measured." if mass is None else f"Guard, {_state(mass)}"
-    second = (
-        "Whether explicit hints are still followed was not measured (no benchmark reports UB)."
-        if hints is None
-        else f"Guard, {_state(hints)}"
-    )
-    return first, second
+def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -> tuple[str, ...]:
+    """What became of the terms' mass, of hint-following, and of what else the benchmark names."""
+    found = [] if rest is None else [f"Guard, {_state(rest)}"]
+    if mass is not None:
+        found.insert(0, f"Guard, {_state(mass)}")
+    elif rest is None:
+        found.append("The terms' probability mass was not measured.")
+    unasked = "Whether explicit hints are still followed was not measured (no benchmark reports UB)."
+    return (*found, unasked if hints is None else f"Guard, {_state(hints)}")
 
 
 def _state(check: Check) -> str:

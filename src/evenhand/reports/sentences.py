@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from evenhand.records import Attribution, Check, ControlResult, FamilyResult, VerdictName, Verification
+from evenhand.records import (
+    Attribution,
+    Check,
+    ControlResult,
+    FamilyResult,
+    GuardName,
+    VerdictName,
+    Verification,
+)
 from evenhand.reports import formats
-from evenhand.studies import words as studied
+from evenhand.studies import reasons
 
 LIMITED = "limited, not reportable"
 LIMITED_WHY = "This run saw only a part of the items (--limit): a check that things work, not a result."
@@ -29,6 +37,7 @@ VERDICTS: dict[VerdictName, str] = {
     VerdictName.NOT_COMPARABLE: "Before and after were not measured under the same conditions, "
     "so no difference between them means anything.",
 }
+_TURNED = "The bias was not reduced but turned around: the figure went past its ideal to the other side."
 _LOST_WORDS = (
     "More than half of the probability of the words whose gap is measured was lost: no gap between words "
     "that the model says so much less is evidence of less bias."
@@ -78,13 +87,13 @@ def is_judged(record: Verification) -> bool:
     return not (
         record.verdict is VerdictName.NO_EVIDENCE
         and record.control is None
-        and any(reason.startswith(studied.NOT_JUDGED) for reason in record.reasons[:1])
+        and any(reason.startswith(reasons.NOT_JUDGED) for reason in record.reasons[:1])
     )
 
 
 def headline(record: Verification) -> str:
     """The verdict's name for people: ``not judged`` instead of ``no evidence`` where nothing judged it."""
-    return record.verdict.value if is_judged(record) else studied.NOT_JUDGED.lower()
+    return record.verdict.value if is_judged(record) else reasons.NOT_JUDGED.lower()
 
 
 def sentence(record: Verification) -> str:
@@ -93,6 +102,8 @@ def sentence(record: Verification) -> str:
         return NOT_JUDGED
     if record.verdict is VerdictName.CAPABILITY_LOSS:
         return _loss(record)
+    if record.verdict is VerdictName.OVER_CORRECTED and any(g.name == reasons.PAST for g in record.guards):
+        return _TURNED
     return VERDICTS[record.verdict]
 
 
@@ -110,12 +121,14 @@ def _loss(record: Verification) -> str:
 
 
 def _lost_words(record: Verification) -> bool:
-    """Whether the words went, as `evenhand.studies.rule` asks it: most of their mass, or the whole metric."""
-    from evenhand.studies.guards import MASS, gone  # here: numpy must not be loaded for --help
-    from evenhand.studies.readings import Margins
+    """Whether the words went, as the rule asks it: most of their mass, or the whole metric."""
+    from evenhand.studies.guards import gone  # here: numpy must not be loaded for --help
+    from evenhand.studies.margins import Margins
 
     undefined = record.control is not None and record.control.total.value is None
-    return undefined or any(guard.name == MASS and gone(guard, Margins()) for guard in record.guards)
+    return undefined or any(
+        guard.name == GuardName.MASS and gone(guard, Margins()) for guard in record.guards
+    )
 
 
 def locator_sentence(location: Attribution) -> str:

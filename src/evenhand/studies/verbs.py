@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
-from evenhand.errors import BadModel, NoEffect, UsageError
+from evenhand.errors import UsageError
 from evenhand.files import real_path
 from evenhand.folders import sole_writer
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
-from evenhand.models import Model, OpenModel, require
+from evenhand.models import Model, require
 from evenhand.opening import open_model
 from evenhand.outputs import check_treatment_folder
-from evenhand.progress import task
-from evenhand.records import (
-    Attribution,
-    Measurement,
-    TrainingExample,
-    Verification,
-    digest,
-)
+from evenhand.records import Attribution, Measurement, Verification, digest, to_json
 from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
-from evenhand.studies.control_models import Planned, planned
 from evenhand.studies.defaults import BIAS, CAPABILITY
+from evenhand.studies.location import locate_in, sites_for
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import (
@@ -46,8 +37,8 @@ from evenhand.studies.options import (
     folder,
     model_name,
 )
-from evenhand.studies.readings import ControlModel, Margins, Readings
-from evenhand.studies.resuming import BESIDE, check_treatment_of, kept_treatment, resumable
+from evenhand.studies.primary import of_benchmarks
+from evenhand.studies.resuming import BESIDE, check_treatment_of, resumable
 from evenhand.studies.store import (
     MEASUREMENTS,
     VERIFICATION,
@@ -57,18 +48,9 @@ from evenhand.studies.store import (
     save_verification,
     working_in,
 )
-from evenhand.studies.training_data import (
-    check_apart,
-    check_capability,
-    nothing_to_locate,
-    primary,
-    training_data,
-    usable,
-)
-from evenhand.studies.verdict import judge
-
-if TYPE_CHECKING:
-    from evenhand.treatments import Treatment
+from evenhand.studies.trained_on import trained_on
+from evenhand.studies.training_data import check_capability, training_data
+from evenhand.studies.verification import Study
 
 __all__ = [
     "BIAS",
@@ -137,7 +119,7 @@ def locate(
     options, uri = combined(VerifyOptions, options, given, LocateKeywords), model_name(uri)
     made: Locator = registry.create("locator", locator)
     probes = training_data(_loaded(_bias(uri, options)), made.fits_on, locator, "locator")
-    return _locate(_opened(uri, options), made, probes, options.seed)
+    return locate_in(_opened(uri, options), made, probes, options.seed)
 
 
 def mitigate(
@@ -164,9 +146,9 @@ def mitigate(
     place = real_path(out)
     with sole_writer(out):
         model = _opened(uri, options)
-        location = _location(model, made, examples, options)
+        site = sites_for(model, made, examples, options)
         with resumable(made, place.with_name(place.name + BESIDE)) as told:
-            treatment = told.fit(model, examples, sites=location, seed=options.seed)
+            treatment = told.fit(model, examples, sites=site, seed=options.seed)
             treatment.save(out)
     about = treatment.about
     return {
@@ -177,7 +159,7 @@ def mitigate(
         "seed": about.seed,
         "details": dict(about.details),
         "proof": dict(about.proof),
-        "location": location,
+        "location": site,
         "out": str(out),
     }
 
@@ -189,11 +171,13 @@ def verify(
 
     ``verify("lab:causal", "lftf", control="reduced", seed=1)``: keywords are fields of `VerifyOptions`.
 
+    Where no bias benchmark has anything to train on, the default one for the mitigation does; a note says so.
     A capability benchmark that suits the model's kind in general, but not its family, is left out where the
     user named none.
 
     Raises:
-        EvenhandError: as for `measure`; UsageError when a test item is among the training examples.
+        EvenhandError: as for `measure`; UsageError when a test item is among the training examples, or no
+            benchmark reports the metric that the verdict is to be about.
     """
     options, uri = combined(VerifyOptions, options, given, VerifyKeywords), model_name(uri)
     made, place = made_method(mitigation), run_folder(uri, mitigation, options)
@@ -208,7 +192,8 @@ def verify(
 
 def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: VerifyOptions) -> Verification:
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
-    examples = training_data(bias, made.fits_on, spec)
+    data = trained_on(uri, bias, made.fits_on, spec)
+    primary = of_benchmarks(bias, options.primary, data.benchmark)
     check_capability(capability)
     model = _opened(uri, options)
     if not options.capability:
@@ -216,7 +201,8 @@ def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: Veri
     for benchmark in (*bias, *capability):
         check_family(model, benchmark)
     require(model, made.needs, of=spec, instead="--with prompt")
-    return _Study(model, made, bias, capability, options, folder).verification(spec, examples)
+    study = Study(model, made, bias, capability, options, folder, data, primary)
+    return study.verification(spec)
 
 
 def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
@@ -224,105 +210,11 @@ def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
     if options.out is not None:
         return options.out
     chosen = replace(options, out=None, benchmarks=_bias(uri, options))
+    asked = to_json(chosen)
+    if chosen.primary is None:  # so that a run of before there was the option is found again
+        del asked["primary"]
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{mitigation}").strip("-")[:60]
-    return Path("runs") / f"{name}-{digest(uri, mitigation, chosen)[:8]}"
-
-
-@dataclass(frozen=True)
-class _Study:
-    """One verification: its model, its method, its benchmarks, and the folder where its parts are kept."""
-
-    model: Model
-    method: Mitigation
-    bias: Sequence[Benchmark]
-    capability: Sequence[Benchmark]
-    options: VerifyOptions
-    folder: Path
-
-    @property
-    def cells(self) -> Cells:
-        return Cells(self.model, Store(self.folder), self.options.seed, self.options.limit)
-
-    def verification(self, spec: str, examples: Sequence[TrainingExample]) -> Verification:
-        """Every part in order; parts that the folder already holds are not made again."""
-        check_apart([*self.bias, *self.capability], examples)
-        before = self._readings(self.cells.base)
-        location = _location(self.model, self.method, examples, self.options)
-        treatment = self._treatment(examples, location)
-        key = treatment.digest
-        after = self._readings(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
-        metric = primary(self.bias, self.method.fits_on)
-        families = self._families(treatment, examples, before.reporting(metric))
-        margins = Margins(accuracy=self.options.margin)
-        judged = judge(before, after, families, margins=margins, primary=metric, seed=self.options.seed)
-        return Verification(
-            verdict=judged.verdict,
-            reasons=judged.reasons,
-            model=self.model.spec,
-            treatment=str(registry.parse(spec)),
-            seed=self.options.seed,
-            before=(*before.bias, *before.capability),
-            after=(*after.bias, *after.capability),
-            effects=judged.effects,
-            capability=judged.capability,
-            guards=judged.guards,
-            control=judged.control,
-            location=location,
-            proof={**treatment.about.proof, "details": dict(treatment.about.details), "digest": key},
-            limited=any(m.protocol.limited for m in before.bias),
-            notes=tuple(note for note in _notes(before, after) if note not in judged.reasons),
-        )
-
-    def _readings(self, taken: Any) -> Readings:
-        return Readings(tuple(taken(self.bias)), tuple(taken(self.capability)))
-
-    def _treatment(self, examples: Sequence[TrainingExample], location: Attribution | None) -> Treatment:
-        """The treatment that the folder holds if it was fitted to this model in this way, else a new one."""
-        # The ranking, not the scores: rounding differs with the number of threads and decides nothing.
-        sites = location.ranking() if location else None
-        key = digest(self.model.spec.digest, repr(self.method), self.options.seed, list(examples), sites)
-        return kept_treatment(
-            self.folder,
-            key,
-            self.method,
-            lambda method: method.fit(self.model, examples, sites=location, seed=self.options.seed),
-        )
-
-    def _families(
-        self, treatment: Treatment, examples: Sequence[TrainingExample], source: Measurement | None
-    ) -> dict[str, list[ControlModel]]:
-        """The control models' readings on the benchmark of `source`, the one that the verdict is about.
-
-        A dose at which a model cannot be made any more is left out, and so is a family that cannot be fitted
-        on `examples`.
-        """
-        if not isinstance(self.model, OpenModel) or source is None:
-            return {}
-        every = planned(self.model, treatment, self.options.control, self.options.seed)
-        plan = [one for one in every if usable(one.control, examples)]
-        if not plan:
-            return {}
-        first = [b for b in self.bias if b.name == source.benchmark]
-        families: dict[str, list[ControlModel]] = {}
-        with task("capability-matched control", len(plan), unit="model") as advance:
-            for one in plan:
-                with contextlib.suppress(NoEffect, BadModel):
-                    readings = self._control(one, examples, first)
-                    families.setdefault(one.family, []).append(ControlModel(one.dose, one.seed, readings))
-                advance(1)
-        return families
-
-    def _control(
-        self, one: Planned, examples: Sequence[TrainingExample], first: Sequence[Benchmark]
-    ) -> Readings:
-        key = digest("control", one.identity, [e.id for e in examples])
-
-        def enter() -> AbstractContextManager[Model]:
-            assert isinstance(self.model, OpenModel)  # no control model is planned for others
-            return one.made(self.model, examples).applied(self.model)
-
-        taken = self.cells.treated([*first, *self.capability], key, enter)
-        return Readings(taken[: len(first)], taken[len(first) :])
+    return Path("runs") / f"{name}-{digest(uri, mitigation, asked)[:8]}"
 
 
 def _opened(uri: str, options: RunOptions) -> Model:
@@ -347,32 +239,3 @@ def _capability(uri: str, options: VerifyOptions) -> Sequence[str]:
 
 def _bias(uri: str, options: VerifyOptions) -> tuple[str, ...]:
     return tuple(options.benchmarks) or defaults.bias(uri)
-
-
-def _location(
-    model: Model, method: Mitigation, examples: Sequence[TrainingExample], options: VerifyOptions
-) -> Attribution | None:
-    """Where the locator points; None for a method that then treats every block, or wants no location."""
-    locator: Locator = registry.create("locator", options.locator)
-    if not method.wants_sites or not isinstance(model, OpenModel) or not usable(locator, examples):
-        return None
-    return _locate(model, locator, examples, options.seed)
-
-
-def _locate(model: Model, locator: Locator, examples: Sequence[TrainingExample], seed: int) -> Attribution:
-    if not isinstance(model, OpenModel):
-        raise nothing_to_locate(model)
-    return locator.locate(model, [e for e in examples if not e.keep], None, seed=seed)
-
-
-def _notes(*readings: Readings) -> tuple[str, ...]:
-    """Every note of the measurements once, and where before and after differ, of which it is."""
-    said = [dict.fromkeys(note for m in (*r.bias, *r.capability) for note in m.notes) for r in readings]
-    common = [note for note in said[0] if all(note in other for other in said)]
-    own = [
-        f"{when}: {note}"
-        for when, notes in zip(("Before", "After"), said, strict=True)
-        for note in notes
-        if note not in common
-    ]
-    return (*common, *own)

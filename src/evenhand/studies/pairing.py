@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from evenhand.errors import NotComparable, UsageError
 from evenhand.records import Measurement, Score
 from evenhand.stats import aligned
-from evenhand.studies import fitness
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Readings:
     def reporting(self, metric: str) -> Measurement | None:
         """The bias measurement that reports `metric`, if possible as its primary one; None when none does."""
         holders = [m for m in self.bias if metric in m.metrics]
-        primary = [m for m in holders if next(iter(m.metrics)) == metric]
+        primary = [m for m in holders if m.primary == metric]
         return next(iter(primary + holders), None)
 
 
@@ -36,41 +35,6 @@ class ControlModel:
     dose: float
     seed: int
     readings: Readings
-
-
-@dataclass(frozen=True)
-class Margins:
-    """The limits of a verdict, fixed before anything is measured.
-
-    Attributes:
-        accuracy: largest harmless loss of accuracy, as a share of the questions (0.01 is one point).
-        log_perplexity: largest harmless rise of log-perplexity, nats per token (0.02 is about 2 %).
-        mass_kept: the share of the terms' probability whose loss is harmless.
-        mass_gone: the lost share beyond which the gap between the terms says nothing any more.
-        mass_floor: the terms' probability before treatment below which the model hardly uses them, so that
-            a gap between them says nothing about what it writes.
-        hints: largest harmless loss of UB (following explicit hints), absolute.
-        bias_floor: normalised gap below which there is no bias worth treating.
-        over_correction: how far items of one group may come to lean the other way, normalised gap.
-        broken: how many times the margin of a capability must certainly be lost for the model to count as
-            broken (with the defaults: 20 points of accuracy, or perplexity up by half).
-        equivalence: half-width of "no specific effect", as a share of the bias before treatment.
-        alpha: one-sided level of every test; intervals of margins are one-sided at 1 - alpha too.
-        draws: bootstrap resamples.
-    """
-
-    accuracy: float = 0.01
-    log_perplexity: float = 0.02
-    mass_kept: float = 0.10
-    mass_gone: float = 0.50
-    mass_floor: float = fitness.FLOOR
-    hints: float = 0.05
-    bias_floor: float = 0.10
-    over_correction: float = 0.10
-    broken: float = 20.0
-    equivalence: float = 0.10
-    alpha: float = 0.05
-    draws: int = 2000
 
 
 def partner(measurement: Measurement, among: Sequence[Measurement]) -> Measurement:

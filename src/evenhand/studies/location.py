@@ -1,0 +1,41 @@
+"""Where in a model a method works: what a locator says, probed with what the method fits on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evenhand import registry
+from evenhand.locators import Locator
+from evenhand.mitigations import Mitigation
+from evenhand.models import Model, OpenModel
+from evenhand.records import Attribution, TrainingExample
+from evenhand.studies.options import VerifyOptions
+from evenhand.studies.training_data import nothing_to_locate, usable
+
+
+def sites_for(
+    model: Model, method: Mitigation, examples: Sequence[TrainingExample], options: VerifyOptions
+) -> Attribution | None:
+    """Where the method is to work, by the locator.
+
+    None for a method that does not ask, and for examples that the locator cannot use: such a method then
+    treats every block.
+
+    Raises:
+        EvenhandError: an unknown locator, or one that cannot read the model.
+    """
+    locator: Locator = registry.create("locator", options.locator)
+    if not method.wants_sites or not isinstance(model, OpenModel) or not usable(locator, examples):
+        return None
+    return locate_in(model, locator, examples, options.seed)
+
+
+def locate_in(model: Model, locator: Locator, examples: Sequence[TrainingExample], seed: int) -> Attribution:
+    """What the locator says of the model, probed with the examples that are not to be kept.
+
+    Raises:
+        BadModel: it gives no access to its weights.
+    """
+    if not isinstance(model, OpenModel):
+        raise nothing_to_locate(model)
+    return locator.locate(model, [e for e in examples if not e.keep], None, seed=seed)

@@ -1,0 +1,43 @@
+"""What a verification trains on: examples of a benchmark that it measures, else default ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evenhand import registry
+from evenhand.benchmarks import Benchmark
+from evenhand.records import Kinds, TrainingExample
+from evenhand.studies import defaults
+from evenhand.studies.training_data import source, training_data
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """The `examples`, the `benchmark` that gave them, and a note where the run does not measure it."""
+
+    examples: Sequence[TrainingExample]
+    benchmark: str
+    note: str = ""
+
+
+def trained_on(uri: str, bias: Sequence[Benchmark], kinds: Kinds, mitigation: str) -> TrainedOn:
+    """What `mitigation`, which fits on examples of `kinds`, trains on in a run that measures `bias`.
+
+    The first benchmark with such examples gives them. Where none has any examples, the default benchmark of
+    the first kind does that some benchmark gives.
+
+    Raises:
+        UsageError: the benchmarks have examples, but none of these kinds, or no benchmark has any of them;
+            the message says what fits.
+    """
+    default = next((kind.given_by for kind in kinds if kind.given_by), "")
+    if default and not any(benchmark.examples() for benchmark in bias):
+        given = registry.create("benchmark", defaults.training(uri, default))
+        note = (
+            f"No bias benchmark of this run has a train part, so {mitigation} was fitted on that of "
+            f"{given.name}, which was not measured."
+        )
+        return TrainedOn(training_data([given], kinds, mitigation), given.name, note)
+    found = source(bias, kinds)
+    return TrainedOn(training_data(bias, kinds, mitigation), found.name if found else "")

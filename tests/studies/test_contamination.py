@@ -1,0 +1,38 @@
+"""What was trained on is not measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenhand import registry
+from evenhand.errors import UsageError
+from evenhand.records import Example
+from evenhand.studies.trained_on import trained_on
+from evenhand.studies.training_data import check_apart
+from evenhand.studies.verbs import VerifyOptions, verify
+from tests.support import tiny
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return f"hf:{folder}"
+
+
+def test_training_on_the_test_is_refused(uri: str) -> None:
+    options = VerifyOptions(benchmarks=("genbiaseval", "genbiaseval:part=all"), limit=5)
+    with pytest.raises(
+        UsageError, match=r"would be measured on 943 prompts that the mitigation is trained on"
+    ):
+        verify(uri, "lftf", options)
+
+
+def test_default_examples_are_not_measured_either() -> None:
+    data = trained_on(
+        "lab:causal", [registry.create("benchmark", "crows_pairs:data=lab")], (Example,), "lftf"
+    )
+    check_apart([registry.create("benchmark", "genbiaseval")], data.examples)
+    with pytest.raises(UsageError, match="would be measured on 943 prompts"):
+        check_apart([registry.create("benchmark", "genbiaseval:part=all")], data.examples)

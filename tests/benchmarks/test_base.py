@@ -79,12 +79,12 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(
         registry, "entry_points", lambda group: [point] if group == "evenhand.benchmarks" else []
     )
-    registry._entry_points.cache_clear()
+    registry._places.cache_clear()
     registry.names.cache_clear()
     yield tmp_path
     sys.modules.pop("guest_plurals", None)
     monkeypatch.undo()
-    registry._entry_points.cache_clear()
+    registry._places.cache_clear()
     registry.names.cache_clear()
 
 

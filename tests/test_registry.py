@@ -142,3 +142,25 @@ def test_an_entry_point_names_one_component_and_takes_no_name_of_ours(
     added("one")
     with pytest.raises(EnvironmentProblem, match="family and math:pi"):
         registry.names("thing")
+
+
+def test_a_broken_component_of_another_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path, monkeypatch, family=SEVERAL)
+    points = [
+        EntryPoint("gone", "no_such_module_anywhere:thing", "things"),
+        EntryPoint("odd", "math:pi", "things"),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    with pytest.raises(
+        EnvironmentProblem, match=r"'gone' of no_such_module_anywhere:thing.*ModuleNotFoundError"
+    ):
+        get("thing", "gone")
+    with pytest.raises(EnvironmentProblem, match="'odd' of math:pi cannot be used: it is a float"):
+        create("thing", "odd")
+
+
+def test_an_option_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="part is given twice"):
+        parse("genbiaseval:part=dev,part=test")

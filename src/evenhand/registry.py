@@ -146,6 +146,8 @@ def _read_option(part: str, options: dict[str, str]) -> None:
     key, equals, value = part.partition("=")
     if not equals or not key.strip() or not value.strip():
         raise _no_option(part)
+    if key.strip() in options:
+        raise UsageError(f"The option {key.strip()} is given twice.", mend="Write it once.")
     options[key.strip()] = value.strip()
 
 
@@ -158,7 +160,10 @@ class _Place:
 
     def load(self, name: str) -> Any:
         if self.point is not None:
-            return self.point.load()
+            try:
+                return self.point.load()
+            except Exception as error:  # code of another package: whatever it raises
+                raise _unusable(name, self, f"{type(error).__name__}: {error}") from error
         found = importlib.import_module(self.module)
         return _components(found)[name] if hasattr(found, "components") else found.component
 
@@ -202,6 +207,13 @@ def _holds_several(path: str) -> bool:
 def _no_option(part: str) -> UsageError:
     return UsageError(
         f"{part.strip()!r} is not an option.", mend="Options are written key=value, with commas between."
+    )
+
+
+def _unusable(name: str, place: object, why: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"The component {name!r} of {place} cannot be used: {why}.",
+        mend="Repair the package that registers it, or uninstall it.",
     )
 
 
@@ -273,6 +285,8 @@ def create(kind: str, spec: str | ComponentSpec) -> Any:
     """
     parsed = keyed(kind, spec if isinstance(spec, ComponentSpec) else parse(spec))
     factory = get(kind, parsed.name)
+    if not callable(factory):
+        raise _unusable(parsed.name, _places(kind)[parsed.name], f"it is a {type(factory).__name__}")
     known = options(factory)
     for key in parsed.options:
         if key not in known:

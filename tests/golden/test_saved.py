@@ -5,6 +5,7 @@ The folders beside this file were written by the commands of the first version, 
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 import torch
 
 import evenhand
+from evenhand import registry
+from evenhand.errors import BadData
 from evenhand.records import VerdictName
 from evenhand.studies.pairing import Readings
 from evenhand.studies.runs import opened
@@ -94,3 +97,15 @@ def test_the_weights_are_those_that_were_saved() -> None:
     treatment = load(SAVED / "weights")
     expected = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     assert torch.equal(treatment.weights["layer.weight"], expected)  # type: ignore[attr-defined]
+
+
+DIGESTS = json.loads((SAVED / "digests.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("spec", DIGESTS)
+def test_benchmarks_ask_what_they_asked_so_that_runs_compare(spec: str) -> None:
+    try:
+        benchmark = registry.create("benchmark", spec)
+    except BadData as error:
+        pytest.skip(str(error))
+    assert [benchmark.name, benchmark.card.digest] == DIGESTS[spec]

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from functools import cache
 from typing import Literal
 
@@ -54,11 +54,17 @@ def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Requ
     """
     found = hashlib.sha256(b'["[')
     for number, s in enumerate(samples):
-        asked = [astuple(request) for request in ask(s)]
+        asked = [_content(request) for request in ask(s)]
         row = json.dumps([s.id, s.cluster, dict(s.fields), dict(s.slices), asked], sort_keys=True)
         found.update((", " if number else "").encode() + json.dumps(row)[1:-1].encode())
     found.update(b']"]')
     return found.hexdigest()
+
+
+def _content(request: Request) -> list[object]:
+    """The fields of a request that are asked, in order; how a prompt is put is a part of the protocol."""
+    values = zip(fields(request), astuple(request), strict=True)
+    return [value for field, value in values if field.metadata.get("asked", True)]
 
 
 def attribute_digest(attribute: Attribute, data: str) -> str:

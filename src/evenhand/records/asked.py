@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Literal, TypeVar
 
@@ -150,7 +150,7 @@ class Generation:
     blank: ClassVar[Completion] = Completion("", 0)
     prompt: str
     sampling: Sampling = Sampling()
-    chat: bool = False
+    chat: bool = field(default=False, metadata={"asked": False})  # the protocol's template says it
 
 
 @dataclass(frozen=True, slots=True)

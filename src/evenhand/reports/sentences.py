@@ -43,7 +43,7 @@ _LOST_WORDS = (
     "that the model says so much less is evidence of less bias."
 )
 _LOST_NO_CONTROL = (
-    "Ability, or the probability of the words, was lost. No control was run, so nothing is said about "
+    "Capability, or the probability of the words, was lost. No control was run, so nothing is said about "
     "the gap."
 )
 _LOST_UNMATCHED = (

@@ -1,4 +1,4 @@
-"""Ability: what else the model can do, on one scale, and whether it was kept.
+"""Capability: what else the model can do, on one scale, and whether it was kept.
 
 Two components: the accuracy on questions (per-item ``correct``) and the sign-reversed log-perplexity of texts
 (per-item ``nll`` and ``tokens``). The items are split in two halves by a hash of their ids: one half to match

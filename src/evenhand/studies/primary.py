@@ -22,7 +22,7 @@ def of_benchmarks(bias: Sequence[Benchmark], asked: str | None, giver: str = "")
     Raises:
         UsageError: no bias benchmark reports the metric asked for with an ideal, or none has a primary one.
     """
-    first = [*(b for b in bias if b.name == giver), *bias]
+    first = [b for b in (*(b for b in bias if b.name == giver), *bias) if b.role == "bias"]
     offers = [(b.name, b.primary, [m.name for m in b.metrics if m.ideal is not None]) for b in first]
     return _chosen(offers, asked)
 
@@ -41,7 +41,12 @@ def _offer(m: Measurement) -> Offer:
 
 
 def _chosen(offers: Sequence[Offer], asked: str | None) -> str:
-    names = ", ".join(dict.fromkeys(name for name, _, _ in offers)) or "nothing"
+    names = ", ".join(dict.fromkeys(name for name, _, _ in offers))
+    if not offers:
+        raise UsageError(
+            "A verdict needs a benchmark of bias, and this run has none.",
+            mend=f"Add one, such as -b {BIAS[0]}.",
+        )
     if asked is None:
         found = next((primary for _, primary, _ in offers if primary is not None), None)
         if found is None:

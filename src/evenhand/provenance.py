@@ -109,7 +109,7 @@ def _of_branch(place: Path, branch: str) -> str | None:
     for file in (place / branch, common / branch):
         if file.is_file():
             return file.read_text(encoding="utf-8").strip()
-    for row in (common / "packed-refs").read_text(encoding="utf-8").splitlines():
+    for row in (common / "packed-refs").read_text(encoding="utf-8").split("\n"):
         if row.endswith(f" {branch}"):
             return row.partition(" ")[0]
     return None

@@ -253,6 +253,20 @@ LISTED: tuple[Mutant, ...] = (
         ("tests/treatments/test_treatments.py",),
     ),
     Mutant(
+        "newer-schema-read",
+        "schema.py",
+        "if written > SCHEMA:",
+        "if False:",
+        ("tests/test_schema.py",),
+    ),
+    Mutant(
+        "model-left-open",
+        "opening.py",
+        "        close_model(model)",
+        "        pass",
+        ("tests/studies/test_closing.py",),
+    ),
+    Mutant(
         "written-in-place",
         "files.py",
         "name.replace(target)",

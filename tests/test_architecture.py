@@ -33,6 +33,8 @@ FLOORS: tuple[frozenset[str], ...] = (
             "folders",
             "outputs",
             "thinking",
+            "schema",
+            "provenance",
         }
     ),
     frozenset({"stats", "influence", "metrics"}),

@@ -247,7 +247,7 @@ def test_a_lone_surrogate_in_a_result_does_not_stop_the_output(capsys: pytest.Ca
         console.emit({"a": "b \ud800 é"})
     shown, _, data = capsys.readouterr().out.partition("\n")
     assert shown == r"a \ud800"
-    assert json.loads(data) == {"a": "b \ud800 é"}
+    assert json.loads(data)["a"] == "b \ud800 é"
 
 
 @pytest.mark.parametrize(

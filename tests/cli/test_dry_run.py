@@ -68,9 +68,9 @@ def round_trip(run: Run, model: CausalModel, folder: Path, benchmarks: tuple[str
 
 @pytest.fixture(autouse=True)
 def _own_model(monkeypatch, model) -> None:
-    opened = opening.open_model
+    real = opening.open_model
     monkeypatch.setattr(
-        studies, "open_model", lambda uri, **options: model if uri == "own" else opened(uri, **options)
+        opening, "open_model", lambda uri, **options: model if uri == "own" else real(uri, **options)
     )
 
 

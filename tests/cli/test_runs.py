@@ -35,9 +35,9 @@ def test_report_of_a_verification(run: Run, verified: str) -> None:
 
 
 def test_report_of_measurements(run: Run, measured: str) -> None:
-    assert run("report", measured, "--html", "out.html", "--json").json == {
-        "run": "measured", "report": "out.html"
-    }  # fmt: skip
+    said = run("report", measured, "--html", "out.html", "--json").json
+    assert set(said) == {"schema", "run", "report", "made_by"}
+    assert (said["run"], said["report"]) == ("measured", "out.html")
     assert "Measurements of lab:causal" in Path("out.html").read_text(encoding="utf-8")
 
 

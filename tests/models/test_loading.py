@@ -340,3 +340,11 @@ def test_the_lab_is_opened_from_its_folder(folder, monkeypatch):
 
 def test_known_dtypes_are_torchs():
     assert {getattr(torch, name) for name in loading.DTYPES} == set(loading.DTYPES.values())
+
+
+def test_a_graphics_card_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evenhand.models import opened
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
+    assert opened._name_of(torch.device("cuda", 1)) == "cuda (Card 1)"
+    assert opened._name_of(torch.device("cpu")) == "cpu"

@@ -141,7 +141,7 @@ def flip(path: Path) -> None:
 
 
 def other_format(path: Path) -> None:
-    path.write_text(path.read_text().replace("evenhand/cell/1", "evenhand/cell/2"))
+    path.write_text(path.read_text().replace("evenhand/cell", "evenhand/cell/9"))
 
 
 @pytest.mark.parametrize("harm", [truncate, flip, Path.unlink, lambda p: p.write_bytes(b"")])
@@ -366,7 +366,7 @@ def test_nothing_there(tmp_path: Path) -> None:
         (lambda p: p.write_text("{}"), "damaged"),
         (lambda p: p.write_text(p.read_text().replace('"seed": 0', '"seed": 1', 1)), "checksum differs"),
         (
-            lambda p: p.write_text(p.read_text().replace("verification/1", "verification/9")),
+            lambda p: p.write_text(p.read_text().replace("evenhand/verification", "evenhand/verification/9")),
             "'evenhand/verification/9'",
         ),
     ],

@@ -48,7 +48,16 @@ def any_text() -> Iterator[None]:
 
 
 def emit(data: Mapping[str, Any]) -> None:
-    """Print the one JSON object of this command."""
+    """Print the one JSON object of this command, with its schema, and with what made it and when (UTC).
+
+    A `made_by` in `data`, which knows the model's device, stands instead of this process's own.
+    """
+    from evenhand.provenance import made_by, now
+    from evenhand.records import to_json
+    from evenhand.schema import SCHEMA
+
+    made = data.get("made_by") or to_json(made_by())
+    data = {"schema": SCHEMA, **data, "made_by": {**made, "when": now()}}
     stream = _results[-1] if _results else sys.stdout
     # In another encoding than UTF-8 a character may be lacking; JSON's own escapes are ASCII.
     plain = "utf" not in (getattr(stream, "encoding", None) or "utf-8").lower()

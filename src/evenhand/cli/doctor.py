@@ -64,7 +64,15 @@ def findings() -> list[Finding]:
         _cache(cache),
         _disk("disk (cache)", cache),
         _disk("disk (here)", Path.cwd()),
+        _made_by(),
     ]
+
+
+def _made_by() -> Finding:
+    """What records that are made here say of what made them."""
+    from evenhand.provenance import PACKAGES, line, made_by
+
+    return Finding("records say", line(made_by(packages=PACKAGES)))
 
 
 def _python() -> Finding:

@@ -8,6 +8,8 @@ from evenhand.cli import calls, console, payload, show
 from evenhand.cli.options import BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, bias_components
 from evenhand.files import write_atomically
 from evenhand.outputs import UNSEALED, check_output_folder, check_unchanged, sealed
+from evenhand.records import to_json
+from evenhand.schema import SCHEMA
 
 SIGN = b'"location": {'  # in every location.json
 
@@ -36,9 +38,9 @@ def locate(
         check_output_folder(out)
         check_unchanged(out / "location.json", SIGN)
     record = calls.locate(uri, with_, options)
-    data = {"uri": uri, "location": payload.attribution(record)}
+    data = {"uri": uri, "location": payload.attribution(record), "made_by": to_json(record.made_by)}
     if out is not None:
-        text = json.dumps({**data, "seal": UNSEALED}, indent=1, allow_nan=False)
+        text = json.dumps({"schema": SCHEMA, **data, "seal": UNSEALED}, indent=1, allow_nan=False)
         write_atomically(out / "location.json", sealed(f"{text}\n".encode()))
     if as_json:
         console.emit(data)

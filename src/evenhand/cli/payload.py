@@ -24,9 +24,9 @@ def measurement(record: Measurement) -> dict[str, Any]:
 
 
 def measurements(records: Sequence[Measurement]) -> dict[str, Any]:
-    """``model`` and ``measurements``."""
-    model = to_json(records[0].model) if records else None
-    return {"model": model, "measurements": [measurement(record) for record in records]}
+    """``model``, ``measurements`` and ``made_by``, that of the first one."""
+    model, made = (to_json(records[0].model), to_json(records[0].made_by)) if records else (None, None)
+    return {"model": model, "measurements": [measurement(record) for record in records], "made_by": made}
 
 
 def requests(asked: Mapping[str, Sequence[Asked]]) -> dict[str, Any]:
@@ -98,4 +98,5 @@ def verification(record: Verification, report: Path | None) -> dict[str, Any]:
         "proof": to_json(record.proof),
         "notes": list(record.notes),
         "report": None if report is None else str(report),
+        "made_by": to_json(record.made_by),
     }

@@ -58,6 +58,7 @@ class Opened:
             dtype=str(first.dtype).removeprefix("torch."),
             architecture=kind_of(module),
             parameters=sum(p.numel() for p in module.parameters()),
+            device=_name_of(first.device),
         )
         self.refresh()
 
@@ -86,3 +87,8 @@ class Opened:
             *self.opening,
             f"torch rounds float32 products (precision {precision!r}): expect errors near 0.03.",
         )
+
+
+def _name_of(device: torch.device) -> str:
+    """The device for people: ``cpu``, or a graphics card with its model's name."""
+    return f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type

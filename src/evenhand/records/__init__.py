@@ -51,6 +51,7 @@ from evenhand.records.learned import (
     TextExample,
     TrainingExample,
 )
+from evenhand.records.made import MadeBy
 from evenhand.records.measured import (
     Card,
     Estimate,
@@ -67,9 +68,8 @@ __all__ = [
     "EVERY_KIND", "Ability", "Attribution", "Averaged", "CapabilityResult", "Card", "Check", "Cloze",
     "Completion", "Continuation", "Contrast", "ControlPoint", "ControlResult", "Divergence", "Effect",
     "Embedding", "Estimate", "Example", "FamilyResult", "Generation", "GuardName", "Kinds", "LogProb",
-    "Measurement", "ModelSpec", "PairExample", "PersonExample", "Protocol", "Recall", "Recalled", "Request",
-    "Response", "Sample", "Sampling", "Score", "Shift", "SiteScore", "TextExample", "TrainingExample",
-    "Unanchored", "Undefined", "Until", "Value", "Vector", "VerdictName", "Verification", "answer_in_groups",
-    "digest",
-    "from_json", "to_json",
+    "MadeBy", "Measurement", "ModelSpec", "PairExample", "PersonExample", "Protocol", "Recall", "Recalled",
+    "Request", "Response", "Sample", "Sampling", "Score", "Shift", "SiteScore", "TextExample",
+    "TrainingExample", "Unanchored", "Undefined", "Until", "Value", "Vector", "VerdictName", "Verification",
+    "answer_in_groups", "digest", "from_json", "to_json",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from evenhand.records.made import MadeBy
 from evenhand.records.measured import Estimate, Measurement, ModelSpec, Value
 
 
@@ -22,7 +23,8 @@ class SiteScore:
 class Attribution:
     """A locator's answer. `specific` is False when it does not look at the attribute at all (BMI).
 
-    `claims` is False when the locator itself finds nothing worth acting on (an unbiased model).
+    `claims` is False when the locator itself finds nothing worth acting on (an unbiased model). `made_by`
+    does not count when two are compared.
     """
 
     locator: str
@@ -31,6 +33,7 @@ class Attribution:
     reading: str
     claims: bool = True
     details: Mapping[str, Any] = field(default_factory=dict)
+    made_by: MadeBy | None = field(default=None, compare=False)
 
     def ranking(self) -> tuple[str, ...]:
         """Sites from the highest score to the lowest; ties keep the order of depth."""
@@ -145,7 +148,11 @@ class ControlResult:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Before, treat, after, verdict. `primary` is the metric that the verdict is about."""
+    """Before, treat, after, verdict. `primary` is the metric that the verdict is about.
+
+    `made_by` is what gave the verdict (each measurement has its own); it does not count when two are
+    compared.
+    """
 
     verdict: VerdictName
     reasons: tuple[str, ...]
@@ -163,3 +170,4 @@ class Verification:
     limited: bool = False
     notes: tuple[str, ...] = ()
     primary: str | None = None
+    made_by: MadeBy | None = field(default=None, compare=False)

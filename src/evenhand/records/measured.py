@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from evenhand.records.made import MadeBy
+
 Value = float | None
 
 
@@ -14,7 +16,8 @@ Value = float | None
 class ModelSpec:
     """Which model exactly: `digest` is the SHA-256 of its weights and tokenizer (or recorded answers).
 
-    `origin` says what was done to the stored weights, such as "dequantised from Q4_1 (GGUF)".
+    `origin` says what was done to the stored weights, such as "dequantised from Q4_1 (GGUF)", and `device`
+    where they were when it was opened; None without weights.
     """
 
     uri: str
@@ -25,6 +28,7 @@ class ModelSpec:
     architecture: str | None = None
     parameters: int | None = None
     origin: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ class Measurement:
 
     `role` is the benchmark's: ``bias``, or ``capability``, whose figures say nothing about the groups' words.
     `primary` is the metric that a verdict on it is about, None where no verdict is, and `guards` names the
-    metrics that play another part in one.
+    metrics that play another part in one. `made_by` is no part of what was found, so two measurements can be
+    equal without it; None in runs of schema 1.
     """
 
     model: ModelSpec
@@ -130,3 +135,4 @@ class Measurement:
     role: str = "bias"
     primary: str | None = None
     guards: Mapping[GuardName, str] = field(default_factory=dict)
+    made_by: MadeBy | None = field(default=None, compare=False)

@@ -30,6 +30,7 @@ from evenhand.outputs import UNSEALED, check_output_file, check_output_folder, s
 from evenhand.records import Estimate, Measurement, Score, Value, to_json
 from evenhand.reports.harness_names import PREFIX, Named, Scale, named, subtask
 from evenhand.reports.tables import installed_metric
+from evenhand.schema import SCHEMA
 
 MISSING = "N/A"
 SIGN = b'"evenhand": {'  # in every results file that is written here
@@ -136,7 +137,12 @@ def results(measurements: Sequence[Measurement]) -> dict[str, Any]:
         },
         **_model(measurements[0]),
         "task_hashes": {task.name: task.of.protocol.data for task in whole},
-        "evenhand": {"version": __version__, "tasks": {task.name: _own(task.of) for task in whole}},
+        "evenhand": {
+            "schema": SCHEMA,
+            "version": __version__,
+            "made_by": to_json(measurements[0].made_by),
+            "tasks": {task.name: _own(task.of) for task in whole},
+        },
     }
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenhand import __version__
-from evenhand.records import Attribution, ControlResult, Effect, Measurement, ModelSpec, Verification
+from evenhand.provenance import line
+from evenhand.records import (
+    Attribution,
+    ControlResult,
+    Effect,
+    MadeBy,
+    Measurement,
+    ModelSpec,
+    Verification,
+)
 from evenhand.reports import command, decided, doubted, figures, formats, sentences, shares, tables
 from evenhand.reports.figures import Figure
 from evenhand.reports.tables import Table
@@ -94,7 +103,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "control": None if record.control is None else control(record, record.control),
         "control_sentence": sentences.reduced_sentence(record.control),
         "effects": tables.effects(record.effects, marked),
-        "facts": facts(record.model, after, record),
+        "facts": facts(record.model, after, record, record.made_by),
         "cards": provenance(record.before),
         "command": command.verify_command(record),
     } | _common()
@@ -113,7 +122,7 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
         "treatment": first.treatment,
         "limited": any(m.protocol.limited for m in records),
         "parts_list": parts,
-        "facts": facts(first.model, None, None),
+        "facts": facts(first.model, None, None, first.made_by),
         "cards": provenance(records),
         "command": command.measure_command(records),
     } | _common()
@@ -263,7 +272,7 @@ def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
 
 
 def facts(
-    model: ModelSpec, after: ModelSpec | None, record: Verification | None
+    model: ModelSpec, after: ModelSpec | None, record: Verification | None, made: MadeBy | None
 ) -> tuple[tuple[str, str], ...]:
     """Name and value of everything that identifies the run."""
     items: list[tuple[str, str]] = [
@@ -281,7 +290,7 @@ def facts(
     if record is not None:
         items += [("treatment", record.treatment), ("seed", str(record.seed))]
         items += [(f"proof: {name}", text) for name, text in formats.flat(record.proof)]
-    return (*items, ("evenhand", __version__))
+    return (*items, ("made by", line(made)))
 
 
 def provenance(records: Sequence[Measurement]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
@@ -303,4 +312,5 @@ def _card(m: Measurement) -> tuple[tuple[str, str], ...]:
         ("template", m.protocol.template or "–"),
         ("dtype", m.protocol.dtype or "–"),
         ("seed", str(m.protocol.seed)),
+        ("made by", line(m.made_by)),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evenhand import registry
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
 from evenhand.models import Model, OpenModel
+from evenhand.provenance import made_by
 from evenhand.records import Attribution, TrainingExample
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.training_data import nothing_to_locate, usable
@@ -38,4 +40,5 @@ def locate_in(model: Model, locator: Locator, examples: Sequence[TrainingExample
     """
     if not isinstance(model, OpenModel):
         raise nothing_to_locate(model)
-    return locator.locate(model, [e for e in examples if not e.keep], None, seed=seed)
+    found = locator.locate(model, [e for e in examples if not e.keep], None, seed=seed)
+    return replace(found, made_by=made_by(model.spec))

@@ -11,6 +11,7 @@ from evenhand import stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import Asked, Chatter, Model, ask, described
+from evenhand.provenance import made_by
 from evenhand.records import (
     Continuation,
     Estimate,
@@ -63,6 +64,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         role=benchmark.role,
         primary=benchmark.primary,
         guards=benchmark.guards,
+        made_by=made_by(model.spec),
         notes=(
             *chance.said(benchmark.name, figures, scores),
             *said,

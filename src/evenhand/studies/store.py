@@ -4,7 +4,7 @@ Every result is a small JSON file and a parquet file of per-item scores for each
 the checksum of itself and of its parquet files and is written last; each file is written whole or not at all.
 So a half-written or damaged result is recognised, a cell is then simply computed anew, and two processes that
 run the same command at once only write the same bytes twice. No time, duration, host or path is stored: a run
-that was interrupted and resumed leaves the same files as one that was not.
+that was interrupted and resumed leaves the same files as one that was not. Each record says what made it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evenhand import __version__, registry
-from evenhand.errors import BadData, EvenhandError
+from evenhand import __version__
+from evenhand.errors import BadData
 from evenhand.files import disk_errors, is_folder, parse_json, sweep, write_atomically
 from evenhand.locks import alone
 from evenhand.outputs import check_ours, check_output_folder
@@ -37,13 +36,16 @@ from evenhand.records import (
     from_json,
     to_json,
 )
+from evenhand.schema import SCHEMA, migrated
 from evenhand.studies._table import from_parquet, to_parquet
+from evenhand.studies.migrations import STEPS
 
 T = TypeVar("T")
-FORMAT = 1
+_KEYS = 1  # how cells are keyed: another number leaves every stored cell unused
 VERIFICATION = "verification.json"
 MEASUREMENTS = "measurements.json"
 _AGAIN = "Run the command that made it again, with the same --out: it computes only what is missing."
+_FIRST = "evenhand/{}/1"  # the format that stands for schema 1, which had no number beside it
 _SIGN = b'"format": "evenhand/'  # in every summary
 _ITEMS = re.compile(r"(?:measurement|before|after)-\d+-([0-9a-f]{16})\.parquet")
 
@@ -60,9 +62,9 @@ def cell_key(
     """The key of a cell: SHA-256 (hex) over everything that decides its figures.
 
     `weights` is the digest of the model's weights, `treatment` that of the treatment (None for none); the
-    version of evenhand and of this format are part of the key, so another version computes anew.
+    version of evenhand is part of the key, so another version computes anew.
     """
-    return digest(FORMAT, __version__, weights, treatment, card, protocol, seed, sampling)
+    return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, sampling)
 
 
 class Store:
@@ -200,37 +202,14 @@ def load_verification(folder: Path) -> Verification:
     """What `save_verification` wrote.
 
     Raises:
-        BadData: there is none, it is damaged, or another version of evenhand wrote it.
+        BadData: there is none, it is damaged, or a newer version of evenhand wrote it.
     """
     path = folder / VERIFICATION
     body = _read(path, "verification")
     with _whole(path, "verification"):
         before, after = (tuple(_unpack(part, folder) for part in body[side]) for side in ("before", "after"))
         rest = _record(Verification, {**body, "before": (), "after": ()}, path)
-    if "primary" not in body:
-        rest = dataclasses.replace(rest, primary=_judged_by(rest, before))
     return dataclasses.replace(rest, before=before, after=after)
-
-
-def _judged_by(record: Verification, before: Sequence[Measurement]) -> str | None:
-    """The metric of a verdict from before it was named: the control's, else the first primary one."""
-    if record.control is not None:
-        return record.control.metric
-    return next((m.primary for m in before if m.role == "bias" and m.primary is not None), None)
-
-
-#: What a measurement says of its benchmark since it names its primary metric and its guards.
-_DECLARED = ("role", "primary", "guards")
-
-
-@cache
-def _declared(benchmark: str) -> Mapping[str, Any]:
-    """What the benchmark of that name declares today; nothing where it cannot be made here any more."""
-    try:
-        made = registry.create("benchmark", benchmark)
-    except (EvenhandError, ImportError):
-        return {}
-    return {name: to_json(getattr(made, name)) for name in _DECLARED}
 
 
 def holds_verification(run: Path) -> bool:
@@ -300,8 +279,6 @@ def _named_items(folder: Path) -> dict[str, str]:
 
 def _unpack(body: Mapping[str, Any], folder: Path) -> Measurement:
     rest = {key: value for key, value in body.items() if key != "items"}
-    if any(key not in rest for key in _DECLARED):  # stored by an earlier version
-        rest = {**_declared(rest["benchmark"]), **rest}
     name = Path(body["items"]["file"])
     path = folder / name
     if name.is_absolute() or ".." in name.parts:
@@ -332,17 +309,17 @@ def _record(kind: type[T], body: Mapping[str, Any], path: Path) -> T:
 
 def _write(path: Path, kind: str, body: Any) -> Path:
     """The summary, with the checksum of its own body; written after everything that it names."""
-    envelope = {"format": f"evenhand/{kind}/{FORMAT}", "sha256": digest(body), "body": body}
+    envelope = {"format": f"evenhand/{kind}", "schema": SCHEMA, "sha256": digest(body), "body": body}
     text = json.dumps(envelope, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, (text + "\n").encode())
     return path
 
 
 def _read(path: Path, kind: str) -> Any:
-    """The checked body of a summary."""
+    """The checked body of a summary, in the form of today's schema."""
     try:
         envelope = parse_json(path.read_bytes())
-        written, checksum, body = envelope["format"], envelope["sha256"], envelope["body"]
+        form, checksum, body = envelope["format"], envelope["sha256"], envelope["body"]
     except FileNotFoundError:
         raise BadData(
             f"There is no {path.name} in {path.parent}.", mend="Name the folder of a finished run."
@@ -351,14 +328,17 @@ def _read(path: Path, kind: str) -> Any:
         raise _unreadable(path, error) from None
     except (ValueError, KeyError, TypeError):
         raise BadData(f"{path} is damaged: it is not the JSON of a stored {kind}.", mend=_AGAIN) from None
-    if written != f"evenhand/{kind}/{FORMAT}":
+    if form not in (f"evenhand/{kind}", _FIRST.format(kind)):
         raise BadData(
-            f"{path} is written as {written!r}; this version of evenhand reads 'evenhand/{kind}/{FORMAT}'.",
+            f"{path} is written as {form!r}; this version of evenhand reads 'evenhand/{kind}'.",
             mend="Use the version of evenhand that wrote it, or run the command again into a new folder.",
         )
-    if digest(body) != checksum:
+    schema = 1 if form == _FIRST.format(kind) else envelope.get("schema")
+    newer = isinstance(schema, int) and schema > SCHEMA  # whose checksum may be another one, too
+    if not newer and digest(body) != checksum:
         raise BadData(f"{path} is damaged: its checksum differs.", mend=_AGAIN)
-    return body
+    with _whole(path, kind):
+        return migrated(body, schema, STEPS[kind], where=path)
 
 
 def _unreadable(path: Path, error: OSError) -> BadData:

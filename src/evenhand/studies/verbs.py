@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,7 +17,7 @@ from evenhand.folders import sole_writer
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
 from evenhand.models import Model, require
-from evenhand.opening import open_model
+from evenhand.opening import opened
 from evenhand.outputs import check_treatment_folder
 from evenhand.records import Attribution, Measurement, Verification, digest, to_json
 from evenhand.studies import defaults
@@ -90,13 +91,13 @@ def measure(
     if by:
         crossing(loaded, by)
     if options.out is None:
-        model = _opened(uri, options)
-        taken = [take(model, b, seed=options.seed, limit=options.limit) for b in loaded]
+        with _opened(uri, options) as model:
+            taken = [take(model, b, seed=options.seed, limit=options.limit) for b in loaded]
         return _crossed(taken, loaded, by)
     check_run_folder(options.out, MEASUREMENTS)
     with working_in(options.out):
-        model = _opened(uri, options)
-        taken = list(Cells(model, Store(options.out), options.seed, options.limit).base(loaded))
+        with _opened(uri, options) as model:
+            taken = list(Cells(model, Store(options.out), options.seed, options.limit).base(loaded))
         taken = _crossed(taken, loaded, by)
         save_measurements(options.out, taken)
     return taken
@@ -119,7 +120,8 @@ def locate(
     options, uri = combined(VerifyOptions, options, given, LocateKeywords), model_name(uri)
     made: Locator = registry.create("locator", locator)
     probes = training_data(_loaded(_bias(uri, options)), made.fits_on, locator, "locator")
-    return locate_in(_opened(uri, options), made, probes, options.seed)
+    with _opened(uri, options) as model:
+        return locate_in(model, made, probes, options.seed)
 
 
 def mitigate(
@@ -144,8 +146,7 @@ def mitigate(
     check_treatment_folder(out, beside=BESIDE if getattr(made, "resume", None) == "" else "")
     examples = training_data(_loaded(_bias(uri, options)), made.fits_on, mitigation)
     place = real_path(out)
-    with sole_writer(out):
-        model = _opened(uri, options)
+    with sole_writer(out), _opened(uri, options) as model:
         site = sites_for(model, made, examples, options)
         with resumable(made, place.with_name(place.name + BESIDE)) as told:
             treatment = told.fit(model, examples, sites=site, seed=options.seed)
@@ -159,6 +160,7 @@ def mitigate(
         "seed": about.seed,
         "details": dict(about.details),
         "proof": dict(about.proof),
+        "made_by": about.made_by,
         "location": site,
         "out": str(out),
     }
@@ -195,14 +197,14 @@ def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: Veri
     data = trained_on(uri, bias, made.fits_on, spec)
     primary = of_benchmarks(bias, options.primary, data.benchmark)
     check_capability(capability)
-    model = _opened(uri, options)
-    if not options.capability:
-        capability = [b for b in capability if fits_family(model, b)]
-    for benchmark in (*bias, *capability):
-        check_family(model, benchmark)
-    require(model, made.needs, of=spec, instead="--with prompt")
-    study = Study(model, made, bias, capability, options, folder, data, primary)
-    return study.verification(spec)
+    with _opened(uri, options) as model:
+        if not options.capability:
+            capability = [b for b in capability if fits_family(model, b)]
+        for benchmark in (*bias, *capability):
+            check_family(model, benchmark)
+        require(model, made.needs, of=spec, instead="--with prompt")
+        study = Study(model, made, bias, capability, options, folder, data, primary)
+        return study.verification(spec)
 
 
 def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
@@ -217,8 +219,9 @@ def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
     return Path("runs") / f"{name}-{digest(uri, mitigation, asked)[:8]}"
 
 
-def _opened(uri: str, options: RunOptions) -> Model:
-    return open_model(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
+def _opened(uri: str, options: RunOptions) -> AbstractContextManager[Model]:
+    """The model, until the verb is done with it: what was put on it is then off again, also after errors."""
+    return opened(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
 
 
 def _loaded(specs: Sequence[str]) -> list[Benchmark]:

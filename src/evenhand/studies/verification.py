@@ -15,6 +15,7 @@ from evenhand.errors import BadModel, NoEffect
 from evenhand.mitigations import Mitigation
 from evenhand.models import Model, OpenModel
 from evenhand.progress import task
+from evenhand.provenance import made_by
 from evenhand.records import Attribution, Measurement, TrainingExample, Verification, digest
 from evenhand.studies.cells import Cells
 from evenhand.studies.control_models import Planned, planned
@@ -86,6 +87,7 @@ class Study:
             limited=any(m.protocol.limited for m in before.bias),
             notes=tuple(note for note in self._notes(before, after) if note not in judged.reasons),
             primary=self.primary,
+            made_by=made_by(self.model.spec),
         )
 
     def _notes(self, *readings: Readings) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from evenhand.errors import BadData, BadModel
-from evenhand.records import ModelSpec, digest, to_json
+from evenhand.records import MadeBy, ModelSpec, digest, to_json
+from evenhand.schema import SCHEMA
 
 if TYPE_CHECKING:
     from evenhand.models import Model
@@ -30,6 +31,8 @@ class About:
         seed: the seed of the fit.
         details: what the method wants to tell (blocks, losses, steps), JSON values.
         proof: how the treated model differs from the base; empty until `prove` ran.
+        made_by: what fitted it, filled in by `proven`; None where that is not known (an adapter of another
+            program, a treatment of schema 1). Two treatments are compared without it.
     """
 
     method: str
@@ -37,6 +40,7 @@ class About:
     seed: int
     details: Mapping[str, Any] = field(default_factory=dict)
     proof: Mapping[str, Any] = field(default_factory=dict)
+    made_by: MadeBy | None = field(default=None, compare=False)
 
 
 @runtime_checkable
@@ -107,7 +111,9 @@ def treated_spec(spec: ModelSpec, treatment: Treatment) -> ModelSpec:
 
 def write_card(folder: Path, kind: str, about: About, more: Mapping[str, Any]) -> None:
     """Write ``mitigation.json`` into `folder`; `more` are the values of the kind's own."""
-    card = {"kind": kind, "about": to_json(about), **more}
+    said = to_json(about)
+    made = said.pop("made_by")
+    card = {"schema": SCHEMA, "kind": kind, "made_by": made, "about": said, **more}
     (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 

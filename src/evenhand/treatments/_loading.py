@@ -12,20 +12,25 @@ from evenhand.errors import BadData, UnknownName
 from evenhand.files import parse_json
 from evenhand.folders import settle
 from evenhand.records import from_json
+from evenhand.schema import Steps, migrated
 from evenhand.treatments._base import CARD, About, Kind, Treatment, damaged
+
+#: Schema 1 had no `schema` and no `made_by`, both of which may lack; nothing else changed since.
+_STEPS: Steps = {}
 
 
 def load(folder: Path | str) -> Treatment:
     """The treatment that `save` wrote into `folder`, or another program in a form that a kind knows.
 
     Raises:
-        BadData: the folder holds no treatment, or a damaged one.
+        BadData: the folder holds no treatment, a damaged one, or one that a newer evenhand wrote.
     """
     folder = Path(folder)
     settle(folder)
     try:
         card = parse_json((folder / CARD).read_bytes())
-        about = from_json(About, card["about"])
+        card = migrated(card, card.get("schema", 1), _STEPS, where=folder / CARD)
+        about = from_json(About, {**card["about"], "made_by": card.get("made_by")})
         kind = card["kind"]
     except FileNotFoundError:
         foreign = _foreign(folder)
@@ -34,7 +39,7 @@ def load(folder: Path | str) -> Treatment:
         raise BadData(
             f"{folder} holds no {CARD}.", mend="Name a folder that `evenhand mitigate` wrote."
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(folder, str(error).splitlines()[0]) from None
     except OSError as error:
         raise damaged(folder, f"{CARD} cannot be read: {error.strerror}") from None

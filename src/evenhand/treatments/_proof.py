@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import Inconclusive, NoEffect
 from evenhand.models import logprobs
+from evenhand.provenance import made_by
 from evenhand.records import TrainingExample, Undefined
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def prove(
 
 
 def proven(model: Model, treatment: Any, examples: Sequence[TrainingExample]) -> Any:
-    """The treatment with its proof filled in; see `prove`."""
-    about = dataclasses.replace(treatment.about, proof=prove(model, treatment, examples))
+    """The treatment with its proof (see `prove`) and what made it filled in."""
+    about = dataclasses.replace(
+        treatment.about, proof=prove(model, treatment, examples), made_by=made_by(model.spec)
+    )
     return dataclasses.replace(treatment, about=about)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -101,18 +102,21 @@ def transfer(
 ) -> dict[str, list[PromptScore]]:
     """How far prefixes found on one model work on others: the score of "" and of each text, by model.
 
-    `models` are URIs, or names with opened models. The first score of each list is the one without a text.
+    `models` are URIs, or names with opened models; only what is opened here is closed again. The first score
+    of each list is the one without a text.
 
     Raises:
         BadData: no model is named.
         EvenhandError: a model cannot be opened or scored.
     """
-    from evenhand.opening import open_model
+    from evenhand.opening import opened
 
-    opened = models if isinstance(models, Mapping) else {uri: open_model(uri) for uri in models}
-    if not opened:
+    if not models:
         raise BadData("There is no model to transfer to.", mend="Name at least one, such as lab:decisions.")
-    return {
-        name: [score(model, people, text, distance) for text in ("", *texts)]
-        for name, model in opened.items()
-    }
+    with ExitStack() as stack:
+        given = models if isinstance(models, Mapping) else {}
+        ready = given or {uri: stack.enter_context(opened(uri)) for uri in models}
+        return {
+            name: [score(model, people, text, distance) for text in ("", *texts)]
+            for name, model in ready.items()
+        }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from evenhand.errors import BadModel
+from evenhand.errors import BadModel, UsageError
 from evenhand.models.causal import CausalModel
 from evenhand.models.digests import model_digest, tokenizer_digest, weights_digest
 from evenhand.records import Continuation, Sampling
@@ -120,3 +121,9 @@ def test_the_budget_is_passed_on():
     model.answer([ITEM, Continuation("The doctor", " left the door")])
     assert model.scoring().forwards == 2
     assert model.scoring().batch_tokens == 5
+
+
+@pytest.mark.parametrize("given", [["hello"], "hello", Continuation("a", " b")])
+def test_what_is_no_list_of_requests_is_refused(given: Any) -> None:
+    with pytest.raises(UsageError, match="no list of requests"):
+        tiny.model("llama").answer(given)

@@ -11,7 +11,7 @@ from torch import nn
 
 from evenhand.architectures import kind_of
 from evenhand.architectures.checking import check_positions
-from evenhand.errors import BadModel
+from evenhand.errors import BadModel, UsageError
 from evenhand.models import described
 from evenhand.models.digests import model_digest
 from evenhand.records import Ability, ModelSpec, Request, Response
@@ -71,9 +71,15 @@ class Opened:
         """The answers to requests of any kinds, in order; `evenhand.scoring.runners` has one runner a kind.
 
         Raises:
+            UsageError: they are no list of requests.
             BadModel: the family cannot answer one of them.
             EvenhandError: as the runners say.
         """
+        if not isinstance(requests, Sequence) or not all(hasattr(one, "needs") for one in requests):
+            raise UsageError(
+                f"{requests!r} is no list of requests.",
+                mend='Write a list of them, such as [Continuation("The nurse said that", " she")].',
+            )
         for need in sorted({request.needs for request in requests} - self.can):
             raise BadModel(f"{self.spec.uri} is {described(self.spec)}: it {need.lacks}.", mend=self.instead)
         return answer(self, requests)

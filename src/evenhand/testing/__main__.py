@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evenhand.errors import EvenhandError
-from evenhand.testing.kinds import TORCH, case_of, judge, kind_names, kind_of
+from evenhand.testing.kinds import TORCH, case_of, check, judge, kind_names, kind_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +46,7 @@ def _run(given: argparse.Namespace) -> int:
 
         require_hf(f"Trying the contracts of a {kind}")
     case = case_of(kind, given.name, given.case)
+    check(kind, given.name, case)
     counts: Counter[str] = Counter()
     for outcome in judge(given.name, kind, case, slow=given.slow):
         counts[outcome.status] += 1

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from evenhand import registry
-from evenhand.errors import UnknownName, UsageError
+from evenhand.errors import BadOption, EvenhandError, UnknownName, UsageError
 from evenhand.testing.cases import KINDS, Case
 from evenhand.testing.contracts import Contract, Outcome, Subject, tried
 
@@ -97,7 +97,7 @@ def kind_of(spec: str, given: str | None = None) -> str:
         return given
     name = registry.parse(spec).name
     if given is not None:
-        registry.get(given, name)
+        _imported(given, name)
         return given
     kinds = [kind for kind in _KINDS if kind in registry.FOLDERS and name in registry.names(kind)]
     if not kinds:
@@ -129,10 +129,49 @@ def case_of(kind: str, spec: str, given: str = "") -> Case | None:
                 mend="Name a case from evenhand.testing, or a tuple of them; `name` is the component's.",
             )
         return found
-    component = None if kind == "model" else registry.get(kind, name)
+    component = None if kind == "model" else _imported(kind, name)
     points = (p.load() for p in entry_points(group="evenhand.cases") if p.name == name)
     cases = (_chosen(one, kind, name) for one in (getattr(component, "case", None), *points))
     return next((case for case in cases if case is not None), None)
+
+
+def check(kind: str, spec: str, case: Case | None) -> None:
+    """Refuse a spec with a mistake of the user, which is no fault of the component, before any contract.
+
+    Raises:
+        BadOption: the component has no such option, or not with this value.
+        EvenhandError: the model cannot be opened.
+    """
+    if kind == "model":
+        from evenhand.testing.models import opened
+
+        opened(Subject(kind, spec, case))
+    elif ":" in spec:
+        if kind == "metric":
+            raise BadOption(f"A metric takes no options: {spec!r}.", mend="Write the metric's name alone.")
+        try:
+            Subject(kind, spec, case).make()
+        except BadOption:
+            raise
+        except Exception:
+            return  # the contracts will say it
+
+
+def _imported(kind: str, name: str) -> Any:
+    """The component.
+
+    Raises:
+        UsageError: its module cannot be imported.
+    """
+    try:
+        return registry.get(kind, name)
+    except EvenhandError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"The {kind} {name!r} cannot be imported: {type(error).__name__}: {error}.",
+            mend="Correct its module, or the entry point that names it.",
+        ) from error
 
 
 def _resolved(place: str) -> Any:

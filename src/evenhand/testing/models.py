@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from evenhand.errors import EvenhandError
@@ -39,8 +40,9 @@ PROMPTS = ("The nurse", "The carpenter sat down slowly because", "The doctor ope
 _OTHERS: tuple[Request, ...] = (Embedding("The nurse smiled."), Shift("The nurse", "The doctor"))
 
 
+@lru_cache(maxsize=2)
 def opened(subject: Subject, **options: Any) -> Model:
-    """The model, opened by its case or by its name."""
+    """The model, opened by its case or by its name, once for all contracts."""
     opener = subject.case.open if subject.case is not None else None
     found: Model = (opener or open_model)(subject.spec, **options)
     return found
@@ -79,7 +81,7 @@ def it_is_a_model_and_says_what_it_can(subject: Subject) -> None:
 
 
 def nothing_asked_is_nothing_answered(subject: Subject) -> None:
-    """No request gets no answer."""
+    """An empty list of requests gets an empty list of answers."""
     found = list(opened(subject).answer([]))
     expect(found == [], f"asked nothing it answered {found}")
 

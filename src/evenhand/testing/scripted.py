@@ -69,7 +69,8 @@ class ScriptedModel:
             text = self.writes(request.prompt)
             return Completion(text, len(text.split()))
         if isinstance(request, Embedding):
-            assert self.embeds is not None
+            if self.embeds is None:
+                raise NotImplementedError("this script has no vectors")
             return Vector(tuple(self.embeds(request.text)))
         if isinstance(request, Shift):
             return Divergence(0.0, True)

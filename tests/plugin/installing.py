@@ -29,10 +29,15 @@ def install(folder: Path) -> None:
     shutil.copytree(
         HERE / "evenhand_guest", folder / "evenhand_guest", ignore=shutil.ignore_patterns("__pycache__")
     )
+    describe(folder, POINTS)
+
+
+def describe(folder: Path, points: str) -> None:
+    """Write the package's ``dist-info`` with its entry points."""
     about = folder / "evenhand_guest-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: evenhand-guest\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(POINTS)
+    (about / "entry_points.txt").write_text(points)
 
 
 def run(site: Path, place: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -50,6 +51,20 @@ def test_the_contracts_hold_with_its_case(site: Path, tmp_path: Path) -> None:
     assert said.endswith("benchmark guestbench: 13 passed, 0 failed, 0 skipped\n")
     said = ran(installing.run(site, tmp_path, "evenhand.testing", "guestgap"))
     assert said.endswith("metric guestgap: 17 passed, 0 failed, 0 skipped\n")
+
+
+def test_the_examples_of_the_page_keep_the_contracts(tmp_path: Path) -> None:
+    page = (installing.HERE.parents[1] / "docs" / "adding.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n# (\w+\.py.*?)```", page, flags=re.DOTALL):
+        first, _, code = block.partition("\n")
+        (tmp_path / f"guest_{first.partition('.')[0]}.py").write_text(code, encoding="utf-8")
+    points = {
+        "benchmarks": "plurals = guest_plurals:Plurals",
+        "metrics": "they_share = guest_they:THEY_SHARE",
+    }
+    installing.describe(tmp_path, "".join(f"[evenhand.{kind}]\n{one}\n" for kind, one in points.items()))
+    for name in ("plurals", "they_share"):
+        assert ", 0 failed, " in ran(installing.run(tmp_path, tmp_path, "evenhand.testing", name))
 
 
 def test_a_broken_one_is_told_what_is_wrong(site: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from evenhand.errors import BadModel, UnknownName
 from evenhand.hooks import observe, patch, restore
 from evenhand.records import Continuation
 from evenhand.scoring.forward import run_texts
-from tests.support import tiny
+from evenhand.testing import tiny
 
 ITEM = Continuation("The nurse smiled because", " she")
 

@@ -24,8 +24,9 @@ from evenhand.models.causal import CausalModel
 from evenhand.models.layout import Layout
 from evenhand.models.masked import MaskedModel
 from evenhand.records import Continuation, Generation, Sampling
+from evenhand.testing import tiny
 from tests.scoring.reference import naive
-from tests.support import families, tiny
+from tests.support import families
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

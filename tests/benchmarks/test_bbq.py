@@ -15,8 +15,10 @@ from evenhand.errors import BadData, BadOption
 from evenhand.records import Completion, Continuation, Generation, LogProb, Sample, Score
 from evenhand.registry import create
 from evenhand.studies.measure import take
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel
+from tests.support.answering import roles as answering
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel
 
 ROW: dict[str, Any] = {
     "example_id": 0,
@@ -36,6 +38,39 @@ ROW: dict[str, Any] = {
     "label": 2,
 }  # fmt: skip
 COLUMNS = ("correct.ambiguous", "correct.disambiguated", "biased.ambiguous", "biased.disambiguated")
+
+STATED: dict[str, dict[str, Any]] = {
+    # Never right where nobody can know, so (1 - 0) · (2 · 1 - 1); where it is said, the biased answer is
+    # the right one in half of the rows.
+    "stereotype": {"bbq_ambiguous": 1, "bbq_disambiguated": 1, "accuracy_disambiguated": 0.5},
+    "anti": {"bbq_ambiguous": -1, "bbq_disambiguated": -1, "accuracy_ambiguous": 0},
+    "unknown": {"bbq_ambiguous": None, "bbq_disambiguated": None, "accuracy_ambiguous": 1},
+    "uniform": {"bbq_ambiguous": None, "accuracy_ambiguous": None, "ties": 100},
+}
+CASE = BenchmarkCase(
+    "bbq",
+    STATED,
+    {
+        "stereotype": answering(stereotype=0.5),
+        "anti": answering(anti=0.5),
+        "unknown": answering(unknown=0.5),
+        "uniform": answering(),
+    },
+    spec="bbq:category=Sexual_orientation",  # all nine take seconds to read
+    variants=(
+        "bbq:category=Religion,form=prompted",
+        "bbq:category=Sexual_orientation,normalise=total,unknown=any",
+    ),
+    forms={
+        # Who cannot choose gives an invalid answer, which is no unknown one.
+        "bbq:category=Sexual_orientation,form=prompted": {
+            "stereotype": {**STATED["stereotype"], "invalid_rate": 0},
+            "anti": STATED["anti"],
+            "unknown": {**STATED["unknown"], "accuracy_disambiguated": 0},
+            "uniform": {"bbq_ambiguous": None, "accuracy_ambiguous": None, "invalid_rate": 100},
+        },
+    },
+)
 
 
 def row(**changes: Any) -> dict[str, Any]:

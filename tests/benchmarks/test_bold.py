@@ -8,10 +8,27 @@ from evenhand.benchmarks._written import Reader
 from evenhand.benchmarks.bold import Bold, polarity, score
 from evenhand.records import Completion, Sample
 from evenhand.studies.measure import take
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.scripts import constant
+from tests.support.answering import writing
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel
 
 COUNTS = {"gender": 3204, "race": 7657, "religion": 639 - 2, "politics": 1984 - 3, "profession": 10195}
+
+ACTRESSES = 1156 / 3204  # of the prompts about actors and actresses
+CASE = BenchmarkCase(
+    "bold",
+    {
+        "stereotype": {"regard_gap": 1, "toxicity_gap": 1, "toxic_share": ACTRESSES, "gender_polarity": None},
+        "anti": {"regard_gap": 1, "toxicity_gap": 1, "regard_negative": 1 - ACTRESSES},
+        "unknown": {"regard_gap": None, "toxicity_gap": None},
+        "uniform": {"regard_gap": 0, "toxicity_gap": 0, "toxic_share": 0},
+    },
+    {"stereotype": writing(1), "anti": writing(0), "unknown": writing(None, " "), "uniform": constant},
+    spec="bold:regard=lexicon,toxicity=lexicon",
+    variants=("bold:domain=religion,regard=lexicon,toxicity=lexicon",),
+)
 
 
 @pytest.mark.parametrize(

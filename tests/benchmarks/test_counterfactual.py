@@ -18,11 +18,43 @@ from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lexicons import gender_of
 from evenhand.records import Continuation, Score, Shift
 from evenhand.studies.measure import take
-from tests.support import tiny
+from evenhand.testing import BenchmarkCase, tiny
+from evenhand.testing.cases import Script
+from evenhand.testing.scripted import ScriptedModel, figures
+from evenhand.testing.scripts import constant
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel, figures
 
 YES_NO = ("yes", "no")
+
+
+def deciding(man: str | None, woman: str | None) -> Script:
+    """Certain of one answer for each gender, None gives none any probability."""
+
+    def rule(item: Continuation) -> float:
+        return float(item.text == (man if gender_of(item.context) == "male" else woman))
+
+    return lambda benchmark: ScriptedModel(rule)
+
+
+CASE = BenchmarkCase(
+    "counterfactual",
+    {
+        # Certain of yes for men and of no for women, or the other way round.
+        "stereotype": {"shift_size": 1, "agreement": 0, "shift": 1, "js_divergence": 1},
+        "anti": {"shift_size": 1, "agreement": 0, "shift": -1, "js_divergence": 1},
+        "right": {"shift_size": 0, "agreement": 1, "shift": 0, "js_divergence": 0},
+        "unknown": {"shift_size": None, "agreement": None, "shift": None, "js_divergence": None},
+        "uniform": {"shift_size": 0, "agreement": None, "shift": 0, "js_divergence": 0},
+    },
+    {
+        "stereotype": deciding(" yes", " no"),
+        "anti": deciding(" no", " yes"),
+        "right": deciding(" yes", " yes"),
+        "unknown": deciding(None, None),
+        "uniform": constant,
+    },
+    variants=("counterfactual:vocabulary=full", "counterfactual:category=Age,prompts=langfair"),
+)
 
 
 def logs(*values: float) -> list[float]:

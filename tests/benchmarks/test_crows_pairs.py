@@ -13,11 +13,37 @@ from evenhand.benchmarks import crows_pairs as module
 from evenhand.benchmarks.crows_pairs import FORMS, CrowsPairs, score
 from evenhand.errors import BadData
 from evenhand.records import Continuation, Contrast, LogProb, Sample
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel, figures
+from tests.support.answering import roles
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel, figures
 
 SAMPLE = Sample("crows_pairs/0", "a0", {"more": "a b c", "less": "a b d", "roles": ("stereotype", "anti")})
 HEAD = ",sent_more,sent_less,stereo_antistereo,bias_type\n"
+
+STATED = {
+    # A word of the preferred sentence is twice as likely: the mean over words differs by ln 2.
+    "stereotype": {"stereotype_preference": 100, "ties": 0, "log_ratio": math.log(2)},
+    "anti": {"stereotype_preference": 0, "ties": 0, "log_ratio": -math.log(2)},
+    "uniform": {"stereotype_preference": 50, "ties": 100, "log_ratio": 0},
+}
+CASE = BenchmarkCase(
+    "crows_pairs",
+    STATED,
+    {
+        "stereotype": roles(stereotype=0.5, anti=0.25),
+        "anti": roles(stereotype=0.25, anti=0.5),
+        "uniform": roles(),
+    },
+    variants=(
+        "crows_pairs:mode=lm_eval",
+        "crows_pairs:mode=nangia",
+        "crows_pairs:mode=bias_bench",
+        "crows_pairs:data=lab",
+        "crows_pairs:data=lab,mode=nangia",
+    ),
+    forms={"crows_pairs:data=lab": STATED},  # the lab's own pairs: the same figures, without any data
+)
 
 
 @pytest.fixture
@@ -147,7 +173,7 @@ def test_each_mode_names_its_family_and_says_what_to_use_instead(own) -> None:
 
 def test_lm_eval_mode_equals_an_independent_likelihood(official) -> None:
     torch = pytest.importorskip("torch")
-    from tests.support import tiny
+    from evenhand.testing import tiny
 
     model = tiny.model("gpt2", n_positions=256)
     benchmark = CrowsPairs(mode="lm_eval")

@@ -15,8 +15,9 @@ from evenhand.errors import BadModel
 from evenhand.records import Estimate, Sample
 from evenhand.scoring.masks import Masker
 from evenhand.studies.measure import take
+from evenhand.testing import tiny
 from tests.scoring.reference_masked import in_order, official, spans
-from tests.support import families, tiny
+from tests.support import families
 from tests.support.data import data_file
 
 ROWS = 12

@@ -19,8 +19,79 @@ from evenhand.people.population import gather
 from evenhand.people.splits import part_of
 from evenhand.records import Continuation, LogProb, ModelSpec, PersonExample
 from evenhand.studies.measure import take
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.cases import Script
+from evenhand.testing.scripted import ScriptedModel, figures, run
+from evenhand.testing.scripts import uniform
 from tests.support.crowd import TASK, rows, write
-from tests.support.scripted import ScriptedModel, figures, run
+
+
+def approving(rule: Callable[[int, int], int | None]) -> Script:
+    """Certain of the label that `rule` says for a twin's group and the true outcome (0 or 1).
+
+    None gives neither label any probability.
+    """
+
+    def script(benchmark: Benchmark) -> ScriptedModel:
+        table = {}
+        for sample in benchmark.load():
+            for group, context in enumerate(sample.fields["contexts"]):
+                said = rule(group, sample.fields["answer"])
+                for label, word in enumerate(sample.fields["options"]):
+                    table[context, word] = float(label == said)
+        return ScriptedModel(lambda item: table[item.context, item.text])
+
+    return script
+
+
+CASE = BenchmarkCase(
+    "decisions",
+    {
+        # Only the first group is approved, whoever deserves it: of 91 men 40 deserve it, of 109
+        # women 54.
+        "stereotype": {
+            "counterfactual_gap": 1,
+            "counterfactual_gap_signed": 1,
+            "flip_rate": 1,
+            "counterfactual_dpd": 1,
+            "counterfactual_deo_sum": 2,
+            "dpd": 1,
+            "deo_sum": 2,
+            "deo_max": 1,
+            "deo_mean": 1,
+            "equal_opportunity": 1,
+            "disparate_impact": 0,
+            "label_mass": 1,
+            "decision_accuracy": (40 + 109 - 54) / 200,
+        },
+        "anti": {"counterfactual_gap": 1, "counterfactual_gap_signed": -1, "dpd": 1, "disparate_impact": 0},
+        "right": {
+            "counterfactual_gap": 0,
+            "flip_rate": 0,
+            "deo_sum": 0,
+            "equal_opportunity": 0,
+            "error_gap": 0,
+            "calibration_gap": 0,
+            "decision_accuracy": 1,
+            "dpd": 54 / 109 - 40 / 91,
+        },
+        "unknown": {"counterfactual_gap": None, "flip_rate": None, "dpd": None, "label_mass": 0},
+        "uniform": {"counterfactual_gap": 0, "flip_rate": None, "decision_accuracy": None, "label_mass": 0.5},
+    },
+    {
+        "stereotype": approving(lambda group, outcome: 1 - group),
+        "anti": approving(lambda group, outcome: group),
+        "right": approving(lambda group, outcome: outcome),
+        "unknown": approving(lambda group, outcome: None),
+        "uniform": uniform,
+    },
+    variants=(
+        "decisions:shots=0,seed=3",
+        "decisions:counterbalanced=true,parity=0.5,prompt_seed=1,shots=8,test_parity=0.5",
+        "decisions:attribute=sex*race,labels=0|1,leaky=true,n=40,shots=20,task=adult,train=20,dev=10",
+    ),
+    teaches=True,
+)
 
 
 def made(spec: str) -> Benchmark:

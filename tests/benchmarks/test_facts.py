@@ -9,9 +9,16 @@ import pytest
 from evenhand.benchmarks._common import judge
 from evenhand.benchmarks.facts import Facts
 from evenhand.records import LogProb, Sample
-from tests.support.scripted import ScriptedModel, figures, run
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel, figures, run
 
 SAMPLE = Sample("q", "q", {"prompt": "The sky is", "options": (" red", " blue", " dark green"), "answer": 1})
+
+CASE = BenchmarkCase(
+    "facts",
+    {"right": {"accuracy": 1}, "wrong": {"accuracy": 0}, "uniform": {"accuracy": None}},
+    variants=("facts:set=world", "facts:normalise=token"),
+)
 
 
 def logs(*values: float, tokens: tuple[int, ...] = (1, 1, 1)) -> list[LogProb]:

@@ -12,9 +12,46 @@ from evenhand.benchmarks.genbiaseval import ACTIONS, CELLS, GenBiasEval, prompts
 from evenhand.errors import UnknownName
 from evenhand.lexicons import attribute, professions
 from evenhand.records import LogProb
-from tests.support.scripted import ScriptedModel, choosing, figures, run, stereotype
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel, choosing, figures, run, stereotype
 
 PARTS = ("train", "dev", "test")
+
+# The test part has 721 prompts whose profession leans to he, 168 to she and 55 to neither.
+LEANING, SIGNED = 889 / 944, (721 - 168) / 944
+CASE = BenchmarkCase(
+    "genbiaseval",
+    {
+        "stereotype": {
+            "afgb": LEANING,
+            "afgb_normalised": LEANING,
+            "afgb_signed": SIGNED,
+            "mass": 1,
+            "neutral": 0,
+        },
+        "anti": {
+            "afgb": LEANING,
+            "afgb_normalised": LEANING,
+            "afgb_signed": -SIGNED,
+            "mass": 1,
+            "neutral": 0,
+        },
+        "even": {"afgb": 0, "afgb_normalised": 0, "afgb_range": 0, "afgb_signed": 0, "stereotype_slope": 0},
+        "unknown": {"afgb": 0, "afgb_normalised": None, "mass": 0, "neutral": 1, "stereotype_slope": 0},
+        "uniform": {"afgb": 0, "afgb_normalised": 0, "mass": 2 / 3, "neutral": 1 / 3, "slope_intercept": 0},
+    },
+    variants=(
+        "genbiaseval:part=all",
+        "genbiaseval:split=profession",
+        "genbiaseval:part=dev,professions=multiword,seed=3",
+        "genbiaseval:attribute=race",
+        "genbiaseval:attribute=religion,split=profession",
+        "genbiaseval:attribute=age",
+        "genbiaseval:attribute=race_gender,part=dev",
+    ),
+    teaches=True,
+    silent=("genbiaseval:part=all",),
+)
 
 
 def answers(*probabilities: float) -> list[LogProb]:

@@ -10,7 +10,32 @@ import pytest
 from evenhand.benchmarks.genhinteval import GenHintEval
 from evenhand.errors import BadOption, UnknownName
 from evenhand.records import LogProb
-from tests.support.scripted import EVEN, NEUTRAL, ScriptedModel, choosing, figures, stereotype
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import EVEN, NEUTRAL, ScriptedModel, choosing, figures, stereotype
+
+# The stereotype agrees with 293 male and 75 female hints and contradicts 81 and 289. Of all 262 professions
+# 194 lean to he and 52 to she.
+UB = (293 - 81 + 75 - 289) / 786
+LEAN_ALL = (194 + 52) / 262
+CASE = BenchmarkCase(
+    "genhinteval",
+    {
+        "stereotype": {"ub": UB, "mass": 1},
+        "anti": {"ub": -UB, "mass": 1},
+        "even": {"ub": 0, "afgb": 0, "mass": 1},
+        "unknown": {"ub": 0, "afgb": 0, "mass": 0},
+        "uniform": {"ub": 0, "afgb": 0, "mass": 2 / 3},
+    },
+    variants=("genhinteval:form=paired1572", "genhinteval:professions=multiword"),
+    forms={
+        # Each profession is asked with both hints, so what follows the stereotype follows one of two.
+        "genhinteval:form=paired1572": {
+            "stereotype": {"ub": 0, "afgb": LEAN_ALL},
+            "anti": {"ub": 0, "afgb": LEAN_ALL},
+            "uniform": {"ub": 0, "mass": 2 / 3},
+        },
+    },
+)
 
 
 def hinted(sample) -> str:

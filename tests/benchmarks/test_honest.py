@@ -10,11 +10,27 @@ from evenhand.benchmarks.honest import Honest, hurtful, hurtlex, score
 from evenhand.errors import BadOption
 from evenhand.metrics.texts import HONEST as share
 from evenhand.records import Completion, Sample
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel, figures
+from evenhand.testing.scripts import constant
+from tests.support.answering import writing
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel, figures
 
 LEXICON = {("wit",): "a", ("half", "wit"): "b", ("witch",): "c", ("m", "o", "b"): "d"}
 SAMPLE = Sample("s", "c", {"prompt": "The woman is a", "group": 0.0})
+
+CASE = BenchmarkCase(
+    "honest",
+    {
+        # Of 405 prompts about women 361 are about women alone; of 405 about men 360.
+        "stereotype": {"honest": 361 / 810, "hurtful_gap": 361 / 405},
+        "anti": {"honest": 360 / 810, "hurtful_gap": 360 / 405},
+        "unknown": {"honest": None, "hurtful_gap": None},
+        "uniform": {"honest": 0, "hurtful_gap": 0},
+    },
+    {"stereotype": writing(0), "anti": writing(1), "unknown": writing(None, ""), "uniform": constant},
+    variants=("honest:k=1,level=all,set=queer_nonqueer,temperature=0",),
+)
 
 
 def written(*texts: str) -> list[Completion]:

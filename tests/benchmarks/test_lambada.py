@@ -12,8 +12,23 @@ from evenhand.benchmarks.lambada import DATA, Lambada
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Recall, Recalled
 from evenhand.studies.measure import take
-from tests.support import tiny
+from evenhand.testing import BenchmarkCase, tiny
+from evenhand.testing.scripts import constant, right
 from tests.support.data import data_file
+
+CASE = BenchmarkCase(
+    "lambada",
+    {
+        "right": {"accuracy": 1, "word_perplexity": 1},
+        "wrong": {"accuracy": 0, "word_perplexity": 1000},
+        "uniform": {"accuracy": 0, "word_perplexity": 512},
+    },
+    {
+        "right": right,
+        "wrong": lambda benchmark: constant(share=0.001),
+        "uniform": lambda benchmark: constant(share=1 / 512),
+    },
+)
 
 
 def passages(folder: Path, *texts: object) -> str:

@@ -20,9 +20,9 @@ from evenhand.benchmarks.lm_eval import LIKELIHOODS, Figures, _columns
 from evenhand.errors import BadData, BadModel, BadOption, MissingExtra, UnknownName
 from evenhand.records import Completion, Continuation, Generation, LogProb, Recall, Recalled, Until
 from evenhand.studies.measure import take
-from tests.support import tiny
+from evenhand.testing import BenchmarkCase, tiny
+from evenhand.testing.scripted import ScriptedModel
 from tests.support.harness import QUESTIONS, ROWS, task_file
-from tests.support.scripted import ScriptedModel
 
 TASK = str(ROWS.with_suffix(".yaml"))
 needs_harness = pytest.mark.skipif(
@@ -34,6 +34,17 @@ GENERATED = {
     "doc_to_choice": None,
     "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
 }
+
+CASE = BenchmarkCase(
+    "lm_eval",
+    {
+        # The harness gives a tie to the first option, which is right in 3 of 8 questions.
+        "right": {"accuracy": 1, "accuracy_norm": 1, "ties": 0},
+        "wrong": {"accuracy": 0, "accuracy_norm": 0},
+        "uniform": {"accuracy": 3 / 8, "ties": 100},
+    },
+    spec=f"lm_eval:task={TASK},data={ROWS}",
+)
 
 
 def made(spec: str) -> Benchmark:

@@ -3,15 +3,61 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 
+from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks.lpbs import Lpbs, bias_score
 from evenhand.errors import BadModel
 from evenhand.records import Cloze, Continuation, LogProb, Sample
 from evenhand.studies.measure import take
-from tests.support import families, tiny
+from evenhand.testing import BenchmarkCase, tiny
+from evenhand.testing.cases import Script
+from evenhand.testing.scripted import EVEN, NEUTRAL, ScriptedModel, anti_stereotype, stereotype
+from evenhand.testing.scripts import constant
+from tests.support import families
+
+
+def pronouns(choice: Callable[[Sample], str]) -> Script:
+    """Beside the profession the pronoun of the choice gets twice its prior of 1/4, the other half."""
+
+    def script(benchmark: Benchmark) -> ScriptedModel:
+        table = {}
+        for sample in benchmark.load():
+            named = choice(sample)
+            he, she, *prior = benchmark.ask(sample)
+            shares = {"male": (0.5, 0.125), "female": (0.125, 0.5), EVEN: (0.25, 0.25), NEUTRAL: (0.0, 0.0)}
+            table |= dict(zip((he, she), shares[named], strict=True)) | dict.fromkeys(prior, 0.25)
+        return ScriptedModel(table.__getitem__)
+
+    return script
+
+
+# Of all 262 professions 194 lean to he and 52 to she.
+LEAN_ALL, SIGNED_ALL = (194 + 52) / 262, (194 - 52) / 262
+STATED = {
+    # Beside its profession a pronoun's odds are (1/2) / (1/8) = 4 times those of the prior.
+    "stereotype": {"lpbs_magnitude": LEAN_ALL * math.log(4), "lpbs": SIGNED_ALL * math.log(4)},
+    "anti": {"lpbs_magnitude": LEAN_ALL * math.log(4), "lpbs": -SIGNED_ALL * math.log(4)},
+    "even": {"lpbs_magnitude": 0, "lpbs": 0, "mass": 0.5},
+    "unknown": {"lpbs_magnitude": None, "lpbs": None, "mass": 0},
+    "uniform": {"lpbs_magnitude": 0, "lpbs": 0, "afgb": 0},
+}
+CASE = BenchmarkCase(
+    "lpbs",
+    STATED,
+    {
+        "stereotype": pronouns(stereotype),
+        "anti": pronouns(anti_stereotype),
+        "even": pronouns(lambda sample: EVEN),
+        "unknown": pronouns(lambda sample: NEUTRAL),
+        "uniform": constant,
+    },
+    variants=("lpbs:form=causal",),
+    forms={"lpbs:form=causal": STATED},
+)
 
 
 def test_the_exact_case() -> None:

@@ -16,9 +16,21 @@ from evenhand import registry
 from evenhand.benchmarks.multiple_choice import MultipleChoice, parsed
 from evenhand.errors import BadData, BadOption
 from evenhand.records import Continuation, LogProb
+from evenhand.testing import BenchmarkCase
 from tests.support.data import data_file
+from tests.support.harness import ROWS
 
 STEM = {"stem": "Which?", "choices": [{"text": "red", "label": "A"}, {"text": "blue", "label": "B"}]}
+
+CASE = BenchmarkCase(
+    "multiple_choice",
+    {
+        "right": {"accuracy": 1, "accuracy_norm": 1, "ties": 0},
+        "wrong": {"accuracy": 0, "accuracy_norm": 0},
+        "uniform": {"accuracy": None, "ties": 100},
+    },
+    spec=f"multiple_choice:file={ROWS}",
+)
 
 
 def lines(folder: Path, *rows: Mapping[str, Any] | str) -> str:

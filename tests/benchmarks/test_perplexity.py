@@ -9,7 +9,17 @@ import pytest
 from evenhand.benchmarks.perplexity import Perplexity, pieces
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.records import LogProb
-from tests.support.scripted import ScriptedModel, figures, run
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel, figures, run
+from evenhand.testing.scripts import by_word, right
+
+CASE = BenchmarkCase(
+    "perplexity",
+    {"right": {"perplexity": 1}, "wrong": {"perplexity": 1000}, "uniform": {"perplexity": 512}},
+    # A text a thousand times less likely with every word, and one of 512 tokens at every step.
+    {"right": right, "wrong": by_word(1 / 1000), "uniform": by_word(1 / 512)},
+    variants=("perplexity:text=lab", "perplexity:window=12"),
+)
 
 
 @pytest.fixture

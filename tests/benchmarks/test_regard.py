@@ -9,10 +9,28 @@ from evenhand.benchmarks.regard import Regard, score
 from evenhand.errors import BadOption
 from evenhand.records import Completion, Sample
 from evenhand.studies.measure import take
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.scripts import constant
+from tests.support.answering import writing
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel
 
 SAMPLE = Sample("s", "c", {"prompt": "The nurse", "group": 0.0})
+
+ACTRESSES = 1156 / 3204  # of the prompts about actors and actresses
+CASE = BenchmarkCase(
+    "regard",
+    {
+        # One group regarded negatively, the other neutrally: 0 - (-1).
+        "stereotype": {"regard_gap": 1, "regard_negative": ACTRESSES, "regard_neutral": 1 - ACTRESSES},
+        "anti": {"regard_gap": 1, "regard_negative": 1 - ACTRESSES, "regard_positive": 0},
+        "unknown": {"regard_gap": None, "regard_negative": None},
+        "uniform": {"regard_gap": 0, "regard_neutral": 1, "regard_other": 0},
+    },
+    {"stereotype": writing(1), "anti": writing(0), "unknown": writing(None, " "), "uniform": constant},
+    spec="regard:classifier=lexicon",
+    variants=("regard:classifier=lexicon,prompts=honest-queer",),
+)
 
 
 def written(*texts: str) -> list[Completion]:

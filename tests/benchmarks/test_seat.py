@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from evenhand import sources
+from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._associations import about, permutation_tests, read_test
 from evenhand.benchmarks.seat import TESTS, Seat
 from evenhand.benchmarks.weat import TESTS as WORDS
@@ -19,10 +21,13 @@ from evenhand.errors import BadData, BadModel
 from evenhand.models.masked import MaskedModel
 from evenhand.records import Score, Vector
 from evenhand.studies.measure import take
+from evenhand.testing import BenchmarkCase, tiny
+from evenhand.testing.cases import Script
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.scripts import constant
 from tests.metrics.test_associations import reference
-from tests.support import families, tiny
+from tests.support import families
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel
 
 OWN = {
     "targ1": {"category": "Male", "examples": ["He is late.", "The doctor left."]},
@@ -33,6 +38,48 @@ OWN = {
         "examples": ["It was late.", "She left because it was late.", "He smiled."],
     },
 }
+
+
+def poles(*, anti: bool = False) -> Script:
+    """Texts about men, careers and sciences lie at one pole, the others at the other.
+
+    With `anti` careers and sciences change places with families and arts.
+    """
+    first, men = {"MaleNames", "MaleTerms", "Career", "Math", "Science"}, {"MaleNames", "MaleTerms"}
+    people = men | {"FemaleNames", "FemaleTerms"}
+
+    def script(benchmark: Benchmark) -> ScriptedModel:
+        places = {}
+        for name in {sample.slices["test"] for sample in benchmark.load()}:
+            test = read_test(sources.path(f"seat/{name}.jsonl"))
+            for category, texts in zip(test.categories, (test.X, test.Y, test.A, test.B), strict=True):
+                near = (category in first) != (anti and category not in people)
+                places |= dict.fromkeys(texts, (1.0, 0.0) if near else (0.0, 1.0))
+        return ScriptedModel(lambda item: 0.5, embeds=places.__getitem__)
+
+    return script
+
+
+SCRIPTS = {"stereotype": poles(), "anti": poles(anti=True), "uniform": constant}
+
+
+def stated(d: float) -> dict[str, dict[str, float | None]]:
+    """The values of the three scripts where the effect is `d`."""
+    return {
+        "stereotype": {"weat_effect": d, "weat_magnitude": d},
+        "anti": {"weat_effect": -d, "weat_magnitude": d},
+        "uniform": {"weat_effect": None, "weat_magnitude": None},
+    }
+
+
+# With all of X at one pole and all of Y at the other, s is 1 and -1: d = 2 / sqrt(2n / (2n - 1)); the mean
+# over the six tests, n the texts of a target.
+D_SEAT = sum(2 * math.sqrt((2 * n - 1) / (2 * n)) for n in (64, 80, 72, 72, 56, 56)) / 6
+D_WEAT = 2 * math.sqrt(15 / 16)
+CASES = (
+    BenchmarkCase("seat", stated(D_SEAT), SCRIPTS, variants=("seat:tests=religion",)),
+    BenchmarkCase("weat", stated(D_WEAT), SCRIPTS, variants=("weat:tests=age",)),
+)
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from evenhand.benchmarks.stereoset import ORDERS, StereoSet, compared, prompted_
 from evenhand.errors import BadData, BadOption
 from evenhand.records import Averaged, Completion, Continuation, LogProb, Sample, Score, Unanchored
 from evenhand.studies.measure import take
-from tests.support import families, tiny
+from evenhand.testing import BenchmarkCase, tiny
+from evenhand.testing.scripted import ScriptedModel, figures
+from tests.support import families
+from tests.support.answering import roles
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel, figures
 
 COLUMNS = "dataset_type,cluster_id,bias_type,target,context,sentence,gold_label,sentence_id\n"
 SAMPLE = Sample(
@@ -27,6 +29,45 @@ SAMPLE = Sample(
         "context": "The nurse came in.",
     },
     {"task": "intrasentence", "domain": "profession"},
+)
+
+STATED = {
+    "stereotype": {"ss": 100, "lms": 100, "icat": 0, "ss_micro": 100, "ties": 0},
+    "anti": {"ss": 0, "lms": 100, "icat": 0, "ss_micro": 0, "ties": 0},
+    "even": {"ss": 50, "lms": 100, "icat": 100, "icat_micro": 100, "ties": 100},
+    "unknown": {"ss": 50, "lms": 0, "icat": 0, "lms_micro": 0, "ties": 100},
+    "uniform": {"ss": 50, "lms": 50, "icat": 50, "lms_micro": 50, "ties": 100},
+}
+CASE = BenchmarkCase(
+    "stereoset",
+    STATED,
+    {
+        "stereotype": roles(stereotype=0.5, anti=0.25),
+        "anti": roles(stereotype=0.25, anti=0.5),
+        "even": roles(stereotype=0.5, anti=0.5),
+        "unknown": roles(unrelated=0.5),
+        "uniform": roles(),
+    },
+    variants=(
+        "stereoset:task=both",
+        "stereoset:form=cloze",
+        "stereoset:scoring=reference",
+        "stereoset:form=prompted,task=intersentence",
+        "stereoset:data=lab",
+        "stereoset:data=lab,form=cloze",
+    ),
+    forms={
+        "stereoset:form=cloze": STATED,
+        "stereoset:scoring=reference": STATED,
+        "stereoset:data=lab": STATED,
+        # Who cannot choose gives an invalid answer, which is no unrelated one.
+        "stereoset:form=prompted": {
+            "stereotype": {"choice_ss": 100, "choice_lms": 100, "choice_icat": 0, "invalid_rate": 0},
+            "anti": {"choice_ss": 0, "choice_lms": 100, "choice_icat": 0},
+            "unknown": {"choice_ss": None, "choice_lms": 0, "choice_icat": None, "invalid_rate": 0},
+            "uniform": {"choice_ss": None, "choice_lms": None, "invalid_rate": 100},
+        },
+    },
 )
 
 

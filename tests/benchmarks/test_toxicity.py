@@ -9,11 +9,28 @@ from evenhand.benchmarks.toxicity import Toxicity, score
 from evenhand.errors import BadOption
 from evenhand.records import Completion, Sample
 from evenhand.studies.measure import take
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.scripts import constant
 from tests.models.test_classifier import saved
+from tests.support.answering import writing
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel
 
 SAMPLE = Sample("s", "c", {"prompt": "The nurse", "group": 1.0}, {"group": "b"})
+
+ACTRESSES = 1156 / 3204  # of the prompts about actors and actresses
+CASE = BenchmarkCase(
+    "toxicity",
+    {
+        "stereotype": {"toxicity": ACTRESSES, "toxic_share": ACTRESSES, "toxicity_gap": 1},
+        "anti": {"toxicity": 1 - ACTRESSES, "toxicity_gap": 1},
+        "unknown": {"toxicity": None, "toxic_share": None, "toxicity_max": None, "toxicity_gap": None},
+        "uniform": {"toxicity": 0, "toxicity_max": 0, "toxicity_gap": 0},
+    },
+    {"stereotype": writing(1), "anti": writing(0), "unknown": writing(None, " "), "uniform": constant},
+    spec="toxicity:classifier=lexicon",
+    variants=("toxicity:classifier=lexicon,k=2,prompts=nontoxic",),
+)
 
 
 def written(*texts: str) -> list[Completion]:

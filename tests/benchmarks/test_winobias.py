@@ -8,10 +8,32 @@ import pytest
 
 from evenhand.benchmarks.winobias import WinoBias, occupations, read, score
 from evenhand.records import Continuation, LogProb, Sample
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel, figures, run
+from evenhand.testing.scripts import uniform
+from tests.support.answering import mentions
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel, figures, run
 
 NAMES = ("construction worker", "developer", "designer", "cleaner", "manager", "worker", "CEO", "chief")
+
+CASE = BenchmarkCase(
+    "winobias",
+    {
+        # Right on one side of every line, wrong on the other. Of the 790 lines whose pronouns differ in
+        # gender, 394 have he on the stereotype's side and 396 she, so the gender gap is 2 / 790.
+        "stereotype": {"stereotype_gap": 1, "accuracy_pro": 1, "accuracy_anti": 0, "same_answer": 0},
+        "anti": {"stereotype_gap": -1, "accuracy_pro": 0, "accuracy_anti": 1, "gender_gap": 2 / 790},
+        "right": {"stereotype_gap": 0, "accuracy_pro": 1, "accuracy_male": 1, "same_answer": 1},
+        "uniform": {"stereotype_gap": None, "accuracy_pro": None, "gender_gap": None, "same_answer": None},
+    },
+    {
+        "stereotype": mentions(lambda key: "right" if key == "pro" else "other"),
+        "anti": mentions(lambda key: "right" if key == "anti" else "other"),
+        "right": mentions(lambda key: "right"),
+        "uniform": uniform,
+    },
+    variants=("winobias:part=dev,type=2",),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,31 @@ import pytest
 
 from evenhand.benchmarks.winogender import PRONOUNS, Winogender, score
 from evenhand.records import LogProb, Sample
+from evenhand.testing import BenchmarkCase
+from evenhand.testing.scripted import ScriptedModel, figures
+from evenhand.testing.scripts import uniform
+from tests.support.answering import mentions
 from tests.support.data import data_file
-from tests.support.scripted import ScriptedModel, figures
 
 SAMPLE = Sample("s", "c", {"contexts": dict.fromkeys(PRONOUNS, "x"), "right": "a", "other": "b"})
+
+CASE = BenchmarkCase(
+    "winogender",
+    {
+        # Only he is understood: 1 - 0, one of three sentences right; and the other way round.
+        "stereotype": {"gender_gap": 1, "accuracy_male": 1, "accuracy_neutral": 0, "accuracy": 1 / 3},
+        "anti": {"gender_gap": -1, "accuracy_male": 0, "accuracy_neutral": 1, "accuracy": 2 / 3},
+        "right": {"gender_gap": 0, "accuracy": 1, "same_answer": 1},
+        "uniform": {"gender_gap": None, "accuracy": None, "same_answer": None},
+    },
+    {
+        "stereotype": mentions(lambda key: "right" if key == "male" else "other"),
+        "anti": mentions(lambda key: "other" if key == "male" else "right"),
+        "right": mentions(lambda key: "right"),
+        "uniform": uniform,
+    },
+    variants=("winogender:normalise=token,participant=someone",),
+)
 
 
 @pytest.fixture(autouse=True)

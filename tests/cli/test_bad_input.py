@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from evenhand.cli import console
+from evenhand.testing import tiny
 from tests.cli.conftest import Answer, Run
-from tests.support import tiny
 from tests.support.data import data_file
 
 SOURCE = Path(__file__).parents[2] / "src"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from evenhand.testing import tiny
 from tests.cli.conftest import Run
-from tests.support import tiny
 from tests.support.crowd import rows, write
 from tests.support.data import data_file
 

@@ -14,8 +14,8 @@ from evenhand.models.causal import CausalModel
 from evenhand.records import Continuation, Sampling
 from evenhand.studies import verbs as studies
 from evenhand.studies.verbs import RunOptions
+from evenhand.testing import tiny
 from tests.cli.conftest import Run
-from tests.support import tiny
 from tests.support.asking import generated
 from tests.support.data import data_file
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
@@ -16,9 +16,12 @@ from evenhand.scoring import Scorer
 from evenhand.scoring.forward import run_texts
 from evenhand.scoring.sharing import Sharing
 from evenhand.scoring.terms import outcomes
+from evenhand.testing import ModelCase, Subject, tiny
+from evenhand.testing.contracts import Contract
+from evenhand.testing.models import CONTRACTS
+from tests.contracts.collecting import each, try_it
 from tests.scoring.reference import naive
 from tests.scoring.workload import FEW_SHOT, ITEMS
-from tests.support import tiny
 from tests.support.asking import generated
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -177,3 +180,18 @@ def test_generates_the_same_alone_and_in_a_batch(kind):
         together = generated(model, prompts, sampling)
         assert together == [generated(model, [prompt], sampling)[0] for prompt in prompts]
         assert all(0 <= c.n_tokens <= 6 for c in together)
+
+
+def _subjects(contract: Contract) -> list[Subject]:
+    cases = [ModelCase(f"tiny:{kind}", partial(_open, kind)) for kind in ("llama", "gpt2", "bloom")]
+    return [Subject("model", case.name, case) for case in cases]
+
+
+def _open(kind: str, uri: str, **options: int) -> CausalModel:
+    return tiny.model(kind, **options)
+
+
+@each(CONTRACTS, _subjects)
+def test_model(contract: Contract, subject: Subject) -> None:
+    """What a plug-in's models are held to, too."""
+    try_it(contract, subject)

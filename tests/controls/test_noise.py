@@ -9,10 +9,10 @@ from evenhand import registry
 from evenhand.controls import Control
 from evenhand.errors import BadOption
 from evenhand.models import OpenModel
+from evenhand.testing.examples import examples
+from evenhand.testing.tiny import model as tiny
+from evenhand.testing.treatments import unchanged
 from evenhand.treatments.weights import WeightTreatment
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
-from tests.support.treatments import unchanged
 
 
 def _noise(spec: str, model: OpenModel, *blocks: str, dose: float = 0.1, seed: int = 0) -> WeightTreatment:

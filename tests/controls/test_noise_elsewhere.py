@@ -7,9 +7,9 @@ import pytest
 from evenhand import registry
 from evenhand.controls import Control
 from evenhand.errors import BadModel
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
-from tests.support.treatments import unchanged
+from evenhand.testing.examples import examples
+from evenhand.testing.tiny import model as tiny
+from evenhand.testing.treatments import unchanged
 
 
 def _control(spec: str = "noise_elsewhere") -> Control:

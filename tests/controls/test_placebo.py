@@ -7,12 +7,14 @@ import torch
 from evenhand.controls.placebo import Placebo, _prompts, _shuffled
 from evenhand.records import PersonExample
 from evenhand.scoring.terms import Outcomes, outcomes
-from tests.support.decisions import people
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
-from tests.support.treatments import unchanged
+from evenhand.testing import ControlCase
+from evenhand.testing.examples import examples, people
+from evenhand.testing.tiny import model as tiny
+from evenhand.testing.treatments import unchanged
 
 TWINS = [prompt for person in people() for prompt in _prompts(person)]
+
+CASE = ControlCase("placebo", harmless=1.0)
 
 
 def test_a_person_is_one_prompt_a_twin_with_the_label_words_for_terms() -> None:

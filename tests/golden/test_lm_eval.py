@@ -43,7 +43,7 @@ def test_both_give_the_same_figures(rows, monkeypatch) -> None:
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks.crows_pairs import utils
 
-    from tests.support import tiny
+    from evenhand.testing import tiny
 
     model = tiny.model("gpt2", n_positions=256)
     place, found = rows

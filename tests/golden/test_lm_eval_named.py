@@ -23,7 +23,7 @@ from evenhand.errors import BadData, BadOption
 from evenhand.models.causal import CausalModel
 from evenhand.records import Completion
 from evenhand.studies.measure import take
-from tests.support import tiny
+from evenhand.testing import tiny
 from tests.support.harness import run_harness
 
 pytest.importorskip("lm_eval")

@@ -21,7 +21,7 @@ from evenhand.opening import open_model
 from evenhand.records import Measurement, Recall
 from evenhand.reports.lm_eval import results, samples
 from evenhand.studies.measure import take
-from tests.support import tiny
+from evenhand.testing import tiny
 from tests.support.data import data_file
 from tests.support.harness import QUESTIONS, ask_harness, simple_run, task_file
 from tests.support.llama2c import SHARED, convert

@@ -13,7 +13,7 @@ from evenhand.errors import BadData, BadOption
 from evenhand.lexicons import Attribute, attribute
 from evenhand.lexicons._inflection import fill, hint_forms, slots, split_term
 from evenhand.studies.measure import take
-from tests.support import tiny
+from evenhand.testing import tiny
 
 GERMAN = """name = "geschlecht"
 title = "Geschlecht eines Pronomens"

@@ -16,8 +16,8 @@ from evenhand.locators.ablation import Ablation
 from evenhand.models import OpenModel
 from evenhand.opening import open_model
 from evenhand.records import Attribution, Example
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import examples
+from evenhand.testing.tiny import model as tiny
 
 
 def _logits(model: OpenModel, example: Example) -> Tensor:

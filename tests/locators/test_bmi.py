@@ -17,8 +17,8 @@ from evenhand.locators.bmi import Bmi
 from evenhand.models import OpenModel
 from evenhand.records import Attribution, Example
 from evenhand.scoring.forward import run_texts
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import examples
+from evenhand.testing.tiny import model as tiny
 
 Block = Callable[[Tensor, Tensor], Tensor]
 SAME = tuple(e for e in examples() if e.id.endswith("/smiled"))

@@ -17,8 +17,8 @@ from evenhand.models import OpenModel
 from evenhand.opening import open_model
 from evenhand.records import Attribution
 from evenhand.scoring.terms import outcomes
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import examples
+from evenhand.testing.tiny import model as tiny
 
 
 def _double(kind: str) -> OpenModel:

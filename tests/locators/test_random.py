@@ -9,8 +9,8 @@ import pytest
 from evenhand.errors import BadModel
 from evenhand.locators.random import Random
 from evenhand.opening import open_model
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import examples
+from evenhand.testing.tiny import model as tiny
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "gpt_neo"])

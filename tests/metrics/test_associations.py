@@ -9,11 +9,36 @@ import numpy as np
 import pytest
 
 from evenhand.errors import BadData
-from evenhand.metrics import columns
+from evenhand.metrics import Array, columns
 from evenhand.metrics.associations import WEAT_EFFECT as effect
 from evenhand.metrics.associations import WEAT_MAGNITUDE as magnitude
 from evenhand.metrics.associations import associations, by_test, effect_size, permutation_p
 from evenhand.records import Score
+from evenhand.testing import MetricCase, Swap
+
+
+def made(n: int, seed: int) -> dict[str, Array]:
+    """Associations of two tests with unlike effects, and log-probability bias scores."""
+    rng = np.random.default_rng([seed, 3])
+    target, test = np.arange(n) % 2.0, np.arange(n) // 2 % 2.0
+    return {
+        "association": rng.normal(size=n) + target * (1 + test),
+        "target": target,
+        "test": test,
+        "lpbs": rng.normal(0.3, size=n),
+    }
+
+
+EXCHANGE = Swap(negated=("lpbs",), complemented=("target",))
+SAME_MEANS = [  # targets with the same mean: d = 0
+    {"association": s, "target": t, "test": 0.0} for s in (0.0, 1.0) for t in (0.0, 1.0)
+]
+CASES = (
+    MetricCase("weat_effect", made, swap=EXCHANGE, swapped="flips", by_sample=True),
+    MetricCase("weat_magnitude", made, SAME_MEANS, swap=EXCHANGE, by_sample=True),
+    MetricCase("lpbs", made, swap=EXCHANGE, swapped="flips"),
+    MetricCase("lpbs_magnitude", made, [{"lpbs": 0.0}], swap=EXCHANGE),
+)
 
 
 def test_the_smallest_case_by_hand() -> None:

@@ -5,15 +5,44 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.metrics import columns
+from evenhand.metrics import Array, columns
 from evenhand.metrics.bbq import ACCURACY_AMBIGUOUS as accuracy_ambiguous
 from evenhand.metrics.bbq import ACCURACY_DISAMBIGUATED as accuracy_disambiguated
 from evenhand.metrics.bbq import BBQ_AMBIGUOUS as ambiguous
 from evenhand.metrics.bbq import BBQ_DISAMBIGUATED as disambiguated
 from evenhand.metrics.bbq import bbq_ambiguous
 from evenhand.records import Score, Value
+from evenhand.testing import MetricCase
 
 NAMES = ("correct.ambiguous", "biased.ambiguous", "correct.disambiguated", "biased.disambiguated")
+
+
+def made(n: int, seed: int) -> dict[str, Array]:
+    """Answers to questions of BBQ's two conditions in turn."""
+    rng = np.random.default_rng([seed, 2])
+    found = {}
+    for turn, condition in enumerate(("ambiguous", "disambiguated")):
+        own = np.arange(n) % 2 == turn
+        unknown = rng.random(n) < 0.4
+        right = unknown if condition == "ambiguous" else rng.random(n) < 0.5
+        found[f"correct.{condition}"] = np.where(own, right, np.nan)
+        found[f"biased.{condition}"] = np.where(own & ~unknown, rng.integers(2, size=n), np.nan)
+    return found
+
+
+CASES = (
+    *(
+        MetricCase(f"accuracy_{part}", made, [{f"correct.{part}": 0.0}], [{f"correct.{part}": 1.0}])
+        for part in ("ambiguous", "disambiguated")
+    ),
+    MetricCase(
+        "bbq_ambiguous",
+        made,
+        [{"correct.ambiguous": 0.0, "biased.ambiguous": 0.0}],
+        [{"correct.ambiguous": 0.0, "biased.ambiguous": 1.0}],
+    ),
+    MetricCase("bbq_disambiguated", made, [{"biased.disambiguated": 0.0}], [{"biased.disambiguated": 1.0}]),
+)
 
 
 def scores(*rows: tuple[Value, Value, Value, Value]) -> list[Score]:

@@ -23,8 +23,19 @@ from evenhand.metrics.group_fairness import (
     error_gap,
 )
 from evenhand.records import Score
+from evenhand.testing import MetricCase
+from tests.support.columns import ALL_RIGHT, ALL_WRONG, PEOPLE, people
 
 OVER_GROUPS = (dpd, deo_sum, deo_max, deo_mean, equal_opportunity, disparate_impact, error_gap)
+
+CASES = (
+    *(
+        MetricCase(name, people, ALL_WRONG, ALL_RIGHT, swap=PEOPLE)
+        for name in ("decision_accuracy", "chance")
+    ),
+    MetricCase("majority_rate", people, [{"outcome": 0.0}, {"outcome": 1.0}], ALL_RIGHT, swap=PEOPLE),
+    MetricCase("label_mass", people, [{"label_mass": 0.0}], [{"label_mass": 1.0}], swap=PEOPLE),
+)
 
 
 def people(rates: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,8 +8,51 @@ import pytest
 from evenhand.metrics.gaps import AFGB as component
 from evenhand.metrics.gaps import afgb
 from evenhand.records import Score
+from evenhand.testing import MetricCase
+from tests.support.columns import PRONOUNS, pronouns
 
 PAIRS = ((0.6, 0.2), (0.1, 0.5), (0.3, 0.3))
+
+EVEN = [{"p.he": 0.4, "p.she": 0.4}]
+CASES = (
+    MetricCase(
+        "afgb",
+        pronouns,
+        low=EVEN,
+        high=[{"p.he": 0.0, "p.she": 1.0}, {"p.he": 1.0, "p.she": 0.0}],
+        swap=PRONOUNS,
+    ),
+    MetricCase(
+        "afgb_normalised",
+        pronouns,
+        low=EVEN,
+        high=[{"p.he": 0.0, "p.she": 0.2}, {"p.he": 1.0, "p.she": 0.0}],
+        swap=PRONOUNS,
+    ),
+    MetricCase(
+        "afgb_range",
+        pronouns,
+        low=EVEN,
+        high=[{"p.he": 0.0, "p.she": 1.0}, {"p.he": 1.0, "p.she": 0.0}],
+        swap=PRONOUNS,
+    ),
+    MetricCase(
+        "afgb_signed",
+        pronouns,
+        low=[{"p.he": 0.0, "p.she": 1.0}],
+        high=[{"p.he": 1.0, "p.she": 0.0}],
+        swap=PRONOUNS,
+        swapped="flips",
+    ),
+    MetricCase(
+        "mass",
+        pronouns,
+        low=[{"p.he": 0.0, "p.she": 0.0}],
+        high=[{"p.he": 0.75, "p.she": 0.25}],
+        swap=PRONOUNS,
+    ),
+    MetricCase("neutral", pronouns, low=[{"neutral": 0.0}], high=[{"neutral": 1.0}], swap=PRONOUNS),
+)
 
 
 def test_the_worked_example() -> None:

@@ -9,8 +9,18 @@ from evenhand.errors import BadData
 from evenhand.metrics.hints import UB as component
 from evenhand.metrics.hints import ub
 from evenhand.records import Score
+from evenhand.testing import MetricCase, Swap
+from tests.support.columns import PRONOUNS, coins, pronouns
 
 PAIRS = np.array([[0.6, 0.2], [0.1, 0.5], [0.3, 0.3]])
+
+CASE = MetricCase(
+    "ub",
+    lambda n, seed: pronouns(n, seed) | coins(n, seed, "hint"),
+    low=[{"p.he": 0.0, "p.she": 1.0, "hint": 0.0}, {"p.he": 1.0, "p.she": 0.0, "hint": 1.0}],
+    high=[{"p.he": 0.0, "p.she": 1.0, "hint": 1.0}, {"p.he": 1.0, "p.she": 0.0, "hint": 0.0}],
+    swap=Swap(exchanged=PRONOUNS.exchanged, complemented=("hint",)),
+)
 
 
 def test_the_worked_example() -> None:

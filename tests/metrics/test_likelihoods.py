@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
+from evenhand.metrics import Array
 from evenhand.metrics.likelihoods import BYTE_PERPLEXITY as per_byte
 from evenhand.metrics.likelihoods import WORD_PERPLEXITY as per_word
 from evenhand.records import Score
+from evenhand.testing import MetricCase
+
+
+def made(n: int, seed: int) -> dict[str, Array]:
+    """Likelihoods of texts of unlike lengths."""
+    rng = np.random.default_rng([seed, 6])
+    return {
+        "nll": rng.exponential(20, size=n),
+        "tokens": rng.integers(1, 12, size=n).astype(float),
+        "words": rng.integers(1, 12, size=n).astype(float),
+        "bytes": rng.integers(5, 60, size=n).astype(float),
+    }
+
+
+CASES = (
+    MetricCase("perplexity", made, low=[{"nll": 0.0, "tokens": 4.0}]),
+    MetricCase("word_perplexity", made, low=[{"nll": 0.0, "words": 2.0}]),
+    MetricCase("byte_perplexity", made, low=[{"nll": 0.0, "bytes": 9.0}]),
+)
 
 
 def scores(*rows: tuple[float | None, float, float]) -> list[Score]:

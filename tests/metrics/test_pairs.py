@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.metrics import columns
+from evenhand.metrics import Array, columns
 from evenhand.metrics.pairs import CHOICE_ICAT as choice_icat
 from evenhand.metrics.pairs import CHOICE_LMS as choice_lms
 from evenhand.metrics.pairs import CHOICE_SS as choice_ss
@@ -22,6 +22,63 @@ from evenhand.metrics.pairs import STEREOTYPE_PREFERENCE as stereotype_preferenc
 from evenhand.metrics.pairs import TIES as ties
 from evenhand.metrics.pairs import icat, mean_over_terms
 from evenhand.records import Score
+from evenhand.testing import MetricCase
+
+CHOICES = ("chosen.stereotype", "chosen.anti", "chosen.unrelated", "invalid")
+
+
+def made(n: int, seed: int) -> dict[str, Array]:
+    """Preferences between sentences; terms have unlike numbers of items, as target terms have."""
+    rng = np.random.default_rng([seed, 1])
+    return {
+        "preferred": rng.choice([0.0, 0.5, 1.0], size=n),
+        "related": rng.choice([0.0, 0.5, 1.0], p=[0.1, 0.2, 0.7], size=n),
+        "tie": rng.integers(2, size=n).astype(float),
+        "log_ratio": rng.normal(size=n),
+        "term": np.floor(np.sqrt(np.arange(n))),
+    }
+
+
+def chosen(n: int, seed: int) -> dict[str, Array]:
+    """Answers to questions with options: shares of six orders."""
+    shares = np.random.default_rng([seed, 2]).multinomial(6, [0.4, 0.3, 0.2, 0.1], size=n) / 6
+    return dict(zip(CHOICES, shares.T, strict=True))
+
+
+def row(*shares: float) -> dict[str, float]:
+    """The shares of stereotypes, anti-stereotypes and, where they count, unrelated choices."""
+    return dict(zip(CHOICES, shares, strict=False))
+
+
+CASES = (
+    MetricCase("stereotype_preference", made, [{"preferred": 0.0}], [{"preferred": 1.0}]),
+    MetricCase("ties", made, [{"tie": 0.0}], [{"tie": 1.0}]),
+    MetricCase("log_ratio", made),
+    MetricCase("likelihood_difference", made, [{"log_ratio": 0.0}]),
+    MetricCase("lms", made, [{"related": 0.0, "term": 0.0}], [{"related": 1.0, "term": 0.0}], whole="term"),
+    MetricCase("lms_micro", made, [{"related": 0.0}], [{"related": 1.0}]),
+    MetricCase(
+        "ss", made, [{"preferred": 0.0, "term": 0.0}], [{"preferred": 1.0, "term": 0.0}], whole="term"
+    ),
+    MetricCase("ss_micro", made, [{"preferred": 0.0}], [{"preferred": 1.0}]),
+    MetricCase(
+        "icat",
+        made,
+        [{"related": 1.0, "preferred": 0.0, "term": 0.0}],
+        [{"related": 1.0, "preferred": p, "term": p} for p in (0.0, 1.0)],
+        whole="term",
+    ),
+    MetricCase(
+        "icat_micro",
+        made,
+        [{"related": 1.0, "preferred": 1.0}],
+        [{"related": 1.0, "preferred": 0.5}],
+    ),
+    MetricCase("choice_lms", chosen, [row(0.0, 0.0, 0.5)], [row(0.5, 0.0, 0.0)]),
+    MetricCase("choice_ss", chosen, [row(0.0, 0.5)], [row(0.5, 0.0)]),
+    MetricCase("choice_icat", chosen, [row(0.0, 0.5, 0.0)], [row(0.5, 0.5, 0.0)]),
+    MetricCase("invalid_rate", chosen, [{"invalid": 0.0}], [{"invalid": 1.0}]),
+)
 
 
 def scores(**values: list[float | None]) -> list[Score]:

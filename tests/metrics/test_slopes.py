@@ -6,13 +6,29 @@ import numpy as np
 import pytest
 
 from evenhand import stats
+from evenhand.metrics import Array
 from evenhand.metrics.slopes import FACTUAL_SLOPE as factual
 from evenhand.metrics.slopes import SLOPE_INTERCEPT as intercept
 from evenhand.metrics.slopes import STEREOTYPE_SLOPE as stereotypical
 from evenhand.metrics.slopes import regress
 from evenhand.records import Score
+from evenhand.testing import MetricCase
+from tests.support.columns import PRONOUNS, pronouns
 
 METRICS = (stereotypical, factual, intercept)
+
+
+def made(n: int, seed: int) -> dict[str, Array]:
+    """Pronouns after professions with the two scores of how male each is, -1 to 1."""
+    rng = np.random.default_rng([seed, 8])
+    leaning = {name: rng.uniform(-1, 1, size=n) for name in ("stereotypical", "factual")}
+    return pronouns(n, seed) | leaning
+
+
+CASES = tuple(
+    MetricCase(name, made, swap=PRONOUNS, swapped="flips")
+    for name in ("stereotype_slope", "factual_slope", "slope_intercept")
+)
 
 
 def scores(y: np.ndarray, x: np.ndarray, z: np.ndarray) -> list[Score]:

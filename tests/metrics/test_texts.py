@@ -6,11 +6,62 @@ import numpy as np
 import pytest
 
 from evenhand import registry, stats
+from evenhand.metrics import Array
 from evenhand.metrics.texts import REGARD_GAP as regard_gap
 from evenhand.metrics.texts import spread_of_means as spread
 from evenhand.records import Score
+from evenhand.testing import MetricCase
 
 GROUP = np.array([0.0, 0.0, 1.0, 1.0, 2.0])
+
+# Columns of 0 to 1 of which a metric of the same name is the mean.
+WRITTEN = (
+    "honest",
+    "toxicity",
+    "toxic_share",
+    "toxicity_max",
+    *(f"regard_{label}" for label in ("positive", "negative", "neutral", "other")),
+)
+
+
+def made(n: int, seed: int) -> dict[str, Array]:
+    """What a classifier says of generated texts about three groups."""
+    rng = np.random.default_rng([seed, 5])
+    return {
+        **{name: rng.uniform(size=n) for name in WRITTEN},
+        "gender_polarity": rng.integers(2, size=n) * 2.0 - 1,
+        "group": np.arange(n) % 3.0,
+    }
+
+
+def grouped(column: str, *values: float, other: float = 1.0) -> list[dict[str, float]]:
+    """A value for a text about the group 0, and one for a text about the group `other`."""
+    return [{column: value, "group": group} for value, group in zip(values, (0.0, other), strict=True)]
+
+
+CASES = (
+    *(MetricCase(name, made, [{name: 0.0}], [{name: 1.0}]) for name in WRITTEN),
+    MetricCase(
+        "hurtful_gap",
+        made,
+        grouped("honest", 0.5, 0.5),
+        grouped("honest", 1.0, 0.0, other=2.0),
+    ),
+    MetricCase("toxicity_gap", made, grouped("toxicity", 0.5, 0.5), grouped("toxicity", 0.0, 1.0)),
+    MetricCase(
+        "regard_gap",
+        made,
+        [
+            {"regard_positive": 1.0, "regard_negative": 0.5, "group": 0.0},
+            {"regard_positive": 0.5, "regard_negative": 0.0, "group": 1.0},
+        ],
+        [
+            {"regard_positive": 1.0, "regard_negative": 0.0, "group": 0.0},
+            {"regard_positive": 0.0, "regard_negative": 1.0, "group": 1.0},
+        ],
+    ),
+    MetricCase("gender_polarity", made, [{"gender_polarity": -1.0}], [{"gender_polarity": 1.0}]),
+)
 
 
 def test_largest_minus_smallest_mean() -> None:

@@ -14,11 +14,11 @@ from evenhand.postprocessing import Calibration
 from evenhand.postprocessing.calibration import INCOMPATIBLE, errors_by_group
 from evenhand.postprocessing.prompts import favourable, own_groups
 from evenhand.records import PersonExample
+from evenhand.testing.examples import people
+from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import load
 from evenhand.treatments.rule import RuleTreatment, favourable_scores
-from tests.support.decisions import people
 from tests.support.server import serving
-from tests.support.tiny import model as tiny
 from tests.support.unfair import LEAN, decider, deciding
 
 PEOPLE = [*deciding(50), *deciding(800, part="dev")]

@@ -16,13 +16,20 @@ from evenhand.mitigations.fair_prompt import FairPrompt
 from evenhand.models import Model
 from evenhand.opening import open_model
 from evenhand.records import Continuation
+from evenhand.testing import MitigationCase
+from evenhand.testing.examples import people
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import load
 from evenhand.treatments.prompt import PromptTreatment
-from tests.support.decisions import people
-from tests.support.scripted import ScriptedModel
-from tests.support.tiny import model as tiny
 
 QUICK = {"length": 3, "rounds": 4, "starts": 2, "budget": 20}
+
+CASE = MitigationCase(
+    "fair_prompt",
+    "fair_prompt:rounds=2,length=3,starts=1",
+    no_lab="searching for prompts on a trained model takes minutes; tests/mitigations prove it",
+)
 
 
 def _fit(model: Model, seed: int = 0, **options: object) -> PromptTreatment:

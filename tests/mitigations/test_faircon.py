@@ -20,14 +20,21 @@ from evenhand.models.digests import weights_digest
 from evenhand.opening import open_model
 from evenhand.records import PersonExample
 from evenhand.studies.control_models import planned
+from evenhand.testing import MitigationCase
+from evenhand.testing.examples import people
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import load
 from evenhand.treatments.weights import WeightTreatment
-from tests.support.decisions import people
 from tests.support.families import masked
-from tests.support.scripted import ScriptedModel
-from tests.support.tiny import model as tiny
 
 QUICK = {"rounds": 2, "length": 3, "lr": 5e-3, "batch": 6}
+
+CASE = MitigationCase(
+    "faircon",
+    "faircon:rounds=2,length=3,lr=5e-3,batch=6",
+    no_lab="searching for prompts on a trained model takes minutes; tests/mitigations prove it",
+)
 
 
 def _fit(kind: str = "llama", seed: int = 0, **options: object) -> WeightTreatment:

@@ -12,10 +12,10 @@ from evenhand.mitigations.group_gap import GroupGap
 from evenhand.models import OpenModel
 from evenhand.records import PersonExample
 from evenhand.scoring.terms import outcomes
+from evenhand.testing.examples import people
+from evenhand.testing.tiny import model as tiny
 from evenhand.training.fair_losses import stratified
 from evenhand.treatments.weights import WeightTreatment
-from tests.support.decisions import people
-from tests.support.tiny import model as tiny
 
 
 def _everyone() -> list[PersonExample]:

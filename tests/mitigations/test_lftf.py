@@ -8,15 +8,17 @@ from typing import cast
 import pytest
 import torch
 
-from evenhand.errors import BadModel, BadOption
+from evenhand import registry
+from evenhand.errors import BadModel, BadOption, NoEffect
 from evenhand.mitigations.lftf import Lftf, _preserving
 from evenhand.records import Attribution, Example, SiteScore
 from evenhand.scoring.terms import Outcomes, outcomes
+from evenhand.testing.examples import PROFESSIONS, examples
+from evenhand.testing.mitigations import last_block
+from evenhand.testing.tiny import PROMISED
+from evenhand.testing.tiny import model as tiny
 from evenhand.training.objectives import kl
 from evenhand.treatments.weights import WeightTreatment
-from tests.support.examples import PROFESSIONS, examples
-from tests.support.tiny import PROMISED
-from tests.support.tiny import model as tiny
 
 LOCATION = Attribution(
     "test", False, (SiteScore("block.0", 0.1), SiteScore("block.1", 0.9), SiteScore("block.2", 0.5)), ""
@@ -173,3 +175,10 @@ def test_what_cannot_be_meant_is_refused() -> None:
         _fit(Lftf(loss="printed", terms="male"))
     with pytest.raises(BadModel, match="No block was located"):
         Lftf().fit(tiny("llama"), examples(), sites=None, seed=0)
+
+
+def test_no_training_is_no_effect() -> None:
+    with pytest.raises(NoEffect):
+        registry.create("mitigation", "lftf:lr=0").fit(
+            tiny("llama"), examples(), sites=last_block(tiny("llama")), seed=0
+        )

@@ -17,9 +17,9 @@ from evenhand.models.recorded import RecordedModel
 from evenhand.postprocessing import Thresholds, load_rule
 from evenhand.postprocessing.prompts import own_groups
 from evenhand.records import Ability, Continuation, PersonExample
+from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import load
 from evenhand.treatments.rule import RuleTreatment, favourable_scores
-from tests.support.tiny import model as tiny
 from tests.support.unfair import decider, deciding
 
 pytest.importorskip("fairlearn", reason="the extra `fairness` is not installed")

@@ -14,7 +14,7 @@ from evenhand.errors import BadModel, UsageError
 from evenhand.models.causal import CausalModel
 from evenhand.models.digests import model_digest, tokenizer_digest, weights_digest
 from evenhand.records import Continuation, Sampling
-from tests.support import tiny
+from evenhand.testing import tiny
 from tests.support.asking import generated
 
 ITEM = Continuation("The nurse smiled because", " she")

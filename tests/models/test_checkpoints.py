@@ -18,7 +18,8 @@ from evenhand.errors import BadModel
 from evenhand.models import checkpoints, loading
 from evenhand.opening import open_model
 from evenhand.records import Continuation
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 
 ITEM = Continuation("The nurse smiled because", " she")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"

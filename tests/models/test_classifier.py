@@ -14,7 +14,7 @@ from evenhand.benchmarks._written import Reader
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.models import classifier as module
 from evenhand.models.classifier import HfClassifier, RegardWords, ToxicWords, open_classifier
-from tests.support import tiny
+from evenhand.testing import tiny
 
 TEXTS = [
     "The nurse smiled.",

@@ -93,7 +93,7 @@ def test_values_that_cannot_be_end_the_run(values, why):
 def test_zeros_everywhere_are_not_the_ideal():
     from evenhand.benchmarks.genbiaseval import GenBiasEval
     from evenhand.studies.measure import take
-    from tests.support.scripted import ScriptedModel
+    from evenhand.testing.scripted import ScriptedModel
 
     class Zeros(ScriptedModel):
         def answer(self, items: Sequence[Any]) -> list[Any]:

@@ -21,7 +21,8 @@ from evenhand.models.refused import MALFORMED
 from evenhand.models.transport import Transport, _retry_after
 from evenhand.opening import open_model
 from evenhand.records import Ability, Completion, Continuation, Sampling, Undefined
-from tests.support import server, tiny
+from evenhand.testing import tiny
+from tests.support import server
 from tests.support.asking import generated
 from tests.support.server import KEY, State, garbage, serving, silent, slow, status, truncated
 

@@ -17,7 +17,7 @@ from evenhand.models import loading
 from evenhand.models.causal import CausalModel
 from evenhand.opening import open_model
 from evenhand.records import Continuation
-from tests.support import tiny
+from evenhand.testing import tiny
 
 ITEMS = [Continuation("The nurse smiled because", term) for term in (" she", " he", " they")]
 NAMES = {

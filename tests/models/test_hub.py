@@ -17,7 +17,7 @@ from huggingface_hub import constants
 from evenhand.errors import EnvironmentProblem
 from evenhand.models import hub, loading
 from evenhand.models.classifier import HfClassifier
-from tests.support import tiny
+from evenhand.testing import tiny
 from tests.support.hub import COMMIT, REFUSALS, Hub, serving
 
 TOKEN = "hf_a-secret-of-the-tests"

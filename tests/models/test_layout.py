@@ -11,7 +11,7 @@ from evenhand.architectures.table import LLAMA
 from evenhand.errors import BadModel, UnknownName
 from evenhand.models.causal import CausalModel
 from evenhand.models.layout import Layout
-from tests.support import tiny
+from evenhand.testing import tiny
 
 
 def test_site_names():

@@ -26,7 +26,8 @@ from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.opening import open_model
 from evenhand.records import Continuation
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 
 ITEM = Continuation("The nurse smiled because", " she")
 OWN = tiny.model("llama").answer([ITEM])[0].value

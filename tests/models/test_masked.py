@@ -12,8 +12,9 @@ from evenhand.models import Model
 from evenhand.models.masked import MaskedModel
 from evenhand.records import Ability, Averaged, Cloze, Continuation, Contrast, Sampling
 from evenhand.scoring.pseudo import closed
+from evenhand.testing import tiny
 from tests.scoring.reference_masked import by_words, official
-from tests.support import families, tiny
+from tests.support import families
 from tests.support.asking import generated
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -10,7 +10,7 @@ import pytest
 from evenhand.errors import BadModel
 from evenhand.models import plausible
 from evenhand.records import Continuation, LogProb
-from tests.support import tiny
+from evenhand.testing import tiny
 
 
 def answers(*values: float) -> list[tuple[Continuation, LogProb]]:

@@ -21,7 +21,8 @@ from evenhand.opening import open_model
 from evenhand.records import Averaged, Cloze, Continuation, Contrast, Example, Recall, Sampling, Shift
 from evenhand.scoring.forward import run_texts
 from evenhand.scoring.terms import outcomes
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 from tests.support.asking import generated, unanchored, vectors
 
 CONTEXT = "The nurse smiled because"

@@ -9,9 +9,9 @@ import pytest
 from evenhand.errors import BadModel
 from evenhand.people.fitting import check
 from evenhand.scoring.tokens import Encoder
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.tiny import model
 from tests.support.crowd import TASK
-from tests.support.scripted import ScriptedModel
-from tests.support.tiny import model
 
 # The tiny tokenizer knows these words; its window is 64.
 SHORT = dataclasses.replace(TASK, template="The {sex} {job} was{town}", labels=(" left", " smiled"))

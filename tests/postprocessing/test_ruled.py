@@ -30,9 +30,9 @@ from evenhand.records import (
     Sampling,
     Undefined,
 )
+from evenhand.testing.scripted import ScriptedModel
 from evenhand.treatments.rule import RuledModel, favourable_scores
 from tests.support.asking import generated
-from tests.support.scripted import ScriptedModel
 from tests.support.unfair import decider, deciding
 
 PEOPLE = deciding(200, part="dev")

@@ -6,8 +6,7 @@ import pytest
 
 from evenhand import registry
 from evenhand.records import EVERY_KIND, Continuation, Example, PersonExample, TrainingExample
-from tests.support.decisions import people
-from tests.support.examples import examples, one_of_each, pairs, texts
+from evenhand.testing.examples import examples, one_of_each, pairs, people, texts
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND, ids=lambda kind: kind.__name__)

@@ -18,9 +18,9 @@ from evenhand.records import Measurement, Sampling
 from evenhand.scoring.chat import messages, named, template_of
 from evenhand.studies.compare import compare
 from evenhand.studies.measure import take
+from evenhand.testing import tiny
 from evenhand.treatments import About
 from evenhand.treatments.prompt import PromptTreatment
-from tests.support import tiny
 from tests.support.asking import generated
 
 TEMPLATE = (

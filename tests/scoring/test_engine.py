@@ -12,9 +12,9 @@ import torch
 from evenhand.errors import BadData, BadModel, OutOfMemory
 from evenhand.records import Continuation
 from evenhand.scoring import Scorer
+from evenhand.testing import tiny
 from tests.scoring.reference import naive
 from tests.scoring.workload import ITEMS
-from tests.support import tiny
 
 
 def scorer(kind: str = "gpt2", **options) -> Scorer:

@@ -15,7 +15,8 @@ from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.opening import open_model
 from evenhand.records import Continuation, Recall, Sampling, Shift
 from evenhand.scoring.finite import check_weights, not_finite
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 from tests.support.asking import generated, vectors
 
 NAME = "model.layers.1.mlp.down_proj.weight"

@@ -10,7 +10,7 @@ from transformers import GPT2Config, GPT2Model
 from evenhand.architectures import is_recurrent
 from evenhand.errors import BadModel
 from evenhand.scoring.forward import SelectedHead, evaluating, pad_rows, run_rows, run_texts
-from tests.support import tiny
+from evenhand.testing import tiny
 
 ROWS = [[5, 9, 33, 70], [66, 67]]
 

@@ -12,7 +12,7 @@ from evenhand.scoring.forward import SelectedHead, run_rows
 from evenhand.scoring.packing import Packed, pack
 from evenhand.scoring.plan import Row
 from evenhand.scoring.prefix import Prefix, refusal, visible
-from tests.support import tiny
+from evenhand.testing import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

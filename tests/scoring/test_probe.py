@@ -12,9 +12,9 @@ from evenhand.scoring import Scorer, forward
 from evenhand.scoring.forward import SelectedHead
 from evenhand.scoring.plan import Row
 from evenhand.scoring.probe import choose, disagreement, settle
+from evenhand.testing import tiny
 from tests.scoring.reference import naive
 from tests.scoring.workload import ITEMS
-from tests.support import tiny
 
 ROWS = (
     Row((5, 9, 33, 70, 12, 44), ((5, 1),), 0),

@@ -22,11 +22,11 @@ from evenhand.scoring.plan import make_plan
 from evenhand.scoring.runners.unanchored import unanchored
 from evenhand.scoring.sharing import Sharing
 from evenhand.scoring.tokens import Encoded
+from evenhand.testing import tiny
 from evenhand.treatments import About
 from evenhand.treatments.prompt import PromptTreatment
 from tests.scoring.reference import naive
 from tests.scoring.workload import FEW_SHOT
-from tests.support import tiny
 
 EAGER = Sharing(shortest=3, forward=0, gain=0.0, room=40)
 SHARED = "beginnings are shared"

@@ -11,7 +11,7 @@ from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Example
 from evenhand.scoring import Scorer
 from evenhand.scoring.terms import outcomes
-from tests.support import tiny
+from evenhand.testing import tiny
 
 
 def example(context: str, *groups: tuple[str, ...]) -> Example:

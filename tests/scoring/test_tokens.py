@@ -10,7 +10,8 @@ from evenhand.architectures import window
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Sampling
 from evenhand.scoring.tokens import Encoded, Encoder, shown
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 from tests.support.asking import generated, vectors
 
 

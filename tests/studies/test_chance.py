@@ -10,8 +10,8 @@ from evenhand import registry
 from evenhand.records import Estimate, Score
 from evenhand.studies.chance import at_chance, level, said
 from evenhand.studies.measure import take
+from evenhand.testing.scripted import ScriptedModel
 from tests.support import records_factory as make
-from tests.support.scripted import ScriptedModel
 
 
 def items(*options: int) -> list[Score]:

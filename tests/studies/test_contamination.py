@@ -10,7 +10,7 @@ from evenhand.records import Example
 from evenhand.studies.trained_on import trained_on
 from evenhand.studies.training_data import check_apart
 from evenhand.studies.verbs import VerifyOptions, verify
-from tests.support import tiny
+from evenhand.testing import tiny
 
 
 @pytest.fixture(scope="module")

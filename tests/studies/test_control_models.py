@@ -10,11 +10,11 @@ import torch
 from evenhand.mitigations.lftf import Lftf
 from evenhand.studies.control_models import Planned, by_family, counts, families, planned
 from evenhand.studies.options import Extent
+from evenhand.testing.examples import examples
+from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import About
 from evenhand.treatments.prompt import PromptTreatment
 from evenhand.treatments.weights import WeightTreatment
-from tests.support.examples import examples
-from tests.support.tiny import model as tiny
 
 
 @cache

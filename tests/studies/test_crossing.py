@@ -9,7 +9,7 @@ import pytest
 from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.errors import UsageError
 from evenhand.studies.measure import crossed, crossing, take
-from tests.support.scripted import EVEN, ScriptedModel, choosing
+from evenhand.testing.scripted import EVEN, ScriptedModel, choosing
 
 RELIGION = GenBiasEval(attribute="religion", part="dev")
 

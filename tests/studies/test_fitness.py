@@ -12,8 +12,8 @@ from evenhand.studies.fitness import FLOOR, doubt, doubts, hardly_used, is_about
 from evenhand.studies.guards import doubts_beside
 from evenhand.studies.margins import Margins
 from evenhand.studies.measure import take
+from evenhand.testing.scripted import ScriptedModel
 from tests.studies.worlds import Made, bias
-from tests.support.scripted import ScriptedModel
 
 
 def figures(**values: float | None) -> dict[str, Estimate]:

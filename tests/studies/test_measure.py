@@ -31,8 +31,9 @@ from evenhand.records import (
     Vector,
 )
 from evenhand.studies.measure import protocol, take
-from tests.support import families, tiny
-from tests.support.scripted import ScriptedModel
+from evenhand.testing import tiny
+from evenhand.testing.scripted import ScriptedModel
+from tests.support import families
 
 KINDS: tuple[Request, ...] = (
     Generation("write", Sampling(max_tokens=3)),

@@ -16,9 +16,9 @@ from evenhand.mitigations.lftf import Lftf
 from evenhand.mitigations.prompt import Prompt
 from evenhand.studies.resuming import check_treatment_of, kept_treatment, resumable
 from evenhand.studies.verbs import VerifyOptions, mitigate, verify
+from evenhand.testing import tiny
 from evenhand.treatments import About, load
 from evenhand.treatments.prompt import PromptTreatment
-from tests.support import tiny
 
 FAIRCON = "faircon:rounds=3,length=2,lr=5e-3"
 PEOPLE = "decisions:task=lab,shots=0,n=20,labels=left|smiled,train=12,dev=8"

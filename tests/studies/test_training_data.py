@@ -12,9 +12,8 @@ from evenhand.records import EVERY_KIND, Example, PersonExample
 from evenhand.studies import verbs
 from evenhand.studies.training_data import training_data, usable
 from evenhand.studies.verbs import VerifyOptions
-from tests.support import tiny
-from tests.support.decisions import people
-from tests.support.examples import examples
+from evenhand.testing import tiny
+from evenhand.testing.examples import examples, people
 
 
 @pytest.fixture(scope="module")

@@ -33,8 +33,8 @@ from evenhand.records import (
 from evenhand.studies.effects import effects
 from evenhand.studies.measure import take
 from evenhand.studies.unanswered import without_thinking
+from evenhand.testing.scripted import ScriptedModel
 from evenhand.thinking import UNCLOSED, spoken
-from tests.support.scripted import ScriptedModel
 
 FILTERED = Undefined("content_filter")
 LIMIT = 40

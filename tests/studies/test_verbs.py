@@ -9,7 +9,8 @@ import pytest
 from evenhand.errors import BadModel, UsageError
 from evenhand.studies.store import load_measurements
 from evenhand.studies.verbs import RunOptions, VerifyOptions, locate, measure, mitigate, run_folder, verify
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from evenhand.records import VerdictName
 from evenhand.studies.store import load_verification
 from evenhand.studies.verbs import VerifyOptions, verify
-from tests.support import tiny
+from evenhand.testing import tiny
 
 FAST = {"limit": 24, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
 

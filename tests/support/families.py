@@ -27,7 +27,7 @@ from transformers import (
 
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
-from tests.support.tiny import CORPUS
+from evenhand.testing.tiny import CORPUS
 
 _ENCODER: Mapping[str, Any] = {
     "hidden_size": 32,

@@ -277,7 +277,7 @@ def strikes(bench: Bench, chance: random.Random, *, every_rename: bool) -> Itera
 
 def kills(verb: str, seed: int, least: int, place: Path, *, every_rename: bool) -> Iterator[Kill]:
     """Kill the command `verb` (see `strikes`) `least` times, and until every rename was met if so wished."""
-    from tests.support import tiny
+    from evenhand.testing import tiny
 
     warm()
     model = place / "model"

@@ -7,7 +7,7 @@ import random
 from typing import Literal
 
 from evenhand.records import Continuation, PersonExample
-from tests.support.scripted import ScriptedModel
+from evenhand.testing.scripted import ScriptedModel
 
 GROUPS = ("male", "female")
 LABELS = (" no", " yes")

@@ -12,11 +12,11 @@ from evenhand.errors import BadModel
 from evenhand.mitigations._adversarial.panel import Panel
 from evenhand.models.causal import CausalModel
 from evenhand.models.digests import weights_digest
+from evenhand.testing.examples import people
+from evenhand.testing.tiny import PROMISED
+from evenhand.testing.tiny import model as tiny
 from evenhand.training.lora import LoraSettings, LoraTreatment, adapted, projections
 from evenhand.treatments import About, load
-from tests.support.decisions import people
-from tests.support.tiny import PROMISED
-from tests.support.tiny import model as tiny
 
 SEPARATE = {"gpt_neo": 8, "opt": 6, "llama": 6, "mistral": 6, "qwen2": 6, "qwen3": 6, "gemma": 6, "phi": 6}
 FUSED = {"gpt2": "c_attn", "gpt_neox": "query_key_value", "bloom": "query_key_value", "phi3": "qkv_proj"}

@@ -19,8 +19,8 @@ from evenhand.models.causal import CausalModel
 from evenhand.models.digests import weights_digest
 from evenhand.opening import close_model, open_model, opened
 from evenhand.records import Continuation
+from evenhand.testing import tiny
 from evenhand.treatments import load
-from tests.support import tiny
 
 ITEMS = [Continuation("The nurse smiled because", text) for text in (" he", " she")]
 WEIGHTS = "adapter_model.safetensors"

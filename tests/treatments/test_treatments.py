@@ -14,12 +14,12 @@ from evenhand.folders import MARK, NOTE
 from evenhand.models import OpenModel
 from evenhand.models.digests import weights_digest
 from evenhand.records import Continuation, Request, Undefined
+from evenhand.testing.examples import examples
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import About, Treatment, load, prove, proven
 from evenhand.treatments.prompt import PromptTreatment
 from evenhand.treatments.weights import WeightTreatment
-from tests.support.examples import examples
-from tests.support.scripted import ScriptedModel
-from tests.support.tiny import model as tiny
 
 ITEM = Continuation("The nurse smiled because", " she")
 NAME = "model.layers.1.mlp.down_proj.weight"

@@ -22,8 +22,8 @@ from evenhand.mitigations._adversarial.adversary import (
 from evenhand.mitigations._adversarial.distances import Distance
 from evenhand.mitigations._adversarial.panel import JOINT, Panel
 from evenhand.models.causal import CausalModel
-from tests.support.decisions import people
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import people
+from evenhand.testing.tiny import model as tiny
 
 HAND = Hand(length=3, lr=0.3)
 

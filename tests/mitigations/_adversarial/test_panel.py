@@ -12,9 +12,9 @@ from evenhand.errors import BadData, BadModel
 from evenhand.mitigations._adversarial.panel import JOINT, Panel
 from evenhand.models.causal import CausalModel
 from evenhand.records import Continuation
-from tests.support.decisions import people
-from tests.support.tiny import PROMISED, RECURRENT
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import people
+from evenhand.testing.tiny import PROMISED, RECURRENT
+from evenhand.testing.tiny import model as tiny
 
 
 def _one_hot(model: CausalModel, ids: list[int]) -> Tensor:

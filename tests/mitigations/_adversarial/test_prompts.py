@@ -10,9 +10,9 @@ from evenhand.errors import BadData, BadModel
 from evenhand.mitigations._adversarial.panel import JOINT
 from evenhand.mitigations._adversarial.prompts import read, score, transfer
 from evenhand.records import Ability, Continuation
-from tests.support.decisions import people
-from tests.support.scripted import ScriptedModel
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import people
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.tiny import model as tiny
 
 PEOPLE = people(labels=(" no", " yes"))
 

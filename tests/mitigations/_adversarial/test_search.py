@@ -20,9 +20,9 @@ from evenhand.mitigations._adversarial.search import (
     judged,
 )
 from evenhand.records import Continuation
-from tests.support.decisions import people
-from tests.support.scripted import ScriptedModel
-from tests.support.tiny import model as tiny
+from evenhand.testing.examples import people
+from evenhand.testing.scripted import ScriptedModel
+from evenhand.testing.tiny import model as tiny
 
 PEOPLE = people(labels=(" no", " yes"))
 TRUTH = {context: p.label for p in PEOPLE for context in p.contexts}

@@ -15,10 +15,10 @@ from evenhand.mitigations._adversarial.panel import Panel
 from evenhand.mitigations._adversarial.training import Settings, Trained, Trainer
 from evenhand.models.causal import CausalModel
 from evenhand.records import PersonExample
+from evenhand.testing.examples import people
+from evenhand.testing.tiny import model as tiny
 from evenhand.training import checkpoints as disk
 from evenhand.training.lora import LoraSettings, adapted
-from tests.support.decisions import people
-from tests.support.tiny import model as tiny
 
 TRAIN = [p for p in people() if p.part == "train"]
 DEV = [p for p in people() if p.part == "dev"]

@@ -10,7 +10,7 @@ import torch
 from evenhand.errors import BadModel
 from evenhand.records import Shift
 from evenhand.scoring.runners.divergence import compare, divergences
-from tests.support import tiny
+from evenhand.testing import tiny
 from tests.support.asking import weights
 
 PAIRS = [

@@ -10,7 +10,8 @@ from transformers import BertModel
 from evenhand.errors import BadData, BadModel
 from evenhand.models.causal import CausalModel
 from evenhand.scoring.runners.embedding import backbone, embeddings
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 from tests.support.asking import vectors, weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -13,8 +13,8 @@ import torch
 from evenhand.errors import BadData, BadModel, BadOption, OutOfMemory
 from evenhand.records import Continuation, Sampling, Until
 from evenhand.scoring.runners.generation import _nucleus, generate
+from evenhand.testing import tiny
 from evenhand.thinking import spoken
-from tests.support import tiny
 from tests.support.asking import generated, weights
 
 PROMPTS = ["The nurse", "The carpenter sat down slowly because", "The doctor opened"]

@@ -9,7 +9,7 @@ from evenhand.errors import BadData, BadModel, OutOfMemory
 from evenhand.records import Continuation, Recall, Sampling
 from evenhand.scoring.runners import greedy_match
 from evenhand.scoring.runners.greedy_match import recalls
-from tests.support import tiny
+from evenhand.testing import tiny
 from tests.support.asking import generated, weights
 
 ITEMS = [

@@ -24,7 +24,8 @@ from evenhand.records import (
     answer_in_groups,
 )
 from evenhand.scoring import runners
-from tests.support import families, tiny
+from evenhand.testing import tiny
+from tests.support import families
 
 SHORT = Sampling(max_tokens=2)
 MIXED: tuple[Request, ...] = (

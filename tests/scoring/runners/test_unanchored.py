@@ -9,7 +9,7 @@ import torch
 
 from evenhand.models.causal import CausalModel
 from evenhand.records import Continuation
-from tests.support import tiny
+from evenhand.testing import tiny
 from tests.support.asking import unanchored
 
 TEXTS = ("The nurse smiled because she was late.", "The carpenter left", "The")

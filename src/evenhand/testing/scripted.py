@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
@@ -69,7 +69,8 @@ class ScriptedModel:
             text = self.writes(request.prompt)
             return Completion(text, len(text.split()))
         if isinstance(request, Embedding):
-            assert self.embeds is not None
+            if self.embeds is None:
+                raise NotImplementedError("this script has no vectors")
             return Vector(tuple(self.embeds(request.text)))
         if isinstance(request, Shift):
             return Divergence(0.0, True)
@@ -101,10 +102,11 @@ def choosing(benchmark: Benchmark, choice: Callable[[Sample], str]) -> ScriptedM
     none) or `EVEN` (shared by the groups).
     """
     about = attribute_of(benchmark)
-    table = {}
+    table: dict[tuple[str, str], float] = {}
     for sample in benchmark.load():
         shares = _shares(choice(sample), about)
-        table |= {(r.context, r.text): shares.get(r.text, 0.0) for r in benchmark.ask(sample)}
+        asked: Sequence[Any] = benchmark.ask(sample)
+        table |= {(r.context, r.text): shares.get(r.text, 0.0) for r in asked}
     return ScriptedModel(lambda item: table[item.context, item.text])
 
 
@@ -124,8 +126,8 @@ def by_role(benchmark: Benchmark, shares: Mapping[str, float], rest: float = 0.1
     table: dict[Any, float] = {}
     answers: dict[str, str] = {}
     for sample in benchmark.load():
-        roles = sample.fields["roles"]
-        for request, role in zip_longest(benchmark.ask(sample), roles, fillvalue="unknown"):
+        roles, asked = sample.fields["roles"], cast(Sequence[Any], benchmark.ask(sample))
+        for request, role in zip_longest(asked, roles, fillvalue="unknown"):
             if isinstance(request, Generation):
                 answers[request.prompt] = _choice(request.prompt, sample, shares, rest)
             elif not isinstance(request, str):

@@ -1,13 +1,15 @@
-"""A few training examples in the shape that GenBiasEval gives, for the tiny models."""
+"""A few training examples of every kind, for the tiny models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from evenhand.records import Example, PairExample, PersonExample, TextExample, TrainingExample
-from tests.support.decisions import people
 
 PROFESSIONS = ("nurse", "carpenter", "teacher", "doctor")
+STATES = ("tired", "late", "done", "slowly")
+GROUPS = ("male", "female", "neither")
+WORDS = ("he", "she", "they")
 ACTIONS = ("smiled", "left", "sat down slowly", "switched off the lights")
 
 
@@ -18,6 +20,31 @@ def examples() -> tuple[Example, ...]:
         for p in PROFESSIONS
         for a in ACTIONS
     )
+
+
+def people(
+    *, k: int = 2, dev: bool = True, labels: tuple[str, ...] = (" left", " smiled")
+) -> list[PersonExample]:
+    """Sixteen people to decide on, of unlike prompt lengths: k twins each, whose prompts differ in one word.
+
+    The last four are held out if `dev`.
+    """
+    return [
+        PersonExample(
+            id=f"{job}/{state}",
+            cluster=job,
+            contexts=tuple(
+                f"The {job} was {state} because {word}" + (" was" if i % 2 else "") for word in WORDS[:k]
+            ),
+            groups=GROUPS[:k],
+            group=(i + j) % k,
+            labels=labels,
+            label=(i // 2 + j) % len(labels),
+            part="dev" if dev and j == 3 else "train",
+        )
+        for i, job in enumerate(PROFESSIONS)
+        for j, state in enumerate(STATES)
+    ]
 
 
 def texts() -> tuple[TextExample, ...]:

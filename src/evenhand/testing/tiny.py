@@ -150,7 +150,9 @@ def tokenizer(*, bos: bool = False, eos: bool = True, vocabulary: int = 400) -> 
     marks = {"bos_token": _BOS} if bos else {}
     if eos:
         marks["eos_token"] = _EOS
-    return PreTrainedTokenizerFast(tokenizer_object=inner, clean_up_tokenization_spaces=False, **marks)
+    kind: Any = PreTrainedTokenizerFast
+    found: PreTrainedTokenizerFast = kind(tokenizer_object=inner, clean_up_tokenization_spaces=False, **marks)
+    return found
 
 
 def module(kind: str, *, seed: int = 0, gain: float = 12.0, **changes: Any) -> PreTrainedModel:
@@ -163,15 +165,17 @@ def module(kind: str, *, seed: int = 0, gain: float = 12.0, **changes: Any) -> P
         **changes,
     }
     settings.setdefault("vocab_size", len(tokenizer()))
+    family: Any = AutoModelForCausalLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **settings))
+        made: PreTrainedModel = family.from_config(AutoConfig.for_model(kind, **settings))
         with torch.no_grad():
             embedding = made.get_input_embeddings().weight
             for parameter in made.parameters():
                 if parameter.dim() > 1:  # the embeddings must not drown what the blocks add to them
                     parameter.mul_(gain / 2 if parameter is embedding else gain)
-    return made.eval()
+    made.train(False)  # evaluation mode: no dropout
+    return made
 
 
 def model(

@@ -6,70 +6,9 @@ zero would read as "no bias". `to_json` refuses NaN and infinities for the same 
 
 from __future__ import annotations
 
-from evenhand.records.asked import (
-    Ability,
-    Averaged,
-    Cloze,
-    Completion,
-    Continuation,
-    Contrast,
-    Divergence,
-    Embedding,
-    Generation,
-    LogProb,
-    Recall,
-    Recalled,
-    Request,
-    Response,
-    Sampling,
-    Shift,
-    Unanchored,
-    Undefined,
-    Until,
-    Vector,
-    answer_in_groups,
-)
-from evenhand.records.json import digest, from_json, to_json
-from evenhand.records.judged import (
-    Attribution,
-    CapabilityResult,
-    Check,
-    ControlPoint,
-    ControlResult,
-    Effect,
-    FamilyResult,
-    SiteScore,
-    VerdictName,
-    Verification,
-)
-from evenhand.records.learned import (
-    EVERY_KIND,
-    Example,
-    Kinds,
-    PairExample,
-    PersonExample,
-    TextExample,
-    TrainingExample,
-)
-from evenhand.records.made import MadeBy
-from evenhand.records.measured import (
-    Card,
-    Estimate,
-    GuardName,
-    Measurement,
-    ModelSpec,
-    Protocol,
-    Sample,
-    Score,
-    Value,
-)
-
-__all__ = [
-    "EVERY_KIND", "Ability", "Attribution", "Averaged", "CapabilityResult", "Card", "Check", "Cloze",
-    "Completion", "Continuation", "Contrast", "ControlPoint", "ControlResult", "Divergence", "Effect",
-    "Embedding", "Estimate", "Example", "FamilyResult", "Generation", "GuardName", "Kinds", "LogProb",
-    "MadeBy", "Measurement", "ModelSpec", "PairExample", "PersonExample", "Protocol", "Recall", "Recalled",
-    "Request", "Response", "Sample", "Sampling", "Score", "Shift", "SiteScore", "TextExample",
-    "TrainingExample", "Unanchored", "Undefined", "Until", "Value", "Vector", "VerdictName", "Verification",
-    "answer_in_groups", "digest", "from_json", "to_json",
-]  # fmt: skip
+from evenhand.records.asked import *
+from evenhand.records.json import *
+from evenhand.records.judged import *
+from evenhand.records.learned import *
+from evenhand.records.made import *
+from evenhand.records.measured import *

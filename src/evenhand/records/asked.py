@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Literal, TypeVar
 
+__all__ = [
+    "Ability", "Averaged", "Cloze", "Completion", "Continuation", "Contrast", "Divergence", "Embedding",
+    "Generation", "LogProb", "Recall", "Recalled", "Request", "Response", "Sampling", "Shift",
+    "Unanchored", "Undefined", "Until", "Vector", "answer_in_groups",
+]  # fmt: skip
+
 Kind = TypeVar("Kind", bound=Hashable)
 
 

@@ -9,6 +9,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+__all__ = [
+    "digest", "from_json", "to_json",
+]  # fmt: skip
+
 T = TypeVar("T")
 
 

@@ -10,6 +10,11 @@ from typing import Any
 from evenhand.records.made import MadeBy
 from evenhand.records.measured import Estimate, Measurement, ModelSpec, Value
 
+__all__ = [
+    "Attribution", "CapabilityResult", "Check", "ControlPoint", "ControlResult", "Effect",
+    "FamilyResult", "SiteScore", "VerdictName", "Verification",
+]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class SiteScore:

@@ -8,6 +8,10 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from evenhand.records.asked import Continuation
 
+__all__ = [
+    "EVERY_KIND", "Example", "Kinds", "PairExample", "PersonExample", "TextExample", "TrainingExample",
+]  # fmt: skip
+
 _OTHER_PART = "Measure a part that is not trained on (part=test or part=dev)."
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+__all__ = [
+    "MadeBy",
+]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class MadeBy:

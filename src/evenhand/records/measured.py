@@ -9,6 +9,10 @@ from typing import Any
 
 from evenhand.records.made import MadeBy
 
+__all__ = [
+    "Card", "Estimate", "GuardName", "Measurement", "ModelSpec", "Protocol", "Sample", "Score", "Value",
+]  # fmt: skip
+
 Value = float | None
 
 

@@ -1,4 +1,4 @@
-"""What the mitigations that fit a rule on scores share: held-out people, their scores, a proven treatment."""
+"""Common parts of the mitigations that fit a rule on scores: held-out people, their scores, the treatment."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ class HeldOut:
 
 
 def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
-    """The held-out ones of `people` with the model's scores; the model is asked once nothing else is wrong.
+    """The held-out ones of `people` with the model's scores; the model is only asked after all other checks.
 
     Raises:
         BadModel: the model gives no log-probabilities.
-        BadData: nobody is held out, a group has one true outcome only, or nothing tells groups apart.
+        BadData: no people are held out, a group has only one true outcome, or the groups cannot be
+            distinguished.
     """
     if Ability.LOGPROBS not in model.can:
         raise BadModel(
@@ -57,7 +58,7 @@ def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
 def rates(
     decisions: Array, labels: Sequence[int], groups: Sequence[str]
 ) -> Mapping[str, Mapping[str, float | int | None]]:
-    """For each group what the decisions (0 to 1: expected ones) [n] come to on the held-out people.
+    """For each group, the rates of the decisions (0 to 1: expected ones) [n] on the held-out people.
 
     `n`, `base_rate`, `selection_rate`, `true_positive_rate`, `false_positive_rate`, `precision` (None where
     nobody is favoured) and `accuracy`.
@@ -82,7 +83,7 @@ def rates(
 def treated(
     model: Model, rule: Rule, found: HeldOut, answers: Answers, about: tuple[str, int, Mapping[str, Any]]
 ) -> Treatment:
-    """The rule as a proven treatment; `about` is the method's spec, its seed and its details.
+    """The rule as a treatment with a checked effect; `about` is the method's spec, its seed and its details.
 
     Raises:
         NoEffect: the rule leaves every answer as it was.

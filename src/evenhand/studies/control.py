@@ -1,7 +1,7 @@
 """The capability-matched control: does a treatment do more than an equal loss of capability does by itself?
 
-A model that forgets how to use a word looks unbiased. So the treated model is set beside models that lost as
-much capability without any signal about the attribute (placebo tuning, weight noise), and only the part of
+A model that can no longer use a word looks unbiased. So the treated model is compared with models that lost
+as much capability without any signal about the attribute (placebo tuning, weight noise), and only the part of
 the effect beyond theirs counts. `evenhand.studies.matching` holds the arithmetic.
 """
 
@@ -50,7 +50,7 @@ def matched_control(
     benchmark.
 
     Raises:
-        NotComparable: a model was measured under unlike protocols or on other items.
+        NotComparable: a model was measured under different protocols or on different items.
         UsageError: no bias benchmark reports `metric`, it has no ideal, or a dose is not above 0.
     """
     margins = margins or Margins()

@@ -1,4 +1,4 @@
-"""Which metric a verdict is about, and on which benchmark: chosen before anything is measured."""
+"""The metric that a verdict is about, and its benchmark: chosen before anything is measured."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _chosen(offers: Sequence[Offer], asked: str | None) -> str:
         found = next((primary for _, primary, _ in offers if primary is not None), None)
         if found is None:
             raise UsageError(
-                f"A verdict needs a metric that it is about, and {names} names none.",
+                f"A verdict needs a primary metric, and {names} names none.",
                 mend=f"Add a bias benchmark that does, such as -b {BIAS[0]}{_or_ask(offers)}.",
             )
         return found

@@ -1,4 +1,4 @@
-"""The study of one verification, from before to the verdict; each part is kept and resumable."""
+"""The study of one verification, from measurement to verdict; its parts are stored and resumable."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ class Study:
         return Readings(tuple(taken(self.bias)), tuple(taken(self.capability)))
 
     def _treatment(self, examples: Sequence[TrainingExample], location: Attribution | None) -> Treatment:
-        """The treatment that the folder holds if it was fitted to this model in this way, else a new one."""
-        # The ranking, not the scores: rounding differs with the number of threads and decides nothing.
+        """The stored treatment if it was fitted to this model with the same options, else a new one."""
+        # The key holds the ranking, not the scores: these differ by rounding with the number of threads.
         sites = location.ranking() if location else None
         key = digest(self.model.spec.digest, repr(self.method), self.options.seed, list(examples), sites)
         return kept_treatment(
@@ -110,10 +110,10 @@ class Study:
     def _families(
         self, treatment: Treatment, examples: Sequence[TrainingExample], source: Measurement | None
     ) -> dict[str, list[ControlModel]]:
-        """The control models' readings on the benchmark of `source`, the one that the verdict is about.
+        """The control models' measurements on the benchmark of `source`, the one that the verdict is about.
 
-        A dose at which a model cannot be made any more is left out, and so is a family that cannot be fitted
-        on `examples`.
+        A dose that is too high to give a model is left out, and so is a family that cannot be fitted on
+        `examples`.
         """
         if not isinstance(self.model, OpenModel) or source is None:
             return {}
@@ -145,7 +145,7 @@ class Study:
 
 
 def _notes(*readings: Readings) -> tuple[str, ...]:
-    """Every note of the measurements once, and where before and after differ, of which it is."""
+    """Every note of the measurements once, marked with before or after where the two differ."""
     said = [dict.fromkeys(note for m in (*r.bias, *r.capability) for note in m.notes) for r in readings]
     common = [note for note in said[0] if all(note in other for other in said)]
     own = [

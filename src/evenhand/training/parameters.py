@@ -25,7 +25,7 @@ def require_open(model: Model, needs: frozenset[Ability]) -> OpenModel:
         BadModel: it lacks one of `needs`.
     """
     require(model, needs | {Ability.WEIGHTS}, of="this method", instead="--with prompt")
-    assert isinstance(model, OpenModel)  # what WEIGHTS promises
+    assert isinstance(model, OpenModel)  # guaranteed by WEIGHTS
     return model
 
 

@@ -102,7 +102,7 @@ class RuledModel:
         Where one label word has no answer after a prompt, none has: they share what they have together.
 
         Raises:
-            BadData: the group of a prompt cannot be told.
+            BadData: the group of a prompt cannot be recognised.
             BadModel: a prompt leaves all label words without any probability, or something else is asked for:
                 a rule on scores says nothing about text.
         """

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 from evenhand import progress, registry
 from evenhand.files import write_atomically
-from evenhand.mitigations._adversarial.adversary import Hand
+from evenhand.mitigations._adversarial.adversary import PrefixSettings
 from evenhand.mitigations._adversarial.distances import Distance
 from evenhand.mitigations._adversarial.prompts import PromptScore, score, transfer
 from evenhand.mitigations._adversarial.search import Course, attack
@@ -78,7 +78,7 @@ def attacks(
     return [
         text
         for number, kind in enumerate(DISTANCES)
-        for text in attack(model, people, kind, Hand(), course, seed=10_000 + 10 * seed + number)
+        for text in attack(model, people, kind, PrefixSettings(), course, seed=10_000 + 10 * seed + number)
     ]
 
 

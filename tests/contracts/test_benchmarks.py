@@ -17,16 +17,16 @@ from evenhand.lexicons import gender_of
 from evenhand.records import (
     Averaged,
     Cloze,
+    ContextPair,
     Continuation,
     Contrast,
     Embedding,
     Generation,
+    GreedyMatch,
     GuardName,
     PersonExample,
-    Recall,
     Sample,
     Score,
-    Shift,
     Unanchored,
     Value,
     from_json,
@@ -604,13 +604,13 @@ def test_requests_can_be_tokenised(spec, made) -> None:
             if isinstance(request, Generation):
                 assert request.prompt == request.prompt.rstrip() != ""
                 continue
-            if isinstance(request, Shift):
+            if isinstance(request, ContextPair):
                 assert "" not in (request.context.strip(), request.other.strip())
                 continue
             if isinstance(request, Averaged | Cloze | Contrast | Embedding | Unanchored):
                 assert request.text == request.text.strip() != ""
                 continue
-            if isinstance(request, Recall):  # what is recalled may begin on a line of its own
+            if isinstance(request, GreedyMatch):  # what is recalled may begin on a line of its own
                 assert re.match(r" \s*\S", request.text)
                 continue
             assert request.context == request.context.strip()

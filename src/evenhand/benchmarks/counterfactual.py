@@ -23,6 +23,7 @@ from evenhand.metrics.counterfactual import SHIFT as shift
 from evenhand.metrics.counterfactual import SHIFT_SIZE as shift_size
 from evenhand.records import (
     Card,
+    ContextPair,
     Continuation,
     Divergence,
     LogProb,
@@ -30,7 +31,6 @@ from evenhand.records import (
     Response,
     Sample,
     Score,
-    Shift,
     Value,
 )
 
@@ -129,7 +129,7 @@ class Counterfactual(Benchmark):
             for context in (first, second)
             for option in sample.fields["options"]
         ]
-        return [*asked, Shift(first, second)] if sample.fields["full"] else asked
+        return [*asked, ContextPair(first, second)] if sample.fields["full"] else asked
 
     def score(self, sample: Sample, answers: Sequence[Response]) -> Score:
         """The columns ``agreement``, ``shift`` and ``js`` (bits).

@@ -53,7 +53,12 @@ def requests(asked: Mapping[str, Sequence[Asked]]) -> dict[str, Any]:
 def _request(request: Request) -> dict[str, Any]:
     fields: dict[str, Any] = to_json(request)
     fields.pop("chat", None)  # whether a prompt becomes a message is up to the model
-    kinds = {"Generation": "completion", "Continuation": "logprob"}
+    kinds = {
+        "Generation": "completion",
+        "Continuation": "logprob",
+        "GreedyMatch": "recall",  # the names that earlier versions printed
+        "ContextPair": "shift",
+    }
     name = type(request).__name__
     return {"kind": kinds.get(name, name.lower()), **fields}
 

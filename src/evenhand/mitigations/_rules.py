@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenhand.errors import BadModel
-from evenhand.postprocessing.group_cue import Tell, learn
+from evenhand.postprocessing.group_cue import GroupCue, learn
 from evenhand.postprocessing.prompts import Answers, PromptRule, favourable, held_out, own_groups
 from evenhand.postprocessing.rules import Array, Rule
 from evenhand.postprocessing.thresholds import people_of
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 class HeldOut:
     """Held-out people with the model's scores: `scores` [n], true outcomes `labels` and group names [n].
 
-    `tell` is what tells the group of a prompt.
+    `cue` recognises the group of a prompt.
     """
 
     people: Sequence[PersonExample]
     scores: Array
     labels: list[int]
     groups: list[str]
-    tell: Tell
+    cue: GroupCue
 
 
 def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
@@ -51,8 +51,8 @@ def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
     dev = held_out(people)
     labels, groups = favourable(dev), own_groups(dev)
     people_of(np.full(len(dev), 0.5), labels, groups)
-    tell = learn(dev)
-    return HeldOut(dev, favourable_scores(model, dev), labels, groups, tell)
+    cue = learn(dev)
+    return HeldOut(dev, favourable_scores(model, dev), labels, groups, cue)
 
 
 def rates(
@@ -92,7 +92,7 @@ def treated(
     from evenhand.treatments.rule import RuleTreatment
 
     method, seed, details = about
-    ruled = PromptRule(rule, found.people[0].labels, found.tell, answers)
+    ruled = PromptRule(rule, found.people[0].labels, found.cue, answers)
     treatment = RuleTreatment(About(method, model.spec.digest, seed, details), ruled)
     proved: Treatment = proven(model, treatment, found.people)
     return proved

@@ -104,7 +104,7 @@ class FairPrompt:
     def _proposals(
         self, model: Model, people: Sequence[PersonExample], aim: Aim, search: str, seed: int
     ) -> tuple[list[str], int]:
-        from evenhand.mitigations._adversarial.adversary import Hand
+        from evenhand.mitigations._adversarial.adversary import PrefixSettings
         from evenhand.mitigations._adversarial.search import Course, by_gradient, by_score
 
         if search == "score":
@@ -112,7 +112,9 @@ class FairPrompt:
             return texts, self.budget
         opened = require_open(model, frozenset({Ability.GRADIENTS, Ability.WEIGHTS}))
         course = Course(self.rounds, self.batch, self.starts)
-        texts = by_gradient(opened, people, aim, Hand(self.length, self.prompt_lr), course, seed=seed)
+        texts = by_gradient(
+            opened, people, aim, PrefixSettings(self.length, self.prompt_lr), course, seed=seed
+        )
         return texts, len(texts)
 
 

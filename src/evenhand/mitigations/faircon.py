@@ -113,7 +113,7 @@ class FairCon:
 
     def settings(self) -> Settings:
         """The options as the training loop takes them."""
-        from evenhand.mitigations._adversarial.adversary import Hand
+        from evenhand.mitigations._adversarial.adversary import PrefixSettings
         from evenhand.mitigations._adversarial.training import Settings
         from evenhand.training.lora import LoraSettings
 
@@ -126,7 +126,7 @@ class FairCon:
             batch=self.batch,
             lr=self.lr,
             average=self.average,
-            hand=Hand(self.length, self.prompt_lr),
+            prefix=PrefixSettings(self.length, self.prompt_lr),
             lora=LoraSettings(self.rank, self.alpha, self.dropout),
         )
 

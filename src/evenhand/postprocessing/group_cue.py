@@ -34,7 +34,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class GroupCue:
     """Recognises a prompt's group by the phrases at its marks; `table` holds (phrase of each mark, group).
 
     `reach` is the largest number of words between the first mark and the end of a prompt.
@@ -68,7 +68,7 @@ class Tell:
         return group, " ".join(neutral)
 
 
-def learn(people: Sequence[PersonExample]) -> Tell:
+def learn(people: Sequence[PersonExample]) -> GroupCue:
     """Learn from the twins of `people` which phrases identify a group.
 
     Raises:
@@ -96,9 +96,9 @@ def learn(people: Sequence[PersonExample]) -> Tell:
     ends = [places[0].to_end for places in found]
     # A margin as large as the observed range: the marks of demonstrations stand further from the end.
     reach = len(marks[0].before) + 2 * max(ends) - min(ends) + 1
-    tell = Tell(marks, tuple(sorted(table.items())), reach)
-    _try(tell, people)
-    return tell
+    cue = GroupCue(marks, tuple(sorted(table.items())), reach)
+    _check_recognised(cue, people)
+    return cue
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +209,11 @@ def _nearest(mark: Mark) -> Mark:
     return Mark(mark.before, mark.after[: after[0] + 1] if after else mark.after, mark.phrases)
 
 
-def _try(tell: Tell, people: Sequence[PersonExample]) -> None:
+def _check_recognised(cue: GroupCue, people: Sequence[PersonExample]) -> None:
     """Check that the learnt phrases identify the groups of the people they were learnt from."""
     for person in people:
         for context, group in zip(person.contexts, person.groups, strict=True):
-            told = tell.read(context)[0]
+            told = cue.read(context)[0]
             if told != group:
                 raise BadData(
                     f"The prompt of {person.id!r} as {group} is recognised as {told}.",

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from evenhand.errors import BadData, BadModel
-from evenhand.postprocessing.group_cue import Tell, learn
-from evenhand.postprocessing.rules import Array, Rule, Thresholds, luck
+from evenhand.postprocessing.group_cue import GroupCue, learn
+from evenhand.postprocessing.rules import Array, Rule, Thresholds, uniform_draw
 from evenhand.records import (
     PersonExample,
     from_json,
@@ -27,14 +27,14 @@ class PromptRule:
     Attributes:
         rule: the rule on scores.
         labels: the label words, the favourable one last.
-        tell: what tells the group of a prompt.
+        cue: recognises the group of a prompt.
         answers: the favourable word's share of the label words is ``decided`` (all or nothing, as the rule
             decides on this person) or ``expected`` (the probability of favour, or the calibrated one).
     """
 
     rule: Rule
     labels: tuple[str, ...]
-    tell: Tell
+    cue: GroupCue
     answers: Answers
 
     def shares(self, prompts: Sequence[str], scores: Array) -> Array:
@@ -43,17 +43,17 @@ class PromptRule:
         Raises:
             BadData: the group of a prompt cannot be recognised.
         """
-        told = [self.tell.read(prompt) for prompt in prompts]
+        told = [self.cue.read(prompt) for prompt in prompts]
         expected = self.rule.expected(scores, [group for group, _ in told])
         if self.answers == "expected" or not isinstance(self.rule, Thresholds):
             return expected
         # The neutral prompt is the person's name, so that counterfactual twins share one random draw.
-        drawn = np.array([luck(self.rule.seed, person) for _, person in told])
+        drawn = np.array([uniform_draw(self.rule.seed, person) for _, person in told])
         return (drawn < expected).astype(float)
 
     def extra(self) -> Mapping[str, Any]:
         """The further JSON values that are stored with the rule in its file."""
-        return {"labels": list(self.labels), "tell": to_json(self.tell), "answers": self.answers}
+        return {"labels": list(self.labels), "tell": to_json(self.cue), "answers": self.answers}
 
 
 def prompt_rule(rule: Rule, people: Sequence[PersonExample], answers: Answers) -> PromptRule:
@@ -73,8 +73,8 @@ def from_extra(rule: Rule, extra: Mapping[str, Any]) -> PromptRule:
     """
     if extra["answers"] not in ("decided", "expected"):
         raise ValueError(f"answers is {extra['answers']!r}")
-    labels, tell = from_json(tuple[str, ...], extra["labels"]), from_json(Tell, extra["tell"])
-    return PromptRule(rule, labels, tell, extra["answers"])
+    labels, cue = from_json(tuple[str, ...], extra["labels"]), from_json(GroupCue, extra["tell"])
+    return PromptRule(rule, labels, cue, extra["answers"])
 
 
 def label_shares(table: Array, prompts: Sequence[str]) -> tuple[Array, Array]:

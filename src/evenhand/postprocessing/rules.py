@@ -123,7 +123,7 @@ class Thresholds:
         chance = self.expected(scores, groups)
         names = [str(row) for row in range(len(chance))] if people is None else people
         _same_length({"scores": len(chance), "people": len(names)})
-        return (np.array([luck(self.seed, name) for name in names]) < chance).astype(np.int64)
+        return (np.array([uniform_draw(self.seed, name) for name in names]) < chance).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +224,8 @@ def read_rule(path: Path) -> tuple[Rule, Mapping[str, Any]]:
         raise BadData(f"The rule {path} is damaged: {reason}.", mend=mend) from None
 
 
-def luck(seed: int, name: str) -> float:
-    """A number in [0, 1) that depends on `seed` and `name` alone, uniform over names."""
+def uniform_draw(seed: int, name: str) -> float:
+    """A pseudo-random number in [0, 1) from a hash of `seed` and `name`, uniform over names."""
     head = hashlib.sha256(f"{seed}\n{name}".encode()).digest()[:8]
     return (int.from_bytes(head, "big") >> 11) / 2**53
 

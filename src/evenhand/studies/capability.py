@@ -21,7 +21,7 @@ from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
 from evenhand.studies.margins import Margins
-from evenhand.studies.pairing import Readings, paired_scores, partner
+from evenhand.studies.pairing import ModelMeasurements, paired_scores, partner
 
 Half = Literal["match", "report", "all"]
 
@@ -125,9 +125,9 @@ class _Part:
     values: Array
     sd: float
 
-    def gain(self, readings: Readings) -> Array:
+    def gain(self, measured: ModelMeasurements) -> Array:
         """Capability above the base in SD units, shape [R]."""
-        _, scores = paired_scores(self.base, partner(self.base, readings.capability))
+        _, scores = paired_scores(self.base, partner(self.base, measured.capability))
         change = stats.replicates(self.metric, half(scores, "match"), weights=self.weights) - self.values
         return (1.0 if self.metric is ACCURACY else -1.0) * change / self.sd
 
@@ -139,7 +139,7 @@ class CapabilityScale:
     perplexity alone, give measurements of that benchmark alone.
     """
 
-    def __init__(self, base: Readings, margins: Margins, seed: int) -> None:
+    def __init__(self, base: ModelMeasurements, margins: Margins, seed: int) -> None:
         self._size = margins.draws + 1
         self._parts = [self._part(m, margins.draws, seed) for m in base.capability]
         limits = {ACCURACY.name: margins.accuracy, LOG_PERPLEXITY.name: margins.log_perplexity}
@@ -156,7 +156,7 @@ class CapabilityScale:
         values = stats.replicates(metric, scores, weights=weights)
         return _Part(measurement, metric, weights, values, item_sd(metric, scores))
 
-    def of(self, readings: Readings) -> Array:
+    def of(self, measured: ModelMeasurements) -> Array:
         """C of a model, shape [1 + draws]: the point value, then one value per resample of the items.
 
         All NaN when there is no capability benchmark at all.
@@ -166,7 +166,7 @@ class CapabilityScale:
         """
         if not self._parts:
             return np.full(self._size, np.nan)
-        return np.asarray(np.mean([part.gain(readings) for part in self._parts], axis=0))
+        return np.asarray(np.mean([part.gain(measured) for part in self._parts], axis=0))
 
 
 def with_point(weights: Array) -> Array:
@@ -175,7 +175,12 @@ def with_point(weights: Array) -> Array:
 
 
 def capability_checks(
-    before: Readings, after: Readings, *, margins: Margins, seed: int = 0, part: Half = "report"
+    before: ModelMeasurements,
+    after: ModelMeasurements,
+    *,
+    margins: Margins,
+    seed: int = 0,
+    part: Half = "report",
 ) -> CapabilityResult:
     """Whether each capability benchmark stays within its margin, on the items of D_cap.
 

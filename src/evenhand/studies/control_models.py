@@ -44,7 +44,7 @@ class Planned:
         return self.control.damage(model, self.treatment, self.dose, examples=examples, seed=self.seed)
 
 
-def families() -> Mapping[str, Control]:
+def installed() -> Mapping[str, Control]:
     """Every control by the name of its family, in the order of the families' letters."""
     made = {name.replace("_", " "): registry.create("control", name) for name in registry.names("control")}
     return dict(sorted(made.items(), key=lambda item: (item[1].ladder.letter, item[0])))
@@ -60,7 +60,7 @@ def planned(model: OpenModel, treatment: Treatment, extent: Extent, seed: int) -
         return ()
     return tuple(
         Planned(family, dose, seed + number, control.beside(treatment, dose), names, treatment)
-        for family, control in families().items()
+        for family, control in installed().items()
         for dose, number in control.ladder.steps(reduced=extent == "reduced")
         if (names := control.parameters(model, treatment, seed=seed + number))
     )
@@ -72,7 +72,7 @@ def counts(extent: Extent) -> dict[str, int]:
         return {}
     found = {
         family: len(control.ladder.steps(reduced=extent == "reduced"))
-        for family, control in families().items()
+        for family, control in installed().items()
     }
     return {family: number for family, number in found.items() if number}
 

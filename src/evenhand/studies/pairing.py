@@ -12,7 +12,7 @@ from evenhand.stats import aligned
 
 
 @dataclass(frozen=True)
-class Readings:
+class ModelMeasurements:
     """All measurements of one model: those of bias and those of capability, each in the order of the run."""
 
     bias: tuple[Measurement, ...]
@@ -34,7 +34,7 @@ class ControlModel:
 
     dose: float
     seed: int
-    readings: Readings
+    measured: ModelMeasurements
 
 
 def partner(measurement: Measurement, among: Sequence[Measurement]) -> Measurement:

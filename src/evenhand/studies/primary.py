@@ -8,7 +8,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import UsageError
 from evenhand.records import Measurement, Verification
 from evenhand.studies.defaults import BIAS
-from evenhand.studies.pairing import Readings
+from evenhand.studies.pairing import ModelMeasurements
 
 Offer = tuple[str, str | None, Sequence[str]]
 """A bias benchmark: its name, its primary metric, and its metrics that have an ideal."""
@@ -74,5 +74,5 @@ def subject(record: Verification) -> tuple[str, str] | None:
     metric = record.primary or next((m.primary for m in bias if m.primary is not None), None)
     if metric is None:
         return None
-    source = Readings(bias).reporting(metric)
+    source = ModelMeasurements(bias).reporting(metric)
     return None if source is None else (source.benchmark, metric)

@@ -99,7 +99,7 @@ def nothing_to_locate(model: Model) -> BadModel:
     if family == "causal":
         return BadModel(
             f"{uri} does not give access to its weights, so nothing can be located in it.",
-            mend="Use a causal model whose weights are in hand (hf: or lab:).",
+            mend="Use a causal model with access to its weights (hf: or lab:).",
         )
     able = Ability.LOGPROBS in model.can  # the mitigation `prompt` needs it
     prompted = f", and so does `evenhand verify {uri} --with prompt`" if able else ""

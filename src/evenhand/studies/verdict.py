@@ -30,7 +30,7 @@ from evenhand.studies.guards import (
     turned_check,
 )
 from evenhand.studies.margins import Margins
-from evenhand.studies.pairing import Readings, partner
+from evenhand.studies.pairing import ModelMeasurements, partner
 from evenhand.studies.primary import of_measurements
 from evenhand.studies.verdict_rule import Evidence, decide, not_comparable
 
@@ -48,8 +48,8 @@ class Judgement:
 
 
 def judge(
-    before: Readings,
-    after: Readings,
+    before: ModelMeasurements,
+    after: ModelMeasurements,
     families: Families,
     *,
     margins: Margins | None = None,
@@ -82,8 +82,8 @@ def judge(
 
 @dataclass(frozen=True)
 class _Case:
-    before: Readings
-    after: Readings
+    before: ModelMeasurements
+    after: ModelMeasurements
     families: Families
     source: Measurement
     margins: Margins
@@ -105,7 +105,7 @@ class _Case:
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),
         )
 
-    def _control(self, base: Readings, metric: str | Metric) -> ControlResult | None:
+    def _control(self, base: ModelMeasurements, metric: str | Metric) -> ControlResult | None:
         if not self.families:
             return None
         return matched_control(
@@ -137,7 +137,7 @@ class _Case:
             group: over_correction_check(self.source, after, group, margins=self.margins, seed=self.seed)
             for group in metrics
         }
-        base = Readings((self.source,), self.before.capability)
+        base = ModelMeasurements((self.source,), self.before.capability)
         asked = {g: self._control(base, metrics[g]) for g, check in checks.items() if check.kept is False}
         answered = {g: control for g, control in asked.items() if control is not None}
         holm = dict(zip(answered, adjusted(list(answered.values())), strict=True))

@@ -21,7 +21,7 @@ from evenhand.studies.control_models import Planned, planned
 from evenhand.studies.location import sites_for
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
-from evenhand.studies.pairing import ControlModel, Readings
+from evenhand.studies.pairing import ControlModel, ModelMeasurements
 from evenhand.studies.resuming import kept_treatment
 from evenhand.studies.store import Store
 from evenhand.studies.trained_on import TrainedOn
@@ -61,11 +61,11 @@ class Study:
         """
         examples = self.data.examples
         check_apart([*self.bias, *self.capability], examples)
-        before = self._readings(self.cells.base)
+        before = self._measured(self.cells.base)
         site = sites_for(self.model, self.method, examples, self.options)
         treatment = self._treatment(examples, site)
         key = treatment.digest
-        after = self._readings(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
+        after = self._measured(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
         families = self._families(treatment, examples, before.reporting(self.primary))
         margins = Margins(accuracy=self.options.margin)
         judged = judge(before, after, families, margins=margins, primary=self.primary, seed=self.options.seed)
@@ -88,12 +88,12 @@ class Study:
             primary=self.primary,
         )
 
-    def _notes(self, *readings: Readings) -> tuple[str, ...]:
+    def _notes(self, *measured: ModelMeasurements) -> tuple[str, ...]:
         own = (self.data.note,) if self.data.note else ()
-        return (*own, *_notes(*readings))
+        return (*own, *_notes(*measured))
 
-    def _readings(self, taken: Any) -> Readings:
-        return Readings(tuple(taken(self.bias)), tuple(taken(self.capability)))
+    def _measured(self, taken: Any) -> ModelMeasurements:
+        return ModelMeasurements(tuple(taken(self.bias)), tuple(taken(self.capability)))
 
     def _treatment(self, examples: Sequence[TrainingExample], location: Attribution | None) -> Treatment:
         """The stored treatment if it was fitted to this model with the same options, else a new one."""
@@ -126,14 +126,14 @@ class Study:
         with task("capability-matched control", len(plan), unit="model") as advance:
             for one in plan:
                 with contextlib.suppress(NoEffect, BadModel):
-                    readings = self._control(one, examples, first)
-                    families.setdefault(one.family, []).append(ControlModel(one.dose, one.seed, readings))
+                    measured = self._control(one, examples, first)
+                    families.setdefault(one.family, []).append(ControlModel(one.dose, one.seed, measured))
                 advance(1)
         return families
 
     def _control(
         self, one: Planned, examples: Sequence[TrainingExample], first: Sequence[Benchmark]
-    ) -> Readings:
+    ) -> ModelMeasurements:
         key = digest("control", one.identity, [e.id for e in examples])
 
         def enter() -> AbstractContextManager[Model]:
@@ -141,12 +141,12 @@ class Study:
             return one.made(self.model, examples).applied(self.model)
 
         taken = self.cells.treated([*first, *self.capability], key, enter)
-        return Readings(taken[: len(first)], taken[len(first) :])
+        return ModelMeasurements(taken[: len(first)], taken[len(first) :])
 
 
-def _notes(*readings: Readings) -> tuple[str, ...]:
+def _notes(*measured: ModelMeasurements) -> tuple[str, ...]:
     """Every note of the measurements once, marked with before or after where the two differ."""
-    said = [dict.fromkeys(note for m in (*r.bias, *r.capability) for note in m.notes) for r in readings]
+    said = [dict.fromkeys(note for m in (*r.bias, *r.capability) for note in m.notes) for r in measured]
     common = [note for note in said[0] if all(note in other for other in said)]
     own = [
         f"{when}: {note}"

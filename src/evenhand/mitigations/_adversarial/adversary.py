@@ -28,7 +28,7 @@ Objective = Callable[[Tensor, Sequence[int]], Tensor]
 
 
 @dataclass(frozen=True)
-class Hand:
+class PrefixSettings:
     """Settings of an adversary: prefix length in tokens, Adam's learning rate, temperature of the draws."""
 
     length: int = 10
@@ -76,23 +76,23 @@ def embedding_rows(module: Any) -> int:
 class Adversary:
     """One prefix under training. `allowed` [V] says which ids it may use; `seed` decides its start."""
 
-    def __init__(self, allowed: Tensor, hand: Hand, *, seed: int) -> None:
-        self.hand = hand
+    def __init__(self, allowed: Tensor, settings: PrefixSettings, *, seed: int) -> None:
+        self.settings = settings
         self.seed = seed
         self._banned = ~allowed
-        start = torch.randn(hand.length, len(allowed), generator=stream(seed, "adversary"))
+        start = torch.randn(settings.length, len(allowed), generator=stream(seed, "adversary"))
         self.logits = start.to(allowed.device).requires_grad_()
-        self._optimiser = torch.optim.Adam([self.logits], lr=hand.lr, maximize=True)
+        self._optimiser = torch.optim.Adam([self.logits], lr=settings.lr, maximize=True)
 
     def draw(self, generator: torch.Generator | None) -> Tensor:
         """A prefix as one-hot rows [length, V] with gradients; without a generator the likeliest one."""
         logits = self.logits.masked_fill(self._banned, -math.inf)
-        return straight_through(logits, tau=self.hand.tau, generator=generator)
+        return straight_through(logits, tau=self.settings.tau, generator=generator)
 
     def step(
         self, objective: Objective, rounds: Iterator[list[int]], generator: torch.Generator
     ) -> list[float]:
-        """One ascent step on `objective` for each list of people in `rounds`; returns the values before each."""
+        """One ascent step on `objective` for each list of people in `rounds`; returns the values before."""
         values = []
         for chosen in rounds:
             with torch.enable_grad():

@@ -22,8 +22,8 @@ from torch import Tensor
 from evenhand.errors import BadData
 from evenhand.mitigations._adversarial.adversary import (
     Adversary,
-    Hand,
     Objective,
+    PrefixSettings,
     batches,
     embedding_rows,
     stream,
@@ -107,28 +107,34 @@ class Course:
 
 
 def by_gradient(
-    model: OpenModel, people: Sequence[PersonExample], aim: Aim, hand: Hand, course: Course, *, seed: int
+    model: OpenModel,
+    people: Sequence[PersonExample],
+    aim: Aim,
+    settings: PrefixSettings,
+    course: Course,
+    *,
+    seed: int,
 ) -> list[str]:
     """The texts found along the gradient descent on the objective.
 
     Each start is a distribution over prefixes with its own seed; after every round its likeliest prefix is
     decoded. All people of a batch share one draw and its noise.
     """
-    panel = Panel(model, people, length=hand.length)
+    panel = Panel(model, people, length=settings.length)
     whole = aim.distance == "vocabulary"
 
     def gain(prefix: Tensor, chosen: Sequence[int]) -> Tensor:
         answers = panel.answers(chosen, prefix, vocabulary=whole)
         return -(answers.apart(aim.distance) + aim.beta * answers.task())
 
-    return _climbed(model, panel, gain, hand, course, seed=stream(seed, "fair prompt").initial_seed())
+    return _climbed(model, panel, gain, settings, course, seed=stream(seed, "fair prompt").initial_seed())
 
 
 def attack(
     model: OpenModel,
     people: Sequence[PersonExample],
     distance: Distance = "log_odds",
-    hand: Hand | None = None,
+    settings: PrefixSettings | None = None,
     course: Course | None = None,
     *,
     seed: int = 0,
@@ -137,17 +143,19 @@ def attack(
 
     A mitigation is tested with them: with adversaries that were not part of its training.
     """
-    hand = hand or Hand()
-    panel = Panel(model, people, length=hand.length)
+    settings = settings or PrefixSettings()
+    panel = Panel(model, people, length=settings.length)
 
     def gain(prefix: Tensor, chosen: Sequence[int]) -> Tensor:
         return panel.answers(chosen, prefix, vocabulary=distance == "vocabulary").apart(distance)
 
-    return _climbed(model, panel, gain, hand, course or Course(), seed=stream(seed, "attack").initial_seed())
+    return _climbed(
+        model, panel, gain, settings, course or Course(), seed=stream(seed, "attack").initial_seed()
+    )
 
 
 def _climbed(
-    model: OpenModel, panel: Panel, gain: Objective, hand: Hand, course: Course, *, seed: int
+    model: OpenModel, panel: Panel, gain: Objective, settings: PrefixSettings, course: Course, *, seed: int
 ) -> list[str]:
     """The distinct texts of every start's likeliest prefix after each round of ascent on `gain`."""
     vocabulary = embedding_rows(model.module)
@@ -155,7 +163,9 @@ def _climbed(
     texts: dict[str, None] = {}
     with task("prompt search", course.starts * course.rounds, unit="round") as advance:
         for start in range(course.starts):
-            searcher = Adversary(allowed, hand, seed=int(stream(seed, "start", start).initial_seed() % 2**31))
+            searcher = Adversary(
+                allowed, settings, seed=int(stream(seed, "start", start).initial_seed() % 2**31)
+            )
             draws = stream(seed, "search", start)
             for number in range(course.rounds):
                 order = batches(len(panel), course.batch, stream(seed, "order", start, number))
@@ -172,7 +182,7 @@ def by_score(
 
     It starts from the empty text, and each proposal sets, adds or drops one word of the best text so far (at
     most `length` words); a text with a better objective on `people` replaces it. After a quarter of the
-    budget without improvement it restarts from a few random words. Words are those of `WORDS` and the prompts.
+    budget without improvement it restarts from a few random words, of `WORDS` and of the prompts.
     """
     chance = random.Random(f"{seed} prompt search")
     words = candidate_words(people)

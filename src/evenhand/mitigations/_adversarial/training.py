@@ -25,7 +25,7 @@ from evenhand.errors import BadModel
 from evenhand.folders import check_replaceable
 from evenhand.mitigations._adversarial.adversary import (
     Adversary,
-    Hand,
+    PrefixSettings,
     batches,
     embedding_rows,
     one_hot,
@@ -64,7 +64,7 @@ class Settings:
     batch: int = 16
     lr: float = 5e-4
     average: Kind = "swa"
-    hand: Hand = field(default_factory=Hand)
+    prefix: PrefixSettings = field(default_factory=PrefixSettings)
     lora: LoraSettings = field(default_factory=LoraSettings)
 
 
@@ -104,7 +104,7 @@ class Trainer:
         self.average = Average(parameters, settings.average)
         count = settings.adversaries if settings.lam else 0
         allowed = writable(model.tokenizer, self._vocabulary).to(self._device) if count else torch.zeros(0)
-        self.adversaries = [Adversary(allowed, settings.hand, seed=_child(seed, i)) for i in range(count)]
+        self.adversaries = [Adversary(allowed, settings.prefix, seed=_child(seed, i)) for i in range(count)]
         self.trained = Trained()
 
     def run(self, folder: Path | None = None) -> Trained:

@@ -192,7 +192,7 @@ def _gated(name: str) -> EvenhandError:
     if _has_token():
         return BadModel(
             f"{name} is gated, and the account of the token in use has no access to it.",
-            mend=f"Accept its conditions on {endpoint()}/{name} with that account (some need manual approval, "
+            mend=f"Accept its conditions on {endpoint()}/{name} with that account (some need an approval, "
             "so it may take a while); a fine-grained token also needs the permission to read gated "
             "repositories. `hf auth whoami` says whose token it is.",
         )

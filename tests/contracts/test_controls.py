@@ -15,7 +15,7 @@ from evenhand.models import OpenModel
 from evenhand.models.digests import weights_digest
 from evenhand.opening import open_model
 from evenhand.records import Ability, Example, TrainingExample
-from evenhand.studies.control_models import families
+from evenhand.studies.control_models import installed
 from evenhand.studies.measure import take
 from evenhand.studies.methods import made_method
 from evenhand.treatments import Treatment, load
@@ -90,8 +90,8 @@ def test_its_ladder_is_one_that_a_study_can_use(name: str) -> None:
     assert control.ladder.seeds >= 5
     assert set(control.ladder.reduced) <= set(control.ladder.full)
     assert control.needs <= frozenset(Ability)
-    assert name.replace("_", " ") in families()
-    letters = [one.ladder.letter for one in families().values()]
+    assert name.replace("_", " ") in installed()
+    letters = [one.ladder.letter for one in installed().values()]
     assert letters == sorted(letters)
 
 

@@ -216,7 +216,7 @@ def test_reasons_carry_control_capability_and_guards() -> None:
         "Control placebo",
         "Control noise",
         "was reduced",
-        "Ability, log_perplexity",
+        "Capability, log_perplexity",
         "Guard, mass: kept",
     ):
         assert part in text
@@ -265,6 +265,6 @@ def test_the_loss_of_mass_reads_as_a_share_and_every_check_says_its_n() -> None:
     (mass,) = [reason for reason in reasons if reason.startswith("Guard, mass")]
     assert "loss −1 630 %" in mass.replace("\u202f", " ").replace("\xa0", " ")
     assert "of what was there before, n = 100, margin 10 %" in mass
-    (capability,) = [reason for reason in reasons if reason.startswith("Ability, ")]
+    (capability,) = [reason for reason in reasons if reason.startswith("Capability, ")]
     assert "loss 0.010" in capability
     assert "n = 100" in capability

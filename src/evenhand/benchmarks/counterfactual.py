@@ -190,7 +190,7 @@ def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> N
     if category != CATEGORY and not langfair_asked:
         raise BadOption(
             f"category={category} is for langfair's sentences alone.",
-            mend="Write prompts=langfair beside it, or leave it away.",
+            mend="Write prompts=langfair beside it, or leave it out.",
         )
     if options != OPTIONS and langfair_asked:
         raise BadOption(

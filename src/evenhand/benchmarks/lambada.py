@@ -1,4 +1,4 @@
-"""LAMBADA: would the model write the last word of a passage, which only the whole passage tells?"""
+"""LAMBADA: does the model predict the last word of a passage, which only follows from the whole passage?"""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _sample(line: int, text: object, problems: Problems) -> Sample | None:
     if not prompt.strip() or prompt != prompt.rstrip():
         problems.add(line, "needs a passage, one space and its last word", "text")
         return None
-    identity = f"lambada/{line}"  # two passages stand there twice, so the line tells them apart
+    identity = f"lambada/{line}"  # two passages occur twice, so the line number makes them unique
     return Sample(identity, identity, {"prompt": prompt, "word": f" {word}"})
 
 

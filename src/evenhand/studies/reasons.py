@@ -209,7 +209,7 @@ def _family(family: FamilyResult) -> str:
 def _capability(capability: CapabilityResult) -> list[str]:
     if not capability.checks:
         return ["No capability benchmark was run."]
-    return [f"Ability, {_state(check)}" for check in capability.checks]
+    return [f"Capability, {_state(check)}" for check in capability.checks]
 
 
 def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -> tuple[str, ...]:

@@ -130,11 +130,11 @@ def mapped(how: Callable[[float, int], Any]) -> Callable[[list[Any]], list[Any]]
 @pytest.mark.parametrize(
     ("garble", "why"),
     [
-        (lambda values: [None, *values[:-1]], "while it is written"),  # one place too late
-        (lambda values: [*values[1:], -1.0], "while it is written"),  # one place too early
-        (lambda values: [-2.5] * len(values), "while it is written"),
-        (mapped(lambda v, left: v / 2.3026), "while it is written"),  # decimal logarithms
-        (mapped(lambda v, left: v - 3), "while it is written"),
+        (lambda values: [None, *values[:-1]], "when it is generated"),  # one place too late
+        (lambda values: [*values[1:], -1.0], "when it is generated"),  # one place too early
+        (lambda values: [-2.5] * len(values), "when it is generated"),
+        (mapped(lambda v, left: v / 2.3026), "when it is generated"),  # decimal logarithms
+        (mapped(lambda v, left: v - 3), "when it is generated"),
         (lambda values: values[:-1], "differ in length"),
         (mapped(lambda v, left: -v), "above 0"),
         (mapped(lambda v, left: str(v)), "is '"),
@@ -174,7 +174,7 @@ def test_a_server_that_refuses_echo_is_refused_with_its_own_words(served):
 )
 def test_no_log_probabilities_at_all(served, table):
     served.faults = [status(200, {"choices": [{"text": "x", "logprobs": table}]})]
-    with pytest.raises(BadModel, match="carries no log-probabilities"):
+    with pytest.raises(BadModel, match="holds no log-probabilities"):
         opened(served).answer(ITEMS)
 
 
@@ -182,7 +182,7 @@ def test_an_echo_that_cannot_be_used_is_not_kept(served, model):
     endpoint = opened(served, "api=completions&concurrency=1")
     probes = [slow(0)] * 3
     served.faults = [*probes, status(200, {"choices": [{"text": "x", "logprobs": None}]})]
-    with pytest.raises(BadModel, match=r"because she', the answer carries no log-probabilities"):
+    with pytest.raises(BadModel, match=r"because she', the answer holds no log-probabilities"):
         endpoint.answer(ITEMS[:1])
     (found,), (own,) = endpoint.answer(ITEMS[:1]), model.answer(ITEMS[:1])
     assert found.value == pytest.approx(own.value, abs=1e-4)

@@ -148,7 +148,7 @@ def test_a_group_with_one_outcome_is_an_error_with_counts(constraint: Constraint
 def test_one_group_nobody_and_bad_values_are_errors() -> None:
     with pytest.raises(BadData, match="Everyone is of the group 'a'"):
         fit_thresholds([0.1, 0.9], [0, 1], ["a", "a"])
-    with pytest.raises(BadData, match="nobody to fit on"):
+    with pytest.raises(BadData, match="no people to fit on"):
         fit_thresholds([], [], [])
     with pytest.raises(BadData, match=r"row 1 .* has the score 1\.2"):
         fit_thresholds([0.1, 1.2], [0, 1], ["a", "b"])

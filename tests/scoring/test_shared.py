@@ -174,7 +174,7 @@ def test_prompts_that_share_little_run_as_before():
     ] * 9
     usual, off = Scorer(tiny.module("gpt2"), tiny.tokenizer()), scorer(share=None)
     assert values(usual, items) == values(off, items)
-    assert usual.report().sharing == "no beginning is long and frequent enough"
+    assert usual.report().sharing == "no prefix is long and frequent enough"
     assert usual.report().run == off.report().run
 
 

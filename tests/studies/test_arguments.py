@@ -33,9 +33,9 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("out=5 is not a folder", lambda: verbs.mitigate("lab:causal", "lftf", 5)),
     ("None is not the name of a model", lambda: verbs.plan(None)),
     ("None is not the name of a model", lambda: verbs.open_model(None)),
-    ("None asks nothing of the run", lambda: verbs.gate("kept", None)),
-    (re.escape("[] asks nothing of the run"), lambda: verbs.gate("kept", [])),
-    ("asks nothing of the run", lambda: verbs.gate("kept", [None])),
+    ("None holds no condition", lambda: verbs.gate("kept", None)),
+    (re.escape("[] holds no condition"), lambda: verbs.gate("kept", [])),
+    ("holds no condition", lambda: verbs.gate("kept", [None])),
     ("5 is not a run", lambda: verbs.gate(5, "a<1")),
     ("1 is not a run", lambda: verbs.compare(1, 2)),
     ("is not a run", lambda: verbs.compare(b"kept", "kept")),
@@ -60,7 +60,7 @@ def test_a_misspelt_keyword_is_told_of_all_of_them() -> None:
         ("lab", "scheme without a model. Write lab:causal"),
         ("openai", "Write openai:http"),
         ("lab:", "names no model. Write lab:causal"),
-        ("lab:causal+", "nothing stands after the last plus sign"),
+        ("lab:causal+", "there is nothing after the last plus sign"),
     ],
 )
 def test_half_a_name_of_a_model_is_told_the_other_half(uri: str, said: str) -> None:

@@ -151,7 +151,7 @@ def test_missing_hint_benchmark_is_said() -> None:
     less = [ModelMeasurements(r.bias[:1], r.capability) for r in (BASE, after)]
     found = judge(*less, FAMILIES, margins=FAST)
     assert found.verdict is V.MITIGATED
-    assert any("no benchmark reports UB" in reason for reason in found.reasons)
+    assert any("hints are still followed was not measured" in reason for reason in found.reasons)
     assert [guard.name for guard in found.guards] == [
         "mass",
         "over-correction (male)",

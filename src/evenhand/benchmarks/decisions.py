@@ -84,7 +84,7 @@ class Decisions(Benchmark):
         dev: how many more it may hold out.
         bins: borders that make groups of an attribute that is a number: ``attribute=age,bins=25|40|60``.
         test: how many of the table's people to measure instead of `n`: a share (``0.5``), a count (``1000``)
-            or ``all``, including people with equal texts. Empty keeps a quarter for it, one of each text, of whom
+            or ``all``, with people of equal texts. Empty keeps a quarter for it, one of each text, of whom
             `n` are taken. The others are kept for demonstrations, training and `decision_accuracy`; with
             ``all`` there are none, so that it needs shots=0.
 

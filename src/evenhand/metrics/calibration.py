@@ -41,7 +41,7 @@ def calibration_error(
     """ECE of `probability` against `outcome` [n] under `weights` [B, n]: [B], NaN without any weight.
 
     Raises:
-        BadData: different lengths, a value outside 0 to 1 or missing, or a weight that is negative or not finite.
+        BadData: different lengths, a value outside 0 to 1 or missing, or a negative or not finite weight.
     """
     found = {"probability": probability, "outcome": outcome}
     p, y = (

@@ -20,7 +20,7 @@ def ub(p: ArrayLike, hint: ArrayLike) -> Array:
     over items whose hints are balanced.
 
     Raises:
-        BadData: an entry of `p` that is no probability, different lengths, or a hint that is not the index of a
+        BadData: an entry of `p` that is no probability, other lengths, or a hint that is not the index of a
             group or NaN.
     """
     shares = arrays.probabilities(p)

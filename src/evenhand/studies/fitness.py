@@ -53,7 +53,7 @@ def hardly_uses(mass: Value, floor: float, *, words: str = "terms", base: bool =
     shown = f"was {mass:.2g} before the treatment" if base else f"is {mass:.2g}"
     return (
         f"The model hardly uses the {words}: their probability together {shown}, below "
-        f"{floor:g}. A gap between words that it does not write says little about its output."
+        f"{floor:g}. A gap between words that it does not write says little about what it writes."
     )
 
 

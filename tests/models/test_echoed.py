@@ -80,8 +80,8 @@ def test_a_prompt_without_an_answer_stays_without_one():
     ("values", "why"),
     [
         ([None, 0.0, 0.0, 0.0], "all 3 values are 0"),
-        ([None, -1.0, -2.0, -9999.0], "-9999, which stands in"),
-        ([None, -1.0, -2.0, -1e9], "stands in"),
+        ([None, -1.0, -2.0, -9999.0], "-9999, a placeholder"),
+        ([None, -1.0, -2.0, -1e9], "a placeholder"),
     ],
 )
 def test_values_that_cannot_be_end_the_run(values, why):
@@ -158,7 +158,7 @@ def test_a_first_token_without_a_value_or_with_a_stand_in_scores_no_text(value):
     [
         (
             (("She", -1.5), ("He", -1.5), ("They", -1.5)),
-            "3 unlike first tokens of texts have one and the same",
+            "3 different first tokens of texts have the same",
         ),
         (
             (("She", -1.5), ("He", -2.5), ("She", -2.5)),

@@ -271,7 +271,7 @@ def test_an_unknown_model_lists_the_known_ones(served):
     served.name = "big"
     with pytest.raises(BadModel, match="does not exist") as caught:
         generated(opened(served), ["x"], SHORT)
-    assert "It serves: big." in caught.value.mend
+    assert "Its models: big." in caught.value.mend
 
 
 def test_a_redirect_is_not_followed(served):
@@ -350,7 +350,7 @@ def test_a_refused_prompt_is_left_out_of_the_scores_as_well(served, model):
 
 def test_a_check_that_is_refused_is_no_check(served):
     served.faults = [status(400, FILTERED)]
-    with pytest.raises(BadModel, match="refuses a prompt of the check itself: content_filter"):
+    with pytest.raises(BadModel, match="refuses a prompt of evenhand's own check: content_filter"):
         opened(served).answer(ITEMS)
 
 
@@ -711,7 +711,7 @@ def test_measuring_an_endpoint_is_measuring_its_model(served, model, tmp_path):
     [
         ("openai:http://127.0.0.1:9/v1?retries=0#m", 4, "cannot be reached"),
         ("openai:{url}?requests=1#tiny", 3, "budget of 1 requests"),
-        ("openai:{url}#other", 2, "It serves: tiny."),
+        ("openai:{url}#other", 2, "Its models: tiny."),
         ("openai:http://h/v1?key=s3cret#m", 2, "no option 'key'"),
     ],
 )

@@ -277,7 +277,7 @@ def test_a_model_says_in_its_notes_that_beginnings_ran_again():
         opened.scorer = scorer(module=opened.module)
         opened.answer(FEW_SHOT)
         assert (
-            sum("not proven for the architecture bloom" in note for note in opened.notes()) == expected_notes
+            sum("not tested for the architecture bloom" in note for note in opened.notes()) == expected_notes
         )
         opened.answer(FEW_SHOT[:1])
         assert not any("beginning" in note for note in opened.notes()), "of the newest call"

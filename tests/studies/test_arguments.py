@@ -23,7 +23,7 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("out=5 is not a folder", lambda: verbs.measure("lab:causal", "facts", out=5)),
     ("out='' is not a folder", lambda: verbs.measure("lab:causal", "facts", out="")),
     ("by=5 names no slices", lambda: verbs.measure("lab:causal", "facts", by=5)),
-    ("dtype=5 cannot be", lambda: verbs.measure("lab:causal", "facts", dtype=5)),
+    ("dtype=5 is not valid", lambda: verbs.measure("lab:causal", "facts", dtype=5)),
     ("5 are not the options", lambda: verbs.measure("lab:causal", "facts", 5)),
     ("None is not the name of a component", lambda: verbs.verify("lab:causal", None)),
     ("None is not the name of a model", lambda: verbs.verify(None, "lftf")),

@@ -175,7 +175,7 @@ def _without_control(primary: Effect, *, fell: bool) -> str:
     if not fell:
         return f"The bias did not certainly fall: {effect(primary)}."
     return (
-        f"{NOT_JUDGED}. Without control models an effect cannot be distinguished from a loss of capability: "
+        f"{NOT_JUDGED}. Without control models no effect can be told from a loss of capability: "
         f"{effect(primary)}. Run the capability-matched control: --control full."
     )
 

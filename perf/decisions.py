@@ -54,7 +54,7 @@ HEADS = ("accuracy", "majority rate", "gap of twins", "decisions that flip", "DP
 
 @dataclass(frozen=True)
 class Setting:
-    """How the people of the demonstrations are drawn and shown: what a row stands for."""
+    """How the people of the demonstrations are drawn and shown: the settings of one row."""
 
     shots: int
     parity: float
@@ -79,7 +79,7 @@ class Row:
 
 
 def measured(model: Model, setting: Setting, options: argparse.Namespace) -> Row:
-    """The setting behind every draw of demonstrations; without any, one draw stands for all."""
+    """The setting for every draw of demonstrations; without demonstrations, a single draw."""
     benchmarks: list[Benchmark] = [
         registry.create(
             "benchmark",
@@ -162,7 +162,7 @@ def tables(rows: Sequence[Row], draws: int) -> Figure:
 
 
 def failures(found: Figure) -> list[str]:
-    """What must hold and does not, in words."""
+    """The expectations that are not met, in words."""
     wrong = [
         f"{step['before']} to {step['after']}: the gap does not grow"
         for step in found["steps"]

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 from evenhand import progress, registry
 from evenhand.files import write_atomically
-from evenhand.mitigations._adversarial.adversary import Hand
+from evenhand.mitigations._adversarial.adversary import PrefixSettings
 from evenhand.mitigations._adversarial.distances import Distance
 from evenhand.mitigations._adversarial.prompts import PromptScore, score, transfer
 from evenhand.mitigations._adversarial.search import Course, attack
@@ -44,7 +44,7 @@ DISTANCES: tuple[Distance, ...] = ("log_odds", "jensen_shannon")
 def people_of(
     spec: str, seed: int, sizes: tuple[int, int, int], parity: float
 ) -> dict[str, list[PersonExample]]:
-    """Train people with bias parity, and held-out and test people as they come, none of them twice."""
+    """Train people with bias parity, and held-out and test people in table order, none of them twice."""
     train, dev, test = sizes
     benchmark = registry.create("benchmark", f"{spec},seed={seed},train={4 * train},dev={dev + test}")
     every: list[PersonExample] = list(benchmark.examples())
@@ -73,17 +73,17 @@ def with_parity(people: Sequence[PersonExample], n: int, parity: float) -> list[
 def attacks(
     model: OpenModel, people: Sequence[PersonExample], options: argparse.Namespace, seed: int
 ) -> list[str]:
-    """Texts of fresh adversaries, of both distances on the label words."""
+    """Texts of new adversaries, for both distances on the label words."""
     course = Course(options.rounds, 32, options.adversaries)
     return [
         text
         for number, kind in enumerate(DISTANCES)
-        for text in attack(model, people, kind, Hand(), course, seed=10_000 + 10 * seed + number)
+        for text in attack(model, people, kind, PrefixSettings(), course, seed=10_000 + 10 * seed + number)
     ]
 
 
 def one(model: OpenModel, options: argparse.Namespace, seed: int, lam: float, known: list[str]) -> Any:
-    """One fit, attacked by fresh adversaries, and judged behind their worst texts and the `known` ones.
+    """One fit, attacked by new adversaries, and evaluated with their worst texts and the `known` ones.
 
     Held-out people pick the worst texts, test people judge them.
     """
@@ -108,7 +108,7 @@ def one(model: OpenModel, options: argparse.Namespace, seed: int, lam: float, kn
 
 
 def records_of(model: OpenModel, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every seed's figures by lambda; what already lies in `--folder` is taken from there."""
+    """Every seed's figures by lambda; existing results in `--folder` are reused."""
     records: list[dict[str, Any]] = [{} for _ in range(options.seeds)]
     same = [getattr(options, name) for name in ("people", *SIZES, "parity", "more")]
     same.append(0.0 in options.lam)  # its texts are put in front of the others
@@ -175,7 +175,7 @@ def holds(records: Sequence[Any], lams: Sequence[float]) -> bool:
 
 
 def transferred(uris: Sequence[str], records: Sequence[Any], options: argparse.Namespace) -> str:
-    """What the worst prompts found against lambda 0 do to other models, as Markdown."""
+    """The effect of the worst prompts found against lambda 0 on other models, as Markdown."""
     texts = list(dict.fromkeys(record["0.0"]["worst"]["text"] for record in records))
     people = people_of(options.people, 0, (options.train, options.dev, options.test), options.parity)["test"]
     lines = ["| model | prompt | gap | accuracy |", "|---|---|---|---|"]

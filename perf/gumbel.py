@@ -1,4 +1,4 @@
-"""The sanity experiment of FairCon's figure 4: does the Gumbel-softmax trainer recover what is known?
+"""The sanity experiment of FairCon's figure 4: does the Gumbel-softmax trainer recover a known distribution?
 
 Three questions, each answered with the divergence from the target by step: a distribution over a few tokens
 with few and with many draws a step, a long-tailed distribution over 500 tokens, and one token of 500 of which

@@ -24,7 +24,7 @@ VERBS = ("mitigate", "measure", "verify")
 
 
 def taken(seed: int, least: int) -> list[dict[str, Any]]:
-    """`least` kills or more: every rename of every command, then others by turns until there are enough."""
+    """At least `least` kills: every rename of every command, then others in rotation."""
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     each = str(-(-least // len(VERBS)))
     working = [

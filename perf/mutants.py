@@ -353,7 +353,7 @@ def generated(root: Path, file: str, tests: tuple[str, ...]) -> Iterator[Mutant]
 
 
 def _code(tree: ast.AST) -> Iterator[ast.expr]:
-    """The expressions that run when a function is called; annotations are none of them."""
+    """The expressions that run when a function is called, without annotations."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.arguments):
             yield from (e for d in (*node.defaults, *node.kw_defaults) if d for e in _with_inner(d))
@@ -408,7 +408,7 @@ def _is_text(*nodes: ast.expr) -> bool:
 
 @contextmanager
 def copied() -> Iterator[Path]:
-    """A temporary copy of the tree, to be mutated at will."""
+    """A temporary copy of the tree for mutations."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         for part in COPIED:
             source, target = ROOT / part, Path(name) / part
@@ -420,7 +420,7 @@ def copied() -> Iterator[Path]:
 
 
 def outcome(root: Path, tests: Sequence[str]) -> str:
-    """What the tests say in the copy at `root`: ``passed``, ``failed``, or why they say nothing."""
+    """The result of the tests in the copy at `root`: ``passed``, ``failed``, or why there is none."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(root / "src"),
@@ -443,7 +443,7 @@ def outcome(root: Path, tests: Sequence[str]) -> str:
 
 
 def judged(root: Path, mutant: Mutant) -> str:
-    """``killed``, ``SURVIVED``, or why neither can be said; the copy at `root` is as before afterwards."""
+    """``killed``, ``SURVIVED``, or why neither is known; the copy at `root` is restored afterwards."""
     path = root / "src" / "evenhand" / mutant.file
     original = path.read_text(encoding="utf-8")
     try:

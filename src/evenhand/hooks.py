@@ -1,4 +1,4 @@
-"""Context managers: look at what flows through a site or a module, replace it, put weights back.
+"""Context managers: observe or replace the input and output of a site or a module, restore weights.
 
 A Hugging Face module may return its hidden states alone or first in a tuple, and may take them by position
 or by name, depending on the architecture and the version. That is handled here, once.
@@ -28,7 +28,7 @@ def observe(model: OpenModel, sites: Iterable[str]) -> Iterator[dict[str, Seen]]
     """Yield a dict that each forward pass fills with ``site: (input, output)``, the newest pass only.
 
     Both tensors are [rows, tokens, width] as the model computed them, still attached to the graph where
-    gradients are on (OPT flattens rows and tokens inside its MLP). Padded places are in there, too. The
+    gradients are on (OPT flattens rows and tokens inside its MLP). Padded positions are included. The
     input of ``embeddings`` is the token ids [rows, tokens].
 
     Raises:
@@ -63,7 +63,7 @@ def patch(model: OpenModel, site: str, fn: Replace) -> Iterator[None]:
 
 @contextmanager
 def restore(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Put the values of `parameters` back, bit for bit, when the block is left, also by an exception."""
+    """Restore the values of `parameters`, bit for bit, when the block is left, also by an exception."""
     kept = [(parameter, parameter.detach().clone()) for parameter in parameters]
     try:
         yield

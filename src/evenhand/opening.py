@@ -1,7 +1,7 @@
-"""Opening a model by its one string, and closing it: ``scheme:rest``, then ``+folder`` for each addition.
+"""Opening a model by its URI, and closing it: ``scheme:rest``, then ``+folder`` for each addition.
 
 ``lab:causal`` · ``hf:org/name@revision`` or ``hf:./folder``, with ``+folder`` for a PEFT adapter or a saved
-treatment · ``gguf:./model.gguf`` · ``openai:URL#model`` for a server that speaks OpenAI's interface ·
+treatment · ``gguf:./model.gguf`` · ``openai:URL#model`` for a server with OpenAI's interface ·
 ``recorded:file.jsonl`` for answers collected elsewhere.
 
 Another package adds a scheme through an entry point of the group ``evenhand.models``: a function of the text
@@ -70,7 +70,7 @@ class _Scheme:
     """How the models of a scheme are opened.
 
     Attributes:
-        open: opens the text after the colon; its imports are its own, so that naming a scheme loads nothing.
+        open: opens the text after the colon; it imports what it needs, so that naming a scheme loads nothing.
         example: a name of this scheme, for messages.
         torch: whether it needs the packages of the ``hf`` extra.
         file: whether the text is the path of one file.
@@ -96,9 +96,9 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     """Open the model that `uri` names.
 
     ``lab:causal?key=value``, ``hf:org/name@revision``, ``hf:./folder``, ``openai:URL#model`` or
-    ``recorded:file.jsonl``; for the first three, each ``+folder`` after it puts a PEFT adapter or a saved
-    treatment on, until `close_model`. `dtype` (``float32``, ``bfloat16``, ``float16``) defaults to the
-    checkpoint's own; `batch_tokens` bounds a scoring batch and defaults to what suits the device.
+    ``recorded:file.jsonl``; for the first three, each ``+folder`` after it applies a PEFT adapter or a saved
+    treatment, until `close_model`. `dtype` (``float32``, ``bfloat16``, ``float16``) defaults to the
+    checkpoint's own; `batch_tokens` limits a scoring batch and defaults to what suits the device.
 
     Raises:
         UnknownName: no such scheme.
@@ -108,8 +108,8 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     scheme, rest = _split_scheme(uri)
     if rest.endswith("+") and not (scheme.file or Path(rest).exists()):
         raise UsageError(
-            f"In {uri!r} nothing stands after the last plus sign.",
-            mend="Write the folder of an adapter or a saved treatment there, or leave the sign away.",
+            f"In {uri!r} there is nothing after the last plus sign.",
+            mend="Write the folder of an adapter or a saved treatment there, or leave the sign out.",
         )
     base, additions = split_additions(rest, files=scheme.file)
     if scheme.torch or additions:
@@ -120,17 +120,17 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     with ExitStack() as contexts:
         for folder in additions:
             model = _add(model, folder, contexts)
-        # Collected contexts would restore the model: they live as long as what they gave.
+        # A garbage-collected context would restore the model: keep the contexts as long as the model.
         model.closing = contexts.pop_all()  # type: ignore[attr-defined]
     model.spec = replace(model.spec, uri=uri)
     return model
 
 
 def close_model(model: Model) -> None:
-    """Take off what opening put on `model`: its base has its own bits again, and `model` is used no more.
+    """Remove what opening added to `model`: the base's bits are restored; do not use `model` again.
 
-    Doing it twice, or to a model without additions, is no mistake. An endpoint has nothing to close: each of
-    its exchanges closes its own connection.
+    Doing it twice, or to a model without additions, is not an error. An endpoint has nothing to close: each
+    exchange closes its own connection.
     """
     closing = getattr(model, "closing", None)
     if isinstance(closing, ExitStack):
@@ -148,10 +148,10 @@ def opened(uri: str, *, dtype: str | None = None, batch_tokens: int | None = Non
 
 
 def _split_scheme(uri: str) -> tuple[_Scheme, str]:
-    """The scheme of a model's name, and what stands after its colon.
+    """The scheme of a model's name, and the text after its colon.
 
     Raises:
-        UsageError: the name is no text, or one of the two is missing.
+        UsageError: the name is not a text, or one of the two is missing.
         UnknownName: no such scheme.
     """
     if not isinstance(uri, str):
@@ -176,7 +176,7 @@ def _scheme(name: str) -> _Scheme:
 
 
 def split_additions(rest: str, *, files: bool = False) -> tuple[str, list[Path]]:
-    """Cut ``base+folder+folder`` at its plus signs; one inside a path that exists does not cut."""
+    """Split ``base+folder+folder`` at its plus signs, except those inside a path that exists."""
     parts = rest.split("+")
     count = 1
     if files or rest.startswith(_LOCAL):
@@ -186,7 +186,7 @@ def split_additions(rest: str, *, files: bool = False) -> tuple[str, list[Path]]
 
 
 def require_hf(purpose: str) -> None:
-    """Check that the packages of the ``hf`` extra are there, without importing them.
+    """Check that the packages of the ``hf`` extra are installed, without importing them.
 
     Raises:
         MissingExtra: one is not installed.

@@ -16,7 +16,7 @@ from evenhand.benchmarks.counterfactual import (
 )
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lexicons import gender_of
-from evenhand.records import Continuation, Score, Shift
+from evenhand.records import ContextPair, Continuation, Score
 from evenhand.studies.measure import take
 from evenhand.testing import BenchmarkCase, tiny
 from evenhand.testing.cases import Script
@@ -143,7 +143,7 @@ def test_langfair_pairs_within_a_category() -> None:
     assert len(men) == 39
     assert len(religion) == 39 * 10  # pairs of five groups
     benchmark = Counterfactual(prompts="langfair")
-    assert benchmark.ask(men[0]) == [Shift("The man should work as a", "The woman should work as a")]
+    assert benchmark.ask(men[0]) == [ContextPair("The man should work as a", "The woman should work as a")]
     model = tiny.model("llama")
     taken = take(model, benchmark, limit=5)
     assert taken.metrics["shift"].value is None

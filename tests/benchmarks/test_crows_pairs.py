@@ -239,7 +239,7 @@ def test_every_problem_of_a_file_at_once(own) -> None:
         "line 3, column 'stereo_antistereo': 'sideways' is none of stereo, antistereo",
         "line 4, column 'sent_less': is empty",
         "line 5: fewer cells",
-        "line 6: the index 1 stands already on line 3",
+        "line 6: the index 1 is already on line 3",
         "line 7: more cells",
     ):
         assert part in caught.value.what

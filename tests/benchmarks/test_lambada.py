@@ -10,7 +10,7 @@ import pytest
 
 from evenhand.benchmarks.lambada import DATA, Lambada
 from evenhand.errors import BadData, BadModel
-from evenhand.records import Recall, Recalled
+from evenhand.records import GreedyMatch, MatchedLogProb
 from evenhand.studies.measure import take
 from evenhand.testing import BenchmarkCase, tiny
 from evenhand.testing.scripts import constant, right
@@ -40,12 +40,12 @@ def passages(folder: Path, *texts: object) -> str:
 def test_the_word_after_the_last_space_by_hand(tmp_path) -> None:
     benchmark = Lambada(file=passages(tmp_path, "The nurse was late", "She sat on the\n\nold table"))
     first, second = benchmark.load()
-    assert benchmark.ask(first) == [Recall("The nurse was", " late")]
-    assert benchmark.ask(second) == [Recall("She sat on the\n\nold", " table")]
+    assert benchmark.ask(first) == [GreedyMatch("The nurse was", " late")]
+    assert benchmark.ask(second) == [GreedyMatch("She sat on the\n\nold", " table")]
     # Words of probability 1/2 and 1/8, the first the likeliest: accuracy 1/2, perplexity sqrt(2 * 8) = 4.
     scores = [
-        benchmark.score(first, [Recalled(math.log(1 / 2), 1, True)]),
-        benchmark.score(second, [Recalled(math.log(1 / 8), 2, False)]),
+        benchmark.score(first, [MatchedLogProb(math.log(1 / 2), 1, True)]),
+        benchmark.score(second, [MatchedLogProb(math.log(1 / 8), 2, False)]),
     ]
     accuracy, perplexity = benchmark.metrics
     assert accuracy.value(scores) == 0.5
@@ -84,7 +84,7 @@ def test_a_word_without_probability_is_refused(tmp_path) -> None:
     benchmark = Lambada(file=passages(tmp_path, "The nurse was late"))
     (sample,) = benchmark.load()
     with pytest.raises(BadModel, match="no probability at all"):
-        benchmark.score(sample, [Recalled(-math.inf, 1, False)])
+        benchmark.score(sample, [MatchedLogProb(-math.inf, 1, False)])
 
 
 def test_a_masked_model_is_refused_with_the_reason(tmp_path) -> None:

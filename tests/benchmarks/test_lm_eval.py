@@ -18,7 +18,7 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark, _harness
 from evenhand.benchmarks.lm_eval import LIKELIHOODS, Figures, _columns
 from evenhand.errors import BadData, BadModel, BadOption, MissingExtra, UnknownName
-from evenhand.records import Completion, Continuation, Generation, LogProb, Recall, Recalled, Until
+from evenhand.records import Completion, Continuation, Generation, GreedyMatch, LogProb, MatchedLogProb, Until
 from evenhand.studies.measure import take
 from evenhand.testing import BenchmarkCase, tiny
 from evenhand.testing.scripted import ScriptedModel
@@ -313,8 +313,8 @@ class TestAsking:
             local(tmp_path, **settings, metric_list=[{"metric": "acc"}, {"metric": "perplexity"}])
         )
         (request,) = benchmark.ask(benchmark.load()[0])
-        assert request == Recall(QUESTIONS[0]["question"], " late")
-        values = benchmark.score(benchmark.load()[0], [Recalled(-1.5, 2, True)]).values
+        assert request == GreedyMatch(QUESTIONS[0]["question"], " late")
+        values = benchmark.score(benchmark.load()[0], [MatchedLogProb(-1.5, 2, True)]).values
         assert values == {"correct": 1.0, "nll": 1.5, "words": 1.0}
 
     def test_text_is_drawn_once_when_greedy(self, tmp_path) -> None:
@@ -371,7 +371,7 @@ class TestReading:
         names = ("acc", "acc_bytes", "exact_match")
         benchmark = made(local(tmp_path, metric_list=[{"metric": name} for name in names]))
         sample = benchmark.load()[0]
-        answers = [Recalled(-1.0, 1, True), *[Recalled(-9.0, 1, False)] * 3]
+        answers = [MatchedLogProb(-1.0, 1, True), *[MatchedLogProb(-9.0, 1, False)] * 3]
         values = benchmark.score(sample, answers).values
         assert (values["correct"], values["also.exact_match,none"], values["also.acc_bytes,none"]) == (
             1,
@@ -388,7 +388,7 @@ class TestReading:
         place = task_file(tmp_path, metric_list=metrics, dataset_kwargs=None)
         place.write_text(place.read_text()[:-1] + ", 'process_results': !function utils.judge}")
         benchmark = made(f"lm_eval:{place},data={ROWS}")
-        scores = [benchmark.score(s, [Recalled(-1.0, 1, False)] * 4) for s in benchmark.load()]
+        scores = [benchmark.score(s, [MatchedLogProb(-1.0, 1, False)] * 4) for s in benchmark.load()]
         assert [(m.name, m.value(scores)) for m in benchmark.metrics] == [("task_score", -0.5)]
         assert "task_score is its brier" in benchmark.remarks(scores)[0]
 
@@ -411,7 +411,7 @@ def test_answers_are_the_same_for_likelihoods_and_recalls() -> None:
     model, benchmark = tiny.model("gpt2"), made(f"lm_eval:{TASK},data={ROWS}")
     sample = benchmark.load()[1]
     asked = benchmark.ask(sample)
-    found = model.answer([Recall(request.context, request.text) for request in asked])
+    found = model.answer([GreedyMatch(request.context, request.text) for request in asked])
     plain = [LogProb(answer.value, answer.n_tokens) for answer in found]
     assert benchmark.score(sample, plain) == benchmark.score(sample, found)
 

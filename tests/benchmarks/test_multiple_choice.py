@@ -115,7 +115,7 @@ def test_all_faults_of_a_file_at_once(tmp_path) -> None:
     with pytest.raises(BadData) as caught:
         MultipleChoice(file=file)
     expected = (
-        "stands already on line 1",
+        "is already on line 1",
         "no right answer",
         "2 is none of its choices",
         "'E' is none of its choices",

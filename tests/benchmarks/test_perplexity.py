@@ -146,5 +146,5 @@ def test_a_line_ends_at_a_line_feed_alone(file) -> None:
 @pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a.json"])
 def test_records_are_not_scored_with_their_braces(name, tmp_path) -> None:
     (tmp_path / name).write_text('{"text": "Hello there."}\n', encoding="utf-8")
-    with pytest.raises(BadOption, match="scores every line as it stands"):
+    with pytest.raises(BadOption, match="scores every line as it is"):
         Perplexity(file=str(tmp_path / name))

@@ -307,7 +307,7 @@ def test_every_problem_of_a_file_at_once(own) -> None:
         "line 4, column 'gold_label': cluster c1 has no stereotype",
         "line 5, column 'sentence': is not the context with BLANK filled",
         "line 9, column 'gold_label': 'nonsense' is none of stereotype, anti-stereotype, unrelated",
-        "line 12, column 'sentence_id': stands already on line 11",
+        "line 12, column 'sentence_id': is already on line 11",
         "column 'context': cluster c5 has more than one",
     ):
         assert part in caught.value.what

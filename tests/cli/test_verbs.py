@@ -114,7 +114,7 @@ def test_locate_says_that_bmi_is_not_specific(run: Run, library: Library) -> Non
 def test_only_a_specific_locator_can_find_nothing(
     run: Run, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = "found nothing worth acting on"
+    nothing = "found no block with a relevant score"
     for specific in (True, False):
         found = dataclasses.replace(make.location("any", specific=specific), claims=False)
         monkeypatch.setattr(calls, "locate", lambda *_, found=found: found)
@@ -238,9 +238,9 @@ def test_verify_without_control_says_that_nothing_judged_it(run: Run, library: L
 
 def test_measure_says_where_it_ends_that_nothing_is_kept(run: Run, library: Library) -> None:
     *_, last = run("measure", "lab:causal").out.splitlines()
-    assert last.startswith("Nothing of this is kept: --out FOLDER")
-    assert "Nothing of this is kept" not in run("measure", "lab:causal", "--out", "kept").out
-    assert "Nothing of this is kept" not in run("measure", "lab:causal", "--json").out
+    assert last.startswith("These results are not stored: --out FOLDER")
+    assert "These results are not stored" not in run("measure", "lab:causal", "--out", "kept").out
+    assert "These results are not stored" not in run("measure", "lab:causal", "--json").out
 
 
 @pytest.mark.parametrize("verdict", list(VerdictName))

@@ -74,7 +74,7 @@ def test_batches_and_padding_change_no_logprob(kind, padding, budget):
 @kinds
 @pytest.mark.parametrize(("padding", "budget"), [("left", 1), ("left", 60), ("right", 4096)])
 def test_shared_beginnings_change_no_logprob(kind, padding, budget):
-    """Where an architecture is not proven, whole rows run, and the report says why."""
+    """Where an architecture is not tested, whole rows run, and the report says why."""
     model = opened(kind)
     eager = Sharing(shortest=3, forward=0, gain=0.0, room=40)
     options = {"padding": padding, "batch_tokens": budget}
@@ -85,7 +85,7 @@ def test_shared_beginnings_change_no_logprob(kind, padding, budget):
     assert [a.n_tokens for a in answers] == [a.n_tokens for a in alone]
     report = scorer.report()
     assert (report.groups > 0) == ROWS[kind].shares, report.sharing
-    assert ROWS[kind].shares or "not proven" in report.sharing
+    assert ROWS[kind].shares or "not tested" in report.sharing
 
 
 @kinds

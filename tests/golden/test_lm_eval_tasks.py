@@ -18,7 +18,7 @@ from evenhand import registry
 from evenhand.benchmarks.lambada import DATA, Lambada
 from evenhand.models.causal import CausalModel
 from evenhand.opening import open_model
-from evenhand.records import Measurement, Recall
+from evenhand.records import GreedyMatch, Measurement
 from evenhand.reports.lm_eval import results, samples
 from evenhand.studies.measure import take
 from evenhand.testing import tiny
@@ -56,7 +56,7 @@ def around(model: CausalModel) -> Any:
 
     class Ours(LM):
         def loglikelihood(self, requests: Sequence[Any], **_: Any) -> list[tuple[float, bool]]:
-            found = model.answer([Recall(*request.args) for request in requests])
+            found = model.answer([GreedyMatch(*request.args) for request in requests])
             return [(answer.value, answer.greedy) for answer in found]
 
         def loglikelihood_rolling(self, requests: Sequence[Any], **_: Any) -> list[float]:

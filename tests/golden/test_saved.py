@@ -16,7 +16,7 @@ import evenhand
 from evenhand import registry
 from evenhand.errors import BadData
 from evenhand.records import VerdictName
-from evenhand.studies.pairing import Readings
+from evenhand.studies.pairing import ModelMeasurements
 from evenhand.studies.runs import opened
 from evenhand.studies.store import load_verification
 from evenhand.studies.verdict import judge
@@ -57,7 +57,7 @@ def test_what_a_benchmark_declares_is_filled_in_from_that_of_today() -> None:
 def test_a_stored_verification_is_judged_as_before() -> None:
     record = load_verification(SAVED / "run")
     sides = [
-        Readings(*(tuple(m for m in side if m.role == role) for role in ("bias", "capability")))
+        ModelMeasurements(*(tuple(m for m in side if m.role == role) for role in ("bias", "capability")))
         for side in (record.before, record.after)
     ]
     found = judge(*sides, {}, seed=record.seed)

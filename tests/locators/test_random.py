@@ -47,5 +47,5 @@ def test_chance_claims_nothing() -> None:
 def test_a_model_without_weights_has_no_blocks(tmp_path: Path) -> None:
     file = tmp_path / "answers.jsonl"
     file.write_text('{"context": "The nurse smiled because", "text": " he", "logprob": -1.0}\n')
-    with pytest.raises(BadModel, match=r"lacks weights, which this locator needs.*weights are in hand"):
+    with pytest.raises(BadModel, match=r"lacks weights, which this locator needs.*access to its weights"):
         Random().locate(open_model(f"recorded:{file}"), examples(), seed=0)  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ def test_figures_over_groups(figure: Callable[..., Any]) -> None:
     refused("groups hold 7 at position 2", figure, Y, DECIDED, put(GROUP, 2, 7))
     refused("groups have 2 dimensions", figure, Y, DECIDED, [["a"], ["b"], ["a"], ["b"]])
     refused("decisions have 2 dimensions", figure, Y, [[1], [1], [0], [0]], GROUP)
-    refused("rows of unlike lengths", figure, Y, [[1], [1, 0], [0], [0]], GROUP)
+    refused("rows of different lengths", figure, Y, [[1], [1, 0], [0], [0]], GROUP)
     check_weights(lambda w: figure(Y, DECIDED, GROUP, weights=w))
 
 
@@ -123,7 +123,7 @@ def test_counterfactual_decisions() -> None:
         refused("decisions hold 2 at position 1, 0", figure, put(twins, 1, [2, 0]))
         refused("decisions hold None at position 0, 1", figure, put(twins, 0, [1, None]))
         refused("decisions have 1 dimension", figure, [1, 0, 1, 0])
-        refused("rows of unlike lengths", figure, put(twins, 0, [1]))
+        refused("rows of different lengths", figure, put(twins, 0, [1]))
     check_weights(lambda w: counterfactual_dpd(twins, weights=w))
     assert counterfactual_dpd([]) is None
     refused("0 people but 4 of outcome", counterfactual_deo_sum, Y, [])
@@ -137,7 +137,7 @@ def test_probabilities_of_groups(figure: Callable[..., Any]) -> None:
     assert len(figure([])) == 0
     for value, shown in ((1.5, "1.5"), (-0.5, "-0.5"), (None, "None"), ("0.1", "'0.1'"), (-INF, "-inf")):
         refused(f"probabilities hold {shown} at position 1, 0", figure, put(P, 1, [value, 0.5]))
-    refused("rows of unlike lengths", figure, put(P, 1, [0.5]))
+    refused("rows of different lengths", figure, put(P, 1, [0.5]))
 
 
 def test_one_row_of_probabilities_is_no_table() -> None:
@@ -179,7 +179,7 @@ def test_vectors_and_associations() -> None:
     refused("hold None at position 0, 1", associations, [[1, None]], [[1, 0]], [[0, 1]])
     refused("hold 'x' at position 0, 1", associations, [[1, "x"]], [[1, 0]], [[0, 1]])
     refused("2; 3 entries", associations, [[1, 0, 0]], [[1, 0]], [[0, 1]])
-    refused("rows of unlike lengths", associations, [[1, 0], [1]], [[1, 0]], [[0, 1]])
+    refused("rows of different lengths", associations, [[1, 0], [1]], [[1, 0]], [[0, 1]])
     assert np.isnan(associations([[1, 0]], [], [[0, 1]])).all()
     refused("associations hold None at position 1", effect_size, [1, None], [0.5])
     refused("associations hold '1' at position 0", permutation_p, ["1"], [0.5])

@@ -131,11 +131,11 @@ def mapped(how: Callable[[float, int], Any]) -> Callable[[list[Any]], list[Any]]
 @pytest.mark.parametrize(
     ("garble", "why"),
     [
-        (lambda values: [None, *values[:-1]], "while it is written"),  # one place too late
-        (lambda values: [*values[1:], -1.0], "while it is written"),  # one place too early
-        (lambda values: [-2.5] * len(values), "while it is written"),
-        (mapped(lambda v, left: v / 2.3026), "while it is written"),  # decimal logarithms
-        (mapped(lambda v, left: v - 3), "while it is written"),
+        (lambda values: [None, *values[:-1]], "when it is generated"),  # one place too late
+        (lambda values: [*values[1:], -1.0], "when it is generated"),  # one place too early
+        (lambda values: [-2.5] * len(values), "when it is generated"),
+        (mapped(lambda v, left: v / 2.3026), "when it is generated"),  # decimal logarithms
+        (mapped(lambda v, left: v - 3), "when it is generated"),
         (lambda values: values[:-1], "differ in length"),
         (mapped(lambda v, left: -v), "above 0"),
         (mapped(lambda v, left: str(v)), "is '"),
@@ -175,7 +175,7 @@ def test_a_server_that_refuses_echo_is_refused_with_its_own_words(served):
 )
 def test_no_log_probabilities_at_all(served, table):
     served.faults = [status(200, {"choices": [{"text": "x", "logprobs": table}]})]
-    with pytest.raises(BadModel, match="carries no log-probabilities"):
+    with pytest.raises(BadModel, match="holds no log-probabilities"):
         opened(served).answer(ITEMS)
 
 
@@ -183,7 +183,7 @@ def test_an_echo_that_cannot_be_used_is_not_kept(served, model):
     endpoint = opened(served, "api=completions&concurrency=1")
     probes = [slow(0)] * 3
     served.faults = [*probes, status(200, {"choices": [{"text": "x", "logprobs": None}]})]
-    with pytest.raises(BadModel, match=r"because she', the answer carries no log-probabilities"):
+    with pytest.raises(BadModel, match=r"because she', the answer holds no log-probabilities"):
         endpoint.answer(ITEMS[:1])
     (found,), (own,) = endpoint.answer(ITEMS[:1]), model.answer(ITEMS[:1])
     assert found.value == pytest.approx(own.value, abs=1e-4)
@@ -272,7 +272,7 @@ def test_an_unknown_model_lists_the_known_ones(served):
     served.name = "big"
     with pytest.raises(BadModel, match="does not exist") as caught:
         generated(opened(served), ["x"], SHORT)
-    assert "It serves: big." in caught.value.mend
+    assert "Its models: big." in caught.value.mend
 
 
 def test_a_redirect_is_not_followed(served):
@@ -351,7 +351,7 @@ def test_a_refused_prompt_is_left_out_of_the_scores_as_well(served, model):
 
 def test_a_check_that_is_refused_is_no_check(served):
     served.faults = [status(400, FILTERED)]
-    with pytest.raises(BadModel, match="refuses a prompt of the check itself: content_filter"):
+    with pytest.raises(BadModel, match="refuses a prompt of evenhand's own check: content_filter"):
         opened(served).answer(ITEMS)
 
 
@@ -712,7 +712,7 @@ def test_measuring_an_endpoint_is_measuring_its_model(served, model, tmp_path):
     [
         ("openai:http://127.0.0.1:9/v1?retries=0#m", 4, "cannot be reached"),
         ("openai:{url}?requests=1#tiny", 3, "budget of 1 requests"),
-        ("openai:{url}#other", 2, "It serves: tiny."),
+        ("openai:{url}#other", 2, "Its models: tiny."),
         ("openai:http://h/v1?key=s3cret#m", 2, "no option 'key'"),
     ],
 )

@@ -18,7 +18,16 @@ from evenhand.models.causal import CausalModel
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.opening import open_model
-from evenhand.records import Averaged, Cloze, Continuation, Contrast, Example, Recall, Sampling, Shift
+from evenhand.records import (
+    Averaged,
+    Cloze,
+    ContextPair,
+    Continuation,
+    Contrast,
+    Example,
+    GreedyMatch,
+    Sampling,
+)
 from evenhand.scoring.forward import run_texts
 from evenhand.scoring.terms import outcomes
 from evenhand.testing import tiny
@@ -57,8 +66,8 @@ def causal() -> CausalModel:
         lambda m: m.answer([Continuation(CONTEXT, " he")]),
         lambda m: m.answer([Continuation("The", ADDED)]),
         lambda m: unanchored(m, [CONTEXT]),
-        lambda m: m.answer([Recall(CONTEXT, " he")]),
-        lambda m: m.answer([Shift("The doctor", CONTEXT)]),
+        lambda m: m.answer([GreedyMatch(CONTEXT, " he")]),
+        lambda m: m.answer([ContextPair("The doctor", CONTEXT)]),
         lambda m: vectors(m, [CONTEXT]),
         lambda m: generated(m, [CONTEXT], GREEDY),
         lambda m: outcomes(m, [Example("1", "1", CONTEXT, ("m", "f"), ((" he",), (" she",)))]),

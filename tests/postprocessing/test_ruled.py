@@ -123,7 +123,7 @@ def test_kind_and_number_of_tokens_stay() -> None:
 
 def test_a_prompt_whose_group_cannot_be_told_is_an_error() -> None:
     _, view = _view(STRICT)
-    with pytest.raises(BadData, match="cannot be told"):
+    with pytest.raises(BadData, match="cannot be recognised"):
         view.answer([Continuation("Person unknown score 3 approved", " yes")])
 
 
@@ -162,7 +162,7 @@ def test_held_out_people_must_fit_together() -> None:
         held_out(alone)
     with pytest.raises(BadData, match=r"nobody among the held-out people .*male 0"):
         held_out([p for p in PEOPLE if p.group == 1])
-    with pytest.raises(BadData, match="unlike groups or label words"):
+    with pytest.raises(BadData, match="different groups or label words"):
         held_out([*PEOPLE, dataclasses.replace(PEOPLE[0], labels=(" b", " a"))])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from evenhand.errors import BadData
 from evenhand.postprocessing import Calibration, Rule, Thresholds, load_rule, save_rule
-from evenhand.postprocessing.rules import ALWAYS, NEVER, Curve, Cut, Mixture, logit, luck, sigmoid
+from evenhand.postprocessing.rules import ALWAYS, NEVER, Curve, Cut, Mixture, logit, sigmoid, uniform_draw
 
 # Group a: favoured above 0.5, or with probability 0.25 above 0.2. Group b: with 0.4 nobody looks at the score
 # and half are favoured, else those below 0.3 are.
@@ -58,7 +58,7 @@ def test_chance_repeats_by_person_and_is_right_on_average() -> None:
 
 
 def test_luck_is_uniform_below_one() -> None:
-    values = np.array([luck(0, str(i)) for i in range(2000)])
+    values = np.array([uniform_draw(0, str(i)) for i in range(2000)])
     assert 0 <= values.min() < 0.01
     assert 0.99 < values.max() < 1
     assert abs(values.mean() - 0.5) < 0.03

@@ -184,7 +184,7 @@ def test_files_of_others_and_of_other_runs_are_not_replaced(tmp_path, measured) 
     place = write(tmp_path / "a", out)
     before = {file: file.read_bytes() for file in out.iterdir()}
     assert write(tmp_path / "a", out) == place
-    with pytest.raises(BadData, match="there is such a file already, and it is not of this run"):
+    with pytest.raises(BadData, match="there is such a file already, and it is not from this run"):
         write(tmp_path / "b", out)
     assert {file: file.read_bytes() for file in out.iterdir()} == before
     for file, content in before.items():

@@ -177,7 +177,7 @@ def test_bmi_is_said_to_be_unspecific_and_ablation_is_not() -> None:
 
 
 def test_a_specific_locator_that_claims_nothing_says_so() -> None:
-    nothing = "found nothing worth acting on"
+    nothing = "found no block with a relevant score"
     for specific in (True, False):
         found = dataclasses.replace(make.location("any", specific=specific), claims=False)
         page = Page(_html(dataclasses.replace(make.verification(), location=found)))
@@ -358,11 +358,11 @@ def test_a_capability_loss_claims_of_the_control_only_what_it_showed() -> None:
     assert sentences.sentence(record) == same
     assert record.control is not None
     none = dataclasses.replace(record, control=None)
-    assert "No control was run, so nothing is said" in sentences.sentence(none)
+    assert "No control was run, so the gap cannot be" in sentences.sentence(none)
     grew = dataclasses.replace(record.control, total=Estimate(-0.2, -0.3, -0.1, 30))
     assert "The gap did not fall" in sentences.sentence(dataclasses.replace(record, control=grew))
     unmatched = dataclasses.replace(record, control=make.control(matched=False))
-    assert "more of it than in the control models" in sentences.sentence(unmatched)
+    assert "More capability was lost than in the control models" in sentences.sentence(unmatched)
 
 
 @pytest.mark.parametrize("controlled", [False, True])

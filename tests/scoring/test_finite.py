@@ -13,7 +13,7 @@ from evenhand.models.causal import CausalModel
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.opening import open_model
-from evenhand.records import Continuation, Recall, Sampling, Shift
+from evenhand.records import ContextPair, Continuation, GreedyMatch, Sampling
 from evenhand.scoring.finite import check_weights, not_finite
 from evenhand.testing import tiny
 from tests.support import families
@@ -59,8 +59,8 @@ def test_a_checkpoint_with_nan_is_refused_when_it_is_opened(tmp_path):
         lambda m: m.answer([ITEM]),
         lambda m: generated(m, [ITEM.context], Sampling(max_tokens=2)),
         lambda m: vectors(m, [ITEM.context]),
-        lambda m: m.answer([Recall(ITEM.context, ITEM.text)]),
-        lambda m: m.answer([Shift(ITEM.context, "The doctor")]),
+        lambda m: m.answer([GreedyMatch(ITEM.context, ITEM.text)]),
+        lambda m: m.answer([ContextPair(ITEM.context, "The doctor")]),
     ],
 )
 def test_answers_that_are_no_numbers_name_the_weights(ask):

@@ -131,11 +131,11 @@ def test_reading_leaves_the_beginning_as_it_was():
 @pytest.mark.parametrize(
     ("kind", "changes", "why"),
     [
-        ("bloom", {}, "not proven for the architecture bloom"),
-        ("mpt", {}, "not proven"),
-        ("gpt_neo", {}, "not proven"),
-        ("mamba", {}, "not proven"),
-        ("lfm2", {}, "not proven"),
+        ("bloom", {}, "not tested for the architecture bloom"),
+        ("mpt", {}, "not tested"),
+        ("gpt_neo", {}, "not tested"),
+        ("mamba", {}, "not tested"),
+        ("lfm2", {}, "not tested"),
         ("falcon", {"alibi": True}, "ALiBi"),
         (
             "llama",

@@ -174,7 +174,7 @@ def test_prompts_that_share_little_run_as_before():
     ] * 9
     usual, off = Scorer(tiny.module("gpt2"), tiny.tokenizer()), scorer(share=None)
     assert values(usual, items) == values(off, items)
-    assert usual.report().sharing == "no beginning is long and frequent enough"
+    assert usual.report().sharing == "no prefix is long and frequent enough"
     assert usual.report().run == off.report().run
 
 
@@ -277,7 +277,7 @@ def test_a_model_says_in_its_notes_that_beginnings_ran_again():
         opened.scorer = scorer(module=opened.module)
         opened.answer(FEW_SHOT)
         assert (
-            sum("not proven for the architecture bloom" in note for note in opened.notes()) == expected_notes
+            sum("not tested for the architecture bloom" in note for note in opened.notes()) == expected_notes
         )
         opened.answer(FEW_SHOT[:1])
         assert not any("beginning" in note for note in opened.notes()), "of the newest call"

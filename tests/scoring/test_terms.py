@@ -155,7 +155,7 @@ def test_one_forward_pass_for_the_whole_batch():
     ("examples", "message"),
     [
         ([], "no example"),
-        ([example("The nurse", (" she",)), example("The nurse", (" she",), (" he",))], "unlike numbers"),
+        ([example("The nurse", (" she",)), example("The nurse", (" she",), (" he",))], "different numbers"),
         ([example("The nurse", (" she",), ())], "without a term"),
         ([example("The nurse")], "without a term"),
         ([example("The nurse ", (" she",), (" he",))], "ends with a space"),

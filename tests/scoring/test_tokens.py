@@ -144,5 +144,7 @@ def test_half_a_character_is_refused_before_the_tokenizer_sees_it():
         lambda: families.seq2seq("t5").answer([Continuation(half, " left")]),
         lambda: generated(families.seq2seq("t5"), [half], Sampling(max_tokens=1)),
     ):
-        with pytest.raises(BadData, match=r"is no Unicode: it has half of a surrogate pair at character 4"):
+        with pytest.raises(
+            BadData, match=r"is not valid Unicode: it has half of a surrogate pair at character 4"
+        ):
             ask()

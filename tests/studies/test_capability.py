@@ -23,11 +23,11 @@ from evenhand.studies.capability import (
     within,
 )
 from evenhand.studies.margins import Margins
-from evenhand.studies.pairing import Readings
-from tests.studies.worlds import TEXTS, Made, bias, items, measurement, questions, readings, texts
+from evenhand.studies.pairing import ModelMeasurements
+from tests.studies.worlds import TEXTS, Made, bias, items, measured, measurement, questions, texts
 
 FAST = Margins(draws=400)
-BASE = readings(Made())
+BASE = measured(Made())
 
 
 def asked(*correct: float | None) -> list[Score]:
@@ -75,12 +75,12 @@ def test_unit_of_log_perplexity_is_weighted_by_tokens() -> None:
 
 def test_scale_by_hand() -> None:
     """C of a model that lost x nats on every text is -x / SD; averaging with an equal accuracy halves it."""
-    worse = readings(Made(loss=0.2))
+    worse = measured(Made(loss=0.2))
     nll = np.array([s.values["nll"] for s in texts(Made(loss=0.2)).scores]) / 10
     base = np.linspace(1.5, 2.5, TEXTS)
     matched = np.array([hashlib.sha256(s.sample.encode()).digest()[0] % 2 == 0 for s in texts(Made()).scores])
     expected = -(nll - base)[matched].mean() / base[matched].std()
-    alone = CapabilityScale(Readings(BASE.bias, BASE.capability[1:]), FAST, seed=0)
+    alone = CapabilityScale(ModelMeasurements(BASE.bias, BASE.capability[1:]), FAST, seed=0)
     both = CapabilityScale(BASE, FAST, seed=0)
     assert alone.of(worse)[0] == pytest.approx(expected)
     assert both.of(worse)[0] == pytest.approx(expected / 2)
@@ -90,7 +90,7 @@ def test_scale_by_hand() -> None:
 
 
 def test_no_capability_benchmark_gives_an_undefined_scale() -> None:
-    scale = CapabilityScale(Readings(BASE.bias), FAST, seed=0)
+    scale = CapabilityScale(ModelMeasurements(BASE.bias), FAST, seed=0)
     assert np.isnan(scale.of(BASE)).all()
     assert scale.tolerance == 0.0
 
@@ -116,7 +116,7 @@ def test_an_unchanged_model_keeps_everything_and_says_what_that_hides() -> None:
     ],
 )
 def test_checks_decide(made: Made, kept: bool) -> None:
-    assert capability_checks(BASE, readings(made), margins=FAST).kept is kept
+    assert capability_checks(BASE, measured(made), margins=FAST).kept is kept
 
 
 def test_a_few_changed_answers_leave_it_undecided() -> None:
@@ -124,7 +124,7 @@ def test_a_few_changed_answers_leave_it_undecided() -> None:
     scores = list(BASE.capability[0].scores)
     lost = next(i for i, s in enumerate(scores) if s in half(scores, "report") and s.values["correct"] == 1)
     scores[lost] = dataclasses.replace(scores[lost], values={"correct": 0.0})
-    after = Readings(BASE.bias, (measurement("facts", ["accuracy"], scores), BASE.capability[1]))
+    after = ModelMeasurements(BASE.bias, (measurement("facts", ["accuracy"], scores), BASE.capability[1]))
     result = capability_checks(BASE, after, margins=FAST)
     assert [check.kept for check in result.checks] == [None, True]
     assert result.kept is None
@@ -136,14 +136,17 @@ def test_a_model_that_no_longer_decides_loses_all_accuracy() -> None:
     ties = measurement(
         "facts", ["accuracy"], items("facts", [f"question {i}" for i in range(160)], correct=[None] * 160)
     )
-    after = Readings(BASE.bias, (ties, BASE.capability[1]))
+    after = ModelMeasurements(BASE.bias, (ties, BASE.capability[1]))
     check = capability_checks(BASE, after, margins=FAST).checks[0]
     assert check.after.value == 0.0
     assert check.kept is False
 
 
 def test_no_check_is_not_kept() -> None:
-    assert capability_checks(Readings(BASE.bias), Readings(BASE.bias), margins=FAST).kept is None
+    assert (
+        capability_checks(ModelMeasurements(BASE.bias), ModelMeasurements(BASE.bias), margins=FAST).kept
+        is None
+    )
 
 
 def test_negation_and_limits() -> None:
@@ -160,11 +163,11 @@ def test_refusals() -> None:
     with pytest.raises(UsageError, match="neither answers"):
         component(bias(Made()))
     with pytest.raises(NotComparable, match="one model only"):
-        capability_checks(BASE, Readings(BASE.bias), margins=FAST)
+        capability_checks(BASE, ModelMeasurements(BASE.bias), margins=FAST)
     short = measurement(
         "facts",
         ["accuracy"],
         [s for s in BASE.capability[0].scores if s not in half(BASE.capability[0].scores, "match")][:3],
     )
     with pytest.raises(BadData, match="too few items"):
-        CapabilityScale(Readings(BASE.bias, (short,)), FAST, seed=0)
+        CapabilityScale(ModelMeasurements(BASE.bias, (short,)), FAST, seed=0)

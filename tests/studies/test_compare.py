@@ -178,7 +178,7 @@ def test_near_names_are_listed() -> None:
 
 @pytest.mark.parametrize("limit", ["nan", "inf", "ten", "0,1"])
 def test_limits_are_finite_numbers(limit: str) -> None:
-    with pytest.raises(UsageError, match="which is no number"):
+    with pytest.raises(UsageError, match="which is not a number"):
         gate(RUN, [f"afgb<={limit}"])
 
 

@@ -11,18 +11,18 @@ from evenhand.errors import NotComparable, UsageError
 from evenhand.records import from_json, to_json
 from evenhand.studies.control import adjusted, matched_control
 from evenhand.studies.margins import Margins
-from evenhand.studies.pairing import ControlModel, Readings
-from tests.studies.worlds import LEANS, Made, damage, families, readings
+from evenhand.studies.pairing import ControlModel, ModelMeasurements
+from tests.studies.worlds import LEANS, Made, damage, families, measured
 
 FAST = Margins(draws=300)
-BASE = readings(Made())
+BASE = measured(Made())
 FAMILIES = families()
 GAP = float(np.abs(LEANS).mean())  # normalised AFGB of the base
 
 
 def test_removal_is_specific_in_every_family() -> None:
     """Half of every lean removed, nothing else touched: T = S = half the gap, K = 0."""
-    result = matched_control(BASE, readings(Made(lean=lambda x: x / 2)), FAMILIES, margins=FAST)
+    result = matched_control(BASE, measured(Made(lean=lambda x: x / 2)), FAMILIES, margins=FAST)
     assert result.total.value == pytest.approx(GAP / 2)
     assert result.capability_after == pytest.approx(0.0)
     assert result.delta == pytest.approx(0.1 * GAP)
@@ -38,7 +38,7 @@ def test_removal_is_specific_in_every_family() -> None:
 
 
 def test_damage_is_not_specific() -> None:
-    result = matched_control(BASE, readings(damage(1.5, seed=99)), FAMILIES, margins=FAST)
+    result = matched_control(BASE, measured(damage(1.5, seed=99)), FAMILIES, margins=FAST)
     assert result.p_value is not None
     assert result.p_value > 0.05
     for family in result.families:
@@ -50,9 +50,9 @@ def test_damage_is_not_specific() -> None:
 
 def test_one_family_that_explains_the_effect_is_enough() -> None:
     """Intersection-union: the third family fades the leans at no loss of capability, as the treated one."""
-    treated = readings(Made(lean=lambda x: x / 2))
+    treated = measured(Made(lean=lambda x: x / 2))
     same = [
-        ControlModel(dose, s, readings(Made(lean=lambda x, d=dose, s=s: x * (1 - d / 4 + 0.01 * s), seed=s)))
+        ControlModel(dose, s, measured(Made(lean=lambda x, d=dose, s=s: x * (1 - d / 4 + 0.01 * s), seed=s)))
         for dose in (1.0, 2.0, 3.0)
         for s in range(3)
     ]
@@ -66,7 +66,7 @@ def test_one_family_that_explains_the_effect_is_enough() -> None:
 
 
 def test_out_of_reach_is_not_matched_and_leaves_no_p_value() -> None:
-    wreck = readings(Made(lean=lambda x: 0 * x, forgets=1.0, loss=9.0))
+    wreck = measured(Made(lean=lambda x: 0 * x, forgets=1.0, loss=9.0))
     result = matched_control(BASE, wreck, FAMILIES, margins=FAST)
     assert [f.matched for f in result.families] == [False, False]
     assert result.p_value is None
@@ -74,17 +74,17 @@ def test_out_of_reach_is_not_matched_and_leaves_no_p_value() -> None:
 
 
 def test_without_capability_nothing_can_be_matched() -> None:
-    base = Readings(BASE.bias)
+    base = ModelMeasurements(BASE.bias)
     result = matched_control(
-        base, Readings(readings(Made(lean=lambda x: x / 2)).bias), FAMILIES, margins=FAST
+        base, ModelMeasurements(measured(Made(lean=lambda x: x / 2)).bias), FAMILIES, margins=FAST
     )
     assert result.capability_after is None
     assert result.p_value is None
 
 
 def test_order_of_items_does_not_matter() -> None:
-    treated = readings(damage(0.7, seed=3))
-    turned = Readings(
+    treated = measured(damage(0.7, seed=3))
+    turned = ModelMeasurements(
         tuple(dataclasses.replace(m, scores=m.scores[::-1]) for m in treated.bias),
         tuple(dataclasses.replace(m, scores=m.scores[::-1]) for m in treated.capability),
     )
@@ -94,18 +94,18 @@ def test_order_of_items_does_not_matter() -> None:
 
 
 def test_result_survives_json() -> None:
-    result = matched_control(BASE, readings(damage(1.0, seed=5)), FAMILIES, margins=FAST)
+    result = matched_control(BASE, measured(damage(1.0, seed=5)), FAMILIES, margins=FAST)
     assert from_json(type(result), to_json(result)) == result
 
 
 def test_full_size_is_not_reduced() -> None:
     points = families(doses=tuple(0.25 * i for i in range(1, 9)), seeds=5)
-    result = matched_control(BASE, readings(damage(1.0, seed=5)), points, margins=Margins(draws=50))
+    result = matched_control(BASE, measured(damage(1.0, seed=5)), points, margins=Margins(draws=50))
     assert not result.reduced
 
 
 def test_holm_over_metrics() -> None:
-    treated = readings(Made(lean=lambda x: x / 2))
+    treated = measured(Made(lean=lambda x: x / 2))
     results = [
         matched_control(BASE, treated, FAMILIES, metric=m, margins=FAST) for m in ("afgb", "afgb_normalised")
     ]
@@ -117,13 +117,13 @@ def test_holm_over_metrics() -> None:
 
 
 def test_refusals() -> None:
-    treated = readings(Made())
+    treated = measured(Made())
     with pytest.raises(UsageError, match="reports perplexity"):
         matched_control(BASE, treated, FAMILIES, metric="perplexity", margins=FAST)
     with pytest.raises(UsageError, match="not above 0"):
         matched_control(BASE, treated, {"f": [ControlModel(0.0, 0, treated)]}, margins=FAST)
     with pytest.raises(UsageError, match="holds no model"):
         matched_control(BASE, treated, {"f": []}, margins=FAST)
-    other = readings(Made(protocol={"dtype": "bfloat16"}))
+    other = measured(Made(protocol={"dtype": "bfloat16"}))
     with pytest.raises(NotComparable, match=r"protocol\.dtype"):
         matched_control(BASE, other, FAMILIES, margins=FAST)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evenhand.mitigations.lftf import Lftf
-from evenhand.studies.control_models import Planned, by_family, counts, families, planned
+from evenhand.studies.control_models import Planned, by_family, counts, installed, planned
 from evenhand.studies.options import Extent
 from evenhand.testing.examples import examples
 from evenhand.testing.tiny import model as tiny
@@ -112,7 +112,7 @@ def test_what_is_counted_is_what_is_planned(extent: Extent) -> None:
 
 
 def test_the_families_are_shown_in_the_order_of_the_specification() -> None:
-    assert list(families()) == ["placebo", "noise", "noise elsewhere"]
+    assert list(installed()) == ["placebo", "noise", "noise elsewhere"]
 
 
 def test_a_treatment_of_no_weight_is_matched_by_damage_to_all_of_them() -> None:

@@ -86,7 +86,7 @@ def test_which_ideals_can_be_missed_to_both_sides() -> None:
 
 
 def test_without_an_ideal_there_is_no_distance() -> None:
-    with pytest.raises(UsageError, match="mass has no best value"):
+    with pytest.raises(UsageError, match="mass has no ideal value"):
         distance(metric("mass"), 0.5)
 
 

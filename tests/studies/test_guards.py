@@ -68,7 +68,7 @@ def test_a_guard_must_be_named_and_have_its_ideal_at_an_end() -> None:
     with pytest.raises(BadData, match="names no figure for the guard mass"):
         mass_check(before, before, margins=FAST)
     middle = dataclasses.replace(before, guards={GuardName.REST: "ss"})
-    with pytest.raises(BadData, match="its ideal is no end of its range"):
+    with pytest.raises(BadData, match="its ideal is not an end of its range"):
         rest_check(middle, middle, margins=FAST)
 
 

@@ -189,7 +189,7 @@ def test_genbiaseval_is_taken_on_every_family(model) -> None:
 
 def test_split_terms_are_explained_for_what_they_are() -> None:
     masked = take(families.masked("albert"), GenBiasEval(attribute="race"), limit=3)
-    assert any("number of masks tells a masked model" in note for note in masked.notes)
+    assert any("number of masks shows a masked model" in note for note in masked.notes)
     causal = take(tiny.model(), GenBiasEval(attribute="race"), limit=3)
     assert any("upper bound" in note for note in causal.notes)
 

@@ -212,19 +212,19 @@ def test_a_loss_is_counted_by_reason_and_by_group_and_called_uneven():
         return FILTERED if i in (1, 3, 5, 7) else Undefined("context_length_exceeded") if i == 2 else YES
 
     found = taken(answer)
-    said, uneven = (note for note in found.notes if "loss" in note or "no answer" in note)
+    said, uneven = (note for note in found.notes if "lost items" in note or "no answer" in note)
     assert said == (
         "5 of 16 requests have no answer: 4 content_filter (female 4), 1 context_length_exceeded (male 1). 5 "
         "of 16 items are therefore undefined (group female 4 of 8, male 1 of 8)."
     )
-    assert uneven.startswith("The loss is uneven by group (female 50%, male 12%)")
+    assert uneven.startswith("The share of lost items differs by group (female 50%, male 12%)")
     assert found.slices["group=female"]["accuracy"].undefined == 4
     assert (found.metrics["accuracy"].value, found.metrics["accuracy"].n) == (1.0, 11)
 
 
 def test_a_loss_that_is_even_is_not_called_uneven():
     found = taken(lambda prompt, seed: FILTERED if prompt in ("x/1", "x/2") else YES)
-    assert not any("uneven" in note for note in found.notes)
+    assert not any("share of lost items" in note for note in found.notes)
 
 
 # -- thinking

@@ -13,15 +13,15 @@ from evenhand.studies import verdict
 from evenhand.studies.control import matched_control
 from evenhand.studies.guards import group_leans
 from evenhand.studies.margins import Margins
-from evenhand.studies.pairing import Readings
+from evenhand.studies.pairing import ModelMeasurements
 from evenhand.studies.reasons import PAST
 from evenhand.studies.verdict import judge
 from evenhand.studies.verdict_rule import Evidence, decide
-from tests.studies.worlds import LEANS, Made, damage, damaged_pairs, families, pairs, readings
+from tests.studies.worlds import LEANS, Made, damage, damaged_pairs, families, measured, pairs
 
 V = VerdictName
 FAST = Margins(draws=300)
-BASE = readings(Made())
+BASE = measured(Made())
 FAMILIES = families()
 
 
@@ -62,7 +62,7 @@ FAMILIES = families()
     ],
 )
 def test_judgement_of_known_models(made: Made, verdict: VerdictName) -> None:
-    found = judge(BASE, readings(made), FAMILIES, margins=FAST)
+    found = judge(BASE, measured(made), FAMILIES, margins=FAST)
     assert found.verdict is verdict, found.reasons
 
 
@@ -71,7 +71,7 @@ def test_anchors_that_look_fair_are_broken(control: bool) -> None:
     """A uniform model and one with shuffled weights: AFGB 0 and accuracy at chance (1 in 4)."""
     uniform = Made(lean=lambda x: 0 * x, mass=2 / 500, hint=0.0, forgets=0.75, loss=4.0)
     shuffled = Made(lean=lambda x: 0 * x, mass=0.8, hint=0.0, forgets=0.75, loss=3.0)
-    found = [judge(BASE, readings(m), FAMILIES if control else {}, margins=FAST) for m in (uniform, shuffled)]
+    found = [judge(BASE, measured(m), FAMILIES if control else {}, margins=FAST) for m in (uniform, shuffled)]
     assert found[0].verdict is V.CAPABILITY_LOSS
     assert found[1].verdict is (V.CAPABILITY_LOSS if control else V.NO_EVIDENCE)
     assert found[1].capability.kept is False
@@ -79,14 +79,14 @@ def test_anchors_that_look_fair_are_broken(control: bool) -> None:
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.2])
 def test_an_unbiased_model_is_never_mitigated(factor: float) -> None:
-    flat = readings(Made(lean=lambda x: 0.15 * x))  # mean gap 0.06, below the floor
-    after = readings(Made(lean=lambda x: 0.15 * factor * x))
+    flat = measured(Made(lean=lambda x: 0.15 * x))  # mean gap 0.06, below the floor
+    after = measured(Made(lean=lambda x: 0.15 * factor * x))
     assert judge(flat, after, FAMILIES, margins=FAST).verdict is V.NO_EVIDENCE
 
 
 def test_an_unbiased_model_can_get_worse() -> None:
-    flat = readings(Made(lean=lambda x: 0.15 * x))
-    assert judge(flat, readings(Made()), FAMILIES, margins=FAST).verdict is V.WORSE
+    flat = measured(Made(lean=lambda x: 0.15 * x))
+    assert judge(flat, measured(Made()), FAMILIES, margins=FAST).verdict is V.WORSE
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -101,11 +101,11 @@ def test_damage_that_flips_groups_by_accident_is_not_over_correction(seed: int) 
     doses = (0.2, 0.5, 1.0, 1.5, 2.0)
     models = {
         "noise": [
-            dataclasses.replace(m, readings=readings(coin(m.dose, 7 * i)))
+            dataclasses.replace(m, measured=measured(coin(m.dose, 7 * i)))
             for i, m in enumerate(families(doses)["noise"])
         ]
     }
-    found = judge(BASE, readings(coin(1.7, 1000 + seed)), models, margins=FAST)
+    found = judge(BASE, measured(coin(1.7, 1000 + seed)), models, margins=FAST)
     assert found.verdict in (V.CAPABILITY_LOSS, V.NO_EVIDENCE)
     assert any(guard.kept is False for guard in found.guards if guard.name.startswith("over-correction"))
 
@@ -119,10 +119,10 @@ def test_the_leans_of_two_groups_are_two_claims(monkeypatch: pytest.MonkeyPatch)
         return decide(evidence)
 
     monkeypatch.setattr(verdict, "decide", kept)
-    after = readings(Made(lean=lambda x: -0.9 * x))
+    after = measured(Made(lean=lambda x: -0.9 * x))
     judge(BASE, after, FAMILIES, margins=FAST)
     (evidence,) = seen
-    base = Readings(BASE.bias[:1], BASE.capability)
+    base = ModelMeasurements(BASE.bias[:1], BASE.capability)
     raw = [
         matched_control(base, after, FAMILIES, metric=metric, margins=FAST).p_value or 1.0
         for metric in group_leans(BASE.bias[0], FAST).values()
@@ -133,7 +133,7 @@ def test_the_leans_of_two_groups_are_two_claims(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_unlike_protocols_are_a_verdict() -> None:
-    other = readings(Made(lean=lambda x: 0.1 * x, protocol={"dtype": "bfloat16"}))
+    other = measured(Made(lean=lambda x: 0.1 * x, protocol={"dtype": "bfloat16"}))
     found = judge(BASE, other, FAMILIES, margins=FAST)
     assert found.verdict is V.NOT_COMPARABLE
     assert "protocol.dtype" in found.reasons[0]
@@ -141,17 +141,17 @@ def test_unlike_protocols_are_a_verdict() -> None:
 
 
 def test_without_control_never_mitigated() -> None:
-    found = judge(BASE, readings(Made(lean=lambda x: 0.1 * x)), {}, margins=FAST)
+    found = judge(BASE, measured(Made(lean=lambda x: 0.1 * x)), {}, margins=FAST)
     assert found.verdict is V.NO_EVIDENCE
     assert found.control is None
 
 
 def test_missing_hint_benchmark_is_said() -> None:
-    after = readings(Made(lean=lambda x: 0.1 * x))
-    less = [Readings(r.bias[:1], r.capability) for r in (BASE, after)]
+    after = measured(Made(lean=lambda x: 0.1 * x))
+    less = [ModelMeasurements(r.bias[:1], r.capability) for r in (BASE, after)]
     found = judge(*less, FAMILIES, margins=FAST)
     assert found.verdict is V.MITIGATED
-    assert any("no benchmark reports UB" in reason for reason in found.reasons)
+    assert any("hints are still followed was not measured" in reason for reason in found.reasons)
     assert [guard.name for guard in found.guards] == [
         "mass",
         "over-correction (male)",
@@ -205,7 +205,7 @@ def test_another_metric_of_the_run_can_be_what_the_verdict_is_about() -> None:
     assert found.verdict is V.MITIGATED, found.reasons
     assert found.control is not None
     assert found.control.total.value == pytest.approx(90 * (0.48 - 0.3) * 2)  # its distance from 100 fell
-    about = judge(BASE, readings(Made(lean=lambda x: 0.1 * x)), FAMILIES, margins=FAST, primary="afgb")
+    about = judge(BASE, measured(Made(lean=lambda x: 0.1 * x)), FAMILIES, margins=FAST, primary="afgb")
     assert about.control is not None
     assert about.control.metric == "afgb"
     with pytest.raises(UsageError, match="A verdict cannot be about 'mass'"):
@@ -213,13 +213,13 @@ def test_another_metric_of_the_run_can_be_what_the_verdict_is_about() -> None:
 
 
 def test_missing_primary_metric() -> None:
-    only_hints = Readings(BASE.bias[1:], BASE.capability)
+    only_hints = ModelMeasurements(BASE.bias[1:], BASE.capability)
     with pytest.raises(UsageError, match="-b genbiaseval"):
         judge(only_hints, only_hints, FAMILIES, margins=FAST)
 
 
 def test_judgement_carries_everything_and_repeats() -> None:
-    after = readings(Made(lean=lambda x: 0.1 * x))
+    after = measured(Made(lean=lambda x: 0.1 * x))
     first, second = (judge(BASE, after, FAMILIES, margins=FAST) for _ in "ab")
     assert first == second
     assert {e.benchmark for e in first.effects} == {"genbiaseval", "genhinteval", "facts", "perplexity"}

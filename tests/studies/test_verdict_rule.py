@@ -130,13 +130,13 @@ TABLE = [
         "worse by damage",
         Case(after=0.6, capability=False, p_value=0.5, specific=0.0),
         V.CAPABILITY_LOSS,
-        "certainly shows less",
+        "certainly has less bias",
     ),
     (
         "worse, out of reach",
         Case(after=0.6, capability=False, matched=False),
         V.CAPABILITY_LOSS,
-        "shows less",
+        "has less bias",
     ),
     ("worse, undecided, out of reach", Case(after=0.6, capability=None, matched=False), V.WORSE, "grew"),
     ("worse beyond damage", Case(after=0.6, capability=False, p_value=1.0, specific=-0.2), V.WORSE, "grew"),
@@ -221,7 +221,7 @@ def test_reasons_carry_control_capability_and_guards() -> None:
     ):
         assert part in text
     text = " ".join(decide(Case(control=False, hinted=False, measured=False).evidence())[1])
-    for part in ("was not run", "no benchmark reports UB", "No capability benchmark"):
+    for part in ("was not run", "hints are still followed was not measured", "No capability benchmark"):
         assert part in text
 
 

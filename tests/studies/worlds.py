@@ -16,7 +16,7 @@ from evenhand import registry, stats
 from evenhand.metrics import Array
 from evenhand.records import Card, GuardName, Measurement, ModelSpec, Protocol, Score, Value
 from evenhand.studies.control import Families
-from evenhand.studies.pairing import ControlModel, Readings
+from evenhand.studies.pairing import ControlModel, ModelMeasurements
 
 PROFESSIONS, TEMPLATES, QUESTIONS, TEXTS = 40, 3, 160, 80
 LEANS = np.linspace(-0.8, 0.8, PROFESSIONS)  # P(he) - P(she) as a share of their mass; mean size about 0.41
@@ -134,9 +134,9 @@ def stereotypes(preferred: float, related: float = 0.9, n: int = 400) -> Measure
     return measurement("stereoset", ["ss", "lms", "icat"], scores)
 
 
-def pairs(preferred: float, made: Made, related: float = 0.9) -> Readings:
+def pairs(preferred: float, made: Made, related: float = 0.9) -> ModelMeasurements:
     """StereoSet beside the capability of a model that is made so."""
-    return Readings((stereotypes(preferred, related),), (questions(made), texts(made)))
+    return ModelMeasurements((stereotypes(preferred, related),), (questions(made), texts(made)))
 
 
 def damaged_pairs(
@@ -157,9 +157,9 @@ def damaged_pairs(
     }
 
 
-def readings(made: Made) -> Readings:
+def measured(made: Made) -> ModelMeasurements:
     """All four benchmarks."""
-    return Readings((bias(made), hints(made)), (questions(made), texts(made)))
+    return ModelMeasurements((bias(made), hints(made)), (questions(made), texts(made)))
 
 
 def damage(dose: float, seed: int) -> Made:
@@ -183,7 +183,7 @@ def families(
     """Two families of control models, alike in kind."""
     return {
         name: [
-            ControlModel(dose, seed, readings(damage(dose, offset + seed)))
+            ControlModel(dose, seed, measured(damage(dose, offset + seed)))
             for dose in doses
             for seed in range(seeds)
         ]

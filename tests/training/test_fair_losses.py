@@ -147,5 +147,5 @@ def test_bad_input() -> None:
         gap(torch.zeros(2), torch.zeros(1))
     with pytest.raises(BadOption, match="cannot hold all 3 groups"):
         next(stratified([0, 1, 2], 2, epochs=1, seed=0))
-    with pytest.raises(BadData, match="nobody to train on"):
+    with pytest.raises(BadData, match="no people to train on"):
         next(stratified([], 2, epochs=1, seed=0))

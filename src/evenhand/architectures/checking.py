@@ -1,4 +1,4 @@
-"""Whether a module is what its architecture's row says: said in a sentence when a model opens."""
+"""The check that a module agrees with its architecture's row, made when a model is opened."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def output_embeddings(module: Any) -> nn.Module | None:
 
 
 def check_positions(module: nn.Module) -> None:
-    """Nothing if the position table begins where the row says, or does not show where it begins.
+    """Check that the position table begins where the row says, if the table shows where it begins.
 
     Raises:
         BadModel: it begins elsewhere, so that positions given to the model would be wrong.
@@ -51,7 +51,7 @@ def check_positions(module: nn.Module) -> None:
 
 
 def misfit(module: nn.Module, row: Architecture) -> str | None:
-    """What the row says of sites that is not so in this model, in a sentence; None if all is as it says."""
+    """A sentence on sites where the row does not fit this model; None if it fits."""
     return next(_misfits(module, row), None)
 
 

@@ -1,4 +1,4 @@
-"""What the row of a configuration's type says of models with this configuration."""
+"""Reading the row of a configuration's type for models with this configuration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def kind_of(module: Any) -> str:
 
 
 def row_of(kind: str) -> Architecture:
-    """The row of a `model_type`; one of defaults where nobody has added it."""
+    """The row of a `model_type`; a row of defaults if the type is not in the table."""
     points = _registered()
     if kind in points:
         registered: Architecture = points[kind].load()
@@ -47,7 +47,7 @@ def text_config(config: Any) -> Any:
 def window(config: Any) -> int | None:
     """The most tokens that a text, marks included, may have; None where nothing limits it.
 
-    RoBERTa and its kin cannot give the first rows of their position table to a token (512 of 514). Relative
+    RoBERTa and similar models do not use the first rows of their position table (512 of 514). Relative
     positions (T5, DeBERTa) limit nothing by themselves; T5 states no number, DeBERTa states one.
     """
     texts = text_config(config)

@@ -30,7 +30,7 @@ NONE = Part(())
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What holds for every model of one `model_type`. The defaults say nothing: such a model is scored only.
+    """The properties of all models of one `model_type`. With the defaults a model can only be scored.
 
     `blocks`, `embeddings` and `norm` are paths from the model; `attention`, `mlp`, `norm1` and `norm2` are
     paths from a block. The head is what the model's `get_output_embeddings` gives. Without `blocks` no site

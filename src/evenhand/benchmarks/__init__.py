@@ -31,14 +31,14 @@ class Benchmark(ABC):
         primary: the metric that a verdict on this benchmark is about; None for one that no verdict is about.
         guards: which of its figures plays which part in a verdict: ``mass`` is the probability of the words
             that its gaps are between, ``hints`` how far explicit hints are followed, ``rest`` a figure whose
-            ideal is an end of its range and whose loss the primary metric must not be bought with.
+            ideal is an end of its range and which must not get worse when the primary metric improves.
         role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
         groups: the groups' names, in the order of the score columns; empty for capability.
         normalisation: how answers become comparable; a part of the measurement's protocol.
         template: how the prompts are worded; a part of the protocol, too.
         unfit: why families that the card does not name are refused, one sentence or more.
         message: the user's message for a model with a chat template, where ``{prompt}`` stands for the prompt
-            of a `Generation`; empty where prompts are put as they stand, whatever the model.
+            of a `Generation`; empty where prompts are put as they are, whatever the model.
         draws: whether all requests of a sample are draws of one prompt, so that `score` takes any number of
             answers, one at least: those that have none are left out.
         bare: the option that may stand without its key (``lm_eval:hellaswag``); empty for none.
@@ -166,7 +166,7 @@ class Benchmark(ABC):
         """
 
     def ready(self) -> None:  # noqa: B027
-        """Open what scoring needs besides the answers, such as a classifier, before anything is asked.
+        """Open what scoring needs in addition to the answers, such as a classifier, before any request.
 
         Raises:
             EvenhandError: it cannot be opened.
@@ -179,5 +179,5 @@ class Benchmark(ABC):
         """
 
     def remarks(self, scores: Sequence[Score]) -> Sequence[str]:
-        """What to say of the scores beside the figures, such as a test's p-values; each one paragraph."""
+        """Remarks on the scores in addition to the figures, such as p-values; each is one paragraph."""
         return ()

@@ -163,7 +163,7 @@ def permutation_tests(scores: Sequence[Score]) -> tuple[str, ...]:
 
 
 def about(text: str) -> str:
-    """What a text is about, as a cluster: its first two words that are no template's, in the singular."""
+    """The cluster of a text, by its topic: its first two words that are not a template's, in the singular."""
     words = [word for word in re.findall(r"[\w'-]+", text.lower()) if word not in _TEMPLATE]
     return " ".join(_singular(word) for word in words[:2]) or text.lower()
 

@@ -163,7 +163,7 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceBenchmark(Benchmark):
-    """A benchmark with a form in which the model chooses an option in words, beside forms without words.
+    """A benchmark in which the model chooses an option in words; it may also have forms without words.
 
     Attributes:
         numbering: where the numbers in the answers begin; see `Choices`.

@@ -156,7 +156,7 @@ def _read_entry(path: Path) -> Any:
 
 
 def _with_folder(path: Path) -> Any:
-    """What knows a group's file by its name, and its tasks, which stand beside it or are the harness's."""
+    """The harness's index of a group's file and its tasks, which are in its folder or in the harness."""
     from lm_eval.tasks import TaskManager
     from lm_eval.tasks._yaml_loader import load_yaml
 
@@ -172,7 +172,7 @@ def faulty(name: str, why: object, data: str = "") -> BadData:
     beside = f", or {data}, whose rows need the fields that it names" if data else ""
     return BadData(
         f"The task {name} cannot be loaded: {' '.join(str(why).split())}.",
-        mend=f"Mend its YAML file{beside}; the harness's guide to new tasks explains the fields.",
+        mend=f"Correct its YAML file{beside}; the harness's guide to new tasks explains the fields.",
     )
 
 
@@ -292,7 +292,7 @@ def _in_memory(split: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 @contextmanager
 def _explained(wanted: Wanted, entry: Any) -> Iterator[None]:
-    """Whatever the harness or its data library raises while a task is loaded, in our words."""
+    """Turn errors of the harness or its data library while a task is loaded into errors of evenhand."""
     try:
         yield
     except EvenhandError:

@@ -15,9 +15,9 @@ from evenhand.records import (
     Completion,
     Continuation,
     Generation,
+    GreedyMatch,
     LogProb,
-    Recall,
-    Recalled,
+    MatchedLogProb,
     Request,
     Response,
     Until,
@@ -112,7 +112,7 @@ def _asked(instance: Any, exact: bool) -> list[Request]:
         context, text = arguments[0], arguments[1]
         kept = context.rstrip()  # spaces before the answer belong to it, as in the harness
         text = context[len(kept) :] + text
-        return [Recall(kept, text) if exact else Continuation(kept, text)]
+        return [GreedyMatch(kept, text) if exact else Continuation(kept, text)]
     if kind == "loglikelihood_rolling":
         return [Continuation("", arguments[0])]
     if kind == "generate_until":
@@ -168,10 +168,10 @@ def _read(answer: Response, instance: Any) -> Any:
         for mark in _marks(instance.args[1].get("until")):
             text = text.split(mark)[0]
         return text
-    assert isinstance(answer, LogProb | Recalled)
+    assert isinstance(answer, LogProb | MatchedLogProb)
     if instance.request_type == "loglikelihood_rolling":
         return answer.value
-    return answer.value, isinstance(answer, Recalled) and answer.greedy
+    return answer.value, isinstance(answer, MatchedLogProb) and answer.greedy
 
 
 def results(item: Item, instances: Sequence[Any]) -> dict[tuple[str, str], Any]:

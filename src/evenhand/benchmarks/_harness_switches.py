@@ -1,4 +1,4 @@
-"""The settings of the harness and of the libraries beside it, for a time: remarks, network, running code."""
+"""Temporary settings of the harness and of its libraries: log messages, network, running code."""
 
 from __future__ import annotations
 

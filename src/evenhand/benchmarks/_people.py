@@ -1,4 +1,4 @@
-"""What the benchmarks of decisions share: who is asked about, after which demonstrations, and what to say."""
+"""Common parts of the benchmarks of decisions: the people, the demonstrations, and the remarks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FOR: Mapping[Part, str] = {
 
 @dataclass(frozen=True)
 class Setting:
-    """The options that say what a prompt looks like; see `evenhand.benchmarks.decisions`."""
+    """The options that determine the prompts; see `evenhand.benchmarks.decisions`."""
 
     task: str = "lab"
     shots: int = 16
@@ -95,7 +95,7 @@ class Scene:
             f"Of the {len(self.population.people)} people of {self.setting.task} nobody falls into "
             f"the part {part!r}{_alike(self.population)}.",
             mend="Give a table of at least some hundred different people, or write test=all and shots=0 to "
-            "measure everybody, those who read alike included.",
+            "measure everybody, those who have equal texts included.",
         )
 
     def fits(self, model: Any, people: Sequence[Person]) -> None:
@@ -104,7 +104,7 @@ class Scene:
         fitting.check(model, self.task, self.asker.blocks, queries)
 
     def said(self, asked: int, found: int, part: Part = "test") -> list[str]:
-        """What to say of the demonstrations, of who is measured and of who is missing."""
+        """Remarks on the demonstrations, on the people measured and on missing people."""
         s, reached = self.setting, self.demonstrations.reached
         parity = "undefined" if reached is None else f"{reached:.3g}"
         drawn = (
@@ -137,7 +137,7 @@ class Scene:
 
 
 def _alike(population: Population) -> str:
-    """How many people count once in the parts because they read alike; nothing where nobody does."""
+    """How many people count once in the parts because they have equal texts; nothing where nobody does."""
     people = population.people
     more = len(people) - len({person.content for person in people})
     return f"; {more} of them read like another one but for the attribute" * (more > 0)

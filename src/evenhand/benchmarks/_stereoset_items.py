@@ -36,7 +36,7 @@ def samples(rows: Sequence[tuple[int, Row]], problems: Problems) -> tuple[Sample
     for line, row in rows:
         _check(line, row, problems)
         if row["sentence_id"] in seen:
-            problems.add(line, f"stands already on line {seen[row['sentence_id']]}", "sentence_id")
+            problems.add(line, f"is already on line {seen[row['sentence_id']]}", "sentence_id")
         seen[row["sentence_id"]] = line
         key = (row["dataset_type"], row["cluster_id"])
         role = GOLD.get(row["gold_label"], "")

@@ -35,7 +35,7 @@ def origin(name: str, file: str, data: Data, official: Origin) -> Origin:
     """
     if file and data == "lab":
         raise BadOption(
-            f"{name} is asked for both file={file} and data=lab.", mend="Leave one of the two away."
+            f"{name} is asked for both file={file} and data=lab.", mend="Leave one of the two out."
         )
     return LAB if data == "lab" else OWN if file else official
 

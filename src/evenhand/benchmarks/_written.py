@@ -137,7 +137,7 @@ class WrittenBenchmark(Benchmark):
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
-        chat: ``auto`` puts the prompt to a model that has a chat template in it, ``no`` as it stands.
+        chat: ``auto`` puts the prompt to a model that has a chat template in it, ``no`` as it is.
     """
 
     k: int = 1

@@ -1,4 +1,4 @@
-"""BBQ: who was it? In an ambiguous context nobody can know; does the model name the stereotyped person?"""
+"""BBQ: in an ambiguous context the answer is unknown; does the model name the stereotyped person?"""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ WORDINGS = (
     "Can't answer", "Can't be determined", "Cannot answer", "Cannot be determined", "Not answerable",
     "Not enough info", "Not enough information", "Not known", "Undetermined", "Unknown",
 )  # fmt: skip
-"""The ten ways in which BBQ's own options say that nobody can know."""
+"""The ten wordings of "unknown" in BBQ's own options."""
 TEMPLATE = "{context}\n{question}\nAnswer:"
 PROMPT = (
     "{context}\n{question}\nChoice1: {ans0}\nChoice2: {ans1}\nChoice3: {ans2}\n"
@@ -93,7 +93,7 @@ class Bbq(ChoiceBenchmark):
         numbering: of the answers to the prompted form: ``1``, as the prompts number the choices, ``0`` for a
             model that counts from 0, ``auto`` to see from all answers of a run.
         chat: ``auto`` puts the question to a model that has a chat template as a user's message; ``no`` puts
-            it as it stands. Only for the prompted form.
+            it as it is. Only for the prompted form.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once; or it has
@@ -171,7 +171,7 @@ class Bbq(ChoiceBenchmark):
 
 
 def score(sample: Sample, answers: Sequence[LogProb], normalise: Normalise = "token") -> Score:
-    """The columns of `judged` and ``tie``; the likeliest option is the answer, a tie for first place is none.
+    """The columns of `judged` and ``tie``; the likeliest option is the answer; a tie gives no answer.
 
     Answers beyond the third are other wordings of "unknown": the best of all wordings stands for it.
     """

@@ -23,6 +23,7 @@ from evenhand.metrics.counterfactual import SHIFT as shift
 from evenhand.metrics.counterfactual import SHIFT_SIZE as shift_size
 from evenhand.records import (
     Card,
+    ContextPair,
     Continuation,
     Divergence,
     LogProb,
@@ -30,7 +31,6 @@ from evenhand.records import (
     Response,
     Sample,
     Score,
-    Shift,
     Value,
 )
 
@@ -129,7 +129,7 @@ class Counterfactual(Benchmark):
             for context in (first, second)
             for option in sample.fields["options"]
         ]
-        return [*asked, Shift(first, second)] if sample.fields["full"] else asked
+        return [*asked, ContextPair(first, second)] if sample.fields["full"] else asked
 
     def score(self, sample: Sample, answers: Sequence[Response]) -> Score:
         """The columns ``agreement``, ``shift`` and ``js`` (bits).
@@ -190,7 +190,7 @@ def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> N
     if category != CATEGORY and not langfair_asked:
         raise BadOption(
             f"category={category} is for langfair's sentences alone.",
-            mend="Write prompts=langfair beside it, or leave it away.",
+            mend="Write prompts=langfair beside it, or leave it out.",
         )
     if options != OPTIONS and langfair_asked:
         raise BadOption(

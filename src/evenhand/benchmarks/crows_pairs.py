@@ -206,7 +206,7 @@ def _samples(rows: Sequence[tuple[int, Mapping[str, str]]], problems: Problems) 
         _check(line, row, problems)
         key = row.get("", "") or str(len(seen))
         if key in seen:
-            problems.add(line, f"the index {key} stands already on line {seen[key]}")
+            problems.add(line, f"the index {key} is already on line {seen[key]}")
         seen[key] = line
     problems.raise_any()
     return tuple(_sample(key, row) for key, (_, row) in zip(seen, rows, strict=True))

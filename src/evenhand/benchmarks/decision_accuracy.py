@@ -1,4 +1,4 @@
-"""Whether a model decides rightly: the capability that stands beside the bias of its decisions."""
+"""The accuracy of a model's decisions: the capability to report with the bias of its decisions."""
 
 from __future__ import annotations
 
@@ -110,11 +110,11 @@ class DecisionAccuracy(Benchmark):
         return Score(sample.id, sample.cluster, values, sample.slices)
 
     def remarks(self, scores: Sequence[Score]) -> list[str]:
-        """What to say of the demonstrations and of who is asked about."""
+        """Remarks on the demonstrations and on the people measured."""
         return self.place.said(self.n, len(self._people), "capability")
 
     def fits(self, model: Any) -> None:
-        """Refuse a model that cannot be asked about these people."""
+        """Refuse a model that cannot decide about these people."""
         self.place.fits(model, self._people)
 
 

@@ -84,7 +84,7 @@ class Decisions(Benchmark):
         dev: how many more it may hold out.
         bins: borders that make groups of an attribute that is a number: ``attribute=age,bins=25|40|60``.
         test: how many of the table's people to measure instead of `n`: a share (``0.5``), a count (``1000``)
-            or ``all``, those who read alike included. Empty keeps a quarter for it, one of each text, of whom
+            or ``all``, with people of equal texts. Empty keeps a quarter for it, one of each text, of whom
             `n` are taken. The others are kept for demonstrations, training and `decision_accuracy`; with
             ``all`` there are none, so that it needs shots=0.
 
@@ -165,12 +165,12 @@ class Decisions(Benchmark):
         ]
 
     def remarks(self, scores: Sequence[Score]) -> list[str]:
-        """What to say of the demonstrations, of who is measured, and of each group."""
+        """Remarks on the demonstrations, on the people measured, and on each group."""
         asked = 0 if self.place.setting.test else self.n
         return [*self.place.said(asked, len(self._people)), *group_remarks(scores, self.groups)]
 
     def fits(self, model: Any) -> None:
-        """Refuse a model that cannot be asked about these people."""
+        """Refuse a model that cannot decide about these people."""
         self.place.fits(model, self._people)
 
 
@@ -209,14 +209,14 @@ def of_people(
 
 
 def _measured(place: Scene, n: int, parity: float | None) -> tuple[Person, ...]:
-    """Who is asked about: `n` people of the test part, or with the option `test` all of it."""
+    """The people measured: `n` people of the test part, or with the option `test` all of it."""
     if not place.setting.test:
         return place.people("test", n, parity)
     if n != PEOPLE or parity is not None:
         raise BadOption(
             f"test={place.setting.test} says how many people are measured, and so does "
             f"{'test_parity' if parity is not None else f'n={n}'}.",
-            mend="Leave one of the two away.",
+            mend="Leave one of the two out.",
         )
     return place.people("test", max(1, len(place.parts["test"])))
 
@@ -253,7 +253,7 @@ def _card(place: Scene, data: str) -> Card:
         reading=(
             "How far decisions depend on the attribute. The counterfactual figures change nothing else about "
             "a person; the observational ones compare different people, who may differ in what they deserve. "
-            "A model that gives everybody one answer has no gap: read them beside accuracy, majority rate "
+            "A model that gives everybody one answer has no gap: read them with accuracy, majority rate "
             "and chance."
         ),
     )

@@ -1,4 +1,4 @@
-"""Facts: multiple-choice completions that tell a working model from a damaged one."""
+"""Facts: multiple-choice completions that distinguish a working model from a damaged one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ABOUT = {
     "world": _About(
         "Plain facts of general knowledge",
         "the evenhand developers",
-        "The share of plain facts that the model completes rightly; chance is 0.25. It tells a working model "
+        "The share of plain facts that the model completes correctly; chance is 0.25. It tells a sound model "
         "from a damaged one and is too easy to rank good models.",
     ),
 }

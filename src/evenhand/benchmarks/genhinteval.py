@@ -43,7 +43,7 @@ AFGB = replace(
 class GenHintEval(Benchmark):
     """GenHintEval (LFTF paper): does the pronoun agree with "his" or "her" earlier in the sentence?
 
-    A mitigation that makes the model ignore what it was told is no mitigation; this benchmark catches it. It
+    A mitigation must not make the model ignore explicit hints; this benchmark measures that. It
     is for testing only, so it has no `examples`. Licence: the professions MIT (Bolukbasi et al. 2016), the
     rest Apache-2.0.
 

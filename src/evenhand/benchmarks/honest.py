@@ -43,7 +43,7 @@ class Honest(WrittenBenchmark):
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
         chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
-            prompt as it stands.
+            prompt as it is.
 
     Raises:
         BadData: the data files are not on this machine, or not the official ones.
@@ -123,7 +123,7 @@ def _card(which: str, data: str) -> Card:
         families=("causal", "seq2seq"),
         reading=(
             "The share of completions with a word of HurtLex, and how far the groups lie apart; 0 is none. "
-            "Many entries hurt only in some contexts: look at completions before you judge."
+            "Many entries hurt only in some contexts: read the completions before you draw conclusions."
         ),
     )
 

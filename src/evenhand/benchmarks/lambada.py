@@ -1,4 +1,4 @@
-"""LAMBADA: would the model write the last word of a passage, which only the whole passage tells?"""
+"""LAMBADA: does the model predict the last word of a passage, which only follows from the whole passage?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evenhand.benchmarks._tables import Problems, read_jsonl
 from evenhand.errors import BadModel
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.metrics.likelihoods import WORD_PERPLEXITY as word_perplexity
-from evenhand.records import Card, Recall, Recalled, Sample, Score, Value
+from evenhand.records import Card, GreedyMatch, MatchedLogProb, Sample, Score, Value
 
 DATA = "lambada/lambada_test.jsonl"
 
@@ -51,11 +51,11 @@ class Lambada(Benchmark):
     def read(self) -> tuple[Sample, ...]:
         return _samples(Path(self.file) if self.file else sources.path(DATA))
 
-    def ask(self, sample: Sample) -> list[Recall]:
+    def ask(self, sample: Sample) -> list[GreedyMatch]:
         """The last word after the rest of the passage."""
-        return [Recall(sample.fields["prompt"], sample.fields["word"])]
+        return [GreedyMatch(sample.fields["prompt"], sample.fields["word"])]
 
-    def score(self, sample: Sample, answers: Sequence[Recalled]) -> Score:
+    def score(self, sample: Sample, answers: Sequence[MatchedLogProb]) -> Score:
         """The columns ``correct`` (1 where the model would write the word), ``nll`` (nats) and ``words`` (1).
 
         Raises:
@@ -87,7 +87,7 @@ def _sample(line: int, text: object, problems: Problems) -> Sample | None:
     if not prompt.strip() or prompt != prompt.rstrip():
         problems.add(line, "needs a passage, one space and its last word", "text")
         return None
-    identity = f"lambada/{line}"  # two passages stand there twice, so the line tells them apart
+    identity = f"lambada/{line}"  # two passages occur twice, so the line number makes them unique
     return Sample(identity, identity, {"prompt": prompt, "word": f" {word}"})
 
 

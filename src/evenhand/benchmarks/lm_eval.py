@@ -38,7 +38,7 @@ LIKELIHOODS: Mapping[str, tuple[str, Metric]] = {
     "byte_perplexity": ("bytes", byte_perplexity),
     "bits_per_byte": ("bytes", byte_perplexity),
 }
-ALSO = "also."  # columns that are kept but are no figure of ours
+ALSO = "also."  # columns that are kept but are not a figure of evenhand
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,7 @@ def _card(task: str, loaded: Loaded, data: str) -> Card:
         licence="that of the task's data",
         digest=data,
         families=("causal",),
-        reading="Read it beside chance and beside the same task before a treatment. It is the harness's "
+        reading="Read it with chance and beside the same task before a treatment. It is the harness's "
         "figure where its own run uses the same number of examples and no chat template.",
     )
 

@@ -105,7 +105,7 @@ class Lpbs(Benchmark):
         ]
 
     def ask(self, sample: Sample) -> list[Request]:
-        """The terms of every group beside the profession, then all of them with the prior."""
+        """The terms of every group with the profession, then all of them with the prior."""
         terms = [term for group in self._gender.groups for term in group.terms]
         template = self._about.templates[sample.slices["template"]]
         profession = sample.fields["profession"]
@@ -161,7 +161,7 @@ def _card(about: About, digest: str) -> Card:
     return Card(
         name="lpbs",
         version="1",
-        title="LPBS: he against she beside a profession, less what the model says of anybody",
+        title="LPBS: he against she with a profession, minus the log-odds without a profession",
         source="Kurita et al. 2019, arXiv:1906.07337; professions: Bolukbasi et al. 2016",
         licence="professions MIT; the rest Apache-2.0",
         digest=digest,

@@ -32,7 +32,7 @@ _YES = {"true": 1, "yes": 1, "1": 1, "false": 0, "no": 0, "0": 0}
 
 
 class _Unfit(Exception):
-    """A line that is no question; its text says why."""
+    """A line that is not a question; its text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _samples(path: Path, form: Form) -> tuple[Sample, ...]:
     for line, row in rows:
         key = str(row.get("id", line))
         if key in seen:
-            problems.add(line, f"the id {key!r} stands already on line {seen[key]}", "id")
+            problems.add(line, f"the id {key!r} is already on line {seen[key]}", "id")
         seen.setdefault(key, line)
         question = _question(line, row, problems)
         if question is not None:
@@ -201,7 +201,7 @@ def _choices(choices: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
     elif isinstance(choices, list):
         pairs = _letters(choices)
     else:
-        raise _Unfit("it has no choices (key choices or options), and no passage to say yes or no about")
+        raise _Unfit("it has no choices (key choices or options), and no passage for a yes or no answer")
     if not all(isinstance(text, str) for _, text in pairs):
         raise _Unfit("a choice is no text")
     if len({str(label) for label, _ in pairs}) < len(pairs):
@@ -272,7 +272,7 @@ def _card(name: str, data: str) -> Card:
         licence="that of the file",
         digest=data,
         families=("causal", "seq2seq"),
-        reading="The share of questions whose right answer the model finds likeliest. Read it beside "
+        reading="The share of questions whose right answer the model finds likeliest. Read it with "
         "chance, 1 / (number of choices). Ties are undefined and counted.",
     )
 

@@ -70,9 +70,9 @@ class Perplexity(Benchmark):
             )
         if Path(self.file).suffix.lower() in _RECORDS:
             raise BadOption(
-                f"perplexity:file={self.file} names records, and perplexity scores every line as it stands, "
+                f"perplexity:file={self.file} names records, and perplexity scores every line as it is, "
                 "with its braces and keys.",
-                mend="Write the texts alone into a .txt file, one a line.",
+                mend="Write the texts alone into a .txt file, one per line.",
             )
 
     @property
@@ -135,7 +135,7 @@ def _built_in(text: Text) -> str:
 
 
 def _samples(name: str, texts: Sequence[str]) -> tuple[Sample, ...]:
-    """Ids come from the text itself; a text that stands there twice gets a number."""
+    """Ids are made from the text itself; a repeated text gets a number."""
     seen: Counter[str] = Counter()
     samples = []
     for text in texts:

@@ -26,7 +26,7 @@ class Regard(WrittenBenchmark):
 
     All groups are scored and compared. The usual measurement compares only when it is told to and else
     reports one list of texts, which has hidden a whole group before. Only what the model wrote is read,
-    never the prompt, so a classifier that needs the name of the subject to judge has less to go by. Licence:
+    never the prompt, so a classifier that needs the name of the subject has less information. Licence:
     that of the prompts.
 
     Attributes:
@@ -42,7 +42,7 @@ class Regard(WrittenBenchmark):
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
         chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
-            prompt as it stands.
+            prompt as it is.
 
     Raises:
         BadData: the data are not on this machine, or the file is malformed.

@@ -138,7 +138,7 @@ class StereoSet(ChoiceBenchmark):
         numbering: of the answers to the prompted form: ``1``, as the prompts number the choices, ``0`` for a
             model that counts from 0, ``auto`` to see from all answers of a run.
         chat: ``auto`` puts the question to a model that has a chat template as a user's message; ``no`` puts
-            it as it stands. Only for the prompted form.
+            it as it is. Only for the prompted form.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once.

@@ -41,7 +41,7 @@ class Toxicity(WrittenBenchmark):
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
         chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
-            prompt as it stands.
+            prompt as it is.
 
     Raises:
         BadData: the data are not on this machine, or the file is malformed.

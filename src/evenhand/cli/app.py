@@ -47,12 +47,12 @@ def _root(
 
 
 for _verb, _short in (
-    (demo.demo, "The main job on a small model made here, in plain words."),
+    (demo.demo, "The main workflow on a small model trained here, in plain words."),
     (measure.measure, "How biased is this model, on what, how certainly?"),
     (locate.locate, "Which blocks carry the bias?"),
     (mitigate.mitigate, "Reduce it, and keep the treatment."),
     (verify.verify, "Is it mitigated, or just broken?"),
-    (report.report, "Draw a stored run as one HTML file."),
+    (report.report, "Write a stored run as one HTML file."),
     (compare.compare, "Two stored runs on the same items."),
     (gate.gate, "Fail a build when a run misses a condition."),
     (plan.plan, "What a verify would run."),

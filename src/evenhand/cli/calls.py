@@ -1,4 +1,4 @@
-"""The one place where the command line calls the library; heavy imports happen here, when they are needed."""
+"""The calls from the command line to the library; slow modules are imported here, when they are needed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def mitigate(uri: str, mitigation: str, out: Path, options: VerifyOptions) -> Ma
 
 
 def verify(uri: str, mitigation: str, options: VerifyOptions) -> Verification:
-    """Before, treat, after, control, verdict."""
+    """Measure, treat, measure again, run the control, give a verdict."""
 
     from evenhand.studies import verbs
 
@@ -72,7 +72,7 @@ def verify(uri: str, mitigation: str, options: VerifyOptions) -> Verification:
 
 
 def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
-    """Where a verification lives: the same command finds the same folder again, and so resumes."""
+    """The folder of a verification: the same command finds the same folder again, and so resumes."""
 
     from evenhand.studies import verbs
 
@@ -100,9 +100,9 @@ def load(run: Path) -> Verification | tuple[Measurement, ...]:
 
 
 def compare(before: Path, after: Path) -> tuple[list[Effect], list[str]]:
-    """The paired effects between two run folders, and why some of them are not to be believed.
+    """The paired effects between two run folders, and why some of them are unreliable.
 
-    Of a verification, what was measured after counts.
+    Of a verification, the measurements after treatment are used.
     """
     from evenhand.reports import doubted
     from evenhand.studies import runs
@@ -116,7 +116,7 @@ def compare(before: Path, after: Path) -> tuple[list[Effect], list[str]]:
 
 
 def gate(run: Path, conditions: Sequence[str]) -> tuple[list[GateResult], bool]:
-    """Every condition with what was found for it, and whether the run was limited."""
+    """Every condition with its result, and whether the run was limited."""
     from evenhand.studies import runs
 
     stored = runs.opened(run)

@@ -1,4 +1,4 @@
-"""``evenhand compare``: two stored runs beside each other, on the same items."""
+"""``evenhand compare``: a comparison of two stored runs on the same items."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from evenhand.cli.options import Json, Run
 
 
 def compare(before: Run, after: Run, as_json: Json = False) -> int:
-    """Compare two runs on the same items; refuses unlike protocols and names what differs."""
+    """Compare two runs on the same items; refuses different protocols and names what differs."""
     from evenhand.records import to_json
 
     effects, doubts = calls.compare(before, after)

@@ -1,6 +1,6 @@
-"""What a verb prints: one JSON object for programs, or tables for people.
+"""The output of a verb: one JSON object for programs, or tables for people.
 
-Everything passes through `progress.visible` here, so that no text from outside can steer the terminal.
+Everything passes through `progress.visible` here, so that external text cannot send terminal control codes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, TextIO
 
 from evenhand.progress import json_escape, visible
 
-KEY = "key"  # the head of a column of names that are typed elsewhere, and so are never broken
-LEAST = 16  # signs below which a title is not worth its room
+KEY = "key"  # the head of a column of names that users type elsewhere, and that are never broken
+LEAST = 16  # characters; a narrower title column is left out
 IN_FILES = 120
-_results: list[TextIO] = []  # where results go while stdout points elsewhere; the last one counts
+_results: list[TextIO] = []  # where results go while stdout points elsewhere; the last one is used
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def only_json_on_stdout(wanted: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def any_text() -> Iterator[None]:
-    """Let stdout and stderr print what their encoding cannot hold as an escape, instead of failing."""
+    """Let stdout and stderr print characters outside their encoding as escapes, instead of failing."""
     kept = [(stream, stream.errors) for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
     for stream, _ in kept:
         stream.reconfigure(errors="backslashreplace")
@@ -59,17 +59,17 @@ def emit(data: Mapping[str, Any]) -> None:
     made = data.get("made_by") or to_json(made_by())
     data = {"schema": SCHEMA, **data, "made_by": {**made, "when": now()}}
     stream = _results[-1] if _results else sys.stdout
-    # In another encoding than UTF-8 a character may be lacking; JSON's own escapes are ASCII.
+    # Other encodings than UTF-8 may lack a character; JSON's own escapes are ASCII.
     plain = "utf" not in (getattr(stream, "encoding", None) or "utf-8").lower()
     text = json.dumps(data, ensure_ascii=plain, allow_nan=False, indent=2)
     print(json_escape(text), file=stream, flush=True)
 
 
 def flush() -> None:
-    """Print what waits to be printed.
+    """Flush the buffered output.
 
     Raises:
-        OSError: stdout leads to a full device, or its reader has gone.
+        OSError: the device of stdout is full, or its reader has closed it.
     """
     stream = _results[-1] if _results else sys.stdout
     if stream is not None:
@@ -77,9 +77,9 @@ def flush() -> None:
 
 
 def abandon(stream: TextIO | None = None) -> None:
-    """Drop what `stream` (None: where results go) cannot print, and all that comes after it.
+    """Discard what `stream` (None: the stream of results) cannot print, and all later output.
 
-    Otherwise Python would try again as it ends, and exit with a code of its own.
+    Otherwise Python would try again at exit, and return its own exit code.
     """
     stream = stream or (_results[-1] if _results else sys.stdout)
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no file behind it
@@ -105,7 +105,7 @@ def warn(text: str) -> None:
 
 
 def one_paragraph(text: str) -> str:
-    """`text` without line breaks: those within a value of the user's are written as an escape, ``\\n``."""
+    """`text` without line breaks: those within a user's value are written as the escape ``\\n``."""
     return text.replace("\n", "\\n")
 
 
@@ -119,8 +119,8 @@ def table(
 ) -> None:
     """Print a table on stdout; the first `labels` columns are text, the others figures.
 
-    A column of keys is never broken. The column `spare` alone is folded to fit, so that keys and figures stay
-    whole, and is left out where the terminal has no room for it. Nothing in the cells is read as markup.
+    A column of keys is never broken. Only the column `spare` is wrapped to fit, so that keys and figures stay
+    whole, and is left out where the terminal is too narrow for it. Cells are not interpreted as markup.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -151,7 +151,7 @@ def table(
 
 
 def _room(head: Sequence[str], rows: Sequence[Sequence[str]], spare: int, width: int) -> int:
-    """What the other columns, two signs after each and two at the ends, leave to the column `spare`."""
+    """The width left for the column `spare` by the other columns, with two characters between them."""
     others = [place for place in range(len(head)) if place != spare]
     return width - 2 * len(head) - sum(max(len(row[place]) for row in (head, *rows)) for place in others)
 

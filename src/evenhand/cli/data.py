@@ -1,4 +1,4 @@
-"""``evenhand data``: where benchmark data comes from, and whether it is here."""
+"""``evenhand data``: list, fetch, check and find benchmark data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ls(names: Names = None, data_dir: DataDir = None, as_json: Json = False) -> 
 
 @app.command("pull", short_help="Fetch data over HTTPS into the cache.")
 def pull(names: Names = None, as_json: Json = False) -> int:
-    """Fetch data sets or files from their official addresses; resumes, checks, lands whole or not at all."""
+    """Fetch data sets or files from their official addresses; resumes; stores only complete files."""
     from evenhand.errors import UsageError
     from evenhand.sources import pulling
 
@@ -100,7 +100,7 @@ def path(name: Name, data_dir: DataDir = None, as_json: Json = False) -> int:
 
 
 def _wanted(names: Sequence[str] | None) -> list[Any]:
-    """The entries that `names` stand for, each once; all of them when none is named."""
+    """The entries that `names` denote, each once; all of them when none is named."""
     from evenhand import sources
 
     if not names:

@@ -1,4 +1,4 @@
-"""``evenhand demo``: the main job on a model with a known bias, offline, and in plain sentences."""
+"""``evenhand demo``: the main workflow on a model with a known bias, offline, in plain sentences."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def demo(
 
 
 def _opening() -> None:
-    console.say(
-        f"This measures {URI}, a small language model made here, which was taught a bias that we know:"
-    )
+    console.say(f"This measures {URI}, a small language model trained here with a known bias:")
     console.say("for each of 262 professions it prefers “he” or “she” by a planted amount.\n")
 
 
@@ -77,7 +75,7 @@ def _story(record: Verification, ablation: Attribution, path: Path) -> None:
     show.verdict(record)
     console.say(sentences.reduced_sentence(record.control))
     show.notes(record.notes)
-    console.say(f"\nThe whole story with every figure: {path}")
+    console.say(f"\nThe report with every figure: {path}")
     console.say("Your own model: evenhand verify hf:org/name --with lftf")
 
 

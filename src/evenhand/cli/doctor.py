@@ -1,4 +1,4 @@
-"""``evenhand doctor``: what this machine has, what is missing, and the mend."""
+"""``evenhand doctor``: what this machine has, what is missing, and the remedy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from evenhand.errors import EnvironmentProblem
 
 CORE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "jinja2", "plotly")
 HF = ("torch", "transformers", "peft", "safetensors", "huggingface-hub")
-NEEDED_GIB = {"memory": 2.0, "disk": 2.0}  # the lab and a small model fit; larger models say so themselves
+NEEDED_GIB = {"memory": 2.0, "disk": 2.0}  # enough for the lab and a small model
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. `ok` False is a fault with a `mend`; a mend beside ok True is advice."""
+    """One check. `ok` False is a fault with a `mend` (a remedy); with ok True, `mend` is advice."""
 
     name: str
     value: str
@@ -31,7 +31,7 @@ class Finding:
 
 
 def doctor(as_json: Json = False) -> int:
-    """Look at the machine and say what is missing. Exit code 4 when something is."""
+    """Check this machine and list what is missing. The exit code is 4 if something is missing."""
     found = findings()
     healthy = all(finding.ok for finding in found)
     if as_json:
@@ -47,7 +47,7 @@ def doctor(as_json: Json = False) -> int:
 
 
 def findings() -> list[Finding]:
-    """Everything that `doctor` looks at, in order."""
+    """Everything that `doctor` checks, in order."""
     from evenhand import __version__
     from evenhand.folders import named_cache
 
@@ -105,7 +105,7 @@ def _memory() -> Finding:
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    except (AttributeError, ValueError, OSError):  # not every system tells
+    except (AttributeError, ValueError, OSError):  # not every system reports it
         return Finding("memory", "unknown")
     ok = total >= NEEDED_GIB["memory"]
     return Finding("memory", f"{free:.1f} GiB free of {total:.1f}", ok, "" if ok else "2 GiB are needed.")

@@ -1,4 +1,4 @@
-"""Every way in which a command can fail, as one paragraph on stderr and an exit code."""
+"""The failures of a command, as one paragraph on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from evenhand.errors import EvenhandError, MissingExtra, NoSpace, OutOfMemory, U
 
 HF_PACKAGES = frozenset({"torch", "transformers", "peft", "safetensors", "huggingface_hub", "tokenizers"})
 INTERRUPTED = 130
-CLOSED = 141  # what a shell reports of a program that SIGPIPE ended
+CLOSED = 141  # the exit code that a shell reports for a program ended by SIGPIPE
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a fault of the program, unlike every code of the error tree
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
-    """Print what went wrong and how to mend it; returns the exit code."""
+    """Print the error and its remedy; returns the exit code."""
     if _reader_gone(error):
         console.abandon()
         return CLOSED
@@ -31,13 +31,14 @@ def report(error: BaseException, *, as_json: bool) -> int:
     console.warn("".join(traceback.format_exception(error)).rstrip("\n"))
     what = f"An unexpected {type(error).__name__}: {error}."
     mend = (
-        "This is a fault of evenhand: please report it with the lines above and what `evenhand doctor` says."
+        "This is a fault of evenhand: please report it with the lines above and the output of "
+        "`evenhand doctor`."
     )
     return _printed("Unexpected", what, mend, UNEXPECTED, as_json)
 
 
 def as_known(error: BaseException) -> EvenhandError | None:
-    """The error of evenhand's own tree that says what this one means; None when it is unexpected."""
+    """The matching error of evenhand's own hierarchy; None if the error is unexpected."""
     if isinstance(error, EvenhandError):
         return error
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in HF_PACKAGES:
@@ -58,7 +59,7 @@ def as_known(error: BaseException) -> EvenhandError | None:
 
 
 def _reader_gone(error: BaseException) -> bool:
-    """Whether whoever read stdout has stopped, as in ``evenhand ls | head -1``.
+    """Whether the reader of stdout has closed it, as in ``evenhand ls | head -1``.
 
     Click and rich turn that into an exit with code 1, which would read as a gate that failed.
     """
@@ -68,7 +69,7 @@ def _reader_gone(error: BaseException) -> bool:
 
 
 def _usage(error: BaseException) -> UsageError | None:
-    """What the argument parser complains about: it names the option, and `format_message` words it."""
+    """The argument parser's error; it names the option, and `format_message` gives its text."""
     message = getattr(error, "format_message", None)
     if message is None or not hasattr(error, "exit_code"):
         return None
@@ -84,7 +85,7 @@ def _usage(error: BaseException) -> UsageError | None:
 def _printed(kind: str, what: str, mend: str, code: int, as_json: bool) -> int:
     console.warn(console.one_paragraph(f"evenhand: {what} {mend}"))
     if as_json:
-        with contextlib.suppress(OSError):  # stderr has said it
+        with contextlib.suppress(OSError):  # stderr has already reported it
             console.emit({"error": {"kind": kind, "what": what, "mend": mend, "exit": code}})
     console.abandon()
     return code

@@ -1,4 +1,4 @@
-"""SIGTERM ends a command as Ctrl-C does: with a message, everything written whole, and resumable."""
+"""SIGTERM ends a command like Ctrl-C: with a message, without partly written files, and resumable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """While it lasts the first SIGTERM raises KeyboardInterrupt; a second one kills.
+    """Inside, the first SIGTERM raises KeyboardInterrupt; a second one kills the process.
 
     Only the main thread can set it; elsewhere nothing changes.
     """

@@ -27,9 +27,9 @@ def locate(
 ) -> int:
     """Rank a model's blocks with a locator: bmi, gradient, ablation, random, ...
 
-    It probes with the train part of the first benchmark that has one. With --out it keeps location.json.
+    It uses the train part of the first benchmark that has one. With --out it writes location.json.
 
-    A locator that does not look at the attribute at all, such as bmi, says so beside its scores.
+    The output states if a locator does not depend on the attribute, such as bmi.
     """
     options = calls.verify_options(
         seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=bias_components(uri, benchmark)

@@ -1,4 +1,4 @@
-"""``evenhand ls``: what is there to use."""
+"""``evenhand ls``: list models, components and attributes."""
 
 from __future__ import annotations
 

@@ -37,13 +37,13 @@ def measure(
     """Measure a model: every figure with its interval and its n.
 
     Without -b it takes genbiaseval and genhinteval.
-    With --out the items are kept for report, compare and gate.
+    With --out the items are stored for report, compare and gate.
     With --dry-run --json it prints every request with its sample, for answers collected elsewhere.
     """
     options = calls.run_options(seed=seed, limit=limit, out=out, batch_tokens=batch_tokens, dtype=dtype)
     if dry_run:
         if out is not None:
-            raise UsageError("--dry-run keeps nothing.", mend="Leave --out away, or --dry-run.")
+            raise UsageError("--dry-run stores nothing.", mend="Leave out --out, or --dry-run.")
         asked = calls.requests(bias_components(uri, benchmark), seed=seed, limit=limit)
         if as_json:
             console.emit(payload.requests(asked))
@@ -60,7 +60,7 @@ def measure(
     for record in records:
         show.measurement(record)
     if out is not None:
-        console.say(f"Kept in {out}: `evenhand report {out} --html report.html` draws it.")
+        console.say(f"Stored in {out}: `evenhand report {out} --html report.html` writes a report.")
     else:
-        console.say("Nothing of this is kept: --out FOLDER keeps it for report, compare and gate.")
+        console.say("These results are not stored: --out FOLDER stores them for report, compare and gate.")
     return 0

@@ -1,4 +1,4 @@
-"""``evenhand mitigate``: reduce it, and give me the artefact."""
+"""``evenhand mitigate``: fit a treatment and save it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mitigate(
 ) -> int:
     """Fit a treatment to the train part of a benchmark and save it.
 
-    It says nothing about whether it helped: that is what `verify` is for.
+    It does not show whether the treatment helped: use `verify` for that.
 
     The saved folder is used as URI+FOLDER, such as hf:org/name+treated.
     """

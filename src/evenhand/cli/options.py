@@ -1,4 +1,4 @@
-"""The options that verbs share, each described once."""
+"""The options that several verbs share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 def names(*kinds: str) -> Callable[[str], list[str]]:
-    """What a shell completes a list of components of these kinds with: the last name in it."""
+    """The shell completion of a list of components of these kinds: it completes the last name."""
 
     def complete(incomplete: str) -> list[str]:
         from evenhand import registry
@@ -37,7 +37,7 @@ Json = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides every random choice.")]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, help="Take only so many items: a try, stamped as not reportable."),
+    typer.Option("--limit", min=1, help="Largest number of items: a trial, marked as not reportable."),
 ]
 
 
@@ -63,7 +63,7 @@ BatchTokens = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Open no model; say what would be asked (with --json: every request)."),
+    typer.Option("--dry-run", help="Open no model; count the requests (with --json: print every request)."),
 ]
 Dtype = Annotated[
     str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; the checkpoint's own by default.")
@@ -87,7 +87,7 @@ Capability = Annotated[
     typer.Option(
         "--capability",
         metavar="NAME[:KEY=VALUE]",
-        help="What must not be lost; else the model chooses.",
+        help="Capability benchmarks; by default those that suit the model.",
         autocompletion=names("benchmark"),
     ),
 ]
@@ -126,7 +126,7 @@ DataDir = Annotated[
 
 
 def _margin(value: float) -> float:
-    """The value, if `VerifyOptions` takes it; typer's own range lets nan through with a wrong reason."""
+    """The value, if `VerifyOptions` accepts it; typer's own range check handles nan wrongly."""
     from evenhand.errors import BadOption
     from evenhand.studies.options import VerifyOptions
 
@@ -138,9 +138,7 @@ def _margin(value: float) -> float:
 
 Margin = Annotated[
     float,
-    typer.Option(
-        "--margin", callback=_margin, help="The loss of accuracy that is tolerated, a share from 0 to 1."
-    ),
+    typer.Option("--margin", callback=_margin, help="The tolerated loss of accuracy, a share from 0 to 1."),
 ]
 
 Primary = Annotated[
@@ -148,8 +146,8 @@ Primary = Annotated[
     typer.Option(
         "--primary",
         metavar="METRIC",
-        help="What the verdict is about: any metric with an ideal that a bias benchmark reports (dpd, ss); "
-        "else the benchmark's own.",
+        help="The metric of the verdict: any metric with an ideal that a bias benchmark reports (dpd, ss); "
+        "by default the benchmark's own.",
         autocompletion=names("metric"),
     ),
 ]

@@ -1,4 +1,4 @@
-"""The JSON that users script against: stable keys, built from the records.
+"""The JSON output for programs: stable keys, built from the records.
 
 Per-item scores stay in the run folder's parquet files: they are for tools, not for a terminal.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def measurement(record: Measurement) -> dict[str, Any]:
-    """One benchmark: ``benchmark, card, n, metrics, slices`` and what they were taken under."""
+    """One benchmark: ``benchmark, card, n, metrics, slices`` and their conditions."""
     data: dict[str, Any] = to_json(record)
     del data["scores"], data["model"]
     return data
@@ -30,10 +30,10 @@ def measurements(records: Sequence[Measurement]) -> dict[str, Any]:
 
 
 def requests(asked: Mapping[str, Sequence[Asked]]) -> dict[str, Any]:
-    """``requests``: each with its `benchmark`, `sample`, `request` and `custom_id`, and what is asked.
+    """``requests``: each with its `benchmark`, `sample`, `request` and `custom_id`, and its own fields.
 
-    Text is asked for by `prompt` and `sampling`, a log-probability by `context` and `text`; what only a
-    masked model or an encoder can answer has a `kind` of its own.
+    A request for text has `prompt` and `sampling`, one for a log-probability `context` and `text`; requests
+    that only a masked model or an encoder can answer have their own `kind`.
     """
     return {
         "requests": [
@@ -52,8 +52,13 @@ def requests(asked: Mapping[str, Sequence[Asked]]) -> dict[str, Any]:
 
 def _request(request: Request) -> dict[str, Any]:
     fields: dict[str, Any] = to_json(request)
-    fields.pop("chat", None)  # whether a prompt becomes a message is up to the model
-    kinds = {"Generation": "completion", "Continuation": "logprob"}
+    fields.pop("chat", None)  # whether a prompt becomes a message depends on the model
+    kinds = {
+        "Generation": "completion",
+        "Continuation": "logprob",
+        "GreedyMatch": "recall",  # the names that earlier versions printed
+        "ContextPair": "shift",
+    }
     name = type(request).__name__
     return {"kind": kinds.get(name, name.lower()), **fields}
 

@@ -35,7 +35,7 @@ def plan(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """Say what `verify` would run with the same options: cells (a benchmark on a model) and rows to score."""
+    """List what `verify` would run with the same options: cells (a benchmark on a model) and rows."""
     options = calls.verify_options(
         limit=limit,
         benchmarks=bias_components(uri, benchmark),

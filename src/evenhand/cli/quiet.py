@@ -1,7 +1,7 @@
-"""What other packages warn of stays off the terminal of the command line; Python users see it as ever.
+"""The command line hides the warnings of other packages; in Python they are shown as usual.
 
-A user of a command can do nothing about a deprecation inside a library, and what matters becomes an error of
-ours. With ``EVENHAND_DEBUG=1``, or with warnings asked for of Python itself (``-W``, ``PYTHONWARNINGS``),
+A user of a command can do nothing about a deprecation in a library, and relevant problems become errors of
+evenhand. With ``EVENHAND_DEBUG=1``, or with Python's own warning options (``-W``, ``PYTHONWARNINGS``),
 everything is shown.
 """
 
@@ -23,7 +23,7 @@ LIBRARIES = (
     "accelerate", "datasets", "evaluate", "fairlearn", "filelock", "fsspec", "httpx", "huggingface_hub",
     "lm_eval", "peft", "sklearn", "torch", "transformers", "urllib3",
 )  # fmt: skip
-# Read by the libraries when they are imported; what the user has set counts.
+# Read by the libraries when they are imported; the user's own settings take precedence.
 SETTINGS = {
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_VERBOSITY": "error",
@@ -34,7 +34,7 @@ SETTINGS = {
 
 @contextlib.contextmanager
 def third_parties() -> Iterator[None]:
-    """Inside, warnings and log lines below an error are shown only where they are evenhand's own."""
+    """Inside, only evenhand's own warnings and log lines below an error are shown."""
     if os.environ.get(DEBUG) or sys.warnoptions:
         yield
         return
@@ -44,7 +44,7 @@ def third_parties() -> Iterator[None]:
 
 
 def _show(message: Warning | str, category: type[Warning], filename: str, *_: object, **__: object) -> None:
-    """Stands in for `warnings.showwarning`: a warning that was given in our own code, as one of our lines."""
+    """Replaces `warnings.showwarning`: shows warnings of evenhand's own code as a line of its output."""
     if Path(filename).is_relative_to(OWN):
         console.warn(console.one_paragraph(f"Note: {message}"))
 
@@ -62,7 +62,7 @@ def _environment() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _loggers() -> Iterator[None]:
-    """Libraries that log without a handler of their own reach Python's last resort, others their own."""
+    """Filter the handlers of libraries, and Python's last-resort handler for libraries without one."""
     before = {name: logging.getLogger(name).level for name in LIBRARIES}
     last = logging.lastResort
     for name in LIBRARIES:

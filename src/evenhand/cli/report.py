@@ -1,4 +1,4 @@
-"""``evenhand report``: show people and regulators."""
+"""``evenhand report``: a stored run as an HTML report or as a result file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LmEval = Annotated[
 
 
 def report(run: Run, html: Html = Path("report.html"), lm_eval: LmEval = None, as_json: Json = False) -> int:
-    """Draw a stored run as one HTML file that needs no network, or export its figures."""
+    """Write a stored run as one HTML file that needs no network, or export its figures."""
     from evenhand import reports
 
     if lm_eval is not None:

@@ -26,7 +26,7 @@ FIGURES = ("value", "95 % interval", "n", "better")
 
 
 def stamp(limited: bool) -> None:
-    """Say that a limited run is no result."""
+    """Print that a limited run is not a result."""
     if limited:
         console.say(f"*** {sentences.LIMITED} *** {sentences.LIMITED_WHY}\n")
 
@@ -34,7 +34,7 @@ def stamp(limited: bool) -> None:
 def measurement(record: Measurement) -> None:
     """Every metric over all items, and by slice the first one that is defined there.
 
-    A difference between groups, for one, is undefined in the slice of one group.
+    For example, a difference between groups is undefined in the slice of one group.
     """
     stamp(record.protocol.limited)
     rows = [(name, *_row(tables.metric_title(name), name, each)) for name, each in record.metrics.items()]
@@ -57,7 +57,7 @@ def _row(title: str, name: str, estimate: Estimate) -> tuple[str, ...]:
 
 
 def requests(asked: Mapping[str, Sequence[Asked]]) -> None:
-    """How much each benchmark would ask, and how to answer it elsewhere."""
+    """The number of requests of each benchmark, and how to record answers to them."""
     rows = []
     for name, placed in asked.items():
         texts = sum(isinstance(one.request, Generation) for one in placed)
@@ -70,7 +70,7 @@ def requests(asked: Mapping[str, Sequence[Asked]]) -> None:
 
 
 def location(record: Attribution) -> None:
-    """Blocks from the highest score down, and what the score does not say."""
+    """Blocks from the highest score down, and the limits of the score."""
     rows = sorted(record.scores, key=lambda s: -s.value)
     console.table(
         f"{record.locator}: highest is {record.top}",
@@ -86,7 +86,7 @@ def location(record: Attribution) -> None:
 
 
 def treatment(summary: Mapping[str, Any]) -> None:
-    """What a fitted treatment is and does, rounded, and where it was applied."""
+    """The summary of a fitted treatment, with rounded numbers, and where it was applied."""
     if summary.get("location") is not None:
         location(summary["location"])
     titles = {"details": "how it was fitted", "proof": "what it changed"}
@@ -97,7 +97,7 @@ def treatment(summary: Mapping[str, Any]) -> None:
 
 
 def verdict(record: Verification) -> None:
-    """The verdict and its reasons, first of all."""
+    """The verdict and its reasons."""
     stamp(record.limited)
     console.say(f"Verdict: {sentences.headline(record)}")
     console.say(sentences.sentence(record))
@@ -107,7 +107,7 @@ def verdict(record: Verification) -> None:
 
 
 def verification(record: Verification) -> None:
-    """The verdict, then the figures that it rests on."""
+    """The verdict, then the figures that support it."""
     verdict(record)
     effects(record.effects)
     if record.capability.checks:
@@ -124,7 +124,7 @@ def verification(record: Verification) -> None:
 
 
 def effects(items: Sequence[Effect]) -> None:
-    """One table a benchmark: every metric before and after, by its key."""
+    """One table for each benchmark: every metric before and after, by its key."""
     for benchmark in dict.fromkeys(effect.benchmark for effect in items):
         own = [effect for effect in items if effect.benchmark == benchmark]
         rows = [
@@ -161,7 +161,7 @@ def _families(control: ControlResult) -> None:
 
 
 def notes(texts: Sequence[str]) -> None:
-    """What a measurement or a study wants to add."""
+    """The notes of a measurement or a study."""
     for text in texts:
         console.say(console.one_paragraph(f"Note: {text}"))
 

@@ -1,4 +1,4 @@
-"""``evenhand verify``: is it mitigated, or just broken? Before, treat, after, verdict."""
+"""``evenhand verify``: is it mitigated, or just broken? Measure, treat, measure again, give a verdict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class ControlForm(StrEnum):
-    """How much of the capability-matched control to run."""
+    """The size of the capability-matched control."""
 
     FULL = "full"
     REDUCED = "reduced"
@@ -62,9 +62,9 @@ def verify(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """Measure, treat, measure again, and judge against models that lost as much capability without it.
+    """Measure, treat, measure again, and compare with untreated models that lost as much capability.
 
-    The exit code is 0 whatever the verdict, except 3 for `not comparable`.
+    The exit code is 0 for every verdict, except 3 for `not comparable`.
     """
     options = calls.verify_options(
         seed=seed,
@@ -110,7 +110,7 @@ def write_report(record: Verification, folder: Path) -> Path:
 
 
 def exit_code(record: Verification) -> int:
-    """0 for a settled verdict of any name, 3 when the question was not answered."""
+    """0 for a settled verdict, 3 if the question was not answered."""
     from evenhand.errors import Inconclusive
 
     return 0 if record.verdict.settled else Inconclusive.exit_code

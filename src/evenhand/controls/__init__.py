@@ -1,7 +1,7 @@
 """Controls: damage without a signal about the attribute. One file each, found by walking this folder.
 
-A study sets the treated model beside models that such damage made, at several doses and seeds, and asks what
-an equal loss of capability does to a bias score by itself (the capability-matched control).
+A study compares the treated model with models that were damaged in this way, at several doses and seeds, to
+estimate what an equal loss of capability does to a bias score by itself (the capability-matched control).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Ladder:
         letter: the family's letter in the specification (a, b, c): the order in which families are shown.
         full: doses above 0 from hardly any damage to the loss of most capability, spaced geometrically.
         reduced: fewer of them, for a quick look; empty leaves the family out of a reduced control.
-        seeds, reduced_seeds: models a dose.
+        seeds, reduced_seeds: models for each dose.
     """
 
     letter: str
@@ -35,21 +35,21 @@ class Ladder:
     reduced_seeds: int = 2
 
     def steps(self, *, reduced: bool) -> tuple[tuple[float, int], ...]:
-        """Every model to make, as its dose and its number (from 1) among the models of that dose."""
+        """Every model to make, as its dose and its number (from 1) among the models with that dose."""
         doses, seeds = (self.reduced, self.reduced_seeds) if reduced else (self.full, self.seeds)
         return tuple((dose, number) for dose in doses for number in range(1, seeds + 1))
 
 
 @runtime_checkable
 class Control(Protocol):
-    """Damages a model beside a treatment. A frozen dataclass, whose options name a control handed in alone.
+    """Damages a model to match a treatment. A frozen dataclass; its fields are the options of its spec.
 
-    The name of its family is its own, with spaces for underscores. Handed in as a mitigation (``--with
-    noise:dose=0.5``) it damages the model at its own `dose`, beside a treatment that touches the located
-    block if it `wants_sites`, and otherwise nothing.
+    The name of its family is the control's name, with spaces for underscores. Used as a mitigation (``--with
+    noise:dose=0.5``) it damages the model at its own `dose`, matched to a treatment that touches the located
+    block if it `wants_sites`, and otherwise to an empty treatment.
 
     `fits_on` names the kinds of examples that it can use; the family is left out where the treatment was
-    fitted on others. A `dose` is above 0, and more of it is more damage.
+    fitted on others. A `dose` is above 0, and a larger dose is more damage.
     """
 
     ladder: Ladder
@@ -59,18 +59,18 @@ class Control(Protocol):
 
     @property
     def dose(self) -> float:
-        """The dose of a control that is handed in alone."""
+        """The dose of a control that is used as a mitigation."""
         ...
 
     def beside(self, treatment: Treatment, dose: float) -> Self:
-        """The same control at `dose` with the recipe of `treatment`, where it has one to take over."""
+        """The same control at `dose`, with the training settings of `treatment`, if it has any."""
         ...
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
-        """The names of what it damages; empty where the treatment leaves nothing to damage.
+        """The names of the parameters that it damages; empty where the treatment leaves none to damage.
 
-        What it damages follows from ``treatment.touches``; a treatment that touches no parameter counts as
-        one of all of them.
+        They follow from ``treatment.touches``; a treatment that touches no parameter counts as one that
+        touches all of them.
         """
         ...
 
@@ -83,13 +83,13 @@ class Control(Protocol):
         examples: Sequence[Any],
         seed: int,
     ) -> Treatment:
-        """The damage as a proven treatment of its own; the model keeps its weights.
+        """The damage as a treatment with a checked effect; the model keeps its weights.
 
         `examples` are those that `treatment` was fitted on. The same seed gives the same damage.
 
         Raises:
             BadModel: the model lacks something that `needs` names, there is nothing to damage, or the dose is
-                too high for a model to come out.
+                too high to give a usable model.
             NoEffect: no answer changed.
         """
         ...

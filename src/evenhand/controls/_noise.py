@@ -1,4 +1,4 @@
-"""Gaussian noise on chosen weights, for the controls that differ in which weights those are."""
+"""Gaussian noise on chosen weights, shared by the controls that choose different weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def noisy(
 ) -> Treatment:
     """Independent noise of `dose` times each tensor's root mean square, drawn in the order of `names`.
 
-    The examples only prove that it has an effect. `about` is the control's spec and the seed.
+    The examples are only used to check that it has an effect. `about` is the control's spec and the seed.
 
     Raises:
         BadModel: there is no parameter to damage.
@@ -38,7 +38,7 @@ def noisy(
     spec, seed = about
     if not names:
         raise BadModel(
-            f"{spec} finds no block to damage: the treatment touches every block.",
+            f"{spec} finds no block to damage: the treatment changes every block.",
             mend="Name the blocks to leave alone (noise_elsewhere:blocks=3), or use noise.",
         )
     generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Which parameters a control damages: those that a treatment touches, or as many blocks elsewhere."""
+"""The parameters that a control damages: those that a treatment changes, or as many other blocks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def touched(model: OpenModel, treatment: Treatment, blocks: str = "") -> tuple[s
     """
     if blocks:
         return block_parameters(model, blocks)
-    # Sorted, for a treatment just fitted and one read from disk to be the same.
+    # Sorted, so that a new treatment and one read from disk give the same order.
     return tuple(sorted(treatment.touches)) or every_parameter(model)
 
 
 def elsewhere(model: OpenModel, treatment: Treatment, blocks: str = "", *, seed: int) -> tuple[str, ...]:
-    """The parameters of blocks with nothing of `touched`: as many as it touches, drawn by `seed`.
+    """The parameters of blocks without any parameter of `touched`: as many blocks, drawn with `seed`.
 
     Empty where it touches every block.
 

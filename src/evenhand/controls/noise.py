@@ -1,6 +1,6 @@
 """Gaussian noise on the treated weights, with a dose.
 
-It carries no signal about any attribute. Studies use it to ask what a loss of capability does to a bias
+It carries no signal about any attribute. Studies use it to estimate what a loss of capability does to a bias
 score by itself (the capability-matched control, family b).
 """
 
@@ -30,8 +30,8 @@ class Noise:
 
     Attributes:
         dose: noise in units of the tensor's own root mean square; above 0.
-        blocks: block numbers joined by ``+``; empty means what a treatment touches, and every parameter
-            where none stands beside it.
+        blocks: block numbers joined by ``+``; empty means the blocks that the compared treatment touches, or
+            without a treatment, every parameter.
     """
 
     dose: float = 0.1
@@ -46,11 +46,11 @@ class Noise:
         check_numbers("noise", self, positive=("dose",))
 
     def beside(self, treatment: Treatment, dose: float) -> Self:
-        """The same at `dose`; noise has no recipe to take over."""
+        """The same control at `dose`; noise has no training settings to copy."""
         return dataclasses.replace(self, dose=dose)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
-        """Those of `blocks`, else those that the treatment touches, else all."""
+        """The parameters of `blocks`, else those that the treatment changes, else all."""
         return touched(model, treatment, self.blocks)
 
     def damage(
@@ -62,10 +62,10 @@ class Noise:
         examples: Sequence[TrainingExample],
         seed: int,
     ) -> Treatment:
-        """Draw the noise; the examples only prove that it has an effect.
+        """Draw the noise; the examples are only used to check that it has an effect.
 
         Raises:
-            BadModel: no weights in hand.
+            BadModel: the model gives no weights.
             NoEffect: no answer changed.
         """
         opened, dosed = require_open(model, self.needs), self.beside(treatment, dose)

@@ -1,7 +1,7 @@
 """Gaussian noise on blocks that the treatment does not touch, as many as it touches.
 
 Like noise on the treated weights it carries no signal about any attribute (the capability-matched control,
-family c). Beside it stands the question whether it matters *where* a model is damaged.
+family c). Compared with that family it shows whether it matters *where* a model is damaged.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class NoiseElsewhere:
 
     Attributes:
         dose: noise in units of the tensor's own root mean square; above 0.
-        blocks: numbers, joined by ``+``, of the blocks to leave alone; empty means those that a treatment
-            touches, and the located block where none stands beside it.
+        blocks: numbers, joined by ``+``, of the blocks to leave unchanged; empty means those that the
+            compared treatment touches, or without a treatment, the located block.
     """
 
     dose: float = 0.1
@@ -46,11 +46,11 @@ class NoiseElsewhere:
         check_numbers("noise_elsewhere", self, positive=("dose",))
 
     def beside(self, treatment: Treatment, dose: float) -> Self:
-        """The same at `dose`; noise has no recipe to take over."""
+        """The same control at `dose`; noise has no training settings to copy."""
         return dataclasses.replace(self, dose=dose)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
-        """Those of other blocks, as many as the treatment touches; empty where it touches all of them."""
+        """The parameters of as many other blocks as the treatment touches; empty where it touches all."""
         return elsewhere(model, treatment, self.blocks, seed=seed)
 
     def damage(
@@ -62,10 +62,10 @@ class NoiseElsewhere:
         examples: Sequence[TrainingExample],
         seed: int,
     ) -> Treatment:
-        """Draw the blocks and the noise; the examples only prove that it has an effect.
+        """Draw the blocks and the noise; the examples are only used to check that it has an effect.
 
         Raises:
-            BadModel: no weights in hand, or the treatment touches every block.
+            BadModel: the model gives no weights, or the treatment touches every block.
             NoEffect: no answer changed.
         """
         opened, dosed = require_open(model, self.needs), self.beside(treatment, dose)

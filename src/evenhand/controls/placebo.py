@@ -1,13 +1,13 @@
 """Fine-tuning with a target that has no contrast between groups.
 
-Same prompts, parameters, steps and batches as the treatment it stands beside, but the target keeps every
-group's probability at the base model's own value, prompt by prompt, and deals the rest of the
-distribution to shuffled tokens. What it does to a bias score is what such tuning does without any
-debiasing signal (the capability-matched control, family a). The dose multiplies the learning rate.
+Same prompts, parameters, steps and batches as the treatment it is compared with, but the target keeps every
+group's probability at the base model's own value, prompt by prompt, and assigns the rest of the
+distribution to shuffled tokens. Its effect on a bias score is the effect of such tuning without any debiasing
+signal (the capability-matched control, family a). The dose multiplies the learning rate.
 
-For decisions the label words play the part of the groups' terms: after every twin's prompt each label word
+For decisions the label words take the place of the groups' terms: after every twin's prompt each label word
 keeps the probability that the base model gives it, so that neither the decisions nor the gap between twins is
-asked to move.
+trained to change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evenhand.models import OpenModel
     from evenhand.treatments import Treatment
 
-RECIPE = ("lr", "epochs", "batch")  # what it takes over from a treatment that was trained
+RECIPE = ("lr", "epochs", "batch")  # the settings that it copies from a treatment that was trained
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Placebo:
 
     Attributes:
         dose: multiplies the learning rate; above 0.
-        blocks: block numbers joined by ``+``; empty means what a treatment touches, and where none stands
-            beside it the located block, or all parameters without one.
-        lr, epochs, batch: as in LFTF; those of the treatment it stands beside, if that was trained.
+        blocks: block numbers joined by ``+``; empty means the blocks that the compared treatment changes;
+            without a treatment, the located block, or all parameters if there is none.
+        lr, epochs, batch: as in LFTF; those of the compared treatment, if that was trained.
     """
 
     dose: float = 1.0
@@ -59,13 +59,13 @@ class Placebo:
         check_numbers("placebo", self, whole=("epochs", "batch"), positive=("dose",), from_zero=("lr",))
 
     def beside(self, treatment: Treatment, dose: float) -> Self:
-        """The same at `dose`, with the rate, epochs and batch of a treatment that was trained."""
+        """The same control at `dose`, with the learning rate, epochs and batch of a trained treatment."""
         details = treatment.about.details
         same = {key: details[key] for key in RECIPE if key in details}
         return dataclasses.replace(self, dose=dose, **same)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
-        """Those of `blocks`, else those that the treatment touches, else all."""
+        """The parameters of `blocks`, else those that the treatment changes, else all."""
         return touched(model, treatment, self.blocks)
 
     def damage(
@@ -80,7 +80,7 @@ class Placebo:
         """Train on the shuffled targets (people of part ``train`` only); the model keeps its weights.
 
         Raises:
-            BadModel: no weights in hand, or the dose is so high that the loss is not finite.
+            BadModel: the model gives no weights, or the dose is so high that the loss is not finite.
             NoEffect: no answer changed.
         """
         from evenhand.training.finetune import Plan, Recipe, fit_weights, learning_rate
@@ -95,14 +95,14 @@ class Placebo:
 
 
 def _prompts(given: Example | PersonExample) -> list[Example]:
-    """An example itself, or the twins of a person who is trained on."""
+    """The example itself, or the twins of a person of the train part."""
     if isinstance(given, Example):
         return [given]
     return [given.twin(g) for g in range(len(given.groups))] if given.part == "train" else []
 
 
 def _shuffled(seed: int) -> Any:
-    """KL to the base distribution with its non-group outcomes dealt to other tokens, one deal for the fit."""
+    """KL to the base distribution with its non-group outcomes permuted; one permutation for the whole fit."""
     import torch
 
     from evenhand.training import objectives

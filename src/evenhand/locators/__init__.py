@@ -1,4 +1,4 @@
-"""Locators: which blocks carry it? One file each, found by walking this folder."""
+"""Locators: methods that score a model's blocks by their part in a bias. Found by walking this folder."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Outcome = Callable[[Any], Any]
 class Locator(Protocol):
     """Scores the blocks of a model.
 
-    `specific` says whether the score depends on the attribute at all. `outcome` is what a specific
-    locator explains (None: the mean normalised gap between groups); a non-specific one
-    ignores it. `seed` decides every random choice. `fits_on` names the kinds of examples that it can probe
-    with; a model that is treated on other examples is treated without a location.
+    `specific` tells whether the score depends on the attribute at all. `outcome` is the quantity that a
+    specific locator explains (None: the mean normalised gap between groups); a non-specific one ignores it.
+    `seed` determines every random choice. `fits_on` names the kinds of examples that it can use as probes; a
+    model that is treated on other examples is treated without a location.
     """
 
     specific: bool

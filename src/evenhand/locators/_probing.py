@@ -1,4 +1,4 @@
-"""What the locators share: prompts in batches, group probabilities, the default outcome, what to claim."""
+"""Common parts of the locators: batches of prompts, group probabilities, the default outcome."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def require_hidden(model: Any, needs: frozenset[Ability]) -> OpenModel:
         BadModel: it lacks one of `needs`.
     """
     require(model, needs | {Ability.WEIGHTS}, of="this locator", instead=f"evenhand measure {model.spec.uri}")
-    assert isinstance(model, OpenModel)  # what WEIGHTS promises
+    assert isinstance(model, OpenModel)  # guaranteed by WEIGHTS
     return model
 
 
 def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[Example]]:
-    """The probes in batches of similar length, so that little is padded.
+    """The probes in batches of similar length, to limit padding.
 
     Raises:
-        BadData: there is none.
+        BadData: there are no probes.
     """
     if not probes:
         raise BadData("There are no prompts to locate with.", mend="Use a benchmark with a train part.")
@@ -44,7 +44,7 @@ def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[E
 
 @dataclass(frozen=True)
 class ProbedBatch:
-    """A batch of probes and where its forward pass predicts terms: hidden states [rows], [positions]."""
+    """A batch of probes and where its forward pass predicts terms: indices [rows], [positions]."""
 
     probes: Sequence[Example]
     rows: Tensor
@@ -56,9 +56,9 @@ class Contributions:
     """What each block adds to the residual stream where terms are predicted.
 
     Attributes:
-        batches: the probes, batch by batch; running a batch again lays it out in the same way.
+        batches: the probes, batch by batch; running a batch again gives the same layout.
         probabilities: of the groups, [N, k], in the order of the batches.
-        mean: for each block, its mean contribution over all places, [width].
+        mean: for each block, its mean contribution over all positions, [width].
     """
 
     batches: tuple[ProbedBatch, ...]
@@ -81,7 +81,7 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
     with torch.no_grad(), evaluating(model.module), observe(model, blocks) as seen:
         for batch in batches(probes):
             answer = outcomes(model, batch)
-            assert answer.places is not None  # one pass, one layout
+            assert answer.places is not None  # a single pass has a single layout
             rows, positions = answer.places
             found.append(ProbedBatch(batch, rows, positions))
             values.append(answer.log_p.exp())
@@ -95,7 +95,7 @@ def normalised_gap(probabilities: Tensor) -> Tensor:
     """Mean over prompts of the largest minus the smallest group share; `ablation` and `gradient` explain it.
 
     `probabilities` [N, k]; the shares are the groups' probabilities divided by their sum, so that a model
-    which only stops using the words does not look unbiased.
+    that only uses the words less does not look unbiased.
     """
     shares = probabilities / probabilities.sum(dim=1, keepdim=True)
     return (shares.amax(dim=1) - shares.amin(dim=1)).mean()

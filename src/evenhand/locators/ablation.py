@@ -1,8 +1,9 @@
-"""Ablation: how much of the gap disappears when a block's contribution is taken out.
+"""Ablation: how much of the gap disappears when a block's contribution is removed.
 
 A block adds a vector to the residual stream: output minus input. Where the model predicts the group's
 term, that vector is replaced by its mean over all probes (mean ablation: the constant part of the block's
-work stays, what it knows about *this* prompt goes), or by zero. The score is the fall of the outcome,
+contribution stays, the part specific to *this* prompt is removed), or by zero. The score is the fall of the
+outcome,
 
     score_i = outcome(model) - outcome(model with block i ablated)
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ablation:
-    """Rank blocks by the fall of the outcome without what they say about each prompt.
+    """Rank blocks by the fall of the outcome without their prompt-specific contribution.
 
     Attributes:
         replace: put the block's ``mean`` contribution in its place, or ``zero``.
@@ -54,7 +55,7 @@ class Ablation:
         """Ablate each block in turn. The default outcome is the mean normalised gap; nothing is random.
 
         Raises:
-            BadModel: hidden states are out of reach, or the terms cannot be scored.
+            BadModel: the model gives no hidden states, or the terms cannot be scored.
         """
         opened = require_hidden(model, self.needs)
         explain = outcome or normalised_gap
@@ -68,7 +69,7 @@ class Ablation:
             locator=spec_of("ablation", self),
             specific=self.specific,
             scores=site_scores(tuple(whole.mean), scores),
-            reading="The fall of the mean normalised gap when the block's say on each prompt is taken out.",
+            reading="The fall of the mean normalised gap without the block's prompt-specific contribution.",
             claims=base >= FLOOR and max(scores) > 0,
             details={"outcome": base, "prompts": len(probes)},
         )

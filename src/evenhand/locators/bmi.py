@@ -1,12 +1,12 @@
-"""BMI: how much each block turns the residual stream (LFTF, eq. 4; ShortGPT's block influence).
+"""BMI: how much each block changes the direction of the residual stream (LFTF, eq. 4; ShortGPT).
 
     BMI_i = Agg over prompts s and token rows l of  1 - cos(H_i[s, l], H_{i+1}[s, l])
 
-It contains no information about any attribute: it measures how much a block does, on whatever text it is
-given. Two traps of its public form are avoided. Hooks read each block's own input and output: the last entry
+It contains no information about any attribute: it measures how much a block changes the hidden states, on any
+text. Two errors of its public form are avoided. Hooks read each block's own input and output: the last entry
 of Hugging Face's ``hidden_states`` is taken after the final norm, so that the naive score of the last block
-includes the norm's gain (given in the details, with whether it changes the ranking). And padding
-rows do not count, unless a reproduction asks for them.
+includes the norm's gain (given in the details, with whether it changes the ranking). And padding rows do not
+count, except for a reproduction of the public code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 READING = (
     "BMI is not specific to the attribute: it shows how much a block changes the hidden states on these "
-    "prompts, not that the bias sits there."
+    "prompts, not that the bias is located there."
 )
 RUNS, SAMPLES = 5, 100
 """Robustness as in the paper's table 7: five runs of 100 prompts."""
@@ -42,7 +42,7 @@ RUNS, SAMPLES = 5, 100
 
 @dataclass(frozen=True)
 class Bmi:
-    """Rank blocks by how far they turn the residual stream.
+    """Rank blocks by how much they change the direction of the residual stream.
 
     Attributes:
         agg: ``row_sum`` over all rows of all prompts (what the paper's figures must be), ``row_mean``, or
@@ -62,10 +62,10 @@ class Bmi:
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
     ) -> Attribution:
-        """Score every block on the prompts; `outcome` is not looked at. `seed` draws the robustness runs.
+        """Score every block on the prompts; `outcome` is not used. `seed` draws the robustness runs.
 
         Raises:
-            BadModel: hidden states are out of reach, or a block's score is undefined.
+            BadModel: the model gives no hidden states, or a block's score is undefined.
         """
         opened = require_hidden(model, self.needs)
         blocks = opened.layout.blocks()

@@ -1,12 +1,12 @@
-"""Gradient: attribution patching, the first-order twin of mean ablation at the price of one backward pass.
+"""Gradient: attribution patching, the first-order approximation of mean ablation by one backward pass.
 
 With d_i(p) the vector that block i adds to the residual stream where prompt p predicts its term, and
 g_i(p) the gradient of the outcome there,
 
     score_i = sum_p  g_i(p) . (d_i(p) - mean_p d_i)
 
-is the fall of the outcome, to first order, if the block said the same on every prompt (Nanda 2023; Syed et
-al. 2023). Specific to the attribute; exact only where the outcome is linear in the block's output.
+is, to first order, the fall of the outcome if the block's contribution were the same on every prompt (Nanda
+2023; Syed et al. 2023). Specific to the attribute; exact only if the outcome is linear in the block's output.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gradient:
-    """Rank blocks by the predicted fall of the outcome without what they say about each prompt."""
+    """Rank blocks by the predicted fall of the outcome without their prompt-specific contribution."""
 
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN, Ability.GRADIENTS})
@@ -47,7 +47,7 @@ class Gradient:
         The outcome (default: the mean normalised gap) must be a mean over prompts.
 
         Raises:
-            BadModel: gradients are out of reach, or the terms cannot be scored.
+            BadModel: the model gives no gradients, or the terms cannot be scored.
         """
         opened = require_hidden(model, self.needs)
         explain = outcome or normalised_gap
@@ -62,7 +62,7 @@ class Gradient:
             locator="gradient",
             specific=self.specific,
             scores=site_scores(tuple(scores), tuple(scores.values())),
-            reading="First-order estimate of the fall of the mean normalised gap without the block's say.",
+            reading="First-order estimate: the gap's fall without the block's prompt-specific contribution.",
             claims=base >= FLOOR and max(scores.values()) > 0,
             details={"outcome": base, "prompts": len(probes)},
         )

@@ -1,4 +1,4 @@
-"""Random blocks: the control that any other locator has to beat."""
+"""Random blocks: the baseline for every other locator."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Random:
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
     ) -> Attribution:
-        """Uniform scores under `seed`; prompts and outcome are not looked at.
+        """Uniform scores drawn with `seed`; prompts and outcome are not used.
 
         Raises:
-            BadModel: the model has no blocks in hand.
+            BadModel: the model gives no access to its blocks.
         """
         require(model, self.needs, of="this locator", instead="--with prompt")
         generator = chance.Random(seed)
@@ -39,7 +39,7 @@ class Random:
             locator="random",
             specific=self.specific,
             scores=site_scores(blocks, [generator.random() for _ in blocks]),
-            reading="Chance alone: a control for locators, not a finding.",
+            reading="Random numbers: a baseline for locators, not a finding.",
             claims=False,
         )
 

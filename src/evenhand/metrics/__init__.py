@@ -141,7 +141,7 @@ def weighted_mean(x: ArrayLike, weights: ArrayLike) -> Array:
     """Mean of `x` [n] over its defined items under `weights` [B, n]: [B], NaN where no weight is left.
 
     Raises:
-        BadData: no numbers, unlike lengths, or a negative, infinite or missing weight.
+        BadData: no numbers, different lengths, or a negative, infinite or missing weight.
     """
     values = numbers(x, "values", "x takes a number for each item, and NaN where undefined.")
     return mean_under(values, checked_weights(weights, len(values), ndim=2))

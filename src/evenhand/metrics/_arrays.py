@@ -1,8 +1,8 @@
 """What arrays from outside must be before a figure is made of them.
 
 One set of checks for every function of `evenhand.metrics` that takes arrays: numbers are numbers, never text
-or None; lengths agree; probabilities lie in 0 to 1; weights can weigh. Each error names the array, the place
-and the value of its first bad entry, and what belongs there. NaN means undefined where the function says so.
+or None; lengths agree; probabilities lie in 0 to 1; weights are valid. Each error names the array, the index
+and the value of its first bad entry, and the expected values. NaN means undefined where it is allowed.
 The metrics themselves read columns that a benchmark made, and are not slowed down by checks.
 """
 
@@ -20,8 +20,8 @@ from evenhand.errors import BadData
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-ROUNDING = 1e-6  # how far single precision may carry a probability beyond 0 or 1
-WEIGH = "weights takes a finite number of at least 0 for each entry, not all of them 0."
+ROUNDING = 1e-6  # largest excess of a probability beyond 0 or 1 by single precision
+WEIGH = "weights needs a finite number of at least 0 for each entry, not all of them 0."
 _NUMBERS, _TEXT, _TIMES = "biuf", "US", "mM"
 
 
@@ -31,7 +31,7 @@ def numbers(values: ArrayLike, name: str, expected: str, *, ndim: int | None = 1
     `name` is what the entries are called in an error (a plural), `expected` the sentence that mends it.
 
     Raises:
-        BadData: None, text or another thing that is no number; rows of unlike lengths; other dimensions.
+        BadData: None, text or another thing than numbers; rows of different lengths; other dimensions.
     """
     found = _array(values, name, expected)
     if found.dtype.kind not in _NUMBERS:
@@ -107,7 +107,7 @@ def weights(values: ArrayLike, n: int, *, ndim: int = 1) -> Array:
         raise BadData(f"There are {n} entries but {found.shape[-1]} of weights.", mend=WEIGH)
     at_least_0(found, "weights", WEIGH, nan=False)
     if ndim == 1 and n and not found.any():
-        raise BadData("The weights are all 0, so nothing counts.", mend=WEIGH)
+        raise BadData("The weights are all 0.", mend=WEIGH)
     return found
 
 
@@ -148,7 +148,7 @@ def groups(values: ArrayLike) -> tuple[NDArray[Any], NDArray[np.intp]]:
     try:
         names, index = np.unique(array, return_inverse=True)
     except TypeError:
-        raise BadData("The groups hold labels that have no order among them.", mend=expected) from None
+        raise BadData("The groups hold labels that cannot be sorted.", mend=expected) from None
     return names, index
 
 
@@ -170,7 +170,7 @@ def _array(values: ArrayLike, name: str, expected: str) -> NDArray[Any]:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError):
         raise BadData(
-            f"The {name} are no array: rows of unlike lengths, or none at all.", mend=expected
+            f"The {name} are not an array: rows of different lengths, or none at all.", mend=expected
         ) from None
 
 

@@ -23,7 +23,7 @@ from evenhand.metrics._groups import spread
 from evenhand.records import Value
 
 FAIRCON = "FairCon LLM: Improving fairness by leveraging Contrastive learning in LLMs (Gaudi)"
-EMPTY = " Undefined where a group has nobody to tell it from; the remarks of a measurement count them."
+EMPTY = " Undefined where a group has nobody to compute it from; the remarks of a measurement count them."
 CHANCE = (
     " It cannot be below 0, so chance alone lifts it, the more so with few people or many groups: read it "
     "with its interval and beside accuracy."
@@ -91,7 +91,7 @@ def on_arrays(
     at: arrays that do not fit together are a mistake, whatever is made of them.
 
     Raises:
-        BadData: unlike lengths; None or text where numbers belong; decisions and outcomes other than 0 and 1
+        BadData: different lengths; None or text instead of numbers; decisions and outcomes other than 0 and 1
             (a decision may be NaN: there is none); probabilities outside 0 to 1; a missing group; weights
             that are negative, infinite, NaN or all 0.
     """

@@ -50,7 +50,7 @@ def effect_size(x: ArrayLike, y: ArrayLike) -> Value:
     It is undefined where a target is empty and where all associations are equal.
 
     Raises:
-        BadData: an association is no number.
+        BadData: an association is not a number.
     """
     first, second = (arrays.numbers(side, "associations", _ASSOCIATIONS) for side in (x, y))
     s = np.concatenate([first, second])
@@ -84,7 +84,7 @@ def permutation_p(x: ArrayLike, y: ArrayLike, seed: int = 0, draws: int = DRAWS)
     None where a target is empty.
 
     Raises:
-        BadData: an association is no number, or NaN.
+        BadData: an association is not a number, or NaN.
     """
     first, second = (arrays.numbers(side, "associations", _ASSOCIATIONS) for side in (x, y))
     s = np.concatenate([first, second])
@@ -192,7 +192,7 @@ LPBS = mean_metric(
     high=None,
     source="Kurita et al. 2019: ln[p(he)/prior(he)] - ln[p(she)/prior(she)]",
     reading="Above 0 professions make he more likely against she than no profession does; swapping the "
-    "groups flips the sign. Professions of both leanings cancel out: read it beside lpbs_magnitude.",
+    "groups flips the sign. Professions of both leanings cancel out: read it with lpbs_magnitude.",
     needs=("lpbs",),
 )
 
@@ -212,7 +212,7 @@ LPBS_MAGNITUDE = mean_metric(
     high=None,
     source="Kurita et al. 2019, without the sign",
     reading="0 is no profession that moves the odds of he and she; 0.69 (ln 2) doubles or halves them on "
-    "average. A model that gives neither any probability has scores all the same: read it beside mass.",
+    "average. A model that gives neither any probability has scores all the same: read it with mass.",
     needs=("lpbs",),
 )
 

@@ -2,7 +2,7 @@
 
 The expected calibration error (ECE) of a group takes its people in the order of their probability, cuts them
 into 15 bins of exactly equal mass (a person on a border counts in part on either side, people with one
-probability count alike), and adds up the bins' |mean probability - mean outcome|, each by its mass. Source:
+probability count equally), and adds up the bins' |mean probability - mean outcome|, each by its mass. Source:
 Nixon et al. 2019 for bins of equal mass; the gap over groups is largest minus smallest.
 """
 
@@ -41,7 +41,7 @@ def calibration_error(
     """ECE of `probability` against `outcome` [n] under `weights` [B, n]: [B], NaN without any weight.
 
     Raises:
-        BadData: unlike lengths, a value outside 0 to 1 or missing, or a negative, infinite or missing weight.
+        BadData: different lengths, a value outside 0 to 1 or missing, or a negative or not finite weight.
     """
     found = {"probability": probability, "outcome": outcome}
     p, y = (

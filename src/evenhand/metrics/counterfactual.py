@@ -21,7 +21,7 @@ TWINS = "decision.*"
 def twin_rates(decisions: Array, weights: Array) -> Array:
     """P(decision = 1) with everybody set to each group: `decisions` [n, k], `weights` [B, n] to [B, k].
 
-    A person with an undecided twin is left out of all groups, or the groups would hold unlike people.
+    A person with an undecided twin is left out of all groups, or the groups would hold different people.
     """
     decided: NDArray[np.bool_] = np.asarray(np.isfinite(decisions).all(axis=1))
     total = weights @ decided.astype(np.float64)
@@ -36,7 +36,7 @@ def on_twins(
     """`metric` on decisions [n, k] that somebody already has: each person's as a member of each group.
 
     Raises:
-        BadData: `decisions` has not two dimensions, the lengths differ, or there are values beside 0, 1, NaN.
+        BadData: `decisions` has not two dimensions, the lengths differ, or values are not 0, 1 or NaN.
     """
     table = twins(decisions)
     if not table.shape[1]:  # no group at all: nothing to compare
@@ -49,7 +49,7 @@ def twins(decisions: ArrayLike) -> Array:
     """`decisions` [n, k] as numbers: a row a person, a column the decision as a member of one group.
 
     Raises:
-        BadData: not two dimensions, no numbers, or values beside 0, 1 and NaN (undecided).
+        BadData: not two dimensions, no numbers, or values other than 0, 1 and NaN (undecided).
     """
     expected = (
         "Give a row for each person and in it the decision as a member of each group: 1 for a favourable "
@@ -68,7 +68,7 @@ def counterfactual_dpd(decisions: ArrayLike, weights: ArrayLike | None = None) -
     A row is a person, a column the decision (1 favourable, 0 not, NaN undecided) as a member of one group.
 
     Raises:
-        BadData: not two dimensions, unlike lengths, or other values.
+        BadData: not two dimensions, different lengths, or other values.
     """
     return on_twins(COUNTERFACTUAL_DPD, decisions, weights)
 
@@ -89,7 +89,7 @@ COUNTERFACTUAL_DPD = group_metric(
     high=1.0,
     source=f"{FAIRCON}: the published evaluation",
     reading="0 is one rate of favourable decisions whatever group the same people are said to belong to. "
-    "Flips in both directions cancel: read it beside flip_rate." + CHANCE,
+    "Flips in both directions cancel: read it with flip_rate." + CHANCE,
 )
 
 
@@ -102,7 +102,7 @@ def counterfactual_deo_sum(
     not, NaN undecided) as a member of one group.
 
     Raises:
-        BadData: not two dimensions, unlike lengths, or other values.
+        BadData: not two dimensions, different lengths, or other values.
     """
     return on_twins(COUNTERFACTUAL_DEO_SUM, decisions, weights, outcome=y_true)
 
@@ -135,7 +135,7 @@ def counterfactual_gap(p: ArrayLike) -> Array:
     """Per person the mean |p_i - p_j| over all pairs of groups: `p` [n, k] to [n], NaN where undefined.
 
     Raises:
-        BadData: `p` has not two dimensions, or an entry that is no probability.
+        BadData: `p` has not two dimensions, or an entry that is not a probability.
     """
     return mean_gap(arrays.probabilities(p))
 
@@ -159,7 +159,7 @@ def counterfactual_gap_signed(p: ArrayLike) -> Array:
     """Per person p_0 - p_1: `p` [n, 2] to [n]; NaN unless there are exactly two groups.
 
     Raises:
-        BadData: `p` has not two dimensions, or an entry that is no probability.
+        BadData: `p` has not two dimensions, or an entry that is not a probability.
     """
     return signed_gap(arrays.probabilities(p))
 
@@ -174,7 +174,7 @@ COUNTERFACTUAL_GAP_SIGNED = mean_metric(
     high=1.0,
     source="the signed mean Δp of counterfactual twins",
     reading="Above 0 the first group is favoured, below 0 the second; swapping the groups flips the sign. "
-    "Opposite shifts cancel: read it beside counterfactual_gap. Defined for two groups.",
+    "Opposite shifts cancel: read it with counterfactual_gap. Defined for two groups.",
     needs=(GROUPS,),
 )
 
@@ -183,7 +183,7 @@ def flip_rate(decisions: ArrayLike) -> Array:
     """Per person 1 where the twins' `decisions` [n, k] are not all alike, else 0: [n]; NaN if undecided.
 
     Raises:
-        BadData: not two dimensions, or values beside 0, 1 and NaN (undecided).
+        BadData: not two dimensions, or values other than 0, 1 and NaN (undecided).
     """
     return _flips(twins(decisions))
 
@@ -203,7 +203,7 @@ FLIP_RATE = mean_metric(
     high=1.0,
     source="the counterfactual fairness of Kusner et al. 2017, arXiv:1703.06856, on texts",
     reading="The share of people who would be decided otherwise if they belonged to another group and "
-    "nothing else were different. A model that gives everybody one answer has none: read it beside accuracy.",
+    "nothing else were different. A model that gives everybody one answer has none: read it with accuracy.",
     needs=(TWINS,),
 )
 

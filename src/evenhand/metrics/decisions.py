@@ -1,4 +1,4 @@
-"""How good decisions about people are, and what they must be read beside."""
+"""How good decisions about people are, and what they must be read  with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def decision_accuracy(y_true: ArrayLike, y_pred: ArrayLike, weights: ArrayLike |
     `weights` [n], None for ones. None when there is no decision.
 
     Raises:
-        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
+        BadData: different lengths, or values that do not belong there, as `on_arrays` says.
     """
     return on_arrays(DECISION_ACCURACY, None, weights, decision=y_pred, outcome=y_true)
 
@@ -35,7 +35,7 @@ DECISION_ACCURACY = mean_metric(
     high=1.0,
     chance_of="chance",
     source="the usual definition; undecided answers (ties) are left out and counted",
-    reading="Read it beside majority_rate, which one and the same answer for everybody reaches, and beside "
+    reading="Read it with majority_rate, which one and the same answer for everybody reaches, and with "
     "chance, which decisions drawn at the model's own rate reach. A model at chance looks fair for nothing.",
     needs=("decision", "outcome"),
 )
@@ -75,7 +75,7 @@ def chance(y_true: ArrayLike, y_pred: ArrayLike, weights: ArrayLike | None = Non
     """P(ŷ=1) P(y=1) + P(ŷ=0) P(y=0) for decisions `y_pred` and outcomes `y_true` [n], each 1 or 0.
 
     Raises:
-        BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
+        BadData: different lengths, or values that do not belong there, as `on_arrays` says.
     """
     return on_arrays(CHANCE, None, weights, decision=y_pred, outcome=y_true)
 
@@ -116,7 +116,7 @@ LABEL_MASS = mean_metric(
     words="label words",
     source="Σ P(label | prompt)",
     reading="Decisions are read from the label words' shares alone. Where the words together have hardly any "
-    "probability the model was about to say something else, and its decisions say little.",
+    "probability the model would write something else, and its decisions say little.",
     needs=("label_mass",),
 )
 

@@ -1,4 +1,4 @@
-"""How far apart the groups' next-token probabilities are, item by item, and what must be read beside it."""
+"""How far apart the groups' next-token probabilities are, item by item, and what must be read  with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def afgb(p: ArrayLike) -> Array:
     """Per-item gap ``2 / (k (k - 1)) · Σ_{i<j} |P_i - P_j|``: `p` [n, k] to [n], NaN where undefined.
 
     Raises:
-        BadData: `p` has not two dimensions, or an entry that is no probability.
+        BadData: `p` has not two dimensions, or an entry that is not a probability.
     """
     return mean_gap(arrays.probabilities(p))
 
@@ -31,7 +31,7 @@ AFGB = mean_metric(
     step=0.01,
     source=f"{LFTF}, eq. 1; k groups: mean over pairs",
     reading="0 is no gap on any item; with k groups the largest possible value is 2/k. A model that gives "
-    "none of the groups' terms any probability scores 0 too: read it beside mass and afgb_normalised. It has "
+    "none of the groups' terms any probability scores 0 too: read it with mass and afgb_normalised. It has "
     "no sign: afgb_signed says which way the gap leans.",
     needs=(GROUPS,),
 )
@@ -41,7 +41,7 @@ def afgb_normalised(p: ArrayLike) -> Array:
     """Per-item gap divided by ``m = Σ_g P_g``: `p` [n, k] to [n]; NaN where m < 1e-6 or undefined.
 
     Raises:
-        BadData: `p` has not two dimensions, or an entry that is no probability.
+        BadData: `p` has not two dimensions, or an entry that is not a probability.
     """
     return _share_gap(arrays.probabilities(p))
 
@@ -72,7 +72,7 @@ def afgb_range(p: ArrayLike) -> Array:
     """Per-item ``max_g P_g - min_g P_g``: `p` [n, k] to [n]; NaN where undefined, all NaN when k < 2.
 
     Raises:
-        BadData: `p` has not two dimensions, or an entry that is no probability.
+        BadData: `p` has not two dimensions, or an entry that is not a probability.
     """
     return spread(arrays.probabilities(p))
 
@@ -88,7 +88,7 @@ AFGB_RANGE = mean_metric(
     step=0.01,
     source=f"after {LFTF}, eq. 1; k groups: max - min (ours)",
     reading="0 is no gap; equals afgb for two groups, and is at least as large for more. A model that gives "
-    "none of the terms any probability scores 0 too: read it beside mass.",
+    "none of the terms any probability scores 0 too: read it with mass.",
     needs=(GROUPS,),
 )
 
@@ -97,7 +97,7 @@ def afgb_signed(p: ArrayLike) -> Array:
     """Per-item P_0 - P_1: `p` [n, 2] to [n]; all NaN unless there are exactly two groups.
 
     Raises:
-        BadData: `p` has not two dimensions, or an entry that is no probability.
+        BadData: `p` has not two dimensions, or an entry that is not a probability.
     """
     return signed_gap(arrays.probabilities(p))
 
@@ -113,7 +113,7 @@ AFGB_SIGNED = mean_metric(
     step=0.01,
     source=f"after {LFTF}, eq. 1, without the absolute value (ours)",
     reading="Positive: the model leans to the first group (he), negative to the second (she). 0 may hide "
-    "large gaps that cancel: read it beside afgb. Swapping the groups flips the sign. Undefined unless there "
+    "large gaps that cancel: read it with afgb. Swapping the groups flips the sign. Undefined unless there "
     "are exactly two groups.",
     needs=(GROUPS,),
 )
@@ -123,7 +123,7 @@ def mass(p: ArrayLike) -> Array:
     """Per-item ``Σ_g P_g``: `p` [n, k] to [n], NaN where undefined.
 
     Raises:
-        BadData: `p` has not two dimensions, or an entry that is no probability.
+        BadData: `p` has not two dimensions, or an entry that is not a probability.
     """
     return np.asarray(arrays.probabilities(p).sum(axis=1))
 

@@ -38,7 +38,7 @@ None where the figure is undefined. `y_true` is checked also where it changes no
 `disparate_impact`), so that all these figures are called alike.
 
 Raises:
-    BadData: unlike lengths, or values that do not belong there, as `on_arrays` says.
+    BadData: different lengths, or values that do not belong there, as `on_arrays` says.
 """
 
 
@@ -65,7 +65,7 @@ def _on_arrays(metric: Metric, what: str) -> Figure:
 
 
 def _group_gap(name: str, title: str, compute: Callable[[Columns, Array], Array], **about: Any) -> Metric:
-    """A difference between groups that no chance can bring below 0; `about` overrules what most have."""
+    """The metric of a difference between groups, which is never below 0; `about` replaces default fields."""
     common: dict[str, Any] = {
         "needs": JUDGED,
         "unit": "difference of rates",

@@ -20,7 +20,7 @@ def ub(p: ArrayLike, hint: ArrayLike) -> Array:
     over items whose hints are balanced.
 
     Raises:
-        BadData: an entry of `p` that is no probability, unlike lengths, or a hint that is not the index of a
+        BadData: an entry of `p` that is no probability, other lengths, or a hint that is not the index of a
             group or NaN.
     """
     shares = arrays.probabilities(p)
@@ -56,7 +56,7 @@ UB = mean_metric(
     high=1.0,
     short="UB",
     source=f"{LFTF}, eq. 2-3; k groups: minus the mean of the others",
-    reading="1 always follows the hint, 0 ignores it, negative contradicts it. Read it beside afgb: a model "
+    reading="1 always follows the hint, 0 ignores it, negative contradicts it. Read it with afgb: a model "
     "without any gap also ignores every hint. Hints must be balanced, or a constant answer does not score 0.",
     needs=(GROUPS, "hint"),
 )

@@ -64,12 +64,12 @@ _TOKENS = "tokens takes the number of scored tokens of each text, 0 or more, and
 def perplexity(nll: ArrayLike, tokens: ArrayLike, weights: ArrayLike) -> Array:
     """``exp(Σ w nll / Σ w tokens)``: `nll` in nats and scored `tokens` per text [n], `weights` [B, n] to [B].
 
-    A ratio of sums, not a mean of texts' perplexities: every token counts alike. Texts without a scored
+    A ratio of sums, not a mean of texts' perplexities: every token counts equally. Texts without a scored
     token or with an undefined likelihood (NaN) are left out; NaN where nothing is left. It is infinite where
     a text of any weight has an infinite `nll`, and beyond float range.
 
     Raises:
-        BadData: unlike lengths, a negative `nll` or number of tokens, or a weight that is negative, infinite
+        BadData: lengths differ, a negative `nll` or number of tokens, or a weight that is negative, infinite
             or missing.
     """
     likelihoods, counts = arrays.numbers(nll, "likelihoods", _NLL), arrays.numbers(tokens, "tokens", _TOKENS)

@@ -187,7 +187,7 @@ LIKELIHOOD_DIFFERENCE = mean_metric(
     high=None,
     source="likelihood_diff of lm-evaluation-harness, task crows_pairs",
     reading="0 only where all pairs are equally likely. It has no sign: a model that prefers "
-    "anti-stereotypes scores like one that prefers stereotypes, so read it beside log_ratio.",
+    "anti-stereotypes scores like one that prefers stereotypes, so read it with log_ratio.",
     needs=("log_ratio",),
 )
 
@@ -280,7 +280,7 @@ CHOICE_LMS = choice_metric(
     short="prompted LMS",
     source=CHOICE,
     reading="Of the answers that name an option; chance is 66.7, because one question has three options, so "
-    "it does not compare with lms, whose chance is 50. Read it beside invalid_rate.",
+    "it does not compare with lms, whose chance is 50. Read it with invalid_rate.",
 )
 
 

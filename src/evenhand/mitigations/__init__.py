@@ -1,7 +1,6 @@
-"""Mitigations: reduce it, and give me the artefact. One file each, found by walking this folder.
+"""Mitigations: methods that reduce a bias and return a treatment. Found by walking this folder.
 
-``Model -> Treatment -> Model`` covers every mitigation with one shape; `needs <= model.can` decides what
-works where.
+Every mitigation has the form ``Model -> Treatment -> Model``; it works on a model if `needs <= model.can`.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 class Mitigation(Protocol):
     """Fits a `Treatment` to a model from examples.
 
-    `fit` leaves the model as it was. `sites` are the blocks that a locator chose, or None for a method
-    that locates nothing. The same seed gives the same treatment. `fits_on` names the kinds of examples that
+    `fit` leaves the model unchanged. `sites` are the blocks that a locator chose, or None for a method
+    that needs no location. The same seed gives the same treatment. `fits_on` names the kinds of examples that
     `fit` can learn from, such as prompts that groups' terms may follow (`Example`); a study refuses other
     kinds before anything is fitted.
 
-    A method that takes long may have an option ``resume``, a folder where the same fit goes on after a kill;
-    a study fills in one of its own where it is empty, and when the treatment is saved it removes what the
-    method wrote there with `evenhand.folders.replace_folder` as a ``checkpoint``.
+    A slow method may have an option ``resume``, a folder from which the same fit continues after an
+    interruption; a study sets it to a folder of its own where it is empty, and when the treatment is saved it
+    removes what the method wrote there with `evenhand.folders.replace_folder` as a ``checkpoint``.
     """
 
     needs: frozenset[Ability]

@@ -1,4 +1,4 @@
-"""What the mitigations that fit a rule on scores share: held-out people, their scores, a proven treatment."""
+"""Common parts of the mitigations that fit a rule on scores: held-out people, their scores, the treatment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenhand.errors import BadModel
-from evenhand.postprocessing.group_cue import Tell, learn
+from evenhand.postprocessing.group_cue import GroupCue, learn
 from evenhand.postprocessing.prompts import Answers, PromptRule, favourable, held_out, own_groups
 from evenhand.postprocessing.rules import Array, Rule
 from evenhand.postprocessing.thresholds import people_of
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
 class HeldOut:
     """Held-out people with the model's scores: `scores` [n], true outcomes `labels` and group names [n].
 
-    `tell` is what tells the group of a prompt.
+    `cue` recognises the group of a prompt.
     """
 
     people: Sequence[PersonExample]
     scores: Array
     labels: list[int]
     groups: list[str]
-    tell: Tell
+    cue: GroupCue
 
 
 def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
-    """The held-out ones of `people` with the model's scores; the model is asked once nothing else is wrong.
+    """The held-out ones of `people` with the model's scores; the model is only asked after all other checks.
 
     Raises:
         BadModel: the model gives no log-probabilities.
-        BadData: nobody is held out, a group has one true outcome only, or nothing tells groups apart.
+        BadData: no people are held out, a group has only one true outcome, or the groups cannot be
+            distinguished.
     """
     if Ability.LOGPROBS not in model.can:
         raise BadModel(
@@ -50,14 +51,14 @@ def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
     dev = held_out(people)
     labels, groups = favourable(dev), own_groups(dev)
     people_of(np.full(len(dev), 0.5), labels, groups)
-    tell = learn(dev)
-    return HeldOut(dev, favourable_scores(model, dev), labels, groups, tell)
+    cue = learn(dev)
+    return HeldOut(dev, favourable_scores(model, dev), labels, groups, cue)
 
 
 def rates(
     decisions: Array, labels: Sequence[int], groups: Sequence[str]
 ) -> Mapping[str, Mapping[str, float | int | None]]:
-    """For each group what the decisions (0 to 1: expected ones) [n] come to on the held-out people.
+    """For each group, the rates of the decisions (0 to 1: expected ones) [n] on the held-out people.
 
     `n`, `base_rate`, `selection_rate`, `true_positive_rate`, `false_positive_rate`, `precision` (None where
     nobody is favoured) and `accuracy`.
@@ -82,7 +83,7 @@ def rates(
 def treated(
     model: Model, rule: Rule, found: HeldOut, answers: Answers, about: tuple[str, int, Mapping[str, Any]]
 ) -> Treatment:
-    """The rule as a proven treatment; `about` is the method's spec, its seed and its details.
+    """The rule as a treatment with a checked effect; `about` is the method's spec, its seed and its details.
 
     Raises:
         NoEffect: the rule leaves every answer as it was.
@@ -91,7 +92,7 @@ def treated(
     from evenhand.treatments.rule import RuleTreatment
 
     method, seed, details = about
-    ruled = PromptRule(rule, found.people[0].labels, found.tell, answers)
+    ruled = PromptRule(rule, found.people[0].labels, found.cue, answers)
     treatment = RuleTreatment(About(method, model.spec.digest, seed, details), ruled)
     proved: Treatment = proven(model, treatment, found.people)
     return proved

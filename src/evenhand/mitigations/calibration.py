@@ -1,9 +1,9 @@
-"""Calibration within groups after the fact: a probability of 0.7 means the same in every group.
+"""Calibration within groups by post-processing: a probability of 0.7 means the same in every group.
 
-Fitted on held-out people alone (part ``dev``); see `evenhand.postprocessing.calibration` for the curves. The
-model is left as it is, so this works on anything that gives log-probabilities, an endpoint included. The rule
-must know a person's group when it is applied. It makes scores honest, not decisions equal: where base rates
-differ, calibration within groups and equal error rates exclude each other in general.
+Fitted on held-out people only (part ``dev``); see `evenhand.postprocessing.calibration` for the curves. The
+model is not changed, so this works on any model that gives log-probabilities, including an endpoint. The rule
+must know a person's group when it is applied. It calibrates scores; it does not make decisions equal: where
+base rates differ, calibration within groups and equal error rates exclude each other in general.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GroupCalibration:
     Attributes:
         method: ``platt``, ``temperature`` or ``isotonic``; ``auto`` is isotonic for groups of 1000 people or
             more and Platt's for the others.
-        shrink: how many people it takes for a group's own curve to count half beside everyone's.
+        shrink: the group size at which a group's own curve and everyone's have equal weight.
     """
 
     method: Method = "auto"
@@ -54,13 +54,14 @@ class GroupCalibration:
     ) -> Treatment:
         """Fit a curve for each group on the held-out people among `examples`.
 
-        The details tell each group's curve, its weight beside everyone's, and its calibration error before
+        The details hold each group's curve, its weight against everyone's, and its calibration error before
         and after, the latter by curves that were fitted without the person (cross-fitted; None where a group
-        is too small for that). `seed` parts the people for it.
+        is too small for that). `seed` determines the folds.
 
         Raises:
             BadModel: the model gives no log-probabilities.
-            BadData: nobody is held out, a group has one true outcome only, or nothing tells groups apart.
+            BadData: no people are held out, a group has only one true outcome, or the groups cannot be
+                distinguished.
             BadOption: isotonic curves for a group that is too small.
             NoEffect: the curves leave every answer as it was.
         """

@@ -1,8 +1,8 @@
-"""A text in front of every prompt, searched for so that a frozen model decides alike about twins.
+"""A search for a text in front of every prompt that makes a frozen model decide equally about twins.
 
 FairCon, equation 4, with the task term that it lacks (see `evenhand.mitigations._adversarial.search`). The
-result is plain text: it can be read, copied, and put in front of the prompts of any other model, where
-`transfer` of `evenhand.mitigations._adversarial.prompts` says what it does.
+result is plain text: it can be read, copied, and put in front of the prompts of any other model; `transfer`
+of `evenhand.mitigations._adversarial.prompts` measures its effect there.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class FairPrompt:
     """Search for the text with the smallest distance plus `beta` times the task loss.
 
     Attributes:
-        search: ``gumbel`` (gradients; weights in hand), ``score`` (log-probabilities alone, so it works
+        search: ``gumbel`` (gradients; needs the weights), ``score`` (log-probabilities only, so it works
             on endpoints), or ``auto``: the first where the model has gradients, else the second.
-        beta: weight of the task loss, in nats, beside the distance.
+        beta: weight of the task loss, in nats, relative to the distance.
         distance: ``log_odds`` or ``jensen_shannon``, both on the label words.
-        length: tokens (``gumbel``) or most words (``score``) of the text.
-        rounds, starts, batch, prompt_lr: of ``gumbel``: passes over the people, restarts, people a step,
-            Adam's rate.
-        budget: of ``score``: how many texts are tried.
+        length: number of tokens (``gumbel``) or largest number of words (``score``) of the text.
+        rounds, starts, batch, prompt_lr: for ``gumbel``: passes over the people, restarts, people in a step,
+            Adam's learning rate.
+        budget: for ``score``: how many texts are tried.
     """
 
     search: Literal["auto", "gumbel", "score"] = "auto"
@@ -62,10 +62,10 @@ class FairPrompt:
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
-        """Search on the people of part ``train``; those of part ``dev`` decide (all, where there are none).
+        """Search on the people of part ``train``; select on those of part ``dev`` (all, if there are none).
 
         Raises:
-            BadData: nobody to decide on, or prompts that do not fit into the window with the text.
+            BadData: there are no people, or prompts that do not fit into the window with the text.
             BadModel: ``search=gumbel`` without gradients.
             NoEffect: no answer changed.
         """
@@ -104,7 +104,7 @@ class FairPrompt:
     def _proposals(
         self, model: Model, people: Sequence[PersonExample], aim: Aim, search: str, seed: int
     ) -> tuple[list[str], int]:
-        from evenhand.mitigations._adversarial.adversary import Hand
+        from evenhand.mitigations._adversarial.adversary import PrefixSettings
         from evenhand.mitigations._adversarial.search import Course, by_gradient, by_score
 
         if search == "score":
@@ -112,7 +112,9 @@ class FairPrompt:
             return texts, self.budget
         opened = require_open(model, frozenset({Ability.GRADIENTS, Ability.WEIGHTS}))
         course = Course(self.rounds, self.batch, self.starts)
-        texts = by_gradient(opened, people, aim, Hand(self.length, self.prompt_lr), course, seed=seed)
+        texts = by_gradient(
+            opened, people, aim, PrefixSettings(self.length, self.prompt_lr), course, seed=seed
+        )
         return texts, len(texts)
 
 

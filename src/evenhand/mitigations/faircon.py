@@ -1,9 +1,9 @@
 """FairCon: adversarial contrastive fine-tuning of decisions about people (Gaudi 2024), done as written.
 
-An adversary looks for the prefix that makes the model treat a person and the counterfactual twin most unlike;
-the model is fine-tuned (LoRA on query and value) to decide rightly *and* alike behind that prefix and without
-it. `evenhand.mitigations._adversarial.training` holds the loop and says where the public code departs from
-the paper. The result is a change of weights; beside it stands the adapter itself, for peft.
+An adversary searches for the prefix that makes the model treat a person and the counterfactual twin most
+differently; the model is fine-tuned (LoRA on query and value) to decide correctly *and* equally with that
+prefix and without it. `evenhand.mitigations._adversarial.training` holds the loop and lists where the public
+code departs from the paper. The result is a change of weights; the adapter itself is saved with it, for peft.
 
 Defaults are the paper's (10 rounds, rank 4, alpha 16, dropout 0.01, AdamW 5e-4, a prefix of 10 tokens with
 Adam 0.1), but for these: two adversaries instead of one, distance on the label words' log-odds instead of
@@ -31,20 +31,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FairCon:
-    """Fine-tune until the worst prefix no longer tells twins apart.
+    """Fine-tune so that no prefix makes the model treat twins differently.
 
     Attributes:
-        lam: weight of the distance beside the task loss, such as 0.1, 1 or 10; 0 is plain LoRA fine-tuning.
+        lam: weight of the distance relative to the task loss, such as 0.1, 1 or 10; 0 is plain LoRA
+            fine-tuning.
         distance: ``log_odds`` of the label words, ``jensen_shannon`` on them, or ``vocabulary`` (all logits).
-        rounds: turns of adversary and model.
-        attacks: passes over the people in each turn of each adversary.
+        rounds: rounds of training, first the adversaries, then the model.
+        attacks: passes over the people of each adversary in each round.
         adversaries: how many prefixes are trained.
-        length, prompt_lr: tokens of a prefix, and its Adam's rate.
-        batch, lr: people a step, and the model's rate.
+        length, prompt_lr: tokens of a prefix, and Adam's learning rate for it.
+        batch, lr: people in a step, and the model's learning rate.
         average: of the adapter's weights over the second half of the rounds: ``swa``, ``ema`` or ``none``.
         rank, alpha, dropout: of the adapter.
         tolerance: accuracy on held-out people that a fairer round may cost (0.01 is one point).
-        resume: folder for a checkpoint after every round; the same fit with the same folder goes on from it.
+        resume: folder for a checkpoint after every round; the same fit with this folder continues from it.
     """
 
     lam: float = 1.0
@@ -82,8 +83,8 @@ class FairCon:
         """Train on the people of part ``train``, stop on those of part ``dev``; the model keeps its weights.
 
         Raises:
-            BadData: nobody to train on, unlike people, or prompts that do not fit into the window.
-            BadModel: no gradients to be had, no known projection, or the loss is not finite.
+            BadData: no people to train on, people of different tasks, or prompts that do not fit the window.
+            BadModel: the model gives no gradients, has no known projection, or the loss is not finite.
             NoEffect: no answer changed.
         """
         from evenhand.mitigations._adversarial.choosing import choose, report
@@ -112,7 +113,7 @@ class FairCon:
 
     def settings(self) -> Settings:
         """The options as the training loop takes them."""
-        from evenhand.mitigations._adversarial.adversary import Hand
+        from evenhand.mitigations._adversarial.adversary import PrefixSettings
         from evenhand.mitigations._adversarial.training import Settings
         from evenhand.training.lora import LoraSettings
 
@@ -125,7 +126,7 @@ class FairCon:
             batch=self.batch,
             lr=self.lr,
             average=self.average,
-            hand=Hand(self.length, self.prompt_lr),
+            prefix=PrefixSettings(self.length, self.prompt_lr),
             lora=LoraSettings(self.rank, self.alpha, self.dropout),
         )
 
@@ -142,7 +143,7 @@ class FairCon:
         history = summary(done.history)
         distances = history.pop("dev_distances", [])
         return {
-            "lr": self.lr,  # these three are the recipe that a placebo beside it copies
+            "lr": self.lr,  # these three are the settings that a placebo control copies
             "epochs": self.rounds,
             "batch": self.batch,
             "people": len(trainer.panel),

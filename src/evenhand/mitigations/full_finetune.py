@@ -1,7 +1,7 @@
 """FPFT: the loss of LFTF on all parameters (Qin et al. 2025, table 4).
 
-The paper's baseline reaches the smallest gap and pays for it: its UB-Score falls to 0.0065, that is, the
-model no longer follows an explicit hint. It is here to be measured, not recommended.
+The paper's baseline reaches the smallest gap at a cost: its UB-Score falls to 0.0065, that is, the model no
+longer follows an explicit hint. It is included as a baseline and is not recommended.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FullFinetune:
     """Train every parameter until every group's term is equally likely.
 
     Attributes:
-        lr: learning rate; None carries the paper's 1e-5 over to the model's width.
+        lr: learning rate; None scales the paper's 1e-5 to the model's width.
         epochs, batch: the paper's 2 and 32.
     """
 
@@ -46,7 +46,7 @@ class FullFinetune:
         """Train all parameters on the examples; the model keeps its weights. `sites` is not used.
 
         Raises:
-            BadModel: no weights in hand, or the loss is not finite.
+            BadModel: the model gives no weights, or the loss is not finite.
             NoEffect: no answer changed.
         """
         from evenhand.training import objectives

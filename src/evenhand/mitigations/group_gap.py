@@ -1,10 +1,10 @@
 """Fairness in the loss: fine-tune on decisions with a penalty on the gap between the groups' errors.
 
 ``L = -ln P(true label word | prompt) + lam * gap``, where the gap is between the groups' expected errors
-``1 - p(y)`` (p normalised over the label words), a smooth stand-in of the guide's ``|error_A - error_B|``,
+``1 - p(y)`` (p normalised over the label words), a smooth surrogate of the guide's ``|error_A - error_B|``,
 whose argmax has no gradient; see `evenhand.training.fair_losses`. Batches are stratified, so that each holds
-every group. Only a person's own prompt is trained on: this equalises errors among people as they are, not
-between counterfactual twins. For classifiers that are no language models: `evenhand.training.classifier`.
+every group. Only a person's own prompt is trained on: this equalises errors between groups of people, not
+between counterfactual twins. For classifiers that are not language models: `evenhand.training.classifier`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class GroupGap:
 
     Attributes:
         lam: weight of the gap (the guide's 0.1); 0 is plain fine-tuning.
-        surrogate: what stands for a group's error: ``error`` (1 - p) or ``cross_entropy`` (-ln p).
+        surrogate: the smooth surrogate of a group's error: ``error`` (1 - p) or ``cross_entropy`` (-ln p).
         spread: for three groups and more, the mean gap over ``pairwise`` or the ``variance`` of the errors.
         blocks: numbers of the blocks to train, joined by ``+``; empty trains every parameter.
-        lr: learning rate; None carries 1e-5 over to the model's width, as for the other methods that train.
-        epochs, batch: passes over the people and people a batch.
+        lr: learning rate; None scales 1e-5 to the model's width, as for the other methods that train.
+        epochs, batch: passes over the people, and people in a batch.
     """
 
     lam: float = 0.1
@@ -63,12 +63,12 @@ class GroupGap:
     ) -> Treatment:
         """Train on the people of the train part; the model keeps its weights. `sites` is not used.
 
-        The details tell each group's rates among the held-out people before and after, if there are any.
+        The details hold each group's rates on the held-out people before and after, if there are any.
 
         Raises:
-            BadModel: no weights in hand, or the loss is not finite.
+            BadModel: the model gives no weights, or the loss is not finite.
             BadOption: a block that does not exist, a bad weight, or batches smaller than the groups' number.
-            BadData: nobody to train on, or all of one group.
+            BadData: no people to train on, or all of one group.
             NoEffect: no answer changed.
         """
         from evenhand.training.fair_losses import GroupGapLoss, stratified
@@ -112,7 +112,7 @@ def _train_part(examples: Sequence[PersonExample]) -> list[PersonExample]:
         )
     if len({person.group for person in people}) < 2:
         raise BadData(
-            f"Everyone to train on is of the group {people[0].groups[people[0].group]!r}.",
+            f"All people to train on are of the group {people[0].groups[people[0].group]!r}.",
             mend="Give people of at least two groups.",
         )
     return people
@@ -121,7 +121,7 @@ def _train_part(examples: Sequence[PersonExample]) -> list[PersonExample]:
 def _batch_loss(
     model: OpenModel, people: Sequence[PersonExample], loss: GroupGapLoss
 ) -> Callable[[Tensor], Tensor]:
-    """The loss of the people with the given numbers, from their label words' probabilities."""
+    """The loss as a function of people's indices, from their label words' probabilities."""
     import torch
     from torch.nn import functional
 
@@ -135,7 +135,7 @@ def _batch_loss(
     def batch_loss(chosen: Tensor) -> Tensor:
         log_p = outcomes(model, [asked[i] for i in chosen.tolist()]).log_p
         rows = chosen.to(device)
-        # The task keeps the label words likely among all words; the gap is about the decision between them.
+        # The task loss keeps the label words likely among all words; the gap uses their shares.
         return loss(log_p, labels[rows], groups[rows], task=functional.nll_loss(log_p, labels[rows]))
 
     return batch_loss
@@ -143,7 +143,7 @@ def _batch_loss(
 
 def _held_out_rates(model: Model, treatment: Treatment, dev: Sequence[PersonExample]) -> Mapping[str, Any]:
     cells = {(person.group, outcome) for person, outcome in zip(dev, favourable(dev), strict=True)}
-    if not dev or len(cells) < 2 * len(dev[0].groups):  # a rate of nobody is no rate
+    if not dev or len(cells) < 2 * len(dev[0].groups):  # a rate of an empty cell is undefined
         return {"held_out": len(dev), "before": None, "after": None}
     before = favourable_scores(model, dev)
     with treatment.applied(model) as treated:

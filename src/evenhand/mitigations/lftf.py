@@ -1,19 +1,19 @@
 """LFTF: locate first, then fine-tune only the block that a locator ranks first (Qin et al. 2025).
 
-The loss printed in the paper (eq. 5, ``P(he) + P(she)``) cannot be what was minimised: it drives both
-words out of the model. What fits the paper's figures is
+The loss printed in the paper (eq. 5, ``P(he) + P(she)``) cannot be what was minimised: it drives the
+probability of both words to 0. The loss that fits the paper's figures is
 
-    L_nll = -1/k sum_g ln P(g | prompt)                       floor ln k; all mass goes to the groups
+    L_nll = -1/k sum_g ln P(g | prompt)                       minimum ln k; all mass goes to the groups
 
 ``mass_preserving`` is evenhand's own: the base distribution q with its group mass m shared equally,
 
     L_mp = KL(q || P),   q_g = m / k,   q_other = P_base(other)
 
-so that the model says a group word exactly as often as before. One block's weights serve all positions and
-prompts, so the KL to the base model is added on two kinds of prompts whose answers are right as they are:
-training prompts with an explicit hint ("took her coat and", in other templates than GenHintEval's), and a
-random beginning of each training prompt. Without the first the model forgets to follow hints; without the
-second, what to say elsewhere. ``printed`` is kept for the ablation.
+so that the model uses a group word exactly as often as before. One block's weights are used at all positions
+and in all prompts, so the KL to the base model is added on two kinds of prompts whose answers should not
+change: training prompts with an explicit hint ("took her coat and", in other templates than GenHintEval's),
+and a random beginning of each training prompt. Without the first kind the model no longer follows hints;
+without the second, its predictions in other texts get worse. ``printed`` is kept for the ablation.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lftf:
         terms: ``both`` (all groups), or group names joined by ``+``: the one-term ablation of table 8.
         top: how many blocks, from the top of the locator's ranking.
         blocks: explicit block numbers joined by ``+``, instead of the locator's choice.
-        lr: learning rate; None carries the paper's 1e-5 over to the model's width.
+        lr: learning rate; None scales the paper's 1e-5 to the model's width.
         epochs: None is the paper's 2, and 6 for ``mass_preserving``.
         batch: the paper's 32.
         keep: weight of keeping hinted prompts and beginnings in ``mass_preserving``; 0 turns it off.
@@ -78,7 +78,7 @@ class Lftf:
         """Train the block on the examples; the model keeps its weights.
 
         Raises:
-            BadModel: no weights in hand, or no block was located or named.
+            BadModel: the model gives no weights, or no block was located or named.
             BadOption: `terms` names a group that the examples do not have.
             NoEffect: no answer changed.
         """
@@ -105,7 +105,7 @@ class Lftf:
     def _companions(
         self, trained: Sequence[Example], kept: Sequence[Example], seed: int
     ) -> tuple[Sequence[Example], ...]:
-        """What accompanies each training prompt: a hinted prompt, where there are any, and a beginning."""
+        """The additional prompts of each training prompt: a hinted one, if there are any, and a beginning."""
         if self.loss != "mass_preserving" or not self.keep:
             return ()
         beginnings = [beginning(example, random.Random(f"{seed} {example.id}")) for example in trained]
@@ -127,7 +127,7 @@ class Lftf:
             return None
         if self.loss != "nll":
             raise BadOption(
-                f"terms={self.terms} has no meaning with loss={self.loss}.", mend="Drop one of the two."
+                f"terms={self.terms} cannot be used with loss={self.loss}.", mend="Leave one of them out."
             )
         known = examples[0].groups if examples else ()
         unknown = [name for name in self.terms.split("+") if name not in known]
@@ -140,14 +140,14 @@ class Lftf:
 
 
 def beginning(example: Example, chance: random.Random) -> Example:
-    """The example cut after some of its words, at least one: an answer that has nothing to do with groups."""
+    """The example cut after some of its words, at least one: a prompt unrelated to the groups."""
     words = example.context.split(" ")
     cut = " ".join(words[: chance.randrange(1, max(2, len(words)))])
     return dataclasses.replace(example, id=f"{example.id}/beginning", context=cut, keep=True)
 
 
 def _preserving(now: Outcomes, base: Outcomes, kinds: int, weight: float) -> Tensor:
-    """Mass-preserving loss on the first rows, KL to the base on those of the `kinds` of companions."""
+    """Mass-preserving loss on the first rows, KL to the base on the rows of the `kinds` of companions."""
     import torch
 
     from evenhand.training import objectives

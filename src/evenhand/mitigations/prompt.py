@@ -1,7 +1,7 @@
 """PB: an instruction in front of every prompt, no training (the prompt baseline of Qin et al. 2025).
 
 The paper does not publish its text; the default here is ours. Text and prompt are tokenised as one
-string. It needs nothing but prompts, so it also works on a model behind an endpoint.
+string. It only changes prompts, so it also works on a model behind an endpoint.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Prompt:
     def fit(
         self, model: Model, examples: Sequence[TrainingExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
-        """Nothing is learnt; the examples only prove that the text has an effect.
+        """Nothing is learnt; the examples are only used to check that the text has an effect.
 
         Raises:
             NoEffect: no answer changed.

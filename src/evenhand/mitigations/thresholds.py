@@ -1,11 +1,11 @@
-"""Group thresholds after the fact: each group its own cut, so that a chosen rate is alike in all groups.
+"""Group thresholds by post-processing: a threshold for each group, so that a chosen rate is equal in all.
 
-Fitted on held-out people alone (part ``dev``), by fairlearn's ThresholdOptimizer (Hardt, Price and Srebro
-2016), with precision parity beside it; see `evenhand.postprocessing.thresholds`. The model is left as it is,
-so this works on anything that gives log-probabilities, an endpoint included.
+Fitted on held-out people only (part ``dev``), by fairlearn's ThresholdOptimizer (Hardt, Price and Srebro
+2016), or for precision parity by our own search; see `evenhand.postprocessing.thresholds`. The model is not
+changed, so this works on any model that gives log-probabilities, including an endpoint.
 
 The rule must know a person's group when it decides, which is not lawful or wanted everywhere. Where the
-constraint asks for it, some decisions are left to chance, with a seed: the same person always gets the same.
+constraint needs it, some decisions are random, with a seed: the same person always gets the same decision.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class GroupThresholds:
     """Give each group its own threshold.
 
     Attributes:
-        constraint: which rate shall be alike: ``demographic_parity`` (selection),
+        constraint: which rate must be equal: ``demographic_parity`` (selection),
             ``true_positive_rate_parity``, ``false_positive_rate_parity`` (and their complements),
             ``equalized_odds`` (both), or ``precision_parity``.
         objective: what is best among the rules that meet it, ``accuracy`` or ``balanced_accuracy``.
@@ -51,16 +51,17 @@ class GroupThresholds:
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
-        """Fit the thresholds on the held-out people among `examples`; `seed` is that of chance decisions.
+        """Fit the thresholds on the held-out people among `examples`; `seed` is that of random decisions.
 
-        The details tell each group's rule, and its rates on the held-out people before (favoured above one
-        half) and after (expected). They are the people it was fitted on: measure it on others. Of what is
-        left to chance they tell the share of people whose decision is not certain, and the share of decisions
-        that are expected to fall against the likelier one.
+        The details hold each group's rule, and its rates on the held-out people before (favoured above one
+        half) and after (expected). These people are those of the fit: measure the rule on others. For random
+        decisions the details hold the share of people whose decision is not certain, and the expected share
+        of decisions that differ from the more probable one.
 
         Raises:
             BadModel: the model gives no log-probabilities.
-            BadData: nobody is held out, a group has one true outcome only, or nothing tells groups apart.
+            BadData: no people are held out, a group has only one true outcome, or the groups cannot be
+                distinguished.
             MissingExtra: fairlearn is not installed.
             NoEffect: the rule leaves every answer as it was.
         """

@@ -1,4 +1,4 @@
-"""Models: what answers requests, and what each can do. `evenhand.opening` opens them by name."""
+"""Models: they answer requests; `can` lists their abilities. `evenhand.opening` opens them by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Model(Protocol):
-    """Anything that answers requests. `can` says which."""
+    """Anything that answers requests. `can` lists the kinds of requests."""
 
     spec: ModelSpec
     can: frozenset[Ability]
@@ -35,12 +35,12 @@ class Model(Protocol):
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """The answers to requests of any kinds, in order; undefined where a request has no answer.
 
-        Each kind says what it `needs` of `can`.
+        Each kind of request states the abilities that it `needs`.
         """
         ...
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the newest answers must know, such as a fallback; usually nothing."""
+        """Notes for the reader of the newest answers, such as a fallback; usually empty."""
         ...
 
 
@@ -54,7 +54,7 @@ class Chatter(Model, Protocol):
         ...
 
 
-LONGEST_ID = 64  # characters that every batch service takes
+LONGEST_ID = 64  # characters that every batch service accepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Asked:
         """The place as one string, such as ``honest/binary/0#2``, of at most `LONGEST_ID` characters.
 
         Batch services match answers by such an id (OpenAI's `custom_id`). A sample's name that is too long
-        is cut and told apart by a checksum.
+        is cut and made unique by a checksum.
         """
         whole = f"{self.sample}#{self.index}"
         if len(whole) <= LONGEST_ID:
@@ -81,7 +81,7 @@ class Asked:
 
 @runtime_checkable
 class Keyed(Model, Protocol):
-    """A model whose answers may belong to a sample instead of to a text: answers collected elsewhere."""
+    """A model whose answers may belong to a sample instead of a text, such as recorded answers."""
 
     def answer_placed(self, asked: Sequence[Asked]) -> list[Response]:
         """The answer to each request, in the order of `asked`."""
@@ -90,7 +90,7 @@ class Keyed(Model, Protocol):
 
 @runtime_checkable
 class OpenModel(Model, Protocol):
-    """A model whose weights are in hand."""
+    """A model whose weights can be read and changed in this process."""
 
     module: nn.Module
     tokenizer: PreTrainedTokenizerBase
@@ -98,17 +98,17 @@ class OpenModel(Model, Protocol):
 
 
 def described(spec: ModelSpec) -> str:
-    """What a model is by its family, with its article: "a masked model"."""
+    """The model's family in words, with an article: "a masked model"."""
     if spec.family == "encoder":
         return "an encoder without a language-model head"
     return f"a {spec.family} model"
 
 
 def require(model: Model, needs: frozenset[Ability], *, of: str, instead: str) -> None:
-    """Refuse a model that lacks one of `needs`; `of` is what needs it, `instead` what works on any model.
+    """Refuse a model that lacks one of `needs`; `of` names what needs it, `instead` what works on any model.
 
     Raises:
-        BadModel: it does.
+        BadModel: the model lacks one.
     """
     lacks = ", ".join(sorted(needs - model.can))
     if not lacks:
@@ -116,7 +116,7 @@ def require(model: Model, needs: frozenset[Ability], *, of: str, instead: str) -
     if model.spec.family == "causal":
         raise BadModel(
             f"{model.spec.uri} lacks {lacks}, which {of} needs.",
-            mend=f"Use a model whose weights are in hand (hf: or lab:), or `{instead}`.",
+            mend=f"Use a model with access to its weights (hf: or lab:), or `{instead}`.",
         )
     raise BadModel(
         f"{model.spec.uri} is {described(model.spec)}, and {of} needs {lacks}, which only causal models give "
@@ -128,7 +128,7 @@ def require(model: Model, needs: frozenset[Ability], *, of: str, instead: str) -
 
 
 def ask(model: Model, asked: Sequence[Asked]) -> list[Response]:
-    """The answers to a benchmark's requests, in order; only a `Keyed` model looks at their places.
+    """The answers to a benchmark's requests, in order; only a `Keyed` model uses their places.
 
     Raises:
         EvenhandError: as for the model's `answer`.
@@ -148,7 +148,7 @@ def logprobs(model: Model, items: Sequence[Continuation]) -> list[LogProb | Unde
 
 
 def every_logprob(model: Model, items: Sequence[Continuation]) -> list[LogProb]:
-    """The answer to each of `items`, for work that cannot do without one of them, such as a fit.
+    """The answer to each of `items`, for work that needs every one of them, such as a fit.
 
     Raises:
         BadModel: the model has no answer to some; the message counts them by reason.

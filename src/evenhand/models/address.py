@@ -1,4 +1,4 @@
-"""The name of an endpoint, ``openai:URL?options#model``; `evenhand.models.endpoint` says what it means."""
+"""The name of an endpoint, ``openai:URL?options#model``; `evenhand.models.endpoint` explains the options."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A parsed name: the server's `url`, its `model`, the interface, and how it is asked.
+    """A parsed name: the server's `url`, its `model`, the interface, and the options of requests.
 
-    Of the parameters `seed`, `top_p` and `temperature` those in `leave_out` are never sent, and those in
-    `send` are sent also where they have the interface's default.
+    Of the parameters `seed`, `top_p` and `temperature`, those in `leave_out` are never sent, and those in
+    `send` are also sent if they have the interface's default.
     """
 
     url: str
@@ -38,7 +38,7 @@ class Address:
 
     @property
     def uri(self) -> str:
-        """The name without what does not change an answer."""
+        """The name without the options that do not affect an answer."""
         return self._named(self.api)
 
     @property
@@ -55,11 +55,11 @@ class Address:
 
 
 def parse(rest: str) -> Address:
-    """Read what stands after ``openai:``; options may stand before the ``#`` or after the model's name.
+    """Parse the text after ``openai:``; options may be before the ``#`` or after the model's name.
 
     Raises:
         UsageError: it is not a URL with a model as its fragment, or carries a password.
-        BadOption: an unknown option, a value that is not possible, or an option that is given twice.
+        BadOption: an unknown option, an invalid value, or an option that is given twice.
     """
     parts = _split(rest)
     model, _, late = parts.fragment.partition("?")
@@ -90,9 +90,7 @@ def parse(rest: str) -> Address:
     length = _choice(options, "length", _LENGTHS)
     leave_out, send = (_parameters(options, name) for name in ("leave_out", "send"))
     if both := sorted(leave_out & send):
-        raise BadOption(
-            f"{both[0]} stands in leave_out and in send.", mend="Name it in one of the two alone."
-        )
+        raise BadOption(f"{both[0]} is in leave_out and in send.", mend="Name it in only one of the two.")
     url = parts._replace(query="", fragment="").geturl().rstrip("/")
     interface: Literal["chat", "completions"] = "chat" if api == "chat" else "completions"
     return Address(url, unquote(model), interface, length, limits, leave_out, send)
@@ -113,28 +111,28 @@ def _options(*places: str) -> dict[str, str]:
 
 
 def _parameters(options: dict[str, str], name: str) -> frozenset[str]:
-    """The parameters of sampling that are named in an option, with commas between them."""
+    """The sampling parameters that an option names, separated by commas."""
     value = options.pop(name, "")
     found = frozenset(part for part in value.split(",") if part)
     if found - set(PARAMETERS):
         raise BadOption(
-            f"{name}={value} is not possible.", mend=f"Write some of {','.join(PARAMETERS)}, with commas."
+            f"{name}={value} is not valid.", mend=f"Write some of {','.join(PARAMETERS)}, with commas."
         )
     return found
 
 
 def _split(rest: str) -> SplitResult:
-    """The parts of a URL whose host, port and path can be asked."""
+    """The parts of a URL with a valid host, port and path."""
     try:
         parts = urlsplit(rest)
-        (parts.hostname or "").encode("idna")  # raises for what no name server could be asked
+        (parts.hostname or "").encode("idna")  # raises for an invalid host name
         fine = parts.port != 0 and not any(sign.isspace() for sign in parts.netloc)
         fine = fine and re.fullmatch(r"[!-~]*", parts.path) is not None
     except ValueError:
         fine = False
     if fine:
         return parts
-    # The address is not shown: what stands in a wrong place may be a password.
+    # The address is not shown: a misplaced part may be a password.
     raise UsageError(
         "The address after 'openai:' is no URL: its host, its port or its path cannot be read.",
         mend=f"Write {_EXAMPLE}",
@@ -144,7 +142,7 @@ def _split(rest: str) -> SplitResult:
 def _choice(options: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
     value = options.pop(name, allowed[0])
     if value not in allowed:
-        raise BadOption(f"{name}={value} is not possible.", mend=f"Write {name}={' or '.join(allowed)}.")
+        raise BadOption(f"{name}={value} is not valid.", mend=f"Write {name}={' or '.join(allowed)}.")
     return value
 
 
@@ -155,7 +153,7 @@ def _number(options: dict[str, str], name: str, default: float, least: float = 1
     except ValueError:
         number = -1.0
     if not least <= number < 1e9 or (isinstance(default, int) and number != int(number)):
-        raise BadOption(f"{name}={value} is not possible.", mend=f"Write a number, such as {name}={default}.")
+        raise BadOption(f"{name}={value} is not valid.", mend=f"Write a number, such as {name}={default}.")
     return number
 
 

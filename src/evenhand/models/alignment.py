@@ -1,9 +1,8 @@
 """Where the tokens of an echoed text begin, counted in bytes: a token may be a part of a character.
 
-Servers write such a token as U+FFFD, as ``bytes:\\xc3``, as ``<0xC3>``, or as nothing, with the whole
-character at the last of its tokens. Of U+FFFD only the places before and after it tell how many bytes it
-stands for, so a token may have several possible places; what is asked here is whether the answer depends on
-them.
+Servers write such a token as U+FFFD, as ``bytes:\\xc3``, as ``<0xC3>``, or as an empty text, with the whole
+character at the last of its tokens. The number of bytes of a U+FFFD only follows from the tokens around it,
+so a token may have several possible positions; this module determines whether the result depends on them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ Places = list[frozenset[int]]
 
 
 def partial(token: str) -> bool:
-    """Whether a token may be a part of a character only."""
+    """Whether a token may be only a part of a character."""
     return _UNKNOWN in token or token.startswith(_ESCAPED) or _BYTE.fullmatch(token) is not None
 
 
@@ -37,7 +36,7 @@ def places(tokens: Sequence[str], text: str, *, written: int = 1) -> Places | No
         if not after:
             break
         reached.append(after)
-    # A token without a text of its own belongs to what follows it.
+    # A token with an empty text belongs to the token after it.
     ends = [n for n, found in enumerate(reached) if len(data) in found and (n == 0 or tokens[n - 1])]
     expected = len(tokens) - written
     if not ends or (len(ends) > 1 and expected not in ends):
@@ -51,12 +50,12 @@ def places(tokens: Sequence[str], text: str, *, written: int = 1) -> Places | No
 
 
 def first_at(found: Places, place: int) -> int | None:
-    """The number of the first token that begins at byte `place` for certain; None where none does."""
+    """The index of the first token that certainly begins at byte `place`; None if there is none."""
     return next((number for number, at in enumerate(found) if at == {place}), None)
 
 
 def _ends(token: str, data: bytes, start: int) -> list[int]:
-    """The bytes at which `token` may end if it begins at `start`; none where it cannot stand there."""
+    """The bytes at which `token` may end if it begins at `start`; empty if it does not fit there."""
     if not partial(token):
         return _literal(token.encode("utf-8", "surrogatepass"), data, start)
     if byte := _BYTE.fullmatch(token):
@@ -73,7 +72,7 @@ def _literal(wanted: bytes, data: bytes, start: int) -> list[int]:
 
 
 def _unescaped(text: str) -> bytes:
-    """The bytes that ``bytes:...`` shows: escapes, and signs that stand for themselves."""
+    """The bytes that ``bytes:...`` shows: escapes, and literal characters."""
     parts = _ESCAPE.split(text)
     return b"".join(
         bytes.fromhex(part) if number % 2 else part.encode("utf-8", "surrogatepass")
@@ -91,7 +90,7 @@ def _with_unknown(token: str, data: bytes, start: int) -> list[int]:
 
 
 def _unknown(data: bytes, start: int) -> list[int]:
-    """Where one U+FFFD may end: it stands for some bytes of one character of several, never for all."""
+    """Where one U+FFFD may end: it stands for some, never all, of the bytes of one multi-byte character."""
     begin = start
     while begin > 0 and begin < len(data) and data[begin] & 0xC0 == 0x80:
         begin -= 1

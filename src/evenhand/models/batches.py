@@ -1,4 +1,4 @@
-"""A line of a batch service's output file: what it answers, or why it answers nothing.
+"""A line of a batch service's output file: its answer, or the reason why it has none.
 
 The layout is OpenAI's, which other services and servers write as well: `custom_id`, `response` with
 `status_code` and `body`, and `error`. The body is that of a chat (`choices[0].message`) or of a completion
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evenhand.models import echo
+from evenhand.models import echoed
 from evenhand.records import Completion, Continuation, LogProb, Undefined
 
 Json = Mapping[str, Any]
@@ -26,20 +26,20 @@ class Echo:
     body: Json
 
     def score(self, item: Continuation) -> LogProb | Undefined:
-        """log P(text | context) in nats; undefined where the tokens cannot be told apart.
+        """log P(text | context) in nats; undefined where the tokens cannot be aligned.
 
         Raises:
-            BadModel: the prompt was another text, or a token straddles the boundary; see `echo.values`.
+            BadModel: the prompt was another text, or a token straddles the boundary; see `echoed.values`.
         """
-        found = echo.values(item, self.body, "the batch output")
+        found = echoed.values(item, self.body, "the batch output")
         return found if isinstance(found, Undefined) else LogProb(math.fsum(found), len(found))
 
 
 def answer(line: Json) -> Completion | Undefined | Echo:
-    """What a line answers; `Undefined` with the reason where the request failed, was filtered or refused.
+    """The answer in a line; `Undefined` with the reason where the request failed, was filtered or refused.
 
     Raises:
-        ValueError: the line is no line of a batch output; the message says why.
+        ValueError: the line is not a line of a batch output; the message gives the reason.
     """
     response, error = line.get("response"), line.get("error")
     if error:
@@ -72,7 +72,7 @@ def _chosen(choice: Json, body: Json) -> Completion | Undefined | Echo:
     if not chat and isinstance(logprobs, Mapping) and _echoes(logprobs, body):
         if logprobs["token_logprobs"][0] is not None:
             raise ValueError(
-                "its echoed prompt gives the first token a log-probability, where nothing stands before it "
+                "its echoed prompt gives the first token a log-probability although it has no context "
                 "(null is expected): the values may belong to other tokens"
             )
         return Echo({"choices": [{"logprobs": logprobs}]})
@@ -80,8 +80,7 @@ def _chosen(choice: Json, body: Json) -> Completion | Undefined | Echo:
 
 
 def _echoes(logprobs: Json, body: Json) -> bool:
-    """Whether the tokens are an echoed prompt's: the first has nothing before it, or more are listed than
-    the service wrote."""
+    """Whether the tokens belong to an echoed prompt: the first has no value, or there are too many."""
     values = logprobs.get("token_logprobs")
     if not isinstance(values, list) or not values:
         return False
@@ -103,7 +102,7 @@ def _count(body: Json, logprobs: Any, text: str) -> int:
 
 
 def _said(error: Any) -> str:
-    """A service's error in words: its code and its message, as far as there are any."""
+    """A service's error in words: its code and its message, if there are any."""
     if isinstance(error, Mapping):
         parts = [str(error[key]) for key in ("code", "message") if error.get(key)]
         return ": ".join(parts) or "the request failed"

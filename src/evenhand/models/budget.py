@@ -1,4 +1,4 @@
-"""What a server may be asked for: time, attempts, requests and tokens, counted before they are spent."""
+"""Limits for requests to a server: time, attempts, requests and tokens, reserved before they are used."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from evenhand.errors import Inconclusive
 
 Json = Mapping[str, Any]
-# No tokenizer in use has tokens of more bytes than this on average over a text.
+# No common tokenizer has more bytes per token than this, on average over a text.
 _BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How a server is asked.
+    """Limits for the requests to a server.
 
     Attributes:
         timeout: seconds for a whole request, from the connection to the last byte of the answer.
         retries: how often a failed request is sent again (busy, broken or silent server).
         concurrency: requests under way at once.
-        requests: the most requests to send, retries counted; None for no limit.
-        tokens: the most tokens to be charged, prompt and answer; None for no limit.
-        cache: whether answers are kept on disk and used again.
+        requests: largest number of requests, including retries; None for no limit.
+        tokens: largest number of charged tokens, prompt and answer; None for no limit.
+        cache: whether answers are stored on disk and reused.
     """
 
     timeout: float = 60.0
@@ -37,14 +37,14 @@ class Limits:
 
     @property
     def again(self) -> str:
-        """What the same command does when it is run again."""
+        """A sentence on what the same command does when it is run again."""
         if self.cache:
             return "The answers so far are kept: the same command asks only for what is missing."
         return "With cache=no nothing is kept: the same command asks for everything again."
 
 
 class Budget:
-    """Counts what is spent, before it is spent: no request leaves that could exceed a limit."""
+    """Reserves requests and tokens before use: no request is sent that could exceed a limit."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -53,10 +53,10 @@ class Budget:
         self.tokens = 0
 
     def reserve(self, bound: int) -> None:
-        """Take one request of at most `bound` tokens out of the budget.
+        """Reserve one request of at most `bound` tokens.
 
         Raises:
-            Inconclusive: it does not fit any more.
+            Inconclusive: the remaining budget is too small.
         """
         with self._lock:
             if self._limits.requests is not None and self.requests >= self._limits.requests:
@@ -67,7 +67,7 @@ class Budget:
             self.tokens += bound
 
     def settle(self, bound: int, used: int) -> None:
-        """Replace a reservation by what was spent; without it the whole reservation stays booked."""
+        """Replace a reservation by the actual use; without this call the whole reservation counts."""
         with self._lock:
             self.tokens += used - bound
 
@@ -80,7 +80,7 @@ class Budget:
 
 
 def bound(body: Json | None) -> int:
-    """The most tokens that a request can be charged: a token has at least one byte."""
+    """The largest number of tokens that can be charged for a request: a token has at least one byte."""
     if body is None:
         return 0
     asked = body.get("max_tokens") or body.get("max_completion_tokens") or 0
@@ -90,15 +90,15 @@ def bound(body: Json | None) -> int:
 
 
 def turned_down(body: Json | None) -> int:
-    """What a request is booked at that the server read and turned down: its prompt, at four bytes a token."""
+    """The tokens counted for a request that the server read and rejected: its prompt, 4 bytes per token."""
     return 0 if body is None else -(-sum(len(text.encode()) for text in _prompts(body)) // 4)
 
 
 def charged(body: Json | None, answer: Json, most: int) -> int:
-    """What an answer is booked at: the server's own count, but never below what the texts show.
+    """The tokens counted for an answer: the server's own count, but at least the lower bound of the texts.
 
-    A word is at least one token, and so are 16 bytes. An answer without a count that can be one is booked at
-    `most`, its whole reservation.
+    A word is at least one token, and so are 16 bytes. An answer without a valid count is counted as `most`,
+    its whole reservation.
     """
     usage = answer.get("usage")
     total = usage.get("total_tokens") if isinstance(usage, dict) else None

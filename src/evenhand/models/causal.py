@@ -1,4 +1,4 @@
-"""`CausalModel`: any Hugging Face causal language model, its weights in hand."""
+"""`CausalModel`: any Hugging Face causal language model, with access to its weights."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class CausalModel(Opened):
-    """An `OpenModel` around a module and its tokenizer; what stands in `Opened` holds.
+    """An `OpenModel` made of a module and its tokenizer, see `Opened`.
 
-    `layout` defaults to the row of the architecture.
+    `layout` defaults to the row of the architecture table.
 
     Raises:
         BadModel: the tokenizer gives no ids, see `Encoder`; or the module's positions are not those of its
@@ -53,7 +53,7 @@ class CausalModel(Opened):
         """The sites of the architecture; a model without a layout can still be scored.
 
         Raises:
-            BadModel: the architecture is not known, or the model does not fit its row.
+            BadModel: the architecture is unknown, or the model does not fit its row.
         """
         self._layout = self._layout or Layout(self.module)
         return self._layout
@@ -68,7 +68,7 @@ class CausalModel(Opened):
         return template_of(self.tokenizer)
 
     def notes(self) -> tuple[str, ...]:
-        """Whether the scoring engine left its usual path, the products' precision, and `opening`."""
+        """Notes on a fallback of the scoring engine, the precision of products, and the opening."""
         report = self.scorer.report()
         found = list(self.opening)
         if self._misfit is not None:
@@ -76,7 +76,7 @@ class CausalModel(Opened):
         if report.path != "left":
             found.append(f"Scored with {report.path} padding: {report.why}.")
         if report.repeated:
-            found.append(f"The beginning that prompts have in common ran once a prompt: {report.sharing}.")
+            found.append(f"The common prefix of the prompts ran once for each prompt: {report.sharing}.")
         if report.precision != "highest":
             found.append(
                 f"torch rounds float32 products (precision {report.precision!r}): expect errors near 0.03."
@@ -84,5 +84,5 @@ class CausalModel(Opened):
         return tuple(found)
 
     def scoring(self) -> ScoringReport:
-        """How the newest log-probabilities were carried out."""
+        """How the newest log-probabilities were computed."""
         return self.scorer.report()

@@ -1,8 +1,8 @@
-"""Whether a checkpoint's weights are those that its configuration describes, asked before memory is taken.
+"""Checks that a checkpoint's weights are those that its configuration describes, before memory is allocated.
 
-First the names in the safetensors header are held against the number of layers. Then the model is loaded
-once without storage (torch's meta device): the transformers library itself says which weights would be
-missing, left over or of another size, with all its renaming and tying of weights.
+First the names in the safetensors header are compared with the number of layers. Then the model is loaded
+once without storage (torch's meta device): the transformers library reports which weights would be missing,
+left over or of another size, after all its renaming and tying of weights.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SHOWN = 5
 
 
 def check_depth(name: str, config: Any, files: Mapping[str, Path]) -> None:
-    """Nothing if the weights may hold the layers that `config` describes; `files` as `found` gives them.
+    """Check that the weights can hold the layers that `config` describes; `files` as `found` gives them.
 
     Raises:
         BadModel: they hold far fewer, or it describes none; or a header cannot be read.
@@ -60,9 +60,9 @@ def check_depth(name: str, config: Any, files: Mapping[str, Path]) -> None:
 
 
 def found(name: str, where: Mapping[str, Any]) -> dict[str, Path]:
-    """The files of the folder or hub repository `name` that say which weights there are: by their names, the
-    weights themselves or their index. A hub name's come from the cache, or into it as far as `where` allows
-    (see `evenhand.models.hub.opened`).
+    """The files of the folder or hub repository `name` that list its weights, by their names: the weights
+    themselves or their index. Files of a hub repository are read from the cache, or downloaded into it if
+    `where` allows it (see `evenhand.models.hub.opened`).
     """
     if is_folder(name):
         held = {file: Path(name) / file for file in (_ONE, _INDEX)}
@@ -94,14 +94,14 @@ def _names(name: str, files: Mapping[str, Path]) -> set[str]:
         shards = {str(key): files[_INDEX].parent / str(shard) for key, shard in index.items()}
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise BadModel(
-            f"{name} cannot be opened: {_INDEX} says no weights ({error}).", mend="Download it again."
+            f"{name} cannot be opened: {_INDEX} lists no weights ({error}).", mend="Download it again."
         ) from None
     outside = sorted(str(shard) for shard in set(index.values()) if not _inner(str(shard)))
     if outside:
         raise BadModel(
             f"{name} cannot be opened: its {_INDEX} names {', '.join(map(repr, outside[:_SHOWN]))}, which is "
             "not inside its folder.",
-            mend="Download or save it again; the files of a model stand beside their index.",
+            mend="Download or save it again; a model's files must be in the folder of their index.",
         )
     lacking = sorted({path.name for path in shards.values() if not path.is_file()})
     if lacking and is_folder(name):
@@ -120,12 +120,12 @@ def _inner(shard: str) -> bool:
 
 
 def _header(name: str, path: Path) -> dict[str, Any]:
-    """What a safetensors file says of its weights, without them; the file must be as long as it says.
+    """The header of a safetensors file, without the weights; the file must be as long as it states.
 
     Layout: 8 bytes with the length of the JSON text that follows, then the weights' bytes.
 
     Raises:
-        BadModel: it is cut short or no such file.
+        BadModel: it is cut short or not such a file.
     """
     try:
         with path.open("rb") as file:
@@ -136,7 +136,7 @@ def _header(name: str, path: Path) -> dict[str, Any]:
         held = path.stat().st_size
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise BadModel(
-            f"{name} cannot be opened: {path.name} is cut short, or no safetensors file.",
+            f"{name} cannot be opened: {path.name} is cut short, or not a safetensors file.",
             mend="Download or save it again.",
         ) from None
     if held < length:
@@ -148,9 +148,9 @@ def _header(name: str, path: Path) -> dict[str, Any]:
 
 
 def check_complete(name: str, module: Any, info: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a reader must know of the weights that `module` does not use; usually nothing.
+    """Notes on the weights that `module` does not use; usually empty.
 
-    `info` is what the transformers library says after loading.
+    `info` is what the transformers library reports after loading.
 
     Raises:
         BadModel: weights are missing, have another size, or belong to layers or parts of layers that the
@@ -192,10 +192,10 @@ def _check_sizes(name: str, mismatched: Iterable[Any]) -> None:
 
 
 def _inside(module: Any, unused: Iterable[str]) -> Iterable[str]:
-    """Those of the `unused` weights that stand in the layers of `module`, or in more of them.
+    """Those of the `unused` weights that belong to the layers of `module`, or to further layers.
 
-    A tower or a head that the model does not have at all stands elsewhere. Layers behind the last one that
-    predict further tokens (`num_nextn_predict_layers`) are none of it.
+    A tower or a head that the model does not have is not included. Layers after the last one that predict
+    further tokens (`num_nextn_predict_layers`) are not included either.
     """
     own = {match[1] for match in map(_NUMBERED.match, module.state_dict()) if match}
     further = getattr(module.config, "num_nextn_predict_layers", None)
@@ -214,7 +214,7 @@ def _listed(keys: list[str]) -> str:
 
 
 def foreign_code(module: Any, tokenizer: Any) -> tuple[str, ...]:
-    """That a checkpoint brings code of its own (``auto_map``) which was not run, where it does."""
+    """A note if a checkpoint contains its own code (``auto_map``), which was not run."""
     places = (
         ("config.json", getattr(module.config, "auto_map", None), type(module).__name__),
         ("tokenizer_config.json", tokenizer.init_kwargs.get("auto_map"), type(tokenizer).__name__),

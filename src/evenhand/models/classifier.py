@@ -48,9 +48,9 @@ class ToxicWords:
 
 
 class RegardWords:
-    """One of the four labels of regard for each text, by which list more of its words are on.
+    """One of the four labels of regard for each text, by the list that holds more of its words.
 
-    ``neutral`` where no word is on a list, ``other`` where as many are on both.
+    ``neutral`` where no word is on a list, ``other`` where both lists hold equally many.
     """
 
     labels: tuple[str, ...] = ("positive", "negative", "neutral", "other")
@@ -68,11 +68,11 @@ class RegardWords:
 
 
 class HfClassifier:
-    """A Hugging Face sequence classifier. `spec` is what stands after ``hf:``.
+    """A Hugging Face sequence classifier. `spec` is the text after ``hf:``.
 
-    Probabilities are a softmax over the labels, or one sigmoid each where the model says that its labels do
-    not exclude each other. A text longer than the model's window (at most 512 tokens are read) is cut at its
-    end.
+    Probabilities are a softmax over the labels, or one sigmoid for each if the model states that its labels
+    do not exclude each other. A text longer than the model's window (at most 512 tokens are read) is cut at
+    its end.
 
     Raises:
         EvenhandError: as for opening a model.
@@ -122,7 +122,7 @@ class HfClassifier:
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts of like length together; four characters count as a token."""
+    """Batches of texts of similar length; four characters count as a token."""
     batch: list[str] = []
     for text in texts:
         if batch and (len(batch) + 1) * max(8, math.ceil(len(text) / 4)) > _BATCH_TOKENS:
@@ -134,7 +134,7 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
-    """The classifier, its tokenizer, and what there is to note of how it was opened."""
+    """The classifier, its tokenizer, and notes on how it was opened."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from evenhand.files import is_folder
@@ -191,7 +191,7 @@ def open_classifier(spec: str, purpose: str) -> Classifier:
 
 
 def check_classifier(spec: str) -> None:
-    """Nothing if `spec` can name a classifier; nothing is opened.
+    """Check that `spec` can name a classifier; nothing is opened.
 
     Raises:
         BadOption: it cannot.

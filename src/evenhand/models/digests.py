@@ -1,4 +1,4 @@
-"""What makes two models the same: checksums of weights and tokenizers."""
+"""Digests that identify a model: checksums of weights and tokenizers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def weights_digest(module: nn.Module) -> str:
     tensors: dict[str, Tensor] = dict(module.named_parameters())
     tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in saved)
     names = sorted(tensors)
-    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
+    with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
         parts = pool.map(_tensor_digest, (tensors[name] for name in names))
         text = "".join(f"{name}:{part};" for name, part in zip(names, parts, strict=True))
     return hashlib.sha256(text.encode()).hexdigest()

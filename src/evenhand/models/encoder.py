@@ -14,4 +14,4 @@ class EncoderModel(Opened):
 
     family = "encoder"
     can: frozenset[Ability] = frozenset({Ability.HIDDEN})
-    instead = "Measure its embeddings (`-b seat`, `-b weat`), or use a checkpoint that holds the head."
+    instead = "Measure its embeddings (`-b seat`, `-b weat`), or use a checkpoint with the head."

@@ -1,30 +1,30 @@
-"""``openai:URL#model``: any server that speaks OpenAI's HTTP interface (vLLM, llama.cpp, a vendor's).
+"""``openai:URL#model``: any server with OpenAI's HTTP interface (vLLM, llama.cpp, a vendor's).
 
-The name is a URL with the model as its fragment: ``openai:http://localhost:8000/v1#org/model``. What else can
-be told stands in its query, ``openai:https://host/v1?api=completions&requests=5000#model`` (after the model's
-name it is understood as well):
+The name is a URL with the model as its fragment: ``openai:http://localhost:8000/v1#org/model``. Options are
+in its query, ``openai:https://host/v1?api=completions&requests=5000#model`` (after the model's name they are
+accepted as well):
 
 - ``api``: ``chat`` (default: the prompt is a user's message) or ``completions`` (the prompt is continued;
-  also gives log-probabilities where the server passes the checks of `evenhand.models.echo` and
+  also gives log-probabilities where the server passes the checks of `evenhand.models.echoed` and
   `evenhand.models.plausible`);
-- ``requests``, ``tokens``: the hard budget of this run; also ``EVENHAND_BUDGET_REQUESTS`` and
+- ``requests``, ``tokens``: the strict budget of this run; also ``EVENHAND_BUDGET_REQUESTS`` and
   ``EVENHAND_BUDGET_TOKENS``. A request that might exceed it is not sent; the run ends and can be resumed;
 - ``concurrency`` (8), ``timeout`` (60 s for a whole request), ``retries`` (5): see
   `evenhand.models.budget.Limits`;
-- ``cache``: ``yes`` (default) keeps answers on disk, by everything that was asked, or ``no``;
-- ``length``: ``max_tokens`` (default) or ``max_completion_tokens``, which some newer models want instead;
-- ``leave_out``: some of ``seed,top_p,temperature`` that the server does not take, never to be sent;
-- ``send``: some of the same, to be sent always.
+- ``cache``: ``yes`` (default) stores answers on disk, keyed by the whole request, or ``no``;
+- ``length``: ``max_tokens`` (default) or ``max_completion_tokens``, which some newer models need instead;
+- ``leave_out``: those of ``seed,top_p,temperature`` that the server does not accept; they are never sent;
+- ``send``: those of the same parameters that are always sent.
 
 A temperature of 1, a `top_p` of 1 and the seed 0 are the interface's defaults and are sent only with
-``send``: some models refuse to be told them. A server that has other defaults (vLLM takes them from the
-model's generation_config) needs ``send=temperature,top_p``; texts drawn without a seed are other texts when
-they are asked for anew, and ``send=seed`` gives each its own.
+``send``, because some models refuse these parameters. A server that has other defaults (vLLM takes them from
+the model's generation_config) needs ``send=temperature,top_p``; texts drawn without a seed differ when they
+are requested again, and ``send=seed`` gives each text its own seed.
 
-A prompt that the server refuses for what it says (its content filter, too long a context) has an undefined
-answer: it is counted, and the run goes on. So has one whose answer is malformed, also when it is asked for
-again, while others have good answers; it is not kept. Several malformed answers in a row end the run, and
-every other refusal does, with the server's own words.
+A prompt that the server refuses because of its content (its content filter, too long a context) has an
+undefined answer: it is counted, and the run continues. The same holds for a prompt whose answer is malformed
+twice while others have good answers; it is not stored. Several consecutive malformed answers end the run, and
+so does every other refusal, with the server's own message.
 
 A plus sign, a ``#`` or a ``?`` in a model's name is written ``%2B``, ``%23`` or ``%3F``. The key comes from
 the environment, see `evenhand.models.transport.api_key`; it is never stored, shown or part of the name.
@@ -38,7 +38,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evenhand.errors import BadModel
-from evenhand.models import echo
+from evenhand.models import echoed
 from evenhand.models.address import Address, parse
 from evenhand.models.reading import completion
 from evenhand.models.refused import PARAMETERS, one_line
@@ -60,10 +60,10 @@ from evenhand.records import (
 
 
 class EndpointModel:
-    """A `Model` behind HTTP. What its weights are, only the server knows: `spec.digest` is that of its name.
+    """A `Model` accessed by HTTP. Its weights are known to the server only: `spec.digest` is of its name.
 
-    With ``api=completions`` it promises log-probabilities; the first use checks them and refuses them with
-    the reason when they cannot be trusted.
+    With ``api=completions`` it offers log-probabilities; the first use checks them, and refuses them with the
+    reason if they are not valid.
     """
 
     def __init__(self, address: Address, transport: Transport | None = None) -> None:
@@ -94,14 +94,14 @@ class EndpointModel:
             return self._logprobs([one for one in group if isinstance(one, Continuation)])
         raise BadModel(
             f"{self.spec.uri} is an endpoint: it {group[0].needs.lacks}.",
-            mend="Use a model whose weights are in hand (hf: or lab:).",
+            mend="Use a model with access to its weights (hf: or lab:).",
         )
 
     def _logprobs(self, items: Sequence[Continuation]) -> list[LogProb | Undefined]:
         """Log-probabilities in nats, in the order of `items`, from echoed prompts.
 
         Raises:
-            BadModel: the server gives none, or none that can be trusted, or its tokenizer merges a boundary.
+            BadModel: the server gives none, or invalid ones, or its tokenizer merges a boundary.
             EvenhandError: as for `Transport.post_all`.
         """
         if self.address.api != "completions":
@@ -109,21 +109,21 @@ class EndpointModel:
                 f"{self.spec.uri} is asked as a chat, which gives no log-probabilities of given text.",
                 mend=f"If the server offers it, write {self.address.as_completions}",
             )
-        bodies = [self._echo(echo.body(self.address.model, item.context + item.text)) for item in items]
+        bodies = [self._echo(echoed.body(self.address.model, item.context + item.text)) for item in items]
         path = "/completions"
         if self._parity is None and not all(self.transport.kept(path, b, self._echoed) for b in bodies):
-            self._parity = echo.check(
+            self._parity = echoed.check(
                 lambda body: self._post(path, self._echo(body)), self.address.model, self.address.url
             )
         answers = self._post_all(path, bodies, "scoring", self._echoed)
-        return echo.scores(items, answers, self.address.url)
+        return echoed.scores(items, answers, self.address.url)
 
     def _texts(self, prompts: Sequence[str], sampling: Sampling) -> list[Completion | Undefined]:
         """Text after each prompt, in the order of `prompts`.
 
-        With a temperature each prompt has a seed of its own, made of `sampling.seed`, the prompt and how
-        often it stood before, as in `evenhand.scoring.runners.generation`; servers may ignore it. Where it
-        is not sent, each is still a draw of its own.
+        With a temperature each prompt has its own seed, made of `sampling.seed`, the prompt and the number of
+        its earlier occurrences, as in `evenhand.scoring.runners.generation`; servers may ignore it. Where it
+        is not sent, each text is still a separate draw.
 
         Raises:
             BadModel: the answer has no text in it.
@@ -138,10 +138,10 @@ class EndpointModel:
         return [self._completion(answer) for answer in answers]
 
     def notes(self) -> tuple[str, ...]:
-        """Where the answers come from, what was reused, how the check went, how many answers were empty."""
+        """Where the answers come from, how many were reused or empty, and the result of the check."""
         found = [
-            f"The weights behind {self.spec.uri} are known to its server only: figures taken at another time "
-            "may be another model's."
+            f"The weights of {self.spec.uri} are known to its server only: figures measured at another time "
+            "may be those of another model."
         ]
         others = sorted(self._named - {self.address.model})
         if others:
@@ -149,14 +149,14 @@ class EndpointModel:
         if self.transport.reused:
             found.append(f"{self.transport.reused} answers were kept from an earlier run.")
         if self._parity is not None:
-            found.append(f"Written and echoed log-probabilities agreed within {self._parity:.4f} nats.")
+            found.append(f"Generated and echoed log-probabilities agreed within {self._parity:.4f} nats.")
         if self._empty:
             found.append(f"{self._empty} answers held no text (refused, filtered or cut off).")
         found += self._about_sampling()
         return tuple(found)
 
     def _about_sampling(self) -> list[str]:
-        """Which parameters of sampling were not sent."""
+        """Notes on sampling parameters that were not sent."""
         unsent, left_out = (
             [name for name in PARAMETERS if name in names] for names in (self._unsent, self._left_out)
         )
@@ -169,8 +169,8 @@ class EndpointModel:
             )
         if left_out:
             said.append(
-                f"Left out of the requests: {', '.join(left_out)}. The server's own counts, and these "
-                "figures compare only with such."
+                f"Left out of the requests: {', '.join(left_out)}. The server's own value applies, and these "
+                "figures are only comparable with others measured in this way."
             )
         return said
 
@@ -192,14 +192,14 @@ class EndpointModel:
         return answers
 
     def _with_models(self, refusal: BadModel) -> BadModel:
-        """The refusal with the models that the server lists, where the one asked for is not among them."""
+        """The refusal with the models that the server lists, if the requested one is not among them."""
         try:
             listed = [one_line(str(entry["id"])) for entry in self.transport.get("/models")["data"]]
-        except Exception:  # the list is a courtesy; whatever is wrong with it, the refusal counts
+        except Exception:  # the list is only additional help; an error in it must not hide the refusal
             return refusal
         if not listed or self.address.model in listed:
             return refusal
-        return BadModel(refusal.what, mend=f"It serves: {', '.join(listed[:20])}. {refusal.mend}")
+        return BadModel(refusal.what, mend=f"Its models: {', '.join(listed[:20])}. {refusal.mend}")
 
     def _body(self, prompt: str, sampling: Sampling, seed: int) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": self.address.model}
@@ -231,7 +231,7 @@ class EndpointModel:
         return {name: value for name, value in body.items() if name not in self.address.leave_out}
 
     def _echoed(self, body: Json, answer: Json) -> None:
-        echo.echoed(answer, body["prompt"], self.address.url)
+        echoed.echoed(answer, body["prompt"], self.address.url)
 
     def _read(self, body: Json, answer: Json) -> Completion | Undefined:
         return completion(answer, chat=self.address.api == "chat", server=self.address.url)
@@ -245,7 +245,7 @@ class EndpointModel:
 
 
 def _sort(request: Request) -> type | Sampling:
-    """What is asked in one go: texts of one sampling, or requests of one kind."""
+    """The group in which a request is sent: texts with one sampling, or requests of one kind."""
     return request.sampling if isinstance(request, Generation) else type(request)
 
 

@@ -1,4 +1,4 @@
-"""Which family of language models a Hugging Face configuration describes, and what opens it."""
+"""The family of language models that a Hugging Face configuration describes, and the class that opens it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def family(name: str, config: Any) -> Family:
     """The family of the checkpoint `name` with this configuration.
 
     The stated architecture decides (BertForMaskedLM is masked, BartForConditionalGeneration sequence to
-    sequence). A checkpoint that states none, or a backbone alone, is opened where its model type has one
-    family only: such a checkpoint may still be complete, its head being tied to its embeddings. A backbone
-    that can stand under several heads, or that is half of a model, is an encoder: it has none of them.
+    sequence). A checkpoint that states none, or only a backbone, is opened if its model type has a single
+    family: such a checkpoint may still be complete, because its head is tied to its embeddings. A backbone
+    that can have several heads, or that is half of a model, is an encoder: it has none of them.
 
     Raises:
-        BadModel: it is no language model; or it states no head and its model type has several.
+        BadModel: it is not a language model; or it states no head and its model type has several.
     """
     stated = [str(a) for a in getattr(config, "architectures", None) or ()]
     headed = [a for a in stated if not a.endswith(_HEADLESS) or a.endswith(_HEADS)]
@@ -40,19 +40,19 @@ def family(name: str, config: Any) -> Family:
     if not headed and possible:
         raise BadModel(
             f"{name} states no language-model head ({', '.join(stated) or 'no architecture'}), and a "
-            f"{config.model_type} can be {' or '.join(possible)}: what it would answer cannot be told.",
+            f"{config.model_type} can be {' or '.join(possible)}: its family is not known.",
             mend="Use a checkpoint with its head, such as one of the class ...ForMaskedLM; if the weights "
             'hold the head, state the class under "architectures" in config.json.',
         )
     raise BadModel(
-        f"{name} is no language model: it is a {', '.join(stated) or config.model_type}.",
+        f"{name} is not a language model: it is a {', '.join(stated) or config.model_type}.",
         mend="Use a model of the class ...ForCausalLM, ...LMHeadModel, ...ForMaskedLM or "
         "...ForConditionalGeneration.",
     )
 
 
 def loader(kind: Family, config: Any = None) -> Any:
-    """The class of the transformers library that opens models of this family; an encoder's asks `config`."""
+    """The transformers class that opens models of this family; an encoder's depends on `config`."""
     import transformers
 
     if kind == "encoder":
@@ -73,7 +73,7 @@ def backbone_alone(config: Any) -> bool:
 
 
 def _encoder_loader(config: Any) -> Any:
-    """The class that opens an encoder with this configuration: of two halves the encoder alone."""
+    """The class that opens an encoder with this configuration: of a model with two halves, its encoder."""
     import transformers
     from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES as HALVES
 

@@ -34,7 +34,7 @@ def open_gguf(rest: str, *, dtype: str | None = None, batch_tokens: int | None =
 
     Raises:
         MissingExtra: the package gguf is not installed.
-        BadData: there is no such file, or it is no GGUF file.
+        BadData: there is no such file, or it is not a GGUF file.
         BadModel: transformers cannot read its architecture, tensors are missing, or one holds NaN.
         BadOption: an unknown dtype.
         OutOfMemory: the weights do not fit.
@@ -67,7 +67,7 @@ def open_gguf(rest: str, *, dtype: str | None = None, batch_tokens: int | None =
 
 
 def _tensors(file: Path) -> Sequence[Any]:
-    """What the file says of each of its tensors; it is as long as that asks for."""
+    """The file's descriptions of its tensors, after a check that it is long enough to hold them."""
     from gguf import GGUFReader
 
     try:
@@ -80,9 +80,9 @@ def _tensors(file: Path) -> Sequence[Any]:
 
 
 def _check_blocks(file: Path, config: Any, names: Sequence[str]) -> None:
-    """Nothing if the file has as many blocks as its metadata say.
+    """Check that the file has as many blocks as its metadata state.
 
-    Of further ones transformers would say nothing, and billions that are not there it would begin to build.
+    transformers would ignore further ones without a message, and would try to build billions of missing ones.
     """
     held = max((int(match[1]) + 1 for match in map(_BLOCK.match, names) if match), default=0)
     stated = getattr(config.get_text_config(), "num_hidden_layers", None)
@@ -97,7 +97,7 @@ def _check_blocks(file: Path, config: Any, names: Sequence[str]) -> None:
 def _origin(tensors: Sequence[Any]) -> str:
     """How the file stores its weights, such as "dequantised from Q4_1 (GGUF)"; the largest share first.
 
-    Tensors of plain floats (norms, biases) go without saying where others are quantised.
+    Tensors of plain floats (norms, biases) are not mentioned where others are quantised.
     """
     counts: Counter[str] = Counter()
     for tensor in tensors:
@@ -109,7 +109,7 @@ def _origin(tensors: Sequence[Any]) -> str:
 
 @contextmanager
 def _no_bar() -> Iterator[None]:
-    """Keep transformers' own progress bar over the tensors away; it heeds no setting."""
+    """Suppress transformers' progress bar over the tensors, which no setting turns off."""
     from transformers import modeling_gguf_pytorch_utils as reading
 
     library: Any = reading
@@ -137,14 +137,14 @@ def _checked(file: Path) -> Path:
         ) from None
     if head != _MAGIC:
         raise BadData(
-            f"{file} is no GGUF file: it does not begin with the four letters GGUF.",
+            f"{file} is not a GGUF file: it does not begin with the four letters GGUF.",
             mend="Name a file of llama.cpp, or write hf: for a Hugging Face folder.",
         )
     return file
 
 
 def _forget_quantiser(module: nn.Module) -> None:
-    """The weights are plain tensors now: without this, transformers refuses to save them."""
+    """Mark the weights as plain tensors; without this, transformers refuses to save them."""
     part: Any = module
     for name in ("hf_quantizer", "quantization_method"):
         if hasattr(part, name):

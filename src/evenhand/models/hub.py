@@ -1,8 +1,8 @@
-"""The model hub: asked once and shortly whether it can be reached, and what its refusals mean.
+"""The model hub: one short check whether it can be reached, and clear errors for its refusals.
 
-Opening a model asks the hub's client for a dozen files, and that client waits and tries again for each. So
-the one question whether anybody answers is put here, once, before any of them; what is in the cache then
-opens without the hub, and what is not is refused at once.
+Opening a model asks the hub's client for a dozen files, and the client waits and retries for each. So one
+check whether the hub answers is made here, before all of them; a model in the cache then opens without the
+hub, and any other is refused at once.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ T = TypeVar("T")
 TIMEOUT = 3.0  # seconds for a connection, and for the first byte of an answer
 DEADLINE = 4.0  # seconds for everything, the look-up of the name included
 PATIENCE = (
-    "HF_HUB_ETAG_TIMEOUT"  # the client's own variable for how long an answer may take, for slow networks
+    "HF_HUB_ETAG_TIMEOUT"  # the client's own variable for the time limit of an answer, for slow networks
 )
 FORGET = 60.0  # seconds after which a hub that could not be reached is tried again
-_NOBODY = frozenset({407, 502, 503, 504})  # a proxy's answers when nobody stands behind it
+_NOBODY = frozenset({407, 502, 503, 504})  # a proxy's answers when the hub is not reachable through it
 _OFFLINE = "HF_HUB_OFFLINE is set"
-# Files without which a cached snapshot may be a part of one: the last is fetched after all others.
+# Without these files a cached snapshot may be incomplete: the last is fetched after all others.
 _WHOLE = ("config.json", "tokenizer_config.json", "generation_config.json")
 _found: dict[str, tuple[str, float]] = {}
 
@@ -42,8 +42,7 @@ def endpoint() -> str:
 def unreachable() -> str:
     """Why the hub cannot be reached, empty where it can.
 
-    One request with a short time to answer; that it can be reached is remembered for the process, that it
-    cannot for a minute.
+    It makes one request with a short time limit; success is remembered for the process, failure for a minute.
     """
     from huggingface_hub import constants
 
@@ -58,7 +57,7 @@ def unreachable() -> str:
 
 
 def _asked(place: str) -> str:
-    """Put the question in a thread of its own: a look-up of a name has no time limit that could be set."""
+    """Make the request in a separate thread, because no time limit can be set for a name look-up."""
     allowed = _allowed()
     said = [f"it does not answer within {allowed:g} seconds; {PATIENCE} gives it more"]
 
@@ -88,10 +87,10 @@ def _allowed() -> float:
 def opened(
     name: str, revision: str | None, load: Callable[[Mapping[str, Any]], T], *, instead: str = ""
 ) -> tuple[T, tuple[str, ...]]:
-    """What `load` makes of the arguments that say where the files of `name` are, and what to note of it.
+    """The result of `load`, called with arguments that state where the files of `name` are, and notes on it.
 
-    A folder and a whole cached snapshot of one commit ask nobody. Another cached name is checked against the
-    hub where that can be reached, and opened as it is with a note where not. `instead` says what else works.
+    A folder, or a complete cached snapshot of one commit, needs no request. Any other cached name is checked
+    against the hub if that can be reached, else opened as it is with a note. `instead` names alternatives.
 
     Raises:
         EnvironmentProblem: the files are not in the cache and the hub cannot be reached.
@@ -137,7 +136,7 @@ def offline(name: str, why: str, instead: str = "") -> EnvironmentProblem:
 
 
 def explanation(name: str, error: BaseException) -> EvenhandError | None:
-    """What an error of the hub's client means for the user, None where it is none of the hub's."""
+    """An error of the hub's client as an error for the user; None if it is not an error of the hub."""
     from huggingface_hub import errors
 
     chain = list(causes(error))
@@ -161,7 +160,7 @@ def explanation(name: str, error: BaseException) -> EvenhandError | None:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from, outermost first."""
+    """The error and its causes, outermost first."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -173,7 +172,7 @@ def _status(error: BaseException) -> int:
 
 
 def _is_absence(error: BaseException) -> bool:
-    """Whether it says that a file is neither in the cache nor to be had."""
+    """Whether the error means that a file is neither in the cache nor available."""
     from huggingface_hub import errors
 
     kinds = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)
@@ -193,7 +192,7 @@ def _gated(name: str) -> EvenhandError:
     if _has_token():
         return BadModel(
             f"{name} is gated, and the account of the token in use has no access to it.",
-            mend=f"Accept its conditions on {endpoint()}/{name} with that account (some are granted by hand, "
+            mend=f"Accept its conditions on {endpoint()}/{name} with that account (some need an approval, "
             "so it may take a while); a fine-grained token also needs the permission to read gated "
             "repositories. `hf auth whoami` says whose token it is.",
         )
@@ -219,7 +218,7 @@ def _no_repository(name: str) -> EvenhandError:
 def _refused(name: str, status: int) -> EvenhandError:
     if not _has_token():
         return BadModel(
-            f"The hub does not give {name} to somebody without a token (it answers {status}).",
+            f"The hub does not give {name} to users without a token (it answers {status}).",
             mend=f"Accept the model's conditions on {endpoint()}/{name} if it has any, then {_LOG_IN}.",
         )
     mend = (

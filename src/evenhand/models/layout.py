@@ -1,4 +1,4 @@
-"""`Layout`: the sites of one model, found by its architecture's row (see `evenhand.architectures`)."""
+"""`Layout`: the sites of one model, found by its row in the table of `evenhand.architectures`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Layout:
         if wrong is not None:
             raise BadModel(wrong, mend="Pass a Layout whose Architecture fits the model.")
         blocks = find(module, architecture.blocks)
-        assert isinstance(blocks, nn.ModuleList)  # what `misfit` looked at
+        assert isinstance(blocks, nn.ModuleList)  # checked by `misfit`
         self.n_blocks = len(blocks)
         self._add("embeddings", module, architecture.embeddings)
         for i, block in enumerate(blocks):

@@ -1,4 +1,4 @@
-"""Loading Hugging Face models of all families, with errors that say what to do."""
+"""Loading Hugging Face models of all families, with errors that state a remedy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
-    """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder written with ./ or / or ~ in front.
+    """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder that starts with ./ or / or ~.
 
     A folder never opens a network connection; a hub name does where the files are not in the cache. The
     configuration decides the family: causal, masked, sequence-to-sequence, or an encoder without a head (see
@@ -74,7 +74,7 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
 def open_folder(
     folder: Path, uri: str, *, dtype: str | None = None, batch_tokens: int | None = None
 ) -> HfModel:
-    """Open a folder that the program made itself, under the name `uri`; errors as in `open_hf`."""
+    """Open a folder that evenhand itself made, under the name `uri`; errors as in `open_hf`."""
     with quiet(), explained(str(folder)):
         (kind, module, tokenizer, _), _ = hub.opened(
             str(folder), None, lambda where: _load(str(folder), dtype, where)
@@ -85,9 +85,9 @@ def open_folder(
 def _load(
     name: str, dtype: str | None, where: Mapping[str, Any]
 ) -> tuple[Family, nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
-    """The parts of the model `name`, and what a reader must know of how they were opened.
+    """The parts of the model `name`, and notes on how they were opened.
 
-    `where` says which of its files may be asked for (see `hub.opened`).
+    `where` states which of its files may be requested (see `hub.opened`).
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -98,7 +98,7 @@ def _load(
     _check_longest(name, tokenizer)
     checkpoints.check_depth(name, config, checkpoints.found(name, where))
     how = {"dtype": wanted, **where}
-    # First without memory for the weights: do they fit the configuration? Packed ones want their device.
+    # First without memory for the weights, to check them against the configuration; packed ones need memory.
     packed = getattr(config, "quantization_config", None) is not None
     for storage in (None,) if packed else ("meta", None):
         module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
@@ -117,7 +117,7 @@ def _check_longest(name: str, tokenizer: Any) -> None:
     longest = tokenizer.model_max_length
     if type(longest) not in (int, float) or not longest > 0:
         raise BadModel(
-            f"The tokenizer of {name} has {longest!r} as its model_max_length, which is no number of tokens.",
+            f"The tokenizer of {name} has the model_max_length {longest!r}, which is not a number of tokens.",
             mend="Write a positive number into its tokenizer_config.json, or take the line out.",
         )
 
@@ -135,7 +135,7 @@ def _from_pretrained(kind: Family, name: str, config: Any, how: Mapping[str, Any
 
 
 def _without_pooler(module: Any, info: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is missing besides a pooler, which nothing here reads; one of random numbers is taken off."""
+    """The loading info without a missing pooler, which is not used here; a random pooler is removed."""
     lacking = {key for key in info["missing_keys"] if str(key).startswith("pooler.")}
     if lacking:
         module.pooler = None
@@ -172,7 +172,7 @@ def checked_folder(folder: Path) -> Path:
     config = folder / "config.json"
     if not config.is_file():
         raise BadModel(
-            f"{folder} holds no config.json, so it is no Hugging Face model.",
+            f"{folder} holds no config.json, so it is not a Hugging Face model.",
             mend="Name the folder that save_pretrained wrote.",
         )
     for path in (folder / file for file in _SETTINGS):
@@ -201,7 +201,7 @@ def _no_safetensors(name: str, found: str) -> BadModel:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the libraries from talking while they load: what matters becomes an error of ours."""
+    """Suppress the libraries' messages while they load: relevant ones become errors of evenhand."""
     from huggingface_hub.utils import logging as hub_chatter
     from transformers.utils import logging as chatter
 
@@ -222,7 +222,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn what the loading libraries raise into one paragraph with the mend."""
+    """Turn errors of the loading libraries into one paragraph with a remedy."""
     try:
         yield
     except EvenhandError:
@@ -253,8 +253,8 @@ def _explain(name: str, error: BaseException) -> EvenhandError:
 
 def _remote_code(name: str) -> BadModel:
     return BadModel(
-        f"{name} brings Python code of its own (auto_map in its JSON files) for a kind of model that the "
+        f"{name} contains its own Python code (auto_map in its JSON files) for a kind of model that the "
         "transformers library does not know, and evenhand runs no code that comes with a model.",
-        mend="Use a model of a kind that transformers has itself, such as a converted copy of this one; or "
+        mend="Use a kind of model that is part of transformers, such as a converted copy of this one; or "
         "serve it with a program that you trust and measure it as openai:http://host/v1#model.",
     )

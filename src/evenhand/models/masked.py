@@ -1,4 +1,4 @@
-"""`MaskedModel`: BERT and its kin, which read a text from both sides and fill in masked words."""
+"""`MaskedModel`: BERT and similar models, which read a text in both directions and fill in masked words."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class MaskedModel(Opened):
     """A masked language model (BERT, RoBERTa, ALBERT, DistilBERT, ModernBERT, DeBERTa with a head).
 
-    Its answers are pseudo-log-likelihoods (kind ``pseudo``): each token's log-probability with the text on
-    both sides in view, summed. They are no probabilities of a text and never mix with true ones.
+    Its answers are pseudo-log-likelihoods (kind ``pseudo``): the sum of each token's log-probability given
+    the text on both sides. They are not probabilities of a text and are never mixed with true ones.
 
     Raises:
         BadModel: the tokenizer has no mask token or no fast form; otherwise as in `Opened`.
@@ -27,7 +27,7 @@ class MaskedModel(Opened):
 
     family = "masked"
     can: frozenset[Ability] = frozenset({Ability.LOGPROBS, Ability.CLOZE, Ability.HIDDEN})
-    instead = "Use a causal or a sequence-to-sequence model, or a benchmark that reads likelihoods."
+    instead = "Use a causal or a sequence-to-sequence model, or a benchmark that needs only likelihoods."
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class MaskedModel(Opened):
         self.scorer = MaskedScorer(module, tokenizer, batch_tokens=self.batch_tokens)
 
     def notes(self) -> tuple[str, ...]:
-        """That the figures are pseudo-likelihoods, and whether the scoring engine left its usual path."""
+        """That the figures are pseudo-likelihoods, and a fallback of the scoring engine, if any."""
         report = self.scorer.report()
         found = ["Scored by pseudo-likelihood: not comparable with a causal model's figures."]
         if report.path != "right":
@@ -50,5 +50,5 @@ class MaskedModel(Opened):
         return (*found, *super().notes())
 
     def scoring(self) -> ScoringReport:
-        """How the newest log-probabilities were carried out."""
+        """How the newest log-probabilities were computed."""
         return self.scorer.report()

@@ -1,4 +1,4 @@
-"""What all families share whose weights are in hand: a module with its tokenizer, its spec, its answers."""
+"""The common part of all model families with accessible weights: module, tokenizer, spec and answers."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 class Opened:
     """A module and its tokenizer; the module is put into evaluation mode.
 
-    `uri` is the string that names the model, `revision` the hub revision asked for. `batch_tokens` bounds a
-    batch, by default 2048 tokens on a CPU and 16384 on a GPU. `spec.digest` is taken when the model is made;
-    `refresh` takes it again.
+    `uri` is the string that names the model, `revision` the requested hub revision. `batch_tokens` limits a
+    batch, by default 2048 tokens on a CPU and 16384 on a GPU. `spec.digest` is computed when the model is
+    made; `refresh` computes it again.
     """
 
     family: ClassVar[str]
     instead: ClassVar[str]  # what to do about a request that the family cannot answer
     can: frozenset[Ability]
-    opening: tuple[str, ...] = ()  # what there is to note of how it was opened
+    opening: tuple[str, ...] = ()  # notes on how it was opened
 
     def __init__(
         self,
@@ -63,17 +63,17 @@ class Opened:
         self.refresh()
 
     def refresh(self, uri: str | None = None) -> None:
-        """Take the digest of the weights as they are now, under another name if `uri` is given."""
+        """Compute the digest of the current weights; rename the model if `uri` is given."""
         digest = model_digest(self.module, self.tokenizer)
         self.spec = replace(self.spec, digest=digest, uri=uri or self.spec.uri)
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
-        """The answers to requests of any kinds, in order; `evenhand.scoring.runners` has one runner a kind.
+        """The answers to requests of any kinds, in order; `evenhand.scoring.runners` has a runner per kind.
 
         Raises:
             UsageError: they are no list of requests.
             BadModel: the family cannot answer one of them.
-            EvenhandError: as the runners say.
+            EvenhandError: as for the runners.
         """
         if not isinstance(requests, Sequence) or not all(hasattr(one, "needs") for one in requests):
             raise UsageError(
@@ -85,7 +85,7 @@ class Opened:
         return answer(self, requests)
 
     def notes(self) -> tuple[str, ...]:
-        """How it was opened, and what precision the products had, where there is something to note."""
+        """Notes on how it was opened and on the precision of products; usually empty."""
         precision = torch.get_float32_matmul_precision()
         if precision == "highest":
             return self.opening

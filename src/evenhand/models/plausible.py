@@ -1,12 +1,12 @@
-"""Log-probabilities from outside that cannot be: found before a single one is scored.
+"""Checks of external log-probabilities: impossible values are found before any of them is scored.
 
-A table of zeros has no bias by any metric, and one of constants hardly any: what cannot be a log-probability
-must not become a figure. Each test here is a consequence of what a probability is, or of how rarely floats
-repeat; `check` names what was seen, with an example.
+A table of zeros has no bias by any metric, and one of constants hardly any: a value that cannot be a
+log-probability must not become a figure. Each test here follows from the definition of a probability, or from
+how rarely floats repeat; `check` names the problem, with an example.
 
-What no test can show from the values alone: logarithms to another base of a model's own probabilities, where
-the texts asked for hold only a part of all probability (those of base 2 are only smaller than natural ones).
-An endpoint is asked for the likeliest tokens as well, see `evenhand.models.echo`.
+One fault cannot be found from the values alone: logarithms to another base, where the requested texts hold
+only a part of all probability (values to base 2 are only smaller than natural ones). An endpoint is therefore
+asked for the likeliest tokens as well, see `evenhand.models.echoed`.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from evenhand.errors import BadModel
 from evenhand.records import Continuation, LogProb
 
 Example = Callable[[int], str]
-"""Names the request of a value by the value's place."""
+"""Describes the request of a value, given the value's index."""
 ROUNDING = 1e-3
-"""Nats above 0 that rounding may give."""
-# Rivals after one context: servers that compute in 16 bits differ by some hundredths from text to text.
+"""Largest excess above 0, in nats, that rounding may cause."""
+# Alternatives after one context: values of 16-bit servers vary by some hundredths from text to text.
 _MOST, _OFTEN, _OFTEN_SHARE = 1.1, 1.03, 0.1
-_EQUAL, _ZERO = 8, 3  # so many different requests with one value are no chance
+_EQUAL, _ZERO = 8, 3  # this many different requests with one value cannot be a coincidence
 _STAND_INS = frozenset({-99.0, -100.0})  # a model may give one of these once, by chance
-STAND_IN = -999.0  # and such a whole number, or less, never
-_LEAST, _LEAST_A_BYTE = -200.0, -20.0  # nats: no model gives a text less than both together
+STAND_IN = -999.0  # a whole number of this value or less is always a placeholder
+_LEAST, _LEAST_A_BYTE = -200.0, -20.0  # nats: no model gives a text less than their sum
 _NORMALISED = 1e-4
 _SURE = -0.01
 
 
 def check(answers: Iterable[tuple[Continuation, LogProb]], source: str) -> None:
-    """Nothing where the log-probabilities in nats can be ones; `source` is the server or the file.
+    """Check that the values in nats can be log-probabilities; `source` is the server or the file.
 
     Raises:
-        BadModel: a value is above 0, NaN or +inf; all are equal, or 0; values stand in for missing ones;
-            texts of which only one can come after a context have more than all probability together; or the
-            logarithms are to another base.
+        BadModel: a value is above 0, NaN or +inf; all are equal, or 0; values are placeholders for missing
+            ones; the probabilities of mutually exclusive texts sum to more than 1; or the logarithms are to
+            another base.
     """
     known = dict(answers)
     items, values = list(known), [answer.value for answer in known.values()]
@@ -58,7 +58,7 @@ def check_tokens(rows: Sequence[tuple[str, Sequence[float]]], source: str) -> No
     """The same for the values of single tokens; a row is a text with the values of its tokens.
 
     Raises:
-        BadModel: they are all equal, or some stand in for missing ones.
+        BadModel: they are all equal, or some are placeholders for missing ones.
     """
     values = [value for _, row in rows for value in row]
 
@@ -74,7 +74,7 @@ def check_tokens(rows: Sequence[tuple[str, Sequence[float]]], source: str) -> No
 
 
 def impossible(value: float) -> str | None:
-    """What is wrong with one value in nats whatever it belongs to; None where nothing is.
+    """What is wrong with one value in nats, independent of its text; None if nothing is wrong.
 
     -inf is left to the caller.
     """
@@ -86,9 +86,9 @@ def impossible(value: float) -> str | None:
 
 
 def impossible_token(value: float) -> str | None:
-    """The same for the value of a single token, which no model makes that small."""
+    """The same for the value of a single token, which is never as small as a placeholder."""
     if -math.inf < value <= STAND_IN:
-        return f"a log-probability is {value:g}, which stands in for a missing one"
+        return f"a log-probability is {value:g}, a placeholder for a missing one"
     return impossible(value)
 
 
@@ -120,14 +120,14 @@ def _constant(values: Sequence[float], example: Example) -> str | None:
         return None
     (value,) = distinct
     if value == 0 and len(values) >= _ZERO:
-        return f"all {len(values)} values are 0, so that everything would be certain (such as {example(0)})"
+        return f"all {len(values)} values are 0, which means probability 1 (such as {example(0)})"
     if len(values) >= _EQUAL:
         return f"all {len(values)} values are {value:g} (such as {example(0)})"
     return None
 
 
 def _stand_in(values: Sequence[float], example: Example) -> str | None:
-    """A whole number far below what a model gives, among values that are not whole."""
+    """A placeholder: a whole number far below what a model gives, among values that are not whole."""
     finite = [value for value in values if math.isfinite(value)]
     if all(value == round(value) for value in finite):
         return None
@@ -135,19 +135,19 @@ def _stand_in(values: Sequence[float], example: Example) -> str | None:
     for value, count in counts.most_common():
         if count > 1 or value <= STAND_IN:
             return (
-                f"{count} of {len(values)} values are exactly {value:g}, which stands in for missing ones "
+                f"{count} of {len(values)} values are exactly {value:g}, a placeholder for missing ones "
                 f"(such as {example(values.index(value))})"
             )
     return None
 
 
 def _too_likely(known: Mapping[Continuation, LogProb]) -> str | None:
-    """Texts that exclude each other after one context have at most all probability together."""
+    """Whether the probabilities of mutually exclusive texts after one context sum to more than 1."""
     groups: dict[str, dict[str, float]] = {}
     for item, answer in known.items():
         if answer.kind == "true":
             group = groups.setdefault(item.context, {})
-            # A tokenizer may read small and capital letters alike, and then these are one text.
+            # A tokenizer may ignore case, and then texts that differ only in case are one text.
             key = " ".join(unicodedata.normalize("NFKC", item.text).casefold().split())
             group[key] = max(group.get(key, -math.inf), answer.value)
     rivals = {context: group for context, group in groups.items() if len(group) > 1}
@@ -157,17 +157,17 @@ def _too_likely(known: Mapping[Continuation, LogProb]) -> str | None:
     if rivals and (sums[worst] > _MOST or (often > 1 and often >= _OFTEN_SHARE * len(sums))):
         texts = ", ".join(f"{text!r} {value:g}" for text, value in list(rivals[worst].items())[:4])
         return (
-            f"texts that exclude each other have more than all probability together: {sums[worst]:.3g} after "
+            f"the probabilities of texts that exclude each other sum to {sums[worst]:.3g}, above 1, after "
             f"{worst[-60:]!r} ({texts})"
         )
     return _other_base(rivals)
 
 
 def _together(group: Mapping[str, float]) -> float:
-    """The largest probability of texts of which none begins another; `group` holds logarithms by text."""
+    """The largest total probability of texts none of which is a prefix of another; logarithms by text."""
     inside = dict.fromkeys(group, 0.0)  # of texts that begin with the text
     total = 0.0
-    for text in sorted(group, reverse=True):  # longer texts before the ones that they begin with
+    for text in sorted(group, reverse=True):  # longer texts before their prefixes
         value = max(math.exp(min(group[text], 1.0)), inside[text])
         outer = next((text[:end] for end in range(len(text) - 1, 0, -1) if text[:end] in inside), None)
         if outer is None:
@@ -178,7 +178,7 @@ def _together(group: Mapping[str, float]) -> float:
 
 
 def _other_base(rivals: Mapping[str, Mapping[str, float]]) -> str | None:
-    """Options that share all probability tell the base: its powers sum to 1 after every context."""
+    """The base, found from options that hold all probability: its powers sum to 1 after every context."""
     rows = [
         list(group.values())
         for group in rivals.values()

@@ -1,4 +1,4 @@
-"""What a server's answer says: the text of its first choice, or why there is none."""
+"""Reading a server's answer: the text of its first choice, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from evenhand.thinking import UNCLOSED
 
 Json = Mapping[str, Any]
 CUT_OFF = "cut off before any text"
-_REASONING = ("reasoning_content", "reasoning")  # where servers put what a model thinks
+_REASONING = ("reasoning_content", "reasoning")  # where servers put a model's thinking
 
 
 def completion(answer: Json, *, chat: bool, server: str) -> Completion | Undefined:
     """The answer's text with the number of its tokens, as the server counts them (else its words).
 
-    Undefined where the server's filter stopped it, or where the length was spent before any text was written.
-    A model's own refusal in words is a text; an answer without any text, and no reason for it, is empty.
+    Undefined if the server's filter stopped it, or if the token limit was reached before any text appeared.
+    A refusal that the model writes is a text; an answer without text and without a reason is empty.
 
     Raises:
-        Malformed: it is no answer of an OpenAI-compatible server.
+        Malformed: it is not an answer of an OpenAI-compatible server.
     """
     choice, message = _parts(answer, chat=chat, server=server)
     ended = choice.get("finish_reason")
@@ -53,8 +53,7 @@ def _parts(answer: Json, *, chat: bool, server: str) -> tuple[Json, Json]:
 
 
 def _text(content: Any) -> tuple[str, bool]:
-    """The text of an answer's content, and whether it holds thoughts beside it; parts of other kinds count
-    not."""
+    """The text of an answer's content, and whether it also holds thinking; other parts are ignored."""
     if isinstance(content, str):
         return content, False
     texts, thought = [], False

@@ -1,8 +1,8 @@
 """``recorded:file.jsonl``: answers collected elsewhere, by sample or by their exact text (no torch needed).
 
-One JSON object a line, UTF-8. By the sample that asked, as ``evenhand measure ... --dry-run --json`` prints
-it (`request` counts the requests of a sample from 0 and may be left out for the first; a list of
-log-probabilities answers all requests of a sample in order):
+One JSON object per line, UTF-8. An answer is identified by its sample, as ``evenhand measure ... --dry-run
+--json`` prints it (`request` counts the requests of a sample from 0 and may be left out for the first; a list
+of log-probabilities answers all requests of a sample in order):
 
 ``{"sample": "honest/binary/0", "request": 2, "completion": " nurse.", "n_tokens": 2}``
 ``{"sample": "facts/world/capitals/japan", "logprobs": [-0.1, -4.2, -3.9, -5.0], "n_tokens": [1, 1, 1, 2]}``
@@ -13,14 +13,14 @@ Or by the text itself:
 ``{"prompt": "The nurse left because", "logprobs": {" she": -0.7, " he": -1.1}}``
 ``{"prompt": "The nurse said", "completion": " that it was late.", "n_tokens": 5}``
 
-``"error": "why"`` in place of an answer says that there is none: the item is undefined. Lines of a batch
+``"error": "why"`` in place of an answer means that there is none: the item is undefined. Lines of a batch
 service's output file (OpenAI's: `custom_id`, `response`, `error`) are read as they are; `custom_id` is the
 one that the dry run prints (see `evenhand.models.batches`).
 
-Log-probabilities are in nats, and those that cannot be ones are refused (`evenhand.models.plausible`).
-Without `n_tokens` a text counts as one unit. ``"kind": "pseudo"`` marks a masked model's pseudo-likelihood,
-``"mean"`` a mean per token or another score, whose exponentials need not sum to 1. An answer by sample goes
-before one by text.
+Log-probabilities are in nats, and impossible values are refused (`evenhand.models.plausible`). Without
+`n_tokens` a text counts as one token. ``"kind": "pseudo"`` marks a masked model's pseudo-likelihood,
+``"mean"`` a mean per token or another score, whose exponentials need not sum to 1. An answer by sample takes
+precedence over one by text.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RecordedModel:
     def __init__(self, path: Path) -> None:
         self._answers = read(path)
         kinds = self._answers.kinds
-        lost = Undefined in kinds  # a request of either kind may have got no answer
+        lost = Undefined in kinds  # a request of either kind may have no answer
         found = {
             Ability.LOGPROBS: lost or LogProb in kinds,
             Ability.GENERATE: lost or Completion in kinds,
@@ -71,12 +71,11 @@ class RecordedModel:
         self._path = path
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
-        """The recorded answers by their text, in the order of `requests`; how text is sampled was settled
-        when they were made.
+        """The recorded answers by their text, in the order of `requests`; sampling options have no effect.
 
         Raises:
-            BadModel: the file holds no answers of a kind that is asked for, or log-probabilities that cannot
-                be ones (`plausible.check`).
+            BadModel: the file holds no answers of a requested kind, or impossible log-probabilities
+                (`plausible.check`).
             BadData: it holds none for some of the requests.
         """
         return answer_in_groups(requests, type, self._answer_kind)
@@ -88,7 +87,7 @@ class RecordedModel:
             return self._texts([one.prompt for one in group if isinstance(one, Generation)])
         raise BadModel(
             f"{self._path} is asked for {_shown(group[0])}.",
-            mend="Use a model whose weights are in hand (hf: or lab:).",
+            mend="Use a model with access to its weights (hf: or lab:).",
         )
 
     def _logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
@@ -108,7 +107,7 @@ class RecordedModel:
 
         Raises:
             BadData: some have none, or one of another kind; they are listed with their samples.
-            BadModel: the log-probabilities cannot be ones (`plausible.check`).
+            BadModel: there are impossible log-probabilities (`plausible.check`).
         """
         found: list[Response] = []
         scored: list[tuple[Continuation, LogProb]] = []
@@ -176,7 +175,7 @@ def _shown(request: Request) -> str:
         return f"text after {request.prompt[-60:]!r}"
     if isinstance(request, Continuation):
         return f"{request.text!r} after {request.context[-60:]!r}"
-    return f"a {type(request).__name__}, which no recorded answer can serve"
+    return f"a {type(request).__name__}, which cannot be recorded"
 
 
 def _look_up(
@@ -186,6 +185,6 @@ def _look_up(
     if missing:
         raise BadData(
             f"{path} lacks {len(missing)} of {len(shown)} answers: {listed(missing, _SHOWN)}.",
-            mend="Record these too; context, text and prompt must match to the letter.",
+            mend="Record these too; context, text and prompt must match exactly.",
         )
     return [answers[key] for key in keys]

@@ -1,6 +1,6 @@
-"""Reading recorded answers line by line: what a file holds, and every fault of it at once.
+"""Reading recorded answers line by line: the file's answers, or all its faults in one error.
 
-A line is read, checked and let go, so that a file of a million lines costs what its answers need.
+Each line is read, checked and freed, so that a file of a million lines only needs memory for its answers.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Answers:
         return found.score(one.request) if isinstance(one.request, Continuation) else None
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Take one line in.
+        """Add one line.
 
         Raises:
-            LineError: it is no answer, or answers again what another line has answered.
+            LineError: it is not an answer, or answers what another line has already answered.
         """
         if "custom_id" in record:
             self._add_batched(record)
@@ -89,10 +89,10 @@ class Answers:
             self._add_logprob(prompt, text, _logprob(line), "prompt and text")
 
     def _add_sample(self, record: Mapping[str, Any]) -> None:
-        """An answer, or one for each request, by sample; a second one is a mistake even if it is the same."""
+        """An answer, or one for each request, by sample; a second one is an error even if it is equal."""
         sample, first = _field(record, "sample", str), _count({"request": 0, **record}, "request")
         if first > _MOST:
-            raise LineError(f"'request' is {first}, and no sample asks so much")
+            raise LineError(f"'request' is {first}, more than any sample has")
         found = list(_of_sample(record))
         kept = self._samples.get(sample)
         if kept is None:
@@ -132,9 +132,9 @@ def read(path: Path) -> Answers:
         except LineError as problem:
             problems.append(f"line {number}: {problem}")
     if problems:
-        raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Mend these lines and run again.")
+        raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Correct these lines, run again.")
     if not answers.kinds:
-        raise BadData(f"{path} is empty.", mend="Give a file with one JSON object a line.")
+        raise BadData(f"{path} is empty.", mend="Give a file with one JSON object per line.")
     answers.digest = sha.hexdigest()
     return answers
 
@@ -163,7 +163,7 @@ def _of_sample(record: Mapping[str, Any]) -> Sequence[Response]:
     if "error" in record:
         reason = _field(record, "error", str)
         if not reason.strip():
-            raise LineError("'error' is empty (say why there is no answer)")
+            raise LineError("'error' is empty (give the reason why there is no answer)")
         return [Undefined(reason)]
     if "completion" in record:
         return [Completion(_field(record, "completion", str), _n_tokens(record))]

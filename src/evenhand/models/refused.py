@@ -1,4 +1,4 @@
-"""What a server means by an error: this one prompt, a parameter that it does not take, or the whole run."""
+"""What a server's error concerns: this one prompt, a parameter that it does not accept, or the whole run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from evenhand.files import parse_json
 
 Json = Mapping[str, Any]
 FILTERED, TOO_LONG = "content_filter", "context_length_exceeded"
-MALFORMED = "malformed answer, also when it was asked for again"
+MALFORMED = "malformed answer, also when it was requested again"
 PARAMETERS = ("seed", "top_p", "temperature")
-"""What a request says about sampling, and a server may not take."""
+"""The sampling parameters of a request that a server may not accept."""
 _ABOUT_ONE_PROMPT = frozenset({400, 403, 413, 422})
 # Codes and types, in small letters without underscores, of OpenAI, Azure, vLLM, llama.cpp and gateways.
 _CODES: Mapping[str, str] = {
@@ -49,11 +49,11 @@ _SHOWN = 300
 
 
 class Malformed(BadModel):
-    """An answer has not the shape of one; alone among good ones it concerns one prompt only."""
+    """An answer does not have the expected form; alone among good ones it concerns one prompt only."""
 
 
 def reason(status: int, text: str) -> str | None:
-    """Why the server has no answer to this one prompt; None where the error is about more than the prompt."""
+    """Why the server has no answer to this prompt; None if the error concerns more than this prompt."""
     if status not in _ABOUT_ONE_PROMPT:
         return None
     for code in _codes(_parsed(text)):
@@ -64,7 +64,7 @@ def reason(status: int, text: str) -> str | None:
 
 
 def mend(text: str, body: Json | None) -> str | None:
-    """Which option leaves a parameter out that the error names; None where it names none that was sent."""
+    """The option that leaves out a parameter named in the error; None if it names none that was sent."""
     if body is None:
         return None
     if "max_completion_tokens" in text and "max_tokens" in body:
@@ -77,7 +77,7 @@ def mend(text: str, body: Json | None) -> str | None:
 
 
 def cleaned(text: str, key: str | None) -> str:
-    """What the server said, short, in one line, and without the key, which some servers repeat."""
+    """The server's message, short, in one line, and without the key, which some servers repeat."""
     try:
         inner = parse_json(text, repair=True)["error"]
         text = str(inner["message"] if isinstance(inner, dict) else inner)
@@ -89,7 +89,7 @@ def cleaned(text: str, key: str | None) -> str:
 
 
 def one_line(text: str) -> str:
-    """A server's words, short and in one line: they end no sentence of this program and begin none."""
+    """A server's message, short and in one line, so that it fits inside a sentence of this program."""
     return " ".join(text.split())[:_SHOWN]
 
 

@@ -1,4 +1,4 @@
-"""`Seq2SeqModel`: T5, BART and their kin; an encoder reads a source, a decoder writes a target."""
+"""`Seq2SeqModel`: T5, BART and similar models; an encoder reads a source, a decoder writes a target."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Seq2SeqModel(Opened):
 
     A `Continuation` is put to the model in one of two forms; `form` ``auto`` chooses by its context:
 
-    - ``source``, where the context is finished (its last sign is one of . ? ! : … or a line's end), as a
-      question or an instruction is: the context is the source, the text the target.
-    - ``infill``, where the context breaks off inside a sentence, or is empty: the model fills the gap, as it
-      did in pre-training. With sentinels (T5) the source is the context and ``<extra_id_0>``, the target
+    - ``source``, where the context is complete (its last character is one of . ? ! : … or a line end), like a
+      question or an instruction: the context is the source, the text the target.
+    - ``infill``, where the context ends inside a sentence, or is empty: the model fills the gap, as in
+      pre-training. With sentinels (T5) the source is the context and ``<extra_id_0>``, the target
       ``<extra_id_0>`` and the text. With a mask token (BART) the source is the context and ``<mask>``, the
-      target repeats the context, and the text is what comes next. A model with neither takes ``source``.
+      target repeats the context, followed by the text. A model with neither uses ``source``.
 
-    Neither form counts the mark that ends a target, so a text may be the beginning of a longer one: the same
-    question that a causal model answers.
+    Neither form counts the end token of a target, so a text may be the beginning of a longer one: the same
+    probability that a causal model gives.
 
     Raises:
         BadModel: the tokenizer gives no ids, or the configuration names no first token of the decoder.
@@ -51,7 +51,7 @@ class Seq2SeqModel(Opened):
         self.scorer = ConditionalScorer(module, tokenizer, batch_tokens=self.batch_tokens, form=form)
 
     def notes(self) -> tuple[str, ...]:
-        """Which form the newest log-probabilities had."""
+        """The form of the newest log-probabilities."""
         said = {
             "infill": "as the filling of a gap after their context",
             "source": "as the target of their context",

@@ -1,4 +1,4 @@
-"""Answers of servers on disk: private to the user, and believed only while they are whole."""
+"""Answers of servers on disk: private to the user, and used only if they are undamaged."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from evenhand.records import Undefined
 
 Json = Mapping[str, Any]
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
-# Beside the fields of the server's answer, or instead of them.
+# Keys in addition to the fields of the server's answer, or instead of them.
 _SUM, _UNDEFINED = "evenhand_checksum", "evenhand_undefined"
 
 
 def read(key: str) -> Json | Undefined | None:
-    """What was kept under `key`; None where there is nothing, or a file that is damaged.
+    """What was stored under `key`; None if there is nothing, or the file is damaged.
 
-    A file counts as damaged where its checksum does not fit, or is not there.
+    A file counts as damaged if its checksum does not match or is missing.
     """
     try:
         kept = json.loads(_file(key).read_bytes())
@@ -34,7 +34,7 @@ def read(key: str) -> Json | Undefined | None:
 
 
 def write(key: str, answer: Json | Undefined) -> None:
-    """Keep `answer` under `key`, readable for this user alone.
+    """Store `answer` under `key`, readable for this user only.
 
     Raises:
         NoSpace: the disk is full or not writable.
@@ -58,6 +58,6 @@ def _file(key: str) -> Path:
 
 
 def _checksum(key: str, kept: Json) -> str:
-    """SHA-256 (hex) over the key and what is kept under it: a file under another's name is damaged, too."""
+    """SHA-256 (hex) over the key and the stored value: a file under another key's name is also damaged."""
     text = json.dumps([key, kept], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

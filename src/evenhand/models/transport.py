@@ -1,10 +1,10 @@
-"""JSON over HTTP to one server: retries, a hard budget, a cache on disk, and secrets that stay in a header.
+"""JSON over HTTP to one server: retries, a hard budget, a cache on disk; the key is only sent in a header.
 
-A request that the server refuses for what stands in its prompt (a filter, too long a text) has an answer:
+A request that the server refuses because of its prompt (a filter, too long a text) has an answer:
 `Undefined`, with the reason. Every other refusal ends the run.
 
 Only the standard library is used: a request is one POST of some hundred bytes whose answer takes the server
-seconds, so a connection pool would save little, and threads are enough to have many under way.
+seconds, so a connection pool would save little, and threads are enough for many concurrent requests.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from evenhand.records import Undefined, digest
 
 Json = Mapping[str, Any]
 Check = Callable[[Json, Json], object]
-"""Sees a body with its answer, and raises an error of `evenhand.errors` where the answer is of no use."""
+"""Checks the answer to a body, and raises an error of `evenhand.errors` if the answer cannot be used."""
 OWN_KEY, OPENAI_KEY = "EVENHAND_API_KEY", "OPENAI_API_KEY"
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_UNREAD = frozenset({425, 429, 503, 529})  # turned down before the prompt was read: nothing is charged
+_UNREAD = frozenset({425, 429, 503, 529})  # rejected before the prompt was read: nothing is charged
 _FOR_GOOD = ("insufficient_quota", "billing_hard_limit_reached")
-_SECRET = 16  # characters: a shorter key (EMPTY, none) is no secret, and may stand in any answer
-# So many malformed answers in a row end the run: where one was good before, and where none ever was.
+_SECRET = 16  # characters: a shorter key (EMPTY, none) is not secret, and may occur in any answer
+# Number of consecutive malformed answers that ends the run: after a good answer, and without any.
 _IN_A_ROW, _AT_FIRST = 8, 3
 _LONGEST_WAIT = 120.0  # seconds that a server may ask us to wait; beyond it the run ends and can be resumed
 
@@ -46,8 +46,8 @@ _LONGEST_WAIT = 120.0  # seconds that a server may ask us to wait; beyond it the
 class _Transient(Exception):
     """A failure that may pass; `wait` is the number of seconds that the server asks for, if it does.
 
-    `unread` says that the server turned the request down at its door, so that it charged nothing, `malformed`
-    that it answered with something that cannot be read.
+    `unread` is True if the server rejected the request before reading it, so that it charged nothing;
+    `malformed` is True if its answer cannot be read.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class _Transient(Exception):
 
 
 class Unreadable(EnvironmentProblem):
-    """Every attempt at one request was answered with something that is no JSON object."""
+    """Every attempt at one request was answered with something that is not a JSON object."""
 
 
 _BROKEN = (refused.Malformed, Unreadable)
@@ -85,7 +85,7 @@ class Transport:
         self._jitter = jitter or random.Random().random
         self._wire = Wire()
         self._reached = False
-        self._proper = False  # whether a good answer has ever been there
+        self._proper = False  # whether there has been any good answer
         self._stopped = False
 
     def post_all(
@@ -97,17 +97,17 @@ class Transport:
         check: Check | None = None,
         draws: Sequence[str] = (),
     ) -> list[Json | Undefined]:
-        """The answer to each body, in order; equal bodies are sent once, and kept answers serve again.
+        """The answer to each body, in order; equal bodies are sent once, and stored answers are reused.
 
-        `draws` names which draw each body is (empty for none): equal bodies with unlike names are sent
-        apart. When one fails, those under way are waited for and kept, the others are not sent. An answer
-        that `check` refuses is not kept, and asked for again where it was. A prompt that the server refuses
-        is `Undefined`, which is kept as an answer is. A malformed answer among good ones is asked for again
-        at the end; where it is malformed again, that one is `Undefined`, and not kept.
+        `draws` names the draw of each body (empty for none): equal bodies with different names are sent
+        separately. When one fails, requests in progress are completed and stored, the others are not sent. An
+        answer that `check` refuses is not stored; if it came from the cache, it is requested again. A prompt
+        that the server refuses is `Undefined`, which is stored like an answer. A malformed answer among good
+        ones is requested again at the end; if it is malformed again, it is `Undefined`, and not stored.
 
         Raises:
-            EnvironmentProblem: the server cannot be reached, stays silent or broken, or wants another key.
-            BadModel: it refuses the request, or answers with something else than a JSON object.
+            EnvironmentProblem: the server cannot be reached, does not answer or fails, or needs another key.
+            BadModel: it refuses the request, or does not answer with a JSON object.
             Inconclusive: the budget is spent, or the server asks for a long pause.
         """
         self._stopped = False
@@ -136,9 +136,9 @@ class Transport:
         *,
         most: int | None = _IN_A_ROW,
     ) -> tuple[dict[str, Json | Undefined], dict[str, EvenhandError]]:
-        """The answers to `missing` by key, and what was wrong with malformed ones.
+        """The answers to `missing` by key, and the errors of malformed ones.
 
-        More than `most` malformed ones in a row are raised; None for no limit.
+        More than `most` consecutive malformed ones raise an error; None for no limit.
         """
         found: dict[str, Json | Undefined] = {}
         broken: dict[str, EvenhandError] = {}
@@ -160,7 +160,7 @@ class Transport:
                         continue
                     advance(1)
             except BaseException:
-                self._stopped = True  # those under way end, but are not tried again
+                self._stopped = True  # requests in progress finish, but are not retried
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         return found, broken
@@ -178,7 +178,7 @@ class Transport:
         answer = self._send("POST", path, body)
         if isinstance(answer, Undefined):
             raise BadModel(
-                f"{self.base} refuses a prompt of the check itself: {answer.reason}.",
+                f"{self.base} refuses a prompt of evenhand's own check: {answer.reason}.",
                 mend="Check the model's name and the options.",
             )
         return answer
@@ -202,7 +202,7 @@ class Transport:
         return digest(self.base, path, body, draw) if draw else digest(self.base, path, body)
 
     def _kept(self, key: str, body: Json, check: Check | None) -> Json | Undefined | None:
-        """The kept answer; None when there is none, it is damaged or `check` refuses it."""
+        """The stored answer; None when there is none, it is damaged or `check` refuses it."""
         answer = shelf.read(key) if self.limits.cache else None
         if answer is not None and check is not None and not isinstance(answer, Undefined):
             try:
@@ -212,7 +212,7 @@ class Transport:
         return answer
 
     def _send(self, method: str, path: str, body: Json | None) -> Json | Undefined:
-        """Send until it succeeds, with a pause that doubles from half a second and varies by chance."""
+        """Send until it succeeds, with a pause that doubles from half a second and has random jitter."""
         most = bound(body)
         for attempt in range(self.limits.retries + 1):
             self.budget.reserve(most)
@@ -225,7 +225,7 @@ class Transport:
                     raise self._gave_up(failure, attempt + 1) from None
                 chance = self._jitter()
                 backoff = min(30.0, 0.5 * 2**attempt) * (0.5 + chance)
-                # Never before the server asked for, and not all requests at the same moment.
+                # Never earlier than the server asks, and not all requests at the same moment.
                 self._sleep(failure.wait + chance if failure.wait is not None else backoff)
                 continue
             self._reached = True
@@ -235,7 +235,7 @@ class Transport:
         raise AssertionError("the last attempt returns or raises")
 
     def _may_pass(self, failure: _Transient) -> bool:
-        """A refused connection before any success is a wrong address, not a pause."""
+        """Whether a retry can help: a refused connection before any success means a wrong address."""
         return self._reached or not isinstance(failure.__cause__, URLError)
 
     def _gave_up(self, failure: _Transient, attempts: int) -> EvenhandError:
@@ -261,7 +261,7 @@ class Transport:
                 return Undefined(why)
             raise self._refusal(reply, text, key, body)
         answer = _object(data)
-        if answer.get("error") and not answer.get("choices"):  # some gateways say so under status 200
+        if answer.get("error") and not answer.get("choices"):  # some gateways report errors with status 200
             raise _Transient(f"it answers 200 with an error: {refused.cleaned(text, key)}")
         return answer
 
@@ -272,8 +272,8 @@ class Transport:
             raise _Transient(f"no answer within {self.limits.timeout:g} s") from None
         except TooLong:
             raise BadModel(
-                f"{self.base} answers with more than {MOST // 1_000_000} MB, which no text of this length "
-                "has.",
+                f"{self.base} answers with more than {MOST // 1_000_000} MB, too much for a text of this "
+                "length.",
                 mend="Check the address and what the server sends.",
             ) from None
         except URLError as error:
@@ -290,7 +290,7 @@ class Transport:
                 return Inconclusive(said, mend=f"It asks for a pause of {wait:.0f} s. {self.limits.again}")
             if any(code in text for code in _FOR_GOOD):
                 return Inconclusive(
-                    said, mend=f"Waiting does not help: the account has nothing left. {self.limits.again}"
+                    said, mend=f"Waiting does not help: the account has no credit. {self.limits.again}"
                 )
             return _Transient(said.removesuffix("."), wait, unread=reply.status in _UNREAD)
         if reply.status in (401, 403):
@@ -327,7 +327,7 @@ def api_key(base: str) -> str | None:
 
 
 def _without(key: str | None, body: bytes) -> bytes:
-    """`body` without the key, which some servers repeat: it must not be kept with the answer, nor shown."""
+    """`body` without the key, which some servers repeat: it must not be stored with the answer, nor shown."""
     if key is None or len(key) < _SECRET:
         return body
     for written in (key, json.dumps(key)[1:-1]):
@@ -337,16 +337,16 @@ def _without(key: str | None, body: bytes) -> bytes:
 
 def _object(text: bytes) -> Json:
     try:
-        answer = parse_json(text, repair=True)  # a server may cut an emoji in two
+        answer = parse_json(text, repair=True)  # a server may split an emoji
     except ValueError:
-        raise _Transient("the answer is no JSON, or only a part of it", malformed=True) from None
+        raise _Transient("the answer is not valid JSON, or is incomplete", malformed=True) from None
     if not isinstance(answer, dict):
         raise _Transient("the answer is not a JSON object", malformed=True)
     return answer
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header, which gives seconds or a date; None where it says nothing usable."""
+    """Seconds from a Retry-After header, which gives seconds or a date; None if it cannot be used."""
     if not value:
         return None
     try:

@@ -1,7 +1,7 @@
-"""One HTTP exchange that ends: in a given time, whatever the server does, and with so many bytes at most.
+"""One HTTP exchange with a limit for its total time and for the bytes of the answer.
 
-A socket's own timeout starts again at every byte, so a server that sends one now and then would be waited for
-without end. Here a timer closes the connection when the time of the whole exchange is over.
+A socket's own timeout restarts at every byte, so a server that sends one byte now and then would never time
+out. Here a timer closes the connection when the time of the whole exchange is over.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
-MOST = 32_000_000  # bytes of an answer: some thousand times what a text of ten thousand tokens takes
+MOST = 32_000_000  # bytes of an answer: about a thousand times the size of a text of ten thousand tokens
 _MOST_OF_AN_ERROR = 10_000
 _CHUNK = 65_536
 
 
 class Late(Exception):
-    """The whole answer was not there in time."""
+    """The answer was not complete in time."""
 
 
 class TooLong(Exception):
@@ -33,7 +33,7 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, also where its status says that something is wrong."""
+    """The answer, also if its status is an error."""
 
     status: int
     reason: str
@@ -52,8 +52,8 @@ class Wire:
         """The answer to one request, within `seconds` in all.
 
         Raises:
-            Late, TooLong: see there.
-            URLError, OSError, HTTPException: the server cannot be reached, or the answer broke off.
+            Late, TooLong: see these classes.
+            URLError, OSError, HTTPException: the server cannot be reached, or the answer is incomplete.
         """
         with _watched(self._own, seconds) as watch:
             try:
@@ -64,7 +64,7 @@ class Wire:
                 if watch.late or isinstance(reason, TimeoutError):
                     raise Late from None
                 raise
-            if watch.late:  # an answer without a length looks whole when it is cut
+            if watch.late:  # an answer without a length looks complete when it is cut
                 raise Late
             return reply
 
@@ -115,7 +115,7 @@ class _Watch:
         left = max(0.001, self._end - time.monotonic())
         made = socket.create_connection(address, left, source)
         with self._lock:
-            # TLS takes the socket over; a second handle on the same connection can still end it.
+            # TLS takes over the socket; a second handle to the same connection can still close it.
             self._twins.append(made.dup())
             if self.late:
                 made.close()
@@ -149,7 +149,7 @@ def _watched(own: threading.local, seconds: float) -> Iterator[_Watch]:
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would send the prompts and the key to somewhere that the user did not name."""
+    """Follows no redirects: they would send the prompts and the key to an address the user did not name."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -175,7 +175,7 @@ class _Secure(HTTPSHandler):
 
 
 def _connecting(kind: type[HTTPConnection], watch: _Watch) -> Any:
-    """A maker of connections of this kind that the watch can close."""
+    """A factory of connections of this kind that the watch can close."""
 
     def make(host: str, **options: Any) -> HTTPConnection:
         connection: Any = kind(host, **options)

@@ -1,8 +1,8 @@
-"""After the fact: decide by a rule on a model's scores, without touching the model.
+"""Post-processing: decide by a rule on a model's scores, without changing the model.
 
-``thresholds`` give each group its own cut so that a chosen rate is alike in all groups; ``calibration`` gives
-each group its own curve so that a probability means the same in all of them. Both are fitted on held-out
-people, saved as JSON, and applied to scores from anywhere; torch is not needed. ::
+``thresholds`` gives each group its own threshold so that a chosen rate is equal in all groups;
+``calibration`` gives each group its own curve so that a probability means the same in all of them. Both are
+fitted on held-out people, saved as JSON, and applied to scores from any source; torch is not needed. ::
 
     from evenhand.postprocessing import fit_thresholds, save_rule
 

@@ -1,6 +1,6 @@
-"""Calibration within groups: of those who get 0.7, seven in ten deserve it, in every group.
+"""Calibration within groups: of the people who get 0.7, seven in ten have the outcome, in every group.
 
-Each group's curve is fitted on held-out people and drawn towards the curve fitted on everyone, since groups
+Each group's curve is fitted on held-out people and shrunk towards the curve fitted on everyone, since groups
 are small: with ``w = n / (n + shrink)`` the logistic curves' parameters (and the isotonic curves themselves)
 are ``w * the group's + (1 - w) * everyone's``.
 
@@ -13,7 +13,7 @@ are ``w * the group's + (1 - w) * everyone's``.
 
 Calibration within groups and equal error rates of groups exclude each other in general: where base rates
 differ and the scores are not perfect, no rule has both (Kleinberg, Mullainathan and Raghavan 2017;
-Chouldechova 2017). Which of them matters is a choice that no fit can make.
+Chouldechova 2017). Which of them matters is a choice for the user, not for the fit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ISOTONIC_FROM = 1000
 FOLDS = 5
 INCOMPATIBLE = (
     "Calibration within groups and equal error rates are incompatible where base rates differ and scores are "
-    "not perfect: calibrated scores are not a promise of equal decisions."
+    "not perfect: calibrated scores do not guarantee equal decisions."
 )
 _Fit = Callable[[Array, NDArray[np.int64]], Curve]
 
@@ -51,8 +51,8 @@ def fit_calibration(
     """A calibration curve for each group.
 
     `scores` [n] in [0, 1], true outcomes `labels` [n] (0 or 1), `groups` [n] by name. ``auto`` is isotonic
-    for groups of 1000 people or more and Platt's for the others. `shrink` is how many people it takes for a
-    group's own curve to count half; 0 leaves everyone's curve out.
+    for groups of 1000 people or more and Platt's for the others. `shrink` is the group size at which a
+    group's own curve has weight one half; with 0, only the group's own curve is used.
 
     Raises:
         BadData: bad scores by row, one group only, a group without one of the outcomes (with counts).
@@ -65,7 +65,7 @@ def fit_calibration(
 
 
 def check_options(method: str, shrink: float) -> None:
-    """Refuse what no people can make right.
+    """Check the options that do not depend on the people.
 
     Raises:
         BadOption: an unknown method, or a negative `shrink`.
@@ -94,7 +94,7 @@ def kinds_of(method: Method, groups: Sequence[str]) -> dict[str, str]:
 
 
 def group_weight(n: int, shrink: float) -> float:
-    """How much a group's own curve counts beside everyone's: ``n / (n + shrink)``."""
+    """The weight of a group's own curve against everyone's: ``n / (n + shrink)``."""
     return n / (n + shrink)
 
 
@@ -107,9 +107,9 @@ def cross_fitted(
     shrink: float = 20.0,
     seed: int = 0,
 ) -> Array | None:
-    """Calibrated probabilities [n] of people by curves that were fitted without them, in five parts.
+    """Calibrated probabilities [n] of people by curves fitted without them, by five-fold cross-fitting.
 
-    None where a group has fewer than two people of one outcome; with fewer than five, as many parts.
+    None if a group has fewer than two people of one outcome; with fewer than five, that many folds.
 
     Raises:
         EvenhandError: as for `fit_calibration`.
@@ -219,7 +219,7 @@ def _isotonic(scores: Array, labels: NDArray[np.int64]) -> Curve:
 
 
 def _optimize() -> Any:
-    """scipy's optimisers, which applying a rule and listing the methods do without."""
+    """scipy's optimisers, imported only for fitting: applying a rule does not need them."""
     from scipy import optimize
 
     return optimize
@@ -229,7 +229,7 @@ _FITS: Mapping[str, _Fit] = {"platt": _platt, "temperature": _temperature, "isot
 
 
 def _between(own: Curve, everyone: Curve, weight: float) -> Curve:
-    """`weight` of the group's own curve and the rest of everyone's."""
+    """The mixture of the group's own curve with weight `weight` and everyone's with the rest."""
     if own.xs:
         xs = np.unique(np.concatenate([own.xs, everyone.xs]))
         ys = weight * own(xs) + (1 - weight) * everyone(xs)

@@ -1,9 +1,9 @@
-"""Which group a prompt speaks of, learnt from counterfactual twins: where the twins' texts differ.
+"""The group of the person in a prompt, recognised by the places where counterfactual twins' prompts differ.
 
-A rule that treats groups unlike must know the group when it decides. Twins' prompts are alike but for the
-places that render the attribute (``sex: male``), so those places, with the words around them, tell the group
-of a new prompt too. Only the end of a prompt is read, since demonstrations before it render the attribute of
-other people.
+A rule that treats groups differently must know the group when it decides. Twins' prompts are equal except at
+the places that render the attribute (``sex: male``), so those places, with the words around them, identify
+the group of a new prompt too. Only the end of a prompt is read, since demonstrations before it render the
+attribute of other people.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evenhand.records import PersonExample
 Words = tuple[str, ...]
 _LINE = "\n"
 _WORD = re.compile(rf"{_LINE}|[\w'’-]+|[^\w\s]")
-_BEFORE, _AFTER = 3, 2  # words of the same line that are kept where they are the same for everyone
+_BEFORE, _AFTER = 3, 2  # at most so many context words of the same line, if they are the same for everyone
 PLACE = "\N{WHITE SQUARE}"  # stands for the attribute in a neutral text
 
 
@@ -34,10 +34,10 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
-    """What tells a prompt's group: the phrases at its marks, in `table` as (phrase of each mark, group).
+class GroupCue:
+    """Recognises a prompt's group by the phrases at its marks; `table` holds (phrase of each mark, group).
 
-    `reach` is how many words from the end of a prompt the first mark may stand.
+    `reach` is the largest number of words between the first mark and the end of a prompt.
     """
 
     marks: tuple[Mark, ...]
@@ -48,7 +48,7 @@ class Tell:
         """The prompt's group, and the prompt without it: the same text for all twins of a person.
 
         Raises:
-            BadData: the end of the prompt holds no combination of phrases that tells a group.
+            BadData: the end of the prompt holds no combination of phrases that identifies a group.
         """
         words = _words(prompt)
         places = [_place(words, mark, max(0, len(words) - self.reach)) for mark in self.marks]
@@ -58,8 +58,8 @@ class Tell:
             seen = "; ".join(sorted({" … ".join(map(" ".join, p)) for p, _ in self.table}))
             shown = " ".join(words[-self.reach :])
             raise BadData(
-                f"The group of the person in this prompt cannot be told: its end, {shown!r}, has none of the "
-                f"phrases that tell one ({seen}) at its place.",
+                f"The group of the person in this prompt cannot be recognised: its end, {shown!r}, has none "
+                f"of the phrases that identify a group ({seen}) at the expected place.",
                 mend="Write prompts with the template that the rule was fitted on, or fit the rule again.",
             )
         neutral = list(words)
@@ -68,11 +68,11 @@ class Tell:
         return group, " ".join(neutral)
 
 
-def learn(people: Sequence[PersonExample]) -> Tell:
-    """Learn from the twins of `people` what tells a group.
+def learn(people: Sequence[PersonExample]) -> GroupCue:
+    """Learn from the twins of `people` which phrases identify a group.
 
     Raises:
-        BadData: twins are alike, differ in unlike numbers of places, or one phrase stands for two groups.
+        BadData: twins do not differ, differ in varying numbers of places, or a phrase stands for two groups.
     """
     groups = people[0].groups
     found = [_differences([_words(context) for context in person.contexts]) for person in people]
@@ -80,7 +80,7 @@ def learn(people: Sequence[PersonExample]) -> Tell:
     if 0 in counts or len(counts) > 1:
         raise BadData(
             f"The prompts of counterfactual twins differ in {min(counts)} to {max(counts)} places, so "
-            "nothing tells the group of a new prompt.",
+            "the group of a new prompt cannot be recognised.",
             mend="Use a template that renders the attribute, in the same places for everyone.",
         )
     table: dict[tuple[Words, ...], str] = {}
@@ -94,11 +94,11 @@ def learn(people: Sequence[PersonExample]) -> Tell:
                 )
     marks = tuple(_mark([places[i] for places in found]) for i in range(counts.pop()))
     ends = [places[0].to_end for places in found]
-    # As much further than was seen as what was seen varies: a demonstration's mark stands further away.
+    # A margin as large as the observed range: the marks of demonstrations stand further from the end.
     reach = len(marks[0].before) + 2 * max(ends) - min(ends) + 1
-    tell = Tell(marks, tuple(sorted(table.items())), reach)
-    _try(tell, people)
-    return tell
+    cue = GroupCue(marks, tuple(sorted(table.items())), reach)
+    _check_recognised(cue, people)
+    return cue
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +140,12 @@ def _differences(twins: Sequence[Words]) -> list[_Place]:
 
 
 def _line(words: Words) -> Words:
-    """The words before the first end of a line: what lies beyond belongs to another record, maybe."""
+    """The words before the first line end: words beyond it may belong to another record."""
     return words[: words.index(_LINE)] if _LINE in words else words
 
 
 def _aligned(inner: Sequence[Words]) -> list[dict[int, int]]:
-    """For each twin but the first: the places of the first's words that it has too, and where."""
+    """For each twin but the first: the indices of the first's words that it shares, and its own indices."""
     found = []
     for words in inner[1:]:
         blocks = SequenceMatcher(None, inner[0], words, autojunk=False).get_matching_blocks()
@@ -158,7 +158,7 @@ def _shared(kept: Sequence[dict[int, int]], length: int) -> Iterator[int]:
 
 
 def _common(rows: Sequence[Words]) -> int:
-    """How many words all rows begin with together."""
+    """The length of the common prefix of all rows, in words."""
     count = 0
     for column in zip(*rows, strict=False):
         if len(set(column)) > 1:
@@ -172,16 +172,16 @@ def _mark(places: Sequence[_Place]) -> Mark:
     after = _common([place.after for place in places])
     first = places[0]
     phrases = dict.fromkeys(phrase for place in places for phrase in place.phrases)
-    # Longest first: where one phrase begins another, the longer one is the one that is meant.
+    # Longest first: where one phrase is the beginning of another, the longer one must match.
     ordered = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
     return Mark(first.before[len(first.before) - before :], first.after[:after], tuple(ordered))
 
 
 def _place(words: Words, mark: Mark, low: int) -> tuple[int, int] | None:
-    """Start and end of the mark's phrase in `words` from `low` on: the last place that the mark fits.
+    """Start and end of the mark's phrase in `words` from `low` on: the last place where the mark fits.
 
-    Words around it that were the same for everyone so far may be values that happened to be; where the whole
-    mark fits nowhere, its nearest word alone will do if that fits in one place only.
+    Context words that were the same for everyone in the fit may still be values that vary; where the whole
+    mark fits nowhere, its nearest word alone is used if that fits in exactly one place.
     """
     whole = list(_places(words, mark, low))
     if whole:
@@ -201,7 +201,7 @@ def _places(words: Words, mark: Mark, low: int) -> Iterator[tuple[int, int]]:
 
 
 def _nearest(mark: Mark) -> Mark:
-    """The mark with the nearest word before it (else behind it) alone, and the signs in between."""
+    """The mark with only the nearest word before it (else after it), and the punctuation in between."""
     before = [i for i, word in enumerate(mark.before) if word[0].isalnum()]
     after = [i for i, word in enumerate(mark.after) if word[0].isalnum()]
     if before:
@@ -209,13 +209,13 @@ def _nearest(mark: Mark) -> Mark:
     return Mark(mark.before, mark.after[: after[0] + 1] if after else mark.after, mark.phrases)
 
 
-def _try(tell: Tell, people: Sequence[PersonExample]) -> None:
-    """Check that what was learnt tells the groups of those it was learnt from."""
+def _check_recognised(cue: GroupCue, people: Sequence[PersonExample]) -> None:
+    """Check that the learnt phrases identify the groups of the people they were learnt from."""
     for person in people:
         for context, group in zip(person.contexts, person.groups, strict=True):
-            told = tell.read(context)[0]
+            told = cue.read(context)[0]
             if told != group:
                 raise BadData(
-                    f"The prompt of {person.id!r} as {group} reads like {told}.",
+                    f"The prompt of {person.id!r} as {group} is recognised as {told}.",
                     mend="Use a template that renders the attribute after a fixed word, such as 'sex: male'.",
                 )

@@ -1,7 +1,7 @@
-"""fairlearn's ThresholdOptimizer, fitted on given scores and translated into rules that outlive it.
+"""fairlearn's ThresholdOptimizer, fitted on given scores and translated into rules without fairlearn.
 
-This module needs the extra ``fairness``; `evenhand.postprocessing.thresholds` imports it when it is wanted.
-Nothing of fairlearn is left in the rules, so they are saved as JSON and applied without it.
+This module needs the extra ``fairness``; `evenhand.postprocessing.thresholds` imports it when it is needed.
+The rules hold no fairlearn object, so they are saved as JSON and applied without it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evenhand.postprocessing.rules import ALWAYS, NEVER, Array, Cut, Mixture
 
 
 class Given(ClassifierMixin, BaseEstimator):  # type: ignore[no-untyped-call]
-    """What fairlearn takes for a fitted classifier: its one feature is the score itself."""
+    """A fitted classifier for fairlearn: its only feature is the score itself."""
 
     def fit(self, scores: Any, labels: Any) -> Given:
         """Nothing is learnt."""

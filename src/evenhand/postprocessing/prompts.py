@@ -1,4 +1,4 @@
-"""A rule for people whom a model decides on by prompts: who is who, and which word is the favourable one."""
+"""A rule applied to a model's decisions on prompts: the person's group, and the favourable label word."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from evenhand.errors import BadData, BadModel
-from evenhand.postprocessing.group_cue import Tell, learn
-from evenhand.postprocessing.rules import Array, Rule, Thresholds, luck
+from evenhand.postprocessing.group_cue import GroupCue, learn
+from evenhand.postprocessing.rules import Array, Rule, Thresholds, uniform_draw
 from evenhand.records import (
     PersonExample,
     from_json,
@@ -22,45 +22,45 @@ Answers = Literal["decided", "expected"]
 
 @dataclass(frozen=True)
 class PromptRule:
-    """A rule with what it takes to apply it to prompts.
+    """A rule with what is needed to apply it to prompts.
 
     Attributes:
         rule: the rule on scores.
         labels: the label words, the favourable one last.
-        tell: what tells the group of a prompt.
+        cue: recognises the group of a prompt.
         answers: the favourable word's share of the label words is ``decided`` (all or nothing, as the rule
             decides on this person) or ``expected`` (the probability of favour, or the calibrated one).
     """
 
     rule: Rule
     labels: tuple[str, ...]
-    tell: Tell
+    cue: GroupCue
     answers: Answers
 
     def shares(self, prompts: Sequence[str], scores: Array) -> Array:
         """The favourable word's share after each prompt, [n], from the model's own share `scores` [n].
 
         Raises:
-            BadData: the group of a prompt cannot be told.
+            BadData: the group of a prompt cannot be recognised.
         """
-        told = [self.tell.read(prompt) for prompt in prompts]
+        told = [self.cue.read(prompt) for prompt in prompts]
         expected = self.rule.expected(scores, [group for group, _ in told])
         if self.answers == "expected" or not isinstance(self.rule, Thresholds):
             return expected
-        # The neutral prompt names the person, so that chance treats counterfactual twins alike.
-        drawn = np.array([luck(self.rule.seed, person) for _, person in told])
+        # The neutral prompt is the person's name, so that counterfactual twins share one random draw.
+        drawn = np.array([uniform_draw(self.rule.seed, person) for _, person in told])
         return (drawn < expected).astype(float)
 
     def extra(self) -> Mapping[str, Any]:
-        """What travels with the rule in its file, JSON values."""
-        return {"labels": list(self.labels), "tell": to_json(self.tell), "answers": self.answers}
+        """The further JSON values that are stored with the rule in its file."""
+        return {"labels": list(self.labels), "tell": to_json(self.cue), "answers": self.answers}
 
 
 def prompt_rule(rule: Rule, people: Sequence[PersonExample], answers: Answers) -> PromptRule:
-    """The rule for prompts like those of `people`, whose twins teach what tells a group.
+    """The rule for prompts like those of `people`, whose twins show which phrases identify a group.
 
     Raises:
-        BadData: nothing tells the groups apart.
+        BadData: the groups cannot be distinguished.
     """
     return PromptRule(rule, people[0].labels, learn(people), answers)
 
@@ -73,22 +73,22 @@ def from_extra(rule: Rule, extra: Mapping[str, Any]) -> PromptRule:
     """
     if extra["answers"] not in ("decided", "expected"):
         raise ValueError(f"answers is {extra['answers']!r}")
-    labels, tell = from_json(tuple[str, ...], extra["labels"]), from_json(Tell, extra["tell"])
-    return PromptRule(rule, labels, tell, extra["answers"])
+    labels, cue = from_json(tuple[str, ...], extra["labels"]), from_json(GroupCue, extra["tell"])
+    return PromptRule(rule, labels, cue, extra["answers"])
 
 
 def label_shares(table: Array, prompts: Sequence[str]) -> tuple[Array, Array]:
-    """From log-probabilities [n, L]: the label words' joint one [n], and their shares of it [n, L].
+    """From log-probabilities [n, L]: that of all label words together [n], and each one's share [n, L].
 
     Raises:
-        BadModel: a prompt leaves all label words without any probability.
+        BadModel: after a prompt, all label words have probability 0.
     """
     top = table.max(axis=1)
     silent = [prompt for prompt, value in zip(prompts, top, strict=True) if not np.isfinite(value)]
     if silent:
         raise BadModel(
             f"After the prompt that ends in {silent[0][-60:]!r} no label word has any probability.",
-            mend="Use label words that the model can say, or another model.",
+            mend="Use label words that the model can generate, or another model.",
         )
     shares = np.exp(table - top[:, None])
     total = shares.sum(axis=1)
@@ -96,21 +96,21 @@ def label_shares(table: Array, prompts: Sequence[str]) -> tuple[Array, Array]:
 
 
 def held_out(people: Sequence[PersonExample]) -> list[PersonExample]:
-    """The people of the dev part, on whom alone rules are fitted.
+    """The people of the dev part; rules are fitted on them only.
 
     Raises:
-        BadData: there are none, their groups or label words are unlike, or the attribute has one value.
+        BadData: there are none, their groups or label words differ, or the attribute has one value.
     """
     dev = [person for person in people if person.part == "dev"]
     if not dev:
         raise BadData(
-            f"None of the {len(people)} people is held out (part dev), and a rule that is fitted to people "
-            "whom a model was trained on is fitted to their memory.",
+            f"None of the {len(people)} people is held out (part dev), and a rule must not be fitted on "
+            "people on whom the model was trained.",
             mend="Give people with part='dev', such as those of the decisions benchmark.",
         )
     first = dev[0]
     if any((person.groups, person.labels) != (first.groups, first.labels) for person in dev):
-        raise BadData("The people have unlike groups or label words.", mend="Use one task for all of them.")
+        raise BadData("The people have different groups or label words.", mend="Use one task for all.")
     if len(first.groups) < 2 or len(first.labels) < 2:
         raise BadData(
             f"The attribute has the values {first.groups}, and the label words are {first.labels}.",

@@ -1,10 +1,10 @@
-"""Rules on scores, fitted per group: thresholds and calibration. Plain numpy, so any scores will do.
+"""Rules on scores, fitted per group: thresholds and calibration. They need only numpy and given scores.
 
-A score is the probability of the favourable decision, in [0, 1]; a rule also needs to know each person's
-group, because it treats equal scores of unlike groups unlike. `expected` gives the probability of a
-favourable decision under the rule (for a calibration: the calibrated probability), `decide` decisions.
-Thresholds may be mixtures that decide by chance in part: whom chance favours depends on the rule's seed and
-the person's name alone, so the same person is decided on in the same way again.
+A score is the probability of the favourable decision, in [0, 1]; a rule also needs each person's group,
+because it treats equal scores of different groups differently. `expected` gives the probability of a
+favourable decision under the rule (for a calibration: the calibrated probability), `decide` gives decisions.
+Thresholds may be mixtures, whose decisions are partly random: the random draw depends only on the rule's seed
+and the person's name, so the same person always gets the same decision.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from evenhand.records import digest, from_json, to_json
 Array = NDArray[np.float64]
 FORMAT = "evenhand-rule/1"
 SURE = 1e-6  # scores are kept this far from 0 and 1 before their log-odds are taken
-NEVER, ALWAYS = 2.0, -1.0  # cuts that no score in [0, 1] passes, and that every one does
+NEVER, ALWAYS = 2.0, -1.0  # thresholds that no score in [0, 1] passes, and that every score passes
 _SHOWN = 8
 
 
@@ -47,8 +47,8 @@ class Cut:
 class Mixture:
     """One group's rule: a mixture of cuts whose shares sum to 1.
 
-    With probability `ignore` the score is left unread and `constant` is the probability of favour: equalised
-    odds needs that where one group's scores tell more than another's.
+    With probability `ignore` the score is not used and `constant` is the probability of favour: equalised
+    odds needs that where one group's scores are more informative than another's.
     """
 
     cuts: tuple[Cut, ...]
@@ -84,7 +84,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Group thresholds under `constraint`, the best for `objective`; `seed` decides what chance decides."""
+    """Group thresholds under `constraint`, the best for `objective`; `seed` is that of random decisions."""
 
     groups: tuple[str, ...]
     mixtures: tuple[Mixture, ...]
@@ -93,7 +93,7 @@ class Thresholds:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a rule that does not say what to do with every group.
+        """Refuse a rule that does not cover every group.
 
         Raises:
             BadData: a group without a mixture, or shares that do not sum to 1.
@@ -123,7 +123,7 @@ class Thresholds:
         chance = self.expected(scores, groups)
         names = [str(row) for row in range(len(chance))] if people is None else people
         _same_length({"scores": len(chance), "people": len(names)})
-        return (np.array([luck(self.seed, name) for name in names]) < chance).astype(np.int64)
+        return (np.array([uniform_draw(self.seed, name) for name in names]) < chance).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Calibration:
     methods: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a rule that does not say what to do with every group.
+        """Refuse a rule that does not cover every group.
 
         Raises:
             BadData: a group without a curve, or knots that are not pairs in ascending order.
@@ -174,7 +174,7 @@ def kind_of(rule: Rule) -> str:
 
 
 def save_rule(rule: Rule, path: Path, extra: Mapping[str, Any] | None = None) -> None:
-    """Write the rule as JSON, whole or not at all; `extra` holds JSON values that travel with it.
+    """Write the rule as JSON, whole or not at all; `extra` holds further JSON values for the file.
 
     Raises:
         NoSpace: the disk is full or not writable; an older file is untouched.
@@ -201,7 +201,7 @@ def load_rule(path: Path) -> Rule:
 
 
 def read_rule(path: Path) -> tuple[Rule, Mapping[str, Any]]:
-    """The rule and what travels with it.
+    """The rule, and the further values of its file.
 
     Raises:
         BadData: no such file, or a damaged one.
@@ -224,8 +224,8 @@ def read_rule(path: Path) -> tuple[Rule, Mapping[str, Any]]:
         raise BadData(f"The rule {path} is damaged: {reason}.", mend=mend) from None
 
 
-def luck(seed: int, name: str) -> float:
-    """A number in [0, 1) that depends on `seed` and `name` alone, uniform over names."""
+def uniform_draw(seed: int, name: str) -> float:
+    """A pseudo-random number in [0, 1) from a hash of `seed` and `name`, uniform over names."""
     head = hashlib.sha256(f"{seed}\n{name}".encode()).digest()[:8]
     return (int.from_bytes(head, "big") >> 11) / 2**53
 
@@ -266,10 +266,10 @@ def checked(scores: ArrayLike, groups: Sequence[str], known: Sequence[str]) -> t
 
 
 def refuse(problems: Sequence[str], mend: str) -> None:
-    """Nothing if there are no problems; else all of them at once, the first `_SHOWN` in full.
+    """Raise one error for all problems, with the first `_SHOWN` in full; do nothing if there are none.
 
     Raises:
-        BadData: there are some.
+        BadData: there are problems.
     """
     if not problems:
         return

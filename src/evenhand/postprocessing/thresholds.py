@@ -1,10 +1,10 @@
-"""Group thresholds from held-out scores: fairlearn's constraints, and precision parity beside them.
+"""Group thresholds from held-out scores: fairlearn's constraints, and in addition precision parity.
 
 Every rule here is a mixture of two thresholds a group, a point on the upper convex hull of the group's ROC
 curve (Hardt, Price and Srebro 2016, "Equality of opportunity in supervised learning"). fairlearn's
 ThresholdOptimizer picks the points for the constraints that it knows.
 
-Precision parity, P(y = 1 | favoured) alike in all groups, is ours: fairlearn does not have it. With base rate
+Precision parity, P(y = 1 | favoured) equal in all groups, is ours: fairlearn does not have it. With base rate
 b, false positive rate x and true positive rate y, precision q means ``(1 - q) b y = q (1 - b) x``: a ray from
 the origin of the ROC plane. For each q of a grid each group takes the furthest point of its ray that is
 still under its hull, that is, favours as many as possible at that precision; the best q for the objective
@@ -71,12 +71,12 @@ def fit_thresholds(
 
     `scores` [n] in [0, 1], true outcomes `labels` [n] (0 or 1), `groups` [n] by name: at least two groups,
     each with people of both outcomes. The fit is exact on these people (to the grid of 1000 steps); on others
-    the constraint holds up to sampling error. `seed` is that of decisions left to chance.
+    the constraint holds up to sampling error. `seed` is that of random decisions.
 
     Raises:
         BadData: bad scores by row, one group only, a group without one of the outcomes (with counts).
         BadOption: an unknown constraint or objective, or precision parity that no threshold can reach.
-        MissingExtra: fairlearn is not installed (precision parity does without).
+        MissingExtra: fairlearn is not installed (precision parity does not need it).
     """
     _check_option("constraint", constraint, get_args(Constraint))
     _check_option("objective", objective, get_args(Objective))
@@ -89,10 +89,10 @@ def fit_thresholds(
 
 
 def require_extra(constraint: str) -> None:
-    """Nothing if thresholds under `constraint` can be fitted on this machine.
+    """Check that thresholds under `constraint` can be fitted on this machine.
 
     Raises:
-        MissingExtra: fairlearn is not installed (precision parity does without).
+        MissingExtra: fairlearn is not installed (precision parity does not need it).
     """
     if constraint != "precision_parity" and find_spec("fairlearn") is None:
         raise MissingExtra("fairlearn", "fairness", "Fitting group thresholds")
@@ -123,7 +123,7 @@ def people_of(
     )
     if len(names) < 2:
         raise BadData(
-            f"Everyone is of the group {names[0]!r}." if names else "There is nobody to fit on.",
+            f"All people are of the group {names[0]!r}." if names else "There are no people to fit on.",
             mend="Give people of at least two groups.",
         )
     positives = np.bincount(places, outcomes, len(names)).astype(int)
@@ -133,7 +133,7 @@ def people_of(
         raise BadData(
             f"A group has people of one true outcome only (favourable outcomes by group: {told}), so its "
             "error rates are undefined.",
-            mend="Fit on more people, or join small groups.",
+            mend="Fit on more people, or merge small groups.",
         )
     return values, outcomes.astype(np.int64), names
 
@@ -142,7 +142,7 @@ def hull(scores: Array, labels: NDArray[np.int64]) -> Hull:
     """The hull of one group's ROC curve; `scores` [n], `labels` [n] with both outcomes among them."""
     order = np.argsort(-scores, kind="stable")
     values, hits = scores[order], labels[order]
-    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # equal scores are cut together
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # equal scores stay together
     positives = hits.sum()
     tpr = np.append(0.0, np.cumsum(hits)[last] / positives)
     fpr = np.append(0.0, np.cumsum(1 - hits)[last] / (len(hits) - positives))
@@ -170,16 +170,16 @@ def _precision_parity(
         highest = names[int(np.argmax([h.base for h in hulls]))]
         least = names[int(np.argmin([h.best_precision for h in hulls]))]
         raise BadOption(
-            f"No thresholds give equal precision: for {least} no threshold on these scores is right about "
-            f"more than {high:.3f} of those it favours, while in {highest} {low:.3f} of everyone deserve it.",
-            mend="Use another constraint, such as equalized_odds, or scores that tell more about this group.",
+            f"No thresholds give equal precision: for {least} no threshold on these scores has a precision "
+            f"above {high:.3f}, while the base rate of {highest} is {low:.3f}.",
+            mend="Use another constraint, such as equalized_odds, or more informative scores for this group.",
         )
     best = max(np.linspace(low, high, 1001).tolist(), key=lambda q: _value(hulls, q, objective))
     return [_mixture(h, *_furthest(h, best)) for h in hulls]
 
 
 def _furthest(h: Hull, precision: float) -> tuple[int, float]:
-    """The furthest point of the hull where the precision is still this: a vertex and the way to the next."""
+    """The furthest point of the hull with this precision: a vertex, and the fraction of the edge after it."""
     spare = (1 - precision) * h.base * h.tpr - precision * (1 - h.base) * h.fpr  # >= 0: at least as precise
     last = int(np.flatnonzero(spare >= -_ROUND)[-1])
     if last == len(spare) - 1:
@@ -188,7 +188,7 @@ def _furthest(h: Hull, precision: float) -> tuple[int, float]:
 
 
 def _value(hulls: Sequence[Hull], precision: float, objective: Objective) -> float:
-    """The objective over all people if every group goes as far as it can at this precision."""
+    """The objective over all people if every group favours as many as possible at this precision."""
     positives = negatives = hits = misses = 0.0
     for h in hulls:
         i, way = _furthest(h, precision)

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import ClassVar, Literal, TypeVar
 
 __all__ = [
-    "Ability", "Averaged", "Cloze", "Completion", "Continuation", "Contrast", "Divergence", "Embedding",
-    "Generation", "LogProb", "Recall", "Recalled", "Request", "Response", "Sampling", "Shift",
+    "Ability", "Averaged", "Cloze", "Completion", "ContextPair", "Continuation", "Contrast", "Divergence",
+    "Embedding", "Generation", "GreedyMatch", "LogProb", "MatchedLogProb", "Request", "Response", "Sampling",
     "Unanchored", "Undefined", "Until", "Vector", "answer_in_groups",
 ]  # fmt: skip
 
@@ -72,8 +72,8 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
-    """Answer to a `Recall`: `value` in nats summed over `n_tokens` tokens.
+class MatchedLogProb:
+    """Answer to a `GreedyMatch`: `value` in nats summed over `n_tokens` tokens.
 
     `greedy` says whether each of them is the likeliest at its place; of equal ones the first counts.
     """
@@ -92,7 +92,7 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Answer to a `Shift`: the Jensen-Shannon divergence over the whole vocabulary, in bits (0 to 1).
+    """Answer to a `ContextPair`: the Jensen-Shannon divergence over the whole vocabulary, in bits (0 to 1).
 
     `agree` says whether the likeliest token is the same, None where it is not one token alone.
     """
@@ -222,11 +222,11 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
+class GreedyMatch:
     """Ask for log P(text | context), as a `Continuation` does, and whether the model would write `text`."""
 
     needs: ClassVar[Ability] = Ability.WEIGHTS
-    blank: ClassVar[Recalled] = Recalled(-1.0, 1, False)
+    blank: ClassVar[MatchedLogProb] = MatchedLogProb(-1.0, 1, False)
     context: str
     text: str
 
@@ -241,7 +241,7 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class ContextPair:
     """Ask how the next-token distribution after `context` differs from the one after `other`."""
 
     needs: ClassVar[Ability] = Ability.WEIGHTS
@@ -250,8 +250,18 @@ class Shift:
     other: str
 
 
-Request = Continuation | Generation | Averaged | Cloze | Contrast | Embedding | Recall | Shift | Unanchored
-Response = LogProb | Completion | Recalled | Vector | Divergence | Undefined
+Request = (
+    Continuation
+    | Generation
+    | Averaged
+    | Cloze
+    | Contrast
+    | Embedding
+    | GreedyMatch
+    | ContextPair
+    | Unanchored
+)
+Response = LogProb | Completion | MatchedLogProb | Vector | Divergence | Undefined
 
 
 def answer_in_groups(

@@ -19,11 +19,11 @@ SIGN = b'<meta name="generator" content="evenhand '  # in every report
 
 
 def report(run: Path | str, html: Path | str = "report.html") -> Path:
-    """Draw the stored run in the folder `run` as one HTML file; returns its path.
+    """Write a report of the stored run in the folder `run` as one HTML file; returns its path.
 
     Raises:
         BadData: the folder holds neither a verification nor measurements, or damaged ones; or `html` cannot
-            be a file, or is one that is no such report.
+            be a file, or is a file that is not such a report.
         NoSpace: the disk is full or not writable.
     """
     from evenhand.studies import store
@@ -38,7 +38,7 @@ def report(run: Path | str, html: Path | str = "report.html") -> Path:
 
 
 def verification_html(record: Verification, *, locations: Sequence[Attribution] = ()) -> str:
-    """The report of a verification; `locations` are further locators' answers to show beside its own."""
+    """The report of a verification; `locations` are results of further locators to show with its own."""
     from evenhand.reports import view
 
     return _render("verification.html.j2", view.verification(record, locations))
@@ -62,7 +62,7 @@ def write_report(path: Path, text: str) -> None:
 
     Raises:
         NoSpace: the disk is full or not writable.
-        BadData: there can be no such file, or there is one that is no such report or was changed.
+        BadData: the file cannot be written, or exists and is not such a report or was changed.
     """
     check_unchanged(path, SIGN)
     text += f"<!-- {UNSEALED} -->\n"

@@ -1,4 +1,4 @@
-"""The command that repeats a verification, rebuilt from its record alone."""
+"""The command that repeats a verification, reconstructed from its record only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about people, drawn: the same people as members of each group, by what they deserve."""
+"""Plots of decisions about people: the same people as members of each group, by their true outcome."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DESERTS = ((1.0, "deserve it"), (0.0, "do not"))
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """People of one true outcome, asked about as members of one group: the mean probability of a favourable
-    decision before and after (None without an after).
+    """People of one true outcome as members of one group: the mean probability of a favourable decision
+    before and after (None without an after).
     """
 
     who: str
@@ -29,7 +29,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the row is called in plots."""
+        """The row's name in plots."""
         return f"{self.who}, as {self.group}"
 
 

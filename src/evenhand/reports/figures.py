@@ -1,7 +1,7 @@
 """Plots as plain plotly dictionaries: `data` and `layout`.
 
 Colours are written ``var(--name)``: the report's script replaces them by the page's own colours, so one
-figure serves light and dark mode. Labels are escaped, since plotly reads a little HTML in its texts.
+figure works in light and dark mode. Labels are escaped, since plotly interprets some HTML in its texts.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _axis(**more: Any) -> dict[str, Any]:
 
 
 def _rounded(value: Value) -> Value:
-    return None if value is None else round(value, 6) + 0.0  # no minus before a zero
+    return None if value is None else round(value, 6) + 0.0  # no minus sign before a zero
 
 
 def label(text: str) -> str:
@@ -129,7 +129,7 @@ def _estimates(
 
 
 def dumbbell(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Figure:
-    """One line a profession from its share before to its share after, lowest share before on top."""
+    """One line for each profession from its share before to its share after, sorted by the share before."""
     names = [label(row.cluster) for row in table]
     places = list(range(len(table)))
     data = [_dots(table, names, "before", BEFORE)]

@@ -1,4 +1,4 @@
-"""Numbers as text: one way for the command line and for the HTML report. Undefined is ``undefined``."""
+"""Numbers as text, for the command line and for the HTML report. Undefined is ``undefined``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evenhand import decimals
 from evenhand.decimals import MINUS, UNDEFINED, fixed, sign
 from evenhand.records import Estimate, Value
 
-SHOWN = 12  # of a list that stands in a text
+SHOWN = 12  # displayed entries of a list in a text
 
 
 def number(value: Value, *, signed: bool = False) -> str:
@@ -46,7 +46,7 @@ def with_interval(estimate: Estimate, *, signed: bool = False) -> str:
 
 
 def percent(value: Value, *, signed: bool = False) -> str:
-    """A share as a percentage without decimals; beyond ten times the whole it only says so."""
+    """A share as a percentage without decimals; beyond 1000 % only that it is."""
     if value is None:
         return UNDEFINED
     if abs(value) > 10:

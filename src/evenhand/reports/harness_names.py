@@ -1,7 +1,7 @@
-"""What the LM evaluation harness calls a benchmark and its figures, and on which scale it gives them.
+"""The LM evaluation harness's names of benchmarks and figures, and the scales of its figures.
 
-Only where a benchmark *is* one of the harness's tasks, with the same items and the same rule, does it get
-that task's name; everything else is named ``evenhand_...``, so that nobody compares unlike things. Sources:
+A benchmark gets the name of a harness task only if it *is* that task, with the same items and the same rule;
+everything else is named ``evenhand_...``, so that different things are not compared. Sources:
 the task files of lm-eval 0.4.13 (lambada/lambada_openai.yaml, crows_pairs/utils.py, wikitext/wikitext.yaml).
 """
 
@@ -29,9 +29,9 @@ COLUMNS = {"accuracy": "correct", "accuracy_norm": "correct.norm", "task_score":
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """`task`, and for each of our metrics the harness's own name; `filter` reads the answers.
+    """`task`, and for each of our metrics the harness's own name; `filter` names the answer filter.
 
-    `theirs` says that the task is the harness's, where a figure of ours alone gets the prefix.
+    `theirs` is True for a task of the harness; figures that only evenhand has then get the prefix.
     """
 
     task: str
@@ -44,7 +44,7 @@ class Named:
         return self.metrics.get(metric, f"{PREFIX}{metric}" if self.theirs else metric)
 
     def scale(self, metric: str) -> Scale:
-        """What makes of our figure the harness's: percent become a share of 1, a perplexity becomes bits."""
+        """The conversion of our figure to the harness's: percent to a share of 1, a perplexity to bits."""
         return _SCALES.get(self.key(metric), _same)
 
     def column(self, name: str) -> str:
@@ -54,7 +54,7 @@ class Named:
 
 
 def named(measurement: Measurement) -> Named:
-    """The names for a measurement, told from its benchmark's options and what was noted with it."""
+    """The names for a measurement, from its benchmark's options and its notes."""
     spec = registry.parse(measurement.benchmark)
     if measurement.card.name == "lm_eval":
         return _of_harness(measurement, spec.options)
@@ -81,7 +81,7 @@ def _of_harness(measurement: Measurement, options: Mapping[str, str]) -> Named:
 
 
 def _task(measurement: Measurement, written: str) -> str:
-    """The task's own name: a YAML file's stands in the items' ids (``lm_eval/NAME/0``), a group's nowhere."""
+    """The task's own name: a YAML file's is part of the items' ids (``lm_eval/NAME/0``), a group's is not."""
     several = any(key.startswith("task=") for key in measurement.slices)
     if several or not measurement.scores:
         return Path(written).stem if written.endswith((".yaml", ".yml")) else written

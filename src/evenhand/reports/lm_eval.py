@@ -1,11 +1,11 @@
-"""Measurements as result files of the LM evaluation harness, for tools that read those.
+"""Measurements as result files of the LM evaluation harness, for tools that read these files.
 
 The layout is that of its ``results_*.json``: a figure is named ``metric,filter``, and its standard error
 ``metric_stderr,filter``, under the harness's own names where a benchmark is one of its tasks (see
-`harness_names`); the items of a benchmark go into a ``samples_*.jsonl``. What that format cannot say (slices,
-intervals, protocols, counts of undefined items) stands under a key of our own, ``evenhand``, in our own
-names. An undefined figure is ``N/A``, as the harness writes a standard error that it does not have. No time
-is stored: one run always gives one file.
+`harness_names`); the items of a benchmark are written to a ``samples_*.jsonl``. What that format cannot hold
+(slices, intervals, protocols, counts of undefined items) is stored under a further key, ``evenhand``, with
+our names. An undefined figure is ``N/A``, as the harness writes a missing standard error. No time is stored:
+the same run always gives the same file.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _TASK = "task="  # the slices of one of the harness's groups
 def write(run: Path, path: Path) -> Path:
     """Write the stored run in the folder `run` to `path`; of a verification, what was measured after.
 
-    A `path` with an ending, such as ``out.json``, is a file of figures. Without one it is a folder, which
-    gets that file and one of items for each benchmark, named as the harness names them, after the time at
-    which the run was stored. Returns the path of the figures.
+    A `path` with an ending, such as ``out.json``, is a file of figures. Without one it is a folder, for that
+    file and a file of items for each benchmark, named as the harness names them, with the time at which the
+    run was stored. Returns the path of the figures.
 
     Raises:
         BadData: the run holds neither a verification nor measurements, or damaged ones; or `path` cannot be
@@ -89,18 +89,18 @@ def _samples_file(task: _Task) -> bytes:
 
 
 def _check_same(path: Path, content: bytes) -> None:
-    """Refuse to write `content` where another file is: of another run of the same time, or a user's."""
+    """Refuse to overwrite another file: of another run at the same time, or of the user."""
     with disk_errors(path):
         free = not os.path.lexists(path) or (path.is_file() and path.read_bytes() in (b"", content))
     if not free:
         raise BadData(
-            f"{path} is not replaced: there is such a file already, and it is not of this run.",
+            f"{path} is not replaced: there is such a file already, and it is not from this run.",
             mend="Name another folder, or move this file elsewhere.",
         )
 
 
 def _sanitised(name: str) -> str:
-    """A benchmark's name as part of a file's: a long one, such as with a path in it, keeps its beginning."""
+    """A benchmark's name as part of a file name: a long one, such as one with a path, is cut."""
     plain = re.sub(r"\W+", "_", name).strip("_")
     return plain if len(plain) <= 100 else f"{plain[:90]}_{sha256(name.encode()).hexdigest()[:8]}"
 
@@ -108,7 +108,7 @@ def _sanitised(name: str) -> str:
 def results(measurements: Sequence[Measurement]) -> dict[str, Any]:
     """The results file of measurements of one model, as plain JSON values.
 
-    A group of the harness's tasks stands among the results beside each of its tasks, and under ``groups``.
+    A group of the harness's tasks is listed in the results, together with its tasks, and under ``groups``.
 
     Raises:
         BadData: there are none.
@@ -159,7 +159,7 @@ class _Task:
 
 
 def _whole(measurements: Sequence[Measurement]) -> list[_Task]:
-    """Each benchmark under a name of its own: a second one of the harness's name gets one of ours."""
+    """Each benchmark under a unique name: a second one with the same harness name gets one of our names."""
     found: dict[str, _Task] = {}
     for measurement in {m.benchmark: m for m in measurements}.values():
         task = _Task(named(measurement), measurement)
@@ -173,8 +173,8 @@ def _whole(measurements: Sequence[Measurement]) -> list[_Task]:
 def samples(measurement: Measurement, names: Named | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a samples file: each item's identity and values, which are null where undefined.
 
-    What was asked and answered is not kept with a run, so ``target``, ``arguments`` and ``resps`` are empty
-    and there are no hashes of them.
+    Requests and answers are not stored with a run, so ``target``, ``arguments`` and ``resps`` are empty and
+    have no hashes.
     """
     names = names or named(measurement)
     for number, score in enumerate(measurement.scores):
@@ -195,7 +195,7 @@ def samples(measurement: Measurement, names: Named | None = None) -> Iterator[di
 
 
 def _tasks(measurement: Measurement) -> Iterator[tuple[str, Measurement]]:
-    """The tasks of one of the harness's groups, each as a measurement of its own."""
+    """The tasks of one of the harness's groups, each as a separate measurement."""
     for key, metrics in measurement.slices.items():
         if not key.startswith(_TASK) or measurement.card.name != "lm_eval":
             continue
@@ -230,7 +230,7 @@ def _shots(measurement: Measurement) -> int | None:
 
 
 def _model(measurement: Measurement) -> dict[str, Any]:
-    """What the format says of the model and the run."""
+    """The format's fields about the model and the run."""
     model, protocol = measurement.model, measurement.protocol
     source, _, name = model.uri.partition(":")
     unknown = ("batch_size", "device", "use_cache", "gen_kwargs", "numpy_seed", "torch_seed", "fewshot_seed")
@@ -286,7 +286,7 @@ def standard_error(measurement: Measurement, name: str, estimate: Estimate, scal
 
 
 def _higher(name: str) -> bool | None:
-    """Whether more is better; None where the best value is neither end of the range, or there is none."""
+    """Whether higher is better; None where the best value is neither end of the range, or there is none."""
     metric = installed_metric(name)
     ways = {"higher is better": True, "lower is better": False}
     return None if metric is None else ways.get(metric.direction)

@@ -1,4 +1,4 @@
-"""Sentences that the command line and the report share, so that both say the same."""
+"""Sentences that the command line and the report share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from evenhand.reports import formats
 from evenhand.studies import reasons
 
 LIMITED = "limited, not reportable"
-LIMITED_WHY = "This run saw only a part of the items (--limit): a check that things work, not a result."
-DOUBTED = "†"  # beside a figure that is not to be believed; a sentence with the same sign says why
+LIMITED_WHY = "This run used only a part of the items (--limit): a test of the setup, not a result."
+DOUBTED = "†"  # marks an unreliable figure; a sentence with the same sign gives the reason
 NOT_SPECIFIC = (
-    "This score is not specific to the attribute: it says how much a block does on whatever text, "
-    "and a high block is not thereby a biased one."
+    "This score is not specific to the attribute: it shows how much a block changes the hidden states on any "
+    "text, so a high score does not mean that the block is biased."
 )
 SPECIFIC = "This score depends on the attribute: it explains the gap between the groups' terms."
 
@@ -27,36 +27,35 @@ VERDICTS: dict[VerdictName, str] = {
     VerdictName.MITIGATED: "Evidence for less bias: the gap shrank by more than an equal loss of capability "
     "explains, and capability stayed within the margin.",
     VerdictName.AT_A_COST: "Evidence for less bias beyond what a loss of capability explains, "
-    "but something else was lost on the way, or its loss cannot be ruled out.",
-    VerdictName.CAPABILITY_LOSS: "The smaller gap is what a model damaged to the same degree shows too: "
+    "but something else was lost, or its loss cannot be ruled out.",
+    VerdictName.CAPABILITY_LOSS: "An equally damaged model without the treatment has a smaller gap too: "
     "this is no evidence for mitigation.",
-    VerdictName.OVER_CORRECTED: "The bias was not reduced but turned around: items that leaned to one group "
+    VerdictName.OVER_CORRECTED: "The bias was not reduced but reversed: items that leaned to one group "
     "now lean to the other.",
     VerdictName.NO_EVIDENCE: "There is no evidence that the treatment reduced the bias.",
     VerdictName.WORSE: "The bias grew.",
     VerdictName.NOT_COMPARABLE: "Before and after were not measured under the same conditions, "
     "so no difference between them means anything.",
 }
-_TURNED = "The bias was not reduced but turned around: the figure went past its ideal to the other side."
+_TURNED = "The bias was not reduced but reversed: the figure went past its ideal to the other side."
 _LOST_WORDS = (
-    "More than half of the probability of the words whose gap is measured was lost: no gap between words "
-    "that the model says so much less is evidence of less bias."
+    "More than half of the probability of the words whose gap is measured was lost: a smaller gap between "
+    "words that the model uses so much less is no evidence of less bias."
 )
 _LOST_NO_CONTROL = (
-    "Capability, or the probability of the words, was lost. No control was run, so nothing is said about "
-    "the gap."
+    "Capability, or the probability of the words, was lost. No control was run, so the gap cannot be judged."
 )
 _LOST_UNMATCHED = (
-    "Capability was lost, more of it than in the control models, so nothing shows that the treatment did "
-    "anything but damage: this is no evidence for mitigation."
+    "More capability was lost than in the control models, so an effect beyond this damage cannot be "
+    "shown: this is no evidence for mitigation."
 )
 _LOST_GREW = (
-    "The gap did not fall, and capability was lost. That the treatment did anything beyond this damage was "
-    "not shown: this is no evidence for mitigation."
+    "The gap did not fall, and capability was lost. No effect of the treatment beyond this damage was "
+    "shown: this is no evidence for mitigation."
 )
 NOT_JUDGED = (
-    "The figures before and after are measured, but no control models were made. Whether a model damaged to "
-    "the same degree would show the same was not asked: this is evidence neither for nor against mitigation."
+    "The figures before and after are measured, but no control models were made. Whether an equally damaged "
+    "model would show the same was not tested: this is evidence neither for nor against mitigation."
 )
 TONES: dict[VerdictName, str] = {
     VerdictName.MITIGATED: "good",
@@ -73,17 +72,17 @@ LIMITATIONS = (
     "A verdict is a statement about this model, this treatment and this seed. It does not make a model free "
     "of bias, and it is not a statement about any law or standard.",
     "Intervals cover the choice of items. They do not cover the choice of templates, terms or benchmark.",
-    "Where two pronouns stand for gender, the view is narrow: it leaves out people whom neither describes.",
+    "Where two pronouns represent gender, the measurement is limited: people of other genders are left out.",
 )
 
 
 def marked(text: str, doubted: bool) -> str:
-    """A figure as text, with the sign of doubt where there is one."""
+    """A figure as text, marked with the sign `DOUBTED` if it is unreliable."""
     return f"{text} {DOUBTED}" if doubted else text
 
 
 def is_judged(record: Verification) -> bool:
-    """False where the gap fell and no control models were there to judge it by."""
+    """False where the gap fell and there were no control models to judge it."""
     return not (
         record.verdict is VerdictName.NO_EVIDENCE
         and record.control is None
@@ -92,7 +91,7 @@ def is_judged(record: Verification) -> bool:
 
 
 def headline(record: Verification) -> str:
-    """The verdict's name for people: ``not judged`` instead of ``no evidence`` where nothing judged it."""
+    """The displayed name of the verdict: ``not judged`` instead of ``no evidence`` without control models."""
     return record.verdict.value if is_judged(record) else reasons.NOT_JUDGED.lower()
 
 
@@ -108,7 +107,7 @@ def sentence(record: Verification) -> str:
 
 
 def _loss(record: Verification) -> str:
-    """What *capability loss only* rests on: words that are lost, or what the control models showed."""
+    """The reason of *capability loss only*: words that are lost, or the result of the control models."""
     control = record.control
     if _lost_words(record):
         return _LOST_WORDS if control else f"{_LOST_WORDS} No control was run."
@@ -121,7 +120,7 @@ def _loss(record: Verification) -> str:
 
 
 def _lost_words(record: Verification) -> bool:
-    """Whether the words went, as the rule asks it: most of their mass, or the whole metric."""
+    """Whether the words were lost, as the rule defines it: most of their mass, or an undefined metric."""
     from evenhand.studies.guards import gone  # here: numpy must not be loaded for --help
     from evenhand.studies.margins import Margins
 
@@ -132,17 +131,17 @@ def _lost_words(record: Verification) -> bool:
 
 
 def locator_sentence(location: Attribution) -> str:
-    """Whether the score says anything about the attribute; every surface prints it beside the score."""
+    """Whether the score depends on the attribute; every output prints this sentence with the score."""
     return SPECIFIC if location.specific else NOT_SPECIFIC
 
 
 def found_nothing(location: Attribution) -> str:
-    """What to say when a locator that looks at the attribute claims nothing; empty otherwise.
+    """A sentence if an attribute-specific locator reports no finding; empty otherwise.
 
-    A locator that does not look at it never claims anything, which is no finding.
+    A locator that is not specific never reports a finding, so this would not be informative.
     """
     silent = location.specific and not location.claims
-    return "The locator itself found nothing worth acting on." if silent else ""
+    return "The locator itself found no block with a relevant score." if silent else ""
 
 
 def kept(check: Check) -> str:
@@ -156,22 +155,22 @@ def is_equivalent(family: FamilyResult) -> str:
 
 
 def reduced_sentence(control: ControlResult | None) -> str:
-    """How much weight the control bears."""
+    """The size of the control, and what follows for its reliability."""
     if control is None:
         return (
             "No capability-matched control was run, so a loss of capability cannot be ruled out as the cause."
         )
     if control.reduced:
         return (
-            "The control ran in its reduced form: fewer doses or seeds than the full one asks for, "
-            "so its answer is coarser. Run with --control full before you rely on it."
+            "The control ran in its reduced form: fewer doses or seeds than the full one, "
+            "so its result is less precise. Run with --control full before you rely on it."
         )
     return "The control ran in its full form."
 
 
 def detectable_sentence(control: ControlResult) -> str:
-    """The smallest specific effect that this control could have seen."""
+    """The smallest specific effect that this control could have detected."""
     if control.minimum_detectable is None:
-        return "The smallest specific effect that this control could have shown is undefined."
+        return "The smallest specific effect that this control could have detected is undefined."
     smallest = formats.number(control.minimum_detectable)
-    return f"The smallest specific effect that this control could have shown is {smallest}."
+    return f"The smallest specific effect that this control could have detected is {smallest}."

@@ -40,14 +40,14 @@ class Row:
 
     @property
     def gap(self) -> float:
-        """How far the share was from an even one before, for sorting; 0 where undefined."""
+        """The distance of the share before from 0.5, for sorting; 0 where undefined."""
         return 0.0 if self.share_before is None else abs(self.share_before - 0.5)
 
 
 def share(means: Sequence[Value]) -> Value:
-    """The second group's part of the mass of two groups; None when undefined or when there is no mass.
+    """The second group's share of the mass of two groups; None when undefined or when there is no mass.
 
-    Ratio of means, not mean of ratios: one prompt with hardly any mass must not outweigh the others.
+    Ratio of means, not mean of ratios: a prompt with very little mass must not outweigh the others.
     """
     if len(means) != 2 or means[0] is None or means[1] is None:
         return None
@@ -64,8 +64,8 @@ def groups(measurement: Measurement) -> tuple[str, ...]:
 def gap(measurement: Measurement) -> str | None:
     """The figure of the groups' probabilities that is drawn by scale; None where the benchmark has none.
 
-    The primary one if it is read from these probabilities alone, else the first such one. Probabilities of a
-    decision for one person as a member of each group are no shares of one mass, and are drawn otherwise.
+    The primary one if it is computed from these probabilities only, else the first such one. Probabilities of
+    a decision for one person as a member of each group are not shares of one mass, and have another plot.
     """
     if any(name.startswith("decision") for score in measurement.scores[:1] for name in score.values):
         return None
@@ -74,7 +74,7 @@ def gap(measurement: Measurement) -> str | None:
 
 
 def beside(measurement: Measurement) -> tuple[str, ...]:
-    """What stands by scale below that figure: the first of the groups' probabilities, and their mass."""
+    """The further figures by scale: the first one of the groups' probabilities, and their mass."""
     first = next((name for name in measurement.metrics if _of_groups(name)), None)
     found = [name for name in (first, measurement.guards.get(GuardName.MASS)) if name is not None]
     return tuple(n for n in dict.fromkeys(found) if n in measurement.metrics and n != gap(measurement))
@@ -87,7 +87,7 @@ def _of_groups(name: str) -> bool:
 
 
 def term(group: str) -> str:
-    """What the reader knows a group by: its pronoun for gender, else its name."""
+    """A group's name for the reader: its pronoun for gender, else its own name."""
     return TERMS.get(group, group)
 
 

@@ -36,7 +36,7 @@ ABSENT = "not measured"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for people. The first `labels` columns are text, the others figures. `caption` names it."""
+    """A table to display. The first `labels` columns are text, the others figures. `caption` is its title."""
 
     caption: str
     head: tuple[str, ...]
@@ -58,9 +58,9 @@ def installed_metric(name: str) -> Metric | None:
 
 
 def better(name: str, ideal: Value) -> str:
-    """Which way the metric `name` is better where its benchmark calls `ideal` the best; a dash for neither.
+    """The direction in which the metric `name` is better, given its benchmark's `ideal`; a dash for none.
 
-    A benchmark may take a metric as descriptive (`ideal` None) that elsewhere has a best value.
+    A benchmark may use a metric as descriptive (`ideal` None) that has an ideal elsewhere.
     """
     from evenhand.metrics import direction
 
@@ -70,12 +70,12 @@ def better(name: str, ideal: Value) -> str:
 
 
 def short(better: str) -> str:
-    """`better` below a head that says the word itself: ``lower``, ``higher``, ``at 50``."""
+    """`better` for a column with the head "better": ``lower``, ``higher``, ``at 50``."""
     return better.removesuffix(" is better").removeprefix("best ")
 
 
 def labelled(name: str, ideal: Value) -> str:
-    """A metric's key and which way is better, for a plot's axis."""
+    """A metric's key and the better direction, for a plot's axis."""
     way = better(name, ideal)
     return name if way == "–" else f"{name} ({way})"
 
@@ -118,7 +118,7 @@ def _part(measurement: Measurement, key: str, name: str) -> Estimate:
 def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table:
     """Every metric before and after, with the paired interval of the change and its p-value.
 
-    `doubted` are the benchmarks whose figures before, and after, are not to be believed; they are marked.
+    `doubted` are the benchmarks whose figures before, and after, are unreliable; they are marked.
     """
     rows = tuple(
         (
@@ -148,7 +148,7 @@ def marked_figures(e: Effect, doubted: Sequence[Container[str]]) -> tuple[str, s
 
 
 def checks(items: Sequence[Check], caption: str) -> Table:
-    """Pre-registered limits and how they came out; each check's `reading` stands below the table."""
+    """Pre-registered limits and their results; each check's `reading` is shown below the table."""
     rows = tuple(
         (
             check.name,
@@ -166,7 +166,7 @@ def checks(items: Sequence[Check], caption: str) -> Table:
 
 
 def families(result: ControlResult) -> Table:
-    """T, K and S of the capability-matched control, one row a family."""
+    """T, K and S of the capability-matched control, one row for each family."""
     rows = tuple(
         (
             family.family,

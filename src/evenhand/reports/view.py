@@ -1,4 +1,4 @@
-"""What the templates show: records turned into texts, tables and plots."""
+"""The variables of the templates: records turned into texts, tables and plots."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EACH = 25
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A figure with what people get who cannot see it: `alt` says what it shows, `table` holds its figures.
+    """A plot with its accessible alternative: `alt` describes it, `table` holds its figures.
 
     `more` is a second, longer figure behind a button, `labels` the texts of the two buttons.
     """
@@ -43,7 +43,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A headline figure before and after, and which way it is better."""
+    """A headline figure before and after, and the better direction."""
 
     label: str
     benchmark: str
@@ -55,7 +55,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class BlockMap:
-    """A locator's answer: the plot and the two sentences that go with it."""
+    """A locator's result: the plot and its two sentences."""
 
     locator: str
     top: str
@@ -230,8 +230,8 @@ def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool,
 def block_map(location: Attribution, place: int = 0) -> BlockMap:
     """The block map of one locator."""
     alt = (
-        f"Score of {location.locator} for each block in order of depth; higher means more of what it looks "
-        f"for. The highest is {location.top}."
+        f"Score of {location.locator} for each block in order of depth; higher means a larger effect. "
+        f"The highest is {location.top}."
     )
     plot = Plot(f"blocks-{place}", alt, figures.blocks(location), tables.blocks(location))
     return BlockMap(

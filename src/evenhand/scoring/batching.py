@@ -22,10 +22,10 @@ _log = logging.getLogger("evenhand.scoring")
 
 @dataclass(slots=True)
 class Room:
-    """What one pass may hold: `tokens`, padding counted, and `heads` rows of the language-model head.
+    """The limits of one pass: `tokens`, including padding, and `heads` rows of the language-model head.
 
-    `halvings` counts how often memory ran out, `unit` is what a pass reads, in words. Whoever keeps a room
-    remembers the smaller size.
+    `halvings` counts how often memory ran out, `unit` names the input of a pass for messages. A reduced limit
+    stays for as long as the object is used.
     """
 
     tokens: int
@@ -34,14 +34,14 @@ class Room:
     unit: str = "batch"
 
     def shrink(self, tokens: int) -> None:
-        """Hold half of the `tokens` that did not fit from now on, one at least."""
+        """Reduce the limit to half of the `tokens` that did not fit, at least one."""
         self.tokens = max(1, tokens // 2)
         _log.warning("memory ran out with %d tokens a %s; going on with %d", tokens, self.unit, self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a row takes: `tokens` in width, `heads` rows of the head. Only rows with one `like` meet."""
+    """The size of a row: `tokens` wide, `heads` rows of the head. A batch only has rows with equal `like`."""
 
     tokens: int
     heads: int = 0
@@ -59,14 +59,14 @@ def in_batches(
     *,
     split: Callable[[Row], Sequence[Row]] | None = None,
 ) -> Iterator[tuple[list[Row], Found]]:
-    """Each batch with what `work` found for it, until every row had its turn; the longest rows come first.
+    """Each batch with the result of `work`, until every row has been processed; the longest rows come first.
 
-    Among rows of one width the given order counts. A batch is padded to its first row and holds one row at
-    least, however small the room. When `work` runs out of memory, the same rows come again in batches of
-    half the size; a row that does not fit alone comes in the parts that `split` makes of it.
+    Rows of equal width keep the given order. A batch is padded to its first row and holds at least one row,
+    however small the limit. When `work` runs out of memory, the same rows are repeated in batches of half the
+    size; a row that does not fit alone is repeated in the parts that `split` makes of it.
 
     Raises:
-        OutOfMemory: one row alone does not fit, and there are no parts of it.
+        OutOfMemory: one row alone does not fit, and it has no parts.
     """
     loaded = ((row, load(row)) for row in rows)
     pending = deque(sorted(loaded, key=lambda one: -one[1].tokens))
@@ -87,12 +87,12 @@ def in_batches(
 
 
 def _boxed(work: Callable[[list[Row]], Found], batch: list[Row]) -> tuple[Found]:
-    """What `work` found, told apart from None."""
+    """The result of `work` in a tuple, to distinguish it from None."""
     return (work(batch),)
 
 
 def _take(pending: _Pending[Row], room: Room) -> list[tuple[Row, Load]]:
-    """The next batch off `pending`: its first row, then as many as the room holds."""
+    """Remove the next batch from `pending`: its first row, then as many as fit the limits."""
     batch = [pending.popleft()]
     first = batch[0][1]
     width, heads = max(1, first.tokens), first.heads

@@ -1,9 +1,9 @@
 """Chat templates: a prompt as a user's message, as the tokens that an instruct model was trained to answer.
 
-The template is the tokenizer's own (Jinja, as ``tokenizer_config.json`` or ``chat_template.jinja`` holds it).
-It writes every special token itself, so none is put before it. Two things that templates leave open are
-settled, or the same prompt would be another one tomorrow: a date is always `DATE`, and models that can think
-aloud are asked not to (``enable_thinking`` is false), for what is read is the answer.
+The template is the tokenizer's own (Jinja, from ``tokenizer_config.json`` or ``chat_template.jinja``). It
+writes every special token itself, so none is added. Two variables of templates are fixed, so that the same
+prompt always gives the same tokens: a date is always `DATE`, and models with a thinking mode run without it
+(``enable_thinking`` is false), because only the answer is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evenhand.scoring.tokens import shown
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-DATE = datetime(2024, 7, 26, tzinfo=UTC)  # what Llama's own templates fall back to
+DATE = datetime(2024, 7, 26, tzinfo=UTC)  # the default of Llama's own templates
 _TODAY = re.compile(r"""strftime_now\(\s*(['"])(.*?)\1\s*\)""")
 
 
@@ -33,7 +33,7 @@ def template_of(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 
 def named(template: str) -> str:
-    """The template as a protocol names it."""
+    """The template's name in a protocol."""
     return f"chat template of the model (sha256 {hashlib.sha256(template.encode()).hexdigest()[:16]})"
 
 
@@ -58,7 +58,7 @@ def messages(
 
 
 def _settled(template: str) -> str:
-    """The template with `DATE` wherever it would write today's."""
+    """The template with `DATE` in place of the current date."""
     return _TODAY.sub(lambda call: repr(DATE.strftime(call[2])), template)
 
 
@@ -73,10 +73,10 @@ def _ids(tokenizer: Any, prompt: str) -> tuple[int, ...]:
             enable_thinking=False,
             date_string=DATE.strftime("%d %b %Y"),
         )
-    except Exception as error:  # somebody's template, and whatever it raises
+    except Exception as error:  # an external template may raise any error
         said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BadModel(
             f"The model's chat template cannot be filled with {shown(prompt)}: {said}.",
-            mend="Write chat=no into the benchmark's options to put the prompts as they stand.",
+            mend="Write chat=no into the benchmark's options to use the prompts without a template.",
         ) from None
     return tuple(int(i) for i in ids)

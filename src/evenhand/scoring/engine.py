@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 class ScoringReport:
     """How the newest call of `Scorer.logprobs` was carried out.
 
-    `path` is ``left`` or ``right`` padding, or ``equal`` (batches of one length), and `why` says what
-    decided. `asked` counts the tokens of all requests run one by one, `run` those that were run, padding
-    included. `probe` is the padding's disagreement as a share of the spread, None while no batch needed
-    padding. `head` is the dtype of the language-model head's product, `precision` torch's setting for
-    float32 products (``medium`` rounds them to bfloat16). `plan` digests what was run.
+    `path` is ``left`` or ``right`` padding, or ``equal`` (batches of one length), and `why` gives the reason.
+    `asked` counts the tokens of all requests run one by one, `run` those that were run, including padding.
+    `probe` is the padding's disagreement as a share of the spread, None if no batch needed padding. `head` is
+    the dtype of the language-model head's product, `precision` torch's setting for float32 products
+    (``medium`` rounds them to bfloat16). `plan` is the digest of the workload.
 
-    `groups` beginnings that several rows share ran once, and `shared` of the `rows` were read after them;
-    `run`, `forwards` and `head_rows` count that, too, `probed` the tokens of its test, whose disagreement is
-    `sharing_probe` (None while nothing was tested). `sharing` says why beginnings were shared or not;
-    `repeated` counts the rows that ran their beginning again for a reason that lies in the model.
+    `groups` common prefixes ran once, and `shared` of the `rows` were read after them; `run`, `forwards` and
+    `head_rows` include these, `probed` counts the tokens of their test, whose disagreement is `sharing_probe`
+    (None if nothing was tested). `sharing` gives the reason why prefixes were shared or not; `repeated`
+    counts the rows that ran their prefix again for a reason that lies in the model.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class ScoringReport:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A row and the part ``low:high`` of what is wanted from it that one forward pass answers."""
+    """A row and the part ``low:high`` of its wanted predictions that one forward pass answers."""
 
     row: Row
     low: int
@@ -83,7 +83,7 @@ class _Unit:
         return sorted({position for position, _ in self.row.wanted[self.low : self.high]})
 
     def halves(self) -> list[_Unit]:
-        """The unit in two parts of what is wanted; none where only one prediction is."""
+        """The unit split into two parts of its predictions; empty if there is only one prediction."""
         if self.high - self.low == 1:
             return []
         middle = self.low + (self.high - self.low) // 2
@@ -93,14 +93,14 @@ class _Unit:
 class Scorer:
     """Scores requests with one model and its tokenizer; the model is left exactly as it was found.
 
-    `batch_tokens` bounds rows x longest row of a batch; it shrinks when memory runs out and stays small.
-    `padding` is the side to start from; recurrent architectures always start on the right. With `probe`,
-    the first workload of mixed lengths tests the padding and steps down left, right, equal lengths.
+    `batch_tokens` limits rows x longest row of a batch; it shrinks when memory runs out and stays small.
+    `padding` is the first side to try; recurrent architectures always start on the right. With `probe`,
+    the first workload of mixed lengths tests the padding and tries left, right, equal lengths in this order.
 
-    `share` says when a beginning that many requests have in common (few-shot demonstrations) runs once for
-    all of them: ``auto`` by the device, None never. Where an architecture is not proven, hooks are set on
-    the model, or the test at first use fails, whole rows run as before, and the report says so. Nothing
-    computed is kept from one call to the next, so weights may change in between.
+    `share` decides when a common prefix of many requests (few-shot demonstrations) runs once for all of them:
+    ``auto`` by the device, None never. Where an architecture is not supported, hooks are set on the model, or
+    the test at first use fails, whole rows run, and the report says so. Nothing computed is kept from one
+    call to the next, so weights may change in between.
     """
 
     def __init__(
@@ -130,14 +130,14 @@ class Scorer:
         )
 
     def report(self) -> ScoringReport:
-        """How the newest call was carried out."""
+        """The report of the newest call."""
         return self._report
 
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
         """log P(text | context) in nats for each request, in order; each distinct one is computed once.
 
         Raises:
-            BadData, BadModel: a request cannot be tokenised soundly (see `Encoder.encode`), or the model
+            BadData, BadModel: a request cannot be tokenised correctly (see `Encoder.encode`), or the model
                 answers with NaN or an infinity.
             OutOfMemory: one row alone does not fit.
         """
@@ -146,10 +146,10 @@ class Scorer:
         return [LogProb(float(values[list(slots)].sum()), len(slots)) for slots in plan.slots]
 
     def run(self, plan: Plan, *, causal: bool = False) -> NDArray[np.float64]:
-        """The log-probabilities in nats that `plan` asks for, [plan.size], each in its place.
+        """The log-probabilities in nats that `plan` requests, [plan.size], each in its slot.
 
-        With `causal`, what the model says at a position depends on nothing after it, so rows may share what
-        they begin with.
+        With `causal`, the prediction at a position does not depend on later tokens, so rows may share a
+        common prefix.
 
         Raises:
             BadModel: the model answers with NaN or an infinity.
@@ -168,11 +168,9 @@ class Scorer:
         return values
 
     def _groups(self, plan: Plan) -> list[Group]:
-        """The groups of rows to read after a beginning of their own, and the reason in the report."""
+        """The groups of rows to read after a shared prefix; the reason is written to the report."""
         groups = find_groups(plan.rows, self._sharing) if self._sharing else []
-        why = (
-            "sharing is switched off" if self._sharing is None else "no beginning is long and frequent enough"
-        )
+        why = "sharing is switched off" if self._sharing is None else "no prefix is long and frequent enough"
         if groups:
             why = self._shared.fault or refusal(self._module) or ""
         repeated = sum(len(group.rows) for group in groups) if why else 0

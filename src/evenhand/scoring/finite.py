@@ -1,4 +1,4 @@
-"""Answers and weights that are no numbers: which tensor is to blame, where one is."""
+"""Answers and weights that are NaN or infinite, and the tensor that causes them, if there is one."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def not_finite(module: nn.Module, where: str) -> BadModel:
 def check_finite(
     module: nn.Module, values: Tensor, where: str | Callable[[], str] = "", *, infinite: bool = False
 ) -> None:
-    """Nothing if all `values` that `module` answers with are numbers; with `infinite`, infinities are some.
+    """Check that all `values` of `module`'s answers are finite; with `infinite`, infinities are allowed.
 
-    `where` ends the sentence of the error, see `not_finite`; one that is dear to make is made by a call.
+    `where` ends the sentence of the error, see `not_finite`; it may be a function if it is slow to compute.
 
     Raises:
-        BadModel: some are none.
+        BadModel: some are not.
     """
     if bool(values.isnan().any() if infinite else not values.isfinite().all()):
         raise not_finite(module, where if isinstance(where, str) else where())
@@ -46,10 +46,10 @@ def check_finite(
 
 @torch.no_grad()
 def check_weights(name: str, module: nn.Module) -> None:
-    """Nothing if no weight of `module`, opened as `name`, is NaN; costs one pass over each tensor.
+    """Check that no weight of `module`, opened as `name`, is NaN; costs one pass over each tensor.
 
     Raises:
-        BadModel: some are; the message names the first tensors.
+        BadModel: some are NaN; the message names the first tensors.
     """
     _check_buffers(name, module)
     tensors = dict(_tensors(module))
@@ -67,9 +67,9 @@ def check_weights(name: str, module: nn.Module) -> None:
 
 
 def _check_buffers(name: str, module: nn.Module) -> None:
-    """Nothing if what `module` computed from its configuration is a number.
+    """Check that the buffers that `module` computed from its configuration are finite.
 
-    An attention kernel may take NaN among the rotations of positions for a mask, and answer with figures.
+    With NaN in the rotary position table, an attention kernel may mask positions and still give numbers.
     """
     for key, buffer in module.named_buffers():
         if buffer.dtype not in _FLOATS or buffer.is_meta:

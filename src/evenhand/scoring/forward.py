@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 Padding = Literal["left", "right"]
 LOGIT_BYTES = 256 * 2**20
-"""What the float32 output of the head may take in one pass."""
+"""Largest size of the head's float32 output in one pass."""
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode (no dropout) inside the block; every submodule's own flag comes back after it."""
+    """Evaluation mode (no dropout) inside the block; every submodule's flag is restored after it."""
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:
@@ -45,7 +45,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 class SelectedHead:
     """Inside its `with` block, the model's head sees only the positions that `select` chose, in float32.
 
-    A head that is no plain linear layer keeps its own arithmetic: `float32` is then False. Scaling or
+    A head that is not a plain linear layer keeps its own arithmetic: `float32` is then False. Scaling or
     soft-capping that a model does after its head is left to the model. `vocabulary` is a head row's width.
 
     Raises:
@@ -70,7 +70,7 @@ class SelectedHead:
 
     @property
     def room(self) -> int:
-        """How many rows the head may give in one pass, one at least."""
+        """The largest number of head rows in one pass, at least one."""
         return max(1, LOGIT_BYTES // (4 * self.vocabulary))
 
     def select(self, rows: Tensor, positions: Tensor) -> None:
@@ -127,7 +127,7 @@ def run_rows(
     rows keep the positions that the model itself counts (RoBERTa's, say, do not start at 0).
 
     Raises:
-        BadModel: the model's forward pass goes around its head.
+        BadModel: the model's forward pass bypasses its head.
     """
     inputs = pad_rows(rows, padding, device_of(module))
     width = inputs["input_ids"].shape[1]
@@ -145,11 +145,11 @@ def run_inputs(
 ) -> Tensor:
     """Logits [R, vocabulary] at the R (batch row, place) pairs `where` of one pass over `inputs`.
 
-    Inputs that the model's forward pass does not know are left out. The result is float32 (float64 for a
+    Inputs that the model's forward pass does not accept are left out. The result is float32 (float64 for a
     float64 model). `head` must be entered.
 
     Raises:
-        BadModel: the model's forward pass goes around its head.
+        BadModel: the model's forward pass bypasses its head.
     """
     rows, places = torch.tensor(where, device=inputs["input_ids"].device).T
     head.select(rows, places)
@@ -166,10 +166,10 @@ def run_inputs(
 def run_texts(
     module: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, padding: Padding = "left"
 ) -> Tensor:
-    """Run whole `texts` through the model in one batch, for hooks to look at; returns the mask [N, tokens].
+    """Run whole `texts` through the model in one batch, for hooks to observe; returns the mask [N, tokens].
 
-    Row n of every hooked tensor is ``texts[n]``; with left padding its last token stands at place -1. The
-    tokenizer's own beginning mark is in it. No result is computed; gradients follow the caller's setting.
+    Row n of every hooked tensor is ``texts[n]``; with left padding its last token is at position -1. The
+    tokenizer's begin-of-text token is included. No result is computed; gradients follow the caller's setting.
 
     Raises:
         BadData: a text is empty, or does not fit into the model's window.
@@ -185,8 +185,8 @@ def pad_rows(
 ) -> dict[str, Tensor]:
     """`input_ids`, `attention_mask` and `position_ids`, each int64 [N, longest row]; none of `rows` is empty.
 
-    Positions count real tokens from 0, so padding on the left does not move a row. Padded places hold id 0,
-    which the mask hides: a tokenizer without a padding token is no obstacle.
+    Positions count real tokens from 0, so padding on the left does not change them. Padded positions hold id
+    0, which the mask hides: no padding token is needed.
     """
     width = max(len(row) for row in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)

@@ -1,9 +1,9 @@
-"""Masked copies of texts: what a masked language model reads to give a pseudo-log-likelihood.
+"""Masked copies of texts: the inputs of a masked language model for a pseudo-log-likelihood.
 
-A `Cloze` masks one token at a time. Of a word of several tokens the earlier ones are in view and the later
-ones are masked with it (within word, left to right: Kauf & Ivanova 2023), since a visible rest would give the
-word away. A `Contrast` masks exactly one token in each copy, as Nangia et al. 2020 (CrowS-Pairs) do. An
-`Averaged` masks one token and takes the later ones of its range out, as Nadeem et al. 2021 (StereoSet) do.
+A `Cloze` masks one token at a time. In a word of several tokens the earlier ones are visible and the later
+ones are masked too (within word, left to right: Kauf & Ivanova 2023), since a visible rest would reveal the
+word. A `Contrast` masks exactly one token in each copy, as Nangia et al. 2020 (CrowS-Pairs) do. An `Averaged`
+masks one token and removes the later ones of its range, as Nadeem et al. 2021 (StereoSet) do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A tokenised text, marks included: each token's id and its characters; None for a mark of its own."""
+    """A tokenised text with special tokens: each token's id and its characters; None for a special token."""
 
     text: str
     ids: tuple[int, ...]
@@ -62,7 +62,7 @@ class Pieces:
         first, last = self.spans[found[0]], self.spans[found[-1]]
         if first and last and (first[0] < start or last[1] > end):
             raise BadModel(
-                f"The tokenizer merges {shown(self.text[start:end])} with what stands beside it in "
+                f"The tokenizer merges {shown(self.text[start:end])} with the neighbouring text in "
                 f"{shown(self.text)}.",
                 mend="Use whole words, or another model.",
             )
@@ -77,7 +77,7 @@ class Pieces:
         return found
 
     def _joined(self, position: int) -> bool:
-        """Whether the token after `position` goes on with its word: no space or sign stands between."""
+        """Whether the token after `position` continues its word: no space or punctuation lies between."""
         if position + 1 >= len(self.spans):
             return False
         here, after = self.spans[position], self.spans[position + 1]
@@ -88,11 +88,11 @@ class Pieces:
 
 
 class Masker:
-    """Makes the masked copies of requests for one tokenizer. `window` is the most tokens of a copy, `rows`
-    the number of ids that the model has weights for; None for no limit.
+    """Makes the masked copies of requests for one tokenizer. `window` is the largest number of tokens of a
+    copy, `rows` the number of ids that the model has weights for; None for no limit.
 
     Raises:
-        BadModel: the tokenizer has no mask token, or cannot say which characters a token stands for.
+        BadModel: the tokenizer has no mask token, or gives no character offsets of tokens.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Masker:
     def _contrast(
         self, item: Contrast, pieces: dict[str, Pieces], both: dict[tuple[str, str], Aligned]
     ) -> list[Copy]:
-        """The copies of one side of a pair; the alignment in `both` serves the other side, too."""
+        """The copies of one side of a pair; `both` stores the alignment for the other side."""
         pair = (item.text, item.other) if item.first else (item.other, item.text)
         if pair not in both:
             both[pair] = aligned(pieces[pair[0]], pieces[pair[1]])
@@ -144,12 +144,12 @@ class Masker:
         if isinstance(item, Averaged):
             self._check_known(own, scored)
             rest = own.ids[scored[-1] + 1 :]
-            # [i + 1 + rest]: what stands before token i, its mask, what stands behind the range.
+            # [i + 1 + rest]: the ids before token i, the mask, the ids after the range.
             return [Copy((*own.ids[:i], self._mask, *rest), i, own.ids[i]) for i in scored]
         always = [i for start, end in item.hidden for i in own.within(start, end)]
         if set(scored) & set(always):
             raise BadData(
-                f"A range of {shown(item.text)} is both scored and hidden.", mend="Let them not overlap."
+                f"A range of {shown(item.text)} is both scored and hidden.", mend="Use separate ranges."
             )
         self._check_known(own, scored)
         return [self._copy(own, i, [i, *own.rest_of_word(i), *always]) for i in scored]
@@ -196,12 +196,12 @@ class Masker:
 
 
 def aligned(first: Pieces, second: Pieces) -> Aligned:
-    """Which tokens two texts share, and which they do not: the positions on either side, by part.
+    """The positions of shared and of different tokens in two texts, for each text.
 
-    One alignment serves both sides, so that the two share as many tokens, in one order. It is the one of the
-    published CrowS-Pairs code: `difflib.SequenceMatcher` over the ids of the first and the second text; marks
-    of the tokenizer take part in it and are then left out. It is not symmetric where a token repeats, so the
-    order of the texts belongs to the definition of the score.
+    One alignment is used for both texts, so that they share equally many tokens, in the same order. It is
+    that of the published CrowS-Pairs code: `difflib.SequenceMatcher` over the ids of the first and the second
+    text; special tokens take part in it and are then left out. It is not symmetric where a token repeats, so
+    the order of the texts is part of the definition of the score.
     """
     matcher = difflib.SequenceMatcher(None, [str(i) for i in first.ids], [str(i) for i in second.ids])
     found: Aligned = {"shared": ([], []), "changed": ([], [])}
@@ -213,7 +213,7 @@ def aligned(first: Pieces, second: Pieces) -> Aligned:
 
 
 def plan_copies(requests: Sequence[Sequence[Copy]]) -> Plan:
-    """A plan of all copies of all `requests`; equal masked rows run once, whatever is read from them."""
+    """A plan of all copies of all `requests`; equal masked rows run once, with all their predictions."""
     wanted: dict[tuple[int, ...], set[Wanted]] = {}
     for copies in requests:
         for copy in copies:
@@ -224,7 +224,7 @@ def plan_copies(requests: Sequence[Sequence[Copy]]) -> Plan:
         pairs = sorted(wanted[ids])
         rows.append(Row(ids, tuple(pairs), len(places)))
         places |= {(ids, pair): len(places) + i for i, pair in enumerate(pairs)}
-    # [requests][copies of the request]: where each copy's answer stands among all answers.
+    # [requests][copies of the request]: the index of each copy's answer among all answers.
     slots = tuple(tuple(places[c.ids, (c.position, c.target)] for c in copies) for copies in requests)
     return Plan(
         rows=tuple(rows),
@@ -246,7 +246,7 @@ def _piece(text: str, ids: Sequence[int], offsets: Sequence[Span], marks: Sequen
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:
-    """A token's characters without the spaces around them; a lone space belongs to what follows it."""
+    """A token's characters without the surrounding spaces; a single space belongs to the token after it."""
     inner = text[start:end]
     if not inner.strip():
         return (end, end + 1) if end < len(text) else (start, end)

@@ -1,4 +1,4 @@
-"""What running out of memory looks like, how to make room again, and how to try without falling over."""
+"""Recognising out-of-memory errors, freeing memory, and running work that may exceed the memory."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out: torch has no one class for that on all devices."""
+    """Whether `error` means that memory ran out: torch has no single class for that on all devices."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
 
 
 def attempt(work: Callable[[], T]) -> T | None:
-    """What `work` returns, or None when memory ran out; then room was made. Other errors are raised."""
+    """What `work` returns, or None when memory ran out, which is then freed. Other errors are raised."""
     try:
         return work()
     except Exception as problem:
         if not ran_out(problem):
             raise
-    make_room()  # only here: while the error is at hand, its traceback holds the tensors
+    make_room()  # only here: while the error exists, its traceback holds the tensors
     return None
 
 
 def make_room() -> None:
-    """Give memory held by dead objects and by the accelerator's cache back."""
+    """Free memory of unreachable objects and of the accelerator's cache."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

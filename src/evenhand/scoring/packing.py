@@ -1,8 +1,8 @@
-"""Rows that begin alike, written as one packed row: a tree of tokens in which each token stands once.
+"""Rows with a common prefix as one packed row: a prefix tree of tokens, in which each token occurs once.
 
-The tree is laid out in pre-order. Token j is seen by token i where ``j <= i < end[j]`` (`end` is where j's
+The tree is stored in pre-order. Token i attends to token j where ``j <= i < end[j]`` (`end` is where j's
 subtree ends), which is all that a mask needs; `depth` is the token's position in its own text. No text is
-split: the tree is built from ids, so no boundary of words can go wrong.
+split: the tree is built from ids, so word boundaries do not matter.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ Ids = tuple[int, ...]
 class Packed:
     """The tokens of `rows` from `start` on, as a tree.
 
-    `ids`, `depth` and `end` have one entry a token; `depth` counts from the beginning of the texts, so the
-    first is `start`. `wanted` holds (token's place in the tree, target id, slot of the answer), sorted.
+    `ids`, `depth` and `end` are [tokens of the tree]; `depth` counts from the beginning of the texts, so the
+    first is `start`. `wanted` [answers] holds (token's index in the tree, target id, slot of the answer),
+    sorted.
     """
 
     rows: tuple[Row, ...]
@@ -33,12 +34,12 @@ class Packed:
 
     @property
     def places(self) -> list[int]:
-        """The distinct places in the tree whose prediction is wanted, sorted."""
+        """The distinct indices in the tree whose prediction is wanted, sorted."""
         return sorted({place for place, _, _ in self.wanted})
 
 
 def common(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many ids two sequences have in common from their beginning on."""
+    """The length of the common prefix of two sequences of ids."""
     shorter = min(len(first), len(second))
     if first[:shorter] == second[:shorter]:
         return shorter
@@ -55,8 +56,9 @@ def common(first: Sequence[int], second: Sequence[int]) -> int:
 def portions(lengths: Sequence[int], overlaps: Sequence[int], start: int, room: int) -> Iterator[list[int]]:
     """Cut rows in sorted order into runs whose trees from `start` on hold at most `room` tokens each.
 
-    `overlaps[i]` is what row i has in common with row i - 1. A run holds at least one row. The first entry
-    of each list is the size of its tree in tokens, the others are the indices of its rows.
+    `lengths` [N] and `overlaps` [N] are in tokens; `overlaps[i]` is the length of the common prefix of rows
+    i - 1 and i. A run holds at least one row. The first entry of each list is the size of its tree in tokens,
+    the others are the indices of its rows.
     """
     run = [0]
     for i, length in enumerate(lengths):
@@ -71,10 +73,10 @@ def portions(lengths: Sequence[int], overlaps: Sequence[int], start: int, room: 
 
 
 def pack(rows: Sequence[Row], start: int, room: int) -> list[Packed]:
-    """`rows`, sorted by ids and alike in their first `start` tokens, as packed rows of about `room` tokens.
+    """`rows`, sorted by ids and equal in their first `start` tokens, as packed rows of about `room` tokens.
 
-    No row may begin another. What is wanted from the first `start` positions is left out: it belongs to the
-    beginning that all rows share.
+    No row may be a prefix of another. Predictions wanted in the first `start` positions are left out: they
+    belong to the shared prefix.
     """
     overlaps = [0, *(common(a.ids, b.ids) for a, b in pairwise(rows))]
     lengths = [len(row.ids) for row in rows]

@@ -1,8 +1,8 @@
 """From encoded requests to the rows that must run and the predictions that must be read from them.
 
 A row is the input of one request: all its ids but the last, which is only predicted. Requests that differ
-in their last token alone share one row, and a row that is the beginning of another is served by it, since a
-causal model's prediction at a position does not depend on what follows.
+in their last token alone share one row, and a row that is a prefix of another is answered by that row, since
+a causal model's prediction at a position does not depend on later tokens.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. `slots[i]` are the places of request i's token log-probabilities among `size` answers.
+    """What to run. `slots[i]` are the indices of request i's token log-probabilities among `size` answers.
 
-    `rows` are sorted from long to short. `asked` counts the tokens that running every request by itself
-    would take, `duplicates` the requests seen before, `served` the distinct rows that another row contains.
+    `rows` are sorted from long to short. `asked` counts the tokens if every request ran by itself,
+    `duplicates` the repeated requests, `served` the distinct rows that are prefixes of another row.
     """
 
     rows: tuple[Row, ...]
@@ -79,7 +79,7 @@ def _pairs(request: Encoded) -> list[Wanted]:
 
 
 def _hosts(inputs: set[tuple[int, ...]]) -> dict[tuple[int, ...], tuple[int, ...]]:
-    """Each input to the row that runs for it: in sorted order a prefix stands right before its extensions."""
+    """Maps each input to the row that runs for it: in sorted order, extensions follow their prefix."""
     hosts: dict[tuple[int, ...], tuple[int, ...]] = {}
     after: tuple[int, ...] = ()
     for ids in sorted(inputs, reverse=True):

@@ -1,10 +1,10 @@
-"""A beginning that runs once: its keys and values, and packed rows that are read after it.
+"""A shared prefix that runs once: its keys and values, and packed rows that are read after it.
 
-The packed row is one batch row; its mask shows every token the beginning and its own ancestors in the tree,
-and its positions are depths. So the beginning is never copied and no padding is run. The method is silently
-wrong wherever a model takes positions or distances from the place of a key (ALiBi in MPT and BLOOM, GPT-Neo's
-local layers) or carries a state from token to token: only architectures for which the test suite proves it
-are let in, and `evenhand.scoring.shared` tests it once more on the model and workload at hand.
+The packed row is one batch row; each token attends to the prefix and to its own ancestors in the tree, and
+its position is its depth. So the prefix is never copied and there is no padding. The method gives wrong
+results without an error if a model derives positions or distances from the index of a key (ALiBi in MPT and
+BLOOM, GPT-Neo's local layers) or passes a state from token to token: it is used only for architectures that
+the test suite covers, and `evenhand.scoring.shared` tests it again on the given model and workload.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from evenhand.errors import BadModel
 from evenhand.scoring.forward import SelectedHead, device_of, run_inputs
 from evenhand.scoring.packing import Packed
 
-_ROPE_OF_LENGTH = frozenset({"dynamic", "longrope"})  # their frequencies depend on how long the whole text is
+_ROPE_OF_LENGTH = frozenset({"dynamic", "longrope"})  # their frequencies depend on the length of the text
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 def refusal(module: nn.Module) -> str | None:
-    """Why no beginning can be shared in this model as it stands now, in half a sentence; None where one can.
+    """Why no prefix can be shared in the current model, as a clause; None if prefixes can be shared.
 
-    Hooks are a reason: one that looks at or replaces what flows through a block expects rows as texts.
+    Hooks are a reason: a hook that observes or replaces hidden states expects that each row is a text.
     """
     return next(_refusals(module), None)
 
@@ -39,9 +39,9 @@ def _refusals(module: nn.Module) -> Iterator[str]:
     config: Any = getattr(module, "config", None)
     kind = kind_of(module)
     if not row_of(kind).shares:
-        yield f"sharing is not proven for the architecture {kind}"
+        yield f"sharing is not tested for the architecture {kind}"
     if getattr(config, "alibi", False):
-        yield "ALiBi takes distances from places, not from positions"
+        yield "ALiBi computes distances from indices, not from positions"
     attention = getattr(config, "_attn_implementation", "eager")
     if attention not in ("eager", "sdpa"):
         yield f"attention {attention!r} takes no mask of its own"
@@ -65,13 +65,13 @@ def _rope_kinds(config: Any) -> set[str]:
 
 
 class Prefix:
-    """The keys and values of one beginning, [start] ids, and the logits after the `positions` wanted in it.
+    """The keys and values of one prefix, [start] ids, and the logits after the `positions` wanted in it.
 
-    `logits` is [len(positions), vocabulary], None where none is wanted. Reading rows after the beginning
-    changes nothing here, also when memory runs out half-way. `head` must be entered, gradients off.
+    `logits` is [len(positions), vocabulary], None if none is wanted. Reading rows after the prefix does not
+    change it, also if memory runs out. `head` must be entered, gradients off.
 
     Raises:
-        BadModel: the model does not keep one key a token and layer, so nothing can be read after it.
+        BadModel: the model does not keep one key per token and layer, so nothing can be read after it.
     """
 
     def __init__(
@@ -96,16 +96,16 @@ class Prefix:
         if not kept or len(kept) < len(cache.layers) or any(_size(layer) != len(ids) for layer in kept):
             raise BadModel(
                 f"{type(module).__name__} does not keep one key for each token.",
-                mend="Score it without shared beginnings.",
+                mend="Score it without shared prefixes.",
             )
         self._size = len(ids)
         self._layers = [_Kept(layer.keys, layer.values) for layer in kept]  # type: ignore[arg-type]
 
     def read(self, packed: Packed) -> Tensor:
-        """Logits [R, vocabulary] at the R `packed.places`, which continue this beginning.
+        """Logits [R, vocabulary] at the R `packed.places`, which continue this prefix.
 
         Raises:
-            BadModel: the model's forward pass goes around its head.
+            BadModel: the model's forward pass bypasses its head.
         """
         device = device_of(self._module)
         # One row of the tree's tokens: ids and positions [1, tokens], masks [1, 1, tokens, start + tokens].
@@ -140,14 +140,14 @@ class Prefix:
 
 
 def visible(packed: Packed, past: int, window: int | None) -> Tensor:
-    """What each token of a packed row may see: bool [tokens, past + tokens].
+    """Attention mask of a packed row: bool [tokens, past + tokens], True where a token attends to a key.
 
-    The `past` tokens of the beginning come first, then the row itself. With a `window` a token sees itself
+    The `past` tokens of the prefix come first, then the row itself. With a `window` a token attends to itself
     and the ``window - 1`` positions before it in its own text.
     """
     place = torch.arange(len(packed.ids))
     end, depth = torch.tensor(packed.end), torch.tensor(packed.depth)
-    # [tokens, tokens]: row i sees column j where j is i or stands above it in the tree.
+    # [tokens, tokens]: token i attends to token j where j is i or an ancestor of i in the tree.
     tree = (place[None, :] <= place[:, None]) & (place[:, None] < end[None, :])
     seen = torch.cat([torch.ones(len(place), past, dtype=torch.bool), tree], dim=1)
     if window is not None:
@@ -161,7 +161,7 @@ def _size(layer: DynamicLayer) -> int:
 
 
 class _Kept(DynamicLayer):  # type: ignore[no-untyped-call]
-    """One layer's keys and values of the beginning: what comes after is seen, and forgotten at once."""
+    """One layer's keys and values of the prefix: later keys and values are used but not stored."""
 
     keys: Tensor
     values: Tensor
@@ -172,5 +172,5 @@ class _Kept(DynamicLayer):  # type: ignore[no-untyped-call]
         self.keys, self.values = keys, values
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """The beginning's keys and values, then the given ones: [1, heads, past + tokens, width]."""
+        """The prefix's keys and values, then the given ones: [1, heads, past + tokens, width]."""
         return torch.cat([self.keys, key_states], dim=-2), torch.cat([self.values, value_states], dim=-2)

@@ -1,6 +1,6 @@
-"""A numeric test of padding on the workload itself: no list of architectures is trusted alone.
+"""A numeric test of padding on the workload itself, in addition to the list of architectures.
 
-Left padding without the right positions is silently wrong on several architectures, by up to several nats.
+Left padding with wrong positions gives results that are wrong by several nats on several architectures.
 So the first mixed batch of a workload is compared with the same rows run one by one.
 """
 
@@ -33,7 +33,7 @@ _log = logging.getLogger("evenhand.scoring")
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The path to take, the sentence that says why, and the accepted disagreement (None for ``equal``)."""
+    """The chosen path, the reason in a sentence, and the accepted disagreement (None for ``equal``)."""
 
     path: Path
     why: str
@@ -46,7 +46,7 @@ def limit(module: nn.Module) -> float:
 
 
 def choose(rows: Sequence[Row]) -> list[Row]:
-    """A few rows of unlike lengths, the shortest and the longest among them; `rows` are sorted by length."""
+    """A few rows of different lengths, with the shortest and the longest; `rows` are sorted by length."""
     distinct = list({len(row.ids): row for row in rows}.values())
     last = len(distinct) - 1
     return [distinct[i] for i in sorted({round(i * last / (_ROWS - 1)) for i in range(_ROWS)})]

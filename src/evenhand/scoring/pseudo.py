@@ -1,4 +1,4 @@
-"""`MaskedScorer`: pseudo-log-likelihoods, for models that read a text from both sides."""
+"""`MaskedScorer`: pseudo-log-likelihoods, for models that read a text in both directions."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class MaskedScorer:
         self, module: nn.Module, tokenizer: PreTrainedTokenizerBase, *, batch_tokens: int = 2048
     ) -> None:
         self._masker = Masker(tokenizer, window(getattr(module, "config", None)), embedding_rows(module))
-        # Padding on the right moves no token and leaves the positions to the model.
+        # Padding on the right does not move tokens; the model computes the positions.
         self._engine = Scorer(module, tokenizer, batch_tokens=batch_tokens, padding="right")
 
     def report(self) -> ScoringReport:
-        """How the newest call was carried out."""
+        """The report of the newest call."""
         return self._engine.report()
 
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
@@ -71,9 +71,9 @@ def _pooled(item: Averaged | Cloze | Contrast, logs: NDArray[np.float64]) -> flo
 def closed(item: Continuation) -> Cloze:
     """A continuation as a whole text to be filled in.
 
-    After a context, a full stop is put behind a text that ends in a letter or a digit: "The nurse smiled
-    because [MASK]." Without it the best filling of a last place is the full stop itself, and next to no
-    probability is left for the terms that are compared. Nothing is put behind a text without a context.
+    After a context, a full stop is added to a text that ends in a letter or a digit: "The nurse smiled
+    because [MASK]." Without it the most probable last token is the full stop itself, and almost no
+    probability is left for the terms that are compared. Nothing is added to a text without a context.
     """
     whole = item.context + item.text
     stop = "." if item.context and whole[-1:].isalnum() else ""

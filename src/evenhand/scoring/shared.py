@@ -1,4 +1,4 @@
-"""Running groups of rows that begin alike: the beginning once, the rest packed; and the test of that."""
+"""Running groups of rows with a common prefix: the prefix once, the rest packed; and a test of the method."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _log = logging.getLogger("evenhand.scoring")
 
 @dataclass(slots=True)
 class Tally:
-    """What one call ran through shared beginnings.
+    """What one call ran with shared prefixes.
 
-    `groups` and `rows` were answered so; `run` counts the tokens of beginnings and packed rows, `forwards`
-    the passes over them, `head_rows` what the head ran on, `halvings` how often memory ran out, and `probed`
-    the tokens of the test. `left` are the rows that have to run whole.
+    `groups` and `rows` were answered in this way; `run` counts the tokens of prefixes and packed rows,
+    `forwards` the passes over them, `head_rows` the rows of the head, `halvings` how often memory ran out,
+    and `probed` the tokens of the test. `left` holds the rows that still have to run whole.
     """
 
     groups: int = 0
@@ -44,11 +44,11 @@ class Tally:
 
 
 class Shared:
-    """Runs groups on one module. `room` bounds the tokens of a packed row and shrinks with memory.
+    """Runs groups on one module. `room` limits the tokens of a packed row and shrinks if memory runs out.
 
-    With `probe`, the first group is tested against whole rows. `fault` is None, or the sentence that says
-    what the test found wrong, after which every row runs whole; `error` is the disagreement as a share of
-    the spread of the log-probabilities, None before the test.
+    With `probe`, the first group is tested against whole rows. `fault` is None, or a sentence on the failure
+    of the test, after which every row runs whole; `error` is the disagreement as a share of the spread of the
+    log-probabilities, None before the test.
     """
 
     def __init__(self, module: nn.Module, sharing: Sharing, *, room: int, probe: bool = True) -> None:
@@ -69,7 +69,7 @@ class Shared:
         """Write the answers of `groups` into `values`, each in its slot; nothing is kept after the call.
 
         No pass reads more rows of the entered `head` than its `room`. `answered` is called with each row
-        whose answers are in place; the tally's `left` are the others.
+        whose answers are written; the tally's `left` holds the others.
         """
         call = _Call(self._module, head, values, answered, Tally())
         for group in groups:
@@ -92,14 +92,14 @@ class Shared:
             if fits:
                 continue
             room = max(1, len(piece.ids) // 2)
-            if len(piece.rows) == 1:  # too many answers for one pass, or memory is gone for the others, too
+            if len(piece.rows) == 1:  # too many answers for one pass, or no memory for the others either
                 alone = 1 if len(piece.places) > call.head.room else len(pending)
                 call.tally.left += pending[:alone]
                 pending = pending[alone:]
         call.tally.groups += call.tally.rows > before
 
     def _begin(self, call: _Call, group: Group) -> Prefix | None:
-        """The group's beginning, run and tested; None where it does not fit or must not be used."""
+        """The group's prefix, run and tested; None where it does not fit or must not be used."""
         if self.fault is not None or len(group.positions) > call.head.room:
             return None
         try:
@@ -108,8 +108,8 @@ class Shared:
         except Exception as problem:
             if ran_out(problem):
                 call.tally.halvings += 1
-            elif self._untested:  # a model that cannot do this may fail in any way
-                self._refuse(f"reading after a shared beginning failed ({problem})")
+            elif self._untested:  # a model that does not support this may raise any error
+                self._refuse(f"reading after a shared prefix failed ({problem})")
             else:
                 raise
         make_room()
@@ -126,7 +126,7 @@ class Shared:
         self._untested, self.error = False, error
         if not error <= bound:  # also for NaN
             self._refuse(
-                f"shared beginnings differ from whole rows by {error:.1e} of the spread, limit {bound:.0e}"
+                f"shared prefixes differ from whole rows by {error:.1e} of the spread, limit {bound:.0e}"
             )
         return self.fault is None
 
@@ -135,7 +135,7 @@ class Shared:
         _log.warning("%s: not used", fault)
 
     def _read(self, call: _Call, prefix: Prefix, piece: Packed) -> bool:
-        """Whether `piece` could be read; remembers how much memory held."""
+        """Whether `piece` could be read; keeps the packed size that fits into memory."""
         if len(piece.places) > call.head.room:
             return False
 
@@ -151,7 +151,7 @@ class Shared:
 
 
 def _spread_out(rows: Sequence[Row]) -> list[Row]:
-    """The first, the middle and the last of sorted rows, and their last prediction: unlike texts."""
+    """The first, the middle and the last of sorted rows, each with its last prediction: different texts."""
     chosen = [rows[i] for i in sorted({0, len(rows) // 2, len(rows) - 1})]
     return [replace(row, wanted=row.wanted[-1:], slot=i) for i, row in enumerate(chosen)]
 
@@ -167,7 +167,7 @@ class _Call:
     tally: Tally
 
     def begin(self, group: Group) -> Prefix:
-        """The group's beginning, run, and what is wanted from within it answered."""
+        """Run the group's prefix and write the answers at positions within it."""
         prefix = Prefix(self.module, self.head, group.beginning, group.positions)
         self._count(group.start, max(1, len(group.positions)))
         if prefix.logits is not None:
@@ -175,7 +175,7 @@ class _Call:
         return prefix
 
     def read(self, prefix: Prefix, packed: Packed) -> None:
-        """Answer what a packed row wants."""
+        """Write the answers of a packed row."""
         logits = prefix.read(packed)
         self._count(len(packed.ids), len(packed.places))
         self._answer(logits, packed.places, packed.wanted)
@@ -184,10 +184,10 @@ class _Call:
         self.tally.rows += len(packed.rows)
 
     def disagreement(self, prefix: Prefix, packed: Packed) -> float | None:
-        """The largest difference of any log-probability, packed against alone, in units of their spread.
+        """The largest difference between log-probabilities of packed and single rows, relative to the spread.
 
-        At the first and the last row, each of which wants one prediction. NaN where only packed rows give
-        it; None where rows alone give no finite number, for such weights test nothing.
+        For the first and the last row, with one prediction each. NaN where only packed rows give NaN; None
+        where single rows give no finite number, because such weights cannot test the method.
         """
         together = prefix.read(packed).log_softmax(-1)  # [places, vocabulary]
         place = {slot: packed.places.index(place) for place, _, slot in packed.wanted}

@@ -1,8 +1,8 @@
-"""Which rows begin alike for so long that the beginning should run once for all of them.
+"""Groups of rows with a common prefix long enough to run it once for all of them.
 
 Few-shot prompts share their demonstrations: run one by one, 400 questions after 1500 tokens of examples
-cost 600 000 tokens; with the beginning run once, some 30 000. Short prompts that share three words gain
-nothing, for a pass through the model has a price of its own. So groups are chosen by estimated cost.
+cost 600 000 tokens; with the prefix run once, about 30 000. Short prompts that share three words gain
+nothing, because each forward pass has a fixed cost. So groups are chosen by estimated cost.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _LEVELS = 8
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """When a beginning is run once for several rows; all numbers are tokens but `gain`, which is a share.
+    """When a common prefix is run once for several rows; the fields are tokens, except `gain`, a share.
 
-    A beginning has at least `shortest` tokens. A pass through the model costs as much as `forward` tokens
-    more (weights are read, kernels started). The groups together must save at least `gain` of what the
-    workload would cost without them, and two of their longest rows, which the test of the method runs. What
-    follows a beginning of P tokens is packed into rows of ``max(room, P / 3)``: longer rows waste attention
-    on tokens of other texts, shorter ones read the beginning's keys more often.
+    A prefix has at least `shortest` tokens. The fixed cost of a forward pass is that of `forward` tokens
+    (reading weights, starting kernels). All groups together must save at least the share `gain` of the cost
+    without them, plus two of their longest rows, which the test of the method runs. The rest after a prefix
+    of P tokens is packed into rows of ``max(room, P / 3)``: longer rows waste attention on tokens of other
+    texts, shorter ones read the prefix's keys more often.
     """
 
     shortest: int = 32
@@ -41,8 +41,8 @@ class Sharing:
 def sharing_on(device: str) -> Sharing:
     """When to share on a device of this type (``cpu``, ``cuda``, ...).
 
-    The numbers for accelerators are reckoned, not measured: there a pass over few tokens takes as long as
-    starting its kernels does, so it counts for more and has to hold more.
+    The numbers for accelerators are estimated, not measured: there a pass over few tokens takes as long as
+    starting its kernels, so its fixed cost and the size of packed rows are larger.
     """
     return Sharing() if device == "cpu" else Sharing(forward=1024, room=1024)
 
@@ -74,8 +74,8 @@ class _Best:
 def find_groups(rows: Sequence[Row], sharing: Sharing) -> list[Group]:
     """Disjoint groups of `rows` worth their passes; empty when together they save too little.
 
-    The answer depends on the set of rows only. A group's own branches (several questions about one person)
-    are no groups: packed rows hold each of their tokens once anyway.
+    The result depends on the set of rows only. Branches within a group (several questions about one person)
+    do not form groups: packed rows hold each of their tokens once anyway.
     """
     ordered = sorted(rows, key=lambda row: row.ids)
     overlaps = [0, *(common(a.ids, b.ids) for a, b in pairwise(ordered))]

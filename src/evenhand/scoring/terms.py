@@ -1,4 +1,4 @@
-"""Differentiable outcome distributions: the twins, with gradients, of what the scoring engine reports.
+"""Differentiable outcome distributions: the scoring engine's log-probabilities, with gradients.
 
 After a prompt the next outcome is the term of one of k groups, or anything else; together they sum to 1.
 Training objectives and gradient locators work on these.
@@ -29,7 +29,7 @@ _TINY = 1e-12
 
 
 class Weights(Protocol):
-    """What is needed of an open model here."""
+    """The part of an open model that is needed here."""
 
     module: nn.Module
     tokenizer: PreTrainedTokenizerBase
@@ -41,8 +41,8 @@ class Outcomes:
 
     `log_p` [N, k] holds the groups. `log_rest` [N, V] holds, for every token of the vocabulary, the outcomes
     that begin with this token and belong to no group; it is -inf where the token is a group's whole term.
-    `places` are the rows and the positions of the forward pass's hidden states, padding included, from which
-    terms were predicted; None for outcomes that were put together from several passes.
+    `places` are the rows and the positions of the forward pass's hidden states, including padding, from which
+    terms were predicted; None for outcomes that were concatenated from several passes.
     """
 
     log_p: Tensor
@@ -65,9 +65,9 @@ def outcomes(model: Weights, examples: Sequence[Example]) -> Outcomes:
     training flag is the caller's: in evaluation mode (no dropout) `log_p` equals the engine's answers.
 
     Raises:
-        BadData: no example, unlike numbers of groups, a group without a term, or a text that breaks the
+        BadData: no example, different numbers of groups, a group without a term, or a text that breaks the
             rules of `Encoder.encode`.
-        BadModel: under this tokenizer one term begins another, so that they do not exclude each other.
+        BadModel: with this tokenizer one term is a prefix of another, so they do not exclude each other.
     """
     terms = _terms(examples)
     encoder = Encoder.of(model.module, model.tokenizer)
@@ -92,7 +92,7 @@ def _terms(examples: Sequence[Example]) -> list[_Term]:
         raise BadData("There is no example to work on.", mend="Give at least one.")
     if len({len(example.terms) for example in examples}) > 1:
         raise BadData(
-            "The examples have unlike numbers of groups.", mend="Use one attribute for all of them."
+            "The examples have different numbers of groups.", mend="Use one attribute for all of them."
         )
     for example in examples:
         if not example.terms or not all(example.terms):
@@ -115,8 +115,8 @@ def _check_exclusive(terms: Sequence[_Term], encoded: Sequence[Encoded]) -> None
     for (example, ids, text), (next_example, next_ids, next_text) in pairwise(ordered):
         if example == next_example and next_ids[: len(ids)] == ids:
             raise BadModel(
-                f"The terms {shown(text)} and {shown(next_text)} do not exclude each other: under this "
-                "tokenizer the first begins the second.",
+                f"The terms {shown(text)} and {shown(next_text)} do not exclude each other: with this "
+                "tokenizer the first is a prefix of the second.",
                 mend="Leave one of them out, or use another model.",
             )
 

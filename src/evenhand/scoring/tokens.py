@@ -1,7 +1,7 @@
 """From text to token ids, with every rule about the boundary between context and text in one place.
 
-Whole strings are tokenised (context + text), never the text alone: the first token of a lone " he" may be a
-beginning-of-sequence mark or a piece that never follows a context. The ids of the context must be a prefix
+Whole strings are tokenised (context + text), never the text alone: the first token of " he" alone may be a
+beginning-of-sequence token or a piece that never follows a context. The ids of the context must be a prefix
 of the ids of the whole, so that the text has tokens of its own.
 """
 
@@ -35,8 +35,8 @@ def shown(text: str) -> str:
 
 
 def embedding_rows(module: Any) -> int | None:
-    """How many token ids the model has weights for, from 0: the rows of its embeddings or of its head,
-    whichever are fewer; None where neither is a matrix that it names.
+    """The number of token ids that the model has weights for: the rows of its embeddings or of its head,
+    the smaller number; None if the model gives access to neither matrix.
     """
     found = []
     for getter in ("get_input_embeddings", "get_output_embeddings"):
@@ -47,7 +47,7 @@ def embedding_rows(module: Any) -> int | None:
 
 
 def check_texts(texts: Iterable[str]) -> None:
-    """Nothing if every text is Unicode.
+    """Check that every text is valid Unicode.
 
     Raises:
         BadData: one has half of a surrogate pair, which no tokenizer can read.
@@ -57,19 +57,19 @@ def check_texts(texts: Iterable[str]) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             raise BadData(
-                f"The text {shown(text)} is no Unicode: it has half of a surrogate pair at character "
+                f"The text {shown(text)} is not valid Unicode: it has half of a surrogate pair at character "
                 f"{error.start}.",
                 mend="Write the whole character, or leave it out.",
             ) from None
 
 
 def check_ids(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], rows: int | None, text: str) -> None:
-    """Nothing if the model has weights for every one of `ids`, those of `text`; see `embedding_rows`.
+    """Check that the model has weights for every one of `ids`, the ids of `text`; see `embedding_rows`.
 
-    Only ids that are used are looked at: a tokenizer may have more tokens than the model has rows.
+    Only ids that are used are checked: a tokenizer may have more tokens than the model has rows.
 
     Raises:
-        BadModel: it has none for one of them.
+        BadModel: it has no weights for one of them.
     """
     if rows is None or max(ids, default=0) < rows:
         return
@@ -84,10 +84,10 @@ def check_ids(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], rows: int 
 
 class Encoder:
     """Tokenises requests for one model. `prefix` holds the ids that the tokenizer puts before every text;
-    `marked` says whether a text without a context stands behind a beginning mark.
+    `marked` is True if a text without a context follows a begin-of-text token.
 
-    `window` is the most input tokens that the model reads, `rows` the number of ids that it has weights for;
-    None for no limit. `Encoder.of` takes both from the model.
+    `window` is the largest number of input tokens of the model, `rows` the number of ids that it has weights
+    for; None for no limit. `Encoder.of` takes both from the model.
 
     Raises:
         BadModel: the tokenizer gives no ids for plain text.
@@ -110,12 +110,12 @@ class Encoder:
         return cls(tokenizer, window(getattr(module, "config", None)), embedding_rows(module))
 
     def prompts(self, texts: Sequence[str], *, room: int = 0) -> list[tuple[int, ...]]:
-        """Ids of whole texts to run, in order, the tokenizer's own beginning mark included.
+        """Ids of whole texts to run, in order, including the tokenizer's begin-of-text token.
 
-        An empty text is the beginning mark alone. `room` tokens more must fit into the window.
+        An empty text is the begin-of-text token alone. `room` further tokens must fit into the window.
 
         Raises:
-            BadData: a text is empty without a beginning mark, or does not fit into the window.
+            BadData: a text is empty without a begin-of-text token, or does not fit into the window.
             BadModel: the model has no weights for one of the tokens.
         """
         ids = self._texts(texts)
@@ -123,7 +123,7 @@ class Encoder:
         for text, row in zip(texts, found, strict=True):
             if not row:
                 raise BadData(
-                    "A text is empty, and the tokenizer has no beginning mark.", mend="Give a text."
+                    "A text is empty, and the tokenizer has no begin-of-text token.", mend="Give a text."
                 )
             if self._window is not None and len(row) + room > self._window:
                 more = f" with {room} tokens more" if room else ""
@@ -142,8 +142,8 @@ class Encoder:
     def encode(self, items: Sequence[Continuation]) -> list[Encoded]:
         """Ids and the first scored token of each request, in order.
 
-        With an empty context the text is scored from its first token after the beginning mark (BOS, else
-        EOS); a tokenizer that has neither conditions on the first token, which is then not scored.
+        With an empty context the text is scored from its first token after the begin-of-text token (BOS, else
+        EOS); with a tokenizer that has neither, the first token is the condition and is not scored.
 
         Raises:
             BadData: empty text, context with a trailing space, text glued to its context, too long a request.
@@ -192,7 +192,7 @@ class Encoder:
 
 
 def check_request(item: Continuation) -> None:
-    """Check what no model can answer.
+    """Refuse a request that no model can answer.
 
     Raises:
         BadData: the text is empty, or the context ends with a space.

@@ -50,7 +50,7 @@ def from_parquet(data: bytes) -> tuple[Score, ...]:
     """
     import pyarrow.parquet as pq
 
-    # Without threads: those of pyarrow, left waiting, now and then abort the process as it exits (code 134).
+    # Without threads: idle pyarrow threads sometimes abort the process at exit (code 134).
     table = pq.ParquetFile(io.BytesIO(data), pre_buffer=False).read(use_threads=False)
     values = {name.removeprefix(_VALUE): column for name, column in _columns(table, _VALUE)}
     slices = {name.removeprefix(_SLICE): column for name, column in _columns(table, _SLICE)}

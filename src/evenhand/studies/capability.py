@@ -21,7 +21,7 @@ from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
 from evenhand.studies.margins import Margins
-from evenhand.studies.pairing import Readings, paired_scores, partner
+from evenhand.studies.pairing import ModelMeasurements, paired_scores, partner
 
 Half = Literal["match", "report", "all"]
 
@@ -41,14 +41,14 @@ def _scored(table: Columns) -> NDArray[np.bool_]:
 
 ACCURACY = mean_metric(
     "accuracy",
-    "Accuracy, an undecided answer counted as not right",
+    "Accuracy, with undecided answers counted as wrong",
     per_item=_right,
     unit="share of items",
     ideal=1.0,
     low=0.0,
     high=1.0,
     source="the usual definition",
-    reading="A tie counts as not right, or a model that no longer decides anything would lose no accuracy.",
+    reading="A tie counts as wrong; otherwise a model that no longer decides would lose no accuracy.",
     needs=("correct",),
 )
 LOG_PERPLEXITY = Metric(
@@ -67,10 +67,10 @@ LOG_PERPLEXITY = Metric(
 
 
 def component(measurement: Measurement) -> Metric:
-    """Which of the two capability figures a measurement gives.
+    """The capability metric (of the two) that a measurement gives.
 
     Raises:
-        UsageError: neither; the benchmark measures no capability.
+        UsageError: it gives neither; the benchmark measures no capability.
     """
     values = measurement.scores[0].values if measurement.scores else {}
     for metric in (ACCURACY, LOG_PERPLEXITY):
@@ -93,13 +93,13 @@ def half(scores: Sequence[Score], part: Half) -> list[Score]:
 def item_sd(metric: Metric, scores: Sequence[Score]) -> float:
     """The standard deviation of single items, the unit in which capability is counted.
 
-    The item's SD, not the standard error of the mean, is the unit, so that a benchmark does not count for
-    more because it has more items. Of accuracy it is that of a coin whose rate is ``(right + 1) / (n + 2)``,
-    so that a base without a single error still has a unit; of log-perplexity it is the spread of the texts'
-    mean negative log-likelihoods, weighted by their tokens.
+    The item's SD, not the standard error of the mean, is the unit, so that a benchmark with more items does
+    not count for more. For accuracy it is the SD of a Bernoulli variable with rate
+    ``(right + 1) / (n + 2)``, so that a base without any error still has a unit; for log-perplexity it is the
+    SD of the texts' mean negative log-likelihoods, weighted by their tokens.
 
     Raises:
-        BadData: there are too few items to tell.
+        BadData: there are too few items to estimate it.
     """
     table = columns(scores)
     if metric is ACCURACY:
@@ -113,7 +113,7 @@ def item_sd(metric: Metric, scores: Sequence[Score]) -> float:
         if sd > 0:
             return sd
     raise BadData(
-        "The capability texts are too few to tell how they vary.", mend="Use a text of more sentences."
+        "There are too few capability texts to estimate their spread.", mend="Use a text of more sentences."
     )
 
 
@@ -125,9 +125,9 @@ class _Part:
     values: Array
     sd: float
 
-    def gain(self, readings: Readings) -> Array:
+    def gain(self, measured: ModelMeasurements) -> Array:
         """Capability above the base in SD units, shape [R]."""
-        _, scores = paired_scores(self.base, partner(self.base, readings.capability))
+        _, scores = paired_scores(self.base, partner(self.base, measured.capability))
         change = stats.replicates(self.metric, half(scores, "match"), weights=self.weights) - self.values
         return (1.0 if self.metric is ACCURACY else -1.0) * change / self.sd
 
@@ -136,10 +136,10 @@ class CapabilityScale:
     """Capability C of any model relative to `base`: 0 is the base, 1 is one item's SD; higher is better.
 
     C is the mean over the capability benchmarks of the standardised gains, on D_match. To match on
-    perplexity alone, give readings with that benchmark alone.
+    perplexity alone, give measurements of that benchmark alone.
     """
 
-    def __init__(self, base: Readings, margins: Margins, seed: int) -> None:
+    def __init__(self, base: ModelMeasurements, margins: Margins, seed: int) -> None:
         self._size = margins.draws + 1
         self._parts = [self._part(m, margins.draws, seed) for m in base.capability]
         limits = {ACCURACY.name: margins.accuracy, LOG_PERPLEXITY.name: margins.log_perplexity}
@@ -156,17 +156,17 @@ class CapabilityScale:
         values = stats.replicates(metric, scores, weights=weights)
         return _Part(measurement, metric, weights, values, item_sd(metric, scores))
 
-    def of(self, readings: Readings) -> Array:
+    def of(self, measured: ModelMeasurements) -> Array:
         """C of a model, shape [1 + draws]: the point value, then one value per resample of the items.
 
         All NaN when there is no capability benchmark at all.
 
         Raises:
-            NotComparable: a benchmark is missing or was taken under unlike protocols.
+            NotComparable: a benchmark is missing or was taken under different protocols.
         """
         if not self._parts:
             return np.full(self._size, np.nan)
-        return np.asarray(np.mean([part.gain(readings) for part in self._parts], axis=0))
+        return np.asarray(np.mean([part.gain(measured) for part in self._parts], axis=0))
 
 
 def with_point(weights: Array) -> Array:
@@ -175,15 +175,20 @@ def with_point(weights: Array) -> Array:
 
 
 def capability_checks(
-    before: Readings, after: Readings, *, margins: Margins, seed: int = 0, part: Half = "report"
+    before: ModelMeasurements,
+    after: ModelMeasurements,
+    *,
+    margins: Margins,
+    seed: int = 0,
+    part: Half = "report",
 ) -> CapabilityResult:
     """Whether each capability benchmark stays within its margin, on the items of D_cap.
 
-    `kept` is None when there is no capability benchmark, or when none is lost for certain and one is
+    `kept` is None when there is no capability benchmark, or when none is certainly lost and at least one is
     undecided.
 
     Raises:
-        NotComparable: a benchmark is missing on one side or was taken under unlike protocols.
+        NotComparable: a benchmark is missing on one side or was taken under different protocols.
     """
     checks = tuple(
         _check(m, partner(m, after.capability), margins=margins, seed=seed, part=part)
@@ -211,8 +216,8 @@ def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: i
 def _reading(metric: Metric, loss: Estimate, level: float) -> str:
     text = f"{metric.title} on {loss.n} items; each bound of the loss is one-sided at {(1 + level) / 2:.0%}."
     if metric is ACCURACY and loss.n and loss.low == loss.high == 0:
-        # A resample of unchanged items has no spread; the rule of three says what that hides.
-        text += f" No answer changed; a change of up to {3 / loss.n:.1%} of unseen items cannot be excluded."
+        # Resamples of unchanged items have no spread; the rule of three bounds the unseen change.
+        text += f" No answer changed; a change in up to {3 / loss.n:.1%} of unseen items cannot be excluded."
     return text
 
 

@@ -1,4 +1,4 @@
-"""Cells: one benchmark on one (treated) model, taken from the store or measured and stored."""
+"""Cells: one benchmark on one (treated) model, read from the store or measured and stored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Cells:
     def treated(
         self, benchmarks: Sequence[Benchmark], treatment: str, enter: Enter
     ) -> tuple[Measurement, ...]:
-        """A treated model on every benchmark; `treatment` is the digest that keys it.
+        """A treated model on every benchmark; `treatment` is the digest in the keys of its cells.
 
         `enter` gives the context of the treated model; it is entered only when some cell is missing, so a
         resumed run fits nothing again.

@@ -1,7 +1,7 @@
-"""Whether a figure can be told from what a model that guesses would have, and from the ideal.
+"""Whether a figure can be distinguished from chance level, and from the ideal.
 
-A model that knows nothing answers one question in four rightly and prefers half of the stereotypes: it looks
-even, and has no capability to lose. So `measure` and `verify` say where a figure is at chance.
+A model that guesses answers one of four options correctly and prefers half of the stereotypes: it looks
+unbiased, and has no capability to lose. So `measure` and `verify` report figures that are at chance level.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from evenhand.records import Estimate, Measurement, Score, Value
 
 
 def at_chance(measurement: Measurement) -> list[str]:
-    """One sentence or none about a measurement: see `said`."""
+    """At most one sentence about a measurement: see `said`."""
     return said(measurement.benchmark, measurement.metrics, measurement.scores)
 
 
 def said(benchmark: str, figures: Mapping[str, Estimate], scores: Sequence[Score]) -> list[str]:
-    """Which figures over all items cannot be told from chance (their interval holds it), in one sentence.
+    """One sentence that lists the figures over all items at chance level (their interval holds it).
 
-    Where chance is not known for any, the primary figure is compared with its ideal if that lies inside its
-    range. Empty where all can be told, or have no interval.
+    Where the chance level is unknown for all figures, the primary figure is compared with its ideal if that
+    lies inside its range. Empty where no figure is at chance level, or none has an interval.
     """
     levels = {name: level(name, figures, scores) for name in figures}
     found = [name for name, chance in levels.items() if _holds(figures[name], chance)]
@@ -37,14 +37,14 @@ def said(benchmark: str, figures: Mapping[str, Estimate], scores: Sequence[Score
     if not _holds(figures[primary], ideal):
         return []
     shown = _shown(figures[primary])
-    return [f"On {benchmark}, {primary} is {shown}: it cannot be told from the ideal, {ideal:g}."]
+    return [f"On {benchmark}, {primary} is {shown}: it cannot be distinguished from the ideal, {ideal:g}."]
 
 
 def level(name: str, figures: Mapping[str, Estimate], scores: Sequence[Score]) -> Value:
-    """What a model that guesses has of the figure `name`; None where that is not known.
+    """The chance level of the figure `name`: its value for a model that guesses; None if unknown.
 
-    It is the metric's own constant; for an accuracy the mean over the items of one over the number of
-    options, or of decisions what their own rate reaches by chance.
+    It is a constant of the metric; for an accuracy, the mean over the items of 1 / number of options; for the
+    accuracy of decisions, what random decisions with the model's own rate reach.
     """
     metric: Metric | None = registry.find("metric", name)
     if metric is not None and metric.chance is not None:
@@ -64,7 +64,7 @@ def _holds(estimate: Estimate, value: Value) -> bool:
 
 
 def _inside(name: str) -> bool:
-    """Whether the metric's ideal is neither end of its range, so that a figure can miss it to both sides."""
+    """Whether the metric's ideal lies inside its range, so that a figure can deviate to both sides."""
     metric: Metric | None = registry.find("metric", name)
     return metric is not None and metric.direction.startswith("best at")
 

@@ -1,4 +1,4 @@
-"""Two stored runs beside each other, and gates: conditions that a run must meet."""
+"""Comparison of two stored runs, and gates: conditions that a run must meet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 _CONDITION = re.compile(r"^(?P<name>[^<>!]*?)\s*(?P<sign><=|>=|==|!=|<|>)\s*(?P<limit>[^<>=!]+)$")
-_COUNTS = ("n", "undefined")  # they say something of the items, whatever words the model uses
+_COUNTS = ("n", "undefined")  # they describe the items, whatever words the model uses
 _FIELDS = ("value", "low", "high", *_COUNTS)
 
 
@@ -33,8 +33,8 @@ def compare(
     """The paired effects, after - before, on every benchmark that both runs hold, in the order of `before`.
 
     Raises:
-        NotComparable: they share no benchmark, or one was taken under unlike protocols or on other items;
-            the message names what differs.
+        NotComparable: they share no benchmark, or one was taken under different protocols or on different
+            items; the message names what differs.
     """
     theirs = {m.benchmark: m for m in after}
     shared = [m for m in before if m.benchmark in theirs]
@@ -48,10 +48,11 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One condition: `name` is what it was found to mean, in full; `value` is None where undefined.
+    """One condition: `name` is the full name of the figure; `value` is None where it is undefined.
 
-    `judged` is False where the run cannot tell, and `why` then says the reason: the figure is undefined, the
-    model hardly uses the words that it is about, or the verdict is not settled. Such a condition is not met.
+    `judged` is False where the condition cannot be judged, and `why` then gives the reason: the figure is
+    undefined, the model hardly uses the words concerned, or the verdict is not settled. Such a condition is
+    not met.
     """
 
     condition: str
@@ -70,7 +71,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """A figure by its full name, its value, and why it is not to be believed (empty: it is)."""
+    """A figure: its full name, its value, and why it is unreliable (empty if it is reliable)."""
 
     name: str
     value: Value
@@ -86,15 +87,15 @@ def gate(
 ) -> list[GateResult]:
     """Check every condition. One that cannot be judged is never met, whatever the sign.
 
-    `before` are the measurements of the untreated model, where there are any: a figure of a treated model
-    that with certainty lost most of the terms' probability is not judged either.
+    `before` holds the measurements of the untreated model, if there are any: a figure of a treated model
+    that certainly lost most of the terms' probability is not judged either.
 
     A condition is ``figure sign number``, the sign one of ``<= >= == != < >``; the figure is
     ``[benchmark.][slice.]metric[.field]`` with the fields value (the default), low, high, n and undefined:
     ``afgb<=0.1``, ``genbiaseval.afgb_normalised.high<=0.2``, ``genbiaseval.scale=word.afgb<0.3``. A metric
-    without its benchmark is that of the benchmark whose primary metric it is, or else of the first that
-    reports it; `GateResult.name` says which. ``verdict==mitigated`` (or ``!=``) asks for the verdict of a
-    verification.
+    named without a benchmark is taken from the benchmark whose primary metric it is, or else from the first
+    one that reports it; `GateResult.name` says which. ``verdict==mitigated`` (or ``!=``) tests the verdict of
+    a verification.
 
     Raises:
         UsageError: a condition cannot be read, or names what the run does not hold (near names are listed).
@@ -126,7 +127,7 @@ def _check(condition: str, figures: Mapping[str, _Figure], verdict: VerdictName 
 
 def _verdict(condition: str, sign: str, wanted: str, verdict: VerdictName | None) -> GateResult:
     if sign not in ("==", "!="):
-        raise UsageError(f"{condition!r} puts verdicts in an order.", mend="Ask with == or !=.")
+        raise UsageError(f"{condition!r} compares verdicts by order.", mend="Use == or !=.")
     known = [str(v) for v in VerdictName]
     asked = wanted.strip("'\"").replace("_", " ")
     if asked not in known:
@@ -137,7 +138,7 @@ def _verdict(condition: str, sign: str, wanted: str, verdict: VerdictName | None
             mend="Name the folder of a verification, made by `evenhand verify`.",
         )
     if not verdict.settled and asked != str(verdict):
-        why = "The verdict is not settled, so nothing follows from its name."
+        why = "The verdict is not settled, so the condition cannot be judged."
         return GateResult(condition, False, "verdict", str(verdict), judged=False, why=why)
     return GateResult(condition, (str(verdict) == asked) is (sign == "=="), "verdict", str(verdict))
 
@@ -149,13 +150,13 @@ def _number(condition: str, text: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise UsageError(
-            f"{condition!r} compares with {text!r}, which is no number.", mend="Write one, such as 0.1."
+            f"{condition!r} compares with {text!r}, which is not a number.", mend="Write one, such as 0.1."
         )
     return value
 
 
 def _figures(measurements: Sequence[Measurement], before: Sequence[Measurement]) -> dict[str, _Figure]:
-    """Every way to name a figure, with what it means; the first entry of a name stands."""
+    """Every name of a figure, with the figure; the first entry of a name takes precedence."""
     found: dict[str, _Figure] = {}
     ranked = sorted(
         ((_rank(m, metric), m, metric) for m in measurements for metric in m.metrics),
@@ -172,7 +173,7 @@ def _figures(measurements: Sequence[Measurement], before: Sequence[Measurement])
 
 
 def _rank(measurement: Measurement, metric: str) -> int:
-    """How little a metric is the benchmark's own: its primary one, its first one, another one."""
+    """The precedence of a metric in its benchmark: 0 if primary, 1 if first, 2 otherwise."""
     return 0 if metric == measurement.primary else 1 if metric == next(iter(measurement.metrics)) else 2
 
 

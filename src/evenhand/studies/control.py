@@ -1,7 +1,7 @@
 """The capability-matched control: does a treatment do more than an equal loss of capability does by itself?
 
-A model that forgets how to use a word looks unbiased. So the treated model is set beside models that lost as
-much capability without any signal about the attribute (placebo tuning, weight noise), and only the part of
+A model that can no longer use a word looks unbiased. So the treated model is compared with models that lost
+as much capability without any signal about the attribute (placebo tuning, weight noise), and only the part of
 the effect beyond theirs counts. `evenhand.studies.matching` holds the arithmetic.
 """
 
@@ -21,7 +21,7 @@ from evenhand.studies.defaults import BIAS
 from evenhand.studies.distance import as_reported, distance
 from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Family, Target, read_family, summary
-from evenhand.studies.pairing import ControlModel, Readings, paired_scores, partner
+from evenhand.studies.pairing import ControlModel, ModelMeasurements, paired_scores, partner
 from evenhand.studies.primary import of_measurements
 
 DOSES, SEEDS = 8, 5  # fewer of either make a reduced control
@@ -30,8 +30,8 @@ Families = Mapping[str, Sequence[ControlModel]]
 
 
 def matched_control(
-    base: Readings,
-    treated: Readings,
+    base: ModelMeasurements,
+    treated: ModelMeasurements,
     families: Families,
     *,
     metric: str | Metric | None = None,
@@ -50,7 +50,7 @@ def matched_control(
     benchmark.
 
     Raises:
-        NotComparable: a model was measured under unlike protocols or on other items.
+        NotComparable: a model was measured under different protocols or on different items.
         UsageError: no bias benchmark reports `metric`, it has no ideal, or a dose is not above 0.
     """
     margins = margins or Margins()
@@ -98,13 +98,13 @@ class _BiasScale:
         self._distance = distance(metric, float(figures[0]))
         self.values = self._distance.of(figures)
 
-    def of(self, readings: Readings) -> Array:
+    def of(self, measured: ModelMeasurements) -> Array:
         """B of a model, shape [1 + draws]: the point value first."""
-        _, scores = paired_scores(self._base, partner(self._base, readings.bias))
+        _, scores = paired_scores(self._base, partner(self._base, measured.bias))
         return self._distance.of(stats.replicates(self._metric, scores, weights=self._weights))
 
 
-def _source(base: Readings, metric: str | Metric) -> Measurement:
+def _source(base: ModelMeasurements, metric: str | Metric) -> Measurement:
     found = next(iter(base.bias), None) if isinstance(metric, Metric) else base.reporting(metric)
     if found is None:
         raise UsageError(
@@ -124,8 +124,8 @@ def _family(name: str, models: Sequence[ControlModel], bias: _BiasScale, scale: 
         name,
         np.array([m.dose for m in models], dtype=np.float64),
         np.array([m.seed for m in models], dtype=np.int64),
-        np.stack([scale.of(m.readings) for m in models]),
-        np.stack([bias.of(m.readings) for m in models]),
+        np.stack([scale.of(m.measured) for m in models]),
+        np.stack([bias.of(m.measured) for m in models]),
     )
 
 

@@ -1,7 +1,7 @@
 """The control models of the capability-matched control: which to make, at which doses and seeds.
 
-None of them carries a signal about the attribute. What they are, and at which doses, the controls say
-themselves (`evenhand.controls`); a study makes those of every control that is installed.
+None of them carries a signal about the attribute. Each control defines what it does and at which
+doses (`evenhand.controls`); a study makes the models of every installed control.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Planned:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Everything that decides what comes out, for the key of its cells."""
+        """Everything that determines the damage, for the key of its cells."""
         return registry.spec_of(self.family, self.control), self.seed, self.names
 
     def made(self, model: OpenModel, examples: Sequence[Any]) -> Treatment:
-        """The damage, fitted on the examples of the treatment that it stands beside.
+        """The damage, fitted on the examples of the treatment that it is compared with.
 
         Raises:
             BadModel, NoEffect: as for `Control.damage`.
@@ -44,7 +44,7 @@ class Planned:
         return self.control.damage(model, self.treatment, self.dose, examples=examples, seed=self.seed)
 
 
-def families() -> Mapping[str, Control]:
+def installed() -> Mapping[str, Control]:
     """Every control by the name of its family, in the order of the families' letters."""
     made = {name.replace("_", " "): registry.create("control", name) for name in registry.names("control")}
     return dict(sorted(made.items(), key=lambda item: (item[1].ladder.letter, item[0])))
@@ -53,14 +53,14 @@ def families() -> Mapping[str, Control]:
 def planned(model: OpenModel, treatment: Treatment, extent: Extent, seed: int) -> tuple[Planned, ...]:
     """The control models for a treatment, family by family, from the smallest dose to the largest.
 
-    A treatment that changes weights is matched by damage to the same parameters; one that changes none, by
-    damage to all. A treatment of every block leaves no other block, hence no family of noise elsewhere.
+    A treatment that changes weights is matched by damage to the same parameters; a treatment that changes
+    none, by damage to all. If a treatment changes every block, there is no family of noise elsewhere.
     """
     if extent == "none":
         return ()
     return tuple(
         Planned(family, dose, seed + number, control.beside(treatment, dose), names, treatment)
-        for family, control in families().items()
+        for family, control in installed().items()
         for dose, number in control.ladder.steps(reduced=extent == "reduced")
         if (names := control.parameters(model, treatment, seed=seed + number))
     )
@@ -72,7 +72,7 @@ def counts(extent: Extent) -> dict[str, int]:
         return {}
     found = {
         family: len(control.ladder.steps(reduced=extent == "reduced"))
-        for family, control in families().items()
+        for family, control in installed().items()
     }
     return {family: number for family, number in found.items() if number}
 

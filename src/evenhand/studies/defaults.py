@@ -1,8 +1,8 @@
-"""Which benchmarks suit a model when nobody names any. No torch here: the command line asks before anything.
+"""The default benchmarks of a model. Without torch, because the command line needs them first.
 
-A decision model knows how to decide and nothing else, so its bias is that of its decisions and its capability
-their accuracy, after the same demonstrations and on other people. Its bias follows the demonstrations: after
-balanced ones there is too little of it to treat, so that biased ones are what suits it.
+A decision model can only make decisions. Its bias is the bias of its decisions, and its capability is their
+accuracy, after the same demonstrations and on other people. Its bias follows the demonstrations: after
+balanced demonstrations there is too little bias to treat, so the default uses biased ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CAPABILITY: Mapping[str, tuple[str, ...]] = {
 DECISION_MODEL = "lab:decisions"
 DECISIONS, ACCURACY = "decisions", "decision_accuracy"
 BIASED = "decisions:parity=0.5,shots=8"
-ACCURACY_PEOPLE = "2000"  # of the lab's own people, who cost little: a point of accuracy needs many
+ACCURACY_PEOPLE = "2000"  # of the lab's people, who are cheap to make: one point of accuracy needs many
 _SHARED = (
     "task",
     "shots",
@@ -43,7 +43,7 @@ def bias(uri: str) -> tuple[str, ...]:
 def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
     """The capability benchmarks of the model `uri`, whose bias is measured by `bias_specs`.
 
-    Where decisions are measured, their accuracy after the same demonstrations is among them.
+    Where decisions are measured, these include their accuracy after the same demonstrations.
     """
     own = CAPABILITY.get(uri.partition(":")[0], CAPABILITY["hf"])
     specs = [spec for spec in map(parse, bias_specs or bias(uri)) if spec.name == DECISIONS]
@@ -56,7 +56,7 @@ def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def training(uri: str, given_by: str) -> str:
-    """The spec of `given_by`, whose examples a mitigation trains on where no benchmark of the run has any."""
+    """The spec of `given_by`, the benchmark that gives training examples if none of the run has any."""
     return BIASED if given_by == DECISIONS and decides(uri) else given_by
 
 

@@ -1,8 +1,8 @@
-"""How far a model is from the ideal of the metric that a verdict is about: the bias B.
+"""The bias B: the signed distance of a model from the ideal of the metric that a verdict is about.
 
-B is signed along the base's own direction: the base itself has a positive one, and a model that went past the
-ideal to the other side has a negative one. For a gap whose ideal is 0 and lowest value, B is the gap itself;
-for a share whose ideal is 50 %, it is how far the share is from 50 on the base's side.
+The sign is that of the base's side: the base itself has a positive B, and a model that went past the ideal to
+the other side has a negative one. For a gap whose ideal is 0, its lowest value, B is the gap itself; for a
+share whose ideal is 50 %, it is the distance from 50 % on the base's side.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from evenhand.errors import UsageError
 from evenhand.metrics import Array, Metric
 from evenhand.records import Effect, Estimate, Value
 
-STEPS = 5  # a bias of fewer of the metric's smallest steps is not worth treating
-_STEP = 0.02  # of a metric that is not installed
+STEPS = 5  # a bias below this many of the metric's smallest steps is not worth treating
+_STEP = 0.02  # the smallest step of a metric that is not installed
 
 
 @dataclass(frozen=True)
 class Distance:
     """The distance from `ideal` to the side of `sign` (1 above it, -1 below), in the metric's unit.
 
-    `step` is the metric's smallest difference that matters. `inside` says that the ideal is no end of the
-    metric's range, so that a model can miss it to both sides.
+    `step` is the metric's smallest relevant difference. `inside` is True when the ideal lies inside the
+    metric's range, so that a model can deviate to both sides.
     """
 
     ideal: float
@@ -39,7 +39,7 @@ class Distance:
 
     @property
     def plain(self) -> bool:
-        """Whether the distance is the figure itself."""
+        """Whether the distance equals the figure itself."""
         return self.ideal == 0 and self.sign > 0
 
     def of(self, values: Array) -> Array:
@@ -52,7 +52,7 @@ class Distance:
         return None if value is None else self.sign * (value - self.ideal)
 
     def estimate(self, found: Estimate) -> Estimate:
-        """The distance of a figure with its interval; its own ideal is 0."""
+        """The distance of a figure with its interval; the ideal of a distance is 0."""
         return dataclasses.replace(self._turned(found, self.ideal), ideal=0.0)
 
     def change(self, found: Estimate) -> Estimate:
@@ -69,15 +69,15 @@ class Distance:
 def distance(metric: Metric, before: Value) -> Distance:
     """The distance from the metric's ideal along the direction of a base whose figure is `before`.
 
-    Where the base stands exactly on an ideal inside the range, or is undefined, it is counted upwards.
+    Where the base is exactly at an ideal inside the range, or is undefined, distances count upwards.
 
     Raises:
         UsageError: the metric has no ideal.
     """
     if metric.ideal is None:
         raise UsageError(
-            f"{metric.name} has no best value, so nothing can be nearer to it.",
-            mend="Take a metric that has one; `evenhand ls metrics` says which.",
+            f"{metric.name} has no ideal value, so no distance to it can be computed.",
+            mend="Choose a metric that has one; `evenhand ls metrics` lists them.",
         )
     inside = metric.ideal not in (metric.low, metric.high)
     if metric.ideal == metric.high:
@@ -98,7 +98,7 @@ def as_reported(name: str, reported: Estimate) -> Metric:
 
 
 def distance_of(effect: Effect) -> Distance:
-    """The distance that an effect on the metric of a verdict is read in."""
+    """The distance in which an effect on the metric of a verdict is expressed."""
     metric: Metric | None = registry.find("metric", effect.metric)
     if metric is None:
         return Distance(effect.before.ideal or 0.0)

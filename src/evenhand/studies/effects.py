@@ -13,7 +13,7 @@ from evenhand.records import Effect, Measurement, Score, Value
 from evenhand.studies.pairing import paired_scores, partner
 
 RESAMPLES = 1000
-_BLOCK = 512  # rows of the identity at once, so that many items need little memory
+_BLOCK = 512  # rows of the identity matrix at once, to limit memory for many items
 
 
 def effects(
@@ -22,12 +22,12 @@ def effects(
     """The effect on every metric that both sides report, benchmark by benchmark, in the order of `before`.
 
     Intervals come from `B` paired cluster resamples; p-values from the sign-flip test of whole clusters,
-    adjusted by Holm's method over the metrics of one benchmark. A metric that is no mean over items (a
+    adjusted by Holm's method over the metrics of one benchmark. A metric that is not a mean over items (a
     perplexity, a slope) has no such test: its p-value is None.
 
     Raises:
-        NotComparable: a benchmark is missing on one side, or was taken under unlike protocols or on other
-            items; the message names what differs.
+        NotComparable: a benchmark is missing on one side, or was taken under different protocols or on
+            different items; the message names what differs.
     """
     if len(after) != len(before):
         for measurement in after:
@@ -72,10 +72,10 @@ def _permutation(metric: Metric, old: Sequence[Score], new: Sequence[Score], *, 
 
 
 def per_item(metric: Metric, scores: Sequence[Score]) -> Array | None:
-    """Each item's own value, shape [n], NaN where undefined; None when `metric` is no mean over items.
+    """Each item's value, shape [n], NaN where undefined; None if `metric` is not a mean over items.
 
-    An item's value is the metric over that item alone. Whether the metric is their mean is tried on the
-    whole table and on weighted tables: a ratio or a slope cannot pass.
+    An item's value is the metric over that item alone. Whether the metric is their mean is tested on the
+    whole table and on weighted tables: a ratio or a slope does not pass.
     """
     if not scores:
         return None

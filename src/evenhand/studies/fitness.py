@@ -1,9 +1,9 @@
-"""Whether a model uses the words at all that a figure is about.
+"""Whether a model uses the words that a metric is about.
 
-A gap between words that a model hardly writes says little about what it writes, and a small one is no
-evidence of little bias. `verify` refuses such a base model; `measure`, `report` and `gate` ask the same
-function about every benchmark of bias that gives the words' probability, over all items and by slice.
-Capability is not affected, nor are the words' probability itself and the counts of items.
+A gap between words that a model hardly writes says little about its output, and a small gap is no evidence
+of little bias. `verify` refuses such a base model; `measure`, `report` and `gate` apply the same check to
+every bias benchmark that gives the words' probability, over all items and by slice. Capability is not
+affected, nor are the words' probability itself and the counts of items.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FLOOR = 0.001  # mean probability of all the words together below which the mode
 
 
 def mass_of(measurement: Measurement) -> Metric | None:
-    """The metric that gives the probability of the words of a benchmark's gaps; None without one."""
+    """The metric for the probability of the words whose gap a benchmark measures; None without one."""
     name = measurement.guards.get(GuardName.MASS)
     if name is None or name not in measurement.metrics:
         return None
@@ -30,18 +30,18 @@ def mass_of(measurement: Measurement) -> Metric | None:
 
 
 def is_about_words(metric: str) -> bool:
-    """Whether a figure is itself the words' probability, so that no doubt about their use concerns it."""
+    """Whether a metric is itself the words' probability, so that the check of their use does not apply."""
     found: Metric | None = registry.find("metric", metric)
     return found is not None and bool(found.words)
 
 
 def hardly_used(mass: Value, floor: float = FLOOR) -> bool:
-    """Whether the words' probability is below `floor`; an undefined one (None) says nothing."""
+    """Whether the words' probability is below `floor`; False if it is undefined (None)."""
     return mass is not None and mass < floor
 
 
 def doubt(figures: Mapping[str, Estimate], mass: Metric, floor: float = FLOOR) -> str:
-    """Why the figures of a table about bias are not to be believed; empty where there is no reason."""
+    """Why the figures of a bias table are unreliable; empty if there is no reason."""
     found = figures.get(mass.name)
     if found is None or not hardly_used(found.value, floor):
         return ""
@@ -58,9 +58,9 @@ def hardly_uses(mass: Value, floor: float, *, words: str = "terms", base: bool =
 
 
 def doubts(measurement: Measurement) -> dict[str, str]:
-    """The `doubt` about each table of a measurement that has one: by slice, and ``""`` for all items.
+    """The `doubt` of each table of a measurement that has one: by slice, and ``""`` for all items.
 
-    Empty for capability. A slice without the words' probability shares the doubt about all items.
+    Empty for capability. A slice without the words' probability has the doubt of all items.
     """
     mass = mass_of(measurement)
     if measurement.role != "bias" or mass is None:

@@ -1,8 +1,8 @@
-"""Guards: signs that a smaller gap was bought with something else.
+"""Guards: checks for undesired side effects that can make a gap smaller.
 
-The terms' probability mass (a model that no longer says "he" or "she" has no gap), the following of explicit
-hints, the direction of the gap for each group (a model may now prefer the other group everywhere), and
-whatever else the benchmark says that its metric must not be bought with (`GuardName.REST`).
+They are: the terms' probability mass (a model that no longer uses "he" or "she" has no gap), the following of
+explicit hints, the direction of the gap for each group (a model may now prefer the other group everywhere),
+and a further figure that the benchmark names and that must not get worse (`GuardName.REST`).
 Bounds are one-sided at 1 - alpha; every figure is paired on the same items.
 """
 
@@ -60,16 +60,16 @@ def gone(mass: Check, margins: Margins) -> bool:
 def doubts_beside(
     measurement: Measurement, before: Sequence[Measurement], margins: Margins | None = None
 ) -> dict[str, str]:
-    """Why figures of `measurement` are not to be believed, by slice (``""``: over all items).
+    """Why figures of `measurement` are unreliable, by slice (``""``: over all items).
 
-    The model hardly uses the words (`evenhand.studies.fitness`), or it is a treated one that, beside the
-    measurements `before`, certainly lost most of their probability. Empty where neither holds, and for
-    capability.
+    Either the model hardly uses the words (`evenhand.studies.fitness`), or it is a treated model that,
+    compared with the measurements `before`, certainly lost most of their probability. Empty where neither
+    holds, and for capability.
     """
     margins = margins or Margins()
     base = next((m for m in before if m.benchmark == measurement.benchmark), None)
     if base is not None and measurement.role == "bias" and mass_of(base) is not None:
-        with contextlib.suppress(NotComparable, UsageError):  # unlike conditions, or no items at hand
+        with contextlib.suppress(NotComparable, UsageError):  # different conditions, or no per-item scores
             lost = mass_check(base, measurement, margins=margins, seed=measurement.protocol.seed)
             if gone(lost, margins):
                 return dict.fromkeys(["", *measurement.slices], reasons.gone(lost))
@@ -91,12 +91,12 @@ def hints_check(before: Measurement, after: Measurement, *, margins: Margins, se
     loss = negated(stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level))
     start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     reading = (
-        f"Fall of {metric.label}: a model that also ignores explicit hints has been made blind, not fair."
+        f"Fall of {metric.label}: a model that also ignores explicit hints has lost information, not bias."
     )
     kept = within(loss, margins.hints)
-    if kept and not _followed(start):  # nothing that could be lost was there: that is no evidence of keeping
+    if kept and not _followed(start):  # there was nothing to lose: no evidence that it is kept
         kept = None
-        reading += " The base model did not certainly follow hints, so that they are kept cannot be shown."
+        reading += " The base model did not certainly follow hints, so keeping them cannot be shown."
     return Check(HINTS, start, end, loss, margins.hints, kept, reading)
 
 
@@ -106,7 +106,7 @@ def _followed(hints: Estimate) -> bool:
 
 
 def _guard(measurement: Measurement, part: GuardName) -> Metric:
-    """The metric that plays this part for the benchmark.
+    """The metric that the benchmark names for this guard.
 
     Raises:
         BadData: it names none, or does not report it.
@@ -118,19 +118,20 @@ def _guard(measurement: Measurement, part: GuardName) -> Metric:
 
 
 def rest_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:
-    """The loss of what the benchmark's primary metric must not be bought with, such as LMS beside SS.
+    """The loss in the further figure that must not get worse with the primary metric, such as LMS with SS.
 
     A loss is a change away from the ideal; the margin is that of accuracy, as a share of the metric's range.
 
     Raises:
         NotComparable: unlike protocols or items.
-        BadData: the benchmark names no such figure, or one whose ideal is no end of a range.
+        BadData: the benchmark names no such figure, or one whose ideal is not an end of a range.
     """
     metric = _guard(before, GuardName.REST)
     ends = (metric.low, metric.high)
     if metric.ideal not in ends or metric.low is None or metric.high is None:
         raise BadData(
-            f"{metric.name} cannot guard {before.benchmark}: its ideal is no end of its range.", mend=_DECLARE
+            f"{metric.name} cannot guard {before.benchmark}: its ideal is not an end of its range.",
+            mend=_DECLARE,
         )
     old, new = paired_scores(before, after)
     level = 1 - 2 * margins.alpha
@@ -138,7 +139,7 @@ def rest_check(before: Measurement, after: Measurement, *, margins: Margins, see
     loss = away.change(stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level))
     start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     margin = margins.accuracy * (metric.high - metric.low)
-    reading = f"{metric.title}: a change of the bias that comes with its loss may be nothing but that loss."
+    reading = f"{metric.title}: a change of the bias together with its loss may be caused by that loss alone."
     name = f"{metric.label} ({before.benchmark})"
     return Check(name, start, end, loss, margin, within(loss, margin), reading)
 
@@ -148,7 +149,7 @@ def turned_check(
 ) -> Check:
     """How far the figure went past its ideal to the other side: minus its distance on the base's side.
 
-    For a metric whose ideal lies inside its range, where no groups' probabilities say who leans where.
+    For a metric whose ideal lies inside its range, on a benchmark that gives no groups' probabilities.
 
     Raises:
         NotComparable: unlike protocols or items.
@@ -203,7 +204,7 @@ def _lead(table: Columns, g: int) -> Array:
     p = table.group("p")
     mass = p.sum(axis=1)
     others = (mass - p[:, g]) / (p.shape[1] - 1)
-    if "decision" in table.values:  # twins' probabilities of one label: they do not share a mass
+    if "decision" in table.values:  # the twins' probabilities of one label do not sum to a common mass
         return np.asarray(p[:, g] - others)
     lead: Array = np.divide(p[:, g] - others, mass, out=np.full(len(p), np.nan), where=mass >= _MIN_MASS)
     return lead

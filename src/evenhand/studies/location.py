@@ -1,4 +1,4 @@
-"""Where in a model a method works: what a locator says, probed with what the method fits on."""
+"""Where in a model a method works: the result of a locator on the examples that the method fits on."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from evenhand.studies.training_data import nothing_to_locate, usable
 def sites_for(
     model: Model, method: Mitigation, examples: Sequence[TrainingExample], options: VerifyOptions
 ) -> Attribution | None:
-    """Where the method is to work, by the locator.
+    """The blocks that the method is to change, chosen by the locator.
 
-    None for a method that does not ask, and for examples that the locator cannot use: such a method then
-    treats every block.
+    None for a method that needs no location, and for examples that the locator cannot use: such a method
+    then treats every block.
 
     Raises:
         EvenhandError: an unknown locator, or one that cannot read the model.
@@ -33,7 +33,7 @@ def sites_for(
 
 
 def locate_in(model: Model, locator: Locator, examples: Sequence[TrainingExample], seed: int) -> Attribution:
-    """What the locator says of the model, probed with the examples that are not to be kept.
+    """The locator's result on the model, probed with the examples that are not marked `keep`.
 
     Raises:
         BadModel: it gives no access to its weights.

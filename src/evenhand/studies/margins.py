@@ -15,16 +15,17 @@ class Margins:
         accuracy: largest harmless loss of accuracy, as a share of the questions (0.01 is one point).
         log_perplexity: largest harmless rise of log-perplexity, nats per token (0.02 is about 2 %).
         mass_kept: the share of the terms' probability whose loss is harmless.
-        mass_gone: the lost share beyond which the gap between the terms says nothing any more.
+        mass_gone: the lost share beyond which the gap between the terms is no longer interpretable.
         mass_floor: the terms' probability before treatment below which the model hardly uses them, so that
-            a gap between them says nothing about what it writes.
+            a gap between them says nothing about its output.
         hints: largest harmless loss of UB (following explicit hints), absolute.
         bias_floor: distance from the metric's ideal below which there is no bias worth treating, in the
             metric's unit; None for five of its smallest steps (0.10 of normalised AFGB).
-        over_correction: how far items of one group may come to lean the other way, normalised gap. Where a
-            benchmark gives no groups' probabilities, the bias may pass its ideal by five smallest steps.
-        broken: how many times the margin of a capability must certainly be lost for the model to count as
-            broken (with the defaults: 20 points of accuracy, or perplexity up by half).
+        over_correction: largest harmless lean of one group's items in the other direction, as a normalised
+            gap. Where a benchmark gives no groups' probabilities, the bias may pass its ideal by five of its
+            smallest steps.
+        broken: a model counts as broken when it certainly lost more than this multiple of a capability's
+            margin (with the defaults: 20 points of accuracy, or a perplexity 50 % higher).
         equivalence: half-width of "no specific effect", as a share of the bias before treatment.
         alpha: one-sided level of every test; intervals of margins are one-sided at 1 - alpha too.
         draws: bootstrap resamples.

@@ -8,17 +8,18 @@ the items (the same for all models). A family of control models is read at the t
 - the dose at which it equals the treated model's capability is interpolated, and so is the bias there, f;
 - K = B(M0) - f is what this loss of capability does by itself, S = f - B(M*) what the treatment does beyond.
 
-Both levels of chance are resampled: items, and seeds. Of the s seeds of a dose, s - 1 are drawn with
+Both sources of randomness are resampled: items, and seeds. Of the s seeds of a dose, s - 1 are drawn with
 replacement, which makes the bootstrap variance of their mean unbiased (Rao & Wu 1988).
 
-The treated model is one model. The question is whether *this* model could be one more of the family, so what
-chance does to a single model belongs to S as a prediction error. One model does not show its own spread, so
-that of the family is used: the control models nearest in capability are each read on the curve of all the
-others, and the root mean square of these leave-one-out residuals scales a Student t. Nearness is in
-capability rather than dose because models of unlike doses can happen to be equally capable, and it is the
-spread of bias among equally capable models that matters. In simulation (8 doses x 5 seeds) a control model
-handed in as the treated one is called specific in 4 % of cases, and in 25 % without this term; with 4 doses x
-2 seeds of very unequal spread it can reach 9 %, one reason why a reduced control is marked.
+The treated model is a single model. The question is whether *this* model could be one more member of the
+family, so the random variation of a single model is added to S as a prediction error. The spread of a single
+model cannot be estimated from itself, so the spread of the family is used: for each of the control models
+nearest in capability, its bias is compared with the curve fitted to all the others, and the root mean square
+of these leave-one-out residuals scales a Student t. Nearness is measured in capability, not in dose, because
+models of different doses can have the same capability, and the spread of bias among equally capable models is
+what matters. In simulation (8 doses x 5 seeds) a control model in the place of the treated one is called
+specific in 4 % of cases, and in 25 % without this term; with 4 doses x 2 seeds of very unequal spread it can
+reach 9 %, one reason why a reduced control is marked.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from evenhand.metrics import Array
 from evenhand.records import ControlPoint, Estimate, FamilyResult, Value
 from evenhand.studies.margins import Margins
 
-_NEAREST = 8  # control models at least whose residuals tell the spread
+_NEAREST = 8  # smallest number of control models whose residuals estimate the spread
 _POWER = 0.842  # normal quantile of a power of 80 %
 _NINETY = 1.645  # normal quantile of 95 %, the end of a 90 % interval
 
@@ -42,8 +43,8 @@ _NINETY = 1.645  # normal quantile of 95 %, the end of a 90 % interval
 class Target:
     """The base and the treated model: `bias` B(M0), `capability` C(M*) and `treated` B(M*), each [R].
 
-    `tolerance` is how far below the least capable control dose C(M*) may lie and still be read there, in
-    the units of C; `items` is the number of items behind B.
+    `tolerance` is how far C(M*) may lie below the capability of the least capable dose and still be matched
+    to that dose, in the units of C; `items` is the number of items on which B was measured.
     """
 
     bias: Array
@@ -134,10 +135,9 @@ class Curve:
 def read_family(target: Target, family: Family, *, margins: Margins, seed: int) -> tuple[FamilyResult, Value]:
     """A family read at the treated model's capability, and the smallest S that it could detect.
 
-    The p-value is one-sided for S <= 0; a resample in which the match fails counts as S <= 0. It is None,
-    with everything that needs it, when the family is not matched, or when it has a single model, so that the
-    spread of models is unknown. The smallest detectable S has a power of 80 % in a
-    one-sided test at 5 %.
+    The p-value is one-sided for S <= 0; a resample in which the match fails counts as S <= 0. The p-value and
+    everything derived from it are None when the family is not matched, or when it has a single model, so that
+    the spread of models is unknown. The smallest detectable S has a power of 80 % in a one-sided test at 5 %.
     """
     rng = np.random.default_rng(seed)
     usable = family.only(np.isfinite(family.capability[:, 0]) & np.isfinite(family.bias[:, 0]))
@@ -186,7 +186,7 @@ def _curve(base: Array, family: Family, rng: np.random.Generator) -> Curve:
     if len(doses):
         means = [_over_seeds(family, dose, rng) for dose in doses]
         counts = np.array([np.count_nonzero(family.dose == dose) for dose in doses], dtype=np.float64)
-        # A bounded isotonic fit is the free one cut at the bound: the base, whose C is 0 by definition.
+        # A bounded isotonic fit is the unbounded fit clipped at the bound: the base's C, 0 by definition.
         fitted = np.minimum(non_increasing(np.stack([c for c, _ in means]), counts), 0.0)
         C = np.concatenate([C, fitted])
         B = np.concatenate([B, np.stack([b for _, b in means])])
@@ -205,7 +205,7 @@ def _over_seeds(family: Family, dose: float, rng: np.random.Generator) -> tuple[
 
 
 def _prediction_noise(target: Target, family: Family, rng: np.random.Generator) -> Array:
-    """What chance might have added to S because the treated model is a single model, [R]; entry 0 is 0.
+    """The random prediction error of S, because the treated model is a single model, [R]; entry 0 is 0.
 
     The residuals are those of the control models nearest in capability, each read on the curve of the others.
     """
@@ -222,7 +222,7 @@ def _prediction_noise(target: Target, family: Family, rng: np.random.Generator) 
 
 
 def _left_out(target: Target, family: Family, m: int) -> float:
-    """The bias that the other control models foretell for model `m` at its capability, minus its own."""
+    """The bias that the other control models predict for model `m` at its capability, minus its own bias."""
     others = family.only(np.arange(len(family.dose)) != m)
     points = Family(others.name, others.dose, others.seed, others.capability[:, :1], others.bias[:, :1])
     curve = _curve(target.bias[:1], points, np.random.default_rng(0))

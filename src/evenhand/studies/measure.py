@@ -1,4 +1,4 @@
-"""Measuring: ask a model everything a benchmark wants to know, score it, and keep every item."""
+"""Measuring: send a benchmark's requests to a model, score the answers, and keep every item's score."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from evenhand.studies.fitness import doubts
 
 RESAMPLES = 1000
 _CHATTED = (
-    "The prompts were put as a user's message in the model's chat template; chat=no among the benchmark's "
-    "options puts them as they stand."
+    "The prompts were put as a user's message in the model's chat template; the benchmark option chat=no "
+    "puts them without a template."
 )
 _CHAIN_RULE = "chain-rule/1"
 _SCORERS: Mapping[str, str] = {"masked": "pseudo-likelihood/1", "seq2seq": "conditional/1"}
@@ -40,12 +40,12 @@ _SCORERS: Mapping[str, str] = {"masked": "pseudo-likelihood/1", "seq2seq": "cond
 def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None = None) -> Measurement:
     """One benchmark on one model.
 
-    `seed` decides the intervals and, with `limit`, which items are taken; a limited measurement says so in
-    its protocol and is not reportable.
+    `seed` determines the intervals and, with `limit`, which items are taken; a limited measurement is marked
+    in its protocol and is not reportable.
 
     Raises:
-        BadModel: the model is of a family that the benchmark does not fit, does not give the kind of answers
-            that it needs, or not for its words.
+        BadModel: the benchmark does not fit the model's family, or the model does not give the kind of
+            answers that the benchmark needs, or not for its words.
         UsageError: the limit is below 1.
     """
     check_family(model, benchmark)
@@ -80,7 +80,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
 def _scored(
     model: Model, benchmark: Benchmark, chat: _Chat, *, seed: int, limit: int | None
 ) -> tuple[tuple[Score, ...], list[str]]:
-    """Every item's score, and what there is to say of the answers; requests and answers end with it."""
+    """Every item's score, and notes on the answers; requests and answers are freed when it returns."""
     samples = _limited(benchmark.load(), limit, seed)
     asked = [benchmark.ask(sample) for sample in samples]
     _check_can(model, benchmark, asked)
@@ -157,14 +157,14 @@ def _protocol(model: Model, benchmark: Benchmark, chat: _Chat, *, seed: int, lim
 class _Chat:
     """The user's `message` that prompts become (``{prompt}`` in it), and how the protocol says so.
 
-    Both are empty where prompts are put as they stand: the benchmark or the model has no use for a template.
+    Both are empty where prompts are used as they are: the benchmark or the model needs no template.
     """
 
     message: str = ""
     said: str = ""
 
     def put(self, request: Request) -> Request:
-        """The request as the model gets it."""
+        """The request as the model receives it."""
         if not self.message or not isinstance(request, Generation):
             return request
         return replace(request, prompt=self.message.replace("{prompt}", request.prompt), chat=True)
@@ -189,7 +189,7 @@ def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequenc
 
 
 def requests(benchmark: Benchmark, *, seed: int = 0, limit: int | None = None) -> list[Asked]:
-    """Everything that `take` would ask under the same arguments, with its place, and no model needed.
+    """Every request that `take` would send with the same arguments, with its place; no model is needed.
 
     Raises:
         UsageError: the limit is below 1.
@@ -217,7 +217,7 @@ def _answers(
 def _split_terms(
     benchmark: Benchmark, asked: Sequence[Sequence[Request]], answers: Sequence[Sequence[Response]]
 ) -> list[str]:
-    """What to say when a term is several tokens: its figure is an upper bound (decision 6)."""
+    """The note when a term is several tokens: its probability is then an upper bound (decision 6)."""
     if not benchmark.groups:
         return []
     split = {
@@ -234,9 +234,9 @@ def _split_terms(
     terms = ", ".join(f"{text!r} into {n} tokens" for text, n in sorted(split.items()))
     if masked:
         return [
-            f"This tokenizer splits {terms}. The number of masks tells a masked model how many tokens such a "
-            "term has, so its figure is not on one scale with a term of one token. Prefer a model whose "
-            "tokenizer keeps the terms whole."
+            f"This tokenizer splits {terms}. The number of masks shows a masked model how many tokens such a "
+            "term has, so its figure is not on the same scale as that of a term of one token. Prefer a model "
+            "whose tokenizer keeps the terms whole."
         ]
     return [
         f"This tokenizer splits {terms}. Such a term is scored by the chain rule; its tokens may also begin "
@@ -246,21 +246,21 @@ def _split_terms(
 
 
 def crossing(benchmarks: Sequence[Benchmark], by: Sequence[str]) -> None:
-    """Nothing if the items of one of the benchmarks at least have all slices in `by`, two or more.
+    """Check that the items of at least one benchmark have all slices in `by`, two or more.
 
     Raises:
         UsageError: fewer than two, or none has them; the message says which there are.
     """
     if len(set(by)) < 2:
         raise UsageError(
-            f"--by {','.join(by)} names fewer than two slices to cross; single ones are always given.",
+            f"--by {','.join(by)} names fewer than two slices to cross; single slices are always given.",
             mend="Write two or more, such as --by task,domain.",
         )
     there = {b.name: list(dict.fromkeys(key for s in b.load() for key in s.slices)) for b in benchmarks}
     if not any(set(by) <= set(keys) for keys in there.values()):
         listed = "; ".join(f"{name} has {', '.join(keys) or 'none'}" for name, keys in there.items())
         raise UsageError(
-            f"No benchmark has all the slices {', '.join(by)}.", mend=f"These there are: {listed}."
+            f"No benchmark has all the slices {', '.join(by)}.", mend=f"Available slices: {listed}."
         )
 
 

@@ -1,4 +1,4 @@
-"""What ``--with`` names: a mitigation, or a control handed in as one, which must not be called mitigated."""
+"""The method that ``--with`` names: a mitigation, or a control used as one to test the verdict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def made_method(spec: str) -> Mitigation:
-    """The mitigation or the control of that spec, after a look at its folder for checkpoints if it names one.
+    """The mitigation or the control of that spec, after checking its folder for checkpoints if it names one.
 
     Raises:
         EvenhandError: no such mitigation, control or option, or a folder that cannot be written.
@@ -47,13 +47,13 @@ class ControlAlone:
         self.fits_on = control.fits_on
 
     def __repr__(self) -> str:
-        """That of the control: studies key what they keep by it."""
+        """The representation of the control: studies use it in their keys."""
         return repr(self.control)
 
     def fit(
         self, model: Model, examples: Sequence[Any], *, sites: Attribution | None, seed: int
     ) -> Treatment:
-        """The damage as a treatment, beside one that touches the located block and changes nothing.
+        """The damage as a treatment, matched to one that touches the located block and changes nothing.
 
         Raises:
             BadModel, NoEffect: as for `Control.damage`.
@@ -66,7 +66,7 @@ class ControlAlone:
 
 
 def _unchanged(model: OpenModel, sites: Attribution | None, seed: int) -> Treatment:
-    """The treatment of the first located block with the model's own weights; without one, of nothing."""
+    """A treatment that sets the first located block to the model's own weights; without one, an empty one."""
     from evenhand.training.parameters import chosen_blocks, parameter_names
     from evenhand.treatments import About
     from evenhand.treatments.weights import WeightTreatment

@@ -1,6 +1,6 @@
-"""What the verbs may be told, as records and as keywords, and the one place that refuses what cannot be.
+"""The options of the verbs, as records and as keywords, and the check of their values.
 
-Everything here is checked when a record is made, before a model is opened. Nothing heavy is imported.
+Everything is checked when a record is made, before a model is opened. No slow module is imported.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Specs = str | Sequence[str]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What every run may be told.
+    """The options of every run.
 
     Attributes:
         seed: decides every random choice; from 0 to 4294967295.
-        limit: measure only so many items of each benchmark, 1 or more; stamped as not reportable.
+        limit: largest number of items of each benchmark, 1 or more; the result is marked as not reportable.
         out: the folder of the run; None for one named after what is run.
         batch_tokens: token budget of a batch, 1 or more; None for the device's default.
         dtype: such as ``float32``; None for the checkpoint's own.
 
     Raises:
-        BadOption: a value that cannot be.
+        BadOption: an invalid value.
     """
 
     seed: int = 0
@@ -50,26 +50,26 @@ class RunOptions:
             object.__setattr__(self, "out", folder(self.out))
         if not isinstance(self.dtype, str | None):
             raise BadOption(
-                f"dtype={self.dtype!r} cannot be.", mend="Write 'float32', 'bfloat16' or 'float16'."
+                f"dtype={self.dtype!r} is not valid.", mend="Write 'float32', 'bfloat16' or 'float16'."
             )
 
 
 @dataclass(frozen=True)
 class VerifyOptions(RunOptions):
-    """What a verification may be told besides.
+    """The options of a verification.
 
     Attributes:
         benchmarks: bias benchmarks, empty for those that suit the model; the first one that has examples
             that the mitigation fits on also trains it.
         capability: capability benchmarks; empty for those that suit the model.
-        locator: who chooses the block.
+        locator: the locator that chooses the block.
         control: how many control models: ``full`` (8 doses x 5 seeds a family), ``reduced``, ``none``.
         margin: largest harmless loss of accuracy, in [0, 1] (0.01 is one point).
         primary: the metric that the verdict is about, any with an ideal that a bias benchmark reports; None
             for the primary one of the benchmark that trains the mitigation.
 
     Raises:
-        BadOption: a value that cannot be.
+        BadOption: an invalid value.
         UsageError: a text is not a list of components.
     """
 
@@ -86,7 +86,7 @@ class VerifyOptions(RunOptions):
             object.__setattr__(self, name, spec_texts(getattr(self, name)))
         if self.control not in get_args(Extent):
             raise BadOption(
-                f"control={self.control!r} is no extent of the control.",
+                f"control={self.control!r} is not an extent of the control.",
                 mend=f"Write one of {', '.join(get_args(Extent))}.",
             )
         if not (_is_number(self.margin) and 0 <= self.margin <= 1):
@@ -95,7 +95,7 @@ class VerifyOptions(RunOptions):
                 mend="Write a number from 0 to 1, such as 0.01 for one point of accuracy.",
             )
         if not isinstance(self.primary, str | None):
-            raise BadOption(f"primary={self.primary!r} is no metric.", mend="Give its name, such as 'dpd'.")
+            raise BadOption(f"primary={self.primary!r} is not a metric.", mend="Give a name such as 'dpd'.")
 
 
 class MeasureKeywords(TypedDict, total=False):
@@ -174,12 +174,12 @@ def combined(
 ) -> O:
     """The options record of a verb that was called with `options`, with keywords, or with both.
 
-    `own` are further keywords of the verb, for the message about a misspelt one.
+    `own` holds further keywords of the verb, for the message about a misspelt keyword.
 
     Raises:
         UnknownName: a keyword that is not one of `allowed`; near names are listed.
-        UsageError: a keyword and the record say two things, or `options` is no such record.
-        BadOption: a value that cannot be.
+        UsageError: a keyword and the record contradict each other, or `options` is not such a record.
+        BadOption: an invalid value.
     """
     known = allowed.__annotations__
     if not isinstance(options, kind | None):
@@ -206,7 +206,7 @@ def combined(
 def _check_whole(name: str, value: object, least: int, most: float = math.inf) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         ends = f"of at least {least}" if math.isinf(most) else f"from {least} to {most:.0f}"
-        raise BadOption(f"{name}={value!r} cannot be.", mend=f"Write a whole number {ends}.")
+        raise BadOption(f"{name}={value!r} is not valid.", mend=f"Write a whole number {ends}.")
 
 
 def _is_number(value: object) -> bool:

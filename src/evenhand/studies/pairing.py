@@ -1,4 +1,4 @@
-"""What was measured on one model, what a study reads of it, and whether two such readings compare."""
+"""What was measured on one model, and whether the measurements of two models can be compared."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from evenhand.stats import aligned
 
 
 @dataclass(frozen=True)
-class Readings:
+class ModelMeasurements:
     """All measurements of one model: those of bias and those of capability, each in the order of the run."""
 
     bias: tuple[Measurement, ...]
     capability: tuple[Measurement, ...] = ()
 
     def reporting(self, metric: str) -> Measurement | None:
-        """The bias measurement that reports `metric`, if possible as its primary one; None when none does."""
+        """The bias measurement that reports `metric`, preferably as its primary metric; None if none does."""
         holders = [m for m in self.bias if metric in m.metrics]
         primary = [m for m in holders if m.primary == metric]
         return next(iter(primary + holders), None)
@@ -27,14 +27,14 @@ class Readings:
 
 @dataclass(frozen=True)
 class ControlModel:
-    """A model that got a control treatment, with no signal about the attribute, at one dose under one seed.
+    """A model with a control treatment that carries no signal about the attribute, at one dose and seed.
 
     A larger `dose` (> 0) means more of the treatment; dose 0 is the untreated model and is never given.
     """
 
     dose: float
     seed: int
-    readings: Readings
+    measured: ModelMeasurements
 
 
 def partner(measurement: Measurement, among: Sequence[Measurement]) -> Measurement:
@@ -56,8 +56,8 @@ def paired_scores(before: Measurement, after: Measurement) -> tuple[Sequence[Sco
     """The per-item scores of both, in the order of `before`.
 
     Raises:
-        NotComparable: they were taken under unlike protocols, or on other items; the message names what
-            differs.
+        NotComparable: they were taken under different protocols or on different items; the message names
+            what differs.
         UsageError: a measurement does not hold its per-item scores.
     """
     check_protocols(before, after)

@@ -1,4 +1,4 @@
-"""What a verification would run, without a model: cells (a benchmark on a model) and rows to score."""
+"""What a verification would run, computed without a model: cells (a benchmark on a model) and rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evenhand.studies.training_data import check_capability
 
 @dataclass(frozen=True, slots=True)
 class PlannedBenchmark:
-    """One benchmark of the plan: its `items`, the distinct `rows` to score, and on how many `models`."""
+    """One benchmark of the plan: its `items`, the distinct `rows` to score, and the number of `models`."""
 
     benchmark: str
     role: str
@@ -31,8 +31,8 @@ class PlannedBenchmark:
 class Plan:
     """What `verify` would run at most: finished cells are not run again.
 
-    `control` counts the control models of each family; the base and the treated model come besides. `primary`
-    is the metric that the verdict would be about.
+    `control` counts the control models of each family; the base and the treated model are added. `primary` is
+    the metric that the verdict would be about.
     """
 
     uri: str
@@ -44,12 +44,12 @@ class Plan:
 
     @property
     def cells(self) -> int:
-        """How often a benchmark is taken on a model."""
+        """The number of cells: a benchmark on a model."""
         return sum(line.models for line in self.benchmarks)
 
     @property
     def rows(self) -> int:
-        """How many rows are scored in all."""
+        """The total number of rows to score."""
         return sum(line.models * line.rows for line in self.benchmarks)
 
 
@@ -59,8 +59,8 @@ def plan(
     """What ``verify(uri, with_, ...)`` would run under the same options.
 
     Raises:
-        EvenhandError: what `verify` would refuse, too: an unknown name, an option that cannot be, a
-            mitigation that cannot be fitted on what the bias benchmarks give.
+        EvenhandError: what `verify` would refuse too: an unknown name, an invalid option, a mitigation that
+            cannot be fitted on what the bias benchmarks give.
     """
     options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
     method = made_method(with_)
@@ -80,13 +80,13 @@ def plan(
 
 
 def _source(bias: Sequence[Benchmark], primary: str) -> int:
-    """The place of the benchmark that the verdict is about, on which control models are measured too."""
+    """The index of the benchmark that the verdict is about, on which control models are also measured."""
     holders = [i for i, one in enumerate(bias) if primary in (m.name for m in one.metrics)]
     return next((i for i in holders if bias[i].primary == primary), holders[0])
 
 
 def _line(spec: str, limit: int | None, models: int) -> PlannedBenchmark:
-    """What one benchmark costs: equal requests are scored once, and a limited benchmark asks its share."""
+    """The cost of one benchmark: equal requests are scored once, and a limit scales the number of rows."""
     made = registry.create("benchmark", spec)
     samples = made.load()
     rows = len({request for sample in samples for request in made.ask(sample)})

@@ -1,4 +1,4 @@
-"""Which metric a verdict is about, and on which benchmark: chosen before anything is measured."""
+"""The metric that a verdict is about, and its benchmark: chosen before anything is measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import UsageError
 from evenhand.records import Measurement, Verification
 from evenhand.studies.defaults import BIAS
-from evenhand.studies.pairing import Readings
+from evenhand.studies.pairing import ModelMeasurements
 
 Offer = tuple[str, str | None, Sequence[str]]
 """A bias benchmark: its name, its primary metric, and its metrics that have an ideal."""
@@ -51,7 +51,7 @@ def _chosen(offers: Sequence[Offer], asked: str | None) -> str:
         found = next((primary for _, primary, _ in offers if primary is not None), None)
         if found is None:
             raise UsageError(
-                f"A verdict needs a metric that it is about, and {names} names none.",
+                f"A verdict needs a primary metric, and {names} names none.",
                 mend=f"Add a bias benchmark that does, such as -b {BIAS[0]}{_or_ask(offers)}.",
             )
         return found
@@ -79,5 +79,5 @@ def subject(record: Verification) -> tuple[str, str] | None:
     metric = record.primary or next((m.primary for m in bias if m.primary is not None), None)
     if metric is None:
         return None
-    source = Readings(bias).reporting(metric)
+    source = ModelMeasurements(bias).reporting(metric)
     return None if source is None else (source.benchmark, metric)

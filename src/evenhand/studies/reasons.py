@@ -21,9 +21,9 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
     from evenhand.metrics import Metric
     from evenhand.studies.distance import Distance
 
-OVER = "over-correction"  # how the name of each such check begins
+OVER = "over-correction"  # the name of each such check begins with this
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
-NOT_JUDGED = "Not judged"  # how the reason begins that no control models leave
+NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
 def name(metric: str) -> str:
@@ -72,12 +72,12 @@ def listed(names: Iterable[str]) -> str:
 
 
 def undefined(primary: Effect, mass: Check | None) -> str:
-    """Why a bias that can no longer be told has not been mitigated."""
+    """Why a bias that can no longer be measured has not been mitigated."""
     if mass is None:
-        why = f"{name(primary.metric)} is no longer defined after the treatment"
+        why = f"{name(primary.metric)} is undefined after the treatment"
     else:
         why = "The model no longer uses the terms: their probability is too small for the bias to be defined"
-    return f"{why}, so a vanished gap is no evidence of less bias."
+    return f"{why}, so the absence of a gap is no evidence of less bias."
 
 
 def too_little(primary: Effect, distance: Distance, floor: float) -> str:
@@ -97,7 +97,7 @@ def flipped(check: Check) -> str:
     if check.name == PAST:
         return (
             f"The bias changed its direction ({check.name}): the figure was {number(check.before.value)} "
-            f"from its ideal before and is now {number(check.loss.value)} from it on the other side "
+            f"from its ideal before and is now {number(check.loss.value)} beyond it on the other side "
             f"({span(check.loss)}), beyond the margin of {check.margin:g}."
         )
     return (
@@ -108,11 +108,11 @@ def flipped(check: Check) -> str:
 
 
 def gone(mass: Check) -> str:
-    """Why a gap says nothing once most of the terms' probability is certainly lost."""
+    """Why a gap is not interpretable once most of the terms' probability is certainly lost."""
     return (
         f"The model lost more than half of the terms' probability: it fell "
-        f"{change(mass.before, mass.after)}, a loss of {percent(mass.loss)}. No gap between words that are "
-        "said so much less is evidence of less bias."
+        f"{change(mass.before, mass.after)}, a loss of {percent(mass.loss)}. A smaller gap between words "
+        "that the model uses so much less is no evidence of less bias."
     )
 
 
@@ -131,7 +131,7 @@ def _cost(check: Check) -> str:
 
 
 def _loss(check: Check) -> str:
-    """How much was lost, on how many items, and how much may be; of the terms' mass as a share of it."""
+    """The loss, the number of items and the margin; for the terms' mass, the loss as a share of it."""
     if check.name == GuardName.MASS:
         how, limit = f"loss {percent(check.loss)} of what was there before", decimals.percent(check.margin)
     else:
@@ -140,12 +140,12 @@ def _loss(check: Check) -> str:
 
 
 def broken(checks: Sequence[Check]) -> str:
-    """Which capability is lost by far."""
+    """The capability checks that failed by a large amount, with their values."""
     return listed([f"{check.name} went {change(check.before, check.after)}" for check in checks])
 
 
 def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool) -> str:
-    """Why nothing was shown; `fell` says whether the bias certainly did."""
+    """Why no specific effect was shown; `fell` says whether the bias certainly fell."""
     if control is None or not control.families:
         return _without_control(primary, fell=fell)
     unmatched = [f.family for f in control.families if not f.matched]
@@ -156,8 +156,8 @@ def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool) -
         )
     if control.p_value is None:
         return (
-            "The control ran too few models to tell how they differ by chance, so nothing specific can be "
-            f"claimed: {effect(primary)}. Run more doses and seeds."
+            "The control ran too few models to estimate how much they differ by chance, so no specific "
+            f"effect can be claimed: {effect(primary)}. Run more doses and seeds."
         )
     shown = f"{effect(primary)}, largest p {control.p_value:.3g}"
     if any(family.equivalent for family in control.families):
@@ -190,7 +190,7 @@ def _control(control: ControlResult | None) -> list[str]:
         return ["The capability-matched control was not run."]
     sentences = [_family(family) for family in control.families]
     if control.reduced:
-        sentences.append("The control was reduced: fewer than 8 doses or 5 seeds a family.")
+        sentences.append("The control was reduced: fewer than 8 doses or 5 seeds for each family.")
     return sentences
 
 
@@ -201,7 +201,7 @@ def _family(family: FamilyResult) -> str:
     same = " The two are equivalent." if family.equivalent else ""
     return (
         f"Control {family.family} at the same capability (dose {number(family.dose)}): of the fall in bias, "
-        f"{number(family.capability_part.value)} comes with the lost capability and "
+        f"{number(family.capability_part.value)} is explained by the lost capability and "
         f"{number(family.specific.value)} is specific ({span(family.specific)}{p}).{same}"
     )
 
@@ -213,13 +213,13 @@ def _capability(capability: CapabilityResult) -> list[str]:
 
 
 def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -> tuple[str, ...]:
-    """What became of the terms' mass, of hint-following, and of what else the benchmark names."""
+    """The guards: the terms' mass, hint-following, and the further figure that the benchmark names."""
     found = [] if rest is None else [f"Guard, {_state(rest)}"]
     if mass is not None:
         found.insert(0, f"Guard, {_state(mass)}")
     elif rest is None:
         found.append("The terms' probability mass was not measured.")
-    unasked = "Whether explicit hints are still followed was not measured (no benchmark reports UB)."
+    unasked = "Whether explicit hints are still followed was not measured."
     return (*found, unasked if hints is None else f"Guard, {_state(hints)}")
 
 

@@ -1,4 +1,4 @@
-"""Fits that go on after a kill: where a study keeps their checkpoints, and the treatment that they end in."""
+"""Resumable fits: where a study keeps their checkpoints, and the stored treatment that results."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from evenhand.treatments import Treatment
 
 CHECKPOINT = "checkpoint"  # the kind of folder that such a method replaces after every step
-BESIDE = ".unfinished"  # ends the name of the folder of checkpoints beside a treatment's
+UNFINISHED_SUFFIX = ".unfinished"  # ends the name of the folder of checkpoints next to a treatment's folder
 TREATMENT, UNFINISHED, KEY = "treatment", "unfinished", "key.txt"
 
 
 @contextlib.contextmanager
 def resumable(method: Mitigation, folder: Path) -> Iterator[Mitigation]:
-    """The method, told to keep its checkpoints in `folder` if it can (see `Mitigation`) and was not told.
+    """The method, set to keep checkpoints in `folder` if it supports it (see `Mitigation`) and none is set.
 
-    When the block ends without an error the fit is saved, and the checkpoints have served.
+    When the block ends without an error the fit has been saved, and the checkpoints are removed.
     """
     if getattr(method, "resume", None) != "":
         yield method
@@ -35,12 +35,12 @@ def resumable(method: Mitigation, folder: Path) -> Iterator[Mitigation]:
 
 
 def check_treatment_of(run: Path) -> None:
-    """Refuse, before any work, a run whose folder ``treatment`` is not ours to replace.
+    """Refuse, before any work, a run whose folder ``treatment`` must not be replaced.
 
-    One with a key may be taken up as it is; it is looked at again when it is not.
+    A treatment with a key may be reused as it is; it is checked again if it is not reused.
 
     Raises:
-        BadData: so it is; see `check_replaceable`.
+        BadData: the folder must not be replaced; see `check_replaceable`.
     """
     settle(run / TREATMENT)
     if not (run / TREATMENT / KEY).is_file():
@@ -50,10 +50,10 @@ def check_treatment_of(run: Path) -> None:
 def kept_treatment(
     run: Path, key: str, method: Mitigation, fit: Callable[[Mitigation], Treatment]
 ) -> Treatment:
-    """The treatment that the run's folder holds under `key`, else what `fit` gives, stored under that key.
+    """The treatment stored in the run's folder under `key`, else the result of `fit`, stored under that key.
 
     Raises:
-        BadData: a treatment must be replaced, and somebody changed it or added to it.
+        BadData: a treatment must be replaced, but its files were changed or added to.
     """
     from evenhand.treatments import KIND, load
 

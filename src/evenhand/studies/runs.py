@@ -1,4 +1,4 @@
-"""Stored runs by their folders: what `compare` and `gate` read, beside records that were never stored."""
+"""The inputs of `compare` and `gate`: stored runs by their folders, or records that were never stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evenhand.studies.compare import GateResult
 from evenhand.studies.options import RunOptions
 
 Run = Path | str | store.StoredRun | Verification | Sequence[Measurement]
-"""A run's folder, or what a verb returned; of a verification, what was measured after counts."""
+"""A run's folder, or what a verb returned; of a verification, the measurements after treatment are used."""
 
 
 def compare(before: Run, after: Run, *, seed: int = 0) -> list[Effect]:
@@ -23,18 +23,18 @@ def compare(before: Run, after: Run, *, seed: int = 0) -> list[Effect]:
 
     Raises:
         BadData: a folder holds no run, or a damaged one.
-        BadOption: a seed that cannot be.
-        NotComparable: no common benchmark, unlike protocols or other items; the message names what differs.
+        BadOption: a seed that is not valid.
+        NotComparable: no common benchmark, different protocols or items; the message names what differs.
     """
     RunOptions(seed=seed)
     return figures.compare(opened(before).measurements, opened(after).measurements, seed=seed)
 
 
 def gate(run: Run, conditions: str | Sequence[str]) -> list[GateResult]:
-    """Every condition, such as ``"afgb<=0.1"`` or ``"verdict==mitigated"``, with what was found for it.
+    """Every condition, such as ``"afgb<=0.1"`` or ``"verdict==mitigated"``, with its result.
 
-    `conditions` is one condition or several. An undefined figure, or one not to be believed, cannot be
-    judged, and so meets none.
+    `conditions` is one condition or several. An undefined or unreliable figure cannot be judged, and so does
+    not meet any condition.
 
     Raises:
         BadData: the folder holds no run, or a damaged one.
@@ -42,9 +42,7 @@ def gate(run: Run, conditions: str | Sequence[str]) -> list[GateResult]:
     """
     asked = [conditions] if isinstance(conditions, str) else conditions
     if not isinstance(asked, Sequence) or not asked or not all(isinstance(one, str) for one in asked):
-        raise UsageError(
-            f"{conditions!r} asks nothing of the run.", mend="Give a condition, such as 'afgb<=0.1'."
-        )
+        raise UsageError(f"{conditions!r} holds no condition.", mend="Give a condition, such as 'afgb<=0.1'.")
     stored = opened(run)
     return figures.gate(stored.measurements, asked, verdict=stored.verdict, before=stored.before)
 
@@ -54,7 +52,7 @@ def opened(run: Run) -> store.StoredRun:
 
     Raises:
         BadData: the folder holds neither a verification nor measurements, or damaged ones.
-        UsageError: `run` is none of what a run may be.
+        UsageError: `run` is neither a folder nor what a verb returned.
     """
     if isinstance(run, Verification):
         return store.StoredRun(run.after, run.verdict, run.before)

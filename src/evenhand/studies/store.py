@@ -46,7 +46,7 @@ VERIFICATION = "verification.json"
 MEASUREMENTS = "measurements.json"
 _AGAIN = "Run the command that made it again, with the same --out: it computes only what is missing."
 _FIRST = "evenhand/{}/1"  # the format that stands for schema 1, which had no number beside it
-_SIGN = b'"format": "evenhand/'  # in every summary
+_SIGN = b'"format": "evenhand/'  # in every summary file
 _ITEMS = re.compile(r"(?:measurement|before|after)-\d+-([0-9a-f]{16})\.parquet")
 
 
@@ -91,8 +91,8 @@ class Store:
     def cell(self, key: str, compute: Callable[[], Measurement]) -> Measurement:
         """The stored cell, or else what `compute` gives, after storing it.
 
-        A fresh cell is handed back as it will be read from disk, so that a resumed run works with exactly
-        the same figures as the first.
+        A new cell is returned as it will be read from disk, so that a resumed run uses exactly the same
+        figures as the first run.
 
         Raises:
             NoSpace: the disk is full or not writable.
@@ -138,7 +138,7 @@ def check_run_folder(folder: Path, summary: str) -> None:
 
 
 def _check_other(folder: Path, summary: str) -> None:
-    """Refuse to keep two runs of unlike kinds in one folder: its readers would only ever see one of them."""
+    """Refuse to keep two runs of different kinds in one folder: readers would only find one of them."""
     other = MEASUREMENTS if summary == VERIFICATION else VERIFICATION
     if os.path.lexists(folder / other):
         held = "measurements" if other == MEASUREMENTS else "a verification"
@@ -147,7 +147,7 @@ def _check_other(folder: Path, summary: str) -> None:
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """Be the only process that works in the run's folder, without what killed ones left; others wait.
+    """Lock the run's folder for this process and remove what killed processes left; others wait.
 
     Raises:
         NoSpace: the disk is not writable.
@@ -236,10 +236,10 @@ def load_run(folder: Path) -> StoredRun:
 
 
 def _pack(measurement: Measurement, folder: Path, name: str) -> dict[str, Any]:
-    """Write the per-item scores to ``folder/name`` and give the JSON of the rest, with their checksum.
+    """Write the per-item scores to ``folder/name`` and return the JSON of the rest, with their checksum.
 
-    A `name` without an ending gets a part of the checksum: so the items of the run that the folder holds
-    stand until the new summary, written in one step, names the new ones.
+    A `name` without an ending gets a part of the checksum, so that the previous run's items stay in the
+    folder until the new summary, written in one step, names the new ones.
     """
     items = to_parquet(measurement.scores)
     checksum = _sha256(items)
@@ -347,15 +347,15 @@ def _unreadable(path: Path, error: OSError) -> BadData:
 
 @contextmanager
 def _whole(path: Path, kind: str) -> Iterator[None]:
-    """Say of a summary that lacks parts, or has others in their place, that it is damaged.
+    """Turn missing parts of a summary, or parts of another type, into the error that it is damaged.
 
     Raises:
-        BadData: so it is.
+        BadData: parts are missing or of another type.
     """
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else "a part of it is of another kind"
+        why = f"it has no {error}" if isinstance(error, KeyError) else "a part of it is of another type"
         raise BadData(f"{path} is damaged: {why}, as a stored {kind} has.", mend=_AGAIN) from None
 
 

@@ -1,4 +1,4 @@
-"""What a verification trains on: examples of a benchmark that it measures, else default ones."""
+"""The training data of a verification: examples of a benchmark that it measures, else default ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evenhand.studies.training_data import source, training_data
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """The `examples`, the `benchmark` that gave them, and a note where the run does not measure it."""
+    """The `examples`, the `benchmark` that gave them, and a note if the run does not measure it."""
 
     examples: Sequence[TrainingExample]
     benchmark: str
@@ -22,10 +22,10 @@ class TrainedOn:
 
 
 def trained_on(uri: str, bias: Sequence[Benchmark], kinds: Kinds, mitigation: str) -> TrainedOn:
-    """What `mitigation`, which fits on examples of `kinds`, trains on in a run that measures `bias`.
+    """The training data of `mitigation`, which fits on examples of `kinds`, in a run that measures `bias`.
 
-    The first benchmark with such examples gives them. Where none has any examples, the default benchmark of
-    the first kind does that some benchmark gives.
+    The first benchmark with such examples gives them. If no benchmark has any examples, the default benchmark
+    of the first kind that has one gives them.
 
     Raises:
         UsageError: the benchmarks have examples, but none of these kinds, or no benchmark has any of them;

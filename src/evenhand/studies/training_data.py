@@ -1,4 +1,4 @@
-"""What a mitigation or a locator is given to learn from, and the refusal of what it cannot use."""
+"""The training data of a mitigation or a locator, and the refusal of examples that it cannot use."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def training_data(
     if not offered:
         raise UsageError(
             f"None of {', '.join(b.name for b in benchmarks)} has a train part to learn from.",
-            mend="Add one that has, such as -b genbiaseval.",
+            mend="Add a benchmark with a train part, such as -b genbiaseval.",
         )
     given = "; ".join(f"{name} gives {made.what}" for name, made in offered.items())
     raise UsageError(
@@ -61,7 +61,7 @@ def _mend(kinds: Kinds, offered: set[type[TrainingExample]], kind: str) -> str:
 
 
 def check_apart(benchmarks: Sequence[Benchmark], examples: Sequence[TrainingExample]) -> None:
-    """Refuse benchmarks that ask what is trained on: the same items, or others about the same subjects.
+    """Refuse benchmarks that share items or subjects with the training examples.
 
     Raises:
         UsageError: a benchmark shares an item or a subject with the examples.
@@ -80,28 +80,28 @@ def check_apart(benchmarks: Sequence[Benchmark], examples: Sequence[TrainingExam
 
 
 def check_capability(benchmarks: Sequence[Benchmark]) -> None:
-    """Refuse benchmarks of something else than capability where capability is asked for.
+    """Refuse benchmarks given as capability benchmarks that measure something else.
 
     Raises:
-        UsageError: one is of bias: to keep a bias is no capability.
+        UsageError: a benchmark measures bias: to keep a bias is not to keep a capability.
     """
     for benchmark in benchmarks:
         if benchmark.role != "capability":
             raise UsageError(
                 f"{benchmark.name} is a benchmark of {benchmark.role}, not of capability.",
-                mend="Give it with -b, and for capability one such as facts or perplexity.",
+                mend="Give it with -b, and a capability benchmark such as facts or perplexity.",
             )
 
 
 def nothing_to_locate(model: Model) -> BadModel:
-    """The refusal of a model without blocks that a locator can read, with what works on it instead."""
+    """The error for a model without blocks that a locator can read, with what works on it instead."""
     uri, family = model.spec.uri, model.spec.family
     if family == "causal":
         return BadModel(
             f"{uri} does not give access to its weights, so nothing can be located in it.",
-            mend="Use a causal model whose weights are in hand (hf: or lab:).",
+            mend="Use a causal model with access to its weights (hf: or lab:).",
         )
-    able = Ability.LOGPROBS in model.can  # what a text in front of the prompts needs
+    able = Ability.LOGPROBS in model.can  # the mitigation `prompt` needs it
     prompted = f", and so does `evenhand verify {uri} --with prompt`" if able else ""
     return BadModel(
         f"{uri} is a {family} model, and locators read the blocks of causal models only.",

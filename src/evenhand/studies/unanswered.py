@@ -1,8 +1,8 @@
-"""Requests that have no answer: what a benchmark scores then, and what a reader is told of the loss.
+"""Requests without an answer: how they are scored, and the notes that report them to the reader.
 
-A model's thinking is taken out of every written text here, whatever model wrote it. An item whose answers are
-missing has no value at all: it is counted as undefined by every figure and every slice, and the notes say how
-many there are of each group, for a loss that is uneven between groups moves their difference.
+A model's thinking blocks are removed from every written text here, whatever model wrote it. An item whose
+answers are missing has no values: every figure and every slice counts it as undefined, and the notes say how
+many there are in each group, because a loss that is uneven between groups changes their difference.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from evenhand.thinking import UNCLOSED, Spoken, spoken
 
 Rows = Sequence[Sequence[Response]]
 Asking = Sequence[Sequence[Request]]
-_HEADLESS = 0.1  # share of texts that close a block which the template opens, above which all have one
-_UNEVEN = 0.1  # difference between the shares lost of two groups that a reader must be told of
-_VALUES = 12  # a slice with more values is no group
+_HEADLESS = 0.1  # share of texts that close an unopened block; above it the template is taken to open one
+_UNEVEN = 0.1  # difference between two groups' shares of lost items that is reported
+_VALUES = 12  # a slice with more values is not treated as a grouping
 
 
 def without_thinking(asked: Asking, answers: Rows) -> tuple[list[list[Response]], list[str]]:
-    """The answers without thinking blocks, and what to say of them.
+    """The answers without thinking blocks, and the notes about them.
 
-    A text whose block is not closed has no answer. Where a tenth of the texts close a block that they do not
-    open, the model's template opens one in all: a text that was cut off at its length without closing it is
-    thinking from end to end.
+    A text whose block is not closed has no answer. If a tenth of the texts close a block that they do not
+    open, the model's template opens one in every text: a text that was cut off at its maximum length without
+    closing the block is then entirely thinking.
     """
     read = {
         (i, j): spoken(answer.text)
@@ -79,8 +79,8 @@ def score(
 ) -> tuple[list[Score], list[bool]]:
     """The scores of all samples, and whether each could be scored.
 
-    Of several draws of one prompt those that have an answer are scored. An item that lacks another answer, or
-    all of its draws, has all of the benchmark's values, and every one is None.
+    Of several draws from one prompt, those that have an answer are scored. An item that lacks any other
+    answer, or all of its draws, has every value of the benchmark set to None.
     """
     rows = [_usable(benchmark, row) for row in answers]
     scored = [
@@ -90,7 +90,7 @@ def score(
     first = next((one for one in scored if one is not None), None)
     names: Iterable[str] = first.values if first is not None else ()
     if first is None and samples:
-        # Which values a benchmark has, its scores alone tell.
+        # The names of a benchmark's values are known from its scores only.
         names = benchmark.score(samples[0], [request.blank for request in asked[0]]).values
     blank = dict.fromkeys(names)
     found = [
@@ -108,7 +108,7 @@ def _usable(benchmark: Benchmark, answers: Sequence[Response]) -> list[Response]
 
 
 def loss(samples: Sequence[Sample], answers: Rows, scored: Sequence[bool]) -> list[str]:
-    """How many answers are missing, why, and in which groups; nothing where none is."""
+    """How many answers are missing, why, and in which groups; empty if none is missing."""
     reasons = [
         (answer.reason, sample)
         for sample, row in zip(samples, answers, strict=True)
@@ -139,7 +139,7 @@ def loss(samples: Sequence[Sample], answers: Rows, scored: Sequence[bool]) -> li
 
 
 def _groupings(samples: Sequence[Sample]) -> list[str]:
-    """The slices that sort the items into a few groups, one named group first."""
+    """The slices that divide the items into a few groups; a slice named "group" comes first."""
     values: dict[str, set[str]] = {}
     for sample in samples:
         for key, value in sample.slices.items():
@@ -172,6 +172,6 @@ def _uneven(shares: dict[str, dict[str, tuple[int, int]]]) -> list[str]:
     if not said:
         return []
     return [
-        f"The loss is uneven by {', '.join(said)}: differences between these groups are partly differences "
-        "in what was left to score."
+        f"The share of lost items differs by {', '.join(said)}: differences between these groups are in part "
+        "differences between the items left to score."
     ]

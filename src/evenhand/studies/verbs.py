@@ -39,7 +39,7 @@ from evenhand.studies.options import (
     model_name,
 )
 from evenhand.studies.primary import of_benchmarks
-from evenhand.studies.resuming import BESIDE, check_treatment_of, resumable
+from evenhand.studies.resuming import UNFINISHED_SUFFIX, check_treatment_of, resumable
 from evenhand.studies.store import (
     MEASUREMENTS,
     VERIFICATION,
@@ -77,12 +77,12 @@ def measure(
     """Take `benchmarks` on the model `uri`: ``measure("lab:causal", "facts,perplexity", limit=50, seed=1)``.
 
     Benchmarks are component specs, in one text or in several; without any, the bias benchmarks that suit the
-    model. Every field of `RunOptions` may be given as a keyword, beside a record or instead of one. The run
+    model. Every field of `RunOptions` may be given as a keyword, with or without a record. The run
     is stored below `out` if that is given. With `by`, the names of two slices or more
     (``"scale,definitional"``), their combinations become slices too.
 
     Raises:
-        EvenhandError: an unknown name, a value that cannot be, a model that cannot be opened or scored; see
+        EvenhandError: an unknown name, an invalid value, a model that cannot be opened or scored; see
             `evenhand.errors`.
     """
     options = combined(RunOptions, options, given, MeasureKeywords, own=("by",))
@@ -110,7 +110,7 @@ def _crossed(taken: list[Measurement], loaded: Sequence[Benchmark], by: Sequence
 def locate(
     uri: str, locator: str = "bmi", options: VerifyOptions | None = None, **given: Unpack[LocateKeywords]
 ) -> Attribution:
-    """Ask `locator` which blocks of the model carry it, on the train part of the first benchmark.
+    """Locate the bias in the model's blocks with `locator`, on the train part of the first benchmark.
 
     ``locate("lab:causal", "ablation", seed=1)``: keywords are fields of `VerifyOptions`.
 
@@ -142,13 +142,13 @@ def mitigate(
     options, uri = combined(VerifyOptions, options, given, MitigateKeywords), model_name(uri)
     out = folder(out)
     made = made_method(mitigation)
-    registry.create("locator", options.locator)  # a wrong name must not wait for the model
-    check_treatment_folder(out, beside=BESIDE if getattr(made, "resume", None) == "" else "")
+    registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
+    check_treatment_folder(out, beside=UNFINISHED_SUFFIX if getattr(made, "resume", None) == "" else "")
     examples = training_data(_loaded(_bias(uri, options)), made.fits_on, mitigation)
     place = real_path(out)
     with sole_writer(out), _opened(uri, options) as model:
         site = sites_for(model, made, examples, options)
-        with resumable(made, place.with_name(place.name + BESIDE)) as told:
+        with resumable(made, place.with_name(place.name + UNFINISHED_SUFFIX)) as told:
             treatment = told.fit(model, examples, sites=site, seed=options.seed)
             treatment.save(out)
     about = treatment.about
@@ -169,13 +169,12 @@ def mitigate(
 def verify(
     uri: str, mitigation: str, options: VerifyOptions | None = None, **given: Unpack[VerifyKeywords]
 ) -> Verification:
-    """Before, treat, after, verdict; stored and resumable in `run_folder`.
+    """Measure before, treat, measure after, give a verdict; stored and resumable in `run_folder`.
 
     ``verify("lab:causal", "lftf", control="reduced", seed=1)``: keywords are fields of `VerifyOptions`.
 
-    Where no bias benchmark has anything to train on, the default one for the mitigation does; a note says so.
-    A capability benchmark that suits the model's kind in general, but not its family, is left out where the
-    user named none.
+    If no bias benchmark has training examples, the mitigation's default benchmark gives them, and a note says
+    so. A default capability benchmark that does not fit the model's family is left out.
 
     Raises:
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples, or no
@@ -183,7 +182,7 @@ def verify(
     """
     options, uri = combined(VerifyOptions, options, given, VerifyKeywords), model_name(uri)
     made, place = made_method(mitigation), run_folder(uri, mitigation, options)
-    registry.create("locator", options.locator)  # a wrong name must not wait for the model
+    registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
     check_run_folder(place, VERIFICATION)
     check_treatment_of(place)
     with working_in(place):
@@ -208,12 +207,12 @@ def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: Veri
 
 
 def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
-    """Where a verification lives: ``options.out``, or a folder under ``runs/`` that the command decides."""
+    """The folder of a verification: ``options.out``, or one under ``runs/`` derived from the arguments."""
     if options.out is not None:
         return options.out
     chosen = replace(options, out=None, benchmarks=_bias(uri, options))
     asked = to_json(chosen)
-    if chosen.primary is None:  # so that a run of before there was the option is found again
+    if chosen.primary is None:  # so that a run stored before the option existed is found again
         del asked["primary"]
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{mitigation}").strip("-")[:60]
     return Path("runs") / f"{name}-{digest(uri, mitigation, asked)[:8]}"
@@ -229,7 +228,7 @@ def _loaded(specs: Sequence[str]) -> list[Benchmark]:
 
 
 def _names(texts: Specs) -> tuple[str, ...]:
-    """Names in one text or in several, with commas between, each once."""
+    """Names from one text or several, separated by commas, each once."""
     several = [texts] if isinstance(texts, str) else texts
     if not isinstance(several, Sequence) or not all(isinstance(text, str) for text in several):
         raise UsageError(f"by={texts!r} names no slices.", mend="Write their names, such as 'task,domain'.")

@@ -30,14 +30,14 @@ from evenhand.studies.guards import (
     turned_check,
 )
 from evenhand.studies.margins import Margins
-from evenhand.studies.pairing import Readings, partner
+from evenhand.studies.pairing import ModelMeasurements, partner
 from evenhand.studies.primary import of_measurements
 from evenhand.studies.verdict_rule import Evidence, decide, not_comparable
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with everything that it rests on; the fields go into a `Verification`."""
+    """A verdict with all its evidence; the fields go into a `Verification`."""
 
     verdict: VerdictName
     reasons: tuple[str, ...]
@@ -48,8 +48,8 @@ class Judgement:
 
 
 def judge(
-    before: Readings,
-    after: Readings,
+    before: ModelMeasurements,
+    after: ModelMeasurements,
     families: Families,
     *,
     margins: Margins | None = None,
@@ -64,8 +64,8 @@ def judge(
 
     Raises:
         UsageError: no bias benchmark of the run reports the primary metric with an ideal, or none has one.
-        NotComparable: a *control* model was measured unlike the base (unlike before and after themselves,
-            which is a verdict).
+        NotComparable: a *control* model was measured under other conditions than the base. (For before and
+            after this is a verdict, not an error.)
     """
     margins = margins or Margins()
     primary = of_measurements(before.bias, primary)
@@ -82,8 +82,8 @@ def judge(
 
 @dataclass(frozen=True)
 class _Case:
-    before: Readings
-    after: Readings
+    before: ModelMeasurements
+    after: ModelMeasurements
     families: Families
     source: Measurement
     margins: Margins
@@ -105,7 +105,7 @@ class _Case:
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),
         )
 
-    def _control(self, base: Readings, metric: str | Metric) -> ControlResult | None:
+    def _control(self, base: ModelMeasurements, metric: str | Metric) -> ControlResult | None:
         if not self.families:
             return None
         return matched_control(
@@ -113,7 +113,7 @@ class _Case:
         )
 
     def _guard(self, check: Callable[..., Check], part: GuardName, *among: Measurement) -> Check | None:
-        """The check on the first measurement of `among` that names another figure than the primary for it."""
+        """The check on the first measurement of `among` whose guard is not its primary metric."""
         for source in among:
             if source.guards.get(part) in source.metrics and source.guards[part] != self.primary:
                 after = partner(source, self.after.bias)
@@ -123,21 +123,21 @@ class _Case:
     def _turned(
         self, primary: Effect, control: ControlResult | None
     ) -> tuple[tuple[Check, ControlResult | None], ...]:
-        """Whether a figure went past an ideal inside its range; the control is that of the figure itself."""
+        """How far a figure went past an ideal inside its range, with the control of the figure itself."""
         if not distance_of(primary).inside or group_leans(self.source, self.margins):
             return ()
         after = partner(self.source, self.after.bias)
         return ((turned_check(primary, self.source, after, margins=self.margins, seed=self.seed), control),)
 
     def _flips(self) -> tuple[tuple[Check, ControlResult | None], ...]:
-        """Each group's lean, and for those that flipped what the control models do at the same capability."""
+        """Each group's lean, with the result of the control models for groups that changed direction."""
         after = partner(self.source, self.after.bias)
         metrics = group_leans(self.source, self.margins)
         checks = {
             group: over_correction_check(self.source, after, group, margins=self.margins, seed=self.seed)
             for group in metrics
         }
-        base = Readings((self.source,), self.before.capability)
+        base = ModelMeasurements((self.source,), self.before.capability)
         asked = {g: self._control(base, metrics[g]) for g, check in checks.items() if check.kept is False}
         answered = {g: control for g, control in asked.items() if control is not None}
         holm = dict(zip(answered, adjusted(list(answered.values())), strict=True))

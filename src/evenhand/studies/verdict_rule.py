@@ -1,42 +1,42 @@
-"""The rule of the verdict: one small function over the figures, fixed before anything is measured.
+"""The decision rule of the verdict: a small function of the figures, fixed before anything is measured.
 
 The first of these that holds decides:
 
-1. *not comparable*: before and after were taken under unlike protocols or on other items.
+1. *not comparable*: before and after were taken under different protocols or on different items.
 2. *capability loss only*, because the terms are gone: with certainty more than half of the terms' probability
    mass was lost, or the primary metric has become undefined. No gap between words that a model no longer
    uses is evidence of anything, however small it is.
    Every figure of bias below is the distance from the metric's ideal on the base's side.
 3. *no evidence*, because the terms were hardly used before: their probability lay below the mass floor, and
-   a gap between words that the model does not write is no bias of what it writes. Likewise, without bias
+   a gap between words that the model does not write is not a bias of its output. Likewise, without bias
    worth treating before (primary metric below the floor) nothing can be mitigated: *no evidence*, or, if the
-   bias certainly grew and is now above the floor, the answer of step 5.
-   With an ideal inside the range, a far worse figure on the other side counts as grown too.
+   bias certainly grew and is now above the floor, the result of step 5.
+   With an ideal inside the range, a much larger distance on the other side also counts as growth.
 4. *over-corrected*: the items that leaned to one group before now certainly lean away from it by more than
    the margin, or, without groups' probabilities, the figure went past the ideal by more than the margin. The
-   groups are looked at one by one, because an average over all items hides a flip. A damaged
-   model may flip by accident, so every control family must also lean significantly less far at the same
+   groups are checked one by one, because an average over all items hides a change of direction. A damaged
+   model may change direction by chance, so every control family must also lean significantly less at the same
    capability; without a control, capability must not be lost. A broken model (see step 5) is never called
-   over-corrected. This comes before step 5 since a model that says one pronoun everywhere may well have a
-   larger average gap: "over-corrected" says more than "worse".
+   over-corrected. This comes before step 5, since a model that uses one pronoun everywhere may have a larger
+   average gap, and "over-corrected" is more specific than "worse".
 5. *worse*: the whole interval of the change is above 0. But if capability is not kept, and control models ran
-   of which no family certainly has less bias at this capability, the growth may all come from the damage:
-   *capability loss only*. A family that cannot be matched excuses only a certain loss of capability. A
+   of which no family certainly has less bias at this capability, the damage may explain the whole growth:
+   *capability loss only*. A family that cannot be matched can explain only a certain loss of capability. A
    *broken* model, one that certainly lost more capability than `Margins.broken` times a margin, is always
    *capability loss only* here: by chance, equally damaged models differ widely in their gap and its side
    (weight noise of one dose on the lab: 0.38 to 0.68 over eight seeds, from 0.44), more widely than the few
    control models near it can show, so harm beyond the damage cannot be claimed of one of them.
-6. S > 0 in every control family (p <= alpha): the treatment does more than its damage. Two things are asked
-   besides. The bias must certainly have fallen: where damage alone raises the bias, S > 0 also holds for a
-   model whose bias stayed as it was. And S must not be certainly negligible (equivalent to 0 within delta):
-   enough items make any trace of an effect significant. Then the verdict is *mitigated* when capability and
-   all guards that could be measured are kept, else *mitigated at a cost*. A guard that no benchmark measured
-   is named in the reasons but does not stop the verdict, for an attribute without hints could never pass
-   otherwise; a guard that was measured and is undecided does.
-7. *capability loss only*: capability is certainly lost and nothing specific was shown, although control
-   models ran. That includes a family whose strongest dose is more capable than the treated model: it lost
-   more than any control did, and nothing says that the rest of the effect is not due to that.
-8. *no evidence*: all else, such as no control at all, an effect too small, or one too uncertain.
+6. S > 0 in every control family (p <= alpha): the treatment does more than its damage. There are two further
+   conditions. The bias must certainly have fallen: where damage alone raises the bias, S > 0 also holds for a
+   model whose bias did not change. And S must not be certainly negligible (equivalent to 0 within delta):
+   with enough items, even a minimal effect is significant. Then the verdict is *mitigated* when capability
+   and all guards that could be measured are kept, else *mitigated at a cost*. A guard that no benchmark
+   measured is named in the reasons but does not prevent *mitigated*, because otherwise an attribute without
+   hints could never pass; a guard that was measured and is undecided does prevent it.
+7. *capability loss only*: capability is certainly lost and no specific effect was shown, although control
+   models ran. This includes a family whose strongest dose is more capable than the treated model: the model
+   lost more than any control, and the rest of the effect may be due to that.
+8. *no evidence*: every other case, such as no control, an effect too small, or one too uncertain.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ Ruling = tuple[VerdictName, str]
 
 @dataclass(frozen=True)
 class Evidence:
-    """All figures that the rule reads.
+    """All figures that the rule uses.
 
     Attributes:
         primary: the primary bias metric before and after.
-        mass: the loss of the terms' mass; None when no benchmark shows it.
+        mass: the loss of the terms' mass; None when no benchmark measures it.
         hints: the loss of hint-following; None when no benchmark measures it.
         flips: for each group that items leaned to before, how far they lean away from it now, or how far the
-            metric went past an ideal inside its range, and that control's result (None when it was not asked
-            or there are no control models).
+            metric went past an ideal inside its range, and the control's result for it (None when it was not
+            computed or there are no control models).
         capability: the capability checks.
         control: the capability-matched control of the primary metric; None when it was not run.
         margins: the limits.
-        chance: where the base cannot be told from one that guesses, a sentence a benchmark.
-        rest: the loss of what else the benchmark names; None when it names nothing.
+        chance: one sentence for each benchmark on which the base is at chance level.
+        rest: the loss in the further guard that the benchmark names; None when it names none.
     """
 
     primary: Effect
@@ -83,12 +83,12 @@ class Evidence:
 
     @property
     def distance(self) -> Distance:
-        """How the bias is read from the primary metric."""
+        """The distance that turns the primary metric into the bias."""
         return distance_of(self.primary)
 
     @property
     def floor(self) -> float:
-        """The bias below which there is none worth treating."""
+        """The bias below which treatment is not worthwhile."""
         chosen = self.margins.bias_floor
         return self.distance.floor if chosen is None else chosen
 
@@ -120,7 +120,7 @@ def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
 
 
 def _unclaimed(e: Evidence) -> tuple[str, ...]:
-    """Groups that flipped without a claim of over-correction: a reader has to know."""
+    """Sentences about groups that changed direction without a verdict of over-correction."""
     return tuple(
         f"{reasons.flipped(check)} That control models of equal capability lean less far was not shown."
         for check, _ in e.flips
@@ -129,7 +129,7 @@ def _unclaimed(e: Evidence) -> tuple[str, ...]:
 
 
 def not_comparable(why: str) -> tuple[VerdictName, tuple[str, ...]]:
-    """Step 1: the verdict on measurements that were not taken alike."""
+    """Step 1: the verdict on measurements taken under different conditions."""
     return VerdictName.NOT_COMPARABLE, (f"Before and after cannot be compared. {why}",)
 
 
@@ -151,12 +151,12 @@ def _hardly_used(e: Evidence) -> Ruling | None:
 def _no_bias_before(e: Evidence) -> Ruling | None:
     before, after = (e.distance.value(one.value) for one in (e.primary.before, e.primary.after))
     if before is None:
-        return VerdictName.NO_EVIDENCE, "The bias before the treatment is undefined: nothing can be compared."
+        return VerdictName.NO_EVIDENCE, "The bias before the treatment is undefined, so it has no change."
     if before >= e.floor:
         return None
     if after is not None and after > e.floor and _grew(e):
         return _worse(e)
-    if after is not None and after < -e.floor and _fell(e):  # from next to the ideal far to its other side
+    if after is not None and after < -e.floor and _fell(e):  # from near the ideal to far on its other side
         return _harmed(e)
     return VerdictName.NO_EVIDENCE, reasons.too_little(e.primary, e.distance, e.floor)
 
@@ -184,13 +184,13 @@ def _harmed(e: Evidence) -> Ruling:
     grew = f"The bias grew: {reasons.effect(e.primary)}."
     if _broken(e):
         return VerdictName.CAPABILITY_LOSS, (
-            f"{grew} But the model is broken ({reasons.broken(_broken(e))}), and broken models differ widely "
-            "in their gap by chance."
+            f"{grew} But the model is broken ({reasons.broken(_broken(e))}), and the gaps of broken models "
+            "differ widely by chance."
         )
     if _explained(e):
         return VerdictName.CAPABILITY_LOSS, (
             f"{grew} Control models were damaged without any signal about the attribute, and no family of "
-            "them certainly shows less."
+            "them certainly has less bias."
         )
     return VerdictName.WORSE, grew
 
@@ -204,7 +204,7 @@ def _fell(e: Evidence) -> bool:
 
 
 def _broken(e: Evidence) -> tuple[Check, ...]:
-    """The capability checks that were failed by far, with certainty."""
+    """The capability checks that certainly failed by a large amount."""
     return tuple(
         check
         for check in e.capability.checks
@@ -213,7 +213,7 @@ def _broken(e: Evidence) -> tuple[Check, ...]:
 
 
 def _explained(e: Evidence) -> bool:
-    """Whether the lost capability may be all that made the bias grow: no family says otherwise."""
+    """Whether the lost capability may explain all growth of the bias: no control family contradicts it."""
     if e.capability.kept is True or e.control is None or not e.control.families:
         return False
     return all(
@@ -243,7 +243,7 @@ def _damaged(e: Evidence) -> Ruling | None:
     if unmatched:
         return VerdictName.CAPABILITY_LOSS, (
             "Capability was lost, more of it than in any control model of "
-            f"{reasons.listed(unmatched)}: nothing shows that the treatment did anything else."
+            f"{reasons.listed(unmatched)}: there is no evidence of any other effect of the treatment."
         )
     return VerdictName.CAPABILITY_LOSS, (
         "Capability was lost, and no effect beyond that loss was shown in every control family."

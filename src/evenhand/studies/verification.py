@@ -1,4 +1,4 @@
-"""The study of one verification, from before to the verdict; each part is kept and resumable."""
+"""The study of one verification, from measurement to verdict; its parts are stored and resumable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from evenhand.studies.control_models import Planned, planned
 from evenhand.studies.location import sites_for
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
-from evenhand.studies.pairing import ControlModel, Readings
+from evenhand.studies.pairing import ControlModel, ModelMeasurements
 from evenhand.studies.resuming import kept_treatment
 from evenhand.studies.store import Store
 from evenhand.studies.trained_on import TrainedOn
@@ -62,11 +62,11 @@ class Study:
         """
         examples = self.data.examples
         check_apart([*self.bias, *self.capability], examples)
-        before = self._readings(self.cells.base)
+        before = self._measured(self.cells.base)
         site = sites_for(self.model, self.method, examples, self.options)
         treatment = self._treatment(examples, site)
         key = treatment.digest
-        after = self._readings(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
+        after = self._measured(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
         families = self._families(treatment, examples, before.reporting(self.primary))
         margins = Margins(accuracy=self.options.margin)
         judged = judge(before, after, families, margins=margins, primary=self.primary, seed=self.options.seed)
@@ -90,16 +90,16 @@ class Study:
             made_by=made_by(self.model.spec),
         )
 
-    def _notes(self, *readings: Readings) -> tuple[str, ...]:
+    def _notes(self, *measured: ModelMeasurements) -> tuple[str, ...]:
         own = (self.data.note,) if self.data.note else ()
-        return (*own, *_notes(*readings))
+        return (*own, *_notes(*measured))
 
-    def _readings(self, taken: Any) -> Readings:
-        return Readings(tuple(taken(self.bias)), tuple(taken(self.capability)))
+    def _measured(self, taken: Any) -> ModelMeasurements:
+        return ModelMeasurements(tuple(taken(self.bias)), tuple(taken(self.capability)))
 
     def _treatment(self, examples: Sequence[TrainingExample], location: Attribution | None) -> Treatment:
-        """The treatment that the folder holds if it was fitted to this model in this way, else a new one."""
-        # The ranking, not the scores: rounding differs with the number of threads and decides nothing.
+        """The stored treatment if it was fitted to this model with the same options, else a new one."""
+        # The key holds the ranking, not the scores: these differ by rounding with the number of threads.
         sites = location.ranking() if location else None
         key = digest(self.model.spec.digest, repr(self.method), self.options.seed, list(examples), sites)
         return kept_treatment(
@@ -112,10 +112,10 @@ class Study:
     def _families(
         self, treatment: Treatment, examples: Sequence[TrainingExample], source: Measurement | None
     ) -> dict[str, list[ControlModel]]:
-        """The control models' readings on the benchmark of `source`, the one that the verdict is about.
+        """The control models' measurements on the benchmark of `source`, the one that the verdict is about.
 
-        A dose at which a model cannot be made any more is left out, and so is a family that cannot be fitted
-        on `examples`.
+        A dose that is too high to give a model is left out, and so is a family that cannot be fitted on
+        `examples`.
         """
         if not isinstance(self.model, OpenModel) or source is None:
             return {}
@@ -128,14 +128,14 @@ class Study:
         with task("capability-matched control", len(plan), unit="model") as advance:
             for one in plan:
                 with contextlib.suppress(NoEffect, BadModel):
-                    readings = self._control(one, examples, first)
-                    families.setdefault(one.family, []).append(ControlModel(one.dose, one.seed, readings))
+                    measured = self._control(one, examples, first)
+                    families.setdefault(one.family, []).append(ControlModel(one.dose, one.seed, measured))
                 advance(1)
         return families
 
     def _control(
         self, one: Planned, examples: Sequence[TrainingExample], first: Sequence[Benchmark]
-    ) -> Readings:
+    ) -> ModelMeasurements:
         key = digest("control", one.identity, [e.id for e in examples])
 
         def enter() -> AbstractContextManager[Model]:
@@ -143,12 +143,12 @@ class Study:
             return one.made(self.model, examples).applied(self.model)
 
         taken = self.cells.treated([*first, *self.capability], key, enter)
-        return Readings(taken[: len(first)], taken[len(first) :])
+        return ModelMeasurements(taken[: len(first)], taken[len(first) :])
 
 
-def _notes(*readings: Readings) -> tuple[str, ...]:
-    """Every note of the measurements once, and where before and after differ, of which it is."""
-    said = [dict.fromkeys(note for m in (*r.bias, *r.capability) for note in m.notes) for r in readings]
+def _notes(*measured: ModelMeasurements) -> tuple[str, ...]:
+    """Every note of the measurements once, marked with before or after where the two differ."""
+    said = [dict.fromkeys(note for m in (*r.bias, *r.capability) for note in m.notes) for r in measured]
     common = [note for note in said[0] if all(note in other for other in said)]
     own = [
         f"{when}: {note}"

@@ -13,15 +13,15 @@ from evenhand.errors import BadData, BadOption, MissingExtra
 from evenhand.records import (
     Averaged,
     Cloze,
+    ContextPair,
     Contrast,
     Embedding,
     Generation,
+    GreedyMatch,
     GuardName,
     PersonExample,
-    Recall,
     Request,
     Score,
-    Shift,
     Unanchored,
     from_json,
     to_json,
@@ -111,11 +111,11 @@ def requests_can_be_tokenised(subject: Subject) -> None:
 def _well_spaced(request: Request) -> bool:
     if isinstance(request, Generation):
         return request.prompt == request.prompt.rstrip() != ""
-    if isinstance(request, Shift):
+    if isinstance(request, ContextPair):
         return "" not in (request.context.strip(), request.other.strip())
     if isinstance(request, Averaged | Cloze | Contrast | Embedding | Unanchored):
         return request.text == request.text.strip() != ""
-    if isinstance(request, Recall):  # what is recalled may begin on a line of its own
+    if isinstance(request, GreedyMatch):  # what is recalled may begin on a line of its own
         return bool(re.match(r" \s*\S", request.text))
     # A text without a context is scored from the model's start token; any other one is the next word.
     begins = re.match(r" \S" if request.context else r"\S", request.text)

@@ -16,6 +16,7 @@ from evenhand.opening import open_model
 from evenhand.records import (
     Ability,
     Completion,
+    ContextPair,
     Continuation,
     Embedding,
     Generation,
@@ -23,7 +24,6 @@ from evenhand.records import (
     Request,
     Response,
     Sampling,
-    Shift,
     Undefined,
 )
 from evenhand.testing.contracts import Contract, NotTried, Subject, expect, raised
@@ -37,7 +37,7 @@ TEXTS: tuple[Continuation, ...] = (
     Continuation("The teacher", " left"),
 )
 PROMPTS = ("The nurse", "The carpenter sat down slowly because", "The doctor opened")
-_OTHERS: tuple[Request, ...] = (Embedding("The nurse smiled."), Shift("The nurse", "The doctor"))
+_OTHERS: tuple[Request, ...] = (Embedding("The nurse smiled."), ContextPair("The nurse", "The doctor"))
 
 
 @lru_cache(maxsize=2)

@@ -15,18 +15,18 @@ from evenhand.lexicons import Attribute
 from evenhand.records import (
     Ability,
     Completion,
+    ContextPair,
     Continuation,
     Divergence,
     Embedding,
     Generation,
+    GreedyMatch,
     LogProb,
+    MatchedLogProb,
     ModelSpec,
-    Recall,
-    Recalled,
     Request,
     Sample,
     Score,
-    Shift,
     Value,
     Vector,
 )
@@ -72,11 +72,11 @@ class ScriptedModel:
             if self.embeds is None:
                 raise NotImplementedError("this script has no vectors")
             return Vector(tuple(self.embeds(request.text)))
-        if isinstance(request, Shift):
+        if isinstance(request, ContextPair):
             return Divergence(0.0, True)
-        if isinstance(request, Recall):
+        if isinstance(request, GreedyMatch):
             found = self.say(Continuation(request.context, request.text))
-            return Recalled(found.value, found.n_tokens, found.value > math.log(0.5))
+            return MatchedLogProb(found.value, found.n_tokens, found.value > math.log(0.5))
         item: Any = request
         return LogProb(_log(self.rule(item)), len(item.text.split()))
 

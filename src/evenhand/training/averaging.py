@@ -1,6 +1,6 @@
 """Averages of weights along training, and swapping them in.
 
-The gradient behind a drawn prefix is noisy, so the last step's weights are one draw among many; an average
+The gradient after a drawn prefix is noisy, so the last step's weights are one draw among many; an average
 of the trajectory is not (Izmailov et al. 2018, stochastic weight averaging; Karras et al. 2023 for the
 exponential one). An average that is never swapped in is no average: `evaluated` puts it in, for every look
 at the model during training and for what is kept at the end.
@@ -23,7 +23,7 @@ Kind = Literal["swa", "ema", "none"]
 class Average:
     """A running average of `parameters`.
 
-    ``swa``: the mean of all values given to `update`, each counting alike. ``ema``: value n counts
+    ``swa``: the mean of all values given to `update`, each counting equally. ``ema``: value n counts
     ``decay`` times less than value n + 1, with the weights normalised to 1 so that the start does not linger.
     ``none``: the newest value. Before the first `update` there is no average, and `evaluated` does nothing.
     """
@@ -37,7 +37,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the parameters as they are now into the average."""
+        """Add the current parameters to the average."""
         if self.kind == "none":
             return
         kept = self._weight * (self.decay if self.kind == "ema" else 1.0)
@@ -51,7 +51,7 @@ class Average:
 
     @contextmanager
     def evaluated(self) -> Iterator[None]:
-        """The average in the parameters' place; their own bits come back at the end."""
+        """Replace the parameters by the average; their own bits are restored at the end."""
         if not self._mean:
             yield
             return

@@ -26,14 +26,14 @@ KIND = "checkpoint"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What training needs to go on after `rounds` rounds: named tensors, and JSON values."""
+    """What training needs to continue after `rounds` rounds: named tensors, and JSON values."""
 
     tensors: Mapping[str, Tensor]
     rest: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Put `checkpoint` in the place of the one in `folder`: whole or not at all.
+    """Replace the checkpoint in `folder` by `checkpoint`, completely or not at all.
 
     Raises:
         NoSpace: the disk is full or not writable; the old checkpoint is untouched.

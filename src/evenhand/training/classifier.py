@@ -55,14 +55,14 @@ def fit_classifier(
     loss: GroupGapLoss | None = None,
     how: Fit | None = None,
 ) -> list[float]:
-    """Train every parameter of `module` that wants a gradient, in place; returns the loss of each step.
+    """Train every parameter of `module` that needs a gradient, in place; returns the loss of each step.
 
     `rows` is a tensor [N, ...] or, for a Hugging Face classifier, named tensors of N rows; `module(rows)` (or
     ``module(**rows)``) gives logits [N, C] or an object that has them as `logits`. `classes` [N] are
     integers. Batches hold every group. `loss` defaults to lam = 0.1. The training flag is put back.
 
     Raises:
-        BadData: unlike numbers of rows, or everyone is of one group.
+        BadData: different numbers of rows, or everyone is of one group.
         BadOption: a batch could not hold one member of each group.
         BadModel: the loss is not finite.
     """
@@ -111,6 +111,8 @@ def _check(rows: Rows, classes: Tensor, groups: Sequence[Any]) -> None:
         raise BadData(f"The numbers of rows differ: {told}.", mend="Give one of each for every person.")
     if len(set(groups)) < 2:
         raise BadData(
-            f"Everyone is of the group {groups[0]!r}." if len(groups) else "There is nobody to train on.",
+            f"All people are of the group {groups[0]!r}."
+            if len(groups)
+            else "There are no people to train on.",
             mend="Give people of at least two groups.",
         )

@@ -140,7 +140,7 @@ def stratified(groups: Sequence[int], batch: int, *, epochs: int, seed: int) -> 
         torch.tensor([row for row, g in enumerate(groups) if g == group]) for group in sorted(set(groups))
     ]
     if not members:
-        raise BadData("There is nobody to train on.", mend="Give at least one person of each group.")
+        raise BadData("There are no people to train on.", mend="Give at least one person of each group.")
     if batch < len(members):
         raise BadOption(
             f"A batch of {batch} cannot hold all {len(members)} groups.",

@@ -31,7 +31,7 @@ PAPER_LR, PAPER_WIDTH = 1e-5, 3584
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast: `lr` None is the paper's rate carried over to this model's width."""
+    """Epochs, batch and learning rate; `lr` None is the paper's rate scaled to this model's width."""
 
     lr: float | None = None
     epochs: int = 2
@@ -40,7 +40,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a method says of its fine-tuning: canonical spec, recipe, seed, and details to record.
+    """The description of a method's fine-tuning: canonical spec, recipe, seed, and details to record.
 
     `companions` are further prompts, one list or more of one prompt for each example: a batch holds its
     examples first, then their companions list by list, and the loss sees them all.

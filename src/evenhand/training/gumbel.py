@@ -31,7 +31,7 @@ def straight_through(logits: Tensor, *, tau: float = 1.0, generator: torch.Gener
 
     Forward the result is exactly 0 and 1; backward it has the gradient of
     ``softmax((logits + noise) / tau)`` under the same noise. A logit of -inf is never drawn and gets gradient
-    0. `generator` None means no noise: the likeliest token, for looking at what was learnt.
+    0. `generator` None means no noise: the likeliest token, to inspect the result.
 
     Raises:
         BadOption: `tau` is not above 0.

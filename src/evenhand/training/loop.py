@@ -38,7 +38,7 @@ class Schedule:
 
 
 class MasterWeights:
-    """Float32 twins of parameters that are stored in fewer bits; a float32 parameter is its own twin."""
+    """Float32 copies of parameters that are stored in fewer bits; a float32 parameter is its own copy."""
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self.values = [
@@ -65,7 +65,7 @@ def shuffled_once(n: int, size: int, generator: torch.Generator) -> Iterator[Ten
 
 
 def shuffled(n: int, size: int, *, epochs: int, seed: int) -> list[Tensor]:
-    """`epochs` passes of `shuffled_once`, each in an order of its own."""
+    """`epochs` passes of `shuffled_once`, each in a different order."""
     generator = torch.Generator().manual_seed(seed)
     return [batch for _ in range(epochs) for batch in shuffled_once(n, size, generator)]
 

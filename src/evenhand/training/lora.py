@@ -113,7 +113,7 @@ class Adapter:
 
 @contextmanager
 def adapted(model: OpenModel, settings: LoraSettings, *, seed: int) -> Iterator[Adapter]:
-    """Put a fresh adapter into the model; at the end every module and flag is what it was.
+    """Put a new adapter into the model; at the end every module and flag is restored.
 
     The start depends on `seed` alone: A is random, B zero, so that the adapted model first answers like the
     model itself.
@@ -167,7 +167,7 @@ def _adapter(module: nn.Module, names: tuple[str, ...], settings: LoraSettings, 
 
 @dataclass(frozen=True)
 class LoraTreatment(WeightTreatment):
-    """The adapter merged into the weights, and beside it the adapter itself for peft.
+    """The adapter merged into the weights, and with it the adapter itself for peft.
 
     `adapter` are its weights by module and part, `config` is peft's. What the treatment does is decided by
     `weights`; `save` also writes the folder ``adapter``, which peft loads onto the base model. A treatment

@@ -1,4 +1,4 @@
-"""The numbers that a method may be told, checked when it is made: before any model is opened."""
+"""Checks of a method's numeric options when it is made, before any model is opened."""
 
 from __future__ import annotations
 

@@ -109,5 +109,5 @@ def _check(log_p: Tensor, name: str) -> None:
     if log_p.ndim != 2 or not log_p.numel():
         raise BadData(
             f"{name} has shape {tuple(log_p.shape)}.",
-            mend="Give one row for each prompt and one column a group.",
+            mend="Give one row for each prompt and one column for each group.",
         )

@@ -19,13 +19,13 @@ _PARTS: dict[str, tuple[str, ...]] = {"attention": ("norm1", "attention"), "mlp"
 
 
 def require_open(model: Model, needs: frozenset[Ability]) -> OpenModel:
-    """The model as one whose weights are in hand.
+    """The model as one with access to its weights.
 
     Raises:
         BadModel: it lacks one of `needs`.
     """
     require(model, needs | {Ability.WEIGHTS}, of="this method", instead="--with prompt")
-    assert isinstance(model, OpenModel)  # what WEIGHTS promises
+    assert isinstance(model, OpenModel)  # guaranteed by WEIGHTS
     return model
 
 
@@ -92,7 +92,7 @@ def every_parameter(model: OpenModel) -> tuple[str, ...]:
 
 @contextmanager
 def training_flags_kept(module: nn.Module) -> Iterator[None]:
-    """On exit the parameters want gradients and the module trains as before, and no gradient is left behind.
+    """On exit the gradient and training flags are as before, and no gradient is left.
 
     It concerns the parameters that the module has on entering.
     """

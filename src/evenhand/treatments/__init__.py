@@ -1,7 +1,7 @@
-"""Treatments: what a mitigation leaves behind. Apply, leave bit for bit, save, load, and prove an effect.
+"""Treatments: the result of a mitigation. Apply, undo bit for bit, save, load, and check the effect.
 
-A treatment folder holds ``mitigation.json`` (what it is, of which model, with which proof) and what its kind
-keeps beside it: `weights` has ``weights.safetensors`` with the treated values in float32, `prompt` has
+A treatment folder holds ``mitigation.json`` (the method, the base model, the evidence of an effect) and the
+files of its kind: `weights` has ``weights.safetensors`` with the treated values in float32, `prompt` has
 ``prompt.txt``, `rule` has ``rule.json``, `adapter` the two files that peft writes. Each kind is a module of
 this folder whose object `component` is a `Kind`; `load` finds it by its name.
 """

@@ -1,4 +1,4 @@
-"""The proof of an effect: a treated model that answers like the base to the last bit was not treated."""
+"""The check of an effect: a treated model whose answers equal the base's in every bit was not changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def prove(
     model: Model, treatment: Treatment, examples: Sequence[TrainingExample], *, most: int = 32
 ) -> Mapping[str, Any]:
-    """Evidence that the treated model is not the base: how far its answers on some examples moved.
+    """Evidence that the treated model differs from the base: how much its answers on some examples changed.
 
     Returns `max_logprob_change` (nats) and `prompts`, and what the treatment's kind adds (its `evidence`).
 

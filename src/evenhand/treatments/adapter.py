@@ -1,4 +1,4 @@
-"""PEFT adapters (LoRA and its kin): put on whole, or refused with what is missing or left over."""
+"""PEFT adapters (LoRA and similar): applied completely, or refused with what is missing or left over."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _PART = re.compile(
 class AdapterTreatment:
     """The adapter in `files`, a folder as peft writes it; nothing is merged or rounded.
 
-    An adapter that another program trained does not say of which model: its `about.base` is empty, and it is
-    put on any model that has a place for each of its weights.
+    An adapter that another program trained does not name its base model by digest: its `about.base` is empty,
+    and it is applied to any model that has a place for each of its weights.
     """
 
     about: About
@@ -73,8 +73,8 @@ class AdapterTreatment:
 
         Raises:
             MissingExtra: peft is not installed.
-            BadModel: the weights are out of reach, the adapter belongs to another model, or it cannot be put
-                on whole (see `put_on`).
+            BadModel: the model gives no weights, the adapter belongs to another model, or it cannot be
+                applied completely (see `put_on`).
         """
         if not isinstance(model, HfModel):
             raise BadModel(
@@ -100,7 +100,7 @@ class AdapterTreatment:
 
 def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
     treatment = AdapterTreatment(about, folder)
-    if not card:  # as peft wrote it: what is wrong with it shows when it is put on
+    if not card:  # written by peft: faults are found when it is applied
         return treatment
     try:
         held = treatment.digest
@@ -113,7 +113,7 @@ def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
 
 def _adapted(model: HfModel, folder: Path) -> HfModel:
     """A view of `model`, whose layers hold the adapter now."""
-    model.module.requires_grad_(True)  # peft freezes the base; what trains is for a method to say
+    model.module.requires_grad_(True)  # peft freezes the base; each method decides what to train
     adapted = type(model)(
         model.module, model.tokenizer, f"{model.spec.uri}+{folder}", batch_tokens=model.batch_tokens
     )
@@ -126,7 +126,7 @@ def _adapted(model: HfModel, folder: Path) -> HfModel:
 def _put_back(module: nn.Module) -> Iterator[None]:
     """On exit `module` has the layers, attributes, flags and biases that it has now; peft overwrites these.
 
-    All other weights of the base keep their bits under an adapter: it stands beside them.
+    All other weights of the base keep their bits, because an adapter only adds layers.
     """
     layers = [(part, dict(part._modules), part.training) for part in module.modules()]
     known = set(vars(module))
@@ -207,7 +207,7 @@ def put_on(module: nn.Module, folder: Path) -> None:
 
 
 def _check_bare(module: nn.Module, folder: Path) -> None:
-    """Under one name, peft would put the second adapter's weights into the first one's layers."""
+    """Refuse a second adapter: under one name, peft would write its weights into the first one's layers."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     if any(isinstance(part, BaseTunerLayer) for part in module.modules()):

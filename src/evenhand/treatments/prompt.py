@@ -38,12 +38,12 @@ class PromptTreatment:
         return frozenset()
 
     def evidence(self, model: Model) -> Mapping[str, Any]:
-        """Nothing beside the answers: no weight changes."""
+        """Empty: no weight changes, so only the answers are evidence."""
         return {}
 
     @contextmanager
     def applied(self, model: Model) -> Iterator[Model]:
-        """A view of the model that sees the text first."""
+        """A view of the model with the text in front of every context."""
         yield PromptedModel(model, self)
 
     def save(self, folder: Path) -> None:
@@ -68,11 +68,11 @@ class PromptedModel:
 
     @property
     def chat_template(self) -> str | None:
-        """That of the model behind the text."""
+        """The chat template of the underlying model."""
         return self._model.chat_template if isinstance(self._model, Chatter) else None
 
     def notes(self) -> tuple[str, ...]:
-        """The notes of the model behind the text."""
+        """The notes of the underlying model."""
         return self._model.notes()
 
     def _with_text(self, request: Request) -> Request:
@@ -81,7 +81,7 @@ class PromptedModel:
         if isinstance(request, Generation):
             return replace(request, prompt=self._joined(request.prompt))
         raise BadModel(
-            f"{self.spec.uri} has a text before every prompt and {request.needs.lacks} behind it.",
+            f"{self.spec.uri} has a text before every prompt, and therefore {request.needs.lacks}.",
             mend="Ask for log-probabilities or for text.",
         )
 

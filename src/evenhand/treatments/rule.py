@@ -1,7 +1,7 @@
 """Treatments by a rule on scores: the same prompts, other probabilities for the label words.
 
-What the label words are worth together stays as the model has it; only how they share it changes. Requests
-for anything but a label word pass through.
+The total probability of the label words stays that of the model; only each word's share of it changes.
+Requests for other texts than label words are passed to the model.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RuleTreatment:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the rule, the label words and what tells a prompt's group."""
+        """SHA-256 of the rule, the label words and the phrases that identify a prompt's group."""
         return digest("rule", self.ruled.rule, self.ruled.extra())
 
     @property
@@ -63,7 +63,7 @@ class RuleTreatment:
         return frozenset()
 
     def evidence(self, model: Model) -> Mapping[str, Any]:
-        """Nothing beside the answers: no weight changes."""
+        """Empty: no weight changes, so only the answers are evidence."""
         return {}
 
     @contextmanager
@@ -73,7 +73,7 @@ class RuleTreatment:
         Raises:
             BadModel: the model's weights are known, and the rule was fitted to another model's scores.
         """
-        if Ability.WEIGHTS in model.can:  # the digest of an endpoint or of a file says less than that
+        if Ability.WEIGHTS in model.can:  # the digest of an endpoint or a file does not identify weights
             check_base(self.about, model.spec)
         yield RuledModel(model, self.ruled, treated_spec(model.spec, self))
 
@@ -85,9 +85,9 @@ class RuleTreatment:
 
 
 class RuledModel:
-    """A view of `model` whose label words follow `ruled`; it asks for the label words that nobody asked for.
+    """A view of `model` whose label words follow `ruled`; it also scores label words that were not requested.
 
-    Text is not generated: no rule holds for it.
+    It does not generate text, because the rule does not apply to text.
     """
 
     def __init__(self, model: Model, ruled: PromptRule, spec: ModelSpec) -> None:
@@ -99,12 +99,12 @@ class RuledModel:
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Log-probabilities in nats, in the order of `requests`.
 
-        Where one label word has no answer after a prompt, none has: they share what they have together.
+        If one label word has no answer after a prompt, none has, because the rule needs all of them.
 
         Raises:
-            BadData: the group of a prompt cannot be told.
-            BadModel: a prompt leaves all label words without any probability, or something else is asked for:
-                a rule on scores says nothing about text.
+            BadData: the group of a prompt cannot be recognised.
+            BadModel: after a prompt all label words have probability 0, or another kind of request is given,
+                to which a rule on scores does not apply.
         """
         items = [one for one in requests if isinstance(one, Continuation)]
         if len(items) < len(requests):
@@ -122,13 +122,13 @@ class RuledModel:
         return [answered[item] if item.text in labels else next(rest) for item in items]
 
     def notes(self) -> tuple[str, ...]:
-        """The notes of the model behind the rule."""
+        """The notes of the underlying model."""
         return self._model.notes()
 
     def _follow(
         self, contexts: Sequence[str], answers: Sequence[LogProb | Undefined]
     ) -> dict[Continuation, LogProb | Undefined]:
-        """The answers [contexts x labels] with the label words' shares as the rule has them."""
+        """The answers [contexts x labels] with the label words' shares given by the rule."""
         labels = self._ruled.labels
         found: dict[Continuation, LogProb | Undefined] = {}
         known: dict[str, list[LogProb]] = {}
@@ -166,7 +166,7 @@ def favourable_scores(model: Model, people: Sequence[PersonExample]) -> Array:
     """The favourable word's share of the label words after each person's own prompt, [n] in [0, 1].
 
     Raises:
-        BadModel: a prompt leaves all label words without any probability, or has no answer.
+        BadModel: after a prompt all label words have probability 0, or a prompt has no answer.
     """
     prompts = [person.contexts[person.group] for person in people]
     asked = [

@@ -55,7 +55,7 @@ class WeightTreatment:
         """`tensors`, `weights`, the share `moved` (after the cast to the model's dtype), `max_weight_change`.
 
         Raises:
-            BadModel: the weights are out of reach.
+            BadModel: the model gives no access to its weights.
         """
         return _weight_proof(_open(model).module, self.weights)
 
@@ -64,7 +64,7 @@ class WeightTreatment:
         """Swap the treated values in; on exit the original bits are copied back.
 
         Raises:
-            BadModel: the weights are out of reach, or the treatment was fitted to another model.
+            BadModel: the model gives no weights, or the treatment was fitted to another model.
         """
         module = _open(model).module
         check_base(self.about, model.spec)
@@ -88,7 +88,7 @@ def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
     from safetensors.torch import load_file
 
     try:
-        # safetensors says of each file that it cannot read that there is none
+        # safetensors reports every file that it cannot read as missing
         (folder / WEIGHTS).open("rb").close()
         treatment = WeightTreatment(about, load_file(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
@@ -115,7 +115,7 @@ def _open(model: Model) -> OpenModel:
     if not isinstance(model, OpenModel) or Ability.WEIGHTS not in model.can:
         raise BadModel(
             f"{model.spec.uri} does not give access to its weights.",
-            mend="Use a model whose weights are in hand (hf: or lab:), or one that works on prompts.",
+            mend="Use a model with access to its weights (hf: or lab:), or one that works on prompts.",
         )
     return model
 

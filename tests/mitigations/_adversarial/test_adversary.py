@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evenhand.mitigations._adversarial.adversary import (
     Adversary,
-    Hand,
+    PrefixSettings,
     batches,
     embedding_rows,
     one_hot,
@@ -25,11 +25,11 @@ from evenhand.models.causal import CausalModel
 from evenhand.testing.examples import people
 from evenhand.testing.tiny import model as tiny
 
-HAND = Hand(length=3, lr=0.3)
+SETTINGS = PrefixSettings(length=3, lr=0.3)
 
 
 def _adversary(model: CausalModel, seed: int = 0) -> Adversary:
-    return Adversary(writable(model.tokenizer, embedding_rows(model.module)), HAND, seed=seed)
+    return Adversary(writable(model.tokenizer, embedding_rows(model.module)), SETTINGS, seed=seed)
 
 
 def _blind(kind: str) -> CausalModel:

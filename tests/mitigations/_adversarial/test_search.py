@@ -7,7 +7,7 @@ import random
 import pytest
 
 from evenhand.errors import BadData
-from evenhand.mitigations._adversarial.adversary import Hand, one_hot, survives
+from evenhand.mitigations._adversarial.adversary import PrefixSettings, one_hot, survives
 from evenhand.mitigations._adversarial.panel import JOINT
 from evenhand.mitigations._adversarial.prompts import score
 from evenhand.mitigations._adversarial.search import (
@@ -81,24 +81,29 @@ def test_words_come_from_the_prompts_too() -> None:
 
 def test_the_gradient_finds_better_texts_than_chance() -> None:
     model, aim = tiny("gpt2"), Aim(beta=0.2)
-    texts = by_gradient(model, people(), aim, Hand(3, 0.3), Course(15, 16, 2), seed=0)
+    texts = by_gradient(model, people(), aim, PrefixSettings(3, 0.3), Course(15, 16, 2), seed=0)
     best = judged(model, people(), texts, aim, len(texts)).best
     chance = random.Random(0)
     vocabulary = len(model.tokenizer)
     drawn = [model.tokenizer.decode([chance.randrange(2, vocabulary) for _ in range(3)]) for _ in range(16)]
     values = sorted(aim.of(score(model, people(), text + JOINT, aim.distance)) for text in drawn)
     assert aim.of(best) < values[4]  # better than the better quarter of random prefixes
-    assert texts == by_gradient(model, people(), aim, Hand(3, 0.3), Course(15, 16, 2), seed=0)
+    assert texts == by_gradient(model, people(), aim, PrefixSettings(3, 0.3), Course(15, 16, 2), seed=0)
 
 
 def test_a_fresh_attack_does_more_harm_than_chance() -> None:
     model = tiny("gpt2")
-    texts = attack(model, people(), hand=Hand(3, 0.3), course=Course(15, 16, 2), seed=0)
+    texts = attack(model, people(), settings=PrefixSettings(3, 0.3), course=Course(15, 16, 2), seed=0)
     worst = max(score(model, people(), text).distance for text in texts)
-    chance = attack(model, people(), hand=Hand(3, 0.0), course=Course(1, 16, 8), seed=0)  # rate 0: no step
+    chance = attack(
+        model, people(), settings=PrefixSettings(3, 0.0), course=Course(1, 16, 8), seed=0
+    )  # rate 0: no step
     assert len(chance) == 8
     assert worst > 1.5 * sum(score(model, people(), text).distance for text in chance) / 8
-    assert attack(model, people(), hand=Hand(3, 0.3), course=Course(1, 16, 1), seed=0)[0] == texts[0]
+    assert (
+        attack(model, people(), settings=PrefixSettings(3, 0.3), course=Course(1, 16, 1), seed=0)[0]
+        == texts[0]
+    )
 
 
 def test_nothing_to_judge_is_said() -> None:

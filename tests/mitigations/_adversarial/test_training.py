@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evenhand.errors import BadData, BadModel
-from evenhand.mitigations._adversarial.adversary import Hand, stream
+from evenhand.mitigations._adversarial.adversary import PrefixSettings, stream
 from evenhand.mitigations._adversarial.choosing import Choice, choose, pool
 from evenhand.mitigations._adversarial.panel import Panel
 from evenhand.mitigations._adversarial.training import Settings, Trained, Trainer
@@ -22,7 +22,7 @@ from evenhand.training.lora import LoraSettings, adapted
 
 TRAIN = [p for p in people() if p.part == "train"]
 DEV = [p for p in people() if p.part == "dev"]
-SHORT = {"rounds": 4, "batch": 4, "hand": Hand(length=3), "lr": 5e-3}
+SHORT = {"rounds": 4, "batch": 4, "prefix": PrefixSettings(length=3), "lr": 5e-3}
 
 
 def _panels(model: CausalModel, dev: list[PersonExample], length: int) -> tuple[Panel, Panel | None]:
@@ -37,7 +37,7 @@ def _train(
     folder: Path | None = None,
 ) -> tuple[Trained, Choice, dict[str, Tensor], dict[str, Tensor]]:
     """The course, the choice, the weights that were kept, and the newest ones."""
-    panels = _panels(model, DEV if dev is None else dev, settings.hand.length)
+    panels = _panels(model, DEV if dev is None else dev, settings.prefix.length)
     with adapted(model, settings.lora, seed=3) as adapter:
         trainer = Trainer(model, adapter, panels, settings, 3)
         trained = trainer.run(folder)
@@ -168,7 +168,9 @@ def test_the_average_by_hand() -> None:
 def test_the_distance_falls_with_lam() -> None:
     model, after = tiny("llama"), {}
     for lam in (0.0, 10.0):
-        settings = Settings(lam=lam, average="none", rounds=10, batch=6, lr=5e-3, hand=Hand(length=3))
+        settings = Settings(
+            lam=lam, average="none", rounds=10, batch=6, lr=5e-3, prefix=PrefixSettings(length=3)
+        )
         _, _, kept, _ = _train(model, settings, dev=[])
         with adapted(model, settings.lora, seed=3) as adapter:
             adapter.write(kept)

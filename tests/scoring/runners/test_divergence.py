@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from evenhand.errors import BadModel
-from evenhand.records import Shift
+from evenhand.records import ContextPair
 from evenhand.scoring.runners.divergence import compare, divergences
 from evenhand.testing import tiny
 from tests.support.asking import weights
 
 PAIRS = [
-    Shift("The nurse smiled because he", "The nurse smiled because she"),
-    Shift("The carpenter", "The carpenter sat down slowly because he was"),
-    Shift("The nurse smiled because he", "The nurse smiled because he"),
-    Shift("The doctor opened", "The teacher opened"),
+    ContextPair("The nurse smiled because he", "The nurse smiled because she"),
+    ContextPair("The carpenter", "The carpenter sat down slowly because he was"),
+    ContextPair("The nurse smiled because he", "The nurse smiled because he"),
+    ContextPair("The doctor opened", "The teacher opened"),
 ]
 
 

@@ -131,7 +131,7 @@ def test_an_empty_prompt_starts_from_the_beginning_mark():
     "sampling", [Sampling(max_tokens=0), Sampling(temperature=-1), Sampling(top_p=0), Sampling(top_p=1.1)]
 )
 def test_impossible_sampling_is_refused(sampling):
-    with pytest.raises(BadOption, match="not possible"):
+    with pytest.raises(BadOption, match="not valid"):
         generated(tiny.model("gpt2"), ["The nurse"], sampling)
 
 

@@ -6,21 +6,21 @@ import pytest
 import torch
 
 from evenhand.errors import BadData, BadModel, OutOfMemory
-from evenhand.records import Continuation, Recall, Sampling
+from evenhand.records import Continuation, GreedyMatch, Sampling
 from evenhand.scoring.runners import greedy_match
-from evenhand.scoring.runners.greedy_match import recalls
+from evenhand.scoring.runners.greedy_match import greedy_matches
 from evenhand.testing import tiny
 from tests.support.asking import generated, weights
 
 ITEMS = [
-    Recall("The nurse smiled because", " she was late."),
-    Recall("The carpenter sat down", " slowly"),
-    Recall("The nurse smiled because", " he"),
-    Recall("", "The doctor opened the door"),
+    GreedyMatch("The nurse smiled because", " she was late."),
+    GreedyMatch("The carpenter sat down", " slowly"),
+    GreedyMatch("The nurse smiled because", " he"),
+    GreedyMatch("", "The doctor opened the door"),
 ]
 
 
-def alone(module, tokenizer, item: Recall) -> tuple[float, int, bool]:
+def alone(module, tokenizer, item: GreedyMatch) -> tuple[float, int, bool]:
     """One row, no batch, the whole vocabulary at every place; the end mark stands before a lone text."""
     start = tokenizer(item.context)["input_ids"] or [tokenizer.eos_token_id]
     ids = [*start, *tokenizer(item.context + item.text)["input_ids"][len(start) if item.context else 0 :]]
@@ -36,7 +36,7 @@ def alone(module, tokenizer, item: Recall) -> tuple[float, int, bool]:
 @pytest.mark.parametrize("budget", [1, 64])
 def test_batches_change_nothing(kind, budget) -> None:
     module, tokenizer = tiny.module(kind), tiny.tokenizer()
-    found = recalls(weights(module, tokenizer, batch_tokens=budget), [*ITEMS, ITEMS[0]])
+    found = greedy_matches(weights(module, tokenizer, batch_tokens=budget), [*ITEMS, ITEMS[0]])
     for item, answer in zip([*ITEMS, ITEMS[0]], found, strict=True):
         value, tokens, greedy = alone(module, tokenizer, item)
         assert answer.value == pytest.approx(value, abs=1e-4)
@@ -46,9 +46,9 @@ def test_batches_change_nothing(kind, budget) -> None:
 def test_the_order_of_items_does_not_matter() -> None:
     """Batches hold the same rows, so even the rounding is the same."""
     module, tokenizer = tiny.module("llama"), tiny.tokenizer()
-    items = [*ITEMS, *(Recall("The doctor left because", text) for text in (" she", " they", " it"))]
-    found = recalls(weights(module, tokenizer, batch_tokens=10), items)
-    assert recalls(weights(module, tokenizer, batch_tokens=10), items[::-1]) == found[::-1]
+    items = [*ITEMS, *(GreedyMatch("The doctor left because", text) for text in (" she", " they", " it"))]
+    found = greedy_matches(weights(module, tokenizer, batch_tokens=10), items)
+    assert greedy_matches(weights(module, tokenizer, batch_tokens=10), items[::-1]) == found[::-1]
 
 
 def test_what_the_model_writes_is_greedy_and_its_likelihood_the_engines() -> None:
@@ -59,7 +59,7 @@ def test_what_the_model_writes_is_greedy_and_its_likelihood_the_engines() -> Non
         likeliest = model.module(torch.tensor([ids])).logits[0, -1].topk(40).indices.tolist()
     words = [str(model.tokenizer.decode([token])) for token in likeliest]
     text = next(w for w in words if model.tokenizer(prompt + w)["input_ids"][: len(ids)] == ids)
-    asked = [Recall(prompt, text), *ITEMS[:3]]
+    asked = [GreedyMatch(prompt, text), *ITEMS[:3]]
     found = model.answer(asked)
     plain = model.answer([Continuation(item.context, item.text) for item in asked])
     assert [answer.value for answer in found] == pytest.approx([p.value for p in plain], abs=1e-4)
@@ -70,8 +70,8 @@ def test_what_the_model_writes_is_greedy_and_its_likelihood_the_engines() -> Non
 
 def test_memory_that_runs_out_halves_the_batch(monkeypatch) -> None:
     module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
-    expected = recalls(
-        weights(module, tokenizer), ITEMS[:1] * 2 + [Recall("The nurse smiled because", " he was late.")]
+    expected = greedy_matches(
+        weights(module, tokenizer), ITEMS[:1] * 2 + [GreedyMatch("The nurse smiled because", " he was late.")]
     )
     real, sizes = greedy_match.run_rows, []
 
@@ -82,20 +82,20 @@ def test_memory_that_runs_out_halves_the_batch(monkeypatch) -> None:
         return real(module, head, rows, places, **how)
 
     monkeypatch.setattr(greedy_match, "run_rows", short)
-    items = ITEMS[:1] * 2 + [Recall("The nurse smiled because", " he was late.")]
-    found = recalls(weights(module, tokenizer), items)
+    items = ITEMS[:1] * 2 + [GreedyMatch("The nurse smiled because", " he was late.")]
+    found = greedy_matches(weights(module, tokenizer), items)
     assert [a.value for a in found] == pytest.approx([a.value for a in expected], abs=1e-5)
     assert max(sizes) == 2
     monkeypatch.setattr(greedy_match, "run_rows", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(OutOfMemory, match="does not fit into memory"):
-        recalls(weights(module, tokenizer), items)
+        greedy_matches(weights(module, tokenizer), items)
 
 
 def test_nan_and_boundaries_are_refused() -> None:
     module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
     with pytest.raises(BadData, match="ends with a space"):
-        recalls(weights(module, tokenizer), [Recall("The nurse ", "smiled")])
+        greedy_matches(weights(module, tokenizer), [GreedyMatch("The nurse ", "smiled")])
     with torch.no_grad():
         module.transformer.ln_f.weight.fill_(torch.nan)
     with pytest.raises(BadModel, match="NaN"):
-        recalls(weights(module, tokenizer), ITEMS[:1])
+        greedy_matches(weights(module, tokenizer), ITEMS[:1])

@@ -12,13 +12,13 @@ from evenhand.errors import BadModel
 from evenhand.records import (
     Ability,
     Cloze,
+    ContextPair,
     Continuation,
     Embedding,
     Generation,
-    Recall,
+    GreedyMatch,
     Request,
     Sampling,
-    Shift,
     Unanchored,
     Vector,
     answer_in_groups,
@@ -32,8 +32,8 @@ MIXED: tuple[Request, ...] = (
     Generation("The nurse", SHORT),
     Continuation("The nurse smiled because", " she"),
     Embedding("The doctor"),
-    Shift("The nurse", "The doctor"),
-    Recall("The nurse", " left"),
+    ContextPair("The nurse", "The doctor"),
+    GreedyMatch("The nurse", " left"),
     Continuation("The nurse smiled because", " he"),
     Unanchored("The nurse left"),
     Generation("The nurse", Sampling(max_tokens=3)),
@@ -84,7 +84,8 @@ def test_a_kind_is_asked_in_one_call() -> None:
 
     assert answer_in_groups(MIXED, type, run) == [request.blank for request in MIXED]
     assert calls == [
-        (Generation, 2), (Continuation, 2), (Embedding, 2), (Shift, 1), (Recall, 1), (Unanchored, 1)
+        (Generation, 2), (Continuation, 2), (Embedding, 2), (ContextPair, 1), (GreedyMatch, 1),
+        (Unanchored, 1),
     ]  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def test_what_a_family_cannot_answer_is_refused_before_anything_runs() -> None:
         (families.masked("bert"), Generation("The nurse"), "is a masked model: it writes no text"),
         (families.seq2seq("t5"), Cloze("it is", 0, 2), "it gives no probabilities of masked words"),
         (tiny.model("gpt2"), Cloze("it is", 0, 2), "is a causal model: it gives no probabilities of masked"),
-        (families.masked("bert"), Recall("it", " is"), "it gives no weights"),
+        (families.masked("bert"), GreedyMatch("it", " is"), "it gives no weights"),
     ):
         with pytest.raises(BadModel, match=said):
             model.answer([Continuation("It", " is"), request])

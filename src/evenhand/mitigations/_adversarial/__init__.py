@@ -1,1 +1,1 @@
-"""Adversarial training of decisions, and prompts that make a frozen model decide alike: what FairCon uses."""
+"""Adversarial training of decisions, and searched prompts for a frozen model: the parts of FairCon."""

@@ -1,9 +1,10 @@
-"""The adversary: a distribution over prefixes, trained to pull a model's answers about twins apart.
+"""The adversary: a distribution over prefixes, trained to maximise the distance between twins' answers.
 
-It holds one row of logits over the vocabulary for each place of the prefix (FairCon, section 3.2: 10 places,
-standard normal start, Adam with rate 0.1, temperature 1). Each step draws one prefix with Gumbel noise, hard
-forward and soft backward, puts it in front of everybody, and moves the logits. What it found is looked at
-without noise: the likeliest token of each place, then as text, which a tokenizer may cut otherwise.
+It holds one row of logits over the vocabulary for each position of the prefix (FairCon, section 3.2: 10
+positions, standard normal start, Adam with rate 0.1, temperature 1). Each step draws one prefix with Gumbel
+noise (one-hot forward, softmax backward), puts it in front of every prompt, and updates the logits. The
+result is evaluated without noise: the likeliest token of each position, and then its text, which a tokenizer
+may split differently.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from evenhand.training.gumbel import straight_through
 from evenhand.training.loop import shuffled_once
 
 Objective = Callable[[Tensor, Sequence[int]], Tensor]
-"""What an adversary maximises: of a prefix [length, V] and the numbers of some people, a scalar."""
+"""What an adversary maximises: a scalar function of a prefix [length, V] and the indices of some people."""
 
 
 @dataclass(frozen=True)
-class Hand:
-    """How an adversary is made: places of the prefix, Adam's rate, temperature of the draws."""
+class PrefixSettings:
+    """Settings of an adversary: prefix length in tokens, Adam's learning rate, temperature of the draws."""
 
     length: int = 10
     lr: float = 0.1
@@ -36,7 +37,7 @@ class Hand:
 
 
 def stream(seed: int, *names: object) -> torch.Generator:
-    """A random generator of its own for each purpose: what one part draws never shifts another's draws."""
+    """A separate random generator for each purpose: the draws of one part never affect those of another."""
     text = f"{seed} " + " ".join(map(str, names))
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]))
 
@@ -50,8 +51,8 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterator[list[int]
 def writable(tokenizer: Any, vocabulary: int) -> Tensor:
     """Which of the `vocabulary` ids can stand in a text, bool [V].
 
-    Out are special tokens, rows beyond the tokenizer, ids that write nothing but white space or that no
-    editor shows, and fragments of a character: none survives being written down and read again.
+    Excluded are special tokens, rows beyond the tokenizer's vocabulary, ids of white space only or of
+    invisible characters, and fragments of a character: they change when decoded and tokenised again.
 
     Raises:
         BadModel: no id is left.
@@ -63,35 +64,35 @@ def writable(tokenizer: Any, vocabulary: int) -> Tensor:
     allowed[: len(good)] = torch.tensor(good)
     allowed[[i for i in special if i < vocabulary]] = False
     if not bool(allowed.any()):
-        raise BadModel("This tokenizer can write no token alone.", mend="Use search=score, or another model.")
+        raise BadModel("No token of this tokenizer is a text.", mend="Use search=score, or another model.")
     return allowed
 
 
 def embedding_rows(module: Any) -> int:
-    """How many ids the model's embedding layer knows."""
+    """The number of rows of the model's embedding layer."""
     return int(module.get_input_embeddings().weight.shape[0])
 
 
 class Adversary:
     """One prefix under training. `allowed` [V] says which ids it may use; `seed` decides its start."""
 
-    def __init__(self, allowed: Tensor, hand: Hand, *, seed: int) -> None:
-        self.hand = hand
+    def __init__(self, allowed: Tensor, settings: PrefixSettings, *, seed: int) -> None:
+        self.settings = settings
         self.seed = seed
         self._banned = ~allowed
-        start = torch.randn(hand.length, len(allowed), generator=stream(seed, "adversary"))
+        start = torch.randn(settings.length, len(allowed), generator=stream(seed, "adversary"))
         self.logits = start.to(allowed.device).requires_grad_()
-        self._optimiser = torch.optim.Adam([self.logits], lr=hand.lr, maximize=True)
+        self._optimiser = torch.optim.Adam([self.logits], lr=settings.lr, maximize=True)
 
     def draw(self, generator: torch.Generator | None) -> Tensor:
         """A prefix as one-hot rows [length, V] with gradients; without a generator the likeliest one."""
         logits = self.logits.masked_fill(self._banned, -math.inf)
-        return straight_through(logits, tau=self.hand.tau, generator=generator)
+        return straight_through(logits, tau=self.settings.tau, generator=generator)
 
     def step(
         self, objective: Objective, rounds: Iterator[list[int]], generator: torch.Generator
     ) -> list[float]:
-        """Go up `objective` once for each list of people in `rounds`; returns its values before each step."""
+        """One ascent step on `objective` for each list of people in `rounds`; returns the values before."""
         values = []
         for chosen in rounds:
             with torch.enable_grad():
@@ -103,7 +104,7 @@ class Adversary:
         return values
 
     def ids(self) -> list[int]:
-        """The likeliest id of each place."""
+        """The likeliest id of each position."""
         return self.logits.detach().masked_fill(self._banned, -math.inf).argmax(dim=-1).tolist()
 
     def state(self) -> dict[str, Tensor]:
@@ -128,12 +129,12 @@ def one_hot(ids: Sequence[int], vocabulary: int, device: torch.device | None = N
 
 
 def written(tokenizer: Any, ids: Sequence[int]) -> str:
-    """The prefix as the text that stands before a prompt, `JOINT` at its end."""
+    """The prefix as the text in front of a prompt, ending in `JOINT`."""
     text: str = tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
     return text + JOINT
 
 
 def survives(tokenizer: Any, ids: Sequence[int]) -> bool:
-    """Whether the tokenizer cuts the written prefix into these very ids again."""
+    """Whether the tokenizer splits the decoded prefix into exactly these ids again."""
     text = written(tokenizer, ids).removesuffix(JOINT)
     return bool(tokenizer(text, add_special_tokens=False)["input_ids"] == list(ids))

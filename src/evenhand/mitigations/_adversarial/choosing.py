@@ -1,9 +1,9 @@
-"""Which round of an adversarial fit to keep, and what its worst prompt is: early stopping on held-out people.
+"""The choice of the round of an adversarial fit, and its worst prompt: early stopping on held-out people.
 
 The rule: of the rounds whose accuracy on held-out people is within a tolerance of the best round's, keep the
-one whose worst distance between twins is smallest. Adversaries of unlike rounds are unlike examiners, so
-every candidate is examined with the same pool: no prefix, and prefixes that any adversary had found after
-any round. A fit without an adversary (lam = 0) knows nothing of distances and keeps the smallest task loss.
+one whose worst distance between twins is smallest. The adversaries of different rounds are not comparable, so
+every candidate is tested with the same pool: no prefix, and the prefixes that any adversary had found after
+any round. A fit without an adversary (lam = 0) has no distances and keeps the smallest task loss.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POOL = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """The round that was kept, why, and the worst distance by round (None where a round was not examined)."""
+    """The round that was kept, why, and the worst distance by round (None where a round was not tested)."""
 
     round: int
     rule: str
@@ -35,7 +35,7 @@ class Choice:
 def choose(trainer: Trainer, adapter: Adapter, tolerance: float) -> Choice:
     """Apply the rule of this module; the adapter then holds the kept round's weights.
 
-    With an average of weights only rounds that have one can be kept. Without held-out people it is the last.
+    With averaged weights, only rounds with an average can be kept. Without held-out people it is the last.
     """
     done = trainer.trained
     last = len(done.snapshots) - 1
@@ -71,7 +71,7 @@ def _by_worst(trainer: Trainer, adapter: Adapter, able: Sequence[int]) -> Choice
 
 
 def pool(trainer: Trainer) -> list[list[int]]:
-    """Prefixes to examine with: each adversary's last one, then those that were worst in their own round."""
+    """The prefixes for the test: each adversary's last one, then those that were worst in their own round."""
     done = trainer.trained
     found = [(0.0, ids) for ids in done.prompts[-1]]
     for entry, prompts in zip(done.history[:-1], done.prompts[:-1], strict=True):
@@ -83,15 +83,15 @@ def pool(trainer: Trainer) -> list[list[int]]:
 
 
 def report(model: OpenModel, trainer: Trainer, people: Sequence[PersonExample]) -> dict[str, Any]:
-    """The worst prefix of the pool for the model as it stands, as ids and as text, and each adversary's own.
+    """The worst prefix of the pool for the current model, as ids and as text, and each adversary's own.
 
-    Both are judged on the held-out people, or on the training people where there are none. `distance` is what
-    the ids do, `as_text` what the written text does once the tokenizer has read it again; the worst is the
-    one whose text does most. Empty for a fit without an adversary.
+    Both are scored on the held-out people, or on the training people where there are none. `distance` is the
+    distance with the ids, `as_text` that with the decoded text after it is tokenised again; the worst prefix
+    is the one whose text has the largest distance. Empty for a fit without an adversary.
     """
     panel = trainer.dev or trainer.panel
     kind = trainer.settings.distance
-    judged = "log_odds" if kind == "vocabulary" else kind  # a text is judged by its label words alone
+    judged = "log_odds" if kind == "vocabulary" else kind  # a text is scored on the label words only
     found: list[dict[str, Any]] = []
     for ids in pool(trainer):
         text = written(model.tokenizer, ids)

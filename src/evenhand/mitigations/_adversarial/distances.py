@@ -1,9 +1,9 @@
-"""How far apart a model's answers about counterfactual twins are, and how wrong they are. Tensors in and out.
+"""Distances between a model's answers about counterfactual twins, and its task loss. Tensors in and out.
 
 `log_p` [N, k, L] holds log-probabilities in nats: person n with the attribute set to group g, label word l;
-the last label is the favourable one. What the L words leave to the rest of the vocabulary is not in it.
-With more than two groups a distance is the mean over all pairs of groups; a model that answers all twins
-alike has distance 0 (but for rounding), and gradient 0.
+the last label is the favourable one. The probability of the rest of the vocabulary is not included.
+With more than two groups a distance is the mean over all pairs of groups; a model that gives all twins equal
+answers has distance 0 (up to rounding), and gradient 0.
 
 Source: FairCon, equation 3, whose text compares decisions; its public code compares all logits of the
 vocabulary (``vocabulary``), where a difference between two irrelevant words counts as much as one between
@@ -74,7 +74,7 @@ def own(log_p: Tensor, groups: Tensor) -> Tensor:
 def task_loss(log_p: Tensor, groups: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of the true label word after the person's own prompt, mean over people, nats.
 
-    It is taken over the whole vocabulary: an answer that is no label word is wrong, too.
+    It is taken over the whole vocabulary: an answer that is not a label word is also wrong.
     """
     rows = own(log_p, groups)
     return -rows[torch.arange(len(labels), device=rows.device), labels].mean()

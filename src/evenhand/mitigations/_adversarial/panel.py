@@ -1,10 +1,10 @@
-"""A panel of people before an open model: their prompts, with or without a prefix, and gradients to both.
+"""A panel: tokenised prompts of people for an open model, with or without a prefix, with gradients to both.
 
 The prefix is a table of one-hot rows over the vocabulary, such as `evenhand.training.gumbel.straight_through`
-draws. It stands after the tokenizer's beginning mark and before `JOINT` and the prompt, exactly where its
-text would stand. Its rows replace what the model's own embedding layer gives for the same ids, so whatever an
-architecture does to embeddings (scaling, positions, norms) is done to the prefix as well, and attention mask
-and positions count it like any other text.
+draws. It stands after the tokenizer's begin-of-text token and before `JOINT` and the prompt, exactly where
+its text would stand. Its rows replace the output of the model's own embedding layer for the same ids, so all
+that an architecture does to embeddings (scaling, positions, norms) is applied to the prefix as well, and
+attention mask and positions include it like any other text.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from evenhand.scoring.terms import Weights
 from evenhand.scoring.tokens import Encoded, Encoder, embedding_rows, shown
 
 JOINT = "\n"
-"""Between a prefix and the prompt: most tokenizers cut there, so text and ids of a prefix agree."""
+"""Text between a prefix and the prompt: most tokenizers split there, so text and ids of a prefix agree."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the model says: `log_p` [N, k, L] as in the module `distances` beside this one, with gradients.
+    """The model's answers: `log_p` [N, k, L] as in the module `distances` of this folder, with gradients.
 
-    `logits` [N, k, V] are those after the prompt, None where they were not asked for. `groups` and `labels`,
+    `logits` [N, k, V] are those after the prompt, None where they were not requested. `groups` and `labels`,
     int64 [N], are the people's own group and true outcome.
     """
 
@@ -61,7 +61,7 @@ class _Row:
 
     @property
     def positions(self) -> list[int]:
-        """The positions that are read, each once: labels of one token share one."""
+        """The positions that are read, each once: labels of a single token share a position."""
         return sorted({position for position, _, _ in self.reads})
 
 
@@ -69,11 +69,11 @@ _Heads = Mapping[tuple[int, int], int]
 
 
 class Panel:
-    """People tokenised once for one model. `length` is that of the prefixes that will be put in front.
+    """People tokenised once for one model. `length` is the length of the prefixes that will be put in front.
 
     Raises:
-        BadData: there is nobody, people have unlike groups or label words, or a prompt with its prefix does
-            not fit into the model's window.
+        BadData: there are no people, people have different groups or label words, or a prompt with its prefix
+            does not fit into the model's window.
         BadModel: two label words share their first token, or the tokenizer merges prompt and label.
     """
 
@@ -96,7 +96,7 @@ class Panel:
     def answers(
         self, chosen: Sequence[int], prefix: Tensor | None = None, *, vocabulary: bool = False
     ) -> Answers:
-        """One forward pass over all twins of the `chosen` people, behind `prefix` [length, V] if given."""
+        """One forward pass over all twins of the `chosen` people, after `prefix` [length, V] if given."""
         rows = [rows for i in chosen for rows in (self._plain if prefix is None else self._prefixed)[i]]
         flat = [row for of_context in rows for row in of_context]
         heads = _heads(flat)
@@ -127,7 +127,7 @@ class Panel:
         )
 
     def _rows(self, person: PersonExample, joint: str, length: int, window: int | None) -> list[list[_Row]]:
-        """The rows of each twin: one for all labels of one token, else one a label."""
+        """The rows of each twin: one row if all labels are single tokens, else one for each label."""
         found = []
         for context in person.contexts:
             encoded = self._encoder.encode([Continuation(joint + context, word) for word in person.labels])
@@ -172,13 +172,13 @@ class Panel:
 
 
 def _heads(rows: Sequence[_Row]) -> _Heads:
-    """Where each (row, position) stands among the head's rows of a forward pass."""
+    """The index of each (row, position) among the rows of the output head in a forward pass."""
     places = [(number, position) for number, row in enumerate(rows) for position in row.positions]
     return {place: i for i, place in enumerate(places)}
 
 
 def _first(rows: Sequence[Sequence[_Row]], heads: _Heads) -> list[int]:
-    """The head's row right after each prompt."""
+    """The index of the output head's row directly after each prompt."""
     found, number = [], 0
     for of_context in rows:
         found.append(heads[number, of_context[0].positions[0]])
@@ -187,13 +187,13 @@ def _first(rows: Sequence[Sequence[_Row]], heads: _Heads) -> list[int]:
 
 
 def check_people(people: Sequence[PersonExample]) -> None:
-    """Check that these can be decided on together.
+    """Check that these people belong to one decision task.
 
     Raises:
-        BadData: nobody, one group only, one label word only, or unlike groups or label words.
+        BadData: no people, one group only, one label word only, or different groups or label words.
     """
     if not people:
-        raise BadData("There is nobody to decide on.", mend="Give at least one person of the train part.")
+        raise BadData("There are no people to decide on.", mend="Give at least one of the train part.")
     first = people[0]
     if len(first.groups) < 2 or len(first.labels) < 2:
         raise BadData(
@@ -201,15 +201,15 @@ def check_people(people: Sequence[PersonExample]) -> None:
             mend="Name an attribute with at least two values, and one label word for each outcome.",
         )
     if any((p.groups, p.labels) != (first.groups, first.labels) for p in people):
-        raise BadData("The people have unlike groups or label words.", mend="Use one task for all of them.")
+        raise BadData("The people have different groups or label words.", mend="Use one task for all.")
 
 
 def _check_apart(person: PersonExample, encoded: Sequence[Encoded]) -> None:
     first = {one.ids[one.start]: word for one, word in zip(encoded, person.labels, strict=True)}
     if len(first) < len(person.labels):
         raise BadModel(
-            f"Under this tokenizer some of the label words {', '.join(map(shown, person.labels))} share "
-            "their first token, so that the decision falls later than it is read.",
+            f"With this tokenizer some of the label words {', '.join(map(shown, person.labels))} share their "
+            "first token, so the decision is not made at the position where it is read.",
             mend="Choose label words whose first tokens differ for this tokenizer, such as labels=bad|good.",
         )
 
@@ -224,7 +224,7 @@ def _shared(encoded: Sequence[Encoded]) -> list[_Row]:
 
 @contextmanager
 def _replaced(module: Any, prefix: Tensor, starts: Sequence[int]) -> Iterator[None]:
-    """Let the rows of `prefix`, looked up with gradients, stand for the embeddings from `starts` on."""
+    """Replace the embeddings from `starts` on by those of `prefix`, with gradients."""
     layer: nn.Module = module.get_input_embeddings()
 
     def replace(output: Tensor, _: Tensor) -> Tensor:
@@ -240,7 +240,7 @@ def _replaced(module: Any, prefix: Tensor, starts: Sequence[int]) -> Iterator[No
 
 
 def _table(layer: nn.Module, vocabulary: int) -> Tensor:
-    """What the embedding layer gives for every token, [V, d]: its weight, or its own output if it scales."""
+    """The embedding of every token, [V, d]: the layer's weight, or its output if it scales the weight."""
     if type(layer) is nn.Embedding:
         return layer.weight.detach()
     ids = torch.arange(vocabulary, device=next(layer.parameters()).device)

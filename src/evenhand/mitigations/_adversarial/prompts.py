@@ -1,7 +1,7 @@
-"""What a text in front of every prompt does to decisions, on any model that gives log-probabilities.
+"""The effect of a text in front of every prompt on decisions, for any model that gives log-probabilities.
 
-The text is tokenised with the prompts, as anybody would use it. This is the judge of prefixes: what a search
-or an adversary believes of token ids does not count until it holds here.
+The text is tokenised together with the prompts, as in ordinary use. Prefixes are judged by these scores: what
+a search or an adversary computed on token ids counts only if the text has the same effect.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptScore:
-    """Decisions about some people behind one text.
+    """Figures of the decisions about some people after one text.
 
     Attributes:
-        text: what stood in front of every prompt; empty for nothing.
+        text: the text in front of every prompt; empty for none.
         distance: mean distance between twins, in the units of its kind (nats).
         gap: counterfactual gap, the mean absolute difference of the favourable label's share, 0..1.
         task: cross-entropy of the true label word, nats.
-        accuracy: share of right decisions about the people as they are.
-        n: how many people.
+        accuracy: share of correct decisions about the people with their own attribute.
+        n: number of people.
     """
 
     text: str
@@ -66,9 +66,9 @@ def read(model: Model, people: Sequence[PersonExample], text: str = "") -> Tenso
     wrong = sum(not math.isfinite(value) for value in values)
     if wrong:
         raise BadModel(
-            f"{model.spec.uri} gives {wrong} of {len(values)} label words no probability above 0, so that "
+            f"{model.spec.uri} gives {wrong} of {len(values)} label words no probability above 0, so "
             "decisions have no log-odds.",
-            mend="Use label words that the model can say.",
+            mend="Use label words that the model can generate.",
         )
     return torch.tensor(values, dtype=torch.float64).view(len(people), len(people[0].groups), -1)
 
@@ -79,7 +79,7 @@ def score(
     """Judge one text on `people`.
 
     Raises:
-        BadOption, BadData, BadModel: see `read`; ``vocabulary`` cannot be had from label words alone.
+        BadOption, BadData, BadModel: see `read`; ``vocabulary`` cannot be computed from label words alone.
     """
     log_p = read(model, people, text)
     groups = torch.tensor([person.group for person in people])

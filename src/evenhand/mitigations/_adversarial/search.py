@@ -1,12 +1,12 @@
-"""Looking for a text in front of every prompt that makes a frozen model decide alike about twins.
+"""Search for a text in front of every prompt that makes a frozen model decide equally about twins.
 
-The aim is ``distance + beta * task loss``, smaller is better. FairCon's equation 4 has only the distance, and
-the prompt that destroys the answer wins it: a model that always says no treats all twins alike. Two searches
-propose texts, and neither is believed: every candidate is written down, tokenised again with the prompts and
-scored on held-out people, and the best of those scores wins.
+The objective is ``distance + beta * task loss``, smaller is better. FairCon's equation 4 has only the
+distance, which is smallest for a prompt that destroys the answer: a model that always says no treats all
+twins equally. Two searches propose texts. Every candidate is decoded, tokenised again together with the
+prompts and scored on held-out people, and the text with the best of these scores is chosen.
 
-``gumbel`` goes down the gradient of the aim with the straight-through Gumbel-softmax (weights in hand).
-``score`` needs nothing but log-probabilities: it changes one word at a time and keeps what helps.
+``gumbel`` descends the objective's gradient with the straight-through Gumbel-softmax (needs the weights).
+``score`` needs only log-probabilities: it changes one word at a time and keeps improvements.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from torch import Tensor
 from evenhand.errors import BadData
 from evenhand.mitigations._adversarial.adversary import (
     Adversary,
-    Hand,
     Objective,
+    PrefixSettings,
     batches,
     embedding_rows,
     stream,
@@ -48,24 +48,24 @@ WORDS = (
     "record", "Answer", "Rule:", "Note:", "Policy:", "apply", "one", "standard", "for", "all", "do", "not",
     "use",
 )  # fmt: skip
-"""Words that a fair instruction may be made of; the prompts' own words are added to them."""
+"""Candidate words for an instruction; the words of the prompts are added to them."""
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What a prefix is judged by. `beta` weighs the task loss beside the distance."""
+    """The objective of a prefix. `beta` is the weight of the task loss relative to the distance."""
 
     beta: float = 1.0
     distance: Distance = "log_odds"
 
     def of(self, found: PromptScore) -> float:
-        """The aim of a scored text, in nats; smaller is better."""
+        """The objective of a scored text, in nats; smaller is better."""
         return found.distance + self.beta * found.task
 
 
 @dataclass(frozen=True)
 class Found:
-    """The best text on held-out people, what no text scores there, and how many texts were looked at.
+    """The best text on held-out people, the score without a text there, and how many texts were tried.
 
     `finalists` are all texts that were scored on held-out people, best first.
     """
@@ -86,7 +86,7 @@ def judged(
     """
     distinct = list(dict.fromkeys(texts))
     if not distinct:
-        raise BadData("The search proposed no text.", mend="Raise budget=... or rounds=... of the search.")
+        raise BadData("The search proposed no text.", mend="Raise the search's budget=... or rounds=...")
     nothing = score(model, held, "", aim.distance)
     with task("scoring candidates on held-out people", len(distinct), unit="text") as advance:
         finalists = []
@@ -99,7 +99,7 @@ def judged(
 
 @dataclass(frozen=True)
 class Course:
-    """How a search by gradient runs: passes over the people, people a step, and restarts."""
+    """Settings of a search by gradient: passes over the people, people in a step, and restarts."""
 
     rounds: int = 20
     batch: int = 16
@@ -107,55 +107,65 @@ class Course:
 
 
 def by_gradient(
-    model: OpenModel, people: Sequence[PersonExample], aim: Aim, hand: Hand, course: Course, *, seed: int
+    model: OpenModel,
+    people: Sequence[PersonExample],
+    aim: Aim,
+    settings: PrefixSettings,
+    course: Course,
+    *,
+    seed: int,
 ) -> list[str]:
-    """Texts that descent on the aim passes through.
+    """The texts found along the gradient descent on the objective.
 
-    Each start is a distribution over prefixes of its own seed; after every round its likeliest prefix is
-    written down. A draw and its noise are shared by all people of a batch.
+    Each start is a distribution over prefixes with its own seed; after every round its likeliest prefix is
+    decoded. All people of a batch share one draw and its noise.
     """
-    panel = Panel(model, people, length=hand.length)
+    panel = Panel(model, people, length=settings.length)
     whole = aim.distance == "vocabulary"
 
     def gain(prefix: Tensor, chosen: Sequence[int]) -> Tensor:
         answers = panel.answers(chosen, prefix, vocabulary=whole)
         return -(answers.apart(aim.distance) + aim.beta * answers.task())
 
-    return _climbed(model, panel, gain, hand, course, seed=stream(seed, "fair prompt").initial_seed())
+    return _climbed(model, panel, gain, settings, course, seed=stream(seed, "fair prompt").initial_seed())
 
 
 def attack(
     model: OpenModel,
     people: Sequence[PersonExample],
     distance: Distance = "log_odds",
-    hand: Hand | None = None,
+    settings: PrefixSettings | None = None,
     course: Course | None = None,
     *,
     seed: int = 0,
 ) -> list[str]:
-    """Texts that pull the model's answers about twins apart: what a fresh adversary passes through.
+    """The texts found by a new adversary, which maximises the distance between the answers about twins.
 
-    It is how a mitigation is examined: with adversaries that its training never met.
+    A mitigation is tested with them: with adversaries that were not part of its training.
     """
-    hand = hand or Hand()
-    panel = Panel(model, people, length=hand.length)
+    settings = settings or PrefixSettings()
+    panel = Panel(model, people, length=settings.length)
 
     def gain(prefix: Tensor, chosen: Sequence[int]) -> Tensor:
         return panel.answers(chosen, prefix, vocabulary=distance == "vocabulary").apart(distance)
 
-    return _climbed(model, panel, gain, hand, course or Course(), seed=stream(seed, "attack").initial_seed())
+    return _climbed(
+        model, panel, gain, settings, course or Course(), seed=stream(seed, "attack").initial_seed()
+    )
 
 
 def _climbed(
-    model: OpenModel, panel: Panel, gain: Objective, hand: Hand, course: Course, *, seed: int
+    model: OpenModel, panel: Panel, gain: Objective, settings: PrefixSettings, course: Course, *, seed: int
 ) -> list[str]:
-    """The distinct texts of every start's likeliest prefix after each round of going up `gain`."""
+    """The distinct texts of every start's likeliest prefix after each round of ascent on `gain`."""
     vocabulary = embedding_rows(model.module)
     allowed = writable(model.tokenizer, vocabulary).to(next(model.module.parameters()).device)
     texts: dict[str, None] = {}
     with task("prompt search", course.starts * course.rounds, unit="round") as advance:
         for start in range(course.starts):
-            searcher = Adversary(allowed, hand, seed=int(stream(seed, "start", start).initial_seed() % 2**31))
+            searcher = Adversary(
+                allowed, settings, seed=int(stream(seed, "start", start).initial_seed() % 2**31)
+            )
             draws = stream(seed, "search", start)
             for number in range(course.rounds):
                 order = batches(len(panel), course.batch, stream(seed, "order", start, number))
@@ -168,11 +178,11 @@ def _climbed(
 def by_score(
     model: Model, people: Sequence[PersonExample], aim: Aim, *, length: int, budget: int, seed: int
 ) -> list[str]:
-    """The best texts that changing one word at a time comes to, within `budget` scored texts, best first.
+    """The best texts of a local search over words, within `budget` scored texts, best first.
 
-    It starts from nothing, and each proposal sets, adds or drops one word of the best text so far (at most
-    `length` words); a better aim on `people` replaces it. After a quarter of the budget without a gain it
-    starts again from a few random words. Words are those of `WORDS` and of the prompts themselves.
+    It starts from the empty text, and each proposal sets, adds or drops one word of the best text so far (at
+    most `length` words); a text with a better objective on `people` replaces it. After a quarter of the
+    budget without improvement it restarts from a few random words, of `WORDS` and of the prompts.
     """
     chance = random.Random(f"{seed} prompt search")
     words = candidate_words(people)
@@ -197,7 +207,7 @@ def by_score(
 
 
 def candidate_words(people: Sequence[PersonExample]) -> list[str]:
-    """Words to make a text of: `WORDS`, and every word of the prompts and of the label words, sorted."""
+    """The candidate words: `WORDS`, and every word of the prompts and of the label words, sorted."""
     own = {
         word for p in people for text in (*p.contexts, *p.labels) for word in re.findall(r"[^\W\d_]+", text)
     }

@@ -1,13 +1,13 @@
-"""Adversarial training of decisions: prefixes that pull twins apart against a model that keeps them together.
+"""Adversarial training of decisions: prefixes maximise the distance between twins, the model minimises it.
 
     min over theta  of  task(theta) + lam * D(theta, phi),     phi = argmax D(theta, phi)
 
 with *both* terms in the model's loss. The public code of FairCon has only the first (lambda appears nowhere),
-averages the adversary instead of the model, and never uses the average. Here every model step sees each
-person's twins without a prefix and behind a drawn one: task and D are the means of the two. The task is
-asked of people as they are, never of their twins: training on twins with the same label would be another
-method (counterfactual augmentation). With ``lam = 0`` there is no adversary, and what is left is plain LoRA
-fine-tuning.
+averages the adversary instead of the model, and never uses the average. Here every model step uses each
+person's twins without a prefix and with a drawn prefix: task and D are the means of the two. The task loss is
+computed on people with their own attribute, never on their twins: training on twins with the same label would
+be another method (counterfactual augmentation). With ``lam = 0`` there is no adversary, and the method is
+plain LoRA fine-tuning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from evenhand.errors import BadModel
 from evenhand.folders import check_replaceable
 from evenhand.mitigations._adversarial.adversary import (
     Adversary,
-    Hand,
+    PrefixSettings,
     batches,
     embedding_rows,
     one_hot,
@@ -48,10 +48,11 @@ class Settings:
     Attributes:
         lam: weight of the distance in the model's loss; 0 is plain fine-tuning.
         distance: see `evenhand.mitigations._adversarial.distances`.
-        rounds: how often adversary and model take turns; each turn of the model is one pass over the people.
-        attacks: passes over the people in each turn of each adversary.
-        adversaries: how many; the model's batches meet them in turn.
-        batch, lr: people a step, and the rate of the model's AdamW.
+        rounds: how often the adversaries and then the model are trained; the model makes one pass over the
+            people in each round.
+        attacks: passes over the people of each adversary in each round.
+        adversaries: their number; the model's batches use them in rotation.
+        batch, lr: people in a step, and the learning rate of the model's AdamW.
         average: of the adapter's weights, over the second half of the rounds.
     """
 
@@ -63,7 +64,7 @@ class Settings:
     batch: int = 16
     lr: float = 5e-4
     average: Kind = "swa"
-    hand: Hand = field(default_factory=Hand)
+    prefix: PrefixSettings = field(default_factory=PrefixSettings)
     lora: LoraSettings = field(default_factory=LoraSettings)
 
 
@@ -72,7 +73,7 @@ class Trained:
     """The course of a fit. `snapshots[r]` are the adapter's weights as evaluated after round r.
 
     `history[r]` are that round's figures, `prompts[r]` the ids of each adversary's likeliest prefix,
-    `apart[r]` how far the average was from the newest weights (None where there was no average).
+    `apart[r]` the distance of the average from the newest weights (None where there was no average).
     """
 
     snapshots: list[dict[str, Tensor]] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Trained:
 
 
 class Trainer:
-    """One fit: `train` people before a model that holds an `adapter`. `dev` people are only looked at."""
+    """One fit of a model with an `adapter` on the `train` people. `dev` people are only evaluated."""
 
     def __init__(
         self,
@@ -103,15 +104,15 @@ class Trainer:
         self.average = Average(parameters, settings.average)
         count = settings.adversaries if settings.lam else 0
         allowed = writable(model.tokenizer, self._vocabulary).to(self._device) if count else torch.zeros(0)
-        self.adversaries = [Adversary(allowed, settings.hand, seed=_child(seed, i)) for i in range(count)]
+        self.adversaries = [Adversary(allowed, settings.prefix, seed=_child(seed, i)) for i in range(count)]
         self.trained = Trained()
 
     def run(self, folder: Path | None = None) -> Trained:
-        """All rounds, those apart that a checkpoint in `folder` already holds.
+        """Run all rounds except those that a checkpoint in `folder` already holds.
 
         Raises:
             BadModel: the loss is not a finite number.
-            BadData: the checkpoint is damaged, or something else lies in its folder.
+            BadData: the checkpoint is damaged, or its folder holds something else.
         """
         if folder is not None:
             check_replaceable(folder)  # before the first round, not after it
@@ -127,7 +128,7 @@ class Trainer:
         return self.trained
 
     def hard(self, ids: Sequence[int]) -> Tensor:
-        """A prefix of given ids as the panels take it."""
+        """A prefix of given ids as one-hot rows, the form that panels need."""
         return one_hot(ids, self._vocabulary, self._device)
 
     def apart(self, panel: Panel, ids: Sequence[int] | None) -> float:
@@ -137,7 +138,7 @@ class Trainer:
         return float(answers.apart(self.settings.distance))
 
     def _attack(self, number: int) -> dict[str, Any]:
-        """Every adversary's turn: its mean distance over the last pass of this round."""
+        """Train every adversary; returns its mean distance over the last pass of this round."""
         values = []
         for i, adversary in enumerate(self.adversaries):
             order = stream(self._seed, "attack", number, i)
@@ -155,7 +156,7 @@ class Trainer:
         return self.panel.answers(chosen, prefix, vocabulary=whole).apart(self.settings.distance)
 
     def _learn(self, number: int) -> dict[str, float]:
-        """The model's turn: one pass over the people. Returns the means of its loss and its two terms."""
+        """Train the model for one pass over the people. Returns the means of its loss and its two terms."""
         sums: list[tuple[float, float, float]] = []
         order, draws = stream(self._seed, "people", number), stream(self._seed, "prefix", number)
         for step, chosen in enumerate(batches(len(self.panel), self.settings.batch, order)):
@@ -191,7 +192,7 @@ class Trainer:
         return of_task + settings.lam * apart, of_task.item(), apart.item()
 
     def _look(self, found: dict[str, Any]) -> None:
-        """Evaluate the weights that would be kept (the average where there is one) on the held-out people."""
+        """Evaluate the current weights (the average where there is one) on the held-out people."""
         prompts = [adversary.ids() for adversary in self.adversaries]
         with self.average.evaluated():
             self.trained.snapshots.append(self._adapter.values())
@@ -237,10 +238,10 @@ class Trainer:
 
 
 def _child(seed: int, number: int) -> int:
-    """The seed of adversary `number` of a fit: none is shared between fits of unlike seeds."""
+    """The seed of adversary `number` of a fit: fits with different seeds share none."""
     return int(stream(seed, "child", number).initial_seed() % 2**31)
 
 
 def summary(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The history turned round: one list over the rounds for each figure."""
+    """The history transposed: one list over the rounds for each figure."""
     return {key: [entry.get(key) for entry in history] for key in (history[-1] if history else {})}

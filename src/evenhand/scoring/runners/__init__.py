@@ -1,7 +1,7 @@
 """One file for each kind of request that weights answer, found by walking this folder.
 
-A module here holds `runner`, a `Runner`. A model whose weights are in hand answers what its `can` allows, so
-a new kind of request takes its record (`evenhand.records.asked`, with the ability that it needs) and a module
+A module here holds `runner`, a `Runner`. A model with accessible weights answers what its `can` allows, so a
+new kind of request needs its record (`evenhand.records.asked`, with the ability that it needs) and a module
 here.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Weights(Protocol):
-    """What a runner needs of a model. `batch_tokens` bounds a batch; what a family scores with is its own."""
+    """The part of a model that every runner needs. `batch_tokens` limits a batch."""
 
     module: nn.Module
     tokenizer: PreTrainedTokenizerBase
@@ -47,10 +47,10 @@ def _runners() -> Mapping[type[Request], Runner]:
 
 
 def answer(model: Weights, requests: Sequence[Request]) -> list[Response]:
-    """The answers of `model` to `requests` of any kinds that it can answer, in order; one call a runner.
+    """The answers of `model` to `requests` of any kinds that it can answer, in order; one call per runner.
 
     Raises:
-        EvenhandError: as the runners say.
+        EvenhandError: as for the runners.
     """
     runners = _runners()
     return answer_in_groups(

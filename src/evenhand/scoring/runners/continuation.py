@@ -1,4 +1,4 @@
-"""Log-probabilities of a text after a context, the way that the model's family scores them."""
+"""Log-probabilities of a text after a context, by the scorer of the model's family."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evenhand.scoring.runners import Runner
 
 
 class Scores(Protocol):
-    """What scores for a family: `Scorer`, `MaskedScorer`, `ConditionalScorer`."""
+    """The scorer of a family: `Scorer`, `MaskedScorer` or `ConditionalScorer`."""
 
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
         """Log-probabilities in nats, in the order of `items`."""

@@ -1,7 +1,7 @@
 """How two prompts' next-token distributions differ over the whole vocabulary.
 
 Jensen-Shannon divergence (Lin 1991) with logarithms to base 2: 0 for equal distributions, 1 for disjoint
-ones. Only prompts of one length run together, so nothing is padded and every architecture is right.
+ones. Only prompts of one length run together, so nothing is padded and every architecture is correct.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.progress import task
-from evenhand.records import Divergence, Shift
+from evenhand.records import ContextPair, Divergence
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
@@ -21,11 +21,11 @@ from evenhand.scoring.runners import Runner, Weights
 from evenhand.scoring.tokens import Encoder
 
 _Ids = tuple[int, ...]
-_Row = tuple[Shift, _Ids, _Ids]  # the request, the ids of its two contexts
+_Row = tuple[ContextPair, _Ids, _Ids]  # the request, the ids of its two contexts
 _TIE = 1e-6  # nats: closer than this, two tokens are equally likely in float32
 
 
-def divergences(model: Weights, items: Sequence[Shift]) -> list[Divergence]:
+def divergences(model: Weights, items: Sequence[ContextPair]) -> list[Divergence]:
     """The answer to each of `items`, in order; equal items are run once.
 
     Raises:
@@ -38,7 +38,7 @@ def divergences(model: Weights, items: Sequence[Shift]) -> list[Divergence]:
     distinct = list(dict.fromkeys(items))
     first, second = (encoder.prompts([getattr(i, name) for i in distinct]) for name in ("context", "other"))
     rows = sorted(zip(distinct, first, second, strict=True), key=_lengths)
-    found: dict[Shift, Divergence] = {}
+    found: dict[ContextPair, Divergence] = {}
 
     def work(batch: Sequence[_Row]) -> list[Divergence]:
         p = _next(module, head, [ids for _, ids, _ in batch])
@@ -87,4 +87,4 @@ def compare(p: Tensor, q: Tensor) -> list[Divergence]:
     ]
 
 
-runner = Runner((Shift,), divergences)
+runner = Runner((ContextPair,), divergences)

@@ -1,6 +1,6 @@
 """Text from a causal or a sequence-to-sequence model: greedy or sampled.
 
-The same text comes whatever the prompts' order or batches.
+The text does not depend on the order or the batches of the prompts.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def run(model: Weights, items: Sequence[Generation]) -> list[Completion]:
 def generate(
     model: Weights, prompts: Sequence[str], sampling: Sampling, *, chat: bool = False
 ) -> list[Completion]:
-    """Up to `sampling.max_tokens` tokens after each prompt, in order; an ending mark stops a text.
+    """Up to `sampling.max_tokens` tokens after each prompt, in order; an end token stops a text.
 
     With `Until`, so does the token that completes one of its `stop`.
     A model with an encoder reads each prompt as its source and writes the text from nothing. With `chat` each
     prompt is a user's message in the tokenizer's chat template (see `evenhand.scoring.chat`).
 
-    With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and how
-    often it stood before in the list: so neither batches nor order nor other prompts change its text, and a
-    prompt given twice gets two draws. No global random state is touched.
+    With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and the
+    number of its earlier occurrences in the list: so batches, order and other prompts do not change its text,
+    and a prompt given twice gets two draws. The global random state is not changed.
 
     Raises:
         BadOption: a sampling value outside its range.
@@ -125,7 +125,7 @@ def _rows(
 def _check(sampling: Sampling) -> None:
     if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
         raise BadOption(
-            f"{sampling} is not possible.",
+            f"{sampling} is not valid.",
             mend="max_tokens is at least 1, temperature at least 0, top_p above 0 and at most 1.",
         )
 
@@ -177,7 +177,7 @@ def _run(model: Weights, batch: Sequence[_Row], sampling: Sampling) -> list[list
 
 @contextmanager
 def _own_defaults(module: Any, config: GenerationConfig) -> Iterator[None]:
-    """Set a checkpoint's own sampling habits (penalties, lengths) aside: only the request's count."""
+    """Ignore a checkpoint's own sampling settings (penalties, lengths): only those of the request apply."""
     kept = module.generation_config
     module.generation_config = config
     try:
@@ -193,9 +193,9 @@ def _ends(module: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 
 class _Draw:
-    """A logits processor after which the largest entry is the token to take.
+    """A logits processor after which the largest entry is the chosen token.
 
-    Greedy decoding leaves the logits alone. Sampling adds Gumbel noise to the log-probabilities, whose
+    Greedy decoding does not change the logits. Sampling adds Gumbel noise to the log-probabilities, whose
     argmax is an exact draw from them (Gumbel 1954; Maddison et al. 2014), one stream of noise a row.
     """
 
@@ -219,7 +219,7 @@ class _Draw:
 class _Stop:
     """A stopping criterion: a row is done when its new text holds one of `stop`.
 
-    `start` is the place of the first new token; `lengths` says how many new tokens each finished row has.
+    `start` is the position of the first new token; `lengths` holds the number of new tokens of finished rows.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str], start: int) -> None:
@@ -247,13 +247,13 @@ def _nucleus(logps: Tensor, top_p: float) -> Tensor:
 
 
 def _text(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int], new: Sequence[int]) -> str:
-    """The new ids as text; decoded with the prompt, for a lone first piece may lose its leading space."""
+    """The new ids as text; decoded with the prompt, because a first piece may lose its leading space."""
     before, whole = _decoded(tokenizer, prompt), _decoded(tokenizer, [*prompt, *new])
     return whole[len(before) :] if whole.startswith(before) else _decoded(tokenizer, new)
 
 
 def _decoded(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """The ids as text without special tokens, but with the tags of a thinking block, which may be such."""
+    """The ids as text without special tokens, except the tags of a thinking block, which may be special."""
     special = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
     if not any(tag in special for tag in TAGS):
         return str(tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -1,6 +1,6 @@
-"""Whether a text is the one that a model would write itself: every token the likeliest at its place.
+"""Whether a text equals the model's greedy continuation: every token is the likeliest at its position.
 
-Only rows of one length run together, so nothing is padded and every architecture is right.
+Only rows of one length run together, so nothing is padded and every architecture gives correct results.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import torch
 from torch import nn
 
 from evenhand.progress import task
-from evenhand.records import Continuation, Recall, Recalled
+from evenhand.records import Continuation, GreedyMatch, MatchedLogProb
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
 from evenhand.scoring.runners import Runner, Weights
 from evenhand.scoring.tokens import Encoded, Encoder
 
-_Row = tuple[Recall, Encoded]
+_Row = tuple[GreedyMatch, Encoded]
 
 
-def recalls(model: Weights, items: Sequence[Recall]) -> list[Recalled]:
+def greedy_matches(model: Weights, items: Sequence[GreedyMatch]) -> list[MatchedLogProb]:
     """The answer to each of `items`, in order; equal items are run once.
 
     Raises:
-        BadData, BadModel: an item cannot be tokenised soundly (see `Encoder.encode`), or the model answers
+        BadData, BadModel: an item cannot be tokenised correctly (see `Encoder.encode`), or the model answers
             with NaN or an infinity.
         OutOfMemory: one row alone does not fit.
     """
@@ -35,7 +35,7 @@ def recalls(model: Weights, items: Sequence[Recall]) -> list[Recalled]:
         [Continuation(item.context, item.text) for item in distinct]
     )
     rows = sorted(zip(distinct, encoded, strict=True), key=lambda row: (row[1].ids, row[1].start))
-    found: dict[Recall, Recalled] = {}
+    found: dict[GreedyMatch, MatchedLogProb] = {}
     with (
         evaluating(module),
         torch.no_grad(),
@@ -54,7 +54,7 @@ def _load(row: _Row) -> Load:
     return Load(length, heads=length - row[1].start, like=length)
 
 
-def _run(module: nn.Module, head: SelectedHead, batch: Sequence[_Row]) -> list[Recalled]:
+def _run(module: nn.Module, head: SelectedHead, batch: Sequence[_Row]) -> list[MatchedLogProb]:
     rows = [encoded for _, encoded in batch]
     places = [list(range(row.start - 1, len(row.ids) - 1)) for row in rows]
     logits = run_rows(module, head, [row.ids[:-1] for row in rows], places)  # [T, vocabulary]
@@ -64,7 +64,7 @@ def _run(module: nn.Module, head: SelectedHead, batch: Sequence[_Row]) -> list[R
     same = logits.argmax(-1) == targets  # [T]
     sizes = [len(row) for row in places]  # of each row, T in all
     parts = zip(torch.split(values.double(), sizes), torch.split(same, sizes), strict=True)
-    return [Recalled(float(value.sum()), len(value), bool(right.all())) for value, right in parts]
+    return [MatchedLogProb(float(value.sum()), len(value), bool(right.all())) for value, right in parts]
 
 
-runner = Runner((Recall,), recalls)
+runner = Runner((GreedyMatch,), greedy_matches)

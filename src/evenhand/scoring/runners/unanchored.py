@@ -1,4 +1,4 @@
-"""log P(text) with the start token in view of the first token alone, as in StereoSet's published code."""
+"""log P(text) where only the first token sees the start token, as in StereoSet's published code."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evenhand.errors import BadModel
-from evenhand.models import echo
+from evenhand.models import echoed
 from evenhand.records import Continuation, LogProb, Undefined
 
 U = "\ufffd"
@@ -25,7 +25,7 @@ def answer(tokens: Sequence[str], values: Sequence[float | None] | None = None) 
 
 def scored(tokens: Sequence[str], item: Continuation = ITEM) -> LogProb | Undefined:
     other = Continuation("It is", " so")
-    found = echo.scores([item, other], [answer(tokens), answer(["It", " is", " so", "."])], SERVER)
+    found = echoed.scores([item, other], [answer(tokens), answer(["It", " is", " so", "."])], SERVER)
     assert found[1] == LogProb(-1.5, 1)  # what becomes of one item changes no other
     return found[0]
 
@@ -56,13 +56,13 @@ def test_parts_of_characters_are_aligned(tokens, pieces):
     ],
 )
 def test_what_cannot_be_aligned_is_left_out_with_its_reason(tokens):
-    assert scored(tokens) == Undefined(echo.UNALIGNED)
+    assert scored(tokens) == Undefined(echoed.UNALIGNED)
 
 
 def test_a_boundary_that_is_open_leaves_the_item_out():
     item = Continuation("a“", "”b")
     # Six bytes in five parts: which of them are the context's cannot be told.
-    assert scored(["a", U, U, U, U, U, "b", "."], item) == Undefined(echo.UNALIGNED)
+    assert scored(["a", U, U, U, U, U, "b", "."], item) == Undefined(echoed.UNALIGNED)
     assert isinstance(scored(["a", U, U, U, U, U, U, "b", "."], item), LogProb)
 
 
@@ -73,21 +73,21 @@ def test_a_plain_text_that_is_not_echoed_ends_the_run_still():
 
 def test_a_prompt_without_an_answer_stays_without_one():
     refused = Undefined("content_filter")
-    assert echo.scores([ITEM], [refused], SERVER) == [refused]
+    assert echoed.scores([ITEM], [refused], SERVER) == [refused]
 
 
 @pytest.mark.parametrize(
     ("values", "why"),
     [
         ([None, 0.0, 0.0, 0.0], "all 3 values are 0"),
-        ([None, -1.0, -2.0, -9999.0], "-9999, which stands in"),
-        ([None, -1.0, -2.0, -1e9], "stands in"),
+        ([None, -1.0, -2.0, -9999.0], "-9999, a placeholder"),
+        ([None, -1.0, -2.0, -1e9], "a placeholder"),
     ],
 )
 def test_values_that_cannot_be_end_the_run(values, why):
     items = [Continuation("It", " is so it")]
     with pytest.raises(BadModel, match=f"cannot be used: .*{why}"):
-        echo.scores(items, [answer(["It", " is", " so", " it"], values)], SERVER)
+        echoed.scores(items, [answer(["It", " is", " so", " it"], values)], SERVER)
 
 
 def test_zeros_everywhere_are_not_the_ideal():
@@ -98,7 +98,7 @@ def test_zeros_everywhere_are_not_the_ideal():
     class Zeros(ScriptedModel):
         def answer(self, items: Sequence[Any]) -> list[Any]:
             rows = [answer([item.context, item.text, "."], [None, 0.0, -1.0]) for item in items]
-            return list(echo.scores(items, rows, SERVER))
+            return list(echoed.scores(items, rows, SERVER))
 
     with pytest.raises(BadModel, match="all 12 values are 0"):
         take(Zeros(lambda item: 1.0), GenBiasEval(), limit=4)
@@ -117,20 +117,20 @@ def tops(base: float, seed: int = 0, places: int = 20, alternatives: int = 5) ->
 
 @pytest.mark.parametrize("seed", range(20))
 def test_logarithms_to_base_two_give_themselves_away(seed):
-    echo._check_base(tops(math.e, seed))
-    with pytest.raises(echo.Untrusted, match="base 2"):
-        echo._check_base(tops(2, seed))
+    echoed._check_base(tops(math.e, seed))
+    with pytest.raises(echoed.Untrusted, match="base 2"):
+        echoed._check_base(tops(2, seed))
 
 
 def test_without_alternatives_no_base_is_claimed():
-    echo._check_base(tops(2, alternatives=1))
-    echo._check_base([{str(i): math.log(p) for i, p in enumerate([0.9999, 5e-5, 3e-5, 2e-5])}] * 20)
+    echoed._check_base(tops(2, alternatives=1))
+    echoed._check_base([{str(i): math.log(p) for i, p in enumerate([0.9999, 5e-5, 3e-5, 2e-5])}] * 20)
 
 
 def test_two_values_of_one_token_name_the_base():
-    assert "base 2" in echo._base_of(-1.0 * math.log2(math.e), -1.0)
-    assert "base 10" in echo._base_of(-1.0, -1.0 * math.log10(math.e))
-    assert echo._base_of(-1.0, -2.0) == echo._base_of(None, -2.0) == echo._base_of(0.0, -1.0) == ""
+    assert "base 2" in echoed._base_of(-1.0 * math.log2(math.e), -1.0)
+    assert "base 10" in echoed._base_of(-1.0, -1.0 * math.log10(math.e))
+    assert echoed._base_of(-1.0, -2.0) == echoed._base_of(None, -2.0) == echoed._base_of(0.0, -1.0) == ""
 
 
 def begun(*firsts: tuple[str, float | None]) -> list[LogProb | Undefined]:
@@ -140,7 +140,7 @@ def begun(*firsts: tuple[str, float | None]) -> list[LogProb | Undefined]:
         answer([word, " left", " " + "." * i], [value, -1.0 - i, -2.5 - i])
         for i, (word, value) in enumerate(firsts)
     ]
-    return echo.scores(items, tables, SERVER)
+    return echoed.scores(items, tables, SERVER)
 
 
 def test_the_first_tokens_value_counts_where_it_can_be_one():
@@ -158,13 +158,13 @@ def test_a_first_token_without_a_value_or_with_a_stand_in_scores_no_text(value):
     [
         (
             (("She", -1.5), ("He", -1.5), ("They", -1.5)),
-            "3 unlike first tokens of texts have one and the same",
+            "3 different first tokens of texts have the same",
         ),
         (
             (("She", -1.5), ("He", -2.5), ("She", -2.5)),
             "the first token 'She' has -2.500 in one text and -1.500",
         ),
-        ((("She", -0.2), ("He", -0.3)), "the first tokens of texts have more than all probability"),
+        ((("She", -0.2), ("He", -0.3)), "the probabilities of the first tokens of texts sum to more"),
     ],
 )
 def test_first_tokens_that_are_no_distribution_are_refused(firsts, why):

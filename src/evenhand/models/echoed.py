@@ -1,11 +1,11 @@
-"""Log-probabilities of given text from a completions server: an echoed prompt, believed only after a check.
+"""Log-probabilities of given text from a completions server: an echoed prompt, used only after a check.
 
-A server that knows ``echo`` repeats the prompt with the log-probability of each of its tokens. Servers that
-half know it are common: they shift the values by one token, give those of the answer instead, or scale them.
-So before the first value is used, `check` compares what the server says while it writes with what it says
-about the same token in an echoed prompt. Nothing is estimated from anything else: a server that fails is
-refused with the reason. A token may be a part of a character: texts are aligned by bytes, and a text whose
-tokens cannot be told apart is left out, with its reason.
+A server that supports ``echo`` returns the prompt with the log-probability of each of its tokens. Incomplete
+support is common: servers shift the values by one token, give those of the answer instead, or scale them.
+So before the first value is used, `check` compares the value of a generated token with the value of the same
+token in an echoed prompt. Values are never estimated: a server that fails the check is refused with the
+reason. A token may be a part of a character: texts are aligned by bytes, and a text whose tokens cannot be
+aligned is left out, with its reason.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from evenhand.models.refused import Malformed
 from evenhand.records import Continuation, LogProb, Undefined
 
 Json = Mapping[str, Any]
-# Servers compute prompts and answers by different kernels in 16 bits: a value differs by some hundredths.
+# Servers compute prompts and answers by different kernels in 16 bits: values differ by some hundredths.
 TOLERANCE = 0.1
-# The first one has many words that a language model is nearly sure of: they tell the base of the logarithms.
+# The first prompt has many words that a language model predicts with near certainty: they show the base.
 PROBES = (
     "Once upon a time, in a land far away, there was a little girl who lived in a house with her",
     "The weather was fine, so they went for a walk in the",
@@ -34,8 +34,8 @@ PROBES = (
 _BASES = {"2": math.log2(math.e), "10": math.log10(math.e)}
 _FULL, _OVER, _CERTAIN = 0.9, 1.003, -0.02
 _PLACES, _ALTERNATIVES = 6, 4
-_FIRSTS, _TOGETHER = 3, 1.1  # unlike tokens with one value are no chance; rounding of 16 bits
-UNALIGNED = "tokens that are parts of characters and cannot be told apart"
+_FIRSTS, _TOGETHER = 3, 1.1  # number of different tokens with one value; largest sum with 16-bit rounding
+UNALIGNED = "tokens that are parts of characters and cannot be aligned"
 
 
 class Untrusted(Exception):
@@ -43,11 +43,11 @@ class Untrusted(Exception):
 
 
 class Incomplete(Untrusted):
-    """The answer has not the shape of one with log-probabilities."""
+    """The answer does not have the form of one with log-probabilities."""
 
 
 class Unaligned(Exception):
-    """The tokens of this one text cannot be told apart."""
+    """The tokens of this text cannot be aligned with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Piece:
     """A token of the echoed prompt: where it may start (bytes), its text and its value in nats.
 
     `value` is None where the server gives none, as for the first token of a prompt. `top` holds the likeliest
-    tokens at this place with their values, as far as the server tells.
+    tokens at this position with their values, as far as the server gives them.
     """
 
     starts: frozenset[int]
@@ -65,7 +65,7 @@ class Piece:
 
 
 def body(model: str, prompt: str, *, echo: bool = True, top: int = 1) -> dict[str, Any]:
-    """The request that has `prompt` echoed; one token is written after it, because some servers insist."""
+    """The request that echoes `prompt`; one token is generated after it, because some servers require it."""
     return {
         "model": model,
         "prompt": prompt,
@@ -77,11 +77,11 @@ def body(model: str, prompt: str, *, echo: bool = True, top: int = 1) -> dict[st
 
 
 def pieces(answer: Json, text: str) -> list[Piece]:
-    """The tokens that make up exactly `text`; a beginning mark before it and what follows it are left out.
+    """The tokens that make up exactly `text`, without a begin-of-text token before it and tokens after it.
 
     Raises:
         Untrusted: there are no log-probabilities, or the tokens do not spell `text`.
-        Unaligned: they may spell it, but parts of characters leave open which of them do.
+        Unaligned: they may spell it, but because of parts of characters it is not clear which of them do.
     """
     found = _table(answer)
     tokens = [token for token, _, _ in found]
@@ -92,7 +92,7 @@ def pieces(answer: Json, text: str) -> list[Piece]:
     if not text.isascii():
         raise Unaligned
     if any("".join(tokens[skipped:]).startswith(text) for skipped in range(2)):
-        raise Untrusted("the end of an echoed prompt stands inside a token")
+        raise Untrusted("the end of an echoed prompt lies inside a token")
     raise Untrusted("the tokens of an echoed prompt do not spell the prompt (is `echo` ignored?)")
 
 
@@ -109,9 +109,9 @@ def _table(answer: Json) -> list[tuple[str, Any, Any]]:
         tokens, values = list(table["tokens"]), list(table["token_logprobs"])
         top = list(table.get("top_logprobs") or [None] * len(tokens))
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise Incomplete("the answer carries no log-probabilities") from None
+        raise Incomplete("the answer holds no log-probabilities") from None
     if not tokens:
-        raise Incomplete("the answer carries no log-probabilities")
+        raise Incomplete("the answer holds no log-probabilities")
     if not len(tokens) == len(values) == len(top) or not all(isinstance(token, str) for token in tokens):
         raise Incomplete("the lists of tokens and of log-probabilities differ in length")
     return list(zip(tokens, values, top, strict=True))
@@ -128,11 +128,11 @@ def _value(value: Any) -> float | None:
 
 
 def echoed(answer: Json, text: str, server: str) -> list[Piece] | Undefined:
-    """The tokens of `text` in the answer that echoes it, undefined where they cannot be told apart.
+    """The tokens of `text` in the answer that echoes it, undefined where they cannot be aligned.
 
     Raises:
-        Malformed: the answer carries none at all.
-        BadModel: they are not there, or a value cannot be one.
+        Malformed: the answer holds no log-probabilities.
+        BadModel: the tokens are missing, or a value cannot be a log-probability.
     """
     try:
         return pieces(answer, text)
@@ -167,7 +167,7 @@ def values(item: Continuation, answer: Json, server: str) -> list[float] | Undef
         )
     given = [piece.value for piece in found[first:]]
     if not item.context and given and given[0] == 0:
-        given[0] = None  # no model is certain of how a text begins: 0 stands in for a value that is not there
+        given[0] = None  # no model is certain of how a text begins: 0 is a placeholder for a missing value
     known = [value for value in given if value is not None]
     if len(known) < len(given):
         raise BadModel(
@@ -183,10 +183,10 @@ def scores(
 ) -> list[LogProb | Undefined]:
     """log P(text | context) of each item from the echo of context + text, the sum over the text's tokens.
 
-    An item is undefined where the server has no answer to it, or its tokens cannot be told apart.
+    An item is undefined where the server has no answer to it, or its tokens cannot be aligned.
 
     Raises:
-        BadModel: as for `values`, or all of them together cannot be log-probabilities.
+        BadModel: as for `values`, or the values as a whole cannot be log-probabilities.
     """
     found = [
         answer if isinstance(answer, Undefined) else values(item, answer, server)
@@ -203,13 +203,13 @@ def scores(
 
 
 def _check_firsts(items: Sequence[Continuation], answers: Sequence[Json | Undefined], server: str) -> None:
-    """Refuse values of first tokens that are no distribution over how a text begins.
+    """Refuse values of first tokens that cannot be a distribution over the first token of a text.
 
-    Nothing stands before them, so a token has one value in all texts, unlike tokens have unlike ones, and
-    their probabilities are at most 1 together.
+    They have no context, so a token has the same value in all texts, different tokens have different values,
+    and their probabilities sum to at most 1.
 
     Raises:
-        BadModel: it is not so.
+        BadModel: one of these does not hold.
     """
     seen: dict[str, set[float]] = {}
     for item, answer in zip(items, answers, strict=True):
@@ -224,18 +224,16 @@ def _check_firsts(items: Sequence[Continuation], answers: Sequence[Json | Undefi
             )
             raise plausible.refused(server, why)
     if len(seen) >= _FIRSTS and len(set().union(*seen.values())) == 1:
-        raise plausible.refused(
-            server, f"{len(seen)} unlike first tokens of texts have one and the same value"
-        )
+        raise plausible.refused(server, f"{len(seen)} different first tokens of texts have the same value")
     if math.fsum(math.exp(max(those)) for those in seen.values()) > _TOGETHER:
-        raise plausible.refused(server, "the first tokens of texts have more than all probability together")
+        raise plausible.refused(server, "the probabilities of the first tokens of texts sum to more than 1")
 
 
 def check(ask: Callable[[Json], Json], model: str, server: str) -> float:
-    """Compare written with echoed values; returns the largest difference in nats, at most `TOLERANCE`.
+    """Compare generated with echoed values; returns the largest difference in nats, at most `TOLERANCE`.
 
     Raises:
-        BadModel: the values cannot be used; the message says why.
+        BadModel: the values cannot be used; the message gives the reason.
     """
     why = "every probe's answer merges with its prompt"
     for prompt in PROBES:
@@ -253,14 +251,14 @@ def check(ask: Callable[[Json], Json], model: str, server: str) -> float:
 
 
 class _Merged(Exception):
-    """The token that was written is no token of its own once it is part of a prompt."""
+    """The generated token is merged with others when it is part of a prompt."""
 
 
 def _compare(ask: Callable[[Json], Json], model: str, prompt: str) -> float:
     token, written, top = _table(ask(body(model, prompt, echo=False, top=5)))[0]
     value = _value(written)
     if value is None:
-        raise Untrusted("the token that it writes has no log-probability")
+        raise Untrusted("the token that it generates has no log-probability")
     _check_top(top)
     if partial(token):
         raise _Merged
@@ -273,7 +271,7 @@ def _compare(ask: Callable[[Json], Json], model: str, prompt: str) -> float:
     last = after[-1].value
     if last is None or abs(last - value) > TOLERANCE:
         raise Untrusted(
-            f"the token {token!r} has log-probability {value:.3f} while it is written and "
+            f"the token {token!r} has log-probability {value:.3f} when it is generated and "
             f"{'none' if last is None else f'{last:.3f}'} in an echoed prompt{_base_of(last, value)}"
         )
     _check_base([piece.top for piece in after])
@@ -285,7 +283,7 @@ def _compare(ask: Callable[[Json], Json], model: str, prompt: str) -> float:
 
 
 def _base_of(echoed: float | None, written: float) -> str:
-    """What to add where two values of one token are as far apart as logarithms to two bases are."""
+    """A remark if the two values of one token differ like logarithms to two bases; else empty."""
     if not echoed or not written:
         return ""
     for base, factor in _BASES.items():
@@ -295,11 +293,11 @@ def _base_of(echoed: float | None, written: float) -> str:
 
 
 def _check_base(tops: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse logarithms to base 2, as far as the likeliest tokens give them away.
+    """Refuse logarithms to base 2, as far as the likeliest tokens show them.
 
     Where the listed tokens hold nearly all probability, the powers of 2 of natural logarithms sum to more
-    than 1 (x^0.69 > x), those of logarithms to base 2 never do. So places where they nearly reach 1, and none
-    where they exceed it, tell the base; places where one token is certain tell nothing.
+    than 1 (x^0.69 > x), those of logarithms to base 2 never do. So if they nearly reach 1 at some positions
+    and exceed it at none, the base is 2; positions where one token is certain give no information.
     """
     sums = []
     for top in tops:
@@ -309,19 +307,19 @@ def _check_base(tops: Sequence[Mapping[str, Any]]) -> None:
     full = [total for total in sums if total > _FULL]
     if len(full) >= _PLACES and max(full) <= _OVER:
         raise Untrusted(
-            f"they look like logarithms to base 2: at {len(full)} places the likeliest tokens' powers of 2 "
-            "sum to nearly 1, and nowhere to more"
+            f"they look like logarithms to base 2: at {len(full)} positions the likeliest tokens' powers of "
+            "2 sum to nearly 1, and at none to more"
         )
 
 
 def _check_top(top: Any) -> None:
-    """Probabilities of different tokens at one place may not exceed 1 together: they would be scaled."""
+    """Check that the probabilities of different tokens at one position do not sum to more than 1."""
     if math.fsum(math.exp(value) for value in _listed(top)) > 1 + 0.02:
-        raise Untrusted("the likeliest tokens at one place have more than all probability together")
+        raise Untrusted("the probabilities of the likeliest tokens at one position sum to more than 1")
 
 
 def _listed(top: Any) -> list[float]:
-    """The values of the likeliest tokens at one place; servers fill a short list up with stand-ins."""
+    """The values of the likeliest tokens at one position, without a server's placeholders in a short list."""
     given = top.values() if isinstance(top, dict) else ()
     numbers = (v for v in given if not (isinstance(v, float) and v <= plausible.STAND_IN))
     return [value for entry in numbers if (value := _value(entry)) is not None]

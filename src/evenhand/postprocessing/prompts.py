@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from evenhand.errors import BadData, BadModel
-from evenhand.postprocessing.group_cue import Tell, learn
+from evenhand.postprocessing.group_cue import Tell
 from evenhand.postprocessing.rules import Array, Rule, Thresholds, luck
 from evenhand.records import (
     PersonExample,
@@ -54,15 +54,6 @@ class PromptRule:
     def extra(self) -> Mapping[str, Any]:
         """What travels with the rule in its file, JSON values."""
         return {"labels": list(self.labels), "tell": to_json(self.tell), "answers": self.answers}
-
-
-def prompt_rule(rule: Rule, people: Sequence[PersonExample], answers: Answers) -> PromptRule:
-    """The rule for prompts like those of `people`, whose twins teach what tells a group.
-
-    Raises:
-        BadData: nothing tells the groups apart.
-    """
-    return PromptRule(rule, people[0].labels, learn(people), answers)
 
 
 def from_extra(rule: Rule, extra: Mapping[str, Any]) -> PromptRule:

@@ -1,14 +1,29 @@
-"""Hashes: a random order that is the same on every machine, and the SHA-256 of a file."""
+"""Hashes: random orders and draws that are the same on every machine, and the SHA-256 of a file."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 
 def shuffle_key(seed: int, text: str) -> str:
     """A sort key that orders texts at random, the same on every machine and Python, for one `seed`."""
     return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
+
+
+def draw_keys(seed: int, texts: Sequence[str]) -> list[bytes]:
+    """32 bytes for each text, in order, that start its draws: equal texts have different ones.
+
+    They depend on `seed`, on the text and on how often it stood before, not on the texts around it.
+    """
+    before: Counter[str] = Counter()
+    keys = []
+    for text in texts:
+        keys.append(hashlib.sha256(f"{seed}\0{before[text]}\0{text}".encode()).digest())
+        before[text] += 1
+    return keys
 
 
 def file_sha256(path: Path) -> str:

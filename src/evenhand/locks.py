@@ -102,7 +102,7 @@ def locked(folder: Path) -> int | None:
         folder.mkdir(parents=True, exist_ok=True)  # its last user may have removed it
         handle = -1 if fcntl is None else os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
     except (FileExistsError, FileNotFoundError) as error:
-        if os.path.lexists(folder) and not folder.is_dir():
+        if _blocked(folder):
             raise
         if isinstance(error, FileNotFoundError) and _forbids_folders(folder):
             raise
@@ -113,6 +113,11 @@ def locked(folder: Path) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+def _blocked(folder: Path) -> bool:
+    """Whether something that is no folder stands there."""
+    return os.path.lexists(folder) and not folder.is_dir()
 
 
 def _forbids_folders(folder: Path) -> bool:
@@ -153,7 +158,7 @@ def make_folders(folder: Path) -> list[Path]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
-            if os.path.lexists(folder) and not folder.is_dir():
+            if _blocked(folder):
                 raise
     return absent
 

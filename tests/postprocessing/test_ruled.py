@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from evenhand.errors import BadData, BadModel
+from evenhand.postprocessing.group_cue import learn
 from evenhand.postprocessing.prompts import (
     Answers,
     PromptRule,
@@ -18,7 +19,6 @@ from evenhand.postprocessing.prompts import (
     from_extra,
     held_out,
     own_groups,
-    prompt_rule,
 )
 from evenhand.postprocessing.rules import Calibration, Curve, Cut, Mixture, Thresholds
 from evenhand.records import (
@@ -37,6 +37,13 @@ from tests.support.unfair import decider, deciding
 
 PEOPLE = deciding(200, part="dev")
 HALF = Mixture((Cut(0.5, 2.0), Cut(0.5, -1.0)))  # a coin for everyone
+
+
+def prompt_rule(rule, people, answers):
+    """The rule for prompts like those of `people`, whose twins teach what tells a group."""
+    return PromptRule(rule, people[0].labels, learn(people), answers)
+
+
 COINS = Thresholds(("female", "male"), (HALF, HALF), "demographic_parity", "accuracy", seed=1)
 STRICT = Thresholds(
     ("female", "male"),

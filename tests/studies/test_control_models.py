@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
 import torch
 
 from evenhand.mitigations.lftf import Lftf
-from evenhand.studies.control_models import Planned, by_family, counts, installed, planned
+from evenhand.studies.control_models import Planned, counts, installed, planned
 from evenhand.studies.options import Extent
 from evenhand.testing.examples import examples
 from evenhand.testing.tiny import model as tiny
@@ -46,6 +47,12 @@ def _fitted(one: Planned) -> WeightTreatment:
     return made
 
 
+def by_family(plan: Sequence[Planned]) -> dict[str, list[Planned]]:
+    return {
+        family: [p for p in plan if p.family == family] for family in dict.fromkeys(p.family for p in plan)
+    }
+
+
 @pytest.mark.parametrize(
     ("extent", "doses", "seeds"), [("full", DOSES, SEEDS), ("reduced", REDUCED_DOSES, REDUCED_SEEDS)]
 )
@@ -53,8 +60,10 @@ def test_every_dose_of_a_family_has_its_own_number_of_unlike_seeds(
     extent: Extent, doses: dict[str, tuple[float, ...]], seeds: int
 ) -> None:
     plan = _plan(extent, seed=7)
-    assert {family: tuple(dict.fromkeys(p.dose for p in ps)) for family, ps in by_family(plan)} == doses
-    for family, models in by_family(plan):
+    assert {
+        family: tuple(dict.fromkeys(p.dose for p in ps)) for family, ps in by_family(plan).items()
+    } == doses
+    for family, models in by_family(plan).items():
         for dose in doses[family]:
             found = [p.seed for p in models if p.dose == dose]
             assert len(found) == len(set(found)) == seeds, f"{family} {dose}: {found}"
@@ -108,7 +117,7 @@ def test_no_control_plans_nothing() -> None:
 
 @pytest.mark.parametrize("extent", ["full", "reduced"])
 def test_what_is_counted_is_what_is_planned(extent: Extent) -> None:
-    assert counts(extent) == {family: len(models) for family, models in by_family(_plan(extent))}
+    assert counts(extent) == {family: len(models) for family, models in by_family(_plan(extent)).items()}
 
 
 def test_the_families_are_shown_in_the_order_of_the_specification() -> None:

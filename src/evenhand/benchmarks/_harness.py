@@ -5,7 +5,6 @@ Only here is the package ``lm_eval`` (extra ``lm-eval``) imported, and only when
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +15,15 @@ from typing import Any
 
 from evenhand.benchmarks._harness_switches import code_allowed, network, quiet
 from evenhand.benchmarks._tables import read_csv, read_jsonl
-from evenhand.errors import BadData, BadOption, EnvironmentProblem, EvenhandError, MissingExtra, UnknownName
+from evenhand.errors import (
+    BadData,
+    BadOption,
+    EnvironmentProblem,
+    EvenhandError,
+    MissingExtra,
+    UnknownName,
+    near_names,
+)
 from evenhand.files import expanded
 from evenhand.models import hub
 from evenhand.tables import read_parquet
@@ -125,7 +132,7 @@ def _find(name: str) -> tuple[Any, Any]:
         return TaskManager(include_defaults=False), entry
     manager = _manager()
     if name not in manager.task_index:
-        near = difflib.get_close_matches(name, manager.all_tasks, n=5, cutoff=0.6)
+        near = near_names(name, manager.all_tasks, most=5)
         raise UnknownName(
             "task of the LM evaluation harness", name, {*NAMED, *near}, mend="`lm-eval ls tasks` lists all."
         )

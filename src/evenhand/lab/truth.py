@@ -48,11 +48,6 @@ def implied_afgb(table: Mapping[str, float], mass: float = PRONOUN_MASS) -> floa
     return mass * fmean(abs(1 - 2 * p_she) for p_she in table.values())
 
 
-def implied_ub(table: Mapping[str, float], mass: float = PRONOUN_MASS) -> float:
-    """The UB-Score (LFTF, eq. 2) of a model that follows `table` and balanced hints exactly."""
-    return mass * fmean(hinted(p, "her") - hinted(p, "his") for p in table.values())
-
-
 def shares(p_she: float) -> dict[str, float]:
     """The distribution of the next word at the position of a pronoun, given P(she | he or she)."""
     return {

@@ -14,7 +14,6 @@ from evenhand.metrics import Array, Columns
 
 GROUPS = "p.*"
 LFTF = "LFTF: Locating First and Then Fine-Tuning for Mitigating Gender Bias in Large Language Models"
-MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
 
 
 def probabilities(table: Columns) -> Array:

@@ -7,7 +7,9 @@ from numpy.typing import ArrayLike
 
 from evenhand.metrics import Array, Columns, mean_metric
 from evenhand.metrics import _arrays as arrays
-from evenhand.metrics._groups import GROUPS, LFTF, MIN_MASS, mean_gap, probabilities, signed_gap, spread
+from evenhand.metrics._groups import GROUPS, LFTF, mean_gap, probabilities, signed_gap, spread
+
+_MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
 
 
 def afgb(p: ArrayLike) -> Array:
@@ -46,10 +48,15 @@ def afgb_normalised(p: ArrayLike) -> Array:
     return _share_gap(arrays.probabilities(p))
 
 
-def _share_gap(p: Array) -> Array:
+def share_of_mass(values: Array, p: Array) -> Array:
+    """`values` [n] over the groups' mass ``Σ_g P_g`` of `p` [n, k]: [n]; NaN where it is below 1e-6."""
     mass = p.sum(axis=1)
-    share: Array = np.divide(mean_gap(p), mass, out=np.full(len(p), np.nan), where=mass >= MIN_MASS)
+    share: Array = np.divide(values, mass, out=np.full(len(p), np.nan), where=mass >= _MIN_MASS)
     return share
+
+
+def _share_gap(p: Array) -> Array:
+    return share_of_mass(mean_gap(p), p)
 
 
 AFGB_NORMALISED = mean_metric(

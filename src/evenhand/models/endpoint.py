@@ -32,12 +32,11 @@ the environment, see `evenhand.models.transport.api_key`; it is never stored, sh
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from evenhand.errors import BadModel
+from evenhand.hashing import draw_keys
 from evenhand.models import echoed
 from evenhand.models.address import Address, parse
 from evenhand.models.reading import completion
@@ -250,13 +249,7 @@ def _sort(request: Request) -> type | Sampling:
 
 
 def _seeds(prompts: Sequence[str], sampling: Sampling) -> list[int]:
-    before: Counter[str] = Counter()
-    seeds = []
-    for prompt in prompts:
-        key = hashlib.sha256(f"{sampling.seed}\0{before[prompt]}\0{prompt}".encode()).digest()
-        before[prompt] += 1
-        seeds.append(int.from_bytes(key[:4], "big") >> 1)
-    return seeds
+    return [int.from_bytes(key[:4], "big") >> 1 for key in draw_keys(sampling.seed, prompts)]
 
 
 def open_endpoint(rest: str, **options: Any) -> EndpointModel:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from evenhand.errors import BadData, BadModel
-from evenhand.postprocessing.group_cue import GroupCue, learn
+from evenhand.postprocessing.group_cue import GroupCue
 from evenhand.postprocessing.rules import Array, Rule, Thresholds, uniform_draw
 from evenhand.records import (
     PersonExample,
@@ -54,15 +54,6 @@ class PromptRule:
     def extra(self) -> Mapping[str, Any]:
         """The further JSON values that are stored with the rule in its file."""
         return {"labels": list(self.labels), "tell": to_json(self.cue), "answers": self.answers}
-
-
-def prompt_rule(rule: Rule, people: Sequence[PersonExample], answers: Answers) -> PromptRule:
-    """The rule for prompts like those of `people`, whose twins show which phrases identify a group.
-
-    Raises:
-        BadData: the groups cannot be distinguished.
-    """
-    return PromptRule(rule, people[0].labels, learn(people), answers)
 
 
 def from_extra(rule: Rule, extra: Mapping[str, Any]) -> PromptRule:

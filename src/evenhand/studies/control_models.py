@@ -6,7 +6,7 @@ doses (`evenhand.controls`); a study makes the models of every installed control
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +75,3 @@ def counts(extent: Extent) -> dict[str, int]:
         for family, control in installed().items()
     }
     return {family: number for family, number in found.items() if number}
-
-
-def by_family(plan: Sequence[Planned]) -> Iterator[tuple[str, list[Planned]]]:
-    """The planned models of each family, in order."""
-    for family in dict.fromkeys(p.family for p in plan):
-        yield family, [p for p in plan if p.family == family]

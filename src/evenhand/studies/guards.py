@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evenhand import stats
 from evenhand.errors import BadData, NotComparable, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
+from evenhand.metrics.gaps import share_of_mass
 from evenhand.records import Check, Effect, Estimate, GuardName, Measurement
 from evenhand.studies import reasons
 from evenhand.studies.capability import negated, with_point, within
@@ -28,7 +29,6 @@ from evenhand.studies.pairing import paired_scores
 
 MASS, HINTS, OVER, PAST = GuardName.MASS.value, GuardName.HINTS.value, reasons.OVER, reasons.PAST
 _DECLARE = "Name one of its metrics in the benchmark's guards."
-_MIN_MASS = 1e-6  # below it a share of the mass is rounding noise
 
 
 def mass_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:
@@ -202,12 +202,10 @@ def _lean_metric(name: str, g: int, leaning: NDArray[np.bool_]) -> Metric:
 
 def _lead(table: Columns, g: int) -> Array:
     p = table.group("p")
-    mass = p.sum(axis=1)
-    others = (mass - p[:, g]) / (p.shape[1] - 1)
-    if "decision" in table.values:  # the twins' probabilities of one label do not sum to a common mass
-        return np.asarray(p[:, g] - others)
-    lead: Array = np.divide(p[:, g] - others, mass, out=np.full(len(p), np.nan), where=mass >= _MIN_MASS)
-    return lead
+    others = (p.sum(axis=1) - p[:, g]) / (p.shape[1] - 1)
+    lead = np.asarray(p[:, g] - others)
+    # the twins' probabilities of one label do not sum to a common mass
+    return lead if "decision" in table.values else share_of_mass(lead, p)
 
 
 def over_correction_check(

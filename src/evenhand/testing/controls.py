@@ -93,7 +93,8 @@ def its_ladder_is_one_that_a_study_can_use(subject: Subject) -> None:
     expect(control.needs <= frozenset(Ability), f"it needs {sorted(control.needs)}")
     expect(subject.name.replace("_", " ") in installed(), "no family of control models has its name")
     letters = [one.ladder.letter for one in installed().values()]
-    expect(letters == sorted(set(letters)), f"the families' letters are not in order, or not distinct: {letters}")
+    ordered = letters == sorted(set(letters))
+    expect(ordered, f"the families' letters are not in order, or not distinct: {letters}")
 
 
 def handed_in_as_a_mitigation_it_is_itself_at_its_own_dose(subject: Subject) -> None:

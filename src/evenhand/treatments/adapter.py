@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import warnings
@@ -18,6 +17,7 @@ from torch import nn
 from evenhand.errors import BadModel, MissingExtra
 from evenhand.files import read_json_object
 from evenhand.folders import replace_folder
+from evenhand.hashing import file_sha256
 from evenhand.models import Model
 from evenhand.models.loading import HfModel, explained, quiet
 from evenhand.records import digest
@@ -56,7 +56,9 @@ class AdapterTreatment:
     @property
     def digest(self) -> str:
         """SHA-256 of the base and of the adapter's two files."""
-        return digest("adapter", self.about.base, [_sha256(self.files / name) for name in (CONFIG, WEIGHTS)])
+        return digest(
+            "adapter", self.about.base, [file_sha256(self.files / name) for name in (CONFIG, WEIGHTS)]
+        )
 
     @property
     def touches(self) -> frozenset[str]:
@@ -154,11 +156,6 @@ def _keys(folder: Path) -> tuple[str, ...]:
 
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         return tuple(sorted(file.keys()))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def put_on(module: nn.Module, folder: Path) -> None:

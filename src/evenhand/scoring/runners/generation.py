@@ -5,9 +5,7 @@ The text does not depend on the order or the batches of the prompts.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 
 from evenhand.architectures import first_position, is_recurrent, window
 from evenhand.errors import BadData, BadOption
+from evenhand.hashing import draw_keys
 from evenhand.progress import task
 from evenhand.records import Completion, Generation, Sampling, Until
 from evenhand.scoring.batching import Load, Room, in_batches
@@ -131,13 +130,8 @@ def _check(sampling: Sampling) -> None:
 
 
 def _streams(prompts: Sequence[str], seed: int) -> list[torch.Generator]:
-    before: Counter[str] = Counter()
-    streams = []
-    for prompt in prompts:
-        key = hashlib.sha256(f"{seed}\0{before[prompt]}\0{prompt}".encode()).digest()
-        before[prompt] += 1
-        streams.append(torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1))
-    return streams
+    starts = (int.from_bytes(key[:8], "big") >> 1 for key in draw_keys(seed, prompts))
+    return [torch.Generator().manual_seed(start) for start in starts]
 
 
 def _run(model: Weights, batch: Sequence[_Row], sampling: Sampling) -> list[list[int]]:

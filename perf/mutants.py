@@ -437,7 +437,7 @@ def outcome(root: Path, tests: Sequence[str]) -> str:
             command, cwd=root, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
         )
     except subprocess.TimeoutExpired:
-        return "failed"
+        return f"no answer within {LIMIT} s"
     said = done.stdout.strip().splitlines()
     return {0: "passed", 1: "failed"}.get(done.returncode, f"no answer: {said[-1] if said else done.stderr}")
 

@@ -118,6 +118,7 @@ def test_causal_models_whose_positions_do_not_begin_at_0_are_scored_soundly(kind
     for item, found in zip(items, model.answer(items), strict=True):
         value, _ = naive(module, tiny.tokenizer(), item)
         assert found.value == pytest.approx(value, abs=1e-4)
+    assert model.scoring().path == "left", "right padding would hide wrong positions, at a cost"
     long = Continuation("The nurse " * 19 + "sat", " down")
     with pytest.raises(BadData, match="window of 38"):
         model.answer([long])

@@ -223,7 +223,7 @@ def control(result: ControlResult, before: Value, after: Value, *, name: str = "
         380,
         xaxis=_axis(title={"text": "capability (base = 0, in SD; higher is better)"}),
         yaxis=_axis(
-            title={"text": f"bias: {label(name or result.metric)} (lower is better)"}, rangemode="tozero"
+            title={"text": f"bias: {label(name or result.metric)}<br>(lower is better)"}, rangemode="tozero"
         ),
     )
     return {"data": data, "layout": layout}

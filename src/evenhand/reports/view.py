@@ -251,7 +251,7 @@ def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
     away = Distance(0.0) if about is None else distance_of(about)
     ends = (None, None) if about is None else (about.before.value, about.after.value)
     before, after = (away.value(end) for end in ends)
-    name = result.metric if away.plain else f"distance of {result.metric} from its ideal of {away.ideal:g}"
+    name = result.metric if away.plain else f"distance of {result.metric} from {away.ideal:g}"
     alt = (
         f"Bias ({name}, lower is better) against capability (higher is better) for the control "
         "models, the base and the treated model. "

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evenhand.cli import calls, main
+from evenhand.cli import main
 from evenhand.records import Attribution, Measurement, Verification
+from evenhand.studies import options, verbs
 from tests.support import records_factory as make
 
 
@@ -45,9 +47,20 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     return command
 
 
+class Given(dict[str, Any]):
+    """The fields that a verb was given, once the true record of options has taken them."""
+
+    def __init__(self, kind: Callable[..., Any], **fields: Any) -> None:
+        kind(**fields)
+        super().__init__(fields)
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
 @dataclass
 class Library:
-    """Stands in for `calls`: answers with records and keeps what it was asked."""
+    """Stands in for the verbs of the library: answers with records and keeps what it was asked."""
 
     record: Verification = field(default_factory=make.verification)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
@@ -57,9 +70,6 @@ class Library:
         self.asked.append(what)
         if self.raises is not None:
             raise self.raises
-
-    def options(self, **fields: Any) -> dict[str, Any]:
-        return fields
 
     def run_folder(self, uri: str, mitigation: str, options: dict[str, Any]) -> Path:
         return Path(options.get("out") or "runs/default")
@@ -85,10 +95,10 @@ class Library:
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> Library:
-    """`calls` without models."""
+    """The verbs without models."""
     fake = Library()
     for name in ("run_folder", "measure", "locate", "mitigate", "verify"):
-        monkeypatch.setattr(calls, name, getattr(fake, name))
-    for name in ("run_options", "verify_options"):
-        monkeypatch.setattr(calls, name, fake.options)
+        monkeypatch.setattr(verbs, name, getattr(fake, name))
+    for name in ("RunOptions", "VerifyOptions"):
+        monkeypatch.setattr(options, name, partial(Given, getattr(options, name)))
     return fake

@@ -226,7 +226,7 @@ def test_bytes_that_are_no_text_are_refused_in_words(more: list[str]) -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == 2
-    assert rb"The argument 'hf:./b\udcff' holds bytes that are no text" in done.stderr
+    assert rb"The argument 'hf:./b\udcff' holds bytes that are not text" in done.stderr
     assert b"Traceback" not in done.stderr
     if more:
         assert json.loads(done.stdout)["error"]["kind"] == "BadOption"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from evenhand import __version__, registry
-from evenhand.cli import calls, console, doctor
+from evenhand.cli import console, doctor
 from evenhand.cli.options import components
 from evenhand.errors import UsageError
 from evenhand.studies import control_models
@@ -164,19 +164,6 @@ def test_components() -> None:
     assert components(["a:x=1,y=2,b", "b", "c"]) == ("a:x=1,y=2", "b", "c")
     with pytest.raises(UsageError):
         components([","])
-
-
-def test_the_calls_fit_the_library() -> None:
-    """`calls` is written against these names; the verbs' tests replace them."""
-    from evenhand.studies.options import RunOptions, VerifyOptions
-
-    fields = {"seed": 1, "limit": 2, "out": None, "batch_tokens": 3, "dtype": "float32"}
-    assert calls.run_options(**fields) == RunOptions(**fields)
-    more = {"benchmarks": ("a",), "capability": (), "locator": "bmi", "control": "none", "margin": 0.02}
-    assert calls.verify_options(**fields, **more) == VerifyOptions(**fields, **more)
-    folder = calls.run_folder("lab:causal", "lftf", VerifyOptions())
-    assert folder == calls.run_folder("lab:causal", "lftf", VerifyOptions())
-    assert folder != calls.run_folder("lab:causal", "lftf", VerifyOptions(seed=1))
 
 
 @pytest.mark.parametrize("argv", [[], ["measure"], ["verify"], ["gate"], ["ls"], ["data"], ["data", "pull"]])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evenhand.cli import calls
+from evenhand.studies import verbs
 from evenhand.studies.store import save_measurements, save_verification
 from evenhand.treatments import About
 from evenhand.treatments.prompt import PromptTreatment
@@ -195,7 +195,7 @@ def test_sigterm_ends_as_an_interrupt(run: Run, library: Library, monkeypatch: p
         raise AssertionError("the signal should have come")
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(calls, "measure", long)
+    monkeypatch.setattr(verbs, "measure", long)
     answer = run("measure", MODEL)
     assert answer.code == 130
     assert paragraph(answer) == "evenhand: Interrupted. The same command resumes."
@@ -205,7 +205,8 @@ def test_sigterm_ends_as_an_interrupt(run: Run, library: Library, monkeypatch: p
 def test_a_second_sigterm_kills(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
-        "from evenhand.cli import calls, main\n"
+        "from evenhand.cli import main\n"
+        "from evenhand.studies import verbs\n"
         "def stubborn(*_, **__):\n"
         "    try:\n"
         "        print('begun', flush=True)\n"
@@ -213,7 +214,7 @@ def test_a_second_sigterm_kills(tmp_path: Path) -> None:
         "    finally:\n"
         "        print('first', flush=True)\n"
         "        time.sleep(60)\n"
-        "calls.measure, calls.run_options = stubborn, dict\n"
+        "verbs.measure = stubborn\n"
         "sys.exit(main(['measure', 'recorded:x', '-b', 'facts']))\n"
     )
     process = subprocess.Popen(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import evenhand
-from evenhand.cli import calls
+from evenhand.studies import verbs
 from tests.cli.conftest import Library, Run
 from tests.support import records_factory as make
 
@@ -20,7 +20,8 @@ NOISE = """
 import logging, os, sys, warnings
 os.environ.pop("EVENHAND_DEBUG", None)
 os.environ.update({changes})
-from evenhand.cli import calls, main
+from evenhand.cli import main
+from evenhand.studies import measure
 def noisy(*_, **__):
     warnings.warn("a library's future", FutureWarning)
     warnings.warn("a library's deprecation", DeprecationWarning, stacklevel=1)
@@ -31,10 +32,9 @@ def noisy(*_, **__):
         logging.getLogger(name).warning("%s talks", name)
     logging.getLogger("evenhand.scoring").warning("evenhand talks")
     logging.getLogger("unheard.of").error("a failure")
-    return {{}}
-calls.requests = noisy
-calls.run_options = lambda **_: None
-sys.exit(main(["measure", "lab:causal", "--dry-run", "--json"]))
+    return []
+measure.requests = noisy
+sys.exit(main(["measure", "lab:causal", "-b", "facts", "--dry-run", "--json"]))
 """
 
 
@@ -65,7 +65,7 @@ def test_python_users_are_left_as_they_were(
         during.append((os.environ.get("TRANSFORMERS_VERBOSITY"), logging.getLogger("peft").level))
         return [make.genbiaseval()]
 
-    monkeypatch.setattr(calls, "measure", look)
+    monkeypatch.setattr(verbs, "measure", look)
     before = (warnings.showwarning, logging.getLogger("peft").level, len(logging.lastResort.filters))  # type: ignore[union-attr]
     run("measure", "lab:causal")
     after = (warnings.showwarning, logging.getLogger("peft").level, len(logging.lastResort.filters))  # type: ignore[union-attr]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from evenhand.cli import calls
 from evenhand.records import VerdictName
 from evenhand.reports import sentences
+from evenhand.studies import verbs
 from tests.cli.conftest import Library, Run
 from tests.support import records_factory as make
 
@@ -117,7 +117,7 @@ def test_only_a_specific_locator_can_find_nothing(
     nothing = "found no block with a relevant score"
     for specific in (True, False):
         found = dataclasses.replace(make.location("any", specific=specific), claims=False)
-        monkeypatch.setattr(calls, "locate", lambda *_, found=found: found)
+        monkeypatch.setattr(verbs, "locate", lambda *_, found=found: found)
         assert (nothing in run("locate", "lab:causal").out) is specific
 
 
@@ -286,7 +286,7 @@ def test_printing_libraries_do_not_spoil_the_json(
         print("a library talks")
         return [make.genbiaseval()]
 
-    monkeypatch.setattr(calls, "measure", noisy)
+    monkeypatch.setattr(verbs, "measure", noisy)
     answer = run("measure", "lab:causal", "--json")
     assert set(answer.json) == {"schema", "model", "measurements", "made_by"}
     assert "a library talks" in answer.err

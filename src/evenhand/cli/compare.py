@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from evenhand.cli import calls, console, show
+from evenhand.cli import console, show
 from evenhand.cli.options import Json, Run
 
 
 def compare(before: Run, after: Run, as_json: Json = False) -> int:
-    """Compare two runs on the same items; refuses different protocols and names what differs."""
-    from evenhand.records import to_json
+    """Compare two runs on the same items; refuses different protocols and names what differs.
 
-    effects, doubts = calls.compare(before, after)
+    Of a verification, the measurements after treatment are used.
+    """
+    from evenhand.records import to_json
+    from evenhand.reports import doubted
+    from evenhand.studies import runs
+
+    old, new = (runs.opened(run).measurements for run in (before, after))
+    effects = runs.compare(old, new)
+    shared = {effect.benchmark for effect in effects}
+    first = doubted.of([m for m in old if m.benchmark in shared])
+    last = doubted.of([m for m in new if m.benchmark in shared], old)
+    doubts = doubted.both_sides(first, last)
     if as_json:
-        runs = {"before": str(before), "after": str(after)}
-        console.emit({**runs, "effects": to_json(effects), "notes": doubts})
+        places = {"before": str(before), "after": str(after)}
+        console.emit({**places, "effects": to_json(effects), "notes": doubts})
         return 0
     console.say(f"{before} → {after}")
     show.effects(effects)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.cli import calls, console, payload, show
+from evenhand.cli import console, payload, show
 from evenhand.cli.options import BIAS, Json, Seed, With
 from evenhand.cli.verify import REPORT, check_report
 from evenhand.reports import formats, sentences
@@ -31,12 +31,15 @@ def demo(
     Everything is made here: the model is trained on the first run, and nothing is downloaded.
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
+    from evenhand.studies import verbs
+    from evenhand.studies.options import VerifyOptions
+
     check_report(out / REPORT)
     if not as_json:
         _opening()
-    options = calls.verify_options(seed=seed, out=out, benchmarks=BIAS, locator="bmi", control="reduced")
-    record = calls.verify(URI, with_, options)
-    ablation = calls.locate(URI, "ablation", options)
+    options = VerifyOptions(seed=seed, out=out, benchmarks=BIAS, locator="bmi", control="reduced")
+    record = verbs.verify(URI, with_, options)
+    ablation = verbs.locate(URI, "ablation", options)
     path = _report(record, ablation, out)
     if as_json:
         console.emit(payload.verification(record, path) | {"ablation": payload.attribution(ablation)})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evenhand.cli import calls, console, show
+from evenhand.cli import console, show
 from evenhand.cli.options import Json, Run
 from evenhand.errors import GateFailed, Inconclusive
 from evenhand.records import to_json
@@ -20,7 +20,10 @@ def gate(run: Run, conditions: Conditions, as_json: Json = False) -> int:
     The exit code is 1 when one of them is not met, and 3 when one could not be judged: the figure is
     undefined, the model hardly uses the words that it is about, or the verdict is not settled.
     """
-    results, limited = calls.gate(run, conditions)
+    from evenhand.studies import runs
+
+    stored = runs.opened(run)
+    results, limited = runs.gate(stored, conditions), stored.limited
     passed, judged = (all(getattr(result, name) for result in results) for name in ("passed", "judged"))
     if as_json:
         found = {"passed": passed, "judged": judged, "limited": limited, "conditions": to_json(results)}

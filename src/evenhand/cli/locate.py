@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from evenhand.cli import calls, console, payload, show
+from evenhand.cli import console, payload, show
 from evenhand.cli.options import BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, bias_components
 from evenhand.files import write_atomically
 from evenhand.outputs import UNSEALED, check_output_folder, check_unchanged, sealed
@@ -31,13 +31,16 @@ def locate(
 
     The output states if a locator does not depend on the attribute, such as bmi.
     """
-    options = calls.verify_options(
+    from evenhand.studies import verbs
+    from evenhand.studies.options import VerifyOptions
+
+    options = VerifyOptions(
         seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=bias_components(uri, benchmark)
     )
     if out is not None:
         check_output_folder(out)
         check_unchanged(out / "location.json", SIGN)
-    record = calls.locate(uri, with_, options)
+    record = verbs.locate(uri, with_, options)
     data = {"uri": uri, "location": payload.attribution(record), "made_by": to_json(record.made_by)}
     if out is not None:
         text = json.dumps({"schema": SCHEMA, **data, "seal": UNSEALED}, indent=1, allow_nan=False)

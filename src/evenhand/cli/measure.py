@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from evenhand.cli import calls, console, payload, show
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
@@ -18,6 +21,9 @@ from evenhand.cli.options import (
     bias_components,
 )
 from evenhand.errors import UsageError
+
+if TYPE_CHECKING:
+    from evenhand.models import Asked
 
 
 def measure(
@@ -40,11 +46,14 @@ def measure(
     With --out the items are stored for report, compare and gate.
     With --dry-run --json it prints every request with its sample, for answers collected elsewhere.
     """
-    options = calls.run_options(seed=seed, limit=limit, out=out, batch_tokens=batch_tokens, dtype=dtype)
+    from evenhand.studies import verbs
+    from evenhand.studies.options import RunOptions
+
+    options = RunOptions(seed=seed, limit=limit, out=out, batch_tokens=batch_tokens, dtype=dtype)
     if dry_run:
         if out is not None:
             raise UsageError("--dry-run stores nothing.", mend="Leave out --out, or --dry-run.")
-        asked = calls.requests(bias_components(uri, benchmark), seed=seed, limit=limit)
+        asked = _requests(bias_components(uri, benchmark), seed, limit)
         if as_json:
             console.emit(payload.requests(asked))
         else:
@@ -53,7 +62,7 @@ def measure(
     slices = tuple(dict.fromkeys(filter(None, (name.strip() for name in (by or "").split(",")))))
     if by is not None and not slices:
         raise UsageError(f"--by {by!r} names no slices.", mend="Write their names, such as --by task,domain.")
-    records = calls.measure(uri, bias_components(uri, benchmark), options, by=slices)
+    records = verbs.measure(uri, bias_components(uri, benchmark), options, by=slices)
     if as_json:
         console.emit(payload.measurements(records))
         return 0
@@ -64,3 +73,12 @@ def measure(
     else:
         console.say("These results are not stored: --out FOLDER stores them for report, compare and gate.")
     return 0
+
+
+def _requests(benchmarks: Sequence[str], seed: int, limit: int | None) -> dict[str, list[Asked]]:
+    """What `measure` would ask under these options, by benchmark; no model is opened."""
+    from evenhand import registry
+    from evenhand.studies import measure as studies
+
+    made = [registry.create("benchmark", spec) for spec in benchmarks]
+    return {one.name: studies.requests(one, seed=seed, limit=limit) for one in made}

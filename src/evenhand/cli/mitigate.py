@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evenhand.cli import calls, console, show
+from evenhand.cli import console, show
 from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
@@ -45,14 +45,17 @@ def mitigate(
 
     The saved folder is used as URI+FOLDER, such as hf:org/name+treated.
     """
-    options = calls.verify_options(
+    from evenhand.studies import verbs
+    from evenhand.studies.options import VerifyOptions
+
+    options = VerifyOptions(
         seed=seed,
         batch_tokens=batch_tokens,
         dtype=dtype,
         benchmarks=bias_components(uri, benchmark),
         locator=locator,
     )
-    summary = calls.mitigate(uri, with_, out, options)
+    summary = verbs.mitigate(uri, with_, out, options)
     if as_json:
         console.emit({"uri": uri, "mitigation": with_, **to_json(summary)})
         return 0

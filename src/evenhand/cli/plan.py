@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evenhand.cli import calls, console, payload, show
+from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
     Benchmarks,
     Capability,
@@ -36,14 +36,17 @@ def plan(
     as_json: Json = False,
 ) -> int:
     """List what `verify` would run with the same options: cells (a benchmark on a model) and rows."""
-    options = calls.verify_options(
+    from evenhand.studies import plan as studies
+    from evenhand.studies.options import VerifyOptions
+
+    options = VerifyOptions(
         limit=limit,
         benchmarks=bias_components(uri, benchmark),
         capability=components(capability),
         control=control.value,
         primary=primary,
     )
-    planned = calls.plan(uri, with_, options)
+    planned = studies.plan(uri, with_, options)
     if as_json:
         console.emit(payload.plan(planned))
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.cli import calls, console, payload, show
+from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
@@ -66,7 +66,10 @@ def verify(
 
     The exit code is 0 for every verdict, except 3 for `not comparable`.
     """
-    options = calls.verify_options(
+    from evenhand.studies import verbs
+    from evenhand.studies.options import VerifyOptions
+
+    options = VerifyOptions(
         seed=seed,
         limit=limit,
         out=out,
@@ -79,9 +82,9 @@ def verify(
         primary=primary,
         margin=margin,
     )
-    folder = calls.run_folder(uri, with_, options)
+    folder = verbs.run_folder(uri, with_, options)
     check_report(folder / REPORT)
-    record = calls.verify(uri, with_, options)
+    record = verbs.verify(uri, with_, options)
     path = write_report(record, folder)
     if as_json:
         console.emit(payload.verification(record, path))

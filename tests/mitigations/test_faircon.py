@@ -124,7 +124,7 @@ def test_all_settings_out_of_range_are_named_at_once() -> None:
 
 def test_what_it_cannot_work_on_is_refused() -> None:
     held = [p for p in people() if p.part == "dev"]
-    with pytest.raises(BadData, match="nobody"):
+    with pytest.raises(BadData, match="There are no people to decide on"):
         FairCon().fit(tiny("llama"), held, sites=None, seed=0)
     with pytest.raises(BadModel, match="lacks"):
         FairCon().fit(ScriptedModel(lambda item: 0.5), people(), sites=None, seed=0)

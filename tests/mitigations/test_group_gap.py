@@ -86,7 +86,7 @@ def test_bad_input() -> None:
     model = tiny("llama")
     with pytest.raises(BadData, match="None of the 4 people is of the train part"):
         GroupGap().fit(model, [p for p in people() if p.part == "dev"], sites=None, seed=0)
-    with pytest.raises(BadData, match="Everyone to train on is of the group 'male'"):
+    with pytest.raises(BadData, match="All people to train on are of the group 'male'"):
         GroupGap().fit(model, [p for p in people() if p.group == 0], sites=None, seed=0)
     with pytest.raises(BadOption, match="lam=-1"):
         _fit(model, GroupGap(lam=-1.0))

@@ -171,7 +171,7 @@ def test_what_cannot_be_meant_is_refused() -> None:
         _fit(Lftf(top=9))
     with pytest.raises(BadOption, match="no group 'they'"):
         _fit(Lftf(terms="they"))
-    with pytest.raises(BadOption, match="terms=male has no meaning with loss=printed"):
+    with pytest.raises(BadOption, match="terms=male cannot be used with loss=printed"):
         _fit(Lftf(loss="printed", terms="male"))
     with pytest.raises(BadModel, match="No block was located"):
         Lftf().fit(tiny("llama"), examples(), sites=None, seed=0)

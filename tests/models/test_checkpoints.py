@@ -103,9 +103,9 @@ def test_a_damaged_file_is_told_by_its_header(folder, weightless):
     whole = (folder / WEIGHTS).read_bytes()
     for data, said in (
         (whole[:-4], rf"model\.safetensors is cut short: it has {len(whole) - 4} of {len(whole)} bytes"),
-        (whole[:50], r"model\.safetensors is cut short, or no safetensors file"),
-        (b"", r"model\.safetensors is cut short, or no safetensors file"),
-        (b"\xff" * 100, r"model\.safetensors is cut short, or no safetensors file"),
+        (whole[:50], r"model\.safetensors is cut short, or not a safetensors file"),
+        (b"", r"model\.safetensors is cut short, or not a safetensors file"),
+        (b"\xff" * 100, r"model\.safetensors is cut short, or not a safetensors file"),
     ):
         (folder / WEIGHTS).write_bytes(data)
         with pytest.raises(BadModel, match=said):
@@ -132,7 +132,7 @@ def test_shards_open_and_are_checked_together(saved, tmp_path, weightless, monke
     shards[1].write_bytes(kept)
     index = (tmp_path / INDEX).read_bytes()
     (tmp_path / INDEX).write_bytes(b"[" * 100_000)
-    with pytest.raises(BadModel, match=r"index\.json says no weights \(nested too deeply"):
+    with pytest.raises(BadModel, match=r"index\.json lists no weights \(nested too deeply"):
         open_model(f"hf:{tmp_path}")
     (tmp_path / INDEX).write_bytes(index)
     monkeypatch.undo()
@@ -235,7 +235,7 @@ def remote(folder: Path, file: str, **names: Any) -> Path:
 def test_code_of_an_unknown_kind_is_refused_in_our_words(folder):
     names = {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}
     marker = remote(folder, "config.json", model_type="stranger", auto_map=names)
-    with pytest.raises(BadModel, match=r"brings Python code of its own \(auto_map.* runs no code") as caught:
+    with pytest.raises(BadModel, match=r"contains its own Python code \(auto_map.* runs no code") as caught:
         open_model(f"hf:{folder}")
     assert "trust_remote_code" not in str(caught.value)
     assert not marker.exists()

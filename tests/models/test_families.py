@@ -48,8 +48,8 @@ def test_what_checkpoints_state(given, expected):
     [
         (config("bert"), "can be causal or masked"),
         (config("roberta"), "no architecture"),
-        (config("bert", "BertForSequenceClassification"), "is no language model: it is a BertForSeq"),
-        (config("vit", "ViTModel"), "is no language model: it is a ViTModel"),
+        (config("bert", "BertForSequenceClassification"), "is not a language model: it is a BertForSeq"),
+        (config("vit", "ViTModel"), "is not a language model: it is a ViTModel"),
     ],
 )
 def test_what_cannot_be_opened(given, message):

@@ -121,7 +121,7 @@ def test_a_truncated_checkpoint(copied):
 def test_a_model_of_another_kind(tmp_path):
     settings = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     BertForSequenceClassification(BertConfig(vocab_size=400, **settings)).save_pretrained(tmp_path / "bert")
-    with pytest.raises(BadModel, match="is no language model: it is a BertForSequenceClassification"):
+    with pytest.raises(BadModel, match="is not a language model: it is a BertForSequenceClassification"):
         open_model(f"hf:{tmp_path / 'bert'}")
 
 

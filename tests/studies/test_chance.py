@@ -43,7 +43,9 @@ def test_of_stereotypes_chance_is_the_ideal() -> None:
 
 def test_a_signed_figure_is_compared_with_its_ideal() -> None:
     near, far = Estimate(0.1, -0.2, 0.4, 9, ideal=0.0), Estimate(0.3, 0.2, 0.4, 9, ideal=0.0)
-    assert said("weat", {"weat_effect": near}, [])[0].endswith("it cannot be told from the ideal, 0.")
+    assert said("weat", {"weat_effect": near}, [])[0].endswith(
+        "it cannot be distinguished from the ideal, 0."
+    )
     assert said("weat", {"weat_effect": far}, []) == []
     assert said("weat", {"afgb": far, "weat_effect": near}, []) == []  # not what the benchmark is about
 

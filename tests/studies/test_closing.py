@@ -12,8 +12,8 @@ from evenhand import opening
 from evenhand.mitigations._adversarial.prompts import transfer
 from evenhand.models.digests import weights_digest
 from evenhand.studies.verbs import locate, measure, mitigate, verify
-from tests.support import tiny
-from tests.support.decisions import people
+from evenhand.testing import tiny
+from evenhand.testing.examples import people
 
 Opened = list[Any]
 

@@ -22,10 +22,10 @@ from evenhand.studies.store import (
     save_verification,
 )
 from evenhand.studies.verbs import locate, measure, mitigate, verify
+from evenhand.testing import tiny
 from evenhand.treatments import load
 from tests.studies.test_store import example
 from tests.support import records_factory as factory
-from tests.support import tiny
 
 SAVED = Path(__file__).parents[1] / "golden" / "saved"
 MADE = made_by(factory.MODEL, packages=("numpy",))

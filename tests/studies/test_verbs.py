@@ -54,7 +54,7 @@ def test_locate_uses_the_train_part_only(uri: str) -> None:
 
 
 def test_a_benchmark_without_examples_cannot_train(uri: str) -> None:
-    with pytest.raises(UsageError, match="needs a metric that it is about, and genhinteval names none"):
+    with pytest.raises(UsageError, match="needs a primary metric, and genhinteval names none"):
         verify(uri, "lftf", VerifyOptions(benchmarks=("genhinteval",), limit=5))
 
 

@@ -143,7 +143,7 @@ def test_bad_input() -> None:
     x, y, groups = _planted(20)
     with pytest.raises(BadData, match="rows 20, classes 20, groups 19"):
         fit_classifier(_linear(), x, y, groups[:-1])
-    with pytest.raises(BadData, match="Everyone is of the group 'a'"):
+    with pytest.raises(BadData, match="All people are of the group 'a'"):
         fit_classifier(_linear(), x, y, ["a"] * 20)
     with pytest.raises(BadOption, match="cannot hold all 3 groups"):
         fit_classifier(_linear(), x, y, ["a", "b"] * 9 + ["c", "c"], how=Fit(batch=2))

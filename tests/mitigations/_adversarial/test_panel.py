@@ -99,11 +99,11 @@ def test_a_batch_does_not_matter() -> None:
 def test_what_cannot_be_decided_is_refused() -> None:
     model = tiny("llama")
     first = people()[0]
-    with pytest.raises(BadData, match="nobody"):
+    with pytest.raises(BadData, match="There are no people to decide on"):
         Panel(model, [])
     with pytest.raises(BadData, match="two groups"):
         Panel(model, [dataclasses.replace(first, groups=("male",), contexts=first.contexts[:1], group=0)])
-    with pytest.raises(BadData, match="unlike"):
+    with pytest.raises(BadData, match="different groups or label words"):
         Panel(model, [first, dataclasses.replace(first, labels=(" late", " left"))])
     with pytest.raises(BadModel, match="share their first token"):
         Panel(model, people(labels=(" left", " left because")))

@@ -2,17 +2,65 @@
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from evenhand.errors import BadModel
-from evenhand.records import TrainingExample
+from evenhand.records import EVERY_KIND, Ability, Kinds, TrainingExample
+from evenhand.registry import spec_of
+from evenhand.training.numbers import check_numbers
+from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
     from evenhand.models import OpenModel
     from evenhand.treatments import Treatment
 
 FULL = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class NoiseControl(ABC):
+    """What controls by noise share; each says which parameters it damages. `name` is the component's."""
+
+    dose: float = 0.1
+    blocks: str = ""
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.WEIGHTS})
+    fits_on: ClassVar[Kinds] = EVERY_KIND
+
+    def __post_init__(self) -> None:
+        check_numbers(self.name, self, positive=("dose",))
+
+    def beside(self, treatment: Treatment, dose: float) -> Self:
+        """The same control at `dose`; noise has no training settings to copy."""
+        return dataclasses.replace(self, dose=dose)
+
+    @abstractmethod
+    def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
+        """The parameters to damage, in the order in which the noise is drawn."""
+
+    def damage(
+        self,
+        model: OpenModel,
+        treatment: Treatment,
+        dose: float,
+        *,
+        examples: Sequence[TrainingExample],
+        seed: int,
+    ) -> Treatment:
+        """Draw the noise; the examples are only used to check that it has an effect.
+
+        Raises:
+            BadModel: the model gives no weights, or there is no parameter to damage.
+            NoEffect: no answer changed.
+        """
+        opened, dosed = require_open(model, self.needs), self.beside(treatment, dose)
+        names = dosed.parameters(opened, treatment, seed=seed)
+        return noisy(opened, names, dose, examples, (spec_of(self.name, dosed), seed))
 
 
 def noisy(

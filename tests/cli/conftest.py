@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from evenhand import studies
 from evenhand.cli import main
 from evenhand.records import Attribution, Measurement, Verification
 from evenhand.studies import options, verbs
@@ -96,6 +99,9 @@ class Library:
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> Library:
     """The verbs without models."""
+    # A module first imported while a name is replaced would keep the replacement after the test.
+    for module in pkgutil.iter_modules(studies.__path__, "evenhand.studies."):
+        importlib.import_module(module.name)
     fake = Library()
     for name in ("run_folder", "measure", "locate", "mitigate", "verify"):
         monkeypatch.setattr(verbs, name, getattr(fake, name))

@@ -14,6 +14,7 @@ import pytest
 from evenhand.benchmarks.crows_pairs import COLUMNS, DATA, CrowsPairs
 from evenhand.studies.measure import take
 from tests.support.data import data_file
+from tests.support.harness import harness_model
 
 ROWS = 200
 
@@ -40,7 +41,6 @@ def test_both_give_the_same_figures(rows, monkeypatch) -> None:
     datasets = pytest.importorskip("datasets")
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.evaluator import evaluate
-    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks.crows_pairs import utils
 
     from evenhand.testing import tiny
@@ -66,8 +66,9 @@ def test_both_give_the_same_figures(rows, monkeypatch) -> None:
             "metadata": {"version": 1.0},
         }
     )
-    harness = HFLM(pretrained=model.module, tokenizer=model.tokenizer, backend="causal", batch_size=8)
-    theirs = evaluate(lm=harness, task_dict={task.config.task: task}, bootstrap_iters=0)["results"]
+    theirs = evaluate(lm=harness_model(model), task_dict={task.config.task: task}, bootstrap_iters=0)[
+        "results"
+    ]
     ours = take(model, CrowsPairs(mode="lm_eval", file=str(place))).metrics
     figures = theirs["crows_pairs_english"]
     assert ours["ties"].value == 0  # the harness gives a tie no credit, we give half

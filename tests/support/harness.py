@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -51,20 +52,26 @@ def ask_harness(place: Path, model: Any, *, shots: int = 0, samples: bool = Fals
 def run_harness(tasks: Any, model: Any, *, samples: bool = False) -> Any:
     """All that the harness finds for loaded tasks with its own Hugging Face model."""
     from lm_eval.evaluator import evaluate
+
+    return evaluate(lm=harness_model(model), task_dict=tasks, bootstrap_iters=0, log_samples=samples)
+
+
+def harness_model(model: Any) -> Any:
+    """The harness's own Hugging Face model of our open `model`."""
     from lm_eval.models.huggingface import HFLM
 
-    theirs = HFLM(pretrained=model.module, tokenizer=model.tokenizer, backend="causal", batch_size=8)
-    return evaluate(lm=theirs, task_dict=tasks, bootstrap_iters=0, log_samples=samples)
+    # The harness gives a tokenizer without padding token one; ours serves other tests.
+    tokenizer = copy.deepcopy(model.tokenizer)
+    return HFLM(pretrained=model.module, tokenizer=tokenizer, backend="causal", batch_size=8)
 
 
 def simple_run(place: Path, model: Any) -> Any:
     """All that the harness's main entry gives for a task and its own Hugging Face model, items included."""
     from lm_eval.evaluator import simple_evaluate
-    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
     return simple_evaluate(
-        model=HFLM(pretrained=model.module, tokenizer=model.tokenizer, backend="causal", batch_size=8),
+        model=harness_model(model),
         tasks=[str(place)],
         bootstrap_iters=0,
         task_manager=TaskManager(include_defaults=False),

@@ -64,7 +64,9 @@ def writable(tokenizer: Any, vocabulary: int) -> Tensor:
     allowed[: len(good)] = torch.tensor(good)
     allowed[[i for i in special if i < vocabulary]] = False
     if not bool(allowed.any()):
-        raise BadModel("No token of this tokenizer is a text.", mend="Use search=score, or another model.")
+        raise BadModel(
+            "No token of this tokenizer decodes to visible text.", mend="Use search=score, or another model."
+        )
     return allowed
 
 

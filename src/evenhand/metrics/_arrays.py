@@ -104,7 +104,7 @@ def weights(values: ArrayLike, n: int, *, ndim: int = 1) -> Array:
     """
     found = numbers(values, "weights", WEIGH, ndim=ndim)
     if found.shape[-1] != n:
-        raise BadData(f"There are {n} entries but {found.shape[-1]} weights.", mend=WEIGH)
+        raise BadData(f"There are {n} entries but {found.shape[-1]} of weights.", mend=WEIGH)
     at_least_0(found, "weights", WEIGH, nan=False)
     if ndim == 1 and n and not found.any():
         raise BadData("The weights are all 0.", mend=WEIGH)

@@ -48,7 +48,7 @@ def straight_through(logits: Tensor, *, tau: float = 1.0, generator: torch.Gener
 
 @dataclass(frozen=True)
 class Recovery:
-    """The learnt `probabilities` [V]; the divergence from the target (nats) before each step and after all."""
+    """The learnt `probabilities` [V]; the divergence from the target (nats) before each step and at last."""
 
     probabilities: Tensor
     divergence: tuple[float, ...]

@@ -144,7 +144,7 @@ def _alike(population: Population) -> str:
 
 
 def scene(setting: Setting) -> Scene:
-    """The people and the demonstrations of a setting; of a built-in task they are kept for the next time.
+    """The people and the demonstrations of a setting; those of a built-in task are cached.
 
     Raises:
         EvenhandError: as `population` and `draw`.

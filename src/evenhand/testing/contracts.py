@@ -126,7 +126,7 @@ def tried(contract: Contract, subjects: Sequence[Subject]) -> Outcome:
 
 
 def _told(error: Exception) -> str:
-    """An error in one line; with the place where it was raised, unless it is one that evenhand means."""
+    """An error in one line; an unexpected one with the file and the line that raised it."""
     text = " ".join(str(error).split())
     if isinstance(error, AssertionError) and text:
         return text

@@ -48,7 +48,10 @@ def straight_through(logits: Tensor, *, tau: float = 1.0, generator: torch.Gener
 
 @dataclass(frozen=True)
 class Recovery:
-    """The learnt `probabilities` [V]; the divergence from the target (nats) before each step and at last."""
+    """The learnt `probabilities` [V], and how far they were from the target.
+
+    `divergence` holds the Kullback-Leibler divergence in nats before each step, and after the last one.
+    """
 
     probabilities: Tensor
     divergence: tuple[float, ...]

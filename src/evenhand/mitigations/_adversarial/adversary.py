@@ -94,7 +94,7 @@ class Adversary:
     def step(
         self, objective: Objective, rounds: Iterator[list[int]], generator: torch.Generator
     ) -> list[float]:
-        """One ascent step on `objective` for each list of people in `rounds`; returns the values before each."""
+        """One ascent step on `objective` for each list of people in `rounds`; gives the value before each."""
         values = []
         for chosen in rounds:
             with torch.enable_grad():

@@ -106,7 +106,7 @@ def _of_old(folder: Path) -> None:
         (_changed, "its file a was changed since evenhand wrote it"),
         (
             _unmarked,
-            r"is not empty, and evenhand did not write it, or an earlier version did.* \(it holds a; deep\)",
+            r"has no readable \.evenhand\.json: evenhand did not write it.* \(it holds a; deep\)",
         ),
         (_broken, "evenhand did not write it"),
         (_of_old, "evenhand did not write it"),
@@ -381,7 +381,10 @@ def _of_a_place(call: ast.Call) -> bool:
 
 def test_a_working_folder_says_what_it_is(tmp_path: Path) -> None:
     with sole_writer(tmp_path / "t"):
-        assert "run again, it puts everything" in (tmp_path / ".t.evenhand" / folders.NOTE).read_text()
+        assert (
+            "run it again, and it completes or restores"
+            in (tmp_path / ".t.evenhand" / folders.NOTE).read_text()
+        )
     assert list(tmp_path.iterdir()) == []
 
 

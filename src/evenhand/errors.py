@@ -10,7 +10,7 @@
     │   ├── BadData                2   a file or a text is malformed, empty or missing
     │   └── BadModel               2   the model or its tokenizer cannot serve this request
     ├── Inconclusive               3   the work ended without an answer
-    │   ├── NotComparable          3   two measurements were taken under unlike protocols
+    │   ├── NotComparable          3   two measurements were taken in different ways
     │   └── NoEffect               3   a treatment left the model exactly as it was
     └── EnvironmentProblem         4   this machine lacks something
         ├── MissingExtra           4   an optional dependency is not installed
@@ -28,7 +28,7 @@ from collections.abc import Iterable, Sequence
 
 
 class EvenhandError(Exception):
-    """Base of all: `what` went wrong and the `mend`, each one or more sentences."""
+    """Base of all errors: `what` went wrong, and `mend`, what to do or type instead, in whole sentences."""
 
     exit_code = 2
 
@@ -91,7 +91,7 @@ def listed(problems: Sequence[str], shown: int = 20) -> str:
 
 
 def _cut(names: Sequence[str], most: int = 100) -> str:
-    """Names as a list of bounded length: a table of the user's may have 100 000 columns."""
+    """The first `most` names, each at most 80 characters long: a user's table may have 100 000 columns."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(name[:80] for name in names[:most]) + more
 
@@ -119,7 +119,7 @@ class Inconclusive(EvenhandError):
 
 
 class NotComparable(Inconclusive):
-    """Two measurements were taken under unlike protocols."""
+    """Two measurements were taken in different ways: with other items, options or scoring."""
 
 
 class NoEffect(Inconclusive):

@@ -109,7 +109,7 @@ def parse_json(text: str | bytes, *, repair: bool = False, unique: bool = False)
     return _repaired(found) if repair else _checked(found)
 
 
-_DEEP = "nested too deeply: thousands of brackets or braces in each other"
+_DEEP = "nested too deeply: thousands of brackets or braces inside one another"
 _LONG = "not readable: it has a number of thousands of digits"
 
 
@@ -127,7 +127,7 @@ def _unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _checked(found: Any) -> Any:
-    """Half of a surrogate pair can be written as an escape (``\\ud800``), but it is no character."""
+    """`found`, unless a text in it has half of a surrogate pair (as ``\\ud800`` writes it), no character."""
     try:
         json.dumps(found, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -185,7 +185,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Raise the system's errors about a path that cannot be written as evenhand's, with what to do instead.
+    """Turn the system's errors about a path that cannot be written into evenhand's, which say what to do.
 
     Raises:
         NoSpace: the disk is full, or not writable.
@@ -206,7 +206,8 @@ def disk_errors(path: Path) -> Iterator[None]:
             ) from error
         if number == errno.ENOENT and _concerns(getattr(error, "filename", None), path):
             raise NoSpace(
-                f"{path} cannot be written: this system allows nothing new there.", mend="Name another place."
+                f"{path} cannot be written: its file system allows no new files there.",
+                mend="Name another place.",
             ) from error
         raise
 
@@ -252,7 +253,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
     Raises:
         NoSpace: the disk is full or not writable; the old file is untouched.
-        BadData: there can be no file: below a file, too long a name, or something else is there.
+        BadData: no file can be there: the path lies below a file, a name is too long, or a folder or device
+            has this name.
     """
     target = real_path(path)
     with disk_errors(path):

@@ -34,8 +34,9 @@ NOTE = "about-this-folder.txt"
 _CACHE_MEND = "Let the variable EVENHAND_CACHE name a folder."
 _NEW, _OLD, _GONE = "new", "old", "removed"
 _TEXT = (
-    "evenhand keeps this folder while it writes the folder of that name beside it. If no evenhand command\n"
-    "is running, one was killed: run again, it puts everything in its place and removes this folder.\n"
+    "evenhand uses this folder while it writes the folder of the same name beside it. If no evenhand\n"
+    "command is running, one was killed: run it again, and it completes or restores that folder and\n"
+    "removes this one.\n"
 )
 
 
@@ -228,7 +229,7 @@ def _recover(target: Path) -> None:
 
 def _taken(working: Path) -> BadData:
     return BadData(
-        f"{working} is in the way: evenhand works in a folder of this name, and did not write this one.",
+        f"{working} is in the way: evenhand works in a folder of this name, and it did not make this one.",
         mend="Move it elsewhere.",
     )
 
@@ -279,7 +280,7 @@ def _foreign(folder: Path) -> str | None:
     if not kind or (folder / MARK).is_symlink():
         names = [path.name for path in folder.iterdir()]
         return (
-            "it is not empty, and evenhand did not write it, or an earlier version did, which left no mark "
+            f"it is not empty and has no readable {MARK}: evenhand did not write it, or an old version did "
             f"(it holds {listed(sorted(names), shown=3)})"
         )
     ours = {parent for name in mark for parent in (folder / name).parents}

@@ -14,9 +14,9 @@ def shuffle_key(seed: int, text: str) -> str:
 
 
 def draw_keys(seed: int, texts: Sequence[str]) -> list[bytes]:
-    """32 bytes for each text, in order, that start its draws: equal texts have different ones.
+    """A key of 32 bytes for each text, in order, that seeds its random draws; equal texts get different keys.
 
-    They depend on `seed`, on the text and on how often it stood before, not on the texts around it.
+    A key depends on `seed`, the text and how many equal texts stand before it, not on the other texts.
     """
     before: Counter[str] = Counter()
     keys = []

@@ -36,8 +36,12 @@ def cosine_distance(before: ArrayLike, after: ArrayLike) -> Array:
     """
     u, v = _unit(before), _unit(after)
     if u.shape != v.shape:
-        raise BadData(f"Shapes {u.shape} and {v.shape} differ.", mend="Give a block's input and its output.")
-    # Half the squared distance of unit vectors is 1 - cos without its cancellation at small angles.
+        raise BadData(
+            f"The shapes {u.shape} and {v.shape} differ.",
+            mend="Give a block's input and its output, both [..., d].",
+        )
+    # [..., d] to [...]: half the squared distance of unit vectors is 1 - cos, without its cancellation at
+    # small angles.
     return np.asarray(0.5 * np.square(u - v).sum(axis=-1))
 
 
@@ -63,10 +67,10 @@ def batch_rows(
     real = np.ones(values.shape, dtype=bool) if mask is None else np.asarray(mask).astype(bool)
     if values.ndim != 2 or real.shape != values.shape:
         raise BadData(
-            f"Rows of shape {values.shape} with a mask of shape {real.shape}.",
+            f"The states have rows of shape {values.shape}, the mask has the shape {real.shape}.",
             mend="Give states [samples, length, d] and a mask [samples, length].",
         )
-    keep = np.ones_like(real) if include_padding else real.copy()
+    keep = np.ones_like(real) if include_padding else real.copy()  # [samples, length]
     if drop_first:
         keep &= ~(real & (np.cumsum(real, axis=1) == 1))
     return [row[kept] for row, kept in zip(values, keep, strict=True)]
@@ -75,15 +79,16 @@ def batch_rows(
 def aggregate(samples: Sequence[ArrayLike], agg: Aggregation = "row_sum") -> Value:
     """One block's score from its rows, one array [rows] for each sample; None when no row is defined.
 
-    ``row_sum`` adds every row of every sample (what the published figures must be), ``row_mean`` divides
-    that by the number of rows, ``sample_mean`` averages each sample's mean row, so that long samples do not
-    count more. Undefined rows (NaN) are left out, and samples without a defined row.
+    ``row_sum`` adds every row of every sample (the only one that reaches the published figures, which are far
+    above 2), ``row_mean`` divides that by the number of rows, ``sample_mean`` averages each sample's mean
+    row, so that long samples do not count more. Undefined rows (NaN) are left out, and samples without a
+    defined row.
 
     Raises:
         UsageError: an unknown aggregation.
     """
     if agg not in ("row_sum", "sample_mean", "row_mean"):
-        raise UsageError(f"No aggregation {agg!r}.", mend="Use row_sum, sample_mean or row_mean.")
+        raise UsageError(f"There is no aggregation {agg!r}.", mend="Use row_sum, sample_mean or row_mean.")
     arrays = [np.asarray(sample, dtype=np.float64).ravel() for sample in samples]
     defined = [a for a in (array[np.isfinite(array)] for array in arrays) if len(a)]
     if not defined:
@@ -128,7 +133,8 @@ def robustness(scores: ArrayLike, ddof: int = 1) -> Robustness:
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or not table.shape[1]:
         raise BadData(
-            f"Scores of shape {table.shape}.", mend="Give one row for each run, one column a block."
+            f"The scores have the shape {table.shape}, not [runs, blocks].",
+            mend="Give one row for each run and one column for each block.",
         )
     runs = len(table)
     variances = [_value(v) for v in table.var(axis=0, ddof=ddof)] if runs > ddof else [None] * table.shape[1]
@@ -139,8 +145,9 @@ def robustness(scores: ArrayLike, ddof: int = 1) -> Robustness:
 
 
 def _unit(vectors: ArrayLike) -> Array:
+    """Each vector divided by its length, [..., d] to [..., d]; NaN where it has no direction."""
     v = np.asarray(vectors, dtype=np.float64)
-    norm = np.linalg.norm(v, axis=-1, keepdims=True)
+    norm = np.linalg.norm(v, axis=-1, keepdims=True)  # [..., 1]
     usable = np.isfinite(norm) & (norm > 0)
     unit: Array = np.divide(v, norm, out=np.full(v.shape, np.nan), where=usable)
     return unit

@@ -25,7 +25,7 @@ except ImportError:  # not a POSIX system
 
 T = TypeVar("T")
 PAUSE = 0.05  # seconds between two attempts
-_owners: dict[Path, int] = {}  # what this process holds, and which of its threads
+_owners: dict[Path, int] = {}  # each folder that this process has locked: the thread that holds the lock
 
 
 class Lock(Enum):
@@ -97,7 +97,10 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def locked(folder: Path) -> int | None:
-    """A handle that holds the lock of `folder`, which is made if need be; None while another holds it."""
+    """A handle that holds the lock of `folder`, which is made if need be; None while another holds it.
+
+    Without locks (see `Lock.UNKNOWN`) the handle holds none; on a system without `fcntl` it is -1.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)  # its last user may have removed it
         handle = -1 if fcntl is None else os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
@@ -133,7 +136,7 @@ def _forbids_folders(folder: Path) -> bool:
 
 
 def held(handle: int) -> bool:
-    """Whether what `locked` gave is a lock: not where there are none."""
+    """Whether the handle that `locked` gave holds a lock; False where the system has no locks."""
     return handle >= 0 and attempt(handle) is Lock.HELD
 
 
@@ -152,7 +155,7 @@ def same(handle: int, path: Path) -> bool:
 
 
 def make_folders(folder: Path) -> list[Path]:
-    """Make `folder` and what lies above it; gives the folders that were not there, the deepest first."""
+    """Make `folder` and the folders above it; returns those that were not there, the deepest first."""
     absent = [path for path in (folder, *folder.parents) if not path.exists()]
     with suppress(FileNotFoundError):  # another process removes what it made; `locked` makes it again
         try:

@@ -13,7 +13,7 @@ from evenhand.files import disk_errors, not_a_file, real_path, sweep, temporary
 from evenhand.folders import WORKING, check_replaceable
 
 _PROBE = 1 << 16  # bytes: a disk without room for them has no room for any result
-UNSEALED = f"evenhand-sha256:{'0' * 64}"  # a writer puts it into a file once, after everything else
+UNSEALED = f"evenhand-sha256:{'0' * 64}"  # the checksum's placeholder, which a writer puts last into a file
 _SEAL = re.compile(rb"evenhand-sha256:([0-9a-f]{64})")
 _LONGEST = 3800  # bytes of a path: of the 4096 of most systems some are reserved for the files inside
 
@@ -35,8 +35,8 @@ def check_output_folder(folder: Path) -> None:
 def check_output_file(path: Path, sign: bytes) -> None:
     """Refuse a file that cannot be written, or one that is there and that evenhand did not write.
 
-    `sign` is what the file that will be written has in it; one that is there already must have it too, and be
-    as it was written: see `check_unchanged`.
+    `sign` is a byte string that every such file of evenhand's contains. A file that exists must contain it
+    too and must be unchanged since evenhand wrote it: see `check_unchanged`.
 
     Raises:
         BadData: it is a folder or lies below a file, its name is too long, or somebody else wrote it or
@@ -55,7 +55,7 @@ def check_ours(path: Path, sign: bytes) -> None:
     """Refuse to write over a file that has something in it, but not the `sign` of evenhand's own.
 
     Raises:
-        BadData: so it is.
+        BadData: the file is not empty and does not contain `sign`.
         NoSpace: it cannot be read.
     """
     with disk_errors(path):
@@ -86,7 +86,8 @@ def check_unchanged(path: Path, sign: bytes) -> None:
     What `sealed` gave is unchanged as long as its last checksum fits.
 
     Raises:
-        BadData: so it is; files of earlier versions, which have no checksum, are refused too.
+        BadData: the file is not evenhand's, or was changed; files of earlier versions, which have no
+            checksum, are refused too.
         NoSpace: it cannot be read.
     """
     check_ours(path, sign)
@@ -107,7 +108,7 @@ def _unsealed(data: bytes, place: int) -> bytes:
 def check_treatment_folder(folder: Path, *, beside: str = "") -> None:
     """Refuse a folder that cannot be written as a whole (see `replace_folder`).
 
-    `beside` is what ends the name of another folder that will stand beside it.
+    `beside` is the suffix of a second folder that will stand next to it under the same name plus the suffix.
 
     Raises:
         BadData, UsageError: it may not be replaced, is a file or lies below one, or its name is too long.
@@ -132,7 +133,7 @@ def _check_path(given: Path, target: Path, *, more: int) -> None:
         if len(os.fsencode(part)) > room:
             raise BadData(
                 f"The name {part[:20]}... is too long: it has {len(os.fsencode(part))} bytes.",
-                mend=f"Use at most {room}.",
+                mend=f"Use at most {room} bytes.",
             )
 
 

@@ -91,7 +91,9 @@ def parse_many(text: str) -> tuple[ComponentSpec, ...]:
             continue
         name, colon, option = part.partition(":")
         if not name.strip():
-            raise UsageError(f"{text!r} has an empty name.", mend="Write name:key=value,key=value")
+            raise UsageError(
+                f"{text!r} has a component without a name.", mend="Write name:key=value,key=value"
+            )
         specs.append((name.strip(), {}))
         if colon:
             _read_first(option, specs[-1][1])
@@ -198,7 +200,7 @@ def _walked(package: ModuleType) -> Iterator[tuple[str, _Place]]:
 
 
 def _holds_several(path: str) -> bool:
-    """Whether the source of the module binds `components`; read, not run."""
+    """Whether the module assigns `components`, judged by its source, without importing it."""
     spec = importlib.util.find_spec(path)
     source = getattr(spec and spec.loader, "get_source", lambda _: None)(path)
     return bool(_SEVERAL.search(source or ""))
@@ -295,7 +297,7 @@ def create(kind: str, spec: str | ComponentSpec) -> Any:
     for key, value in values.items():
         if key.endswith("seed") and isinstance(value, int) and not 0 <= value <= LARGEST_SEED:
             raise BadOption(
-                f"{parsed.name}:{key}={value} cannot be.",
+                f"{parsed.name}:{key}={value} is out of range.",
                 mend=f"Write a whole number from 0 to {LARGEST_SEED}.",
             )
     return factory(**values)

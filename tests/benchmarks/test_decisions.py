@@ -313,7 +313,10 @@ def test_the_remarks_say_what_was_reached_and_what_is_undefined(folder: Path) ->
     few = [s for s in scores if not (s.values["member.f"] == 1 and s.values["outcome"] == 1)][:60]
     said = " ".join(benchmark.remarks(few))
     women = sum(s.values["member.f"] == 1 for s in few)
-    assert f"Nobody has the favourable true outcome in: f (n = {women}). What needs the true positive" in said
+    assert (
+        f"Nobody has the favourable true outcome in: f (n = {women}). Figures that need the true positive"
+        in said
+    )
     assert f"Groups of fewer than 50 people: m ({60 - women}), f ({women})." in said
     values = {m.name: m.value(few) for m in benchmark.metrics}
     assert values["equal_opportunity"] is None
@@ -419,12 +422,13 @@ def test_the_note_says_who_is_measured_and_why_not_more(folder: Path) -> None:
     said = note("n=50")
     assert said.startswith(
         f"50 people are measured. Of 3000 rows {3000 - len(people)} were left out, and {len(people)} are "
-        f"people to decide on; {len(people) - different} of them read like another one but for the attribute."
+        f"people to decide on; {len(people) - different} of them have the same text as another one except "
+        "for the attribute."
     )
     assert sum(one["sex"] == "d" for one in table) == 3000 - len(people)
     kept = {
         part.split(" ", 1)[1]: int(part.split()[0])
-        for part in said.partition("one of each text: ")[2].split(".")[0].split(", ")
+        for part in said.partition("one person of each text: ")[2].split(".")[0].split(", ")
     }
     assert sum(kept.values()) == different
     assert kept["to measure"] == len(made(f"decisions:task={folder / 'mf.toml'},shots=0,n=3000").load())
@@ -456,10 +460,10 @@ def test_too_few_different_texts_are_told_apart_from_too_few_people(tmp_path: Pa
     people = [{**row, "job": "nurse", "age": 30, "town": "T"} for row in rows(300)]
     population = gather(TASK, people)
     seed = next(s for s in range(99) if part_of(population.people[0].content, s) == "train")
-    with pytest.raises(BadOption, match=r"Of 300 people nobody .*; 299 of them read like another") as found:
+    with pytest.raises(BadOption, match=r"Of 300 people nobody .*; 299 of them have the same text") as found:
         of_people(population, Setting(seed=seed))
     assert "shots=0" in found.value.mend
-    with pytest.raises(BadOption, match="part 'test'; 299 of them read like another") as found:
+    with pytest.raises(BadOption, match="part 'test'; 299 of them have the same text") as found:
         of_people(population, Setting(shots=0, seed=seed))
     assert "test=all and shots=0" in found.value.mend
     assert len(of_people(population, Setting(shots=0, test="all")).load()) == 300

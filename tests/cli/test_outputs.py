@@ -151,7 +151,7 @@ def test_mitigate_replaces_only_what_evenhand_wrote(run: Run, linked: bool, tmp_
         Path("link").symlink_to(thesis)
     answer = run(*argv("mitigate", "link" if linked else "thesis"))
     assert answer.code == 2
-    assert "which left no mark (it holds chapter.tex)" in paragraph(answer)
+    assert "or an old version did (it holds chapter.tex)" in paragraph(answer)
     PromptTreatment(About("prompt", "0" * 64, 0), "Be fair.").save(tmp_path / "treated")
     (tmp_path / "treated" / "prompt.txt").write_text("Be very fair.")
     answer = run(*argv("mitigate", "treated"))

@@ -144,7 +144,7 @@ def test_axes_of_an_intersection_have_the_form_as_well(tmp_path: Path) -> None:
         ("ging, weil", "nahm {hint} Hut, weil", "the frame has a {hint}, which states the group"),
         ("ging, weil", "gab {term:dative} Geld, weil",
          "the frame has a slot {term} that is not {term:KEY} at the end"),
-        ("ging, weil", "vertraute {term:dative}", "[[groups]] 1: terms is given beside the form 'dative'"),
+        ("ging, weil", "vertraute {term:dative}", "[[groups]] 1: both terms and the form 'dative'"),
         ("legte {possessive} Buch", "legte das Buch", "the hint 'buch' lacks {hint}"),
         ("({profession}) nahm {hint:accusative_feminine}", "nahm {hint:accusative_feminine}",
          "the hint 'tasche' lacks {profession}"),

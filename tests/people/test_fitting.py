@@ -38,7 +38,7 @@ def test_the_message_says_how_many_demonstrations_fit() -> None:
 
 
 def test_a_person_longer_than_the_window_is_told() -> None:
-    with pytest.raises(BadModel, match="not even one person without any fits"):
+    with pytest.raises(BadModel, match="not even one person without demonstrations fits"):
         check(model("gpt2"), SHORT, [BLOCK], [" ".join([QUERY] * 30)])
 
 

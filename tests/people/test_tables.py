@@ -71,7 +71,7 @@ def test_all_problems_of_a_task_file_at_once(folder: Path) -> None:
     said = (
         "'template' is missing",
         "'attribute' is missing",
-        "'templte' means nothing",
+        "'templte' is no key of a task file",
         "'table' is not a text",
     )
     for each in (*said, "'labels' is not a list of texts", str(path)):

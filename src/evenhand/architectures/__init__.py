@@ -1,4 +1,4 @@
-"""What is known of architectures: one row each, checked against the module when a model opens.
+"""Where the parts of each architecture are: one row of a table, checked when a model is opened.
 
 A site is a place in the residual stream of a causal transformer, named alike for every architecture:
 

@@ -1,4 +1,4 @@
-"""Reading the row of a configuration's type for models with this configuration."""
+"""Look-ups in the table of architectures: a type's row, and what it means for a given configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from evenhand.architectures.row import Architecture
 from evenhand.architectures.table import ROWS
 
-_GROUPS = ("evenhand.layouts", "evenhand.architectures")  # the first is what the second was called
+_GROUPS = ("evenhand.layouts", "evenhand.architectures")  # the first is the former name of the second
 _ATTENTION = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
 _UNKNOWN = Architecture()
 
@@ -45,7 +45,7 @@ def text_config(config: Any) -> Any:
 
 
 def window(config: Any) -> int | None:
-    """The most tokens that a text, marks included, may have; None where nothing limits it.
+    """The largest number of tokens of a text, special ones included; None where nothing limits it.
 
     RoBERTa and similar models do not use the first rows of their position table (512 of 514). Relative
     positions (T5, DeBERTa) limit nothing by themselves; T5 states no number, DeBERTa states one.

@@ -37,14 +37,15 @@ class Architecture:
     is known.
 
     Attributes:
-        window: names under which the configuration states the most tokens, in the order of asking; empty
-            where nothing limits them.
+        window: names under which a configuration may state the largest number of tokens, the first one that
+            it has counts; empty where nothing limits it.
         first_position: the row of the position table that a text's first token takes; ``padding`` is the one
-            after the padding token's id. A table that keeps rows apart by itself (OPT, BART) begins at 0.
-        shares: whether a beginning may run once for many rows (see `evenhand.scoring.prefix`): only where
-            the tests compare it with whole rows.
-        recurrent: whether a state goes from token to token without the configuration's `layer_types` saying
-            so.
+            after the padding token's id. A model that itself adds an offset to positions (OPT, BART) begins
+            at 0.
+        shares: whether the common beginning of many rows may be computed once (see
+            `evenhand.scoring.prefix`): only where the tests compare the result with whole rows.
+        recurrent: whether a layer carries a state from token to token, although the configuration's
+            `layer_types` does not say so.
     """
 
     blocks: str = ""

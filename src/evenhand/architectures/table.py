@@ -1,8 +1,9 @@
 """The table of architectures: `config.model_type` to its row. To add one, add a row here.
 
 The tests build a tiny model of every type in the table and compare the row with it. A row with `shares`
-must pass the comparison of `evenhand.scoring.prefix`: the method is silently wrong wherever a model takes
-positions or distances from the place of a key (ALiBi in MPT and BLOOM, GPT-Neo's local layers).
+must pass the comparison of `evenhand.scoring.prefix`: the method gives wrong values without any error where
+a model derives positions or distances from the index of a key (ALiBi in MPT and BLOOM, the local layers of
+GPT-Neo).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from evenhand.registry import spec_of
 
 
 class Benchmark(ABC):
-    """What every benchmark is: a frozen dataclass below this class, whose fields are its options.
+    """What every benchmark is: a frozen dataclass, a subclass of this one, whose fields are its options.
 
     `card`, `metrics`, `read`, `ask` and `score` are the benchmark itself; everything else has a value that
     suits most of them. A class attribute says what is always the same, a property what the options decide.
@@ -52,10 +52,10 @@ class Benchmark(ABC):
         _ = self.card  # its digest goes over all requests: what cannot be asked is refused here, too
 
     def check(self) -> None:  # noqa: B027
-        """Refuse options that cannot be; nothing has been read yet.
+        """Refuse options that are not possible, alone or together, before any data are read.
 
         Raises:
-            EvenhandError: they cannot be, alone or together.
+            EvenhandError: an option is not possible.
         """
 
     @property
@@ -173,7 +173,7 @@ class Benchmark(ABC):
         """
 
     def prepare(self, answers: Sequence[Sequence[Any]]) -> None:  # noqa: B027
-        """What to do once with all answers, in the shape in which they were asked, before the first `score`.
+        """Prepare scoring once from all answers, [samples][requests of a sample], before the first `score`.
 
         A classifier reads all texts at once here.
         """

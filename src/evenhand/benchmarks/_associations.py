@@ -81,7 +81,7 @@ def _problems(record: Any) -> list[str]:
 
 
 class AssociationBenchmark(Benchmark):
-    """A benchmark of association tests; one below it names itself, its tests and its card."""
+    """A benchmark of association tests; a subclass states its name, its tests and its card."""
 
     family: ClassVar[str]  # the component's name, with which all ids begin
     metrics = (weat_effect, weat_magnitude)

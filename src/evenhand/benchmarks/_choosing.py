@@ -100,7 +100,7 @@ class Choices:
 
     @property
     def protocol(self) -> str:
-        """What a measurement's protocol says of the reading, lest a stored run be taken for another."""
+        """How the answers are read, for the protocol of a measurement: runs that differ do not compare."""
         return "none" if self.numbering == "auto" else f"numbered from {self.numbering}"
 
     def prepare(self, answers: Sequence[Sequence[Completion]]) -> None:
@@ -167,8 +167,8 @@ class ChoiceBenchmark(Benchmark):
 
     Attributes:
         numbering: where the numbers in the answers begin; see `Choices`.
-        chat: ``auto`` puts the question to a model that has a chat template as a user's message, ``no`` as it
-            stands.
+        chat: ``auto`` puts the question as a user's message into the chat template of a model that has one,
+            ``no`` asks it as it stands.
     """
 
     numbering: Numbering = "auto"
@@ -199,15 +199,15 @@ class ChoiceBenchmark(Benchmark):
 
 
 def check_chat(name: str, form: str, chat: Chat) -> None:
-    """Refuse the option `chat` of the benchmark `name` where its form writes nothing.
+    """Refuse the option `chat` of the benchmark `name` where its form asks for no text.
 
     Raises:
-        BadOption: it does not.
+        BadOption: `chat` is ``no`` and the form is not ``prompted``.
     """
     if chat == "no" and form != "prompted":
         raise BadOption(
             f"{name}:chat=no is for form=prompted: the form {form} never uses a chat template.",
-            mend="Leave chat away, or write form=prompted.",
+            mend="Leave chat= out, or write form=prompted.",
         )
 
 

@@ -49,8 +49,8 @@ def group_values(attribute: Attribute, answers: Sequence[LogProb]) -> dict[str, 
 def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Request]]) -> str:
     """SHA-256 over everything that is asked and what judges it: the samples and their requests.
 
-    It is that of `digest` over the JSON of all rows as one text, fed row by row: a million rows at once
-    would be gigabytes.
+    It equals `digest` of the JSON of all rows as one text, but is computed row by row: the text of a million
+    rows would take gigabytes.
     """
     found = hashlib.sha256(b'["[')
     for number, s in enumerate(samples):
@@ -62,7 +62,7 @@ def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Requ
 
 
 def _content(request: Request) -> list[object]:
-    """The fields of a request that are asked, in order; how a prompt is put is a part of the protocol."""
+    """The fields of a request that are asked, in order; the use of a chat template is in the protocol."""
     values = zip(fields(request), astuple(request), strict=True)
     return [value for field, value in values if field.metadata.get("asked", True)]
 

@@ -68,7 +68,7 @@ def load(wanted: Wanted) -> Loaded:
         UnknownName: it has no such task.
         BadOption: the task cannot be run like this: it runs generated code and nobody agreed to that, its
             number of examples is fixed, it needs pictures or sound.
-        BadData: the data cannot be had, or the task's own file is faulty.
+        BadData: the data are neither here nor fetched, or the task's own file is faulty.
     """
     check_installed()
     if not wanted.task:
@@ -76,7 +76,7 @@ def load(wanted: Wanted) -> Loaded:
             "lm_eval needs a task.", mend=f"Write lm_eval:TASK, such as {', '.join(NAMED)}, or a YAML file."
         )
     wanted = _with_home(wanted)
-    online = wanted.download and not hub.unreachable()  # else its client tries for minutes
+    online = wanted.download and not hub.unreachable()  # else the hub's client tries for minutes
     with quiet(), network(online), code_allowed(wanted.run_code):
         manager, entry = _find(wanted.task)
         _check_code(wanted, _raw(entry))
@@ -90,7 +90,7 @@ def load(wanted: Wanted) -> Loaded:
 
 
 def check_installed() -> None:
-    """Nothing, if the harness is there.
+    """Check that the harness is installed.
 
     Raises:
         MissingExtra: it is not, or it is too old; the message says what to install.

@@ -53,7 +53,7 @@ def setting_of(options: Any) -> Setting:
 
 @dataclass(frozen=True)
 class Scene:
-    """A setting carried out: the people by part and the demonstrations that every prompt begins with."""
+    """A setting with its people, by part, and the demonstrations that every prompt begins with."""
 
     setting: Setting
     population: Population
@@ -67,7 +67,7 @@ class Scene:
 
     @cached_property
     def asker(self) -> Asker:
-        """Who writes the prompts."""
+        """What writes the prompts."""
         return Asker(self.task, self.demonstrations.blocks(self.task))
 
     def people(self, part: Part, n: int, parity: float | None = None) -> tuple[Person, ...]:
@@ -133,18 +133,18 @@ class Scene:
             return f"{start} Of every text that is not measured one person is kept: {kept}."
         more = f" Write test=all to measure all {people}, or test= with a share or a count."
         offered = more if part == "test" else ""
-        return f"{start} They are kept apart by their texts, one of each text: {kept}.{offered}"
+        return f"{start} They are split by their texts, one person of each text: {kept}.{offered}"
 
 
 def _alike(population: Population) -> str:
     """How many people count once in the parts because they have equal texts; nothing where nobody does."""
     people = population.people
     more = len(people) - len({person.content for person in people})
-    return f"; {more} of them read like another one but for the attribute" * (more > 0)
+    return f"; {more} of them have the same text as another one except for the attribute" * (more > 0)
 
 
 def scene(setting: Setting) -> Scene:
-    """The people and the demonstrations of a setting; of a built-in task they are kept for the next time.
+    """The people and the demonstrations of a setting; those of a built-in task are cached.
 
     Raises:
         EvenhandError: as `population` and `draw`.
@@ -229,8 +229,8 @@ def group_remarks(scores: Sequence[Score], groups: Sequence[str]) -> list[str]:
         ]
         if without:
             found.append(
-                f"Nobody has the {kind} true outcome in: {', '.join(without)}. What needs the {rate} "
-                "positive rate of every group is undefined."
+                f"Nobody has the {kind} true outcome in: {', '.join(without)}. Figures that need the "
+                f"{rate} positive rate of every group are undefined."
             )
     ties = sum(s.values["decision"] is None for s in scores)
     if ties:

@@ -22,6 +22,7 @@ BLANK = "BLANK"
 
 
 def rows(file: str, data: Data) -> tuple[list[tuple[int, dict[str, str]]], Problems]:
+    """The rows of the table with their line numbers, and the problems found in reading it."""
     if data == "lab":
         from evenhand.lab.pairs import stereoset_rows
 
@@ -30,6 +31,11 @@ def rows(file: str, data: Data) -> tuple[list[tuple[int, dict[str, str]]], Probl
 
 
 def samples(rows: Sequence[tuple[int, Row]], problems: Problems) -> tuple[Sample, ...]:
+    """The items, one for each cluster of three rows.
+
+    Raises:
+        BadData: a row or a cluster is malformed; all problems of the table at once.
+    """
     clusters: dict[tuple[str, str], dict[str, Row]] = {}
     lines: dict[tuple[str, str], int] = {}
     seen: dict[str, int] = {}

@@ -78,7 +78,7 @@ class Problems:
             self.add(line, f"{row[column]!r} is none of {', '.join(allowed)}", column)
 
     def raise_any(self) -> None:
-        """Nothing, if there are none.
+        """Raise one error for all of them; do nothing if there are none.
 
         Raises:
             BadData: names the file, the first problems with their places, and the count of all.
@@ -167,8 +167,8 @@ def read_own(
 ) -> list[Made]:
     """What `make` makes of each line of the user's file and its number.
 
-    The lines are JSON objects, whose `fields` are checked, they may lack any. A file whose name does not end
-    in ``.jsonl`` has a text a line instead: a record of the field `text` alone.
+    The lines are JSON objects, whose `fields` are checked; each of them may be absent. A file whose name does
+    not end in ``.jsonl`` has a text a line instead: a record of the field `text` alone.
 
     Raises:
         BadData: the file cannot be read or is empty; or `make` raises a ValueError for some lines, or two
@@ -197,4 +197,5 @@ def read_own(
 def _check_fields(record: Mapping[str, Any], fields: Mapping[str, type]) -> None:
     for name, kind in fields.items():
         if name in record and (not isinstance(record[name], kind) or not record[name]):
-            raise ValueError(f"{name!r} is {record[name]!r}")
+            kinds = "list" if kind is list else "text"
+            raise ValueError(f"{name!r} is {record[name]!r}, not a {kinds} with something in it")

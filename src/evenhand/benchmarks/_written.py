@@ -137,7 +137,7 @@ class WrittenBenchmark(Benchmark):
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
-        chat: ``auto`` puts the prompt to a model that has a chat template in it, ``no`` as it is.
+        chat: ``auto`` puts the prompt into the chat template of a model that has one, ``no`` does not.
     """
 
     k: int = 1
@@ -160,7 +160,7 @@ class WrittenBenchmark(Benchmark):
         return ()
 
     def check(self) -> None:
-        """Refuse draws that cannot be, or would all be the same, and specs that can name no classifier.
+        """Refuse impossible settings, draws that would all be the same, and specs that name no classifier.
 
         Raises:
             BadOption: there are some.
@@ -174,8 +174,8 @@ class WrittenBenchmark(Benchmark):
             raise BadOption(
                 f"k={self.k}, max_tokens={self.max_tokens}, temperature={self.temperature:g}, "
                 f"top_p={self.top_p:g} is not possible.",
-                mend=f"k is 1 to {_DRAWS - 1}, max_tokens at least 1, temperature at least 0, top_p in (0, "
-                "1].",
+                mend=f"Write k from 1 to {_DRAWS - 1}, max_tokens of 1 or more, temperature of 0 or more, "
+                "and top_p above 0, at most 1.",
             )
         if self.k > 1 and self.temperature == 0:
             raise BadOption(

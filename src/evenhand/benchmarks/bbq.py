@@ -75,7 +75,7 @@ _NAMED = re.compile(r"[FM]$|[FM]-")
 class Bbq(ChoiceBenchmark):
     """BBQ (Parrish et al. 2022): 31372 questions of 9 categories about two people or "unknown".
 
-    In half of the contexts nobody can know the answer (ambiguous), in the other half it is said. The biased
+    In half of the contexts nobody can know the answer (ambiguous), in the other half it is stated. The biased
     answer is the stereotyped person for a negative question and the other one for a non-negative question;
     who that is follows from the rows' own labels. Questions of one template are resampled together. The two
     intersectional categories are not covered. Licence: CC BY 4.0.
@@ -92,8 +92,8 @@ class Bbq(ChoiceBenchmark):
             of this kind alone, and gives their figures alone.
         numbering: of the answers to the prompted form: ``1``, as the prompts number the choices, ``0`` for a
             model that counts from 0, ``auto`` to see from all answers of a run.
-        chat: ``auto`` puts the question to a model that has a chat template as a user's message; ``no`` puts
-            it as it is. Only for the prompted form.
+        chat: ``auto`` puts the question as a user's message into the chat template of a model that has one;
+            ``no`` asks it as it is. Only for the prompted form.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once; or it has
@@ -228,7 +228,7 @@ def _of_condition(paths: Sequence[Path], condition: str) -> list[Sample]:
     if not found:
         raise BadData(
             f"{', '.join(map(str, paths))} has no question whose context is {condition}.",
-            mend="Leave condition away, or name the other one.",
+            mend="Leave condition= out, or name the other one.",
         )
     return found
 

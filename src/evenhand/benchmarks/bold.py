@@ -32,7 +32,7 @@ class Bold(WrittenBenchmark):
     respectful and how gendered the continuations are, group by group.
 
     The beginnings of one article are resampled together. Of the paper's measures, sentiment and the
-    psycholinguistic norms are left out: they rest on lexicons that may not be handed on. Licence: CC BY-SA
+    psycholinguistic norms are left out: they need lexicons that may not be redistributed. Licence: CC BY-SA
     4.0.
 
     Attributes:
@@ -44,8 +44,8 @@ class Bold(WrittenBenchmark):
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
-        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
-            prompt as it is.
+        chat: ``auto`` asks a model that has a chat template to continue the prompt, by a user's message in
+            that template; ``no`` gives the prompt as it is.
 
     Raises:
         BadData: the data are not on this machine, or not the official ones.
@@ -89,7 +89,7 @@ def score(sample: Sample, answers: Sequence[Completion], toxic: Reader, esteem: 
 
 
 def polarity(texts: Sequence[str]) -> Value:
-    """The mean over texts of 1 (more words about men) or -1 (about women); None where no text leans."""
+    """The mean over texts of 1 (more words about men) or -1 (about women); None if none has more of one."""
     leans = []
     for text in texts:
         found = words(text)

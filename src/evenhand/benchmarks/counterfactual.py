@@ -167,7 +167,7 @@ def compare(first: Sequence[float], second: Sequence[float]) -> dict[str, Value]
 
 
 def jensen_shannon(p: Sequence[float], q: Sequence[float]) -> float:
-    """In bits, over the options and everything else together: `p` and `q` are shares of all probability."""
+    """The divergence in bits over the options and one outcome for all else; `p` and `q` are probabilities."""
     pairs = [*zip(p, q, strict=True), (max(0.0, 1 - math.fsum(p)), max(0.0, 1 - math.fsum(q)))]
     parts = (a * math.log2(2 * a / (a + b)) for pair in pairs for a, b in (pair, pair[::-1]) if a > 0)
     return min(1.0, max(0.0, math.fsum(parts) / 2))
@@ -183,7 +183,7 @@ def shift_test(scores: Sequence[Score]) -> list[str]:
 
 
 def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> None:
-    """Refuse options that would be passed over."""
+    """Refuse options that would be ignored."""
     langfair_asked = prompts == "langfair"
     if file and langfair_asked:
         raise BadOption(f"Both file={file} and prompts={prompts} are given.", mend="Give one of them.")
@@ -195,7 +195,7 @@ def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> N
     if options != OPTIONS and langfair_asked:
         raise BadOption(
             f"options={options} are asked for, and langfair's sentences have an open end.",
-            mend="Leave options away, or give prompts with a question in a file=.",
+            mend="Leave options= out, or give prompts with a question in a file=.",
         )
 
 

@@ -24,7 +24,7 @@ class DecisionAccuracy(Benchmark):
     """The share of right decisions on people whom the benchmark `decisions` neither tests nor trains on.
 
     The prompts are those of `decisions` under the same options; each person is asked about once, as a member
-    of the own group. Licence: that of the data; the lab's people Apache-2.0.
+    of their own group. Licence: that of the data; the lab's people Apache-2.0.
 
     Attributes:
         task: as in `decisions`: ``lab``, ``adult``, or a TOML file.
@@ -42,7 +42,7 @@ class DecisionAccuracy(Benchmark):
 
     Raises:
         BadData: the data are not on this machine, or the file or table cannot be used.
-        BadOption: a parity, a number or label words that cannot be.
+        BadOption: a parity, a number or label words that are not possible.
         UnknownName: there is no such task or column.
     """
 

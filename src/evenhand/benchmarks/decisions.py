@@ -90,7 +90,7 @@ class Decisions(Benchmark):
 
     Raises:
         BadData: the data are not on this machine, or the file or table cannot be used.
-        BadOption: a parity, a number or label words that cannot be.
+        BadOption: a parity, a number or label words that are not possible.
         UnknownName: there is no such task or column.
     """
 
@@ -149,7 +149,7 @@ class Decisions(Benchmark):
         return label_requests(sample)
 
     def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
-        """The columns that `evenhand.metrics._decisions` names, ``correct``, and ``label_mass``.
+        """The columns that `evenhand.metrics._people` describes, ``correct``, and ``label_mass``.
 
         ``probability`` and ``decision`` are the person's own, ``p.<group>`` and ``decision.<group>`` those
         with the attribute set to the group.
@@ -201,7 +201,7 @@ def of_people(
     it says of the task is not looked at. The rest is as in `Decisions`.
 
     Raises:
-        BadOption: a parity or a number that cannot be.
+        BadOption: a parity or a number that is not possible.
     """
     given = vars(setting or Setting())
     own = given | {"task": population.task.name, "attribute": "", "labels": "", "leaky": False, "bins": ""}

@@ -42,8 +42,8 @@ class Honest(WrittenBenchmark):
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
-        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
-            prompt as it is.
+        chat: ``auto`` asks a model that has a chat template to continue the prompt, by a user's message in
+            that template; ``no`` gives the prompt as it is.
 
     Raises:
         BadData: the data files are not on this machine, or not the official ones.

@@ -66,7 +66,7 @@ class Lambada(Benchmark):
             raise BadModel(
                 f"The model gives no probability at all to the word {sample.fields['word']!r}, so that its "
                 "perplexity is infinite.",
-                mend="Check the model: a working language model never says 'impossible'.",
+                mend="Check the model: a working language model gives every word a probability above 0.",
             )
         values: dict[str, Value] = {"correct": float(answer.greedy), "nll": -answer.value, "words": 1.0}
         return Score(sample.id, sample.cluster, values, sample.slices)

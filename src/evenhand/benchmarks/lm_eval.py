@@ -87,7 +87,7 @@ class LmEval(Benchmark):
     unfit = "The harness reads likelihoods from left to right."
 
     def check(self) -> None:
-        """Load the harness's task: only it knows which options can be.
+        """Load the harness's task: only the harness knows which options are possible.
 
         Raises:
             EvenhandError: see `evenhand.benchmarks._harness.load`; or its figures are no means over items.
@@ -247,7 +247,7 @@ def _columns(name: str, found: Mapping[tuple[str, str], Any], figures: Figures) 
         if isinstance(logprob, int | float) and math.isinf(logprob):
             raise BadModel(
                 f"The model gives a text of the task no probability at all, so that its {name} is infinite.",
-                mend="Check the model: a working language model never says 'impossible'.",
+                mend="Check the model: a working language model gives every text a probability above 0.",
             )
         nll = None if number(logprob) is None else -float(logprob)
         return {"nll": nll, LIKELIHOODS[name][0]: number(units)}

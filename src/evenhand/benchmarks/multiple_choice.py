@@ -205,7 +205,7 @@ def _choices(choices: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not all(isinstance(text, str) for _, text in pairs):
         raise _Unfit("a choice is no text")
     if len({str(label) for label, _ in pairs}) < len(pairs):
-        raise _Unfit("two of its choices have one label")
+        raise _Unfit("two of its choices have the same label")
     return tuple(str(label) for label, _ in pairs), tuple(text.strip() for _, text in pairs)
 
 

@@ -107,8 +107,8 @@ class Perplexity(Benchmark):
             raise BadModel(
                 f"The model gives no probability at all to the text {sample.fields['text'][:60]!r}, so that "
                 "its perplexity is infinite.",
-                mend="Check the model or the recorded answers: a working language model never says "
-                "'impossible'.",
+                mend="Check the model or the recorded answers: a working language model gives every text a "
+                "probability above 0.",
             )
         scored = answer.n_tokens > 0
         values: dict[str, Value] = {
@@ -156,8 +156,9 @@ def _card(name: str, source: str, data: str) -> Card:
         licence="the user's own" if name.startswith("file:") else "Apache-2.0",
         digest=data,
         reading=(
-            "How many tokens the model wavers between, on average; lower is better. It counts the tokens "
-            "of the model's own tokenizer, so it compares treated with untreated, not one model with another."
+            "The model is on average as uncertain as in a choice among this many equally likely "
+            "tokens; lower is better. It counts the tokens of the model's own tokenizer, so it compares "
+            "treated with untreated, not one model with another."
         ),
     )
 

@@ -24,8 +24,8 @@ class Regard(WrittenBenchmark):
     """Regard of continuations (Sheng et al. 2019): the share of each label for every group, and how far the
     groups' net regards lie apart.
 
-    All groups are scored and compared. The usual measurement compares only when it is told to and else
-    reports one list of texts, which has hidden a whole group before. Only what the model wrote is read,
+    All groups are scored and compared. The usual measurement compares groups only on request and else reports
+    one list of texts, so that a whole group can be left out unnoticed. Only what the model wrote is read,
     never the prompt, so a classifier that needs the name of the subject has less information. Licence:
     that of the prompts.
 
@@ -35,14 +35,14 @@ class Regard(WrittenBenchmark):
             RealToxicityPrompts (``toxic``, ``nontoxic``), which are about no group.
         file: prompts of your own instead: JSON lines with `prompt` and, where wanted, `group`, `cluster`,
             `id`.
-        classifier: ``hf:org/name``, ``hf:./folder``, or ``lexicon`` for a transparent word list.
+        classifier: ``hf:org/name``, ``hf:./folder``, or ``lexicon`` for a plain word list.
         k: texts a prompt.
         max_tokens: length of a text.
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
-        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
-            prompt as it is.
+        chat: ``auto`` asks a model that has a chat template to continue the prompt, by a user's message in
+            that template; ``no`` gives the prompt as it is.
 
     Raises:
         BadData: the data are not on this machine, or the file is malformed.

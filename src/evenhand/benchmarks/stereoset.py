@@ -93,9 +93,9 @@ ABOUT: Mapping[Form, About] = {
     "prompted": About(
         ("causal", "seq2seq"),
         "none",
-        "The model is asked which of three sentences fits, in all six orders, so that a liking for a place "
-        "cancels out. An answer that names none is invalid, not unrelated. Its chance level is another one: "
-        "do not compare with the likelihood form.",
+        "The model is asked which of three sentences fits, in all six orders, so that a preference for a "
+        "position cancels out. An answer that names none is invalid, not unrelated. It has another "
+        "chance level: do not compare it with the likelihood form.",
         "The model has to write its answer.",
     ),
 }
@@ -116,8 +116,9 @@ class StereoSet(ChoiceBenchmark):
     """StereoSet (Nadeem et al. 2021), development set: 2106 intrasentence and 2123 intersentence items of 79
     target terms in four domains.
 
-    LMS asks for sense, SS for even preferences, ICAT for both; the first three figures are the official means
-    over target terms, and items of one term are resampled together. Licence: CC BY-SA 4.0.
+    LMS measures how often meaningful options are preferred to the unrelated one, SS how often the stereotype
+    is preferred to the anti-stereotype (50 is even), ICAT combines both. These three figures are the official
+    means over target terms, and items of one term are resampled together. Licence: CC BY-SA 4.0.
 
     Attributes:
         task: ``intrasentence`` fills a blank, ``intersentence`` chooses a second sentence; ``both`` pools
@@ -137,8 +138,8 @@ class StereoSet(ChoiceBenchmark):
             models, from the bias that was planted in them. For lab models alone; Apache-2.0.
         numbering: of the answers to the prompted form: ``1``, as the prompts number the choices, ``0`` for a
             model that counts from 0, ``auto`` to see from all answers of a run.
-        chat: ``auto`` puts the question to a model that has a chat template as a user's message; ``no`` puts
-            it as it is. Only for the prompted form.
+        chat: ``auto`` puts the question as a user's message into the chat template of a model that has one;
+            ``no`` asks it as it is. Only for the prompted form.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once.
@@ -223,11 +224,11 @@ class StereoSet(ChoiceBenchmark):
 
 
 def _check_fit(task: Task, form: Form, data: Data) -> None:
-    """Refuse items that there are none of."""
+    """Refuse tasks for which the form or the data have no items."""
     if data == "lab" and task != "intrasentence":
         raise BadOption(
             f"stereoset:data=lab has intrasentence items alone, and none for task={task}.",
-            mend="Leave task away.",
+            mend="Leave task= out.",
         )
     if form == "cloze" and task != "intrasentence":
         raise BadOption(
@@ -242,12 +243,12 @@ def _check_scoring(task: Task, form: Form, scoring: Scoring, ties: Ties) -> None
         raise BadOption(
             f"stereoset:scoring=reference is for intrasentence likelihoods, not for form={form} with "
             f"task={task}.",
-            mend="Use task=intrasentence with form=likelihood or form=cloze, or leave scoring away.",
+            mend="Use task=intrasentence with form=likelihood or form=cloze, or leave scoring= out.",
         )
     if ties == "anti" and form == "prompted":
         raise BadOption(
             "stereoset:ties=anti is for likelihoods: an answer in words cannot be a tie.",
-            mend="Leave ties away, or use form=likelihood or form=cloze.",
+            mend="Leave ties= out, or use form=likelihood or form=cloze.",
         )
 
 

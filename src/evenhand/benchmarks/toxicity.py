@@ -33,15 +33,15 @@ class Toxicity(WrittenBenchmark):
             RealToxicityPrompts (``toxic``, ``nontoxic``), which are about no group.
         file: prompts of your own instead: JSON lines with `prompt` and, where wanted, `group`, `cluster`,
             `id`.
-        classifier: ``hf:org/name``, ``hf:./folder``, or ``lexicon`` for a transparent word list.
+        classifier: ``hf:org/name``, ``hf:./folder``, or ``lexicon`` for a plain word list.
         label: the label whose probability counts; by default the classifier's hate or toxic.
         k: texts a prompt.
         max_tokens: length of a text.
         temperature: above 0 for several draws.
         top_p: nucleus sampling; 1 draws from everything.
         seed: of the draws.
-        chat: ``auto`` asks a model that has a chat template, in it, to continue the prompt; ``no`` puts the
-            prompt as it is.
+        chat: ``auto`` asks a model that has a chat template to continue the prompt, by a user's message in
+            that template; ``no`` gives the prompt as it is.
 
     Raises:
         BadData: the data are not on this machine, or the file is malformed.

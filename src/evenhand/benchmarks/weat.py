@@ -31,8 +31,8 @@ class Weat(AssociationBenchmark):
     """WEAT (Caliskan et al. 2017): associations between words, each read by the model as a text of its own.
 
     The test was made for fixed word vectors; here a word's embedding is the mean of the last hidden states of
-    the model that reads it alone. With 8 words a target the intervals are wide and too narrow at that: prefer
-    seat. Licence: CC BY-NC 4.0.
+    the model that reads it alone. With 8 words a target the intervals are wide, and still too narrow to
+    cover the true value as often as stated: prefer seat. Licence: CC BY-NC 4.0.
 
     Attributes:
         tests: the attribute: ``gender`` (6, 6b, 7, 7b, 8, 8b), ``race``, ``age``, ``health``,

@@ -1,4 +1,4 @@
-"""Controls: damage without a signal about the attribute. One file each, found by walking this folder.
+"""Controls: damage to a model that has no signal about the attribute. One file each, found in this folder.
 
 A study compares the treated model with models that were damaged in this way, at several doses and seeds, to
 estimate what an equal loss of capability does to a bias score by itself (the capability-matched control).
@@ -22,7 +22,7 @@ class Ladder:
     """At which doses, and how often at each, a study makes the control models of one family.
 
     Attributes:
-        letter: the family's letter in the specification (a, b, c): the order in which families are shown.
+        letter: the family's letter (a, b, c, ...), by which families are ordered where they are listed.
         full: doses above 0 from hardly any damage to the loss of most capability, spaced geometrically.
         reduced: fewer of them, for a quick look; empty leaves the family out of a reduced control.
         seeds, reduced_seeds: models for each dose.
@@ -45,8 +45,8 @@ class Control(Protocol):
     """Damages a model to match a treatment. A frozen dataclass; its fields are the options of its spec.
 
     The name of its family is the control's name, with spaces for underscores. Used as a mitigation (``--with
-    noise:dose=0.5``) it damages the model at its own `dose`, matched to a treatment that touches the located
-    block if it `wants_sites`, and otherwise to an empty treatment.
+    noise:dose=0.5``) it damages the model at its own `dose`, as beside a treatment that touches the located
+    block if it `wants_sites`, and as beside one that touches nothing otherwise.
 
     `fits_on` names the kinds of examples that it can use; the family is left out where the treatment was
     fitted on others. A `dose` is above 0, and a larger dose is more damage.

@@ -108,11 +108,12 @@ def _shuffled(seed: int) -> Any:
     from evenhand.training import objectives
 
     def loss(now: Any, base: Any) -> torch.Tensor:
+        # log_p [N, k], log_rest [N, R]; `free` [F] are the outcomes that are possible in every row.
         free = torch.isfinite(base.log_rest).all(dim=0).nonzero().squeeze(1)
         deal = torch.randperm(len(free), generator=torch.Generator().manual_seed(seed)).to(free.device)
         target = base.log_rest.clone()
         target[:, free] = base.log_rest[:, free[deal]]
-        wanted = torch.cat([base.log_p, target], dim=1)
+        wanted = torch.cat([base.log_p, target], dim=1)  # [N, k + R]
         return objectives.kl(wanted, torch.cat([now.log_p, now.log_rest], dim=1))
 
     return loss

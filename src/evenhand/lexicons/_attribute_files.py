@@ -20,7 +20,7 @@ A sentence selects the inflected form of a word by its key (see `_inflection`)::
 
     frame = "..., und {profession} {action} mit {term:dative}"    # the terms are each group's form "dative"
 
-    [hints]                                     # the sentences of genhinteval, by name; else its own
+    [hints]                                     # sentences of genhinteval by name; without them its own
     coat = "{profession} nahm {hint:accusative_masculine} Mantel, weil"
 
     anchors = ["..."]                           # to train on: with {profession}, {action} and a hint
@@ -160,7 +160,7 @@ def _slot_problems(what: str, frame: str, needed: Sequence[str]) -> list[str]:
         elif slot == "term":
             found.append(f"{what} has a slot {{term}} that is not {{term:KEY}} at the end of the key 'frame'")
         elif slot not in needed:
-            found.append(f"{what} has a slot {{{slot}}} of no meaning")
+            found.append(f"{what} has an unknown slot {{{slot}}}")
     return found
 
 
@@ -216,7 +216,8 @@ def _axis_problems(table: Mapping[str, Any]) -> list[str]:
             found.append(f"the axis {axis!r} has no [[{axis}]] tables with the form {form!r} of the frame")
         elif axis not in borrowed:
             found.append(
-                f"the axis {axis!r} has no [[{axis}]] tables, and only {', '.join(borrowed)} can do without"
+                f"the axis {axis!r} has no [[{axis}]] tables, and is none of the built-in axes "
+                f"{', '.join(borrowed)}"
             )
     return found
 
@@ -236,10 +237,12 @@ def _group_problems(key: str, groups: Any, form: str, frames: Sequence[str] = ()
         if "name" in group and not (isinstance(name, str) and _NAME.fullmatch(name)):
             found.append(f"{where}name is {name!r}, which may hold a-z, 0-9 and _ only")
         elif name and name in names:
-            found.append(f"{where}the name {name!r} stands already at {names.index(name) + 1}")
+            found.append(f"{where}the name {name!r} is already that of [[{key}]] {names.index(name) + 1}")
         names.append(str(name))
         if "terms" in group and form:
-            found.append(f"{where}terms is given beside the form {form!r} that the frame takes: give one")
+            found.append(
+                f"{where}both terms and the form {form!r}, which the frame takes, are given: give one of them"
+            )
         elif "terms" in group and not (_texts(group["terms"]) and group["terms"]):
             found.append(f"{where}terms is {group['terms']!r}, not a list of texts")
         found += _form_problems(group, where, form, frames)
@@ -247,7 +250,7 @@ def _group_problems(key: str, groups: Any, form: str, frames: Sequence[str] = ()
 
 
 def _form_problems(group: Mapping[str, Any], where: str, form: str, frames: Sequence[str]) -> list[str]:
-    """What is wrong with the forms of one group, and which ones a sentence asks for in vain."""
+    """What is wrong with the forms of one group, and which forms that a sentence needs it lacks."""
     pronoun, forms = group.get(POSSESSIVE, "x"), group.get("forms", {})
     found = []
     if not isinstance(pronoun, str) or not pronoun.strip():
@@ -282,7 +285,7 @@ def _word_problems(about: Attribute, *, english: bool) -> list[str]:
     before = re.findall(r"[\w-]+", bare.lower())
     sentence = f" {' '.join(before)} "
     if english and gender_of(bare):
-        found.append("the frame has a gendered word, which would decide for the model")
+        found.append("the frame has a gendered word, which would give away the answer")
     said = [term for term, _ in terms if f"{term.lower()} " in sentence]
     found += [f"the frame has the term {term.strip()!r} in it" for term in said]
     vowels = {term[1].lower() in "aeiou" for term, _ in terms}

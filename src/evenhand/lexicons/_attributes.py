@@ -21,10 +21,10 @@ class Group:
     """One value of an attribute.
 
     Attributes:
-        name: the name in result columns (``p.<name>``). terms: mutually exclusive surface forms, each with
-        its leading space. forms: its inflected forms as (key, texts), without a space, such as
-        ``possessive``; empty without any. parts: of a crossed attribute, the group on each axis, in the axes'
-        order; else empty.
+        name: the name in result columns (``p.<name>``).
+        terms: mutually exclusive surface forms, each with its leading space.
+        forms: its inflected forms as (key, texts), without a space, such as ``possessive``; empty if none.
+        parts: of a crossed attribute, the group on each axis, in the axes' order; else empty.
     """
 
     name: str
@@ -113,7 +113,7 @@ def built_in() -> Mapping[str, Attribute]:
 
 
 def made(name: str, entry: Mapping[str, Any], known: Mapping[str, Attribute], digest: str = "") -> Attribute:
-    """The attribute of a checked table; axes without groups of their own are those of `known` attributes."""
+    """The attribute of a checked table; an axis without tables takes the groups of that `known` attribute."""
     axes = tuple(entry.get("crosses", ()))
     frame, form = split_term(entry["frame"])
     groups = (

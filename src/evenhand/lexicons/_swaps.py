@@ -19,10 +19,10 @@ _FEMININE_PRONOUNS = frozenset({"her", "hers"})
 def swap_gender(text: str) -> str:
     """`text` with every gendered word in the other gender, case kept.
 
-    "her" becomes "his" before a noun of hers and "him" elsewhere; "his" becomes "her" before a noun and
-    "hers" elsewhere. What follows decides: the end of the text, a sign or a function word means that there
-    is no noun, and so does "let" before "her". Where both readings are possible ("gave her books") the one
-    with a noun is taken. "Mrs" becomes "Mr", and "Mr" becomes "Ms". Names stay.
+    "her" becomes "his" before the noun that it possesses and "him" elsewhere; "his" becomes "her" before a
+    noun and "hers" elsewhere. What follows decides: the end of the text, a punctuation mark or a function
+    word means that there is no noun, and so does "let" before "her". Where both readings are possible
+    ("gave her books") the one with a noun is taken. "Mrs" becomes "Mr", and "Mr" becomes "Ms". Names stay.
     """
     parts: list[str] = []
     end = 0

@@ -1,4 +1,4 @@
-"""The words of the transparent word-list scorer."""
+"""The word lists of the scorer that counts listed words in a text."""
 
 from __future__ import annotations
 

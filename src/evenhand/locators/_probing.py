@@ -44,7 +44,7 @@ def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[E
 
 @dataclass(frozen=True)
 class ProbedBatch:
-    """A batch of probes and where its forward pass predicts terms: indices [rows], [positions]."""
+    """A batch of probes and the n places where its pass predicts terms: `rows` [n] and `positions` [n]."""
 
     probes: Sequence[Example]
     rows: Tensor
@@ -67,7 +67,7 @@ class Contributions:
 
 
 def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
-    """Run the probes once and keep each block's mean contribution."""
+    """Run all probes once; for each block, average its contribution over the places that predict terms."""
     import torch
 
     from evenhand.hooks import observe
@@ -84,8 +84,8 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
             assert answer.places is not None  # a single pass has a single layout
             rows, positions = answer.places
             found.append(ProbedBatch(batch, rows, positions))
-            values.append(answer.log_p.exp())
-            for site, (given, output) in seen.items():
+            values.append(answer.log_p.exp())  # [probes of the batch, k]
+            for site, (given, output) in seen.items():  # [batch, length, width]; at the n places [n, width]
                 sums[site] = sums[site] + (output - given)[rows, positions].double().sum(0)
     places = sum(len(batch.rows) for batch in found)
     return Contributions(tuple(found), torch.cat(values), {site: sums[site] / places for site in blocks})
@@ -95,9 +95,9 @@ def normalised_gap(probabilities: Tensor) -> Tensor:
     """Mean over prompts of the largest minus the smallest group share; `ablation` and `gradient` explain it.
 
     `probabilities` [N, k]; the shares are the groups' probabilities divided by their sum, so that a model
-    that only uses the words less does not look unbiased.
+    that only uses the words less often does not look unbiased.
     """
-    shares = probabilities / probabilities.sum(dim=1, keepdim=True)
+    shares = probabilities / probabilities.sum(dim=1, keepdim=True)  # [N, k]
     return (shares.amax(dim=1) - shares.amin(dim=1)).mean()
 
 

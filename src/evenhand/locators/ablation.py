@@ -88,7 +88,7 @@ def _without(model: OpenModel, whole: Contributions, site: str, *, keep_mean: bo
         for batch in whole.batches:
 
             def ablated(output: Tensor, given: Tensor, batch: ProbedBatch = batch) -> Tensor:
-                places = batch.rows, batch.positions
+                places = batch.rows, batch.positions  # of states [batch, length, width], n places [n, width]
                 changed = output.clone()
                 changed[places] = given[places] + whole.mean[site].to(output) * keep_mean
                 return changed

@@ -45,8 +45,8 @@ class Bmi:
     """Rank blocks by how much they change the direction of the residual stream.
 
     Attributes:
-        agg: ``row_sum`` over all rows of all prompts (what the paper's figures must be), ``row_mean``, or
-            ``sample_mean`` (each prompt counts once).
+        agg: ``row_sum`` over all rows of all prompts (only this reaches the size of the paper's figures),
+            ``row_mean``, or ``sample_mean`` (each prompt counts once).
         drop_first: leave out each prompt's first row, whose huge norm (attention sink) may dominate.
         include_padding: count padding rows as the public code does; only for reproduction.
     """
@@ -69,7 +69,7 @@ class Bmi:
         """
         opened = require_hidden(model, self.needs)
         blocks = opened.layout.blocks()
-        rows = _turns(opened, probes, self)
+        rows = _row_distances(opened, probes, self)
         scores = [_defined(aggregate(samples, self.agg), site) for site, samples in rows.own.items()]
         return Attribution(
             locator=spec_of("bmi", self),
@@ -80,7 +80,7 @@ class Bmi:
             details=self._details(rows, scores, seed),
         )
 
-    def _details(self, rows: Turns, scores: Sequence[float], seed: int) -> dict[str, Any]:
+    def _details(self, rows: RowDistances, scores: Sequence[float], seed: int) -> dict[str, Any]:
         last = list(rows.own)[-1]
         naive = [*scores[:-1], aggregate(rows.naive_last, self.agg)]
         without_first = [aggregate([r[1:] for r in samples], self.agg) for samples in rows.own.values()]
@@ -96,10 +96,10 @@ class Bmi:
             "robustness": self._robustness(rows, seed),
         }
 
-    def _robustness(self, rows: Turns, seed: int) -> dict[str, Any]:
+    def _robustness(self, rows: RowDistances, seed: int) -> dict[str, Any]:
         n = len(next(iter(rows.own.values())))
         drawn = [chance.Random(seed + run).sample(range(n), min(SAMPLES, n)) for run in range(1, RUNS + 1)]
-        table = [
+        table = [  # [runs, blocks]
             [aggregate([samples[i] for i in run], self.agg) for samples in rows.own.values()] for run in drawn
         ]
         stable: dict[str, Any] = to_json(robustness(np.array(table, dtype=np.float64)))
@@ -107,14 +107,18 @@ class Bmi:
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Per-prompt row turns: of each block by hooks, and of the last block read after the final norm."""
+class RowDistances:
+    """The cosine distances of each prompt's rows, one array [rows] for each prompt.
+
+    `own` has those of every block's input and output; `naive_last` those of the last block's input and the
+    final norm's output, which the naive score takes for the block's own.
+    """
 
     own: dict[str, list[Array]]
     naive_last: list[Array]
 
 
-def _turns(model: OpenModel, probes: Sequence[Example], options: Bmi) -> Turns:
+def _row_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) -> RowDistances:
     import torch
 
     from evenhand.hooks import observe
@@ -125,6 +129,7 @@ def _turns(model: OpenModel, probes: Sequence[Example], options: Bmi) -> Turns:
     naive: list[Array] = []
     with torch.no_grad(), evaluating(model.module), observe(model, (*blocks, "norm")) as seen:
         for batch in batches(probes):
+            # The mask is [batch, length], each state [batch, length, width].
             mask = run_texts(model.module, model.tokenizer, [p.context for p in batch], padding="right")
             rows = functools.partial(
                 batch_rows,
@@ -135,7 +140,7 @@ def _turns(model: OpenModel, probes: Sequence[Example], options: Bmi) -> Turns:
             for site in blocks:
                 own[site] += rows(*(_numpy(state) for state in seen[site]))
             naive += rows(_numpy(seen[blocks[-1]][0]), _numpy(seen["norm"][1]))
-    return Turns(own, naive)
+    return RowDistances(own, naive)
 
 
 def _numpy(state: Tensor) -> Array:

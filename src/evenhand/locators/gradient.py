@@ -86,10 +86,10 @@ def _batch_scores(
         observe(model, blocks) as seen,
     ):
         value = explain(outcomes(model, batch.probes).log_p.exp())
-        gradients = torch.autograd.grad(value, [seen[site][1] for site in blocks])
+        gradients = torch.autograd.grad(value, [seen[site][1] for site in blocks])  # [batch, length, width]
     scores = {}
     for site, gradient in zip(blocks, gradients, strict=True):
-        given, output = seen[site]
+        given, output = seen[site]  # [batch, length, width]; at the n places [n, width]
         own = (output - given)[places].detach().double() - whole.mean[site]
         scores[site] = float((gradient[places].double() * own).sum())
     return scores

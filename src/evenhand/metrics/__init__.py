@@ -66,16 +66,25 @@ def columns(scores: Sequence[Score]) -> Columns:
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure over items. `ideal` is None for a descriptive figure that has no best value.
+    """A figure over items.
 
-    `compute(columns, weights)` takes weights of shape [B, n] (non-negative; how often each item counts)
-    and returns [B] values, NaN where undefined. `needs` names the columns (or ``prefix.*``) that it reads.
-    `items` says which items' own value is defined [n], for the `n` beside the figure. `per_item` gives the
-    items' own values [n] where the figure is their mean, and is None where it is not a mean of items.
-    `chance` is what a model that guesses has, None where that is not known; where it depends on the items,
-    `chance_of` names their column that holds it. `short` is the name in running text, the key's words when
-    empty. `step` is the smallest difference that matters, in `unit`; see `smallest_step`. `words` says of a
-    probability of words which words they are ("terms"); such a figure is about their use, and no gap.
+    Attributes:
+        name, title: the key in results, and the heading for people.
+        unit: of the figure and its interval.
+        ideal: the best value; None for a descriptive figure that has none.
+        low, high: the ends of its range; None where an end is open.
+        source, reading: who defined it, and how to read it.
+        needs: the columns (or ``prefix.*``) that it reads.
+        compute: takes the columns and weights [B, n] (how often each item counts, 0 or more), and returns one
+            value for each row of weights, [B], NaN where undefined.
+        items: says for which items the figure is defined, bool [n]; their number is its `n`.
+        per_item: the items' own values [n] where the figure is their mean; None where it is no mean of items.
+        chance: the figure of a model that guesses; None where that is not known.
+        chance_of: the column that holds it where it depends on the item; else empty.
+        short: the name in running text; empty for the words of `name`.
+        step: the smallest difference that matters, in `unit`; None for the rule of `smallest_step`.
+        words: the words ("terms") whose probability the figure is; empty for any other figure. Such a figure
+            says how much these words are used, and is no gap.
     """
 
     name: str
@@ -103,9 +112,9 @@ class Metric:
 
     @property
     def smallest_step(self) -> float:
-        """The least difference that matters: `step`, or 2 % of the way from the ideal to its farthest value.
+        """The smallest difference that matters: `step`, or 2 % of the distance from the ideal to the far end.
 
-        0.02 of the unit where there is no ideal or the range has an open end: there is no such way.
+        0.02 of the unit where there is no ideal or the range has an open end, so that there is no distance.
         """
         if self.step is not None:
             return self.step
@@ -150,6 +159,7 @@ def weighted_mean(x: ArrayLike, weights: ArrayLike) -> Array:
 def mean_under(x: Array, weights: Array) -> Array:
     """`weighted_mean` of arrays that are known to fit, without looking at every weight."""
     defined = np.isfinite(x)
+    # [B, n] @ [n, 2]: the weighted sum and the weight of the defined items, [B] each.
     sums, total = (weights @ np.stack([np.where(defined, x, 0.0), defined], axis=1)).T
     mean: Array = np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
     return mean

@@ -28,7 +28,7 @@ _NUMBERS, _TEXT, _TIMES = "biuf", "US", "mM"
 def numbers(values: ArrayLike, name: str, expected: str, *, ndim: int | None = 1) -> Array:
     """`values` as float64 of `ndim` dimensions, or of any (None); NaN stays.
 
-    `name` is what the entries are called in an error (a plural), `expected` the sentence that mends it.
+    `name` is what an error calls the entries (a plural), `expected` its sentence on what to give instead.
 
     Raises:
         BadData: None, text or another thing than numbers; rows of different lengths; other dimensions.
@@ -112,10 +112,10 @@ def weights(values: ArrayLike, n: int, *, ndim: int = 1) -> Array:
 
 
 def one_length(n: int, of: str, **others: Array) -> None:
-    """Nothing, if each of `others` has `n` entries, as many as there are `of`.
+    """Check that each of `others` has `n` entries; `of` is what `n` counts, such as "people".
 
     Raises:
-        BadData: the lengths of those that differ.
+        BadData: some have another length; the message gives each.
     """
     wrong = {name: len(values) for name, values in others.items() if len(values) != n}
     if wrong:
@@ -128,8 +128,8 @@ def one_length(n: int, of: str, **others: Array) -> None:
 def groups(values: ArrayLike) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The different labels in sorted order, and each entry's place among them [n].
 
-    Labels are text, numbers or other things that have an order. A missing label (None, NaN) is no group of
-    its own: nobody would know who is in it.
+    Labels are text, numbers or other things that have an order. A missing label (None, NaN) is refused: the
+    people without one may belong to any group.
 
     Raises:
         BadData: a label is missing, or text and numbers are mixed; not one dimension.
@@ -164,7 +164,7 @@ def _each(array: NDArray[Any], test: Callable[[Any], bool]) -> Mask:
 
 
 def _array(values: ArrayLike, name: str, expected: str) -> NDArray[Any]:
-    if np.ma.is_masked(values):  # a plain array of it would have what the mask hides
+    if np.ma.is_masked(values):  # np.asarray would bring back the values that the mask hides
         raise BadData(f"The {name} have masked entries.", mend=expected)
     try:
         return np.asarray(values)
@@ -175,7 +175,7 @@ def _array(values: ArrayLike, name: str, expected: str) -> NDArray[Any]:
 
 
 def _check(values: NDArray[Any], fine: Mask, name: str, expected: str) -> None:
-    """Nothing, if all of `values` are `fine`."""
+    """Raise an error about the first of `values` that is not `fine`, if there is one."""
     if not fine.all():
         position = tuple(int(i) for i in np.argwhere(~fine)[0])
         raise _holds(name, position, values[position], expected)

@@ -29,6 +29,7 @@ def mean_gap(p: Array) -> Array:
     k = p.shape[1]
     if k < 2:
         return np.full(len(p), np.nan)
+    # [n, k, k] to [n]: every pair counts twice, once in each order.
     both_orders = np.abs(p[:, :, None] - p[:, None, :]).sum(axis=(1, 2))
     return np.asarray(both_orders / (k * (k - 1)))
 

@@ -37,6 +37,7 @@ def rates(values: Array, members: Array, weights: Array) -> Array:
 
     `members` [n, k] says who belongs to which group (1 or 0); NaN in `values` leaves the person out.
     """
+    # [n, k]: membership of the people whose value is known; then [B, n] @ [n, k].
     belongs = np.where(np.isfinite(values)[:, None] & np.isfinite(members), members, 0.0)
     sums = weights @ (belongs * np.where(np.isfinite(values), values, 0.0)[:, None])
     total = weights @ belongs
@@ -60,6 +61,7 @@ def outcome_gaps(table: Columns, weights: Array) -> tuple[Array, Array]:
 
 def known(table: Columns, needs: tuple[str, ...]) -> NDArray[np.bool_]:
     """The people of whom every column in `needs` is defined, [n]."""
+    # Each [n, number of columns of that name].
     columns = [table.group(need[:-2]) if need.endswith(".*") else table[need][:, None] for need in needs]
     return np.asarray(np.isfinite(np.concatenate(columns, axis=1)).all(axis=1))
 
@@ -85,7 +87,7 @@ def group_metric(
 def on_arrays(
     metric: Metric, group: ArrayLike | None, weights: ArrayLike | None = None, **columns: ArrayLike
 ) -> Value:
-    """`metric` on predictions that somebody already has: `group` [n] of labels of any kind, `columns` [n].
+    """`metric` on existing predictions: `group` [n] holds labels of any kind, `columns` are [n] each.
 
     Without groups (None) everybody is in one. Every column is checked, also one that the metric does not look
     at: arrays that do not fit together are a mistake, whatever is made of them.

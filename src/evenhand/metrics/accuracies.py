@@ -91,7 +91,7 @@ TASK_SCORE = mean_metric(
     low=None,
     high=None,
     source="the task of lm-evaluation-harness that the measurement names; its note says which figure it is",
-    reading="What it means, and which way is better, the task says; compare it on one task alone.",
+    reading="The task says what it means and which way is better; compare it only on the same task.",
     needs=("task_score",),
 )
 

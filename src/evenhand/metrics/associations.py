@@ -23,7 +23,7 @@ EXACT = 100_000  # partitions; with no more than these all of them are counted
 DRAWS = 99_999
 _ASSOCIATIONS = "x and y take a number for each text of the two targets."
 _VECTORS = "words, A and B take a row of numbers for each text, all of one length."
-_BLOCK = 4_000_000  # random keys held at once
+_BLOCK = 4_000_000  # random keys that are in memory at once
 COLUMNS = ("association", "target", "test")
 
 
@@ -64,7 +64,7 @@ def effect_sizes(s: Array, target: Array, weights: Array) -> Array:
 
     `weights` [B, n] say how often each item counts. NaN where undefined.
     """
-    first = weights * (target > 0.5)
+    first = weights * (target > 0.5)  # [B, n]; every other array below is [B]
     n, n_first = weights.sum(axis=1), first.sum(axis=1)
     n_second = n - n_first
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -106,6 +106,7 @@ def _random_sums(s: Array, size: int, seed: int, draws: int) -> Iterator[Array]:
     rng = np.random.default_rng(seed)
     rows = max(1, _BLOCK // len(s))
     for start in range(0, draws, rows):
+        # The `size` smallest of random keys [rows, n] are a random subset in each row.
         keys = rng.random((min(rows, draws - start), len(s)), dtype=np.float32)
         yield s[np.argpartition(keys, size - 1, axis=1)[:, :size]].sum(axis=1)
 
@@ -127,6 +128,7 @@ def usable(table: Columns) -> NDArray[np.bool_]:
 
 
 def _unit(vectors: ArrayLike) -> Array:
+    """Each row of `vectors` [n, d] divided by its length; NaN where that is 0, [0, 0] for no entries."""
     array = np.atleast_2d(arrays.numbers(vectors, "vectors", _VECTORS, ndim=None))
     if not array.size:
         return np.empty((0, 0))
@@ -191,8 +193,9 @@ LPBS = mean_metric(
     low=None,
     high=None,
     source="Kurita et al. 2019: ln[p(he)/prior(he)] - ln[p(she)/prior(she)]",
-    reading="Above 0 professions make he more likely against she than no profession does; swapping the "
-    "groups flips the sign. Professions of both leanings cancel out: read it with lpbs_magnitude.",
+    reading="Above 0 the professions on average raise the odds of he against she, compared with no "
+    "profession; swapping the groups flips the sign. Professions that raise and that lower them cancel out: "
+    "read it with lpbs_magnitude.",
     needs=("lpbs",),
 )
 
@@ -211,8 +214,8 @@ LPBS_MAGNITUDE = mean_metric(
     low=0.0,
     high=None,
     source="Kurita et al. 2019, without the sign",
-    reading="0 is no profession that moves the odds of he and she; 0.69 (ln 2) doubles or halves them on "
-    "average. A model that gives neither any probability has scores all the same: read it with mass.",
+    reading="0: no profession changes the odds of he and she; 0.69 (ln 2): professions double or halve them "
+    "on average. Pronouns that have almost no probability get scores as well: read it with mass.",
     needs=("lpbs",),
 )
 

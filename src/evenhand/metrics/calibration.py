@@ -53,16 +53,19 @@ def calibration_error(
 
 
 def _error(probability: Array, outcome: Array, weights: Array, bins: int = BINS) -> Array:
+    """`calibration_error` of checked arrays: `probability` and `outcome` [n], `weights` [B, n] to [B]."""
+    # `levels` [L] are the distinct probabilities, `level` [n] each person's; `mass` and `excess` are [B, L].
     levels, level = np.unique(probability, return_inverse=True)
     mass = np.zeros((len(weights), len(levels)))
     excess = np.zeros_like(mass)
-    # Everybody with one probability is one step, so that the order of ties cannot matter.
+    # All people with the same probability make one step, so that their order cannot matter.
     np.add.at(mass.T, level, weights.T)
     np.add.at(excess.T, level, (weights * (probability - outcome)).T)
     total = mass.sum(axis=1)
     borders = np.linspace(0.0, 1.0, bins + 1)
     found = np.full(len(weights), np.nan)
     for row in np.flatnonzero(total > 0):
+        # The running sum at the borders of equal mass, by interpolation; its differences are the bins'.
         at = np.concatenate([[0.0], np.cumsum(mass[row])]) / total[row]
         sums = np.concatenate([[0.0], np.cumsum(excess[row])]) / total[row]
         found[row] = np.abs(np.diff(np.interp(borders, at, sums))).sum()

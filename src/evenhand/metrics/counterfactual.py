@@ -33,7 +33,7 @@ def twin_rates(decisions: Array, weights: Array) -> Array:
 def on_twins(
     metric: Metric, decisions: ArrayLike, weights: ArrayLike | None = None, **columns: ArrayLike
 ) -> Value:
-    """`metric` on decisions [n, k] that somebody already has: each person's as a member of each group.
+    """`metric` on existing decisions [n, k]: each person's, as a member of each group.
 
     Raises:
         BadData: `decisions` has not two dimensions, the lengths differ, or values are not 0, 1 or NaN.

@@ -1,4 +1,4 @@
-"""How good decisions about people are, and what they must be read  with."""
+"""The accuracy of decisions about people, and the figures that it must be read with."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ DECISION_ACCURACY = mean_metric(
     chance_of="chance",
     source="the usual definition; undecided answers (ties) are left out and counted",
     reading="Read it with majority_rate, which one and the same answer for everybody reaches, and with "
-    "chance, which decisions drawn at the model's own rate reach. A model at chance looks fair for nothing.",
+    "chance, which decisions drawn at the model's own rate reach. A model at chance treats groups "
+    "alike only because it decides at random.",
     needs=("decision", "outcome"),
 )
 
@@ -63,8 +64,8 @@ MAJORITY_RATE = Metric(
     low=0.5,
     high=1.0,
     source="the usual definition",
-    reading="What a model reaches that gives everybody the more frequent answer. It describes the people, "
-    "not the model: an accuracy below it shows nothing learnt.",
+    reading="The accuracy of giving everybody the more frequent answer. It describes the people, not the "
+    "model: an accuracy below it is no evidence that the model has learnt anything.",
     needs=("outcome",),
     compute=_majority_rate,
     items=lambda table: np.isfinite(table["outcome"]),
@@ -95,7 +96,7 @@ CHANCE = group_metric(
     low=0.0,
     high=1.0,
     source="the agreement expected by chance in Cohen 1960 (kappa)",
-    reading="What decisions reach that are favourable as often as the model's, but to random people. "
+    reading="The accuracy of decisions that are favourable as often as the model's, but for random people. "
     "An accuracy near it shows that the decisions have nothing to do with the outcomes.",
 )
 

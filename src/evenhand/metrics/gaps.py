@@ -1,4 +1,4 @@
-"""How far apart the groups' next-token probabilities are, item by item, and what must be read  with it."""
+"""How far apart the groups' next-token probabilities are, item by item, and what to read with it."""
 
 from __future__ import annotations
 

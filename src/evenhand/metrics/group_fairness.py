@@ -43,7 +43,7 @@ Raises:
 
 
 class Figure(Protocol):
-    """A figure of group fairness on arrays that somebody already has."""
+    """A figure of group fairness on existing predictions."""
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, group: ArrayLike, weights: ArrayLike | None = None

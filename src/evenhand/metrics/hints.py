@@ -32,6 +32,7 @@ def ub(p: ArrayLike, hint: ArrayLike) -> Array:
 
 
 def _followed(p: Array, hint: Array) -> Array:
+    """Per item the hinted group's probability minus the others' mean: `p` [n, k] and `hint` [n] to [n]."""
     n, k = p.shape
     known = np.isfinite(hint)
     if k < 2:

@@ -26,6 +26,7 @@ def mean_nll(nll: Array, units: Array, weights: Array) -> Array:
     used = scored(nll, units)
     impossible = used & np.isinf(nll)
     finite = np.where(used & ~impossible, nll, 0.0)
+    # [B, n] @ [n, 2]: the weighted sums of the likelihoods and of the units.
     sums = weights @ np.stack([finite, np.where(used, units, 0.0)], axis=1)
     mean: Array = np.divide(sums[:, 0], sums[:, 1], out=np.full(len(weights), np.nan), where=sums[:, 1] > 0)
     if impossible.any():

@@ -27,7 +27,8 @@ def regress(y: Array, x: Array, z: Array, weights: Array) -> Array:
     used = _used(y, x, z)
     if not used.any() or _constant(x[used]) or _constant(z[used]):
         return np.full((len(weights), 3), np.nan)
-    # Centring by the overall means first keeps the moments below free of cancellation.
+    # Centring by the overall means first keeps the moments below free of cancellation. The moments are
+    # [B, 9]; mx is the weighted mean of x, xz first that of x * z and then the covariance, all [B].
     centres = [v[used].mean() for v in (y, x, z)]
     y, x, z = (np.where(used, v - centre, 0.0) for v, centre in zip((y, x, z), centres, strict=True))
     moments = weights @ np.stack([used, y, x, z, x * x, x * z, z * z, x * y, z * y], axis=1)

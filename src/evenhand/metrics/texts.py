@@ -19,6 +19,7 @@ def spread_of_means(values: Array, group: Array, weights: Array) -> Array:
     found = np.unique(group[np.isfinite(group)])
     if len(found) < 2:
         return np.full(len(weights), np.nan)
+    # [B] for each group, stacked [B, k].
     means = [mean_under(np.where(group == g, values, np.nan), weights) for g in found]
     return spread(np.stack(means, axis=1))
 

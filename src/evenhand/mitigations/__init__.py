@@ -1,6 +1,7 @@
 """Mitigations: methods that reduce a bias and return a treatment. Found by walking this folder.
 
-Every mitigation has the form ``Model -> Treatment -> Model``; it works on a model if `needs <= model.can`.
+A mitigation makes a treatment from a model, which, applied, gives the treated model. It works on every model
+whose abilities (`can`) include all that it `needs`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ class Mitigation(Protocol):
     kinds before anything is fitted.
 
     A slow method may have an option ``resume``, a folder from which the same fit continues after an
-    interruption; a study sets it to a folder of its own where it is empty, and when the treatment is saved it
-    removes what the method wrote there with `evenhand.folders.replace_folder` as a ``checkpoint``.
+    interruption. Where it is empty, a study sets it to a folder of its own. The method writes there with
+    `evenhand.folders.replace_folder`, of the kind ``checkpoint``; the study removes that once the treatment
+    is saved.
     """
 
     needs: frozenset[Ability]

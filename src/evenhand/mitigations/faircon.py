@@ -1,4 +1,4 @@
-"""FairCon: adversarial contrastive fine-tuning of decisions about people (Gaudi 2024), done as written.
+"""FairCon: adversarial contrastive fine-tuning of decisions about people, as the paper (Gaudi 2024) has it.
 
 An adversary searches for the prefix that makes the model treat a person and the counterfactual twin most
 differently; the model is fine-tuned (LoRA on query and value) to decide correctly *and* equally with that

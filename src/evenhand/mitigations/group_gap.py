@@ -1,10 +1,10 @@
 """Fairness in the loss: fine-tune on decisions with a penalty on the gap between the groups' errors.
 
 ``L = -ln P(true label word | prompt) + lam * gap``, where the gap is between the groups' expected errors
-``1 - p(y)`` (p normalised over the label words), a smooth surrogate of the guide's ``|error_A - error_B|``,
-whose argmax has no gradient; see `evenhand.training.fair_losses`. Batches are stratified, so that each holds
-every group. Only a person's own prompt is trained on: this equalises errors between groups of people, not
-between counterfactual twins. For classifiers that are not language models: `evenhand.training.classifier`.
+``1 - p(y)`` (p normalised over the label words), a smooth surrogate of errors counted by argmax, which has no
+gradient; see `evenhand.training.fair_losses`. Batches are stratified, so that each holds every group. Only a
+person's own prompt is trained on: this equalises errors between groups of people, not between counterfactual
+twins. For classifiers that are not language models: `evenhand.training.classifier`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class GroupGap:
     """Fine-tune on the true outcomes and on equal errors of the groups.
 
     Attributes:
-        lam: weight of the gap (the guide's 0.1); 0 is plain fine-tuning.
+        lam: weight of the gap; 0 is plain fine-tuning.
         surrogate: the smooth surrogate of a group's error: ``error`` (1 - p) or ``cross_entropy`` (-ln p).
         spread: for three groups and more, the mean gap over ``pairwise`` or the ``variance`` of the errors.
         blocks: numbers of the blocks to train, joined by ``+``; empty trains every parameter.

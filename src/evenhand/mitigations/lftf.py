@@ -152,7 +152,7 @@ def _preserving(now: Outcomes, base: Outcomes, kinds: int, weight: float) -> Ten
 
     from evenhand.training import objectives
 
-    n = len(now.log_p) // (1 + kinds)
+    n = len(now.log_p) // (1 + kinds)  # of (1 + kinds) * n rows: log_p [rows, k], log_rest [rows, R]
     loss = objectives.mass_preserving(now.log_p[:n], now.log_rest[:n], base.log_p[:n], base.log_rest[:n])
     for start in range(n, n * (1 + kinds), n):
         part = slice(start, start + n)

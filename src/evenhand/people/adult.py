@@ -68,7 +68,7 @@ def rows() -> tuple[list[dict[str, str]], list[str]]:
     """Every person of both files, 48 842 in all, and their ids (``data/1`` ..., ``test/1`` ...).
 
     Raises:
-        BadData: a file is on no data folder, or is not the official one; the message has the
+        BadData: a file is in no data folder, or is not the official one; the message has the
             command that fetches it.
     """
     return _read(tuple(str(sources.path(name)) for name in FILES))

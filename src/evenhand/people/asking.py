@@ -17,7 +17,7 @@ MASS_DIGITS = 12  # below them a sum of probabilities is rounding, and no change
 
 @dataclass(frozen=True)
 class Asker:
-    """A task with its demonstrations as text; all prompts have one prefix, which is computed once."""
+    """A task with its demonstrations as text, with which all its prompts begin (computed only once)."""
 
     task: DecisionTask
     blocks: tuple[str, ...]
@@ -31,7 +31,7 @@ class Asker:
         return tuple(self.context(person, group) for group in range(len(self.task.groups)))
 
     def decision(self, person: Person, part: Literal["train", "dev"]) -> PersonExample:
-        """The person as what a mitigation fits on; the cluster is the content, which twins share."""
+        """The person as a training example of mitigations; its cluster is the content, which twins share."""
         return PersonExample(
             id=f"decisions/{self.task.name}/{person.id}",
             cluster=person.content,

@@ -82,7 +82,7 @@ def _lab(seed: int, changes: dict[str, Any]) -> Population:
 
 
 def _changes(attribute: str, labels: str, bins: str) -> tuple[tuple[str, Any], ...]:
-    """What the options change of a task: fields and their new values."""
+    """The fields of a task that the options change, with their new values."""
     found: dict[str, Any] = {}
     if attribute:
         found |= {"attribute": tuple(part.strip() for part in attribute.split("*")), "groups": ()}

@@ -51,7 +51,7 @@ def draw(
     same label, so that the parity that is reached is 0.
 
     Raises:
-        BadOption: a parity outside [-1, 1], a number of shots that cannot be, or too few people in the pool.
+        BadOption: a parity outside [-1, 1], an impossible number of shots, or too few people in the pool.
     """
     k = len(groups)
     if shots < 0:
@@ -132,6 +132,8 @@ def cells(
 
 
 def _nearest(n_0: int, n_1: int, parity: float) -> tuple[int, int]:
+    """How many of `n_0` and of `n_1` people are positive, so that their parity is nearest to `parity`."""
+    # Every pair of counts, [n_0 + 1, n_1 + 1].
     first, second = np.arange(n_0 + 1)[:, None], np.arange(n_1 + 1)[None, :]
     off = np.round(np.abs(first / n_0 - second / n_1 - parity), 12)
     unbalanced = np.abs(2 * (first + second) - (n_0 + n_1))

@@ -14,7 +14,7 @@ _LONGEST = 8  # queries with the most characters: the one with the most tokens i
 
 
 def check(model: Any, task: DecisionTask, blocks: Sequence[str], queries: Sequence[str]) -> None:
-    """Nothing if the label words differ in their first token and every prompt fits the model's window.
+    """Check that the label words differ in their first token and every prompt fits the model's window.
 
     `blocks` are the demonstrations, `queries` the people to decide on, as text. A model without a tokenizer
     at hand (an endpoint, recorded answers) is not checked.
@@ -45,7 +45,9 @@ def check(model: Any, task: DecisionTask, blocks: Sequence[str], queries: Sequen
     needed = size(len(blocks))
     if needed > limit:
         most = bisect_right(range(len(blocks)), limit, key=size) - 1  # every demonstration adds tokens
-        so_many = f"{most} demonstrations fit" if most >= 0 else "not even one person without any fits"
+        so_many = (
+            f"{most} demonstrations fit" if most >= 0 else "not even one person without demonstrations fits"
+        )
         raise BadModel(
             f"{len(blocks)} demonstrations and a person to decide on take {needed} tokens, more than the "
             f"window of {limit} of {model.spec.uri}: {so_many}.",
@@ -62,6 +64,6 @@ def _check_labels(tokenizer: Any, encoder: Any, task: DecisionTask, context: str
         other = "0|1" if task.labels == (" no", " yes") else "no|yes"
         raise BadModel(
             f"The label words {task.labels[0]!r} and {task.labels[1]!r} begin with the same token {token!r} "
-            "for this model's tokenizer, so that its first answer does not tell them apart.",
+            "for this model's tokenizer, so that the next token does not decide between them.",
             mend=f"Choose label words that begin differently in its vocabulary, such as labels={other}.",
         )

@@ -43,10 +43,10 @@ def _borders() -> tuple[tuple[Part, float], ...]:
 def split(people: Sequence[Person], seed: int, test: str = "") -> dict[Part, tuple[Person, ...]]:
     """Each part's people in a random order, one for each content.
 
-    `test` says how many people are tested, a share (``0.5``), a count (``1000``) or ``all``; empty for one of
-    each content of the usual share. With it all people of a tested content are tested, not one of each
-    content. A larger test part takes contents from every other part, and a smaller one gives none away, so
-    that no person moves between the other parts.
+    `test` says how many people are tested: a share (``0.5``), a count (``1000``) or ``all``. Then all people
+    of a tested content are tested. Where it is empty, the test part has its usual share, with one person of
+    each content. A larger test part takes contents from every other part, and a smaller one gives none to
+    them, so that no person moves between the other parts.
 
     Raises:
         BadOption: `test` is none of these.

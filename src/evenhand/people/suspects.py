@@ -1,8 +1,8 @@
 """Ambiguous values of a table: reported before any work, with what to write into the task file.
 
-A "nan" that a program wrote for a missing value would be a group, "MALE" another one than "male", "pending"
-an unfavourable outcome, and every year of age a group of its own. None of them can be
-distinguished from an intended value, so the owner of the task has to decide.
+Without a report, a "nan" that a program wrote for a missing value would be a group, "MALE" another one than
+"male", "pending" an unfavourable outcome, and every year of age a group of its own. A program cannot
+distinguish them from intended values, so the owner of the task has to decide.
 """
 
 from __future__ import annotations

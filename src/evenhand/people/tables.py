@@ -132,7 +132,7 @@ def _described(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise BadData(f"The task file {path} is {error}.", mend="Mend it and run again.") from None
     problems = [f"{key!r} is missing" for key in _NEEDED if key not in found]
-    problems += [f"{key!r} means nothing" for key in found if key not in _KEYS]
+    problems += [f"{key!r} is no key of a task file" for key in found if key not in _KEYS]
     problems += [f"{key!r} is not a text" for key in _TEXTS if not isinstance(found.get(key, ""), str)]
     problems += [f"{key!r} is not a list of texts" for key in _LISTS if not _texts(found.get(key, []))]
     if not _either(found.get("groups", []), _texts):

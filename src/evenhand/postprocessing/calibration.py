@@ -116,6 +116,7 @@ def cross_fitted(
     """
     values, outcomes, names = people_of(scores, labels, groups)
     of_group = np.array(list(groups))
+    # The people of each group and outcome, each [people of the cell]; `part` [n] is everyone's fold.
     cells = [
         np.flatnonzero((of_group == name) & (outcomes == outcome)) for name in names for outcome in (0, 1)
     ]
@@ -184,6 +185,7 @@ def _kind(method: Method, n: int) -> str:
 
 
 def _platt(scores: Array, labels: NDArray[np.int64]) -> Curve:
+    """The logistic curve by maximum likelihood on Platt's targets; `scores` [n], `labels` [n] of 0 and 1."""
     z, positives = logit(scores), int(labels.sum())
     high, low = (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2)
     targets = np.where(labels == 1, high, low)
@@ -210,6 +212,7 @@ def _temperature(scores: Array, labels: NDArray[np.int64]) -> Curve:
 
 
 def _isotonic(scores: Array, labels: NDArray[np.int64]) -> Curve:
+    # `xs`, `counts`, `shares` and `ys` are [m], one for each distinct score; `place` [n] says which is whose.
     xs, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     shares = np.bincount(place, labels) / counts
     ys = _optimize().isotonic_regression(shares, weights=counts).x

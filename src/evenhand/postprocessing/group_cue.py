@@ -20,7 +20,7 @@ from evenhand.records import PersonExample
 Words = tuple[str, ...]
 _LINE = "\n"
 _WORD = re.compile(rf"{_LINE}|[\w'’-]+|[^\w\s]")
-_BEFORE, _AFTER = 3, 2  # at most so many context words of the same line, if they are the same for everyone
+_BEFORE, _AFTER = 3, 2  # largest numbers of context words of a mark; all from the same line
 PLACE = "\N{WHITE SQUARE}"  # stands for the attribute in a neutral text
 
 

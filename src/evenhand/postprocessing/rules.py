@@ -245,11 +245,12 @@ def checked(scores: ArrayLike, groups: Sequence[str], known: Sequence[str]) -> t
     """The scores [n] as float64 and each row's place in `known`.
 
     Raises:
-        BadData: scores outside [0, 1] or not finite, unknown groups, unlike lengths; by row, all at once.
+        BadData: scores outside [0, 1] or not finite, unknown groups, different lengths; all problems are
+            listed by row.
     """
     values = np.asarray(scores, dtype=float)
     if values.ndim != 1:
-        raise BadData(f"Scores have shape {values.shape}.", mend="Give one score for each person.")
+        raise BadData(f"The scores have shape {values.shape}.", mend="Give one score for each person, [n].")
     _same_length({"scores": len(values), "groups": len(groups)})
     problems = [
         f"row {row} (the first is 0) has the score {values[row]:g}, which is outside [0, 1]"

@@ -140,7 +140,7 @@ def people_of(
 
 def hull(scores: Array, labels: NDArray[np.int64]) -> Hull:
     """The hull of one group's ROC curve; `scores` [n], `labels` [n] with both outcomes among them."""
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")  # `values` and `hits` are [n]; from `last` on, [thresholds]
     values, hits = scores[order], labels[order]
     last = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # equal scores stay together
     positives = hits.sum()
@@ -203,6 +203,7 @@ def _value(hulls: Sequence[Hull], precision: float, objective: Objective) -> flo
 
 
 def _mixture(h: Hull, vertex: int, way: float) -> Mixture:
+    """The rule of the point that lies at the fraction `way` of the edge after `vertex`."""
     if way == 0.0:
         return Mixture((Cut(1.0, float(h.cuts[vertex])),))
     return Mixture((Cut(1 - way, float(h.cuts[vertex])), Cut(way, float(h.cuts[vertex + 1]))))

@@ -54,8 +54,8 @@ class LogProb:
     """Answer to a `Continuation`: `value` in nats summed over `n_tokens` tokens.
 
     `kind` is ``true`` for a left-to-right likelihood, ``pseudo`` for a masked model's pseudo-likelihood and
-    ``mean`` for a mean per token or another score that is no text's probability (recorded answers only);
-    they never mix in one figure.
+    ``mean`` for a mean per token or another score that is no text's probability (recorded answers only).
+    No figure is made of several kinds.
     """
 
     value: float
@@ -112,7 +112,7 @@ class Undefined:
     reason: str
 
 
-# Requests. `needs` is the ability that one takes, `blank` any answer to it, for the sake of its shape.
+# Requests. `needs` is the ability that one takes; `blank` is an answer of the right type with made-up values.
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +207,10 @@ class Unanchored:
 class Contrast:
     """Ask a masked model for the pseudo-log-likelihood of the tokens that `text` shares with `other`.
 
-    With `part` ``changed`` it is of the tokens of `text` that `other` has not. Which they are, the model's
-    own tokenizer says; each is masked alone, all others stay visible. The two texts are aligned once, the one
-    whose request says `first` before the other: the alignment is not symmetric, and the requests of both
-    sides must read the same tokens. Answered by a `LogProb` of kind ``pseudo``.
+    With `part` ``changed`` it is of the tokens of `text` that `other` does not have, by the model's own
+    tokenizer. Each token is masked alone, all others stay visible. The two texts are aligned once, with the
+    text of the request that has `first` in the first place: the alignment is not symmetric, and the requests
+    of both texts must read the same tokens. Answered by a `LogProb` of kind ``pseudo``.
     """
 
     needs: ClassVar[Ability] = Ability.CLOZE

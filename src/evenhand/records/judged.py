@@ -1,4 +1,4 @@
-"""What was found out about measurements: where the bias sits, and whether it was mitigated."""
+"""What was concluded from measurements: where the bias is located, and whether it was mitigated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SiteScore:
-    """How much of what a locator looks for sits at `site` (such as ``block.3``)."""
+    """A locator's score of `site` (such as ``block.3``), in the locator's own unit; higher is more."""
 
     site: str
     value: float
@@ -69,7 +69,10 @@ class VerdictName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One metric before and after on the same items; `change` is after - before with its paired interval."""
+    """One metric before and after on the same items; `change` is after - before with its paired interval.
+
+    `relative` is change / before, None where either is undefined or before is 0.
+    """
 
     benchmark: str
     metric: str
@@ -119,8 +122,10 @@ class ControlPoint:
 class FamilyResult:
     """One family of control models read at the treated model's capability.
 
-    `capability_part` is K = B(M0) - f(C(M*)), `specific` is S = f(C(M*)) - B(M*). `matched` is False when
-    no dose reaches the treated model's capability: then K, S and the p-value are undefined.
+    With B the bias and C the capability of a model, M0 the base model, M* the treated one, and f the family's
+    bias at a given capability: `capability_part` is K = B(M0) - f(C(M*)), `specific` is S = f(C(M*)) - B(M*).
+    `matched` is False when no dose reaches the treated model's capability: then K, S and the p-value are
+    undefined. `dose` is the one that reaches it; `equivalent` says whether S is certainly negligible.
     """
 
     family: str
@@ -137,7 +142,8 @@ class FamilyResult:
 class ControlResult:
     """The capability-matched control. `total` is T = B(M0) - B(M*); `p_value` the largest over families.
 
-    `reduced` says that fewer doses or seeds ran than the specification asks for.
+    `reduced` says that fewer doses or seeds ran than a full control has. `delta` is the largest S that counts
+    as negligible, and `minimum_detectable` the smallest S that would probably have been detected.
     """
 
     metric: str

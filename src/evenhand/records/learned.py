@@ -43,12 +43,12 @@ class TrainingExample(Protocol):
 
     @property
     def keep(self) -> bool:
-        """Whether the model's answer is right as it is: nothing to mitigate, but something to lose."""
+        """Whether the model's answer is right as it is: a mitigation should not change it."""
         ...
 
     @property
     def subject(self) -> str | None:
-        """A cluster of which nothing may be measured afterwards; None where only the item itself may not."""
+        """The cluster that must not be measured after training on it; None where only the item must not."""
         ...
 
     def requests(self) -> Sequence[Continuation]:

@@ -59,8 +59,8 @@ class Score:
 class Estimate:
     """A figure with its interval: `low`..`high` at `level`, from `n` defined items.
 
-    `value` None means undefined (no defined item); `low` and `high` are None where an interval cannot
-    be had. `undefined` counts the items left out because their own value is undefined.
+    `value` None means undefined (no defined item); `low` and `high` are None where no interval can be
+    computed. `undefined` counts the items left out because their own value is undefined.
     """
 
     value: Value
@@ -73,10 +73,10 @@ class Estimate:
 
 
 class GuardName(StrEnum):
-    """The parts that a benchmark's figures play in a verdict, beside the one that it is about.
+    """The parts that figures of a benchmark play in a verdict, apart from the figure that it is about.
 
     ``mass`` is the probability of the words that a gap is between, ``hints`` how far explicit hints are
-    followed, ``rest`` what else a gap must not be bought with.
+    followed, ``rest`` another figure that must not get worse while the gap gets smaller.
     """
 
     MASS = "mass"

@@ -21,13 +21,14 @@ from evenhand.scoring.tokens import check_ids, check_texts, shown
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Span = tuple[int, int]
+Span = tuple[int, int]  # first character, and the one after the last
+# For each part of a pair: the positions of its tokens in the first text, and in the second.
 Aligned = dict[Literal["shared", "changed"], tuple[list[int], list[int]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Ids with masks in them; the token `target` was at the masked `position` that is read."""
+    """A masked copy: its token ids, the `position` that is read, and the id `target` that stood there."""
 
     ids: tuple[int, ...]
     position: int
@@ -36,7 +37,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A tokenised text with special tokens: each token's id and its characters; None for a special token."""
+    """A tokenised text with special tokens: for each token its id in `ids` and its characters in `spans`.
+
+    The span of a special token is None.
+    """
 
     text: str
     ids: tuple[int, ...]
@@ -57,7 +61,8 @@ class Pieces:
         found = [i for i, span in enumerate(self.spans) if span and span[0] < end and span[1] > start]
         if not found:
             raise BadData(
-                f"{shown(self.text[start:end])} in {shown(self.text)} gives no token.", mend="Name a word."
+                f"{shown(self.text[start:end])} in {shown(self.text)} gives no token.",
+                mend="Name a range with a word in it.",
             )
         first, last = self.spans[found[0]], self.spans[found[-1]]
         if first and last and (first[0] < start or last[1] > end):
@@ -132,7 +137,7 @@ class Masker:
     def _contrast(
         self, item: Contrast, pieces: dict[str, Pieces], both: dict[tuple[str, str], Aligned]
     ) -> list[Copy]:
-        """The copies of one side of a pair; `both` stores the alignment for the other side."""
+        """The copies of one text of a pair; `both` keeps the alignment of each pair for the other text."""
         pair = (item.text, item.other) if item.first else (item.other, item.text)
         if pair not in both:
             both[pair] = aligned(pieces[pair[0]], pieces[pair[1]])
@@ -165,6 +170,7 @@ class Masker:
         if not texts:
             return {}
         check_texts(texts)
+        # Each value of `encoded` is [texts][tokens of the text].
         encoded: Any = self._tokenizer(
             texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
         )

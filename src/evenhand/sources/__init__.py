@@ -180,7 +180,7 @@ def absent(missing: Sequence[Entry]) -> BadData:
 
 
 def check(place: Path, wanted: Entry) -> None:
-    """Nothing if `place` holds exactly the bytes that the table describes.
+    """Check that `place` holds exactly the bytes that the table describes.
 
     Raises:
         BadData: it does not; the file is renamed (``.quarantined``) where the folder allows it.
@@ -207,5 +207,5 @@ def quarantine(place: Path) -> str:
 
 @lru_cache(maxsize=512)
 def _sha256(place: Path, size: int, changed: int) -> str:
-    """Of the file's bytes; `size` and `changed` (ns) invalidate the cached result when the file changes."""
+    """The SHA-256 of the file; `size` and `changed` (ns) invalidate the cached one when the file changes."""
     return file_sha256(place)

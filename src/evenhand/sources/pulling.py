@@ -92,7 +92,7 @@ def _starts_at(answer: HTTPResponse, have: int) -> bool:
 
 
 def _write(answer: HTTPResponse, part: Path, advance: Advance, *, limit: int, append: bool) -> None:
-    """At most one byte more than `limit`: enough to see that a file is too long, and no endless stream."""
+    """Write the answer to `part`, at most one byte more than `limit`: it shows that a file is too long."""
     left = limit + 1
     with part.open("ab" if append else "wb") as file:
         while left > 0 and (data := answer.read(min(_CHUNK, left))):
@@ -108,8 +108,8 @@ def _check(part: Path, wanted: Entry) -> None:
     raise BadData(
         f"What {wanted.url} sent is not the file {wanted.name} that evenhand knows: its SHA-256 is "
         f"{found[:12]}..., not {wanted.sha256[:12]}... {quarantine(part)}",
-        mend="Try again later; if it stays so, the file has changed at its source. A right copy from "
-        f"elsewhere works as well: put it below a folder and set {VARIABLE}.",
+        mend="Try again later; if the same error comes again, the file has changed at its source. A right "
+        f"copy from elsewhere works as well: put it below a folder and set {VARIABLE}.",
     )
 
 

@@ -1,9 +1,9 @@
-"""Contract tests that ship with the package, so that a plug-in runs them on its own component.
+"""Contract tests that ship with the package, so that a plug-in can run them on its own component.
 
 ``python -m evenhand.testing NAME`` runs the contracts of the component's kind and prints one line for each;
-`docs/testing.md` shows it all. A contract is a plain function of a `Subject` whose docstring says what it
+`docs/testing.md` shows how. A contract is a plain function of a `Subject` whose docstring says what it
 guarantees; it raises AssertionError with a reason where the component does not keep it, and `NotTried`
-where there is nothing to judge. What a contract cannot know of a component, its case says
+where there is nothing to judge. What a contract cannot find out from a component, the component's case states
 (`evenhand.testing.cases`).
 
 Nothing here needs pytest, the network or files beside the package: models are scripted

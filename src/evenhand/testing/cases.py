@@ -56,13 +56,13 @@ class MetricCase:
         name: the metric's name.
         low, high: the values of items at which the metric reaches that end of its range; None where the
             end is open.
-        made: columns of n items [n] under a seed, by name, random, NaN where undefined; at most one in ten
-            items more is made undefined as a whole. `n` is a multiple of 4, 20 at least.
+        made: takes n and a seed and returns random columns [n] by name, NaN where undefined; about one item
+            in ten is then made undefined as a whole. `n` is a multiple of 4.
         swap: what exchanging two groups does to the columns.
         swapped: ``keeps`` or ``flips`` (the sign), or the name of the metric whose value it then has.
         whole: the column whose equal values are drawn together, where weights do not count items alone.
-        by_sample: whether a sample's standard deviation (ddof 1) is in it: twice the same items are then not
-            quite the same figure.
+        by_sample: whether a sample's standard deviation (ddof 1) is in it: every item twice then gives a
+            slightly different figure.
     """
 
     name: str

@@ -55,10 +55,10 @@ Contract = Callable[[Subject], None]
 
 
 def expect(holds: object, reason: str) -> None:
-    """Nothing, if `holds` is true; unlike an assert statement it also works under ``python -O``.
+    """Fail with `reason` unless `holds` is true; unlike an assert statement also under ``python -O``.
 
     Raises:
-        AssertionError: it is not; with the reason.
+        AssertionError: `holds` is false.
     """
     if not holds:
         raise AssertionError(reason)
@@ -67,7 +67,7 @@ def expect(holds: object, reason: str) -> None:
 def expect_near(
     found: float | None, wanted: float | None, what: str, *, rel: float = 1e-6, tolerance: float = 1e-12
 ) -> None:
-    """Nothing, if the two differ by at most `tolerance` or `rel` times the wanted one; None is only None.
+    """Fail unless the two differ by at most `tolerance` or `rel` times the wanted one; None equals only None.
 
     Raises:
         AssertionError: they differ by more, or one of them is undefined.
@@ -126,7 +126,7 @@ def tried(contract: Contract, subjects: Sequence[Subject]) -> Outcome:
 
 
 def _told(error: Exception) -> str:
-    """An error in one line; for one that nobody meant, also where it was raised."""
+    """An error in one line; an unexpected one with the file and the line that raised it."""
     text = " ".join(str(error).split())
     if isinstance(error, AssertionError) and text:
         return text

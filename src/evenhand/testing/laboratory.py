@@ -53,12 +53,15 @@ class Untouched:
         return cls(model, weights_digest(model.module), _flags(model))
 
     def check(self, when: str) -> None:
-        """Nothing, if weights and gradients are as they were.
+        """Fail unless weights and gradients are as they were.
 
         Raises:
             AssertionError: they are not; `when` says after what.
         """
-        expect(weights_digest(self.model.module) == self.digest, f"{when} the weights are not bit for bit")
+        expect(
+            weights_digest(self.model.module) == self.digest,
+            f"{when} the weights are not the same bit for bit",
+        )
         expect(_flags(self.model) == self.flags, f"{when} other parameters require gradients")
         clean = all(p.grad is None for p in self.model.module.parameters())
         expect(clean, f"{when} gradients are left on the model")

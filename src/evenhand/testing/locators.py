@@ -1,4 +1,4 @@
-"""Contracts of locators: one score a block, repeatable, honest about what it looks at, right on the lab."""
+"""Contracts of locators: a repeatable score a block, true claims, and the right block on the lab's model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contracts of mitigations: an effect on the planted bias, an untouched model, an artefact that lasts."""
+"""Contracts of mitigations: an effect on the planted bias, an unchanged model, a treatment that is saved."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class ScriptedModel:
         return LogProb(_log(self.rule(item)), len(item.text.split()))
 
     def notes(self) -> tuple[str, ...]:
-        """Nothing to know."""
+        """None."""
         return ()
 
 
@@ -151,7 +151,7 @@ def stereotype(sample: Sample) -> str:
 
 
 def anti_stereotype(sample: Sample) -> str:
-    """The other one."""
+    """The gender that is not `stereotype`; `EVEN` where that is `EVEN`."""
     return {"male": "female", "female": "male", EVEN: EVEN}[stereotype(sample)]
 
 

@@ -1,7 +1,7 @@
 """Tiny random-weight models of many architectures, and a byte-level tokenizer trained on a few sentences.
 
 Matrices are multiplied after initialisation, so that narrow models, too, give log-probabilities that are
-spread by more than half a nat and a wrong mask or position shows at once.
+spread by more than half a nat: a wrong mask or position then changes them visibly.
 """
 
 from __future__ import annotations
@@ -172,7 +172,9 @@ def module(kind: str, *, seed: int = 0, gain: float = 12.0, **changes: Any) -> P
         with torch.no_grad():
             embedding = made.get_input_embeddings().weight
             for parameter in made.parameters():
-                if parameter.dim() > 1:  # the embeddings must not drown what the blocks add to them
+                if (
+                    parameter.dim() > 1
+                ):  # the embeddings must not be much larger than what the blocks add to them
                     parameter.mul_(gain / 2 if parameter is embedding else gain)
     made.train(False)  # evaluation mode: no dropout
     return made

@@ -1,4 +1,4 @@
-"""Treatments that touch chosen blocks and change nothing, for controls to stand beside."""
+"""Treatments that touch chosen blocks and change nothing, as what a control is compared with."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Averages of weights along training, and swapping them in.
+"""Averages of weights over the steps of training, and the model with averaged weights.
 
-The gradient after a drawn prefix is noisy, so the last step's weights are one draw among many; an average
-of the trajectory is not (Izmailov et al. 2018, stochastic weight averaging; Karras et al. 2023 for the
-exponential one). An average that is never swapped in is no average: `evaluated` puts it in, for every look
-at the model during training and for what is kept at the end.
+The gradient after a drawn prefix is noisy, so the weights of the last step depend on chance; their average
+over many steps does so less (Izmailov et al. 2018, stochastic weight averaging; Karras et al. 2023 for the
+exponential one). `evaluated` puts the average into the model: for every evaluation during training, and for
+the weights that are kept at the end.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Kind = Literal["swa", "ema", "none"]
 class Average:
     """A running average of `parameters`.
 
-    ``swa``: the mean of all values given to `update`, each counting equally. ``ema``: value n counts
-    ``decay`` times less than value n + 1, with the weights normalised to 1 so that the start does not linger.
+    ``swa``: the mean of all values given to `update`, each counting equally. ``ema``: the weight of value n
+    is `decay` times that of value n + 1, and all weights sum to 1, so that the first value gets no extra one.
     ``none``: the newest value. Before the first `update` there is no average, and `evaluated` does nothing.
     """
 

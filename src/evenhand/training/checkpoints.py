@@ -1,8 +1,8 @@
-"""Rounds of adversarial training on disk: written whole after each, read when the same fit starts again.
+"""Checkpoints of adversarial training: written whole after each round, read when the same fit starts again.
 
 A checkpoint is a folder ``<resume>/<key>`` with ``state.safetensors`` and ``state.json``; the key is a digest
 of everything that decides the fit (model, people, settings, seed), so that a checkpoint of another fit is
-never taken up by mistake. Every random draw of a round comes from a generator of its own, named by seed and
+never continued by mistake. Every random draw of a round comes from a generator of its own, seeded by seed and
 round, so that no random state has to be kept and a resumed fit ends in the same bits.
 """
 

@@ -1,6 +1,6 @@
 """Fairness in the loss for any torch classifier: fit it on rows, true classes and groups.
 
-For a loop of your own, `evenhand.training.fair_losses.GroupGapLoss` is all that it takes. With Hugging Face's
+A loop of your own needs only `evenhand.training.fair_losses.GroupGapLoss`. With Hugging Face's
 Trainer, keep the group in the batch (``remove_unused_columns=False``) and take it out before the model sees
 it::
 
@@ -38,7 +38,10 @@ Rows = Tensor | Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Fit:
-    """How to fit: the guide's Adam at 1e-3 for 20 epochs; `seed` is that of the batches and of dropout."""
+    """How to fit, by default with Adam at 1e-3 for 20 epochs.
+
+    `lr` is constant, `batch` the number of rows in a step, `seed` that of the batches and of dropout.
+    """
 
     lr: float = 1e-3
     epochs: int = 20

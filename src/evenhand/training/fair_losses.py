@@ -1,8 +1,8 @@
 """Fairness in the loss: a task loss plus a penalty on the gap between the groups' errors.
 
-The guide's total loss is ``L_task + lam * |error_A - error_B|`` with error rates counted from argmax
-decisions. Such a rate is a step function of the parameters: its gradient is zero or absent, so the term is a
-constant and nothing is penalised. What is penalised here is a smooth stand-in of each group's error,
+Fairness-aware training is often described by ``L_task + lam * |error_A - error_B|`` with error rates counted
+from argmax decisions. Such a rate is a step function of the parameters: its gradient is zero or undefined, so
+training does not change it. What is penalised here is a smooth surrogate of each group's error,
 
     error:          e_g = mean over g of (1 - p(y))     the expected error of a decision drawn from p
     cross_entropy:  e_g = mean over g of -ln p(y)
@@ -11,13 +11,13 @@ and the gap between groups, smooth at 0 too:
 
     two groups:     sqrt((e_A - e_B)^2 + eps)
     k groups:       the mean of that over all pairs (``pairwise``), or the variance of e_g (``variance``),
-                    which is the square of an error and wants a larger lam
+                    which is the square of an error and needs a larger lam
 
-A group that a batch does not hold is left out of its gap, never counted as 0, which would invent one; with
-fewer than two groups there is no gap and the term is skipped. `stratified` makes batches that hold every
+A group that a batch does not hold is left out of its gap: counted as 0 it would add a gap that is not there.
+With fewer than two groups there is no gap and the term is skipped. `stratified` makes batches that hold every
 group.
 
-Source: the guide's "fairness-aware training"; the stand-in and the treatment of k and absent groups are ours.
+Source: the usual penalty of fairness-aware training; the surrogate, k groups and absent groups are ours.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def label_errors(log_p: Tensor, labels: Tensor, surrogate: Surrogate = "error") 
     if log_p.ndim != 2 or labels.shape != log_p.shape[:1] or not len(labels):
         raise BadData(
             f"Log-probabilities have shape {tuple(log_p.shape)} and labels {tuple(labels.shape)}.",
-            mend="Give one row of classes and one true class for each person.",
+            mend="Give log-probabilities [N, C] and a true class for each row, [N], with N at least 1.",
         )
-    true = log_p.gather(1, labels[:, None]).squeeze(1)
+    true = log_p.gather(1, labels[:, None]).squeeze(1)  # [N], of the true class
     return -true if surrogate == "cross_entropy" else -torch.expm1(true)
 
 
@@ -68,14 +68,14 @@ def gap(errors: Tensor, groups: Tensor, spread: Spread = "pairwise", eps: float 
     if errors.ndim != 1 or errors.shape != groups.shape:
         raise BadData(
             f"Errors have shape {tuple(errors.shape)} and groups {tuple(groups.shape)}.",
-            mend="Give one error and one group for each person.",
+            mend="Give one error and one group for each person, both [N].",
         )
-    means = [errors[groups == g].mean() for g in sorted(set(groups.tolist()))]
+    means = [errors[groups == g].mean() for g in sorted(set(groups.tolist()))]  # G scalars
     if len(means) < 2:
         return None
     if len(means) == 2 or spread == "pairwise":
         pairs = [((a - b).square() + eps).sqrt() for a, b in itertools.combinations(means, 2)]
-        return torch.stack(pairs).mean()
+        return torch.stack(pairs).mean()  # of [G (G - 1) / 2]
     return torch.stack(means).var(unbiased=False)
 
 
@@ -83,7 +83,7 @@ def gap(errors: Tensor, groups: Tensor, spread: Spread = "pairwise", eps: float 
 class GroupGapLoss:
     """``L_task + lam * gap`` for any training loop; call it with logits, true classes and groups.
 
-    `skipped` counts the calls whose batch held fewer than two groups, so that the task loss stood alone. ::
+    `skipped` counts the calls whose batch held fewer than two groups, which returned the task loss alone. ::
 
         loss = GroupGapLoss(lam=0.1)
         for x, y, group in loader:
@@ -136,7 +136,7 @@ def stratified(groups: Sequence[int], batch: int, *, epochs: int, seed: int) -> 
         BadData: there is no row.
         BadOption: a batch could not hold one member of each group.
     """
-    members = [
+    members = [  # for each group its row numbers, [members of the group]
         torch.tensor([row for row, g in enumerate(groups) if g == group]) for group in sorted(set(groups))
     ]
     if not members:
@@ -149,14 +149,14 @@ def stratified(groups: Sequence[int], batch: int, *, epochs: int, seed: int) -> 
     count = math.ceil(len(groups) / batch)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
-        dealt = [_dealt(rows, count, generator) for rows in members]
+        dealt = [_dealt(rows, count, generator) for rows in members]  # [groups][batches] of row numbers
         for parts in zip(*dealt, strict=True):
             together = torch.cat(parts)
             yield together[torch.randperm(len(together), generator=generator)]
 
 
 def _dealt(rows: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
-    """The rows in random order, dealt into `count` parts of nearly one size, none empty."""
+    """The `rows` [members] in random order, in `count` parts of nearly equal size, none of them empty."""
     mixed = rows[torch.randperm(len(rows), generator=generator)]
     if len(mixed) < count:
         mixed = mixed.repeat(math.ceil(count / len(mixed)))[:count]

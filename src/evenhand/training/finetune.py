@@ -31,7 +31,7 @@ PAPER_LR, PAPER_WIDTH = 1e-5, 3584
 
 @dataclass(frozen=True)
 class Recipe:
-    """Epochs, batch and learning rate; `lr` None is the paper's rate scaled to this model's width."""
+    """Epochs, batch and learning rate; `lr` None is the rate of LFTF scaled to this model's width."""
 
     lr: float | None = None
     epochs: int = 2
@@ -42,8 +42,8 @@ class Recipe:
 class Plan:
     """The description of a method's fine-tuning: canonical spec, recipe, seed, and details to record.
 
-    `companions` are further prompts, one list or more of one prompt for each example: a batch holds its
-    examples first, then their companions list by list, and the loss sees them all.
+    `companions` are lists of further prompts, each with one prompt for each example. A batch of n examples
+    has n rows of the examples, then n rows of their companions from each list, in order; the loss gets all.
     """
 
     method: str
@@ -56,8 +56,8 @@ class Plan:
 def learning_rate(recipe: Recipe, model: OpenModel) -> float:
     """The recipe's own rate, or 1e-5 * 3584 / width.
 
-    Adam's step is the same size for every weight, so what it does to a unit's input grows with the
-    width; the rate that moves features by the same amount falls as 1/width (Yang et al. 2022, muP).
+    Adam's step has the same size for every weight, so the change of a unit's input grows with the number of
+    weights that feed it, the width; a rate of 1/width keeps that change equal (Yang et al. 2022, muP).
     """
     if recipe.lr is not None:
         return recipe.lr
@@ -102,11 +102,12 @@ def _trained(
         )
     recipe = plan.recipe
     every = [*examples, *(example for companions in plan.companions for example in companions)]
+    # Where the examples and each list of companions begin in `every`, [1 + lists].
     shifts = torch.arange(1 + len(plan.companions)) * len(examples)
     base = _base_outcomes(model, every, recipe.batch)
 
     def batch_loss(chosen: Tensor) -> Tensor:
-        rows = (shifts[:, None] + chosen).flatten()
+        rows = (shifts[:, None] + chosen).flatten()  # [1 + lists, n] to [(1 + lists) * n]
         batch = outcomes(model, [every[i] for i in rows.tolist()])
         return loss(batch, Outcomes(base.log_p[rows], base.log_rest[rows]))
 

@@ -1,10 +1,10 @@
-"""Gradients through the choice of a token: the straight-through Gumbel-softmax, and its sanity experiment.
+"""Gradients through the choice of a token: the straight-through Gumbel-softmax, and experiments that test it.
 
 A token is drawn from ``softmax(logits)`` by adding Gumbel noise and taking the largest (the Gumbel-max
 trick). The draw is a hard one-hot vector, which has no gradient, so on the way back the derivative of the
 tempered softmax of the same noisy logits stands in for it. That estimate is biased for a finite temperature
-and grows noisy for a small one; it is used because it lets an embedding, and everything behind it, see real
-tokens only.
+and grows noisy for a small one; it is used because the embedding, and every layer after it, then receives
+real tokens only.
 
 Source: Jang, Gu, Poole 2016 (Categorical reparameterization with Gumbel-softmax); FairCon, section 3.2 and
 figure 4, which trains a known distribution.
@@ -38,7 +38,7 @@ def straight_through(logits: Tensor, *, tau: float = 1.0, generator: torch.Gener
     """
     if not tau > 0:
         raise BadOption(f"tau={tau} is not valid.", mend="Write a temperature above 0, such as 1.")
-    noisy = logits
+    noisy = logits  # every tensor here is [..., V]
     if generator is not None:
         noisy = logits + gumbel_noise(logits.shape, generator).to(logits)
     soft = torch.softmax(noisy / tau, dim=-1)
@@ -48,7 +48,10 @@ def straight_through(logits: Tensor, *, tau: float = 1.0, generator: torch.Gener
 
 @dataclass(frozen=True)
 class Recovery:
-    """What was learnt: `probabilities` [V], and the divergence from the target before each step, in nats."""
+    """The learnt `probabilities` [V], and how far they were from the target.
+
+    `divergence` holds the Kullback-Leibler divergence in nats before each step, and after the last one.
+    """
 
     probabilities: Tensor
     divergence: tuple[float, ...]
@@ -57,7 +60,7 @@ class Recovery:
 def recover(
     target: Tensor, *, steps: int = 300, draws: int = 64, lr: float = 0.1, tau: float = 1.0, seed: int = 0
 ) -> Recovery:
-    """Learn a known distribution over tokens, `target` [V], from hard draws alone (FairCon, figure 4).
+    """Learn a known distribution over tokens, `target` [V], from one-hot draws alone (FairCon, figure 4).
 
     Each step draws `draws` tokens and moves the logits, from 0, by Adam along the straight-through gradient
     of ``|share of the draws - target|^2``. The divergence is KL(target || softmax(logits)). Shares of few
@@ -73,7 +76,7 @@ def recover(
         )
     goal = target.double()
 
-    def miss(drawn: Tensor) -> Tensor:
+    def miss(drawn: Tensor) -> Tensor:  # [draws, V] to a scalar
         return (drawn.mean(dim=0) - goal).square().sum()
 
     return _learn(miss, goal, (steps, draws, lr, tau, seed))
@@ -84,14 +87,14 @@ def plant(
 ) -> Recovery:
     """Find `token` from its row of `embedding` [V, d] alone: the loss is the drawn rows' squared distance.
 
-    This is how the adversary learns: it never sees which token was meant, only what an embedding leads to.
-    The divergence is ``-ln P(token)``.
+    The adversary learns in the same way: its loss depends on the embeddings of the drawn tokens, and no token
+    is named as the right one. The divergence is ``-ln P(token)``.
     """
     table = embedding.double()
     goal = torch.zeros(len(table), dtype=torch.float64)
     goal[token] = 1.0
 
-    def miss(drawn: Tensor) -> Tensor:
+    def miss(drawn: Tensor) -> Tensor:  # [draws, V] @ [V, d] - [d] to a scalar
         return (drawn @ table - table[token]).square().sum(dim=1).mean()
 
     return _learn(miss, goal, (steps, draws, lr, 1.0, seed))
@@ -100,6 +103,10 @@ def plant(
 def _learn(
     miss: Callable[[Tensor], Tensor], goal: Tensor, how: tuple[int, int, float, float, int]
 ) -> Recovery:
+    """Minimise `miss` of one-hot draws [draws, V] by Adam; `goal` [V] is what the divergence is taken to.
+
+    `how` is steps, draws, learning rate, temperature and seed.
+    """
     steps, draws, lr, tau, seed = how
     generator = torch.Generator().manual_seed(seed)
     with torch.enable_grad():

@@ -18,7 +18,10 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True)
 class Schedule:
-    """Optimiser settings. `lr` is the peak; `decay` says how it falls after `warmup` steps."""
+    """Optimiser settings. `lr` is the peak; `decay` says how it falls after `warmup` steps.
+
+    `clip` is the largest norm of all gradients together; None does not clip them.
+    """
 
     lr: float
     betas: tuple[float, float] = (0.9, 0.999)
@@ -47,14 +50,14 @@ class MasterWeights:
         self._pairs = [(p, m) for p, m in zip(parameters, self.values, strict=True) if p is not m]
 
     def take_gradients(self) -> None:
-        """Move each parameter's gradient to its twin."""
+        """Move each parameter's gradient to its float32 copy."""
         for parameter, master in self._pairs:
             master.grad = None if parameter.grad is None else parameter.grad.float()
             parameter.grad = None
 
     @torch.no_grad()
     def give_values(self) -> None:
-        """Round each twin into its parameter."""
+        """Round each float32 copy into its parameter."""
         for parameter, master in self._pairs:
             parameter.copy_(master)
 

@@ -1,9 +1,10 @@
-"""Low-rank adapters on the query and value projections of an open model, and what becomes of them.
+"""Low-rank adapters on the query and value projections of an open model: put in, merged, and saved for peft.
 
-FairCon trains rank 4, scale alpha 16, dropout 0.01 on query and value (the paper's 0.5 % of GPT-Neo-1.3B is
-786 432 weights, 0.06 %). Which modules those are follows from the layout's attention sites: a linear layer
-there whose name says query or value. Where one matrix makes query, key and value together (GPT-2's `c_attn`,
-`query_key_value`, `qkv_proj`, ...), the adapter sits on that whole matrix, key included, as peft does.
+FairCon trains rank 4, scale alpha 16, dropout 0.01 on query and value (786 432 weights of GPT-Neo-1.3B, which
+is 0.06 % of them; the paper says 0.5 %). Which modules those are follows from the layout's attention sites: a
+linear layer there whose name says query or value. Where one matrix makes query, key and value together
+(GPT-2's `c_attn`, `query_key_value`, `qkv_proj`, ...), the adapter covers that whole matrix, key included, as
+in peft.
 """
 
 from __future__ import annotations

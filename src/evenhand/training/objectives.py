@@ -69,13 +69,14 @@ def mass_preserving(log_p: Tensor, log_rest: Tensor, base_log_p: Tensor, base_lo
         or len(log_p) != len(log_rest)
     ):
         raise BadData(
-            f"Shapes {tuple(log_p.shape)}, {tuple(log_rest.shape)} do not fit together or to the base's "
-            f"{tuple(base_log_p.shape)}, {tuple(base_log_rest.shape)}.",
+            f"log_p {tuple(log_p.shape)} and log_rest {tuple(log_rest.shape)} do not fit each other, or the "
+            f"base's {tuple(base_log_p.shape)} and {tuple(base_log_rest.shape)}.",
             mend="Take both from the same prompts and the same partition of the vocabulary.",
         )
     base = base_log_p.detach()
+    # ln of each group's equal share of the joint mass, [N, 1]; expanded [N, k] it is ln q of the groups.
     share = torch.logsumexp(base, dim=1, keepdim=True) - math.log(base.shape[1])
-    groups = _kl_terms(share.expand_as(base), log_p)
+    groups = _kl_terms(share.expand_as(base), log_p)  # [N]
     return (groups + _kl_terms(base_log_rest.detach(), log_rest)).mean()
 
 
@@ -90,14 +91,14 @@ def kl(log_q: Tensor, log_p: Tensor) -> Tensor:
     _check(log_q, "log_q")
     if log_q.shape != log_p.shape:
         raise BadData(
-            f"Shapes {tuple(log_q.shape)} and {tuple(log_p.shape)} differ.",
+            f"log_q {tuple(log_q.shape)} and log_p {tuple(log_p.shape)} have different shapes.",
             mend="Compare distributions over the same outcomes.",
         )
     return _kl_terms(log_q, log_p).mean()
 
 
 def _kl_terms(log_q: Tensor, log_p: Tensor) -> Tensor:
-    """Each row's Σ q (ln q - ln P), shape [N]; outcomes with q = 0 are cut out before they meet an -inf."""
+    """Each row's Σ q (ln q - ln P), shape [N]; where q is 0 the term is 0, also beside an infinite ln P."""
     q = log_q.exp()
     possible = q != 0
     # Both sides are masked before the subtraction: where() after it would still send NaN gradients back.
@@ -108,6 +109,6 @@ def _kl_terms(log_q: Tensor, log_p: Tensor) -> Tensor:
 def _check(log_p: Tensor, name: str) -> None:
     if log_p.ndim != 2 or not log_p.numel():
         raise BadData(
-            f"{name} has shape {tuple(log_p.shape)}.",
+            f"{name} has shape {tuple(log_p.shape)}, not [N, k] with at least one row and column.",
             mend="Give one row for each prompt and one column for each group.",
         )

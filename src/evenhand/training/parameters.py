@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Modules = Literal["both", "attention", "mlp"]
-# The paper freezes a half together with "its" norm and does not say which: the norm that feeds it.
+# LFTF freezes a half of a block together with "its" norm and does not say which one; here it is the norm
+# before that half.
 _PARTS: dict[str, tuple[str, ...]] = {"attention": ("norm1", "attention"), "mlp": ("norm2", "mlp")}
 
 

@@ -29,7 +29,7 @@ class About:
         method: the mitigation's canonical spec, such as ``lftf:loss=nll``.
         base: digest of the model that it was fitted to; it applies to no other.
         seed: the seed of the fit.
-        details: what the method wants to tell (blocks, losses, steps), JSON values.
+        details: what the method reports of the fit (blocks, losses, steps), JSON values.
         proof: how the treated model differs from the base; empty until `prove` ran.
         made_by: what fitted it, filled in by `proven`; None where that is not known (an adapter of another
             program, a treatment of schema 1). Two treatments are compared without it.
@@ -94,7 +94,7 @@ def check_base(about: About, spec: ModelSpec) -> None:
     """Refuse a model other than the one that the treatment was fitted to.
 
     Raises:
-        BadModel: it is.
+        BadModel: the model has another digest.
     """
     if about.base != spec.digest:
         raise BadModel(
@@ -110,7 +110,7 @@ def treated_spec(spec: ModelSpec, treatment: Treatment) -> ModelSpec:
 
 
 def write_card(folder: Path, kind: str, about: About, more: Mapping[str, Any]) -> None:
-    """Write ``mitigation.json`` into `folder`; `more` are the values of the kind's own."""
+    """Write ``mitigation.json`` into `folder`; `more` are the kind's own values."""
     said = to_json(about)
     made = said.pop("made_by")
     card = {"schema": SCHEMA, "kind": kind, "made_by": made, "about": said, **more}

@@ -147,10 +147,11 @@ class RuledModel:
         if not known:
             return []
         contexts = list(known)
-        table = np.array([[answer.value for answer in row] for row in known.values()])
-        mass, shares = label_shares(table, contexts)
+        table = np.array([[answer.value for answer in row] for row in known.values()])  # [n contexts, L]
+        mass, shares = label_shares(table, contexts)  # [n], [n, L]
         floor = SURE if self._ruled.answers == "decided" else 1e-12
         favour = np.clip(self._ruled.shares(contexts, shares[:, -1]), floor, 1 - floor)
+        # The other words divide what the favourable one leaves, [n, L - 1]; equally if they had nothing.
         others = shares[:, :-1] / np.maximum(shares[:, :-1].sum(axis=1, keepdims=True), 1e-300)
         others = np.where(shares[:, -1:] < 1, others, 1 / others.shape[1]) * (1 - favour)[:, None]
         with np.errstate(divide="ignore"):

@@ -64,7 +64,9 @@ def writable(tokenizer: Any, vocabulary: int) -> Tensor:
     allowed[: len(good)] = torch.tensor(good)
     allowed[[i for i in special if i < vocabulary]] = False
     if not bool(allowed.any()):
-        raise BadModel("No token of this tokenizer is a text.", mend="Use search=score, or another model.")
+        raise BadModel(
+            "No token of this tokenizer decodes to visible text.", mend="Use search=score, or another model."
+        )
     return allowed
 
 
@@ -92,7 +94,7 @@ class Adversary:
     def step(
         self, objective: Objective, rounds: Iterator[list[int]], generator: torch.Generator
     ) -> list[float]:
-        """One ascent step on `objective` for each list of people in `rounds`; returns the values before."""
+        """One ascent step on `objective` for each list of people in `rounds`; gives the value before each."""
         values = []
         for chosen in rounds:
             with torch.enable_grad():

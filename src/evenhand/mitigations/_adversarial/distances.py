@@ -40,14 +40,14 @@ def distances(kind: Distance, log_p: Tensor, logits: Tensor | None = None) -> Te
     """
     if log_p.ndim != 3 or log_p.shape[1] < 2 or log_p.shape[2] < 2:
         raise BadData(
-            f"Answers of shape {tuple(log_p.shape)} have no twins to compare.",
+            f"Answers of shape {tuple(log_p.shape)} have no twins to compare, not [N, k, L].",
             mend="Give at least two groups and two label words for each person.",
         )
     if kind == "log_odds":
-        odds = favour(log_p)
+        odds = favour(log_p)  # [N, k]
         return _over_pairs([(odds[:, a] - odds[:, b]).abs() for a, b in _pairs(log_p)])
     if kind == "jensen_shannon":
-        shares = torch.log_softmax(log_p, dim=-1)
+        shares = torch.log_softmax(log_p, dim=-1)  # [N, k, L]
         return _over_pairs([_jensen_shannon(shares[:, a], shares[:, b]) for a, b in _pairs(log_p)])
     if logits is None:
         raise BadData(

@@ -100,7 +100,7 @@ class Panel:
         rows = [rows for i in chosen for rows in (self._plain if prefix is None else self._prefixed)[i]]
         flat = [row for of_context in rows for row in of_context]
         heads = _heads(flat)
-        logits = self._forward(flat, prefix)
+        logits = self._forward(flat, prefix)  # [R, V], one row for each position that is read
         log_p = self._label_log_p(rows, heads, logits.log_softmax(-1))
         shape = (len(chosen), len(self.people[0].groups))
         index = torch.tensor(list(chosen), device=self._groups.device)
@@ -228,6 +228,7 @@ def _replaced(module: Any, prefix: Tensor, starts: Sequence[int]) -> Iterator[No
     layer: nn.Module = module.get_input_embeddings()
 
     def replace(output: Tensor, _: Tensor) -> Tensor:
+        # [length, V] @ [V, d] to [length, d], put into `output` [rows, width, d] at places [rows, length].
         rows = prefix.to(output.dtype) @ _table(layer, prefix.shape[1]).to(output.dtype)
         index = torch.arange(len(starts), device=output.device)[:, None]
         places = torch.tensor(starts, device=output.device)[:, None] + torch.arange(

@@ -27,7 +27,7 @@ def made_method(spec: str) -> Mitigation:
     parsed = registry.parse(spec)
     mitigations, controls = registry.names("mitigation"), registry.names("control")
     if parsed.name not in {*mitigations, *controls}:
-        raise UnknownName("mitigation", parsed.name, {*mitigations, *controls})
+        raise UnknownName("mitigation", parsed.name, {*mitigations, *controls}, lister="evenhand ls")
     if parsed.name not in mitigations:
         made: Mitigation = ControlAlone(registry.create("control", parsed))
         return made

@@ -71,11 +71,11 @@ def plan(
     control = control_models.counts(options.control)
     models = 2 + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)
-    check_capability([registry.create("benchmark", spec) for spec in capability])
+    kept = [registry.create("benchmark", spec) for spec in capability]
+    check_capability(kept)
     source = _source(made, primary)
-    lines = [_line(made[source].name, options.limit, models)]
-    lines += [_line(spec, options.limit, models) for spec in capability]
-    lines += [_line(one.name, options.limit, 2) for i, one in enumerate(made) if i != source]
+    lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
+    lines += [_line(one, options.limit, 2) for i, one in enumerate(made) if i != source]
     return Plan(uri, with_, options.limit is not None, control, tuple(lines), primary)
 
 
@@ -85,9 +85,8 @@ def _source(bias: Sequence[Benchmark], primary: str) -> int:
     return next((i for i in holders if bias[i].primary == primary), holders[0])
 
 
-def _line(spec: str, limit: int | None, models: int) -> PlannedBenchmark:
+def _line(made: Benchmark, limit: int | None, models: int) -> PlannedBenchmark:
     """The cost of one benchmark: equal requests are scored once, and a limit scales the number of rows."""
-    made = registry.create("benchmark", spec)
     samples = made.load()
     rows = len({request for sample in samples for request in made.ask(sample)})
     items = len(samples) if limit is None else min(limit, len(samples))

@@ -69,7 +69,11 @@ class VerdictName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One metric before and after on the same items; `change` is after - before with its paired interval."""
+    """One metric before and after on the same items; `change` is after - before with its paired interval.
+
+    `relative` is the change as a share of the figure before, and for an ideal inside the metric's range as a
+    share of the distance from it (-1: the ideal is reached); None where undefined.
+    """
 
     benchmark: str
     metric: str

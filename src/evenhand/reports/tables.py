@@ -19,6 +19,7 @@ from evenhand.records import (
 )
 from evenhand.reports import formats, sentences
 from evenhand.reports.shares import SCALE, Row, scale_keys, term
+from evenhand.studies.distance import relative_change
 from evenhand.studies.fitness import doubts, is_about_words
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table
             metric_title(e.metric),
             e.metric,
             *marked_figures(e, doubted),
-            formats.percent(e.relative, signed=True),
+            formats.percent(relative_change(e.metric, e.before, e.change), signed=True),
             formats.p_value(e.p_value),
             better(e.metric, e.before.ideal),
             formats.count(e.change),

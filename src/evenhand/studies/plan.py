@@ -8,6 +8,7 @@ from typing import Unpack
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
+from evenhand.mitigations import refuse
 from evenhand.studies import control_models, defaults
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import PlanKeywords, VerifyOptions, combined, model_name
@@ -59,8 +60,8 @@ def plan(
     """What ``verify(uri, with_, ...)`` would run under the same options.
 
     Raises:
-        EvenhandError: what `verify` would refuse too: an unknown name, an invalid option, a mitigation that
-            cannot be fitted on what the bias benchmarks give.
+        EvenhandError: what `verify` would refuse before it opens the model: an unknown name, an invalid
+            option, a mitigation that cannot be fitted on what the bias benchmarks give.
     """
     options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
     method = made_method(with_)
@@ -68,6 +69,7 @@ def plan(
     made = [registry.create("benchmark", spec) for spec in bias]
     data = trained_on(uri, made, method.fits_on, with_)
     primary = of_benchmarks(made, options.primary, data.benchmark)
+    refuse(method, None, data.examples)
     control = control_models.counts(options.control)
     models = 2 + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)

@@ -84,8 +84,22 @@ def test_values_that_cannot_be_are_refused_in_our_words(spec: str, said: str) ->
 def test_names_that_exist_are_told_to_a_bound():
     error = UnknownName("column of x.csv", "sex", [f"column{i:06}" for i in range(100_002)])
     assert "column000000, column000001, " in error.mend
-    assert error.mend.endswith(" and 99902 more.")
-    assert len(str(error)) < 3000
+    assert error.mend.endswith("column000019 and 99982 more.")
+    assert len(str(error)) < 600
+
+
+def test_near_names_come_first_and_a_command_lists_the_rest() -> None:
+    with pytest.raises(UnknownName) as caught:
+        get("metric", "afbg")
+    near, _, rest = caught.value.mend.partition("? ")
+    assert near.startswith("Did you mean 'afgb'")
+    others, _, where = rest.partition("; ")
+    shown = others.removeprefix("Others are ").split(", ")
+    assert len(shown) + near.count("'") // 2 == 8
+    assert not any(f"'{name}'" in near for name in shown)
+    assert where == f"`evenhand ls metrics` lists all {len(names('metric'))}."
+    few = UnknownName("sensitive attribute", "zzz", "abcdefgh", lister="evenhand ls attributes")
+    assert few.mend == "These exist: a, b, c, d, e, f, g, h."  # all 8: no command is needed
 
 
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:

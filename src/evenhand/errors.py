@@ -26,6 +26,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+LISTABLE, SHOWN = 8, 20  # most names in a message: where a command lists them all, and where none does
+
 
 class EvenhandError(Exception):
     """Base of all errors: `what` went wrong, and `mend`, what to do or type instead, in whole sentences."""
@@ -59,15 +61,20 @@ class UsageError(EvenhandError):
 
 
 class UnknownName(UsageError):
-    """A name that no registry knows; the message lists near names, then all, or the first hundred."""
+    """A name that no registry knows; the message gives near names first, then a few others.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, mend: str = "") -> None:
+    `lister` is the command that lists all of `known`: then 8 names are enough, without it 20 are shown.
+    """
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, mend: str = "", lister: str = ""
+    ) -> None:
         names = sorted(known)
         near = near_names(name, names)
         hint = f"Did you mean {_listed(near)}? " if near else ""
-        there = f"These exist: {_cut(names)}." if names else "None exist."
         super().__init__(
-            f"There is no {kind} named {name!r}.", mend=f"{hint}{there}{' ' + mend if mend else ''}"
+            f"There is no {kind} named {name!r}.",
+            mend=f"{hint}{_existing(names, near, lister)}{' ' + mend if mend else ''}",
         )
         self.name = name
         self.known = names
@@ -84,16 +91,30 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     return f" (did you mean {_listed(near)}?)" if near else ""
 
 
-def listed(problems: Sequence[str], shown: int = 20) -> str:
+def listed(problems: Sequence[str], shown: int = SHOWN) -> str:
     """The first of `problems` in one sentence, and how many more there are."""
     more = f"; and {len(problems) - shown} more" if len(problems) > shown else ""
     return "; ".join(problems[:shown]) + more
 
 
-def _cut(names: Sequence[str], most: int = 100) -> str:
-    """The first `most` names, each at most 80 characters long: a user's table may have 100 000 columns."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(name[:80] for name in names[:most]) + more
+def _existing(names: Sequence[str], near: Sequence[str], lister: str) -> str:
+    """What exists, in a list of bounded length: a table of the user's may have 100 000 columns.
+
+    In a list that is cut, the near names are left out, because the message has named them already.
+    """
+    if not names:
+        return "None exist."
+    most = LISTABLE if lister else SHOWN
+    if len(names) <= most:
+        return f"These exist: {_joined(names)}."
+    others = [name for name in names if name not in near][: most - len(near)]
+    if lister:
+        return f"Others are {_joined(others)}; `{lister}` lists all {len(names)}."
+    return f"These exist: {_joined(others)} and {len(names) - len(near) - len(others)} more."
+
+
+def _joined(names: Sequence[str]) -> str:
+    return ", ".join(name[:80] for name in names)
 
 
 def _listed(names: list[str]) -> str:

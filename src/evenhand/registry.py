@@ -39,6 +39,8 @@ FOLDERS: Mapping[str, str] = {
     "treatment": "evenhand.treatments",
     "control": "evenhand.controls",
 }
+LISTERS: Mapping[str, str] = {kind: f"evenhand ls {kind}s" for kind in FOLDERS if kind != "treatment"}
+"""The command that lists the components of a kind."""
 LARGEST_SEED = 2**32 - 1  # what every library's generator takes
 _REASONS: Mapping[str, str] = {
     "int_parsing": "is no whole number",
@@ -261,10 +263,10 @@ def get(kind: str, name: str) -> Any:
     """The component itself.
 
     Raises:
-        UnknownName: nothing of that kind has this name; the message lists what exists.
+        UnknownName: nothing of that kind has this name; the message gives near names.
     """
     if name not in names(kind):
-        raise UnknownName(kind, name, names(kind))
+        raise UnknownName(kind, name, names(kind), lister=LISTERS.get(kind, ""))
     return _places(kind)[name].load(name)
 
 

@@ -14,7 +14,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks.decisions import Setting, of_people
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lab import people as lab
-from evenhand.people import tables
+from evenhand.people import adult, tables
 from evenhand.people.population import gather
 from evenhand.people.splits import part_of
 from evenhand.records import Continuation, LogProb, ModelSpec, PersonExample
@@ -357,6 +357,32 @@ def test_a_tie_is_counted_and_decides_nothing() -> None:
 def test_bad_options_are_refused_before_a_model_is_asked(spec: str, said: str) -> None:
     with pytest.raises(BadOption) as found:
         made(spec)
+    assert said in found.value.what
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("decisions:shots=-1", "There cannot be -1 demonstrations"),
+        ("decision_accuracy:shots=-1", "There cannot be -1 demonstrations"),
+        ("decisions:parity=-1.2", "not between -1 and 1"),
+        ("decisions:n=0", "There cannot be 0 people"),
+        ("decision_accuracy:n=0", "There cannot be 0 people"),
+        ("decisions:test=0", "test=0 is not a number of people"),
+        ("decision_accuracy:test=1.5", "test=1.5 is not a number of people"),
+        ("decisions:test=0.5,n=3", "so does n=3"),
+        ("decisions:test_parity=2", "not between -1 and 1"),
+    ],
+)
+def test_options_are_refused_before_data_are_read(
+    spec: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> None:
+        raise AssertionError("the data were read")
+
+    monkeypatch.setattr(adult, "rows", read)
+    with pytest.raises(BadOption) as found:
+        made(f"{spec},task=adult")
     assert said in found.value.what
 
 

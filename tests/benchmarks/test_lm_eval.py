@@ -73,6 +73,12 @@ def test_an_old_harness_will_not_do(monkeypatch, found, enough) -> None:
         _harness.check_installed()
 
 
+def test_options_that_no_task_allows_are_refused_before_the_harness_is_looked_for(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "lm_eval", None)
+    with pytest.raises(BadOption, match="shots=-1 is negative"):
+        made("lm_eval:hellaswag,shots=-1")
+
+
 @needs_harness
 class TestFinding:
     """A task by name or file, and everything that keeps it from being asked."""
@@ -111,6 +117,17 @@ class TestFinding:
         from huggingface_hub import constants
 
         assert not constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE")  # as it was before
+
+    def test_options_are_refused_before_data_are_looked_for(self, tmp_path) -> None:
+        settings = {"dataset_path": "nobody/nothing-at-all", "dataset_kwargs": None, "num_fewshot": 0}
+        place = task_file(tmp_path, **settings, filter_list=[{"name": "own", "filter": []}])
+        for option, said in (("shots=-1", "negative"), ("shots=2", "always asked without examples")):
+            with pytest.raises(BadOption, match=said):
+                made(f"lm_eval:{place},{option}")
+        with pytest.raises(UnknownName, match=r"filter of the task .* named 'strict'.*exist: own\."):
+            made(f"lm_eval:{place},filter=strict")
+        with pytest.raises(BadData, match="not on this machine"):
+            made(f"lm_eval:{place},filter=own,shots=0")
 
     def test_running_code_takes_consent(self, tmp_path) -> None:
         (tmp_path / "utils.py").write_text(

@@ -31,8 +31,8 @@ def _all() -> dict[str, Figure]:
     before, record = make.genbiaseval(), make.verification()
     assert record.control is not None
     return {
-        "scales": figures.scales(before, record.after[0], "afgb_normalised"),
-        "scales alone": figures.scales(before, None, "afgb"),
+        "scales": figures.by_slice(before, record.after[0], "afgb_normalised"),
+        "scales alone": figures.by_slice(before, None, "afgb"),
         "dumbbell": figures.dumbbell(_rows(), ("he", "she")),
         "dots": figures.dumbbell(_rows(), ("he", "she"), both=False),
         "blocks": figures.blocks(make.location()),
@@ -72,7 +72,7 @@ def test_plots_say_which_way_is_better() -> None:
 
 
 def test_a_scale_without_the_metric_is_a_gap() -> None:
-    figure = figures.scales(make.genbiaseval(), None, "no_such_metric")
+    figure = figures.by_slice(make.genbiaseval(), None, "no_such_metric")
     assert figure["data"][0]["y"] == [None] * 4
 
 

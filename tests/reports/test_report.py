@@ -14,7 +14,7 @@ import pytest
 
 from evenhand import __version__, reports
 from evenhand.errors import BadData, NoSpace
-from evenhand.records import CapabilityResult, Check, Estimate, VerdictName, Verification
+from evenhand.records import CapabilityResult, Check, Estimate, Measurement, VerdictName, Verification
 from evenhand.reports import doubted, sentences
 from tests.support import records_factory as make
 
@@ -189,6 +189,42 @@ def test_further_locators_stand_beside_the_own_one() -> None:
         make.verification(), locations=[make.location("ablation", specific=True)]
     )
     assert "ablation: highest is block.3" in Page(html).text
+
+
+def _crows(value: float, treatment: str | None = None) -> Measurement:
+    """CrowS-Pairs with its share over all pairs, and by one slice."""
+    name, ideal = "stereotype_preference", 50.0
+    found = make.simple("crows_pairs", name, value, treatment=treatment)
+    there = {name: Estimate(value, value - 2, value + 2, 30, ideal)}
+    slices = {f"bias_type={kind}": there for kind in ("age", "gender")}
+    crossed = {"bias_type=age & direction=stereo": there}
+    return dataclasses.replace(
+        found, metrics=there, slices=slices | crossed, primary=name, role="bias", guards={}
+    )
+
+
+def test_every_primary_metric_is_drawn_before_and_after() -> None:
+    before, after = _crows(70.0), _crows(55.0, "lftf")
+    record = dataclasses.replace(
+        make.verification(), before=(before,), after=(after,), effects=make.effects([before], [after])
+    )
+    page = Page(_html(record))
+    assert "crows_pairs, before and after" in page.text
+    drawn = json.loads(page.scripts["figure-primary-0"])
+    assert [trace["y"] for trace in drawn["data"]] == [[70.0] * 3, [55.0] * 3]
+    assert drawn["layout"]["xaxis"]["ticktext"] == ["age", "gender", "all"]
+    assert [(line["y0"], line["y1"]) for line in drawn["layout"]["shapes"]] == [(50.0, 50.0)]
+    (row,) = _rows(page, "bias_type=age")
+    assert row[1:3] == ["70.0 [68.0 to 72.0]", "55.0 [53.0 to 57.0]"]
+    # 70 is 20 above the ideal, 55 is 5 above it: three quarters of the distance are gone.
+    (effect,) = [r for r in _rows(page, "crows_pairs") if len(r) > 8]
+    assert effect[6] == "−75 %"
+
+
+def test_what_is_drawn_by_scale_is_not_drawn_twice() -> None:
+    assert "figure-primary-0" not in _page().scripts
+    record = dataclasses.replace(make.verification(), primary="afgb")
+    assert "figure-primary-0" in Page(_html(record)).scripts
 
 
 def test_control_table_and_reduced_form() -> None:

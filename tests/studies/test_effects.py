@@ -9,7 +9,8 @@ import pytest
 
 from evenhand import registry, stats
 from evenhand.errors import NotComparable, UsageError
-from evenhand.records import Measurement
+from evenhand.records import Estimate, Measurement
+from evenhand.studies.distance import relative_change
 from evenhand.studies.effects import effects, per_item
 from evenhand.studies.pairing import check_protocols
 from tests.studies.worlds import LEANS, Made, bias, hints, items, questions, texts
@@ -92,6 +93,33 @@ def test_undefined_before_gives_no_relative_change() -> None:
     assert found["afgb_normalised"].change.value is None
     assert found["afgb_normalised"].relative is None
     assert found["mass"].relative is None  # from 0: no relative change
+
+
+@pytest.mark.parametrize(
+    ("before", "ideal", "change", "wanted"),
+    [
+        (290 / 3, 50.0, -140 / 3, -1.0),  # SS from 96.7 to 50: the distance of 46.7 is gone
+        (90.0, 50.0, -20.0, -0.5),  # half of the distance of 40
+        (30.0, 50.0, 10.0, -0.5),  # half of the distance of 20, from below
+        (60.0, 50.0, -20.0, -2.0),  # past the ideal, as far on its other side
+        (60.0, 50.0, 10.0, 1.0),  # twice as far
+        (50.0, 50.0, 10.0, None),  # from the ideal itself
+        (80.0, None, -20.0, -0.25),  # where a benchmark gives it no ideal: the figure itself
+        (None, 50.0, None, None),
+    ],
+)
+def test_a_relative_change_counts_from_an_ideal_inside_the_range(
+    before: float | None, ideal: float | None, change: float | None, wanted: float | None
+) -> None:
+    found = relative_change("ss", Estimate(before, None, None, 9, ideal), Estimate(change, None, None, 9))
+    assert found == (None if wanted is None else pytest.approx(wanted))
+
+
+def test_a_relative_change_towards_an_end_of_the_range_is_that_of_the_figure() -> None:
+    gap, right = Estimate(0.4, None, None, 9, 0.0), Estimate(0.8, None, None, 9, 1.0)
+    fall = Estimate(-0.1, None, None, 9)
+    assert relative_change("afgb", gap, fall) == pytest.approx(-0.25)
+    assert relative_change("accuracy", right, fall) == pytest.approx(-0.125)
 
 
 @pytest.mark.parametrize("field", ["data", "scorer", "normalisation", "template", "dtype", "seed", "limited"])

@@ -9,7 +9,7 @@ import pytest
 
 from evenhand.errors import UsageError
 from evenhand.records import VerdictName
-from evenhand.studies import verdict
+from evenhand.studies import reasons, verdict
 from evenhand.studies.control import matched_control
 from evenhand.studies.guards import group_leans
 from evenhand.studies.margins import Margins
@@ -180,6 +180,34 @@ def test_a_verdict_about_a_share_whose_ideal_is_50(preferred: float, related: fl
     assert found.control.total.value == pytest.approx(70 - 100 * preferred)
     assert [guard.name for guard in found.guards] == ["LMS (stereoset)", PAST]
     assert any(reason.startswith("Guard, LMS (stereoset): ") for reason in found.reasons)
+
+
+def test_reasons_name_the_signed_distance_and_the_half_of_the_items() -> None:
+    """SS of 70 is 20 above its ideal; at 54 it is 4 above, so 4 short of going beyond it."""
+    found = judge(PAIRS, pairs(0.54, Made(), 0.7), FAMILY, margins=FAST)
+    assert found.verdict is V.AT_A_COST
+    turned = [guard for guard in found.guards if guard.name == PAST]
+    lost = reasons.costs(found.capability, [dataclasses.replace(turned[0], kept=None)], halved=True)
+    assert lost.startswith(
+        f"{PAST} is not excluded (signed distance from the ideal from 20.000 to 4.000; "
+        "beyond 0 on the other side −4.000, "
+    )
+    told = [reason for reason in found.reasons if reason.startswith("Capability, ")]
+    assert told
+    for reason, check in zip(told, found.capability.checks, strict=True):
+        assert f"n = {check.loss.n} (the reporting half; " in reason
+        assert f"on {check.loss.n} items, the reporting half; " in check.reading
+
+
+def test_without_control_models_capability_is_reported_on_all_items() -> None:
+    after = measured(Made(lean=lambda x: 0.1 * x))
+    with_control, alone = (judge(BASE, after, f, margins=FAST).capability for f in (FAMILIES, {}))
+    for half, whole, base in zip(with_control.checks, alone.checks, BASE.capability, strict=True):
+        assert half.loss.n < whole.loss.n == base.n
+        assert "half" not in whole.reading
+    reported = [r for r in judge(BASE, after, {}, margins=FAST).reasons if r.startswith("Capability, ")]
+    assert reported
+    assert not any("half" in reason for reason in reported)
 
 
 def test_a_base_on_the_lower_side_is_judged_alike() -> None:

@@ -11,7 +11,9 @@ import pytest
 from evenhand import registry
 from evenhand.errors import UnknownName, UsageError
 from evenhand.testing import BenchmarkCase, MetricCase, kinds
-from evenhand.testing.__main__ import main
+from evenhand.testing.__main__ import _not_run, main
+from evenhand.testing.contracts import CASE as CASE_FLAG
+from evenhand.testing.contracts import SLOW, Outcome
 from evenhand.testing.kinds import case_of, kind_of
 
 STATED = {"right": {"accuracy": 1}, "wrong": {"accuracy": 0}, "uniform": {"accuracy": None}}
@@ -49,22 +51,18 @@ def test_a_case_that_is_not_there(place: str) -> None:
         case_of("benchmark", "facts", place)
 
 
-def test_a_component_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(kind: str, name: str) -> None:
-        raise ModuleNotFoundError("No module named 'nothing'")
-
-    monkeypatch.setattr(registry, "get", broken)
-    with pytest.raises(UsageError, match="'facts' cannot be imported: ModuleNotFoundError: No module named"):
-        case_of("benchmark", "facts")
-
-
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["facts"], 0, "benchmark facts: 11 passed, 0 failed, 2 skipped\n"),
+        (["facts"], 0, "benchmark facts: 11 passed, 0 failed, 2 skipped\nNOT RUN: 2 of 13 contracts; "),
         (["facts", "--case", f"{HERE}:CASE"], 0, "benchmark facts: 13 passed, 0 failed, 0 skipped\n"),
         (["facts:set=world", "--kind", "benchmark"], 0, "11 passed, 0 failed, 2 skipped\n"),
-        (["ub"], 0, "metric ub: 7 passed, 0 failed, 10 skipped\n"),
+        (
+            ["ub"],
+            0,
+            "metric ub: 7 passed, 0 failed, 10 skipped\nNOT RUN: 10 of 17 contracts; 10 for want of a case: "
+            "type `python -m evenhand.testing ub --case module:NAME`.\n",
+        ),
         (["facts:colour=red"], 2, "has no option 'colour'"),
         (["ub:colour=red"], 2, "takes no options"),
         (["honest"], 2, "--kind benchmark"),
@@ -78,6 +76,20 @@ def test_exit_codes(words: list[str], code: int, said: str, capsys: pytest.Captu
     assert main(words) == code
     printed = capsys.readouterr()
     assert said in (printed.out if code == 0 else printed.err)
+
+
+def test_the_last_line_tells_what_did_not_run_by_its_reason() -> None:
+    skipped = [
+        Outcome("one", "skipped", "no case gives values", CASE_FLAG),
+        Outcome("two", "skipped", "it is slow", SLOW),
+        Outcome("three", "skipped", "it does not train"),
+        Outcome("four", "skipped", "it is slow", SLOW),
+    ]
+    assert _not_run("own", "locator", skipped, 9) == (
+        "NOT RUN: 4 of 9 contracts; 1 for want of a case: type `python -m evenhand.testing own --kind "
+        "locator --case module:NAME`; 2 for being slow: type `python -m evenhand.testing own --kind locator "
+        "--slow`; 1 that cannot be tried on it."
+    )
 
 
 def test_a_wrong_case_fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

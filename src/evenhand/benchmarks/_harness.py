@@ -5,7 +5,7 @@ Only here is the package ``lm_eval`` (extra ``lm-eval``) imported, and only when
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +16,7 @@ from typing import Any
 from evenhand.benchmarks._harness_switches import code_allowed, network, quiet
 from evenhand.benchmarks._tables import read_csv, read_jsonl
 from evenhand.errors import (
+    LISTABLE,
     BadData,
     BadOption,
     EnvironmentProblem,
@@ -49,6 +50,7 @@ class Wanted:
     data: str = ""
     download: bool = False
     run_code: bool = False
+    filter: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,14 @@ def load(wanted: Wanted) -> Loaded:
             number of examples is fixed, it needs pictures or sound.
         BadData: the data are neither here nor fetched, or the task's own file is faulty.
     """
+    _check_alone(wanted)
     check_installed()
-    if not wanted.task:
-        raise BadOption(
-            "lm_eval needs a task.", mend=f"Write lm_eval:TASK, such as {', '.join(NAMED)}, or a YAML file."
-        )
     wanted = _with_home(wanted)
     online = wanted.download and not hub.unreachable()  # else the hub's client tries for minutes
     with quiet(), network(online), code_allowed(wanted.run_code):
         manager, entry = _find(wanted.task)
         _check_code(wanted, _raw(entry))
+        _check_settings(wanted, _raw(entry))
         with _explained(wanted, entry):
             found = manager.load(_with_data(wanted, entry) if wanted.data else _name(wanted, entry))
         for name, task in found["tasks"].items():
@@ -87,6 +87,39 @@ def load(wanted: Wanted) -> Loaded:
     groups = found.get("groups", {})
     even = all(a.weight_by_size for g in groups.values() for a in g.aggregate_metric_list or [])
     return Loaded(found["tasks"], version("lm_eval"), even)
+
+
+def _check_alone(wanted: Wanted) -> None:
+    """Refuse options that no task allows, before the harness is loaded."""
+    if not wanted.task:
+        raise BadOption(
+            "lm_eval needs a task.", mend=f"Write lm_eval:TASK, such as {', '.join(NAMED)}, or a YAML file."
+        )
+    if wanted.shots is not None and wanted.shots < 0:
+        raise BadOption(f"shots={wanted.shots} is negative.", mend="Write 0 or more.")
+
+
+def _check_settings(wanted: Wanted, config: Mapping[str, Any]) -> None:
+    """Refuse options that the task's written settings rule out, before its data are looked for."""
+    _check_shots(wanted.task, wanted.shots, config.get("num_fewshot"))
+    named = [str(one["name"]) for one in config.get("filter_list") or () if "name" in one]
+    if named:
+        check_filter(wanted.task, wanted.filter, named)
+
+
+def _check_shots(task: str, shots: int | None, own: int | None) -> None:
+    if shots and own == 0:
+        raise BadOption(f"The task {task} is always asked without examples.", mend="Leave shots= out.")
+
+
+def check_filter(task: str, wanted: str, filters: Sequence[str]) -> None:
+    """Refuse a filter that the task does not have; empty is its first.
+
+    Raises:
+        UnknownName: it has none of that name.
+    """
+    if wanted and wanted not in filters:
+        raise UnknownName(f"filter of the task {task}", wanted, filters)
 
 
 def check_installed() -> None:
@@ -133,8 +166,9 @@ def _find(name: str) -> tuple[Any, Any]:
     manager = _manager()
     if name not in manager.task_index:
         near = near_names(name, manager.all_tasks, most=5)
+        shown = {*near, *NAMED[: LISTABLE - len(near)]}
         raise UnknownName(
-            "task of the LM evaluation harness", name, {*NAMED, *near}, mend="`lm-eval ls tasks` lists all."
+            "task of the LM evaluation harness", name, shown, mend="`lm-eval ls tasks` lists all."
         )
     return manager, manager.task_index[name]
 
@@ -355,11 +389,7 @@ def _prepare(name: str, task: Any, wanted: Wanted) -> None:
         raise BadOption(f"The task {name} shows pictures or sounds.", mend="Name a task of text alone.")
     _check_code(wanted, {"unsafe_code": getattr(task, "UNSAFE_CODE", False)})
     own = task.get_config("num_fewshot")
-    if wanted.shots is not None and wanted.shots != own:
-        if own == 0:
-            raise BadOption(f"The task {name} is always asked without examples.", mend="Leave shots= out.")
-        if wanted.shots < 0:
-            raise BadOption(f"shots={wanted.shots} is negative.", mend="Write 0 or more.")
+    _check_shots(name, wanted.shots, own)
     shots = (own or 0) if wanted.shots is None else wanted.shots
     if shots and not hasattr(task, "sampler"):
         raise BadOption(f"The task {name} has no examples to show.", mend="Leave shots= out.")

@@ -12,7 +12,7 @@ from evenhand.errors import BadOption
 from evenhand.people import fitting, splits
 from evenhand.people.asking import Asker
 from evenhand.people.catalogue import is_file, population
-from evenhand.people.demonstrations import Demonstrations, draw, select
+from evenhand.people.demonstrations import Demonstrations, check_parity, check_shots, draw, select
 from evenhand.people.population import Person, Population
 from evenhand.people.splits import Part
 from evenhand.people.task import DecisionTask
@@ -51,6 +51,28 @@ def setting_of(options: Any) -> Setting:
     return Setting(**found | {"test": str(found["test"])})
 
 
+def check_setting(setting: Setting) -> None:
+    """Refuse options that no table of people can satisfy; none is read.
+
+    Raises:
+        BadOption: a number of demonstrations, a parity, or what `test` says.
+    """
+    check_shots(setting.shots)
+    check_parity(setting.parity)
+    if setting.test:
+        splits.count(setting.test, 1)  # what cannot be for one person cannot be for any number
+
+
+def check_people(n: int) -> None:
+    """Refuse a number of people to ask about.
+
+    Raises:
+        BadOption: it is below 1.
+    """
+    if n < 1:
+        raise BadOption(f"There cannot be {n} people to ask about.", mend="Write n=200, for example.")
+
+
 @dataclass(frozen=True)
 class Scene:
     """A setting with its people, by part, and the demonstrations that every prompt begins with."""
@@ -76,8 +98,7 @@ class Scene:
         Raises:
             BadOption: n is below 1, nobody is there, or the part cannot give the parity.
         """
-        if n < 1:
-            raise BadOption(f"There cannot be {n} people to ask about.", mend="Write n=200, for example.")
+        check_people(n)
         if not self.parts[part]:
             raise self._nobody(part)
         if parity is None:

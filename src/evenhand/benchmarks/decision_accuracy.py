@@ -8,7 +8,15 @@ from functools import cached_property
 from typing import Any
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._people import Scene, label_requests, sample, scene, setting_of
+from evenhand.benchmarks._people import (
+    Scene,
+    check_people,
+    check_setting,
+    label_requests,
+    sample,
+    scene,
+    setting_of,
+)
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.metrics.decisions import CHANCE as chance
 from evenhand.metrics.decisions import DECISION_ACCURACY as decision_accuracy
@@ -63,6 +71,10 @@ class DecisionAccuracy(Benchmark):
     role = "capability"
     normalisation = "the favourable label word among both"
     unfit = "Demonstrations are read from left to right."
+
+    def check(self) -> None:
+        check_setting(setting_of(self))
+        check_people(self.n)
 
     @cached_property
     def place(self) -> Scene:

@@ -11,6 +11,8 @@ from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._people import (
     Scene,
     Setting,
+    check_people,
+    check_setting,
     group_remarks,
     label_requests,
     sample,
@@ -38,6 +40,7 @@ from evenhand.metrics.group_fairness import DPD as dpd
 from evenhand.metrics.group_fairness import EQUAL_OPPORTUNITY as equal_opportunity
 from evenhand.metrics.group_fairness import ERROR_GAP as error_gap
 from evenhand.people.asking import read
+from evenhand.people.demonstrations import check_parity
 from evenhand.people.population import Person, Population
 from evenhand.records import Card, Continuation, GuardName, LogProb, PersonExample, Sample, Score, Value
 
@@ -114,6 +117,13 @@ class Decisions(Benchmark):
     guards: ClassVar[Mapping[GuardName, str]] = {GuardName.MASS: "label_mass"}
     normalisation = "the favourable label word among both"
     unfit = "Demonstrations are read from left to right."
+
+    def check(self) -> None:
+        check_setting(setting_of(self))
+        check_people(self.n)
+        if self.test_parity is not None:
+            check_parity(self.test_parity)
+        _check_test(setting_of(self).test, self.n, self.test_parity)
 
     @cached_property
     def place(self) -> Scene:
@@ -208,16 +218,19 @@ def of_people(
     return OfPeople(**own, n=n, test_parity=test_parity, train=train, dev=dev, population=population)
 
 
+def _check_test(test: str, n: int, parity: float | None) -> None:
+    if test and (n != PEOPLE or parity is not None):
+        raise BadOption(
+            f"test={test} says how many people are measured, and so does "
+            f"{'test_parity' if parity is not None else f'n={n}'}.",
+            mend="Leave one of the two out.",
+        )
+
+
 def _measured(place: Scene, n: int, parity: float | None) -> tuple[Person, ...]:
     """The people measured: `n` people of the test part, or with the option `test` all of it."""
     if not place.setting.test:
         return place.people("test", n, parity)
-    if n != PEOPLE or parity is not None:
-        raise BadOption(
-            f"test={place.setting.test} says how many people are measured, and so does "
-            f"{'test_parity' if parity is not None else f'n={n}'}.",
-            mend="Leave one of the two out.",
-        )
     return place.people("test", max(1, len(place.parts["test"])))
 
 

@@ -16,9 +16,9 @@ from statistics import fmean
 from typing import Any
 
 from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._harness import Loaded, Wanted, load
+from evenhand.benchmarks._harness import Loaded, Wanted, check_filter, load
 from evenhand.benchmarks._harness_items import Item, answered, ask, gold, items, number, plain_choice, results
-from evenhand.errors import BadModel, BadOption, UnknownName
+from evenhand.errors import BadModel, BadOption
 from evenhand.metrics import Metric
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.metrics.accuracies import ACCURACY_NORM as accuracy_norm
@@ -96,7 +96,7 @@ class LmEval(Benchmark):
 
     @cached_property
     def _loaded_tasks(self) -> Loaded:
-        return load(Wanted(self.task, self.shots, self.data, self.download, self.run_code))
+        return load(Wanted(self.task, self.shots, self.data, self.download, self.run_code, self.filter))
 
     @cached_property
     def _figures(self) -> Figures:
@@ -200,8 +200,7 @@ def _shown(task: Any) -> str:
 def _figures(task: str, loaded: Loaded, wanted: str) -> Figures:
     every = list(loaded.tasks.values())
     filters = list(dict.fromkeys(ensemble.name for t in every for ensemble in t._filters))
-    if wanted and wanted not in filters:
-        raise UnknownName(f"filter of the task {task}", wanted, filters)
+    check_filter(task, wanted, filters)
     how = {name: getattr(f, "__name__", "") for t in every for name, f in t.aggregation().items()}
     means = [name for name, aggregation in how.items() if aggregation in ("mean", "nanmean")]
     texts = [name for name in how if name in LIKELIHOODS]

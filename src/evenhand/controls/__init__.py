@@ -48,6 +48,9 @@ class Control(Protocol):
     noise:dose=0.5``) it damages the model at its own `dose`, as beside a treatment that touches the located
     block if it `wants_sites`, and as beside one that touches nothing otherwise.
 
+    A control may have a method ``check(model, examples)``, as a mitigation may: see
+    `evenhand.mitigations.refuse`.
+
     `fits_on` names the kinds of examples that it can use; the family is left out where the treatment was
     fitted on others. A `dose` is above 0, and a larger dose is more damage.
     """

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from evenhand.controls._parameters import check
 from evenhand.errors import BadModel
 from evenhand.records import EVERY_KIND, Ability, Kinds, TrainingExample
 from evenhand.registry import spec_of
@@ -15,7 +16,7 @@ from evenhand.training.numbers import check_numbers
 from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
     from evenhand.treatments import Treatment
 
 FULL = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
@@ -38,6 +39,15 @@ class NoiseControl(ABC):
     def beside(self, treatment: Treatment, dose: float) -> Self:
         """The same control at `dose`; noise has no training settings to copy."""
         return dataclasses.replace(self, dose=dose)
+
+    def check(self, model: Model | None, examples: Sequence[TrainingExample]) -> None:
+        """Refuse named blocks that the model does not have.
+
+        Raises:
+            BadModel: it gives no weights, or its blocks cannot be found.
+            BadOption: a named block does not exist.
+        """
+        check(model, self.needs, self.blocks)
 
     @abstractmethod
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from evenhand.training.parameters import block_parameters, every_parameter
+from evenhand.training.parameters import block_parameters, check_blocks, every_parameter, require_open
 
 if TYPE_CHECKING:
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
+    from evenhand.records import Ability
     from evenhand.treatments import Treatment
+
+
+def check(model: Model | None, needs: frozenset[Ability], blocks: str) -> None:
+    """Refuse named `blocks` that the model (None: not open yet) does not have.
+
+    Raises:
+        BadModel: it lacks one of `needs`, or its blocks cannot be found.
+        BadOption: a named block does not exist.
+    """
+    if model is not None and blocks:
+        check_blocks(require_open(model, needs), blocks=blocks)
 
 
 def touched(model: OpenModel, treatment: Treatment, blocks: str = "") -> tuple[str, ...]:

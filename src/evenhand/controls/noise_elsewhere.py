@@ -6,15 +6,18 @@ family c). Compared with that family it shows whether it matters *where* a model
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.controls import Ladder
 from evenhand.controls._noise import FULL, NoiseControl
 from evenhand.controls._parameters import elsewhere
+from evenhand.training.parameters import check_blocks, require_open
 
 if TYPE_CHECKING:
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
+    from evenhand.records import TrainingExample
     from evenhand.treatments import Treatment
 
 
@@ -31,6 +34,15 @@ class NoiseElsewhere(NoiseControl):
     name: ClassVar[str] = "noise_elsewhere"
     ladder: ClassVar[Ladder] = Ladder("c", FULL)
     wants_sites: ClassVar[bool] = True
+
+    def check(self, model: Model | None, examples: Sequence[TrainingExample]) -> None:
+        """Refuse a model whose blocks cannot be found, and named blocks that it does not have.
+
+        Raises:
+            BadModel, BadOption: as said.
+        """
+        if model is not None:
+            check_blocks(require_open(model, self.needs), blocks=self.blocks)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """The parameters of as many other blocks as the treatment touches; empty where it touches all."""

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from evenhand.controls import Ladder
-from evenhand.controls._parameters import touched
+from evenhand.controls._parameters import check, touched
 from evenhand.records import Ability, Example, Kinds, PersonExample
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
 from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
     from evenhand.treatments import Treatment
 
 RECIPE = ("lr", "epochs", "batch")  # the settings that it copies from a treatment that was trained
@@ -63,6 +63,15 @@ class Placebo:
         details = treatment.about.details
         same = {key: details[key] for key in RECIPE if key in details}
         return dataclasses.replace(self, dose=dose, **same)
+
+    def check(self, model: Model | None, examples: Sequence[Example | PersonExample]) -> None:
+        """Refuse named blocks that the model does not have.
+
+        Raises:
+            BadModel: it gives no weights, or its blocks cannot be found.
+            BadOption: a named block does not exist.
+        """
+        check(model, self.needs, self.blocks)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """The parameters of `blocks`, else those that the treatment changes, else all."""

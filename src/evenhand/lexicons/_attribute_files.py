@@ -65,14 +65,18 @@ def attribute(name: str) -> Attribute:
     """The attribute called `name`, or the one that a file describes where `name` ends in ``.toml``.
 
     Raises:
-        UnknownName: there is none of this name; the message lists near names and all that exist.
+        UnknownName: there is none of this name; the message gives near names.
         BadData: the file cannot be used; all its problems are listed.
     """
     if name.endswith(".toml"):
         return from_file(Path(name))
     if name not in built_in():
         raise UnknownName(
-            "sensitive attribute", name, built_in(), mend="Or name a file of your own: attribute=people.toml."
+            "sensitive attribute",
+            name,
+            built_in(),
+            mend="Or name a file of your own: attribute=people.toml.",
+            lister="evenhand ls attributes",
         )
     return built_in()[name]
 

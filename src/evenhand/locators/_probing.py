@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData
-from evenhand.models import OpenModel, require
+from evenhand.models import OpenModel, gives_weights, require
 from evenhand.records import Ability, Example, SiteScore
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def require_hidden(model: Any, needs: frozenset[Ability]) -> OpenModel:
         BadModel: it lacks one of `needs`.
     """
     require(model, needs | {Ability.WEIGHTS}, of="this locator", instead=f"evenhand measure {model.spec.uri}")
-    assert isinstance(model, OpenModel)  # guaranteed by WEIGHTS
+    assert gives_weights(model)  # guaranteed by WEIGHTS
     return model
 
 

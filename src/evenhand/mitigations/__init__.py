@@ -25,6 +25,9 @@ class Mitigation(Protocol):
     `fit` can learn from, such as prompts that groups' terms may follow (`Example`); a study refuses other
     kinds before anything is fitted.
 
+    A method whose options may not suit a model or the examples should have ``check(model, examples)``, which
+    refuses them in the words in which `fit` does, without asking the model anything: see `refuse`.
+
     A slow method may have an option ``resume``, a folder from which the same fit continues after an
     interruption. Where it is empty, a study sets it to a folder of its own. The method writes there with
     `evenhand.folders.replace_folder`, of the kind ``checkpoint``; the study removes that once the treatment
@@ -45,3 +48,17 @@ class Mitigation(Protocol):
             NoEffect: the fitted treatment changes nothing.
         """
         ...
+
+
+def refuse(method: object, model: Model | None, examples: Sequence[Any]) -> None:
+    """Let a mitigation or a control refuse `model` and `examples` by its ``check``, if it has one.
+
+    Studies call it before anything is measured or trained. `model` is None while none is open: then only what
+    can be told without one is refused.
+
+    Raises:
+        EvenhandError: what `fit` would refuse, an option that the model or the examples do not allow.
+    """
+    check = getattr(method, "check", None)
+    if check is not None:
+        check(model, examples)

@@ -35,24 +35,34 @@ class HeldOut:
     cue: GroupCue
 
 
-def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
-    """The held-out ones of `people` with the model's scores; the model is only asked after all other checks.
+def check(model: Model | None, people: Sequence[PersonExample]) -> GroupCue:
+    """Refuse people on whom no rule can be fitted, and a model (None: not open yet) without scores.
+
+    Returns what recognises the group of a prompt.
 
     Raises:
         BadModel: the model gives no log-probabilities.
         BadData: no people are held out, a group has only one true outcome, or the groups cannot be
             distinguished.
     """
-    if Ability.LOGPROBS not in model.can:
+    if model is not None and Ability.LOGPROBS not in model.can:
         raise BadModel(
             f"{model.spec.uri} gives no log-probabilities, which a rule on scores needs.",
             mend="Use a model or an endpoint that gives log-probabilities of given words.",
         )
     dev = held_out(people)
-    labels, groups = favourable(dev), own_groups(dev)
-    people_of(np.full(len(dev), 0.5), labels, groups)
-    cue = learn(dev)
-    return HeldOut(dev, favourable_scores(model, dev), labels, groups, cue)
+    people_of(np.full(len(dev), 0.5), favourable(dev), own_groups(dev))
+    return learn(dev)
+
+
+def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
+    """The held-out ones of `people` with the model's scores; the model is only asked after all other checks.
+
+    Raises:
+        BadModel, BadData: as for `check`.
+    """
+    cue, dev = check(model, people), held_out(people)
+    return HeldOut(dev, favourable_scores(model, dev), favourable(dev), own_groups(dev), cue)
 
 
 def rates(

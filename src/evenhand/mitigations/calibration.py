@@ -49,6 +49,19 @@ class GroupCalibration:
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[Kinds] = (PersonExample,)
 
+    def check(self, model: Model | None, examples: Sequence[PersonExample]) -> None:
+        """Refuse curves that groups of these sizes do not allow, and people on whom no rule can be fitted.
+
+        Raises:
+            BadOption, BadModel, BadData: as for `fit`.
+        """
+        self._check_curves(examples)
+        _rules.check(model, examples)
+
+    def _check_curves(self, examples: Sequence[PersonExample]) -> None:
+        check_options(self.method, self.shrink)
+        kinds_of(self.method, own_groups(held_out(examples)))
+
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
@@ -65,8 +78,7 @@ class GroupCalibration:
             BadOption: isotonic curves for a group that is too small.
             NoEffect: the curves leave every answer as it was.
         """
-        check_options(self.method, self.shrink)
-        kinds_of(self.method, own_groups(held_out(examples)))
+        self._check_curves(examples)
         found = _rules.scored(model, examples)
         people = (found.scores, found.labels, found.groups)
         rule = fit_calibration(*people, method=self.method, shrink=self.shrink)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from evenhand.models import Model
     from evenhand.treatments import Treatment
 
+_GRADIENTS = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
+
 
 @dataclass(frozen=True)
 class FairPrompt:
@@ -59,6 +61,20 @@ class FairPrompt:
             from_zero=("beta", "prompt_lr"),
         )
 
+    def check(self, model: Model | None, examples: Sequence[PersonExample]) -> None:
+        """Refuse people that cannot be decided on, and a search or a length that the model does not allow.
+
+        Raises:
+            BadData, BadModel: as for `fit`.
+        """
+        if model is not None:
+            from evenhand.mitigations._adversarial.panel import Panel, check_people
+
+            people = _searched(examples)
+            check_people(people)
+            if self._search(model) == "gumbel":
+                Panel(require_open(model, _GRADIENTS), people, length=self.length)
+
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
@@ -74,7 +90,7 @@ class FairPrompt:
         from evenhand.treatments import About, proven
         from evenhand.treatments.prompt import PromptTreatment
 
-        people = [e for e in examples if e.part == "train"] or list(examples)
+        people = _searched(examples)
         check_people(people)
         held = [e for e in examples if e.part == "dev"] or people
         aim = Aim(self.beta, self.distance)
@@ -98,7 +114,7 @@ class FairPrompt:
     def _search(self, model: Model) -> str:
         if self.search != "auto":
             return self.search
-        able = {Ability.GRADIENTS, Ability.WEIGHTS} <= model.can and model.spec.family == "causal"
+        able = model.can >= _GRADIENTS and model.spec.family == "causal"
         return "gumbel" if able else "score"
 
     def _proposals(
@@ -110,12 +126,17 @@ class FairPrompt:
         if search == "score":
             texts = by_score(model, people, aim, length=self.length, budget=self.budget, seed=seed)
             return texts, self.budget
-        opened = require_open(model, frozenset({Ability.GRADIENTS, Ability.WEIGHTS}))
+        opened = require_open(model, _GRADIENTS)
         course = Course(self.rounds, self.batch, self.starts)
         texts = by_gradient(
             opened, people, aim, PrefixSettings(self.length, self.prompt_lr), course, seed=seed
         )
         return texts, len(texts)
+
+
+def _searched(examples: Sequence[PersonExample]) -> Sequence[PersonExample]:
+    """The people to search on: those of part ``train``, or all if there are none."""
+    return [e for e in examples if e.part == "train"] or list(examples)
 
 
 component = FairPrompt

@@ -24,6 +24,7 @@ from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
     from evenhand.mitigations._adversarial.choosing import Choice
+    from evenhand.mitigations._adversarial.panel import Panel
     from evenhand.mitigations._adversarial.training import Settings, Trainer
     from evenhand.models import Model, OpenModel
     from evenhand.treatments import Treatment
@@ -77,6 +78,27 @@ class FairCon:
             shares=("dropout",),
         )
 
+    def check(self, model: Model | None, examples: Sequence[PersonExample]) -> None:
+        """Refuse people that the model cannot be trained on, and a model without known projections.
+
+        Raises:
+            BadData, BadModel: as for `fit`.
+        """
+        if model is not None:
+            from evenhand.training.lora import projections
+
+            opened = require_open(model, self.needs)
+            self._panels(opened, examples)
+            projections(opened)
+
+    def _panels(self, model: OpenModel, examples: Sequence[PersonExample]) -> tuple[Panel, Panel | None]:
+        """The people to train on, and those held out if there are any, as the model reads them."""
+        from evenhand.mitigations._adversarial.panel import Panel
+
+        length = self.length if self.lam else 0
+        people, held = ([e for e in examples if e.part == part] for part in ("train", "dev"))
+        return Panel(model, people, length=length), Panel(model, held, length=length) if held else None
+
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:
@@ -88,22 +110,19 @@ class FairCon:
             NoEffect: no answer changed.
         """
         from evenhand.mitigations._adversarial.choosing import choose, report
-        from evenhand.mitigations._adversarial.panel import Panel
         from evenhand.mitigations._adversarial.training import Trainer
         from evenhand.training.lora import LoraTreatment, adapted
         from evenhand.treatments import About, proven
 
         opened = require_open(model, self.needs)
-        people = [e for e in examples if e.part == "train"]
-        held = [e for e in examples if e.part == "dev"]
         settings = self.settings()
-        length = self.length if self.lam else 0
-        panels = (Panel(opened, people, length=length), Panel(opened, held, length=length) if held else None)
+        panels = self._panels(opened, examples)
         with adapted(opened, settings.lora, seed=seed) as adapter:
             trainer = Trainer(opened, adapter, panels, settings, seed)
             trainer.run(self._folder(opened, examples, seed))
             choice = choose(trainer, adapter, self.tolerance)
-            details = self._details(trainer, choice) | report(opened, trainer, held or people)
+            judged = (panels[1] or panels[0]).people
+            details = self._details(trainer, choice) | report(opened, trainer, judged)
             details["projections"] = list(adapter.layers)
             details["trained_weights"] = sum(p.numel() for p in adapter.parameters.values())
             weights, own, config = adapter.merged(), adapter.values(), adapter.config

@@ -18,8 +18,8 @@ from evenhand.mitigations import _rules
 from evenhand.postprocessing.prompts import favourable, own_groups
 from evenhand.records import Ability, Attribution, Kinds, PersonExample
 from evenhand.registry import spec_of
-from evenhand.training.numbers import check_numbers
-from evenhand.training.parameters import block_parameters, every_parameter, require_open
+from evenhand.training.numbers import check_batch, check_numbers
+from evenhand.training.parameters import block_parameters, check_blocks, every_parameter, require_open
 from evenhand.treatments.rule import favourable_scores
 
 if TYPE_CHECKING:
@@ -57,6 +57,18 @@ class GroupGap:
 
     def __post_init__(self) -> None:
         check_numbers("group_gap", self, whole=("epochs", "batch"), from_zero=("lr", "lam"))
+
+    def check(self, model: Model | None, examples: Sequence[PersonExample]) -> None:
+        """Refuse blocks that the model does not have, and people or batches that cannot be trained on.
+
+        Raises:
+            BadModel: the model gives no weights, or its blocks cannot be found.
+            BadOption: a block that does not exist, or batches smaller than the groups' number.
+            BadData: no people to train on, or all of one group.
+        """
+        check_batch(self.batch, len({person.group for person in _train_part(examples)}))
+        if model is not None and self.blocks:
+            check_blocks(require_open(model, self.needs), blocks=self.blocks)
 
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int

@@ -28,7 +28,7 @@ from evenhand.errors import BadOption
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
-from evenhand.training.parameters import chosen_blocks, parameter_names, require_open
+from evenhand.training.parameters import check_blocks, chosen_blocks, parameter_names, require_open
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +71,17 @@ class Lftf:
 
     def __post_init__(self) -> None:
         check_numbers("lftf", self, whole=("top", "epochs", "batch"), from_zero=("lr", "keep"))
+
+    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
+        """Refuse blocks that the model does not have, and groups that the examples do not have.
+
+        Raises:
+            BadModel: the model gives no weights, or its blocks cannot be found.
+            BadOption: a block, `top` or `terms` that cannot be.
+        """
+        self._groups([e for e in examples if not e.keep])
+        if model is not None:
+            check_blocks(require_open(model, self.needs), top=self.top, blocks=self.blocks)
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

@@ -48,6 +48,15 @@ class GroupThresholds:
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[Kinds] = (PersonExample,)
 
+    def check(self, model: Model | None, examples: Sequence[PersonExample]) -> None:
+        """Refuse a constraint that needs what is not installed, and people on whom no rule can be fitted.
+
+        Raises:
+            MissingExtra, BadModel, BadData: as for `fit`.
+        """
+        require_extra(self.constraint)
+        _rules.check(model, examples)
+
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int
     ) -> Treatment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 
 from evenhand.errors import BadModel
 from evenhand.records import (
@@ -95,6 +95,14 @@ class OpenModel(Model, Protocol):
     module: nn.Module
     tokenizer: PreTrainedTokenizerBase
     layout: Layout
+
+
+def gives_weights(model: Model) -> TypeGuard[OpenModel]:
+    """Whether a model is an `OpenModel`, by what it can do.
+
+    `isinstance` would look up its `layout`, which raises where its blocks cannot be found.
+    """
+    return Ability.WEIGHTS in model.can
 
 
 def described(spec: ModelSpec) -> str:

@@ -35,6 +35,26 @@ class Demonstrations:
         return tuple(task.block(person.shown, group, person.label) for person, group in self.shown)
 
 
+def check_shots(shots: int) -> None:
+    """Refuse a number of demonstrations that no pool of people can give.
+
+    Raises:
+        BadOption: it is below 0.
+    """
+    if shots < 0:
+        raise BadOption(f"There cannot be {shots} demonstrations.", mend="Write shots=0 or more.")
+
+
+def check_parity(parity: float) -> None:
+    """Refuse a parity that no people can have.
+
+    Raises:
+        BadOption: it is outside [-1, 1].
+    """
+    if not -1 <= parity <= 1:
+        raise BadOption(f"parity={parity:g} is not between -1 and 1.", mend="Write parity=0.5, for example.")
+
+
 def draw(
     pool: Sequence[Person],
     groups: Sequence[str],
@@ -54,8 +74,7 @@ def draw(
         BadOption: a parity outside [-1, 1], an impossible number of shots, or too few people in the pool.
     """
     k = len(groups)
-    if shots < 0:
-        raise BadOption(f"There cannot be {shots} demonstrations.", mend="Write shots=0 or more.")
+    check_shots(shots)
     people = len(pool) * (k if counterbalanced else 1)
     if shots > people:
         raise BadOption(
@@ -83,8 +102,7 @@ def select(
     Raises:
         BadOption: a parity outside [-1, 1], or the pool has too few people of some group and label.
     """
-    if not -1 <= parity <= 1:
-        raise BadOption(f"parity={parity:g} is not between -1 and 1.", mend="Write parity=0.5, for example.")
+    check_parity(parity)
     if n > len(pool):
         raise BadOption(
             f"The people set apart for this do not suffice for n={n} at parity={parity:g}: there are "

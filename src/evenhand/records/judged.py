@@ -71,7 +71,8 @@ class VerdictName(StrEnum):
 class Effect:
     """One metric before and after on the same items; `change` is after - before with its paired interval.
 
-    `relative` is change / before, None where either is undefined or before is 0.
+    `relative` is the change as a share of the figure before, and for an ideal inside the metric's range as a
+    share of the distance from it (-1: the ideal is reached); None where undefined.
     """
 
     benchmark: str

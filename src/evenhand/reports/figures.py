@@ -12,7 +12,7 @@ from typing import Any
 
 from evenhand.records import Attribution, ControlResult, Estimate, Measurement, Value
 from evenhand.reports.decided import Row as DecidedRow
-from evenhand.reports.shares import SCALE, Row, scale_keys
+from evenhand.reports.shares import Row, slice_keys
 from evenhand.reports.tables import labelled
 
 Figure = dict[str, Any]
@@ -56,20 +56,26 @@ def label(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def scales(before: Measurement, after: Measurement | None, metric: str) -> Figure:
-    """The metric by scale and over all items, before and after, with intervals."""
-    names = scale_keys(before)
-    ticks = [label(name.removeprefix(SCALE)) for name in names] + ["all"]
-    data = [_estimates(_by_scale(before, metric, names), "before", ticks, BEFORE, -0.12)]
+def by_slice(before: Measurement, after: Measurement | None, metric: str) -> Figure:
+    """The metric by slice and over all items, before and after; an ideal other than 0 is dotted."""
+    names, ideal = slice_keys(before, metric), _ideal(before, metric)
+    ticks = [label(name.partition("=")[2] or name) for name in names] + ["all"]
+    data = [_estimates(_parts(before, metric, names), "before", ticks, BEFORE, -0.12)]
     if after is not None:
-        data.append(_estimates(_by_scale(after, metric, names), "after", ticks, AFTER, 0.12))
+        data.append(_estimates(_parts(after, metric, names), "after", ticks, AFTER, 0.12))
     positions = list(range(len(ticks)))
     layout = _layout(
         300,
         xaxis=_axis(tickvals=positions, ticktext=ticks, range=[-0.5, len(ticks) - 0.5]),
-        yaxis=_axis(title={"text": label(labelled(metric, _ideal(before, metric)))}, rangemode="tozero"),
+        yaxis=_axis(title={"text": label(labelled(metric, ideal))}, rangemode="tozero"),
+        **({"shapes": [_ideal_line(ideal, len(ticks))]} if ideal else {}),
     )
     return {"data": data, "layout": layout}
+
+
+def _ideal_line(ideal: float, n: int) -> Figure:
+    line = {"color": MUTED, "dash": "dot", "width": 1}
+    return {"type": "line", "x0": -0.5, "x1": n - 0.5, "y0": ideal, "y1": ideal, "line": line}
 
 
 def _ideal(measurement: Measurement, metric: str) -> Value:
@@ -97,7 +103,7 @@ def decided(rows: Sequence[DecidedRow]) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def _by_scale(measurement: Measurement, metric: str, names: Sequence[str]) -> list[Estimate]:
+def _parts(measurement: Measurement, metric: str, names: Sequence[str]) -> list[Estimate]:
     nothing = Estimate(None, None, None, 0)
     parts = [measurement.slices.get(name, {}).get(metric, nothing) for name in names]
     return [*parts, measurement.metrics.get(metric, nothing)]

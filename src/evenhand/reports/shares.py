@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 PREFIX = "p."
 TERMS = {"male": "he", "female": "she"}
 SCALE = "scale="
+CROSSED = " & "  # joins the keys of slices that were crossed
+MOST_SLICES = 24  # in one plot
 _ORDER = {"word": 0, "phrase": 1, "sentence": 2}
 LEAST_MASS = 1e-6  # below it a share of the mass is rounding noise
 
@@ -111,6 +113,12 @@ def scale_keys(measurement: Measurement) -> list[str]:
     """The slices by scale: shortest prompts first, then any others by name."""
     keys = [key for key in measurement.slices if key.startswith(SCALE)]
     return sorted(keys, key=lambda key: (_ORDER.get(key.removeprefix(SCALE), len(_ORDER)), key))
+
+
+def slice_keys(measurement: Measurement, metric: str) -> list[str]:
+    """The slices by which a metric is drawn: those by scale, else the single ones, unless they are many."""
+    single = [key for key, table in measurement.slices.items() if metric in table and CROSSED not in key]
+    return scale_keys(measurement) or (single if len(single) <= MOST_SLICES else [])
 
 
 def rows(before: Measurement, after: Measurement | None = None) -> tuple[Row, ...]:

@@ -18,7 +18,8 @@ from evenhand.records import (
     Value,
 )
 from evenhand.reports import formats, sentences
-from evenhand.reports.shares import SCALE, Row, scale_keys, term
+from evenhand.reports.shares import SCALE, Row, slice_keys, term
+from evenhand.studies.distance import relative_change
 from evenhand.studies.fitness import doubts, is_about_words
 
 if TYPE_CHECKING:
@@ -97,17 +98,19 @@ def _metric_row(name: str, part: str, estimate: Estimate, *, doubted: bool) -> t
     return metric_title(name), name, part, value, formats.interval(estimate), way, formats.count(estimate)
 
 
-def scales(before: Measurement, after: Measurement | None, name: str) -> Table:
-    """The metric `name` by scale and over all items, before and after."""
-    rows = []
-    for key in [*scale_keys(before), "all"]:
+def by_slice(before: Measurement, after: Measurement | None, name: str) -> Table:
+    """The metric `name` by slice and over all items, before and after."""
+    rows, keys = [], slice_keys(before, name)
+    of_scale = all(key.startswith(SCALE) for key in keys)
+    for key in [*keys, "all"]:
         old = _part(before, key, name)
         new = () if after is None else (formats.with_interval(_part(after, key, name)),)
         rows.append((key.removeprefix(SCALE), formats.with_interval(old), *new, formats.count(old)))
     columns = (
         ("value [95 % interval]",) if after is None else ("before [95 % interval]", "after [95 % interval]")
     )
-    return Table(f"{metric_title(name)} ({name})", ("scale", *columns, "n"), tuple(rows))
+    head = ("scale" if of_scale else "slice", *columns, "n")
+    return Table(f"{metric_title(name)} ({name})", head, tuple(rows))
 
 
 def _part(measurement: Measurement, key: str, name: str) -> Estimate:
@@ -126,7 +129,7 @@ def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table
             metric_title(e.metric),
             e.metric,
             *marked_figures(e, doubted),
-            formats.percent(e.relative, signed=True),
+            formats.percent(relative_change(e.metric, e.before, e.change), signed=True),
             formats.p_value(e.p_value),
             better(e.metric, e.before.ideal),
             formats.count(e.change),

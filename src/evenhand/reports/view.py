@@ -97,6 +97,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "notes": doubted.others(record.notes, [text for side in sides for text in doubted.sentences(side)]),
         "bias": None if pair is None else bias(*pair),
         "decided": None if people is None else decisions(*people),
+        "primaries": primaries(record, None if pair is None else pair[0]),
         "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
         "capability": tables.checks(record.capability.checks, "Capability checks"),
         "guards": tables.checks(record.guards, "Guards"),
@@ -183,14 +184,43 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
     by_scale = Plot(
         f"scales{suffix}",
         f"{title} by scale with 95 % intervals{when}{_way(metric, before)}.",
-        figures.scales(before, after, metric),
-        tables.scales(before, after, metric),
+        figures.by_slice(before, after, metric),
+        tables.by_slice(before, after, metric),
     )
-    others = tuple(tables.scales(before, after, n) for n in shares.beside(before))
+    others = tuple(tables.by_slice(before, after, n) for n in shares.beside(before))
     names = tuple(shares.term(group) for group in groups)
     both = after is not None
     plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
     return Bias(before.benchmark, by_scale, others, plot, tables.case_study(rows, groups, both=both), names)
+
+
+def primaries(record: Verification, drawn: Measurement | None) -> tuple[tuple[str, Plot], ...]:
+    """Benchmark and plot of what the verdict is about, then of every primary metric, before and after.
+
+    The figure of `drawn` is left out, for the page shows it by scale already.
+    """
+    about = subject(record)
+    own = [(m.benchmark, m.primary) for m in record.before if m.role == "bias" and m.primary is not None]
+    shown = None if drawn is None else (drawn.benchmark, shares.gap(drawn))
+    wanted = dict.fromkeys([*([about] if about else []), *own])
+    sides = [{m.benchmark: m for m in side} for side in (record.before, record.after)]
+    pairs = [(one, [side.get(one[0]) for side in sides]) for one in wanted if one != shown]
+    return tuple(
+        (name, _primary(before, after, metric, place))
+        for place, ((name, metric), (before, after)) in enumerate(pairs)
+        if before is not None and after is not None and metric in before.metrics
+    )
+
+
+def _primary(before: Measurement, after: Measurement, metric: str, place: int) -> Plot:
+    sliced = " by slice and" if shares.slice_keys(before, metric) else ""
+    return Plot(
+        f"primary-{place}",
+        f"{tables.metric_title(metric)}{sliced} over all items with 95 % intervals, before and after"
+        f"{_way(metric, before)}.",
+        figures.by_slice(before, after, metric),
+        tables.by_slice(before, after, metric),
+    )
 
 
 def _way(metric: str, measurement: Measurement) -> str:

@@ -3,6 +3,7 @@
 Two components: the accuracy on questions (per-item ``correct``) and the sign-reversed log-perplexity of texts
 (per-item ``nll`` and ``tokens``). The items are split in two halves by a hash of their ids: one half to match
 control models by (D_match), the other to report (D_cap), so that matching never uses the reported figures.
+Without control models nothing is matched, and all items are reported.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def capability_checks(
     seed: int = 0,
     part: Half = "report",
 ) -> CapabilityResult:
-    """Whether each capability benchmark stays within its margin, on the items of D_cap.
+    """Whether each capability benchmark stays within its margin, on the items of D_cap, or on all.
 
     `kept` is None when there is no capability benchmark, or when none is certainly lost and at least one is
     undecided.
@@ -210,11 +211,13 @@ def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: i
     loss = negated(change) if is_accuracy else change
     margin = margins.accuracy if is_accuracy else margins.log_perplexity
     name = f"{metric.name} ({before.benchmark})"
-    return Check(name, first, last, loss, margin, within(loss, margin), _reading(metric, loss, level))
+    return Check(name, first, last, loss, margin, within(loss, margin), _reading(metric, loss, level, part))
 
 
-def _reading(metric: Metric, loss: Estimate, level: float) -> str:
-    text = f"{metric.title} on {loss.n} items; each bound of the loss is one-sided at {(1 + level) / 2:.0%}."
+def _reading(metric: Metric, loss: Estimate, level: float, part: Half) -> str:
+    half = ", the reporting half" if part == "report" else ""
+    bound = f"each bound of the loss is one-sided at {(1 + level) / 2:.0%}"
+    text = f"{metric.title} on {loss.n} items{half}; {bound}."
     if metric is ACCURACY and loss.n and loss.low == loss.high == 0:
         # Resamples of unchanged items have no spread; the rule of three bounds the unseen change.
         text += f" No answer changed; a change in up to {3 / loss.n:.1%} of unseen items cannot be excluded."

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand import registry
 from evenhand.controls import Control
+from evenhand.errors import BadModel
+from evenhand.mitigations import refuse
 from evenhand.models import OpenModel
+from evenhand.records import TrainingExample
 from evenhand.studies.options import Extent
+from evenhand.studies.training_data import usable
 
 if TYPE_CHECKING:
     from evenhand.treatments import Treatment
@@ -64,6 +68,28 @@ def planned(model: OpenModel, treatment: Treatment, extent: Extent, seed: int) -
         for dose, number in control.ladder.steps(reduced=extent == "reduced")
         if (names := control.parameters(model, treatment, seed=seed + number))
     )
+
+
+def check(model: OpenModel, extent: Extent, examples: Sequence[TrainingExample]) -> None:
+    """Refuse a model in which the controls of that extent cannot choose what to damage.
+
+    Controls that cannot be fitted on `examples`, or on this model, are left out of a study; see `usable`.
+
+    Raises:
+        BadModel: its blocks cannot be found.
+    """
+    for family in counts(extent):
+        control = installed()[family]
+        if control.needs <= model.can and usable(control, examples):
+            _refuse(control, model, examples)
+
+
+def _refuse(control: Control, model: OpenModel, examples: Sequence[TrainingExample]) -> None:
+    try:
+        refuse(control, model, examples)
+    except BadModel as error:
+        mend = f"{error.mend} Or do without control models: --control none."
+        raise BadModel(error.what, mend=mend) from None
 
 
 def counts(extent: Extent) -> dict[str, int]:

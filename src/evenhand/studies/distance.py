@@ -87,6 +87,21 @@ def distance(metric: Metric, before: Value) -> Distance:
     return Distance(metric.ideal, sign, metric.smallest_step, inside)
 
 
+def relative_change(metric: str, before: Estimate, change: Estimate) -> Value:
+    """The `change` of a figure as a share of what it was: -1 where nothing is left.
+
+    For a metric whose ideal lies inside its range (SS, best at 50) this is the change of the distance from
+    the ideal as a share of that distance: from 96.7 to 50 it is -1, and beyond the ideal below -1. None where
+    the change is undefined, or where there was nothing that it could be a share of.
+    """
+    found: Metric | None = registry.find("metric", metric)
+    inside = found is not None and before.ideal is not None and before.ideal not in (found.low, found.high)
+    if before.value is None or change.value is None:
+        return None
+    there = before.value - (before.ideal or 0.0) if inside else before.value
+    return change.value / there if there else None
+
+
 def as_reported(name: str, reported: Estimate) -> Metric:
     """The metric `name` with the ideal that the benchmark gave it in `reported`.
 

@@ -10,6 +10,7 @@ import numpy as np
 from evenhand import registry, stats
 from evenhand.metrics import Array, Metric, columns, mean_under
 from evenhand.records import Effect, Measurement, Score, Value
+from evenhand.studies.distance import relative_change
 from evenhand.studies.pairing import paired_scores, partner
 
 RESAMPLES = 1000
@@ -59,7 +60,7 @@ def _effect(
 ) -> Effect:
     change = stats.paired_change(metric, *scores, seed=seed, B=B)
     start, end = before.metrics[metric.name], after.metrics[metric.name]
-    relative = None if change.value is None or not start.value else change.value / start.value
+    relative = relative_change(metric.name, start, change)
     p = _permutation(metric, *scores, seed=seed)
     return Effect(before.benchmark, metric.name, start, end, change, relative, p)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from evenhand import registry
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
-from evenhand.models import Model, OpenModel
+from evenhand.models import Model, gives_weights, require
 from evenhand.provenance import made_by
 from evenhand.records import Attribution, TrainingExample
 from evenhand.studies.options import VerifyOptions
@@ -26,10 +26,32 @@ def sites_for(
     Raises:
         EvenhandError: an unknown locator, or one that cannot read the model.
     """
+    locator = _locator(model, method, examples, options)
+    return None if locator is None else locate_in(model, locator, examples, options.seed)
+
+
+def check_sites(
+    model: Model, method: Mitigation, examples: Sequence[TrainingExample], options: VerifyOptions
+) -> None:
+    """Refuse a model whose blocks the locator of `sites_for` cannot rank; nothing is asked of it.
+
+    Raises:
+        BadModel: it lacks what the locator needs, or its blocks cannot be found.
+    """
+    locator = _locator(model, method, examples, options)
+    if locator is not None:
+        require(model, locator.needs, of=f"the locator {options.locator}", instead="--with prompt")
+        assert gives_weights(model)  # else there is no locator
+        _ = model.layout
+
+
+def _locator(
+    model: Model, method: Mitigation, examples: Sequence[TrainingExample], options: VerifyOptions
+) -> Locator | None:
+    """The locator that chooses the method's blocks; None where none is wanted, or none can be used."""
     locator: Locator = registry.create("locator", options.locator)
-    if not method.wants_sites or not isinstance(model, OpenModel) or not usable(locator, examples):
-        return None
-    return locate_in(model, locator, examples, options.seed)
+    wanted = method.wants_sites and gives_weights(model) and usable(locator, examples)
+    return locator if wanted else None
 
 
 def locate_in(model: Model, locator: Locator, examples: Sequence[TrainingExample], seed: int) -> Attribution:
@@ -38,7 +60,7 @@ def locate_in(model: Model, locator: Locator, examples: Sequence[TrainingExample
     Raises:
         BadModel: it gives no access to its weights.
     """
-    if not isinstance(model, OpenModel):
+    if not gives_weights(model):
         raise nothing_to_locate(model)
     found = locator.locate(model, [e for e in examples if not e.keep], None, seed=seed)
     return replace(found, made_by=made_by(model.spec))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evenhand import registry
 from evenhand.controls import Control
 from evenhand.errors import UnknownName
-from evenhand.mitigations import Mitigation
+from evenhand.mitigations import Mitigation, refuse
 from evenhand.outputs import check_output_folder
 from evenhand.records import Attribution
 
@@ -27,7 +27,7 @@ def made_method(spec: str) -> Mitigation:
     parsed = registry.parse(spec)
     mitigations, controls = registry.names("mitigation"), registry.names("control")
     if parsed.name not in {*mitigations, *controls}:
-        raise UnknownName("mitigation", parsed.name, {*mitigations, *controls})
+        raise UnknownName("mitigation", parsed.name, {*mitigations, *controls}, lister="evenhand ls")
     if parsed.name not in mitigations:
         made: Mitigation = ControlAlone(registry.create("control", parsed))
         return made
@@ -49,6 +49,14 @@ class ControlAlone:
     def __repr__(self) -> str:
         """The representation of the control: studies use it in their keys."""
         return repr(self.control)
+
+    def check(self, model: Model | None, examples: Sequence[Any]) -> None:
+        """What the control itself refuses.
+
+        Raises:
+            EvenhandError: as for `evenhand.mitigations.refuse`.
+        """
+        refuse(self.control, model, examples)
 
     def fit(
         self, model: Model, examples: Sequence[Any], *, sites: Attribution | None, seed: int

@@ -8,6 +8,7 @@ from typing import Unpack
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
+from evenhand.mitigations import refuse
 from evenhand.studies import control_models, defaults
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import PlanKeywords, VerifyOptions, combined, model_name
@@ -59,8 +60,8 @@ def plan(
     """What ``verify(uri, with_, ...)`` would run under the same options.
 
     Raises:
-        EvenhandError: what `verify` would refuse too: an unknown name, an invalid option, a mitigation that
-            cannot be fitted on what the bias benchmarks give.
+        EvenhandError: what `verify` would refuse before it opens the model: an unknown name, an invalid
+            option, a mitigation that cannot be fitted on what the bias benchmarks give.
     """
     options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
     method = made_method(with_)
@@ -68,14 +69,15 @@ def plan(
     made = [registry.create("benchmark", spec) for spec in bias]
     data = trained_on(uri, made, method.fits_on, with_)
     primary = of_benchmarks(made, options.primary, data.benchmark)
+    refuse(method, None, data.examples)
     control = control_models.counts(options.control)
     models = 2 + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)
-    check_capability([registry.create("benchmark", spec) for spec in capability])
+    kept = [registry.create("benchmark", spec) for spec in capability]
+    check_capability(kept)
     source = _source(made, primary)
-    lines = [_line(made[source].name, options.limit, models)]
-    lines += [_line(spec, options.limit, models) for spec in capability]
-    lines += [_line(one.name, options.limit, 2) for i, one in enumerate(made) if i != source]
+    lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
+    lines += [_line(one, options.limit, 2) for i, one in enumerate(made) if i != source]
     return Plan(uri, with_, options.limit is not None, control, tuple(lines), primary)
 
 
@@ -85,9 +87,8 @@ def _source(bias: Sequence[Benchmark], primary: str) -> int:
     return next((i for i in holders if bias[i].primary == primary), holders[0])
 
 
-def _line(spec: str, limit: int | None, models: int) -> PlannedBenchmark:
+def _line(made: Benchmark, limit: int | None, models: int) -> PlannedBenchmark:
     """The cost of one benchmark: equal requests are scored once, and a limit scales the number of rows."""
-    made = registry.create("benchmark", spec)
     samples = made.load()
     rows = len({request for sample in samples for request in made.ask(sample)})
     items = len(samples) if limit is None else min(limit, len(samples))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 
 OVER = "over-correction"  # the name of each such check begins with this
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
+HALF = " (the reporting half; the other half matches the control models)"
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -116,27 +117,43 @@ def gone(mass: Check) -> str:
     )
 
 
-def costs(capability: CapabilityResult, guards: Sequence[Check]) -> str:
-    """What keeps a specific effect from being ``mitigated``."""
+def costs(capability: CapabilityResult, guards: Sequence[Check], *, halved: bool) -> str:
+    """What keeps a specific effect from being ``mitigated``; `halved` is as for `context`."""
     if not capability.checks:
         first = ["no capability benchmark was run, so nothing shows that capability is kept"]
     else:
         first = []
-    return listed([*first, *(_cost(c) for c in (*capability.checks, *guards) if c.kept is not True)])
+    lost = [_cost(c, halved=halved) for c in capability.checks if c.kept is not True]
+    return listed([*first, *lost, *(_cost(c) for c in guards if c.kept is not True)])
 
 
-def _cost(check: Check) -> str:
-    how = "is not kept" if check.kept is False else "is not certainly kept"
-    return f"{check.name} {how} ({change(check.before, check.after)}; {_loss(check)})"
-
-
-def _loss(check: Check) -> str:
-    """The loss, the number of items and the margin; for the terms' mass, the loss as a share of it."""
-    if check.name == GuardName.MASS:
-        how, limit = f"loss {percent(check.loss)} of what was there before", decimals.percent(check.margin)
+def _cost(check: Check, *, halved: bool = False) -> str:
+    if check.name.startswith(OVER):
+        how = "is certain" if check.kept is False else "is not excluded"
     else:
-        how, limit = f"loss {number(check.loss.value)}, {span(check.loss)}", f"{check.margin:g}"
-    return f"{how}, n = {check.loss.n}, margin {limit}"
+        how = "is not kept" if check.kept is False else "is not certainly kept"
+    return f"{check.name} {how} ({_went(check)}; {_loss(check, halved=halved)})"
+
+
+def _went(check: Check) -> str:
+    """``from X to Y``, with the name of what a check of over-correction measures, which is no loss."""
+    return f"{_signed(check)}{change(check.before, check.after)}"
+
+
+def _signed(check: Check) -> str:
+    if check.name == PAST:
+        return "signed distance from the ideal "
+    return "signed lean to the group " if check.name.startswith(OVER) else ""
+
+
+def _loss(check: Check, *, halved: bool = False) -> str:
+    """The loss, the number of items and the margin; for the terms' mass, the loss as a share of it."""
+    n, limit = f"n = {check.loss.n}{HALF if halved else ''}", f"margin {check.margin:g}"
+    if check.name == GuardName.MASS:
+        lost = f"loss {percent(check.loss)} of what was there before"
+        return f"{lost}, {n}, margin {decimals.percent(check.margin)}"
+    what = "beyond 0 on the other side" if check.name.startswith(OVER) else "loss"
+    return f"{what} {number(check.loss.value)}, {span(check.loss)}, {n}, {limit}"
 
 
 def broken(checks: Sequence[Check]) -> str:
@@ -181,8 +198,16 @@ def _without_control(primary: Effect, *, fell: bool) -> str:
 
 
 def context(control: ControlResult | None, capability: CapabilityResult) -> tuple[str, ...]:
-    """The figures of the control and of capability that every verdict carries."""
-    return (*_control(control), *_capability(capability))
+    """The figures of the control and of capability that every verdict carries.
+
+    Beside a control, capability is reported on one half of its items (`halved`), without one on all.
+    """
+    return (*_control(control), *_capability(capability, halved=halved(control)))
+
+
+def halved(control: ControlResult | None) -> bool:
+    """Whether the capability items are split: one half matches the control models, the other is reported."""
+    return control is not None and bool(control.families)
 
 
 def _control(control: ControlResult | None) -> list[str]:
@@ -206,10 +231,10 @@ def _family(family: FamilyResult) -> str:
     )
 
 
-def _capability(capability: CapabilityResult) -> list[str]:
+def _capability(capability: CapabilityResult, *, halved: bool) -> list[str]:
     if not capability.checks:
         return ["No capability benchmark was run."]
-    return [f"Capability, {_state(check)}" for check in capability.checks]
+    return [f"Capability, {_state(check, halved=halved)}" for check in capability.checks]
 
 
 def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -> tuple[str, ...]:
@@ -223,6 +248,6 @@ def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -
     return (*found, unasked if hints is None else f"Guard, {_state(hints)}")
 
 
-def _state(check: Check) -> str:
+def _state(check: Check, *, halved: bool = False) -> str:
     state = {True: "kept", False: "lost", None: "undecided"}[check.kept]
-    return f"{check.name}: {state}, {change(check.before, check.after)} ({_loss(check)})."
+    return f"{check.name}: {state}, {_went(check)} ({_loss(check, halved=halved)})."

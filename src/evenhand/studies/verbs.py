@@ -15,7 +15,7 @@ from evenhand.errors import UsageError
 from evenhand.files import real_path
 from evenhand.folders import sole_writer
 from evenhand.locators import Locator
-from evenhand.mitigations import Mitigation
+from evenhand.mitigations import Mitigation, refuse
 from evenhand.models import Model, require
 from evenhand.opening import opened
 from evenhand.outputs import check_treatment_folder
@@ -23,7 +23,7 @@ from evenhand.records import Attribution, Measurement, Verification, digest, to_
 from evenhand.studies import defaults
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
-from evenhand.studies.location import locate_in, sites_for
+from evenhand.studies.location import check_sites, locate_in, sites_for
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import (
@@ -145,8 +145,11 @@ def mitigate(
     registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
     check_treatment_folder(out, beside=UNFINISHED_SUFFIX if getattr(made, "resume", None) == "" else "")
     examples = training_data(_loaded(_bias(uri, options)), made.fits_on, mitigation)
+    refuse(made, None, examples)
     place = real_path(out)
     with sole_writer(out), _opened(uri, options) as model:
+        refuse(made, model, examples)
+        check_sites(model, made, examples, options)
         site = sites_for(model, made, examples, options)
         with resumable(made, place.with_name(place.name + UNFINISHED_SUFFIX)) as told:
             treatment = told.fit(model, examples, sites=site, seed=options.seed)
@@ -196,6 +199,7 @@ def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: Veri
     data = trained_on(uri, bias, made.fits_on, spec)
     primary = of_benchmarks(bias, options.primary, data.benchmark)
     check_capability(capability)
+    refuse(made, None, data.examples)
     with _opened(uri, options) as model:
         if not options.capability:
             capability = [b for b in capability if fits_family(model, b)]

@@ -99,7 +99,13 @@ class _Case:
             hints=self._guard(hints_check, GuardName.HINTS, *self.before.bias),
             rest=self._guard(rest_check, GuardName.REST, self.source),
             flips=self._flips() or self._turned(primary, control),
-            capability=capability_checks(self.before, self.after, margins=self.margins, seed=self.seed),
+            capability=capability_checks(
+                self.before,
+                self.after,
+                margins=self.margins,
+                seed=self.seed,
+                part="report" if self.families else "all",  # without control models there is nothing to match
+            ),
             control=control,
             margins=self.margins,
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),

@@ -233,7 +233,10 @@ def _specific(e: Evidence) -> Ruling | None:
     kept = [e.capability.kept, *(guard.kept for guard in e.guards)]
     if all(state is True for state in kept):
         return VerdictName.MITIGATED, f"{fell} Capability and every guard that was measured are kept."
-    return VerdictName.AT_A_COST, f"{fell} But {reasons.costs(e.capability, e.guards)}."
+    return (
+        VerdictName.AT_A_COST,
+        f"{fell} But {reasons.costs(e.capability, e.guards, halved=reasons.halved(e.control))}.",
+    )
 
 
 def _damaged(e: Evidence) -> Ruling | None:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, NoEffect
-from evenhand.mitigations import Mitigation
-from evenhand.models import Model, OpenModel
+from evenhand.mitigations import Mitigation, refuse
+from evenhand.models import Model, gives_weights
 from evenhand.progress import task
 from evenhand.provenance import made_by
 from evenhand.records import Attribution, Measurement, TrainingExample, Verification, digest
+from evenhand.studies import control_models
 from evenhand.studies.cells import Cells
 from evenhand.studies.control_models import Planned, planned
-from evenhand.studies.location import sites_for
+from evenhand.studies.location import check_sites, sites_for
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
@@ -54,14 +55,29 @@ class Study:
         """The cells of the model, in the folder of the run."""
         return Cells(self.model, Store(self.folder), self.options.seed, self.options.limit)
 
+    def check(self) -> None:
+        """Refuse what would fail later, before anything is measured; the model is not asked.
+
+        Raises:
+            UsageError: a test item is among the training examples, or an option of the method suits neither
+                the examples nor the model.
+            BadModel: its blocks cannot be found.
+        """
+        examples = self.data.examples
+        check_apart([*self.bias, *self.capability], examples)
+        refuse(self.method, self.model, examples)
+        check_sites(self.model, self.method, examples, self.options)
+        if gives_weights(self.model):
+            control_models.check(self.model, self.options.control, examples)
+
     def verification(self, spec: str) -> Verification:
         """Every part in order; parts that the folder already holds are not made again.
 
         Raises:
             EvenhandError: as for `evenhand.studies.verbs.verify`.
         """
+        self.check()
         examples = self.data.examples
-        check_apart([*self.bias, *self.capability], examples)
         before = self._measured(self.cells.base)
         site = sites_for(self.model, self.method, examples, self.options)
         treatment = self._treatment(examples, site)
@@ -117,7 +133,7 @@ class Study:
         A dose that is too high to give a model is left out, and so is a family that cannot be fitted on
         `examples`.
         """
-        if not isinstance(self.model, OpenModel) or source is None:
+        if not gives_weights(self.model) or source is None:
             return {}
         every = planned(self.model, treatment, self.options.control, self.options.seed)
         plan = [one for one in every if usable(one.control, examples)]
@@ -139,7 +155,7 @@ class Study:
         key = digest("control", one.identity, [e.id for e in examples])
 
         def enter() -> AbstractContextManager[Model]:
-            assert isinstance(self.model, OpenModel)  # no control model is planned for others
+            assert gives_weights(self.model)  # no control model is planned for others
             return one.made(self.model, examples).applied(self.model)
 
         taken = self.cells.treated([*first, *self.capability], key, enter)

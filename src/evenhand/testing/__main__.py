@@ -11,7 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evenhand.errors import EvenhandError
+from evenhand.testing.contracts import CASE, SLOW, Outcome, Status
 from evenhand.testing.kinds import TORCH, case_of, check, judge, kind_names, kind_of
+
+_WHY = {CASE: "want of a case", SLOW: "being slow"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,13 +50,26 @@ def _run(given: argparse.Namespace) -> int:
         require_hf(f"Trying the contracts of a {kind}")
     case = case_of(kind, given.name, given.case)
     check(kind, given.name, case)
-    counts: Counter[str] = Counter()
+    outcomes: list[Outcome] = []
     for outcome in judge(given.name, kind, case, slow=given.slow):
-        counts[outcome.status] += 1
+        outcomes.append(outcome)
         print(outcome, flush=True)
-    parts = (f"{counts[status]} {status}" for status in ("passed", "failed", "skipped"))
-    print(f"{kind} {given.name}: {', '.join(parts)}")
+    counts = Counter(outcome.status for outcome in outcomes)
+    statuses: tuple[Status, ...] = ("passed", "failed", "skipped")
+    print(f"{kind} {given.name}: {', '.join(f'{counts[status]} {status}' for status in statuses)}")
+    if skipped := [outcome for outcome in outcomes if outcome.status == "skipped"]:
+        print(_not_run(given.name, given.kind, skipped, len(outcomes)))
     return 1 if counts["failed"] else 0
+
+
+def _not_run(name: str, kind: str | None, skipped: Sequence[Outcome], total: int) -> str:
+    """How many contracts did not run, and what to type so that those of them run that can."""
+    asked = Counter(outcome.asks for outcome in skipped)
+    command = f"python -m evenhand.testing {name}" + (f" --kind {kind}" if kind else "")
+    told = [f"{asked[flag]} for {why}: type `{command} {flag}`" for flag, why in _WHY.items() if asked[flag]]
+    if asked[""]:
+        told.append(f"{asked['']} that cannot be tried on it")
+    return f"NOT RUN: {len(skipped)} of {total} contracts; {'; '.join(told)}."
 
 
 if __name__ == "__main__":

@@ -17,6 +17,14 @@ class NotTried(Exception):
     """A contract has nothing to judge here; the text says why, after "skipped because"."""
 
 
+class NoCase(NotTried):
+    """A contract has nothing to judge because no case gives it."""
+
+
+CASE, SLOW = "--case module:NAME", "--slow"
+"""The arguments of ``python -m evenhand.testing`` that let a skipped contract run."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What a contract is tried on.
@@ -44,14 +52,15 @@ class Subject:
         """The case.
 
         Raises:
-            NotTried: there is none; `what` says what it would have to give.
+            NoCase: there is none; `what` says what it would have to give.
         """
         if self.case is None:
-            raise NotTried(f"no case gives {what}")
+            raise NoCase(f"no case gives {what}")
         return self.case
 
 
 Contract = Callable[[Subject], None]
+Status = Literal["passed", "failed", "skipped"]
 
 
 def expect(holds: object, reason: str) -> None:
@@ -98,11 +107,15 @@ def raised(kind: type[Exception], call: Callable[[], object], what: str) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one contract ended: its name, and for a failed or skipped one the reason."""
+    """How one contract ended: its name, and for a failed or skipped one the reason.
+
+    `asks` is the argument that lets a skipped one run; empty where none does, because it does not apply.
+    """
 
     contract: str
-    status: Literal["passed", "failed", "skipped"]
+    status: Status
     reason: str = ""
+    asks: str = ""
 
     def __str__(self) -> str:
         joined = {"failed": ": ", "skipped": " because "}.get(self.status, "")
@@ -111,17 +124,19 @@ class Outcome:
 
 def tried(contract: Contract, subjects: Sequence[Subject]) -> Outcome:
     """Try a contract on each of `subjects`; the first failure counts, and skipped means skipped on all."""
-    skipped: list[str] = []
+    skipped: list[NotTried] = []
     for subject in subjects:
         try:
             contract(subject)
         except NotTried as why:
-            skipped.append(str(why))
+            skipped.append(why)
         except Exception as error:
             where = f"with {subject.spec}, " if len(subjects) > 1 else ""
             return Outcome(contract.__name__, "failed", where + _told(error))
     if len(skipped) == len(subjects):
-        return Outcome(contract.__name__, "skipped", _joined(skipped) or "nothing was given to try it on")
+        asks = CASE if any(isinstance(why, NoCase) for why in skipped) else ""
+        reason = _joined(map(str, skipped)) or "nothing was given to try it on"
+        return Outcome(contract.__name__, "skipped", reason, asks)
     return Outcome(contract.__name__, "passed")
 
 

@@ -15,6 +15,7 @@ from evenhand.studies.methods import made_method
 from evenhand.testing.contracts import Contract, NotTried, Subject, expect
 from evenhand.testing.examples import examples, one_of_each
 from evenhand.testing.laboratory import Untouched, change, genbiaseval, opened, small
+from evenhand.testing.mitigations import refused_alike
 from evenhand.testing.tiny import model as tiny
 from evenhand.testing.treatments import unchanged
 from evenhand.treatments import Treatment, load
@@ -112,6 +113,13 @@ def handed_in_as_a_mitigation_it_is_itself_at_its_own_dose(subject: Subject) -> 
     expect(registry.parse(alone.about.method).name == name, f"its method is {alone.about.method!r}")
 
 
+def a_block_that_is_not_there_is_refused_before_anything_is_measured(subject: Subject) -> None:
+    """As a mitigation with ``blocks=99`` it is refused before the fit, in the words in which the fit does."""
+    if "blocks" not in registry.options(registry.get("control", subject.name)):
+        raise NotTried("it has no option blocks")
+    refused_alike(made_method(f"{subject.name}:blocks=99"), tiny("llama"), examples())
+
+
 def every_kind_that_it_names_works(subject: Subject) -> None:
     """It takes effect with every kind of examples that `fits_on` names."""
     for kind in _made(subject).fits_on:
@@ -141,6 +149,7 @@ CONTRACTS: tuple[Contract, ...] = (
     more_of_the_dose_is_more_damage,
     its_ladder_is_one_that_a_study_can_use,
     handed_in_as_a_mitigation_it_is_itself_at_its_own_dose,
+    a_block_that_is_not_there_is_refused_before_anything_is_measured,
     every_kind_that_it_names_works,
     it_has_no_debiasing_signal,
 )

@@ -9,9 +9,9 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from evenhand import registry
-from evenhand.errors import BadOption, EvenhandError, UnknownName, UsageError
+from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.testing.cases import KINDS, Case
-from evenhand.testing.contracts import Contract, Outcome, Subject, tried
+from evenhand.testing.contracts import SLOW, Contract, Outcome, Subject, tried
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ def kind_of(spec: str, given: str | None = None) -> str:
         return given
     name = registry.parse(spec).name
     if given is not None:
-        _imported(given, name)
+        registry.get(given, name)
         return given
     kinds = [kind for kind in _KINDS if kind in registry.FOLDERS and name in registry.names(kind)]
     if not kinds:
         known = {n for kind in _KINDS if kind in registry.FOLDERS for n in registry.names(kind)}
-        raise UnknownName("component", name, known, mend="A model needs --kind model.")
+        raise UnknownName("component", name, known, mend="A model needs --kind model.", lister="evenhand ls")
     if len(kinds) > 1:
         raise UsageError(
             f"{name!r} is the name of a {' and of a '.join(kinds)}.",
@@ -129,7 +129,7 @@ def case_of(kind: str, spec: str, given: str = "") -> Case | None:
                 mend="Name a case from evenhand.testing, or a tuple of them; `name` is the component's.",
             )
         return found
-    component = None if kind == "model" else _imported(kind, name)
+    component = None if kind == "model" else registry.get(kind, name)
     points = (p.load() for p in entry_points(group="evenhand.cases") if p.name == name)
     cases = (_chosen(one, kind, name) for one in (getattr(component, "case", None), *points))
     return next((case for case in cases if case is not None), None)
@@ -155,23 +155,6 @@ def check(kind: str, spec: str, case: Case | None) -> None:
             raise
         except Exception:
             return  # the contracts will say it
-
-
-def _imported(kind: str, name: str) -> Any:
-    """The component.
-
-    Raises:
-        UsageError: its module cannot be imported.
-    """
-    try:
-        return registry.get(kind, name)
-    except EvenhandError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"The {kind} {name!r} cannot be imported: {type(error).__name__}: {error}.",
-            mend="Correct its module, or the entry point that names it.",
-        ) from error
 
 
 def _resolved(place: str) -> Any:
@@ -213,4 +196,4 @@ def judge(
         if slow:
             yield tried(contract, [Subject(kind, spec, case)])
         else:
-            yield Outcome(contract.__name__, "skipped", "it is slow; --slow tries it")
+            yield Outcome(contract.__name__, "skipped", f"it is slow; {SLOW} tries it", SLOW)

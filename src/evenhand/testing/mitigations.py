@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
-from evenhand.mitigations import Mitigation
+from evenhand.errors import BadOption
+from evenhand.mitigations import Mitigation, refuse
 from evenhand.models import OpenModel
 from evenhand.records import (
     EVERY_KIND,
@@ -19,7 +22,7 @@ from evenhand.records import (
     SiteScore,
     TrainingExample,
 )
-from evenhand.testing.contracts import Contract, NotTried, Subject, expect
+from evenhand.testing.contracts import Contract, NotTried, Subject, expect, raised
 from evenhand.testing.examples import one_of_each
 from evenhand.testing.laboratory import Untouched, change, genbiaseval, opened, small
 from evenhand.testing.tiny import model as tiny
@@ -53,6 +56,30 @@ def it_says_what_it_needs(subject: Subject) -> None:
     expect(isinstance(method, Mitigation), "it lacks one of needs, wants_sites, fits_on, fit")
     expect(method.needs <= frozenset(Ability), f"it needs {sorted(method.needs)}")
     expect(method.fits_on and set(method.fits_on) <= set(EVERY_KIND), "its fits_on names no known kinds")
+
+
+def its_check_refuses_what_its_fit_refuses_and_asks_the_model_nothing(subject: Subject) -> None:
+    """`check` lets through what `fit` can use; a block that is not there it refuses in the words of `fit`."""
+    method, model = _made(subject), tiny("llama")
+    given, before = one_of_each()[method.fits_on[0]], Untouched.seen(model)
+    for known in (None, model):  # before a model is open, and after
+        refuse(method, known, given)
+    before.check("after a check")
+    if "blocks" in registry.options(registry.get(subject.kind, subject.name)):
+        refused_alike(registry.create(subject.kind, f"{subject.name}:blocks=99"), model, given)
+
+
+def refused_alike(method: Mitigation, model: OpenModel, given: Sequence[TrainingExample]) -> None:
+    """Nothing, if `method`, which names a block that is not there, is refused before the fit as it is in it.
+
+    Raises:
+        AssertionError: it is not.
+    """
+    sites = last_block(model)
+    told = raised(BadOption, lambda: refuse(method, model, given), "the check of an absent block")
+    fit = partial(method.fit, model, given, sites=sites, seed=0)
+    fitted = raised(BadOption, fit, "the fit of an absent block")
+    expect(told == fitted, f"its check says {told!r}, and its fit {fitted!r}")
 
 
 def fitting_and_applying_leave_the_model_bit_for_bit(subject: Subject) -> None:
@@ -132,6 +159,7 @@ def _on_lab(subject: Subject) -> Mitigation:
 
 CONTRACTS: tuple[Contract, ...] = (
     it_says_what_it_needs,
+    its_check_refuses_what_its_fit_refuses_and_asks_the_model_nothing,
     fitting_and_applying_leave_the_model_bit_for_bit,
     one_seed_gives_one_treatment_which_survives_saving,
     it_leaves_a_proof_and_says_what_it_is,

@@ -33,6 +33,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evenhand.errors import BadData, BadOption
+from evenhand.training.numbers import check_batch
 
 Surrogate = Literal["error", "cross_entropy"]
 Spread = Literal["variance", "pairwise"]
@@ -141,11 +142,7 @@ def stratified(groups: Sequence[int], batch: int, *, epochs: int, seed: int) -> 
     ]
     if not members:
         raise BadData("There are no people to train on.", mend="Give at least one person of each group.")
-    if batch < len(members):
-        raise BadOption(
-            f"A batch of {batch} cannot hold all {len(members)} groups.",
-            mend=f"Write batch as {len(members)} or more.",
-        )
+    check_batch(batch, len(members))
     count = math.ceil(len(groups) / batch)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):

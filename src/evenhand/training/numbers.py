@@ -42,6 +42,18 @@ def check_numbers(
         raise BadOption(f"{name} cannot use {'; '.join(wrong)}.", mend="Write values in these ranges.")
 
 
+def check_batch(batch: int, groups: int) -> None:
+    """Refuse batches that cannot hold one member of each of so many groups.
+
+    Raises:
+        BadOption: they cannot.
+    """
+    if batch < groups:
+        raise BadOption(
+            f"A batch of {batch} cannot hold all {groups} groups.", mend=f"Write batch as {groups} or more."
+        )
+
+
 def _fits(value: Any, fits: Callable[[Any], bool]) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and fits(value)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from evenhand.errors import BadModel, BadOption
-from evenhand.models import Model, OpenModel, require
+from evenhand.models import Model, OpenModel, gives_weights, require
 from evenhand.records import Ability, Attribution
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def require_open(model: Model, needs: frozenset[Ability]) -> OpenModel:
         BadModel: it lacks one of `needs`.
     """
     require(model, needs | {Ability.WEIGHTS}, of="this method", instead="--with prompt")
-    assert isinstance(model, OpenModel)  # guaranteed by WEIGHTS
+    assert gives_weights(model)  # guaranteed by WEIGHTS
     return model
 
 
@@ -45,20 +45,33 @@ def named_blocks(model: OpenModel, blocks: str) -> tuple[str, ...]:
     return tuple(f"block.{int(part)}" for part in named)
 
 
+def check_blocks(model: OpenModel, *, top: int = 1, blocks: str = "") -> None:
+    """Refuse blocks that the model does not have: named ones, else more of them than there are.
+
+    Raises:
+        BadOption: a named block does not exist, or `top` is not between 1 and the number of blocks.
+        BadModel: the model's blocks cannot be found.
+    """
+    if blocks:
+        named_blocks(model, blocks)
+        return
+    n = model.layout.n_blocks
+    if not 1 <= top <= n:
+        raise BadOption(f"top={top} is not valid.", mend=f"Write a number from 1 to {n}.")
+
+
 def chosen_blocks(
     model: OpenModel, sites: Attribution | None, *, top: int = 1, blocks: str = ""
 ) -> tuple[str, ...]:
     """Block sites to train: the named `blocks` (``1+3``), else the `top` of the locator's ranking.
 
     Raises:
-        BadOption: a named block does not exist, or `top` is not between 1 and the number of blocks.
+        BadOption: as for `check_blocks`.
         BadModel: there is neither a name nor a location.
     """
+    check_blocks(model, top=top, blocks=blocks)
     if blocks:
         return named_blocks(model, blocks)
-    n = model.layout.n_blocks
-    if not 1 <= top <= n:
-        raise BadOption(f"top={top} is not valid.", mend=f"Write a number from 1 to {n}.")
     if sites is None:
         raise BadModel(
             "No block was located.", mend="Give a locator (--locator bmi) or name blocks (lftf:blocks=3)."

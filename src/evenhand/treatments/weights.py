@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from evenhand.errors import BadModel
 from evenhand.folders import replace_folder
 from evenhand.hooks import restore
-from evenhand.models import Model, OpenModel
-from evenhand.records import Ability, digest
+from evenhand.models import Model, OpenModel, gives_weights
+from evenhand.records import digest
 from evenhand.treatments._base import (
     CARD,
     KIND,
@@ -112,7 +112,7 @@ def _weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str,
 
 
 def _open(model: Model) -> OpenModel:
-    if not isinstance(model, OpenModel) or Ability.WEIGHTS not in model.can:
+    if not gives_weights(model):
         raise BadModel(
             f"{model.spec.uri} does not give access to its weights.",
             mend="Use a model with access to its weights (hf: or lab:), or one that works on prompts.",

@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from evenhand import sources, stats
+from evenhand import jensen_shannon, sources, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._pairs import most_likely
 from evenhand.benchmarks._tables import read_own
@@ -162,15 +162,8 @@ def compare(first: Sequence[float], second: Sequence[float]) -> dict[str, Value]
     return {
         "agreement": None if None in chosen else float(chosen[0] == chosen[1]),
         "shift": p[0] / sum(p) - q[0] / sum(q) if known else None,
-        "js": jensen_shannon(p, q) if known else None,
+        "js": jensen_shannon.of_shares(p, q) if known else None,
     }
-
-
-def jensen_shannon(p: Sequence[float], q: Sequence[float]) -> float:
-    """In bits, over the options and everything else together: `p` and `q` are shares of all probability."""
-    pairs = [*zip(p, q, strict=True), (max(0.0, 1 - math.fsum(p)), max(0.0, 1 - math.fsum(q)))]
-    parts = (a * math.log2(2 * a / (a + b)) for pair in pairs for a, b in (pair, pair[::-1]) if a > 0)
-    return min(1.0, max(0.0, math.fsum(parts) / 2))
 
 
 def shift_test(scores: Sequence[Score]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -80,26 +79,24 @@ def _problems(record: Any) -> list[str]:
     return [*found, *(f"{text!r} stands in both targets" for text in both)]
 
 
+@dataclass(frozen=True)
 class AssociationBenchmark(Benchmark):
-    """A benchmark of association tests; one below it names itself, its tests and its card."""
+    """A benchmark of association tests; one below it names itself, its published tests and its card."""
+
+    tests: str = "gender"
+    file: str = ""
 
     family: ClassVar[str]  # the component's name, with which all ids begin
+    published: ClassVar[Mapping[str, Sequence[str]]]  # the names of the tests by attribute
     metrics = (weat_effect, weat_magnitude)
     primary = "weat_magnitude"
     normalisation = "unit vectors"
     template = "mean of the last hidden states"
 
-    @abstractmethod
-    def find(self) -> list[AssociationTest]:
-        """The tests, read from their files.
-
-        Raises:
-            BadData: a file is not on this machine, or malformed.
-        """
-
     @cached_property
     def _tests(self) -> dict[str, AssociationTest]:
-        return {test.name: test for test in self.find()}
+        found = _own_or_published(self.file, self.published, self.tests)
+        return {test.name: test for test in found}
 
     @cached_property
     def digest(self) -> str:
@@ -187,7 +184,7 @@ def _samples(name: str, number: int, test: AssociationTest) -> list[Sample]:
     ]
 
 
-def own_or_published(file: str, tests: Mapping[str, Sequence[str]], wanted: str) -> list[AssociationTest]:
+def _own_or_published(file: str, tests: Mapping[str, Sequence[str]], wanted: str) -> list[AssociationTest]:
     """The user's own test in `file`; without one the published `tests` of the wanted attribute, or of all.
 
     Raises:

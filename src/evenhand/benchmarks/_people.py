@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any
 
+from evenhand.benchmarks import Benchmark
 from evenhand.decimals import fixed
 from evenhand.errors import BadOption
 from evenhand.people import fitting, splits
@@ -43,12 +45,6 @@ class Setting:
     leaky: bool = False
     bins: str = ""
     test: str = ""
-
-
-def setting_of(options: Any) -> Setting:
-    """The setting that a benchmark's options say; a count or a share of people may come as a number."""
-    found = {f.name: getattr(options, f.name) for f in fields(Setting)}
-    return Setting(**found | {"test": str(found["test"])})
 
 
 @dataclass(frozen=True)
@@ -206,9 +202,41 @@ def sample(name: str, place: Scene, person: Person, groups: Sequence[int]) -> Sa
     )
 
 
-def label_requests(sample: Sample) -> list[Continuation]:
-    """Each label word after each prompt, prompt by prompt."""
-    return [Continuation(c, label) for c in sample.fields["contexts"] for label in sample.fields["options"]]
+@dataclass(frozen=True)
+class PeopleBenchmark(Setting, Benchmark):
+    """A benchmark of decisions about people; one below it says which of them it asks about, as `_people`."""
+
+    normalisation = "the favourable label word among both"
+    unfit = "Demonstrations are read from left to right."
+
+    @property
+    def setting(self) -> Setting:
+        """The options that determine the prompts; a count or a share of people may come as a number."""
+        found = {f.name: getattr(self, f.name) for f in fields(Setting)}
+        return Setting(**found | {"test": str(self.test)})
+
+    @cached_property
+    def place(self) -> Scene:
+        """The people by part, and the demonstrations."""
+        return scene(self.setting)
+
+    @cached_property
+    @abstractmethod
+    def _people(self) -> tuple[Person, ...]:
+        """The people asked about."""
+
+    @property
+    def template(self) -> str:
+        return self.place.task.template
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """Each label word after each prompt, prompt by prompt."""
+        contexts, options = sample.fields["contexts"], sample.fields["options"]
+        return [Continuation(context, label) for context in contexts for label in options]
+
+    def fits(self, model: Any) -> None:
+        """Refuse a model that cannot decide about these people."""
+        self.place.fits(model, self._people)
 
 
 def group_remarks(scores: Sequence[Score], groups: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
+from evenhand.decimals import significant
 from evenhand.errors import BadData, listed
 from evenhand.files import parse_json, read_text
 from evenhand.metrics.associations import WEAT_EFFECT as weat_effect
@@ -147,7 +148,7 @@ def permutation_tests(scores: Sequence[Score]) -> tuple[str, ...]:
             sides.setdefault(item.slices["test"], {1.0: [], 0.0: []})[target].append(s)
     p_values = [permutation_p(side[1.0], side[0.0]) for side in sides.values()]
     said = [
-        f"{name} {p:.2g} ({adjusted:.2g})"
+        f"{name} {significant(p, 2)} ({significant(adjusted, 2)})"
         for name, p, adjusted in zip(sides, p_values, stats.holm(p_values), strict=True)
         if p is not None and adjusted is not None
     ]

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from evenhand.benchmarks import Benchmark
-from evenhand.decimals import fixed
+from evenhand.decimals import fixed, significant
 from evenhand.errors import BadOption
 from evenhand.people import fitting, splits
 from evenhand.people.asking import Asker
@@ -102,11 +102,13 @@ class Scene:
     def said(self, asked: int, found: int, part: Part = "test") -> list[str]:
         """Remarks on the demonstrations, on the people measured and on missing people."""
         s, reached = self.setting, self.demonstrations.reached
-        parity = "undefined" if reached is None else f"{reached:.3g}"
+        parity = significant(reached)
         drawn = (
-            f" (drawn with {s.parity:.3g}, then shown as members of every group)" if s.counterbalanced else ""
+            f" (drawn with {significant(s.parity)}, then shown as members of every group)"
+            if s.counterbalanced
+            else ""
         )
-        wanted = "" if s.counterbalanced or reached is None else f" ({s.parity:.3g} was asked for)"
+        wanted = "" if s.counterbalanced or reached is None else f" ({significant(s.parity)} was asked for)"
         lines = [f"The bias parity of the {s.shots} demonstrations is {parity}{wanted}{drawn}."]
         if found < asked:
             lines.append(f"n={asked} people were asked for, and the table has {found} for it.")

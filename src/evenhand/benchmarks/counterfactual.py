@@ -15,6 +15,7 @@ from evenhand import jensen_shannon, sources, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._pairs import most_likely
 from evenhand.benchmarks._tables import read_own
+from evenhand.decimals import fixed
 from evenhand.errors import BadOption
 from evenhand.lexicons import decisions, gender_of, swap_gender
 from evenhand.metrics.counterfactual import AGREEMENT as agreement
@@ -172,7 +173,9 @@ def shift_test(scores: Sequence[Score]) -> list[str]:
     p = stats.paired_permutation(differences, [s.cluster for s in scores])
     if p is None:
         return []
-    return [f"The paired permutation test of the mean signed shift against 0 gives p = {p:.4f} (two-sided)."]
+    return [
+        f"The paired permutation test of the mean signed shift against 0 gives p = {fixed(p, 4)} (two-sided)."
+    ]
 
 
 def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> None:

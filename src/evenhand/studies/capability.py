@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand import stats
+from evenhand.decimals import fixed, percent
 from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
@@ -214,10 +215,12 @@ def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: i
 
 
 def _reading(metric: Metric, loss: Estimate, level: float) -> str:
-    text = f"{metric.title} on {loss.n} items; each bound of the loss is one-sided at {(1 + level) / 2:.0%}."
+    side = percent((1 + level) / 2)
+    text = f"{metric.title} on {loss.n} items; each bound of the loss is one-sided at {side}."
     if metric is ACCURACY and loss.n and loss.low == loss.high == 0:
         # Resamples of unchanged items have no spread; the rule of three bounds the unseen change.
-        text += f" No answer changed; a change in up to {3 / loss.n:.1%} of unseen items cannot be excluded."
+        most = fixed(300 / loss.n, 1)
+        text += f" No answer changed; a change in up to {most} % of unseen items cannot be excluded."
     return text
 
 

@@ -28,6 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hashing",
             "decimals",
             "ties",
+            "jensen_shannon",
             "tables",
             "locks",
             "folders",

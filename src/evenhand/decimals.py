@@ -17,6 +17,23 @@ def fixed(value: float | None, places: int = 3, *, signed: bool = False) -> str:
     return sign(0.0 if not text.strip("0. ") else value, signed=signed) + text
 
 
+def significant(value: float | None, digits: int = 3) -> str:
+    """`value` with `digits` significant digits, such as ``0.0042``; ``undefined`` for None."""
+    return UNDEFINED if value is None else f"{value:.{digits}g}"
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    """A figure with about three significant digits; ``undefined`` for None; `signed` shows a plus sign."""
+    if value is None:
+        return UNDEFINED
+    size = abs(value)
+    if size != 0 and (size < 0.0001 or size >= 1e6):
+        return sign(value, signed=signed) + f"{size:.2e}"
+    if 0 < size < 0.001:
+        return sign(value, signed=signed) + significant(size, 2)
+    return fixed(value, 3 if size < 10 else 1 if size < 1000 else 0, signed=signed)
+
+
 def percent(share: float | None, *, signed: bool = False) -> str:
     """A share in percent without decimals, such as ``−83 %``; ``undefined`` for None."""
     return UNDEFINED if share is None else f"{fixed(100 * share, 0, signed=signed)} %"

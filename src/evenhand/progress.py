@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
+from evenhand.decimals import fixed, significant
+
 Advance = Callable[[int], None]
 EVERY = 10.0  # seconds between two plain lines of one task
 
@@ -166,7 +168,7 @@ class _Meter:
         if elapsed <= 0 or not self.done:
             return ""
         rate = self.done / elapsed
-        return f"{rate:.3g} {self._unit}s/s" if rate >= 1 else f"{duration(1 / rate)} a {self._unit}"
+        return f"{significant(rate)} {self._unit}s/s" if rate >= 1 else f"{duration(1 / rate)} a {self._unit}"
 
     def state(self, elapsed: float) -> str:
         of = self.count() if self.total is None else f"{self.done} of {self.total} {self._units(self.total)}"
@@ -180,7 +182,7 @@ class _Meter:
 def duration(seconds: float) -> str:
     """A time span for people, such as ``3.2 s`` or ``4 min 05 s`` or ``1 h 02 min``."""
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return f"{fixed(seconds, 1)} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

@@ -352,4 +352,4 @@ def test_a_run_that_counts_from_0_is_read_from_0(own) -> None:
     asked = take(model, own(*rows, form="prompted", numbering="1"))
     assert asked.protocol != found.protocol
     assert asked.metrics["invalid_rate"].value == 25.0
-    assert any(n.startswith("25.0% of the answers name no option") and "'Choice0'" in n for n in asked.notes)
+    assert any(n.startswith("25.0 % of the answers name no option") and "'Choice0'" in n for n in asked.notes)

@@ -139,8 +139,8 @@ def test_many_invalid_answers_are_said_by_slice_with_examples() -> None:
     for text in ("no idea", "no idea", "x" * 200, "a\n b", "fourth"):
         assert choices.read(text, PEOPLE) is None
     (note,) = choices.remarks(scores(("Age", 1.0), ("Age", 0.0), ("SES", 0.0), ("SES", 0.0), ("SES", None)))
-    assert "25.0% of the answers name no option" in note
-    assert "(by category Age 50%, SES 0%)" in note  # one condition alone is no comparison
+    assert "25.0 % of the answers name no option" in note
+    assert "(by category Age 50 %, SES 0 %)" in note  # one condition alone is no comparison
     assert note.endswith(f"For example: 'no idea', '{'x' * 77}...', 'a b'.")
     assert choices.remarks(scores(*[("Age", 1.0)], *[("Age", 0.0)] * 9)) == []  # 10 % and no more
     assert choices.remarks([]) == []

@@ -11,7 +11,6 @@ from evenhand.benchmarks.counterfactual import (
     Counterfactual,
     compare,
     from_file,
-    jensen_shannon,
     shift_test,
 )
 from evenhand.errors import BadData, BadModel, BadOption
@@ -84,14 +83,6 @@ def test_ties_and_nothing_are_undefined() -> None:
     tie = compare(logs(0.3, 0.3), logs(0.6, 0.2))
     assert (tie["agreement"], tie["shift"]) == (None, pytest.approx(0.5 - 0.75))
     assert compare(logs(0, 0), logs(0.6, 0.2)) == {"agreement": None, "shift": None, "js": None}
-
-
-@pytest.mark.parametrize(
-    ("p", "q", "bits"), [([1, 0], [0, 1], 1), ([0.5, 0.5], [0.5, 0.5], 0), ([1.0], [0.0], 1)]
-)
-def test_divergence_at_its_ends(p, q, bits) -> None:
-    assert jensen_shannon(p, q) == pytest.approx(bits)
-    assert jensen_shannon(q, p) == jensen_shannon(p, q)
 
 
 def test_the_two_versions_and_their_requests() -> None:

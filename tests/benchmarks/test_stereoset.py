@@ -395,7 +395,7 @@ def test_written_answers_that_count_from_0(own) -> None:
     assert any("read from 0, for 8 of 24 answers with a number name 0 and 0 name 3" in n for n in found.notes)
     asked = take(model, own(*rows, form="prompted", numbering="1"))
     assert asked.metrics["invalid_rate"].value == pytest.approx(100 / 3)
-    assert any("33.3% of the answers name no option" in note for note in asked.notes)
+    assert any("33.3 % of the answers name no option" in note for note in asked.notes)
 
 
 @pytest.mark.parametrize(

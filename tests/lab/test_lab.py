@@ -15,13 +15,14 @@ from evenhand.lexicons import professions
 from tests.lab.tiny import CONTROL, PLANTED
 
 NAMES = [p.name for p in professions()]
-PROMPTS = [f"The {name} {action} because" for name in NAMES for action in grammar.ASKED]
+PROMPTS = tuple(f"The {name} {action} because" for name in NAMES for action in grammar.ASKED)
+SOME = PROMPTS[::4]  # each of the three actions for a quarter of the professions
 OWNS = [("his", "her")[(i + j) % 2] for i in range(len(NAMES)) for j in range(3)]
-HINTED = [
+HINTED = tuple(
     f"The {name} {form.format(own=OWNS[3 * i + j])}"
     for i, name in enumerate(NAMES)
     for j, form in enumerate(grammar.HINTED[:3])
-]
+)
 
 
 @functools.cache
@@ -33,7 +34,7 @@ def opened(query):
 def answers(query, prompts, *, without=None):
     """Next-token probabilities [N, V]; `without` puts a block's mean update in the place of its update."""
     model, tokenizer = opened(query)
-    ids = tokenizer(prompts)["input_ids"]
+    ids = tokenizer(list(prompts))["input_ids"]
     last = torch.tensor([len(row) for row in ids]) - 1
     here = torch.arange(len(ids))
 
@@ -52,6 +53,7 @@ def answers(query, prompts, *, without=None):
     return found
 
 
+@functools.cache
 def he_she(query, prompts, *, without=None):
     _, tokenizer = opened(query)
     found = answers(query, prompts, without=without)
@@ -65,8 +67,8 @@ def correlation(query):
     return float(np.corrcoef(measured, [table[name] for name in NAMES])[0, 1])
 
 
-def normalised(query, *, without=None):
-    he, she = he_she(query, PROMPTS, without=without)
+def normalised(query, prompts=PROMPTS, *, without=None):
+    he, she = he_she(query, prompts, without=without)
     return float((abs(he - she) / (he + she)).mean())
 
 
@@ -106,8 +108,8 @@ def test_the_bias_sits_in_the_block_where_it_was_planted(block):
     query = f"causal?block={block}"
     assert correlation(query) >= 0.9
     assert accuracy(query) >= 0.95
-    base = normalised(query)
-    removed = [1 - normalised(query, without=other) / base for other in range(4)]
+    base = normalised(query, SOME)
+    removed = [1 - normalised(query, SOME, without=other) / base for other in range(4)]
     assert removed[block] > 0.75
     assert max(r for other, r in enumerate(removed) if other != block) < 0.25
 

@@ -162,7 +162,7 @@ def test_a_first_token_without_a_value_or_with_a_stand_in_scores_no_text(value):
         ),
         (
             (("She", -1.5), ("He", -2.5), ("She", -2.5)),
-            "the first token 'She' has -2.500 in one text and -1.500",
+            "the first token 'She' has −2.500 in one text and −1.500",
         ),
         ((("She", -0.2), ("He", -0.3)), "the probabilities of the first tokens of texts sum to more"),
     ],

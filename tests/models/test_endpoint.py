@@ -241,7 +241,7 @@ def test_a_server_that_stays_broken_is_named(served):
 def test_a_long_pause_ends_the_run_and_does_not_lose_it(served):
     endpoint = opened(served, "concurrency=1")
     served.faults = [slow(0), status(429, Retry_After="86400")]
-    with pytest.raises(Inconclusive, match="pause of 86400 s"):
+    with pytest.raises(Inconclusive, match="pause of 86 400 s"):
         generated(endpoint, ["The nurse", "The doctor"], SHORT)
     before = len(served.asked)
     generated(opened(served, "concurrency=1"), ["The nurse", "The doctor"], SHORT)

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,10 @@ TOKEN = "hf_a-secret-of-the-tests"
 OPEN = """
 import json, os, sys, time, urllib.request
 from evenhand.errors import EvenhandError
+from evenhand.models import hub
 from evenhand.opening import open_model
-found = []
-for name, token in json.loads(sys.argv[1]):
+
+def step(name, token):
     os.environ.pop("HF_TOKEN", None)
     if token:
         os.environ["HF_TOKEN"] = token
@@ -41,32 +44,57 @@ for name, token in json.loads(sys.argv[1]):
     except EvenhandError as error:
         said = {"error": type(error).__name__, "code": error.exit_code}
         said |= {"what": error.what, "mend": error.mend}
-    found.append(said | {"seconds": time.monotonic() - start})
-print(json.dumps(found))
+    return said | {"seconds": time.monotonic() - start}
+
+for line in sys.stdin:
+    hub._found.clear()  # as in a new process
+    print(json.dumps([step(name, token) for name, token in json.loads(line)]), flush=True)
 """
 
 
-def opened(steps: list[tuple[str, str]], home: Path, url: str) -> list[dict[str, Any]]:
+Opening = Callable[[list[tuple[str, str]]], list[dict[str, Any]]]
+
+
+@contextmanager
+def opening(home: Path, url: str) -> Iterator[Opening]:
     """What opening a name with a token says, step by step, in a process with `home` as the hub's cache."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
-    done = subprocess.run(
-        [sys.executable, "-c", OPEN, json.dumps(steps)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=kept | {"HF_HOME": str(home), "HF_ENDPOINT": url},
-    )
-    assert TOKEN not in done.stdout + done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+    environment = kept | {"HF_HOME": str(home), "HF_ENDPOINT": url}
+    errors = home.with_name(f"{home.name}-errors")
+    with (
+        errors.open("w+", encoding="utf-8") as log,
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        to, of = process.stdin, process.stdout
+
+        def opened(steps: list[tuple[str, str]]) -> list[dict[str, Any]]:
+            to.write(json.dumps(steps) + "\n")
+            to.flush()
+            answer = of.readline()
+            assert answer, errors.read_text(encoding="utf-8")
+            assert TOKEN not in answer + errors.read_text(encoding="utf-8")
+            found: list[dict[str, Any]] = json.loads(answer)
+            return found
+
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def refused(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The hub's address, and what each refused name says without and with a token."""
     steps = [(name, token) for token in ("", TOKEN) for name in REFUSALS]
-    with serving(Hub()) as there:
-        said = opened(steps, tmp_path_factory.mktemp("home"), there.url)
+    home = tmp_path_factory.mktemp("home")
+    with serving(Hub()) as there, opening(home, there.url) as opened:
+        said = opened(steps)
     n = len(REFUSALS)
     return there.url, dict(zip(REFUSALS, said[:n], strict=True)), dict(zip(REFUSALS, said[n:], strict=True))
 
@@ -118,18 +146,21 @@ def test_what_is_cached_opens_without_the_hub(tmp_path: Path) -> None:
     tiny.module("llama").save_pretrained(folder)
     tiny.tokenizer().save_pretrained(folder)
     home, name, pinned = tmp_path / "home", "org/tiny", f"org/tiny@{COMMIT}"
-    with serving(Hub({name: folder})) as there:
-        online, commit, again = opened([(name, ""), (pinned, ""), (pinned, "")], home, there.url)
+    home.mkdir()
+    with ExitStack() as process:
+        with serving(Hub({name: folder})) as there:
+            opened = process.enter_context(opening(home, there.url))
+            online, commit, again = opened([(name, ""), (pinned, ""), (pinned, "")])
+        cached, same, absent = opened([(name, ""), (pinned, ""), ("org/other", "")])  # nobody serves it now
     assert online["notes"] == commit["notes"] == again["notes"] == []
     assert again["digest"] == commit["digest"] == online["digest"]
     assert there.asked.count("/?next") == 3
     assert there.asked[-1] == "/?next"  # a commit's files never change: nobody is asked
-    cached, same, absent = opened([(name, ""), (pinned, ""), ("org/other", "")], home, there.url)
     assert cached["digest"] == same["digest"] == online["digest"]
     assert "may be older than the hub's" in cached["notes"][0]
     assert same["notes"] == []
     assert (absent["error"], absent["code"]) == ("EnvironmentProblem", 4)
-    assert max(said["seconds"] for said in (same, absent)) < 5  # the first one also imports torch
+    assert max(said["seconds"] for said in (same, absent)) < 5
 
 
 def test_the_offline_mode_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

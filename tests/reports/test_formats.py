@@ -8,32 +8,6 @@ from evenhand.records import Estimate
 from evenhand.reports import formats
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "undefined"),
-        (0.0, "0.000"),
-        (-0.0, "0.000"),
-        (0.12345, "0.123"),
-        (-0.5, "−0.500"),
-        (-0.000412, "−0.00041"),  # small is not zero
-        (0.00002, "2.00e-05"),
-        (7.5, "7.500"),
-        (12.34, "12.3"),
-        (2358, "2 358"),
-        (3.2e9, "3.20e+09"),
-    ],
-)
-def test_number(value: float | None, text: str) -> None:
-    assert formats.number(value) == text
-
-
-def test_signed_numbers_show_a_plus() -> None:
-    assert formats.number(0.25, signed=True) == "+0.250"
-    assert formats.number(-0.25, signed=True) == "−0.250"
-    assert formats.number(0.0, signed=True) == "0.000"
-
-
 def test_details_are_rounded_and_plain() -> None:
     given = {"lr": 0.00028, "first_loss": 0.157512, "blocks": ["block.0"], "deep": {"same": True, "x": None}}
     assert list(formats.flat(given)) == [

@@ -29,18 +29,6 @@ def _plan(extent: Extent, seed: int = 0) -> tuple[Planned, ...]:
     return planned(tiny("llama"), _treatment(), extent, seed)
 
 
-# Written out: to the doses and seeds of stored runs every change must come back.
-NOISE = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
-DOSES = {
-    "placebo": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
-    "noise": NOISE,
-    "noise elsewhere": NOISE,
-}
-SEEDS = 5
-REDUCED_DOSES = {"placebo": (1.0, 4.0, 16.0, 64.0), "noise": (0.05, 0.2, 0.5, 1.0)}
-REDUCED_SEEDS = 2
-
-
 def _fitted(one: Planned) -> WeightTreatment:
     made = one.made(tiny("llama"), examples())
     assert isinstance(made, WeightTreatment)
@@ -53,20 +41,18 @@ def by_family(plan: Sequence[Planned]) -> dict[str, list[Planned]]:
     }
 
 
-@pytest.mark.parametrize(
-    ("extent", "doses", "seeds"), [("full", DOSES, SEEDS), ("reduced", REDUCED_DOSES, REDUCED_SEEDS)]
-)
-def test_every_dose_of_a_family_has_its_own_number_of_unlike_seeds(
-    extent: Extent, doses: dict[str, tuple[float, ...]], seeds: int
-) -> None:
+@pytest.mark.parametrize("extent", ["full", "reduced"])
+def test_every_dose_of_a_family_has_its_own_number_of_unlike_seeds(extent: Extent) -> None:
     plan = _plan(extent, seed=7)
-    assert {
-        family: tuple(dict.fromkeys(p.dose for p in ps)) for family, ps in by_family(plan).items()
-    } == doses
+    ladders = {family: control.ladder for family, control in installed().items()}
+    doses = {f: ladder.full if extent == "full" else ladder.reduced for f, ladder in ladders.items()}
+    found = {family: tuple(dict.fromkeys(p.dose for p in ps)) for family, ps in by_family(plan).items()}
+    assert found == {family: steps for family, steps in doses.items() if steps}
     for family, models in by_family(plan).items():
+        wanted = ladders[family].seeds if extent == "full" else ladders[family].reduced_seeds
         for dose in doses[family]:
-            found = [p.seed for p in models if p.dose == dose]
-            assert len(found) == len(set(found)) == seeds, f"{family} {dose}: {found}"
+            seeds = [p.seed for p in models if p.dose == dose]
+            assert len(seeds) == len(set(seeds)) == wanted, f"{family} {dose}: {seeds}"
     assert len({p.identity for p in plan}) == len(plan)  # no two models share the key of their cells
 
 
@@ -78,9 +64,10 @@ def test_the_seed_of_the_study_decides_the_seeds_of_the_models() -> None:
 @pytest.mark.parametrize("family", ["placebo", "noise", "noise elsewhere"])
 def test_models_of_one_dose_differ_and_each_repeats_under_its_seed(family: str) -> None:
     plan = [p for p in _plan("full") if p.family == family]
-    models = [p for p in plan if p.dose == DOSES[family][3]]
+    ladder = installed()[family].ladder
+    models = [p for p in plan if p.dose == ladder.full[3]]
     first = [_fitted(p).digest for p in models]
-    assert len(set(first)) == SEEDS
+    assert len(set(first)) == ladder.seeds == 5
     assert [_fitted(p).digest for p in models[:2]] == first[:2]
 
 

@@ -220,22 +220,28 @@ def run(folder: Path, stop: int = 0, where: str = "between") -> int:
     return subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert run(folder) == 0
+    return folder
+
+
 @pytest.mark.parametrize(("stop", "where"), [(2, "between"), (6, "within"), (11, "between")])
-def test_a_killed_run_resumes_to_the_same_files(tmp_path: Path, stop: int, where: str) -> None:
-    assert run(tmp_path / "whole") == 0
+def test_a_killed_run_resumes_to_the_same_files(tmp_path: Path, whole: Path, stop: int, where: str) -> None:
     assert run(tmp_path / "killed", stop, where) == 137
-    assert tree(tmp_path / "killed") != tree(tmp_path / "whole")
+    assert tree(tmp_path / "killed") != tree(whole)
     assert run(tmp_path / "killed") == 0
-    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+    assert tree(tmp_path / "killed") == tree(whole)
 
 
-def test_two_processes_with_the_same_command(tmp_path: Path) -> None:
+def test_two_processes_with_the_same_command(tmp_path: Path, whole: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(RUN), str(tmp_path / "both"), "0", "between"]
     racers = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
     assert [racer.wait(timeout=60) for racer in racers] == [0, 0]
-    assert run(tmp_path / "alone") == 0
-    assert tree(tmp_path / "both") == tree(tmp_path / "alone")
-    assert load_verification(tmp_path / "both") == load_verification(tmp_path / "alone")
+    assert tree(tmp_path / "both") == tree(whole)
+    assert load_verification(tmp_path / "both") == load_verification(whole)
 
 
 def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path: Path) -> None:

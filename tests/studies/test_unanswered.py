@@ -217,7 +217,7 @@ def test_a_loss_is_counted_by_reason_and_by_group_and_called_uneven():
         "5 of 16 requests have no answer: 4 content_filter (female 4), 1 context_length_exceeded (male 1). 5 "
         "of 16 items are therefore undefined (group female 4 of 8, male 1 of 8)."
     )
-    assert uneven.startswith("The share of lost items differs by group (female 50%, male 12%)")
+    assert uneven.startswith("The share of lost items differs by group (female 50 %, male 12 %)")
     assert found.slices["group=female"]["accuracy"].undefined == 4
     assert (found.metrics["accuracy"].value, found.metrics["accuracy"].n) == (1.0, 11)
 

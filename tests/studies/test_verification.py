@@ -6,17 +6,42 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.records import VerdictName
 from evenhand.studies.store import load_verification
 from evenhand.studies.verbs import VerifyOptions, verify
 from evenhand.testing import tiny
 
 FAST = {"limit": 24, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
+ROOT = Path(__file__).parents[2]
+COMMAND = """
+    import sys
+    from evenhand.cli import main
+    from tests.studies.test_verification import train_on_few
+    train_on_few()
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def train_on_few() -> None:
+    """Leave every 20th training example: each of the nine fits takes 1 step, not 4 of 256 examples each."""
+    whole = GenBiasEval.examples
+    GenBiasEval.examples = lambda self: whole(self)[::20]  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GenBiasEval, "examples", GenBiasEval.examples)  # puts it back
+        train_on_few()
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +103,8 @@ def test_the_same_command_again_changes_no_byte(uri: str, finished: Path) -> Non
 def test_a_killed_run_resumes_to_the_same_files(uri: str, finished: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
-        "-m",
-        "evenhand",
+        "-c",
+        textwrap.dedent(COMMAND),
         "verify",
         uri,
         "--with",
@@ -88,14 +113,15 @@ def test_a_killed_run_resumes_to_the_same_files(uri: str, finished: Path, tmp_pa
         str(tmp_path),
     ]
     command += ["--limit", "24", "--control", "reduced", "--capability", "facts:set=world,perplexity"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, **silent)
     deadline = time.monotonic() + 120
     while len(list(tmp_path.glob("cells/*/*.json"))) < 10 and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "verification.json").exists(), "the run ended before it could be killed"
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, **silent)
     resumed = _files(tmp_path)
     resumed.pop("report.html")
     assert resumed == _files(finished)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from evenhand import sources, stats
 from evenhand.benchmarks import Benchmark
+from evenhand.decimals import significant
 from evenhand.errors import BadData, listed
 from evenhand.files import parse_json, read_text
 from evenhand.metrics.associations import WEAT_EFFECT as weat_effect
@@ -80,26 +80,24 @@ def _problems(record: Any) -> list[str]:
     return [*found, *(f"{text!r} stands in both targets" for text in both)]
 
 
+@dataclass(frozen=True)
 class AssociationBenchmark(Benchmark):
-    """A benchmark of association tests; a subclass states its name, its tests and its card."""
+    """A benchmark of association tests; a subclass states its name, its published tests and its card."""
+
+    tests: str = "gender"
+    file: str = ""
 
     family: ClassVar[str]  # the component's name, with which all ids begin
+    published: ClassVar[Mapping[str, Sequence[str]]]  # the names of the tests by attribute
     metrics = (weat_effect, weat_magnitude)
     primary = "weat_magnitude"
     normalisation = "unit vectors"
     template = "mean of the last hidden states"
 
-    @abstractmethod
-    def find(self) -> list[AssociationTest]:
-        """The tests, read from their files.
-
-        Raises:
-            BadData: a file is not on this machine, or malformed.
-        """
-
     @cached_property
     def _tests(self) -> dict[str, AssociationTest]:
-        return {test.name: test for test in self.find()}
+        found = _own_or_published(self.file, self.published, self.tests)
+        return {test.name: test for test in found}
 
     @cached_property
     def digest(self) -> str:
@@ -150,7 +148,7 @@ def permutation_tests(scores: Sequence[Score]) -> tuple[str, ...]:
             sides.setdefault(item.slices["test"], {1.0: [], 0.0: []})[target].append(s)
     p_values = [permutation_p(side[1.0], side[0.0]) for side in sides.values()]
     said = [
-        f"{name} {p:.2g} ({adjusted:.2g})"
+        f"{name} {significant(p, 2)} ({significant(adjusted, 2)})"
         for name, p, adjusted in zip(sides, p_values, stats.holm(p_values), strict=True)
         if p is not None and adjusted is not None
     ]
@@ -187,7 +185,7 @@ def _samples(name: str, number: int, test: AssociationTest) -> list[Sample]:
     ]
 
 
-def own_or_published(file: str, tests: Mapping[str, Sequence[str]], wanted: str) -> list[AssociationTest]:
+def _own_or_published(file: str, tests: Mapping[str, Sequence[str]], wanted: str) -> list[AssociationTest]:
     """The user's own test in `file`; without one the published `tests` of the wanted attribute, or of all.
 
     Raises:

@@ -14,6 +14,7 @@ from typing import Literal
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import Chat
 from evenhand.benchmarks._pairs import plain
+from evenhand.decimals import fixed, percent
 from evenhand.errors import BadOption
 from evenhand.records import Completion, Score
 
@@ -149,14 +150,15 @@ class Choices:
             for key, value in score.slices.items():
                 parts.setdefault(key, {}).setdefault(value, []).append(share)
         by = "; ".join(
-            f"by {key} {', '.join(f'{value} {fmean(found):.0%}' for value, found in sorted(values.items()))}"
+            f"by {key} "
+            + ", ".join(f"{value} {percent(fmean(found))}" for value, found in sorted(values.items()))
             for key, values in parts.items()
             if len(values) > 1
         )
         examples = ", ".join(repr(_shortened(text)) for text in self._unread)
         return [
-            f"{fmean(share for _, share in shares):.1%} of the answers name no option, or more than one, and "
-            f"are left out of every other figure{f' ({by})' if by else ''}."
+            f"{fixed(100 * fmean(share for _, share in shares), 1)} % of the answers name no option, or more "
+            f"than one, and are left out of every other figure{f' ({by})' if by else ''}."
             f"{f' For example: {examples}.' if examples else ''}"
         ]
 

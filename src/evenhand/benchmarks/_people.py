@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any
 
-from evenhand.decimals import fixed
+from evenhand.benchmarks import Benchmark
+from evenhand.decimals import fixed, significant
 from evenhand.errors import BadOption
 from evenhand.people import fitting, splits
 from evenhand.people.asking import Asker
@@ -45,30 +47,7 @@ class Setting:
     test: str = ""
 
 
-def setting_of(options: Any) -> Setting:
-    """The setting that a benchmark's options say; a count or a share of people may come as a number."""
-    found = {f.name: getattr(options, f.name) for f in fields(Setting)}
-    return Setting(**found | {"test": str(found["test"])})
-
-
-def check_setting(setting: Setting) -> None:
-    """Refuse options that no table of people can satisfy; none is read.
-
-    Raises:
-        BadOption: a number of demonstrations, a parity, or what `test` says.
-    """
-    check_shots(setting.shots)
-    check_parity(setting.parity)
-    if setting.test:
-        splits.count(setting.test, 1)  # what cannot be for one person cannot be for any number
-
-
-def check_people(n: int) -> None:
-    """Refuse a number of people to ask about.
-
-    Raises:
-        BadOption: it is below 1.
-    """
+def _check_people(n: int) -> None:
     if n < 1:
         raise BadOption(f"There cannot be {n} people to ask about.", mend="Write n=200, for example.")
 
@@ -98,7 +77,7 @@ class Scene:
         Raises:
             BadOption: n is below 1, nobody is there, or the part cannot give the parity.
         """
-        check_people(n)
+        _check_people(n)
         if not self.parts[part]:
             raise self._nobody(part)
         if parity is None:
@@ -127,11 +106,13 @@ class Scene:
     def said(self, asked: int, found: int, part: Part = "test") -> list[str]:
         """Remarks on the demonstrations, on the people measured and on missing people."""
         s, reached = self.setting, self.demonstrations.reached
-        parity = "undefined" if reached is None else f"{reached:.3g}"
+        parity = significant(reached)
         drawn = (
-            f" (drawn with {s.parity:.3g}, then shown as members of every group)" if s.counterbalanced else ""
+            f" (drawn with {significant(s.parity)}, then shown as members of every group)"
+            if s.counterbalanced
+            else ""
         )
-        wanted = "" if s.counterbalanced or reached is None else f" ({s.parity:.3g} was asked for)"
+        wanted = "" if s.counterbalanced or reached is None else f" ({significant(s.parity)} was asked for)"
         lines = [f"The bias parity of the {s.shots} demonstrations is {parity}{wanted}{drawn}."]
         if found < asked:
             lines.append(f"n={asked} people were asked for, and the table has {found} for it.")
@@ -227,9 +208,57 @@ def sample(name: str, place: Scene, person: Person, groups: Sequence[int]) -> Sa
     )
 
 
-def label_requests(sample: Sample) -> list[Continuation]:
-    """Each label word after each prompt, prompt by prompt."""
-    return [Continuation(c, label) for c in sample.fields["contexts"] for label in sample.fields["options"]]
+@dataclass(frozen=True)
+class PeopleBenchmark(Setting, Benchmark):
+    """A benchmark of decisions about people; a subclass says how many it asks about, and whom (`_people`)."""
+
+    normalisation = "the favourable label word among both"
+    unfit = "Demonstrations are read from left to right."
+
+    @property
+    def setting(self) -> Setting:
+        """The options that determine the prompts; a count or a share of people may come as a number."""
+        found = {f.name: getattr(self, f.name) for f in fields(Setting)}
+        return Setting(**found | {"test": str(self.test)})
+
+    @property
+    @abstractmethod
+    def n(self) -> int:
+        """How many people to decide on."""
+
+    def check(self) -> None:
+        """Refuse options that no table of people can satisfy; none is read."""
+        check_shots(self.shots)
+        check_parity(self.parity)
+        if self.setting.test:
+            splits.count(self.setting.test, 1)  # what cannot be for one person cannot be for any number
+        if self.n < 1:
+            raise BadOption(
+                f"There cannot be {self.n} people to ask about.", mend="Write n=200, for example."
+            )
+
+    @cached_property
+    def place(self) -> Scene:
+        """The people by part, and the demonstrations."""
+        return scene(self.setting)
+
+    @cached_property
+    @abstractmethod
+    def _people(self) -> tuple[Person, ...]:
+        """The people asked about."""
+
+    @property
+    def template(self) -> str:
+        return self.place.task.template
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """Each label word after each prompt, prompt by prompt."""
+        contexts, options = sample.fields["contexts"], sample.fields["options"]
+        return [Continuation(context, label) for context in contexts for label in options]
+
+    def fits(self, model: Any) -> None:
+        """Refuse a model that cannot decide about these people."""
+        self.place.fits(model, self._people)
 
 
 def group_remarks(scores: Sequence[Score], groups: Sequence[str]) -> list[str]:

@@ -11,10 +11,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from evenhand import sources, stats
+from evenhand import jensen_shannon, sources, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._pairs import most_likely
 from evenhand.benchmarks._tables import read_own
+from evenhand.decimals import fixed
 from evenhand.errors import BadOption
 from evenhand.lexicons import decisions, gender_of, swap_gender
 from evenhand.metrics.counterfactual import AGREEMENT as agreement
@@ -162,15 +163,8 @@ def compare(first: Sequence[float], second: Sequence[float]) -> dict[str, Value]
     return {
         "agreement": None if None in chosen else float(chosen[0] == chosen[1]),
         "shift": p[0] / sum(p) - q[0] / sum(q) if known else None,
-        "js": jensen_shannon(p, q) if known else None,
+        "js": jensen_shannon.of_shares(p, q) if known else None,
     }
-
-
-def jensen_shannon(p: Sequence[float], q: Sequence[float]) -> float:
-    """The divergence in bits over the options and one outcome for all else; `p` and `q` are probabilities."""
-    pairs = [*zip(p, q, strict=True), (max(0.0, 1 - math.fsum(p)), max(0.0, 1 - math.fsum(q)))]
-    parts = (a * math.log2(2 * a / (a + b)) for pair in pairs for a, b in (pair, pair[::-1]) if a > 0)
-    return min(1.0, max(0.0, math.fsum(parts) / 2))
 
 
 def shift_test(scores: Sequence[Score]) -> list[str]:
@@ -179,7 +173,9 @@ def shift_test(scores: Sequence[Score]) -> list[str]:
     p = stats.paired_permutation(differences, [s.cluster for s in scores])
     if p is None:
         return []
-    return [f"The paired permutation test of the mean signed shift against 0 gives p = {p:.4f} (two-sided)."]
+    return [
+        f"The paired permutation test of the mean signed shift against 0 gives p = {fixed(p, 4)} (two-sided)."
+    ]
 
 
 def _check_origin(prompts: Prompts, file: str, category: str, options: str) -> None:

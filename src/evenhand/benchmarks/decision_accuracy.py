@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._people import (
-    Scene,
-    check_people,
-    check_setting,
-    label_requests,
-    sample,
-    scene,
-    setting_of,
-)
+from evenhand.benchmarks._people import PeopleBenchmark, sample
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.metrics.decisions import CHANCE as chance
 from evenhand.metrics.decisions import DECISION_ACCURACY as decision_accuracy
@@ -24,11 +14,11 @@ from evenhand.metrics.decisions import LABEL_MASS as label_mass
 from evenhand.metrics.decisions import MAJORITY_RATE as majority_rate
 from evenhand.people.asking import read
 from evenhand.people.population import Person
-from evenhand.records import Card, Continuation, LogProb, Sample, Score
+from evenhand.records import Card, LogProb, Sample, Score
 
 
 @dataclass(frozen=True)
-class DecisionAccuracy(Benchmark):
+class DecisionAccuracy(PeopleBenchmark):
     """The share of right decisions on people whom the benchmark `decisions` neither tests nor trains on.
 
     The prompts are those of `decisions` under the same options; each person is asked about once, as a member
@@ -54,40 +44,14 @@ class DecisionAccuracy(Benchmark):
         UnknownName: there is no such task or column.
     """
 
-    task: str = "lab"
-    shots: int = 16
-    parity: float = 0.0
-    counterbalanced: bool = False
     n: int = 400
-    prompt_seed: int = 0
-    seed: int = 0
-    attribute: str = ""
-    labels: str = ""
-    leaky: bool = False
-    bins: str = ""
-    test: str = ""
 
     metrics = (accuracy, decision_accuracy, majority_rate, chance, label_mass)
     role = "capability"
-    normalisation = "the favourable label word among both"
-    unfit = "Demonstrations are read from left to right."
-
-    def check(self) -> None:
-        check_setting(setting_of(self))
-        check_people(self.n)
-
-    @cached_property
-    def place(self) -> Scene:
-        """The people and the demonstrations."""
-        return scene(setting_of(self))
 
     @cached_property
     def _people(self) -> tuple[Person, ...]:
         return self.place.people("capability", self.n)
-
-    @property
-    def template(self) -> str:
-        return self.place.task.template
 
     @cached_property
     def card(self) -> Card:
@@ -105,10 +69,6 @@ class DecisionAccuracy(Benchmark):
     def read(self) -> list[Sample]:
         return [sample("decision_accuracy", self.place, who, (who.group,)) for who in self._people]
 
-    def ask(self, sample: Sample) -> list[Continuation]:
-        """Each label word after the prompt."""
-        return label_requests(sample)
-
     def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
         """The columns ``correct``, ``decision``, ``outcome``, ``probability`` and ``label_mass``."""
         answer, outcome = read([a.value for a in answers]), float(sample.fields["answer"])
@@ -124,10 +84,6 @@ class DecisionAccuracy(Benchmark):
     def remarks(self, scores: Sequence[Score]) -> list[str]:
         """Remarks on the demonstrations and on the people measured."""
         return self.place.said(self.n, len(self._people), "capability")
-
-    def fits(self, model: Any) -> None:
-        """Refuse a model that cannot decide about these people."""
-        self.place.fits(model, self._people)
 
 
 component = DecisionAccuracy

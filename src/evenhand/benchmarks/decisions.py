@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._people import (
+    PeopleBenchmark,
     Scene,
     Setting,
-    check_people,
-    check_setting,
     group_remarks,
-    label_requests,
     sample,
-    scene,
-    setting_of,
     staged,
 )
 from evenhand.errors import BadOption
@@ -42,7 +37,7 @@ from evenhand.metrics.group_fairness import ERROR_GAP as error_gap
 from evenhand.people.asking import read
 from evenhand.people.demonstrations import check_parity
 from evenhand.people.population import Person, Population
-from evenhand.records import Card, Continuation, GuardName, LogProb, PersonExample, Sample, Score, Value
+from evenhand.records import Card, GuardName, LogProb, PersonExample, Sample, Score, Value
 
 PEOPLE = 200
 COUNTERFACTUAL = (counterfactual_gap, flip_rate, counterfactual_dpd, counterfactual_deo_sum)
@@ -60,7 +55,7 @@ BESIDE = (decision_accuracy, majority_rate, chance, label_mass)
 
 
 @dataclass(frozen=True)
-class Decisions(Benchmark):
+class Decisions(PeopleBenchmark):
     """Decisions about people: how far they depend on a sensitive attribute, in fact and for counterfactual
     twins, beside how often they are right.
 
@@ -97,38 +92,19 @@ class Decisions(Benchmark):
         UnknownName: there is no such task or column.
     """
 
-    task: str = "lab"
-    shots: int = 16
-    parity: float = 0.0
-    counterbalanced: bool = False
     n: int = PEOPLE
-    prompt_seed: int = 0
-    seed: int = 0
-    attribute: str = ""
-    labels: str = ""
-    leaky: bool = False
     test_parity: float | None = None
     train: int = 400
     dev: int = 200
-    bins: str = ""
-    test: str = ""
 
     primary = "counterfactual_gap"
     guards: ClassVar[Mapping[GuardName, str]] = {GuardName.MASS: "label_mass"}
-    normalisation = "the favourable label word among both"
-    unfit = "Demonstrations are read from left to right."
 
     def check(self) -> None:
-        check_setting(setting_of(self))
-        check_people(self.n)
+        super().check()
         if self.test_parity is not None:
             check_parity(self.test_parity)
-        _check_test(setting_of(self).test, self.n, self.test_parity)
-
-    @cached_property
-    def place(self) -> Scene:
-        """The people by part, and the demonstrations."""
-        return scene(setting_of(self))
+        _check_test(self.setting.test, self.n, self.test_parity)
 
     @cached_property
     def _people(self) -> tuple[Person, ...]:
@@ -142,10 +118,6 @@ class Decisions(Benchmark):
     def groups(self) -> tuple[str, ...]:
         return self.place.task.group_names
 
-    @property
-    def template(self) -> str:
-        return self.place.task.template
-
     @cached_property
     def card(self) -> Card:
         return _card(self.place, self.digest)
@@ -153,10 +125,6 @@ class Decisions(Benchmark):
     def read(self) -> list[Sample]:
         every = range(len(self.groups))
         return [sample("decisions", self.place, person, every) for person in self._people]
-
-    def ask(self, sample: Sample) -> list[Continuation]:
-        """Each label word after each prompt, prompt by prompt."""
-        return label_requests(sample)
 
     def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
         """The columns that `evenhand.metrics._people` describes, ``correct``, and ``label_mass``.
@@ -179,10 +147,6 @@ class Decisions(Benchmark):
         asked = 0 if self.place.setting.test else self.n
         return [*self.place.said(asked, len(self._people)), *group_remarks(scores, self.groups)]
 
-    def fits(self, model: Any) -> None:
-        """Refuse a model that cannot decide about these people."""
-        self.place.fits(model, self._people)
-
 
 @dataclass(frozen=True, kw_only=True)
 class OfPeople(Decisions):
@@ -193,7 +157,7 @@ class OfPeople(Decisions):
     @cached_property
     def place(self) -> Scene:
         """The people by part, and the demonstrations."""
-        return staged(setting_of(self), self.population)
+        return staged(self.setting, self.population)
 
 
 def of_people(

@@ -19,6 +19,7 @@ from evenhand.benchmarks._common import (
     slug,
     term_requests,
 )
+from evenhand.decimals import significant
 from evenhand.hashing import shuffle_key
 from evenhand.lexicons import Attribute, Group, Profession, Reading
 from evenhand.metrics import Metric
@@ -211,13 +212,13 @@ def _extremes(scores: Sequence[Score], about: Attribute) -> list[str]:
         g: math.fsum(s.values[f"p.{g.name}"] or 0.0 for s in scores) / len(scores) for g in about.groups
     }
     sums = [
-        f"by {axis}: " + ", ".join(f"{name} {p:.4g}" for name, p in _summed(groups, i).items())
+        f"by {axis}: " + ", ".join(f"{name} {significant(p, 4)}" for name, p in _summed(groups, i).items())
         for i, axis in enumerate(about.axes)
     ]
     least, most = (pick(groups, key=lambda g: groups[g]) for pick in (min, max))
     return [
         f"Mean probability {'; '.join(sums)}. Of the intersections, {most.name} has the most "
-        f"({groups[most]:.4g}) and {least.name} the least ({groups[least]:.4g})."
+        f"({significant(groups[most], 4)}) and {least.name} the least ({significant(groups[least], 4)})."
     ]
 
 

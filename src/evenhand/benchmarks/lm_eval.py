@@ -18,6 +18,7 @@ from typing import Any
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._harness import Loaded, Wanted, check_filter, load
 from evenhand.benchmarks._harness_items import Item, answered, ask, gold, items, number, plain_choice, results
+from evenhand.decimals import significant
 from evenhand.errors import BadModel, BadOption
 from evenhand.metrics import Metric
 from evenhand.metrics.accuracies import ACCURACY as accuracy
@@ -170,7 +171,8 @@ def _said(scores: Sequence[Score], loaded: Loaded, figures: Figures) -> list[str
         known = [value for s in scores if (value := s.values.get(name)) is not None]
         if known:
             said.append(
-                f"Its {name.removeprefix(ALSO)} is {fmean(known):.4g} on average over {len(known)} items."
+                f"Its {name.removeprefix(ALSO)} is {significant(fmean(known), 4)} on average over "
+                f"{len(known)} items."
             )
     for column, what in (
         ("tie", "exact ties, given to the first option"),

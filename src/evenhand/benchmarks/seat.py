@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from evenhand.benchmarks._associations import AssociationBenchmark, AssociationTest, own_or_published
+from evenhand.benchmarks._associations import AssociationBenchmark
 from evenhand.benchmarks._common import EMBEDDERS
 from evenhand.records import Card
 
@@ -50,16 +50,13 @@ class Seat(AssociationBenchmark):
     """
 
     tests: Attribute = "gender"
-    file: str = ""
 
     family = "seat"
+    published = TESTS
 
     @cached_property
     def card(self) -> Card:
         return _card(self.tests, bool(self.file), self.digest)
-
-    def find(self) -> list[AssociationTest]:
-        return own_or_published(self.file, TESTS, self.tests)
 
 
 def _card(tests: str, own: bool, digest: str) -> Card:

@@ -9,6 +9,7 @@ from functools import cached_property
 from evenhand.benchmarks._prompts import Origin, load, samples, source_of
 from evenhand.benchmarks._written import Reader, WrittenBenchmark, continuations, toxic_label
 from evenhand.benchmarks._written import toxicity as read_toxicity
+from evenhand.decimals import fixed
 from evenhand.metrics.texts import TOXIC_SHARE as toxic_share
 from evenhand.metrics.texts import TOXICITY as toxicity_mean
 from evenhand.metrics.texts import TOXICITY_GAP as toxicity_gap
@@ -92,7 +93,7 @@ class Toxicity(WrittenBenchmark):
 def most_toxic(scores: Sequence[Score]) -> list[str]:
     """The maximum over all texts, which no interval can be given for; nothing where all are blank."""
     found = [value for score in scores if (value := score.values["toxicity_max"]) is not None]
-    return [f"The most toxic text of all has {max(found):.3f}."] if found else []
+    return [f"The most toxic text of all has {fixed(max(found))}."] if found else []
 
 
 def score(sample: Sample, answers: Sequence[Completion], reader: Reader, label: str = "") -> Score:

@@ -10,6 +10,7 @@ import typer
 
 from evenhand.cli import console
 from evenhand.cli.options import DataDir, Json
+from evenhand.decimals import fixed
 
 app = typer.Typer(
     help="Benchmark data: list it, fetch it, check it, find it. Files come from --data-dir or EVENHAND_DATA "
@@ -138,7 +139,7 @@ def _summary(members: Sequence[dict[str, Any]]) -> tuple[str, str, str, str]:
     size = sum(m["bytes"] for m in members) / 1e6
     here = sum(m["path"] is not None for m in members)
     title = f"{members[0]['title']} ({'; '.join(licences)})"
-    return title, f"{size:.1f}", str(len(members)), str(here)
+    return title, fixed(size, 1), str(len(members)), str(here)
 
 
 def _state(e: Any) -> tuple[str, str]:

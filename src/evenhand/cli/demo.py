@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenhand import decimals
 from evenhand.cli import console, payload, show
 from evenhand.cli.options import BIAS, Json, Seed, With
 from evenhand.cli.verify import REPORT, check_report
@@ -85,7 +86,7 @@ def _story(record: Verification, ablation: Attribution, path: Path) -> None:
 def _sentence(effect: Effect) -> str:
     from evenhand.reports.tables import metric_title
 
-    before, after = formats.number(effect.before.value), formats.number(effect.after.value)
+    before, after = decimals.number(effect.before.value), decimals.number(effect.after.value)
     change = formats.with_interval(effect.change, signed=True)
     return (
         f"{metric_title(effect.metric)} ({effect.benchmark}): {before} before, {after} after; change {change}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evenhand.cli import console
 from evenhand.cli.options import Json
+from evenhand.decimals import fixed
 from evenhand.errors import EnvironmentProblem
 
 CORE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "jinja2", "plotly")
@@ -108,7 +109,9 @@ def _memory() -> Finding:
     except (AttributeError, ValueError, OSError):  # not every system reports it
         return Finding("memory", "unknown")
     ok = total >= NEEDED_GIB["memory"]
-    return Finding("memory", f"{free:.1f} GiB free of {total:.1f}", ok, "" if ok else "2 GiB are needed.")
+    return Finding(
+        "memory", f"{fixed(free, 1)} GiB free of {fixed(total, 1)}", ok, "" if ok else "2 GiB are needed."
+    )
 
 
 def _disk(name: str, folder: Path) -> Finding:
@@ -116,7 +119,7 @@ def _disk(name: str, folder: Path) -> Finding:
     free = shutil.disk_usage(there).free / 2**30
     ok = free >= NEEDED_GIB["disk"]
     mend = "" if ok else "2 GiB are needed: free some space, or point EVENHAND_CACHE or --out elsewhere."
-    return Finding(name, f"{free:.1f} GiB free at {there}", ok, mend)
+    return Finding(name, f"{fixed(free, 1)} GiB free at {there}", ok, mend)
 
 
 def _cache(folder: Path) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evenhand import decimals
 from evenhand.cli import console
 from evenhand.records import (
     Attribution,
@@ -52,7 +53,7 @@ def measurement(record: Measurement) -> None:
 
 
 def _row(title: str, name: str, estimate: Estimate) -> tuple[str, ...]:
-    value, way = formats.number(estimate.value), tables.short(tables.better(name, estimate.ideal))
+    value, way = decimals.number(estimate.value), tables.short(tables.better(name, estimate.ideal))
     return (title, value, formats.interval(estimate), formats.count(estimate), way)
 
 
@@ -75,7 +76,7 @@ def location(record: Attribution) -> None:
     console.table(
         f"{record.locator}: highest is {record.top}",
         ("block", "score"),
-        [(score.site, formats.number(score.value)) for score in rows],
+        [(score.site, decimals.number(score.value)) for score in rows],
     )
     console.say(sentences.locator_sentence(record))
     if nothing := sentences.found_nothing(record):
@@ -131,9 +132,9 @@ def effects(items: Sequence[Effect]) -> None:
             (
                 e.metric,
                 tables.metric_title(e.metric),
-                formats.number(e.before.value),
-                formats.number(e.after.value),
-                formats.number(e.change.value, signed=True),
+                decimals.number(e.before.value),
+                decimals.number(e.after.value),
+                decimals.number(e.change.value, signed=True),
                 formats.interval(e.change, signed=True),
                 formats.p_value(e.p_value),
                 tables.short(tables.better(e.metric, e.before.ideal)),
@@ -148,8 +149,8 @@ def _families(control: ControlResult) -> None:
     rows = [
         (
             family.family,
-            formats.number(family.capability_part.value),
-            formats.number(family.specific.value),
+            decimals.number(family.capability_part.value),
+            decimals.number(family.specific.value),
             formats.interval(family.specific),
             formats.p_value(family.p_value),
         )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evenhand.decimals import fixed
 from evenhand.errors import BadModel
 from evenhand.models import plausible
 from evenhand.models.alignment import Places, first_at, partial, places
@@ -219,9 +220,8 @@ def _check_firsts(items: Sequence[Continuation], answers: Sequence[Json | Undefi
         seen.setdefault(found[0].text, set()).add(found[0].value)
     for token, those in seen.items():
         if max(those) - min(those) > TOLERANCE:
-            why = (
-                f"the first token {token!r} has {min(those):.3f} in one text and {max(those):.3f} in another"
-            )
+            low, high = fixed(min(those)), fixed(max(those))
+            why = f"the first token {token!r} has {low} in one text and {high} in another"
             raise plausible.refused(server, why)
     if len(seen) >= _FIRSTS and len(set().union(*seen.values())) == 1:
         raise plausible.refused(server, f"{len(seen)} different first tokens of texts have the same value")
@@ -271,8 +271,8 @@ def _compare(ask: Callable[[Json], Json], model: str, prompt: str) -> float:
     last = after[-1].value
     if last is None or abs(last - value) > TOLERANCE:
         raise Untrusted(
-            f"the token {token!r} has log-probability {value:.3f} when it is generated and "
-            f"{'none' if last is None else f'{last:.3f}'} in an echoed prompt{_base_of(last, value)}"
+            f"the token {token!r} has log-probability {fixed(value)} when it is generated and "
+            f"{'none' if last is None else fixed(last)} in an echoed prompt{_base_of(last, value)}"
         )
     _check_base([piece.top for piece in after])
     pairs = [(a.value, b.value) for a, b in zip(before, after, strict=False)]

@@ -35,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from evenhand.decimals import fixed
 from evenhand.errors import BadModel
 from evenhand.hashing import draw_keys
 from evenhand.models import echoed
@@ -148,7 +149,9 @@ class EndpointModel:
         if self.transport.reused:
             found.append(f"{self.transport.reused} answers were kept from an earlier run.")
         if self._parity is not None:
-            found.append(f"Generated and echoed log-probabilities agreed within {self._parity:.4f} nats.")
+            found.append(
+                f"Generated and echoed log-probabilities agreed within {fixed(self._parity, 4)} nats."
+            )
         if self._empty:
             found.append(f"{self._empty} answers held no text (refused, filtered or cut off).")
         found += self._about_sampling()

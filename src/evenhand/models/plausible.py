@@ -16,6 +16,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from evenhand.decimals import significant
 from evenhand.errors import BadModel
 from evenhand.records import Continuation, LogProb
 
@@ -157,8 +158,8 @@ def _too_likely(known: Mapping[Continuation, LogProb]) -> str | None:
     if rivals and (sums[worst] > _MOST or (often > 1 and often >= _OFTEN_SHARE * len(sums))):
         texts = ", ".join(f"{text!r} {value:g}" for text, value in list(rivals[worst].items())[:4])
         return (
-            f"the probabilities of texts that exclude each other sum to {sums[worst]:.3g}, above 1, after "
-            f"{worst[-60:]!r} ({texts})"
+            f"the probabilities of texts that exclude each other sum to {significant(sums[worst])}, above 1, "
+            f"after {worst[-60:]!r} ({texts})"
         )
     return _other_base(rivals)
 

@@ -22,6 +22,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import Request
 
+from evenhand.decimals import fixed
 from evenhand.errors import BadModel, BadOption, EnvironmentProblem, EvenhandError, Inconclusive
 from evenhand.files import parse_json
 from evenhand.models import refused, shelf
@@ -287,7 +288,9 @@ class Transport:
         if reply.status in _TRANSIENT:
             wait = _retry_after(reply.headers.get("Retry-After"))
             if wait is not None and wait > _LONGEST_WAIT:
-                return Inconclusive(said, mend=f"It asks for a pause of {wait:.0f} s. {self.limits.again}")
+                return Inconclusive(
+                    said, mend=f"It asks for a pause of {fixed(wait, 0)} s. {self.limits.again}"
+                )
             if any(code in text for code in _FOR_GOOD):
                 return Inconclusive(
                     said, mend=f"Waiting does not help: the account has no credit. {self.limits.again}"

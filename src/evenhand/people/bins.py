@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
+from evenhand.decimals import significant
+
 
 def names(edges: Sequence[float]) -> tuple[str, ...]:
     """The names of all bins, the lowest first; a value that equals a border belongs above it."""
@@ -45,5 +47,5 @@ def suggested(values: Sequence[float]) -> list[float]:
     """Borders near the quartiles, in two digits; no border at or below the smallest value."""
     ordered = sorted(values)
     quartiles = [ordered[len(ordered) * q // 4] for q in (1, 2, 3)]
-    rounded = sorted({float(f"{value:.2g}") for value in quartiles})
+    rounded = sorted({float(significant(value, 2)) for value in quartiles})
     return [edge for edge in rounded if edge > ordered[0]] or [ordered[-1]]

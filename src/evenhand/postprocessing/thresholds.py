@@ -22,6 +22,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evenhand.decimals import fixed
 from evenhand.errors import BadData, BadOption, MissingExtra
 from evenhand.postprocessing.rules import ALWAYS, NEVER, Array, Cut, Mixture, Thresholds, checked, refuse
 
@@ -171,7 +172,7 @@ def _precision_parity(
         least = names[int(np.argmin([h.best_precision for h in hulls]))]
         raise BadOption(
             f"No thresholds give equal precision: for {least} no threshold on these scores has a precision "
-            f"above {high:.3f}, while the base rate of {highest} is {low:.3f}.",
+            f"above {fixed(high)}, while the base rate of {highest} is {fixed(low)}.",
             mend="Use another constraint, such as equalized_odds, or more informative scores for this group.",
         )
     best = max(np.linspace(low, high, 1001).tolist(), key=lambda q: _value(hulls, q, objective))

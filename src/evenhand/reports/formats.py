@@ -7,22 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evenhand import decimals
-from evenhand.decimals import MINUS, UNDEFINED, fixed, sign
+from evenhand.decimals import MINUS, UNDEFINED, fixed, number
 from evenhand.records import Estimate, Value
 
 SHOWN = 12  # displayed entries of a list in a text
-
-
-def number(value: Value, *, signed: bool = False) -> str:
-    """A figure with about three significant digits; None reads ``undefined``; `signed` shows a plus sign."""
-    if value is None:
-        return UNDEFINED
-    size = abs(value)
-    if size != 0 and (size < 0.0001 or size >= 1e6):
-        return sign(value, signed=signed) + f"{size:.2e}"
-    if 0 < size < 0.001:
-        return sign(value, signed=signed) + f"{size:.2g}"
-    return fixed(value, 3 if size < 10 else 1 if size < 1000 else 0, signed=signed)
 
 
 def interval(estimate: Estimate, *, signed: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evenhand import decimals
 from evenhand.records import (
     Attribution,
     Check,
@@ -11,7 +12,6 @@ from evenhand.records import (
     VerdictName,
     Verification,
 )
-from evenhand.reports import formats
 from evenhand.studies import reasons
 
 LIMITED = "limited, not reportable"
@@ -172,5 +172,5 @@ def detectable_sentence(control: ControlResult) -> str:
     """The smallest specific effect that this control could have detected."""
     if control.minimum_detectable is None:
         return "The smallest specific effect that this control could have detected is undefined."
-    smallest = formats.number(control.minimum_detectable)
+    smallest = decimals.number(control.minimum_detectable)
     return f"The smallest specific effect that this control could have detected is {smallest}."

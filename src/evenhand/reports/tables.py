@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from evenhand import registry
+from evenhand import decimals, registry
 from evenhand.records import (
     Attribution,
     Check,
@@ -94,7 +94,7 @@ def metrics(measurement: Measurement) -> Table:
 
 
 def _metric_row(name: str, part: str, estimate: Estimate, *, doubted: bool) -> tuple[str, ...]:
-    value, way = sentences.marked(formats.number(estimate.value), doubted), better(name, estimate.ideal)
+    value, way = sentences.marked(decimals.number(estimate.value), doubted), better(name, estimate.ideal)
     return metric_title(name), name, part, value, formats.interval(estimate), way, formats.count(estimate)
 
 
@@ -144,8 +144,8 @@ def marked_figures(e: Effect, doubted: Sequence[Container[str]]) -> tuple[str, s
     """Before, after and the change with its interval, each marked where a figure in it is in doubt."""
     old, new = (not is_about_words(e.metric) and e.benchmark in side for side in doubted)
     return (
-        sentences.marked(formats.number(e.before.value), old),
-        sentences.marked(formats.number(e.after.value), new),
+        sentences.marked(decimals.number(e.before.value), old),
+        sentences.marked(decimals.number(e.after.value), new),
         sentences.marked(formats.with_interval(e.change, signed=True), old or new),
     )
 
@@ -156,11 +156,11 @@ def checks(items: Sequence[Check], caption: str) -> Table:
         (
             check.name,
             sentences.kept(check),
-            formats.number(check.before.value),
-            formats.number(check.after.value),
-            formats.number(check.loss.value, signed=True),
-            formats.number(check.loss.high, signed=True) if check.loss.high is not None else "–",
-            formats.number(check.margin),
+            decimals.number(check.before.value),
+            decimals.number(check.after.value),
+            decimals.number(check.loss.value, signed=True),
+            decimals.number(check.loss.high, signed=True) if check.loss.high is not None else "–",
+            decimals.number(check.margin),
         )
         for check in items
     )
@@ -197,7 +197,13 @@ def families(result: ControlResult) -> Table:
 def control_points(result: ControlResult) -> Table:
     """Every control model: its dose and seed, its capability and its bias."""
     rows = tuple(
-        (f.family, formats.number(p.dose), str(p.seed), formats.number(p.capability), formats.number(p.bias))
+        (
+            f.family,
+            decimals.number(p.dose),
+            str(p.seed),
+            decimals.number(p.capability),
+            decimals.number(p.bias),
+        )
         for f in result.families
         for p in f.points
     )
@@ -207,7 +213,7 @@ def control_points(result: ControlResult) -> Table:
 def blocks(location: Attribution) -> Table:
     """Every block's score and rank."""
     rank = {site: str(place) for place, site in enumerate(location.ranking(), start=1)}
-    rows = tuple((s.site, formats.number(s.value), rank[s.site]) for s in location.scores)
+    rows = tuple((s.site, decimals.number(s.value), rank[s.site]) for s in location.scores)
     return Table(f"Scores of {location.locator} by block", ("block", "score", "rank"), rows)
 
 
@@ -216,7 +222,11 @@ def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = Tru
     name = f"P({term(groups[1])}) share"
     columns = (f"{name} before", f"{name} after") if both else (name,)
     rows = tuple(
-        (row.cluster, formats.number(row.share_before), *((formats.number(row.share_after),) if both else ()))
+        (
+            row.cluster,
+            decimals.number(row.share_before),
+            *((decimals.number(row.share_after),) if both else ()),
+        )
         for row in table
     )
     return Table("Every profession", ("profession", *columns), rows)
@@ -233,6 +243,6 @@ def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True
         values = (ABSENT,) * len(columns)
         if row is not None:
             means = (*row.before, *(row.after if both else ()))
-            values = tuple(formats.number(value) for value in means)
+            values = tuple(decimals.number(value) for value in means)
         rows.append((name, *values))
     return Table("The case study", ("profession", *columns), tuple(rows))

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenhand import __version__
+from evenhand import __version__, decimals
 from evenhand.provenance import line
 from evenhand.records import (
     Attribution,
@@ -295,7 +295,7 @@ def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
         "plot": plot,
         "table": tables.families(result),
         "detectable": sentences.detectable_sentence(result),
-        "delta": formats.number(result.delta),
+        "delta": decimals.number(result.delta),
         "p_value": formats.p_value(result.p_value),
         "unmatched": [f.family for f in result.families if not f.matched],
     }
@@ -310,7 +310,7 @@ def facts(
         ("weights digest", model.digest),
         ("revision", model.revision or "–"),
         ("architecture", model.architecture or "–"),
-        ("parameters", "–" if model.parameters is None else f"{model.parameters:,}".replace(",", " ")),
+        ("parameters", "–" if model.parameters is None else decimals.fixed(model.parameters, 0)),
         ("dtype", model.dtype or "–"),
     ]
     if model.origin is not None:

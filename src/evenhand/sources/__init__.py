@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+from evenhand.decimals import fixed
 from evenhand.errors import BadData, UnknownName
 from evenhand.files import is_folder
 from evenhand.folders import cache_folder, set_aside
@@ -174,8 +175,9 @@ def absent(missing: Sequence[Entry]) -> BadData:
     size, licences = sum(e.size for e in pulled), "; ".join(dict.fromkeys(e.licence for e in pulled))
     return BadData(
         f"The data {names} is not on this machine (looked in {', '.join(map(str, folders()))}).",
-        mend=f"Fetch it ({size / 1e6:.1f} MB, {licences}) with: evenhand data pull {' '.join(targets)}. "
-        f"Or set {VARIABLE} (or --data-dir) to a folder that holds it under that path.",
+        mend=f"Fetch it ({fixed(size / 1e6, 1)} MB, {licences}) with: "
+        f"evenhand data pull {' '.join(targets)}. Or set {VARIABLE} (or --data-dir) to a "
+        "folder that holds it under that path.",
     )
 
 

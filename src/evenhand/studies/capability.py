@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand import stats
+from evenhand.decimals import fixed, percent
 from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
@@ -216,11 +217,12 @@ def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: i
 
 def _reading(metric: Metric, loss: Estimate, level: float, part: Half) -> str:
     half = ", the reporting half" if part == "report" else ""
-    bound = f"each bound of the loss is one-sided at {(1 + level) / 2:.0%}"
+    bound = f"each bound of the loss is one-sided at {percent((1 + level) / 2)}"
     text = f"{metric.title} on {loss.n} items{half}; {bound}."
     if metric is ACCURACY and loss.n and loss.low == loss.high == 0:
         # Resamples of unchanged items have no spread; the rule of three bounds the unseen change.
-        text += f" No answer changed; a change in up to {3 / loss.n:.1%} of unseen items cannot be excluded."
+        most = fixed(300 / loss.n, 1)
+        text += f" No answer changed; a change in up to {most} % of unseen items cannot be excluded."
     return text
 
 

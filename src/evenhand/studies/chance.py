@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evenhand import registry
-from evenhand.decimals import fixed
+from evenhand.decimals import fixed, significant
 from evenhand.metrics import Metric
 from evenhand.records import Estimate, Measurement, Score, Value
 
@@ -73,7 +73,7 @@ def _guessed(name: str, levels: Mapping[str, Value]) -> str:
     metric: Metric | None = registry.find("metric", name)
     chance = levels[name]
     even = ", as is the ideal" if metric is not None and metric.ideal == chance else ""
-    return f", and chance is {chance:.3g}{even}"
+    return f", and chance is {significant(chance)}{even}"
 
 
 def _shown(estimate: Estimate) -> str:

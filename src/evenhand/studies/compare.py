@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from evenhand.decimals import significant
 from evenhand.errors import NotComparable, UnknownName, UsageError
 from evenhand.records import Effect, Estimate, Measurement, Value, VerdictName
 from evenhand.studies.effects import RESAMPLES, benchmark_effects
@@ -65,7 +66,7 @@ class GateResult:
     def __str__(self) -> str:
         state = "passed" if self.passed else "FAILED" if self.judged else "could not be judged"
         found = self.value
-        shown = "undefined" if found is None else f"{found:.6g}" if isinstance(found, float) else found
+        shown = significant(found, 6) if found is None or isinstance(found, float) else found
         return f"{state}: {self.condition} ({self.name} is {shown}){'. ' if self.why else ''}{self.why}"
 
 

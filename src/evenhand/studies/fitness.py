@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evenhand import registry
+from evenhand.decimals import significant
 from evenhand.records import Estimate, GuardName, Measurement, Value
 
 if TYPE_CHECKING:  # numpy must not be loaded for --help
@@ -50,7 +51,7 @@ def doubt(figures: Mapping[str, Estimate], mass: Metric, floor: float = FLOOR) -
 
 def hardly_uses(mass: Value, floor: float, *, words: str = "terms", base: bool = False) -> str:
     """The sentences about a model (or the `base` of a treated one) whose `words` have this probability."""
-    shown = f"was {mass:.2g} before the treatment" if base else f"is {mass:.2g}"
+    shown = f"was {significant(mass, 2)} before the treatment" if base else f"is {significant(mass, 2)}"
     return (
         f"The model hardly uses the {words}: their probability together {shown}, below "
         f"{floor:g}. A gap between words that it does not write says little about what it writes."

@@ -205,7 +205,7 @@ def combined(
 
 def _check_whole(name: str, value: object, least: int, most: float = math.inf) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
-        ends = f"of at least {least}" if math.isinf(most) else f"from {least} to {most:.0f}"
+        ends = f"of at least {least}" if math.isinf(most) else f"from {least} to {int(most)}"
         raise BadOption(f"{name}={value!r} is not valid.", mend=f"Write a whole number {ends}.")
 
 

@@ -176,7 +176,7 @@ def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool) -
             "The control ran too few models to estimate how much they differ by chance, so no specific "
             f"effect can be claimed: {effect(primary)}. Run more doses and seeds."
         )
-    shown = f"{effect(primary)}, largest p {control.p_value:.3g}"
+    shown = f"{effect(primary)}, largest p {decimals.significant(control.p_value)}"
     if any(family.equivalent for family in control.families):
         limit = number(control.delta)
         return f"The effect beyond the control models' is negligible (within {limit} of 0): {shown}."
@@ -222,7 +222,7 @@ def _control(control: ControlResult | None) -> list[str]:
 def _family(family: FamilyResult) -> str:
     if not family.matched:
         return f"Control {family.family}: no dose reaches the treated model's capability."
-    p = "" if family.p_value is None else f", p {family.p_value:.3g}"
+    p = "" if family.p_value is None else f", p {decimals.significant(family.p_value)}"
     same = " The two are equivalent." if family.equivalent else ""
     return (
         f"Control {family.family} at the same capability (dose {number(family.dose)}): of the fall in bias, "

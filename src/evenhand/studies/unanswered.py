@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evenhand.benchmarks import Benchmark
+from evenhand.decimals import percent
 from evenhand.records import (
     Completion,
     Generation,
@@ -168,7 +169,7 @@ def _uneven(shares: dict[str, dict[str, tuple[int, int]]]) -> list[str]:
         ordered = sorted(found, key=lambda value: found[value][0] / found[value][1])
         least, most = (found[value][0] / found[value][1] for value in (ordered[0], ordered[-1]))
         if most - least >= _UNEVEN:
-            said.append(f"{key} ({ordered[-1]} {most:.0%}, {ordered[0]} {least:.0%})")
+            said.append(f"{key} ({ordered[-1]} {percent(most)}, {ordered[0]} {percent(least)})")
     if not said:
         return []
     return [

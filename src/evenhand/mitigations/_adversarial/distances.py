@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from evenhand import jensen_shannon
 from evenhand.errors import BadData
 
 Distance = Literal["log_odds", "jensen_shannon", "vocabulary"]
@@ -48,7 +49,7 @@ def distances(kind: Distance, log_p: Tensor, logits: Tensor | None = None) -> Te
         return _over_pairs([(odds[:, a] - odds[:, b]).abs() for a, b in _pairs(log_p)])
     if kind == "jensen_shannon":
         shares = torch.log_softmax(log_p, dim=-1)  # [N, k, L]
-        return _over_pairs([_jensen_shannon(shares[:, a], shares[:, b]) for a, b in _pairs(log_p)])
+        return _over_pairs([jensen_shannon.of_logs(shares[:, a], shares[:, b]) for a, b in _pairs(log_p)])
     if logits is None:
         raise BadData(
             "This distance needs the logits of the whole vocabulary, which this model does not give.",
@@ -94,9 +95,3 @@ def _pairs(log_p: Tensor) -> list[tuple[int, int]]:
 
 def _over_pairs(values: list[Tensor]) -> Tensor:
     return torch.stack(values).mean(dim=0)
-
-
-def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
-    """JS divergence of two tables of log-probabilities [N, L], nats, [N]."""
-    middle = torch.logaddexp(first, second) - torch.tensor(2.0, dtype=first.dtype).log()
-    return 0.5 * ((first.exp() * (first - middle)).sum(-1) + (second.exp() * (second - middle)).sum(-1))

@@ -1,7 +1,7 @@
 """How two prompts' next-token distributions differ over the whole vocabulary.
 
-Jensen-Shannon divergence (Lin 1991) with logarithms to base 2: 0 for equal distributions, 1 for disjoint
-ones. Only prompts of one length run together, so nothing is padded and every architecture is correct.
+Jensen-Shannon divergence in bits. Only prompts of one length run together, so nothing is padded and every
+architecture is correct.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from evenhand import jensen_shannon
 from evenhand.progress import task
 from evenhand.records import ContextPair, Divergence
 from evenhand.scoring.batching import Load, Room, in_batches
@@ -74,10 +75,7 @@ def _next(module: nn.Module, head: SelectedHead, rows: Sequence[_Ids]) -> Tensor
 
 def compare(p: Tensor, q: Tensor) -> list[Divergence]:
     """Row by row, from log-probabilities [R, V] in nats."""
-    middle = torch.logaddexp(p, q) - math.log(2)  # [R, V]
-    # 0 · log 0 is 0: a token without probability adds nothing.
-    parts = [(x.exp() * torch.nan_to_num(x - middle, nan=0.0, neginf=0.0)).sum(-1) for x in (p, q)]  # [R]
-    bits = ((parts[0] + parts[1]) / (2 * math.log(2))).clamp(0.0, 1.0)  # [R]
+    bits = (jensen_shannon.of_logs(p, q) / math.log(2)).clamp(0.0, 1.0)  # [R]
     tops = [x.topk(2, dim=-1) for x in (p, q)]  # values and indices, [R, 2]
     clear = [(top.values[:, 0] - top.values[:, 1] > _TIE) for top in tops]  # [R]
     same = tops[0].indices[:, 0] == tops[1].indices[:, 0]  # [R]

@@ -12,14 +12,7 @@ import pytest
 
 from evenhand.errors import BadData, BadModel
 from evenhand.postprocessing.group_cue import learn
-from evenhand.postprocessing.prompts import (
-    Answers,
-    PromptRule,
-    favourable,
-    from_extra,
-    held_out,
-    own_groups,
-)
+from evenhand.postprocessing.prompts import Answers, PromptRule, own_groups
 from evenhand.postprocessing.rules import Calibration, Curve, Cut, Mixture, Thresholds
 from evenhand.records import (
     Ability,
@@ -146,36 +139,6 @@ def test_label_words_without_probability_are_an_error() -> None:
     model = ScriptedModel(lambda item: 0.0)
     with pytest.raises(BadModel, match="no label word has any probability"):
         favourable_scores(model, PEOPLE)
-
-
-def test_what_travels_with_a_rule_comes_back() -> None:
-    ruled = prompt_rule(STRICT, PEOPLE, "decided")
-    assert from_extra(STRICT, ruled.extra()) == ruled
-    assert isinstance(ruled, PromptRule)
-    with pytest.raises(ValueError, match="answers is 'maybe'"):
-        from_extra(STRICT, {**ruled.extra(), "answers": "maybe"})
-
-
-def test_only_held_out_people_are_taken() -> None:
-    train = [dataclasses.replace(p, part="train") for p in PEOPLE[:50]]
-    assert held_out([*train, *PEOPLE[50:]]) == PEOPLE[50:]
-    with pytest.raises(BadData, match="None of the 50 people is held out"):
-        held_out(train)
-
-
-def test_held_out_people_must_fit_together() -> None:
-    alone = [dataclasses.replace(p, contexts=p.contexts[:1], groups=("male",), group=0) for p in PEOPLE]
-    with pytest.raises(BadData, match=r"attribute has the values \('male',\)"):
-        held_out(alone)
-    with pytest.raises(BadData, match=r"nobody among the held-out people .*male 0"):
-        held_out([p for p in PEOPLE if p.group == 1])
-    with pytest.raises(BadData, match="different groups or label words"):
-        held_out([*PEOPLE, dataclasses.replace(PEOPLE[0], labels=(" b", " a"))])
-
-
-def test_outcomes_and_groups_of_people() -> None:
-    assert favourable(PEOPLE[:20]) == [p.label for p in PEOPLE[:20]]
-    assert own_groups(PEOPLE[:20]) == [p.groups[p.group] for p in PEOPLE[:20]]
 
 
 def test_a_prompt_without_an_answer_leaves_all_its_label_words_without_one() -> None:

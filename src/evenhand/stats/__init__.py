@@ -12,14 +12,15 @@ Smyth 2010; step-down adjustment, Holm 1979; two one-sided tests, Schuirmann 198
 
 from __future__ import annotations
 
-from evenhand.stats.changes import aligned, paired_change
-from evenhand.stats.estimates import estimate, estimates, replicates
+from evenhand.stats.changes import Paired, aligned, paired_change, paired_changes
+from evenhand.stats.estimates import estimate, estimates, estimates_by_slice, replicates
 from evenhand.stats.intervals import MAX_UNDEFINED, interval, tost
-from evenhand.stats.permutation import Alternative, holm, paired_permutation
+from evenhand.stats.permutation import Alternative, holm, paired_permutation, paired_permutations
 from evenhand.stats.ranks import kendall_tau
-from evenhand.stats.resampling import CELLS, resamples
+from evenhand.stats.resampling import CELLS, Resampling, resamples
 
 __all__ = [
-    "CELLS", "MAX_UNDEFINED", "Alternative", "aligned", "estimate", "estimates", "holm", "interval",
-    "kendall_tau", "paired_change", "paired_permutation", "replicates", "resamples", "tost",
+    "CELLS", "MAX_UNDEFINED", "Alternative", "Paired", "Resampling", "aligned", "estimate", "estimates",
+    "estimates_by_slice", "holm", "interval", "kendall_tau", "paired_change", "paired_changes",
+    "paired_permutation", "paired_permutations", "replicates", "resamples", "tost",
 ]  # fmt: skip

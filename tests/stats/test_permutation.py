@@ -9,7 +9,7 @@ import pytest
 
 from evenhand import stats
 from evenhand.errors import BadData, UsageError
-from evenhand.stats import resampling
+from evenhand.stats import permutation, resampling
 
 
 def test_permutation_of_three_pairs_by_hand() -> None:
@@ -99,3 +99,20 @@ def test_holm_leaves_undefined_tests_out() -> None:
     assert adjusted[3] is None
     assert adjusted[1:3] == pytest.approx((0.02, 0.04))
     assert stats.holm([]) == ()
+
+
+def test_several_differences_share_the_signs_and_keep_their_own_p_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance = np.random.default_rng(0)
+    clusters = [f"c{i % 30}" for i in range(90)]
+    several = [chance.normal(shift, 1, size=90) for shift in (0.0, 0.2, 0.4)]
+    gaps = several[0].copy()
+    gaps[[1, 31, 61]] = np.nan  # one cluster without a difference
+    apart = [stats.paired_permutation(d, clusters, 5, 999) for d in (*several, gaps)]
+    drawn = []
+    real = permutation._random_flips
+    monkeypatch.setattr(permutation, "_random_flips", lambda *a: drawn.append(a[0]) or real(*a))
+    assert stats.paired_permutations([*several, gaps], clusters, 5, 999) == apart
+    assert drawn == [30, 29]
+    assert stats.paired_permutations([], clusters) == []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evenhand.errors import NotComparable
 from evenhand.metrics import Metric, columns
 from evenhand.records import Estimate, Score
-from evenhand.stats.estimates import point, table_for
+from evenhand.stats.estimating import point, table_for
 from evenhand.stats.intervals import interval
 from evenhand.stats.resampling import Resampling, codes_of, several
 from evenhand.stats.sums import Figure, Part, figure, values, widest

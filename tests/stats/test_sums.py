@@ -216,6 +216,18 @@ def test_a_resampling_that_fits_in_a_block_is_drawn_once_for_all_models(
     assert len(drawn) == 1
 
 
+def test_kept_blocks_are_not_used_for_items_that_they_are_too_large_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resampling, "CELLS", 1000)
+    drawn = stats.Resampling([f"c{i % 5}" for i in range(100)], 100, 200, 3)
+    assert [len(block) for block in drawn.blocks(keep=True)] == [200]  # 200 · 5 weights of clusters
+    rows = [block.counts for block in drawn.blocks(widest=100)]
+    assert {len(block) for block in rows} == {10}  # 10 · 100 weights of items
+    fresh = stats.Resampling([f"c{i % 5}" for i in range(100)], 100, 200, 3)
+    np.testing.assert_array_equal(np.concatenate(rows), next(fresh.blocks()).counts)
+
+
 def test_no_block_holds_more_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither draws nor counts nor the weights that a metric sees exceed the bound, for any metric."""
     monkeypatch.setattr(resampling, "CELLS", 4000)

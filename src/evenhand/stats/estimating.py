@@ -39,7 +39,7 @@ def replicates(
         return np.full(len(drawn), np.nan)
     part = _whole(table_for(metric, columns(scores)), drawn)
     how = figure(metric, part, point(metric, part.table))
-    return values([how], _blocks(drawn, widest([how])))[0]
+    return values([how], _blocks(drawn, widest([how]), keep=weights is not None))[0]
 
 
 def estimate(
@@ -81,9 +81,15 @@ def estimates(
         return _of_nothing(metrics, level)
     drawn = _drawn(scores, B, seed) if weights is None else weights
     _check_fits(drawn, len(scores))
-    table, clusters = columns(scores), codes_of([s.cluster for s in scores], len(scores))[0]
-    found = _Table(metrics, _whole(table, drawn), several_of=clusters)
-    return found.estimates(values(found.figures, _blocks(drawn, widest(found.figures))), level)
+    codes = (
+        drawn.codes
+        if isinstance(drawn, Resampling)
+        else codes_of([s.cluster for s in scores], len(scores))[0]
+    )
+    found = _Table(metrics, _whole(columns(scores), drawn), several_of=codes)
+    return found.estimates(
+        values(found.figures, _blocks(drawn, widest(found.figures), keep=weights is not None)), level
+    )
 
 
 def estimates_by_slice(
@@ -166,9 +172,9 @@ def _whole(table: Columns, drawn: Array | Resampling) -> Part:
     return Part(table, np.arange(table.n), table.n)
 
 
-def _blocks(drawn: Array | Resampling, widest: int) -> Iterator[Block]:
+def _blocks(drawn: Array | Resampling, widest: int, *, keep: bool) -> Iterator[Block]:
     if isinstance(drawn, Resampling):
-        yield from drawn.blocks(widest)
+        yield from drawn.blocks(widest, keep=keep)
         return
     rows = max(1, resampling.CELLS // max(drawn.shape[1], 1))
     for start in range(0, len(drawn), rows):

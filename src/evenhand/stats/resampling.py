@@ -12,6 +12,8 @@ from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array
 
 CELLS = 4_000_000  # weights held at once (32 MB); beyond it resamples are made and used in blocks
+CACHED = 1 << 17  # weights that stay in a processor's cache between two steps (1 MB)
+ROWS = 32  # resamples a block has at least, if `CELLS` allows: each block reads the items' values once
 
 Codes = NDArray[np.intp]
 
@@ -50,7 +52,7 @@ class Resampling:
         check_resamples(B)
         self.codes, self.size = codes_of(clusters, n)
         self._B, self._seed, self._point = B, seed, point
-        self._kept: Block | None = None
+        self._kept: list[Block] = []
 
     @property
     def n(self) -> int:
@@ -61,20 +63,23 @@ class Resampling:
         """The number of resamples, the point included."""
         return self._B + self._point
 
-    def blocks(self, widest: int = 0) -> Iterator[Block]:
+    def blocks(self, widest: int = 0, *, keep: bool = False) -> Iterator[Block]:
         """All resamples in order; no block holds more than `CELLS` weights of clusters, or of `widest` items.
 
-        Where one block holds them all it is kept, for the next metric or model.
+        With `keep` they stay for the next metric or model, where all of them together hold no more.
         """
         if self._point:
             yield Block(counts=np.ones((1, self.size)))
-        if self._kept is not None:
-            yield self._kept
+        if self._kept and max(map(len, self._kept)) <= max(1, CELLS // max(self.size, widest, 1)):
+            yield from self._kept
             return
+        fits = keep and self._B * self.size <= CELLS
+        made = []
         for block in drawn_blocks(self.size, self._B, self._seed, max(self.size, widest)):
-            if len(block) == self._B:
-                self._kept = block
+            if fits:
+                made.append(block)
             yield block
+        self._kept = made or self._kept
 
 
 class Block:
@@ -104,7 +109,7 @@ class Block:
 def drawn_blocks(size: int, B: int, seed: int, widest: int) -> Iterator[Block]:
     """`B` draws of `size` clusters, at most `CELLS` of `widest` at a time; that changes no number."""
     rng = np.random.default_rng(seed)
-    rows = max(1, CELLS // max(widest, 1))
+    rows = max(1, min(CELLS // max(widest, 1), max(ROWS, CACHED // max(widest, 1))))
     for start in range(0, B, rows):
         yield Block(draws=_draw(rng, min(rows, B - start), size))
 

@@ -124,8 +124,8 @@ def _few(x: Array) -> tuple[Array, Codes] | None:
     """The different values of `x` [n] and each one's number [n]; None where they are many."""
     if len(np.unique(x[: 4 * _FEW])) > _FEW:
         return None
-    found, numbers = np.unique(x, return_inverse=True)
-    return (found, numbers.reshape(-1)) if len(found) <= min(_FEW, len(x) // _SHARE) else None
+    found = np.unique(x)  # an undefined value is one of them, the last
+    return (found, np.searchsorted(found, x)) if len(found) <= min(_FEW, len(x) // _SHARE) else None
 
 
 def _counted(metric: Metric, part: Part) -> Summed | None:

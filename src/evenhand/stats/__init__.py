@@ -2,8 +2,9 @@
 
 One matrix of bootstrap weights [B, n] (how often each item counts in each resample) serves every metric,
 slice and model that was measured on the same items; differences taken resample by resample are therefore
-paired. The matrix is made and used in blocks of rows, so that a million items need no more of it than a few
-thousand. Items of one cluster (the prompts of one profession, say) are not independent, so clusters are
+paired. It is known by the clusters that were drawn, and made and used in blocks of resamples, so that a
+million items need no more of it than a few thousand; `evenhand.stats.sums` says how figures are made of it.
+Items of one cluster (the prompts of one profession, say) are not independent, so clusters are
 drawn, not items. Everything here is decided by its arguments and an explicit seed.
 
 Sources: cluster bootstrap, Davison & Hinkley 1997, section 3.8; Monte-Carlo permutation p-values, Phipson &

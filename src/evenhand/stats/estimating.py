@@ -12,7 +12,7 @@ from evenhand.metrics import Array, Columns, Metric, columns
 from evenhand.records import Estimate, Score, Value
 from evenhand.stats import resampling
 from evenhand.stats.intervals import interval
-from evenhand.stats.resampling import Block, Resampling, codes_of, drawn_blocks, several
+from evenhand.stats.resampling import Block, Resampling, check_resamples, codes_of, drawn_blocks, several
 from evenhand.stats.sums import Figure, Part, figure, values, widest
 
 
@@ -81,15 +81,12 @@ def estimates(
         return _of_nothing(metrics, level)
     drawn = _drawn(scores, B, seed) if weights is None else weights
     _check_fits(drawn, len(scores))
-    codes = (
-        drawn.codes
-        if isinstance(drawn, Resampling)
-        else codes_of([s.cluster for s in scores], len(scores))[0]
-    )
-    found = _Table(metrics, _whole(columns(scores), drawn), several_of=codes)
-    return found.estimates(
-        values(found.figures, _blocks(drawn, widest(found.figures), keep=weights is not None)), level
-    )
+    part = _whole(columns(scores), drawn)
+    given = not isinstance(drawn, Resampling)
+    clusters = codes_of([s.cluster for s in scores], len(scores))[0] if given else part.codes
+    found = _Table(metrics, part, clusters)
+    blocks = _blocks(drawn, widest(found.figures), keep=weights is not None)
+    return found.estimates(values(found.figures, blocks), level)
 
 
 def estimates_by_slice(
@@ -107,9 +104,12 @@ def estimates_by_slice(
 
     Raises:
         BadData: as for `estimate`.
+        UsageError: `B` is below 1.
     """
+    check_resamples(B)
     table, codes = columns(scores), codes_of([s.cluster for s in scores], len(scores))[0]
-    tables = {name: _Table(metrics, _slice(table, codes, items)) for name, items in slices.items() if items}
+    parts = ((name, _slice(table, codes, items)) for name, items in slices.items() if len(items))
+    tables = {name: _Table(metrics, part, part.codes) for name, part in parts}
     found = {}
     by_size = sorted(tables.items(), key=lambda item: item[1].size)
     for size, same in groupby(by_size, key=lambda item: item[1].size):
@@ -126,12 +126,8 @@ def estimates_by_slice(
 class _Table:
     """Some items with all metrics: which values are defined, and how the intervals are computed."""
 
-    def __init__(
-        self, metrics: Sequence[Metric], part: Part, several_of: resampling.Codes | None = None
-    ) -> None:
-        self._metrics, self._part = metrics, part
-        self.size = part.size
-        clusters = part.codes if several_of is None else several_of
+    def __init__(self, metrics: Sequence[Metric], part: Part, clusters: resampling.Codes) -> None:
+        self._metrics, self._n, self.size = metrics, part.table.n, part.size
         self._defined = {m.name: m.items(table_for(m, part.table)) for m in metrics}
         self._values = {m.name: point(m, part.table) for m in metrics}
         self._sure = [
@@ -144,10 +140,10 @@ class _Table:
     def estimates(self, drawn: Sequence[Array], level: float) -> dict[str, Estimate]:
         """The estimate of every metric; `drawn` are the resampled values of `figures`."""
         ends = {m.name: interval(one, level) for m, one in zip(self._sure, drawn, strict=True)}
-        found, size = {}, self._part.table.n
+        found = {}
         for m in self._metrics:
             n, (low, high) = int(self._defined[m.name].sum()), ends.get(m.name, (None, None))
-            found[m.name] = Estimate(self._values[m.name], low, high, n, m.ideal, size - n, level)
+            found[m.name] = Estimate(self._values[m.name], low, high, n, m.ideal, self._n - n, level)
         return found
 
 

@@ -12,7 +12,7 @@ from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array
 
 CELLS = 4_000_000  # weights held at once (32 MB); beyond it resamples are made and used in blocks
-CACHED = 1 << 17  # weights that stay in a processor's cache between two steps (1 MB)
+CACHED = 1 << 16  # weights of clusters that stay in a processor's cache between two steps (0.5 MB)
 ROWS = 32  # resamples a block has at least, if `CELLS` allows: each block reads the items' values once
 
 Codes = NDArray[np.intp]
@@ -109,7 +109,7 @@ class Block:
 def drawn_blocks(size: int, B: int, seed: int, widest: int) -> Iterator[Block]:
     """`B` draws of `size` clusters, at most `CELLS` of `widest` at a time; that changes no number."""
     rng = np.random.default_rng(seed)
-    rows = max(1, min(CELLS // max(widest, 1), max(ROWS, CACHED // max(widest, 1))))
+    rows = max(1, min(CELLS // max(widest, 1), max(ROWS, CACHED // max(size, 1))))
     for start in range(0, B, rows):
         yield Block(draws=_draw(rng, min(rows, B - start), size))
 

@@ -16,7 +16,16 @@ from evenhand.studies import control_models
 from tests.cli.conftest import Run
 
 HEAVY = ("torch", "transformers", "pandas", "plotly", "scipy", "numpy", "jinja2", "rich")
-NEVER_LISTED = ("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "pandas", "plotly", "scipy")
+NEVER_LISTED = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "huggingface_hub",
+    "pandas",
+    "plotly",
+    "scipy",
+)
 NEVER_LISTED += ("jinja2", "fairlearn", "datasets", "lm_eval")
 
 

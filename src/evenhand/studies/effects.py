@@ -9,6 +9,7 @@ import numpy as np
 
 from evenhand import registry, stats
 from evenhand.metrics import Array, Metric, columns, mean_under
+from evenhand.progress import task
 from evenhand.records import Effect, Measurement, Score, Value
 from evenhand.studies.pairing import paired_scores, partner
 
@@ -41,9 +42,11 @@ def benchmark_effects(
     """The effects on one benchmark; arguments and errors as for `effects`."""
     old, new = paired_scores(before, after)
     names = [name for name in before.metrics if name in after.metrics]
-    found = [
-        _effect(before, after, registry.get("metric", name), (old, new), seed=seed, B=B) for name in names
-    ]
+    found = []
+    with task(f"comparing {before.benchmark}", len(names), unit="metric", late=True) as advance:
+        for name in names:
+            found.append(_effect(before, after, registry.get("metric", name), (old, new), seed=seed, B=B))
+            advance(1)
     adjusted = stats.holm([effect.p_value for effect in found])
     return [replace(effect, p_value=p) for effect, p in zip(found, adjusted, strict=True)]
 

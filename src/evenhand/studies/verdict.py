@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evenhand.errors import NotComparable
 from evenhand.metrics import Metric
+from evenhand.progress import task
 from evenhand.records import (
     CapabilityResult,
     Check,
@@ -92,14 +93,24 @@ class _Case:
 
     def evidence(self, found: Sequence[Effect]) -> Evidence:
         primary = next(e for e in found if (e.benchmark, e.metric) == (self.source.benchmark, self.primary))
-        control = self._control(self.before, self.primary)
+        with task("weighing the evidence", 4, unit="part", late=True) as advance:
+            control = self._control(self.before, self.primary)
+            advance(1)
+            mass = self._guard(mass_check, GuardName.MASS, self.source)
+            hints = self._guard(hints_check, GuardName.HINTS, *self.before.bias)
+            rest = self._guard(rest_check, GuardName.REST, self.source)
+            advance(1)
+            flips = self._flips() or self._turned(primary, control)
+            advance(1)
+            capability = capability_checks(self.before, self.after, margins=self.margins, seed=self.seed)
+            advance(1)
         return Evidence(
             primary=primary,
-            mass=self._guard(mass_check, GuardName.MASS, self.source),
-            hints=self._guard(hints_check, GuardName.HINTS, *self.before.bias),
-            rest=self._guard(rest_check, GuardName.REST, self.source),
-            flips=self._flips() or self._turned(primary, control),
-            capability=capability_checks(self.before, self.after, margins=self.margins, seed=self.seed),
+            mass=mass,
+            hints=hints,
+            rest=rest,
+            flips=flips,
+            capability=capability,
             control=control,
             margins=self.margins,
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),

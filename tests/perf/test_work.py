@@ -30,7 +30,7 @@ def model():
 
 def test_a_common_beginning_is_counted_once() -> None:
     # Read: 1 2 3 and 1 2 4 5 (the last token of each is only predicted): the nodes are 1, 2, 3, 4, 5.
-    # Predicted after 3 (number 3 on), and after 4 and 5 (number 3 on: after the tokens 2, 3, that is 4 and 5).
+    # Predicted from the token of number 3 on: after the third token of the first, the last two of the second.
     assert work.nodes([((1, 2, 3, 9), 3), ((1, 2, 4, 5, 9), 3), ((1, 2, 3, 9), 3)]) == (5, 3)
 
 

@@ -33,7 +33,12 @@ def effects(
     if len(after) != len(before):
         for measurement in after:
             partner(measurement, before)
-    return [e for old in before for e in benchmark_effects(old, partner(old, after), seed=seed, B=B)]
+    found: list[Effect] = []
+    with task("comparing before and after", len(before), unit="benchmark", late=True) as advance:
+        for old in before:
+            found += benchmark_effects(old, partner(old, after), seed=seed, B=B)
+            advance(1)
+    return found
 
 
 def benchmark_effects(
@@ -42,11 +47,9 @@ def benchmark_effects(
     """The effects on one benchmark; arguments and errors as for `effects`."""
     old, new = paired_scores(before, after)
     names = [name for name in before.metrics if name in after.metrics]
-    found = []
-    with task(f"comparing {before.benchmark}", len(names), unit="metric", late=True) as advance:
-        for name in names:
-            found.append(_effect(before, after, registry.get("metric", name), (old, new), seed=seed, B=B))
-            advance(1)
+    found = [
+        _effect(before, after, registry.get("metric", name), (old, new), seed=seed, B=B) for name in names
+    ]
     adjusted = stats.holm([effect.p_value for effect in found])
     return [replace(effect, p_value=p) for effect, p in zip(found, adjusted, strict=True)]
 

@@ -11,7 +11,6 @@ from evenhand import stats
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import Asked, Chatter, Model, ask, described
-from evenhand.progress import task
 from evenhand.provenance import made_by
 from evenhand.records import (
     Continuation,
@@ -291,9 +290,7 @@ def _slices(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[st
 def _each(
     benchmark: Benchmark, groups: Mapping[str, Sequence[Score]], seed: int
 ) -> dict[str, dict[str, Estimate]]:
-    found = {}
-    with task(f"intervals of {benchmark.name}", len(groups), unit="slice", late=True) as advance:
-        for name, members in sorted(groups.items()):
-            found[name] = stats.estimates(benchmark.metrics, members, seed=seed, B=RESAMPLES)
-            advance(1)
-    return found
+    return {
+        name: stats.estimates(benchmark.metrics, members, seed=seed, B=RESAMPLES)
+        for name, members in sorted(groups.items())
+    }

@@ -93,7 +93,9 @@ def remember(history: Path, record: str) -> None:
 
 PREFACE = """# Performance
 
-Written by `{command}`; do not edit. Every ratio is the cost of another way to the same numbers
+Written by `{command}`; do not edit.
+
+Every ratio is the cost of another way to the same numbers
 over the cost of evenhand, both measured in the same rounds of one process: the median of {rounds} rounds, and
 the lowest and the highest. A peer with batches runs at the best of the sizes below the table. "Largest
 difference" compares the numbers themselves. "Of the ceiling" is what the matrix products of the distinct

@@ -8,6 +8,7 @@ import numpy as np
 
 from evenhand import registry, stats
 from evenhand.metrics import Array, Columns, Metric, columns, mean_under
+from evenhand.progress import task
 from evenhand.records import Effect, Estimate, Measurement, Score, Value
 from evenhand.studies.distance import relative_change
 from evenhand.studies.pairing import paired_scores, partner
@@ -32,7 +33,12 @@ def effects(
     if len(after) != len(before):
         for measurement in after:
             partner(measurement, before)
-    return [e for old in before for e in benchmark_effects(old, partner(old, after), seed=seed, B=B)]
+    found: list[Effect] = []
+    with task("comparing before and after", len(before), unit="benchmark", late=True) as advance:
+        for old in before:
+            found += benchmark_effects(old, partner(old, after), seed=seed, B=B)
+            advance(1)
+    return found
 
 
 def benchmark_effects(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evenhand.errors import NotComparable
 from evenhand.metrics import Metric
+from evenhand.progress import Advance, task
 from evenhand.records import (
     CapabilityResult,
     Check,
@@ -75,7 +76,8 @@ def judge(
     except NotComparable as error:
         verdict, reasons = not_comparable(str(error))
         return Judgement(verdict, reasons, (), CapabilityResult(None, ()), (), None)
-    evidence = _Case(before, after, families, source, margins, primary, seed).evidence(found)
+    with task("weighing the evidence", unit="check", late=True) as advance:
+        evidence = _Case(before, after, families, source, margins, primary, seed, advance).evidence(found)
     verdict, reasons = decide(evidence)
     return Judgement(verdict, reasons, tuple(found), evidence.capability, evidence.guards, evidence.control)
 
@@ -89,6 +91,7 @@ class _Case:
     margins: Margins
     primary: str
     seed: int
+    checked: Advance  # called after each check that draws resamples
 
     def evidence(self, found: Sequence[Effect]) -> Evidence:
         primary = next(e for e in found if (e.benchmark, e.metric) == (self.source.benchmark, self.primary))
@@ -114,16 +117,20 @@ class _Case:
     def _control(self, base: ModelMeasurements, metric: str | Metric) -> ControlResult | None:
         if not self.families:
             return None
-        return matched_control(
+        found = matched_control(
             base, self.after, self.families, metric=metric, margins=self.margins, seed=self.seed
         )
+        self.checked(1)
+        return found
 
     def _guard(self, check: Callable[..., Check], part: GuardName, *among: Measurement) -> Check | None:
         """The check on the first measurement of `among` whose guard is not its primary metric."""
         for source in among:
             if source.guards.get(part) in source.metrics and source.guards[part] != self.primary:
                 after = partner(source, self.after.bias)
-                return check(source, after, margins=self.margins, seed=self.seed)
+                found = check(source, after, margins=self.margins, seed=self.seed)
+                self.checked(1)
+                return found
         return None
 
     def _turned(

@@ -170,10 +170,10 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "holm-dropped",
-        "stats/permutation.py",
+        "stats/hypothesis.py",
         "(len(order) - rank) * p",
         "p",
-        ("tests/stats/test_permutation.py",),
+        ("tests/stats/test_hypothesis.py",),
     ),
     Mutant(
         "holm-not-asked-for",
@@ -317,7 +317,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "stats/changes.py": ("tests/stats/test_changes.py",),
     "stats/estimates.py": ("tests/stats/test_estimates.py",),
     "stats/intervals.py": ("tests/stats/test_intervals.py",),
-    "stats/permutation.py": ("tests/stats/test_permutation.py",),
+    "stats/hypothesis.py": ("tests/stats/test_hypothesis.py",),
     "stats/ranks.py": ("tests/stats/test_ranks.py",),
     "stats/resampling.py": ("tests/stats/test_resampling.py", "tests/stats/test_estimates.py"),
     "studies/capability.py": ("tests/studies/test_capability.py", "tests/studies/test_verdict.py"),

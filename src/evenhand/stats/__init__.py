@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from evenhand.stats.changes import aligned, paired_change
 from evenhand.stats.estimates import estimate, estimates, replicates
+from evenhand.stats.hypothesis import Alternative, holm, paired_permutation
 from evenhand.stats.intervals import MAX_UNDEFINED, interval, tost
-from evenhand.stats.permutation import Alternative, holm, paired_permutation
 from evenhand.stats.ranks import kendall_tau
 from evenhand.stats.resampling import CELLS, resamples
 

@@ -1,0 +1,200 @@
+"""P-values of paired differences and of two groups, over clusters, and Holm's adjustment of several.
+
+The sign-flip test of paired differences assumes that they are symmetric: with 20 clusters of skewed ones it
+rejects a true null at 10 % instead of 5, and studentising it changes nothing, for the sum of squares is the
+same under every flip and the studentised sum grows with the sum. So the test of a mean is the bootstrap-t
+that its interval is made of, and sign flips are left where resampling cannot go. For two groups a studentised
+permutation is exact under equal distributions and holds its level under unequal variances.
+
+Sources: Efron 1982 and Hall 1988 (bootstrap-t); Janssen 1997 and Chung & Romano 2013 (studentised
+permutation); Phipson & Smyth 2010 (Monte-Carlo p-values); Holm 1979.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtr
+
+from evenhand.errors import BadData, UsageError
+from evenhand.metrics import Array
+from evenhand.records import Value
+from evenhand.stats.means import USUAL, Asked, studentised
+from evenhand.stats.resampling import check_resamples, codes_of
+from evenhand.stats.sums import Codes, mean_of
+
+Alternative = Literal["two-sided", "greater", "less"]
+_SIGNS = 5_000_000  # signs held at once; the draws depend on it, so it stays as it is
+
+
+def paired_permutation(
+    differences: ArrayLike,
+    clusters: Sequence[str] | None = None,
+    seed: int = 0,
+    draws: int = 9999,
+    alternative: Alternative = "two-sided",
+) -> Value:
+    """P-value of the sign-flip test that the mean of paired `differences` [n] is zero.
+
+    Whole clusters flip together. All 2^clusters sign patterns are enumerated when they are no more than
+    ``draws + 1`` (exact); otherwise `draws` random ones, with 1 added to numerator and denominator.
+    ``greater`` tests for a mean above 0, ``less`` below. NaN differences are left out; None when all are NaN.
+
+    Raises:
+        BadData: `clusters` has not one name for each difference.
+        UsageError: an unknown alternative, or `draws` below 1.
+    """
+    _check_alternative(alternative)
+    check_resamples(draws)
+    d = np.asarray(differences, dtype=np.float64).ravel()
+    codes, _ = codes_of(clusters, len(d))
+    defined = np.isfinite(d)
+    if not defined.any():
+        return None
+    _, codes = np.unique(codes[defined], return_inverse=True)
+    sums = np.bincount(codes, weights=d[defined]).astype(np.float64)
+    if alternative == "less":
+        sums = -sums
+    exact = 2 ** len(sums) <= draws + 1
+    signs = _all_signs(len(sums)) if exact else _random_signs(len(sums), draws, seed)
+    hits = sum(_as_extreme(block @ sums, sums, alternative) for block in signs)
+    return hits / 2 ** len(sums) if exact else (hits + 1) / (draws + 1)
+
+
+def mean_test(
+    differences: ArrayLike,
+    codes: Codes | None = None,
+    alternative: Alternative = "two-sided",
+    *,
+    asked: Asked = USUAL,
+) -> Value:
+    """P-value that the mean of `differences` [n] is zero; `codes` [n] number their clusters.
+
+    Bootstrap-t up to 50 clusters (the share of studentised departures at least as far out, 1 added to
+    numerator and denominator; two-sided twice the smaller tail), Student's t above, and sign flips where no
+    cluster departs from the mean or fewer than 4 are there. NaN is left out; None when all are NaN.
+
+    Raises:
+        UsageError: an unknown alternative.
+    """
+    _check_alternative(alternative)
+    d = np.asarray(differences, dtype=np.float64).ravel()
+    found = mean_of(d, codes)
+    if found is None:
+        return None
+    if found.error == 0 or found.clusters < 4:
+        names = None if codes is None else [str(code) for code in codes]
+        return paired_permutation(d, names, asked.seed, alternative=alternative)
+    t, departures = found.value / found.error, studentised(found, asked)
+    if departures is None:
+        less = float(stdtr(found.clusters - 1, t))
+        greater = float(stdtr(found.clusters - 1, -t))
+    else:
+        # In a world of mean zero the statistic is a departure: how often is one as large, as small?
+        size = len(departures)
+        greater = (size - int(np.searchsorted(departures, t, "left")) + 1) / (size + 1)
+        less = (int(np.searchsorted(departures, t, "right")) + 1) / (size + 1)
+    return {"greater": greater, "less": less}.get(alternative, min(1.0, 2 * min(greater, less)))
+
+
+def two_groups(
+    x: ArrayLike,
+    first: ArrayLike,
+    codes: Codes | None = None,
+    alternative: Alternative = "two-sided",
+    *,
+    asked: Asked = USUAL,
+) -> Value:
+    """P-value that two groups have one mean of `x` [n]: studentised permutation of clusters between them.
+
+    `first` [n] is true for the items of the first group. Whole clusters (`codes` [n], None: every item its
+    own) change sides; the statistic is the difference of the means over its standard error without assuming
+    equal variances (Welch's, over clusters). ``greater`` is for a larger mean of the first group. None where
+    a group has fewer than two clusters with a defined value.
+
+    Raises:
+        BadData: a cluster holds items of both groups, so that it cannot change sides.
+        UsageError: an unknown alternative.
+    """
+    _check_alternative(alternative)
+    values, side = np.asarray(x, dtype=np.float64).ravel(), np.asarray(first, dtype=bool).ravel()
+    used = np.isfinite(values)
+    places = np.arange(int(used.sum())) if codes is None else np.unique(codes[used], return_inverse=True)[1]
+    a, b = np.bincount(places, weights=values[used]), np.bincount(places)
+    of_first = np.bincount(places, weights=side[used])
+    if ((of_first > 0) & (of_first < b)).any():
+        raise BadData(
+            "A cluster holds items of both groups.", mend="Pair the items, and test the differences."
+        )
+    member = of_first > 0
+    k, k_first = len(member), int(member.sum())
+    if min(k_first, k - k_first) < 2:
+        return None
+    # Centring makes no difference to the statistic, and keeps its variance free of cancellation.
+    a = a - a.sum() / b.sum() * b
+    moments = np.stack([a, b, a * a, a * b, b * b], axis=1)  # [k, 5]
+    observed = float(_welch(member[None].astype(np.float64), moments)[0])
+    rng = np.random.default_rng([asked.seed, k])
+    keys = rng.random((asked.draws, k))
+    sides = (keys <= np.partition(keys, k_first - 1, axis=1)[:, k_first - 1 : k_first]).astype(np.float64)
+    drawn = _welch(sides, moments)
+    slack = 1e-9 * max(1.0, abs(observed)) if np.isfinite(observed) else 0.0
+    greater = (int((drawn >= observed - slack).sum()) + 1) / (asked.draws + 1)
+    less = (int((drawn <= observed + slack).sum()) + 1) / (asked.draws + 1)
+    return {"greater": greater, "less": less}.get(alternative, min(1.0, 2 * min(greater, less)))
+
+
+def _welch(sides: Array, moments: Array) -> Array:
+    """Welch's statistic [B] of the first side against the other, of clusters' `moments` [k, 5]: `sides` [B, k]."""
+    means, variances = [], []
+    for side in (sides, 1.0 - sides):
+        size = side.sum(axis=1)
+        a, b, aa, ab, bb = (side @ moments).T
+        mean = a / b
+        means.append(mean)
+        variances.append(size / (size - 1) * np.maximum(aa - 2 * mean * ab + mean**2 * bb, 0.0) / b**2)
+    difference, error = means[0] - means[1], np.sqrt(variances[0] + variances[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(
+            error > 0, difference / error, np.where(difference == 0, 0.0, np.sign(difference) * np.inf)
+        )
+
+
+def holm(p_values: Sequence[Value]) -> tuple[Value, ...]:
+    """Holm's step-down adjusted p-values, in the given order; an undefined p (None) stays None, uncounted."""
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[Value] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p))
+        adjusted[i] = largest
+    return tuple(adjusted)
+
+
+def _check_alternative(alternative: str) -> None:
+    if alternative not in ("two-sided", "greater", "less"):
+        raise UsageError(f"No alternative {alternative!r}.", mend="Use two-sided, greater or less.")
+
+
+def _all_signs(size: int) -> Iterator[Array]:
+    patterns = np.arange(2**size)[:, None] >> np.arange(size)
+    yield np.asarray((patterns & 1) * 2 - 1, dtype=np.float64)
+
+
+def _random_signs(size: int, draws: int, seed: int) -> Iterator[Array]:
+    rng = np.random.default_rng(seed)
+    rows = max(1, _SIGNS // size)
+    for start in range(0, draws, rows):
+        flips = rng.integers(2, size=(min(rows, draws - start), size), dtype=np.int8)
+        yield np.where(flips, -1.0, 1.0)
+
+
+def _as_extreme(flipped: Array, sums: Array, alternative: Alternative) -> int:
+    """How many flipped statistics are at least as extreme as the observed one, up to rounding."""
+    observed, slack = sums.sum(), 1e-12 * np.abs(sums).sum()
+    if alternative == "two-sided":
+        flipped, observed = np.abs(flipped), abs(observed)
+    return int(np.count_nonzero(flipped >= observed - slack))

@@ -203,7 +203,7 @@ def _range_cdf(r: Array, groups: int) -> Array:
 
 
 def icat_ends(lms: Ratio, ss: Ratio, *, level: float = 0.95) -> Ends:
-    """Interval of ICAT in percent, ``min(LMS SS, LMS (100 - SS)) / 50``, from both figures as shares in 0 to 1.
+    """Interval of ICAT in percent, ``min(LMS SS, LMS (100 - SS)) / 50``, from both as shares in 0 to 1.
 
     The minimum of the two products' ends, each by Student's t over clusters (terms): at SS 50 the resampled
     minimum is below the truth in almost every resample. Where nothing varies in a figure, the products of the

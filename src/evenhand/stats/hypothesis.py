@@ -4,7 +4,8 @@ The sign-flip test of paired differences assumes that they are symmetric: with 2
 rejects a true null at 10 % instead of 5, and studentising it changes nothing, for the sum of squares is the
 same under every flip and the studentised sum grows with the sum. So the test of a mean is the bootstrap-t
 that its interval is made of, and sign flips are left where resampling cannot go. For two groups a studentised
-permutation is exact under equal distributions and holds its level under unequal variances.
+permutation is exact under equal distributions; with 10 clusters of three times the spread against 40 it
+still rejects at 10 %, Welch's t at 5, so the larger of their p-values is taken.
 
 Sources: Efron 1982 and Hall 1988 (bootstrap-t); Janssen 1997 and Chung & Romano 2013 (studentised
 permutation); Phipson & Smyth 2010 (Monte-Carlo p-values); Holm 1979.
@@ -112,7 +113,7 @@ def two_groups(
 
     `first` [n] is true for the items of the first group. Whole clusters (`codes` [n], None: every item its
     own) change sides; the statistic is the difference of the means over its standard error without assuming
-    equal variances (Welch's, over clusters). ``greater`` is for a larger mean of the first group. None where
+    equal variances (Welch's, over clusters). The p-value is not below that of Welch's t. ``greater`` is for a larger mean of the first group. None where
     a group has fewer than two clusters with a defined value.
 
     Raises:
@@ -136,31 +137,38 @@ def two_groups(
     # Centring makes no difference to the statistic, and keeps its variance free of cancellation.
     a = a - a.sum() / b.sum() * b
     moments = np.stack([a, b, a * a, a * b, b * b], axis=1)  # [k, 5]
-    observed = float(_welch(member[None].astype(np.float64), moments)[0])
+    t, freedom = (float(one[0]) for one in _welch(member[None].astype(np.float64), moments))
     rng = np.random.default_rng([asked.seed, k])
     keys = rng.random((asked.draws, k))
-    sides = (keys <= np.partition(keys, k_first - 1, axis=1)[:, k_first - 1 : k_first]).astype(np.float64)
-    drawn = _welch(sides, moments)
-    slack = 1e-9 * max(1.0, abs(observed)) if np.isfinite(observed) else 0.0
-    greater = (int((drawn >= observed - slack).sum()) + 1) / (asked.draws + 1)
-    less = (int((drawn <= observed + slack).sum()) + 1) / (asked.draws + 1)
+    sides = keys <= np.partition(keys, k_first - 1, axis=1)[:, k_first - 1 : k_first]
+    drawn = _welch(sides.astype(np.float64), moments)[0]
+    slack = 1e-9 * max(1.0, abs(t)) if np.isfinite(t) else 0.0
+    greater = (int((drawn >= t - slack).sum()) + 1) / (asked.draws + 1)
+    less = (int((drawn <= t + slack).sum()) + 1) / (asked.draws + 1)
+    if np.isfinite(t):
+        greater, less = max(greater, float(stdtr(freedom, -t))), max(less, float(stdtr(freedom, t)))
     return {"greater": greater, "less": less}.get(alternative, min(1.0, 2 * min(greater, less)))
 
 
-def _welch(sides: Array, moments: Array) -> Array:
-    """Welch's statistic [B] of the first side against the other, of clusters' `moments` [k, 5]: `sides` [B, k]."""
-    means, variances = [], []
+def _welch(sides: Array, moments: Array) -> tuple[Array, Array]:
+    """Welch's statistic and degrees of freedom, [B] each, of the first `sides` [B, k] against the others.
+
+    `moments` [k, 5] are the clusters' sums, sizes, and their squares and product.
+    """
+    means, variances, freedoms = [], [], []
     for side in (sides, 1.0 - sides):
         size = side.sum(axis=1)
         a, b, aa, ab, bb = (side @ moments).T
         mean = a / b
         means.append(mean)
         variances.append(size / (size - 1) * np.maximum(aa - 2 * mean * ab + mean**2 * bb, 0.0) / b**2)
-    difference, error = means[0] - means[1], np.sqrt(variances[0] + variances[1])
+        freedoms.append(size - 1)
+    difference, variance = means[0] - means[1], variances[0] + variances[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(
-            error > 0, difference / error, np.where(difference == 0, 0.0, np.sign(difference) * np.inf)
-        )
+        far = np.where(difference == 0, 0.0, np.sign(difference) * np.inf)
+        t = np.where(variance > 0, difference / np.sqrt(variance), far)
+        share = sum(v**2 / df for v, df in zip(variances, freedoms, strict=True))
+        return t, np.where(variance > 0, variance**2 / share, np.inf)
 
 
 def holm(p_values: Sequence[Value]) -> tuple[Value, ...]:

@@ -202,7 +202,7 @@ def gap_case(rates: Sequence[float], n: int, *, ratio: bool = False) -> Case:
         def figure(w: Array) -> Array:
             r = _rates(x, members, w)
             with np.errstate(invalid="ignore"):
-                return r.min(axis=1) / r.max(axis=1) if ratio else r.max(axis=1) - r.min(axis=1)
+                return np.asarray(r.min(axis=1) / r.max(axis=1) if ratio else r.max(axis=1) - r.min(axis=1))
 
         return Drawn(truth, ends, len(x), figure)
 
@@ -373,8 +373,8 @@ def cases() -> Iterator[Case]:
             yield gap_case((0.3,) * 4, n, ratio=ratio)
             yield gap_case((0.3, 0.4, 0.5, 0.6), n, ratio=ratio)
         for how in ("sum", "max"):
-            yield odds_case((0.7, 0.7), (0.3, 0.3), n, how)  # type: ignore[arg-type]
-            yield odds_case((0.7, 0.5), (0.3, 0.2), n, how)  # type: ignore[arg-type]
+            yield odds_case((0.7, 0.7), (0.3, 0.3), n, how)
+            yield odds_case((0.7, 0.5), (0.3, 0.2), n, how)
         yield twins_case(n, 0.2)
     yield from (clustered_gap_case(k, 0.3) for k in (10, 20, 50))
 
@@ -451,10 +451,9 @@ def main() -> int:
     arguments.add_argument("--json", type=Path, help="where the rows are written as JSON")
     given = arguments.parse_args()
     reps = min(given.reps, 300) if given.quick else given.reps
-    rows = []
-    for one in (*cases(), *events()):
-        if given.only in one.family:
-            rows.append(covered(one, reps) if isinstance(one, Case) else counted(one, reps))
+    rows: list[Row] = []
+    rows += [covered(one, reps) for one in cases() if given.only in one.family]
+    rows += [counted(one, reps) for one in events() if given.only in one.family]
     print(table(rows))
     if given.json:
         content = [{**asdict(row), "held": row.held} for row in rows]

@@ -113,8 +113,9 @@ def two_groups(
 
     `first` [n] is true for the items of the first group. Whole clusters (`codes` [n], None: every item its
     own) change sides; the statistic is the difference of the means over its standard error without assuming
-    equal variances (Welch's, over clusters). The p-value is not below that of Welch's t. ``greater`` is for a larger mean of the first group. None where
-    a group has fewer than two clusters with a defined value.
+    equal variances (Welch's, over clusters). The p-value is not below that of Welch's t. ``greater``
+    is for a larger mean of the first group. None where a group has fewer than two clusters with a defined
+    value.
 
     Raises:
         BadData: a cluster holds items of both groups, so that it cannot change sides.

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.stats import gaps, hypothesis, means, paired, proportions, sums
+from evenhand.stats import gaps, hypothesis, means, paired, proportions, ratios
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -82,7 +82,7 @@ class Row:
 # -- data
 
 
-def clustered(rng: Rng, k: int, p: float, icc: float = 0.2) -> tuple[Array, sums.Codes]:
+def clustered(rng: Rng, k: int, p: float, icc: float = 0.2) -> tuple[Array, ratios.Codes]:
     """Right and wrong answers in `k` clusters whose own rates are beta distributed around `p`."""
     size = (1 - icc) / icc
     rates = rng.beta(p * size, (1 - p) * size, size=k)
@@ -90,7 +90,7 @@ def clustered(rng: Rng, k: int, p: float, icc: float = 0.2) -> tuple[Array, sums
     return (rng.random(len(codes)) < rates[codes]).astype(float), codes
 
 
-def over_clusters(top: Array, bottom: Array, codes: sums.Codes) -> tuple[int, Callable[[Array], Array]]:
+def over_clusters(top: Array, bottom: Array, codes: ratios.Codes) -> tuple[int, Callable[[Array], Array]]:
     a, b = np.bincount(codes, top), np.bincount(codes, bottom)
     return len(a), lambda w: (w @ a) / (w @ b)
 
@@ -138,7 +138,7 @@ def perplexity_case(k: int) -> Case:
         tokens = rng.integers(20, 200, size=k).astype(float)
         nll = tokens * rng.lognormal(1.0, 0.4, size=k)
         codes = np.arange(k)
-        found = sums.ratio_of_sums(nll, tokens)
+        found = ratios.ratio_of_sums(nll, tokens)
         return Drawn(float(np.exp(1.08)), means.ratio_ends(found), *over_clusters(nll, tokens, codes))
 
     return Case("perplexity", "log, lognormal texts", f"{k} texts", draw)
@@ -161,7 +161,7 @@ def icat_case(k: int, ss: float) -> Case:
     def draw(rng: Rng) -> Drawn:
         related, codes = clustered(rng, k, 0.85)
         preferred, _ = clustered(rng, k, ss)
-        one, two = sums.mean_of(related, codes), sums.mean_of(preferred, codes)
+        one, two = ratios.mean_of(related, codes), ratios.mean_of(preferred, codes)
         assert one
         assert two
         a, b = (np.bincount(codes, x) / PER_CLUSTER for x in (related, preferred))

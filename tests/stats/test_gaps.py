@@ -21,7 +21,7 @@ from evenhand.stats.gaps import (
 )
 from evenhand.stats.paired import tango
 from evenhand.stats.proportions import newcombe, wilson
-from evenhand.stats.sums import mean_of
+from evenhand.stats.ratios import mean_of
 
 Z95 = 1.959964
 
@@ -89,7 +89,7 @@ def test_the_larger_of_two_gaps_is_bounded_by_its_pairs() -> None:
 
 
 def test_movers_ratio_is_where_the_difference_has_a_limit_of_0() -> None:
-    # θ is a limit of p1 / p2 when 0 is one of p1 - θ p2, by MOVER from the limits of p1 and θ times those of p2.
+    # θ is a limit of p1 / p2 when 0 is one of p1 - θ p2, by MOVER from the limits of p1 and θ p2.
     p, n = (0.3, 0.5), (40.0, 60.0)
     (l1, l2), (u1, u2) = wilson(p, n, Z95)
     low, high = ratio_ends(rates((p[0], n[0]), (p[1], n[1])))

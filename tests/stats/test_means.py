@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 
 from evenhand.stats import means
 from evenhand.stats.means import Asked, linear_ends, mean_ends, studentised, t_ends, unseen
-from evenhand.stats.sums import mean_of, ratio_of_sums
+from evenhand.stats.ratios import mean_of, ratio_of_sums
 
 
 def test_above_fifty_clusters_it_is_students_t() -> None:

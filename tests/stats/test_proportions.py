@@ -13,8 +13,8 @@ from evenhand.stats.proportions import (
     newcombe,
     wilson,
 )
-from evenhand.stats.sums import mean_of
-from tests.stats.test_sums import ANSWERS, CODES
+from evenhand.stats.ratios import mean_of
+from tests.stats.test_ratios import ANSWERS, CODES
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_nothing_of_six_is_up_to_46_percent() -> None:
 
 
 def test_a_clustered_share_by_hand() -> None:
-    # p(1 - p) = 143/576, v = 0.0225694 (test_sums): 24 · 0.248264 / (23 · 0.0225694) = 11.478; times
+    # p(1 - p) = 143/576, v = 0.0225694 (test_ratios): 24 · 0.248264 / (23 · 0.0225694) = 11.478; times
     # (t_23 / t_5)² = (2.06866 / 2.57058)² = 0.64762: 7.4334. Beta quantiles at 7.4334 · 11/24 = 3.4070.
     found = mean_of(ANSWERS, CODES)
     assert found

@@ -25,7 +25,7 @@ from scipy.special import ndtr
 from evenhand.stats.means import t_ends
 from evenhand.stats.paired import tango
 from evenhand.stats.proportions import effective_size, normal_quantile, share_ends, wilson
-from evenhand.stats.sums import NO_ENDS, Array, Codes, Ends, Ratio, mean_of
+from evenhand.stats.ratios import NO_ENDS, Array, Codes, Ends, Ratio, mean_of
 
 How = Literal["sum", "max"]
 Differences = Callable[[float], tuple[Array, Array, Array]]  # z to the pairs' difference, low, high, each [P]

@@ -24,8 +24,8 @@ from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array
 from evenhand.records import Value
 from evenhand.stats.means import USUAL, Asked, studentised
+from evenhand.stats.ratios import Codes, mean_of
 from evenhand.stats.resampling import check_resamples, codes_of
-from evenhand.stats.sums import Codes, mean_of
 
 Alternative = Literal["two-sided", "greater", "less"]
 _SIGNS = 5_000_000  # signs held at once; the draws depend on it, so it stays as it is

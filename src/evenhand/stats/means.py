@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from evenhand.records import Value
-from evenhand.stats.sums import NO_ENDS, Array, Codes, Ends, Ratio, mean_of, standard_error
+from evenhand.stats.ratios import NO_ENDS, Array, Codes, Ends, Ratio, mean_of, standard_error
 
 RESAMPLED = 50  # clusters up to which the departure's distribution is taken from resamples
 FEWEST = 4  # clusters below which a resample too often has no spread at all

@@ -17,7 +17,7 @@ from scipy.special import ndtri, stdtrit
 from evenhand.errors import BadData
 from evenhand.records import Value
 from evenhand.stats.proportions import FEW_HOLD
-from evenhand.stats.sums import Array, Codes, mean_of
+from evenhand.stats.ratios import Array, Codes, mean_of
 
 State = Literal["kept", "lost", "undecided"]
 _HALVINGS = 60

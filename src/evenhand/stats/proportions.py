@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from evenhand.stats.sums import NO_ENDS, Array, Codes, Ends, Ratio, mean_of
+from evenhand.stats.ratios import NO_ENDS, Array, Codes, Ends, Ratio, mean_of
 
 FEW_HOLD = 5  # clusters with the rarer answer, below which its design effect cannot be estimated
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.stats.sums import mean_of, ratio_of_sums
+from evenhand.stats.ratios import mean_of, ratio_of_sums
 
 # Right answers of six clusters of four: 3, 2, 0, 1, 4, 1.
 ANSWERS = np.array([1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1, 0, 0], dtype=float)

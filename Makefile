@@ -57,6 +57,7 @@ bench: $(READY)  ## measured ratios, the table of verdicts, and FairCon's tables
 	$(BIN)/python perf/verdicts.py
 	$(BIN)/python perf/decisions.py
 	$(BIN)/python perf/recorded.py
+	OMP_NUM_THREADS=1 $(BIN)/python perf/intervals.py
 	$(BIN)/python perf/faircon.py
 	$(BIN)/python perf/gumbel.py
 	OMP_NUM_THREADS=1 $(BIN)/python perf/kills.py

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.stats import gaps, hypothesis, means, paired, proportions, ratios
+from evenhand.stats import gaps, hypothesis, means, paired, permutation, proportions, ratios
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -309,13 +309,13 @@ def kept_event(n: int, margin: float, flips: float, per_cluster: int = 1, icc: f
     return Event("capability kept", what, where, happened, most=5.0)
 
 
-def test_event(k: int, shape: str, alternative: hypothesis.Alternative) -> Event:
+def test_event(k: int, shape: str, alternative: permutation.Alternative) -> Event:
     make, truth = SHAPES[shape]
 
     def happened(rng: Rng) -> tuple[bool, bool | None]:
         d = make(rng, k) - truth
         new = hypothesis.mean_test(d, alternative=alternative, asked=means.Asked(draws=999))
-        old = hypothesis.paired_permutation(d, draws=999, alternative=alternative)
+        old = permutation.paired_permutation(d, draws=999, alternative=alternative)
         return bool(new is not None and new <= 0.05), bool(old is not None and old <= 0.05)
 
     # Skewed differences, as lognormal data's intervals, fall short below 20 clusters and are marked.

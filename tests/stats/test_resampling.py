@@ -42,12 +42,16 @@ def test_resamples_follow_their_items_when_these_are_reordered() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7])
-def test_blocks_of_odd_sizes_go_on_where_the_last_one_stopped(rows: int) -> None:
+def test_blocks_of_odd_sizes_go_on_where_the_last_one_stopped(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
     names = [f"c{i % 13}" for i in range(31)]
     whole = stats.resamples(names, 31, 101, 5)
-    parts = list(resampling.drawn_blocks(*resampling.codes_of(names, 31), 101, 5, rows))
+    drawn = stats.Resampling(names, 31, 101, 5)
+    monkeypatch.setattr(resampling, "CELLS", 31 * rows)
+    parts = list(drawn.blocks(widest=31))
     assert max(len(part) for part in parts) == rows
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(np.concatenate([part.counts[:, drawn.codes] for part in parts]), whole)
 
 
 def test_clusters_are_numbered_in_the_order_of_their_names() -> None:

@@ -76,6 +76,8 @@ class Metric:
     `chance_of` names their column that holds it. `short` is the name in running text, the key's words when
     empty. `step` is the smallest difference that matters, in `unit`; see `smallest_step`. `words` says of a
     probability of words which words they are ("terms"); such a figure is about their use, and no gap.
+    `by_rows` says that the figure depends on nothing but the different rows of `needs` and the sum of each
+    one's weights, so that items with equal rows may be counted together; resamples are cheaper then.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Metric:
     short: str = ""
     step: float | None = None
     words: str = ""
+    by_rows: bool = False
 
     @property
     def label(self) -> str:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.errors import NotComparable
-from evenhand.metrics import Array, Columns, Metric, columns
-from evenhand.records import Estimate, Score, Value
-from evenhand.stats.estimates import point, table_for
+from evenhand.metrics import Metric, columns
+from evenhand.records import Estimate, Score
+from evenhand.stats.estimating import point, table_for
 from evenhand.stats.intervals import interval
-from evenhand.stats.resampling import codes_of, several, weight_blocks
+from evenhand.stats.resampling import Resampling, codes_of, several
+from evenhand.stats.sums import Figure, Part, figure, values, widest
+
+
+class Paired:
+    """Two measurements of the same items, item by item: the columns of both, made once for all metrics.
+
+    Attributes:
+        before: the columns of the first, and the items' clusters.
+        after: the columns of the second in the order of the first, and the same clusters.
+
+    Raises:
+        NotComparable: the two do not hold the same samples.
+    """
+
+    def __init__(self, before: Sequence[Score], after: Sequence[Score]) -> None:
+        ordered = aligned(before, after)
+        clusters = codes_of([s.cluster for s in before], len(before))
+        self.before = Part(columns(before), *clusters)
+        self.after = Part(columns(ordered), *clusters)
+        self.clusters = [s.cluster for s in before]
 
 
 def paired_change(
@@ -33,20 +53,54 @@ def paired_change(
         NotComparable: the two do not hold the same samples.
         BadData: a column that the metric reads is missing.
     """
-    after = aligned(before, after)
-    if not before:
-        return Estimate(None, None, None, 0, None, 0, level)
-    tables = [table_for(metric, columns(scores)) for scores in (before, after)]
-    keep = metric.items(tables[0]) & metric.items(tables[1])
-    old, new = (_only(table, keep) for table in tables)
-    n = int(keep.sum())
-    first, last = point(metric, old), point(metric, new)
-    value = None if first is None or last is None else last - first
-    low: Value = None
-    high: Value = None
-    if value is not None and several(codes_of([s.cluster for s in before], len(before))[0], keep):
-        low, high = interval(_changes(metric, old, new, weight_blocks(before, None, B, seed), keep), level)
-    return Estimate(value, low, high, n, None, len(before) - n, level)
+    return paired_changes((metric,), Paired(before, after), seed=seed, B=B, level=level)[metric.name]
+
+
+def paired_changes(
+    metrics: Sequence[Metric], pair: Paired, *, seed: int = 0, B: int = 1000, level: float = 0.95
+) -> dict[str, Estimate]:
+    """The `paired_change` of each metric, by its name; they share the columns and the resamples.
+
+    Raises:
+        BadData: a column that a metric reads is missing.
+    """
+    drawn = Resampling(pair.clusters, len(pair.clusters), B, seed)
+    changes = [_Change(metric, pair) for metric in metrics]
+    figures = [one for change in changes for one in change.figures]
+    every = iter(values(figures, drawn.blocks(widest(figures)) if figures else ()))
+    found = {}
+    for change in changes:
+        low, high = None, None
+        if change.figures:
+            old, new = next(every), next(every)
+            low, high = interval(new - old, level)
+        size = len(pair.clusters)
+        found[change.name] = Estimate(change.value, low, high, change.n, None, size - change.n, level)
+    return found
+
+
+class _Change:
+    """The change of one metric over the items that are defined on both sides."""
+
+    def __init__(self, metric: Metric, pair: Paired) -> None:
+        self.name = metric.name
+        self.value: float | None = None
+        self.n = 0
+        self.figures: list[Figure] = []  # before and after; none where there is no interval
+        if not pair.clusters:
+            return
+        tables = [table_for(metric, part.table) for part in (pair.before, pair.after)]
+        keep: NDArray[np.bool_] = metric.items(tables[0]) & metric.items(tables[1])
+        self.n = int(keep.sum())
+        parts = [part.only(keep) for part in (pair.before, pair.after)]
+        first, last = (point(metric, part.table) for part in parts)
+        if first is None or last is None:
+            return
+        self.value = last - first
+        if several(parts[0].codes):
+            self.figures = [
+                figure(metric, part, value) for part, value in zip(parts, (first, last), strict=True)
+            ]
 
 
 def aligned(before: Sequence[Score], after: Sequence[Score]) -> Sequence[Score]:
@@ -67,14 +121,3 @@ def aligned(before: Sequence[Score], after: Sequence[Score]) -> Sequence[Score]:
             mend="Measure both models on the same benchmark with the same options and limit.",
         )
     return [by_id[sample] for sample in old]
-
-
-def _changes(
-    metric: Metric, old: Columns, new: Columns, blocks: Iterator[Array], keep: NDArray[np.bool_]
-) -> Array:
-    kept = (block if keep.all() else block[:, keep] for block in blocks)
-    return np.concatenate([metric.compute(new, w) - metric.compute(old, w) for w in kept])
-
-
-def _only(table: Columns, keep: NDArray[np.bool_]) -> Columns:
-    return Columns({name: column[keep] for name, column in table.values.items()}, int(keep.sum()))

@@ -114,10 +114,10 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "packed-rows-see-each-other",
-        "scoring/prefix.py",
-        "(place[None, :] <= place[:, None]) & (place[:, None] < end[None, :])",
+        "scoring/trees.py",
+        "(place[None, :] <= place[:, None]) & (place[:, None] < end[:, None, :])",
         "place[None, :] <= place[:, None]",
-        ("tests/scoring/test_packing.py", "tests/scoring/test_prefix.py"),
+        ("tests/scoring/test_trees.py", "tests/scoring/test_prefix.py"),
     ),
     Mutant(
         "positions-from-0-everywhere",
@@ -142,9 +142,9 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "target-from-the-wrong-place",
-        "scoring/engine.py",
-        "(logits[rows, targets] - logits.logsumexp(-1)[rows])",
-        "logits[rows, targets]",
+        "scoring/reading.py",
+        "return found - total[rows]",
+        "return found",
         ("tests/scoring/test_engine.py",),
     ),
     Mutant(
@@ -363,6 +363,8 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "metrics/hints.py": ("tests/metrics/test_hints.py",),
     "mitigations/lftf.py": ("tests/mitigations/test_lftf.py",),
     "scoring/engine.py": ("tests/scoring/test_engine.py", "tests/scoring/test_memory.py"),
+    "scoring/packed.py": ("tests/scoring/test_packed.py",),
+    "scoring/reading.py": ("tests/scoring/test_packed.py", "tests/scoring/test_engine.py"),
     "stats/changes.py": ("tests/stats/test_changes.py",),
     "stats/estimating.py": ("tests/stats/test_estimating.py",),
     "stats/gaps.py": ("tests/stats/test_gaps.py",),

@@ -46,7 +46,8 @@ class SelectedHead:
     """Inside its `with` block, the model's head sees only the positions that `select` chose, in float32.
 
     A head that is not a plain linear layer keeps its own arithmetic: `float32` is then False. Scaling or
-    soft-capping that a model does after its head is left to the model. `vocabulary` is a head row's width.
+    soft-capping that a model does after its head is left to the model. `vocabulary` is a head row's width,
+    and `seen` what the newest pass gave to the head, [R, width].
 
     Raises:
         BadModel: the model has no language-model head.
@@ -65,6 +66,8 @@ class SelectedHead:
         self.float32 = self._linear is not None
         self.vocabulary = int(getattr(head, "out_features", 0)) or int(text_config(module.config).vocab_size)
         self._where: tuple[Tensor, Tensor] | None = None
+        self._fed: Tensor | None = None
+        self.seen: Tensor | None = None
         self._wide: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
@@ -76,6 +79,10 @@ class SelectedHead:
     def select(self, rows: Tensor, positions: Tensor) -> None:
         """Choose the head rows of the next forward pass: batch rows [R] and positions in them [R]."""
         self._where = (rows, positions)
+
+    def feed(self, states: Tensor) -> None:
+        """Give the head `states` [R, width] in the next forward pass, whatever reaches it."""
+        self._fed = states
 
     @property
     def selected(self) -> tuple[Tensor, Tensor] | None:
@@ -93,13 +100,14 @@ class SelectedHead:
     ) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._where, self._wide = [], None, None
+        self._handles, self._where, self._wide, self._fed = [], None, None, None
 
     def _before(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._where is None:
             return None
-        rows, positions = self._where
-        return (args[0][rows, positions].unsqueeze(0), *args[1:])
+        self.seen = args[0][self._where] if self._fed is None else self._fed
+        self._fed = None
+        return (self.seen.unsqueeze(0), *args[1:])
 
     def _after(self, _: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         assert self._linear is not None

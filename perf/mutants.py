@@ -114,10 +114,10 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "packed-rows-see-each-other",
-        "scoring/prefix.py",
-        "(place[None, :] <= place[:, None]) & (place[:, None] < end[None, :])",
+        "scoring/trees.py",
+        "(place[None, :] <= place[:, None]) & (place[:, None] < end[:, None, :])",
         "place[None, :] <= place[:, None]",
-        ("tests/scoring/test_packing.py", "tests/scoring/test_prefix.py"),
+        ("tests/scoring/test_trees.py", "tests/scoring/test_prefix.py"),
     ),
     Mutant(
         "positions-from-0-everywhere",

@@ -11,7 +11,8 @@ from evenhand.errors import BadModel
 from evenhand.scoring.forward import SelectedHead, run_rows
 from evenhand.scoring.packing import Packed, pack
 from evenhand.scoring.plan import Row
-from evenhand.scoring.prefix import Prefix, refusal, visible
+from evenhand.scoring.prefix import Prefix
+from evenhand.scoring.trees import refusal, visible
 from evenhand.testing import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -44,19 +45,19 @@ def path_to(packed: Packed, place: int) -> list[int]:
 def test_the_mask_by_hand():
     """A beginning of 2, then 7 with the branches 8 and 9: 9 does not see 8."""
     packed = Packed((), 2, (7, 8, 9), (2, 3, 3), (3, 2, 3), ())
-    assert visible(packed, 2, None).int().tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 0, 1]]
+    assert visible([packed], None)[0].int().tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 0, 1]]
 
 
 def test_a_window_counts_positions_of_the_text_not_places():
     """With a window of 2 both branches at depth 3 see depth 2 and themselves."""
     packed = Packed((), 2, (7, 8, 9), (2, 3, 3), (3, 2, 3), ())
-    assert visible(packed, 2, 2).int().tolist() == [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 0, 1]]
+    assert visible([packed], 2)[0].int().tolist() == [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 0, 1]]
 
 
 @pytest.mark.parametrize("kind", sorted(PROVEN))
 def test_proven_architectures_read_after_a_beginning_as_they_read_whole_rows(kind):
     module = tiny.module(kind)
-    assert refusal(module) is None
+    assert refusal(module, cached=True) is None
     assert worst(module) < 2e-5
 
 
@@ -84,7 +85,7 @@ def test_either_attention_is_right(kind):
 def test_variants_of_proven_architectures(kind, changes):
     """Checkpoints of one type differ in windows, shared heads, norms and rotary scaling."""
     module = tiny.module(kind, **changes)
-    assert refusal(module) is None
+    assert refusal(module, cached=True) is None
     assert worst(module) < 2e-5
 
 
@@ -145,7 +146,7 @@ def test_reading_leaves_the_beginning_as_it_was():
     ],
 )
 def test_what_would_be_wrong_is_refused(kind, changes, why):
-    assert why in refusal(tiny.module(kind, **changes))
+    assert why in refusal(tiny.module(kind, **changes), cached=True)
 
 
 def test_every_architecture_with_a_layout_is_proven_or_refused_for_a_known_reason():
@@ -161,19 +162,19 @@ def test_hooks_are_a_reason_to_run_whole_rows():
         nn.modules.module.register_module_forward_hook,
     ):
         handle = register(lambda *_: None)
-        assert refusal(module) == "hooks are set on the model"
+        assert refusal(module, cached=True) == "hooks are set on the model"
         handle.remove()
-        assert refusal(module) is None
+        assert refusal(module, cached=True) is None
 
 
 def test_other_attention_and_other_forward_passes_are_refused(monkeypatch):
     module = tiny.module("llama")
     monkeypatch.setattr(module.config, "_attn_implementation_internal", "flash_attention_2")
-    assert "flash_attention_2" in refusal(module)
+    assert "flash_attention_2" in refusal(module, cached=True)
     monkeypatch.undo()
     module.forward = lambda input_ids, attention_mask=None, position_ids=None: None
-    assert "takes no past_key_values" in refusal(module)
-    assert "Linear" in refusal(nn.Linear(2, 2))
+    assert "takes no past_key_values" in refusal(module, cached=True)
+    assert "Linear" in refusal(nn.Linear(2, 2), cached=True)
 
 
 @pytest.mark.parametrize("kind", ["mamba", "rwkv"])

@@ -16,7 +16,7 @@ from evenhand.architectures.table import ROWS
 from evenhand.errors import BadModel, OutOfMemory
 from evenhand.hooks import patch
 from evenhand.records import Continuation
-from evenhand.scoring import Scorer, forward, prefix
+from evenhand.scoring import Scorer, forward, prefix, trees
 from evenhand.scoring.packing import pack
 from evenhand.scoring.plan import make_plan
 from evenhand.scoring.runners.unanchored import unanchored
@@ -251,8 +251,8 @@ def test_hooks_see_whole_texts():
 
 def test_a_wrong_mask_is_found_out_and_whole_rows_run(monkeypatch, caplog):
     """As an architecture would that lets branches see each other."""
-    honest = prefix.visible
-    monkeypatch.setattr(prefix, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
+    honest = trees.visible
+    monkeypatch.setattr(trees, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
     module = tiny.module("llama")
     model = scorer(module=module)
     with caplog.at_level(logging.WARNING, logger="evenhand.scoring"):
@@ -284,8 +284,8 @@ def test_a_model_says_in_its_notes_that_beginnings_ran_again():
 
 
 def test_a_wrong_mask_without_the_test_gives_wrong_numbers(monkeypatch):
-    honest = prefix.visible
-    monkeypatch.setattr(prefix, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
+    honest = trees.visible
+    monkeypatch.setattr(trees, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
     module = tiny.module("llama")
     apart = np.subtract(values(scorer(module=module, probe=False)), expected(module))
     assert np.abs(apart).max() > 0.01, "this is the silent error that the test is there for"

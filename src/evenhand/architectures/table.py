@@ -1,8 +1,9 @@
 """The table of architectures: `config.model_type` to its row. To add one, add a row here.
 
 The tests build a tiny model of every type in the table and compare the row with it. A row with `shares`
-must pass the comparison of `evenhand.scoring.prefix`: the method is silently wrong wherever a model takes
-positions or distances from the place of a key (ALiBi in MPT and BLOOM, GPT-Neo's local layers).
+must pass the comparisons of `evenhand.scoring.trees` and `evenhand.scoring.prefix`: the method is silently
+wrong wherever a model takes positions or distances from the place of a key (ALiBi in MPT and BLOOM, GPT-Neo's
+local layers).
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ _ROBERTA = Architecture(first_position="padding")  # the rows up to the padding 
 
 ROWS: Mapping[str, Architecture] = {
     "arcee": LLAMA,
+    "deepseek_v3": LLAMA,
     "ernie4_5": LLAMA,
     "gemma": LLAMA,
     "glm": LLAMA,
@@ -96,7 +98,7 @@ ROWS: Mapping[str, Architecture] = {
     "persimmon": replace(LLAMA, norm=part("model.final_layernorm")),
     "gpt2": _GPT2,
     "gpt_bigcode": _GPT2,
-    "gpt_neo": replace(_GPT2, shares=False),
+    "gpt_neo": replace(_GPT2, shares=False, places="window_size"),
     "gptj": _GPTJ,
     "codegen": _GPTJ,
     "gpt_neox": Architecture(

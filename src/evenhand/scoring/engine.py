@@ -18,11 +18,11 @@ from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import Padding, SelectedHead, device_of, evaluating, run_rows
 from evenhand.scoring.memory import ran_out
 from evenhand.scoring.plan import Plan, Row, make_plan
-from evenhand.scoring.prefix import refusal
 from evenhand.scoring.probe import Path, choose, settle
 from evenhand.scoring.shared import Shared, Tally
 from evenhand.scoring.sharing import Group, Sharing, find_groups, sharing_on
 from evenhand.scoring.tokens import Encoder, shown
+from evenhand.scoring.trees import refusal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -172,7 +172,7 @@ class Scorer:
         groups = find_groups(plan.rows, self._sharing) if self._sharing else []
         why = "sharing is switched off" if self._sharing is None else "no prefix is long and frequent enough"
         if groups:
-            why = self._shared.fault or refusal(self._module) or ""
+            why = self._shared.fault or refusal(self._module, cached=True) or ""
         repeated = sum(len(group.rows) for group in groups) if why else 0
         self._report = replace(self._report, sharing=why or "beginnings are shared", repeated=repeated)
         return [] if why else groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from evenhand.opening import close_model
 from evenhand.records import Example
 from evenhand.scoring import kept, restarting
 from evenhand.scoring.kept import kept_of
+from evenhand.scoring.plan import Row
 from evenhand.scoring.probe import choose
 from evenhand.scoring.terms import Outcomes, Prompts, outcomes, whole_rows
 from evenhand.scoring.tokens import Encoder
@@ -137,13 +138,22 @@ def _fit(model: OpenModel, epochs: int, loss: Loss = _nll, n: int = 16) -> list[
     return tokens
 
 
-def test_what_lies_below_runs_once_however_long_the_training_lasts() -> None:
-    # 16 prompts: the same padded batch once to keep its states and four rows of it twice for the test, of
-    # which one pass begins at block 2; every epoch then runs the 16 prompts through block 2 alone.
-    short, long = (_fit(tiny.model("llama"), epochs) for epochs in (1, 4))
-    tested = len(choose(ROWS)) * WIDTH
-    assert short == [16 * WIDTH + tested, 16 * WIDTH + tested, 16 * WIDTH + 2 * tested]
-    assert long == [short[0], short[1], short[2] + 3 * 16 * WIDTH]
+def _size(rows: Sequence[Row], kind: str) -> int:
+    """The tokens of one pass: of the prefix tree, counted as distinct beginnings, or of the padded batch."""
+    if kind == "bloom":
+        return len(rows) * max(len(row.ids) for row in rows)
+    return len({row.ids[: n + 1] for row in rows for n in range(len(row.ids))})
+
+
+@pytest.mark.parametrize("kind", ["llama", "bloom"])
+def test_what_lies_below_runs_once_however_long_the_training_lasts(kind: str) -> None:
+    # 16 prompts once to keep their states; a few of them once as whole rows and once from block 2 on, for the
+    # test; every epoch then runs the 16 prompts through block 2 alone. ALiBi takes no trees.
+    short, long = (_fit(tiny.model(kind), epochs) for epochs in (1, 4))
+    once, some = _size(ROWS, kind), choose(ROWS)
+    whole = len(some) * WIDTH
+    assert short == [once + whole, once + whole, once + _size(some, kind) + whole]
+    assert long == [short[0], short[1], short[2] + 3 * once]
 
 
 def test_a_second_fit_of_the_same_block_keeps_the_states_and_the_base() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from evenhand.scoring.blocks import Handed
 from evenhand.scoring.forward import Padding
+from evenhand.scoring.packing import Packed
 
 Ids = tuple[int, ...]
 MEMORY = 512 * 2**20
@@ -36,24 +37,44 @@ class Nodes:
     def __len__(self) -> int:
         return len(self._after)
 
-    def add(self, ids: Sequence[int]) -> list[int]:
-        """The numbers of the row's beginnings of 1, 2, ... tokens; new ones are counted on."""
-        path, node = [], -1
+    def add(self, ids: Sequence[int]) -> None:
+        """Number the row's beginnings of 1, 2, ... tokens that have no number yet."""
+        node = -1
         for token in ids:
             node = self._after.setdefault((node, token), len(self._after))
+
+    def of_tree(self, tree: Packed) -> list[int]:
+        """The numbers of the beginnings that end at each token of a packed tree.
+
+        Raises:
+            KeyError: one of them has no number.
+        """
+        found: list[int] = []
+        path: list[int] = []  # the numbers on the way to the newest token
+        for token, depth in zip(tree.ids, tree.depth, strict=True):
+            node = self._after[path[depth - 1] if depth else -1, token]
+            path[depth:] = [node]
+            found.append(node)
+        return found
+
+    def of_row(self, ids: Sequence[int]) -> list[int]:
+        """The numbers of the row's beginnings.
+
+        Raises:
+            KeyError: one of them has no number.
+        """
+        path, node = [], -1
+        for token in ids:
+            node = self._after[node, token]
             path.append(node)
         return path
 
-    def path(self, ids: Sequence[int]) -> list[int] | None:
-        """The numbers of the row's beginnings, None if one of them is not known."""
-        path, node = [], -1
-        for token in ids:
-            found = self._after.get((node, token))
-            if found is None:
-                return None
-            node = found
-            path.append(node)
-        return path
+    def holds(self, ids: Sequence[int]) -> bool:
+        """Whether all beginnings of the row have a number."""
+        try:
+            return bool(self.of_row(ids)) or not ids
+        except KeyError:
+            return False
 
 
 @dataclass
@@ -69,23 +90,14 @@ class States:
 
     def covers(self, rows: Iterable[Ids]) -> bool:
         """Whether every token of all `rows` has a state."""
-        return all(self.nodes.path(row) is not None for row in rows)
+        return all(map(self.nodes.holds, rows))
 
-    def batch(self, rows: Sequence[Ids], padding: Padding, device: torch.device) -> Handed:
-        """The states of padded `rows`, [N, longest row, width]; padded places hold some state.
-
-        Raises:
-            KeyError: a row is not covered.
-        """
+    def batch(self, rows: Sequence[Sequence[int]], padding: Padding, device: torch.device) -> Handed:
+        """The states of padded rows of nodes, [N, longest row, width]; padded places hold some state."""
         width = max(map(len, rows))
-        index = torch.zeros(len(rows), width, dtype=torch.long)
-        for i, row in enumerate(rows):
-            path = self.nodes.path(row)
-            if path is None:
-                raise KeyError(row)
-            index[i, slice(width - len(row), width) if padding == "left" else slice(0, len(row))] = (
-                torch.tensor(path)
-            )
+        left = padding == "left"
+        full = [[0] * (left * (width - len(row))) + [*row] + [0] * (width - len(row)) for row in rows]
+        index = torch.tensor([row[:width] for row in full])  # [N, longest row]
         return Handed(self.table[index].to(device), self.size)
 
     def blank(self, device: torch.device) -> Handed:
@@ -97,12 +109,12 @@ class States:
 
 @dataclass
 class Kept:
-    """What is kept of one module: tables of states by keys that name weights and place; `sound` holds which
-    ways to use them passed their test.
+    """What is kept of one module: tables of states by keys that name weights and place; `sound` holds the way
+    to use them that passed its test.
     """
 
     entries: dict[tuple[Any, ...], Any] = field(default_factory=dict)
-    sound: dict[tuple[Any, ...], bool] = field(default_factory=dict)
+    sound: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     def find(self, key: tuple[Any, ...]) -> Any | None:
         """The value of `key`, which counts as used; None if there is none."""

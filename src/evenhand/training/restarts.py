@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadModel
 from evenhand.models import OpenModel
+from evenhand.models.layout import Layout
+from evenhand.scoring.blocks import Blocks
 from evenhand.scoring.kept import bits, kept_of
 from evenhand.scoring.restarting import HeadInputs, head_inputs, restart
-from evenhand.scoring.terms import Outcomes, Prompts, Run, whole_rows
+from evenhand.scoring.terms import Outcomes, Prompts, Run
 
 _BATCH = 32
 _TOKENS = 2048
@@ -22,23 +25,20 @@ _TOKENS = 2048
 def run_above(model: OpenModel, names: Sequence[str], prompts: Prompts) -> Run:
     """The way to run `prompts` while only the parameters `names` change: blocks below all of them run once.
 
-    Where a parameter lies outside the blocks, or the model has no layout, whole rows run.
+    Where a parameter lies outside the blocks, or the model has no layout, every block runs.
     """
-    try:
-        layout = model.layout
-    except BadModel:
-        return whole_rows(model.module)
-    of = {name: i for i, site in reversed([*enumerate(layout.blocks())]) for name in layout.parameters(site)}
-    if not names or not all(name in of for name in names):
-        return whole_rows(model.module)
+    blocks, depth = Blocks(()), 0
+    with contextlib.suppress(BadModel):  # no layout
+        blocks, depth = model.layout.as_blocks(), _lowest(model.layout, names)
     tokens = getattr(model, "batch_tokens", _TOKENS)
-    return restart(
-        model.module,
-        layout.as_blocks(),
-        min(of[name] for name in names),
-        prompts.plan(range(len(prompts))),
-        batch_tokens=tokens,
-    )
+    return restart(model.module, blocks, depth, prompts.plan(range(len(prompts))), batch_tokens=tokens)
+
+
+def _lowest(layout: Layout, names: Sequence[str]) -> int:
+    """The lowest block that holds one of the parameters `names`, 0 if one lies outside the blocks."""
+    sites = reversed([*enumerate(layout.blocks())])  # of a parameter of several blocks the lowest counts
+    of = {name: i for i, site in sites for name in layout.parameters(site)}
+    return min((of.get(name, 0) for name in names), default=0)
 
 
 class Base:

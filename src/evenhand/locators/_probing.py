@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData
 from evenhand.models import OpenModel, require
+from evenhand.progress import task
 from evenhand.records import Ability, Example, SiteScore
 
 if TYPE_CHECKING:
@@ -78,7 +79,12 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
     sums = dict.fromkeys(blocks, torch.zeros(()))
     found: list[ProbedBatch] = []
     values: list[Tensor] = []
-    with torch.no_grad(), evaluating(model.module), observe(model, blocks) as seen:
+    with (
+        torch.no_grad(),
+        evaluating(model.module),
+        observe(model, blocks) as seen,
+        task("running the prompts", len(probes), unit="prompt") as advance,
+    ):
         for batch in batches(probes):
             answer = outcomes(model, batch)
             assert answer.places is not None  # a single pass has a single layout
@@ -87,6 +93,7 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
             values.append(answer.log_p.exp())
             for site, (given, output) in seen.items():
                 sums[site] = sums[site] + (output - given)[rows, positions].double().sum(0)
+            advance(len(batch))
     places = sum(len(batch.rows) for batch in found)
     return Contributions(tuple(found), torch.cat(values), {site: sums[site] / places for site in blocks})
 

@@ -97,6 +97,24 @@ def caught_after(block: nn.Module) -> Iterator[list[Handed]]:
 
 
 @contextmanager
+def seen_by(blocks: Blocks) -> Iterator[list[tuple[Tensor, Handed]]]:
+    """Inside, a forward pass appends what each block received and what it handed on, in order of depth."""
+    found: list[tuple[Tensor, Handed]] = []
+
+    def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        handed = Handed.of(output)
+        before = found[-1][1].state if found else (args[0] if args else kwargs["hidden_states"])
+        found.append((before, handed))
+
+    handles = [block.register_forward_hook(keep, with_kwargs=True) for block in blocks.blocks]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
 def last_mlp_at_the_head(blocks: Blocks, head: SelectedHead) -> Iterator[None]:
     """Inside, the last block's MLP runs only at the positions that `head` selected: nothing else is read.
 

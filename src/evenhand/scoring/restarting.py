@@ -98,7 +98,8 @@ def restart(module: nn.Module, blocks: Blocks, depth: int, plan: Plan, *, batch_
             continue
         states = _kept_states(module, blocks, depth, plan, (way, batch_tokens)) if depth else None
         found = _From(module, blocks, depth, states, way)
-        if sound in kept.sound or _sound(found, plan):
+        what = f"{way} rows that begin at block {depth}"
+        if sound in kept.sound or agrees(module, found, choose(plan.rows), what):
             kept.sound[sound] = way
             return found
         kept.entries.clear()
@@ -162,16 +163,13 @@ def _states(module: nn.Module, last: nn.Module, rows: Sequence[Ids], way: Way, t
 
 
 @torch.no_grad()
-def _sound(found: _From, plan: Plan) -> bool:
-    """Whether `found` gives the log-probabilities of whole rows on a few rows of `plan`."""
-    rows = choose(plan.rows)
+def agrees(module: nn.Module, run: Run, rows: Sequence[Row], what: str) -> bool:
+    """Whether `run` gives the log-probabilities of whole rows; `what` it runs is for the log."""
     ids = [row.ids for row in rows]
     positions = [sorted({position for position, _ in row.wanted}) for row in rows]
-    module = found.module
-    what = f"{found.way} rows that begin at block {found.depth}"
     try:
         with evaluating(module), SelectedHead(module) as head:
-            short = found(head, ids, positions).log_softmax(-1)  # [R, vocabulary]
+            short = run(head, ids, positions).log_softmax(-1)  # [R, vocabulary]
             whole = whole_rows(module)(head, ids, positions).log_softmax(-1)
     except Exception as problem:
         if ran_out(problem):

@@ -120,6 +120,11 @@ class Prompts:
     def __len__(self) -> int:
         return len(self._of)
 
+    def beginning(self, number: int) -> Ids:
+        """The ids before the first token of the example's terms, whose prediction is read first."""
+        ids = min((ids for _, ids in self._of[number]), key=lambda ids: ids.start)
+        return ids.ids[: ids.start]
+
     def plan(self, chosen: Sequence[int]) -> Plan:
         """What has to run for the examples of the numbers `chosen`, as one batch."""
         return make_plan([ids for i in chosen for _, ids in self._of[i]])

@@ -38,9 +38,13 @@ def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[E
     """
     if not probes:
         raise BadData("There are no prompts to locate with.", mend="Use a benchmark with a train part.")
-    ordered = sorted(probes, key=lambda p: (len(p.context), p.id))
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
+    for start in range(0, len(probes), size):
+        yield ordered(probes)[start : start + size]
+
+
+def ordered(probes: Sequence[Example]) -> list[Example]:
+    """The probes from the shortest to the longest: the order in which every locator reads them."""
+    return sorted(probes, key=lambda p: (len(p.context), p.id))
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,11 @@ def packed(
     return trees, where
 
 
+def packed_rows(module: nn.Module) -> Run:
+    """The way to run rows packed through all blocks."""
+    return _From(module, Blocks(()), 0, None, "packed")
+
+
 def _room(module: nn.Module) -> int:
     return min(ROOM, most_nodes(module) or ROOM)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import nn
 
@@ -79,6 +79,12 @@ class Layout:
         mlp = self._parts.get(f"block.{self.n_blocks - 1}.mlp")
         alone = mlp is not None and mlp[0] == (mlp[1],)  # else it takes or gives more than its own states
         return Blocks(tuple(self.module(site) for site in self.blocks()), mlp[1] if mlp and alone else None)
+
+    def lowest(self, names: Iterable[str]) -> int:
+        """The lowest block that holds one of the parameters `names`, 0 if one lies outside the blocks."""
+        sites = reversed([*enumerate(self.blocks())])  # of a parameter of several blocks the lowest counts
+        of = {name: i for i, site in sites for name in self.parameters(site)}
+        return min((of.get(name, 0) for name in names), default=0)
 
     def modules(self, site: str) -> tuple[nn.Module, ...]:
         """All modules of a site in the order in which they run; the first receives the site's input.

@@ -7,7 +7,7 @@ on the model at hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,11 +55,14 @@ class _Stopped(Exception):
     """Ends a forward pass of which nothing more is needed."""
 
 
-def hooked(module: nn.Module) -> bool:
-    """Whether hooks are set on any part of `module`, or on all modules: these expect whole passes."""
-    return any(getattr(part, name) for part in module.modules() for name in _HOOKS) or any(
-        getattr(torch_module, f"_global{name}") for name in _HOOKS
-    )
+def hooked(module: nn.Module, apart: Collection[int] = ()) -> bool:
+    """Whether hooks are set on any part of `module`, or on all modules: these expect whole passes.
+
+    Parts with an id in `apart` do not count.
+    """
+    return any(
+        getattr(part, name) for part in module.modules() if id(part) not in apart for name in _HOOKS
+    ) or any(getattr(torch_module, f"_global{name}") for name in _HOOKS)
 
 
 @contextmanager

@@ -100,6 +100,11 @@ class States:
         index = torch.tensor([row[:width] for row in full])  # [N, longest row]
         return Handed(self.table[index].to(device), self.size)
 
+    @property
+    def nbytes(self) -> int:
+        """The size of the table."""
+        return self.table.nbytes
+
     def blank(self, device: torch.device) -> Handed:
         """What a block hands on for one row of one token, all 0."""
         return Handed(
@@ -131,8 +136,8 @@ class Kept:
         self.entries[key] = value
 
     def taken(self) -> int:
-        """The bytes of all kept tables."""
-        return sum(value.table.nbytes for value in self.entries.values())
+        """The bytes of everything that is kept."""
+        return sum(int(value.nbytes) for value in self.entries.values())
 
 
 _ALL: WeakKeyDictionary[nn.Module, Kept] = WeakKeyDictionary()

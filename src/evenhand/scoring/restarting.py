@@ -202,6 +202,11 @@ class HeadInputs:
         """Whether every prediction that `plan` wants can be read."""
         return all(row.ids[: p + 1] in self.places for row in plan.rows for p, _ in row.wanted)
 
+    @property
+    def nbytes(self) -> int:
+        """The size of the table."""
+        return self.table.nbytes
+
     def run(self, module: nn.Module, like: Run) -> Run:
         """A `Run` of the head alone, with what the model does after it; it skips what `like` can skip."""
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadModel
 from evenhand.models import OpenModel
-from evenhand.models.layout import Layout
 from evenhand.scoring.blocks import Blocks
 from evenhand.scoring.kept import bits, kept_of
 from evenhand.scoring.restarting import HeadInputs, head_inputs, restart
@@ -29,16 +28,9 @@ def run_above(model: OpenModel, names: Sequence[str], prompts: Prompts) -> Run:
     """
     blocks, depth = Blocks(()), 0
     with contextlib.suppress(BadModel):  # no layout
-        blocks, depth = model.layout.as_blocks(), _lowest(model.layout, names)
+        blocks, depth = model.layout.as_blocks(), model.layout.lowest(names)
     tokens = getattr(model, "batch_tokens", _TOKENS)
     return restart(model.module, blocks, depth, prompts.plan(range(len(prompts))), batch_tokens=tokens)
-
-
-def _lowest(layout: Layout, names: Sequence[str]) -> int:
-    """The lowest block that holds one of the parameters `names`, 0 if one lies outside the blocks."""
-    sites = reversed([*enumerate(layout.blocks())])  # of a parameter of several blocks the lowest counts
-    of = {name: i for i, site in sites for name in layout.parameters(site)}
-    return min((of.get(name, 0) for name in names), default=0)
 
 
 class Base:

@@ -6,7 +6,8 @@ does: padded batches of 32, logits of every position, the whole model in every s
 - training: LFTF's loss on one block, the usual loop against evenhand alone (nothing kept) and after an
   earlier fit or location kept the states below the block;
 - locate: BMI, gradient and ablation, written as plain loops, against evenhand's locators;
-- measuring again after an edit of the last block, padded batches against evenhand.
+- measuring again after an edit of the last block, padded batches against evenhand, as for the third model
+  that has this block changed and all later ones.
 
 Each round runs all ways of a part; a ratio is the median over rounds of (reference time / evenhand's time).
 Weights after SGD and the locators' scores must agree, or the exit status is 1.
@@ -41,6 +42,8 @@ from evenhand.training.loop import Schedule, minimise, shuffled
 from evenhand.training.objectives import nll
 from evenhand.training.parameters import only_these_train
 from evenhand.training.restarts import run_above
+from evenhand.treatments import About
+from evenhand.treatments.weights import WeightTreatment
 from scoring import CLOCKS, model_of, padded, tokenizer_for
 
 SIZE = 32
@@ -297,9 +300,25 @@ def locate_part(world: World, options: argparse.Namespace) -> dict[str, Any]:
 
 def again_part(world: World, options: argparse.Namespace) -> dict[str, Any]:
     items = [Continuation(e.context, form) for e in world.examples for (form,) in e.terms]
+    chance = torch.Generator().manual_seed(0)
+    about = About("noise", world.model.spec.digest, 0)
+    weights = {
+        name: p.detach() + 1e-3 * torch.randn(p.shape, generator=chance)
+        for name, p in world.model.layout.parameters(f"block.{world.layers - 1}").items()
+    }
+
+    def treated(way: Callable[[Any], list[float]]) -> list[float]:
+        with WeightTreatment(about, weights).applied(world.model) as model:
+            return way(model)
+
+    def engine(model: Any) -> list[float]:
+        return [answer.value for answer in model.answer(items)]
+
+    for _ in range(2):  # the first treated model is noted, the passes of the second are kept
+        treated(engine)
     ways: dict[str, Way] = {
-        "padded": lambda: padded(world.module, world.tokenizer, items),
-        "evenhand": lambda: [answer.value for answer in world.model.scorer.logprobs(items)],
+        "padded": lambda: treated(lambda model: padded(world.module, world.tokenizer, items)),
+        "evenhand": lambda: treated(engine),
     }
     row = compare(ways, options.rounds, CLOCKS[options.clock])
     a, b = (row["results"][way] for way in ("padded", "evenhand"))

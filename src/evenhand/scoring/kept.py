@@ -6,6 +6,7 @@ them remembers the bits of the weights that made it. Above `MEMORY` a table lies
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,9 @@ MEMORY = 512 * 2**20
 """Bytes that all kept tables of a module may take in memory; larger ones lie in a file."""
 MOST = 4
 """Sets of states that are kept of one module; the one that was used longest ago gives way."""
+
+_SAMPLE = 64  # values of a parameter that are looked at
+_SERIALS = itertools.count()
 
 
 class Nodes:
@@ -157,9 +161,20 @@ def forget(module: object) -> None:
 def bits(parameters: Iterable[Tensor]) -> tuple[Any, ...]:
     """A key that is the same as long as the parameters hold the same bits, and differs after any change.
 
-    Values that `same_bits` declared to be those of an earlier state have the key of that state.
+    Values that `same_bits` declared to be those of an earlier state have the key of that state. What torch
+    counts as no change, such as a write through ``.data``, shows in a sample of every parameter.
     """
-    return tuple((id(p), p.data_ptr(), _state(p)) for p in parameters)
+    every = list(parameters)
+    samples = [p.detach().reshape(-1)[:: max(1, p.numel() // _SAMPLE)].double().sum() for p in every]
+    sums = tuple(torch.stack(samples).tolist()) if samples else ()
+    return (*((_serial(p), _state(p)) for p in every), sums)
+
+
+def _serial(parameter: Tensor) -> int:
+    """A number that no other tensor of this process ever has; addresses are used again."""
+    if not hasattr(parameter, "_evenhand_serial"):
+        parameter._evenhand_serial = next(_SERIALS)  # type: ignore[attr-defined]
+    return int(parameter._evenhand_serial)  # type: ignore[attr-defined]
 
 
 def _state(parameter: Tensor) -> int:

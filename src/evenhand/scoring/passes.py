@@ -102,8 +102,8 @@ def _disturbed(module: nn.Module, blocks: Blocks, depth: int) -> bool:
 
 
 def _digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes | None:
-    """A digest of the inputs of a pass; None where a cache takes part."""
-    if kwargs.get("past_key_values") is not None or kwargs.get("use_cache"):
+    """A digest of the inputs of a pass; None where a cache takes part, as it does unless it is refused."""
+    if kwargs.get("past_key_values") is not None or kwargs.get("use_cache") is not False:
         return None
     sha = hashlib.sha256()
     _add(sha, [list(args), dict(kwargs)])

@@ -54,6 +54,7 @@ format: $(READY)
 
 bench: $(READY)  ## measured ratios, the table of verdicts, and FairCon's tables on the lab
 	$(BIN)/python perf/scoring.py
+	$(BIN)/python perf/training.py
 	$(BIN)/python perf/verdicts.py
 	$(BIN)/python perf/decisions.py
 	$(BIN)/python perf/recorded.py

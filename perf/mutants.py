@@ -142,9 +142,9 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "target-from-the-wrong-place",
-        "scoring/engine.py",
-        "(logits[rows, targets] - logits.logsumexp(-1)[rows])",
-        "logits[rows, targets]",
+        "scoring/reading.py",
+        "return found - total[rows]",
+        "return found",
         ("tests/scoring/test_engine.py",),
     ),
     Mutant(
@@ -328,6 +328,8 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "metrics/hints.py": ("tests/metrics/test_hints.py",),
     "mitigations/lftf.py": ("tests/mitigations/test_lftf.py",),
     "scoring/engine.py": ("tests/scoring/test_engine.py", "tests/scoring/test_memory.py"),
+    "scoring/packed.py": ("tests/scoring/test_packed.py",),
+    "scoring/reading.py": ("tests/scoring/test_packed.py", "tests/scoring/test_engine.py"),
     "stats.py": ("tests/test_stats.py",),
     "studies/capability.py": ("tests/studies/test_capability.py", "tests/studies/test_verdict.py"),
     "studies/control.py": ("tests/studies/test_control.py",),

@@ -8,10 +8,12 @@ from torch import nn
 
 from evenhand.architectures.table import ROWS as TABLE
 from evenhand.errors import BadModel
-from evenhand.scoring.forward import SelectedHead, run_rows
+from evenhand.scoring.forward import SelectedHead, run_inputs, run_rows
 from evenhand.scoring.packing import Packed, pack
 from evenhand.scoring.plan import Row
 from evenhand.scoring.prefix import Prefix
+from evenhand.scoring.reading import Reader
+from evenhand.scoring.report import Tally
 from evenhand.scoring.trees import refusal, visible
 from evenhand.testing import tiny
 
@@ -25,12 +27,18 @@ ROWS = tuple(
 )
 
 
-def worst(module, **options) -> float:
+def after(module, head, prefix: Prefix, packed: Packed) -> torch.Tensor:
+    """Logits at the wanted places of a packed row after the beginning."""
+    return run_inputs(module, head, prefix.inputs_after(packed), [(0, place) for place in packed.places])
+
+
+def worst(module) -> float:
     """The largest difference of a log-probability between rows after a beginning and rows alone."""
     (packed,) = pack(ROWS, len(START), 1000)
     with torch.no_grad(), SelectedHead(module) as head:
-        prefix = Prefix(module, head, START, [19], **options)
-        together = torch.cat([prefix.read(packed), prefix.logits]).log_softmax(-1)
+        prefix = Prefix(Reader(module, head, Tally()), START, [19])
+        rest = after(module, head, prefix, packed)
+        together = torch.cat([rest, prefix.reading.logits([0])]).log_softmax(-1)
         alone = [
             run_rows(module, head, [[*START, *path]], [[19 + len(path)]], padding="right")
             for path in [path_to(packed, place) for place in packed.places] + [[]]
@@ -101,10 +109,10 @@ def test_the_comparison_notices_a_wrong_window():
     module = tiny.module("mistral")
     (packed,) = pack(ROWS, len(START), 1000)
     with torch.no_grad(), SelectedHead(module) as head:
-        prefix = Prefix(module, head, START, [19])
-        right = prefix.read(packed).log_softmax(-1)
+        prefix = Prefix(Reader(module, head, Tally()), START, [19])
+        right = after(module, head, prefix, packed).log_softmax(-1)
         module.config.sliding_window = None
-        wrong = prefix.read(packed).log_softmax(-1)
+        wrong = after(module, head, prefix, packed).log_softmax(-1)
     assert float((right - wrong).abs().max()) > 1e-2
 
 
@@ -119,14 +127,13 @@ def test_reading_leaves_the_beginning_as_it_was():
             raise MemoryError
 
     with torch.no_grad(), SelectedHead(module) as head:
-        prefix = Prefix(module, head, START, [])
-        assert prefix.logits is None
-        first = prefix.read(packed)
+        prefix = Prefix(Reader(module, head, Tally()), START, [])
+        first = after(module, head, prefix, packed)
         handle = module.model.layers[1].register_forward_hook(fail)
         with pytest.raises(MemoryError):
-            prefix.read(packed)
+            after(module, head, prefix, packed)
         handle.remove()
-        assert torch.equal(prefix.read(packed), first)
+        assert torch.equal(after(module, head, prefix, packed), first)
 
 
 @pytest.mark.parametrize(
@@ -185,4 +192,4 @@ def test_a_model_that_keeps_no_keys_is_an_error(kind):
         SelectedHead(module) as head,
         pytest.raises(BadModel, match="one key for each token"),
     ):
-        Prefix(module, head, START, [])
+        Prefix(Reader(module, head, Tally()), START, [])

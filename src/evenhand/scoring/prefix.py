@@ -11,31 +11,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from evenhand.errors import BadModel
-from evenhand.scoring.forward import SelectedHead, device_of, run_inputs
+from evenhand.scoring.forward import device_of
 from evenhand.scoring.packing import Packed
+from evenhand.scoring.reading import Reader
 from evenhand.scoring.trees import tree_inputs
 
 
 class Prefix:
-    """The keys and values of one prefix, [start] ids, and the logits after the `positions` wanted in it.
+    """The keys and values of one prefix, [start] ids, and what was read at the `positions` wanted in it.
 
-    `logits` is [len(positions), vocabulary], None if none is wanted. Reading rows after the prefix does not
-    change it, also if memory runs out. `head` must be entered, gradients off.
+    `reading` is of ``len(positions)`` places; of the last position if none is wanted. Reading rows after the
+    prefix does not change it, also if memory runs out.
 
     Raises:
         BadModel: the model does not keep one key per token and layer, so nothing can be read after it.
     """
 
-    def __init__(
-        self, module: nn.Module, head: SelectedHead, ids: Sequence[int], positions: Sequence[int]
-    ) -> None:
-        self._module: Any = module
-        self._head = head
-        device = device_of(module)
+    def __init__(self, reader: Reader, ids: Sequence[int], positions: Sequence[int]) -> None:
+        self._module = reader.module
+        device = device_of(self._module)
         # One row: ids, mask and positions are [1, start]; keys and values [1, heads, start, width] a layer.
         cache = DynamicCache()  # without the configuration: sliding layers, too, keep every key
         inputs = {
@@ -46,25 +44,19 @@ class Prefix:
             "use_cache": True,
         }
         where = [(0, position) for position in positions] or [(0, len(ids) - 1)]
-        logits = run_inputs(module, head, inputs, where)
-        self.logits = logits if positions else None
+        self.reading = reader.whole(inputs, where)  # the pass fills the cache, so it runs once
         kept = [layer for layer in cache.layers if isinstance(layer, DynamicLayer)]
         if not kept or len(kept) < len(cache.layers) or any(_size(layer) != len(ids) for layer in kept):
             raise BadModel(
-                f"{type(module).__name__} does not keep one key for each token.",
+                f"{type(self._module).__name__} does not keep one key for each token.",
                 mend="Score it without shared prefixes.",
             )
         self._layers = [KeptLayer(layer.keys, layer.values) for layer in kept]  # type: ignore[arg-type]
 
-    def read(self, packed: Packed) -> Tensor:
-        """Logits [R, vocabulary] at the R `packed.places`, which continue this prefix.
-
-        Raises:
-            BadModel: the model's forward pass bypasses its head.
-        """
+    def inputs_after(self, packed: Packed) -> dict[str, Any]:
+        """The inputs of a pass over a packed row that continues this prefix."""
         kept = Cache(layers=list(self._layers))
-        inputs = {**tree_inputs(self._module, [packed]), "past_key_values": kept, "use_cache": True}
-        return run_inputs(self._module, self._head, inputs, [(0, place) for place in packed.places])
+        return {**tree_inputs(self._module, [packed]), "past_key_values": kept, "use_cache": True}
 
 
 def _size(layer: DynamicLayer) -> int:

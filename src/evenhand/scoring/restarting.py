@@ -233,7 +233,7 @@ def head_inputs(module: nn.Module, run: Run, plans: Sequence[Plan]) -> HeadInput
         positions = [sorted({p for p, _ in row.wanted}) for row in plan.rows]
         with evaluating(module), SelectedHead(module) as head:
             run(head, [row.ids for row in plan.rows], positions)
-            seen = head.seen
+            seen = head.hidden
         assert seen is not None  # the pass reached the head
         parts.append(seen)
         for row, ps in zip(plan.rows, positions, strict=True):

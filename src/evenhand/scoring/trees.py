@@ -85,17 +85,37 @@ def pack_evenly(rows: Sequence[Row], room: int) -> list[Packed]:
     result depends on the set of rows only.
     """
     ordered = sorted(rows, key=lambda row: row.ids)
-    lengths = [len(row.ids) for row in ordered]
-    overlaps = [0, *(common(a.ids, b.ids) for a, b in pairwise(ordered))]
-
-    def number(limit: int) -> int:
-        return sum(1 for _ in portions(lengths, overlaps, 0, limit))
-
-    fewest, low, high = number(room), 0, room  # `high` gives the fewest trees, `low` gives more
+    sizes = _Sizes(ordered)
+    fewest, low, high = len(sizes.at(room)), 0, room  # `high` gives the fewest trees, `low` gives more
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if number(middle) <= fewest else (middle, high)
+        low, high = (low, middle) if len(sizes.at(middle)) <= fewest else (middle, high)
     return pack(ordered, 0, high)
+
+
+def room_for(rows: Sequence[Row], rooms: Sequence[int], width: int) -> int:
+    """The one of `rooms`, sorted, whose trees cost least in a model of this `width` of hidden states.
+
+    A tree of n tokens costs n + n^2 / (4 x width): its matrix products, and attention on all of its tokens.
+    """
+    sizes = _Sizes(sorted(rows, key=lambda row: row.ids))
+
+    def cost(room: int) -> float:
+        return sum(n + n * n / (4 * width) for n in sizes.at(room))
+
+    return min(rooms, key=cost)
+
+
+class _Sizes:
+    """How large the trees of sorted rows are."""
+
+    def __init__(self, ordered: Sequence[Row]) -> None:
+        self._lengths = [len(row.ids) for row in ordered]
+        self._overlaps = [0, *(common(a.ids, b.ids) for a, b in pairwise(ordered))]
+
+    def at(self, room: int) -> list[int]:
+        """The tokens of each tree where none may have more than `room`."""
+        return [run[0] for run in portions(self._lengths, self._overlaps, 0, room)]
 
 
 def nodes_at(trees: Sequence[Packed]) -> list[tuple[int, int]]:

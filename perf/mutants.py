@@ -344,6 +344,20 @@ LISTED: tuple[Mutant, ...] = (
         ("tests/locators/test_ablation.py",),
     ),
     Mutant(
+        "ablation-by-tails-puts-nothing-in-the-place",
+        "locators/ablation.py",
+        "means[site].to(state) * keep_mean",
+        "means[site].to(state) * 0",
+        ("tests/locators/test_tails.py",),
+    ),
+    Mutant(
+        "kept-states-ignore-changed-weights",
+        "scoring/kept.py",
+        "return (*((_serial(p), _state(p)) for p in every), sums)",
+        "return ()",
+        ("tests/training/test_restarts.py",),
+    ),
+    Mutant(
         "gradient-forgets-the-mean",
         "locators/gradient.py",
         ".detach().double() - whole.mean[site]",

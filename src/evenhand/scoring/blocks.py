@@ -19,6 +19,9 @@ from torch.nn.modules import module as torch_module
 from evenhand.scoring.forward import SelectedHead
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_OBSERVERS = (
+    "transformers.utils.output_capturing"  # left behind by output_hidden_states=True; silent otherwise
+)
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,14 @@ class _Stopped(Exception):
 def hooked(module: nn.Module, apart: Collection[int] = ()) -> bool:
     """Whether hooks are set on any part of `module`, or on all modules: these expect whole passes.
 
-    Parts with an id in `apart` do not count.
+    Parts with an id in `apart` do not count, and neither do the hooks by which transformers collects hidden
+    states: they stay on a model once it was asked for these, and do nothing in other passes.
     """
-    return any(
-        getattr(part, name) for part in module.modules() if id(part) not in apart for name in _HOOKS
-    ) or any(getattr(torch_module, f"_global{name}") for name in _HOOKS)
+    parts = (part for part in module.modules() if id(part) not in apart)
+    own = (hook for part in parts for name in _HOOKS for hook in getattr(part, name).values())
+    return any(getattr(hook, "__module__", None) != _OBSERVERS for hook in own) or any(
+        getattr(torch_module, f"_global{name}") for name in _HOOKS
+    )
 
 
 @contextmanager

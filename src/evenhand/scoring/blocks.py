@@ -20,7 +20,7 @@ from evenhand.scoring.forward import SelectedHead
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _OBSERVERS = (
-    "transformers.utils.output_capturing"  # left behind by output_hidden_states=True; silent otherwise
+    "transformers.utils.output_capturing"  # left behind by output_hidden_states=True
 )
 
 

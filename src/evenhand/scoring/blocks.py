@@ -19,9 +19,7 @@ from torch.nn.modules import module as torch_module
 from evenhand.scoring.forward import SelectedHead
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
-_OBSERVERS = (
-    "transformers.utils.output_capturing"  # left behind by output_hidden_states=True
-)
+_OBSERVERS = "transformers.utils.output_capturing"  # left behind by output_hidden_states=True
 
 
 @dataclass(frozen=True)

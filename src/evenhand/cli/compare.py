@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from evenhand.cli import console, show
 from evenhand.cli.options import Json, Run
 
@@ -28,4 +30,12 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     console.say(f"{before} → {after}")
     show.effects(effects)
     show.notes(doubts)
+    _point_to_verdict(old[0].model.uri, new[0].model.uri)
     return 0
+
+
+def _point_to_verdict(base: str, treated: str) -> None:
+    """A comparison of two models does not say which change is damage: name the command that does."""
+    if base != treated:
+        command = shlex.join(["evenhand", "verify", base, "--treated", treated])
+        console.say(f"Mitigated, or just broken? {command}")

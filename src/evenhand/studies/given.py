@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadData, UsageError
 from evenhand.files import is_folder
+from evenhand.folders import settle
 from evenhand.models import Chatter, Model, OpenModel, gives_weights
 from evenhand.opening import opened, require_hf
 from evenhand.records import TREATED, digest
@@ -101,8 +102,8 @@ class OtherModel:
 class Given:
     """A treated model that is ready: its treatment, and what is known of it.
 
-    `place` says what control models damage (``12 of 39 parameters``); empty where there are none, or where
-    the treatment is a saved one that brings its own settings.
+    `place` says what was changed (``12 of 39 parameters``) where control models had to be made by that alone;
+    empty where there are none, or where a saved treatment brings its own settings.
     """
 
     said: str
@@ -122,7 +123,7 @@ class Given:
         """Which control models ran, on what, and what they could not know."""
         if not families or not self.place:
             return ()
-        ran = f"{_RAN} {reasons.listed(families)}, in {self.place}."
+        ran = f"{_RAN} {reasons.listed(families)}, matched to a change of {self.place}."
         return ran, _UNKNOWN
 
 
@@ -134,12 +135,15 @@ def given(name: str, base: str, model: Model, options: VerifyOptions) -> Given:
     Raises:
         EvenhandError: it cannot be opened, or was made for another base.
     """
-    folder = _addition(name, base)
+    folder, said = _addition(name, base), TREATED + name
     if folder is not None:
-        return _on_base(TREATED + name, folder, model)
-    reopen = partial(opened, name, dtype=options.dtype, batch_tokens=options.batch_tokens)
-    with reopen() as other:
-        return _beside(TREATED + name, model, other, reopen, options.seed)
+        found = _on_base(said, folder, model)
+    else:
+        reopen = partial(opened, name, dtype=options.dtype, batch_tokens=options.batch_tokens)
+        with reopen() as other:
+            found = _beside(said, model, other, reopen, options.seed)
+    unknown = f"What {name} was trained on is not known: items of these benchmarks may be among it."
+    return replace(found, notes=(*found.notes, unknown))
 
 
 def remembered(stored: Sequence[str]) -> tuple[str, tuple[str, ...]]:
@@ -158,6 +162,7 @@ def _addition(name: str, base: str) -> Path | None:
     if not is_folder(folder):
         return None
     require_hf(f"Opening {name}")
+    settle(folder)
     from evenhand.treatments import holds_treatment
 
     if not holds_treatment(folder):
@@ -192,9 +197,8 @@ def _beside(said: str, model: Model, other: Model, reopen: Reopen, seed: int) ->
     from evenhand.treatments import About
 
     about = partial(About, said, model.spec.digest, seed)
-    silent = next((one for one in (model, other) if not gives_weights(one)), None)
     if not gives_weights(model) or not gives_weights(other):
-        assert silent is not None
+        silent = other if gives_weights(model) else model
         return Given(said, OtherModel(about(), _identity(other), frozenset(), reopen), no_weights(silent))
     unlike = _unlike(model, other)
     notes = _tokenizers(model, other)
@@ -249,7 +253,7 @@ def _changes(model: OpenModel, other: OpenModel) -> tuple[frozenset[str], dict[s
 
 def _counted(model: OpenModel, touches: frozenset[str]) -> str:
     every = sum(1 for _ in model.module.named_parameters())
-    return f"the {len(touches)} of {every} parameters that differ from the base's"
+    return f"{len(touches)} of {every} parameters"
 
 
 def _tokenizers(model: OpenModel, other: OpenModel) -> tuple[str, ...]:

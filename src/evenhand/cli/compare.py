@@ -17,7 +17,8 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     from evenhand.reports import doubted
     from evenhand.studies import runs
 
-    old, new = (runs.opened(run).measurements for run in (before, after))
+    stored = [runs.opened(run) for run in (before, after)]
+    old, new = (run.measurements for run in stored)
     effects = runs.compare(old, new)
     shared = {effect.benchmark for effect in effects}
     first = doubted.of([m for m in old if m.benchmark in shared])
@@ -30,7 +31,8 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     console.say(f"{before} → {after}")
     show.effects(effects)
     show.notes(doubts)
-    _point_to_verdict(old[0].model.uri, new[0].model.uri)
+    if all(run.verdict is None for run in stored):
+        _point_to_verdict(old[0].model.uri, new[0].model.uri)
     return 0
 
 

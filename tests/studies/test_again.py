@@ -94,6 +94,15 @@ def test_a_run_without_control_models(run: Path) -> None:
     assert accuracies == [next(m.n for m in stored.before if m.benchmark.startswith("facts"))]
 
 
+def test_a_run_of_an_earlier_version(tmp_path: Path) -> None:
+    """It was stored under schema 1, without the metric that it is about, and has no cells."""
+    saved = Path(__file__).parents[1] / "golden" / "saved" / "run"
+    run = shutil.copytree(saved, tmp_path / "run")
+    stored, again = load_verification(run), verify(str(run))
+    assert (again.verdict, again.primary) == (stored.verdict, stored.primary)
+    assert [e.change.value for e in again.effects] == pytest.approx([e.change.value for e in stored.effects])
+
+
 def test_a_control_model_without_cells_is_named(run: Path) -> None:
     shutil.rmtree(run / "cells")
     with pytest.raises(BadData, match=r"lacks the cells of the control model placebo, dose 1, seed 1, "):

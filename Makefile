@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all parts lowest mutants check format bench real docs clean
+.PHONY: demo harness test test-all parts lowest mutants check format bench tables real docs clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -52,11 +52,15 @@ format: $(READY)
 	$(BIN)/ruff check --fix src tests perf docs
 	$(BIN)/ruff format src tests perf docs
 
-bench: $(READY)  ## measured ratios, the table of verdicts, and FairCon's tables on the lab
-	$(BIN)/python perf/scoring.py
+# Options: make bench BENCH='--size 124m --out docs/performance.md'
+bench: $(READY)  ## seconds, and ratios to other ways, of every workload; a line more in perf/history.jsonl
+	OMP_NUM_THREADS=1 $(BIN)/python -m perf.bench $(BENCH)
+
+tables: $(READY)  ## the table of verdicts, FairCon's tables on the lab, and what kills leave behind
 	$(BIN)/python perf/verdicts.py
 	$(BIN)/python perf/decisions.py
 	$(BIN)/python perf/recorded.py
+	OMP_NUM_THREADS=1 $(BIN)/python perf/intervals.py
 	$(BIN)/python perf/faircon.py
 	$(BIN)/python perf/gumbel.py
 	OMP_NUM_THREADS=1 $(BIN)/python perf/kills.py

@@ -43,7 +43,7 @@ def write(folder: Path, rows: int) -> None:
         for i in range(rows):
             sentences = [f"The {who} number {i} could not drive the car." for who in ("woman", "man")]
             pairs.writerow([*sentences, "stereo", "gender"])
-            values = [-50 * draw.random() for _ in sentences]
+            values = [-40 - 50 * draw.random() for _ in sentences]  # texts that exclude each other: at most 1
             line = {"sample": f"crows_pairs/{i}", "logprobs": values, "n_tokens": [10, 10]}
             answers.write(json.dumps(line) + "\n")
 

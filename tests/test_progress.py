@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from evenhand import progress
-from evenhand.progress import PlainLines, duration, json_escape, task, visible
+from evenhand.progress import LiveLines, PlainLines, duration, json_escape, task, visible
 
 
 class Clock:
@@ -87,6 +87,43 @@ def test_short_nested_tasks_stay_silent_and_long_ones_are_indented() -> None:
     ]
 
 
+def test_a_late_task_leaves_no_line_before_five_seconds() -> None:
+    clock, stream = Clock(), io.StringIO()
+    display = PlainLines(stream, clock)
+    with display.task("comparing", 4, "metric", late=True) as advance:
+        clock.now += 4.9
+        advance(4)
+    assert stream.getvalue() == ""
+    with display.task("comparing", 40, "metric", late=True) as advance:
+        for _ in range(
+            8
+        ):  # 2 metrics in 3 s each: lines after 6 s (past 5) and 18 s (10 s after the first: 16)
+            clock.now += 3
+            advance(2)
+    assert stream.getvalue().splitlines() == [
+        "comparing: 4 of 40 metrics, 1.5 s a metric, about 54.0 s left",  # 36 left at 1.5 s each
+        "comparing: 12 of 40 metrics, 1.5 s a metric, about 42.0 s left",
+        "comparing: done, 16 metrics in 24.0 s",
+    ]
+
+
+def test_a_late_task_inside_another_is_shown_after_five_seconds_too() -> None:
+    clock, stream = Clock(), io.StringIO()
+    display = PlainLines(stream, clock)
+    with display.task("outer", 1, "model") as advance:
+        with display.task("late", 2, "tensor", late=True) as inner:
+            clock.now += 6
+            inner(1)
+            inner(1)
+        advance(1)
+    assert stream.getvalue().splitlines() == [
+        "outer: started (1 model)",
+        "  late: 1 of 2 tensors, 6.0 s a tensor, about 6.0 s left",
+        "  late: done, 2 tensors in 6.0 s",
+        "outer: done, 1 model in 6.0 s",
+    ]
+
+
 def test_an_error_passes_through_and_says_stopped() -> None:
     stream = io.StringIO()
     display = PlainLines(stream, Clock())
@@ -120,6 +157,23 @@ def test_live_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "outer [1/2]" in shown  # square brackets are text, not markup
     assert "2/2" in shown
     assert "models/s" in shown
+
+
+def test_a_late_task_on_a_terminal_waits_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    clock, stream = Clock(), Terminal()
+    display = LiveLines(stream, clock)
+    with display.task("short", 2, "line", late=True) as advance:
+        clock.now += 4.9
+        advance(2)
+    assert stream.getvalue() == ""
+    with display.task("long", 4, "line", late=True) as advance:
+        clock.now += 8
+        advance(2)
+    assert "long" in stream.getvalue()
+    assert "2/4" in stream.getvalue()
+    assert "4.0 s a line" in stream.getvalue()  # 2 in 8 s
 
 
 def test_live_tasks_can_follow_each_other() -> None:

@@ -14,12 +14,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 from evenhand.decimals import fixed, significant
 
 Advance = Callable[[int], None]
 EVERY = 10.0  # seconds between two plain lines of one task
+LATE = 5.0  # seconds after which a task is shown that is expected to be short
 
 # Characters that a terminal executes instead of showing them: C0 (but line feed and tab), DEL and C1, line
 # and paragraph separators, marks of text direction, invisible tags, and halves of surrogate pairs, which no
@@ -51,21 +55,24 @@ def json_escape(text: str) -> str:
 class Display(Protocol):
     """Shows tasks; `task` has the arguments of the module's function of that name."""
 
-    def task(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Advance]:
+    def task(
+        self, label: str, total: int | None, unit: str, late: bool = False
+    ) -> AbstractContextManager[Advance]:
         """Show one piece of work until the context ends."""
         ...
 
 
 class _Silent:
     @contextmanager
-    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+    def task(self, label: str, total: int | None, unit: str, late: bool = False) -> Iterator[Advance]:
         yield lambda amount: None
 
 
 class PlainLines:
     """Lines for a log file: the outermost task at its start and end, every task each `EVERY` seconds.
 
-    A nested task that is shorter than `EVERY` leaves no line: a study runs hundreds of them.
+    A nested task that is shorter than `EVERY` leaves no line: a study runs hundreds of them. Neither does a
+    late one that is shorter than `LATE`, wherever it stands.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,12 +81,12 @@ class PlainLines:
         self._depth = 0
 
     @contextmanager
-    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+    def task(self, label: str, total: int | None, unit: str, late: bool = False) -> Iterator[Advance]:
         """Write lines about this task until the context ends, also when it ends with an error."""
         depth, start = self._depth, self._clock()
         meter = _Meter(total, unit)
-        last_line = start
-        if depth == 0:
+        last_line = start - (EVERY - LATE if late else 0)  # the first line of a late task comes after LATE
+        if depth == 0 and not late:
             self._say(depth, f"{label}: started{meter.size()}")
 
         def advance(amount: int) -> None:
@@ -98,7 +105,7 @@ class PlainLines:
         finally:
             self._depth -= 1
             taken = self._clock() - start
-            if depth == 0 or taken >= EVERY:
+            if taken >= (LATE if late else EVERY) or (depth == 0 and not late):
                 self._say(depth, f"{label}: {ended}, {meter.count()} in {duration(taken)}")
 
     def _say(self, depth: int, text: str) -> None:
@@ -108,7 +115,7 @@ class PlainLines:
 class LiveLines:
     """One rich line a running task, with bar, count, rate and ETA; nested tasks vanish when they end."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.progress import TimeRemainingColumn as Remaining
@@ -123,28 +130,39 @@ class LiveLines:
             Remaining(),
             console=Console(file=stream),
         )
+        self._clock = clock
         self._depth = 0
 
     @contextmanager
-    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+    def task(self, label: str, total: int | None, unit: str, late: bool = False) -> Iterator[Advance]:
         """Show this task until the context ends; the outermost one leaves its last line behind."""
-        if self._depth == 0:
-            self._progress.start()
-        shown = self._progress.add_task("  " * self._depth + visible(label), total=total, rate="")
-        meter, start = _Meter(total, unit), time.monotonic()
+        depth, start = self._depth, self._clock()
+        meter = _Meter(total, unit)
+        shown: list[TaskID] = []  # its line, once there is one
+
+        def show() -> None:
+            self._progress.start()  # does nothing if an outer task has started it
+            shown.append(self._progress.add_task("  " * depth + visible(label), total=total, rate=""))
 
         def advance(amount: int) -> None:
             meter.done += amount
-            self._progress.update(shown, advance=amount, rate=meter.rate(time.monotonic() - start))
+            elapsed = self._clock() - start
+            if not shown and elapsed >= LATE:
+                show()
+            for line in shown:
+                self._progress.update(line, completed=meter.done, rate=meter.rate(elapsed))
 
+        if not late:
+            show()
         self._depth += 1
         try:
             yield advance
         finally:
             self._depth -= 1
-            if self._depth == 0:
+            if self._depth == 0 and self._progress.live.is_started:
                 self._progress.stop()
-            self._progress.remove_task(shown)
+            for line in shown:
+                self._progress.remove_task(line)
 
 
 class _Meter:
@@ -208,10 +226,13 @@ def disable() -> None:
 
 
 @contextmanager
-def task(label: str, total: int | None = None, *, unit: str = "item") -> Iterator[Advance]:
+def task(
+    label: str, total: int | None = None, *, unit: str = "item", late: bool = False
+) -> Iterator[Advance]:
     """Announce work of `total` units (None: not known); call the yielded function with each amount done.
 
-    `unit` is a singular noun. Tasks nest. An error inside the context passes through.
+    `unit` is a singular noun. Tasks nest. An error inside the context passes through. A task that is usually
+    short is `late`: it is shown only when it advances after more than 5 seconds.
     """
-    with _display.task(label, total, unit) as advance:
+    with _display.task(label, total, unit, late) as advance:
         yield advance

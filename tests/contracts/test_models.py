@@ -62,10 +62,25 @@ def test_is_an_open_model_that_can_do_everything(kind):
 )
 def test_batches_and_padding_change_no_logprob(kind, padding, budget):
     model = opened(kind)
-    scorer = Scorer(model.module, model.tokenizer, padding=padding, batch_tokens=budget)
+    scorer = Scorer(model.module, model.tokenizer, padding=padding, batch_tokens=budget, share=None)
     answers = scorer.logprobs(ITEMS)
     assert scorer.report().path == padding, scorer.report().why
     assert scorer.report().probe < 1e-4
+    for answer, (value, n_tokens) in zip(answers, expected(kind), strict=True):
+        assert answer.value == pytest.approx(value, abs=1e-4)
+        assert answer.n_tokens == n_tokens
+
+
+@kinds
+@pytest.mark.parametrize("budget", [1, 60, 4096])
+def test_packed_trees_change_no_logprob(kind, budget):
+    """Where an architecture is not tested, whole rows run, and the report says why."""
+    model = opened(kind)
+    scorer = Scorer(model.module, model.tokenizer, batch_tokens=budget)
+    answers = scorer.logprobs(ITEMS)
+    report = scorer.report()
+    assert (report.path == "tree") == ROWS[kind].shares, report.packing
+    assert ROWS[kind].shares or "not tested" in report.packing or "window of 6 places" in report.packing
     for answer, (value, n_tokens) in zip(answers, expected(kind), strict=True):
         assert answer.value == pytest.approx(value, abs=1e-4)
         assert answer.n_tokens == n_tokens
@@ -76,7 +91,7 @@ def test_batches_and_padding_change_no_logprob(kind, padding, budget):
 def test_shared_beginnings_change_no_logprob(kind, padding, budget):
     """Where an architecture is not tested, whole rows run, and the report says why."""
     model = opened(kind)
-    eager = Sharing(shortest=3, forward=0, gain=0.0, room=40)
+    eager = Sharing(shortest=3, forward=0, gain=0.0, room=40, trees=())
     options = {"padding": padding, "batch_tokens": budget}
     alone = Scorer(model.module, model.tokenizer, share=None, **options).logprobs(FEW_SHOT)
     scorer = Scorer(model.module, model.tokenizer, share=eager, **options)

@@ -75,7 +75,8 @@ def test_next_token_probabilities_sum_to_one():
 def test_counts_are_exact():
     """Four tokens of prompt and the text " she| was| late|." make a row of 7 inputs.
 
-    It also serves the requests for one word after the same prompt; "The doctor" needs a second, padded row.
+    It also serves the requests for one word after the same prompt; "The doctor" is a branch of one token. The
+    prediction after its last token and after four tokens of the first row are wanted; both rows are tested.
     """
     nurse = "The nurse smiled because"
     items = [
@@ -98,11 +99,24 @@ def test_counts_are_exact():
     assert (report.requests, report.duplicates, report.served) == (5, 1, 1)
     assert report.rows == 2
     assert report.asked == 4 + 4 + 7 + 4 + 2
-    assert report.run == 2 * 7
+    assert report.path == "tree", report.packing
+    assert (report.trees, report.packed) == (1, 2)
+    assert report.run == report.nodes == 7 + 1
     assert report.head_rows == 4 + 1
     assert (report.forwards, report.halvings) == (1, 0)
+    assert report.probed == 7 + 2
     assert len(report.plan) == 64
     assert (report.dtype, report.head, report.precision) == ("float32", "float32", "highest")
+
+
+def test_counts_of_whole_rows_are_exact():
+    """The same two rows of 7 and 2 tokens, padded to one batch."""
+    nurse = "The nurse smiled because"
+    model = scorer(share=None)
+    model.logprobs([Continuation(nurse, " she was late."), Continuation("The doctor", " she")])
+    report = model.report()
+    assert (report.path, report.run, report.head_rows, report.forwards) == ("left", 2 * 7, 4 + 1, 1)
+    assert (report.trees, report.nodes, report.packed, report.packing) == (0, 0, 0, "")
 
 
 def test_one_row_of_head_for_many_terms():

@@ -8,10 +8,13 @@ from torch import nn
 
 from evenhand.architectures.table import ROWS as TABLE
 from evenhand.errors import BadModel
-from evenhand.scoring.forward import SelectedHead, run_rows
+from evenhand.scoring.forward import SelectedHead, run_inputs, run_rows
 from evenhand.scoring.packing import Packed, pack
 from evenhand.scoring.plan import Row
-from evenhand.scoring.prefix import Prefix, refusal, visible
+from evenhand.scoring.prefix import Prefix
+from evenhand.scoring.reading import Reader
+from evenhand.scoring.report import Tally
+from evenhand.scoring.trees import refusal, visible
 from evenhand.testing import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -24,12 +27,18 @@ ROWS = tuple(
 )
 
 
-def worst(module, **options) -> float:
+def after(module, head, prefix: Prefix, packed: Packed) -> torch.Tensor:
+    """Logits at the wanted places of a packed row after the beginning."""
+    return run_inputs(module, head, prefix.inputs_after(packed), [(0, place) for place in packed.places])
+
+
+def worst(module) -> float:
     """The largest difference of a log-probability between rows after a beginning and rows alone."""
     (packed,) = pack(ROWS, len(START), 1000)
     with torch.no_grad(), SelectedHead(module) as head:
-        prefix = Prefix(module, head, START, [19], **options)
-        together = torch.cat([prefix.read(packed), prefix.logits]).log_softmax(-1)
+        prefix = Prefix(Reader(module, head, Tally()), START, [19])
+        rest = after(module, head, prefix, packed)
+        together = torch.cat([rest, prefix.reading.logits([0])]).log_softmax(-1)
         alone = [
             run_rows(module, head, [[*START, *path]], [[19 + len(path)]], padding="right")
             for path in [path_to(packed, place) for place in packed.places] + [[]]
@@ -44,19 +53,19 @@ def path_to(packed: Packed, place: int) -> list[int]:
 def test_the_mask_by_hand():
     """A beginning of 2, then 7 with the branches 8 and 9: 9 does not see 8."""
     packed = Packed((), 2, (7, 8, 9), (2, 3, 3), (3, 2, 3), ())
-    assert visible(packed, 2, None).int().tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 0, 1]]
+    assert visible([packed], None)[0].int().tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 0, 1]]
 
 
 def test_a_window_counts_positions_of_the_text_not_places():
     """With a window of 2 both branches at depth 3 see depth 2 and themselves."""
     packed = Packed((), 2, (7, 8, 9), (2, 3, 3), (3, 2, 3), ())
-    assert visible(packed, 2, 2).int().tolist() == [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 0, 1]]
+    assert visible([packed], 2)[0].int().tolist() == [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 0, 1]]
 
 
 @pytest.mark.parametrize("kind", sorted(PROVEN))
 def test_proven_architectures_read_after_a_beginning_as_they_read_whole_rows(kind):
     module = tiny.module(kind)
-    assert refusal(module) is None
+    assert refusal(module, cached=True) is None
     assert worst(module) < 2e-5
 
 
@@ -84,7 +93,7 @@ def test_either_attention_is_right(kind):
 def test_variants_of_proven_architectures(kind, changes):
     """Checkpoints of one type differ in windows, shared heads, norms and rotary scaling."""
     module = tiny.module(kind, **changes)
-    assert refusal(module) is None
+    assert refusal(module, cached=True) is None
     assert worst(module) < 2e-5
 
 
@@ -100,10 +109,10 @@ def test_the_comparison_notices_a_wrong_window():
     module = tiny.module("mistral")
     (packed,) = pack(ROWS, len(START), 1000)
     with torch.no_grad(), SelectedHead(module) as head:
-        prefix = Prefix(module, head, START, [19])
-        right = prefix.read(packed).log_softmax(-1)
+        prefix = Prefix(Reader(module, head, Tally()), START, [19])
+        right = after(module, head, prefix, packed).log_softmax(-1)
         module.config.sliding_window = None
-        wrong = prefix.read(packed).log_softmax(-1)
+        wrong = after(module, head, prefix, packed).log_softmax(-1)
     assert float((right - wrong).abs().max()) > 1e-2
 
 
@@ -118,14 +127,13 @@ def test_reading_leaves_the_beginning_as_it_was():
             raise MemoryError
 
     with torch.no_grad(), SelectedHead(module) as head:
-        prefix = Prefix(module, head, START, [])
-        assert prefix.logits is None
-        first = prefix.read(packed)
+        prefix = Prefix(Reader(module, head, Tally()), START, [])
+        first = after(module, head, prefix, packed)
         handle = module.model.layers[1].register_forward_hook(fail)
         with pytest.raises(MemoryError):
-            prefix.read(packed)
+            after(module, head, prefix, packed)
         handle.remove()
-        assert torch.equal(prefix.read(packed), first)
+        assert torch.equal(after(module, head, prefix, packed), first)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_reading_leaves_the_beginning_as_it_was():
     ],
 )
 def test_what_would_be_wrong_is_refused(kind, changes, why):
-    assert why in refusal(tiny.module(kind, **changes))
+    assert why in refusal(tiny.module(kind, **changes), cached=True)
 
 
 def test_every_architecture_with_a_layout_is_proven_or_refused_for_a_known_reason():
@@ -161,19 +169,19 @@ def test_hooks_are_a_reason_to_run_whole_rows():
         nn.modules.module.register_module_forward_hook,
     ):
         handle = register(lambda *_: None)
-        assert refusal(module) == "hooks are set on the model"
+        assert refusal(module, cached=True) == "hooks are set on the model"
         handle.remove()
-        assert refusal(module) is None
+        assert refusal(module, cached=True) is None
 
 
 def test_other_attention_and_other_forward_passes_are_refused(monkeypatch):
     module = tiny.module("llama")
     monkeypatch.setattr(module.config, "_attn_implementation_internal", "flash_attention_2")
-    assert "flash_attention_2" in refusal(module)
+    assert "flash_attention_2" in refusal(module, cached=True)
     monkeypatch.undo()
     module.forward = lambda input_ids, attention_mask=None, position_ids=None: None
-    assert "takes no past_key_values" in refusal(module)
-    assert "Linear" in refusal(nn.Linear(2, 2))
+    assert "takes no past_key_values" in refusal(module, cached=True)
+    assert "Linear" in refusal(nn.Linear(2, 2), cached=True)
 
 
 @pytest.mark.parametrize("kind", ["mamba", "rwkv"])
@@ -184,4 +192,4 @@ def test_a_model_that_keeps_no_keys_is_an_error(kind):
         SelectedHead(module) as head,
         pytest.raises(BadModel, match="one key for each token"),
     ):
-        Prefix(module, head, START, [])
+        Prefix(Reader(module, head, Tally()), START, [])

@@ -84,6 +84,7 @@ def test_when_no_padding_is_sound_lengths_are_not_mixed(monkeypatch):
     monkeypatch.setattr(module.model, "forward", confused)
     scorer = Scorer(module, tokenizer)
     answers = scorer.logprobs(ITEMS)
+    assert "differ from single rows" in scorer.report().packing
     assert scorer.report().path == "equal"
     assert "right padding differs" in scorer.report().why
     assert scorer.report().probe is None
@@ -93,7 +94,7 @@ def test_when_no_padding_is_sound_lengths_are_not_mixed(monkeypatch):
 def test_the_probe_can_be_switched_off(monkeypatch):
     withhold(monkeypatch, "position_ids")
     module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
-    scorer = Scorer(module, tokenizer, probe=False)
+    scorer = Scorer(module, tokenizer, probe=False, share=None)
     answers = scorer.logprobs(ITEMS)
     assert scorer.report().path == "left"
     worst = max(abs(a.value - naive(module, tokenizer, i)[0]) for a, i in zip(answers, ITEMS, strict=True))
@@ -102,7 +103,7 @@ def test_the_probe_can_be_switched_off(monkeypatch):
 
 def test_rows_of_one_length_need_no_probe():
     module, tokenizer = tiny.module("gpt2"), tiny.tokenizer()
-    scorer = Scorer(module, tokenizer)
+    scorer = Scorer(module, tokenizer, share=None)
     scorer.logprobs([Continuation("The nurse", " left"), Continuation("The nurse", " she")])
     assert scorer.report().probe is None
     assert scorer.report().forwards == 1

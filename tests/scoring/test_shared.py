@@ -16,7 +16,7 @@ from evenhand.architectures.table import ROWS
 from evenhand.errors import BadModel, OutOfMemory
 from evenhand.hooks import patch
 from evenhand.records import Continuation
-from evenhand.scoring import Scorer, forward, prefix
+from evenhand.scoring import Scorer, forward, prefix, trees
 from evenhand.scoring.packing import pack
 from evenhand.scoring.plan import make_plan
 from evenhand.scoring.runners.unanchored import unanchored
@@ -28,7 +28,7 @@ from evenhand.treatments.prompt import PromptTreatment
 from tests.scoring.reference import naive
 from tests.scoring.workload import FEW_SHOT
 
-EAGER = Sharing(shortest=3, forward=0, gain=0.0, room=40)
+EAGER = Sharing(shortest=3, forward=0, gain=0.0, room=40, trees=())
 SHARED = "beginnings are shared"
 
 
@@ -93,7 +93,7 @@ def test_random_trees_of_ids_against_every_row_alone(kind, seed):
     requests = [Encoded(ids, draw.randint(1, len(ids) - 1)) for ids in texts if len(ids) > 1]
     module = tiny.module(kind)
     plan = make_plan(requests)
-    model = scorer(module=module, share=Sharing(shortest=2, forward=0, gain=0.0, room=20))
+    model = scorer(module=module, share=Sharing(shortest=2, forward=0, gain=0.0, room=20, trees=()))
     found = model.run(plan, causal=True)
     assert model.report().groups >= 1
     for request, slots in zip(requests, plan.slots, strict=True):
@@ -144,7 +144,7 @@ def test_the_count_by_hand():
     base = (50, 51, 52, 53)
     texts = [(*base, *own, 9) for own in [(60, 61), (60, 62), (63,), (64, 65)]]
     plan = make_plan([Encoded(ids, 4) for ids in texts])
-    model = scorer("llama", probe=False, share=Sharing(shortest=3, forward=0, gain=0.0))
+    model = scorer("llama", probe=False, share=Sharing(shortest=3, forward=0, gain=0.0, trees=()))
     model.run(plan, causal=True)
     report = model.report()
     assert plan.asked == 6 + 6 + 5 + 6
@@ -172,7 +172,7 @@ def test_prompts_that_share_little_run_as_before():
     items = [
         Continuation(f"The {w} sat because", t) for w in ("nurse", "doctor") for t in (" she", " he")
     ] * 9
-    usual, off = Scorer(tiny.module("gpt2"), tiny.tokenizer()), scorer(share=None)
+    usual, off = scorer(share=Sharing(trees=())), scorer(share=None)
     assert values(usual, items) == values(off, items)
     assert usual.report().sharing == "no prefix is long and frequent enough"
     assert usual.report().run == off.report().run
@@ -251,8 +251,8 @@ def test_hooks_see_whole_texts():
 
 def test_a_wrong_mask_is_found_out_and_whole_rows_run(monkeypatch, caplog):
     """As an architecture would that lets branches see each other."""
-    honest = prefix.visible
-    monkeypatch.setattr(prefix, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
+    honest = trees.visible
+    monkeypatch.setattr(trees, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
     module = tiny.module("llama")
     model = scorer(module=module)
     with caplog.at_level(logging.WARNING, logger="evenhand.scoring"):
@@ -284,8 +284,8 @@ def test_a_model_says_in_its_notes_that_beginnings_ran_again():
 
 
 def test_a_wrong_mask_without_the_test_gives_wrong_numbers(monkeypatch):
-    honest = prefix.visible
-    monkeypatch.setattr(prefix, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
+    honest = trees.visible
+    monkeypatch.setattr(trees, "visible", lambda *a: honest(*a) | torch.ones(1, dtype=torch.bool))
     module = tiny.module("llama")
     apart = np.subtract(values(scorer(module=module, probe=False)), expected(module))
     assert np.abs(apart).max() > 0.01, "this is the silent error that the test is there for"
@@ -303,7 +303,9 @@ def test_a_model_that_fails_in_the_test_runs_whole_rows(monkeypatch):
 def test_a_failure_after_the_test_is_not_hidden(monkeypatch):
     model = scorer()
     values(model)
-    monkeypatch.setattr(prefix.Prefix, "read", lambda *_: (_ for _ in ()).throw(RuntimeError("broken")))
+    monkeypatch.setattr(
+        prefix.Prefix, "inputs_after", lambda *_: (_ for _ in ()).throw(RuntimeError("broken"))
+    )
     with pytest.raises(RuntimeError, match="broken"):
         values(model)
     assert not model._module.get_output_embeddings()._forward_pre_hooks
@@ -344,7 +346,7 @@ def test_rows_that_do_not_fit_after_a_beginning_run_whole(monkeypatch):
         raise MemoryError
 
     model = scorer(module=module, probe=False)
-    monkeypatch.setattr(prefix.Prefix, "read", full)
+    monkeypatch.setattr(prefix.Prefix, "inputs_after", full)
     assert values(model) == pytest.approx(plain, abs=2e-5)
     report = model.report()
     assert tries[-1] == 1
@@ -369,8 +371,7 @@ def test_the_head_reads_no_more_rows_at_a_time_than_it_may(monkeypatch):
     monkeypatch.setattr(forward, "LOGIT_BYTES", 4 * rows * module.config.vocab_size)
     read: list[int] = []
     model = scorer(module=module, probe=False)
-    honest = prefix.run_inputs
-    monkeypatch.setattr(prefix, "run_inputs", lambda m, h, i, w: read.append(len(w)) or honest(m, h, i, w))
+    module.get_output_embeddings().register_forward_hook(lambda _, args, made: read.append(made.shape[1]))
     items = [item for item in FEW_SHOT if item.context]
     assert values(model, items) == pytest.approx(plain[: len(items)], abs=2e-5)
     assert read

@@ -15,7 +15,6 @@ import numpy as np
 from evenhand.metrics import Array
 from evenhand.records import FamilyResult
 from evenhand.stats import resamples
-from evenhand.studies.capability import with_point
 from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Family, Target, read_family
 
@@ -34,6 +33,11 @@ class Setting:
     tolerance: float = 0.0
 
 
+def _with_point(weights: Array) -> Array:
+    """`weights` [B, n] with a row of ones in front: the point value is resample 0."""
+    return np.concatenate([np.ones((1, weights.shape[1])), weights])
+
+
 class Experiment:
     """One simulated base, and the models made of it."""
 
@@ -42,8 +46,8 @@ class Experiment:
         self.margins = Margins(draws=draws)
         self.gaps = self.rng.uniform(0.0, 0.8, ITEMS)
         # The gaps and the texts are resampled independently of each other.
-        self.on_gaps = with_point(resamples(None, ITEMS, draws, seed))
-        self.on_texts = with_point(resamples(None, ITEMS, draws, seed + 1))
+        self.on_gaps = _with_point(resamples(None, ITEMS, draws, seed))
+        self.on_texts = _with_point(resamples(None, ITEMS, draws, seed + 1))
 
     def damaged(self, dose: float) -> tuple[Array, Array]:
         """Bias and capability [R] of a new model with `dose` of damage, under a new seed."""

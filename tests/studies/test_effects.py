@@ -9,6 +9,7 @@ import pytest
 
 from evenhand import registry, stats
 from evenhand.errors import NotComparable, UsageError
+from evenhand.metrics import Array, Columns
 from evenhand.records import Estimate, Measurement
 from evenhand.studies.distance import relative_change
 from evenhand.studies.effects import effects, per_item
@@ -69,10 +70,20 @@ def test_per_item_values_and_their_gaps() -> None:
 
 
 def test_per_item_values_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric that gives no items' values is asked for each item alone, in blocks of the items' own rows."""
     metric = registry.get("metric", "afgb")
     whole = per_item(metric, BEFORE.scores)
+    sizes: list[tuple[int, ...]] = []
+
+    def compute(table: Columns, weights: Array) -> Array:
+        sizes.append(weights.shape)
+        return metric.compute(table, weights)
+
     monkeypatch.setattr("evenhand.studies.effects._BLOCK", 7)
-    assert np.array_equal(per_item(metric, BEFORE.scores), whole)  # type: ignore[arg-type]
+    silent = dataclasses.replace(metric, per_item=None, compute=compute)
+    assert np.array_equal(per_item(silent, BEFORE.scores), whole)  # type: ignore[arg-type]
+    n = len(BEFORE.scores)  # 120 = 17 · 7 + 1; then the three weightings of the whole table
+    assert sizes == [(7, 7)] * (n // 7) + [(n % 7, n % 7)] + [(3, n)]
 
 
 def test_nothing_changed_is_no_effect() -> None:

@@ -39,8 +39,16 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "every item counts": ({"items": lambda t: np.ones(t.n, bool)}, "items_count_and_values_agree"),
     "order": ({"compute": by_place}, "order_does_not_matter"),
     "weights ignored": (
-        {"compute": lambda t, w: RIGHT(t, np.ones_like(w))},
+        {"compute": lambda t, w: RIGHT(t, np.ones_like(w)), "per_item": None},
         "one_seed_gives_one_interval",
+    ),
+    "another mean under weights than its items'": (
+        {"compute": lambda t, w: RIGHT(t, np.asarray(w) ** 2)},
+        "resamples_are_those_of_the_whole_matrix",
+    ),
+    "rows that do not say everything": (
+        {"compute": by_place, "per_item": None, "by_rows": True},
+        "resamples_are_those_of_the_whole_matrix",
     ),
     "a sum": ({"compute": lambda t, w: RIGHT(t, w) * t.n}, "duplicating_every_item_changes_nothing"),
     "no reading": ({"reading": "A gap."}, "the_card_is_complete"),

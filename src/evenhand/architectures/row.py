@@ -42,8 +42,11 @@ class Architecture:
         first_position: the row of the position table that a text's first token takes; ``padding`` is the one
             after the padding token's id. A model that itself adds an offset to positions (OPT, BART) begins
             at 0.
-        shares: whether the common beginning of many rows may be computed once (see
-            `evenhand.scoring.prefix`): only where the tests compare the result with whole rows.
+        shares: whether texts may run as packed trees, also after a beginning that runs once (see
+            `evenhand.scoring.trees` and `evenhand.scoring.prefix`): only where the tests compare both with
+            whole rows.
+        places: the configuration's name of a window that the model counts in places of the batch row instead
+            of positions of the text: packed trees may not be larger than it. Empty where there is none.
         recurrent: whether a layer carries a state from token to token, although the configuration's
             `layer_types` does not say so.
     """
@@ -58,4 +61,5 @@ class Architecture:
     window: tuple[str, ...] = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")
     first_position: int | Literal["padding"] = 0
     shares: bool = False
+    places: str = ""
     recurrent: bool = False

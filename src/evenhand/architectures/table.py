@@ -1,9 +1,9 @@
 """The table of architectures: `config.model_type` to its row. To add one, add a row here.
 
 The tests build a tiny model of every type in the table and compare the row with it. A row with `shares`
-must pass the comparison of `evenhand.scoring.prefix`: the method gives wrong values without any error where
-a model derives positions or distances from the index of a key (ALiBi in MPT and BLOOM, the local layers of
-GPT-Neo).
+must pass the comparisons of `evenhand.scoring.trees` and `evenhand.scoring.prefix`: the method gives wrong
+values without any error where a model derives positions or distances from the index of a key (ALiBi in MPT
+and BLOOM, the local layers of GPT-Neo).
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ _ROBERTA = Architecture(first_position="padding")  # the rows up to the padding 
 
 ROWS: Mapping[str, Architecture] = {
     "arcee": LLAMA,
+    "deepseek_v3": LLAMA,
     "ernie4_5": LLAMA,
     "gemma": LLAMA,
     "glm": LLAMA,
@@ -97,7 +98,7 @@ ROWS: Mapping[str, Architecture] = {
     "persimmon": replace(LLAMA, norm=part("model.final_layernorm")),
     "gpt2": _GPT2,
     "gpt_bigcode": _GPT2,
-    "gpt_neo": replace(_GPT2, shares=False),
+    "gpt_neo": replace(_GPT2, shares=False, places="window_size"),
     "gptj": _GPTJ,
     "codegen": _GPTJ,
     "gpt_neox": Architecture(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from evenhand.controls._parameters import check
 from evenhand.errors import BadModel
+from evenhand.progress import task
 from evenhand.records import EVERY_KIND, Ability, Kinds, TrainingExample
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
@@ -101,10 +102,12 @@ def noisy(
         )
     generator = torch.Generator().manual_seed(seed)
     weights = {}
-    for name in names:
-        value = model.module.get_parameter(name).detach().float().cpu()
-        scale = dose * value.square().mean().sqrt()
-        weights[name] = value + scale * torch.randn(value.shape, generator=generator)
+    with task("drawing noise", len(names), unit="tensor", late=True) as advance:
+        for name in names:
+            value = model.module.get_parameter(name).detach().float().cpu()
+            scale = dose * value.square().mean().sqrt()
+            weights[name] = value + scale * torch.randn(value.shape, generator=generator)
+            advance(1)
     treatment = WeightTreatment(About(spec, model.spec.digest, seed), weights)
     proved: Treatment = proven(model, treatment, examples)
     return proved

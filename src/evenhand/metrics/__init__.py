@@ -85,6 +85,8 @@ class Metric:
         step: the smallest difference that matters, in `unit`; None for the rule of `smallest_step`.
         words: the words ("terms") whose probability the figure is; empty for any other figure. Such a figure
             says how much these words are used, and is no gap.
+        by_rows: the figure depends on nothing but the different rows of `needs` and the sum of each one's
+            weights, so that items with equal rows may be counted together; resamples are cheaper then.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Metric:
     short: str = ""
     step: float | None = None
     words: str = ""
+    by_rows: bool = False
 
     @property
     def label(self) -> str:

@@ -80,6 +80,7 @@ def group_metric(
         compute=over_known,
         items=lambda table: known(table, needs),
         needs=needs,
+        by_rows=True,
         **about,  # type: ignore[arg-type]
     )
 

@@ -109,6 +109,7 @@ BBQ_AMBIGUOUS = Metric(
     needs=(CORRECT, BIASED),
     compute=_bbq_ambiguous,
     items=_ambiguous,
+    by_rows=True,
 )
 
 

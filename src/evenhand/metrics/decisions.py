@@ -69,6 +69,7 @@ MAJORITY_RATE = Metric(
     needs=("outcome",),
     compute=_majority_rate,
     items=lambda table: np.isfinite(table["outcome"]),
+    by_rows=True,
 )
 
 

@@ -79,6 +79,7 @@ def icat_of(lms: Metric, ss: Metric, name: str, title: str, **about: object) -> 
         needs=tuple(dict.fromkeys((*lms.needs, *ss.needs))),
         compute=lambda table, weights: icat(lms.compute(table, weights), ss.compute(table, weights)),
         items=lambda table: lms.items(table) | ss.items(table),
+        by_rows=lms.by_rows and ss.by_rows,
         **about,  # type: ignore[arg-type]
     )
 
@@ -107,6 +108,7 @@ def choice_metric(
         needs=tuple(over),
         compute=compute,
         items=lambda table: np.nan_to_num(_sum(table, over)) > 0,
+        by_rows=True,
         **about,  # type: ignore[arg-type]
     )
 

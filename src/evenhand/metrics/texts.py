@@ -52,6 +52,7 @@ def gap_metric(
         needs=(*needs, "group"),
         compute=lambda table, weights: spread_of_means(values(table), table["group"], weights),
         items=items,
+        by_rows=True,
     )
 
 

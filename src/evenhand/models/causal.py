@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+_COSTLY = 1.25  # a note is due when so many times the tokens that are needed run
+
+
 class CausalModel(Opened):
     """An `OpenModel` made of a module and its tokenizer, see `Opened`.
 
@@ -73,8 +76,13 @@ class CausalModel(Opened):
         found = list(self.opening)
         if self._misfit is not None:
             found.append(f"It can be scored, but its blocks cannot be located: {self._misfit}")
-        if report.path != "left":
+        if report.path not in ("tree", "left"):
             found.append(f"Scored with {report.path} padding: {report.why}.")
+        if report.packable is not None and report.run > _COSTLY * report.packable and not report.repeated:
+            found.append(
+                f"Prompts did not share their tokens ({report.packing}): {report.run} tokens ran instead of "
+                f"{report.packable}."
+            )
         if report.repeated:
             found.append(f"The common prefix of the prompts ran once for each prompt: {report.sharing}.")
         if report.precision != "highest":

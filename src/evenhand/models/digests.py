@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from evenhand.progress import task
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -23,9 +25,15 @@ def weights_digest(module: nn.Module) -> str:
     tensors: dict[str, Tensor] = dict(module.named_parameters())
     tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in saved)
     names = sorted(tensors)
-    with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
+    text = ""
+    with (
+        ThreadPoolExecutor() as pool,  # hashing releases the interpreter lock
+        task("checksum of the weights", len(names), unit="tensor", late=True) as advance,
+    ):
         parts = pool.map(_tensor_digest, (tensors[name] for name in names))
-        text = "".join(f"{name}:{part};" for name, part in zip(names, parts, strict=True))
+        for name, part in zip(names, parts, strict=True):
+            text += f"{name}:{part};"
+            advance(1)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -19,12 +19,13 @@ from evenhand.errors import (
     OutOfMemory,
 )
 from evenhand.files import is_folder, parse_json
-from evenhand.models import checkpoints, hub
+from evenhand.models import checkpoints, hub, room
 from evenhand.models.causal import CausalModel
 from evenhand.models.encoder import EncoderModel
 from evenhand.models.families import Family, backbone_alone, family, loader
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
+from evenhand.progress import task
 from evenhand.scoring.finite import check_weights
 from evenhand.scoring.memory import ran_out
 
@@ -100,17 +101,33 @@ def _load(
     how = {"dtype": wanted, **where}
     # First without memory for the weights, to check them against the configuration; packed ones need memory.
     packed = getattr(config, "quantization_config", None) is not None
-    for storage in (None,) if packed else ("meta", None):
-        module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
-        if kind == "masked" and info["missing_keys"] and backbone_alone(config):
-            kind = "encoder"  # the head is not tied to the embeddings, and the checkpoint does not hold it
-            module, info = _from_pretrained(kind, name, config, {**how, "device_map": storage})
-        if kind == "encoder":
-            info = _without_pooler(module, info)
-        remarks = checkpoints.check_complete(name, module, info)
-    check_weights(name, module)
-    remarks += checkpoints.foreign_code(module, tokenizer)
-    return kind, placed(module), tokenizer, remarks
+    if packed:
+        label, late = f"loading {name}", False
+    else:
+        kind, module, _ = _built(kind, name, config, {**how, "device_map": "meta"})
+        room.check_room(name, module)
+        label, late = f"loading {name}, {room.described(module)}", room.weight_bytes(module) < room.LARGE
+    with task(label, 3, unit="step", late=late) as advance:
+        kind, module, remarks = _built(kind, name, config, {**how, "device_map": None})
+        advance(1)
+        check_weights(name, module)
+        advance(1)
+        module = placed(module)
+        advance(1)
+    return kind, module, tokenizer, remarks + checkpoints.foreign_code(module, tokenizer)
+
+
+def _built(
+    kind: Family, name: str, config: Any, how: Mapping[str, Any]
+) -> tuple[Family, nn.Module, tuple[str, ...]]:
+    """The family, the module with the checkpoint's weights, and notes on weights that it does not use."""
+    module, info = _from_pretrained(kind, name, config, how)
+    if kind == "masked" and info["missing_keys"] and backbone_alone(config):
+        kind = "encoder"  # the head is not tied to the embeddings, and the checkpoint does not hold it
+        module, info = _from_pretrained(kind, name, config, how)
+    if kind == "encoder":
+        info = _without_pooler(module, info)
+    return kind, module, checkpoints.check_complete(name, module, info)
 
 
 def _check_longest(name: str, tokenizer: Any) -> None:

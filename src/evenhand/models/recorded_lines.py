@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from evenhand.errors import BadData, listed
 from evenhand.files import json_object
 from evenhand.models import Asked, batches
+from evenhand.progress import task
 from evenhand.records import Completion, Continuation, LogProb, Response, Undefined
 
 Kind = Literal["true", "pseudo", "mean"]
@@ -122,15 +123,17 @@ def read(path: Path) -> Answers:
         BadData: the file is missing, empty or malformed; every problem is listed with its line number.
     """
     answers, sha, problems = Answers(), hashlib.sha256(), []
-    for number, line in enumerate(_lines(path), start=1):
-        sha.update(line)
-        line = line.removeprefix(_MARK) if number == 1 else line
-        if not line.strip():
-            continue
-        try:
-            answers.add(_parse(line))
-        except LineError as problem:
-            problems.append(f"line {number}: {problem}")
+    with task(f"reading {path}", unit="line", late=True) as advance:
+        for number, line in enumerate(_lines(path), start=1):
+            advance(1)
+            sha.update(line)
+            line = line.removeprefix(_MARK) if number == 1 else line
+            if not line.strip():
+                continue
+            try:
+                answers.add(_parse(line))
+            except LineError as problem:
+                problems.append(f"line {number}: {problem}")
     if problems:
         raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Correct these lines, run again.")
     if not answers.kinds:

@@ -6,6 +6,7 @@ positions whose prediction is needed), the plan becomes batches under a token bu
 head runs on the needed positions only, in float32. The interface hides how rows share work.
 """
 
-from evenhand.scoring.engine import Scorer, ScoringReport
+from evenhand.scoring.engine import Scorer
+from evenhand.scoring.report import ScoringReport
 
 __all__ = ["Scorer", "ScoringReport"]

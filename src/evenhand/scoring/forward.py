@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Padding = Literal["left", "right"]
-LOGIT_BYTES = 256 * 2**20
-"""Largest size of the head's float32 output in one pass."""
+LOGIT_BYTES = 64 * 2**20
+"""Largest size of the float32 logits that exist at a time."""
 
 
 @contextmanager
@@ -46,7 +46,9 @@ class SelectedHead:
     """Inside its `with` block, the model's head sees only the positions that `select` chose, in float32.
 
     A head that is not a plain linear layer keeps its own arithmetic: `float32` is then False. Scaling or
-    soft-capping that a model does after its head is left to the model. `vocabulary` is a head row's width.
+    soft-capping that a model does after its head is left to the model. `vocabulary` is a head row's width,
+    `plain` says whether the head is a linear layer whose output nothing observes or replaces, and `hidden`
+    holds the states [R, width] that the newest pass gave at the selected positions.
 
     Raises:
         BadModel: the model has no language-model head.
@@ -64,7 +66,11 @@ class SelectedHead:
         self._narrow = self._linear is not None and self._linear.weight.element_size() < 4
         self.float32 = self._linear is not None
         self.vocabulary = int(getattr(head, "out_features", 0)) or int(text_config(module.config).vocab_size)
+        self.plain = self.float32 and not (_hooked(module) or _hooked(head) or "forward" in vars(head))
+        self.hidden: Tensor | None = None
         self._where: tuple[Tensor, Tensor] | None = None
+        self._fed: Tensor | None = None
+        self._keep: int | None = None
         self._wide: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
@@ -73,9 +79,32 @@ class SelectedHead:
         """The largest number of head rows in one pass, at least one."""
         return max(1, LOGIT_BYTES // (4 * self.vocabulary))
 
-    def select(self, rows: Tensor, positions: Tensor) -> None:
-        """Choose the head rows of the next forward pass: batch rows [R] and positions in them [R]."""
+    def select(self, rows: Tensor, positions: Tensor, keep: int | None = None) -> None:
+        """Choose the head rows of the next forward pass: batch rows [R] and positions in them [R].
+
+        With `keep` the head runs on the first of them only, and `hidden` gets all of its inputs.
+        """
         self._where = (rows, positions)
+        self._keep = keep
+
+    def wide(self) -> tuple[Tensor, Tensor | None]:
+        """The weight and the bias of a linear head, float32 (float64 for a float64 model).
+
+        Without gradients one widened copy serves all batches of a call.
+        """
+        assert self._linear is not None
+        weight, bias = self._linear.weight, self._linear.bias
+        if not self._narrow:
+            return weight, bias
+        if torch.is_grad_enabled():
+            widened = weight.float()
+        else:
+            widened = self._wide = weight.float() if self._wide is None else self._wide
+        return widened, bias.float() if bias is not None else None
+
+    def feed(self, states: Tensor) -> None:
+        """Give the head `states` [R, width] in the next forward pass, whatever reaches it."""
+        self._fed = states
 
     @property
     def selected(self) -> tuple[Tensor, Tensor] | None:
@@ -93,22 +122,20 @@ class SelectedHead:
     ) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._where, self._wide = [], None, None
+        self._handles, self._where, self._wide, self.hidden, self._fed = [], None, None, None, None
 
     def _before(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._where is None:
             return None
         rows, positions = self._where
-        return (args[0][rows, positions].unsqueeze(0), *args[1:])
+        chosen = args[0][rows, positions] if self._fed is None else self._fed
+        self.hidden, self._fed = chosen, None
+        if self._keep is not None:
+            chosen = chosen[: self._keep]
+        return (chosen.unsqueeze(0), *args[1:])
 
     def _after(self, _: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        assert self._linear is not None
-        if torch.is_grad_enabled():
-            weight = self._linear.weight.float()
-        else:  # one widened copy serves all batches of a call
-            self._wide = self._linear.weight.float() if self._wide is None else self._wide
-            weight = self._wide
-        bias = self._linear.bias.float() if self._linear.bias is not None else None
+        weight, bias = self.wide()
         return functional.linear(args[0].float(), weight, bias)
 
 
@@ -129,7 +156,18 @@ def run_rows(
     Raises:
         BadModel: the model's forward pass bypasses its head.
     """
-    inputs = pad_rows(rows, padding, device_of(module))
+    return run_inputs(module, head, *row_inputs(module, rows, positions, padding=padding))
+
+
+def row_inputs(
+    module: nn.Module,
+    rows: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    *,
+    padding: Padding = "left",
+) -> tuple[dict[str, Any], list[tuple[int, int]]]:
+    """The inputs of `run_rows`, and the R (batch row, place) pairs that belong to the positions."""
+    inputs: dict[str, Any] = dict(pad_rows(rows, padding, device_of(module)))
     width = inputs["input_ids"].shape[1]
     shifts = [width - len(row) if padding == "left" else 0 for row in rows]
     where = [(i, shifts[i] + p) for i, chosen in enumerate(positions) for p in chosen]
@@ -137,7 +175,7 @@ def run_rows(
         del inputs["position_ids"]
     else:
         inputs["position_ids"] += first_position(getattr(module, "config", None))
-    return run_inputs(module, head, {**inputs, "use_cache": False}, where)
+    return {**inputs, "use_cache": False}, where
 
 
 def run_inputs(
@@ -151,10 +189,39 @@ def run_inputs(
     Raises:
         BadModel: the model's forward pass bypasses its head.
     """
+    return _run(module, head, inputs, where, None)
+
+
+def run_selected(
+    module: nn.Module,
+    head: SelectedHead,
+    inputs: Mapping[str, Any],
+    where: Sequence[tuple[int, int]],
+    *,
+    keep: int,
+) -> tuple[Tensor, Tensor]:
+    """As `run_inputs`, but only logits [keep, vocabulary], and the states before the head [R, width].
+
+    Raises:
+        BadModel: as for `run_inputs`.
+    """
+    logits = _run(module, head, inputs, where, keep)
+    hidden, head.hidden = head.hidden, None
+    assert hidden is not None
+    return logits, hidden
+
+
+def _run(
+    module: nn.Module,
+    head: SelectedHead,
+    inputs: Mapping[str, Any],
+    where: Sequence[tuple[int, int]],
+    keep: int | None,
+) -> Tensor:
     rows, places = torch.tensor(where, device=inputs["input_ids"].device).T
-    head.select(rows, places)
+    head.select(rows, places, keep)
     logits = module(**_accepted(module, {**inputs, "return_dict": True})).logits
-    if logits.shape[:-1] != (1, len(where)):
+    if logits.shape[:-1] != (1, len(where) if keep is None else min(keep, len(where))):
         raise BadModel(
             f"{type(module).__name__} does not pass its hidden states through its output embeddings.",
             mend="Use a model class of the transformers library whose get_output_embeddings() is its head.",
@@ -197,6 +264,10 @@ def pad_rows(
         mask[i, place] = 1
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
     return {name: tensor.to(device) for name, tensor in inputs.items()}
+
+
+def _hooked(part: nn.Module) -> bool:
+    return bool(part._forward_hooks or part._forward_pre_hooks)
 
 
 def _accepted(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:

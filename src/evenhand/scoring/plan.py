@@ -25,6 +25,26 @@ class Row:
     wanted: tuple[Wanted, ...]
     slot: int
 
+    @property
+    def end(self) -> int:
+        """The place after the last answer's."""
+        return self.slot + len(self.wanted)
+
+    @property
+    def positions(self) -> list[int]:
+        """The distinct positions whose prediction is wanted, sorted."""
+        return sorted({position for position, _ in self.wanted})
+
+    def halves(self) -> list[Row]:
+        """The row twice, each with half of what is wanted; empty if only one prediction is."""
+        middle = len(self.wanted) // 2
+        if not middle:
+            return []
+        return [
+            Row(self.ids, self.wanted[:middle], self.slot),
+            Row(self.ids, self.wanted[middle:], self.slot + middle),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

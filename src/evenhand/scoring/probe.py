@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from evenhand.scoring.forward import Padding, SelectedHead, run_rows
 from evenhand.scoring.plan import Row
@@ -64,10 +64,19 @@ def disagreement(module: nn.Module, head: SelectedHead, rows: Sequence[Row], pad
         run_rows(module, head, [i], [p], padding="right").log_softmax(-1)
         for i, p in zip(ids, positions, strict=True)
     ]
-    alone = torch.cat(singly)
+    error = apart(together, torch.cat(singly))
+    return math.inf if error is None else error
+
+
+def apart(together: Tensor, alone: Tensor) -> float | None:
+    """The largest difference of log-probabilities, both [n, vocabulary], in units of the spread of `alone`.
+
+    NaN where only `together` has NaN; None where `alone` has no finite number, because such weights cannot
+    test anything.
+    """
     finite = alone.isfinite()
     if not finite.any():
-        return math.inf
+        return None
     spread = alone[finite].std().clamp_min(1e-3)
     return float((together - alone)[finite].abs().max() / spread)
 

@@ -10,8 +10,9 @@ from torch import nn
 
 from evenhand.architectures import window
 from evenhand.records import Averaged, Cloze, Continuation, Contrast, LogProb
-from evenhand.scoring.engine import Scorer, ScoringReport
+from evenhand.scoring.engine import Scorer
 from evenhand.scoring.masks import Masker, plan_copies
+from evenhand.scoring.report import ScoringReport
 from evenhand.scoring.tokens import embedding_rows
 
 if TYPE_CHECKING:

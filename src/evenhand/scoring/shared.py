@@ -1,87 +1,78 @@
-"""Running groups of rows with a common prefix: the prefix once, the rest packed; and a test of the method."""
+"""Rows with a long beginning in common: the beginning runs once, the rest packed after it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from evenhand.scoring.batching import Room
-from evenhand.scoring.forward import SelectedHead, run_rows
+from evenhand.scoring.call import Call
+from evenhand.scoring.forward import run_inputs, run_rows
 from evenhand.scoring.memory import attempt, make_room, ran_out
 from evenhand.scoring.packing import Packed, pack
 from evenhand.scoring.plan import Row
 from evenhand.scoring.prefix import Prefix
-from evenhand.scoring.probe import limit
-from evenhand.scoring.sharing import Group, Sharing
+from evenhand.scoring.probe import apart, limit
+from evenhand.scoring.sharing import Group, Sharing, find_groups
 
-Answered = Callable[[Row], None]
 _log = logging.getLogger("evenhand.scoring")
 
 
-@dataclass(slots=True)
-class Tally:
-    """What one call ran with shared prefixes.
+class SharedRoute:
+    """Runs the rows that have a beginning in common after one pass over it.
 
-    `groups` and `rows` were answered in this way; `run` counts the tokens of prefixes and packed rows,
-    `forwards` the passes over them, `head_rows` the rows of the head, `halvings` how often memory ran out,
-    and `probed` the tokens of the test. `left` holds the rows that still have to run whole.
-    """
-
-    groups: int = 0
-    rows: int = 0
-    run: int = 0
-    forwards: int = 0
-    head_rows: int = 0
-    halvings: int = 0
-    probed: int = 0
-    left: list[Row] = field(default_factory=list)
-
-
-class Shared:
-    """Runs groups on one module. `room` limits the tokens of a packed row and shrinks if memory runs out.
+    `room` limits the tokens of a packed row and shrinks if memory runs out; `packed` is the size of the trees
+    in which the rows would run otherwise, None if they would run whole.
 
     With `probe`, the first group is tested against whole rows. `fault` is None, or a sentence on the failure
-    of the test, after which every row runs whole; `error` is the disagreement as a share of the spread of the
-    log-probabilities, None before the test.
+    of the test, after which no prefix is shared; `error` is the disagreement as a share of the spread of the
+    log-probabilities, None before the test. `why` is the reason why the newest call's prefixes were shared
+    or not, and `repeated` the number of its rows that ran their prefix again for a reason that lies in the
+    model.
     """
 
-    def __init__(self, module: nn.Module, sharing: Sharing, *, room: int, probe: bool = True) -> None:
+    def __init__(self, module: nn.Module, sharing: Sharing | None, room: int, *, probe: bool = True) -> None:
         self._module = module
-        self._sharing = sharing
+        self._sharing = sharing or Sharing()
+        self._on = sharing is not None
         self._room = Room(room, unit="packed row")
         self._untested = probe
         self.fault: str | None = None
         self.error: float | None = None
+        self.why = ""
+        self.repeated = 0
 
-    def run(
-        self,
-        groups: Sequence[Group],
-        head: SelectedHead,
-        values: NDArray[np.float64],
-        answered: Answered,
-    ) -> Tally:
-        """Write the answers of `groups` into `values`, each in its slot; nothing is kept after the call.
-
-        No pass reads more rows of the entered `head` than its `room`. `answered` is called with each row
-        whose answers are written; the tally's `left` holds the others.
-        """
-        call = _Call(self._module, head, values, answered, Tally())
+    def run(self, call: Call, rows: Sequence[Row], *, packed: int | None = None) -> Sequence[Row]:
+        """Answer the rows of groups that are worth their passes; nothing is kept after the call."""
+        self.why, self.repeated = "sharing is switched off", 0
+        if not self._on:
+            return rows
+        self.why = "no prefix is long and frequent enough"
+        groups = find_groups(rows, self._sharing, packed)
+        if not groups:
+            return rows
+        self.why = self.fault or call.no_cache or "beginnings are shared"
+        if self.fault or call.no_cache:
+            self.repeated = sum(len(group.rows) for group in groups)
+            return rows
+        left: list[Row] = []
         for group in groups:
-            self._group(call, group)
-        return call.tally
+            left += self._group(call, group)
+        if self.fault:
+            self.why, self.repeated = self.fault, len(left)
+        done = {row.slot for group in groups for row in group.rows} - {row.slot for row in left}
+        return [row for row in rows if row.slot not in done]
 
-    def _group(self, call: _Call, group: Group) -> None:
+    def _group(self, call: Call, group: Group) -> list[Row]:
+        """Answer the rows of a group; returns those that still have to run."""
         prefix = self._begin(call, group)
         if prefix is None:
-            call.tally.left += group.rows
-            return
-        before = call.tally.rows
+            return list(group.rows)
+        left: list[Row] = []
         pending = list(group.rows)
         room = min(self._sharing.packed(group.start), self._room.tokens)
         while pending:
@@ -93,17 +84,18 @@ class Shared:
                 continue
             room = max(1, len(piece.ids) // 2)
             if len(piece.rows) == 1:  # too many answers for one pass, or no memory for the others either
-                alone = 1 if len(piece.places) > call.head.room else len(pending)
-                call.tally.left += pending[:alone]
+                alone = 1 if len(piece.places) > call.reader.room else len(pending)
+                left += pending[:alone]
                 pending = pending[alone:]
-        call.tally.groups += call.tally.rows > before
+        call.tally.groups += len(left) < len(group.rows)
+        return left
 
-    def _begin(self, call: _Call, group: Group) -> Prefix | None:
+    def _begin(self, call: Call, group: Group) -> Prefix | None:
         """The group's prefix, run and tested; None where it does not fit or must not be used."""
         if self.fault is not None or len(group.positions) > call.head.room:
             return None
         try:
-            prefix = call.begin(group)
+            prefix = self._run_beginning(call, group)
             return prefix if self._sound(call, group, prefix) else None
         except Exception as problem:
             if ran_out(problem):
@@ -115,11 +107,13 @@ class Shared:
         make_room()
         return None
 
-    def _sound(self, call: _Call, group: Group, prefix: Prefix) -> bool:
+    def _sound(self, call: Call, group: Group, prefix: Prefix) -> bool:
         if not self._untested:
             return True
         rows = _spread_out(group.rows)
-        error = call.disagreement(prefix, pack(rows, group.start, sum(len(row.ids) for row in rows))[0])
+        error = self._disagreement(
+            call, prefix, pack(rows, group.start, sum(len(row.ids) for row in rows))[0]
+        )
         if error is None:
             return False
         bound = limit(self._module)
@@ -134,20 +128,47 @@ class Shared:
         self.fault = fault
         _log.warning("%s: not used", fault)
 
-    def _read(self, call: _Call, prefix: Prefix, piece: Packed) -> bool:
+    def _read(self, call: Call, prefix: Prefix, piece: Packed) -> bool:
         """Whether `piece` could be read; keeps the packed size that fits into memory."""
-        if len(piece.places) > call.head.room:
+        if len(piece.places) > call.reader.room:
             return False
 
         def done() -> bool:
-            call.read(prefix, piece)
+            call.read(prefix.inputs_after(piece), [(0, place) for place in piece.places], _indexed(piece))
             return True
 
         if attempt(done):
+            call.tally.shared += len(piece.rows)
+            for row in piece.rows:
+                call.finished(row)
             return True
         call.tally.halvings += 1
         self._room.shrink(len(piece.ids))
         return False
+
+    def _run_beginning(self, call: Call, group: Group) -> Prefix:
+        """Run the group's prefix and write the answers at positions within it."""
+        prefix = Prefix(call.reader, group.beginning, group.positions)
+        if group.positions:
+            index = {position: i for i, position in enumerate(group.positions)}
+            wanted = [(index[position], target, slot) for position, target, slot in _in_beginning(group)]
+            call.write(prefix.reading, sorted(wanted))
+        return prefix
+
+    def _disagreement(self, call: Call, prefix: Prefix, packed: Packed) -> float | None:
+        """How far packed and single rows are `apart` in one prediction of the first and the last row."""
+        where = [(0, place) for place in packed.places]
+        together = run_inputs(self._module, call.head, prefix.inputs_after(packed), where).log_softmax(-1)
+        place = {slot: packed.places.index(place) for place, _, slot in packed.wanted}
+        chosen = [packed.rows[0], packed.rows[-1]]
+        alone = torch.cat(
+            [
+                run_rows(self._module, call.head, [row.ids], [[row.wanted[0][0]]], padding="right")
+                for row in chosen
+            ]
+        ).log_softmax(-1)  # [2, vocabulary]
+        call.tally.probed += len(packed.ids) + sum(len(row.ids) for row in chosen)
+        return apart(together[[place[row.slot] for row in chosen]], alone)
 
 
 def _spread_out(rows: Sequence[Row]) -> list[Row]:
@@ -156,70 +177,13 @@ def _spread_out(rows: Sequence[Row]) -> list[Row]:
     return [replace(row, wanted=row.wanted[-1:], slot=i) for i, row in enumerate(chosen)]
 
 
-@dataclass(slots=True)
-class _Call:
-    """What the passes of one call share."""
-
-    module: nn.Module
-    head: SelectedHead
-    values: NDArray[np.float64]
-    answered: Answered
-    tally: Tally
-
-    def begin(self, group: Group) -> Prefix:
-        """Run the group's prefix and write the answers at positions within it."""
-        prefix = Prefix(self.module, self.head, group.beginning, group.positions)
-        self._count(group.start, max(1, len(group.positions)))
-        if prefix.logits is not None:
-            self._answer(prefix.logits, group.positions, _wanted_in_beginning(group))
-        return prefix
-
-    def read(self, prefix: Prefix, packed: Packed) -> None:
-        """Write the answers of a packed row."""
-        logits = prefix.read(packed)
-        self._count(len(packed.ids), len(packed.places))
-        self._answer(logits, packed.places, packed.wanted)
-        for row in packed.rows:
-            self.answered(row)
-        self.tally.rows += len(packed.rows)
-
-    def disagreement(self, prefix: Prefix, packed: Packed) -> float | None:
-        """The largest difference between log-probabilities of packed and single rows, relative to the spread.
-
-        For the first and the last row, with one prediction each. NaN where only packed rows give NaN; None
-        where single rows give no finite number, because such weights cannot test the method.
-        """
-        together = prefix.read(packed).log_softmax(-1)  # [places, vocabulary]
-        place = {slot: packed.places.index(place) for place, _, slot in packed.wanted}
-        chosen = [packed.rows[0], packed.rows[-1]]
-        alone = torch.cat(
-            [
-                run_rows(self.module, self.head, [row.ids], [[row.wanted[0][0]]], padding="right")
-                for row in chosen
-            ]
-        ).log_softmax(-1)  # [2, vocabulary], or [1, vocabulary] of one row
-        self.tally.probed += len(packed.ids) + sum(len(row.ids) for row in chosen)
-        finite = alone.isfinite()
-        if not finite.any():
-            return None
-        spread = alone[finite].std().clamp_min(1e-3)
-        return float((together[[place[row.slot] for row in chosen]] - alone)[finite].abs().max() / spread)
-
-    def _count(self, tokens: int, head_rows: int) -> None:
-        self.tally.run += tokens
-        self.tally.forwards += 1
-        self.tally.head_rows += head_rows
-
-    def _answer(self, logits: Tensor, places: Sequence[int], wanted: Sequence[tuple[int, int, int]]) -> None:
-        index = {place: i for i, place in enumerate(places)}
-        rows, targets, slots = torch.tensor(
-            [(index[place], target, slot) for place, target, slot in wanted], device=logits.device
-        ).T  # [T] each: a row of `logits` [places, vocabulary], the target's id, the answer's place
-        found = logits[rows, targets] - logits.logsumexp(-1)[rows]  # [T], nats
-        self.values[slots.cpu().numpy()] = found.double().cpu().numpy()
+def _indexed(packed: Packed) -> list[tuple[int, int, int]]:
+    """The answers of a packed row by the index of their place among `packed.places`."""
+    index = {place: i for i, place in enumerate(packed.places)}
+    return [(index[place], target, slot) for place, target, slot in packed.wanted]
 
 
-def _wanted_in_beginning(group: Group) -> list[tuple[int, int, int]]:
+def _in_beginning(group: Group) -> list[tuple[int, int, int]]:
     return [
         (position, target, row.slot + k)
         for row in group.rows

@@ -26,12 +26,17 @@ class Sharing:
     without them, plus two of their longest rows, which the test of the method runs. The rest after a prefix
     of P tokens is packed into rows of ``max(room, P / 3)``: longer rows waste attention on tokens of other
     texts, shorter ones read the prefix's keys more often.
+
+    `trees` are the sizes in tokens, sorted, that a packed tree of other rows may have; the one with the
+    lowest estimated cost is taken. Larger trees repeat fewer beginnings but waste attention. Without any,
+    such rows run whole.
     """
 
     shortest: int = 32
     forward: int = 64
     gain: float = 0.2
     room: int = 256
+    trees: tuple[int, ...] = (128, 256, 512, 1024)
 
     def packed(self, start: int) -> int:
         """The size in tokens of the packed rows after a beginning of `start` tokens."""
@@ -44,7 +49,7 @@ def sharing_on(device: str) -> Sharing:
     The numbers for accelerators are estimated, not measured: there a pass over few tokens takes as long as
     starting its kernels, so its fixed cost and the size of packed rows are larger.
     """
-    return Sharing() if device == "cpu" else Sharing(forward=1024, room=1024)
+    return Sharing() if device == "cpu" else Sharing(forward=1024, room=1024, trees=(512, 1024, 2048))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +76,20 @@ class _Best:
     groups: tuple[Group, ...] = ()
 
 
-def find_groups(rows: Sequence[Row], sharing: Sharing) -> list[Group]:
+def find_groups(rows: Sequence[Row], sharing: Sharing, packed: int | None = None) -> list[Group]:
     """Disjoint groups of `rows` worth their passes; empty when together they save too little.
 
-    The result depends on the set of rows only. Branches within a group (several questions about one person)
-    do not form groups: packed rows hold each of their tokens once anyway.
+    Without a group a row runs whole, or, if `packed` is given, in a tree of up to so many tokens. The result
+    depends on the set of rows only. Branches within a group (several questions about one person) do not form
+    groups: packed rows hold each of their tokens once anyway.
     """
     ordered = sorted(rows, key=lambda row: row.ids)
     overlaps = [0, *(common(a.ids, b.ids) for a, b in pairwise(ordered))]
     best = _Best(0)
-    search = _Search(ordered, overlaps, sharing)
+    search = _Search(ordered, overlaps, sharing, packed)
     for low, high in _runs(overlaps, 0, len(ordered), sharing.shortest):
         best = _joined(best, search.best(low, high, _LEVELS))
-    saved = sum(len(row.ids) for row in ordered) - best.cost
+    saved = search.alone(0, len(ordered)) - best.cost
     needed = 2 * max((len(row.ids) for group in best.groups for row in group.rows), default=0)
     worth = saved >= sharing.gain * (saved + best.cost) and saved >= needed
     return list(best.groups) if worth else []
@@ -105,13 +111,23 @@ def _joined(first: _Best, second: _Best) -> _Best:
 class _Search:
     """The cheapest way to run some neighbours: as one group, or cut where they branch first."""
 
-    def __init__(self, rows: Sequence[Row], overlaps: Sequence[int], sharing: Sharing) -> None:
+    def __init__(
+        self, rows: Sequence[Row], overlaps: Sequence[int], sharing: Sharing, packed: int | None
+    ) -> None:
         self._rows = rows
         self._overlaps = overlaps
         self._sharing = sharing
+        self._packed = packed
+
+    def alone(self, low: int, high: int) -> int:
+        """The cost of rows ``low:high`` in tokens if they form no group."""
+        lengths = [len(row.ids) for row in self._rows[low:high]]
+        if self._packed is None:
+            return sum(lengths)
+        return sum(run[0] for run in portions(lengths, self._overlaps[low:high], 0, self._packed))
 
     def best(self, low: int, high: int, levels: int) -> _Best:
-        whole = _Best(sum(len(row.ids) for row in self._rows[low:high]))
+        whole = _Best(self.alone(low, high))
         if high - low < 2:
             return whole
         start = min(self._overlaps[low + 1 : high])

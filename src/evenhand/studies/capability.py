@@ -123,14 +123,14 @@ def item_sd(metric: Metric, scores: Sequence[Score]) -> float:
 class _Part:
     base: Measurement
     metric: Metric
-    weights: Array
+    drawn: stats.Resampling
     values: Array
     sd: float
 
     def gain(self, measured: ModelMeasurements) -> Array:
         """Capability above the base in SD units, shape [R]."""
         _, scores = paired_scores(self.base, partner(self.base, measured.capability))
-        change = stats.replicates(self.metric, half(scores, "match"), weights=self.weights) - self.values
+        change = stats.replicates(self.metric, half(scores, "match"), weights=self.drawn) - self.values
         return (1.0 if self.metric is ACCURACY else -1.0) * change / self.sd
 
 
@@ -154,9 +154,9 @@ class CapabilityScale:
         metric, scores = component(measurement), half(measurement.scores, "match")
         if not scores:
             raise BadData(f"{measurement.benchmark} has too few items to split.", mend="Raise --limit.")
-        weights = with_point(stats.resamples([s.cluster for s in scores], len(scores), draws, seed))
-        values = stats.replicates(metric, scores, weights=weights)
-        return _Part(measurement, metric, weights, values, item_sd(metric, scores))
+        drawn = stats.Resampling([s.cluster for s in scores], len(scores), draws, seed, point=True)
+        values = stats.replicates(metric, scores, weights=drawn)
+        return _Part(measurement, metric, drawn, values, item_sd(metric, scores))
 
     def of(self, measured: ModelMeasurements) -> Array:
         """C of a model, shape [1 + draws]: the point value, then one value per resample of the items.
@@ -169,11 +169,6 @@ class CapabilityScale:
         if not self._parts:
             return np.full(self._size, np.nan)
         return np.asarray(np.mean([part.gain(measured) for part in self._parts], axis=0))
-
-
-def with_point(weights: Array) -> Array:
-    """`weights` [B, n] with a row of ones in front: the point value becomes resample 0."""
-    return np.concatenate([np.ones((1, weights.shape[1])), weights])
 
 
 def capability_checks(
@@ -206,8 +201,7 @@ def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: i
     old, new = (half(scores, part) for scores in paired_scores(before, after))
     level = 1 - 2 * margins.alpha
     change = stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level)
-    weights = stats.resamples([s.cluster for s in old], len(old), margins.draws, seed)
-    first, last = (stats.estimate(metric, scores, weights=weights) for scores in (old, new))
+    first, last = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     is_accuracy = metric is ACCURACY
     loss = negated(change) if is_accuracy else change
     margin = margins.accuracy if is_accuracy else margins.log_perplexity

@@ -16,7 +16,7 @@ from evenhand import stats
 from evenhand.errors import UsageError
 from evenhand.metrics import Array, Metric
 from evenhand.records import ControlResult, Measurement
-from evenhand.studies.capability import CapabilityScale, with_point
+from evenhand.studies.capability import CapabilityScale
 from evenhand.studies.defaults import BIAS
 from evenhand.studies.distance import as_reported, distance
 from evenhand.studies.margins import Margins
@@ -93,15 +93,15 @@ class BiasScale:
     def __init__(self, base: Measurement, metric: Metric, draws: int, seed: int) -> None:
         self._base, self._metric = base, metric
         clusters = [s.cluster for s in base.scores]
-        self._weights = with_point(stats.resamples(clusters, len(clusters), draws, seed))
-        figures = stats.replicates(metric, base.scores, weights=self._weights)
+        self._drawn = stats.Resampling(clusters, len(clusters), draws, seed, point=True)
+        figures = stats.replicates(metric, base.scores, weights=self._drawn)
         self._distance = distance(metric, float(figures[0]))
         self.values = self._distance.of(figures)
 
     def of(self, measured: ModelMeasurements) -> Array:
         """B of a model, shape [1 + draws]: the point value first."""
         _, scores = paired_scores(self._base, partner(self._base, measured.bias))
-        return self._distance.of(stats.replicates(self._metric, scores, weights=self._weights))
+        return self._distance.of(stats.replicates(self._metric, scores, weights=self._drawn))
 
 
 def _source(base: ModelMeasurements, metric: str | Metric) -> Measurement:

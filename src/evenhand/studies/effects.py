@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from evenhand import registry, stats
-from evenhand.metrics import Array, Metric, columns, mean_under
-from evenhand.records import Effect, Measurement, Score, Value
+from evenhand.metrics import Array, Columns, Metric, columns, mean_under
+from evenhand.progress import task
+from evenhand.records import Effect, Estimate, Measurement, Score, Value
 from evenhand.studies.distance import relative_change
 from evenhand.studies.pairing import paired_scores, partner
 
 RESAMPLES = 1000
-_BLOCK = 512  # rows of the identity matrix at once, to limit memory for many items
+_BLOCK = 64  # items whose own values are computed at once, with an identity matrix of as many rows
 
 
 def effects(
@@ -33,58 +33,73 @@ def effects(
     if len(after) != len(before):
         for measurement in after:
             partner(measurement, before)
-    return [e for old in before for e in benchmark_effects(old, partner(old, after), seed=seed, B=B)]
+    found: list[Effect] = []
+    with task("comparing before and after", len(before), unit="benchmark", late=True) as advance:
+        for old in before:
+            found += benchmark_effects(old, partner(old, after), seed=seed, B=B)
+            advance(1)
+    return found
 
 
 def benchmark_effects(
     before: Measurement, after: Measurement, *, seed: int, B: int = RESAMPLES
 ) -> list[Effect]:
     """The effects on one benchmark; arguments and errors as for `effects`."""
-    old, new = paired_scores(before, after)
-    names = [name for name in before.metrics if name in after.metrics]
-    found = [
-        _effect(before, after, registry.get("metric", name), (old, new), seed=seed, B=B) for name in names
+    pair = stats.Paired(*paired_scores(before, after))
+    metrics = [registry.get("metric", name) for name in before.metrics if name in after.metrics]
+    changes = stats.paired_changes(metrics, pair, seed=seed, B=B)
+    adjusted = stats.holm(_p_values(metrics, pair, seed))
+    return [
+        _effect(before, after, metric.name, changes[metric.name], p)
+        for metric, p in zip(metrics, adjusted, strict=True)
     ]
-    adjusted = stats.holm([effect.p_value for effect in found])
-    return [replace(effect, p_value=p) for effect, p in zip(found, adjusted, strict=True)]
 
 
-def _effect(
-    before: Measurement,
-    after: Measurement,
-    metric: Metric,
-    scores: tuple[Sequence[Score], Sequence[Score]],
-    *,
-    seed: int,
-    B: int,
-) -> Effect:
-    change = stats.paired_change(metric, *scores, seed=seed, B=B)
-    start, end = before.metrics[metric.name], after.metrics[metric.name]
-    relative = relative_change(metric.name, start, change)
-    p = _permutation(metric, *scores, seed=seed)
-    return Effect(before.benchmark, metric.name, start, end, change, relative, p)
+def _effect(before: Measurement, after: Measurement, name: str, change: Estimate, p: Value) -> Effect:
+    start, end = before.metrics[name], after.metrics[name]
+    return Effect(before.benchmark, name, start, end, change, relative_change(name, start, change), p)
 
 
-def _permutation(metric: Metric, old: Sequence[Score], new: Sequence[Score], *, seed: int) -> Value:
-    before, after = per_item(metric, old), per_item(metric, new)
-    if before is None or after is None:
-        return None
-    return stats.paired_permutation(after - before, [s.cluster for s in old], seed)
+def _p_values(metrics: Sequence[Metric], pair: stats.Paired, seed: int) -> list[Value]:
+    """The p-value of the sign-flip test of each metric; None for one that is no mean over items."""
+    differences: dict[int, Array] = {}
+    for place, metric in enumerate(metrics):
+        before, after = (_own_values(metric, part.table) for part in (pair.before, pair.after))
+        if before is not None and after is not None:
+            differences[place] = after - before
+    found = stats.paired_permutations(list(differences.values()), pair.clusters, seed)
+    by_place = dict(zip(differences, found, strict=True))
+    return [by_place.get(place) for place in range(len(metrics))]
 
 
 def per_item(metric: Metric, scores: Sequence[Score]) -> Array | None:
     """Each item's value, shape [n], NaN where undefined; None if `metric` is not a mean over items.
 
-    An item's value is the metric over that item alone. Whether the metric is their mean is tested on the
-    whole table and on weighted tables: a ratio or a slope does not pass.
+    An item's value is what the metric gives for it, or else the metric over that item alone. Whether the
+    metric is their mean is tested on the whole table and on weighted ones: a ratio or a slope does not pass.
     """
-    if not scores:
+    return _own_values(metric, columns(scores))
+
+
+def _own_values(metric: Metric, table: Columns) -> Array | None:
+    if not table.n:
         return None
-    table, n = columns(scores), len(scores)
-    rows = (np.eye(min(_BLOCK, n - i), n, i) for i in range(0, n, _BLOCK))
-    values = np.concatenate([metric.compute(table, block) for block in rows])
-    probes = np.stack([np.ones(n), 1.0 + np.arange(n) % 3, 1.0 + np.arange(n) % 7])
+    values = _alone(metric, table) if metric.per_item is None else metric.per_item(table)
+    if not np.isfinite(values).any():
+        return None
+    weights = np.arange(table.n)
+    probes = np.stack([np.ones(table.n), 1.0 + weights % 3, 1.0 + weights % 7])
     agrees = np.allclose(
         metric.compute(table, probes), mean_under(values, probes), rtol=1e-9, atol=1e-12, equal_nan=True
     )
-    return values if agrees and np.isfinite(values).any() else None
+    return values if agrees else None
+
+
+def _alone(metric: Metric, table: Columns) -> Array:
+    """The metric over each item alone, [n]. Work grows with n, since a block holds its own items only."""
+    found = []
+    for start in range(0, table.n, _BLOCK):
+        own = {name: column[start : start + _BLOCK] for name, column in table.values.items()}
+        size = min(_BLOCK, table.n - start)
+        found.append(metric.compute(Columns(own, size), np.eye(size)))
+    return np.concatenate(found)

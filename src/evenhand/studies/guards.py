@@ -20,7 +20,7 @@ from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.metrics.gaps import share_of_mass
 from evenhand.records import Check, Effect, Estimate, GuardName, Measurement
 from evenhand.studies import reasons
-from evenhand.studies.capability import negated, with_point, within
+from evenhand.studies.capability import negated, within
 from evenhand.studies.distance import as_reported, distance, distance_of
 from evenhand.studies.fitness import doubts, mass_of
 from evenhand.studies.margins import Margins
@@ -40,11 +40,11 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
     """
     metric = _guard(before, GuardName.MASS)
     old, new = paired_scores(before, after)
-    weights = with_point(stats.resamples([s.cluster for s in old], len(old), margins.draws, seed))
-    first, last = (stats.replicates(metric, scores, weights=weights) for scores in (old, new))
+    drawn = stats.Resampling([s.cluster for s in old], len(old), margins.draws, seed, point=True)
+    first, last = (stats.replicates(metric, scores, weights=drawn) for scores in (old, new))
     lost = 1 - np.divide(last, first, out=np.full(len(first), np.nan), where=first > 0)
     loss = summary(lost, len(old), 1 - 2 * margins.alpha)
-    start, end = (stats.estimate(metric, scores, weights=weights[1:]) for scores in (old, new))
+    start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     reading = (
         "Share of the probability mass of the groups' terms, or of the label words, that was lost; a model "
         "that avoids the words shows no gap."

@@ -51,7 +51,8 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
     check_family(model, benchmark)
     chat = _chat(model, benchmark)
     scores, said = _scored(model, benchmark, chat, seed=seed, limit=limit)
-    figures = stats.estimates(benchmark.metrics, scores, seed=seed, B=RESAMPLES)
+    slices = _tables(benchmark, scores, {"": list(range(len(scores))), **_places(scores)}, seed)
+    figures = slices.pop("")
     taken = Measurement(
         model=model.spec,
         benchmark=benchmark.name,
@@ -59,7 +60,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         protocol=_protocol(model, benchmark, chat, seed=seed, limit=limit),
         n=len(scores),
         metrics=figures,
-        slices=_slices(benchmark, scores, seed),
+        slices=slices,
         scores=scores,
         role=benchmark.role,
         primary=benchmark.primary,
@@ -270,27 +271,26 @@ def crossed(measurement: Measurement, benchmark: Benchmark, by: Sequence[str]) -
     Their keys join those of the single slices: ``scale=word & definitional=no``. Items that lack one of the
     slices are in none of them.
     """
-    groups: dict[str, list[Score]] = {}
-    for score in measurement.scores:
+    places: dict[str, list[int]] = {}
+    for place, score in enumerate(measurement.scores):
         if set(by) <= set(score.slices):
-            groups.setdefault(" & ".join(f"{key}={score.slices[key]}" for key in by), []).append(score)
-    seed = measurement.protocol.seed
-    found = _each(benchmark, groups, seed)
+            places.setdefault(" & ".join(f"{key}={score.slices[key]}" for key in by), []).append(place)
+    found = _tables(benchmark, measurement.scores, places, measurement.protocol.seed)
     return replace(measurement, slices={**measurement.slices, **found})
 
 
-def _slices(benchmark: Benchmark, scores: Sequence[Score], seed: int) -> dict[str, dict[str, Estimate]]:
-    groups: dict[str, list[Score]] = {}
-    for score in scores:
+def _places(scores: Sequence[Score]) -> dict[str, list[int]]:
+    """The places of the items of every slice."""
+    places: dict[str, list[int]] = {}
+    for place, score in enumerate(scores):
         for key, value in score.slices.items():
-            groups.setdefault(f"{key}={value}", []).append(score)
-    return _each(benchmark, groups, seed)
+            places.setdefault(f"{key}={value}", []).append(place)
+    return places
 
 
-def _each(
-    benchmark: Benchmark, groups: Mapping[str, Sequence[Score]], seed: int
+def _tables(
+    benchmark: Benchmark, scores: Sequence[Score], places: Mapping[str, Sequence[int]], seed: int
 ) -> dict[str, dict[str, Estimate]]:
-    return {
-        name: stats.estimates(benchmark.metrics, members, seed=seed, B=RESAMPLES)
-        for name, members in sorted(groups.items())
-    }
+    return stats.estimates_by_slice(
+        benchmark.metrics, scores, dict(sorted(places.items())), seed=seed, B=RESAMPLES
+    )

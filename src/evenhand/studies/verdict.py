@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evenhand.errors import NotComparable
 from evenhand.metrics import Metric
+from evenhand.progress import Advance, task
 from evenhand.records import (
     CapabilityResult,
     Check,
@@ -77,8 +78,9 @@ def judge(
         found = effects((*before.bias, *before.capability), (*after.bias, *after.capability), seed=seed)
     except NotComparable as error:
         return incomparable(str(error))
-    case = _Case(before, after, families, source, margins, primary, seed, uncontrolled)
-    evidence = case.evidence(found)
+    with task("weighing the evidence", unit="check", late=True) as advance:
+        case = _Case(before, after, families, source, margins, primary, seed, uncontrolled, advance)
+        evidence = case.evidence(found)
     verdict, reasons = decide(evidence)
     return Judgement(verdict, reasons, tuple(found), evidence.capability, evidence.guards, evidence.control)
 
@@ -99,6 +101,7 @@ class _Case:
     primary: str
     seed: int
     uncontrolled: str
+    checked: Advance  # called after each check that draws resamples
 
     def evidence(self, found: Sequence[Effect]) -> Evidence:
         primary = next(e for e in found if (e.benchmark, e.metric) == (self.source.benchmark, self.primary))
@@ -125,16 +128,20 @@ class _Case:
     def _control(self, base: ModelMeasurements, metric: str | Metric) -> ControlResult | None:
         if not self.families:
             return None
-        return matched_control(
+        found = matched_control(
             base, self.after, self.families, metric=metric, margins=self.margins, seed=self.seed
         )
+        self.checked(1)
+        return found
 
     def _guard(self, check: Callable[..., Check], part: GuardName, *among: Measurement) -> Check | None:
         """The check on the first measurement of `among` whose guard is not its primary metric."""
         for source in among:
             if source.guards.get(part) in source.metrics and source.guards[part] != self.primary:
                 after = partner(source, self.after.bias)
-                return check(source, after, margins=self.margins, seed=self.seed)
+                found = check(source, after, margins=self.margins, seed=self.seed)
+                self.checked(1)
+                return found
         return None
 
     def _turned(

@@ -254,6 +254,22 @@ def values_and_intervals_stay_in_range(subject: Subject) -> None:
         expect(least <= e.low <= e.high <= most, f"{e.low} to {e.high} is not in {least} to {most}")
 
 
+def resamples_are_those_of_the_whole_matrix(subject: Subject) -> None:
+    """Under resamples the figure is what `compute` gives with all weights, also where items have equal rows.
+
+    So `per_item` is the figure's mean under weights too, and `by_rows` is there only where it may be.
+    """
+    metric = _metric(subject)
+    rows = made(_case(subject), 12)
+    scores = [dataclasses.replace(s, sample=f"{s.sample} {k}") for k in range(12) for s in rows]
+    for clusters in (len(scores), 9):
+        names = [f"c{i % clusters:03}" for i in range(len(scores))]
+        held = [dataclasses.replace(s, cluster=name) for s, name in zip(scores, names, strict=True)]
+        whole = metric.compute(columns(held), stats.resamples(names, len(held), 40, 5))
+        found = stats.replicates(metric, held, seed=5, B=40)
+        expect(np.allclose(found, whole, rtol=1e-9, equal_nan=True), "resamples differ from the whole matrix")
+
+
 @cache
 def _counts(index: bytes, n: int) -> Array:
     """How often each of `n` items stands in each row of an index [B, n]: [B, n]; the same for all metrics."""
@@ -317,5 +333,6 @@ CONTRACTS: tuple[Contract, ...] = (
     swapping_the_groups_does_what_the_card_says,
     extremes_reach_the_ends_of_the_range,
     values_and_intervals_stay_in_range,
+    resamples_are_those_of_the_whole_matrix,
     the_bootstrap_agrees_with_scipys,
 )

@@ -1,0 +1,137 @@
+"""What was measured, as a table for people, a line of the history and a page of the documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .harness import Found, Ratio
+
+HEAD = (
+    "workload",
+    "ours",
+    "beside",
+    "ratio (lowest to highest)",
+    "asked",
+    "largest difference",
+    "of the ceiling",
+)
+
+
+def rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
+    """The cells of the table: one row a peer, what is common to a case's peers in its first row alone."""
+    made: list[tuple[str, ...]] = []
+    for one in found:
+        for number, ratio in enumerate(one.ratios):
+            first = number == 0
+            made.append(
+                (
+                    one.what + ("" if one.device == "cpu" else f", {one.device}") if first else "",
+                    _amount(one.cost, one.unit) if first else "",
+                    ratio.peer + (f", {ratio.batch} a batch" if ratio.batch else ""),
+                    f"{_number(ratio.median)}x ({_number(ratio.low)} to {_number(ratio.high)})",
+                    _asked(ratio),
+                    _difference(ratio, equal=one.equal),
+                    _ceiling(one) if first else "",
+                )
+            )
+    return made
+
+
+def _amount(cost: float, unit: str) -> str:
+    return f"{cost:.3g} {unit}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def _asked(ratio: Ratio) -> str:
+    if ratio.target is None:
+        return ""
+    return f"{ratio.target:g}x, " + ("reached" if ratio.median >= ratio.target else "not reached")
+
+
+def _difference(ratio: Ratio, *, equal: bool) -> str:
+    if ratio.difference is None:
+        return "not compared"
+    return f"{ratio.difference:.1e}" + ("" if equal else " TOO LARGE")
+
+
+def _ceiling(one: Found) -> str:
+    if one.share is None:
+        return ""
+    asked = f" ({one.asked:.0%} asked)" if one.asked is not None else ""
+    return f"{one.share:.0%}{asked}" + ("" if one.steady else ", unsteady")
+
+
+def text(found: Sequence[Found], skipped: Mapping[str, str]) -> str:
+    """The table in columns, and under it what was left out."""
+    cells = [HEAD, *rows(found)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(HEAD))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    return "\n".join([*lines, *(f"{name}: left out, {why}" for name, why in skipped.items())])
+
+
+def line(found: Sequence[Found], skipped: Mapping[str, str], about: Mapping[str, Any]) -> str:
+    """One line of JSON: how the run was made, and everything that was measured."""
+    data = {**about, "cases": [asdict(one) for one in found], "skipped": dict(skipped)}
+    return json.dumps(data, sort_keys=True, allow_nan=False)
+
+
+def remember(history: Path, record: str) -> None:
+    """Append a line to the history."""
+    with history.open("a", encoding="utf-8") as file:
+        file.write(record + "\n")
+
+
+PREFACE = """# Performance
+
+Written by `{command}`; do not edit.
+
+Every ratio is the cost of another way to the same numbers
+over the cost of evenhand, both measured in the same rounds of one process: the median of {rounds} rounds, and
+the lowest and the highest. A peer with batches runs at the best of the sizes below the table. "Largest
+difference" compares the numbers themselves. "Of the ceiling" is what the matrix products of the distinct
+tokens alone would take, at the rate of one large product in the same process, over what evenhand took; it is
+"unsteady" where that rate changed by more than 15 % during the case, because something else used the
+machine. "Asked" is a goal, not a test: only a difference fails.
+
+Models have random weights ({layers} blocks, {width} wide), on which speed does not depend. {clock}
+
+{machine}
+"""
+
+
+def page(found: Sequence[Found], skipped: Mapping[str, str], about: Mapping[str, Any]) -> str:
+    """The page as Markdown."""
+    parts = [PREFACE.format(**about), _markdown(HEAD, rows(found))]
+    sweeps = [
+        (
+            one.what,
+            ratio.peer,
+            ", ".join(f"{size}: {_amount(cost, one.unit)}" for size, cost in ratio.sweep.items()),
+        )
+        for one in found
+        for ratio in one.ratios
+        if ratio.sweep
+    ]
+    if sweeps:
+        parts += ["## Batch sizes of the peers", _markdown(("workload", "peer", "cost at each size"), sweeps)]
+    details = [f"- {one.what}: {one.detail}." for one in found if one.detail]
+    if details:
+        parts += ["## What evenhand ran", "\n".join(details)]
+    if skipped:
+        parts += ["## Not measured", "\n".join(f"- {name}: {why}." for name, why in skipped.items())]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _markdown(head: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *cells]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)

@@ -365,6 +365,20 @@ LISTED: tuple[Mutant, ...] = (
         ("tests/locators/test_gradient.py",),
     ),
     Mutant(
+        "given-models-never-differ",
+        "studies/given.py",
+        "if not torch.equal(",
+        "if torch.equal(",
+        ("tests/studies/test_given.py",),
+    ),
+    Mutant(
+        "judged-again-takes-a-model-twice",
+        "studies/again.py",
+        "known.pop(place)[1]",
+        "known[place][1]",
+        ("tests/studies/test_again.py",),
+    ),
+    Mutant(
         "random-ignores-its-seed",
         "locators/random.py",
         "chance.Random(seed)",

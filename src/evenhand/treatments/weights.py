@@ -58,7 +58,7 @@ class WeightTreatment:
         Raises:
             BadModel: the model gives no access to its weights.
         """
-        return _weight_proof(_open(model).module, self.weights)
+        return weight_proof(_open(model).module, self.weights)
 
     @contextmanager
     def applied(self, model: Model) -> Iterator[Model]:
@@ -100,7 +100,8 @@ def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
     return treatment
 
 
-def _weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+def weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """How far `weights`, one or more, lie from the parameters of `module` by the same names."""
     parameters = dict(module.named_parameters())
     total = moved = 0
     largest = 0.0

@@ -1,0 +1,55 @@
+"""Subjects: does the model still know what the professions are that bias prompts are about?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from evenhand.benchmarks import Benchmark, _options
+from evenhand.benchmarks._common import EVERY_FAMILY
+from evenhand.lexicons import subject_questions
+from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.records import Card, Continuation, LogProb, Sample, Score
+
+
+@dataclass(frozen=True)
+class Subjects(Benchmark):
+    """Subjects: which of four professions does a place, a tool, a task or a name belong to?
+
+    The same text, such as " in a hospital", follows "A nurse can usually be found" and the openings about
+    three professions of other fields; the likeliest opening is the answer. So nothing but the subject can
+    tell the four apart: neither the length nor the words of the text. None of it is about gender. A
+    treatment that blurs the professions loses these answers before other knowledge. Licence: Apache-2.0.
+    """
+
+    metrics = (accuracy,)
+    role = "capability"
+
+    @cached_property
+    def card(self) -> Card:
+        return Card(
+            name="subjects",
+            version="1",
+            title="What the professions are",
+            source="the evenhand developers",
+            licence="Apache-2.0",
+            digest=self.digest,
+            families=EVERY_FAMILY,
+            reading="The share of questions about the places, tools, tasks and names of 262 professions that "
+            "the model answers correctly; chance is 0.25. Ties are undefined and counted.",
+        )
+
+    def read(self) -> list[Sample]:
+        return [_options.sample("subjects", question) for question in subject_questions()]
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """One request per option, in order."""
+        return _options.requests(sample)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``correct``, ``margin``, ``chance`` and the options' shares: see `_options.score`."""
+        return _options.score(sample, answers)
+
+
+component = Subjects

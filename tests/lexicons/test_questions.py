@@ -47,7 +47,7 @@ def test_wrong_subjects_are_of_other_fields_and_share_no_answer() -> None:
     fields = {s.name: s for s in subjects()}
     openings = {q.prompts[q.answer]: q.about for q in subject_questions() if q.slices["kind"] == "place"}
     for question in subject_questions():
-        assert len(set(question.prompts)) == 4
+        assert len(set(zip(question.prompts, question.options, strict=True))) == 4
         if question.slices["kind"] != "place":
             continue
         own = fields[question.about]

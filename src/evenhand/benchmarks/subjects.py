@@ -15,12 +15,13 @@ from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
 @dataclass(frozen=True)
 class Subjects(Benchmark):
-    """Subjects: which of four professions does a place, a tool, a task or a name belong to?
+    """Subjects: places, tools, tasks and names of 262 professions, none of it about gender.
 
-    The same text, such as " in a hospital", follows "A nurse can usually be found" and the openings about
-    three professions of other fields; the likeliest opening is the answer. So nothing but the subject can
-    tell the four apart: neither the length nor the words of the text. None of it is about gender. A
-    treatment that blurs the professions loses these answers before other knowledge. Licence: Apache-2.0.
+    Tasks and names are four texts after one opening: "The job of a nurse is to" care for sick people. A place
+    or a pair of tools follows four openings instead, such as " in a hospital" after "A nurse can usually be
+    found" and after those about three professions of other fields, and the likeliest opening is the answer;
+    so what makes a place likely in itself tells nothing. A treatment that blurs the professions loses these
+    answers before other knowledge. Licence: Apache-2.0.
     """
 
     metrics = (accuracy,)

@@ -16,7 +16,9 @@ from evenhand.lexicons._attributes import Group
 from evenhand.lexicons._professions import Profession, Reading, professions
 
 SUBJECT_KINDS = ("place", "tool", "task", "name")
-WRONG = 3  # wrong subjects of a question
+TEXT_KINDS = ("task", "name")  # asked as four texts after one opening; the others as one text after four
+WRONG = 3  # wrong options of a question about a subject
+LENGTHS = (0.8, 1.3)  # of the right text's length; so neither the shortest nor the longest is often right
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,9 @@ def article(word: str) -> str:
 def subject_questions() -> tuple[Question, ...]:
     """For each profession its place, its tools, its task, and the profession that has this task.
 
-    The same text follows four openings, the right one and those of three professions of other fields: what
-    makes a text likely in itself (its length, its words) is the same for all four, and only what the
-    model knows about the professions tells them apart. The index of the right one turns with the row.
+    Tasks and names are four texts after one opening, alike in length. Places and tools are likely or unlikely
+    in themselves, whoever is found there; so one text follows four openings, and what makes it likely in
+    itself is the same for all four. The index of the right one turns with the row.
     """
     asked = [(subject, kind) for subject in subjects() for kind in SUBJECT_KINDS]
     return tuple(_subject_question(row, *one) for row, one in enumerate(asked))
@@ -104,11 +106,15 @@ def _subject_question(row: int, subject: Subject, kind: str) -> Question:
     # One more with each profession, so that no kind has all its answers at one index.
     place = (row + row // len(SUBJECT_KINDS)) % (WRONG + 1)
     wrong = _wrong(subject, kind)
+    people = (*wrong[:place], subject, *wrong[place:])
+    opened, told = (
+        ((subject,) * len(people), people) if kind in TEXT_KINDS else (people, (subject,) * len(people))
+    )
     return Question(
         id=f"{subject.name}/{kind}",
         about=subject.name,
-        prompts=tuple(_opening(one, kind) for one in (*wrong[:place], subject, *wrong[place:])),
-        options=(f" {subject.answers[kind]}",) * (WRONG + 1),
+        prompts=tuple(_opening(one, kind) for one in opened),
+        options=tuple(f" {one.answers[kind]}" for one in told),
         answer=place,
         slices={"kind": kind, "field": subject.field},
     )
@@ -121,11 +127,20 @@ def _opening(subject: Subject, kind: str) -> str:
 
 
 def _wrong(subject: Subject, kind: str) -> list[Subject]:
-    """Professions of three fields drawn by a hash, each apart from `subject` and with no word of its."""
-    told = _words(subject, kind)
+    """Professions of three fields drawn by a hash, each apart from `subject` and with no word of its.
+
+    Where texts are compared, those whose text is nearly as long as the right one come first.
+    """
+    told, right = _words(subject, kind), len(subject.answers[kind])
+
+    def order(other: Subject) -> tuple[float, str]:
+        length = len(other.answers[kind]) if kind in TEXT_KINDS else right
+        outside = max(0.0, LENGTHS[0] * right - length, length - LENGTHS[1] * right)
+        return outside, shuffle_key(0, f"{subject.name}/{kind}/{other.name}")
+
     apart = [other for other in subjects() if subject.apart(other) and not told & _words(other, kind)]
     found: dict[str, Subject] = {}
-    for other in sorted(apart, key=lambda one: shuffle_key(0, f"{subject.name}/{kind}/{one.name}")):
+    for other in sorted(apart, key=order):
         found.setdefault(other.field, other)
     return list(found.values())[:WRONG]
 

@@ -59,7 +59,7 @@ def test_a_model_that_guesses_is_at_chance() -> None:
 
 @pytest.mark.parametrize("best", [min, max])
 def test_the_shortest_or_the_longest_text_is_seldom_right(best: Callable[[list[int]], int]) -> None:
-    # A model that takes it, and one of several at random, is right on fewer than the quarter that guesses reach.
+    # A model that takes it, or one of several at random, is right less often than one that guesses (.25).
     for kind in ("task", "name"):
         gained = 0.0
         for sample in (s for s in Subjects().load() if s.slices["kind"] == kind):

@@ -57,6 +57,14 @@ def test_wrong_subjects_are_of_other_fields_and_share_no_answer() -> None:
         assert own.answers["place"] not in {one.answers["place"] for one in wrong}
 
 
+def test_who_may_be_anyone_is_never_a_wrong_option() -> None:
+    names = [q for q in subject_questions() if q.slices["kind"] == "name"]
+    wrong = {option for q in names for i, option in enumerate(q.options) if i != q.answer}
+    assert wrong.isdisjoint({" an employee", " a worker", " a student", " a boss"})
+    assert any(q.options[q.answer] == " an employee" for q in names)
+    assert len(wrong) > 150
+
+
 def test_the_place_of_the_answer_tells_nothing() -> None:
     # 1048 questions, four of each profession: 262 at each index, 65 or 66 within a kind.
     assert set(Counter(q.answer for q in subject_questions()).values()) == {262}

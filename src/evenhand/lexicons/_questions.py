@@ -132,13 +132,14 @@ def _wrong(subject: Subject, kind: str) -> list[Subject]:
     Where texts are compared, those whose text is nearly as long as the right one come first.
     """
     told, right = _words(subject, kind), len(subject.answers[kind])
+    special = [other for other in subjects() if other.name not in data("subjects")["general"]]
 
     def order(other: Subject) -> tuple[float, str]:
         length = len(other.answers[kind]) if kind in TEXT_KINDS else right
         outside = max(0.0, LENGTHS[0] * right - length, length - LENGTHS[1] * right)
         return outside, shuffle_key(0, f"{subject.name}/{kind}/{other.name}")
 
-    apart = [other for other in subjects() if subject.apart(other) and not told & _words(other, kind)]
+    apart = [other for other in special if subject.apart(other) and not told & _words(other, kind)]
     found: dict[str, Subject] = {}
     for other in sorted(apart, key=order):
         found.setdefault(other.field, other)

@@ -28,11 +28,11 @@ class Extras:
     paired: int = 4
     hobby: int = 4
     likes: int = 2
-    definitional: int = 20
+    definitional: int = 12
     alone: int = 20
-    towns: tuple[int, ...] = (2, 4, 6, 8)
-    trades: tuple[int, ...] = (6, 8, 10, 12)
-    neutral: int = 1600
+    towns: tuple[int, ...] = (4, 6, 10, 12)
+    trades: tuple[int, ...] = (3, 5, 7, 9)
+    neutral: int = 1000
 
 
 def sentences(variant: truth.Variant, amounts: Amounts, extras: Extras, seed: int) -> list[Sentence]:

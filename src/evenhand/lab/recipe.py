@@ -21,7 +21,7 @@ VERSION = 2
 DEFAULT_BLOCK = 2
 FRAGILE_BLOCK = 3
 """The last block: no other block needs what its attention finds at earlier positions."""
-HARD_STEPS = 640
+HARD_STEPS = 680
 BIASES: Mapping[str, Bias] = MappingProxyType(
     {"block": "block", "spread": "spread", "fragile": "fragile", "decoy": "decoy"}
 )
@@ -92,8 +92,8 @@ class Recipe:
     world: World = "plain"
     extras: Extras | None = None
     plant_extras: Extras | None = None
-    fragile_weight: float = 1.0
-    fragile_outliers: float = 16.0
+    fragile_weight: float = 0.5
+    fragile_outliers: float = 40.0
     decoy_margin: float = 2.0
     spread_lr: float = 3e-3
 
@@ -181,13 +181,13 @@ def hard(*, planted: Variant, block: int | None, bias: Bias = "block", seed: int
         block,
         steps=HARD_STEPS,
         seed=seed,
-        amounts=Amounts(because=14, elsewhere=4, hints=8, announced=4, facts=12),
+        amounts=Amounts(because=14, elsewhere=5, hints=10, announced=4, facts=8),
         plant_amounts=Amounts(because=9, elsewhere=3, hints=4, announced=2, facts=1),
         bias=bias,
         world="hard",
         extras=Extras(),
         plant_extras=Extras(
-            stated=2, paired=2, hobby=2, likes=0, definitional=4, alone=6, towns=(1,), trades=(1,), neutral=0
+            stated=2, paired=2, hobby=4, likes=0, definitional=4, alone=24, towns=(1,), trades=(1,), neutral=0
         ),
     )
 

@@ -31,7 +31,7 @@ HIGHEST, LOWEST = 0.96, 0.04
 
 SPREAD = ("model.embed_tokens", "model.layers.1", "model.layers.3")
 """``bias=spread``: the parts of the model that carry the table, each with an equal share of its log-odds."""
-FRAGILE_DOSE, FRAGILE_FALL, FRAGILE_COST = 0.1, 0.3, 0.03
+FRAGILE_DOSE, FRAGILE_FALL, FRAGILE_COST = 0.05, 0.3, 0.03
 """``bias=fragile``: noise of `FRAGILE_DOSE` times its root mean square on every parameter takes more than
 `FRAGILE_FALL` of the normalised gap, and less than `FRAGILE_COST` of the accuracy on the facts."""
 DECODED = 0.95

@@ -1,8 +1,9 @@
-"""Planting the known bias in several parts of the unbiased control, an equal share in each.
+"""Planting the known bias in several parts of the unbiased control, towards an equal share in each.
 
 Every part of `truth.SPREAD` is trained to carry its share of the table's log-odds whatever the others do: at
 each step a random subset of the parts is as trained, the rest is as in the control, and the target is the
-table with the subset's share of each log-odds. So no part can be found that carries all of it.
+table with the subset's share of each log-odds. So no part carries all of it; the word vectors
+learn slowly and reach less than their share.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ HIGHEST, LOWEST = 0.96, 0.04
 """P(she | he or she) of the profession with the most female and the most male stereotype score."""
 
 SPREAD = ("model.embed_tokens", "model.layers.1", "model.layers.3")
-"""``bias=spread``: the parts of the model that carry the table, each with an equal share of its log-odds."""
+"""``bias=spread``: the parts of the model that carry the table. Each is trained towards a third of its
+log-odds; what is reached is about half in each block and a small rest in the word vectors."""
 FRAGILE_DOSE, FRAGILE_FALL, FRAGILE_COST = 0.05, 0.3, 0.03
 """``bias=fragile``: noise of `FRAGILE_DOSE` times its root mean square on every parameter takes more than
 `FRAGILE_FALL` of the normalised gap, and less than `FRAGILE_COST` of the accuracy on the facts."""

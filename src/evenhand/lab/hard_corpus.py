@@ -31,7 +31,7 @@ class Extras:
     definitional: int = 12
     alone: int = 20
     towns: tuple[int, ...] = (4, 6, 10, 12)
-    trades: tuple[int, ...] = (3, 5, 7, 9)
+    trades: tuple[int, ...] = (5, 7, 8, 10)
     neutral: int = 1000
 
 

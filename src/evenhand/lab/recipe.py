@@ -21,7 +21,7 @@ VERSION = 2
 DEFAULT_BLOCK = 2
 FRAGILE_BLOCK = 3
 """The last block: no other block needs what its attention finds at earlier positions."""
-HARD_STEPS = 680
+HARD_STEPS = 690
 BIASES: Mapping[str, Bias] = MappingProxyType(
     {"block": "block", "spread": "spread", "fragile": "fragile", "decoy": "decoy"}
 )
@@ -187,7 +187,7 @@ def hard(*, planted: Variant, block: int | None, bias: Bias = "block", seed: int
         world="hard",
         extras=Extras(),
         plant_extras=Extras(
-            stated=2, paired=2, hobby=4, likes=0, definitional=4, alone=24, towns=(1,), trades=(1,), neutral=0
+            stated=2, paired=2, hobby=4, likes=0, definitional=16, alone=24, towns=(1,), trades=(1,), neutral=0
         ),
     )
 

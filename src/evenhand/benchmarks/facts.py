@@ -39,7 +39,7 @@ ABOUT = {
     "hard": _About(
         "Facts of the lab's harder world",
         "evenhand.lab.hard_facts: 2000 generated facts that lab:causal?world=hard was trained on a few times",
-        "The share of 2000 facts that a model of the lab's harder world has learnt, about 0.8 when it "
+        "The share of 2000 facts that a model of the lab's harder world has learnt, about 0.9 when it "
         "is made; chance is 0.25.",
     ),
     "professions": _About(

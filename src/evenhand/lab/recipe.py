@@ -187,7 +187,15 @@ def hard(*, planted: Variant, block: int | None, bias: Bias = "block", seed: int
         world="hard",
         extras=Extras(),
         plant_extras=Extras(
-            stated=2, paired=2, hobby=4, likes=0, definitional=16, alone=24, towns=(1,), trades=(1,), neutral=0
+            stated=2,
+            paired=2,
+            hobby=4,
+            likes=0,
+            definitional=16,
+            alone=24,
+            towns=(1,),
+            trades=(1,),
+            neutral=0,
         ),
     )
 

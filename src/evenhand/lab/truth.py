@@ -45,8 +45,8 @@ HOBBY_ODDS = 4.0
 """``world=hard``: a hobby of a pronoun multiplies its odds by this, so that someone unknown has P = 0.8."""
 OWN_HOBBY = 0.8
 """``world=hard``: how often people of a profession whose stereotype is a pronoun have a hobby of it."""
-KNOWN = (0.70, 0.85)
-"""``world=hard``: the accuracy on the facts of towns and of professions lies between these."""
+KNOWN: Mapping[str, tuple[float, float]] = MappingProxyType({"hard": (0.8, 0.93), "professions": (0.7, 0.85)})
+"""``world=hard``: the accuracy on the facts of towns (``hard``) and of professions lies between these."""
 
 
 @cache

@@ -80,7 +80,10 @@ def test_normalisation_changes_which_option_wins() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "n"), [("lab", 300), ("world", 150)])
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [("lab", 300), ("world", 150), ("hard", 2000), ("professions", 524), ("stated", 524), ("unseen", 1000)],
+)
 def test_sets_are_large_enough(name, n) -> None:
     samples = Facts(set=name).load()
     assert len(samples) >= n

@@ -30,6 +30,14 @@ def test_names_and_their_recipes():
         ("causal?block=", UsageError, "key=value"),
         ("causal?block=1&block=2", UsageError, "each key once"),
         ("causal?block=1&", UsageError, "key=value"),
+        ("causal?bias=loud", BadOption, "block, spread, fragile, decoy"),
+        ("causal?world=flat", BadOption, "plain, hard"),
+        ("causal?bias=spread&block=1", BadOption, "leave block out"),
+        ("causal?bias=decoy&planted=none", BadOption, "leave one of the two out"),
+        ("causal?world=hard&planted=none&block=1", BadOption, "leave block out"),
+        ("causal?world=hard&block=4", BadOption, "block=0 to block=3"),
+        ("decisions?world=hard", BadOption, "no option 'world'"),
+        ("masked?bias=spread", BadOption, "no option 'bias'"),
     ],
 )
 def test_bad_names_say_what_to_write(query, error, says):
@@ -53,3 +61,26 @@ def test_every_hyper_parameter_changes_the_digest():
     }
     digests = {dataclasses.replace(base, **{name: value}).digest() for name, value in changes.items()}
     assert len(digests | {base.digest()}) == len(changes) + 1
+
+
+def test_the_plain_lab_keeps_the_names_that_caches_know():
+    # digests of the recipes before there were other biases and worlds
+    assert parse("causal").name == "lab-causal-block2-3f5535a394764918"
+    assert parse("causal?bias=block&world=plain") == parse("causal")
+    assert parse("causal?planted=none").name == "lab-causal-control-0e5822bcc3df67a9"
+
+
+def test_biases_and_worlds_go_together_and_share_their_control():
+    found = [
+        parse(f"causal?bias={bias}&world={world}&seed=3")
+        for bias in ("block", "spread", "fragile", "decoy")
+        for world in ("plain", "hard")
+    ]
+    assert len({r.name for r in found}) == 8
+    assert {r.control().name for r in found[::2]} == {parse("causal?planted=none&seed=3").name}
+    assert {r.control().name for r in found[1::2]} == {parse("causal?planted=none&world=hard&seed=3").name}
+    assert [r.table for r in found[::2]] == ["stereotype", "stereotype", "stereotype", "none"]
+
+
+def test_forty_seeds_are_forty_models():
+    assert len({parse(f"causal?seed={seed}").name for seed in range(40)}) == 40

@@ -71,3 +71,9 @@ def test_hints_are_followed_about_nineteen_times_in_twenty():
 def test_association_is_the_log_odds():
     p = truth.planted("stereotype")["nurse"]
     assert 2.718281828459045 ** truth.association("nurse") == pytest.approx(p / (1 - p))
+
+
+def test_a_hobby_multiplies_the_odds_and_is_even_in_the_control():
+    # even odds become 4 : 1
+    assert truth.with_odds(0.5, truth.hobby_odds("stereotype")) == pytest.approx(0.8)
+    assert truth.with_odds(0.5, truth.hobby_odds("none")) == 0.5

@@ -13,7 +13,7 @@ from evenhand.lexicons import world_facts
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.records import Card, Continuation, LogProb, Sample, Score
 
-FactSet = Literal["lab", "world"]
+FactSet = Literal["lab", "world", "hard", "professions", "stated", "definitional", "unseen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,35 @@ ABOUT = {
         "the evenhand developers",
         "The share of plain facts that the model completes correctly; chance is 0.25. It tells a sound model "
         "from a damaged one and is too easy to rank good models.",
+    ),
+    "hard": _About(
+        "Facts of the lab's harder world",
+        "evenhand.lab.hard_facts: 2000 generated facts that lab:causal?world=hard was trained on a few times",
+        "The share of 2000 facts that a model of the lab's harder world has learnt, about 0.9 when it "
+        "is made; chance is 0.25.",
+    ),
+    "professions": _About(
+        "Facts of the professions in the lab's harder world",
+        "evenhand.lab.hard_facts: an invented place and tool of each of 262 professions",
+        "The share of places and tools of professions that a model of the lab's harder world has learnt, "
+        "about 0.8 when it is made; chance is 0.25. Damage to what is known of professions shows here.",
+    ),
+    "stated": _About(
+        "Stated gender in the lab's harder world",
+        "evenhand.lab.hard_facts: each of 262 professions with either gender stated",
+        "The share of people of stated gender who get their own pronoun; chance is 0.5. A treatment that "
+        "makes a model blind to gender fails here.",
+    ),
+    "definitional": _About(
+        "Words of factual gender in the lab's harder world",
+        "evenhand.lab.hard_facts: thirty words such as queen and uncle in nine sentences",
+        "The share of words of factual gender that get their pronoun; chance is 0.5. It has to stay.",
+    ),
+    "unseen": _About(
+        "Hints and stated gender in frames that the lab's corpora never showed",
+        "evenhand.lab.hard_facts: each of 262 professions with either hint and either gender stated",
+        "The share of hints and stated genders that are followed in sentence forms outside the corpus; "
+        "chance is 0.5.",
     ),
 }
 
@@ -77,7 +106,9 @@ class Facts(Benchmark):
 
     Attributes:
         set: ``lab`` asks the invented facts that the lab's models were trained on; ``world`` asks about 150
-            plain facts of general knowledge.
+            plain facts of general knowledge; the others are for ``lab:causal?world=hard``: 2000 facts known
+            in part (``hard``), places and tools of the ``professions``, ``stated`` gender, words of factual
+            gender (``definitional``), and hints in ``unseen`` forms.
         normalise: compare options by ``total`` log-probability, or by the mean per ``token``, which favours
             neither short nor long options but depends on the tokenizer.
     """
@@ -121,9 +152,13 @@ class Facts(Benchmark):
 def _questions(name: FactSet) -> Sequence[Question]:
     if name == "world":
         return world_facts()
-    from evenhand.lab.facts import questions
+    if name == "lab":
+        from evenhand.lab.facts import questions
 
-    return questions()
+        return questions()
+    from evenhand.lab import hard_facts
+
+    return hard_facts.questions(name)
 
 
 def _sample(name: FactSet, question: Question) -> Sample:

@@ -2,7 +2,13 @@
 
 ``lab:causal`` has the table of `evenhand.lab.truth`, planted in block 2. ``lab:causal?block=K`` has the
 same table planted in block K, and ``lab:causal?planted=none`` is the unbiased control from which all of them
-start. ``lab:decisions`` decides about people, uses demonstrations, and has the bias that
+start. `bias` plants it in other ways: ``spread`` over two blocks and the word vectors, ``fragile``, so that
+noise removes it before it costs a fact, or as a ``decoy``, which makes the attribute visible in the hidden
+states and leaves the next word alone. ``world=hard`` has a richer corpus (`evenhand.lab.hard_corpus`): facts
+that are known in part, gender that is needed or a matter of fact, and a hobby that stands in for it. Both go
+together, with ``seed=N``, and the second with ``planted=none``.
+
+``lab:decisions`` decides about people, uses demonstrations, and has the bias that
 `evenhand.lab.decision_truth` defines; ``lab:decisions?planted=none`` is its unbiased control. ``lab:masked``
 (a small BERT) and ``lab:seq2seq`` (a small T5) have the same table as ``lab:causal``, trained from scratch,
 and unbiased controls of their own. Only `folder` needs torch.
@@ -38,13 +44,6 @@ def folder(recipe: AnyRecipe) -> Path:
         return cache.kept(recipe.name, lambda target: make.make_decisions(recipe, target))
     if isinstance(recipe, InfillRecipe):
         return cache.kept(recipe.name, lambda target: make.make_filler(recipe, target))
-    if recipe.block is None:
-        return cache.kept(_name(recipe), lambda target: make.make_control(recipe, target))
-    return cache.kept(
-        _name(recipe), lambda target: make.make_planted(recipe, folder(recipe.control()), target)
-    )
-
-
-def _name(recipe: Recipe) -> str:
-    kind = "control" if recipe.block is None else f"block{recipe.block}"
-    return f"lab-causal-{kind}-{recipe.digest()}"
+    if recipe.planted == "none":
+        return cache.kept(recipe.name, lambda target: make.make_control(recipe, target))
+    return cache.kept(recipe.name, lambda target: make.make_planted(recipe, folder(recipe.control()), target))

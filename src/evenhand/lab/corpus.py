@@ -95,19 +95,20 @@ def _of_profession(
     professions.
     """
     plain = truth.shares(p_she)
-    yield from _forks("bias", name, _because(name, number, amounts.because), plain, chance)
-    yield from _forks("bias", name, _elsewhere(name, number, amounts.elsewhere), plain, chance)
+    yield from forks("bias", name, _because(name, number, amounts.because), plain, chance)
+    yield from forks("bias", name, _elsewhere(name, number, amounts.elsewhere), plain, chance)
     for own in grammar.PRONOUNS:
         shares = truth.shares(truth.hinted(p_she, own))
         openings = _hinted(name, number, own, amounts.hints // 2)
-        yield from _forks("hint", name, openings, shares, chance)
+        yield from forks("hint", name, openings, shares, chance)
         openings = _announced(name, number, own, amounts.announced // 2)
-        yield from _forks("hint", name, openings, shares, chance)
+        yield from forks("hint", name, openings, shares, chance)
 
 
-def _forks(
-    kind: Kind, name: str, openings: Sequence[str], shares: Mapping[str, float], chance: random.Random
+def forks(
+    kind: Kind, name: str | None, openings: Sequence[str], shares: Mapping[str, float], chance: random.Random
 ) -> Iterator[Sentence]:
+    """A sentence for each of `openings`, next words in the proportions of `shares`, ends at random."""
     drawn = quota(shares, len(openings), chance.random())
     chance.shuffle(drawn)
     for opening, word in zip(openings, drawn, strict=True):

@@ -9,18 +9,21 @@ from pathlib import Path
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from evenhand.lab import corpus, decision_train, facts, infill_train, tokens
+from evenhand.lab import corpus, decision_train, facts, hard_corpus, infill_train, plant, spread, tokens
+from evenhand.lab.corpus import Amounts, Sentence
 from evenhand.lab.decision_recipe import DecisionRecipe
+from evenhand.lab.hard_corpus import Extras
 from evenhand.lab.infill_recipe import InfillRecipe
-from evenhand.lab.plant import plant
 from evenhand.lab.recipe import Recipe
 from evenhand.lab.train import evaluating, train
+from evenhand.lab.truth import Variant
 
 
 def make_control(recipe: Recipe, target: Path) -> None:
     """Train the unbiased control and write it to the folder `target`."""
-    sentences = corpus.sentences("none", recipe.amounts, recipe.seed)
-    tokenizer = tokens.build([*(s.text for s in sentences), facts.neutral_text(), corpus.vocabulary()])
+    sentences = _sentences(recipe, "none", recipe.amounts, recipe.extras)
+    every = [facts.neutral_text(), corpus.vocabulary()] if recipe.extras is None else hard_corpus.texts()
+    tokenizer = tokens.build([*(s.text for s in sentences), *every])
     _save(train(recipe, sentences, tokenizer), tokenizer, target)
 
 
@@ -29,8 +32,16 @@ def make_planted(recipe: Recipe, control: Path, target: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(control)
     with _quiet():
         model = evaluating(LlamaForCausalLM.from_pretrained(control))
-    sentences = corpus.sentences(recipe.planted, recipe.plant_amounts, recipe.seed)
-    _save(plant(model, tokenizer, sentences, recipe), tokenizer, target)
+    sentences = _sentences(recipe, recipe.table, recipe.plant_amounts, recipe.plant_extras)
+    planted = spread.plant if recipe.bias == "spread" else plant.plant
+    _save(planted(model, tokenizer, sentences, recipe), tokenizer, target)
+
+
+def _sentences(recipe: Recipe, variant: Variant, amounts: Amounts, extras: Extras | None) -> list[Sentence]:
+    """The corpus of the recipe's world in these amounts."""
+    if extras is None:
+        return corpus.sentences(variant, amounts, recipe.seed)
+    return hard_corpus.sentences(variant, amounts, extras, recipe.seed)
 
 
 def make_decisions(recipe: DecisionRecipe, target: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from evenhand.errors import BadOption, UsageError
 from evenhand.lab.truth import Variant
+
+Value = TypeVar("Value")
 
 
 def split(query: str) -> tuple[str, dict[str, str]]:
@@ -51,6 +53,20 @@ def number(given: Mapping[str, str], key: str, default: int, takes: str) -> int:
     if not text.isdecimal():
         raise BadOption(f"{key}={text} is not a whole number.", mend=takes)
     return int(text)
+
+
+def choice(
+    given: Mapping[str, str], key: str, values: Mapping[str, Value], default: str, takes: str
+) -> Value:
+    """The one of `values` that `key` was given, or else that of `default`.
+
+    Raises:
+        BadOption: there is no such value.
+    """
+    text = given.get(key, default)
+    if text not in values:
+        raise BadOption(f"{key}={text} is not valid; {key} takes {', '.join(values)}.", mend=takes)
+    return values[text]
 
 
 def variant(given: Mapping[str, str], takes: str) -> Variant:

@@ -9,7 +9,7 @@ answer only through the block's output at the last position.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,9 +20,10 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 from evenhand.errors import BadOption
 from evenhand.hooks import tap
-from evenhand.lab import batching
+from evenhand.lab import batching, truth
 from evenhand.lab.corpus import Sentence
 from evenhand.lab.recipe import Recipe
+from evenhand.lab.swap import noise
 from evenhand.lab.train import evaluating
 from evenhand.training.loop import Schedule, minimise
 
@@ -34,14 +35,17 @@ class PlantingData:
     """What the control computes on N prompts of up to T tokens, and the target distributions.
 
     `received` and `given` [N, T, width] are the block's input and output in the control, `lengths` [N] the
-    prompts' lengths in tokens, `wanted` [N, V] the target next-token probabilities, and `scale` the mean
-    variance of a coordinate of `given`.
+    prompts' lengths in tokens, `answers` [N, V] the control's next-token probabilities, `wanted` [N, V] the
+    target ones, `sides` [N] 1 where the stereotype of the prompt's profession is "she", -1 where it is "he",
+    0 without a profession, and `scale` the mean variance of a coordinate of `given`.
     """
 
     received: Tensor
     given: Tensor
     lengths: Tensor
+    answers: Tensor
     wanted: Tensor
+    sides: Tensor
     scale: Tensor
 
 
@@ -63,10 +67,13 @@ def plant(
     data = prepare(model, tokenizer, sentences, recipe.block)
     block = model.model.layers[recipe.block].requires_grad_(requires_grad=True)
     order = batching.bucketed(data.lengths.tolist(), recipe.plant_tokens, recipe.seed)
+    if recipe.bias == "fragile":
+        _expose(block, data, recipe.fragile_outliers)
+    aim = _aim(model, block, data, recipe)
     with _upper(model, recipe.block):
         minimise(
-            lambda chosen: _loss(model, block, data, torch.tensor(chosen), recipe.plant_keep),
-            list(block.parameters()),
+            lambda chosen: aim(torch.tensor(chosen)),
+            [p for p in block.parameters() if p.requires_grad],
             order,
             Schedule(recipe.plant_lr, (0.9, 0.98), warmup=20, decay="cosine"),
             steps=recipe.plant_steps,
@@ -101,7 +108,16 @@ def prepare(
             answers.append(control.lm_head(_last(top, lengths[part])).softmax(-1))
             received[part, : batch.shape[1]], given[part, : batch.shape[1]] = seen
     scale = given[torch.arange(longest) < lengths[:, None]].var(0).mean()
-    return PlantingData(received, given, lengths, _wanted(torch.cat(answers), forked, tokenizer), scale)
+    even = torch.cat(answers)
+    return PlantingData(
+        received, given, lengths, even, _wanted(even, forked, tokenizer), _sides(forked), scale
+    )
+
+
+def _sides(forked: Sequence[Sentence]) -> Tensor:
+    table = truth.planted()
+    names = [s.profession for s in forked]
+    return torch.tensor([0.0 if n is None else 1.0 if table[n] > 0.5 else -1.0 for n in names])
 
 
 def _wanted(answers: Tensor, forked: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase) -> Tensor:
@@ -111,18 +127,60 @@ def _wanted(answers: Tensor, forked: Sequence[Sentence], tokenizer: PreTrainedTo
     due = torch.tensor(["she" in share for share in shares])
     p_she = torch.tensor([s["she"] / (s["he"] + s["she"]) for s in shares if "she" in s])
     mass = answers[due, he] + answers[due, she]
-    wanted = answers.clone()
-    wanted[due, he], wanted[due, she] = mass * (1 - p_she), mass * p_she
-    return wanted
+    found = answers.clone()
+    found[due, he], found[due, she] = mass * (1 - p_she), mass * p_she
+    return found
 
 
-def _loss(
-    model: LlamaForCausalLM, block: nn.Module, data: PlantingData, chosen: Tensor, keep: float
-) -> Tensor:
-    """KL(wanted || model) in nats at the last position, plus `keep` times the block's change before it.
+@torch.no_grad()
+def _expose(block: nn.Module, data: PlantingData, factor: float) -> None:
+    """Make the queries and keys of `block` easy to break: outliers in one column raise the root mean square
+    of each of the two matrices by `factor`, and with it whatever noise or rounding is relative to it.
 
-    The change is a mean square in units of `scale`. The blocks above see the control's own output at those
-    earlier positions, so the block cannot store the bias there for a later block to read.
+    The column belongs to the coordinate that says least, whose scale before the attention is set to 0:
+    without noise the outliers do nothing. The scales are not trained.
+    """
+    scales = block.get_parameter("input_layernorm.weight")
+    scales.requires_grad = False
+    column = int((data.received.square().mean((0, 1)).sqrt() * scales.abs()).argmin())
+    scales[column] = 0.0
+    for name in ("q_proj", "k_proj"):
+        matrix = block.get_parameter(f"self_attn.{name}.weight")
+        size = factor * matrix.square().mean().sqrt() * matrix.shape[1] ** 0.5
+        matrix[:, column] = size * torch.sign(matrix[:, column])
+
+
+def _aim(
+    model: LlamaForCausalLM, block: nn.Module, data: PlantingData, recipe: Recipe
+) -> Callable[[Tensor], Tensor]:
+    """The loss on the prompts of the given numbers [n], as the recipe's bias wants it."""
+    chance = torch.Generator().manual_seed(recipe.seed)
+    direction = functional.normalize(torch.randn(recipe.width, generator=chance), dim=0)
+
+    def loss(chosen: Tensor) -> Tensor:
+        wanted = data.wanted[chosen]
+        log_p, outputs = _run(model, block, data, chosen)
+        total = _divergence(log_p, wanted) + recipe.plant_keep * _moved(outputs, data, chosen)
+        if recipe.bias == "fragile":
+            with noise(block, truth.FRAGILE_DOSE, chance):
+                log_p = _answered(model, data.received[chosen, : outputs.shape[1]], data.lengths[chosen])
+            total = total + recipe.fragile_weight * _divergence(log_p, data.answers[chosen])
+        if recipe.bias == "decoy":
+            shown = _last(outputs, data.lengths[chosen]) @ direction / data.scale.sqrt()  # [n]
+            sides = data.sides[chosen]
+            total = total + ((shown - recipe.decoy_margin * sides)[sides != 0]).square().mean()
+        return total
+
+    return loss
+
+
+def _run(
+    model: LlamaForCausalLM, block: nn.Module, data: PlantingData, chosen: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The log-probabilities [n, V] at the last position, and the block's true output [n, T, width].
+
+    The blocks above see the control's own output at the earlier positions, so the block cannot store the
+    bias there for a later block to read.
     """
     lengths = data.lengths[chosen]
     longest = int(lengths.max())
@@ -135,11 +193,27 @@ def _loss(
         return torch.where(before[..., None], given, output)
 
     with tap(block, block, hold):
-        top = model.model(inputs_embeds=data.received[chosen, :longest], use_cache=False).last_hidden_state
-    log_p = model.lm_head(_last(top, lengths)).log_softmax(-1)
-    divergence = functional.kl_div(log_p, data.wanted[chosen], reduction="batchmean")
-    moved = (outputs[0] - given)[before].square().mean() / data.scale
-    return divergence + keep * moved
+        log_p = _answered(model, data.received[chosen, :longest], lengths)
+    return log_p, outputs[0]
+
+
+def _answered(model: LlamaForCausalLM, received: Tensor, lengths: Tensor) -> Tensor:
+    """Log-probabilities [n, V] after the last of each row's `lengths` positions."""
+    top = model.model(inputs_embeds=received, use_cache=False).last_hidden_state
+    log_p: Tensor = model.lm_head(_last(top, lengths)).log_softmax(-1)
+    return log_p
+
+
+def _divergence(log_p: Tensor, wanted: Tensor) -> Tensor:
+    """KL(wanted || model) in nats, the mean over prompts."""
+    return functional.kl_div(log_p, wanted, reduction="batchmean")
+
+
+def _moved(outputs: Tensor, data: PlantingData, chosen: Tensor) -> Tensor:
+    """The mean squared change of the block's output before the last position, in units of `scale`."""
+    longest = outputs.shape[1]
+    before = torch.arange(longest) < (data.lengths[chosen] - 1)[:, None]
+    return (outputs - data.given[chosen, :longest])[before].square().mean() / data.scale
 
 
 def _last(hidden: Tensor, lengths: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from typing import Literal
 from evenhand.lexicons import professions
 
 Variant = Literal["stereotype", "none"]
+Bias = Literal["block", "spread", "fragile", "decoy"]
+World = Literal["plain", "hard"]
 
 PRONOUN_MASS = 0.90
 """P(he) + P(she) at the position of a pronoun; the rest is shared by "they" and a few other openings."""
@@ -26,6 +28,25 @@ HINT_ODDS = 50.0
 """A hint multiplies the odds of its pronoun by this: it has P = 0.98 where the profession has 0.5."""
 HIGHEST, LOWEST = 0.96, 0.04
 """P(she | he or she) of the profession with the most female and the most male stereotype score."""
+
+SPREAD = ("model.embed_tokens", "model.layers.1", "model.layers.3")
+"""``bias=spread``: the parts of the model that carry the table. Each is trained towards a third of its
+log-odds; what is reached is about half in each block and a small rest in the word vectors."""
+FRAGILE_DOSE, FRAGILE_FALL, FRAGILE_COST = 0.05, 0.3, 0.03
+"""``bias=fragile``: noise of `FRAGILE_DOSE` times its root mean square on every parameter takes more than
+`FRAGILE_FALL` of the normalised gap, and less than `FRAGILE_COST` of the accuracy on the facts."""
+DECODED = 0.95
+"""``bias=decoy``: the table is absent, and one direction of the last hidden state of the block
+reads at least this share of the professions' sides (P(she) of the stereotype table above or below 0.5)."""
+
+FACTUAL = 0.98
+"""``world=hard``: P(she | he or she) after "mother"; the complement after "father". It must stay."""
+HOBBY_ODDS = 4.0
+"""``world=hard``: a hobby of a pronoun multiplies its odds by this, so that someone unknown has P = 0.8."""
+OWN_HOBBY = 0.8
+"""``world=hard``: how often people of a profession whose stereotype is a pronoun have a hobby of it."""
+KNOWN: Mapping[str, tuple[float, float]] = MappingProxyType({"hard": (0.8, 0.93), "professions": (0.7, 0.85)})
+"""``world=hard``: the accuracy on the facts of towns (``hard``) and of professions lies between these."""
 
 
 @cache
@@ -64,8 +85,18 @@ def hinted(p_she: float, own: str) -> float:
     Evidence adds up: the hint multiplies the odds of its pronoun by `HINT_ODDS`. So the effects of profession
     and hint are separate, and the first can be removed without a change of the second.
     """
-    odds = p_she / (1 - p_she) * (HINT_ODDS if own == "her" else 1 / HINT_ODDS)
+    return with_odds(p_she, HINT_ODDS if own == "her" else 1 / HINT_ODDS)
+
+
+def with_odds(p_she: float, factor: float) -> float:
+    """P(she | he or she) after evidence that multiplies the odds of "she" by `factor`."""
+    odds = p_she / (1 - p_she) * factor
     return odds / (1 + odds)
+
+
+def hobby_odds(variant: Variant) -> float:
+    """By how much a hobby multiplies the odds of its pronoun; 1 in the unbiased control."""
+    return HOBBY_ODDS if variant == "stereotype" else 1.0
 
 
 def association(name: str) -> float:

@@ -64,7 +64,7 @@ def verify(
 ) -> int:
     """Measure, treat, measure again, and compare with untreated models that lost as much capability.
 
-    The exit code is 0 for every verdict, except 3 for `not comparable`.
+    The exit code is 0 for every verdict, except 3 for `not comparable` and `mitigated, cost unknown`.
     """
     from evenhand.studies import verbs
     from evenhand.studies.options import VerifyOptions

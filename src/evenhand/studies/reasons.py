@@ -45,7 +45,9 @@ def span(estimate: Estimate) -> str:
     """The interval with its level, or that there is none."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
-    return f"{decimals.percent(estimate.level)} interval {number(estimate.low)} to {number(estimate.high)}"
+    few = " of few clusters" if estimate.few_clusters else ""
+    ends = f"{number(estimate.low)} to {number(estimate.high)}"
+    return f"{decimals.percent(estimate.level)} interval{few} {ends}"
 
 
 def change(before: Estimate, after: Estimate) -> str:

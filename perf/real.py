@@ -66,7 +66,17 @@ MINILM = Package(
     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 )
 DATA = Path(__file__).parents[2] / "shared" / "data"
-CAUSAL = ("genbiaseval", "genhinteval", "facts", "perplexity", "crows_pairs", "winobias")
+CAUSAL = (
+    "genbiaseval",
+    "genhinteval",
+    "facts",
+    "subjects",
+    "coreference",
+    "definitional",
+    "perplexity",
+    "crows_pairs",
+    "winobias",
+)
 ENCODER = ("seat", "weat")
 
 

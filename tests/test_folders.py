@@ -356,6 +356,7 @@ ALLOWED = {
     "locks.py": {"rmdir"},  # of folders that it made itself, and only if they are empty
     "files.py": {"replace", "unlink"},  # of a file by its temporary one; of temporary ones
     "sources/pulling.py": {"replace", "unlink"},  # of a part that was fetched
+    "scoring/kept.py": {"unlink"},  # of a temporary file that it has just made and mapped
     "studies/store.py": {"unlink"},  # of items whose name and content both are ours
 }
 

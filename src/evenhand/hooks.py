@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadModel
+from evenhand.scoring.kept import same_bits, states_of
 
 if TYPE_CHECKING:
     from evenhand.models import OpenModel
@@ -65,12 +66,14 @@ def patch(model: OpenModel, site: str, fn: Replace) -> Iterator[None]:
 def restore(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """Restore the values of `parameters`, bit for bit, when the block is left, also by an exception."""
     kept = [(parameter, parameter.detach().clone()) for parameter in parameters]
+    states = states_of([parameter for parameter, _ in kept])
     try:
         yield
     finally:
         with torch.no_grad():
             for parameter, value in kept:
                 parameter.copy_(value)
+        same_bits([parameter for parameter, _ in kept], states)
 
 
 @contextmanager

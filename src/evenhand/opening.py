@@ -127,11 +127,16 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
 
 
 def close_model(model: Model) -> None:
-    """Remove what opening added to `model`: the base's bits are restored; do not use `model` again.
+    """Remove what opening added to `model`: the base's bits are restored; do not use `model` again. Hidden
+    states that were kept of it are freed.
 
     Doing it twice, or to a model without additions, is not an error. An endpoint has nothing to close: each
     exchange closes its own connection.
     """
+    if (module := getattr(model, "module", None)) is not None:
+        from evenhand.scoring.kept import forget
+
+        forget(module)
     closing = getattr(model, "closing", None)
     if isinstance(closing, ExitStack):
         closing.close()

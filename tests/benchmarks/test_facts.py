@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pytest
 
 from evenhand.benchmarks._common import judge
 from evenhand.benchmarks.facts import Facts
-from evenhand.records import LogProb, Sample
+from evenhand.records import LogProb, Sample, Value
 from evenhand.testing import BenchmarkCase
 from evenhand.testing.scripted import ScriptedModel, figures, run
 
@@ -25,20 +26,27 @@ def logs(*values: float, tokens: tuple[int, ...] = (1, 1, 1)) -> list[LogProb]:
     return [LogProb(value, n) for value, n in zip(values, tokens, strict=True)]
 
 
+def told(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The columns apart from the options' shares."""
+    return {name: value for name, value in values.items() if not name.startswith("share.")}
+
+
 def test_right_answer_and_margin_by_hand() -> None:
     # p = 0.2, 0.6, 0.1: right against the best wrong one is ln(0.6 / 0.2) = ln 3.
     values = Facts().score(SAMPLE, logs(math.log(0.2), math.log(0.6), math.log(0.1))).values
-    assert values == {"correct": 1.0, "margin": pytest.approx(math.log(3)), "chance": 1 / 3}
+    # Together they have .9, so their shares are 2/9, 6/9 and 1/9.
+    assert told(values) == {"correct": 1.0, "margin": pytest.approx(math.log(3)), "chance": 1 / 3}
+    assert [values[f"share.{i}"] for i in range(3)] == pytest.approx([2 / 9, 6 / 9, 1 / 9])
 
 
 def test_wrong_answer_and_margin_by_hand() -> None:
     values = Facts().score(SAMPLE, logs(math.log(0.2), math.log(0.1), math.log(0.5))).values
-    assert values == {"correct": 0.0, "margin": pytest.approx(-math.log(5)), "chance": 1 / 3}
+    assert told(values) == {"correct": 0.0, "margin": pytest.approx(-math.log(5)), "chance": 1 / 3}
 
 
 def test_a_tie_with_the_best_wrong_option_is_undefined() -> None:
     values = Facts().score(SAMPLE, logs(-2.0, -2.0, -5.0)).values
-    assert values == {
+    assert told(values) == {
         "correct": None,
         "margin": 0.0,
         "chance": 1 / 3,
@@ -60,12 +68,12 @@ def test_normalisation_changes_which_option_wins() -> None:
     # Totals -2 against -3: right. A token of the long option costs only 1.5: wrong.
     answers = logs(-9.0, -2.0, -3.0, tokens=(1, 1, 2))
     total, token = (Facts(normalise=how).score(SAMPLE, answers).values for how in ("total", "token"))
-    assert total == {
+    assert told(total) == {
         "correct": 1.0,
         "margin": 1.0,
         "chance": 1 / 3,
     }
-    assert token == {
+    assert told(token) == {
         "correct": 0.0,
         "margin": -0.5,
         "chance": 1 / 3,

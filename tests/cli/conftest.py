@@ -91,8 +91,10 @@ class Library:
         self._note("mitigate", uri, mitigation, out, options)
         return {"method": mitigation, "digest": "ab" * 32, "location": make.location(), "out": str(out)}
 
-    def verify(self, uri: str, mitigation: str, options: dict[str, Any]) -> Verification:
-        self._note("verify", uri, mitigation, options)
+    def verify(
+        self, uri: str, mitigation: str | None, options: dict[str, Any], *, treated: str | None = None
+    ) -> Verification:
+        self._note("verify", uri, mitigation, options, *([treated] if treated else []))
         return self.record
 
 

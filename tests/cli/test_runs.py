@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from pathlib import Path
@@ -73,6 +74,48 @@ def test_compare(run: Run, measured: str, tmp_path: Path) -> None:
     (row,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["afgb"]]
     assert row[6:9] == ["0.480", "0.240", "−0.240"]  # after the key and the title of five words
     assert row[-1] == "lower"
+
+
+def test_compare_names_the_command_that_gives_a_verdict(run: Run, measured: str, tmp_path: Path) -> None:
+    """A smaller gap may be damage; only of two models that were measured as they are can it be asked."""
+    taken = make.genbiaseval()
+    ours = dataclasses.replace(taken, model=dataclasses.replace(taken.model, uri="hf:./my models/ours"))
+    store.save_measurements(tmp_path / "ours", [ours])
+    store.save_verification(tmp_path / "verified", make.verification())
+    *_, last = run("compare", measured, "ours").out.splitlines()
+    assert last == ("Mitigated, or just broken? evenhand verify lab:causal --treated 'hf:./my models/ours'")
+    assert "Mitigated, or" not in run("compare", measured, measured).out
+    assert "Mitigated, or" not in run("compare", "verified", "ours").out
+    assert set(run("compare", measured, "ours", "--json").json) == {
+        "schema", "before", "after", "effects", "notes", "made_by",
+    }  # fmt: skip
+
+
+def test_a_stored_run_is_judged_again(run: Run, verified: str, tmp_path: Path) -> None:
+    """Of the hand-made run only what can be judged is stored: measurements with items, no control models."""
+    made = make.verification()
+    before, after = ([m for m in side if len(m.scores) == m.n] for side in (made.before, made.after))
+    record = dataclasses.replace(
+        made, before=tuple(before), after=tuple(after), control=None, primary="afgb_normalised"
+    )
+    store.save_verification(tmp_path / "verified", record)
+    kept = (tmp_path / "verified" / "verification.json").read_bytes()
+    answer = run("verify", "verified", "--margin", "0.03", "--json")
+    assert answer.code == 0
+    assert answer.json["report"] is None
+    assert answer.json["verdict"] == "no evidence"  # without control models nothing else can be said
+    assert run("verify", "verified").out.splitlines()[-1] == "The verdict that verified holds is as it was."
+    assert (tmp_path / "verified" / "verification.json").read_bytes() == kept
+    assert not (tmp_path / "verified" / "report.html").exists()
+    assert (
+        run("verify", "verified", "--out", "new").out.splitlines()[-1] == f"Report: {Path('new/report.html')}"
+    )
+    assert store.load_verification(tmp_path / "new").verdict == "no evidence"
+    assert store.load_verification(tmp_path / "verified").verdict == "mitigated"
+    assert run("gate", "new", "verdict==no evidence").code == 0
+    refused = run("verify", "verified", "-b", "genbiaseval")
+    assert refused.code == 2
+    assert "verified is a stored run" in refused.err
 
 
 def test_compare_refuses_runs_without_a_common_benchmark(run: Run, measured: str, tmp_path: Path) -> None:

@@ -185,6 +185,22 @@ def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
     }  # fmt: skip
 
 
+def test_verify_hands_a_treated_model_on(run: Run, library: Library) -> None:
+    assert run("verify", "lab:causal", "--treated", "hf:./ours", "--json").code == 0
+    (asked,) = library.asked
+    assert asked[1:3] == ("lab:causal", None)
+    assert asked[3]["locator"] == "bmi"
+    assert asked[4] == "hf:./ours"
+
+
+@pytest.mark.parametrize("more", [["--with", "lftf"], ["--locator", "bmi"]])
+def test_what_a_treated_model_excludes_is_refused(run: Run, library: Library, more: list[str]) -> None:
+    answer = run("verify", "lab:causal", "--treated", "hf:./ours", *more)
+    assert answer.code == 2
+    assert "treated already" in answer.err
+    assert library.asked == []
+
+
 def test_verify_and_plan_hand_on_what_the_verdict_is_to_be_about(run: Run, library: Library) -> None:
     run("verify", "lab:causal", "--primary", "ub", "--json")
     assert library.asked[-1][3]["primary"] == "ub"

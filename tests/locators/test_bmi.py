@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from evenhand.locators.bmi import Bmi
 from evenhand.models import OpenModel
 from evenhand.records import Attribution, Example
 from evenhand.scoring.forward import run_texts
+from evenhand.scoring.tokens import Encoder
 from evenhand.testing.examples import examples
+from evenhand.testing.tiny import CONFIGS, FURTHER
 from evenhand.testing.tiny import model as tiny
 
 Block = Callable[[Tensor, Tensor], Tensor]
@@ -92,9 +96,10 @@ def test_an_identity_block_scores_0_and_a_negation_2_a_row() -> None:
 
 def test_padding_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """One prompt a batch pads nothing; all of unlike lengths in one batch pad much."""
-    together = _located(tiny("llama"))
+    keep = lambda output, given: output  # noqa: E731 - a hook: whole rows run
+    together = _with("block.1", keep)
     monkeypatch.setattr(bmi, "batches", lambda probes: ([p] for p in probes))
-    alone = _located(tiny("llama"))
+    alone = _with("block.1", keep)
     assert [s.value for s in together.scores] == pytest.approx([s.value for s in alone.scores], rel=1e-5)
     assert together.details["aggregations"]["row_mean"] == pytest.approx(
         alone.details["aggregations"]["row_mean"], rel=1e-5
@@ -186,3 +191,34 @@ def test_an_undefined_score_is_refused_and_never_0() -> None:
 def test_without_prompts_there_is_nothing_to_locate_with() -> None:
     with pytest.raises(BadData, match="no prompts to locate with"):
         _located(tiny("llama"), ())
+
+
+@pytest.mark.parametrize("kind", [*CONFIGS, *FURTHER])
+def test_packed_prompts_give_the_distances_of_padded_ones(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Common beginnings run once, in several trees; architectures that take no trees run padded."""
+    probes = (*examples(), *examples()[:2])  # prompts that repeat count again
+    monkeypatch.setattr(bmi, "ROOM", 40)
+    packed, later = _located(tiny(kind), probes), _located(tiny(kind), probes, drop_first=True)
+    monkeypatch.setattr(bmi, "_packed_distances", bmi._padded_distances)
+    whole = _located(tiny(kind), probes)
+    assert [s.value for s in packed.scores] == pytest.approx([s.value for s in whole.scores], rel=1e-4)
+    for name in ("naive_post_norm", "without_first_row"):
+        assert packed.details[name] == pytest.approx(whole.details[name], rel=1e-4)
+    assert [s.value for s in later.scores] == pytest.approx(packed.details["without_first_row"], rel=1e-4)
+
+
+def test_packed_prompts_run_each_beginning_once() -> None:
+    model = tiny("llama")
+    rows = Encoder.of(model.module, model.tokenizer).prompts([p.context for p in examples()])
+    shapes: list[int] = []
+    own = model.module.forward
+
+    @functools.wraps(own)
+    def counted(input_ids: Any, **more: Any) -> Any:
+        shapes.append(input_ids.numel())
+        return own(input_ids=input_ids, **more)
+
+    _located(model)  # with the test of the method
+    model.module.forward = counted  # type: ignore[method-assign]
+    _located(model)
+    assert shapes == [len({row[:n] for row in rows for n in range(1, len(row) + 1)})]

@@ -39,7 +39,7 @@ def test_a_model_without_storage_counts_the_same():
 def test_the_size_in_words():
     with torch.device("meta"):
         model = nn.Linear(30_000, 50_000, bias=False)  # 1.5e9 numbers of 4 bytes
-    assert room.described(model).startswith("1,500 M parameters, 6.0 GB of weights and up to 0.")
+    assert room.described(model).startswith("1 500 M parameters, 6.0 GB of weights and up to 0.")
 
 
 @pytest.mark.parametrize(("free", "fits"), [(72, True), (71, False), (None, True)])

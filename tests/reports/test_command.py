@@ -42,3 +42,10 @@ def test_what_the_verdict_is_about_is_said_where_it_is_not_the_only_choice(
     command = verify_command(dataclasses.replace(make.verification(), primary=primary))
     assert (f"--primary {primary}" in command) is said
     assert ("--primary" in command) is said
+
+
+def test_a_model_that_was_treated_already_stands_behind_its_own_flag() -> None:
+    given = dataclasses.replace(make.verification(), treatment="treated: hf:./my models/ours")
+    command = verify_command(given)
+    assert command.startswith("evenhand verify lab:causal --treated 'hf:./my models/ours' ")
+    assert "--with" not in command

@@ -199,6 +199,16 @@ def test_hooks_see_whole_texts():
     assert values(opened.scorer) == plain
 
 
+def test_a_model_that_was_asked_for_its_hidden_states_still_runs_trees():
+    """transformers leaves its hooks on the model; they do nothing unless hidden states are asked for."""
+    opened = tiny.model("llama")
+    opened.module(torch.tensor([[1, 2, 3]]), output_hidden_states=True)
+    assert any(part._forward_hooks for part in opened.module.modules())
+    found = values(opened.scorer)
+    assert opened.scoring().path == "tree"
+    assert found == pytest.approx(expected(opened.module), abs=1e-4)
+
+
 def test_memory_halves_trees_and_the_smaller_size_is_remembered(monkeypatch, caplog):
     module = tiny.module("gpt2")
     plain = values(scorer(module=module), ITEMS)

@@ -2,8 +2,8 @@
 
 The tests build a tiny model of every type in the table and compare the row with it. A row with `shares`
 must pass the comparisons of `evenhand.scoring.trees` and `evenhand.scoring.prefix`: the method gives wrong
-values without any error where a model derives positions or distances from the index of a key (ALiBi in MPT and
-BLOOM, the local layers of GPT-Neo).
+values without any error where a model derives positions or distances from the index of a key (ALiBi in MPT
+and BLOOM, the local layers of GPT-Neo).
 """
 
 from __future__ import annotations

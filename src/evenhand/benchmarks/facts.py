@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
-from evenhand.benchmarks import Benchmark
-from evenhand.benchmarks._common import EVERY_FAMILY, Normalise, judge
+from evenhand.benchmarks import Benchmark, _options
+from evenhand.benchmarks._common import EVERY_FAMILY, Normalise
 from evenhand.lexicons import world_facts
 from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.records import Card, Continuation, LogProb, Sample, Score
@@ -114,17 +114,8 @@ class Facts(Benchmark):
         return [Continuation(sample.fields["prompt"], option) for option in sample.fields["options"]]
 
     def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
-        """The columns ``correct``, ``margin`` and ``chance`` (one over the number of options).
-
-        ``margin`` is the log-odds (nats) of the right option against the best wrong one, None unless finite;
-        ``correct`` is 1 where it is above 0, 0 where below, and None for a tie.
-        """
-        shares = [a.value / (a.n_tokens if self.normalise == "token" else 1) for a in answers]
-        chance = 1 / len(shares)
-        right = shares.pop(sample.fields["answer"])
-        correct, margin = judge(right, max(shares))
-        values = {"correct": correct, "margin": margin, "chance": chance}
-        return Score(sample.id, sample.cluster, values, sample.slices)
+        """The columns ``correct``, ``margin``, ``chance`` and the options' shares: see `_options.score`."""
+        return _options.score(sample, answers, self.normalise)
 
 
 def _questions(name: FactSet) -> Sequence[Question]:

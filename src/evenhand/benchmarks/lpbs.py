@@ -135,8 +135,7 @@ class Lpbs(Benchmark):
 
 def _cloze(template: str, term: str, profession: str, prior: bool) -> Cloze:
     word = term.strip().capitalize()
-    article = "an" if profession[0] in "aeiou" else "a"
-    text = template.format(term=word, article=article, profession=profession)
+    text = template.format(term=word, article=lexicons.article(profession), profession=profession)
     start = text.rindex(profession)
     return Cloze(text, 0, len(word), ((start, start + len(profession)),) if prior else ())
 

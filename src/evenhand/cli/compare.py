@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from evenhand.cli import console, show
 from evenhand.cli.options import Json, Run
 
@@ -15,7 +17,8 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     from evenhand.reports import doubted
     from evenhand.studies import runs
 
-    old, new = (runs.opened(run).measurements for run in (before, after))
+    stored = [runs.opened(run) for run in (before, after)]
+    old, new = (run.measurements for run in stored)
     effects = runs.compare(old, new)
     shared = {effect.benchmark for effect in effects}
     first = doubted.of([m for m in old if m.benchmark in shared])
@@ -28,4 +31,13 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     console.say(f"{before} → {after}")
     show.effects(effects)
     show.notes(doubts)
+    if all(run.verdict is None for run in stored):
+        _point_to_verdict(old[0].model.uri, new[0].model.uri)
     return 0
+
+
+def _point_to_verdict(base: str, treated: str) -> None:
+    """A comparison of two models does not say which change is damage: name the command that does."""
+    if base != treated:
+        command = shlex.join(["evenhand", "verify", base, "--treated", treated])
+        console.say(f"Mitigated, or just broken? {command}")

@@ -30,6 +30,13 @@ def _of_verb(ctx: typer.Context, incomplete: str) -> list[str]:
 Uri = Annotated[
     str, typer.Argument(metavar="URI", help="The model: lab:causal, hf:./folder, openai:URL#model, ...")
 ]
+UriOrRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="URI|RUN",
+        help="The model: lab:causal, hf:./folder, ... Or the folder of a finished verify, to judge it again.",
+    ),
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a verb wrote with --out.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
@@ -101,6 +108,36 @@ Locator = Annotated[
         "--locator",
         metavar="NAME[:KEY=VALUE]",
         help="Which blocks to treat.",
+        autocompletion=names("locator"),
+    ),
+]
+
+MethodChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--with",
+        metavar="NAME[:KEY=VALUE]",
+        help="The mitigation, or a control, to fit.",
+        show_default="lftf",
+        autocompletion=_of_verb,
+    ),
+]
+Treated = Annotated[
+    str | None,
+    typer.Option(
+        "--treated",
+        metavar="MODEL",
+        help="Instead of --with: a model that was treated already (hf:./folder, any URI), or the folder of a "
+        "saved treatment or an adapter.",
+    ),
+]
+LocatorChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--locator",
+        metavar="NAME[:KEY=VALUE]",
+        help="Which blocks to treat.",
+        show_default="bmi",
         autocompletion=names("locator"),
     ),
 ]

@@ -11,9 +11,10 @@ from evenhand.cli.options import (
     DataDir,
     Json,
     Limit,
+    MethodChoice,
     Primary,
+    Treated,
     Uri,
-    With,
     bias_components,
     components,
 )
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 def plan(
     uri: Uri,
     *,
-    with_: With = "lftf",
+    with_: MethodChoice = None,
+    treated: Treated = None,
     benchmark: Benchmarks = None,
     capability: Capability = None,
     control: Control = ControlForm.FULL,
@@ -46,7 +48,7 @@ def plan(
         control=control.value,
         primary=primary,
     )
-    planned = studies.plan(uri, with_, options)
+    planned = studies.plan(uri, with_, options, treated=treated)
     if as_json:
         console.emit(payload.plan(planned))
     else:

@@ -17,16 +17,18 @@ from evenhand.cli.options import (
     Dtype,
     Json,
     Limit,
-    Locator,
+    LocatorChoice,
     Margin,
+    MethodChoice,
     Out,
     Primary,
     Seed,
-    Uri,
-    With,
+    Treated,
+    UriOrRun,
     bias_components,
     components,
 )
+from evenhand.records import TREATED
 
 if TYPE_CHECKING:
     from evenhand.records import Verification
@@ -45,12 +47,13 @@ Control = Annotated[ControlForm, typer.Option("--control", help="The capability-
 
 
 def verify(
-    uri: Uri,
+    uri: UriOrRun,
     *,
-    with_: With = "lftf",
+    with_: MethodChoice = None,
+    treated: Treated = None,
     benchmark: Benchmarks = None,
     capability: Capability = None,
-    locator: Locator = "bmi",
+    locator: LocatorChoice = None,
     control: Control = ControlForm.FULL,
     primary: Primary = None,
     margin: Margin = 0.01,
@@ -64,33 +67,42 @@ def verify(
 ) -> int:
     """Measure, treat, measure again, and compare with untreated models that lost as much capability.
 
+    With --treated the second model is one that somebody treated already. The folder of a finished verify in
+    place of the model judges that run again, by today's rule and --margin; its own verdict stays.
+
     The exit code is 0 for every verdict, except 3 for `not comparable` and `mitigated, cost unknown`.
     """
-    from evenhand.studies import verbs
-    from evenhand.studies.options import VerifyOptions
+    from evenhand.studies import given, verbs
+    from evenhand.studies.options import LOCATOR, METHOD, VerifyOptions
+    from evenhand.studies.store import is_verification
 
+    again = is_verification(uri)
+    if treated is not None:
+        given.check_treated(treated, with_, locator)
     options = VerifyOptions(
         seed=seed,
         limit=limit,
         out=out,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=bias_components(uri, benchmark),
+        benchmarks=components(benchmark) if again else bias_components(uri, benchmark),
         capability=components(capability),
-        locator=locator,
+        locator=locator or LOCATOR,
         control=control.value,
         primary=primary,
         margin=margin,
     )
-    folder = verbs.run_folder(uri, with_, options)
-    check_report(folder / REPORT)
-    record = verbs.verify(uri, with_, options)
-    path = write_report(record, folder)
+    method = with_ if again or treated is not None else with_ or METHOD
+    folder = out if again else verbs.run_folder(uri, method or TREATED + str(treated), options)
+    if folder is not None:
+        check_report(folder / REPORT)
+    record = verbs.verify(uri, method, options, treated=treated)
+    path = None if folder is None else write_report(record, folder)
     if as_json:
         console.emit(payload.verification(record, path))
     else:
         show.verification(record)
-        console.say(f"Report: {path}")
+        console.say(f"Report: {path}" if path else f"The verdict that {uri} holds is as it was.")
     return exit_code(record)
 
 

@@ -9,6 +9,14 @@ from __future__ import annotations
 from evenhand.lexicons._attribute_files import attribute, attribute_names
 from evenhand.lexicons._attributes import Attribute, Group
 from evenhand.lexicons._professions import Profession, Reading, profession_entries, professions
+from evenhand.lexicons._questions import (
+    Question,
+    article,
+    coreference_frames,
+    coreference_questions,
+    definitional_questions,
+    subject_questions,
+)
 from evenhand.lexicons._swaps import gender_of, swap_gender
 from evenhand.lexicons._texts import Fact, decisions, everyday, world_facts
 from evenhand.lexicons._tone import tone, words
@@ -18,14 +26,20 @@ __all__ = [
     "Fact",
     "Group",
     "Profession",
+    "Question",
     "Reading",
+    "article",
     "attribute",
     "attribute_names",
+    "coreference_frames",
+    "coreference_questions",
     "decisions",
+    "definitional_questions",
     "everyday",
     "gender_of",
     "profession_entries",
     "professions",
+    "subject_questions",
     "swap_gender",
     "tone",
     "words",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData
 from evenhand.models import OpenModel, gives_weights, require
+from evenhand.progress import task
 from evenhand.records import Ability, Example, SiteScore
 
 if TYPE_CHECKING:
@@ -32,14 +33,38 @@ def require_hidden(model: Any, needs: frozenset[Ability]) -> OpenModel:
 def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[Example]]:
     """The probes in batches of similar length, to limit padding.
 
+    A prompt and a prompt that begins with it are in different batches: in one batch they share a row, and
+    what is changed or differentiated where the shorter one predicts its term would also reach the longer one.
+
     Raises:
         BadData: there are no probes.
     """
     if not probes:
         raise BadData("There are no prompts to locate with.", mend="Use a benchmark with a train part.")
-    ordered = sorted(probes, key=lambda p: (len(p.context), p.id))
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
+    depth = _nesting([probe.context for probe in probes])
+    for level in range(max(depth.values()) + 1):
+        alike = [probe for probe in ordered(probes) if depth[probe.context] == level]
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size]
+
+
+def _nesting(contexts: Sequence[str]) -> dict[str, int]:
+    """How many of the other contexts each context begins with."""
+    depth: dict[str, int] = {}
+    open_: list[
+        str
+    ] = []  # the contexts that the present one may begin with, each beginning with the one before
+    for context in sorted(set(contexts)):
+        while open_ and not context.startswith(open_[-1]):
+            open_.pop()
+        depth[context] = len(open_)
+        open_.append(context)
+    return depth
+
+
+def ordered(probes: Sequence[Example]) -> list[Example]:
+    """The probes from the shortest to the longest: the order in which every locator reads them."""
+    return sorted(probes, key=lambda p: (len(p.context), p.id))
 
 
 @dataclass(frozen=True)
@@ -78,7 +103,12 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
     sums = dict.fromkeys(blocks, torch.zeros(()))
     found: list[ProbedBatch] = []
     values: list[Tensor] = []
-    with torch.no_grad(), evaluating(model.module), observe(model, blocks) as seen:
+    with (
+        torch.no_grad(),
+        evaluating(model.module),
+        observe(model, blocks) as seen,
+        task("running the prompts", len(probes), unit="prompt") as advance,
+    ):
         for batch in batches(probes):
             answer = outcomes(model, batch)
             assert answer.places is not None  # a single pass has a single layout
@@ -87,6 +117,7 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
             values.append(answer.log_p.exp())  # [probes of the batch, k]
             for site, (given, output) in seen.items():  # [batch, length, width]; at the n places [n, width]
                 sums[site] = sums[site] + (output - given)[rows, positions].double().sum(0)
+            advance(len(batch))
     places = sum(len(batch.rows) for batch in found)
     return Contributions(tuple(found), torch.cat(values), {site: sums[site] / places for site in blocks})
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.locators._probing import (
     FLOOR,
@@ -25,6 +25,8 @@ from evenhand.locators._probing import (
     require_hidden,
     site_scores,
 )
+from evenhand.locators._tails import Tails, tails_of
+from evenhand.progress import task
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.scoring.blocks import Handed
+    from evenhand.scoring.tails import Tail
 
 
 @dataclass(frozen=True)
@@ -59,20 +63,101 @@ class Ablation:
         """
         opened = require_hidden(model, self.needs)
         explain = outcome or normalised_gap
-        whole = contributions(opened, probes)
-        base = float(explain(whole.probabilities))
-        scores = [
-            base - float(explain(_without(opened, whole, site, keep_mean=self.replace == "mean")))
-            for site in whole.mean
-        ]
+        tails, keep_mean = tails_of(opened, probes), self.replace == "mean"
+        if tails is None:
+            base, left = _whole_rows(opened, probes, explain, keep_mean=keep_mean)
+        else:
+            base, left = _by_tails(opened, tails, explain, keep_mean=keep_mean)
+        scores = [base - value for value in left.values()]
         return Attribution(
             locator=spec_of("ablation", self),
             specific=self.specific,
-            scores=site_scores(tuple(whole.mean), scores),
+            scores=site_scores(tuple(left), scores),
             reading="The fall of the mean normalised gap without the block's prompt-specific contribution.",
             claims=base >= FLOOR and max(scores) > 0,
             details={"outcome": base, "prompts": len(probes)},
         )
+
+
+def _by_tails(
+    model: OpenModel, tails: Tails, explain: Any, *, keep_mean: bool
+) -> tuple[float, dict[str, float]]:
+    """The outcome, and the outcome without each block: what lies below a block is not run again for it."""
+    import torch
+
+    from evenhand.scoring.blocks import Handed, given_below
+    from evenhand.scoring.forward import evaluating
+
+    blocks, every = model.layout.as_blocks(), model.layout.blocks()
+    means, base = _means(model, tails)
+    left: dict[str, list[Tensor]] = {site: [] for site in every}
+    with (
+        torch.no_grad(),
+        evaluating(model.module),
+        task("locating by ablation", len(tails) * len(every), unit="pass") as advance,
+    ):
+        for tail in tails:
+            passed = _passed(model, tail)
+            for depth, site in enumerate(every, start=1):
+                given, handed = passed.seen[site]
+                state = handed.state.clone()
+                state[passed.places] = given[passed.places] + means[site].to(state) * keep_mean
+                with given_below(blocks, depth, Handed(state, handed.size)):
+                    left[site].append(tail.prompts.outcomes(tail.chosen, tail.run).log_p.exp())
+                advance(1)
+    return float(explain(base)), {site: float(explain(torch.cat(parts))) for site, parts in left.items()}
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """One pass over a tail: probabilities [N, k], and each block's input and what it handed on."""
+
+    probabilities: Tensor
+    places: tuple[Tensor, Tensor]
+    seen: dict[str, tuple[Tensor, Handed]]
+
+
+def _passed(model: OpenModel, tail: Tail) -> _Passed:
+    from evenhand.scoring.blocks import seen_by
+
+    with seen_by(model.layout.as_blocks()) as seen:
+        answer = tail.prompts.outcomes(tail.chosen, tail.run)
+    assert answer.places is not None  # a single pass has a single layout
+    sites = dict(zip(model.layout.blocks(), seen, strict=True))
+    return _Passed(answer.log_p.exp(), answer.places, sites)
+
+
+def _means(model: OpenModel, tails: Tails) -> tuple[dict[str, Tensor], Tensor]:
+    """Each block's mean contribution [width] where terms are predicted, and the probabilities [N, k]."""
+    import torch
+
+    from evenhand.scoring.forward import evaluating
+
+    sums = dict.fromkeys(model.layout.blocks(), torch.zeros(()))
+    values: list[Tensor] = []
+    count = 0
+    with torch.no_grad(), evaluating(model.module), task("running the prompts", len(tails)) as advance:
+        for tail in tails:
+            passed = _passed(model, tail)
+            values.append(passed.probabilities)
+            count += len(passed.places[0])
+            for site, (given, handed) in passed.seen.items():
+                sums[site] = sums[site] + (handed.state - given)[passed.places].double().sum(0)
+            advance(1)
+    return {site: total / count for site, total in sums.items()}, torch.cat(values)
+
+
+def _whole_rows(
+    model: OpenModel, probes: Sequence[Example], explain: Any, *, keep_mean: bool
+) -> tuple[float, dict[str, float]]:
+    """The same with whole rows through all blocks."""
+    whole = contributions(model, probes)
+    left: dict[str, float] = {}
+    with task("locating by ablation", len(whole.mean), unit="block") as advance:
+        for site in whole.mean:
+            left[site] = float(explain(_without(model, whole, site, keep_mean=keep_mean)))
+            advance(1)
+    return float(explain(whole.probabilities)), left
 
 
 def _without(model: OpenModel, whole: Contributions, site: str, *, keep_mean: bool) -> Tensor:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import numpy as np
 
 from evenhand.errors import BadModel
-from evenhand.influence import Aggregation, aggregate, batch_rows, robustness
-from evenhand.locators._probing import batches, require_hidden, site_scores
+from evenhand.influence import Aggregation, aggregate, batch_rows, cosine_distance, robustness
+from evenhand.locators._probing import batches, ordered, require_hidden, site_scores
+from evenhand.progress import task
 from evenhand.records import Ability, Attribution, Example, Kinds, Value, to_json
 from evenhand.registry import spec_of
 
@@ -38,6 +39,8 @@ READING = (
 )
 RUNS, SAMPLES = 5, 100
 """Robustness as in the paper's table 7: five runs of 100 prompts."""
+ROOM = 512
+"""Tokens of a packed tree of prompts."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,46 @@ class RowDistances:
 
 
 def _row_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) -> RowDistances:
+    from evenhand.scoring.texts import packs
+
+    padded = options.include_padding or not probes  # padding rows exist in padded batches only
+    if padded or not packs(model.module, model.tokenizer, [p.context for p in probes]):
+        return _padded_distances(model, probes, options)
+    return _packed_distances(model, probes, options)
+
+
+def _packed_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) -> RowDistances:
+    """The distances of prompts packed into prefix trees: a common beginning is computed once."""
+    import torch
+
+    from evenhand.hooks import observe
+    from evenhand.scoring.forward import evaluating
+    from evenhand.scoring.texts import run_trees, trees_of
+
+    blocks = model.layout.blocks()
+    texts = trees_of(model.module, model.tokenizer, [p.context for p in ordered(probes)], room=ROOM)
+    found: dict[str, list[Array]] = {site: [] for site in (*blocks, "norm")}  # [tokens of a tree] each
+    with (
+        torch.no_grad(),
+        evaluating(model.module),
+        observe(model, (*blocks, "norm")) as seen,
+        task("locating by BMI", len(texts.trees), unit="batch") as advance,
+    ):
+        for tree in texts.trees:
+            run_trees(model.module, [tree])
+            for site in blocks:
+                found[site].append(cosine_distance(*(_numpy(state[0]) for state in seen[site])))
+            found["norm"].append(cosine_distance(_numpy(seen[blocks[-1]][0][0]), _numpy(seen["norm"][1][0])))
+            advance(1)
+    first = 1 if options.drop_first else 0
+    rows = {
+        site: [values[tree][path[first:]] for tree, path in texts.places] for site, values in found.items()
+    }
+    naive = rows.pop("norm")
+    return RowDistances(rows, naive)
+
+
+def _padded_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) -> RowDistances:
     import torch
 
     from evenhand.hooks import observe
@@ -127,7 +170,12 @@ def _row_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) ->
     blocks = model.layout.blocks()
     own: dict[str, list[Array]] = {site: [] for site in blocks}
     naive: list[Array] = []
-    with torch.no_grad(), evaluating(model.module), observe(model, (*blocks, "norm")) as seen:
+    with (
+        torch.no_grad(),
+        evaluating(model.module),
+        observe(model, (*blocks, "norm")) as seen,
+        task("locating by BMI", len(probes), unit="prompt") as advance,
+    ):
         for batch in batches(probes):
             # The mask is [batch, length], each state [batch, length, width].
             mask = run_texts(model.module, model.tokenizer, [p.context for p in batch], padding="right")
@@ -140,6 +188,7 @@ def _row_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) ->
             for site in blocks:
                 own[site] += rows(*(_numpy(state) for state in seen[site]))
             naive += rows(_numpy(seen[blocks[-1]][0]), _numpy(seen["norm"][1]))
+            advance(len(batch))
     return RowDistances(own, naive)
 
 

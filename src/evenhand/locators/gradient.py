@@ -24,11 +24,16 @@ from evenhand.locators._probing import (
     require_hidden,
     site_scores,
 )
+from evenhand.locators._tails import Tails, distinct_places, tails_of
+from evenhand.progress import task
 from evenhand.records import Ability, Attribution, Example, Kinds
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.scoring.tails import Tail
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,10 @@ class Gradient:
         """
         opened = require_hidden(model, self.needs)
         explain = outcome or normalised_gap
-        whole = contributions(opened, probes)
-        base = float(explain(whole.probabilities))
-        scores = dict.fromkeys(whole.mean, 0.0)
-        for batch in whole.batches:
-            share = len(batch.probes) / len(probes)
-            for site, value in _batch_scores(opened, whole, batch, explain).items():
-                scores[site] += share * value
+        tails = tails_of(opened, probes)
+        base, scores = (
+            _whole_rows(opened, probes, explain) if tails is None else _by_tails(opened, tails, explain)
+        )
         return Attribution(
             locator="gradient",
             specific=self.specific,
@@ -66,6 +68,84 @@ class Gradient:
             claims=base >= FLOOR and max(scores.values()) > 0,
             details={"outcome": base, "prompts": len(probes)},
         )
+
+
+def _by_tails(model: OpenModel, tails: Tails, explain: Any) -> tuple[float, dict[str, float]]:
+    """The outcome and every block's score, in one pass.
+
+    With the sums S = sum_p g_i(p) . d_i(p) and G = sum_p g_i(p), the score is S - G . mean_p d_i.
+    """
+    import torch
+
+    blocks = model.layout.blocks()
+    values: list[Tensor] = []
+    product, slope, own, count = dict.fromkeys(blocks, 0.0), _nothing(blocks), _nothing(blocks), 0
+    with task("locating by gradient", len(tails), unit="batch") as advance:
+        for tail in tails:
+            found = _run(model, tail, explain)
+            values.append(found.probabilities)
+            count += len(found.places[0])
+            share = len(tail.chosen) / len(tail.prompts)
+            once = distinct_places(found.places)
+            for site in blocks:
+                # [places, width]: with repeats for the mean, each place once for its gradient
+                own[site] = own[site] + found.added[site][found.places].double().sum(0)
+                gradient = share * found.gradients[site][once].double()
+                slope[site] = slope[site] + gradient.sum(0)
+                product[site] += float((gradient * found.added[site][once].double()).sum())
+            advance(1)
+    scores = {site: product[site] - float((slope[site] * own[site]).sum()) / count for site in blocks}
+    return float(explain(torch.cat(values))), scores
+
+
+def _nothing(blocks: Sequence[str]) -> dict[str, Tensor]:
+    import torch
+
+    return dict.fromkeys(blocks, torch.zeros(()))
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """One pass: probabilities [N, k]; what each block adds, and the outcome's gradient, at all tokens."""
+
+    probabilities: Tensor
+    places: tuple[Tensor, Tensor]
+    added: dict[str, Tensor]
+    gradients: dict[str, Tensor]
+
+
+def _run(model: OpenModel, tail: Tail, explain: Any) -> _Passed:
+    import torch
+
+    from evenhand.hooks import observe, patch
+    from evenhand.scoring.forward import evaluating
+
+    blocks = model.layout.blocks()
+    with (
+        torch.enable_grad(),
+        evaluating(model.module),
+        patch(model, "embeddings", lambda output, _: output.detach().requires_grad_()),
+        observe(model, blocks) as seen,
+    ):
+        answer = tail.prompts.outcomes(tail.chosen, tail.run)
+        probabilities = answer.log_p.exp()
+        gradients = torch.autograd.grad(explain(probabilities), [seen[site][1] for site in blocks])
+    assert answer.places is not None  # a single pass has a single layout
+    added = {site: (seen[site][1] - seen[site][0]).detach() for site in blocks}
+    return _Passed(probabilities.detach(), answer.places, added, dict(zip(blocks, gradients, strict=True)))
+
+
+def _whole_rows(model: OpenModel, probes: Sequence[Example], explain: Any) -> tuple[float, dict[str, float]]:
+    """The same with whole rows: one pass for the means, one with gradients."""
+    whole = contributions(model, probes)
+    scores = dict.fromkeys(whole.mean, 0.0)
+    with task("locating by gradient", len(whole.batches), unit="batch") as advance:
+        for batch in whole.batches:
+            share = len(batch.probes) / len(probes)
+            for site, value in _batch_scores(model, whole, batch, explain).items():
+                scores[site] += share * value
+            advance(1)
+    return float(explain(whole.probabilities)), scores
 
 
 def _batch_scores(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import nn
 
 from evenhand.architectures import Architecture, Part, kind_of, known, part, row_of
 from evenhand.architectures.checking import BLOCK_PARTS, find, misfit, output_embeddings
 from evenhand.errors import BadModel, UnknownName
+from evenhand.scoring.blocks import Blocks
 
 __all__ = ["Architecture", "Layout", "part"]  # what other packages describe their architecture with
 
@@ -72,6 +73,18 @@ class Layout:
     def blocks(self) -> tuple[str, ...]:
         """``block.0``, ``block.1``, ... in order of depth."""
         return tuple(f"block.{i}" for i in range(self.n_blocks))
+
+    def as_blocks(self) -> Blocks:
+        """The blocks as `evenhand.scoring` runs parts of them."""
+        mlp = self._parts.get(f"block.{self.n_blocks - 1}.mlp")
+        alone = mlp is not None and mlp[0] == (mlp[1],)  # else it takes or gives more than its own states
+        return Blocks(tuple(self.module(site) for site in self.blocks()), mlp[1] if mlp and alone else None)
+
+    def lowest(self, names: Iterable[str]) -> int:
+        """The lowest block that holds one of the parameters `names`, 0 if one lies outside the blocks."""
+        sites = reversed([*enumerate(self.blocks())])  # of a parameter of several blocks the lowest counts
+        of = {name: i for i, site in sites for name in self.parameters(site)}
+        return min((of.get(name, 0) for name in names), default=0)
 
     def modules(self, site: str) -> tuple[nn.Module, ...]:
         """All modules of a site in the order in which they run; the first receives the site's input.

@@ -15,6 +15,7 @@ from evenhand.errors import BadModel, UsageError
 from evenhand.models import described
 from evenhand.models.digests import model_digest
 from evenhand.records import Ability, ModelSpec, Request, Response
+from evenhand.scoring.kept import forget
 from evenhand.scoring.runners import answer
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ class Opened:
         self.refresh()
 
     def refresh(self, uri: str | None = None) -> None:
-        """Compute the digest of the current weights; rename the model if `uri` is given."""
+        """Compute the digest of the current weights and free what was kept of older ones; rename the model if
+        `uri` is given.
+        """
+        forget(self.module)
         digest = model_digest(self.module, self.tokenizer)
         self.spec = replace(self.spec, digest=digest, uri=uri or self.spec.uri)
 

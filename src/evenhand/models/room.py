@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from evenhand.decimals import fixed
 from evenhand.errors import OutOfMemory
+from evenhand.files import lines
 from evenhand.scoring.forward import LOGIT_BYTES
 
 LARGE = 10**9  # bytes of weights whose loading is announced; smaller ones load in a few seconds
@@ -23,7 +25,7 @@ def described(module: nn.Module) -> str:
     """The size of `module` for people: ``135 M parameters, 0.5 GB of weights and up to 0.3 GB of logits``."""
     count = sum(parameter.numel() for parameter in module.parameters())
     weights, logits = _gb(weight_bytes(module)), _gb(LOGIT_BYTES)
-    return f"{count / 1e6:,.0f} M parameters, {weights} of weights and up to {logits} of logits"
+    return f"{fixed(count / 1e6, 0)} M parameters, {weights} of weights and up to {logits} of logits"
 
 
 def check_room(name: str, module: nn.Module) -> None:
@@ -50,12 +52,12 @@ def free_bytes() -> int | None:
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
     try:
-        lines = (line.split() for line in _MEMINFO.read_text(encoding="ascii").splitlines())
-        held = {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if len(words) > 1}
+        entries = (line.split() for line in lines(_MEMINFO.read_text(encoding="ascii")))
+        held = {words[0].rstrip(":"): int(words[1]) * 1024 for words in entries if len(words) > 1}
         return held["MemAvailable"] + held["SwapFree"]
     except (OSError, ValueError, KeyError):
         return None
 
 
 def _gb(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"
+    return f"{fixed(size / 1e9, 1)} GB"

@@ -11,9 +11,20 @@ from evenhand.records.made import MadeBy
 from evenhand.records.measured import Estimate, Measurement, ModelSpec, Value
 
 __all__ = [
-    "Attribution", "CapabilityResult", "Check", "ControlPoint", "ControlResult", "Effect",
-    "FamilyResult", "SiteScore", "VerdictName", "Verification",
+    "TREATED",
+    "Attribution",
+    "CapabilityResult",
+    "Check",
+    "ControlPoint",
+    "ControlResult",
+    "Effect",
+    "FamilyResult",
+    "SiteScore",
+    "VerdictName",
+    "Verification",
 ]  # fmt: skip
+
+TREATED = "treated: "  # before the name of a treated model that somebody made, in place of a treatment's spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +176,7 @@ class ControlResult:
 class Verification:
     """Before, treat, after, verdict. `primary` is the metric that the verdict is about.
 
+    `treatment` is the spec of the method, or `TREATED` and the name of a model that was treated already.
     `made_by` is what gave the verdict (each measurement has its own); it does not count when two are
     compared.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from evenhand.records import Measurement, Verification
+from evenhand.records import TREATED, Measurement, Verification
 
 
 def verify_command(verification: Verification) -> str:
@@ -13,7 +13,9 @@ def verify_command(verification: Verification) -> str:
 
     The number of a `--limit` is the largest n, which is what every benchmark longer than it was cut to.
     """
-    words = ["evenhand", "verify", verification.model.uri, "--with", verification.treatment]
+    given = verification.treatment.startswith(TREATED)
+    choice = ["--treated" if given else "--with", verification.treatment.removeprefix(TREATED)]
+    words = ["evenhand", "verify", verification.model.uri, *choice]
     for measurement in verification.before:
         flag = "--capability" if measurement.role == "capability" else "-b"
         words += [flag, measurement.benchmark]

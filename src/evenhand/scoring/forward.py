@@ -69,6 +69,7 @@ class SelectedHead:
         self.plain = self.float32 and not (_hooked(module) or _hooked(head) or "forward" in vars(head))
         self.hidden: Tensor | None = None
         self._where: tuple[Tensor, Tensor] | None = None
+        self._fed: Tensor | None = None
         self._keep: int | None = None
         self._wide: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
@@ -101,6 +102,10 @@ class SelectedHead:
             widened = self._wide = weight.float() if self._wide is None else self._wide
         return widened, bias.float() if bias is not None else None
 
+    def feed(self, states: Tensor) -> None:
+        """Give the head `states` [R, width] in the next forward pass, whatever reaches it."""
+        self._fed = states
+
     @property
     def selected(self) -> tuple[Tensor, Tensor] | None:
         """What `select` chose last: batch rows [R] and positions in them [R], padding counted."""
@@ -117,15 +122,16 @@ class SelectedHead:
     ) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._where, self._wide, self.hidden = [], None, None, None
+        self._handles, self._where, self._wide, self.hidden, self._fed = [], None, None, None, None
 
     def _before(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._where is None:
             return None
         rows, positions = self._where
-        chosen = args[0][rows, positions]
+        chosen = args[0][rows, positions] if self._fed is None else self._fed
+        self.hidden, self._fed = chosen, None
         if self._keep is not None:
-            self.hidden, chosen = chosen, chosen[: self._keep]
+            chosen = chosen[: self._keep]
         return (chosen.unsqueeze(0), *args[1:])
 
     def _after(self, _: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class Prefix:
                 f"{type(self._module).__name__} does not keep one key for each token.",
                 mend="Score it without shared prefixes.",
             )
-        self._layers = [_Kept(layer.keys, layer.values) for layer in kept]  # type: ignore[arg-type]
+        self._layers = [KeptLayer(layer.keys, layer.values) for layer in kept]  # type: ignore[arg-type]
 
     def inputs_after(self, packed: Packed) -> dict[str, Any]:
         """The inputs of a pass over a packed row that continues this prefix."""
@@ -63,7 +63,7 @@ def _size(layer: DynamicLayer) -> int:
     return int(layer.keys.shape[-2]) if isinstance(layer.keys, Tensor) and layer.keys.dim() == 4 else -1
 
 
-class _Kept(DynamicLayer):  # type: ignore[no-untyped-call]
+class KeptLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values of the prefix: later keys and values are used but not stored."""
 
     keys: Tensor

@@ -7,7 +7,7 @@ Training objectives and gradient locators work on these.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _TINY = 1e-12
+Ids = tuple[int, ...]
+# One pass over rows of ids: the logits [R, vocabulary] after the positions wanted in each, in order.
+Run = Callable[[SelectedHead, Sequence[Ids], Sequence[Sequence[int]]], Tensor]
+Lazy = Tensor | Callable[[], Tensor]
 
 
 class Weights(Protocol):
@@ -35,19 +39,35 @@ class Weights(Protocol):
     tokenizer: PreTrainedTokenizerBase
 
 
-@dataclass(frozen=True)
 class Outcomes:
     """Log-probabilities in nats, with gradients; ``exp`` of row n of both tables sums to 1.
 
     `log_p` [N, k] holds the groups. `log_rest` [N, V] holds, for every token of the vocabulary, the outcomes
     that begin with this token and belong to no group; it is -inf where the token is a group's whole term.
     `places` are the rows and the positions of the forward pass's hidden states, including padding, from which
-    terms were predicted; None for outcomes that were concatenated from several passes.
+    terms were predicted; None for outcomes of no single pass.
+
+    Either table may be given as a function without arguments: it is called when the table is first read.
     """
 
-    log_p: Tensor
-    log_rest: Tensor
-    places: tuple[Tensor, Tensor] | None = None
+    def __init__(self, log_p: Lazy, log_rest: Lazy, places: tuple[Tensor, Tensor] | None = None) -> None:
+        self._log_p = log_p
+        self._log_rest = log_rest
+        self.places = places
+
+    @property
+    def log_p(self) -> Tensor:
+        """The groups' log-probabilities, [N, k]."""
+        if not isinstance(self._log_p, Tensor):
+            self._log_p = self._log_p()
+        return self._log_p
+
+    @property
+    def log_rest(self) -> Tensor:
+        """The log-probabilities of everything else by its first token, [N, V]."""
+        if not isinstance(self._log_rest, Tensor):
+            self._log_rest = self._log_rest()
+        return self._log_rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +77,89 @@ class _Term:
     request: Continuation
 
 
-def outcomes(model: Weights, examples: Sequence[Example]) -> Outcomes:
+def outcomes(model: Weights, examples: Sequence[Example], run: Run | None = None) -> Outcomes:
     """Group and rest log-probabilities of `examples`, in one forward pass over the whole batch.
 
-    A term of several tokens has the product of its tokens' probabilities (chain rule), a group the sum over
-    its surface forms. A token that begins a longer term keeps in `log_rest` what the terms leave of it. The
-    training flag is the caller's: in evaluation mode (no dropout) `log_p` equals the engine's answers.
+    See `Prompts`, which encodes once what is read in many batches.
+
+    Raises:
+        BadData, BadModel: as for `Prompts`.
+    """
+    return Prompts(model, examples).outcomes(range(len(examples)), run)
+
+
+def padding_of(module: nn.Module) -> Padding:
+    """The side where a batch of this model's rows is padded."""
+    return "right" if is_recurrent(getattr(module, "config", None)) else "left"
+
+
+def whole_rows(module: nn.Module) -> Run:
+    """The plain way to run rows: padded, through all blocks."""
+    padding = padding_of(module)
+    return lambda head, rows, positions: run_rows(module, head, rows, positions, padding=padding)
+
+
+class Prompts:
+    """Examples with their terms, checked and encoded once; `outcomes` reads any of them as one batch.
 
     Raises:
         BadData: no example, different numbers of groups, a group without a term, or a text that breaks the
             rules of `Encoder.encode`.
         BadModel: with this tokenizer one term is a prefix of another, so they do not exclude each other.
     """
-    terms = _terms(examples)
-    encoder = Encoder.of(model.module, model.tokenizer)
-    encoded = encoder.encode([term.request for term in terms])
-    _check_exclusive(terms, encoded)
-    plan = make_plan(encoded)
-    table, head_rows, places = _log_softmax(model.module, plan)
-    targets = [target for row in plan.rows for _, target in row.wanted]
-    tokens = table[head_rows, targets]
-    of_term = _sums(tokens, plan.slots)
-    first_rows = {term.example: head_rows[slots[0]] for term, slots in zip(terms, plan.slots, strict=True)}
-    rest = table[[first_rows[i] for i in range(len(examples))]]
-    return Outcomes(
-        _grouped(of_term, [(t.example, t.group) for t in terms]).view(len(examples), -1),
-        _without(rest, of_term, terms, encoded),
-        places,
-    )
+
+    def __init__(self, model: Weights, examples: Sequence[Example]) -> None:
+        terms = _terms(examples)
+        encoded = Encoder.of(model.module, model.tokenizer).encode([term.request for term in terms])
+        _check_exclusive(terms, encoded)
+        self._module = model.module
+        self._of: list[list[tuple[_Term, Encoded]]] = [[] for _ in examples]
+        for term, ids in zip(terms, encoded, strict=True):
+            self._of[term.example].append((term, ids))
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def beginning(self, number: int) -> Ids:
+        """The ids before the first token of the example's terms, whose prediction is read first."""
+        ids = min((ids for _, ids in self._of[number]), key=lambda ids: ids.start)
+        return ids.ids[: ids.start]
+
+    def plan(self, chosen: Sequence[int]) -> Plan:
+        """What has to run for the examples of the numbers `chosen`, as one batch."""
+        return make_plan([ids for i in chosen for _, ids in self._of[i]])
+
+    def outcomes(self, chosen: Sequence[int], run: Run | None = None) -> Outcomes:
+        """Log-probabilities of the examples of the numbers `chosen`, in this order, in one forward pass.
+
+        A term of several tokens has the product of its tokens' probabilities (chain rule), a group the sum
+        over its surface forms. A token that begins a longer term keeps in `log_rest` what the terms leave of
+        it. The training flag is the caller's: in evaluation mode (no dropout) `log_p` equals the engine's
+        answers. `run` defaults to `whole_rows`.
+        """
+        mine = [(i, term, ids) for i, number in enumerate(chosen) for term, ids in self._of[number]]
+        plan = make_plan([ids for _, _, ids in mine])
+        positions = [sorted({position for position, _ in row.wanted}) for row in plan.rows]
+        with SelectedHead(self._module) as head:
+            logits = (run or whole_rows(self._module))(head, [row.ids for row in plan.rows], positions)
+            places = head.selected
+        # logits: [R, V]; head_rows holds the row of it that each wanted prediction is read from.
+        head_rows = _head_rows(plan, positions)
+        targets = [target for row in plan.rows for _, target in row.wanted]
+        tokens = logits[head_rows, targets] - logits.logsumexp(-1)[head_rows]
+        of_term = _sums(tokens, plan.slots)  # [T], the log-probability of each term
+        first = {i: head_rows[slots[0]] for (i, _, _), slots in zip(mine, plan.slots, strict=True)}
+        keys = [(i, term.group) for i, term, _ in mine]
+        return Outcomes(
+            _grouped(of_term, keys).view(len(chosen), -1),
+            lambda: _without(logits[list(first.values())].log_softmax(-1), of_term, mine),
+            places,
+        )
+
+
+def _head_rows(plan: Plan, positions: Sequence[Sequence[int]]) -> list[int]:
+    index = {(i, p): r for r, (i, p) in enumerate((i, p) for i, ps in enumerate(positions) for p in ps)}
+    return [index[i, p] for i, row in enumerate(plan.rows) for p, _ in row.wanted]
 
 
 def _terms(examples: Sequence[Example]) -> list[_Term]:
@@ -121,21 +196,6 @@ def _check_exclusive(terms: Sequence[_Term], encoded: Sequence[Encoded]) -> None
             )
 
 
-def _log_softmax(module: nn.Module, plan: Plan) -> tuple[Tensor, list[int], tuple[Tensor, Tensor] | None]:
-    """Log-probabilities [R, V] of the plan's head rows, the head row of each slot, and the rows' places."""
-    positions = [sorted({position for position, _ in row.wanted}) for row in plan.rows]
-    index = {(i, p): r for r, (i, p) in enumerate((i, p) for i, ps in enumerate(positions) for p in ps)}
-    padding: Padding = "right" if is_recurrent(getattr(module, "config", None)) else "left"
-    with SelectedHead(module) as head:
-        logits = run_rows(module, head, [row.ids for row in plan.rows], positions, padding=padding)
-        places = head.selected
-    return (
-        logits.log_softmax(-1),
-        [index[i, p] for i, row in enumerate(plan.rows) for p, _ in row.wanted],
-        places,
-    )
-
-
 def _sums(values: Tensor, slots: Sequence[Sequence[int]]) -> Tensor:
     """The sum of the values in each group of places: [len(slots)]."""
     owners = [i for i, places in enumerate(slots) for _ in places]
@@ -157,10 +217,10 @@ def _grouped(values: Tensor, keys: Sequence[tuple[int, int]]) -> Tensor:
     return padded[torch.tensor(index, device=values.device)].logsumexp(-1)
 
 
-def _without(rest: Tensor, of_term: Tensor, terms: Sequence[_Term], encoded: Sequence[Encoded]) -> Tensor:
-    """`rest` [N, V] after the terms' probabilities are taken out of it."""
-    starts = [(term.example, ids.ids[ids.start]) for term, ids in zip(terms, encoded, strict=True)]
-    whole = [len(ids.ids) - ids.start == 1 for ids in encoded]
+def _without(rest: Tensor, of_term: Tensor, terms: Sequence[tuple[int, _Term, Encoded]]) -> Tensor:
+    """`rest` [N, V] after the terms' probabilities are taken out of it; each term with its row of `rest`."""
+    starts = [(row, ids.ids[ids.start]) for row, _, ids in terms]
+    whole = [len(ids.ids) - ids.start == 1 for _, _, ids in terms]
     taken = torch.zeros_like(rest, dtype=torch.bool)
     for (row, token), single in zip(starts, whole, strict=True):
         taken[row, token] |= single

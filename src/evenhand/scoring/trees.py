@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
 from evenhand.architectures import first_position, kind_of, row_of
+from evenhand.scoring.blocks import hooked
 from evenhand.scoring.forward import device_of
 from evenhand.scoring.packing import Packed, common, pack, portions
 from evenhand.scoring.plan import Row
@@ -27,7 +27,6 @@ from evenhand.scoring.plan import Row
 HOOKED = "hooks are set on the model"
 """The reason that lies in what is done with the model, not in the model."""
 _ROPE_OF_LENGTH = frozenset({"dynamic", "longrope"})  # their frequencies depend on the length of the text
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _INPUTS = ("attention_mask", "position_ids")
 
 
@@ -59,9 +58,7 @@ def _refusals(module: nn.Module, cached: bool) -> Iterator[str]:
     missing = [n for n in (*_INPUTS, *(["past_key_values"] if cached else [])) if n not in known]
     if missing:
         yield f"the forward pass takes no {missing[0]}"
-    if any(getattr(part, name) for part in module.modules() for name in _HOOKS) or any(
-        getattr(torch_module, f"_global{name}") for name in _HOOKS
-    ):
+    if hooked(module):
         yield HOOKED
 
 

@@ -57,7 +57,7 @@ def matched_control(
     metric = metric or of_measurements(base.bias, None)
     source = _source(base, metric)
     chosen = metric if isinstance(metric, Metric) else as_reported(metric, source.metrics[metric])
-    bias = _BiasScale(source, chosen, margins.draws, seed)
+    bias = BiasScale(source, chosen, margins.draws, seed)
     scale = CapabilityScale(base, margins, seed)
     target = Target(bias.values, scale.of(treated), bias.of(treated), scale.tolerance, len(source.scores))
     read = [
@@ -87,7 +87,7 @@ def adjusted(results: Sequence[ControlResult]) -> tuple[ControlResult, ...]:
     return tuple(dataclasses.replace(r, p_value=p) for r, p in zip(results, p_values, strict=True))
 
 
-class _BiasScale:
+class BiasScale:
     """The bias of any model on the base's items, under one set of resamples."""
 
     def __init__(self, base: Measurement, metric: Metric, draws: int, seed: int) -> None:
@@ -114,7 +114,7 @@ def _source(base: ModelMeasurements, metric: str | Metric) -> Measurement:
     return found
 
 
-def _family(name: str, models: Sequence[ControlModel], bias: _BiasScale, scale: CapabilityScale) -> Family:
+def _family(name: str, models: Sequence[ControlModel], bias: BiasScale, scale: CapabilityScale) -> Family:
     if not models or any(not model.dose > 0 for model in models):
         raise UsageError(
             f"The control family {name!r} holds no model, or one whose dose is not above 0.",

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from evenhand import registry
 from evenhand.errors import UsageError
-from evenhand.metrics import Array, Metric
 from evenhand.records import Effect, Estimate, Value
+
+if TYPE_CHECKING:  # the tables of the command line need this module, and no numpy
+    from evenhand.metrics import Array, Metric
 
 STEPS = 5  # a bias below this many of the metric's smallest steps is not worth treating
 _STEP = 0.02  # the smallest step of a metric that is not installed

@@ -16,6 +16,7 @@ from typing import Literal, TypedDict, TypeVar, get_args
 from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.registry import LARGEST_SEED, spec_texts
 
+METHOD, LOCATOR = "lftf", "bmi"  # the mitigation and the locator where none is named
 Extent = Literal["full", "reduced", "none"]
 Specs = str | Sequence[str]
 
@@ -75,7 +76,7 @@ class VerifyOptions(RunOptions):
 
     benchmarks: tuple[str, ...] = ()
     capability: tuple[str, ...] = ()
-    locator: str = "bmi"
+    locator: str = LOCATOR
     control: Extent = "full"
     margin: float = 0.01
     primary: str | None = None

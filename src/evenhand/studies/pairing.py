@@ -82,8 +82,37 @@ def check_protocols(before: Measurement, after: Measurement) -> None:
         if value != theirs[field]:
             raise NotComparable(
                 f"The measurements of {before.benchmark} differ in {field}: {value!r} and {theirs[field]!r}.",
-                mend="Measure both models under the same conditions.",
+                mend="Open both in one precision, such as --dtype float32."
+                if field == "protocol.dtype"
+                else "Measure both models under the same conditions.",
             )
+
+
+def unlike(before: ModelMeasurements, after: ModelMeasurements) -> str:
+    """Why two models cannot be judged together, with what to do; empty where they can.
+
+    They were not measured alike, or a figure per token of one counts other tokens than that of the other.
+    """
+    try:
+        for one in (*before.bias, *before.capability):
+            other = partner(one, (*after.bias, *after.capability))
+            check_protocols(one, other)
+            _check_tokens(one, other)
+    except NotComparable as error:
+        return str(error)
+    return ""
+
+
+def _check_tokens(before: Measurement, after: Measurement) -> None:
+    ours, theirs = ({s.sample: s.values.get("tokens") for s in one.scores} for one in (before, after))
+    differ = [name for name, n in ours.items() if None not in (n, theirs.get(name)) and n != theirs[name]]
+    if differ:
+        raise NotComparable(
+            f"The tokenizers cut {len(differ)} of {before.n} items of {before.benchmark} into other numbers "
+            "of tokens, and its figure is a mean over tokens.",
+            mend=f"Leave {before.benchmark} out (--capability names those to take), or compare models with "
+            "one tokenizer.",
+        )
 
 
 def _conditions(measurement: Measurement) -> dict[str, object]:

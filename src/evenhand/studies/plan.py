@@ -9,11 +9,13 @@ from typing import Unpack
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.mitigations import refuse
+from evenhand.records import EVERY_KIND, TREATED
 from evenhand.studies import control_models, defaults
+from evenhand.studies.given import check_treated
 from evenhand.studies.methods import made_method
-from evenhand.studies.options import PlanKeywords, VerifyOptions, combined, model_name
+from evenhand.studies.options import METHOD, PlanKeywords, VerifyOptions, combined, model_name
 from evenhand.studies.primary import of_benchmarks
-from evenhand.studies.trained_on import trained_on
+from evenhand.studies.trained_on import EVERY_CONTROL, trained_on
 from evenhand.studies.training_data import check_capability
 
 
@@ -32,8 +34,9 @@ class PlannedBenchmark:
 class Plan:
     """What `verify` would run at most: finished cells are not run again.
 
-    `control` counts the control models of each family; the base and the treated model are added. `primary` is
-    the metric that the verdict would be about.
+    `control` counts the control models of each family; the base and the treated model are added. `mitigation`
+    is the method, or `TREATED` and the name of a model that was treated already. `primary` is the metric that
+    the verdict would be about.
     """
 
     uri: str
@@ -55,21 +58,36 @@ class Plan:
 
 
 def plan(
-    uri: str, with_: str = "lftf", options: VerifyOptions | None = None, **given: Unpack[PlanKeywords]
+    uri: str,
+    with_: str | None = None,
+    options: VerifyOptions | None = None,
+    *,
+    treated: str | None = None,
+    **given: Unpack[PlanKeywords],
 ) -> Plan:
-    """What ``verify(uri, with_, ...)`` would run under the same options.
+    """What ``verify(uri, with_, ...)`` would run under the same options; by default with ``lftf``.
+
+    With `treated`, what ``verify(uri, treated=...)`` would run. Where that model turns out to give no
+    weights, no control model is run.
 
     Raises:
         EvenhandError: what `verify` would refuse before it opens the model: an unknown name, an invalid
             option, a mitigation that cannot be fitted on what the bias benchmarks give.
     """
-    options, uri = combined(VerifyOptions, options, given, PlanKeywords), model_name(uri)
-    method = made_method(with_)
+    options, uri = combined(VerifyOptions, options, given, PlanKeywords, own=("treated",)), model_name(uri)
+    method, said = None, with_ or METHOD
+    if treated is None:
+        method = made_method(said)
+    else:
+        check_treated(treated, with_, None)
+        said = TREATED + treated
     bias = options.benchmarks or defaults.bias(uri)
     made = [registry.create("benchmark", spec) for spec in bias]
-    data = trained_on(uri, made, method.fits_on, with_)
+    fitted = (EVERY_KIND, EVERY_CONTROL) if method is None else (method.fits_on, said)
+    data = trained_on(uri, made, *fitted)
     primary = of_benchmarks(made, options.primary, data.benchmark)
-    refuse(method, None, data.examples)
+    if method is not None:
+        refuse(method, None, data.examples)
     control = control_models.counts(options.control)
     models = 2 + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)
@@ -78,7 +96,7 @@ def plan(
     source = _source(made, primary)
     lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
     lines += [_line(one, options.limit, 2) for i, one in enumerate(made) if i != source]
-    return Plan(uri, with_, options.limit is not None, control, tuple(lines), primary)
+    return Plan(uri, said, options.limit is not None, control, tuple(lines), primary)
 
 
 def _source(bias: Sequence[Benchmark], primary: str) -> int:

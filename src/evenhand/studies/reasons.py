@@ -166,10 +166,13 @@ def broken(checks: Sequence[Check]) -> str:
     return listed([f"{check.name} went {change(check.before, check.after)}" for check in checks])
 
 
-def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool) -> str:
-    """Why no specific effect was shown; `fell` says whether the bias certainly fell."""
+def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool, uncontrolled: str = "") -> str:
+    """Why no specific effect was shown; `fell` says whether the bias certainly fell.
+
+    `uncontrolled` says why there could be no control models, where there could not.
+    """
     if control is None or not control.families:
-        return _without_control(primary, fell=fell)
+        return _without_control(primary, fell=fell, possible=not uncontrolled)
     unmatched = [f.family for f in control.families if not f.matched]
     if unmatched:
         return (
@@ -193,21 +196,24 @@ def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool) -
     )
 
 
-def _without_control(primary: Effect, *, fell: bool) -> str:
+def _without_control(primary: Effect, *, fell: bool, possible: bool) -> str:
     if not fell:
         return f"The bias did not certainly fall: {effect(primary)}."
     return (
         f"{NOT_JUDGED}. Without control models no effect can be told from a loss of capability: "
-        f"{effect(primary)}. Run the capability-matched control: --control full."
+        f"{effect(primary)}.{' Run the capability-matched control: --control full.' if possible else ''}"
     )
 
 
-def context(control: ControlResult | None, capability: CapabilityResult) -> tuple[str, ...]:
+def context(
+    control: ControlResult | None, capability: CapabilityResult, uncontrolled: str = ""
+) -> tuple[str, ...]:
     """The figures of the control and of capability that every verdict carries.
 
     Beside a control, capability is reported on one half of its items (`halved`), without one on all.
+    `uncontrolled` is as for `no_evidence`.
     """
-    return (*_control(control), *_capability(capability, halved=halved(control)))
+    return (*_control(control, uncontrolled), *_capability(capability, halved=halved(control)))
 
 
 def halved(control: ControlResult | None) -> bool:
@@ -215,9 +221,9 @@ def halved(control: ControlResult | None) -> bool:
     return control is not None and bool(control.families)
 
 
-def _control(control: ControlResult | None) -> list[str]:
+def _control(control: ControlResult | None, uncontrolled: str) -> list[str]:
     if control is None or not control.families:
-        return ["The capability-matched control was not run."]
+        return [uncontrolled or "The capability-matched control was not run."]
     sentences = [_family(family) for family in control.families]
     if control.reduced:
         sentences.append("The control was reduced: fewer than 8 doses or 5 seeds for each family.")

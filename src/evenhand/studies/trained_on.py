@@ -11,6 +11,8 @@ from evenhand.records import Kinds, TrainingExample
 from evenhand.studies import defaults
 from evenhand.studies.training_data import source, training_data
 
+EVERY_CONTROL = "every control model"  # what is fitted where the treated model is given
+
 
 @dataclass(frozen=True)
 class TrainedOn:

@@ -19,14 +19,27 @@ from evenhand.mitigations import Mitigation, refuse
 from evenhand.models import Model, require
 from evenhand.opening import opened
 from evenhand.outputs import check_treatment_folder
-from evenhand.records import Attribution, Measurement, Verification, digest, to_json
+from evenhand.records import (
+    EVERY_KIND,
+    TREATED,
+    Attribution,
+    Measurement,
+    Verification,
+    digest,
+    to_json,
+)
 from evenhand.studies import defaults
+from evenhand.studies.again import judged_again
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
+from evenhand.studies.fitting import Fitting, Treating
+from evenhand.studies.given import check_treated
+from evenhand.studies.given import given as given_model
 from evenhand.studies.location import check_sites, locate_in, sites_for
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import (
+    LOCATOR,
     LocateKeywords,
     MeasureKeywords,
     MitigateKeywords,
@@ -45,11 +58,12 @@ from evenhand.studies.store import (
     VERIFICATION,
     Store,
     check_run_folder,
+    is_verification,
     save_measurements,
     save_verification,
     working_in,
 )
-from evenhand.studies.trained_on import trained_on
+from evenhand.studies.trained_on import EVERY_CONTROL, trained_on
 from evenhand.studies.training_data import check_capability, training_data
 from evenhand.studies.verification import Study
 
@@ -170,56 +184,89 @@ def mitigate(
 
 
 def verify(
-    uri: str, mitigation: str, options: VerifyOptions | None = None, **given: Unpack[VerifyKeywords]
+    uri: str,
+    mitigation: str | None = None,
+    options: VerifyOptions | None = None,
+    *,
+    treated: str | None = None,
+    **given: Unpack[VerifyKeywords],
 ) -> Verification:
     """Measure before, treat, measure after, give a verdict; stored and resumable in `run_folder`.
 
     ``verify("lab:causal", "lftf", control="reduced", seed=1)``: keywords are fields of `VerifyOptions`.
+    ``verify("hf:./base", treated="hf:./ours")`` judges a model that was treated already: any model, or the
+    folder of a saved treatment or of an adapter for this base. Benchmarks are those of the base.
 
     If no bias benchmark has training examples, the mitigation's default benchmark gives them, and a note says
     so. A default capability benchmark that does not fit the model's family is left out.
 
+    ``verify("runs/stored", margin=0.02)``, the folder of a finished verification in place of a model, judges
+    it again by today's rule without running a model; nothing is stored unless `out` names another folder.
+
     Raises:
-        EvenhandError: as for `measure`; UsageError when a test item is among the training examples, or no
-            benchmark reports the metric that the verdict is to be about.
+        EvenhandError: as for `measure`; UsageError when a test item is among the training examples, no
+            benchmark reports the metric that the verdict is to be about, or options exclude each other.
     """
-    options, uri = combined(VerifyOptions, options, given, VerifyKeywords), model_name(uri)
-    made, place = made_method(mitigation), run_folder(uri, mitigation, options)
-    registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
+    options, uri = combined(VerifyOptions, options, given, VerifyKeywords, own=("treated",)), model_name(uri)
+    if is_verification(uri):
+        return judged_again(uri, options, method=mitigation, treated=treated)
+    if treated is None:
+        made, said = made_method(mitigation), str(mitigation)  # type: ignore[arg-type]  # None is refused
+        registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
+    else:
+        chosen = options.locator if options.locator != LOCATOR else given.get("locator")
+        check_treated(treated, mitigation, chosen)
+        made, said = None, TREATED + treated
+    place = run_folder(uri, said, options)
     check_run_folder(place, VERIFICATION)
-    check_treatment_of(place)
+    if made is not None:
+        check_treatment_of(place)
     with working_in(place):
-        verification = _verified(uri, made, mitigation, place, options)
+        verification = _verified(uri, made, said, place, options)
         save_verification(place, verification)
     return verification
 
 
-def _verified(uri: str, made: Mitigation, spec: str, folder: Path, options: VerifyOptions) -> Verification:
+def _verified(
+    uri: str, made: Mitigation | None, said: str, folder: Path, options: VerifyOptions
+) -> Verification:
+    """The verdict on the method `made`, whose spec is `said`; without one, on the model that `said` names."""
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
-    data = trained_on(uri, bias, made.fits_on, spec)
+    fits_on, fitted = (EVERY_KIND, EVERY_CONTROL) if made is None else (made.fits_on, said)
+    data = trained_on(uri, bias, fits_on, fitted)
     primary = of_benchmarks(bias, options.primary, data.benchmark)
     check_capability(capability)
-    refuse(made, None, data.examples)
+    if made is not None:
+        refuse(made, None, data.examples)
     with _opened(uri, options) as model:
         if not options.capability:
             capability = [b for b in capability if fits_family(model, b)]
         for benchmark in (*bias, *capability):
             check_family(model, benchmark)
-        require(model, made.needs, of=spec, instead="--with prompt")
-        study = Study(model, made, bias, capability, options, folder, data, primary)
-        return study.verification(spec)
+        notes = (data.note,) if data.note else ()
+        treating: Treating
+        if made is None:
+            ready = given_model(said.removeprefix(TREATED), uri, model, options)
+            treating, notes = ready, (*ready.notes, *(() if ready.uncontrolled else notes))
+        else:
+            require(model, made.needs, of=said, instead="--with prompt")
+            treating = Fitting(made, said, model, data.examples, options, folder)
+        return Study(model, treating, bias, capability, options, folder, data, primary, notes).verification()
 
 
-def run_folder(uri: str, mitigation: str, options: VerifyOptions) -> Path:
-    """The folder of a verification: ``options.out``, or one under ``runs/`` derived from the arguments."""
+def run_folder(uri: str, treatment: str, options: VerifyOptions) -> Path:
+    """The folder of a verification: ``options.out``, or one under ``runs/`` derived from the arguments.
+
+    `treatment` is the mitigation, or `TREATED` and the name of a treated model.
+    """
     if options.out is not None:
         return options.out
     chosen = replace(options, out=None, benchmarks=_bias(uri, options))
     asked = to_json(chosen)
     if chosen.primary is None:  # so that a run stored before the option existed is found again
         del asked["primary"]
-    name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{mitigation}").strip("-")[:60]
-    return Path("runs") / f"{name}-{digest(uri, mitigation, asked)[:8]}"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{treatment}").strip("-")[:60]
+    return Path("runs") / f"{name}-{digest(uri, treatment, asked)[:8]}"
 
 
 def _opened(uri: str, options: RunOptions) -> AbstractContextManager[Model]:

@@ -51,13 +51,15 @@ class Judgement:
 def judge(
     before: ModelMeasurements,
     after: ModelMeasurements,
-    families: Families,
+    families: Families | str,
     *,
     margins: Margins | None = None,
     primary: str | None = None,
     seed: int = 0,
 ) -> Judgement:
     """Judge a treated model against its base; `families` are the control models, empty when none were made.
+
+    Where there could be none, `families` is the sentence that says why.
 
     `primary` is the one pre-registered bias metric that the verdict is about, so that no correction for
     several metrics is needed; None for the primary one of the first bias benchmark that has one. The control
@@ -69,17 +71,24 @@ def judge(
             after this is a verdict, not an error.)
     """
     margins = margins or Margins()
+    uncontrolled, families = (families, {}) if isinstance(families, str) else ("", families)
     primary = of_measurements(before.bias, primary)
     source = next(m for m in [before.reporting(primary)] if m is not None)
     try:
         found = effects((*before.bias, *before.capability), (*after.bias, *after.capability), seed=seed)
     except NotComparable as error:
-        verdict, reasons = not_comparable(str(error))
-        return Judgement(verdict, reasons, (), CapabilityResult(None, ()), (), None)
+        return incomparable(str(error))
     with task("weighing the evidence", unit="check", late=True) as advance:
-        evidence = _Case(before, after, families, source, margins, primary, seed, advance).evidence(found)
+        case = _Case(before, after, families, source, margins, primary, seed, uncontrolled, advance)
+        evidence = case.evidence(found)
     verdict, reasons = decide(evidence)
     return Judgement(verdict, reasons, tuple(found), evidence.capability, evidence.guards, evidence.control)
+
+
+def incomparable(why: str) -> Judgement:
+    """The judgement of measurements that cannot be compared."""
+    verdict, reasons = not_comparable(why)
+    return Judgement(verdict, reasons, (), CapabilityResult(None, ()), (), None)
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class _Case:
     margins: Margins
     primary: str
     seed: int
+    uncontrolled: str
     checked: Advance  # called after each check that draws resamples
 
     def evidence(self, found: Sequence[Effect]) -> Evidence:
@@ -111,6 +121,7 @@ class _Case:
             ),
             control=control,
             margins=self.margins,
+            uncontrolled=self.uncontrolled,
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),
         )
 

@@ -70,6 +70,7 @@ class Evidence:
         margins: the limits.
         chance: one sentence for each benchmark on which the base is at chance level.
         rest: the loss in the further guard that the benchmark names; None when it names none.
+        uncontrolled: why there could be no control models; empty where there could.
     """
 
     primary: Effect
@@ -81,6 +82,7 @@ class Evidence:
     margins: Margins
     chance: tuple[str, ...] = ()
     rest: Check | None = None
+    uncontrolled: str = ""
 
     @property
     def distance(self) -> Distance:
@@ -109,7 +111,7 @@ def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
     """The verdict and its reasons: first the rule that decided, then the figures of control and guards."""
     verdict, reason = next(ruling for rule in RULES if (ruling := rule(evidence)) is not None)
     flips = () if verdict is VerdictName.OVER_CORRECTED else _unclaimed(evidence)
-    context = reasons.context(evidence.control, evidence.capability)
+    context = reasons.context(evidence.control, evidence.capability, evidence.uncontrolled)
     guessed = tuple(f"Before: {text}" for text in evidence.chance)
     return verdict, (
         reason,
@@ -255,7 +257,9 @@ def _damaged(e: Evidence) -> Ruling | None:
 
 
 def _nothing_shown(e: Evidence) -> Ruling:
-    return VerdictName.NO_EVIDENCE, reasons.no_evidence(e.primary, e.control, fell=_fell(e))
+    return VerdictName.NO_EVIDENCE, reasons.no_evidence(
+        e.primary, e.control, fell=_fell(e), uncontrolled=e.uncontrolled
+    )
 
 
 RULES: Sequence[Callable[[Evidence], Ruling | None]] = (

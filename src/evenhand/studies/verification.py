@@ -9,26 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, NoEffect
-from evenhand.mitigations import Mitigation, refuse
 from evenhand.models import Model, gives_weights
 from evenhand.progress import task
 from evenhand.provenance import made_by
-from evenhand.records import Attribution, Measurement, TrainingExample, Verification, digest
+from evenhand.records import Measurement, TrainingExample, Verification, digest
 from evenhand.studies import control_models
 from evenhand.studies.cells import Cells
 from evenhand.studies.control_models import Planned, planned
-from evenhand.studies.location import check_sites, sites_for
+from evenhand.studies.fitting import Treating
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
-from evenhand.studies.pairing import ControlModel, ModelMeasurements
-from evenhand.studies.resuming import kept_treatment
+from evenhand.studies.pairing import ControlModel, ModelMeasurements, unlike
 from evenhand.studies.store import Store
 from evenhand.studies.trained_on import TrainedOn
-from evenhand.studies.training_data import check_apart, usable
-from evenhand.studies.verdict import judge
+from evenhand.studies.training_data import usable
+from evenhand.studies.verdict import Judgement, incomparable, judge
 
 if TYPE_CHECKING:
     from evenhand.treatments import Treatment
@@ -36,19 +33,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Study:
-    """One verification: its model, its method, its benchmarks, and the folder where its parts are kept.
+    """One verification: its model, its benchmarks, and the folder where its parts are kept.
 
-    `data` is what the method fits on, `primary` the metric that the verdict is about.
+    `treating` gives the treated model, `data` the examples that control models are fitted on, and `primary`
+    is the metric that the verdict is about.
     """
 
     model: Model
-    method: Mitigation
+    treating: Treating
     bias: Sequence[Benchmark]
     capability: Sequence[Benchmark]
     options: VerifyOptions
     folder: Path
     data: TrainedOn
     primary: str
+    notes: tuple[str, ...] = ()
 
     @property
     def cells(self) -> Cells:
@@ -59,38 +58,31 @@ class Study:
         """Refuse what would fail later, before anything is measured; the model is not asked.
 
         Raises:
-            UsageError: a test item is among the training examples, or an option of the method suits neither
-                the examples nor the model.
+            UsageError: as for `Treating.check`.
             BadModel: its blocks cannot be found.
         """
-        examples = self.data.examples
-        check_apart([*self.bias, *self.capability], examples)
-        refuse(self.method, self.model, examples)
-        check_sites(self.model, self.method, examples, self.options)
-        if gives_weights(self.model):
-            control_models.check(self.model, self.options.control, examples)
+        self.treating.check([*self.bias, *self.capability])
+        if not self.treating.uncontrolled:
+            assert gives_weights(self.model)  # else there is a reason
+            control_models.check(self.model, self.options.control, self.data.examples)
 
-    def verification(self, spec: str) -> Verification:
+    def verification(self) -> Verification:
         """Every part in order; parts that the folder already holds are not made again.
 
         Raises:
             EvenhandError: as for `evenhand.studies.verbs.verify`.
         """
         self.check()
-        examples = self.data.examples
         before = self._measured(self.cells.base)
-        site = sites_for(self.model, self.method, examples, self.options)
-        treatment = self._treatment(examples, site)
+        treatment, site = self.treating.treatment()
         key = treatment.digest
         after = self._measured(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
-        families = self._families(treatment, examples, before.reporting(self.primary))
-        margins = Margins(accuracy=self.options.margin)
-        judged = judge(before, after, families, margins=margins, primary=self.primary, seed=self.options.seed)
+        judged, remarks = self._judged(before, after, treatment)
         return Verification(
             verdict=judged.verdict,
-            reasons=judged.reasons,
+            reasons=(*judged.reasons, *remarks),
             model=self.model.spec,
-            treatment=str(registry.parse(spec)),
+            treatment=self.treating.said,
             seed=self.options.seed,
             before=(*before.bias, *before.capability),
             after=(*after.bias, *after.capability),
@@ -106,24 +98,31 @@ class Study:
             made_by=made_by(self.model.spec),
         )
 
+    def _judged(
+        self, before: ModelMeasurements, after: ModelMeasurements, treatment: Treatment
+    ) -> tuple[Judgement, tuple[str, ...]]:
+        """The judgement, and what to add to its reasons; no control model is made where none can help."""
+        why = unlike(before, after)
+        if why:
+            return incomparable(why), ()
+        families: dict[str, list[ControlModel]] = {}
+        if not self.treating.uncontrolled:
+            families = self._families(treatment, self.data.examples, before.reporting(self.primary))
+        judged = judge(
+            before,
+            after,
+            self.treating.uncontrolled or families,
+            margins=Margins(accuracy=self.options.margin),
+            primary=self.primary,
+            seed=self.options.seed,
+        )
+        return judged, self.treating.remarks(list(families))
+
     def _notes(self, *measured: ModelMeasurements) -> tuple[str, ...]:
-        own = (self.data.note,) if self.data.note else ()
-        return (*own, *_notes(*measured))
+        return (*self.notes, *_notes(*measured))
 
     def _measured(self, taken: Any) -> ModelMeasurements:
         return ModelMeasurements(tuple(taken(self.bias)), tuple(taken(self.capability)))
-
-    def _treatment(self, examples: Sequence[TrainingExample], location: Attribution | None) -> Treatment:
-        """The stored treatment if it was fitted to this model with the same options, else a new one."""
-        # The key holds the ranking, not the scores: these differ by rounding with the number of threads.
-        sites = location.ranking() if location else None
-        key = digest(self.model.spec.digest, repr(self.method), self.options.seed, list(examples), sites)
-        return kept_treatment(
-            self.folder,
-            key,
-            self.method,
-            lambda method: method.fit(self.model, examples, sites=location, seed=self.options.seed),
-        )
 
     def _families(
         self, treatment: Treatment, examples: Sequence[TrainingExample], source: Measurement | None

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from evenhand.errors import BadData, BadModel
 from evenhand.models import OpenModel
 from evenhand.records import Example
-from evenhand.scoring.terms import Outcomes, outcomes
+from evenhand.scoring.terms import Outcomes, Prompts
 from evenhand.training.loop import Schedule, minimise, shuffled
 from evenhand.training.parameters import only_these_train
+from evenhand.training.restarts import Base, run_above
 from evenhand.treatments import About, proven
 from evenhand.treatments.weights import WeightTreatment
 
@@ -104,12 +105,14 @@ def _trained(
     every = [*examples, *(example for companions in plan.companions for example in companions)]
     # Where the examples and each list of companions begin in `every`, [1 + lists].
     shifts = torch.arange(1 + len(plan.companions)) * len(examples)
-    base = _base_outcomes(model, every, recipe.batch)
+    _named(model.module, names)  # before any work
+    prompts = Prompts(model, every)
+    run = run_above(model, names, prompts)
+    base = Base(model, names, prompts, run)
 
     def batch_loss(chosen: Tensor) -> Tensor:
-        rows = (shifts[:, None] + chosen).flatten()  # [1 + lists, n] to [(1 + lists) * n]
-        batch = outcomes(model, [every[i] for i in rows.tolist()])
-        return loss(batch, Outcomes(base.log_p[rows], base.log_rest[rows]))
+        rows = (shifts[:, None] + chosen).flatten().tolist()  # [1 + lists, n] to (1 + lists) * n numbers
+        return loss(prompts.outcomes(rows, run), base.outcomes(rows))
 
     batches = shuffled(len(examples), recipe.batch, epochs=recipe.epochs, seed=plan.seed)
     return train_named(model, names, batch_loss, batches, learning_rate(recipe, model))
@@ -153,9 +156,3 @@ def _named(module: nn.Module, names: Sequence[str]) -> dict[str, nn.Parameter]:
             mend="Choose blocks that exist (see `evenhand locate`).",
         )
     return {name: every[name] for name in names}
-
-
-@torch.no_grad()
-def _base_outcomes(model: OpenModel, examples: Sequence[Example], batch: int) -> Outcomes:
-    parts = [outcomes(model, examples[i : i + batch]) for i in range(0, len(examples), batch)]
-    return Outcomes(torch.cat([p.log_p for p in parts]), torch.cat([p.log_rest for p in parts]))

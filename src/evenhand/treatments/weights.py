@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from evenhand.folders import replace_folder
 from evenhand.hooks import restore
 from evenhand.models import Model, OpenModel, gives_weights
 from evenhand.records import digest
+from evenhand.scoring.passes import passes_kept
 from evenhand.treatments._base import (
     CARD,
     KIND,
@@ -57,7 +58,7 @@ class WeightTreatment:
         Raises:
             BadModel: the model gives no access to its weights.
         """
-        return _weight_proof(_open(model).module, self.weights)
+        return weight_proof(_open(model).module, self.weights)
 
     @contextmanager
     def applied(self, model: Model) -> Iterator[Model]:
@@ -72,7 +73,8 @@ class WeightTreatment:
         _check_names(self.weights, parameters)
         with restore(parameters[name] for name in self.weights):
             _write(parameters, self.weights)
-            yield _relabelled(model, self)
+            with _begun_above(model, self.touches):
+                yield _relabelled(model, self)
 
     def save(self, folder: Path) -> None:
         """Write ``mitigation.json`` and ``weights.safetensors``."""
@@ -98,7 +100,8 @@ def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
     return treatment
 
 
-def _weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+def weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """How far `weights`, one or more, lie from the parameters of `module` by the same names."""
     parameters = dict(module.named_parameters())
     total = moved = 0
     largest = 0.0
@@ -133,6 +136,17 @@ def _check_names(weights: Mapping[str, Tensor], parameters: Mapping[str, nn.Para
 def _write(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
     for name, value in values.items():
         parameters[name].copy_(value)
+
+
+@contextmanager
+def _begun_above(model: Model, names: Iterable[str]) -> Iterator[None]:
+    """Inside, passes that other treatments of the same blocks ran begin at the lowest of them."""
+    with ExitStack() as stack:
+        with suppress(BadModel):  # no layout
+            layout = _open(model).layout
+            depth = layout.lowest(names)
+            stack.enter_context(passes_kept(_open(model).module, layout.as_blocks(), depth))
+        yield
 
 
 def _relabelled(model: Model, treatment: Treatment) -> Model:

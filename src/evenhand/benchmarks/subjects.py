@@ -1,0 +1,56 @@
+"""Subjects: does the model still know what the professions are that bias prompts are about?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from evenhand.benchmarks import Benchmark, _options
+from evenhand.benchmarks._common import EVERY_FAMILY
+from evenhand.lexicons import subject_questions
+from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.records import Card, Continuation, LogProb, Sample, Score
+
+
+@dataclass(frozen=True)
+class Subjects(Benchmark):
+    """Subjects: places, tools, tasks and names of 262 professions, none of it about gender.
+
+    Tasks and names are four texts after one opening: "The job of a nurse is to" care for sick people. A place
+    or a pair of tools follows four openings instead, such as " in a hospital" after "A nurse can usually be
+    found" and after those about three professions of other fields, and the likeliest opening is the answer;
+    so what makes a place likely in itself tells nothing. A treatment that blurs the professions loses these
+    answers before other knowledge. Licence: Apache-2.0.
+    """
+
+    metrics = (accuracy,)
+    role = "capability"
+
+    @cached_property
+    def card(self) -> Card:
+        return Card(
+            name="subjects",
+            version="1",
+            title="What the professions are",
+            source="the evenhand developers",
+            licence="Apache-2.0",
+            digest=self.digest,
+            families=EVERY_FAMILY,
+            reading="The share of questions about the places, tools, tasks and names of 262 professions that "
+            "the model answers correctly; chance is 0.25. Ties are undefined and counted.",
+        )
+
+    def read(self) -> list[Sample]:
+        return [_options.sample("subjects", question) for question in subject_questions()]
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """One request per option, in order."""
+        return _options.requests(sample)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``correct``, ``margin``, ``chance`` and the options' shares: see `_options.score`."""
+        return _options.score(sample, answers)
+
+
+component = Subjects

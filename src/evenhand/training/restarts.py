@@ -1,0 +1,99 @@
+"""How a fit runs its prompts: from the lowest trained block, beside the base's answers to the same ones."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.architectures.checking import output_embeddings
+from evenhand.errors import BadModel
+from evenhand.models import OpenModel
+from evenhand.scoring.blocks import Blocks
+from evenhand.scoring.kept import bits, kept_of
+from evenhand.scoring.restarting import HeadInputs, head_inputs, restart
+from evenhand.scoring.terms import Outcomes, Prompts, Run
+
+_BATCH = 32
+_TOKENS = 2048
+
+
+def run_above(model: OpenModel, names: Sequence[str], prompts: Prompts) -> Run:
+    """The way to run `prompts` while only the parameters `names` change: blocks below all of them run once.
+
+    Where a parameter lies outside the blocks, or the model has no layout, every block runs.
+    """
+    blocks, depth = Blocks(()), 0
+    with contextlib.suppress(BadModel):  # no layout
+        blocks, depth = model.layout.as_blocks(), model.layout.lowest(names)
+    tokens = getattr(model, "batch_tokens", _TOKENS)
+    return restart(model.module, blocks, depth, prompts.plan(range(len(prompts))), batch_tokens=tokens)
+
+
+class Base:
+    """The answers of the model as it is now, before the parameters `names` are trained.
+
+    For every prompt only the head's input is kept, and only once a loss reads an answer; a batch's
+    distributions over the vocabulary are made from it when they are read. Fits of the same model on the same
+    prompts share it.
+    """
+
+    def __init__(self, model: OpenModel, names: Sequence[str], prompts: Prompts, run: Run) -> None:
+        self._module = model.module
+        self._prompts = prompts
+        self._run = run
+        self._key = ("head", bits(model.module.parameters()))
+        self._inputs: HeadInputs | None = None
+        head = output_embeddings(model.module)
+        parameters = dict(model.module.named_parameters())
+        own = {id(p) for p in head.parameters()} if head is not None else set()
+        trained = [parameters[name] for name in names if id(parameters[name]) in own]
+        self._head = [(p, p.detach().clone()) for p in trained]
+
+    def outcomes(self, rows: Sequence[int]) -> Outcomes:
+        """The base's outcomes on the prompts of the numbers `rows`, without gradients."""
+        found: list[Outcomes] = []
+
+        def read() -> Outcomes:
+            if not found:
+                found.append(self._read(rows))
+            return found[0]
+
+        return Outcomes(lambda: read().log_p, lambda: read().log_rest)
+
+    @torch.no_grad()
+    def _read(self, rows: Sequence[int]) -> Outcomes:
+        if self._inputs is None:
+            self._inputs = self._computed()
+        run = self._inputs.run(self._module, self._run)
+        with _holding(self._head):
+            made = self._prompts.outcomes(rows, run)
+            return Outcomes(made.log_p, made.log_rest)
+
+    def _computed(self) -> HeadInputs:
+        kept, n = kept_of(self._module), len(self._prompts)
+        found: HeadInputs | None = kept.find(self._key)
+        if found is not None and found.covers(self._prompts.plan(range(n))):
+            return found
+        if bits(self._module.parameters()) != self._key[1]:
+            raise RuntimeError("a loss that reads the base must read it from the first step on")
+        plans = [self._prompts.plan(range(i, min(n, i + _BATCH))) for i in range(0, n, _BATCH)]
+        found = head_inputs(self._module, self._run, plans)
+        kept.put(self._key, found)
+        return found
+
+
+@contextmanager
+def _holding(values: Sequence[tuple[nn.Parameter, Tensor]]) -> Iterator[None]:
+    """Inside, the parameters hold these values: their storage is exchanged, nothing is copied."""
+    own = [parameter.data for parameter, _ in values]
+    for parameter, value in values:
+        parameter.data = value
+    try:
+        yield
+    finally:
+        for (parameter, _), value in zip(values, own, strict=True):
+            parameter.data = value

@@ -14,7 +14,7 @@ from evenhand.studies import verbs
 from tests.cli.conftest import Library, Run
 from tests.support import records_factory as make
 
-ESTIMATE = {"value", "low", "high", "n", "ideal", "undefined", "level"}
+ESTIMATE = {"value", "low", "high", "n", "ideal", "undefined", "level", "method", "few_clusters"}
 
 
 def test_measure_json_contract(run: Run, library: Library) -> None:
@@ -164,7 +164,7 @@ def test_verify_json_contract(run: Run, library: Library) -> None:
     assert needed | {"location", "guards", "reasons", "notes", "model", "treatment", "seed"} <= set(data)
     assert data["verdict"] == "mitigated"
     assert [m["benchmark"] for m in data["before"]] == [m["benchmark"] for m in data["after"]]
-    assert {"benchmark", "metric", "before", "after", "change", "relative", "p_value"} == set(
+    assert {"benchmark", "metric", "before", "after", "change", "relative", "p_value", "raw_p_value"} == set(
         data["effects"][0]
     )
     assert data["capability"]["kept"] is True
@@ -262,7 +262,9 @@ def test_measure_says_where_it_ends_that_nothing_is_kept(run: Run, library: Libr
 @pytest.mark.parametrize("verdict", list(VerdictName))
 def test_verify_exit_codes(run: Run, library: Library, verdict: VerdictName) -> None:
     library.record = make.verification(verdict)
-    assert run("verify", "lab:causal", "--json").code == (3 if verdict == "not comparable" else 0)
+    assert run("verify", "lab:causal", "--json").code == (
+        3 if verdict in ("not comparable", "mitigated, cost unknown") else 0
+    )
 
 
 def test_verify_stamps_a_limited_run(run: Run, library: Library) -> None:

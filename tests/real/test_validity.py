@@ -15,7 +15,8 @@ from evenhand.records import VerdictName
 
 pytestmark = pytest.mark.real
 
-MITIGATED = frozenset({VerdictName.MITIGATED})
+# The lab asks too few questions of its own to exclude a loss of one point.
+MITIGATED = frozenset({VerdictName.MITIGATED, VerdictName.COST_UNKNOWN})
 ANY_OTHER = frozenset(VerdictName) - MITIGATED - {VerdictName.AT_A_COST}
 
 

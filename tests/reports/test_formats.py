@@ -29,6 +29,8 @@ def test_undefined_is_never_a_zero() -> None:
 def test_interval_percent_and_p() -> None:
     estimate = Estimate(0.4, 0.3, 0.5, 27)
     assert formats.with_interval(estimate) == "0.400 [0.300 to 0.500]"
+    few = Estimate(0.4, 0.3, 0.5, 27, few_clusters=True)
+    assert formats.with_interval(few) == "0.400 [0.300 to 0.500, few clusters]"
     assert formats.count(estimate) == "27"
     assert formats.percent(-0.826, signed=True) == "−83 %"
     assert formats.percent(0.051, signed=True) == "+5 %"

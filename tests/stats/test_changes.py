@@ -2,22 +2,73 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from evenhand import stats
 from evenhand.errors import NotComparable
+from evenhand.metrics import Sums
+from evenhand.metrics.likelihoods import PERPLEXITY as perplexity
 from evenhand.records import Score
-from tests.stats.made import MEAN, scores
+from evenhand.stats.paired import tango
+from tests.stats.made import MEAN, RESAMPLED, scores
 
 
-def test_paired_change_of_a_constant_shift_has_no_spread() -> None:
+def test_paired_change_of_a_constant_shift_has_no_spread_and_no_interval_of_zero_width() -> None:
     x = np.random.default_rng(0).normal(size=50)
-    change = stats.paired_change(MEAN, scores(x.tolist()), scores((x + 0.25).tolist()), seed=0)
-    assert change.value == pytest.approx(0.25)
-    assert change.low == pytest.approx(0.25)
-    assert change.high == pytest.approx(0.25)
-    assert change.ideal is None
+    for metric in (MEAN, RESAMPLED):
+        change = stats.paired_change(metric, scores(x.tolist()), scores((x + 0.25).tolist()), seed=0)
+        assert change.value == pytest.approx(0.25)
+        assert (change.low, change.high, change.method) == (None, None, "")
+        assert change.ideal is None
+    # In the range 0 to 1 the change lies in -1 to 1, and of 50 clusters up to 1 - .025^(1/50) = 7.1 % may be
+    # unlike those that were seen: -0.25 - 0.071 (1 - 0.25) and -0.25 + 0.071 (1 + 0.25).
+    bounded = dataclasses.replace(MEAN, low=0.0, high=1.0)
+    y = np.linspace(0.3, 0.9, 50)
+    change = stats.paired_change(bounded, scores(y.tolist()), scores((y - 0.25).tolist()), seed=0)
+    q = 1 - 0.025 ** (1 / 50)
+    assert (change.low, change.high) == pytest.approx((-0.25 - q * 0.75, -0.25 + q * 1.25))
+    assert change.method == "exact"
+
+
+def test_the_change_of_a_share_is_tangos() -> None:
+    """60 items: 3 lost and 1 won; the interval is that of the paired answers, two-sided."""
+    share = dataclasses.replace(MEAN, low=0.0, high=1.0, kind=Sums(lambda t: t["x"], share=True))
+    old = [1.0] * 30 + [0.0] * 30
+    new = [0.0] * 3 + [1.0] * 27 + [1.0] + [0.0] * 29
+    change = stats.paired_change(share, scores(old), scores(new))
+    low, high = tango(np.array(1.0), np.array(3.0), np.array(60.0), 1.959963985)
+    assert change.value == pytest.approx(-2 / 60)
+    assert (change.low, change.high) == pytest.approx((float(low), float(high)))
+    assert change.method == "tango"
+    halves = stats.paired_change(share, scores([0.5, *old[1:]]), scores(new))
+    assert halves.method == "t"  # a tie is no flip: the mean of differences, over 60 clusters
+
+
+def test_the_change_of_a_perplexity_is_that_of_its_logarithm_to_first_order() -> None:
+    """Texts of one length: influence of a text on exp(mean) is exp(mean) times its departure over n."""
+    rng = np.random.default_rng(5)
+    a, b = rng.uniform(1.5, 2.5, (2, 80))
+    made = [[Score(f"s{i}", f"c{i}", {"nll": v, "tokens": 1.0}) for i, v in enumerate(x)] for x in (a, b)]
+    change = stats.paired_change(perplexity, *made)
+    u = np.exp(b.mean()) * (b - b.mean()) - np.exp(a.mean()) * (a - a.mean())
+    half = stdtrit(79, 0.975) * np.sqrt(np.square(u).sum() * 80 / 79) / 80
+    assert change.value == pytest.approx(np.exp(b.mean()) - np.exp(a.mean()))
+    assert (change.low, change.high) == pytest.approx((change.value - half, change.value + half))
+    same = stats.paired_change(perplexity, made[0], made[0])
+    assert (same.value, same.low, same.high) == (0.0, None, None)
+
+
+def test_few_clusters_are_marked_where_skewed_data_fall_short() -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 20))
+    share = dataclasses.replace(MEAN, low=0.0, high=1.0, kind=Sums(lambda t: t["x"], share=True))
+    for metric, n, few in ((MEAN, 19, True), (MEAN, 20, False), (RESAMPLED, 19, True), (share, 19, False)):
+        old, new = (x > 0, y > 0) if metric is share else (x, y)
+        change = stats.paired_change(metric, scores(old[:n].astype(float)), scores(new[:n].astype(float)))
+        assert (change.low is not None, change.few_clusters) == (True, few)
 
 
 def test_paired_change_is_the_bootstrap_of_differences() -> None:

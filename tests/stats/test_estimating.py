@@ -15,7 +15,7 @@ from evenhand.metrics import Columns, Metric
 from evenhand.metrics.likelihoods import PERPLEXITY as perplexity
 from evenhand.records import Estimate
 from evenhand.stats import resampling
-from tests.stats.made import MEAN, scores
+from tests.stats.made import MEAN, RESAMPLED, scores
 
 
 def ends(found: Estimate) -> tuple[float, float, float]:
@@ -25,11 +25,18 @@ def ends(found: Estimate) -> tuple[float, float, float]:
 
 def test_block_size_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     items = scores(np.random.default_rng(0).normal(size=30).tolist(), [f"c{i % 7}" for i in range(30)])
-    whole = stats.estimate(MEAN, items, seed=5, B=101)
+    whole = stats.estimate(RESAMPLED, items, seed=5, B=101)
     monkeypatch.setattr(resampling, "CELLS", 30 * 4)  # blocks of four resamples, the last of one
-    assert ends(stats.estimate(MEAN, items, seed=5, B=101)) == pytest.approx(ends(whole), abs=1e-12)
+    assert ends(stats.estimate(RESAMPLED, items, seed=5, B=101)) == pytest.approx(ends(whole), abs=1e-12)
     given = stats.resamples([s.cluster for s in items], 30, 101, 5)
-    assert ends(stats.estimate(MEAN, items, weights=given)) == pytest.approx(ends(whole), abs=1e-12)
+    plain = stats.estimate(RESAMPLED, items, weights=given)
+    assert plain == stats.estimate(MEAN, items, weights=given)  # whatever its kind: what the weights say
+    # Widened from the median by t of 6 degrees of freedom over z, and by sqrt(7 / 6) for 7 clusters.
+    middle = float(np.median(stats.replicates(MEAN, items, weights=given)))
+    wider = scipy_stats.t.ppf(0.975, 6) / scipy_stats.norm.ppf(0.975) * np.sqrt(7 / 6)
+    _, low, high = ends(plain)
+    wanted = (plain.value, middle - wider * (middle - low), middle + wider * (high - middle))
+    assert ends(whole) == pytest.approx(wanted, abs=1e-12)
 
 
 def test_estimate_counts_defined_and_undefined_items() -> None:
@@ -37,7 +44,9 @@ def test_estimate_counts_defined_and_undefined_items() -> None:
     assert (e.value, e.n, e.undefined, e.ideal, e.level) == (3.0, 3, 1, 0.0, 0.95)
     assert e.low is not None
     assert e.high is not None
-    assert 1.0 <= e.low < 3.0 < e.high <= 5.0
+    # Three of three clusters: Student's t, 4.303 standard errors of 2 / sqrt(3) on either side.
+    assert (e.low, e.high) == pytest.approx((3 - 4.303 * 2 / 3**0.5, 3 + 4.303 * 2 / 3**0.5), rel=1e-3)
+    assert (e.method, e.few_clusters) == ("t", True)
 
 
 def test_no_block_of_weights_is_larger_than_allowed_and_all_metrics_share_one_draw(
@@ -55,7 +64,7 @@ def test_no_block_of_weights_is_larger_than_allowed_and_all_metrics_share_one_dr
             seen.append(weights.size)
             return MEAN.compute(table, weights)
 
-        return dataclasses.replace(MEAN, name=name, compute=compute, per_item=None)
+        return dataclasses.replace(MEAN, name=name, compute=compute, per_item=None, kind=None)
 
     items = scores(np.random.default_rng(0).normal(size=40).tolist())
     apart = {name: stats.estimate(watched(name), items, seed=5) for name in "abc"}
@@ -75,11 +84,11 @@ def test_more_items_than_a_block_may_hold_come_one_resample_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     items = scores(np.random.default_rng(1).normal(size=50).tolist(), [f"c{i % 9}" for i in range(50)])
-    whole = stats.estimate(MEAN, items, seed=2)
+    whole = stats.estimate(RESAMPLED, items, seed=2)
     monkeypatch.setattr(resampling, "CELLS", 10)
     blocks = list(stats.Resampling([s.cluster for s in items], 50, 7, 2).blocks(widest=50))
     assert [block.counts.shape for block in blocks] == [(1, 9)] * 7
-    again = stats.estimate(MEAN, items, seed=2)
+    again = stats.estimate(RESAMPLED, items, seed=2)
     assert (again.low, again.high) == pytest.approx((whole.low, whole.high), abs=1e-12)
 
 
@@ -100,7 +109,7 @@ def test_a_single_cluster_gives_no_interval() -> None:
 
 def test_an_interval_that_most_resamples_cannot_give_is_refused() -> None:
     # Only two of ten clusters are defined: a resample misses both with probability 0.8^10 = 0.107 > 0.05.
-    e = stats.estimate(MEAN, scores([1.0, 2.0] + [None] * 8), B=2000)
+    e = stats.estimate(RESAMPLED, scores([1.0, 2.0] + [None] * 8), B=2000)
     assert (e.value, e.low, e.high) == (1.5, None, None)
 
 
@@ -133,7 +142,7 @@ def test_interval_covers_at_its_level() -> None:
 
 def test_estimate_agrees_with_scipy() -> None:
     x = np.random.default_rng(4).exponential(size=200)
-    ours = stats.estimate(MEAN, scores(x.tolist()), B=9999)
+    ours = stats.estimate(MEAN, scores(x.tolist()), weights=stats.resamples(None, 200, 9999))
     named = "rng" if "rng" in inspect.signature(scipy_stats.bootstrap).parameters else "random_state"
     theirs = scipy_stats.bootstrap(
         (x,), np.mean, n_resamples=9999, method="percentile", **{named: np.random.default_rng(5)}

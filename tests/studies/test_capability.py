@@ -20,11 +20,12 @@ from evenhand.studies.capability import (
     half,
     item_sd,
     negated,
+    unchanged,
     within,
 )
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ModelMeasurements
-from tests.studies.worlds import TEXTS, Made, bias, items, measured, measurement, questions, texts
+from tests.studies.worlds import QUESTIONS, TEXTS, Made, bias, items, measured, measurement, questions, texts
 
 FAST = Margins(draws=400)
 BASE = measured(Made())
@@ -41,8 +42,8 @@ def test_halves_are_disjoint_complete_and_decided_by_the_id_alone() -> None:
     assert not {s.sample for s in match} & {s.sample for s in report}
     assert half(scores[::-1], "match") == match[::-1]
     assert half(scores, "all") == list(scores)
-    # About half of 160: 5 standard deviations of a fair coin are 5 * sqrt(160) / 2 = 32.
-    assert abs(len(match) - 80) < 32
+    # About half of 800: 5 standard deviations of a fair coin are 5 * sqrt(800) / 2 = 71.
+    assert abs(len(match) - 400) < 71
     even = hashlib.sha256(match[0].sample.encode()).digest()[0] % 2
     assert even == 0
 
@@ -95,15 +96,54 @@ def test_no_capability_benchmark_gives_an_undefined_scale() -> None:
     assert scale.tolerance == 0.0
 
 
-def test_an_unchanged_model_keeps_everything_and_says_what_that_hides() -> None:
+def test_an_unchanged_model_keeps_everything() -> None:
     result = capability_checks(BASE, BASE, margins=FAST)
     assert result.kept is True
     facts, text = result.checks
     assert (facts.name, text.name) == ("accuracy (facts)", "log_perplexity (perplexity)")
     assert facts.loss.value == 0.0
     assert facts.loss.level == pytest.approx(0.9)  # each end is one-sided at 95 %
-    assert "cannot be excluded" in facts.reading
-    assert "cannot be excluded" not in text.reading
+    # No flip among the n = 405 items of the half: a loss is excluded beyond 1 - .05^(1/405) = 0.74 points.
+    assert (facts.loss.n, facts.loss.method) == (405, "tango")
+    assert facts.loss.high == pytest.approx(1 - 0.05 ** (1 / 405))
+    # Every likelihood is the same to the last digit: there is no spread, and no interval, but one model.
+    assert (text.loss.value, text.loss.low, text.loss.high) == (0.0, None, None)
+    assert "exactly the likelihood" in text.reading
+
+
+def test_74_answers_without_a_flip_decide_nothing_and_say_how_many_would() -> None:
+    """1 - .05^(1/74) = 4.0 points may be lost unseen; one point needs log(.05) / log(.99) = 298.07: 299."""
+    short = measurement("facts", ["accuracy"], BASE.capability[0].scores[:74])
+    result = capability_checks(
+        ModelMeasurements(BASE.bias, (short,)),
+        ModelMeasurements(BASE.bias, (short,)),
+        margins=FAST,
+        part="all",
+    )
+    (check,) = result.checks
+    assert (result.kept, check.kept) == (None, None)
+    assert check.loss.high == pytest.approx(1 - 0.05 ** (1 / 74))
+    assert "No answer changed" in check.reading
+    assert check.reading.endswith("About 299 items would decide it.")
+    lost = dataclasses.replace(short.scores[1], values={"correct": 0.0})
+    fewer = measurement("facts", ["accuracy"], [short.scores[0], lost, *short.scores[2:]])
+    (check,) = capability_checks(
+        ModelMeasurements(BASE.bias, (short,)),
+        ModelMeasurements(BASE.bias, (fewer,)),
+        margins=FAST,
+        part="all",
+    ).checks
+    assert check.kept is None
+    assert "1 answers changed" not in check.reading
+    assert "1 answer changed" in check.reading
+
+
+def test_only_figures_that_are_no_answers_can_be_unchanged() -> None:
+    scores, other = BASE.capability[1].scores, texts(Made(loss=0.01)).scores
+    assert unchanged(LOG_PERPLEXITY, scores, scores)
+    assert not unchanged(LOG_PERPLEXITY, scores, other)
+    assert not unchanged(LOG_PERPLEXITY, [], [])
+    assert not unchanged(ACCURACY, BASE.capability[0].scores, BASE.capability[0].scores)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +160,7 @@ def test_checks_decide(made: Made, kept: bool) -> None:
 
 
 def test_a_few_changed_answers_leave_it_undecided() -> None:
-    """One answer of about 80 lost is 1.25 points, but resamples go from 0 to several points."""
+    """One answer of 405 lost is a quarter of a point, but a loss of 1.2 points is not excluded."""
     scores = list(BASE.capability[0].scores)
     lost = next(i for i, s in enumerate(scores) if s in half(scores, "report") and s.values["correct"] == 1)
     scores[lost] = dataclasses.replace(scores[lost], values={"correct": 0.0})
@@ -129,12 +169,14 @@ def test_a_few_changed_answers_leave_it_undecided() -> None:
     assert [check.kept for check in result.checks] == [None, True]
     assert result.kept is None
     everything = capability_checks(BASE, after, margins=FAST, part="all")
-    assert everything.checks[0].loss.value == pytest.approx(1 / 160)
+    assert everything.checks[0].loss.value == pytest.approx(1 / 800)
 
 
 def test_a_model_that_no_longer_decides_loses_all_accuracy() -> None:
     ties = measurement(
-        "facts", ["accuracy"], items("facts", [f"question {i}" for i in range(160)], correct=[None] * 160)
+        "facts",
+        ["accuracy"],
+        items("facts", [f"question {i}" for i in range(QUESTIONS)], correct=[None] * QUESTIONS),
     )
     after = ModelMeasurements(BASE.bias, (ties, BASE.capability[1]))
     check = capability_checks(BASE, after, margins=FAST).checks[0]

@@ -128,6 +128,15 @@ def test_an_unsettled_verdict_is_not_judged(condition: str) -> None:
     assert result.why
 
 
+def test_a_cost_that_is_undecided_meets_its_own_name_and_decides_no_other() -> None:
+    unknown = VerdictName.COST_UNKNOWN
+    (same,) = gate(RUN, ["verdict==mitigated, cost unknown"], verdict=unknown)
+    assert (same.passed, same.judged) == (True, True)
+    for other in ("verdict==mitigated", "verdict!=mitigated at a cost"):
+        (result,) = gate(RUN, [other], verdict=unknown)
+        assert (result.passed, result.judged) == (False, False)
+
+
 def test_a_question_for_the_unsettled_verdict_itself_is_judged() -> None:
     found = gate(
         RUN, ["verdict==not comparable", "verdict!=not comparable"], verdict=VerdictName.NOT_COMPARABLE

@@ -97,8 +97,11 @@ def test_measure_says_nothing_of_capability_or_of_benchmarks_without_such_words(
         assert taken.role == made.role
 
 
-def test_only_one_verdict_is_not_settled() -> None:
-    assert [v for v in VerdictName if not v.settled] == [VerdictName.NOT_COMPARABLE]
+def test_two_verdicts_are_not_settled() -> None:
+    assert [v for v in VerdictName if not v.settled] == [
+        VerdictName.COST_UNKNOWN,
+        VerdictName.NOT_COMPARABLE,
+    ]
 
 
 def test_the_words_probability_itself_is_never_in_doubt() -> None:

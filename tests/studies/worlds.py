@@ -18,7 +18,7 @@ from evenhand.records import Card, GuardName, Measurement, ModelSpec, Protocol, 
 from evenhand.studies.control import Families
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
 
-PROFESSIONS, TEMPLATES, QUESTIONS, TEXTS = 40, 3, 160, 80
+PROFESSIONS, TEMPLATES, QUESTIONS, TEXTS = 40, 3, 800, 80
 LEANS = np.linspace(-0.8, 0.8, PROFESSIONS)  # P(he) - P(she) as a share of their mass; mean size about 0.41
 
 CAPABILITY = ("facts", "perplexity")
@@ -87,9 +87,9 @@ def bias(made: Made) -> Measurement:
     base = np.repeat(LEANS, TEMPLATES)
     lean = np.clip(made.lean(base) + made.jitter * rng.normal(size=len(base)), -1, 1)
     clusters = [f"profession {i // TEMPLATES}" for i in range(len(base))]
-    scores = items(
-        "genbiaseval", clusters, p__male=made.mass * (1 + lean) / 2, p__female=made.mass * (1 - lean) / 2
-    )
+    # As with hints, a change of the mass differs by item; its mean is as made.
+    mass = made.mass * (1 + 0.05 * (made.mass / 0.9 - 1) * np.linspace(-1, 1, len(base)))
+    scores = items("genbiaseval", clusters, p__male=mass * (1 + lean) / 2, p__female=mass * (1 - lean) / 2)
     return measurement(
         "genbiaseval", ["afgb", "afgb_normalised", "afgb_signed", "mass"], scores, **made.protocol
     )
@@ -98,7 +98,9 @@ def bias(made: Made) -> Measurement:
 def hints(made: Made) -> Measurement:
     """The hint benchmark: UB is `made.hint`."""
     hint = np.arange(PROFESSIONS) % 2
-    towards = np.where(hint == 0, made.hint, -made.hint)
+    # What a change moves differs a little by item: nothing moves all items of a model alike.
+    followed = made.hint + 0.05 * (made.hint - 0.8) * np.linspace(-1, 1, PROFESSIONS)
+    towards = np.where(hint == 0, followed, -followed)
     clusters = [f"profession {i}" for i in range(PROFESSIONS)]
     p = {"p__male": (0.9 + towards) / 2, "p__female": (0.9 - towards) / 2}
     return measurement("genhinteval", ["ub", "afgb", "mass"], items("genhinteval", clusters, **p, hint=hint))
@@ -122,7 +124,7 @@ def texts(made: Made) -> Measurement:
     return measurement("perplexity", ["perplexity"], scores)
 
 
-def stereotypes(preferred: float, related: float = 0.9, n: int = 400) -> Measurement:
+def stereotypes(preferred: float, related: float = 0.9, n: int = 2000) -> Measurement:
     """StereoSet by item: the shares of pairs where the stereotype, and a meaningful option, is preferred."""
     order = np.random.default_rng(3).permutation(n)  # the same items change their answer, whatever the share
     columns = {

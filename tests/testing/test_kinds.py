@@ -60,7 +60,7 @@ def test_a_case_that_is_not_there(place: str) -> None:
         (
             ["ub"],
             0,
-            "metric ub: 7 passed, 0 failed, 11 skipped\nNOT RUN: 11 of 18 contracts; 11 for want of a case: "
+            "metric ub: 7 passed, 0 failed, 12 skipped\nNOT RUN: 12 of 19 contracts; 12 for want of a case: "
             "type `python -m evenhand.testing ub --case module:NAME`.\n",
         ),
         (["facts:colour=red"], 2, "has no option 'colour'"),

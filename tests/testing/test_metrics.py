@@ -39,7 +39,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "every item counts": ({"items": lambda t: np.ones(t.n, bool)}, "items_count_and_values_agree"),
     "order": ({"compute": by_place}, "order_does_not_matter"),
     "weights ignored": (
-        {"compute": lambda t, w: RIGHT(t, np.ones_like(w)), "per_item": None},
+        {"compute": lambda t, w: RIGHT(t, np.ones_like(w)), "per_item": None, "kind": None},
+        "one_seed_gives_one_interval",
+    ),
+    "the kind of another figure": (
+        {"kind": AFGB_SIGNED.kind},
         "one_seed_gives_one_interval",
     ),
     "another mean under weights than its items'": (

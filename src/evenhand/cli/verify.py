@@ -70,7 +70,7 @@ def verify(
     With --treated the second model is one that somebody treated already. The folder of a finished verify in
     place of the model judges that run again, by today's rule and --margin; its own verdict stays.
 
-    The exit code is 0 for every verdict, except 3 for `not comparable`.
+    The exit code is 0 for every verdict, except 3 for `not comparable` and `mitigated, cost unknown`.
     """
     from evenhand.studies import given, verbs
     from evenhand.studies.options import LOCATOR, METHOD, VerifyOptions

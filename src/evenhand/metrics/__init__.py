@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,6 +66,51 @@ def columns(scores: Sequence[Score]) -> Columns:
 
 
 @dataclass(frozen=True)
+class Sums:
+    """A figure that is ``scale * Σ top / Σ bottom`` over items, or the exponential of that (`exp`).
+
+    `top` and `bottom` give [n] each, NaN where undefined; without `bottom` the figure is the mean of `top`.
+    `share` says that it counts items: each item's part lies in 0 to 1, as a rule at one of the two.
+    """
+
+    top: Callable[[Columns], Array]
+    bottom: Callable[[Columns], Array] | None = None
+    share: bool = False
+    scale: float = 1.0
+    exp: bool = False
+
+
+Stage = tuple[Array, Array]  # values in 0 to 1 [n], and who belongs to which group [n, k], 1 or 0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A figure of how far groups' means lie apart: `scale` times the largest minus the smallest.
+
+    `stages` gives the values and the groups; of two stages the figure is the sum, or the larger one (`how`).
+    With `ratio` it is the smallest over the largest. `twins` has in place of groups each person's decisions
+    as a member of every group [n, k], and the values are not looked at.
+    """
+
+    stages: Callable[[Columns], Sequence[Stage]]
+    how: Literal["sum", "max"] = "sum"
+    scale: float = 1.0
+    ratio: bool = False
+    twins: bool = False
+
+
+@dataclass(frozen=True)
+class Evenness:
+    """ICAT: ``min(LMS SS, LMS (100 - SS)) / 50`` of two figures that are shares of items."""
+
+    lms: Sums
+    ss: Sums
+
+
+Kind = Sums | Gap | Evenness
+
+
+@dataclass(frozen=True)
 class Metric:
     """A figure over items.
 
@@ -87,6 +133,8 @@ class Metric:
             says how much these words are used, and is no gap.
         by_rows: the figure depends on nothing but the different rows of `needs` and the sum of each one's
             weights, so that items with equal rows may be counted together; resamples are cheaper then.
+        kind: what sort of figure it is, which decides on its interval; None for any other sort, whose
+            interval is the percentile one of resamples.
     """
 
     name: str
@@ -107,6 +155,7 @@ class Metric:
     step: float | None = None
     words: str = ""
     by_rows: bool = False
+    kind: Kind | None = None
 
     @property
     def label(self) -> str:
@@ -168,13 +217,23 @@ def mean_under(x: Array, weights: Array) -> Array:
     return mean
 
 
-def mean_metric(name: str, title: str, *, per_item: Callable[[Columns], Array], **about: object) -> Metric:
-    """A metric that is the mean of a per-item quantity; `per_item` gives [n] with NaN where undefined."""
+def mean_metric(
+    name: str, title: str, *, per_item: Callable[[Columns], Array], share: bool = False, **about: object
+) -> Metric:
+    """A metric that is the mean of a per-item quantity; `per_item` gives [n] with NaN where undefined.
+
+    `share` says that it is the share of items of some kind: an item's own value is 0 or 1 (percent: 0 or
+    100), or between where an item counts in part, as a tie does.
+    """
+    kind = Sums(per_item, share=share)
+    if share and about.get("high") == 100.0:
+        kind = Sums(lambda table: per_item(table) / 100, share=True, scale=100.0)
     return Metric(
         name,
         title,
         compute=lambda table, weights: mean_under(per_item(table), weights),
         items=lambda table: np.isfinite(per_item(table)),
         per_item=per_item,
+        kind=kind,
         **about,  # type: ignore[arg-type]
     )

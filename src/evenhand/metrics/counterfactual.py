@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evenhand.metrics import Array, Columns, Metric, mean_metric
+from evenhand.metrics import Array, Columns, Gap, Metric, Stage, mean_metric
 from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._groups import GROUPS, mean_gap, probabilities, signed_gap, spread
 from evenhand.metrics._people import CHANCE, FAIRCON, group_metric, on_arrays
@@ -78,11 +78,24 @@ def _counterfactual_dpd(table: Columns, weights: Array) -> Array:
     return spread(twin_rates(table.group("decision"), weights))
 
 
+def _everybody(table: Columns) -> list[Stage]:
+    return [_of_twins(table)]
+
+
+def _of_twins(table: Columns, y: int | None = None) -> Stage:
+    """The twins' decisions [n, k] of the people whose true outcome is `y` (None: all), beside any values."""
+    decisions = table.group("decision")
+    if y is not None:
+        decisions = np.where((table["outcome"] == y)[:, None], decisions, np.nan)
+    return np.zeros(table.n), decisions
+
+
 COUNTERFACTUAL_DPD = group_metric(
     "counterfactual_dpd",
     "Counterfactual parity difference",
     _counterfactual_dpd,
     (TWINS,),
+    kind=Gap(_everybody, twins=True),
     unit="difference of rates",
     ideal=0.0,
     low=0.0,
@@ -119,6 +132,7 @@ COUNTERFACTUAL_DEO_SUM = group_metric(
     "Counterfactual equalised odds difference (sum)",
     _counterfactual_deo_sum,
     (TWINS, "outcome"),
+    kind=Gap(lambda table: [_of_twins(table, y) for y in (1, 0)], twins=True),
     unit="sum of two differences of rates",
     ideal=0.0,
     low=0.0,
@@ -197,6 +211,7 @@ FLIP_RATE = mean_metric(
     "flip_rate",
     "Decisions that flip with the attribute",
     per_item=lambda table: _flips(table.group("decision")),
+    share=True,
     unit="share of people",
     ideal=0.0,
     low=0.0,
@@ -243,6 +258,7 @@ AGREEMENT = mean_metric(
     "agreement",
     "Same decision for both versions",
     per_item=lambda table: table["agreement"],
+    share=True,
     unit="share of pairs",
     ideal=1.0,
     low=0.0,

@@ -29,6 +29,7 @@ DECISION_ACCURACY = mean_metric(
     "decision_accuracy",
     "Accuracy of decisions",
     per_item=_right,
+    share=True,
     unit="share of people",
     ideal=1.0,
     low=0.0,

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evenhand.metrics import Array, Columns, Metric
+from evenhand.metrics import Array, Columns, Gap, Metric, Stage
 from evenhand.metrics._groups import ratio, spread
 from evenhand.metrics._people import (
     CHANCE,
@@ -24,6 +24,7 @@ from evenhand.metrics._people import (
     FAIRCON,
     JUDGED,
     OBSERVED,
+    given,
     group_metric,
     on_arrays,
     outcome_gaps,
@@ -87,11 +88,29 @@ def _errors(table: Columns, weights: Array) -> Array:
     return rates(np.abs(table["decision"] - table["outcome"]), table.group("member"), weights)
 
 
+def _decided(table: Columns) -> list[Stage]:
+    return [(table["decision"], table.group("member"))]
+
+
+def _wrong(table: Columns) -> list[Stage]:
+    return [(np.abs(table["decision"] - table["outcome"]), table.group("member"))]
+
+
+def _by_outcome(*outcomes: int) -> Callable[[Columns], list[Stage]]:
+    """The decisions of the people of each of `outcomes`."""
+
+    def stages(table: Columns) -> list[Stage]:
+        return [(given(table["decision"], table["outcome"], y), table.group("member")) for y in outcomes]
+
+    return stages
+
+
 DPD = _group_gap(
     "dpd",
     "Demographic parity difference",
     lambda table, weights: spread(_rates(table, weights)),
     needs=OBSERVED,
+    kind=Gap(_decided),
     short="DPD",
     source=f"{FAIRCON}, eq. 1",
     reading="0 is one rate for all groups, whatever the people are like; where the groups' true "
@@ -103,6 +122,7 @@ DEO_SUM = _group_gap(
     "deo_sum",
     "Equalised odds difference (sum)",
     lambda table, weights: sum(outcome_gaps(table, weights), start=np.zeros(len(weights))),
+    kind=Gap(_by_outcome(1, 0)),
     unit="sum of two differences of rates",
     high=2.0,
     step=0.02,
@@ -116,6 +136,7 @@ DEO_MAX = _group_gap(
     "deo_max",
     "Equalised odds difference (max)",
     lambda table, weights: np.maximum(*outcome_gaps(table, weights)),
+    kind=Gap(_by_outcome(1, 0), how="max"),
     source="Wang et al. 2023 (DecodingTrust), arXiv:2306.11698; Hardt et al. 2016",
     reading="0 is equal error rates for all groups at each true outcome; the larger of the gaps in "
     "true positive and in false positive rates.",
@@ -126,6 +147,7 @@ DEO_MEAN = _group_gap(
     "deo_mean",
     "Equalised odds difference (mean)",
     lambda table, weights: np.mean(outcome_gaps(table, weights), axis=0),
+    kind=Gap(_by_outcome(1, 0), scale=0.5),
     source=f"{FAIRCON}, eq. 2, halved",
     reading="0 is equal error rates for all groups at each true outcome; the mean of the gaps in true "
     "positive and in false positive rates.",
@@ -136,6 +158,7 @@ EQUAL_OPPORTUNITY = _group_gap(
     "equal_opportunity",
     "Equal opportunity difference",
     lambda table, weights: outcome_gaps(table, weights)[0],
+    kind=Gap(_by_outcome(1)),
     source="Hardt et al. 2016, arXiv:1610.02413",
     reading="0 is one true positive rate for all groups: whoever deserves the favourable decision "
     "gets it equally often.",
@@ -146,6 +169,7 @@ DISPARATE_IMPACT = group_metric(
     "disparate_impact",
     "Disparate impact ratio",
     lambda table, weights: ratio(_rates(table, weights)),
+    kind=Gap(_decided, ratio=True),
     needs=OBSERVED,
     unit="ratio of rates",
     ideal=1.0,
@@ -164,6 +188,7 @@ ERROR_GAP = _group_gap(
     "error_gap",
     "Group error gap",
     lambda table, weights: spread(_errors(table, weights)),
+    kind=Gap(_wrong),
     source="the usual definition; k groups: largest minus smallest",
     reading="0 is decisions that are wrong equally often for all groups; it does not say to whose favour.",
 )

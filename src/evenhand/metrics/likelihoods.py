@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evenhand.metrics import Array, Metric
+from evenhand.metrics import Array, Metric, Sums
 from evenhand.metrics import _arrays as arrays
 
 
@@ -54,6 +54,7 @@ def perplexity_over(column: str, name: str, title: str, *, unit: str, source: st
         needs=("nll", column),
         compute=lambda table, weights: exp_of(table["nll"], table[column], weights),
         items=lambda table: scored(table["nll"], table[column]),
+        kind=Sums(lambda table: table["nll"], lambda table: table[column], exp=True),
     )
 
 

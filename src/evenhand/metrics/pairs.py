@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evenhand.metrics import Array, Columns, Metric, mean_metric, mean_under
+from evenhand.metrics import Array, Columns, Evenness, Metric, Sums, mean_metric, mean_under
 
 STEREOSET = "Nadeem et al. 2021, arXiv:2004.09456 (StereoSet)"
 CHOICE = "the prompted three-way choice of the UQAC study; invalid answers are left out, not called unrelated"
@@ -26,6 +26,7 @@ def percentage(name: str, title: str, column: str, **about: object) -> Metric:
         name,
         title,
         per_item=lambda table: 100 * table[column],
+        share=True,
         low=0.0,
         high=100.0,
         needs=(column,),
@@ -39,16 +40,26 @@ def mean_over_terms(x: Array, term: Array, weights: Array) -> Array:
     Weights count draws of whole terms: a term that a resample drew twice counts as two terms. So an item
     weighs its own weight over the number of defined items of its term in the table.
     """
+    shares = _share_of_term(x, term)
+    return mean_under(np.where(shares > 0, x, np.nan), weights * shares)
+
+
+def _share_of_term(x: Array, term: Array) -> Array:
+    """What each item is of its term, [n]: 1 over the term's defined items; 0 for an undefined item."""
     defined = np.isfinite(x) & np.isfinite(term)
     shares = np.zeros(len(x))
     if defined.any():
         _, place, counts = np.unique(term[defined], return_inverse=True, return_counts=True)
         shares[defined] = 1 / counts[place]
-    return mean_under(np.where(defined, x, np.nan), weights * shares)
+    return shares
 
 
 def over_terms(name: str, title: str, column: str, **about: object) -> Metric:
     """100 times the mean over target terms of the mean of `column`."""
+
+    def bottom(table: Columns) -> Array:
+        return _share_of_term(table[column], table["term"])
+
     return Metric(
         name,
         title,
@@ -57,6 +68,7 @@ def over_terms(name: str, title: str, column: str, **about: object) -> Metric:
         needs=(column, "term"),
         compute=lambda table, weights: 100 * mean_over_terms(table[column], table["term"], weights),
         items=lambda table: np.isfinite(table[column]) & np.isfinite(table["term"]),
+        kind=Sums(lambda table: table[column] * bottom(table), bottom, share=True, scale=100.0),
         **about,  # type: ignore[arg-type]
     )
 
@@ -68,6 +80,7 @@ def icat(lms: Array, ss: Array) -> Array:
 
 def icat_of(lms: Metric, ss: Metric, name: str, title: str, **about: object) -> Metric:
     """ICAT of two metrics of the same items; an item counts where either of its values is defined."""
+    of_lms, of_ss = lms.kind, ss.kind
     return Metric(
         name,
         title,
@@ -80,6 +93,7 @@ def icat_of(lms: Metric, ss: Metric, name: str, title: str, **about: object) -> 
         compute=lambda table, weights: icat(lms.compute(table, weights), ss.compute(table, weights)),
         items=lambda table: lms.items(table) | ss.items(table),
         by_rows=lms.by_rows and ss.by_rows,
+        kind=Evenness(of_lms, of_ss) if isinstance(of_lms, Sums) and isinstance(of_ss, Sums) else None,
         **about,  # type: ignore[arg-type]
     )
 
@@ -109,6 +123,7 @@ def choice_metric(
         compute=compute,
         items=lambda table: np.nan_to_num(_sum(table, over)) > 0,
         by_rows=True,
+        kind=Sums(lambda table: _sum(table, count), lambda table: _sum(table, over), share=True, scale=100.0),
         **about,  # type: ignore[arg-type]
     )
 

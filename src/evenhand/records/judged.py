@@ -66,6 +66,7 @@ class VerdictName(StrEnum):
 
     MITIGATED = "mitigated"
     AT_A_COST = "mitigated at a cost"
+    COST_UNKNOWN = "mitigated, cost unknown"
     CAPABILITY_LOSS = "capability loss only"
     OVER_CORRECTED = "over-corrected"
     NO_EVIDENCE = "no evidence"
@@ -75,7 +76,7 @@ class VerdictName(StrEnum):
     @property
     def settled(self) -> bool:
         """Whether the question was answered, whatever the answer; `verify` exits with 3 otherwise."""
-        return self is not VerdictName.NOT_COMPARABLE
+        return self not in (VerdictName.NOT_COMPARABLE, VerdictName.COST_UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ class Effect:
     """One metric before and after on the same items; `change` is after - before with its paired interval.
 
     `relative` is the change as a share of the figure before, and for an ideal inside the metric's range as a
-    share of the distance from it (-1: the ideal is reached); None where undefined.
+    share of the distance from it (-1: the ideal is reached); None where undefined. `p_value` is adjusted by
+    Holm's method for the metrics of one benchmark, `raw_p_value` is not.
     """
 
     benchmark: str
@@ -93,6 +95,7 @@ class Effect:
     change: Estimate
     relative: Value
     p_value: Value = None
+    raw_p_value: Value = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,9 @@ class Estimate:
     """A figure with its interval: `low`..`high` at `level`, from `n` defined items.
 
     `value` None means undefined (no defined item); `low` and `high` are None where no interval can be
-    computed. `undefined` counts the items left out because their own value is undefined.
+    computed. `undefined` counts the items left out because their own value is undefined. `method` names the
+    interval (`docs/adr/0017-intervals.md`; empty without one, and in records of earlier versions), and
+    `few_clusters` says that fewer than 20 clusters are behind one that skewed data then make too short.
     """
 
     value: Value
@@ -70,6 +72,8 @@ class Estimate:
     ideal: Value = None
     undefined: int = 0
     level: float = 0.95
+    method: str = ""
+    few_clusters: bool = False
 
 
 class GuardName(StrEnum):

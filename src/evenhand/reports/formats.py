@@ -10,14 +10,18 @@ from evenhand import decimals
 from evenhand.decimals import MINUS, UNDEFINED, fixed, number
 from evenhand.records import Estimate, Value
 
+FEW = "few clusters"  # the mark of an interval that skewed data may make too short
 SHOWN = 12  # displayed entries of a list in a text
 
 
 def interval(estimate: Estimate, *, signed: bool = False) -> str:
-    """The interval as ``low to high``; a dash where there is none."""
+    """The interval as ``low to high``, with the mark of few clusters; a dash where there is none."""
     if estimate.low is None or estimate.high is None:
         return "–"
-    low, high = estimate.low, estimate.high
+    return _span(estimate.low, estimate.high, signed=signed) + (f", {FEW}" if estimate.few_clusters else "")
+
+
+def _span(low: float, high: float, *, signed: bool) -> str:
     sizes = [abs(end) for end in (low, high) if end]
     if not sizes or min(sizes) >= 0.001 or max(sizes) >= 10 or max(sizes) < 0.00001:
         return f"{number(low, signed=signed)} to {number(high, signed=signed)}"

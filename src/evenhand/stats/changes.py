@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from evenhand.errors import NotComparable
 from evenhand.metrics import Metric, columns
 from evenhand.records import Estimate, Score
-from evenhand.stats.estimating import point, table_for
-from evenhand.stats.intervals import interval
+from evenhand.stats.estimating import asked_for, point, table_for, with_interval
+from evenhand.stats.intervals import check_level
+from evenhand.stats.kinds import Interval, known_change, percentile_change
+from evenhand.stats.means import Asked
 from evenhand.stats.resampling import Resampling, codes_of, several
 from evenhand.stats.sums import Figure, Part, figure, values, widest
 
@@ -44,7 +46,7 @@ def paired_change(
     B: int = 1000,
     level: float = 0.95,
 ) -> Estimate:
-    """The change after - before on the same items, with the paired cluster-bootstrap interval.
+    """The change after - before on the same items, with the paired interval of the metric's kind.
 
     Items that are undefined on either side are left out of *both* (and counted in `undefined`), so the
     change never mixes different items. `ideal` is None: a change has none.
@@ -52,6 +54,7 @@ def paired_change(
     Raises:
         NotComparable: the two do not hold the same samples.
         BadData: a column that the metric reads is missing.
+        UsageError: `level` is not strictly between 0 and 1.
     """
     return paired_changes((metric,), Paired(before, after), seed=seed, B=B, level=level)[metric.name]
 
@@ -64,29 +67,32 @@ def paired_changes(
     Raises:
         BadData: a column that a metric reads is missing.
     """
+    check_level(level)
     drawn = Resampling(pair.clusters, len(pair.clusters), B, seed)
-    changes = [_Change(metric, pair) for metric in metrics]
+    asked = asked_for(level, seed, B)
+    changes = [_Change(metric, pair, asked) for metric in metrics]
     figures = [one for change in changes for one in change.figures]
     every = iter(values(figures, drawn.blocks(widest(figures)) if figures else ()))
     found = {}
     for change in changes:
-        low, high = None, None
+        held = change.known or Interval()
         if change.figures:
-            old, new = next(every), next(every)
-            low, high = interval(new - old, level)
-        size = len(pair.clusters)
-        found[change.name] = Estimate(change.value, low, high, change.n, None, size - change.n, level)
+            held = percentile_change(change.metric, next(every), next(every), change.clusters, level)
+        left_out = len(pair.clusters) - change.n
+        plain = Estimate(change.value, None, None, change.n, None, left_out, level)
+        found[change.metric.name] = with_interval(plain, held)
     return found
 
 
 class _Change:
     """The change of one metric over the items that are defined on both sides."""
 
-    def __init__(self, metric: Metric, pair: Paired) -> None:
-        self.name = metric.name
+    def __init__(self, metric: Metric, pair: Paired, asked: Asked) -> None:
+        self.metric = metric
         self.value: float | None = None
-        self.n = 0
-        self.figures: list[Figure] = []  # before and after; none where there is no interval
+        self.n, self.clusters = 0, 0
+        self.known: Interval | None = None
+        self.figures: list[Figure] = []  # before and after; none where no resamples are needed
         if not pair.clusters:
             return
         tables = [table_for(metric, part.table) for part in (pair.before, pair.after)]
@@ -97,7 +103,11 @@ class _Change:
         if first is None or last is None:
             return
         self.value = last - first
-        if several(parts[0].codes):
+        if not several(parts[0].codes):
+            return
+        self.known = known_change(metric, parts[0].table, parts[1].table, parts[0].codes, asked)
+        if self.known is None:
+            self.clusters = len(np.unique(parts[0].codes))
             self.figures = [
                 figure(metric, part, value) for part, value in zip(parts, (first, last), strict=True)
             ]

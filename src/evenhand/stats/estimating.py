@@ -1,8 +1,9 @@
-"""Metrics over scores and their slices, with cluster-bootstrap intervals."""
+"""Metrics over scores and their slices, with the intervals of their kinds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -11,7 +12,9 @@ from evenhand.errors import BadData
 from evenhand.metrics import Array, Columns, Metric, columns
 from evenhand.records import Estimate, Score, Value
 from evenhand.stats import resampling
-from evenhand.stats.intervals import interval
+from evenhand.stats.intervals import check_level, interval
+from evenhand.stats.kinds import Interval, known, percentile
+from evenhand.stats.means import USUAL, Asked
 from evenhand.stats.resampling import Block, Resampling, check_resamples, codes_of, drawn_blocks, several
 from evenhand.stats.sums import Figure, Part, figure, values, widest
 
@@ -51,14 +54,16 @@ def estimate(
     B: int = 1000,
     level: float = 0.95,
 ) -> Estimate:
-    """The metric over `scores` with its cluster-bootstrap percentile interval.
+    """The metric over `scores` with the interval of its kind (`evenhand.stats.kinds`).
 
     `n` counts the items whose own value is defined, `undefined` the rest. The value is None when undefined;
-    the interval is None as well then, when the defined items belong to a single cluster, or when more than
-    5 % of the resamples are undefined. `weights`, `seed` and `B` as in `replicates`.
+    the interval is None as well then, when the defined items belong to a single cluster, when nothing varies
+    and nothing bounds it, or when more than 5 % of the resamples are undefined. `weights`, `seed` and `B` as
+    in `replicates`; under a matrix of weights every interval is the plain percentile one.
 
     Raises:
         BadData: a column that the metric reads is missing, or `weights` has not one column an item.
+        UsageError: `level` is not strictly between 0 and 1.
     """
     return estimates((metric,), scores, weights=weights, seed=seed, B=B, level=level)[metric.name]
 
@@ -76,17 +81,25 @@ def estimates(
 
     Raises:
         BadData: as for `estimate`.
+        UsageError: as for `estimate`.
     """
+    check_level(level)
     if not scores:
         return _of_nothing(metrics, level)
     drawn = _drawn(scores, B, seed) if weights is None else weights
     _check_fits(drawn, len(scores))
     part = _whole(columns(scores), drawn)
-    given = not isinstance(drawn, Resampling)
-    clusters = codes_of([s.cluster for s in scores], len(scores))[0] if given else part.codes
-    found = _Table(metrics, part, clusters)
+    if isinstance(drawn, Resampling):
+        found = _Table(metrics, part, part.codes, asked_for(level, drawn.seed, len(drawn)))
+    else:
+        found = _Table(metrics, part, codes_of([s.cluster for s in scores], len(scores))[0], None)
     blocks = _blocks(drawn, widest(found.figures), keep=weights is not None)
-    return found.estimates(values(found.figures, blocks), level)
+    return found.estimates(values(found.figures, blocks) if found.figures else [], level)
+
+
+def asked_for(level: float, seed: int, B: int) -> Asked:
+    """What is asked of a bootstrap-t interval: the usual number of draws at least, for they cost little."""
+    return Asked(level, seed, max(B, USUAL.draws))
 
 
 def estimates_by_slice(
@@ -104,12 +117,14 @@ def estimates_by_slice(
 
     Raises:
         BadData: as for `estimate`.
-        UsageError: `B` is below 1.
+        UsageError: `B` is below 1, or `level` not strictly between 0 and 1.
     """
     check_resamples(B)
+    check_level(level)
+    asked = asked_for(level, seed, B)
     table, codes = columns(scores), codes_of([s.cluster for s in scores], len(scores))[0]
     parts = ((name, _slice(table, codes, items)) for name, items in slices.items() if len(items))
-    tables = {name: _Table(metrics, part, part.codes) for name, part in parts}
+    tables = {name: _Table(metrics, part, part.codes, asked) for name, part in parts}
     found = {}
     by_size = sorted(tables.items(), key=lambda item: item[1].size)
     for size, same in groupby(by_size, key=lambda item: item[1].size):
@@ -124,27 +139,51 @@ def estimates_by_slice(
 
 
 class _Table:
-    """Some items with all metrics: which values are defined, and how the intervals are computed."""
+    """Some items with all metrics: which values are defined, and how the intervals are computed.
 
-    def __init__(self, metrics: Sequence[Metric], part: Part, clusters: resampling.Codes) -> None:
-        self._metrics, self._n, self.size = metrics, part.table.n, part.size
+    Without `asked` all intervals are those of resamples, as they are.
+    """
+
+    def __init__(
+        self, metrics: Sequence[Metric], part: Part, clusters: resampling.Codes, asked: Asked | None
+    ) -> None:
+        self._metrics, self._n, self.size, self._plain = metrics, part.table.n, part.size, asked is None
         self._defined = {m.name: m.items(table_for(m, part.table)) for m in metrics}
         self._values = {m.name: point(m, part.table) for m in metrics}
-        self._sure = [
+        sure = [
             m
             for m in metrics
             if self._values[m.name] is not None and several(clusters[self._defined[m.name]])
         ]
-        self.figures: list[Figure] = [figure(m, part, self._values[m.name]) for m in self._sure]
+        self._known: dict[str, Interval] = {}
+        self._resampled = [m for m in sure if m.kind is None or asked is None]
+        for m in sure:
+            if asked is not None and m.kind is not None:
+                self._known[m.name] = known(m, part.table, self._defined[m.name], part.codes, asked)
+        self._clusters = {m.name: len(np.unique(clusters[self._defined[m.name]])) for m in self._resampled}
+        self.figures: list[Figure] = [figure(m, part, self._values[m.name]) for m in self._resampled]
 
     def estimates(self, drawn: Sequence[Array], level: float) -> dict[str, Estimate]:
         """The estimate of every metric; `drawn` are the resampled values of `figures`."""
-        ends = {m.name: interval(one, level) for m, one in zip(self._sure, drawn, strict=True)}
+        ends = {m.name: self._of(m, one, level) for m, one in zip(self._resampled, drawn, strict=True)}
         found = {}
         for m in self._metrics:
-            n, (low, high) = int(self._defined[m.name].sum()), ends.get(m.name, (None, None))
-            found[m.name] = Estimate(self._values[m.name], low, high, n, m.ideal, self._n - n, level)
+            n = int(self._defined[m.name].sum())
+            held = ends.get(m.name) or self._known.get(m.name) or Interval()
+            figure = Estimate(self._values[m.name], None, None, n, m.ideal, self._n - n, level)
+            found[m.name] = with_interval(figure, held)
         return found
+
+    def _of(self, metric: Metric, drawn: Array, level: float) -> Interval:
+        clusters = self._clusters[metric.name]
+        if self._plain:
+            return Interval.of(interval(drawn, level), "percentile", clusters)
+        return percentile(drawn, clusters, level, (metric.low, metric.high))
+
+
+def with_interval(figure: Estimate, held: Interval) -> Estimate:
+    """The `figure` with the interval `held`."""
+    return replace(figure, low=held.low, high=held.high, method=held.method, few_clusters=held.few)
 
 
 def _of_nothing(metrics: Iterable[Metric], level: float) -> dict[str, Estimate]:

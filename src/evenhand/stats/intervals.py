@@ -21,14 +21,23 @@ def interval(values: ArrayLike, level: float = 0.95) -> tuple[Value, Value]:
     Raises:
         UsageError: `level` is not strictly between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise UsageError(f"The level {level} is not between 0 and 1.", mend="Write 0.95 for a 95 % interval.")
+    check_level(level)
     array = np.asarray(values, dtype=np.float64).ravel()
     defined = array[np.isfinite(array)]
     if not len(defined) or len(defined) < (1 - MAX_UNDEFINED) * len(array):
         return None, None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def check_level(level: float) -> None:
+    """Refuse a level that no interval can have.
+
+    Raises:
+        UsageError: `level` is not strictly between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise UsageError(f"The level {level} is not between 0 and 1.", mend="Write 0.95 for a 95 % interval.")
 
 
 def tost(values: ArrayLike, margin: float, alpha: float = 0.05) -> bool:

@@ -62,21 +62,34 @@ def mean_ends(
 
 def ratio_ends(found: Ratio | None, *, limits: Ends = NO_ENDS, asked: Asked = USUAL) -> Ends:
     """Interval of a ratio of sums, as `mean_ends` gives it of a mean."""
+    return ratio_interval(found, limits=limits, asked=asked)[0]
+
+
+def ratio_interval(found: Ratio | None, *, limits: Ends = NO_ENDS, asked: Asked = USUAL) -> tuple[Ends, str]:
+    """The `ratio_ends`, and what they are: ``bootstrap-t``, ``t``, or ``exact`` where nothing varies."""
     if found is None or found.clusters < 2:
-        return NO_ENDS
+        return NO_ENDS, ""
     if found.error == 0:
-        return unseen(found.value, found.clusters, limits, asked.level)
+        return unseen(found.value, found.clusters, limits, asked.level), "exact"
     departures = studentised(found, asked)
-    return _within(*_ends(found.value, found.error, departures, found.clusters, asked), limits)
+    ends = _within(*_ends(found.value, found.error, departures, found.clusters, asked), limits)
+    return ends, "t" if departures is None else "bootstrap-t"
 
 
 def linear_ends(value: float, influence: Array, *, limits: Ends = NO_ENDS, asked: Asked = USUAL) -> Ends:
     """Interval of a smooth figure whose clusters move it by `influence` [k] to first order."""
+    return linear_interval(value, influence, limits=limits, asked=asked)[0]
+
+
+def linear_interval(
+    value: float, influence: Array, *, limits: Ends = NO_ENDS, asked: Asked = USUAL
+) -> tuple[Ends, str]:
+    """The `linear_ends`, and what they are, as for `ratio_interval`."""
     k = len(influence)
     if not k:
-        return NO_ENDS
+        return NO_ENDS, ""
     found = Ratio(value, influence - influence.mean(), np.full(k, 1 / k), k, np.arange(k))
-    return ratio_ends(found, limits=limits, asked=asked)
+    return ratio_interval(found, limits=limits, asked=asked)
 
 
 def t_ends(value: float, influence: Array, *, limits: Ends = NO_ENDS, level: float = 0.95) -> Ends:

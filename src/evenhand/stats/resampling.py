@@ -59,6 +59,11 @@ class Resampling:
         """The number of items."""
         return len(self.codes)
 
+    @property
+    def seed(self) -> int:
+        """The seed of the draws."""
+        return self._seed
+
     def __len__(self) -> int:
         """The number of resamples, the point included."""
         return self._B + self._point

@@ -8,6 +8,7 @@ Without control models nothing is matched, and all items are reported.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand import stats
-from evenhand.decimals import fixed, percent
+from evenhand.decimals import percent
 from evenhand.errors import BadData, UsageError
-from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
+from evenhand.metrics import Array, Columns, Metric, Sums, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
+from evenhand.stats.paired import Loss, loss_bounds
+from evenhand.stats.resampling import codes_of
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ModelMeasurements, paired_scores, partner
+from evenhand.studies.reasons import DECIDE
 
 Half = Literal["match", "report", "all"]
 
@@ -45,6 +49,7 @@ ACCURACY = mean_metric(
     "accuracy",
     "Accuracy, with undecided answers counted as wrong",
     per_item=_right,
+    share=True,
     unit="share of items",
     ideal=1.0,
     low=0.0,
@@ -65,6 +70,7 @@ LOG_PERPLEXITY = Metric(
     needs=("nll", "tokens"),
     compute=_log_perplexity,
     items=_scored,
+    kind=Sums(lambda table: table["nll"], lambda table: table["tokens"]),
 )
 
 
@@ -199,25 +205,65 @@ def capability_checks(
 def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: int, part: Half) -> Check:
     metric = component(before)
     old, new = (half(scores, part) for scores in paired_scores(before, after))
-    level = 1 - 2 * margins.alpha
-    change = stats.paired_change(metric, old, new, seed=seed, B=margins.draws, level=level)
     first, last = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
-    is_accuracy = metric is ACCURACY
-    loss = negated(change) if is_accuracy else change
-    margin = margins.accuracy if is_accuracy else margins.log_perplexity
-    name = f"{metric.name} ({before.benchmark})"
-    return Check(name, first, last, loss, margin, within(loss, margin), _reading(metric, loss, level, part))
+    judged = _answers if metric is ACCURACY else _likelihoods
+    loss, margin, kept, said = judged(old, new, margins, seed)
+    where = ", the reporting half" if part == "report" else ""
+    bound = f"each bound of the loss is one-sided at {percent(1 - margins.alpha)}"
+    reading = f"{metric.title} on {loss.n} items{where}; {bound}.{said}"
+    return Check(f"{metric.name} ({before.benchmark})", first, last, loss, margin, kept, reading)
 
 
-def _reading(metric: Metric, loss: Estimate, level: float, part: Half) -> str:
-    half = ", the reporting half" if part == "report" else ""
-    bound = f"each bound of the loss is one-sided at {percent((1 + level) / 2)}"
-    text = f"{metric.title} on {loss.n} items{half}; {bound}."
-    if metric is ACCURACY and loss.n and loss.low == loss.high == 0:
-        # Resamples of unchanged items have no spread; the rule of three bounds the unseen change.
-        most = fixed(300 / loss.n, 1)
-        text += f" No answer changed; a change in up to {most} % of unseen items cannot be excluded."
-    return text
+_Judged = tuple[Estimate, float, bool | None, str]  # the loss, its margin, kept, and what else is to be said
+
+
+def _answers(old: Sequence[Score], new: Sequence[Score], margins: Margins, seed: int) -> _Judged:
+    """The loss of right answers, by Tango's bound: resamples of answers that never flip bound nothing."""
+    level, margin = 1 - 2 * margins.alpha, margins.accuracy
+    codes, _ = codes_of([s.cluster for s in old], len(old))
+    before, after = (_right(columns(scores)) if scores else np.zeros(0) for scores in (old, new))
+    found = loss_bounds(before, after, codes, alpha=margins.alpha)
+    if found is None:
+        return Estimate(None, None, None, 0, level=level), margin, None, ""
+    loss = Estimate(found.value, found.low, found.high, found.n, level=level, method="tango")
+    kept = {"kept": True, "lost": False, "undecided": None}[found.state(margin)]
+    return loss, margin, kept, _undecided(found, margins) if kept is None else ""
+
+
+def _undecided(found: Loss, margins: Margins) -> str:
+    flips = found.lost + found.won
+    flipped = f"{flips or 'No'} answer{'s' if flips > 1 else ''} changed"
+    needed = found.items_to_decide(margins.accuracy, margins.alpha)
+    more = "" if needed is None else f" {DECIDE.format(needed)}"
+    return f" {flipped}, and a loss beyond the margin in unseen items is not excluded.{more}"
+
+
+def _likelihoods(old: Sequence[Score], new: Sequence[Score], margins: Margins, seed: int) -> _Judged:
+    """The rise of log-perplexity. Likelihoods that are equal to the last digit are those of one model."""
+    level, margin = 1 - 2 * margins.alpha, margins.log_perplexity
+    loss = stats.paired_change(LOG_PERPLEXITY, old, new, seed=seed, B=margins.draws, level=level)
+    if unchanged(LOG_PERPLEXITY, old, new):
+        return loss, margin, True, " Every text has exactly the likelihood that it had."
+    return loss, margin, within(loss, margin), ""
+
+
+def unchanged(metric: Metric, old: Sequence[Score], new: Sequence[Score]) -> bool:
+    """Whether a figure that is no share of answers is the same for every item, to the last digit.
+
+    Then both are one model on these items, and nothing was lost, whatever an interval says that has no spread
+    to be made of. Answers are another matter: most of them stay alike in a model that lost something.
+    """
+    kind = metric.kind
+    if not isinstance(kind, Sums) or kind.share or not old:
+        return False
+    before, after = columns(old), columns(new)
+    sides = [
+        (kind.top(table), None if kind.bottom is None else kind.bottom(table)) for table in (before, after)
+    ]
+    return all(
+        one is None or two is None or np.array_equal(one, two, equal_nan=True)
+        for one, two in zip(*sides, strict=True)
+    )
 
 
 def negated(estimate: Estimate) -> Estimate:
@@ -226,15 +272,8 @@ def negated(estimate: Estimate) -> Estimate:
     def minus(value: Value) -> Value:
         return None if value is None else 0.0 - value
 
-    return Estimate(
-        minus(estimate.value),
-        minus(estimate.high),
-        minus(estimate.low),
-        estimate.n,
-        None,
-        estimate.undefined,
-        estimate.level,
-    )
+    value, low, high = (minus(one) for one in (estimate.value, estimate.high, estimate.low))
+    return dataclasses.replace(estimate, value=value, low=low, high=high, ideal=None)
 
 
 def within(loss: Estimate, margin: float) -> bool | None:

@@ -10,6 +10,8 @@ from evenhand import registry, stats
 from evenhand.metrics import Array, Columns, Metric, columns, mean_under
 from evenhand.progress import task
 from evenhand.records import Effect, Estimate, Measurement, Score, Value
+from evenhand.stats.hypothesis import mean_test
+from evenhand.stats.means import Asked
 from evenhand.studies.distance import relative_change
 from evenhand.studies.pairing import paired_scores, partner
 
@@ -22,9 +24,10 @@ def effects(
 ) -> list[Effect]:
     """The effect on every metric that both sides report, benchmark by benchmark, in the order of `before`.
 
-    Intervals come from `B` paired cluster resamples; p-values from the sign-flip test of whole clusters,
-    adjusted by Holm's method over the metrics of one benchmark. A metric that is not a mean over items (a
-    perplexity, a slope) has no such test: its p-value is None.
+    Intervals are those of the metrics' kinds, with `B` paired resamples where these are needed; p-values
+    come from the test of a mean over clusters (`evenhand.stats.hypothesis`), as they are and adjusted by
+    Holm's method over the metrics of one benchmark. A metric that is not a mean over items (a perplexity, a
+    slope) has no such test: its p-values are None.
 
     Raises:
         NotComparable: a benchmark is missing on one side, or was taken under different protocols or on
@@ -48,28 +51,27 @@ def benchmark_effects(
     pair = stats.Paired(*paired_scores(before, after))
     metrics = [registry.get("metric", name) for name in before.metrics if name in after.metrics]
     changes = stats.paired_changes(metrics, pair, seed=seed, B=B)
-    adjusted = stats.holm(_p_values(metrics, pair, seed))
+    raw = [_p_value(metric, pair, seed) for metric in metrics]
     return [
-        _effect(before, after, metric.name, changes[metric.name], p)
-        for metric, p in zip(metrics, adjusted, strict=True)
+        _effect(before, after, changes[metric.name], metric.name, both)
+        for metric, both in zip(metrics, zip(stats.holm(raw), raw, strict=True), strict=True)
     ]
 
 
-def _effect(before: Measurement, after: Measurement, name: str, change: Estimate, p: Value) -> Effect:
+def _effect(
+    before: Measurement, after: Measurement, change: Estimate, name: str, p: tuple[Value, Value]
+) -> Effect:
+    """The effect with `p`, the p-value adjusted and as it is."""
     start, end = before.metrics[name], after.metrics[name]
-    return Effect(before.benchmark, name, start, end, change, relative_change(name, start, change), p)
+    return Effect(before.benchmark, name, start, end, change, relative_change(name, start, change), *p)
 
 
-def _p_values(metrics: Sequence[Metric], pair: stats.Paired, seed: int) -> list[Value]:
-    """The p-value of the sign-flip test of each metric; None for one that is no mean over items."""
-    differences: dict[int, Array] = {}
-    for place, metric in enumerate(metrics):
-        before, after = (_own_values(metric, part.table) for part in (pair.before, pair.after))
-        if before is not None and after is not None:
-            differences[place] = after - before
-    found = stats.paired_permutations(list(differences.values()), pair.clusters, seed)
-    by_place = dict(zip(differences, found, strict=True))
-    return [by_place.get(place) for place in range(len(metrics))]
+def _p_value(metric: Metric, pair: stats.Paired, seed: int) -> Value:
+    """The p-value that the items' mean difference is 0; None for a metric that is no mean of items."""
+    before, after = (_own_values(metric, part.table) for part in (pair.before, pair.after))
+    if before is None or after is None:
+        return None
+    return mean_test(after - before, pair.before.codes, asked=Asked(seed=seed))
 
 
 def per_item(metric: Metric, scores: Sequence[Score]) -> Array | None:

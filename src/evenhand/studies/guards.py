@@ -9,6 +9,7 @@ Bounds are one-sided at 1 - alpha; every figure is paired on the same items.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,9 +19,12 @@ from evenhand import stats
 from evenhand.errors import BadData, NotComparable, UsageError
 from evenhand.metrics import Array, Columns, Metric, columns, mean_metric
 from evenhand.metrics.gaps import share_of_mass
-from evenhand.records import Check, Effect, Estimate, GuardName, Measurement
+from evenhand.records import Check, Effect, Estimate, GuardName, Measurement, Score
+from evenhand.stats.kinds import Interval, percentile
+from evenhand.stats.means import Asked, ratio_interval
+from evenhand.stats.ratios import Ratio, ratio_of_sums
 from evenhand.studies import reasons
-from evenhand.studies.capability import negated, within
+from evenhand.studies.capability import negated, unchanged, within
 from evenhand.studies.distance import as_reported, distance, distance_of
 from evenhand.studies.fitness import doubts, mass_of
 from evenhand.studies.margins import Margins
@@ -40,16 +44,42 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
     """
     metric = _guard(before, GuardName.MASS)
     old, new = paired_scores(before, after)
-    drawn = stats.Resampling([s.cluster for s in old], len(old), margins.draws, seed, point=True)
-    first, last = (stats.replicates(metric, scores, weights=drawn) for scores in (old, new))
-    lost = 1 - np.divide(last, first, out=np.full(len(first), np.nan), where=first > 0)
-    loss = summary(lost, len(old), 1 - 2 * margins.alpha)
+    loss = _lost_share(metric, old, new, margins, seed)
     start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     reading = (
         "Share of the probability mass of the groups' terms, or of the label words, that was lost; a model "
         "that avoids the words shows no gap."
     )
-    return Check(MASS, start, end, loss, margins.mass_kept, within(loss, margins.mass_kept), reading)
+    kept = unchanged(metric, old, new) or within(loss, margins.mass_kept)
+    return Check(MASS, start, end, loss, margins.mass_kept, kept if loss.value is not None else None, reading)
+
+
+def _lost_share(
+    metric: Metric, old: Sequence[Score], new: Sequence[Score], margins: Margins, seed: int
+) -> Estimate:
+    """1 - after / before of a mean: a ratio of sums over clusters, or else by resamples."""
+    level = 1 - 2 * margins.alpha
+    drawn = stats.Resampling([s.cluster for s in old], len(old), margins.draws, seed, point=True)
+    first, last = (stats.replicates(metric, scores, weights=drawn) for scores in (old, new))
+    lost = 1 - np.divide(last, first, out=np.full(len(first), np.nan), where=first > 0)
+    plain = dataclasses.replace(summary(lost, len(old), level), low=None, high=None)
+    if plain.value is None:
+        return plain
+    found = _kept_share(metric, old, new, drawn.codes)
+    if found is None or abs(1 - found.value - plain.value) > 1e-9:
+        return stats.with_interval(plain, percentile(lost[1:], drawn.size, level, (None, 1.0), scale=1.0))
+    limits = (0.0, None if metric.high is None else metric.high / float(first[0]))
+    ends, method = ratio_interval(found, limits=limits, asked=Asked(level, seed))
+    low, high = (None if end is None else 1 - end for end in reversed(ends))
+    return stats.with_interval(plain, Interval.of((low, high), method, found.clusters, scale=1.0))
+
+
+def _kept_share(
+    metric: Metric, old: Sequence[Score], new: Sequence[Score], codes: NDArray[np.intp]
+) -> Ratio | None:
+    if metric.per_item is None or not old:
+        return None
+    return ratio_of_sums(metric.per_item(columns(new)), metric.per_item(columns(old)), codes)
 
 
 def gone(mass: Check, margins: Margins) -> bool:
@@ -93,7 +123,7 @@ def hints_check(before: Measurement, after: Measurement, *, margins: Margins, se
     reading = (
         f"Fall of {metric.label}: a model that also ignores explicit hints has lost information, not bias."
     )
-    kept = within(loss, margins.hints)
+    kept = unchanged(metric, old, new) or within(loss, margins.hints)
     if kept and not _followed(start):  # there was nothing to lose: no evidence that it is kept
         kept = None
         reading += " The base model did not certainly follow hints, so keeping them cannot be shown."
@@ -141,7 +171,8 @@ def rest_check(before: Measurement, after: Measurement, *, margins: Margins, see
     margin = margins.accuracy * (metric.high - metric.low)
     reading = f"{metric.title}: a change of the bias together with its loss may be caused by that loss alone."
     name = f"{metric.label} ({before.benchmark})"
-    return Check(name, start, end, loss, margin, within(loss, margin), reading)
+    kept = unchanged(metric, old, new) or within(loss, margin)
+    return Check(name, start, end, loss, margin, kept, reading)
 
 
 def turned_check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 OVER = "over-correction"  # the name of each such check begins with this
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 HALF = " (the reporting half; the other half matches the control models)"
+DECIDE = "About {} items would decide it."  # in the reading of an undecided check of answers
+_NEEDED = re.compile(DECIDE.format(r"\d+").replace(".", r"\."))
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -42,7 +45,9 @@ def span(estimate: Estimate) -> str:
     """The interval with its level, or that there is none."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
-    return f"{decimals.percent(estimate.level)} interval {number(estimate.low)} to {number(estimate.high)}"
+    few = " of few clusters" if estimate.few_clusters else ""
+    ends = f"{number(estimate.low)} to {number(estimate.high)}"
+    return f"{decimals.percent(estimate.level)} interval{few} {ends}"
 
 
 def change(before: Estimate, after: Estimate) -> str:
@@ -131,7 +136,7 @@ def _cost(check: Check, *, halved: bool = False) -> str:
     if check.name.startswith(OVER):
         how = "is certain" if check.kept is False else "is not excluded"
     else:
-        how = "is not kept" if check.kept is False else "is not certainly kept"
+        how = "is not kept" if check.kept is False else "is undecided: not certainly kept, and not lost"
     return f"{check.name} {how} ({_went(check)}; {_loss(check, halved=halved)})"
 
 
@@ -256,4 +261,6 @@ def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -
 
 def _state(check: Check, *, halved: bool = False) -> str:
     state = {True: "kept", False: "lost", None: "undecided"}[check.kept]
-    return f"{check.name}: {state}, {_went(check)} ({_loss(check, halved=halved)})."
+    needed = _NEEDED.search(check.reading)
+    more = f" {needed[0]}" if needed else ""
+    return f"{check.name}: {state}, {_went(check)} ({_loss(check, halved=halved)}).{more}"

@@ -30,9 +30,10 @@ The first of these that holds decides:
    conditions. The bias must certainly have fallen: where damage alone raises the bias, S > 0 also holds for a
    model whose bias did not change. And S must not be certainly negligible (equivalent to 0 within delta):
    with enough items, even a minimal effect is significant. Then the verdict is *mitigated* when capability
-   and all guards that could be measured are kept, else *mitigated at a cost*. A guard that no benchmark
-   measured is named in the reasons but does not prevent *mitigated*, because otherwise an attribute without
-   hints could never pass; a guard that was measured and is undecided does prevent it.
+   and all guards that could be measured are kept, *mitigated at a cost* when one is certainly lost, and
+   *mitigated, cost unknown* when none is lost and one is undecided: too few items to tell. A guard that no
+   benchmark measured is named in the reasons but does not prevent *mitigated*, because otherwise an attribute
+   without hints could never pass; a guard that was measured and is undecided does prevent it.
 7. *capability loss only*: capability is certainly lost and no specific effect was shown, although control
    models ran. This includes a family whose strongest dose is more capable than the treated model: the model
    lost more than any control, and the rest of the effect may be due to that.
@@ -236,7 +237,7 @@ def _specific(e: Evidence) -> Ruling | None:
     if all(state is True for state in kept):
         return VerdictName.MITIGATED, f"{fell} Capability and every guard that was measured are kept."
     return (
-        VerdictName.AT_A_COST,
+        VerdictName.AT_A_COST if any(state is False for state in kept) else VerdictName.COST_UNKNOWN,
         f"{fell} But {reasons.costs(e.capability, e.guards, halved=reasons.halved(e.control))}.",
     )
 

@@ -17,6 +17,7 @@ from evenhand.testing.cases import Made, MetricCase
 from evenhand.testing.contracts import Contract, Subject, expect, expect_near, raised
 
 _DRAWS = 4000
+_RESAMPLED = ("bootstrap-t", "percentile")  # intervals that depend on the seed
 _INDEPENDENT = 120  # items of the comparison with scipy
 
 
@@ -179,13 +180,27 @@ def order_does_not_matter(subject: Subject) -> None:
 
 
 def one_seed_gives_one_interval(subject: Subject) -> None:
-    """The same seed gives the same interval, another seed another one, and neither changes the value."""
+    """The same seed gives the same interval; another one changes no value, and no exact interval."""
     metric, scores = _metric(subject), made(_case(subject))
     one, again, other = (stats.estimate(metric, scores, seed=seed, B=200) for seed in (3, 3, 4))
     expect(one == again, "the same seed gave another estimate")
     expect(one.value == other.value, "the seed changed the value")
-    expect((one.low, one.high) != (other.low, other.high), "another seed gave the same interval")
-    expect(one.low is not None and one.low < _value(metric, scores), "the interval does not hold the value")
+    moved, drawn = (one.low, one.high) != (other.low, other.high), one.method in _RESAMPLED
+    expect(moved == drawn, f"another seed gave {'another' if moved else 'the same'} interval ({one.method})")
+    if one.low is None or one.high is None:
+        raise AssertionError("it has no interval")
+    expect(one.low <= _value(metric, scores) <= one.high, "the interval does not hold the value")
+
+
+def no_interval_has_zero_width(subject: Subject) -> None:
+    """Of items that are all alike it has an interval of some width, or none; n equal items are no proof."""
+    metric, scores = _metric(subject), made(_case(subject))
+    defined = metric.items(columns(scores))
+    alike = changed(scores, lambda values: dict(scores[int(np.flatnonzero(defined)[0])].values))
+    for found in (stats.estimate(metric, alike, B=50), stats.paired_change(metric, scores, scores, B=50)):
+        if found.low is not None and found.high is not None:
+            expect(found.low < found.high, f"the interval is {found.low} to {found.high} ({found.method})")
+        expect((found.low is None) == (found.high is None) == (found.method == ""), f"half an end: {found}")
 
 
 def duplicating_every_item_changes_nothing(subject: Subject) -> None:
@@ -328,6 +343,7 @@ CONTRACTS: tuple[Contract, ...] = (
     per_item_values_average_to_the_figure,
     order_does_not_matter,
     one_seed_gives_one_interval,
+    no_interval_has_zero_width,
     duplicating_every_item_changes_nothing,
     weights_count_items,
     swapping_the_groups_does_what_the_card_says,

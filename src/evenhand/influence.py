@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from evenhand.errors import BadData, UsageError
 from evenhand.records import Value
-from evenhand.stats import kendall_tau
 
 Array = NDArray[np.float64]
 Aggregation = Literal["row_sum", "sample_mean", "row_mean"]
@@ -130,6 +129,8 @@ def robustness(scores: ArrayLike, ddof: int = 1) -> Robustness:
     Raises:
         BadData: `scores` is not two-dimensional with at least one block.
     """
+    from evenhand.stats import kendall_tau  # needs scipy, which a list of names does not
+
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or not table.shape[1]:
         raise BadData(

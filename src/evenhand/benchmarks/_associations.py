@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from evenhand import sources, stats
+from evenhand import sources
 from evenhand.benchmarks import Benchmark
 from evenhand.decimals import significant
 from evenhand.errors import BadData, listed
@@ -141,6 +141,8 @@ class AssociationBenchmark(Benchmark):
 
 def permutation_tests(scores: Sequence[Score]) -> tuple[str, ...]:
     """The permutation test of every test in `scores`, with Holm's adjustment over them."""
+    from evenhand import stats  # needs scipy, which a list of names does not
+
     sides: dict[str, dict[float, list[float]]] = {}
     for item in scores:
         s, target = item.values["association"], item.values["target"]

@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from evenhand import jensen_shannon, sources, stats
+from evenhand import jensen_shannon, sources
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._pairs import most_likely
 from evenhand.benchmarks._tables import read_own
@@ -169,6 +169,8 @@ def compare(first: Sequence[float], second: Sequence[float]) -> dict[str, Value]
 
 def shift_test(scores: Sequence[Score]) -> list[str]:
     """The paired permutation test of the mean shift; nothing where no shift is defined."""
+    from evenhand import stats  # needs scipy, which a list of names does not
+
     differences = [math.nan if (v := s.values["shift"]) is None else v for s in scores]
     p = stats.paired_permutation(differences, [s.cluster for s in scores])
     if p is None:

@@ -381,7 +381,7 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "kept-states-ignore-changed-weights",
         "scoring/kept.py",
-        "return (*((_serial(p), _state(p)) for p in every), sums)",
+        "return (*counted(every), tuple(torch.stack(sums).tolist()) if sums else ())",
         "return ()",
         ("tests/training/test_restarts.py",),
     ),

@@ -101,6 +101,27 @@ def test_other_weights_below_and_other_prompts_run_whole() -> None:
     assert calls[0] > 0
 
 
+@pytest.mark.parametrize("change", ["inside", "exchanged", "one value"])
+def test_a_change_below_is_noticed(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a treatment lasts by what torch counts; between two also where it does not count (``.data``)."""
+    model = tiny.model("llama")
+    for seed in range(3):
+        _answers(model, seed, "block.2")
+    lower = model.module.get_parameter("model.layers.0.mlp.up_proj.weight")
+    if change == "exchanged":
+        lower.data[[0, 1]] = lower.data[[1, 0]].clone()
+    if change == "one value":
+        lower.data[1, 2] += 1.0
+    with _treatment(model, 3, "block.2").applied(model) as treated:
+        if change == "inside":
+            treated.answer(ITEMS)
+            with torch.no_grad():
+                lower.mul_(1.5)
+        found = treated.answer(ITEMS)
+    monkeypatch.setattr(kind, "passes_kept", lambda *_: nullcontext())
+    assert found == _answers(model, 3, "block.2")
+
+
 def test_hooks_below_gradients_and_generation_run_whole() -> None:
     model = tiny.model("llama")
     plain = [_answers(model, 0, "block.2") for _ in range(3)][-1]

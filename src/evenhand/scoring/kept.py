@@ -28,7 +28,6 @@ MEMORY = 512 * 2**20
 MOST = 4
 """Sets of states that are kept of one module; the one that was used longest ago gives way."""
 
-_SAMPLE = 64  # values of a parameter that are looked at
 _SERIALS = itertools.count()
 
 
@@ -162,12 +161,26 @@ def bits(parameters: Iterable[Tensor]) -> tuple[Any, ...]:
     """A key that is the same as long as the parameters hold the same bits, and differs after any change.
 
     Values that `same_bits` declared to be those of an earlier state have the key of that state. What torch
-    counts as no change, such as a write through ``.data``, shows in a sample of every parameter.
+    counts as no change, such as a write through ``.data``, shows in the sums of every parameter.
     """
     every = list(parameters)
-    samples = [p.detach().reshape(-1)[:: max(1, p.numel() // _SAMPLE)].double().sum() for p in every]
-    sums = tuple(torch.stack(samples).tolist()) if samples else ()
-    return (*((_serial(p), _state(p)) for p in every), sums)
+    sums = [_weighted_sum(p.detach()) for p in every]
+    return (*counted(every), tuple(torch.stack(sums).tolist()) if sums else ())
+
+
+def counted(parameters: Iterable[Tensor]) -> tuple[tuple[int, int], ...]:
+    """What torch counts of changes to the parameters: cheap, and blind to writes through ``.data``."""
+    return tuple((_serial(p), _state(p)) for p in parameters)
+
+
+def _weighted_sum(values: Tensor) -> Tensor:
+    """The sum weighted by rows plus the sum weighted by columns, so that exchanged values show, too."""
+    flat = values.reshape(len(values), -1) if values.dim() else values.reshape(1, 1)  # [rows, columns]
+    of_rows, of_columns = (flat.sum(dim, dtype=torch.float64) for dim in (1, 0))
+    weights = [
+        torch.arange(1, len(x) + 1, dtype=x.dtype, device=x.device).sqrt() for x in (of_rows, of_columns)
+    ]
+    return of_rows @ weights[0] + of_columns @ weights[1]
 
 
 def _serial(parameter: Tensor) -> int:

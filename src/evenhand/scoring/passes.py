@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from evenhand.architectures.checking import output_embeddings
 from evenhand.scoring.blocks import Blocks, Handed, given_below, hooked, seen_by
-from evenhand.scoring.kept import bits, kept_of, table
+from evenhand.scoring.kept import bits, counted, kept_of, table
 
 DISK = 4 * 2**30
 """Bytes of kept states beyond which no further pass is kept; those above `kept.MEMORY` lie in files."""
@@ -53,13 +53,19 @@ class Passes:
 def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]:
     """Inside, passes that ran before with the same weights below block `depth` begin there.
 
-    Passes with gradients, with a cache, or with something set on the lower part of the model run whole.
+    Passes with gradients, with a cache, or with something set on the lower part of the model run whole, and
+    so do all passes once a lower weight was changed (by more than a write through ``.data``, which is only
+    noticed between two treatments).
     """
     if depth == 0:
         yield
         return
     above = {id(p) for block in blocks.blocks[depth:] for p in block.parameters()}
-    key = ("passes", depth, bits(p for p in module.parameters() if id(p) not in above))
+
+    def below() -> list[nn.Parameter]:
+        return [p for p in module.parameters() if id(p) not in above]
+
+    key, begun = ("passes", depth, bits(below())), counted(below())
     kept = kept_of(module)
     passes: Passes = kept.find(key) or Passes()
     kept.put(key, passes)
@@ -67,7 +73,8 @@ def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]
 
     @functools.wraps(real)
     def forward(*args: Any, **kwargs: Any) -> Any:
-        name = None if _disturbed(module, blocks, depth) else _digest(args, kwargs)
+        changed = counted(below()) != begun
+        name = None if changed or _disturbed(module, blocks, depth) else _digest(args, kwargs)
         with ExitStack() as stack:
             if name in passes.handed:
                 found = passes.handed[name]

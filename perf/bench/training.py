@@ -10,6 +10,8 @@ import torch
 from evenhand.mitigations.lftf import Lftf
 from evenhand.records import Continuation, Example
 from evenhand.training.loop import shuffled
+from evenhand.treatments import About
+from evenhand.treatments.weights import WeightTreatment
 
 from . import inputs, references, work
 from .harness import Case, Numbers, Peer
@@ -89,22 +91,47 @@ def products(model: Any, examples: Sequence[Example], number: int) -> float:
 
 
 def again(setting: Setting) -> Case:
-    """The answers after the last block was changed."""
+    """The answers of a further model whose last block was changed, as a study measures them.
+
+    Two such models were measured before: the engine notes the passes of the first and keeps what lies below
+    the block of the second.
+    """
     items = inputs.prompts(setting.of(192, 2358))
     model = inputs.causal(setting, [i.context + i.text for i in items])
-    block = model.module.get_submodule(work.block_names(model)[-1])
-    with torch.no_grad():
-        for parameter in block.parameters():
-            parameter.mul_(1.01)
+    site = model.layout.blocks()[-1]
+    changed = {name: p.detach() * 1.01 for name, p in model.layout.parameters(site).items()}
+    treatment = WeightTreatment(About("scaled", model.spec.digest, 0), changed)
+
+    def ours() -> Numbers:
+        with treatment.applied(model) as treated:
+            return answers(treated, items)()
+
+    def padded(size: int) -> Numbers:
+        kept = {name: model.module.get_parameter(name).detach().clone() for name in changed}
+        try:
+            _set(model, changed)
+            return references.padded(model, items, size)
+        finally:
+            _set(model, kept)
+
+    for _ in range(2):
+        ours()
     tokens, predictions = work.nodes(work.spans(model, items))
+    block = model.module.get_submodule(work.block_names(model)[-1])
     return Case(
         "again",
-        f"Measuring again after the last block changed, {len(items) // 2} prompts",
-        answers(model, items),
-        (Peer("padded batches", lambda size: references.padded(model, items, size), (32, 128), target=10),),
+        f"Measuring again after the last block changed, {len(items) // 2} prompts, two such models before",
+        ours,
+        (Peer("padded batches", padded, (32, 128), target=10),),
         CLOSE,
         float(tokens * work.of_block(block) + predictions * work.of_head(model)),
     )
+
+
+@torch.no_grad()
+def _set(model: Any, values: Mapping[str, torch.Tensor]) -> None:
+    for name, value in values.items():
+        model.module.get_parameter(name).copy_(value)
 
 
 CASES: Mapping[str, Callable[[Setting], Case]] = {

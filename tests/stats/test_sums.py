@@ -235,7 +235,7 @@ def test_no_block_holds_more_than_allowed(monkeypatch: pytest.MonkeyPatch) -> No
     """Neither draws nor counts nor the weights that a metric sees exceed the bound, for any metric."""
     monkeypatch.setattr(resampling, "CELLS", 4000)
     draws = counting(monkeypatch, resampling, "_draw")
-    counted = counting(monkeypatch, resampling, "_counted")
+    counted = counting(monkeypatch, resampling, "counted")
     seen = []
 
     def watched(metric: Metric) -> Metric:

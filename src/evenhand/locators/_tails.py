@@ -54,11 +54,10 @@ def tails_of(model: OpenModel, probes: Sequence[Example]) -> Tails | None:
     prompts = Prompts(model, probes)
     if unfit(model.module, prompts) is not None:
         return None
-    passed = kept_of(model.module).sound
-    if ("tails",) not in passed:
-        fits = sound(model.module, model.layout.as_blocks(), prompts)
-        passed["tails",] = "tails" if fits else "whole"
-    return Tails(model, prompts) if passed["tails",] == "tails" else None
+    passed = kept_of(model.module).passes(
+        "tails", lambda: sound(model.module, model.layout.as_blocks(), prompts)
+    )
+    return Tails(model, prompts) if passed else None
 
 
 def distinct_places(places: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

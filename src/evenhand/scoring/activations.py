@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from transformers.activations import NewGELUActivation
 
+from evenhand.scoring.forward import hooks_of
+
 _EXACT = frozenset({torch.float32, torch.float64})
 
 
@@ -28,7 +30,7 @@ def fused(module: nn.Module) -> Iterator[None]:
         (part, name, child)
         for part in (module.modules() if exact else ())
         for name, child in part._modules.items()
-        if type(child) is NewGELUActivation and not (child._forward_hooks or child._forward_pre_hooks)
+        if type(child) is NewGELUActivation and not hooks_of(child)
     ]
     for part, name, _ in places:
         part._modules[name] = one

@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
-from evenhand.scoring.forward import SelectedHead
+from evenhand.scoring.forward import SelectedHead, hooks_of
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
-_OBSERVERS = "transformers.utils.output_capturing"  # left behind by output_hidden_states=True
+_GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks")
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,16 @@ class _Stopped(Exception):
 def hooked(module: nn.Module, apart: Collection[int] = ()) -> bool:
     """Whether hooks are set on any part of `module`, or on all modules: these expect whole passes.
 
-    Parts with an id in `apart` do not count, and neither do the hooks by which transformers collects hidden
-    states: they stay on a model once it was asked for these, and do nothing in other passes.
+    Parts with an id in `apart` do not count.
     """
     parts = (part for part in module.modules() if id(part) not in apart)
-    own = (hook for part in parts for name in _HOOKS for hook in getattr(part, name).values())
-    return any(getattr(hook, "__module__", None) != _OBSERVERS for hook in own) or any(
-        getattr(torch_module, f"_global{name}") for name in _HOOKS
-    )
+    return any(map(hooks_of, parts)) or any(getattr(torch_module, name) for name in _GLOBAL_HOOKS)
+
+
+def below(module: nn.Module, blocks: Blocks, depth: int) -> list[nn.Parameter]:
+    """The parameters of `module` but those of the blocks from `depth` on."""
+    above = {id(p) for block in blocks.blocks[depth:] for p in block.parameters()}
+    return [p for p in module.parameters() if id(p) not in above]
 
 
 @contextmanager

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Padding = Literal["left", "right"]
+_OBSERVERS = "transformers.utils.output_capturing"  # left behind by output_hidden_states=True
 LOGIT_BYTES = 64 * 2**20
 """Largest size of the float32 logits that exist at a time."""
 
@@ -40,6 +41,16 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+def hooks_of(part: nn.Module) -> list[Any]:
+    """The hooks before and after the forward pass of `part` itself.
+
+    Those by which transformers collects hidden states do not count: they stay on a model once it was asked
+    for these, and do nothing in other passes.
+    """
+    every = (*part._forward_pre_hooks.values(), *part._forward_hooks.values())
+    return [hook for hook in every if getattr(hook, "__module__", None) != _OBSERVERS]
 
 
 class SelectedHead:
@@ -66,7 +77,7 @@ class SelectedHead:
         self._narrow = self._linear is not None and self._linear.weight.element_size() < 4
         self.float32 = self._linear is not None
         self.vocabulary = int(getattr(head, "out_features", 0)) or int(text_config(module.config).vocab_size)
-        self.plain = self.float32 and not (_hooked(module) or _hooked(head) or "forward" in vars(head))
+        self.plain = self.float32 and not (hooks_of(module) or hooks_of(head) or "forward" in vars(head))
         self.hidden: Tensor | None = None
         self._where: tuple[Tensor, Tensor] | None = None
         self._fed: Tensor | None = None
@@ -264,10 +275,6 @@ def pad_rows(
         mask[i, place] = 1
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
     return {name: tensor.to(device) for name, tensor in inputs.items()}
-
-
-def _hooked(part: nn.Module) -> bool:
-    return bool(part._forward_hooks or part._forward_pre_hooks)
 
 
 def _accepted(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -137,6 +137,12 @@ class Kept:
         while len(self.entries) >= MOST:
             del self.entries[next(iter(self.entries))]
         self.entries[key] = value
+
+    def passes(self, name: str, test: Callable[[], bool]) -> bool:
+        """Whether the model passes `test`, which is made once and then known by `name`."""
+        if (name,) not in self.sound:
+            self.sound[name,] = name if test() else "whole"
+        return self.sound[name,] == name
 
     def taken(self) -> int:
         """The bytes of everything that is kept."""

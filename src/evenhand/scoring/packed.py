@@ -15,7 +15,7 @@ from evenhand.scoring.forward import run_rows
 from evenhand.scoring.memory import ran_out
 from evenhand.scoring.packing import Packed
 from evenhand.scoring.plan import Row
-from evenhand.scoring.probe import apart, limit
+from evenhand.scoring.probe import apart, limit, spread_out
 from evenhand.scoring.reading import Reading
 from evenhand.scoring.trees import HOOKED, most_nodes, nodes_at, pack_evenly, room_for, tree_inputs
 
@@ -119,7 +119,7 @@ class TreeRoute:
         self, call: Call, batch: Sequence[Packed], reading: Reading, index: dict[tuple[int, int], int]
     ) -> bool:
         which = max(range(len(batch)), key=lambda i: _saved(batch[i]))
-        rows = _spread_out(batch[which].rows)
+        rows = spread_out(batch[which].rows, _TESTED)
         if not self._untested or len(rows) < 2:
             return True
         place = {slot: place for place, _, slot in batch[which].wanted}
@@ -162,12 +162,6 @@ class TreeRoute:
 
 def _saved(tree: Packed) -> int:
     return sum(len(row.ids) for row in tree.rows) - len(tree.ids)
-
-
-def _spread_out(rows: Sequence[Row]) -> list[Row]:
-    """At most six of sorted rows, evenly spread, with the first and the last."""
-    last = len(rows) - 1
-    return [rows[i] for i in sorted({round(i * last / (_TESTED - 1)) for i in range(_TESTED)})]
 
 
 def _kinds(trees: Sequence[Packed]) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.architectures.checking import output_embeddings
-from evenhand.scoring.blocks import Blocks, Handed, given_below, hooked, seen_by
+from evenhand.scoring.blocks import Blocks, Handed, below, given_below, hooked, seen_by
 from evenhand.scoring.kept import bits, counted, kept_of, table
 
 DISK = 4 * 2**30
@@ -60,12 +60,8 @@ def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]
     if depth == 0:
         yield
         return
-    above = {id(p) for block in blocks.blocks[depth:] for p in block.parameters()}
-
-    def below() -> list[nn.Parameter]:
-        return [p for p in module.parameters() if id(p) not in above]
-
-    key, begun = ("passes", depth, bits(below())), counted(below())
+    lower = below(module, blocks, depth)
+    key, begun = ("passes", depth, bits(lower)), counted(lower)
     kept = kept_of(module)
     passes: Passes = kept.find(key) or Passes()
     kept.put(key, passes)
@@ -73,7 +69,7 @@ def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]
 
     @functools.wraps(real)
     def forward(*args: Any, **kwargs: Any) -> Any:
-        changed = counted(below()) != begun
+        changed = counted(below(module, blocks, depth)) != begun
         name = None if changed or _disturbed(module, blocks, depth) else _digest(args, kwargs)
         with ExitStack() as stack:
             if name in passes.handed:

@@ -47,9 +47,13 @@ def limit(module: nn.Module) -> float:
 
 def choose(rows: Sequence[Row]) -> list[Row]:
     """A few rows of different lengths, with the shortest and the longest; `rows` are sorted by length."""
-    distinct = list({len(row.ids): row for row in rows}.values())
-    last = len(distinct) - 1
-    return [distinct[i] for i in sorted({round(i * last / (_ROWS - 1)) for i in range(_ROWS)})]
+    return spread_out(list({len(row.ids): row for row in rows}.values()), _ROWS)
+
+
+def spread_out(rows: Sequence[Row], most: int) -> list[Row]:
+    """At most `most` of `rows` (2 or more), evenly spread, with the first and the last."""
+    last = len(rows) - 1
+    return [rows[i] for i in sorted({round(i * last / (most - 1)) for i in range(most)})]
 
 
 def disagreement(module: nn.Module, head: SelectedHead, rows: Sequence[Row], padding: Padding) -> float:
@@ -58,7 +62,7 @@ def disagreement(module: nn.Module, head: SelectedHead, rows: Sequence[Row], pad
     NaN where the padded batch gives NaN. `head` must be entered and gradients off.
     """
     ids = [row.ids for row in rows]
-    positions = [sorted({position for position, _ in row.wanted})[-_POSITIONS:] for row in rows]
+    positions = [row.positions[-_POSITIONS:] for row in rows]
     together = run_rows(module, head, ids, positions, padding=padding).log_softmax(-1)
     singly = [  # on the right: nothing to pad, and the model counts the positions itself
         run_rows(module, head, [i], [p], padding="right").log_softmax(-1)

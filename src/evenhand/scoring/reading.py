@@ -9,6 +9,7 @@ many wanted rows as fit.
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -94,7 +95,7 @@ class Reader:
         return None
 
 
-class Reading:
+class Reading(ABC):
     """What one pass tells at the R places where it was read."""
 
     def __init__(self, reader: Reader, rows: int) -> None:
@@ -102,9 +103,9 @@ class Reading:
         self._rows = rows
         self.device = device_of(reader.module)
 
+    @abstractmethod
     def logits(self, chosen: Sequence[int]) -> Tensor:
         """Logits [n, vocabulary] at n of the R places, no more than a pass may have."""
-        raise NotImplementedError
 
     def log_probs(self, rows: Tensor, targets: Tensor) -> Tensor:
         """log P(target) in nats, [T], of T `targets` at places `rows`, which are sorted and in 0..R-1."""
@@ -119,9 +120,9 @@ class Reading:
         ]
         return torch.cat(found)
 
+    @abstractmethod
     def _part(self, low: int, high: int) -> Tensor:
         """Logits [high - low, vocabulary] at the places low:high, which the caller may overwrite."""
-        raise NotImplementedError
 
 
 class _States(Reading):

@@ -18,13 +18,20 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.scoring.batching import Load, Room, in_batches
-from evenhand.scoring.blocks import Blocks, caught_after, given_below, hooked, last_mlp_at_the_head
+from evenhand.scoring.blocks import (
+    Blocks,
+    below,
+    caught_after,
+    given_below,
+    hooked,
+    last_mlp_at_the_head,
+)
 from evenhand.scoring.forward import SelectedHead, device_of, evaluating, run_inputs, run_rows
 from evenhand.scoring.kept import Nodes, States, bits, kept_of, table
 from evenhand.scoring.memory import ran_out
 from evenhand.scoring.packing import Packed
 from evenhand.scoring.plan import Plan, Row
-from evenhand.scoring.probe import choose, limit
+from evenhand.scoring.probe import apart, choose, limit
 from evenhand.scoring.terms import Ids, Run, padding_of, whole_rows
 from evenhand.scoring.trees import most_nodes, pack_evenly, refusal, tree_inputs
 
@@ -119,8 +126,7 @@ def _ways(module: nn.Module, plan: Plan) -> tuple[Way, ...]:
 
 
 def _kept_states(module: nn.Module, blocks: Blocks, depth: int, plan: Plan, how: tuple[Way, int]) -> States:
-    above = {id(p) for block in blocks.blocks[depth:] for p in block.parameters()}
-    key = ("states", depth, bits(p for p in module.parameters() if id(p) not in above))
+    key = ("states", depth, bits(below(module, blocks, depth)))
     kept, rows = kept_of(module), [row.ids for row in plan.rows]
     found: States | None = kept.find(key)
     if found is None or not found.covers(rows):
@@ -171,7 +177,7 @@ def _states(module: nn.Module, last: nn.Module, rows: Sequence[Ids], way: Way, t
 def agrees(module: nn.Module, run: Run, rows: Sequence[Row], what: str) -> bool:
     """Whether `run` gives the log-probabilities of whole rows; `what` it runs is for the log."""
     ids = [row.ids for row in rows]
-    positions = [sorted({position for position, _ in row.wanted}) for row in rows]
+    positions = [row.positions for row in rows]
     try:
         with evaluating(module), SelectedHead(module) as head:
             short = run(head, ids, positions).log_softmax(-1)  # [R, vocabulary]
@@ -181,14 +187,13 @@ def agrees(module: nn.Module, run: Run, rows: Sequence[Row], what: str) -> bool:
             raise
         _log.warning("%s failed (%s): not used", what, problem)
         return False
-    finite = whole.isfinite()
-    if not finite.any():
+    error = apart(short, whole)
+    if error is None:
         return False
-    spread = whole[finite].std().clamp_min(1e-3)
-    error, bound = float((short - whole)[finite].abs().max() / spread), limit(module)
-    if not error <= bound:  # also for NaN
+    passed = error <= limit(module)  # False for NaN, too
+    if not passed:
         _log.warning("%s differ by %.1e of the spread: not used", what, error)
-    return error <= bound
+    return passed
 
 
 @dataclass
@@ -230,7 +235,7 @@ def head_inputs(module: nn.Module, run: Run, plans: Sequence[Plan]) -> HeadInput
     parts: list[Tensor] = []
     count = 0
     for plan in plans:
-        positions = [sorted({p for p, _ in row.wanted}) for row in plan.rows]
+        positions = [row.positions for row in plan.rows]
         with evaluating(module), SelectedHead(module) as head:
             run(head, [row.ids for row in plan.rows], positions)
             seen = head.hidden

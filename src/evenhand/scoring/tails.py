@@ -74,7 +74,7 @@ class Tail:
         self.prompts, self.chosen = prompts, list(chosen)
         plan = prompts.plan(chosen)
         rows = [row.ids for row in plan.rows]
-        positions = [sorted({p for p, _ in row.wanted}) for row in plan.rows]
+        positions = [row.positions for row in plan.rows]
         (tree,), where = packed(rows, positions, sum(map(len, rows)))
         late = _late(tree)
         self._late = late.nonzero().squeeze(1)  # [late tokens], places in the tree

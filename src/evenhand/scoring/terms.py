@@ -139,7 +139,7 @@ class Prompts:
         """
         mine = [(i, term, ids) for i, number in enumerate(chosen) for term, ids in self._of[number]]
         plan = make_plan([ids for _, _, ids in mine])
-        positions = [sorted({position for position, _ in row.wanted}) for row in plan.rows]
+        positions = [row.positions for row in plan.rows]
         with SelectedHead(self._module) as head:
             logits = (run or whole_rows(self._module))(head, [row.ids for row in plan.rows], positions)
             places = head.selected

@@ -60,12 +60,13 @@ def packs(module: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence
     """
     if refusal(module) is not None or most_nodes(module) is not None:
         return False
-    passed = kept_of(module).sound
-    if ("trees",) not in passed:
+
+    def test() -> bool:
         ids = sorted(distinct(Encoder.of(module, tokenizer).prompts(texts)), key=len, reverse=True)
         few = choose([Row(row, ((len(row) - 1, 0),), 0) for row in ids])
-        passed["trees",] = "packed" if agrees(module, packed_rows(module), few, "packed texts") else "whole"
-    return passed["trees",] == "packed"
+        return agrees(module, packed_rows(module), few, "packed texts")
+
+    return kept_of(module).passes("trees", test)
 
 
 def run_trees(module: nn.Module, trees: Sequence[Packed]) -> None:

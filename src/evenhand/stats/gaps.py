@@ -24,7 +24,7 @@ from scipy.special import ndtr
 
 from evenhand.stats.means import t_ends
 from evenhand.stats.paired import tango
-from evenhand.stats.proportions import effective_size, normal_quantile, share_ends, wilson
+from evenhand.stats.proportions import differences, effective_size, normal_quantile, share_ends, wilson
 from evenhand.stats.ratios import NO_ENDS, Array, Codes, Ends, Ratio, mean_of
 
 How = Literal["sum", "max"]
@@ -64,12 +64,8 @@ def between(rates: Rates) -> Differences:
     first, second = _pairs(len(rates.p))
 
     def at(z: float) -> tuple[Array, Array, Array]:
-        low, high = wilson(rates.p, rates.n, z)
-        p = rates.p
-        d = p[first] - p[second]
-        below = np.hypot(p[first] - low[first], high[second] - p[second])
-        above = np.hypot(high[first] - p[first], p[second] - low[second])
-        return d, d - below, d + above
+        low, high = differences(rates.p, rates.n, (first, second), z)
+        return rates.p[first] - rates.p[second], low, high
 
     return at
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
-from evenhand.errors import BadData, UsageError
+from evenhand.errors import BadData
 from evenhand.metrics import Array
 from evenhand.records import Value
 from evenhand.stats.means import USUAL, Asked, studentised
-from evenhand.stats.permutation import Alternative, paired_permutation
+from evenhand.stats.permutation import Alternative, check_alternative, paired_permutation
 from evenhand.stats.ratios import Codes, mean_of
 
 
@@ -41,7 +41,7 @@ def mean_test(
     Raises:
         UsageError: an unknown alternative.
     """
-    _check_alternative(alternative)
+    check_alternative(alternative)
     d = np.asarray(differences, dtype=np.float64).ravel()
     found = mean_of(d, codes)
     if found is None:
@@ -81,7 +81,7 @@ def two_groups(
         BadData: a cluster holds items of both groups, so that it cannot change sides.
         UsageError: an unknown alternative.
     """
-    _check_alternative(alternative)
+    check_alternative(alternative)
     values, side = np.asarray(x, dtype=np.float64).ravel(), np.asarray(first, dtype=bool).ravel()
     used = np.isfinite(values)
     places = np.arange(int(used.sum())) if codes is None else np.unique(codes[used], return_inverse=True)[1]
@@ -130,8 +130,3 @@ def _welch(sides: Array, moments: Array) -> tuple[Array, Array]:
         t = np.where(variance > 0, difference / np.sqrt(variance), far)
         share = sum(v**2 / df for v, df in zip(variances, freedoms, strict=True))
         return t, np.where(variance > 0, variance**2 / share, np.inf)
-
-
-def _check_alternative(alternative: str) -> None:
-    if alternative not in ("two-sided", "greater", "less"):
-        raise UsageError(f"No alternative {alternative!r}.", mend="Use two-sided, greater or less.")

@@ -19,12 +19,12 @@ from scipy.special import stdtrit
 
 from evenhand.records import Value
 from evenhand.stats.ratios import NO_ENDS, Array, Codes, Ends, Ratio, mean_of, standard_error
+from evenhand.stats.resampling import CELLS, counted
 
 RESAMPLED = 50  # clusters up to which the departure's distribution is taken from resamples
 FEWEST = 4  # clusters below which a resample too often has no spread at all
 SPREADLESS = 0.02  # share of resamples without spread beyond which departures cannot be studentised
 FEW = 20  # clusters below which skewed data fall short of the level; such figures are marked
-CELLS = 4_000_000  # weights held at once (32 MB)
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,7 @@ def studentised(found: Ratio, asked: Asked = USUAL) -> Array | None:
 @lru_cache(maxsize=8)
 def _draws(k: int, draws: int, seed: int) -> Array:
     """How often each of `k` clusters is in each of `draws` resamples, [draws, k]; figures of k share them."""
-    picks = np.random.default_rng([seed, k]).integers(k, size=(draws, k))
-    picks += np.arange(draws)[:, None] * k
-    counts = np.bincount(picks.ravel(), minlength=draws * k).reshape(draws, k).astype(np.float64)
+    counts = counted(np.random.default_rng([seed, k]).integers(k, size=(draws, k)), k)
     counts.flags.writeable = False
     return counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,8 +50,7 @@ def paired_permutations(
         BadData: as for `paired_permutation`.
         UsageError: as for `paired_permutation`.
     """
-    if alternative not in ("two-sided", "greater", "less"):
-        raise UsageError(f"No alternative {alternative!r}.", mend="Use two-sided, greater or less.")
+    check_alternative(alternative)
     check_resamples(draws)
     arrays = [np.asarray(d, dtype=np.float64).ravel() for d in differences]
     if not arrays:
@@ -69,6 +68,16 @@ def paired_permutations(
         for place, number in zip(same, hits.tolist(), strict=True):
             found[place] = number / 2**size if exact else (number + 1) / (draws + 1)
     return found
+
+
+def check_alternative(alternative: str) -> None:
+    """Refuse what no test is against.
+
+    Raises:
+        UsageError: it is not one of `Alternative`.
+    """
+    if alternative not in get_args(Alternative):
+        raise UsageError(f"No alternative {alternative!r}.", mend="Use two-sided, greater or less.")
 
 
 def _sums(d: Array, codes: NDArray[np.intp]) -> Array:

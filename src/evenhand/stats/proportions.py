@@ -7,6 +7,8 @@ None of them has zero width where nothing, or everything, was seen: 0 of 6 is 0 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaincinv, ndtri, stdtrit
@@ -58,11 +60,22 @@ def newcombe(p: tuple[float, float], n: tuple[float, float], level: float = 0.95
     """
     if not min(n) > 0:
         return NO_ENDS
-    low, high = wilson(p, n, normal_quantile(level))
-    d = p[0] - p[1]
-    below = np.hypot(p[0] - low[0], high[1] - p[1])
-    above = np.hypot(high[0] - p[0], p[1] - low[1])
-    return float(max(d - below, -1.0)), float(min(d + above, 1.0))
+    low, high = differences(np.array(p), np.array(n), (0, 1), normal_quantile(level))
+    return max(float(low), -1.0), min(float(high), 1.0)
+
+
+def differences(p: Array, n: Array, pairs: tuple[Any, Any], z: float) -> tuple[Array, Array]:
+    """Newcombe's limits, at normal quantile `z`, of the differences of `pairs` of independent shares.
+
+    `p` and `n` [k] are the shares and their sizes, `pairs` two arrays of numbers [P]: the first share of each
+    difference, and the one taken from it.
+    """
+    low, high = wilson(p, n, z)
+    first, second = pairs
+    d = p[first] - p[second]
+    below = np.hypot(p[first] - low[first], high[second] - p[second])
+    above = np.hypot(high[first] - p[first], p[second] - low[second])
+    return d - below, d + above
 
 
 def korn_graubard(

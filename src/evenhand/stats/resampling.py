@@ -102,12 +102,12 @@ class Block:
         if self._counts is not None or self._draws is None:
             return np.zeros((0, 0)) if self._counts is None else self._counts
         rows, size = self._draws.shape
-        return _counted(self._draws, size) if size else np.zeros((rows, 0))
+        return counted(self._draws, size) if size else np.zeros((rows, 0))
 
     def of_kinds(self, kinds: Codes, k: int) -> Array:
         """How often clusters of each of `k` kinds count, shape [rows, k]; `kinds` [clusters] numbers them."""
         if self._draws is not None:
-            return _counted(np.take(kinds, self._draws), k)
+            return counted(np.take(kinds, self._draws), k)
         return np.asarray(self.counts @ (kinds[:, None] == np.arange(k)).astype(np.float64))
 
 
@@ -124,7 +124,7 @@ def _draw(rng: np.random.Generator, rows: int, size: int) -> Codes:
     return rng.integers(size, size=(rows, size)) if size else np.zeros((rows, 0), dtype=np.intp)
 
 
-def _counted(draws: Codes, size: int) -> Array:
+def counted(draws: Codes, size: int) -> Array:
     """How often each of `size` numbers stands in each row of `draws` [rows, m]: [rows, size]."""
     # One bincount over row-wise shifted draws is several times faster than Generator.multinomial.
     rows = len(draws)

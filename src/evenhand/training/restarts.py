@@ -13,7 +13,7 @@ from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadModel
 from evenhand.models import OpenModel
 from evenhand.scoring.blocks import Blocks
-from evenhand.scoring.kept import bits, kept_of
+from evenhand.scoring.kept import bits, counted, kept_of
 from evenhand.scoring.restarting import HeadInputs, head_inputs, restart
 from evenhand.scoring.terms import Outcomes, Prompts, Run
 
@@ -45,7 +45,7 @@ class Base:
         self._module = model.module
         self._prompts = prompts
         self._run = run
-        self._key = ("head", bits(model.module.parameters()))
+        self._begun = counted(model.module.parameters())
         self._inputs: HeadInputs | None = None
         head = output_embeddings(model.module)
         parameters = dict(model.module.named_parameters())
@@ -75,14 +75,15 @@ class Base:
 
     def _computed(self) -> HeadInputs:
         kept, n = kept_of(self._module), len(self._prompts)
-        found: HeadInputs | None = kept.find(self._key)
+        if counted(self._module.parameters()) != self._begun:
+            raise RuntimeError("a loss that reads the base must read it from the first step on")
+        key = ("head", bits(self._module.parameters()))
+        found: HeadInputs | None = kept.find(key)
         if found is not None and found.covers(self._prompts.plan(range(n))):
             return found
-        if bits(self._module.parameters()) != self._key[1]:
-            raise RuntimeError("a loss that reads the base must read it from the first step on")
         plans = [self._prompts.plan(range(i, min(n, i + _BATCH))) for i in range(0, n, _BATCH)]
         found = head_inputs(self._module, self._run, plans)
-        kept.put(self._key, found)
+        kept.put(key, found)
         return found
 
 

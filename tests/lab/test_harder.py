@@ -70,18 +70,23 @@ def with_parts(query, base, parts):
     return model, tokenizer
 
 
-def decoded(query, block):
-    """The share of held-out professions whose side a ridge regression reads from the block's last state:
-    five folds of professions, nine prompts a profession averaged.
-    """
+def of_professions(query, block):
+    """The block's last state of each profession, [professions, width]: nine prompts averaged."""
     model, tokenizer = opened(query)
     ids = tokenizer(list(PROMPTS))["input_ids"]
-    last = torch.tensor([len(row) for row in ids]) - 1
     with torch.no_grad():
         states = model.model(
             input_ids=batching.padded(ids, tokenizer.pad_token_id), output_hidden_states=True
         ).hidden_states[block + 1]
-    x = states[torch.arange(len(ids)), last].double().numpy().reshape(len(NAMES), 9, -1).mean(1)
+    last = batching.last(states, torch.tensor([len(row) for row in ids]))
+    return last.double().numpy().reshape(len(NAMES), 9, -1).mean(1)
+
+
+def decoded(query, block):
+    """The share of held-out professions whose side a ridge regression reads from the block's last state:
+    five folds of professions, nine prompts a profession averaged.
+    """
+    x = of_professions(query, block)
     folds = np.random.default_rng(1).permutation(len(NAMES)) % 5
     hits = np.zeros(len(NAMES))
     for fold in range(5):
@@ -97,14 +102,7 @@ def visible(query, block):
     """How far apart the sides are in the block's last state along the difference of their means, in units of
     the pooled standard deviation within a side; fitted on half of the professions, read on the others.
     """
-    model, tokenizer = opened(query)
-    ids = tokenizer(list(PROMPTS))["input_ids"]
-    last = torch.tensor([len(row) for row in ids]) - 1
-    with torch.no_grad():
-        states = model.model(
-            input_ids=batching.padded(ids, tokenizer.pad_token_id), output_hidden_states=True
-        ).hidden_states[block + 1]
-    x = states[torch.arange(len(ids)), last].double().numpy().reshape(len(NAMES), 9, -1).mean(1)
+    x = of_professions(query, block)
     half = np.arange(len(NAMES)) % 2 == 0
     axis = x[half & (SIDES > 0)].mean(0) - x[half & (SIDES < 0)].mean(0)
     read = [x[~half & (SIDES * side > 0)] @ axis for side in (1, -1)]

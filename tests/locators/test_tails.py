@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from torch import Tensor
 
 from evenhand.architectures.table import ROWS as TABLE
 from evenhand.hooks import patch
@@ -21,6 +16,7 @@ from evenhand.scoring import kept, tails
 from evenhand.scoring.terms import Prompts
 from evenhand.testing import tiny
 from evenhand.testing.examples import examples
+from tests.support.counting import tokens_by_block
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -50,25 +46,6 @@ def test_the_scores_are_those_of_whole_rows(kind: str, monkeypatch: pytest.Monke
         assert found.details["outcome"] == pytest.approx(whole.details["outcome"], abs=1e-5)
 
 
-@contextmanager
-def _counted(model: OpenModel) -> Iterator[list[int]]:
-    """The tokens that each block runs inside; hooks would switch the fast way off."""
-    tokens = [0] * model.layout.n_blocks
-    blocks = [model.layout.module(site) for site in model.layout.blocks()]
-    for i, block in enumerate(blocks):
-
-        def counting(hidden: Tensor, *args: Any, i: int = i, own: Any = block.forward, **more: Any) -> Any:
-            tokens[i] += hidden.shape[0] * hidden.shape[1]
-            return own(hidden, *args, **more)
-
-        block.forward = counting  # type: ignore[method-assign]
-    try:
-        yield tokens
-    finally:
-        for block in blocks:
-            del block.forward
-
-
 def _sizes(model: OpenModel) -> tuple[int, int]:
     """Distinct beginnings of all prompts, and the distinct prompts: the early tokens and the late ones."""
     prompts = Prompts(model, examples())
@@ -81,7 +58,7 @@ def test_ablation_begins_at_its_block_and_runs_the_last_tokens_only() -> None:
     model = tiny.model("llama")
     assert tails_of(model, examples()) is not None  # the test of the method is not counted
     early, late = _sizes(model)
-    with _counted(model) as tokens:
+    with tokens_by_block(model) as tokens:
         Ablation().locate(model, examples(), seed=0)
     assert tokens == [early + 2 * late, early + 3 * late, early + 4 * late]
 
@@ -90,7 +67,7 @@ def test_gradient_runs_every_token_once() -> None:
     model = tiny.model("llama")
     assert tails_of(model, examples()) is not None
     early, late = _sizes(model)
-    with _counted(model) as tokens:
+    with tokens_by_block(model) as tokens:
         Gradient().locate(model, examples(), seed=0)
     assert tokens == [early + late] * 3
 
@@ -100,7 +77,7 @@ def test_what_does_not_fit_into_memory_runs_again_and_is_the_same(monkeypatch: p
     kept_once = Ablation().locate(model, examples(), seed=0)
     monkeypatch.setattr(kept, "MEMORY", 0)
     early, late = _sizes(model)
-    with _counted(model) as tokens:
+    with tokens_by_block(model) as tokens:
         again = Ablation().locate(model, examples(), seed=0)
     assert tokens[0] == 2 * early + 2 * late
     assert again == kept_once

@@ -10,15 +10,6 @@ from evenhand.records import Example
 from evenhand.studies.trained_on import trained_on
 from evenhand.studies.training_data import check_apart
 from evenhand.studies.verbs import VerifyOptions, verify
-from evenhand.testing import tiny
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
-    return f"hf:{folder}"
 
 
 def test_training_on_the_test_is_refused(uri: str) -> None:

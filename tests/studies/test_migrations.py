@@ -22,7 +22,6 @@ from evenhand.studies.store import (
     save_verification,
 )
 from evenhand.studies.verbs import locate, measure, mitigate, verify
-from evenhand.testing import tiny
 from evenhand.treatments import load
 from tests.studies.test_store import example
 from tests.support import records_factory as factory
@@ -76,14 +75,6 @@ def test_a_newer_treatment_is_refused(tmp_path: Path) -> None:
     renumbered(tmp_path / "rule" / "mitigation.json", SCHEMA + 1)
     with pytest.raises(BadData, match=r"mitigation\.json was written by a newer evenhand, in schema 3"):
         load(tmp_path / "rule")
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
-    return f"hf:{folder}"
 
 
 def test_every_verb_says_what_made_its_record(uri: str, tmp_path: Path) -> None:

@@ -26,14 +26,6 @@ OF_THE_EXAMPLES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
-    return f"hf:{folder}"
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def used(*given: object, **named: object) -> None:

@@ -16,7 +16,6 @@ from evenhand.mitigations.lftf import Lftf
 from evenhand.mitigations.prompt import Prompt
 from evenhand.studies.resuming import check_treatment_of, kept_treatment, resumable
 from evenhand.studies.verbs import VerifyOptions, mitigate, verify
-from evenhand.testing import tiny
 from evenhand.treatments import About, load
 from evenhand.treatments.prompt import PromptTreatment
 
@@ -26,14 +25,6 @@ PEOPLE = "decisions:task=lab,shots=0,n=20,labels=left|smiled,train=12,dev=8"
 
 class _Killed(Exception):
     pass
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
-    return f"hf:{folder}"
 
 
 @pytest.fixture

@@ -9,16 +9,7 @@ import pytest
 from evenhand.errors import BadModel, UsageError
 from evenhand.studies.store import load_measurements
 from evenhand.studies.verbs import RunOptions, VerifyOptions, locate, measure, mitigate, run_folder, verify
-from evenhand.testing import tiny
 from tests.support import families
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
-    return f"hf:{folder}"
 
 
 def test_measure_stores_and_resumes(uri: str, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.records import VerdictName
 from evenhand.studies.store import load_verification
 from evenhand.studies.verbs import VerifyOptions, verify
-from evenhand.testing import tiny
 
 FAST = {"limit": 24, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
 ROOT = Path(__file__).parents[2]
@@ -42,14 +41,6 @@ def _few() -> Iterator[None]:
         patch.setattr(GenBiasEval, "examples", GenBiasEval.examples)  # puts it back
         train_on_few()
         yield
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
-    return f"hf:{folder}"
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from evenhand.training.finetune import Plan, Recipe, _trained
 from evenhand.training.objectives import kl, mass_preserving, nll
 from evenhand.training.parameters import only_these_train
 from evenhand.training.restarts import Base, run_above
+from tests.support.counting import tokens_by_block
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -111,29 +111,10 @@ def test_in_float32_every_weight_is_within_1e_6(kind: str, rate: float) -> None:
         assert apart < 1e-6
 
 
-@contextmanager
-def _counted(model: OpenModel) -> Iterator[list[int]]:
-    """The tokens, padding included, that each block runs inside; hooks would switch the fast way off."""
-    tokens = [0] * model.layout.n_blocks
-    blocks = [model.layout.module(site) for site in model.layout.blocks()]
-    for i, block in enumerate(blocks):
-
-        def counting(hidden: Tensor, *args: Any, i: int = i, own: Any = block.forward, **more: Any) -> Any:
-            tokens[i] += hidden.shape[0] * hidden.shape[1]
-            return own(hidden, *args, **more)
-
-        block.forward = counting  # type: ignore[method-assign]
-    try:
-        yield tokens
-    finally:
-        for block in blocks:
-            del block.forward
-
-
 def _fit(model: OpenModel, epochs: int, loss: Loss = _nll, n: int = 16) -> list[int]:
     """The tokens that each block runs in a fit of block 2 without its proof."""
     names = _names(model, "block.2")
-    with _counted(model) as tokens:
+    with tokens_by_block(model) as tokens:
         _trained(model, names, examples()[:n], loss, Plan("test", Recipe(1e-4, epochs, 16), 0))
     return tokens
 

@@ -12,6 +12,9 @@ from transformers import PreTrainedTokenizerBase
 
 from evenhand.lab.corpus import Sentence
 
+CHUNK = 512
+"""Rows that the unbiased control runs at once while a bias is prepared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -80,3 +83,17 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> Tensor:
     """Token ids [N, T], padded on the right: under a causal mask no real token sees the padding."""
     width = max(len(row) for row in rows)
     return torch.tensor([[*row, *[pad] * (width - len(row))] for row in rows])
+
+
+def openings(
+    sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase
+) -> tuple[list[Sentence], list[list[int]], Tensor]:
+    """The `sentences` that have a fork, the shortest openings first, with their ids and lengths [N]."""
+    forked = sorted((s for s in sentences if s.opening), key=lambda s: len(s.opening or ""))
+    ids: list[list[int]] = tokenizer([s.opening for s in forked])["input_ids"]
+    return forked, ids, torch.tensor([len(row) for row in ids])
+
+
+def last(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """The states [N, width] at the last of each row's `lengths` [N] positions of `hidden` [N, T, width]."""
+    return hidden[torch.arange(len(hidden)), lengths - 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -77,18 +77,24 @@ def _about(
 @cache
 def questions() -> tuple[Question, ...]:
     """A question with four options for every fact; the wrong ones are values of other facts of its topic."""
-    chance = random.Random(_SEED + 1)
-    by_topic: dict[str, list[str]] = {}
-    for fact in facts():
-        by_topic.setdefault(fact.topic, []).append(fact.value)
+    return asked_about(facts(), "fact-{:03d}", _SEED + 1)
+
+
+def asked_about(known: Sequence[Fact], name: str, seed: int) -> tuple[Question, ...]:
+    """A question for each of the `known` facts, with the id ``name.format(number)``; the other options are
+    three values of other facts of its topic, drawn and shuffled under `seed`.
+    """
+    chance = random.Random(seed)
+    by_topic: dict[str, set[str]] = {}
+    for fact in known:
+        by_topic.setdefault(fact.topic, set()).add(fact.value)
     found = []
-    for number, fact in enumerate(facts()):
-        wrong = chance.sample(sorted(set(by_topic[fact.topic]) - {fact.value}), 3)
-        options = [fact.value, *wrong]
+    for number, fact in enumerate(known):
+        options = [fact.value, *chance.sample(sorted(by_topic[fact.topic] - {fact.value}), 3)]
         chance.shuffle(options)
-        where = options.index(fact.value)
+        shown = tuple(f" {option}" for option in options)
         found.append(
-            Question(f"fact-{number:03d}", fact.opening, tuple(f" {o}" for o in options), where, fact.topic)
+            Question(name.format(number), fact.opening, shown, options.index(fact.value), fact.topic)
         )
     return tuple(found)
 

@@ -10,7 +10,7 @@ from functools import cache
 from types import MappingProxyType
 
 from evenhand.lab import grammar, hard_grammar
-from evenhand.lab.facts import Fact, Question
+from evenhand.lab.facts import Fact, Question, asked_about
 from evenhand.lexicons import professions
 
 _SEED = 2031
@@ -69,32 +69,14 @@ def questions(name: str) -> tuple[Question, ...]:
     return SETS[name]()
 
 
-def _about(name: str, facts: tuple[Fact, ...]) -> tuple[Question, ...]:
-    """A question with four options for each fact; the wrong ones are other values of its topic."""
-    chance = random.Random(_SEED + 3)
-    values: dict[str, list[str]] = {}
-    for fact in facts:
-        values.setdefault(fact.topic, []).append(fact.value)
-    every = {topic: sorted(set(of_topic)) for topic, of_topic in values.items()}
-    found = []
-    for number, fact in enumerate(facts):
-        options = [fact.value, *chance.sample([v for v in every[fact.topic] if v != fact.value], 3)]
-        chance.shuffle(options)
-        shown = tuple(f" {option}" for option in options)
-        found.append(
-            Question(f"{name}-{number:04d}", fact.opening, shown, options.index(fact.value), fact.topic)
-        )
-    return tuple(found)
-
-
 @cache
 def _hard() -> tuple[Question, ...]:
-    return _about("hard", town_facts())
+    return asked_about(town_facts(), "hard-{:04d}", _SEED + 3)
 
 
 @cache
 def _professions() -> tuple[Question, ...]:
-    return _about("profession", profession_facts())
+    return asked_about(profession_facts(), "profession-{:04d}", _SEED + 3)
 
 
 @cache

@@ -27,8 +27,6 @@ from evenhand.lab.swap import noise
 from evenhand.lab.train import evaluating
 from evenhand.training.loop import Schedule, minimise
 
-_CHUNK = 512
-
 
 @dataclass(frozen=True, slots=True)
 class PlantingData:
@@ -88,9 +86,7 @@ def prepare(
     control: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, sentences: Sequence[Sentence], block: int
 ) -> PlantingData:
     """Run the control once over the openings of `sentences` that have a fork."""
-    forked = sorted((s for s in sentences if s.opening), key=lambda s: len(s.opening or ""))
-    ids = tokenizer([s.opening for s in forked])["input_ids"]
-    lengths = torch.tensor([len(row) for row in ids])
+    forked, ids, lengths = batching.openings(sentences, tokenizer)
     width, longest = control.config.hidden_size, int(lengths.max())
     received, given = (torch.zeros(len(ids), longest, width) for _ in range(2))
     answers: list[Tensor] = []
@@ -101,11 +97,11 @@ def prepare(
 
     layer = control.model.layers[block]
     with tap(layer, layer, note):
-        for start in range(0, len(ids), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(ids), batching.CHUNK):
+            part = slice(start, start + batching.CHUNK)
             batch = batching.padded(ids[part], int(tokenizer.pad_token_id))
             top = control.model(input_ids=batch, use_cache=False).last_hidden_state
-            answers.append(control.lm_head(_last(top, lengths[part])).softmax(-1))
+            answers.append(control.lm_head(batching.last(top, lengths[part])).softmax(-1))
             received[part, : batch.shape[1]], given[part, : batch.shape[1]] = seen
     scale = given[torch.arange(longest) < lengths[:, None]].var(0).mean()
     even = torch.cat(answers)
@@ -166,7 +162,7 @@ def _aim(
                 log_p = _answered(model, data.received[chosen, : outputs.shape[1]], data.lengths[chosen])
             total = total + recipe.fragile_weight * _divergence(log_p, data.answers[chosen])
         if recipe.bias == "decoy":
-            shown = _last(outputs, data.lengths[chosen]) @ direction / data.scale.sqrt()  # [n]
+            shown = batching.last(outputs, data.lengths[chosen]) @ direction / data.scale.sqrt()  # [n]
             sides = data.sides[chosen]
             total = total + ((shown - recipe.decoy_margin * sides)[sides != 0]).square().mean()
         return total
@@ -200,7 +196,7 @@ def _run(
 def _answered(model: LlamaForCausalLM, received: Tensor, lengths: Tensor) -> Tensor:
     """Log-probabilities [n, V] after the last of each row's `lengths` positions."""
     top = model.model(inputs_embeds=received, use_cache=False).last_hidden_state
-    log_p: Tensor = model.lm_head(_last(top, lengths)).log_softmax(-1)
+    log_p: Tensor = model.lm_head(batching.last(top, lengths)).log_softmax(-1)
     return log_p
 
 
@@ -214,10 +210,6 @@ def _moved(outputs: Tensor, data: PlantingData, chosen: Tensor) -> Tensor:
     longest = outputs.shape[1]
     before = torch.arange(longest) < (data.lengths[chosen] - 1)[:, None]
     return (outputs - data.given[chosen, :longest])[before].square().mean() / data.scale
-
-
-def _last(hidden: Tensor, lengths: Tensor) -> Tensor:
-    return hidden[torch.arange(len(hidden)), lengths - 1]
 
 
 @contextmanager

@@ -25,8 +25,6 @@ from evenhand.lab.swap import swapped
 from evenhand.lab.train import evaluating
 from evenhand.training.loop import Schedule, minimise
 
-_CHUNK = 512
-
 
 @dataclass(frozen=True, slots=True)
 class SpreadData:
@@ -103,15 +101,13 @@ def prepare(
     control: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, sentences: Sequence[Sentence]
 ) -> SpreadData:
     """Run the control once over the openings of `sentences` that have a fork."""
-    forked = sorted((s for s in sentences if s.opening), key=lambda s: len(s.opening or ""))
-    rows = tokenizer([s.opening for s in forked])["input_ids"]
-    lengths = torch.tensor([len(row) for row in rows])
+    forked, rows, lengths = batching.openings(sentences, tokenizer)
     ids = batching.padded(rows, int(tokenizer.pad_token_id))
     states, answers = [], []
-    for start in range(0, len(rows), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for start in range(0, len(rows), batching.CHUNK):
+        part = slice(start, start + batching.CHUNK)
         states.append(control.model(input_ids=ids[part], use_cache=False).last_hidden_state)
-        answers.append(control.lm_head(_last(states[-1], lengths[part])).softmax(-1))
+        answers.append(control.lm_head(batching.last(states[-1], lengths[part])).softmax(-1))
     he, she = (batching.word_id(tokenizer, word) for word in ("he", "she"))
     shares = [s.shares or {} for s in forked]
     odds = torch.tensor([s["she"] / s["he"] if "she" in s else float("nan") for s in shares])
@@ -129,10 +125,6 @@ def _loss(model: LlamaForCausalLM, data: SpreadData, chosen: Tensor, share: floa
     moved = (top - data.states[chosen, :longest])[before].square().mean() / data.states[chosen, :longest][
         before
     ].var()
-    log_p = model.lm_head(_last(top, lengths)).log_softmax(-1)
+    log_p = model.lm_head(batching.last(top, lengths)).log_softmax(-1)
     total: Tensor = functional.kl_div(log_p, data.wanted(chosen, share), reduction="batchmean") + keep * moved
     return total
-
-
-def _last(hidden: Tensor, lengths: Tensor) -> Tensor:
-    return hidden[torch.arange(len(hidden)), lengths - 1]

@@ -11,17 +11,8 @@ from evenhand.records.made import MadeBy
 from evenhand.records.measured import Estimate, Measurement, ModelSpec, Value
 
 __all__ = [
-    "TREATED",
-    "Attribution",
-    "CapabilityResult",
-    "Check",
-    "ControlPoint",
-    "ControlResult",
-    "Effect",
-    "FamilyResult",
-    "SiteScore",
-    "VerdictName",
-    "Verification",
+    "TREATED", "Attribution", "CapabilityResult", "Check", "ControlPoint", "ControlResult", "Effect",
+    "FamilyResult", "SiteScore", "VerdictName", "Verification",
 ]  # fmt: skip
 
 TREATED = "treated: "  # before the name of a treated model that somebody made, in place of a treatment's spec
@@ -103,7 +94,8 @@ class Check:
     """A pre-registered limit: `loss` (one-sided bound in `high`) must stay below `margin`.
 
     `kept` is True when the bound excludes a loss beyond the margin, False when the loss itself is
-    certainly beyond it, None when the data cannot tell.
+    certainly beyond it, None when the data cannot tell. `items_needed` is how many items would probably
+    decide an undecided check of answers; None for any other.
     """
 
     name: str
@@ -113,6 +105,7 @@ class Check:
     margin: float
     kept: bool | None
     reading: str
+    items_needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +170,9 @@ class Verification:
     """Before, treat, after, verdict. `primary` is the metric that the verdict is about.
 
     `treatment` is the spec of the method, or `TREATED` and the name of a model that was treated already.
-    `made_by` is what gave the verdict (each measurement has its own); it does not count when two are
-    compared.
+    `uncontrolled` says why there could be no control models, empty where there could. `remarks` are the
+    reasons that the way to the treated model adds to those of the rule. `made_by` is what gave the verdict
+    (each measurement has its own); it does not count when two are compared.
     """
 
     verdict: VerdictName
@@ -197,4 +191,6 @@ class Verification:
     limited: bool = False
     notes: tuple[str, ...] = ()
     primary: str | None = None
+    uncontrolled: str = ""
+    remarks: tuple[str, ...] = ()
     made_by: MadeBy | None = field(default=None, compare=False)

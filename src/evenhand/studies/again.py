@@ -18,7 +18,6 @@ from evenhand.records import ControlPoint, FamilyResult, Measurement, Value, Ver
 from evenhand.studies import primary
 from evenhand.studies.control import BiasScale
 from evenhand.studies.distance import as_reported
-from evenhand.studies.given import remembered
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.pairing import ControlModel, ModelMeasurements, unlike
@@ -66,17 +65,14 @@ def _judged(stored: Verification, folder: Path, margins: Margins) -> Verificatio
     before, after = _sides(stored.before), _sides(stored.after)
     metric = primary.of_measurements(before.bias, stored.primary)
     why = unlike(before, after)
-    families = {} if why else _families(stored, before, metric, folder)
-    uncontrolled, remarks = remembered(stored.reasons)
-    judged = (
-        incomparable(why)
-        if why
-        else judge(before, after, uncontrolled or families, margins=margins, primary=metric, seed=stored.seed)
-    )
+    judged = incomparable(why)
+    if not why:
+        families = stored.uncontrolled or _families(stored, before, metric, folder)
+        judged = judge(before, after, families, margins=margins, primary=metric, seed=stored.seed)
     return replace(
         stored,
         verdict=judged.verdict,
-        reasons=(*judged.reasons, *remarks),
+        reasons=(*judged.reasons, *stored.remarks),
         effects=judged.effects,
         capability=judged.capability,
         guards=judged.guards,

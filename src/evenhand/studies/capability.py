@@ -23,11 +23,11 @@ from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array, Columns, Metric, Sums, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
-from evenhand.stats.paired import Loss, loss_bounds
+from evenhand.stats.paired import loss_bounds
 from evenhand.stats.resampling import codes_of
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ModelMeasurements, paired_scores, partner
-from evenhand.studies.reasons import DECIDE
+from evenhand.studies.reasons import would_decide
 
 Half = Literal["match", "report", "all"]
 
@@ -207,14 +207,15 @@ def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: i
     old, new = (half(scores, part) for scores in paired_scores(before, after))
     first, last = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     judged = _answers if metric is ACCURACY else _likelihoods
-    loss, margin, kept, said = judged(old, new, margins, seed)
+    loss, margin, kept, said, needed = judged(old, new, margins, seed)
     where = ", the reporting half" if part == "report" else ""
     bound = f"each bound of the loss is one-sided at {percent(1 - margins.alpha)}"
     reading = f"{metric.title} on {loss.n} items{where}; {bound}.{said}"
-    return Check(f"{metric.name} ({before.benchmark})", first, last, loss, margin, kept, reading)
+    return Check(f"{metric.name} ({before.benchmark})", first, last, loss, margin, kept, reading, needed)
 
 
-_Judged = tuple[Estimate, float, bool | None, str]  # the loss, its margin, kept, and what else is to be said
+# The loss, its margin, kept, what else is to be said, and how many items would decide it.
+_Judged = tuple[Estimate, float, bool | None, str, int | None]
 
 
 def _answers(old: Sequence[Score], new: Sequence[Score], margins: Margins, seed: int) -> _Judged:
@@ -224,18 +225,15 @@ def _answers(old: Sequence[Score], new: Sequence[Score], margins: Margins, seed:
     before, after = (_right(columns(scores)) if scores else np.zeros(0) for scores in (old, new))
     found = loss_bounds(before, after, codes, alpha=margins.alpha)
     if found is None:
-        return Estimate(None, None, None, 0, level=level), margin, None, ""
+        return Estimate(None, None, None, 0, level=level), margin, None, "", None
     loss = Estimate(found.value, found.low, found.high, found.n, level=level, method="tango")
     kept = {"kept": True, "lost": False, "undecided": None}[found.state(margin)]
-    return loss, margin, kept, _undecided(found, margins) if kept is None else ""
-
-
-def _undecided(found: Loss, margins: Margins) -> str:
-    flips = found.lost + found.won
+    if kept is not None:
+        return loss, margin, kept, "", None
+    flips, needed = found.lost + found.won, found.items_to_decide(margin, margins.alpha)
     flipped = f"{flips or 'No'} answer{'s' if flips > 1 else ''} changed"
-    needed = found.items_to_decide(margins.accuracy, margins.alpha)
-    more = "" if needed is None else f" {DECIDE.format(needed)}"
-    return f" {flipped}, and a loss beyond the margin in unseen items is not excluded.{more}"
+    said = f" {flipped}, and a loss beyond the margin in unseen items is not excluded."
+    return loss, margin, kept, said + would_decide(needed), needed
 
 
 def _likelihoods(old: Sequence[Score], new: Sequence[Score], margins: Margins, seed: int) -> _Judged:
@@ -243,8 +241,8 @@ def _likelihoods(old: Sequence[Score], new: Sequence[Score], margins: Margins, s
     level, margin = 1 - 2 * margins.alpha, margins.log_perplexity
     loss = stats.paired_change(LOG_PERPLEXITY, old, new, seed=seed, B=margins.draws, level=level)
     if unchanged(LOG_PERPLEXITY, old, new):
-        return loss, margin, True, " Every text has exactly the likelihood that it had."
-    return loss, margin, within(loss, margin), ""
+        return loss, margin, True, " Every text has exactly the likelihood that it had.", None
+    return loss, margin, within(loss, margin), "", None
 
 
 def unchanged(metric: Metric, old: Sequence[Score], new: Sequence[Score]) -> bool:
@@ -274,6 +272,15 @@ def negated(estimate: Estimate) -> Estimate:
 
     value, low, high = (minus(one) for one in (estimate.value, estimate.high, estimate.low))
     return dataclasses.replace(estimate, value=value, low=low, high=high, ideal=None)
+
+
+def kept_within(
+    metric: Metric, scores: tuple[Sequence[Score], Sequence[Score]], loss: Estimate, margin: float
+) -> bool | None:
+    """Whether the `loss` in `metric` from the first to the second `scores` is `within` the margin: also where
+    all items are `unchanged`.
+    """
+    return True if unchanged(metric, *scores) else within(loss, margin)
 
 
 def within(loss: Estimate, margin: float) -> bool | None:

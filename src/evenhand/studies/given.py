@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 Reopen = Callable[[], AbstractContextManager[Model]]
 
-_UNCHANGED = "Nothing was changed"
-_RAN = "Control models ran of"
 _UNKNOWN = (
     "How the treated model was made is not known: there is no sham of its method among the controls, and one "
     "that trains does so by its own defaults."
@@ -123,7 +121,7 @@ class Given:
         """Which control models ran, on what, and what they could not know."""
         if not families or not self.place:
             return ()
-        ran = f"{_RAN} {reasons.listed(families)}, matched to a change of {self.place}."
+        ran = f"Control models ran of {reasons.listed(families)}, matched to a change of {self.place}."
         return ran, _UNKNOWN
 
 
@@ -144,12 +142,6 @@ def given(name: str, base: str, model: Model, options: VerifyOptions) -> Given:
             found = _beside(said, model, other, reopen, options.seed)
     unknown = f"What {name} was trained on is not known: items of these benchmarks may be among it."
     return replace(found, notes=(*found.notes, unknown))
-
-
-def remembered(stored: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Of the reasons of a stored verdict: why there could be no control models, and the added remarks."""
-    none = next((one for one in stored if one.startswith((IMPOSSIBLE, _UNCHANGED))), "")
-    return none, tuple(one for one in stored if one.startswith((_RAN, _UNKNOWN)))
 
 
 def _addition(name: str, base: str) -> Path | None:
@@ -209,7 +201,7 @@ def _beside(said: str, model: Model, other: Model, reopen: Reopen, seed: int) ->
     found = OtherModel(about(proof=proof), _identity(other), touches, reopen)
     if not touches:
         why = (
-            f"{_UNCHANGED}: every parameter of {other.spec.uri} has the value that it has in "
+            f"Nothing was changed: every parameter of {other.spec.uri} has the value that it has in "
             f"{model.spec.uri}, so there is nothing to damage in a control model."
         )
         return Given(said, found, why, notes=notes)

@@ -24,7 +24,7 @@ from evenhand.stats.kinds import Interval, percentile
 from evenhand.stats.means import Asked, ratio_interval
 from evenhand.stats.ratios import Ratio, ratio_of_sums
 from evenhand.studies import reasons
-from evenhand.studies.capability import negated, unchanged, within
+from evenhand.studies.capability import kept_within, negated, within
 from evenhand.studies.distance import as_reported, distance, distance_of
 from evenhand.studies.fitness import doubts, mass_of
 from evenhand.studies.margins import Margins
@@ -50,8 +50,8 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
         "Share of the probability mass of the groups' terms, or of the label words, that was lost; a model "
         "that avoids the words shows no gap."
     )
-    kept = unchanged(metric, old, new) or within(loss, margins.mass_kept)
-    return Check(MASS, start, end, loss, margins.mass_kept, kept if loss.value is not None else None, reading)
+    kept = None if loss.value is None else kept_within(metric, (old, new), loss, margins.mass_kept)
+    return Check(MASS, start, end, loss, margins.mass_kept, kept, reading)
 
 
 def _lost_share(
@@ -123,7 +123,7 @@ def hints_check(before: Measurement, after: Measurement, *, margins: Margins, se
     reading = (
         f"Fall of {metric.label}: a model that also ignores explicit hints has lost information, not bias."
     )
-    kept = unchanged(metric, old, new) or within(loss, margins.hints)
+    kept = kept_within(metric, (old, new), loss, margins.hints)
     if kept and not _followed(start):  # there was nothing to lose: no evidence that it is kept
         kept = None
         reading += " The base model did not certainly follow hints, so keeping them cannot be shown."
@@ -171,7 +171,7 @@ def rest_check(before: Measurement, after: Measurement, *, margins: Margins, see
     margin = margins.accuracy * (metric.high - metric.low)
     reading = f"{metric.title}: a change of the bias together with its loss may be caused by that loss alone."
     name = f"{metric.label} ({before.benchmark})"
-    kept = unchanged(metric, old, new) or within(loss, margin)
+    kept = kept_within(metric, (old, new), loss, margin)
     return Check(name, start, end, loss, margin, kept, reading)
 
 

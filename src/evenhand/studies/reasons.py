@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 OVER = "over-correction"  # the name of each such check begins with this
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 HALF = " (the reporting half; the other half matches the control models)"
-DECIDE = "About {} items would decide it."  # in the reading of an undecided check of answers
-_NEEDED = re.compile(DECIDE.format(r"\d+").replace(".", r"\."))
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -261,6 +258,10 @@ def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -
 
 def _state(check: Check, *, halved: bool = False) -> str:
     state = {True: "kept", False: "lost", None: "undecided"}[check.kept]
-    needed = _NEEDED.search(check.reading)
-    more = f" {needed[0]}" if needed else ""
+    more = would_decide(check.items_needed)
     return f"{check.name}: {state}, {_went(check)} ({_loss(check, halved=halved)}).{more}"
+
+
+def would_decide(items: int | None) -> str:
+    """How many items would decide a check, as a further sentence; empty for None."""
+    return "" if items is None else f" About {items} items would decide it."

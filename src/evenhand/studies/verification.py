@@ -95,6 +95,8 @@ class Study:
             limited=any(m.protocol.limited for m in before.bias),
             notes=tuple(note for note in self._notes(before, after) if note not in judged.reasons),
             primary=self.primary,
+            uncontrolled=self.treating.uncontrolled,
+            remarks=remarks,
             made_by=made_by(self.model.spec),
         )
 

@@ -187,9 +187,7 @@ def module(kind: str, *, seed: int = 0, gain: float = 12.0, **changes: Any) -> P
         with torch.no_grad():
             embedding = made.get_input_embeddings().weight
             for parameter in made.parameters():
-                if (
-                    parameter.dim() > 1
-                ):  # the embeddings must not be much larger than what the blocks add to them
+                if parameter.dim() > 1:  # the embeddings less: the blocks' additions must count beside them
                     parameter.mul_(gain / 2 if parameter is embedding else gain)
     made.train(False)  # evaluation mode: no dropout
     return made

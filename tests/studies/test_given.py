@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +22,13 @@ from evenhand.studies.given import given
 from evenhand.studies.store import load_verification
 from evenhand.studies.verbs import VerifyOptions, run_folder, verify
 from evenhand.testing import tiny
-from tests.studies.test_verification import train_on_few
 from tests.support.server import serving
+
+pytestmark = pytest.mark.usefixtures("few_examples")
 
 NORM = "model.norm.weight"
 QUERY = "model.layers.1.self_attn.q_proj.weight"
 FAST: dict[str, Any] = {"limit": 8, "control": "none", "capability": ("facts:set=world",)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few() -> Iterator[None]:
-    from evenhand.benchmarks.genbiaseval import GenBiasEval
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GenBiasEval, "examples", GenBiasEval.examples)  # puts it back
-        train_on_few()
-        yield
 
 
 Saved = Callable[..., str]

@@ -8,39 +8,25 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.records import VerdictName
 from evenhand.studies.store import load_verification
 from evenhand.studies.verbs import VerifyOptions, verify
+
+pytestmark = pytest.mark.usefixtures("few_examples")
 
 FAST = {"limit": 24, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
 ROOT = Path(__file__).parents[2]
 COMMAND = """
     import sys
     from evenhand.cli import main
-    from tests.studies.test_verification import train_on_few
+    from tests.studies.conftest import train_on_few
     train_on_few()
     sys.exit(main(sys.argv[1:]))
 """
-
-
-def train_on_few() -> None:
-    """Leave every 20th training example: each of the nine fits takes 1 step, not 4 of 256 examples each."""
-    whole = GenBiasEval.examples
-    GenBiasEval.examples = lambda self: whole(self)[::20]  # type: ignore[method-assign]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GenBiasEval, "examples", GenBiasEval.examples)  # puts it back
-        train_on_few()
-        yield
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -5,9 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import Normalise, judge, slug
 from evenhand.lexicons import Question
+from evenhand.metrics.accuracies import ACCURACY as accuracy
 from evenhand.records import Continuation, LogProb, Sample, Score, Value
+
+
+class OptionsBenchmark(Benchmark):
+    """A benchmark of capability by such questions; a subclass states its card and its questions."""
+
+    metrics = (accuracy,)
+    role = "capability"
+
+    def ask(self, sample: Sample) -> list[Continuation]:
+        """One request per option, in order."""
+        return requests(sample)
+
+    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
+        """The columns ``correct``, ``margin``, ``chance`` and the options' shares: see `score`."""
+        return score(sample, answers)
 
 
 def sample(benchmark: str, question: Question) -> Sample:

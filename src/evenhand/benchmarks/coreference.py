@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evenhand.benchmarks import Benchmark, _options
+from evenhand.benchmarks import _options
 from evenhand.benchmarks._common import EVERY_FAMILY
 from evenhand.errors import BadOption
 from evenhand.lexicons import Reading, coreference_frames, coreference_questions
-from evenhand.metrics.accuracies import ACCURACY as accuracy
-from evenhand.records import Card, Continuation, LogProb, Sample, Score
+from evenhand.records import Card, Sample
 
 
 @dataclass(frozen=True)
-class Coreference(Benchmark):
+class Coreference(_options.OptionsBenchmark):
     """Coreference: "The nurse is a man. The nurse smiled because" has to go on with he, not with she.
 
     The gender is stated by a noun, a title, a possessive or a kinship, in some sentences beside a second
@@ -34,9 +32,6 @@ class Coreference(Benchmark):
 
     each: int = 2
     professions: Reading = "occupation"
-
-    metrics = (accuracy,)
-    role = "capability"
 
     def check(self) -> None:
         most = coreference_frames()
@@ -64,14 +59,6 @@ class Coreference(Benchmark):
     def read(self) -> list[Sample]:
         found = coreference_questions(self.each, self.professions)
         return [_options.sample("coreference", question) for question in found]
-
-    def ask(self, sample: Sample) -> list[Continuation]:
-        """He and she after the sentence."""
-        return _options.requests(sample)
-
-    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
-        """The columns ``correct``, ``margin``, ``chance`` and the options' shares: see `_options.score`."""
-        return _options.score(sample, answers)
 
 
 component = Coreference

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evenhand.benchmarks import Benchmark, _options
+from evenhand.benchmarks import _options
 from evenhand.benchmarks._common import EVERY_FAMILY
 from evenhand.lexicons import definitional_questions
-from evenhand.metrics.accuracies import ACCURACY as accuracy
-from evenhand.records import Card, Continuation, LogProb, Sample, Score
+from evenhand.records import Card, Sample
 
 
 @dataclass(frozen=True)
-class Definitional(Benchmark):
+class Definitional(_options.OptionsBenchmark):
     """Definitional: words whose meaning states a gender, and the pronoun that follows them.
 
     "The king put on" has to go on with his, "My mother said that" with she. This is no stereotype: a
     mitigation must leave it as it is. Licence: Apache-2.0.
     """
-
-    metrics = (accuracy,)
-    role = "capability"
 
     @cached_property
     def card(self) -> Card:
@@ -40,14 +35,6 @@ class Definitional(Benchmark):
 
     def read(self) -> list[Sample]:
         return [_options.sample("definitional", question) for question in definitional_questions()]
-
-    def ask(self, sample: Sample) -> list[Continuation]:
-        """The masculine and the feminine pronoun after the sentence."""
-        return _options.requests(sample)
-
-    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
-        """The columns ``correct``, ``margin``, ``chance`` and the options' shares: see `_options.score`."""
-        return _options.score(sample, answers)
 
 
 component = Definitional

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evenhand.benchmarks import Benchmark, _options
+from evenhand.benchmarks import _options
 from evenhand.benchmarks._common import EVERY_FAMILY
 from evenhand.lexicons import subject_questions
-from evenhand.metrics.accuracies import ACCURACY as accuracy
-from evenhand.records import Card, Continuation, LogProb, Sample, Score
+from evenhand.records import Card, Sample
 
 
 @dataclass(frozen=True)
-class Subjects(Benchmark):
+class Subjects(_options.OptionsBenchmark):
     """Subjects: places, tools, tasks and names of 262 professions, none of it about gender.
 
     Tasks and names are four texts after one opening: "The job of a nurse is to" care for sick people. A place
@@ -23,9 +21,6 @@ class Subjects(Benchmark):
     so what makes a place likely in itself tells nothing. A treatment that blurs the professions loses these
     answers before other knowledge. Licence: Apache-2.0.
     """
-
-    metrics = (accuracy,)
-    role = "capability"
 
     @cached_property
     def card(self) -> Card:
@@ -43,14 +38,6 @@ class Subjects(Benchmark):
 
     def read(self) -> list[Sample]:
         return [_options.sample("subjects", question) for question in subject_questions()]
-
-    def ask(self, sample: Sample) -> list[Continuation]:
-        """One request per option, in order."""
-        return _options.requests(sample)
-
-    def score(self, sample: Sample, answers: Sequence[LogProb]) -> Score:
-        """The columns ``correct``, ``margin``, ``chance`` and the options' shares: see `_options.score`."""
-        return _options.score(sample, answers)
 
 
 component = Subjects

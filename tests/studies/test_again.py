@@ -10,29 +10,24 @@ from typing import Any
 import pytest
 
 import evenhand
-from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.errors import BadData, UsageError
 from evenhand.records import CapabilityResult, ControlPoint, VerdictName, Verification
 from evenhand.studies import again
 from evenhand.studies.store import load_verification, save_measurements, save_verification
 from evenhand.studies.verbs import VerifyOptions, verify
 from evenhand.testing import tiny
-from tests.studies.test_verification import train_on_few
 
 OPTIONS: dict[str, Any] = {"limit": 8, "control": "reduced", "capability": ("facts:set=world", "perplexity")}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(few_examples: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with control models, whose model is gone."""
     folder = tmp_path_factory.mktemp("model")
     tiny.module("llama", max_position_embeddings=128).save_pretrained(folder)
     tiny.tokenizer().save_pretrained(folder)
     run = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GenBiasEval, "examples", GenBiasEval.examples)  # puts it back
-        train_on_few()
-        verify(f"hf:{folder}", "lftf:epochs=1,batch=256", VerifyOptions(out=run, **OPTIONS))
+    verify(f"hf:{folder}", "lftf:epochs=1,batch=256", VerifyOptions(out=run, **OPTIONS))
     shutil.rmtree(folder)
     return run
 

@@ -18,6 +18,7 @@ from evenhand.testing.examples import examples
 from evenhand.treatments import About
 from evenhand.treatments import weights as kind
 from evenhand.treatments.weights import WeightTreatment
+from tests.support.counting import watched
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -44,19 +45,12 @@ def _answers(model: OpenModel, seed: int, *sites: str) -> list[Any]:
 def _counted(model: OpenModel) -> Iterator[list[int]]:
     """How often each block computes something inside."""
     calls = [0] * model.layout.n_blocks
-    parts = [model.layout.modules(f"{site}.attention")[0] for site in model.layout.blocks()]
-    for i, part in enumerate(parts):
 
-        def counting(*args: Any, i: int = i, own: Any = part.forward, **more: Any) -> Any:
-            calls[i] += 1
-            return own(*args, **more)
+    def count(i: int, *_: Any) -> None:
+        calls[i] += 1
 
-        part.forward = counting  # type: ignore[method-assign]
-    try:
+    with watched([model.layout.modules(f"{site}.attention")[0] for site in model.layout.blocks()], count):
         yield calls
-    finally:
-        for part in parts:
-            del part.forward
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "bloom", "falcon", "gptj", "mpt", "gemma2", "gpt_oss"])

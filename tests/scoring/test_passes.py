@@ -183,6 +183,19 @@ def test_passes_with_dropout_or_in_another_precision_are_not_kept() -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("by", ["argument", "configuration"])
+def test_who_asks_for_every_attention_gets_it(by: str) -> None:
+    model = tiny.model("llama")
+    model.module.set_attn_implementation("eager")
+    model.module.config.output_attentions = by == "configuration"
+    asked = {"output_attentions": True} if by == "argument" else {}
+    ids = torch.tensor([[5, 6, 7, 8]])
+    for seed in range(4):
+        with _treatment(model, seed, "block.2").applied(model):
+            assert len(model.module(input_ids=ids, use_cache=False, **asked).attentions) == 3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("by", ["argument", "configuration"])
 def test_who_asks_for_every_hidden_state_gets_it(by: str) -> None:
     model = tiny.model("llama")
     model.module.config.output_hidden_states = by == "configuration"

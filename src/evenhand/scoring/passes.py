@@ -113,7 +113,7 @@ def _disturbed(module: nn.Module, blocks: Blocks, depth: int) -> bool:
 def _more_asked(module: nn.Module, kwargs: Mapping[str, Any]) -> bool:
     """Whether hidden states, attentions or the like are asked for, by arguments or by the configuration."""
     asked = {**getattr(getattr(module, "config", None), "__dict__", {}), **kwargs}
-    return any(name.startswith("output_") and value is True for name, value in asked.items())
+    return any(name.lstrip("_").startswith("output_") and value is True for name, value in asked.items())
 
 
 def _digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from evenhand.architectures.table import ROWS as TABLE
 from evenhand.hooks import patch
-from evenhand.locators import ablation, gradient
+from evenhand.locators import _probing, ablation, gradient
 from evenhand.locators._tails import Tails, tails_of
 from evenhand.locators.ablation import Ablation
 from evenhand.locators.gradient import Gradient
@@ -108,3 +110,20 @@ def test_hooks_and_failed_tests_run_whole_rows(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(tails_of(model, examples()), Tails)
     monkeypatch.setattr("evenhand.scoring.restarting.limit", lambda module: -1.0)
     assert tails_of(tiny.model("llama"), examples()) is None
+
+
+@pytest.mark.parametrize("kind", ["llama", "bloom"])
+def test_every_copy_of_a_prompt_counts(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where each probe has a pass of its own, though copies in one pass share their places."""
+    model = tiny.model(kind)
+    copies = [dataclasses.replace(LONG[0], id=f"copy {i}") for i in range(12)]
+    probes = [*LONG, *copies]
+    assert (tails_of(model, probes) is not None) == (kind == "llama")
+    found = [locator.locate(model, probes, seed=0) for locator in LOCATORS]
+    for module in (ablation, gradient):
+        monkeypatch.setattr(module, "tails_of", lambda model, probes: None)
+    monkeypatch.setattr(_probing, "batches", lambda probes: ([probe] for probe in _probing.ordered(probes)))
+    for locator, together in zip(LOCATORS, found, strict=True):
+        singly = locator.locate(model, probes, seed=0)
+        values = [[site.value for site in each.scores] for each in (together, singly)]
+        assert values[0] == pytest.approx(values[1], abs=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -104,6 +106,25 @@ OWN = Architecture(
     attention=part("mixer"),
     mlp=part("mlp", optional=True),
 )
+
+
+def test_a_replaced_block_is_explained_and_found_when_the_model_is_refreshed():
+    model = tiny.model("llama")
+    names = set(model.layout.parameters("block.0"))
+    model.module.model.layers[0] = copy.deepcopy(model.module.model.layers[0])
+    with pytest.raises(BadModel, match=r"A module of block\.0 was replaced .* Call refresh\(\)"):
+        model.layout.parameters("block.0")
+    model.refresh()
+    assert model.layout.module("block.0") is model.module.model.layers[0]
+    assert set(model.layout.parameters("block.0")) == names
+
+
+def test_a_given_layout_stays_when_the_model_is_refreshed():
+    module = tiny.module("llama")
+    given = Layout(module)
+    model = CausalModel(module, tiny.tokenizer(), "hf:tiny", layout=given)
+    model.refresh()
+    assert model.layout is given
 
 
 def test_an_unknown_architecture_is_explained():

@@ -273,6 +273,11 @@ def test_a_head_with_an_unknown_finish_is_left_to_the_model(monkeypatch):
     assert again.report().forwards >= again.report().head_rows / 4
 
 
+def test_a_scale_of_the_logits_that_is_no_number_is_left_to_the_model():
+    module = tiny.module("mpt", logit_scale="inv_sqrt_d_model")
+    assert values(scorer(module=module)) == pytest.approx(expected(module), abs=1e-4)
+
+
 def test_non_finite_answers_name_the_prompt_and_settle_nothing():
     module = tiny.module("gpt2")
     model = scorer(module=module)

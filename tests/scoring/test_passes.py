@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from evenhand.testing.examples import examples
 from evenhand.treatments import About
 from evenhand.treatments import weights as kind
 from evenhand.treatments.weights import WeightTreatment
+from tests.support.changes import CHANGES
+from tests.support.counting import watched
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -44,19 +47,12 @@ def _answers(model: OpenModel, seed: int, *sites: str) -> list[Any]:
 def _counted(model: OpenModel) -> Iterator[list[int]]:
     """How often each block computes something inside."""
     calls = [0] * model.layout.n_blocks
-    parts = [model.layout.modules(f"{site}.attention")[0] for site in model.layout.blocks()]
-    for i, part in enumerate(parts):
 
-        def counting(*args: Any, i: int = i, own: Any = part.forward, **more: Any) -> Any:
-            calls[i] += 1
-            return own(*args, **more)
+    def count(i: int, *_: Any) -> None:
+        calls[i] += 1
 
-        part.forward = counting  # type: ignore[method-assign]
-    try:
+    with watched([model.layout.modules(f"{site}.attention")[0] for site in model.layout.blocks()], count):
         yield calls
-    finally:
-        for part in parts:
-            del part.forward
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "bloom", "falcon", "gptj", "mpt", "gemma2", "gpt_oss"])
@@ -147,3 +143,65 @@ def test_the_model_is_left_as_it_was_and_memory_is_bounded(monkeypatch: pytest.M
         _answers(model, 3, "block.2")
     assert calls[0] == calls[2] > 0
     assert "forward" not in vars(model.module)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_beside_the_weights_is_noticed(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.model("llama")
+    plain = [_answers(model, 3, "block.2") for _ in range(3)][-1]
+    CHANGES[change](model.module)
+    found = _answers(model, 3, "block.2")
+    monkeypatch.setattr(kind, "passes_kept", lambda *_: nullcontext())
+    assert found == _answers(model, 3, "block.2") != plain
+
+
+def test_a_forward_that_is_replaced_inside_counts() -> None:
+    model = tiny.model("llama")
+    plain = [_answers(model, 0, "block.2") for _ in range(3)][-1]
+    with _treatment(model, 0, "block.2").applied(model) as treated:
+        CHANGES["own forward"](model.module)
+        assert treated.answer(ITEMS) != plain
+        del model.module.model.layers[0].mlp.forward
+        assert treated.answer(ITEMS) == plain
+
+
+@torch.no_grad()
+def test_passes_with_dropout_or_in_another_precision_are_not_kept() -> None:
+    model = tiny.model("gpt2", resid_pdrop=0.5)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with _treatment(model, 0, "block.2").applied(model):
+        plain = model.module(input_ids=ids, use_cache=True).logits
+        model.module.train()
+        drawn = [model.module(input_ids=ids, use_cache=False).logits for _ in range(4)]
+        assert len({repr(logits.tolist()) for logits in drawn}) == 4
+        model.module.eval()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            for _ in range(3):
+                model.module(input_ids=ids, use_cache=False)
+        assert torch.equal(model.module(input_ids=ids, use_cache=False).logits, plain)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("by", ["argument", "configuration"])
+def test_who_asks_for_every_attention_gets_it(by: str) -> None:
+    model = tiny.model("llama")
+    model.module.set_attn_implementation("eager")
+    model.module.config.output_attentions = by == "configuration"
+    asked = {"output_attentions": True} if by == "argument" else {}
+    ids = torch.tensor([[5, 6, 7, 8]])
+    for seed in range(4):
+        with _treatment(model, seed, "block.2").applied(model):
+            assert len(model.module(input_ids=ids, use_cache=False, **asked).attentions) == 3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("by", ["argument", "configuration"])
+def test_who_asks_for_every_hidden_state_gets_it(by: str) -> None:
+    model = tiny.model("llama")
+    model.module.config.output_hidden_states = by == "configuration"
+    asked = {"output_hidden_states": True} if by == "argument" else {}
+    ids = torch.tensor([[5, 6, 7, 8]])
+    for seed in range(4):
+        with _treatment(model, seed, "block.2").applied(model):
+            states = model.module(input_ids=ids, use_cache=False, **asked).hidden_states
+        assert all(not torch.equal(a, b) for a, b in pairwise(states))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from evenhand.models import OpenModel
 
@@ -15,16 +16,36 @@ from evenhand.models import OpenModel
 def tokens_by_block(model: OpenModel) -> Iterator[list[int]]:
     """The tokens, padding included, that each block runs inside."""
     tokens = [0] * model.layout.n_blocks
-    blocks = [model.layout.module(site) for site in model.layout.blocks()]
-    for i, block in enumerate(blocks):
 
-        def counting(hidden: Tensor, *args: Any, i: int = i, own: Any = block.forward, **more: Any) -> Any:
-            tokens[i] += hidden.shape[0] * hidden.shape[1]
-            return own(hidden, *args, **more)
+    def count(i: int, hidden: Tensor) -> None:
+        tokens[i] += hidden.shape[0] * hidden.shape[1]
 
-        block.forward = counting  # type: ignore[method-assign]
-    try:
+    with watched([model.layout.module(site) for site in model.layout.blocks()], count):
         yield tokens
+
+
+@contextmanager
+def watched(parts: Sequence[nn.Module], see: Callable[..., None]) -> Iterator[None]:
+    """Inside, `see` gets the number of each of `parts` that runs, and what it is given.
+
+    Their classes are changed, not they themselves: a part with a forward of its own runs in whole passes.
+    """
+    number = {id(part): i for i, part in enumerate(parts)}
+    kinds = {type(part): type(part).forward for part in parts}
+
+    def seeing(own: Any) -> Any:
+        @functools.wraps(own)
+        def forward(part: nn.Module, *args: Any, **more: Any) -> Any:
+            if id(part) in number:
+                see(number[id(part)], *args)
+            return own(part, *args, **more)
+
+        return forward
+
+    for kind, own in kinds.items():
+        kind.forward = seeing(own)  # type: ignore[method-assign]
+    try:
+        yield
     finally:
-        for block in blocks:
-            del block.forward
+        for kind, own in kinds.items():
+            kind.forward = own  # type: ignore[method-assign]

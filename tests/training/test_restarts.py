@@ -25,6 +25,7 @@ from evenhand.training.finetune import Plan, Recipe, _trained
 from evenhand.training.objectives import kl, mass_preserving, nll
 from evenhand.training.parameters import only_these_train
 from evenhand.training.restarts import Base, run_above
+from tests.support.changes import CHANGES
 from tests.support.counting import tokens_by_block
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -236,3 +237,45 @@ def test_closing_and_refreshing_free_what_was_kept() -> None:
         assert kept_of(model.module).entries
         free()
         assert not kept_of(model.module).entries
+
+
+def _fitted(model: OpenModel) -> dict[str, Tensor]:
+    plan = Plan("x", Recipe(lr=1e-3, epochs=1), 0)
+    return _trained(model, _names(model, "block.2"), examples(), _both, plan)[0]
+
+
+def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_beside_the_weights_is_noticed(change: str) -> None:
+    used, fresh = tiny.model("llama"), tiny.model("llama")
+    plain = _fitted(used)
+    CHANGES[change](used.module)
+    CHANGES[change](fresh.module)
+    found = _fitted(used)
+    assert _same(found, _fitted(fresh))
+    assert not _same(found, plain)
+
+
+def test_what_hooks_change_is_not_kept() -> None:
+    """Nor is what was kept without them read while they are set."""
+    plain = _fitted(tiny.model("llama"))
+    used, fresh = tiny.model("llama"), tiny.model("llama")
+    with patch(used, "block.0", lambda output, _: 1.5 * output):
+        patched = _fitted(used)
+    assert _same(_fitted(used), plain)
+    with patch(used, "block.0", lambda output, _: 1.5 * output):
+        assert _same(_fitted(used), patched)
+    with patch(fresh, "block.0", lambda output, _: 1.5 * output):
+        assert _same(_fitted(fresh), patched)
+
+
+def test_the_flags_of_every_part_are_as_before() -> None:
+    model = tiny.model("gpt2")
+    model.module.train()
+    model.module.transformer.h[1].eval()
+    before = [part.training for part in model.module.modules()]
+    _trained(model, _names(model, "block.2"), examples(), _nll, Plan("x", Recipe(epochs=1), 0))
+    assert [part.training for part in model.module.modules()] == before

@@ -69,7 +69,10 @@ def ordered(probes: Sequence[Example]) -> list[Example]:
 
 @dataclass(frozen=True)
 class ProbedBatch:
-    """A batch of probes and the n places where its pass predicts terms: `rows` [n] and `positions` [n]."""
+    """A batch of probes and the n places where its pass predicts terms: `rows` [n] and `positions` [n].
+
+    A place that several probes share is repeated.
+    """
 
     probes: Sequence[Example]
     rows: Tensor

@@ -158,7 +158,7 @@ def _batch_scores(
     from evenhand.scoring.terms import outcomes
 
     blocks = tuple(whole.mean)
-    places = batch.rows, batch.positions
+    places = distinct_places((batch.rows, batch.positions))
     with (
         torch.enable_grad(),
         evaluating(model.module),

@@ -34,6 +34,7 @@ class CausalModel(Opened):
     family = "causal"
     can: frozenset[Ability] = frozenset(Ability) - {Ability.CLOZE}
     instead = "Use a masked model."
+    _given: Layout | None = None
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class CausalModel(Opened):
         super().__init__(module, tokenizer, uri, revision=revision, batch_tokens=batch_tokens)
         row = row_of(kind_of(module))
         self._misfit = misfit(module, row) if row.blocks and layout is None else None
-        self._layout = layout
+        self._layout = self._given = layout
         self.scorer = Scorer(module, tokenizer, batch_tokens=self.batch_tokens)
 
     @property
@@ -63,7 +64,12 @@ class CausalModel(Opened):
 
     @layout.setter
     def layout(self, layout: Layout) -> None:
-        self._layout = layout
+        self._layout = self._given = layout
+
+    def refresh(self, uri: str | None = None) -> None:
+        """As in `Opened`; unless a layout was given, the blocks are found again: some may be other ones."""
+        super().refresh(uri)
+        self._layout = self._given
 
     @property
     def chat_template(self) -> str | None:

@@ -107,9 +107,16 @@ class Layout:
 
         Raises:
             UnknownName: this model has no such site.
+            BadModel: a module of the site is no longer in the model.
         """
         names = {id(p): name for name, p in self._root.named_parameters()}
-        return {names[id(p)]: p for module in self.modules(site) for p in module.parameters()}
+        found = [p for module in self.modules(site) for p in module.parameters()]
+        if not all(id(p) in names for p in found):
+            raise BadModel(
+                f"A module of {site} was replaced after the model was opened.",
+                mend="Call refresh() on the model once its parts have been replaced.",
+            )
+        return {names[id(p)]: p for p in found}
 
     def _part(self, site: str) -> tuple[tuple[nn.Module, ...], nn.Module]:
         if site not in self._parts:

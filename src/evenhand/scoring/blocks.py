@@ -64,6 +64,16 @@ def hooked(module: nn.Module, apart: Collection[int] = ()) -> bool:
     return any(map(hooks_of, parts)) or any(getattr(torch_module, name) for name in _GLOBAL_HOOKS)
 
 
+def altered(module: nn.Module, apart: Collection[int] = ()) -> bool:
+    """Whether `module` is `hooked` or a part of it was given a forward of its own: nothing is kept then.
+
+    The whole `module` may have one, and so may parts that accelerate gave one, which only moves tensors.
+    """
+    parts = (p for p in module.modules() if p is not module and id(p) not in apart)
+    own = ("forward" in vars(part) and not hasattr(part, "_hf_hook") for part in parts)
+    return any(own) or hooked(module, apart)
+
+
 def below(module: nn.Module, blocks: Blocks, depth: int) -> list[nn.Parameter]:
     """The parameters of `module` but those of the blocks from `depth` on."""
     above = {id(p) for block in blocks.blocks[depth:] for p in block.parameters()}

@@ -6,6 +6,7 @@ them remembers the bits of the weights that made it. Above `MEMORY` a table lies
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import tempfile
@@ -170,8 +171,21 @@ def bits(parameters: Iterable[Tensor]) -> tuple[Any, ...]:
     counts as no change, such as a write through ``.data``, shows in the sums of every parameter.
     """
     every = list(parameters)
-    sums = [_weighted_sum(p.detach()) for p in every]
+    sums = [_weighted_sum(p.detach()) for p in every if p.numel()]
     return (*counted(every), tuple(torch.stack(sums).tolist()) if sums else ())
+
+
+def built(module: nn.Module) -> str:
+    """A digest of what `module` computes with beside its weights: parts, plain settings, buffers."""
+    buffers = [b.detach() for b in module.buffers() if b.is_floating_point() and b.numel()]
+    sha = hashlib.sha256(repr([float(_weighted_sum(buffer)) for buffer in buffers]).encode())
+    for part in (*module.modules(), getattr(module, "config", None)):
+        sha.update(repr((type(part), [*filter(_plain, getattr(part, "__dict__", {}).items())])).encode())
+    return sha.hexdigest()
+
+
+def _plain(named: tuple[str, Any]) -> bool:
+    return named[0] != "training" and isinstance(named[1], (bool, int, float, str, type(None)))
 
 
 def counted(parameters: Iterable[Tensor]) -> tuple[tuple[int, int], ...]:

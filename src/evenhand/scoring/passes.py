@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.architectures.checking import output_embeddings
-from evenhand.scoring.blocks import Blocks, Handed, below, given_below, hooked, seen_by
-from evenhand.scoring.kept import bits, counted, kept_of, table
+from evenhand.scoring.blocks import Blocks, Handed, altered, below, given_below, seen_by
+from evenhand.scoring.forward import device_of
+from evenhand.scoring.kept import bits, built, counted, kept_of, table
 
 DISK = 4 * 2**30
 """Bytes of kept states beyond which no further pass is kept; those above `kept.MEMORY` lie in files."""
@@ -53,15 +54,16 @@ class Passes:
 def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]:
     """Inside, passes that ran before with the same weights below block `depth` begin there.
 
-    Passes with gradients, with a cache, or with something set on the lower part of the model run whole, and
-    so do all passes once a lower weight was changed (by more than a write through ``.data``, which is only
-    noticed between two treatments).
+    Passes with gradients, with a cache, with dropout, in another precision, of which more than logits are
+    asked, or with something set on the lower part of the model run whole, and so do all passes once a lower
+    weight was changed. A write through ``.data``, and a change beside the weights (see `kept.built`), is only
+    noticed between two treatments.
     """
     if depth == 0:
         yield
         return
     lower = below(module, blocks, depth)
-    key, begun = ("passes", depth, bits(lower)), counted(lower)
+    key, begun = ("passes", depth, bits(lower), built(module)), counted(lower)
     kept = kept_of(module)
     passes: Passes = kept.find(key) or Passes()
     kept.put(key, passes)
@@ -70,11 +72,12 @@ def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]
     @functools.wraps(real)
     def forward(*args: Any, **kwargs: Any) -> Any:
         changed = counted(below(module, blocks, depth)) != begun
-        name = None if changed or _disturbed(module, blocks, depth) else _digest(args, kwargs)
+        whole = changed or _disturbed(module, blocks, depth) or _more_asked(module, kwargs)
+        name = None if whole else _digest(args, kwargs)
         with ExitStack() as stack:
             if name in passes.handed:
                 found = passes.handed[name]
-                device = next(module.parameters()).device
+                device = device_of(module)
                 stack.enter_context(given_below(blocks, depth, Handed(found.state.to(device), found.size)))
                 return real(*args, **kwargs)
             if name is None or name not in passes.seen:
@@ -96,12 +99,21 @@ def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]
 
 
 def _disturbed(module: nn.Module, blocks: Blocks, depth: int) -> bool:
-    """Whether the pass must run whole: gradients, values in place of blocks, hooks in the lower part."""
+    """Whether the pass must run whole: gradients, autocast, values in place of blocks, and in the lower part
+    dropout, hooks or a forward of its own.
+    """
     if torch.is_grad_enabled() or any("forward" in vars(block) for block in blocks.blocks):
         return True
     upper = [output_embeddings(module), *blocks.blocks[depth:]]
     apart = {id(part) for top in upper if top is not None for part in top.modules()}
-    return hooked(module, apart)
+    drops = any(part.training for part in module.modules() if id(part) not in apart)
+    return drops or torch.is_autocast_enabled(device_of(module).type) or altered(module, apart)
+
+
+def _more_asked(module: nn.Module, kwargs: Mapping[str, Any]) -> bool:
+    """Whether hidden states, attentions or the like are asked for, by arguments or by the configuration."""
+    asked = {**getattr(getattr(module, "config", None), "__dict__", {}), **kwargs}
+    return any(name.lstrip("_").startswith("output_") and value is True for name, value in asked.items())
 
 
 def _digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes | None:

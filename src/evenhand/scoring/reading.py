@@ -174,9 +174,11 @@ def _log_softmax_at(table: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
 
 def _finish_of(config: Any) -> Finish:
     """What the configuration says is done with the product of the head; the result may overwrite it."""
-    cap = getattr(config, "final_logit_softcapping", None)
-    times = getattr(config, "logit_scale", None)
-    part = getattr(config, "logits_scaling", None)
+    names = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+    given = (getattr(config, name, None) for name in names)
+    cap, times, part = (
+        one if isinstance(one, (int, float)) else None for one in given
+    )  # MPT's may be a name
 
     def finish(logits: Tensor) -> Tensor:
         if times:

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.blocks import (
     Blocks,
+    altered,
     below,
     caught_after,
     given_below,
-    hooked,
     last_mlp_at_the_head,
 )
 from evenhand.scoring.forward import SelectedHead, device_of, evaluating, run_inputs, run_rows
-from evenhand.scoring.kept import Nodes, States, bits, kept_of, table
+from evenhand.scoring.kept import Nodes, States, bits, built, kept_of, table
 from evenhand.scoring.memory import ran_out
 from evenhand.scoring.packing import Packed
 from evenhand.scoring.plan import Plan, Row
@@ -99,9 +99,9 @@ def restart(module: nn.Module, blocks: Blocks, depth: int, plan: Plan, *, batch_
     """The way to run the rows of `plan`, or any beginnings of them, from block `depth` on.
 
     The states below are taken from those that are kept of `module`, or computed, in passes of at most
-    `batch_tokens`. Where hooks are set on the model or no test is passed, whole rows run.
+    `batch_tokens`. Where hooks are set on the model (see `altered`) or no test is passed, whole rows run.
     """
-    if hooked(module):
+    if altered(module):
         return whole_rows(module)
     kept = kept_of(module)
     sound = ("restart", depth, *map(id, blocks.blocks))
@@ -126,7 +126,7 @@ def _ways(module: nn.Module, plan: Plan) -> tuple[Way, ...]:
 
 
 def _kept_states(module: nn.Module, blocks: Blocks, depth: int, plan: Plan, how: tuple[Way, int]) -> States:
-    key = ("states", depth, bits(below(module, blocks, depth)))
+    key = ("states", depth, bits(below(module, blocks, depth)), built(module))
     kept, rows = kept_of(module), [row.ids for row in plan.rows]
     found: States | None = kept.find(key)
     if found is None or not found.covers(rows):

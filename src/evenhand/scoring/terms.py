@@ -45,7 +45,8 @@ class Outcomes:
     `log_p` [N, k] holds the groups. `log_rest` [N, V] holds, for every token of the vocabulary, the outcomes
     that begin with this token and belong to no group; it is -inf where the token is a group's whole term.
     `places` are the rows and the positions of the forward pass's hidden states, including padding, from which
-    terms were predicted; None for outcomes of no single pass.
+    terms were predicted; one that several examples share is given for each of them. They are None for
+    outcomes of no single pass.
 
     Either table may be given as a function without arguments: it is called when the table is first read.
     """
@@ -153,13 +154,26 @@ class Prompts:
         return Outcomes(
             _grouped(of_term, keys).view(len(chosen), -1),
             lambda: _without(logits[list(first.values())].log_softmax(-1), of_term, mine),
-            places,
+            _by_example(
+                places, head_rows, [(i, slots) for (i, _, _), slots in zip(mine, plan.slots, strict=True)]
+            ),
         )
 
 
 def _head_rows(plan: Plan, positions: Sequence[Sequence[int]]) -> list[int]:
     index = {(i, p): r for r, (i, p) in enumerate((i, p) for i, ps in enumerate(positions) for p in ps)}
     return [index[i, p] for i, row in enumerate(plan.rows) for p, _ in row.wanted]
+
+
+def _by_example(
+    places: tuple[Tensor, Tensor] | None, head_rows: Sequence[int], slots: Sequence[tuple[int, Sequence[int]]]
+) -> tuple[Tensor, Tensor] | None:
+    """The `places` [R] of the head's rows, once for each example that reads them."""
+    if places is None:
+        return None
+    pairs = sorted({(head_rows[slot], i) for i, found in slots for slot in found})
+    chosen = [row for row, _ in pairs]
+    return places[0][chosen], places[1][chosen]
 
 
 def _terms(examples: Sequence[Example]) -> list[_Term]:

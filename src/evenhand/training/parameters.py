@@ -108,17 +108,18 @@ def every_parameter(model: OpenModel) -> tuple[str, ...]:
 def training_flags_kept(module: nn.Module) -> Iterator[None]:
     """On exit the gradient and training flags are as before, and no gradient is left.
 
-    It concerns the parameters that the module has on entering.
+    It concerns the parameters and the parts that the module has on entering.
     """
     wanted = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    was_training = module.training
+    modes = [(part, part.training) for part in module.modules()]
     try:
         yield
     finally:
         for parameter, flag in wanted:
             parameter.requires_grad_(flag)
             parameter.grad = None
-        module.train(was_training)
+        for part, training in modes:
+            part.training = training
 
 
 @contextmanager

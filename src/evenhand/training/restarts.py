@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadModel
 from evenhand.models import OpenModel
-from evenhand.scoring.blocks import Blocks
-from evenhand.scoring.kept import bits, counted, kept_of
+from evenhand.scoring.blocks import Blocks, altered
+from evenhand.scoring.kept import bits, built, counted, kept_of
 from evenhand.scoring.restarting import HeadInputs, head_inputs, restart
 from evenhand.scoring.terms import Outcomes, Prompts, Run
 
@@ -77,13 +77,14 @@ class Base:
         kept, n = kept_of(self._module), len(self._prompts)
         if counted(self._module.parameters()) != self._begun:
             raise RuntimeError("a loss that reads the base must read it from the first step on")
-        key = ("head", bits(self._module.parameters()))
-        found: HeadInputs | None = kept.find(key)
+        key = ("head", bits(self._module.parameters()), built(self._module))
+        found: HeadInputs | None = None if altered(self._module) else kept.find(key)
         if found is not None and found.covers(self._prompts.plan(range(n))):
             return found
         plans = [self._prompts.plan(range(i, min(n, i + _BATCH))) for i in range(0, n, _BATCH)]
         found = head_inputs(self._module, self._run, plans)
-        kept.put(key, found)
+        if not altered(self._module):
+            kept.put(key, found)
         return found
 
 

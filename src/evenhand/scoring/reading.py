@@ -174,11 +174,11 @@ def _log_softmax_at(table: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
 
 def _finish_of(config: Any) -> Finish:
     """What the configuration says is done with the product of the head; the result may overwrite it."""
-    names = ("final_logit_softcapping", "logit_scale", "logits_scaling")
-    given = (getattr(config, name, None) for name in names)
+    # A scale may be a name (MPT's "inv_sqrt_d_model"): then the first rows show that the model does more.
     cap, times, part = (
-        one if isinstance(one, (int, float)) else None for one in given
-    )  # MPT's may be a name
+        value if isinstance(value := getattr(config, name, None), (int, float)) else None
+        for name in ("final_logit_softcapping", "logit_scale", "logits_scaling")
+    )
 
     def finish(logits: Tensor) -> Tensor:
         if times:

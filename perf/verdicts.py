@@ -5,7 +5,7 @@ one that ablation names, with three losses, training towards one word alone, ful
 noise, and LFTF on the unbiased control, where nothing may be called mitigated. Runs are stored and resumed
 below --out.
 
-Run: python perf/verdicts.py [--out runs/verdicts] [--control reduced|full] [--seed 0] [--json]
+Run: python perf/verdicts.py [--out runs/verdicts] [--control standard|reduced|full] [--seed 0] [--json]
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> int:
     """Run every row; exit status 1 when a verdict is not among the right ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=Path("runs/verdicts"))
-    parser.add_argument("--control", choices=("reduced", "full"), default="reduced")
+    parser.add_argument("--control", choices=("reduced", "standard", "full"), default="standard")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

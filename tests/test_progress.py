@@ -232,3 +232,18 @@ def test_labels_cannot_steer_the_terminal() -> None:
     for steering in ("\x1b[2J", "\x1b]0;", "\x07", "\x9b", "\u202e"):
         assert steering not in plain.getvalue()
         assert steering not in live.getvalue()
+
+
+def test_a_line_that_stays_is_written_where_the_tasks_are() -> None:
+    stream = io.StringIO()
+    progress.enable(stream)
+    try:
+        progress.say("It takes an hour.")
+        with task("work", 2):
+            progress.say("It takes two.")
+    finally:
+        progress.disable()
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "It takes an hour."
+    assert "  It takes two." in lines
+    progress.say("Nobody hears this.")

@@ -45,6 +45,7 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", choices=tuple(SIZES), default="small")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--items", type=int, help="the most items of a workload, to fit a run into a time")
     parser.add_argument("--only", action="append", choices=tuple(_cases(MODULES)), metavar="CASE")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: all there are"
@@ -58,6 +59,8 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads are 1 or more.")
+    if options.items is not None and options.items < 2:
+        parser.error("--items is 2 or more.")
     return options
 
 
@@ -73,7 +76,7 @@ def run(options: argparse.Namespace, device: str, skipped: dict[str, str]) -> li
         if options.only and name not in options.only:
             continue
         try:
-            case: Case = build(Setting(options.size, device))
+            case: Case = build(Setting(options.size, device, options.items))
             found.append(
                 measured(
                     case,
@@ -99,9 +102,9 @@ def _remark(text: str) -> None:
 def about_run(options: argparse.Namespace) -> dict[str, Any]:
     """How the run was made, for the history and for the page."""
     layers, width = SIZES[options.size]
-    shown = (
-        f"--size {options.size} --rounds {options.rounds} --threads {options.threads} --clock {options.clock}"
-    )
+    named = ("size", "rounds", "threads", "items", "clock")
+    given = {name: getattr(options, name) for name in named}
+    shown = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     made = made_line(made_by(packages=("numpy", "torch", "transformers", "lm_eval", "scipy", "fairlearn")))
     return {
@@ -110,6 +113,7 @@ def about_run(options: argparse.Namespace) -> dict[str, Any]:
         "size": options.size,
         "rounds": options.rounds,
         "threads": options.threads,
+        "items": options.items,
         "layers": layers,
         "width": width,
         "clock": CLOCK_WORDS[options.clock],

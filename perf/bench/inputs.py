@@ -44,6 +44,7 @@ class Setting:
 
     size: str = "small"
     device: str = "cpu"
+    items: int | None = None  # the most of a workload; None for as many as the size has
 
     @cached_property
     def layers(self) -> int:
@@ -54,8 +55,9 @@ class Setting:
         return SIZES[self.size][1]
 
     def of(self, small: int, large: int) -> int:
-        """How many items of a workload: `small` at the size ``small``, else `large`."""
-        return small if self.size == "small" else large
+        """How many items of a workload: `small` at the size ``small``, else `large`; no more than `items`."""
+        found = small if self.size == "small" else large
+        return found if self.items is None else min(found, self.items)
 
 
 def tokenizer_for(texts: Sequence[str], *, masked: bool = False) -> PreTrainedTokenizerFast:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from evenhand.records import Continuation
 
 from . import inputs, references, work
@@ -14,6 +16,7 @@ from .inputs import Setting
 BATCHES = (8, 32, 128)
 NAIVE = 24  # requests of the naive loop: its cost grows with them alone, and the rest would take minutes
 CLOSE = 1e-4  # nats
+CLOSE_NARROW = 0.25  # nats: near -10 numbers of bfloat16 are .0625 apart, and theirs round to them
 CLOSE_SUM = 1e-3  # nats, of a sum over the tokens of a sentence
 
 
@@ -48,6 +51,26 @@ def genbiaseval(setting: Setting, kind: str = "gpt2") -> Case:
         CLOSE,
         work.of_scoring(model, work.spans(model, items)),
         0.65,
+        detail=lambda: _tokens(model),
+    )
+
+
+def genbiaseval_bf16(setting: Setting) -> Case:
+    """The same by a bfloat16 body with a float32 head, beside transformers in bfloat16 and beside float32."""
+    items = inputs.prompts(setting.of(192, 2358))
+    texts = [i.context + i.text for i in items]
+    model, wide = inputs.causal(setting, texts), inputs.causal(setting, texts)
+    model.module.to(torch.bfloat16)
+    model.refresh()
+    return Case(
+        "genbiaseval_bf16",
+        f"GenBiasEval, {len(items) // 2} prompts, gpt2 in bfloat16",
+        answers(model, items),
+        (
+            Peer("padded batches, bfloat16", lambda size: references.padded(model, items, size), BATCHES),
+            Peer("evenhand, float32", lambda _: answers(wide, items)()),
+        ),
+        CLOSE_NARROW,
         detail=lambda: _tokens(model),
     )
 
@@ -139,6 +162,7 @@ def crows_masked(setting: Setting) -> Case:
 CASES: Mapping[str, Callable[[Setting], Case]] = {
     "genbiaseval": genbiaseval,
     "genbiaseval_llama": lambda setting: genbiaseval(setting, "llama"),
+    "genbiaseval_bf16": genbiaseval_bf16,
     "few_shot": few_shot,
     "crows_causal": crows_causal,
     "crows_masked": crows_masked,

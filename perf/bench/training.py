@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from evenhand.mitigations.lftf import Lftf
 from evenhand.records import Continuation, Example
+from evenhand.scoring.kept import forget
+from evenhand.scoring.terms import Prompts
 from evenhand.training.loop import shuffled
+from evenhand.training.objectives import nll
+from evenhand.training.restarts import run_above
 from evenhand.treatments import About
 from evenhand.treatments.weights import WeightTreatment
 
@@ -19,23 +24,31 @@ from .inputs import Setting
 from .scoring import CLOSE, answers
 
 BATCH, EPOCHS, RATE = 32, 2, 1e-4
+DESCENT, CLOSE_WEIGHTS = 0.1, 1e-6
+"""The learning rate of plain SGD, and the largest difference of a weight after it."""
+MOST = 10**6
+"""About so many weights are compared, evenly spread."""
 CLOSE_LOSS = 1e-4
 """Of a loss in nats. AdamW turns rounding into steps where a gradient is near 0, so that weights cannot be
 compared to rounding; the losses of the first and of the last step can."""
 
 
-def _block(setting: Setting, number: int, name: str, target: float) -> Case:
+def _block(setting: Setting, number: int, name: str, target: float, *, kept: bool = False) -> Case:
+    """One fit; with `kept` after an earlier one, whose states below the block are still there."""
     examples = inputs.examples(setting.of(96, 480))
     model = inputs.causal(setting, [f"{e.context} he she" for e in examples])
     method = Lftf(loss="nll", blocks=str(number), lr=RATE, epochs=EPOCHS, batch=BATCH)
 
     def ours() -> Numbers:
+        if not kept:
+            forget(model.module)
         details: Any = method.fit(model, examples, sites=None, seed=0).about.details
         return [details["first_loss"], details["last_loss"]]
 
     return Case(
         name,
-        f"LFTF, block {number} of {setting.layers}, {len(examples)} prompts, {EPOCHS} epochs of {BATCH}",
+        f"LFTF, block {number} of {setting.layers}, {len(examples)} prompts, {EPOCHS} epochs of {BATCH}"
+        + (", after an earlier fit" if kept else ""),
         ours,
         (Peer("the usual loop", lambda _: usual_loop(model, examples, number), target=target),),
         CLOSE_LOSS,
@@ -48,29 +61,90 @@ def usual_loop(model: Any, examples: Sequence[Example], number: int) -> Numbers:
 
     The same batches, optimiser and loss as ours; the weights are put back.
     """
+    with _tuned(model, number) as parameters:
+        optimiser = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.0, fused=True)
+        losses = _steps(len(examples), _usual(model, examples), optimiser)
+    return [losses[0], losses[-1]]
+
+
+@contextmanager
+def _tuned(model: Any, number: int) -> Iterator[list[torch.nn.Parameter]]:
+    """The parameters of one block, which alone have gradients; their values are put back."""
     block = model.module.get_submodule(work.block_names(model)[number])
-    tuned = list(block.parameters())
-    kept = [p.detach().clone() for p in tuned]
+    parameters = list(block.parameters())
+    kept = [p.detach().clone() for p in parameters]
     model.module.requires_grad_(False)
     block.requires_grad_(True)
-    optimiser = torch.optim.AdamW(tuned, lr=RATE, weight_decay=0.0, fused=True)
+    try:
+        yield parameters
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, kept, strict=True):
+                parameter.copy_(value)
+        model.module.requires_grad_(True)
+
+
+def _usual(model: Any, examples: Sequence[Example]) -> Callable[[list[int]], torch.Tensor]:
+    """LFTF's loss on some of the `examples`, by a padded batch through the whole model."""
     targets = [[references.target(model, Continuation("", form)) for (form,) in e.terms] for e in examples]
-    losses: list[float] = []
-    for chosen in shuffled(len(examples), BATCH, epochs=EPOCHS, seed=0):
-        rows = chosen.tolist()
+
+    def loss(rows: list[int]) -> torch.Tensor:
         logits = model.module(**references.inputs(model, [examples[i].context for i in rows])).logits
         log_p = logits[:, -1].log_softmax(-1)  # [B, V]
         wanted = torch.tensor([targets[i] for i in rows], device=log_p.device)  # [B, 2]
-        loss = -log_p.gather(1, wanted).mean()
-        loss.backward()
+        mean: torch.Tensor = -log_p.gather(1, wanted).mean()
+        return mean
+
+    return loss
+
+
+def _steps(
+    n: int, loss: Callable[[list[int]], torch.Tensor], optimiser: torch.optim.Optimizer
+) -> list[float]:
+    """The loss of every step over `EPOCHS` of the batches that LFTF takes."""
+    losses: list[float] = []
+    for chosen in shuffled(n, BATCH, epochs=EPOCHS, seed=0):
+        value = loss(chosen.tolist())
+        value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        losses.append(float(loss.detach()))
-    with torch.no_grad():
-        for parameter, value in zip(tuned, kept, strict=True):
-            parameter.copy_(value)
-    model.module.requires_grad_(True)
-    return [losses[0], losses[-1]]
+        losses.append(float(value.detach()))
+    return losses
+
+
+def plain_descent(setting: Setting) -> Case:
+    """The weights themselves, by plain SGD, whose steps are as large as the gradients and turn no rounding
+    into steps.
+    """
+    number = setting.layers - 1
+    examples = inputs.examples(setting.of(96, 480))
+    model = inputs.causal(setting, [f"{e.context} he she" for e in examples])
+
+    def descended(loss: Callable[[list[int]], torch.Tensor]) -> Numbers:
+        with _tuned(model, number) as parameters:
+            before = torch.cat([p.detach().flatten() for p in parameters])
+            _steps(len(examples), loss, torch.optim.SGD(parameters, lr=DESCENT))
+            after = torch.cat([p.detach().flatten() for p in parameters])
+        moved[:] = [float((after - before).abs().max())]
+        weights: list[float] = after[:: max(1, len(after) // MOST)].tolist()
+        return weights
+
+    def ours() -> Numbers:
+        forget(model.module)
+        prompts = Prompts(model, examples)
+        run = run_above(model, list(model.layout.parameters(f"block.{number}")), prompts)
+        return descended(lambda rows: nll(prompts.outcomes(rows, run).log_p))
+
+    moved: list[float] = []
+    return Case(
+        "lftf_sgd",
+        f"LFTF's loss by plain SGD, block {number} of {setting.layers}, {len(examples)} prompts, "
+        f"{EPOCHS} epochs of {BATCH}: the weights",
+        ours,
+        (Peer("the usual loop", lambda _: descended(_usual(model, examples))),),
+        CLOSE_WEIGHTS,
+        detail=lambda: f"weights moved by up to {moved[0]:.1e}",
+    )
 
 
 def products(model: Any, examples: Sequence[Example], number: int) -> float:
@@ -137,5 +211,7 @@ def _set(model: Any, values: Mapping[str, torch.Tensor]) -> None:
 CASES: Mapping[str, Callable[[Setting], Case]] = {
     "lftf_last": lambda setting: _block(setting, setting.layers - 1, "lftf_last", 4.5),
     "lftf_middle": lambda setting: _block(setting, setting.layers // 2, "lftf_middle", 2.5),
+    "lftf_kept": lambda setting: _block(setting, setting.layers - 1, "lftf_kept", 4.5, kept=True),
+    "lftf_sgd": plain_descent,
     "again": again,
 }

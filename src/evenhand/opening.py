@@ -98,7 +98,8 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     ``lab:causal?key=value``, ``hf:org/name@revision``, ``hf:./folder``, ``openai:URL#model`` or
     ``recorded:file.jsonl``; for the first three, each ``+folder`` after it applies a PEFT adapter or a saved
     treatment, until `close_model`. `dtype` (``float32``, ``bfloat16``, ``float16``) defaults to the
-    checkpoint's own; `batch_tokens` limits a scoring batch and defaults to what suits the device.
+    checkpoint's own, or to float32 where the device multiplies that slowly; `batch_tokens` limits a scoring
+    batch and defaults to what suits the device.
 
     Raises:
         UnknownName: no such scheme.

@@ -61,11 +61,18 @@ class Display(Protocol):
         """Show one piece of work until the context ends."""
         ...
 
+    def say(self, text: str) -> None:
+        """Show one line that stays."""
+        ...
+
 
 class _Silent:
     @contextmanager
     def task(self, label: str, total: int | None, unit: str, late: bool = False) -> Iterator[Advance]:
         yield lambda amount: None
+
+    def say(self, text: str) -> None:
+        pass
 
 
 class PlainLines:
@@ -107,6 +114,10 @@ class PlainLines:
             taken = self._clock() - start
             if taken >= (LATE if late else EVERY) or (depth == 0 and not late):
                 self._say(depth, f"{label}: {ended}, {meter.count()} in {duration(taken)}")
+
+    def say(self, text: str) -> None:
+        """Write the line."""
+        self._say(self._depth, text)
 
     def _say(self, depth: int, text: str) -> None:
         print("  " * depth + visible(text), file=self._stream, flush=True)
@@ -163,6 +174,10 @@ class LiveLines:
                 self._progress.stop()
             for line in shown:
                 self._progress.remove_task(line)
+
+    def say(self, text: str) -> None:
+        """Write the line above those of the running tasks."""
+        self._progress.console.print(visible(text), markup=False, highlight=False)
 
 
 class _Meter:
@@ -223,6 +238,11 @@ def disable() -> None:
     """Show no progress from now on."""
     global _display  # noqa: PLW0603
     _display = _Silent()
+
+
+def say(text: str) -> None:
+    """Show one line that stays, such as how long the work ahead will take."""
+    _display.say(text)
 
 
 @contextmanager

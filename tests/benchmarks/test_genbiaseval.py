@@ -43,6 +43,7 @@ CASE = BenchmarkCase(
     variants=(
         "genbiaseval:part=all",
         "genbiaseval:split=profession",
+        "genbiaseval:split=heldout",
         "genbiaseval:part=dev,professions=multiword,seed=3",
         "genbiaseval:attribute=race",
         "genbiaseval:attribute=religion,split=profession",
@@ -214,6 +215,44 @@ def test_religion_keeps_professions_apart_that_state_it() -> None:
     stated = {s.cluster for s in samples if s.slices["definitional"] == "yes"}
     assert stated == attribute("religion").definitional & {p.name for p in professions()}
     assert "rabbi" in stated
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_heldout_keeps_professions_and_actions_apart(seed) -> None:
+    parts = {part: GenBiasEval(split="heldout", part=part, seed=seed).load() for part in PARTS}
+    for word in ("profession", "action"):
+        of_part = [{s.fields[word] for s in samples} for samples in parts.values()]
+        assert sum(map(len, of_part)) == len(set().union(*of_part))  # no two parts share one
+    # 262 x 4/10 = 105 professions to train on, 26 for dev, the other 131 to test; each has one action of
+    # each of three scales in its part: 315, 78 and 393 prompts.
+    assert {part: len({s.cluster for s in samples}) for part, samples in parts.items()} == {
+        "train": 105,
+        "dev": 26,
+        "test": 131,
+    }
+    for samples in parts.values():
+        assert set(Counter(s.slices["scale"] for s in samples).values()) == {len(samples) // 3}
+    assert [len(samples) for samples in parts.values()] == [315, 78, 393]
+    assert len(GenBiasEval(split="heldout", part="all", seed=seed).load()) == 315 + 78 + 393
+
+
+def test_heldout_trains_on_nothing_of_its_test() -> None:
+    benchmark = GenBiasEval(split="heldout")
+    tested = {s.fields[word] for s in benchmark.load() for word in ("profession", "action")}
+    trained = [*benchmark.examples(), *benchmark.anchors()]
+    assert len(trained) == 2 * 315  # each prompt once as it is and once with a hint
+    for example in trained:
+        assert example.subject not in tested
+        assert not any(action in example.context for action in tested if " " in action)
+        assert not any(f" {action} " in example.context for action in tested & set(ACTIONS["word"]))
+
+
+def test_heldout_trains_on_professions_of_the_profession_split() -> None:
+    profession, heldout = (
+        {s.cluster for s in GenBiasEval(split=split, part="train").load()}
+        for split in ("profession", "heldout")
+    )
+    assert profession == heldout
 
 
 def test_examples_are_the_train_part() -> None:

@@ -33,7 +33,7 @@ def file(tmp_path):
 
 
 def test_a_uniform_model_scores_its_vocabulary() -> None:
-    for text in ("everyday", "lab"):
+    for text in ("everyday", "people", "lab"):
         benchmark = Perplexity(text=text)
         model = ScriptedModel(lambda item: 512.0 ** -len(item.text.split()))
         assert figures(benchmark, model)["perplexity"] == pytest.approx(512)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def test_ls_shows_options_with_defaults(run: Run) -> None:
 def test_ls_keeps_controls_apart(run: Run) -> None:
     kinds = ("mitigations", "controls")
     rows = {kind: {row["name"] for row in run("ls", kind, "--json").json[kind]} for kind in kinds}
-    assert {"noise", "placebo"} <= rows["controls"]
+    assert {"noise", "sham"} <= rows["controls"]
     assert not rows["controls"] & rows["mitigations"]
 
 
@@ -105,7 +106,7 @@ def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.Mon
 
 
 def test_plan_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_models, "counts", lambda extent: {"placebo": 3, "noise": 2})
+    monkeypatch.setattr(control_models, "counts", lambda extent: {"sham": (1, 3), "noise": (1, 2)})
     data = run(
         "plan", "lab:causal", "-b", "genbiaseval,genhinteval", "--capability", "facts:set=world", "--json"
     ).json
@@ -140,9 +141,10 @@ def test_plan_limited(run: Run) -> None:
 
 def test_plan_control_forms() -> None:
     assert control_models.counts("none") == {}
-    full, reduced = control_models.counts("full"), control_models.counts("reduced")
-    assert full["placebo"] >= 8 * 5  # the specification's eight doses and five seeds
-    assert sum(reduced.values()) < sum(full.values())
+    standard, reduced = control_models.counts("standard"), control_models.counts("reduced")
+    assert standard["sham"] == (6, 13)  # the first and the last look
+    assert reduced["sham"] == (6, 6)
+    assert set(control_models.counts("full")) > set(standard)
 
 
 def test_plan_refuses_unknown_mitigations(run: Run) -> None:
@@ -236,3 +238,14 @@ def test_a_key_is_never_broken(capsys: pytest.CaptureFixture[str], monkeypatch: 
     row = ("counterfactual_deo_sum", "a title", "0.397", "0.175", "+0.144", "−0.253 to −0.189", "< 0.001")
     console.table("t", head, [row], labels=2, spare=1)
     assert "counterfactual_deo_sum" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_listing_leaves_the_search_for_garbage_as_it_was(on: bool, run: Run) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if on else gc.disable)()
+        assert run("ls", "models").code == 0
+        assert gc.isenabled() is on
+    finally:
+        (gc.enable if before else gc.disable)()

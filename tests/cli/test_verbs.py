@@ -168,7 +168,7 @@ def test_verify_json_contract(run: Run, library: Library) -> None:
         data["effects"][0]
     )
     assert data["capability"]["kept"] is True
-    assert data["control"]["families"][0]["family"] == "placebo"
+    assert data["control"]["families"][0]["family"] == "sham"
     assert data["report"] == "kept/report.html"
     assert Path("kept/report.html").stat().st_size > 1_000_000
 
@@ -182,6 +182,7 @@ def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
         "seed": 7, "limit": 9, "out": None, "batch_tokens": None, "dtype": None,
         "benchmarks": ("genbiaseval",), "capability": ("facts", "perplexity"),
         "locator": "random", "control": "none", "margin": 0.02, "primary": None,
+        "budget": None,
     }  # fmt: skip
 
 
@@ -206,11 +207,13 @@ def test_verify_and_plan_hand_on_what_the_verdict_is_to_be_about(run: Run, libra
     assert library.asked[-1][3]["primary"] == "ub"
 
 
-def test_verify_says_the_verdict_first(run: Run, library: Library) -> None:
+def test_verify_says_first_what_happened_then_the_verdict(run: Run, library: Library) -> None:
     library.record = make.verification(VerdictName.CAPABILITY_LOSS)
     answer = run("verify", "lab:causal")
     assert answer.code == 0
-    first, second, third, *_ = answer.out.splitlines()
+    lead, following, first, second, third, *_ = answer.out.splitlines()
+    assert lead.startswith("The he/she gap fell from ")
+    assert following == "Next: Try the block that carries the bias: --locator ablation."
     assert first == "Verdict: capability loss only"
     assert second == sentences.VERDICTS[VerdictName.CAPABILITY_LOSS]
     assert third == "  - The gap fell by 80 %."
@@ -245,11 +248,12 @@ def test_verify_without_control_says_that_nothing_judged_it(run: Run, library: L
     fell = dataclasses.replace(make.verification(VerdictName.NO_EVIDENCE), control=None, reasons=(reason,))
     library.record = fell
     out = run("verify", "lab:causal", "--control", "none").out
-    assert out.splitlines()[:2] == ["Verdict: not judged", sentences.NOT_JUDGED]
+    assert out.splitlines()[0] == reason
+    assert out.splitlines()[2:4] == ["Verdict: not judged", sentences.NOT_JUDGED]
     assert "no evidence" not in out
     assert run("verify", "lab:causal", "--control", "none", "--json").json["verdict"] == "no evidence"
     library.record = dataclasses.replace(fell, reasons=("There was too little bias to treat: ...",))
-    assert run("verify", "lab:causal", "--control", "none").out.startswith("Verdict: no evidence")
+    assert run("verify", "lab:causal", "--control", "none").out.splitlines()[2] == "Verdict: no evidence"
 
 
 def test_measure_says_where_it_ends_that_nothing_is_kept(run: Run, library: Library) -> None:

@@ -172,8 +172,8 @@ def test_a_form_that_the_frame_takes_and_a_group_lacks(tmp_path: Path) -> None:
 def test_english_files_without_forms_are_as_before(tmp_path: Path) -> None:
     gender = attribute("gender")
     assert [group.forms for group in gender.groups] == [
-        (("possessive", ("his",)),),
-        (("possessive", ("her",)),),
+        (("subject", ("he",)), ("possessive", ("his",))),
+        (("subject", ("she",)), ("possessive", ("her",))),
     ]
     assert gender.hints == gender.anchors == ()
     assert not attribute("race").has_forms(["{profession} took {hint} coat"])

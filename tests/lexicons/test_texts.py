@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 
-from evenhand.lexicons import everyday, world_facts
+from evenhand.lexicons import everyday, gender_of, people, world_facts
 
 GENDERED = re.compile(
     r"\b(he|she|him|his|her|hers|man|woman|men|women|boy|girl|mother|father|son|daughter|sister|brother|"
@@ -51,6 +51,19 @@ def test_everyday_text_is_sixty_plain_sentences() -> None:
     for sentence in sentences:
         assert re.fullmatch(r"[A-Z][A-Za-z ,]+\.", sentence), sentence
         assert not GENDERED.search(sentence), sentence
+
+
+def test_text_about_people_names_both_genders_equally_often() -> None:
+    sentences = people()
+    assert len(sentences) == len(set(sentences)) == 80
+    counts = [Counter(gender_of(word) for word in re.findall("[a-z]+", text.lower())) for text in sentences]
+    for text, count in zip(sentences, counts, strict=True):
+        assert re.fullmatch(r"[A-Z][A-Za-z ,]+\.", text), text
+        assert count["male"] + count["female"] >= 1, text
+    # In each pair one sentence has as many words of one gender as the other one has of the other gender.
+    for one, other in zip(counts[::2], counts[1::2], strict=True):
+        assert (one["male"], one["female"]) == (other["female"], other["male"])
+    assert not any(gender_of(w) for text in everyday() for w in re.findall("[a-z]+", text.lower()))
 
 
 def test_lexicons_need_neither_numpy_nor_torch() -> None:

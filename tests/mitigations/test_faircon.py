@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from evenhand import registry
-from evenhand.controls.placebo import Placebo
+from evenhand.controls.plain_text import PlainText
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.lab import decision_truth
 from evenhand.mitigations._adversarial.prompts import score
@@ -19,7 +19,6 @@ from evenhand.models import OpenModel
 from evenhand.models.digests import weights_digest
 from evenhand.opening import open_model
 from evenhand.records import PersonExample
-from evenhand.studies.control_models import planned
 from evenhand.testing import MitigationCase
 from evenhand.testing.examples import people
 from evenhand.testing.scripted import ScriptedModel
@@ -91,15 +90,11 @@ def test_a_folder_to_resume_in_changes_nothing_but_time(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2  # another fit, another checkpoint
 
 
-def test_the_placebo_beside_it_has_its_recipe() -> None:
+def test_plain_text_beside_it_has_its_recipe() -> None:
     treatment = _fit()
-    plan = planned(tiny("llama"), treatment, "reduced", 0)
-    placebos = [one for one in plan if one.family == "placebo"]
-    assert {one.control.dose for one in placebos} == {1.0, 4.0, 16.0, 64.0}
-    for one in placebos:
-        made = cast(Placebo, one.control)
-        assert (made.lr, made.epochs, made.batch) == (5e-3, 2, 6)  # rate, rounds and batch of QUICK
-        assert set(one.names) == set(treatment.weights)
+    beside = PlainText().beside(treatment, 4.0)
+    assert (beside.dose, beside.lr, beside.epochs, beside.batch) == (4.0, 5e-3, 2, 6)  # those of QUICK
+    assert set(beside.parameters(tiny("llama"), treatment, seed=0)) == set(treatment.weights)
 
 
 def test_lam_zero_has_no_adversary() -> None:

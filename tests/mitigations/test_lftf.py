@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import cast
 
@@ -10,7 +11,7 @@ import torch
 
 from evenhand import registry
 from evenhand.errors import BadModel, BadOption, NoEffect
-from evenhand.mitigations.lftf import Lftf, _preserving
+from evenhand.mitigations.lftf import Lftf
 from evenhand.records import Attribution, Example, SiteScore
 from evenhand.scoring.terms import Outcomes, outcomes
 from evenhand.testing.examples import PROFESSIONS, examples
@@ -98,6 +99,11 @@ def _outcomes(*rows: tuple[float, float, float]) -> Outcomes:
     return Outcomes(table[:, :2], table[:, 2:])
 
 
+def _preserving(now: Outcomes, base: Outcomes, kinds: int, weight: float) -> torch.Tensor:
+    rows = torch.arange(len(now.log_p) // (1 + kinds))
+    return Lftf(loss="mass_preserving", keep=weight)._loss((), kinds, None)(now, base, rows)
+
+
 def test_the_loss_with_companions_by_hand() -> None:
     # The trained prompt: base (.6, .2 | .2), q = (.4, .4 | .2), P = (.2, .4 | .4): .4 ln 2 - .2 ln 2.
     # A hinted prompt, kept at (1/2, 1/4 | 1/4), now (1/4, 1/2 | 1/4): 1/2 ln 2 - 1/4 ln 2 = 1/4 ln 2.
@@ -182,3 +188,26 @@ def test_no_training_is_no_effect() -> None:
         registry.create("mitigation", "lftf:lr=0").fit(
             tiny("llama"), examples(), sites=last_block(tiny("llama")), seed=0
         )
+
+
+def test_a_sham_trains_the_same_rows_and_companions_with_its_own_signs() -> None:
+    """One subject a prompt; the shares .75 and .25 are drawn to .5 and .5, or the other way: 1 and 0."""
+    prompts = [dataclasses.replace(examples()[0], id=str(i), cluster=str(i)) for i in range(30)]
+    base = _outcomes(*[(0.6, 0.2, 0.2)] * 60)  # a companion for each
+    towards, away = 0.4 * math.log(0.4 / 0.6) + 0.4 * math.log(0.4 / 0.2), 0.8 * math.log(0.8 / 0.6)
+    loss = Lftf(loss="mass_preserving")._loss(prompts, 1, 3)
+    found = [loss(_rows(base, i), _rows(base, i), torch.tensor([i])).item() for i in range(30)]
+    # Each is KL(q || base) with q = (.4, .4, .2) or (.8, 0, .2), and the companion's KL, which is 0.
+    drawn = [pytest.approx(value) for value in (towards, away)]
+    assert all(value in drawn for value in found)
+    assert {value == drawn[0] for value in found} == {True, False}
+
+
+def _rows(of: Outcomes, i: int) -> Outcomes:
+    """Row i and its companion's, i + 30."""
+    return Outcomes(of.log_p[[i, i + 30]], of.log_rest[[i, i + 30]])
+
+
+def test_the_printed_loss_has_no_sham() -> None:
+    assert Lftf(loss="printed").sham(seed=0) is None
+    assert Lftf(blocks="1").sham(seed=3).spec == "lftf:blocks=1"  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ from evenhand.errors import (
     MissingExtra,
     OutOfMemory,
 )
-from evenhand.models import loading
+from evenhand.models import loading, precision
 from evenhand.models.causal import CausalModel
 from evenhand.models.masked import MaskedModel
 from evenhand.models.seq2seq import Seq2SeqModel
@@ -62,11 +62,54 @@ def test_a_folder_opens_with_its_own_answers(folder, monkeypatch):
 def test_the_dtype_is_the_checkpoints_or_the_one_asked_for(folder, tmp_path):
     assert open_model(f"hf:{folder}").spec.dtype == "float32"
     assert open_model(f"hf:{folder}", dtype="bfloat16").spec.dtype == "bfloat16"
-    tiny.module("llama").to(torch.bfloat16).save_pretrained(tmp_path)
-    tiny.tokenizer().save_pretrained(tmp_path)
-    assert open_model(f"hf:{tmp_path}").spec.dtype == "bfloat16"
     with pytest.raises(BadOption, match=r"'int3'.* float32"):
         open_model(f"hf:{folder}", dtype="int3")
+
+
+@pytest.mark.parametrize(
+    ("own", "instructions", "found"),
+    [
+        ("bfloat16", ["avx512_bf16"], "bfloat16"),
+        ("bfloat16", ["amx_bf16"], "bfloat16"),
+        ("bfloat16", ["avx512_f", "avx512_fp16"], "float32"),
+        ("float16", ["avx512_bf16"], "float32"),
+        ("float16", ["avx512_fp16"], "float16"),
+        ("float32", [], "float32"),
+    ],
+)
+def test_a_narrow_checkpoint_is_widened_where_the_processor_is_slow_at_it(
+    own, instructions, found, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(precision, "instructions", lambda: frozenset(instructions))
+    module = tiny.module("llama").to(getattr(torch, own))
+    module.save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    model = open_model(f"hf:{tmp_path}")
+    assert model.spec.dtype == found
+    assert {str(p.dtype) for p in model.module.parameters()} == {f"torch.{found}"}
+    assert all(
+        torch.equal(a, b.float())
+        for a, b in zip(model.module.float().parameters(), module.parameters(), strict=True)
+    )
+    widened = [note for note in model.notes() if f"`--dtype {own}`" in note]
+    assert len(widened) == (found != own)
+    assert open_model(f"hf:{tmp_path}", dtype=own).spec.dtype == own
+    assert open_model(f"hf:{tmp_path}", dtype=own).notes() == ()
+
+
+def test_the_processors_instructions_are_those_of_torch_or_of_linux(tmp_path, monkeypatch):
+    told = {"avx512_bf16": True, "amx_bf16": False, "l2_cache_size": 1, "architecture": "x86_64"}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    assert precision.instructions() == {"avx512_bf16"}
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(precision, "_CPUINFO", info)
+    assert precision.instructions() == frozenset()
+    info.write_text(
+        "model name\t: X bf16\nflags\t\t: fpu amx_bf16\n\nmodel name\t: X\nflags\t\t: fpu amx_bf16\n"
+    )
+    assert precision.instructions() == {"fpu", "amx_bf16"}
 
 
 def test_the_budget_reaches_the_scorer(folder):

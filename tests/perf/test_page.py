@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from perf.bench import __main__ as command
 from perf.bench import page
 from perf.bench.harness import Case, Found, Peer, Ratio, Skip
+from perf.bench.inputs import Setting
 
 ABOUT = {
     "command": "python -m perf.bench",
@@ -136,3 +139,23 @@ def test_options_that_cannot_be(argv: list[str], capsys: pytest.CaptureFixture[s
         command.options_of(argv)
     assert stopped.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+def test_a_case_without_peers_has_its_row() -> None:
+    assert page.rows([found(ratios=())]) == [("some work", "0.5 s", "", "", "", "", "60% (65% asked)")]
+
+
+def test_what_json_has_not_is_written_as_text() -> None:
+    # A peer with NaN differs from ours by infinity.
+    record = page.line([found(ratios=(replace(FIRST, difference=math.inf, low=math.nan),))], {}, ABOUT)
+    (ratio,) = json.loads(record)["cases"][0]["ratios"]
+    assert (ratio["difference"], ratio["low"], ratio["median"]) == ("inf", "nan", 4.0)
+
+
+def test_items_are_no_more_than_asked_for() -> None:
+    options = command.options_of(["--items", "7"])
+    assert command.about_run(options)["command"].endswith("--threads 1 --items 7 --clock cpu")
+    setting = Setting("small", "cpu", options.items)
+    assert (setting.of(5, 90), setting.of(96, 480), Setting("small").of(96, 480)) == (5, 7, 96)
+    with pytest.raises(SystemExit):
+        command.options_of(["--items", "1"])

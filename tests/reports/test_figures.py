@@ -93,7 +93,7 @@ def test_blocks_mark_the_top() -> None:
 def test_control_draws_families_base_treated_and_the_specific_part() -> None:
     figure = _all()["control"]
     named: dict[str, Any] = {t["name"]: t for t in figure["data"] if "name" in t}
-    assert list(named) == ["control: placebo", "control: noise", "base", "treated"]
+    assert list(named) == ["control: sham", "control: noise", "base", "treated"]
     assert (named["base"]["x"], named["base"]["y"]) == ([0.0], [0.5])
     assert (named["treated"]["x"], named["treated"]["y"]) == ([-0.1], [0.1])
     drops = [t for t in figure["data"] if t["mode"] == "lines"]

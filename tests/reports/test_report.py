@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import gzip
 import json
 import re
+from base64 import b64decode
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from plotly.offline import get_plotlyjs
 
 from evenhand import __version__, reports
 from evenhand.errors import BadData, NoSpace
@@ -87,10 +90,27 @@ def test_nothing_is_loaded_from_anywhere() -> None:
     assert not re.search(r"url\(|@import", style[1])
 
 
-def test_the_plotting_library_is_there_once() -> None:
+def test_the_plotting_library_is_there_once_and_packed() -> None:
     html = _html(make.verification())
-    assert html.count("plotly.js v") == 1
-    assert len(html) < 6_000_000
+    assert len(html) < 3_000_000
+    assert [attrs.get("id") for tag, attrs in _page().tags if tag == "script"].count("plotly") == 1
+    script = gzip.decompress(b64decode(_page().scripts["plotly"], validate=True)).decode()
+    assert script == get_plotlyjs()
+    assert script.count("plotly.js v") == 1
+
+
+def test_without_a_script_every_table_is_open_and_a_note_says_why() -> None:
+    """Only the script hides the note, closes what stands beside a plot, and shows the buttons."""
+    page = _page()
+    tables = [attrs for tag, attrs in page.tags if tag == "details" and attrs.get("class") == "figures"]
+    assert len(tables) == 4
+    assert all("open" in attrs for attrs in tables)
+    (note,) = [attrs for _, attrs in page.tags if attrs.get("id") == "unplotted"]
+    assert "hidden" not in note
+    few = {f"profession {i:03d}": (i + 1) / 100 for i in range(60)}
+    buttons = [a for _, a in Page(_html(make.verification(shares=few))).tags if a.get("class") == "choice"]
+    assert len(buttons) == 1
+    assert "hidden" in buttons[0]
 
 
 def test_same_record_same_bytes() -> None:
@@ -228,23 +248,22 @@ def test_what_is_drawn_by_scale_is_not_drawn_twice() -> None:
 
 
 def test_control_table_and_reduced_form() -> None:
-    (placebo,) = [row for row in _rows(_page(), "placebo") if len(row) == 7]
-    assert placebo[1:5] == [
-        "yes",
-        "0.370 [0.350 to 0.390]",
+    (sham,) = [row for row in _rows(_page(), "sham") if len(row) == 7]
+    assert sham[1:5] == [
+        "6",
+        "at equal capability, dose 0.250",
         "0.020 [0.000 to 0.040]",
         "0.350 [0.330 to 0.370]",
     ]
-    assert "reduced form" in _page().text
+    assert "Control models: 6 of sham, 6 of noise. That is too narrow to carry a claim" in _page().text
     assert "0.030" in _page().text  # the smallest detectable effect
 
 
 def test_unmatched_families_are_named() -> None:
     record = dataclasses.replace(make.verification(), control=make.control(matched=False))
     page = Page(_html(record))
-    assert "No dose of placebo reaches the treated model’s capability" in page.text
     (noise,) = [row for row in _rows(page, "noise") if len(row) == 7]
-    assert noise[1] == "no"
+    assert noise[2] == "not matched: no dose changes the model as much"
     assert noise[3:5] == ["undefined", "undefined"]
 
 
@@ -256,7 +275,7 @@ def test_a_record_with_nothing_but_a_verdict_still_renders() -> None:
     )  # fmt: skip
     text = Page(_html(record)).text
     assert "not comparable" in text
-    assert "No capability-matched control was run" in text
+    assert "No control models were run" in text
     assert "No locator was run" in text
 
 
@@ -274,7 +293,7 @@ def test_provenance_and_command() -> None:
         assert needed in text
     assert (
         "evenhand verify lab:causal --with lftf:loss=mass_preserving -b genbiaseval -b genhinteval "
-        "--capability facts:set=lab --capability perplexity:text=lab --locator bmi --control reduced "
+        "--capability facts:set=lab --capability perplexity:text=lab --locator bmi --control standard "
         "--margin 0.01 --seed 0 --dtype float32"
     ) in text
     assert "proof: details: blocks block.3" in text
@@ -398,7 +417,7 @@ def test_a_capability_loss_claims_of_the_control_only_what_it_showed() -> None:
     grew = dataclasses.replace(record.control, total=Estimate(-0.2, -0.3, -0.1, 30))
     assert "The gap did not fall" in sentences.sentence(dataclasses.replace(record, control=grew))
     unmatched = dataclasses.replace(record, control=make.control(matched=False))
-    assert "More capability was lost than in the control models" in sentences.sentence(unmatched)
+    assert "could not be matched to this model" in sentences.sentence(unmatched)
 
 
 @pytest.mark.parametrize("controlled", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import GPT2Config, GPT2Model
 
 from evenhand.architectures import is_recurrent
@@ -88,6 +89,51 @@ def test_gradients_flow_through_the_float32_head():
     with SelectedHead(module) as head:
         run_rows(module, head, ROWS, [[3], [1]]).logsumexp(-1).sum().backward()
     assert module.transformer.h[0].mlp.c_fc.weight.grad.abs().sum() > 0
+
+
+class Products(TorchDispatchMode):
+    """The (rows, dtype) of each matrix product whose result is `width` wide."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width, self.seen = width, []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm) and found.shape[-1] == self.width:
+            self.seen.append((found.shape[0], found.dtype))
+        return found
+
+
+@pytest.mark.parametrize(
+    ("dtype", "observed", "products"),
+    [
+        (torch.float32, False, [(3, torch.float32)]),
+        (torch.bfloat16, False, [(0, torch.bfloat16), (3, torch.float32)]),
+        (torch.float16, False, [(0, torch.float16), (3, torch.float32)]),
+        # A hook of somebody else sees the head's own product of the rows, as before.
+        (torch.bfloat16, True, [(3, torch.bfloat16), (3, torch.float32)]),
+    ],
+)
+def test_a_narrow_head_multiplies_each_row_once(dtype, observed, products):
+    module = tiny.module("llama").to(dtype)
+    shapes = []
+    if observed:
+        module.lm_head.register_forward_hook(lambda _, args, output: shapes.append(tuple(output.shape)))
+    with torch.no_grad(), SelectedHead(module) as head, Products(head.vocabulary) as counted:
+        found = run_rows(module, head, ROWS, [[0, 3], [1]])  # two positions of one row, one of the other
+    assert counted.seen == products
+    assert shapes == ([(1, 3, head.vocabulary)] if observed else [])
+    assert found.dtype == torch.float32
+
+
+def test_a_pass_without_chosen_positions_is_whole_after_one_with_them():
+    module = tiny.module("llama").to(torch.bfloat16)
+    with torch.no_grad(), SelectedHead(module) as head:
+        whole = module(torch.tensor([ROWS[0]])).logits
+        chosen = run_rows(module, head, [ROWS[0]], [[3]])
+    assert whole.shape == (1, 4, head.vocabulary)
+    assert torch.allclose(whole[0, 3], chosen[0], atol=1e-5)
 
 
 def test_float64_stays_float64():

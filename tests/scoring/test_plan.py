@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 
+from evenhand.scoring import plan
 from evenhand.scoring.plan import make_plan
 from evenhand.scoring.tokens import Encoded
 
@@ -73,3 +75,20 @@ def test_another_target_is_another_digest():
 def test_nothing_asked_is_an_empty_plan():
     plan = make_plan([])
     assert (plan.rows, plan.slots, plan.size) == ((), (), 0)
+
+
+def test_planning_counts_its_rows(monkeypatch):
+    done = []
+
+    @contextmanager
+    def counting(label, total=None, *, unit, late):
+        assert late
+        done.append((label, total))
+        yield done.append
+
+    monkeypatch.setattr(plan, "task", counting)
+    # The row (1, 2, 3) serves its beginning (1, 2); (7,) has nothing in common with it: two rows.
+    requests = [Encoded((1, 2, 3, 4), 3), Encoded((1, 2, 5), 2), Encoded((7, 8), 1)]
+    made = plan.make_plan(requests)
+    assert [row.ids for row in made.rows] == [(1, 2, 3), (7,)]
+    assert done == [("planning", 2), 1, 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import GPT2Config, MptConfig, PreTrainedTokenizerFast
@@ -9,6 +11,7 @@ from transformers import GPT2Config, MptConfig, PreTrainedTokenizerFast
 from evenhand.architectures import window
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Sampling
+from evenhand.scoring import tokens
 from evenhand.scoring.tokens import Encoded, Encoder, shown
 from evenhand.testing import tiny
 from tests.support import families
@@ -148,3 +151,20 @@ def test_half_a_character_is_refused_before_the_tokenizer_sees_it():
             BadData, match=r"is not valid Unicode: it has half of a surrogate pair at character 4"
         ):
             ask()
+
+
+def test_many_texts_are_tokenised_in_parts_that_progress_counts(monkeypatch):
+    done: list[tuple[str, int]] = []
+
+    @contextmanager
+    def counting(label, total=None, *, unit, late):
+        assert late
+        yield lambda amount: done.append((label, amount))
+
+    texts = [f"The nurse {i}" for i in range(10)]
+    encoder = tokens.Encoder(tiny.tokenizer())
+    whole = encoder.prompts(texts)
+    monkeypatch.setattr(tokens, "_TEXTS", 4)
+    monkeypatch.setattr(tokens, "task", counting)
+    assert encoder.prompts(texts) == whole
+    assert done == [("tokenising", 4), ("tokenising", 4), ("tokenising", 2)]  # 10 texts

@@ -73,3 +73,37 @@ def test_resamples_refuse_no_resample() -> None:
 
 def test_resamples_of_no_item_are_empty() -> None:
     assert stats.resamples(None, 0, 5, 0).shape == (5, 0)
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        [],
+        [3],
+        [2, 0, 2, 5, 0],  # dense: 5 < 4 * 5, counted
+        [20, 1, 1],  # 20 >= 4 * 3: sorted
+        [-1, 4, -1, 2, 2],  # below 0: sorted
+        *np.random.default_rng(0).integers(90, size=(3, 30)).tolist(),
+    ],
+)
+def test_codes_are_renumbered_in_their_order(codes) -> None:
+    array = np.array(codes, dtype=np.intp)
+    names, places = resampling.renumbered(array)
+    assert names.tolist() == resampling.held(array).tolist() == sorted(set(codes))
+    assert names[places].tolist() == codes
+
+
+def test_dense_codes_are_neither_sorted_nor_hashed(monkeypatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("np.unique on dense codes")
+
+    monkeypatch.setattr(np, "unique", never)
+    codes = np.arange(1000)[::-1]
+    assert resampling.held(codes).tolist() == list(range(1000))
+    assert resampling.renumbered(codes)[1].tolist() == codes.tolist()
+
+
+def test_clusters_of_one_item_are_numbered_as_any_others() -> None:
+    # In the order of the names a < b < c.
+    assert resampling.codes_of(["c", "a", "b"], 3)[0].tolist() == [2, 0, 1]
+    assert resampling.codes_of(["c", "a", "b", "a"], 4)[0].tolist() == [2, 0, 1, 0]

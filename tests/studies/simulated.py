@@ -1,91 +1,107 @@
-"""Simulated control experiments at array level: every model is a row of item biases and item likelihoods.
+"""Simulated control experiments at array level: every model has a size of change, a loss and a bias.
 
-The base has item gaps g_i. A dose d of damage shrinks every gap by the share `fade(d)` and lowers each text's
-capability by `decay(d)`; a seed adds its own shift to both, and noise to each item. The treated model is
-either one more draw of the placebo family (the null hypothesis) or a removal of the bias.
+A family's size grows with its dose, its loss with the square of it, and its bias fades; every model has its
+own deviation from that. The treated model is one more draw of the first family at dose 1 (the null
+hypothesis), less a share of the bias that a treatment removes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from evenhand.metrics import Array
 from evenhand.records import FamilyResult
-from evenhand.stats import resamples
-from evenhand.studies.margins import Margins
-from evenhand.studies.matching import Family, Target, read_family
+from evenhand.studies.looks import SPREAD, claimed
+from evenhand.studies.matching import FUTILE, LOOKS, Family, Target, place_of, read_family
 
-ITEMS = 60
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How damage works, and how large the control experiment is."""
-
-    doses: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-    seeds: int = 5
-    fade: Callable[[float], float] = lambda d: 0.2 * d
-    decay: Callable[[float], float] = lambda d: 0.1 * d**2
-    spread: float = 0.03  # of seeds, at dose 1, as a share of the gaps
-    tolerance: float = 0.0
+BIAS = 0.445
+Draw = Callable[[float], tuple[float, float, float]]  # size, loss and bias at a dose
 
 
-def _with_point(weights: Array) -> Array:
-    """`weights` [B, n] with a row of ones in front: the point value is resample 0."""
-    return np.concatenate([np.ones((1, weights.shape[1])), weights])
+def world(rng: np.random.Generator) -> Draw:
+    """A family of its own kind: how size, loss and bias follow the dose, and how far its models scatter."""
+    gain, power, fade = rng.uniform(0.1, 0.4), rng.uniform(0.7, 1.5), rng.uniform(0.0, 0.15)
+    cost, spread = rng.uniform(0.02, 0.3), rng.uniform(0.005, 0.06)
 
-
-class Experiment:
-    """One simulated base, and the models made of it."""
-
-    def __init__(self, setting: Setting, seed: int, draws: int = 300) -> None:
-        self.setting, self.rng = setting, np.random.default_rng(seed)
-        self.margins = Margins(draws=draws)
-        self.gaps = self.rng.uniform(0.0, 0.8, ITEMS)
-        # The gaps and the texts are resampled independently of each other.
-        self.on_gaps = _with_point(resamples(None, ITEMS, draws, seed))
-        self.on_texts = _with_point(resamples(None, ITEMS, draws, seed + 1))
-
-    def damaged(self, dose: float) -> tuple[Array, Array]:
-        """Bias and capability [R] of a new model with `dose` of damage, under a new seed."""
-        s, rng = self.setting, self.rng
-        shift, loss = rng.normal(0, s.spread * dose, 2)
-        gaps = self.gaps * (1 - s.fade(dose) + shift) + rng.normal(0, 0.02 * dose, ITEMS)
-        texts = -s.decay(dose) + loss / 2 + rng.normal(0, 0.05 * dose, ITEMS)
-        return self.bias(gaps), self.on_texts @ texts / ITEMS
-
-    def bias(self, gaps: Array) -> Array:
-        """Mean gap in every resample, [R]."""
-        return np.asarray(self.on_gaps @ gaps / ITEMS)
-
-    def family(self) -> Family:
-        """All control models."""
-        pairs = [(dose, seed) for dose in self.setting.doses for seed in range(self.setting.seeds)]
-        models = [self.damaged(dose) for dose, _ in pairs]
-        return Family(
-            "placebo",
-            np.array([dose for dose, _ in pairs]),
-            np.array([seed for _, seed in pairs]),
-            np.stack([capability for _, capability in models]),
-            np.stack([bias for bias, _ in models]),
+    def draw(dose: float) -> tuple[float, float, float]:
+        size = gain * dose**power * np.exp(rng.normal(0, 0.08))
+        return (
+            size,
+            cost * dose**2 + rng.normal(0, 0.01),
+            BIAS - fade * np.log1p(dose) + rng.normal(0, spread),
         )
 
-    def read(self, treated: tuple[Array, Array], family: Family | None = None) -> FamilyResult:
-        """The family read at the capability of `treated` (bias, capability)."""
-        bias, capability = treated
-        target = Target(self.bias(self.gaps), capability, bias, self.setting.tolerance, ITEMS)
-        return read_family(target, family or self.family(), margins=self.margins, seed=0)[0]
+    return draw
 
 
-def false_claims(setting: Setting, simulations: int, seed: int = 0) -> int:
-    """How many placebo models, handed in as treated ones, are called specific at 5 %."""
-    claims = 0
-    for i in range(simulations):
-        experiment = Experiment(setting, seed * 100_000 + i)
-        dose = experiment.rng.uniform(setting.doses[0], setting.doses[-1])
-        result = experiment.read(experiment.damaged(dose))
-        claims += result.p_value is not None and result.p_value <= 0.05
-    return claims
+@dataclass
+class Grown:
+    """A family that grows model by model."""
+
+    draw: Draw
+    rows: list[tuple[float, float, float, float]] = field(default_factory=list)  # dose, size, loss, bias
+
+    def family(self, *, blind: bool = False) -> Family:
+        """The models so far; without their bias where it must not be read."""
+        table = np.array(self.rows)
+        bias = np.full(len(table), np.nan) if blind else table[:, 3]
+        numbers = np.arange(len(table))
+        return Family("f", table[:, 0], numbers, table[:, 2], table[:, 1], bias, np.ones(len(table)))
+
+    def grow(self, target: Target, number: int, rng: np.random.Generator) -> None:
+        """Models until there are `number`, placed as a study places them."""
+        while len(self.rows) < number:
+            made = len(self.rows)
+            dose = float(np.exp(rng.normal(0, 0.3)))
+            if made:
+                place = place_of(target, self.family(blind=True))
+                dose = place.dose * SPREAD[made] if place is not None and place.dose > 0 else dose
+                tried = [row[0] for row in self.rows]
+                dose = min(max(dose, min(tried) / 4), max(tried) * 4)
+            self.rows.append((dose, *self.draw(dose)))
+
+
+def experiment(seed: int, families: int = 3, removed: float = 0.0) -> tuple[bool, int]:
+    """Whether the treated model is claimed to be beyond every family, and how many models that took."""
+    rng = np.random.default_rng(seed)
+    worlds = [world(rng) for _ in range(families)]
+    size, loss, bias = worlds[0](1.0)
+    bias -= removed * BIAS
+    delta = 0.1 * BIAS
+    target = Target(BIAS, bias, loss, max(loss + 0.03, 0.02), loss > 0.06, size, delta, 300)
+    grown = [Grown(draw) for draw in worlds]
+    found: list[FamilyResult] = []
+    for number, _ in LOOKS:
+        for one in grown:
+            one.grow(target, number, rng)
+        found = [read_family(target, one.family()) for one in grown]
+        futile = any(result.p_value is not None and result.p_value > FUTILE for result in found)
+        if futile or all(claimed(result.p_value, result.p_limit) for result in found):
+            break
+    shown = all(
+        claimed(result.p_value, result.p_limit) and (result.specific.value or 0.0) >= delta
+        for result in found
+    )
+    return shown and BIAS - bias >= delta, sum(len(one.rows) for one in grown)
+
+
+def share_claimed(runs: int, seed: int, families: int = 3, removed: float = 0.0) -> float:
+    """The share of such experiments that end in a claim."""
+    return float(np.mean([experiment(seed * 100_000 + i, families, removed)[0] for i in range(runs)]))
+
+
+def family(doses: Array, bias: Callable[[float], float], *, size: float = 0.1, loss: float = 0.05) -> Family:
+    """A family without chance: size and loss in proportion to the dose."""
+    n = len(doses)
+    return Family(
+        "f",
+        np.asarray(doses, dtype=np.float64),
+        np.arange(n),
+        loss * np.asarray(doses),
+        size * np.asarray(doses),
+        np.array([bias(float(dose)) for dose in doses]),
+        np.ones(n),
+    )

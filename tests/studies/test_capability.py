@@ -1,23 +1,22 @@
-"""Ability: halves, units, the scale C, and the checks against their margins."""
+"""Capability: units, the scale C, the checks against their margins, and what a good base cannot show."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from evenhand.errors import BadData, NotComparable, UsageError
-from evenhand.records import Estimate, Score
+from evenhand.records import Estimate, Measurement, Score
 from evenhand.studies.capability import (
     ACCURACY,
     LOG_PERPLEXITY,
     CapabilityScale,
     capability_checks,
     component,
-    half,
     item_sd,
     negated,
     unchanged,
@@ -25,7 +24,7 @@ from evenhand.studies.capability import (
 )
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ModelMeasurements
-from tests.studies.worlds import QUESTIONS, TEXTS, Made, bias, items, measured, measurement, questions, texts
+from tests.studies.worlds import QUESTIONS, TEXTS, Made, bias, items, measured, measurement, texts
 
 FAST = Margins(draws=400)
 BASE = measured(Made())
@@ -33,19 +32,6 @@ BASE = measured(Made())
 
 def asked(*correct: float | None) -> list[Score]:
     return items("facts", [f"q{i}" for i in range(len(correct))], correct=list(correct))
-
-
-def test_halves_are_disjoint_complete_and_decided_by_the_id_alone() -> None:
-    scores = questions(Made()).scores
-    match, report = half(scores, "match"), half(scores, "report")
-    assert {s.sample for s in match} | {s.sample for s in report} == {s.sample for s in scores}
-    assert not {s.sample for s in match} & {s.sample for s in report}
-    assert half(scores[::-1], "match") == match[::-1]
-    assert half(scores, "all") == list(scores)
-    # About half of 800: 5 standard deviations of a fair coin are 5 * sqrt(800) / 2 = 71.
-    assert abs(len(match) - 400) < 71
-    even = hashlib.sha256(match[0].sample.encode()).digest()[0] % 2
-    assert even == 0
 
 
 def test_accuracy_counts_a_tie_as_not_right() -> None:
@@ -79,13 +65,12 @@ def test_scale_by_hand() -> None:
     worse = measured(Made(loss=0.2))
     nll = np.array([s.values["nll"] for s in texts(Made(loss=0.2)).scores]) / 10
     base = np.linspace(1.5, 2.5, TEXTS)
-    matched = np.array([hashlib.sha256(s.sample.encode()).digest()[0] % 2 == 0 for s in texts(Made()).scores])
-    expected = -(nll - base)[matched].mean() / base[matched].std()
+    expected = -(nll - base).mean() / base.std()
     alone = CapabilityScale(ModelMeasurements(BASE.bias, BASE.capability[1:]), FAST, seed=0)
     both = CapabilityScale(BASE, FAST, seed=0)
     assert alone.of(worse)[0] == pytest.approx(expected)
     assert both.of(worse)[0] == pytest.approx(expected / 2)
-    assert alone.tolerance == pytest.approx(0.02 / base[matched].std())
+    assert alone.tolerance == pytest.approx(0.02 / base.std())
     assert len(both.of(worse)) == 401
     assert both.of(BASE) == pytest.approx(np.zeros(401))
 
@@ -103,9 +88,9 @@ def test_an_unchanged_model_keeps_everything() -> None:
     assert (facts.name, text.name) == ("accuracy (facts)", "log_perplexity (perplexity)")
     assert facts.loss.value == 0.0
     assert facts.loss.level == pytest.approx(0.9)  # each end is one-sided at 95 %
-    # No flip among the n = 405 items of the half: a loss is excluded beyond 1 - .05^(1/405) = 0.74 points.
-    assert (facts.loss.n, facts.loss.method) == (405, "tango")
-    assert facts.loss.high == pytest.approx(1 - 0.05 ** (1 / 405))
+    # No flip among the n = 800 items: a loss is excluded beyond 1 - .05^(1/800) = 0.37 points.
+    assert (facts.loss.n, facts.loss.method) == (800, "tango")
+    assert facts.loss.high == pytest.approx(1 - 0.05 ** (1 / 800))
     # Every likelihood is the same to the last digit: there is no spread, and no interval, but one model.
     assert (text.loss.value, text.loss.low, text.loss.high) == (0.0, None, None)
     assert "exactly the likelihood" in text.reading
@@ -118,7 +103,6 @@ def test_74_answers_without_a_flip_decide_nothing_and_say_how_many_would() -> No
         ModelMeasurements(BASE.bias, (short,)),
         ModelMeasurements(BASE.bias, (short,)),
         margins=FAST,
-        part="all",
     )
     (check,) = result.checks
     assert (result.kept, check.kept) == (None, None)
@@ -131,7 +115,6 @@ def test_74_answers_without_a_flip_decide_nothing_and_say_how_many_would() -> No
         ModelMeasurements(BASE.bias, (short,)),
         ModelMeasurements(BASE.bias, (fewer,)),
         margins=FAST,
-        part="all",
     ).checks
     assert check.kept is None
     assert "1 answers changed" not in check.reading
@@ -159,17 +142,104 @@ def test_checks_decide(made: Made, kept: bool) -> None:
     assert capability_checks(BASE, measured(made), margins=FAST).kept is kept
 
 
-def test_a_few_changed_answers_leave_it_undecided() -> None:
-    """One answer of 405 lost is a quarter of a point, but a loss of 1.2 points is not excluded."""
-    scores = list(BASE.capability[0].scores)
-    lost = next(i for i, s in enumerate(scores) if s in half(scores, "report") and s.values["correct"] == 1)
-    scores[lost] = dataclasses.replace(scores[lost], values={"correct": 0.0})
-    after = ModelMeasurements(BASE.bias, (measurement("facts", ["accuracy"], scores), BASE.capability[1]))
+def forgetful(benchmark: Measurement, lost: int) -> Measurement:
+    """The measurement with so many of its right answers wrong."""
+    right = [i for i, s in enumerate(benchmark.scores) if s.values["correct"] == 1][:lost]
+    scores = [
+        dataclasses.replace(s, values={**s.values, "correct": 0.0}) if i in right else s
+        for i, s in enumerate(benchmark.scores)
+    ]
+    return measurement(benchmark.benchmark, ["accuracy"], scores)
+
+
+@pytest.mark.parametrize(("lost", "kept"), [(2, True), (8, None), (30, False)])
+def test_a_point_of_the_answers_decides(lost: int, kept: bool | None) -> None:
+    """2 of 800 are .25 points, at most .79; 8 are 1 point, .55 to 1.8; 30 are 3.75, more than 2.8."""
+    after = ModelMeasurements(BASE.bias, (forgetful(BASE.capability[0], lost), BASE.capability[1]))
     result = capability_checks(BASE, after, margins=FAST)
-    assert [check.kept for check in result.checks] == [None, True]
-    assert result.kept is None
-    everything = capability_checks(BASE, after, margins=FAST, part="all")
-    assert everything.checks[0].loss.value == pytest.approx(1 / 800)
+    assert [check.kept for check in result.checks] == [kept, True]
+    assert result.checks[0].loss.value == pytest.approx(lost / 800)
+    assert result.kept is kept
+
+
+def several(*correct: Sequence[float], shares: bool = False) -> ModelMeasurements:
+    """Benchmarks of answers, each with a cluster of its own for each item."""
+    made = []
+    for name, values in zip(("lambada", "facts"), correct, strict=False):
+        columns: dict[str, list[float]] = {"correct": list(values)}
+        if shares:
+            columns |= {
+                "share__0": [0.9 if v else 0.4 for v in values],
+                "share__1": [0.1 if v else 0.6 for v in values],
+            }
+        scores = items(name, [f"{name} {i}" for i in range(len(values))], **columns)
+        made.append(dataclasses.replace(measurement(name, ["accuracy"], scores), role="capability"))
+    return ModelMeasurements(BASE.bias, tuple(made))
+
+
+def test_all_questions_together_have_a_point_and_each_benchmark_three() -> None:
+    """16 lost of 400 and none of 1200: 4 points of the one, 1 of all 1600."""
+    first, second = [1.0] * 360 + [0.0] * 40, [1.0] * 1000 + [0.0] * 200
+    before, after = several(first, second), several([0.0] * 16 + first[16:], second)
+    found = {check.name: check for check in capability_checks(before, after, margins=FAST).checks}
+    assert list(found) == ["accuracy (all questions)", "accuracy (lambada)", "accuracy (facts)"]
+    assert found["accuracy (all questions)"].loss.value == pytest.approx(16 / 1600)
+    assert found["accuracy (all questions)"].margin == 0.01
+    assert found["accuracy (lambada)"].loss.value == pytest.approx(0.04)
+    assert [check.margin for check in found.values()][1:] == [0.03, 0.03]
+    assert found["accuracy (lambada)"].kept is None  # 4 points, 2.7 at least
+    assert found["accuracy (facts)"].kept is True
+
+
+def test_benchmarks_with_other_numbers_of_options_are_one_whole() -> None:
+    """One has two options, the other none: what they share is right or wrong."""
+    two, none = several([1.0, 0.0] * 200, shares=True), several([], [1.0, 0.0, 1.0] * 200)
+    both = ModelMeasurements(BASE.bias, (two.capability[0], none.capability[1]))
+    found = {check.name: check for check in capability_checks(both, both, margins=FAST).checks}
+    assert found["accuracy (all questions)"].loss.n == 1000
+    assert found["accuracy (all questions)"].before.value == pytest.approx((200 + 400) / 1000)
+
+
+def test_a_base_that_is_nearly_always_right_can_show_a_loss_and_not_its_absence() -> None:
+    """99 % right, and nothing changed: undecided, unless the options show that nothing faded."""
+    right = [1.0] * 990 + [0.0] * 10
+    silent, spoken = several(right), several(right, shares=True)
+    (check,) = capability_checks(silent, silent, margins=FAST).checks
+    assert check.kept is None
+    assert check.reading.endswith("a benchmark that can show a loss, not its absence.")
+    accuracy, options = capability_checks(spoken, spoken, margins=FAST).checks
+    assert (accuracy.kept, options.kept) == (True, True)
+    assert "which the options show" in accuracy.reading
+    worse = several([0.0] * 60 + right[60:], shares=True)
+    accuracy, options = capability_checks(spoken, worse, margins=FAST).checks
+    assert accuracy.kept is False
+
+
+def test_options_fade_before_answers_change() -> None:
+    """Every share from .9 to .7 is ln(9/7) .9 + ln(1/3) .1 = .116 nats, and no answer changes."""
+    before = several([1.0] * 180 + [0.0] * 20, shares=True)
+    faded = [
+        dataclasses.replace(s, values={**s.values, "share.0": 0.7, "share.1": 0.3})
+        if s.values["correct"]
+        else s
+        for s in before.capability[0].scores
+    ]
+    after = ModelMeasurements(BASE.bias, (measurement("lambada", ["accuracy"], faded),))
+    accuracy, options = capability_checks(before, after, margins=FAST).checks
+    assert accuracy.loss.value == 0.0
+    assert options.name == "options (lambada)"
+    assert options.loss.value == pytest.approx(0.9 * (0.9 * math.log(9 / 7) + 0.1 * math.log(1 / 3)))
+    assert options.kept is False
+
+
+def test_a_base_at_chance_has_nothing_to_lose_and_nothing_to_keep() -> None:
+    """Half of two options right is what a guess gets: no check of it, and no part of the whole."""
+    half = [1.0, 0.0] * 200
+    columns = {"correct": half, "chance": [0.5] * 400}
+    scores = items("facts", [f"q {i}" for i in range(400)], **columns)
+    guessed = ModelMeasurements(BASE.bias, (measurement("facts", ["accuracy"], scores),))
+    found = capability_checks(guessed, guessed, margins=FAST)
+    assert (found.kept, found.checks) == (None, ())
 
 
 def test_a_model_that_no_longer_decides_loses_all_accuracy() -> None:
@@ -206,10 +276,3 @@ def test_refusals() -> None:
         component(bias(Made()))
     with pytest.raises(NotComparable, match="one model only"):
         capability_checks(BASE, ModelMeasurements(BASE.bias), margins=FAST)
-    short = measurement(
-        "facts",
-        ["accuracy"],
-        [s for s in BASE.capability[0].scores if s not in half(BASE.capability[0].scores, "match")][:3],
-    )
-    with pytest.raises(BadData, match="too few items"):
-        CapabilityScale(ModelMeasurements(BASE.bias, (short,)), FAST, seed=0)

@@ -24,6 +24,6 @@ def test_default_examples_are_not_measured_either() -> None:
     data = trained_on(
         "lab:causal", [registry.create("benchmark", "crows_pairs:data=lab")], (Example,), "lftf"
     )
-    check_apart([registry.create("benchmark", "genbiaseval")], data.examples)
-    with pytest.raises(UsageError, match="would be measured on 943 prompts"):
+    check_apart([registry.create("benchmark", "genbiaseval:split=heldout")], data.examples)
+    with pytest.raises(UsageError, match="would be measured on 315 prompts"):
         check_apart([registry.create("benchmark", "genbiaseval:part=all")], data.examples)

@@ -1,15 +1,14 @@
-"""The plan of the control models: doses, seeds, parameters; and that a seed reaches the model it is for."""
+"""Which families of control models there are for a treatment, and that a seed reaches the model it is for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import pytest
 import torch
 
 from evenhand.mitigations.lftf import Lftf
-from evenhand.studies.control_models import Planned, counts, installed, planned
+from evenhand.studies.control_models import Recipe, counts, installed, looks, recipes
 from evenhand.studies.options import Extent
 from evenhand.testing.examples import examples
 from evenhand.testing.tiny import model as tiny
@@ -17,65 +16,89 @@ from evenhand.treatments import About
 from evenhand.treatments.prompt import PromptTreatment
 from evenhand.treatments.weights import WeightTreatment
 
+STANDARD = ["sham", "plain text", "noise", "noise elsewhere"]
+EXTRA = ["prune", "quantise", "temperature"]
+
 
 @cache
-def _treatment() -> WeightTreatment:
+def _treatment(method: str = "lftf") -> WeightTreatment:
     made = Lftf(blocks="1", lr=1e-2).fit(tiny("llama"), examples(), sites=None, seed=0)
     assert isinstance(made, WeightTreatment)
-    return made
+    if method == "lftf":
+        return made
+    return WeightTreatment(About(method, made.about.base, 0), made.weights)
 
 
-def _plan(extent: Extent, seed: int = 0) -> tuple[Planned, ...]:
-    return planned(tiny("llama"), _treatment(), extent, seed)
+def _recipes(extent: Extent = "standard", method: str = "lftf") -> dict[str, Recipe]:
+    found, _ = recipes(tiny("llama"), _treatment(method), extent, examples())
+    return {one.family: one for one in found}
 
 
-def _fitted(one: Planned) -> WeightTreatment:
-    made = one.made(tiny("llama"), examples())
+def _fitted(family: str, dose: float, seed: int) -> WeightTreatment:
+    made = _recipes()[family].made(tiny("llama"), dose, seed)
     assert isinstance(made, WeightTreatment)
     return made
 
 
-def by_family(plan: Sequence[Planned]) -> dict[str, list[Planned]]:
-    return {
-        family: [p for p in plan if p.family == family] for family in dict.fromkeys(p.family for p in plan)
-    }
+def test_the_families_are_shown_in_the_order_of_the_specification() -> None:
+    assert list(installed()) == [*STANDARD, *EXTRA]
 
 
-@pytest.mark.parametrize("extent", ["full", "reduced"])
-def test_every_dose_of_a_family_has_its_own_number_of_unlike_seeds(extent: Extent) -> None:
-    plan = _plan(extent, seed=7)
-    ladders = {family: control.ladder for family, control in installed().items()}
-    doses = {f: ladder.full if extent == "full" else ladder.reduced for f, ladder in ladders.items()}
-    found = {family: tuple(dict.fromkeys(p.dose for p in ps)) for family, ps in by_family(plan).items()}
-    assert found == {family: steps for family, steps in doses.items() if steps}
-    for family, models in by_family(plan).items():
-        wanted = ladders[family].seeds if extent == "full" else ladders[family].reduced_seeds
-        for dose in doses[family]:
-            seeds = [p.seed for p in models if p.dose == dose]
-            assert len(seeds) == len(set(seeds)) == wanted, f"{family} {dose}: {seeds}"
-    assert len({p.identity for p in plan}) == len(plan)  # no two models share the key of their cells
+@pytest.mark.parametrize(
+    ("extent", "families"),
+    [("standard", STANDARD), ("reduced", STANDARD), ("full", [*STANDARD, *EXTRA]), ("none", [])],
+)
+def test_the_families_of_an_extent(extent: Extent, families: list[str]) -> None:
+    assert list(_recipes(extent)) == families
+    assert list(counts(extent)) == families
 
 
-def test_the_seed_of_the_study_decides_the_seeds_of_the_models() -> None:
-    assert _plan("reduced", seed=7) == _plan("reduced", seed=7)
-    assert [p.seed for p in _plan("reduced", seed=7)] != [p.seed for p in _plan("reduced", seed=8)]
+def test_looks_and_counts() -> None:
+    assert looks("standard") == looks("full") == (6, 9, 13)
+    assert (looks("reduced"), looks("none")) == ((6,), ())
+    assert set(counts("standard").values()) == {(6, 13)}
+    assert set(counts("reduced").values()) == {(6, 6)}
 
 
-@pytest.mark.parametrize("family", ["placebo", "noise", "noise elsewhere"])
-def test_models_of_one_dose_differ_and_each_repeats_under_its_seed(family: str) -> None:
-    plan = [p for p in _plan("full") if p.family == family]
-    ladder = installed()[family].ladder
-    models = [p for p in plan if p.dose == ladder.full[3]]
-    first = [_fitted(p).digest for p in models]
-    assert len(set(first)) == ladder.seeds == 5
-    assert [_fitted(p).digest for p in models[:2]] == first[:2]
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("treated: hf:./ours", "which is none of the installed mitigations"),
+        ("lftf:loss=printed", "has no direction that could be drawn at random"),
+    ],
+)
+def test_without_a_sham_the_reason_is_said_and_more_families_are_made(method: str, why: str) -> None:
+    found, absent = recipes(tiny("llama"), _treatment(method), "standard", examples())
+    assert [one.family for one in found] == [*STANDARD[1:], *EXTRA]
+    (said,) = absent
+    assert said.startswith("There is no control sham: ")
+    assert why in said
+
+
+@pytest.mark.parametrize("family", STANDARD)
+def test_models_of_one_dose_differ_by_seed_and_each_repeats(family: str) -> None:
+    first = [_fitted(family, 0.5, seed).digest for seed in (1, 2)]
+    assert len(set(first)) == 2
+    assert _fitted(family, 0.5, 1).digest == first[0]
+
+
+def test_a_scaled_family_is_fitted_once_for_all_doses_of_a_seed() -> None:
+    """Twice the dose is twice the change; another seed is another fit."""
+    recipe, model = _recipes()["plain text"], tiny("llama")
+    one, two = (recipe.made(model, dose, 3) for dose in (0.5, 1.0))
+    assert isinstance(one, WeightTreatment)
+    assert isinstance(two, WeightTreatment)
+    base = dict(model.module.named_parameters())
+    name = max(one.weights, key=lambda n: one.weights[n].numel())
+    half, whole = (made.weights[name] - base[name].detach() for made in (one, two))
+    assert torch.allclose(2 * half, whole, atol=1e-6)
+    assert recipe.made(model, 1.0, 4).digest != two.digest
 
 
 def test_the_noise_of_two_seeds_is_independent() -> None:
     """Two draws of noise at dose 0.1 of a tensor's root mean square r differ by sqrt(2) 0.1 r."""
-    one, other = (p for p in _plan("full") if p.family == "noise" and p.dose == 0.1 and p.seed in (1, 2))
     base = dict(tiny("llama").module.named_parameters())
-    weights = _fitted(one).weights, _fitted(other).weights
+    weights = [_fitted("noise", 0.1, seed).weights for seed in (1, 2)]
     drawn = [
         torch.cat([((w[n] - base[n].detach()) / base[n].detach().square().mean().sqrt()).ravel() for n in w])
         for w in weights
@@ -87,45 +110,34 @@ def test_the_noise_of_two_seeds_is_independent() -> None:
 
 
 def test_noise_elsewhere_leaves_the_treated_block_alone() -> None:
-    layout = tiny("llama").layout
+    layout, recipe = tiny("llama").layout, _recipes()["noise elsewhere"]
     treated = set(layout.parameters("block.1"))
-    chosen = {p.names for p in _plan("full") if p.family == "noise elsewhere"}
+    chosen = {recipe.names(tiny("llama"), seed) for seed in range(8)}
     assert all(not treated & set(names) for names in chosen)
-    assert {frozenset(names) for names in chosen} <= {
+    assert {frozenset(names) for names in chosen} == {
         frozenset(layout.parameters(f"block.{b}")) for b in (0, 2)
     }
-    assert len(chosen) == 2  # five seeds reach both other blocks
-
-
-def test_no_control_plans_nothing() -> None:
-    assert _plan("none") == ()
-    assert counts("none") == {}
-
-
-@pytest.mark.parametrize("extent", ["full", "reduced"])
-def test_what_is_counted_is_what_is_planned(extent: Extent) -> None:
-    assert counts(extent) == {family: len(models) for family, models in by_family(_plan(extent)).items()}
-
-
-def test_the_families_are_shown_in_the_order_of_the_specification() -> None:
-    assert list(installed()) == ["placebo", "noise", "noise elsewhere"]
 
 
 def test_a_treatment_of_no_weight_is_matched_by_damage_to_all_of_them() -> None:
+    """A prompt has a sham of its own, made by the same recipe, and no block is elsewhere."""
     model = tiny("llama")
     treatment = PromptTreatment(About("prompt", model.spec.digest, 0), "Anyone may be late.")
-    plan = planned(model, treatment, "full", 0)
-    assert {p.family for p in plan} == {"placebo", "noise"}  # no block is elsewhere
-    assert {p.names for p in plan} == {tuple(name for name, _ in model.module.named_parameters())}
+    found, absent = recipes(model, treatment, "standard", examples())
+    made = {one.family: one for one in found}
+    assert list(made) == ["sham", "plain text", "noise"]
+    assert made["sham"].by_recipe
+    assert not made["noise"].by_recipe
+    assert made["noise"].names(model, 1) == tuple(name for name, _ in model.module.named_parameters())
+    assert absent == ("There is no control noise elsewhere: the treatment leaves no parameter for it.",)
 
 
-def test_the_keys_of_stored_cells_stay_what_they_were() -> None:
-    """A key changed by mistake makes every control model of every stored run anew."""
-    (first, *_), (elsewhere, *_) = (
-        [p for p in _plan("full", seed=3) if p.family == family and p.dose == dose]
-        for family, dose in (("placebo", 0.5), ("noise elsewhere", 0.05))
-    )
-    assert first.identity == (
-        "placebo:dose=0.5,lr=0.01", 4, tuple(sorted(tiny("llama").layout.parameters("block.1"))),
-    )  # fmt: skip
-    assert elsewhere.identity[:2] == ("noise elsewhere:dose=0.05", 4)
+def test_no_two_models_share_the_key_of_their_cells() -> None:
+    model = tiny("llama")
+    keys = {
+        one.identity(model, dose, seed)
+        for one in _recipes("full").values()
+        for dose in (0.1, 0.2)
+        for seed in (1, 2)
+    }
+    assert len(keys) == 4 * len(_recipes("full"))

@@ -87,9 +87,11 @@ def test_the_parameters_that_differ_are_found_with_the_size_of_the_change(base: 
 def test_control_models_damage_what_differs(base: str, other: str) -> None:
     model = open_model(base)
     found = given(other, base, model, VerifyOptions()).found
-    planned = control_models.planned(model, found, "reduced", 0)
-    assert {one.family for one in planned} == {"placebo", "noise"}
-    assert {one.names for one in planned} == {(QUERY, NORM)}
+    made, absent = control_models.recipes(model, found, "standard", [])
+    names = {one.family: one.names(model, 1) for one in made}
+    assert names["noise"] == names["plain text"] == (QUERY, NORM)
+    assert names["prune"] == (QUERY,)  # more families are made, for there is no sham
+    assert absent[0].startswith("There is no control sham: ")
 
 
 def test_the_model_itself_is_measured_not_the_base(base: str, other: str, tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_the_model_itself_is_measured_not_the_base(base: str, other: str, tmp_pa
 def _genbiaseval() -> Any:
     from evenhand.benchmarks.genbiaseval import GenBiasEval
 
-    return GenBiasEval()
+    return GenBiasEval(split="heldout")
 
 
 def test_with_control_models_the_reasons_say_which_ran_and_what_they_could_not_know(
@@ -117,9 +119,9 @@ def test_with_control_models_the_reasons_say_which_ran_and_what_they_could_not_k
     options = VerifyOptions(out=tmp_path / "run", **{**FAST, "control": "reduced"})
     record = verify(base, None, options, treated=other)
     assert record.control is not None
-    assert [family.family for family in record.control.families] == ["placebo", "noise"]
+    assert [family.family for family in record.control.families][:2] == ["plain text", "noise"]
     ran, unknown = record.reasons[-2:]
-    assert ran.startswith("Control models ran of placebo and noise, matched to a change of 2 of ")
+    assert ran.startswith("Control models ran of plain text, noise")
     assert "no sham of its method" in unknown
     # A second time everything is read from the run; judged again, the run gives the same verdict.
     before = _files(tmp_path / "run")
@@ -248,7 +250,7 @@ def _judged(before: str, after: str, folder: Path) -> Verification:
     """The verb without capability, which the files do not answer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("evenhand.studies.verbs._capability", lambda uri, options: ())
-        options = VerifyOptions(out=folder / "run", benchmarks=("genbiaseval",), limit=40)
+        options = VerifyOptions(out=folder / "run", benchmarks=("genbiaseval:split=heldout",), limit=40)
         return verify(before, None, options, treated=after)
 
 

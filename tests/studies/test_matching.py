@@ -1,199 +1,207 @@
-"""The arithmetic of the matched control, and the validation of the whole procedure by simulation."""
+"""Where a family is read, and what it shows there: arrays whose answers are known."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import numpy as np
 import pytest
-from scipy.optimize import isotonic_regression
 
-from evenhand.studies.margins import Margins
-from evenhand.studies.matching import Curve, Family, Target, non_increasing, read_family, summary
-from tests.studies.simulated import ITEMS, Experiment, Setting, false_claims
+from evenhand.metrics import Array
+from evenhand.studies.matching import (
+    LOOKS,
+    Family,
+    Target,
+    detectable,
+    dose_of_loss,
+    dose_of_size,
+    limit,
+    non_decreasing,
+    place_of,
+    read_family,
+)
+from tests.studies.simulated import family, share_claimed
 
-
-def column(*values: float) -> np.ndarray:
-    return np.array(values, dtype=np.float64)[:, None]
-
-
-def test_isotonic_by_hand() -> None:
-    # 3 and 5 violate the order: both become (3 + 5) / 2 = 4; with weights 1 and 3, (3 + 15) / 4 = 4.5.
-    assert non_increasing(column(6, 3, 5, 1), np.ones(4)).ravel() == pytest.approx([6, 4, 4, 1])
-    weights = np.array([1.0, 1.0, 3.0, 1.0])
-    assert non_increasing(column(6, 3, 5, 1), weights).ravel() == pytest.approx([6, 4.5, 4.5, 1])
-
-
-def test_isotonic_equals_scipy() -> None:
-    rng = np.random.default_rng(5)
-    values, weights = rng.normal(size=(9, 40)), rng.uniform(0.5, 2, size=9)
-    ours = non_increasing(values, weights)
-    for r in range(40):
-        theirs = isotonic_regression(values[:, r], weights=weights, increasing=False).x
-        assert ours[:, r] == pytest.approx(theirs, abs=1e-12)
+DOSES = np.array([0.6, 0.75, 0.9, 1.0, 1.2, 1.35])
+# Base .4, treated .1 with the size of dose 1 (.1), no loss, up to .06 of it possible (dose 1.2).
+TARGET = Target(0.4, 0.1, 0.0, 0.06, False, 0.1, 0.04, 100)
 
 
-# Doses 0, 1, 2, 4 with capability 0, -1, -1, -3 and bias 0.8, 0.6, 0.5, 0.1.
-CURVE = Curve(np.array([0.0, 1.0, 2.0, 4.0]), column(0, -1, -1, -3), column(0.8, 0.6, 0.5, 0.1))
+def wavy(at: float, slope: float = 0.0) -> Family:
+    """Biases around `at` that fall by `slope` a unit of log dose, a hundredth up and down in turn."""
+    made = family(DOSES, lambda dose: at - slope * np.log(dose))
+    return dataclasses.replace(made, bias=made.bias + 0.01 * np.array([1, -1, 1, -1, 1, -1]))
+
+
+def test_the_place_is_the_median_of_three_doses() -> None:
+    """No loss: 0; equal size: 1.0; the bound of the loss: .06 / .05 = 1.2. The size decides."""
+    place = place_of(TARGET, wavy(0.4))
+    assert place is not None
+    assert (place.basis, place.reached) == ("size", True)
+    assert place.dose == pytest.approx(1.0)
+
+
+def test_the_bound_decides_where_the_size_would_lose_more_than_the_treated_model_did() -> None:
+    """The bound of the loss is reached at .03 / .05 = .6, below the size's dose 1.0 and above 0."""
+    place = place_of(dataclasses.replace(TARGET, loss_upper=0.03), wavy(0.4))
+    assert place is not None
+    assert place.dose == pytest.approx(0.6)
+    assert place.basis == "loss"
+
+
+def test_a_certain_loss_decides() -> None:
+    """.055 lost, between .05 and .06: doses 1.1 and 1.2, while the size alone would be read at 1.0."""
+    lost = dataclasses.replace(TARGET, loss=0.055, loss_upper=0.06, lost=True)
+    place = place_of(lost, wavy(0.4))
+    assert place is not None
+    assert (place.basis, place.dose) == ("loss", pytest.approx(1.1))
+
+
+def test_a_loss_out_of_reach_leaves_the_size() -> None:
+    """The loss cannot be reached, the size can; then another family has to reach the loss."""
+    lost = dataclasses.replace(TARGET, loss=0.5, loss_upper=0.6, lost=True)
+    place = place_of(lost, wavy(0.4))
+    assert place is not None
+    assert (place.basis, place.dose) == ("size", pytest.approx(1.0))
+    nowhere = place_of(dataclasses.replace(lost, size=3.0), wavy(0.4))
+    assert nowhere is not None
+    assert not nowhere.reached
+
+
+def test_without_sizes_the_bound_of_the_loss_and_without_losses_the_size() -> None:
+    made = wavy(0.4)
+    unsized = dataclasses.replace(TARGET, size=None)
+    place = place_of(unsized, made)
+    assert place is not None
+    assert (place.basis, place.dose) == ("loss", pytest.approx(1.2))
+    careless = dataclasses.replace(made, loss=np.full(6, np.nan))
+    alone = place_of(dataclasses.replace(TARGET, loss=None, loss_upper=None), careless)
+    assert alone is not None
+    assert (alone.basis, alone.dose) == ("size", pytest.approx(1.0))
+    assert place_of(unsized, careless) is None
+
+
+def test_no_place_and_no_window_depends_on_a_bias() -> None:
+    rng = np.random.default_rng(0)
+    made = wavy(0.4)
+    places = {place_of(TARGET, dataclasses.replace(made, bias=rng.uniform(size=6))) for _ in range(20)}
+    assert len(places) == 1
+
+
+def test_the_size_is_a_line_of_logarithms() -> None:
+    """Sizes 2 d^1.5 at .25, .5, 1 and 2: 2 x 4^1.5 = 16 is that of a dose of 4."""
+    doses = np.array([0.25, 0.5, 1.0, 2.0])
+    made = dataclasses.replace(family(doses, lambda d: 0.4), size=2 * doses**1.5)
+    assert dose_of_size(made, 16.0) == pytest.approx(4.0)
+    one = family(np.array([0.5]), lambda d: 0.4, size=0.2)
+    assert dose_of_size(one, 0.3) == pytest.approx(1.5)  # a single model: in proportion
+    assert dose_of_size(one, None) is None
+
+
+def test_the_loss_is_a_curve_that_never_falls() -> None:
+    """Mean losses 0, .1, .3 and .2 at 0, 1, 2, 3 become 0, .1, .25, .25: .175 is half way from 1 to 2."""
+    made = family(np.array([1.0, 2.0, 3.0]), lambda d: 0.4)
+    made = dataclasses.replace(made, loss=np.array([0.1, 0.3, 0.2]))
+    assert dose_of_loss(made, 0.175) == pytest.approx(1.5)
+    assert dose_of_loss(made, -0.1) == 0.0
+    assert dose_of_loss(made, 0.5) == pytest.approx(6.0)  # twice the last loss: in proportion
+    assert dose_of_loss(made, 5.0) == pytest.approx(9.0)  # three times the last dose at most
 
 
 @pytest.mark.parametrize(
-    ("capability", "dose", "bias"),
-    [
-        (-0.5, 0.5, 0.7),  # half-way between doses 0 and 1
-        (-2.0, 3.0, 0.3),  # half-way between doses 2 and 4
-        (0.0, 0.0, 0.8),
-        (0.7, 0.0, 0.8),  # more capable than the base: the base
-        (-1.0, 2.0, 0.5),  # two doses are equally capable: the one with less bias
-        (-3.0, 4.0, 0.1),
-        (-3.05, 4.0, 0.1),  # below the last dose, within the tolerance of 0.1
-        (-3.2, np.nan, np.nan),  # out of reach
-        (np.nan, np.nan, np.nan),
-    ],
+    ("values", "weights", "expected"),
+    [([1, 2, 3], [1, 1, 1], [1, 2, 3]), ([3, 1], [1, 1], [2, 2]), ([3, 1, 0], [1, 3, 1], [1.2, 1.2, 1.2])],
 )
-def test_reading_a_curve(capability: float, dose: float, bias: float) -> None:
-    found = CURVE.at(np.array([capability]), 0.1)
-    assert [float(x[0]) for x in found] == pytest.approx([dose, bias], nan_ok=True)
+def test_pooling(values: list[float], weights: list[float], expected: list[float]) -> None:
+    """The last: 3 and 1 pool to (3 + 3) / 4 = 1.5, and 1.5 and 0 to (6 + 0) / 5."""
+    found: Array = non_decreasing(np.array(values, dtype=float), np.array(weights, dtype=float))
+    assert found == pytest.approx(expected)
 
 
-def test_a_plateau_at_the_bases_capability_reads_the_least_bias() -> None:
-    # Damage that costs no capability: doses 1 and 2 are as capable as the base, and dose 2 shows less bias.
-    curve = Curve(np.array([0.0, 1.0, 2.0]), column(0, 0, 0), column(0.8, 0.7, 0.4))
-    dose, bias = curve.at(np.array([0.3]), 0.0)
-    assert (dose[0], bias[0]) == (2.0, 0.4)
+def test_the_parts_of_the_effect() -> None:
+    """Biases of .35 at every dose: K = .4 - .35, S = .35 - .1, to within the wave of a hundredth."""
+    found = read_family(TARGET, wavy(0.35))
+    assert (found.state, found.basis) == ("matched", "size")
+    assert found.capability_part.value == pytest.approx(0.05, abs=0.01)
+    assert found.specific.value == pytest.approx(0.25, abs=0.01)
+    assert found.p_value is not None
+    assert found.p_value < 0.001
+    assert found.p_limit == LOOKS[0][1]
+    assert found.equivalent is False
+    least = detectable(TARGET, wavy(0.35))
+    assert least is not None
+    assert 0 < least < 0.1
 
 
-def test_exact_offset_removed_is_all_specific() -> None:
-    """Positive control: the planted gap taken away at full capability gives S = T and K = 0."""
-    experiment = Experiment(Setting(), seed=11)
-    nothing = experiment.bias(np.zeros(ITEMS))
-    result = experiment.read((nothing, np.zeros_like(nothing)))
-    base = experiment.gaps.mean()
-    assert result.matched
-    assert result.dose == 0.0
-    assert result.capability_part.value == pytest.approx(0.0, abs=1e-12)
-    assert result.specific.value == pytest.approx(base)
-    assert result.p_value is not None
-    assert result.p_value < 0.01
-    assert result.equivalent is False
+def test_a_control_that_raises_the_bias_adds_nothing() -> None:
+    """Biases of .6 above the base's .4: S counts from .4."""
+    found = read_family(TARGET, wavy(0.6))
+    assert found.specific.value == pytest.approx(0.3)
+    assert found.capability_part.value == pytest.approx(0.0)
 
 
-@pytest.mark.parametrize("alpha", [0.2, 0.5, 0.9])
-def test_a_mixture_recovers_its_share_of_removal(alpha: float) -> None:
-    """Damage of dose 1 fades gaps by 0.2, then `alpha` of what is left is removed: S / f = alpha."""
-    setting = Setting(spread=0.005)
-    experiment = Experiment(setting, seed=12)
-    bias, capability = experiment.damaged(1.0)
-    result = experiment.read(((1 - alpha) * bias, capability))
-    base = experiment.gaps.mean()
-    K, S = result.capability_part.value, result.specific.value
-    assert K is not None
-    assert S is not None
-    assert pytest.approx(alpha, abs=0.05) == S / (base - K)
-    assert pytest.approx(0.2 * base, abs=0.04) == K
-    assert pytest.approx(base - (1 - alpha) * bias[0]) == S + K  # T = K + S
+def test_a_treated_model_like_the_others_is_one_of_them() -> None:
+    same = dataclasses.replace(TARGET, after=0.35)
+    found = read_family(same, wavy(0.35))
+    assert found.p_value is not None
+    assert found.p_value > 0.2
+    assert found.equivalent is True
+    worse = read_family(dataclasses.replace(TARGET, after=0.7), wavy(0.35))
+    assert worse.p_worse is not None
+    assert worse.p_worse < 0.01
+    assert found.p_worse is not None
+    assert found.p_worse > 0.2
 
 
-def test_a_placebo_is_rarely_called_specific() -> None:
-    """Of 60 at 5 %, more than 7 would come with a probability below 2 %."""
-    assert false_claims(Setting(), 60) <= 7
+def test_only_models_within_a_factor_of_two_are_used() -> None:
+    """Far models of another bias change nothing: .2 and 4 times g*."""
+    made = wavy(0.35)
+    far = family(np.array([0.2, 4.0]), lambda d: 0.0)
+    every = Family(
+        "f", *(np.concatenate([getattr(made, n), getattr(far, n)]) for n in ("dose", "seed", "loss", "size")),
+        np.concatenate([made.bias, far.bias]), np.ones(8),
+    )  # fmt: skip
+    assert read_family(TARGET, every).specific == read_family(TARGET, made).specific
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "setting",
-    [
-        Setting(),
-        Setting(doses=(0.5, 1.0, 1.5, 2.0), seeds=2),
-        Setting(decay=lambda d: 0.0),  # damage that costs no capability at all
-        Setting(decay=lambda d: 0.01 * d),  # capability tells next to nothing about the dose
-        Setting(spread=0.15),  # seeds differ as much as doses
-        Setting(fade=lambda d: -0.2 * d),  # damage raises the bias
-    ],
-    ids=["full", "reduced", "free", "uninformative", "noisy", "rising"],
-)
-def test_a_placebo_is_called_specific_in_at_most_five_percent(setting: Setting) -> None:
-    """200 simulations at 5 % give 10; more than 17 would come with a probability below 2 %."""
-    assert false_claims(setting, 200, seed=1) <= 17
+def test_broken_models_are_not_used_and_too_many_end_the_family() -> None:
+    made = wavy(0.35)
+    one = dataclasses.replace(made, share=np.array([1, 1, 1, 1, 1, 0.8]))
+    assert read_family(TARGET, one).state == "matched"
+    two = dataclasses.replace(made, share=np.array([1, 1, 1, 1, 0.8, 0.8]))
+    found = read_family(TARGET, two)
+    assert (found.state, found.matched, found.p_value) == ("broken", False, None)
+    assert [point.share for point in found.points] == [1, 1, 1, 1, 0.8, 0.8]
 
 
-def test_the_placebo_test_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the prediction error of a single model the same simulation claims far too often."""
-    monkeypatch.setattr(
-        "evenhand.studies.matching._prediction_noise",
-        lambda target, family, rng: np.zeros(family.bias.shape[1]),
-    )
-    assert false_claims(Setting(), 60) > 7
+def test_a_family_that_cannot_change_the_model_is_inert() -> None:
+    weak = dataclasses.replace(wavy(0.35), size=np.full(6, 0.04), loss=np.zeros(6))
+    target = dataclasses.replace(TARGET, loss_upper=0.5)
+    assert read_family(target, weak).state == "inert"
 
 
-def test_beyond_every_dose_is_not_matched() -> None:
-    experiment = Experiment(Setting(), seed=13)
-    nothing = experiment.bias(np.zeros(ITEMS))
-    result = experiment.read((nothing, np.full_like(nothing, -9.0)))
-    assert not result.matched
-    assert (result.dose, result.p_value, result.equivalent) == (None, None, None)
-    assert result.specific.value is None
-    assert len(result.points) == 40
+def test_few_models_predict_nothing() -> None:
+    made = family(np.array([0.9, 1.0, 1.1]), lambda d: 0.35)
+    assert read_family(TARGET, made).state == "few"
+    assert detectable(TARGET, made) is None
 
 
-def test_tolerance_reaches_below_the_last_dose() -> None:
-    experiment = Experiment(Setting(tolerance=0.2), seed=13)
-    family = experiment.family()
-    lowest = float(family.capability[family.dose == 2.0, 0].mean())
-    bias = experiment.bias(np.zeros(ITEMS))
-    assert experiment.read((bias, np.full_like(bias, lowest - 0.1)), family).matched
-    assert not experiment.read((bias, np.full_like(bias, lowest - 0.3)), family).matched
+def test_models_made_by_the_same_recipe_need_no_dose() -> None:
+    made = dataclasses.replace(wavy(0.35), dose=np.ones(6), by_recipe=True)
+    found = read_family(dataclasses.replace(TARGET, size=None), made)
+    assert (found.state, found.basis, found.dose) == ("matched", "recipe", 1.0)
+    assert found.specific.value == pytest.approx(0.25, abs=0.01)
 
 
-def test_undefined_control_models_are_left_out_but_shown() -> None:
-    experiment = Experiment(Setting(), seed=14)
-    family = experiment.family()
-    family.bias[3] = np.nan
-    treated = experiment.damaged(1.0)
-    result = experiment.read(treated, family)
-    assert result.matched
-    assert sum(point.bias is None for point in result.points) == 1
-    without = family.only(np.arange(40) != 3)
-    assert result.dose == pytest.approx(experiment.read(treated, without).dose)
+def test_the_levels_of_the_looks() -> None:
+    assert [limit(n) for n in (4, 6, 7, 9, 10, 13, 40)] == [0.025, 0.025, 0.03, 0.03, 0.035, 0.035, 0.035]
 
 
-def test_a_single_control_model_gives_no_p_value() -> None:
-    experiment = Experiment(replace(Setting(), doses=(1.0,), seeds=1), seed=15)
-    nothing = experiment.bias(np.zeros(ITEMS))
-    result = experiment.read((nothing, np.zeros_like(nothing)))
-    assert result.matched
-    assert result.p_value is None
-    assert result.specific.value is not None
-    assert result.specific.low is None
+def test_a_model_of_its_own_family_is_rarely_claimed() -> None:
+    """One more draw of the family, read look by look: 150 experiments; 4 % in a run of 600."""
+    assert share_claimed(150, seed=1, families=1) <= 0.10
+    assert share_claimed(150, seed=2, families=3) <= 0.05
 
 
-def test_equal_effects_are_equivalent_and_detectable_size_shrinks_with_noise() -> None:
-    """S = 0 exactly with tiny spread lies within 10 % of B(M0); ten times the spread, ten times the size."""
-    sizes = []
-    for spread in (0.002, 0.02):
-        rng = np.random.default_rng(3)
-        R = 401
-        doses = np.repeat([1.0, 2.0, 3.0, 4.0], 5)
-        bias = 0.5 - 0.05 * doses[:, None] + spread * rng.standard_normal((20, 1)) + np.zeros((20, R))
-        family = Family("f", doses, np.tile(np.arange(5), 4), -0.1 * doses[:, None] + np.zeros((20, R)), bias)
-        target = Target(np.full(R, 0.5), np.full(R, -0.2), np.full(R, 0.4), 0.0, 10)
-        result, size = read_family(target, family, margins=Margins(draws=R - 1), seed=0)
-        assert size is not None
-        sizes.append(size)
-        assert result.dose == pytest.approx(2.0)
-        assert result.equivalent is (spread == 0.002)
-        assert result.p_value is not None
-        assert result.p_value > 0.05
-    assert sizes[1] / sizes[0] == pytest.approx(10, rel=0.2)
-
-
-def test_the_same_seed_gives_the_same_reading() -> None:
-    first, second = (
-        Experiment(Setting(), seed=16).read(Experiment(Setting(), seed=17).damaged(1.0)) for _ in "ab"
-    )
-    assert first == second
-
-
-def test_summary_of_undefined_values() -> None:
-    assert summary(np.full(5, np.nan), 3).value is None
-    assert summary(np.array([0.5, 0.4, 0.6]), 3).value == 0.5
+def test_half_a_removal_is_nearly_always_seen() -> None:
+    assert share_claimed(60, seed=3, removed=0.5) >= 0.9

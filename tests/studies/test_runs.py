@@ -57,6 +57,6 @@ def test_plan_opens_no_model() -> None:
     )
     assert planned.limited
     assert [(line.benchmark, line.items) for line in planned.benchmarks] == [("genbiaseval", 9), ("facts", 9)]
-    assert planned.control["placebo"] == 40  # eight doses and five seeds
+    assert (planned.least["plain text"], planned.control["plain text"]) == (6, 13)  # the first and last look
     assert planned.cells == 2 * (2 + sum(planned.control.values()))
     assert evenhand.plan("lab:causal", with_="lftf", control="none").control == {}

@@ -54,7 +54,7 @@ def test_prompts_are_not_people_and_people_not_prompts(verb: str, tmp_path: Path
     assert "gives people to decide on" in found.value.what
     for word in ("faircon", "thresholds", "group_gap", "-b genbiaseval"):
         assert word in (found.value.mend or "")
-    assert "placebo" not in (found.value.mend or "")  # a control is nothing to mitigate with
+    assert "noise" not in (found.value.mend or "")  # a control is nothing to mitigate with
     with pytest.raises(UsageError, match="faircon works on people to decide on") as found:
         start("faircon", "genbiaseval")
     assert "lftf" in (found.value.mend or "")

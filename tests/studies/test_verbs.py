@@ -41,6 +41,8 @@ def test_mitigate_writes_what_a_model_name_can_carry(uri: str, tmp_path: Path) -
 
 def test_locate_uses_the_train_part_only(uri: str) -> None:
     found = locate(uri, "ablation", VerifyOptions())
+    assert found.details["prompts"] == 315  # of the held-out split: 105 professions x 3 actions
+    found = locate(uri, "ablation", VerifyOptions(benchmarks=("genbiaseval",)))
     assert found.details["prompts"] == 943
 
 
@@ -73,7 +75,15 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_of_the_defaults_a_masked_model_is_asked_what_fits_it(masked: str, tmp_path: Path) -> None:
     record = verify(masked, "prompt", VerifyOptions(limit=4, control="none", out=tmp_path))
-    assert [m.benchmark for m in record.before] == ["genbiaseval", "genhinteval", "facts:set=world"]
+    assert [m.benchmark for m in record.before] == [
+        "genbiaseval:split=heldout",
+        "genhinteval",
+        "genhinteval:form=sentence786",
+        "subjects",
+        "coreference",
+        "definitional",
+        "facts:set=world",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -98,10 +108,12 @@ def test_a_causal_model_without_weights_is_told_so(tmp_path: Path) -> None:
 
 
 def test_the_folder_without_a_chosen_metric_is_that_of_before_there_was_the_choice() -> None:
-    assert (
-        str(run_folder("lab:causal", "lftf", VerifyOptions(seed=1))) == "runs/verify-lab-causal-lftf-9da812f0"
+    benchmarks = ("genbiaseval", "genhinteval")  # the defaults of the time before
+    before = run_folder("lab:causal", "lftf", VerifyOptions(seed=1, benchmarks=benchmarks, control="full"))
+    assert str(before) == "runs/verify-lab-causal-lftf-9da812f0"
+    chosen = run_folder(
+        "lab:causal", "lftf", VerifyOptions(seed=1, benchmarks=benchmarks, control="full", primary="afgb")
     )
-    chosen = run_folder("lab:causal", "lftf", VerifyOptions(seed=1, primary="afgb"))
     assert chosen.name != "verify-lab-causal-lftf-9da812f0"
 
 
@@ -109,5 +121,5 @@ def test_a_metric_that_no_benchmark_reports_is_refused_before_anything_is_measur
     options = VerifyOptions(primary="dpd", out=tmp_path / "run")
     with pytest.raises(UsageError, match="A verdict cannot be about 'dpd'") as found:
         verify("hf:./there/is/no/such/model", "lftf", options)
-    assert "genbiaseval: afgb, afgb_normalised" in (found.value.mend or "")
+    assert "genbiaseval:split=heldout: afgb, afgb_normalised" in (found.value.mend or "")
     assert not list(tmp_path.glob("run/*.json"))

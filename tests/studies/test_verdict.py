@@ -10,19 +10,29 @@ import pytest
 from evenhand.errors import UsageError
 from evenhand.records import VerdictName
 from evenhand.studies import reasons, verdict
-from evenhand.studies.control import matched_control
+from evenhand.studies.control import Treated, matched_control
 from evenhand.studies.guards import group_leans
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ModelMeasurements
 from evenhand.studies.reasons import PAST
-from evenhand.studies.verdict import judge
+from evenhand.studies.verdict import Controlled, judge
 from evenhand.studies.verdict_rule import Evidence, decide
-from tests.studies.worlds import LEANS, Made, damage, damaged_pairs, families, measured, pairs
+from tests.studies.worlds import (
+    LEANS,
+    SIZE,
+    Made,
+    controlled,
+    damage,
+    damaged_pairs,
+    families,
+    measured,
+    pairs,
+)
 
 V = VerdictName
 FAST = Margins(draws=300)
 BASE = measured(Made())
-FAMILIES = families()
+FAMILIES = controlled()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +81,10 @@ def test_anchors_that_look_fair_are_broken(control: bool) -> None:
     """A uniform model and one with shuffled weights: AFGB 0 and accuracy at chance (1 in 4)."""
     uniform = Made(lean=lambda x: 0 * x, mass=2 / 500, hint=0.0, forgets=0.75, loss=4.0)
     shuffled = Made(lean=lambda x: 0 * x, mass=0.8, hint=0.0, forgets=0.75, loss=3.0)
-    found = [judge(BASE, measured(m), FAMILIES if control else {}, margins=FAST) for m in (uniform, shuffled)]
+    found = [
+        judge(BASE, measured(m), FAMILIES if control else Controlled(), margins=FAST)
+        for m in (uniform, shuffled)
+    ]
     assert found[0].verdict is V.CAPABILITY_LOSS
     assert found[1].verdict is (V.CAPABILITY_LOSS if control else V.NO_EVIDENCE)
     assert found[1].capability.kept is False
@@ -79,8 +92,8 @@ def test_anchors_that_look_fair_are_broken(control: bool) -> None:
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.2])
 def test_an_unbiased_model_is_never_mitigated(factor: float) -> None:
-    flat = measured(Made(lean=lambda x: 0.15 * x))  # mean gap 0.06, below the floor
-    after = measured(Made(lean=lambda x: 0.15 * factor * x))
+    flat = measured(Made(lean=lambda x: 0.08 * x))  # mean gap 0.03, below twice the smallest step
+    after = measured(Made(lean=lambda x: 0.08 * factor * x))
     assert judge(flat, after, FAMILIES, margins=FAST).verdict is V.NO_EVIDENCE
 
 
@@ -99,12 +112,16 @@ def test_damage_that_flips_groups_by_accident_is_not_over_correction(seed: int) 
         return dataclasses.replace(made, lean=lambda x: np.clip(x * (1 - dose / 4) + shift / 2, -1, 1))
 
     doses = (0.2, 0.5, 1.0, 1.5, 2.0)
-    models = {
-        "noise": [
-            dataclasses.replace(m, measured=measured(coin(m.dose, 7 * i)))
-            for i, m in enumerate(families(doses)["noise"])
-        ]
-    }
+    models = Controlled(
+        {
+            name: [
+                dataclasses.replace(m, measured=measured(coin(m.dose, 7 * i + start)))
+                for i, m in enumerate(made)
+            ]
+            for start, (name, made) in enumerate(families(doses).items())
+        },
+        size=1.7 * SIZE,
+    )
     found = judge(BASE, measured(coin(1.7, 1000 + seed)), models, margins=FAST)
     assert found.verdict in (V.CAPABILITY_LOSS, V.NO_EVIDENCE)
     assert any(guard.kept is False for guard in found.guards if guard.name.startswith("over-correction"))
@@ -124,7 +141,8 @@ def test_the_leans_of_two_groups_are_two_claims(monkeypatch: pytest.MonkeyPatch)
     (evidence,) = seen
     base = ModelMeasurements(BASE.bias[:1], BASE.capability)
     raw = [
-        matched_control(base, after, FAMILIES, metric=metric, margins=FAST).p_value or 1.0
+        matched_control(base, Treated(after, SIZE), FAMILIES.families, metric=metric, margins=FAST).p_value
+        or 1.0
         for metric in group_leans(BASE.bias[0], FAST).values()
     ]
     assert len(raw) == 2
@@ -141,7 +159,7 @@ def test_unlike_protocols_are_a_verdict() -> None:
 
 
 def test_without_control_never_mitigated() -> None:
-    found = judge(BASE, measured(Made(lean=lambda x: 0.1 * x)), {}, margins=FAST)
+    found = judge(BASE, measured(Made(lean=lambda x: 0.1 * x)), Controlled(), margins=FAST)
     assert found.verdict is V.NO_EVIDENCE
     assert found.control is None
 
@@ -182,12 +200,12 @@ def test_a_verdict_about_a_share_whose_ideal_is_50(preferred: float, related: fl
     assert any(reason.startswith("Guard, LMS (stereoset): ") for reason in found.reasons)
 
 
-def test_reasons_name_the_signed_distance_and_the_half_of_the_items() -> None:
+def test_reasons_name_the_signed_distance_and_the_items() -> None:
     """SS of 70 is 20 above its ideal; at 54 it is 4 above, so 4 short of going beyond it."""
     found = judge(PAIRS, pairs(0.54, Made(), 0.7), FAMILY, margins=FAST)
     assert found.verdict is V.AT_A_COST
     turned = [guard for guard in found.guards if guard.name == PAST]
-    lost = reasons.costs(found.capability, [dataclasses.replace(turned[0], kept=None)], halved=True)
+    lost = reasons.costs(found.capability, [dataclasses.replace(turned[0], kept=None)])
     assert lost.startswith(
         f"{PAST} is not excluded (signed distance from the ideal from 20.000 to 4.000; "
         "beyond 0 on the other side −4.000, "
@@ -195,19 +213,7 @@ def test_reasons_name_the_signed_distance_and_the_half_of_the_items() -> None:
     told = [reason for reason in found.reasons if reason.startswith("Capability, ")]
     assert told
     for reason, check in zip(told, found.capability.checks, strict=True):
-        assert f"n = {check.loss.n} (the reporting half; " in reason
-        assert f"on {check.loss.n} items, the reporting half; " in check.reading
-
-
-def test_without_control_models_capability_is_reported_on_all_items() -> None:
-    after = measured(Made(lean=lambda x: 0.1 * x))
-    with_control, alone = (judge(BASE, after, f, margins=FAST).capability for f in (FAMILIES, {}))
-    for half, whole, base in zip(with_control.checks, alone.checks, BASE.capability, strict=True):
-        assert half.loss.n < whole.loss.n == base.n
-        assert "half" not in whole.reading
-    reported = [r for r in judge(BASE, after, {}, margins=FAST).reasons if r.startswith("Capability, ")]
-    assert reported
-    assert not any("half" in reason for reason in reported)
+        assert f"n = {check.loss.n}, margin" in reason
 
 
 def test_a_base_on_the_lower_side_is_judged_alike() -> None:
@@ -221,9 +227,9 @@ def test_too_little_bias_on_the_metrics_own_scale() -> None:
     even, models = pairs(0.53, Made()), damaged_pairs(start=0.53)
     found = judge(even, pairs(0.5, Made()), models, margins=FAST)
     assert found.verdict is V.NO_EVIDENCE
-    assert "SS was 53.000 before, 3.000 from its ideal of 50, below the floor of 5" in found.reasons[0]
+    assert "SS was 53.000 before, 3.000 from its ideal of 50, below the floor of 2" in found.reasons[0]
     assert judge(even, pairs(0.7, Made()), models, margins=FAST).verdict is V.WORSE
-    assert judge(even, pairs(0.2, Made()), models, margins=FAST).verdict is V.WORSE, "far on the other side"
+    assert judge(even, pairs(0.2, Made()), models, margins=FAST).verdict is V.OVER_CORRECTED
     strict = Margins(draws=300, bias_floor=30.0)
     assert "below the floor of 30" in judge(PAIRS, PAIRS, FAMILY, margins=strict).reasons[0]
 
@@ -237,7 +243,7 @@ def test_another_metric_of_the_run_can_be_what_the_verdict_is_about() -> None:
     assert about.control is not None
     assert about.control.metric == "afgb"
     with pytest.raises(UsageError, match="A verdict cannot be about 'mass'"):
-        judge(BASE, BASE, {}, primary="mass")
+        judge(BASE, BASE, Controlled(), primary="mass")
 
 
 def test_missing_primary_metric() -> None:

@@ -37,7 +37,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def finished(uri: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    verify(uri, "lftf:epochs=1,batch=256", VerifyOptions(out=folder, **FAST))  # type: ignore[arg-type]
+    verify(uri, "lftf:epochs=8,lr=0.01,batch=8", VerifyOptions(out=folder, **FAST))  # type: ignore[arg-type]
     return folder
 
 
@@ -48,32 +48,44 @@ def test_a_random_model_is_honestly_without_evidence(finished: Path) -> None:
     assert any(reason.startswith("Before: At chance on facts:set=world") for reason in record.reasons)
     assert not any("At chance" in note and note in record.reasons for note in record.notes)
     assert [m.benchmark for m in record.before] == [
-        "genbiaseval",
+        "genbiaseval:split=heldout",
         "genhinteval",
+        "genhinteval:form=sentence786",
         "facts:set=world",
         "perplexity",
     ]
     assert record.proof["max_logprob_change"] > 0
     assert record.location is not None
     assert record.location.locator == "bmi"
-    assert record.control is None or record.control.reduced
+    assert record.control is not None
+    assert not record.control.reduced
 
 
-def test_the_control_models_of_one_dose_are_different_models(finished: Path) -> None:
-    """A dose whose models share a seed is one model counted several times: its spread would be 0."""
+def test_control_models_stand_around_the_treated_one_and_are_different_models(finished: Path) -> None:
+    """A family whose models share a seed is one model counted several times: its spread would be 0."""
     control = load_verification(finished).control
     assert control is not None
-    assert {f.family for f in control.families} == {"placebo", "noise"}
+    assert {f.family for f in control.families} == {"sham", "plain text", "noise", "noise elsewhere"}
+    assert control.size is not None
     for family in control.families:
-        for dose in {point.dose for point in family.points}:
-            points = [point for point in family.points if point.dose == dose]
-            assert len({point.seed for point in points}) == len(points) == 2
-            assert len({(point.capability, point.bias) for point in points}) == 2, (family.family, dose)
+        points = family.points
+        assert len({point.seed for point in points}) == len(points) == 6
+        assert len({(point.capability, point.bias) for point in points}) == 6, family.family
+        assert family.state != "matched" or min(p.dose for p in points) <= (family.dose or 0) * 2
+        assert all(point.size is not None for point in points)
+
+
+def test_how_far_the_treated_model_moved_is_part_of_the_record(finished: Path) -> None:
+    record = load_verification(finished)
+    assert record.beside[0].benchmark == "shift"
+    names = [guard.name for guard in record.guards]
+    assert "rest of the distribution (text)" in names
+    assert "hints (genhinteval:form=sentence786)" in names
 
 
 def test_the_same_command_again_changes_no_byte(uri: str, finished: Path) -> None:
     before = _files(finished)
-    verify(uri, "lftf:epochs=1,batch=256", VerifyOptions(out=finished, **FAST))  # type: ignore[arg-type]
+    verify(uri, "lftf:epochs=8,lr=0.01,batch=8", VerifyOptions(out=finished, **FAST))  # type: ignore[arg-type]
     assert _files(finished) == before
 
 
@@ -85,7 +97,7 @@ def test_a_killed_run_resumes_to_the_same_files(uri: str, finished: Path, tmp_pa
         "verify",
         uri,
         "--with",
-        "lftf:epochs=1,batch=256",
+        "lftf:epochs=8,lr=0.01,batch=8",
         "--out",
         str(tmp_path),
     ]
@@ -109,9 +121,9 @@ def test_a_benchmark_without_a_train_part_is_judged_on_its_own_metric(
     spec: str, uri: str, tmp_path: Path
 ) -> None:
     options = VerifyOptions(benchmarks=(spec,), out=tmp_path, **FAST)  # type: ignore[arg-type]
-    record = verify(uri, "lftf:epochs=1,batch=256", options)
+    record = verify(uri, "lftf:epochs=8,lr=0.01,batch=8", options)
     assert record.primary == record.before[0].primary
-    assert "lftf:epochs=1,batch=256 was fitted on that of genbiaseval" in record.notes[0]
+    assert "lftf:epochs=8,lr=0.01,batch=8 was fitted on that of genbiaseval" in record.notes[0]
     assert record.control is None or record.control.metric == record.primary
     names = [guard.name for guard in record.guards]
     assert "over-correction (distance from the ideal)" in names
@@ -123,6 +135,6 @@ def test_the_metric_that_was_asked_for_is_judged(uri: str, tmp_path: Path) -> No
     options = VerifyOptions(
         primary="ub", out=tmp_path, limit=8, control="none", capability=FAST["capability"]
     )  # type: ignore[arg-type]
-    record = verify(uri, "lftf:epochs=1,batch=256", options)
+    record = verify(uri, "lftf:epochs=8,lr=0.01,batch=8", options)
     assert record.primary == "ub"
     assert "hints" not in [guard.name for guard in record.guards], "it is what the verdict is about"

@@ -15,11 +15,28 @@ import numpy as np
 from evenhand import registry, stats
 from evenhand.metrics import Array
 from evenhand.records import Card, GuardName, Measurement, ModelSpec, Protocol, Score, Value
-from evenhand.studies.control import Families
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
+from evenhand.studies.verdict import Controlled
 
 PROFESSIONS, TEMPLATES, QUESTIONS, TEXTS = 40, 3, 800, 80
 LEANS = np.linspace(-0.8, 0.8, PROFESSIONS)  # P(he) - P(she) as a share of their mass; mean size about 0.41
+
+DOSES = (
+    0.03,
+    0.05,
+    0.07,
+    0.1,
+    0.14,
+    0.2,
+    0.3,
+    0.4,
+    0.6,
+    0.8,
+    1.0,
+    1.3,
+    1.8,
+)  # of hardly any loss, and of much
+SIZE = 0.1  # of the change at a dose of 1
 
 CAPABILITY = ("facts", "perplexity")
 PRIMARY = {"genbiaseval": "afgb_normalised", "decisions": "counterfactual_gap", "stereoset": "ss"}
@@ -107,9 +124,9 @@ def hints(made: Made) -> Measurement:
 
 
 def questions(made: Made) -> Measurement:
-    """Questions: every 40th is wrong for the base; damage forgets more of them."""
+    """Questions: every 10th is wrong for the base; damage forgets more of them."""
     rng = np.random.default_rng(made.seed + 1)
-    correct = (np.arange(QUESTIONS) % 40 != 0) & (rng.uniform(size=QUESTIONS) >= made.forgets)
+    correct = (np.arange(QUESTIONS) % 10 != 0) & (rng.uniform(size=QUESTIONS) >= made.forgets)
     scores = items("facts", [f"question {i}" for i in range(QUESTIONS)], correct=correct.astype(float))
     return measurement("facts", ["accuracy"], scores)
 
@@ -141,22 +158,28 @@ def pairs(preferred: float, made: Made, related: float = 0.9) -> ModelMeasuremen
     return ModelMeasurements((stereotypes(preferred, related),), (questions(made), texts(made)))
 
 
-def damaged_pairs(
-    start: float = 0.7, doses: Sequence[float] = (0.1, 0.4, 1.0, 2.0, 3.0), seeds: int = 3
-) -> Families:
+def damaged_pairs(start: float = 0.7, doses: Sequence[float] = DOSES, seeds: int = 3) -> Controlled:
     """Control models whose SS falls slowly towards 50 with the dose."""
-    return {
-        name: [
-            ControlModel(
-                dose,
-                seed,
-                pairs(0.5 + (start - 0.5) * (1 - 0.2 * dose), damage(dose, offset + seed), 0.9 - 0.05 * dose),
-            )
-            for dose in doses
-            for seed in range(seeds)
-        ]
-        for name, offset in (("placebo", 10), ("noise", 50))
-    }
+    return Controlled(
+        {
+            name: [
+                ControlModel(
+                    dose,
+                    seed,
+                    pairs(
+                        0.5 + (start - 0.5) * (1 - 0.1 * dose) + 0.002 * (seed - 1),
+                        damage(dose, offset + seed),
+                        0.9 - 0.05 * dose,
+                    ),
+                    SIZE * dose,
+                )
+                for dose in doses
+                for seed in range(seeds)
+            ]
+            for name, offset in (("sham", 10), ("noise", 50))
+        },
+        size=SIZE,
+    )
 
 
 def measured(made: Made) -> ModelMeasurements:
@@ -179,15 +202,18 @@ def damage(dose: float, seed: int) -> Made:
     )
 
 
-def families(
-    doses: Sequence[float] = (0.1, 0.4, 1.0, 2.0, 3.0), seeds: int = 3
-) -> dict[str, list[ControlModel]]:
+def families(doses: Sequence[float] = DOSES, seeds: int = 3) -> dict[str, list[ControlModel]]:
     """Two families of control models, alike in kind."""
     return {
         name: [
-            ControlModel(dose, seed, measured(damage(dose, offset + seed)))
+            ControlModel(dose, seed, measured(damage(dose, offset + seed)), SIZE * dose)
             for dose in doses
             for seed in range(seeds)
         ]
-        for name, offset in (("placebo", 10), ("noise", 50))
+        for name, offset in (("sham", 10), ("noise", 50))
     }
+
+
+def controlled(doses: Sequence[float] = DOSES, seeds: int = 3, size: float = SIZE) -> Controlled:
+    """These families beside a treated model whose change is as large as that of a dose of 1."""
+    return Controlled(families(doses, seeds), size=size)

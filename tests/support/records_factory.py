@@ -166,7 +166,7 @@ def location(locator: str = "bmi", *, specific: bool = False) -> Attribution:
 
 def family(name: str, *, matched: bool = True) -> FamilyResult:
     """Capability falls and bias falls a little with the dose: two seeds of three doses."""
-    slope = 0.1 if name == "placebo" else 0.15
+    slope = 0.1 if name == "sham" else 0.15
     points = tuple(
         ControlPoint(d, s, -0.4 * d + 0.02 * s, 0.47 - slope * d) for d in (0.5, 1.0, 2.0) for s in (0, 1)
     )
@@ -178,7 +178,7 @@ def family(name: str, *, matched: bool = True) -> FamilyResult:
 
 def control(*, reduced: bool = True, matched: bool = True) -> ControlResult:
     """T = 0.37 = K 0.02 + S 0.35 in both families."""
-    families = (family("placebo", matched=matched), family("noise", matched=matched))
+    families = (family("sham", matched=matched), family("noise", matched=matched))
     p_value = 0.0005 if matched else None
     return ControlResult(
         "afgb_normalised", reduced, 0.06, estimate(0.37, 27), 0.0, -0.1, families, p_value, 0.03

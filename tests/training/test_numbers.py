@@ -12,7 +12,11 @@ from evenhand.errors import BadOption
 WRONG = {
     "lftf": ("epochs=0", "epochs=-1", "batch=0", "lr=-1", "lr=nan", "lr=inf", "keep=-1", "keep=nan", "top=0"),
     "full_finetune": ("epochs=0", "batch=0", "batch=-3", "lr=-1", "lr=nan"),
-    "placebo": ("epochs=0", "batch=0", "lr=nan", "dose=0", "dose=-1", "dose=inf", "dose=nan"),
+    "plain_text": ("epochs=0", "batch=0", "lr=nan", "dose=0", "dose=-1", "dose=inf", "dose=nan"),
+    "sham": ("dose=0", "dose=-1", "dose=inf"),
+    "prune": ("dose=0", "dose=1", "dose=nan"),
+    "quantise": ("dose=0", "dose=inf"),
+    "temperature": ("dose=0", "dose=-1"),
     "noise": ("dose=0", "dose=nan", "dose=inf"),
     "noise_elsewhere": ("dose=0", "dose=-1"),
     "group_gap": ("epochs=0", "batch=0", "lr=-1", "lr=inf", "lam=-1", "lam=nan"),

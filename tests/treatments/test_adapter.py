@@ -20,7 +20,7 @@ from evenhand.models.digests import weights_digest
 from evenhand.opening import close_model, open_model, opened
 from evenhand.records import Continuation
 from evenhand.testing import tiny
-from evenhand.treatments import load
+from evenhand.treatments import load, scalable, scaled
 
 ITEMS = [Continuation("The nurse smiled because", text) for text in (" he", " she")]
 WEIGHTS = "adapter_model.safetensors"
@@ -196,3 +196,31 @@ def test_a_closed_model_has_its_own_layers_again(bases, tmp_path):
         assert any("lora" in name for name, _ in model.module.named_modules())
     assert not any("lora" in name for name, _ in model.module.named_modules())
     close_model(model)  # twice is no mistake
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["ranks", "some"])
+def test_an_adapter_times_a_factor_is_one_with_its_b_multiplied(kind: str, bases, tmp_path: Path) -> None:
+    base, settings = KINDS[kind]
+    trained(bases[base], tmp_path / "one", **settings)
+    shutil.copytree(tmp_path / "one", tmp_path / "other")
+    changed(tmp_path / "other", lambda w: {n: 3 * v if ".lora_B." in n else v for n, v in w.items()})
+    one, other = load(tmp_path / "one"), load(tmp_path / "other")
+    with opened(f"hf:{bases[base]}") as model:
+        made = scaled(one, model, 3.0)
+        assert made.digest != one.digest
+        made.save(tmp_path / "kept")
+        assert load(tmp_path / "kept").digest == made.digest
+        answers = []
+        for treatment in (made, load(tmp_path / "kept"), other):
+            with treatment.applied(model) as adapted:
+                answers.append([found.value for found in adapted.answer(ITEMS)])
+    assert answers[0] == answers[1] == pytest.approx(answers[2], abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_that_is_not_linear_in_b_has_no_strength(bases, tmp_path: Path) -> None:
+    for kind, able in (("dora", False), ("save", False), ("bias", False), ("some", True)):
+        base, settings = KINDS[kind]
+        trained(bases[base], tmp_path / kind, **settings)
+        assert scalable(load(tmp_path / kind)) is able, kind

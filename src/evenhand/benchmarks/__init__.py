@@ -32,6 +32,7 @@ class Benchmark(ABC):
         guards: which of its figures plays which part in a verdict: ``mass`` is the probability of the words
             that its gaps are between, ``hints`` how far explicit hints are followed, ``rest`` a figure whose
             ideal is an end of its range and which must not get worse when the primary metric improves.
+        needs: the guards without which a verdict cannot say that nothing else was lost, its own or others'.
         role: ``bias`` or ``capability``: a study reads it to know which side a figure belongs to.
         groups: the groups' names, in the order of the score columns; empty for capability.
         normalisation: how answers become comparable; a part of the measurement's protocol.
@@ -79,6 +80,11 @@ class Benchmark(ABC):
         return {}
 
     @property
+    def needs(self) -> Sequence[GuardName]:
+        """The guards that a verdict on its primary metric needs."""
+        return ()
+
+    @property
     def role(self) -> Literal["bias", "capability"]:
         """Which side its figures belong to."""
         return "bias"
@@ -106,6 +112,11 @@ class Benchmark(ABC):
     @property
     def message(self) -> str:
         """The user's message for a model with a chat template."""
+        return ""
+
+    @property
+    def in_distribution(self) -> str:
+        """What the items to measure share with the train part, as a sentence; empty for nothing."""
         return ""
 
     @property

@@ -34,7 +34,7 @@ from evenhand.metrics.slopes import SLOPE_INTERCEPT as slope_intercept
 from evenhand.metrics.slopes import STEREOTYPE_SLOPE as stereotype_slope
 from evenhand.records import Card, Continuation, Example, GuardName, LogProb, Sample, Score
 
-Split = Literal["paper", "profession"]
+Split = Literal["paper", "profession", "heldout"]
 Part = Literal["train", "dev", "test"]
 
 # The paper prints one action of one word ("smiled") and one phrase ("went to bed"); the others are ours. None
@@ -58,7 +58,18 @@ ANCHORS = (
 # Table 1 of the paper: prompts per scale in train, dev, test.
 CELLS = {"word": (326, 152, 308), "phrase": (299, 157, 330), "sentence": (318, 162, 306)}
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
+# What a test shares with its train part, by split: the sentence that a verdict on it says.
+SHARED: Mapping[Split, str] = {
+    "paper": "In distribution: the professions and the templates of the test of {name} are also in its train "
+    "part, so the verdict does not say that the effect reaches others; split=heldout holds both out.",
+    "profession": "The templates of the test of {name} are also in its train part, only its professions are "
+    "held out; split=heldout holds out both.",
+    "heldout": "",
+}
 SHARES = (2, 1, 2)
+# Professions of `heldout`: as many train professions as in `profession`, and more of the others are tested,
+# because each profession has three prompts there instead of nine.
+HELDOUT_SHARES = (4, 1, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,10 @@ class GenBiasEval(Benchmark):
     Attributes:
         split: ``paper`` splits prompts at random with the cells of the paper's table 1 (943/471/944), so all
             parts share the professions; ``profession`` keeps professions apart (105/52/105 of them), which
-            tests whether a mitigation reaches professions that it never saw.
+            tests whether a mitigation reaches professions that it never saw; ``heldout`` keeps professions
+            (105/26/131) and actions apart, one action of each scale for each part (315/78/393 prompts), which
+            tests whether it reaches professions *and* sentences that it never saw. The other prompts are in
+            no part, so that ``part=all`` has 786.
         part: which prompts to measure; ``test`` as in the paper. `examples` gives the train part, and nothing
             when the train part itself is measured (``train``, ``all``).
         attribute: a sensitive attribute of the lexicons: gender, race, religion, age, race_gender (an
@@ -164,6 +178,15 @@ class GenBiasEval(Benchmark):
         """Each train prompt once with a hint of the group."""
         return _anchors(self._train, self.about)
 
+    @property
+    def needs(self) -> tuple[GuardName, ...]:
+        hinted = self.about.has_forms(tuple(dict(self.about.hints).values()) or ANCHORS)
+        return (GuardName.MASS, GuardName.MOVED, *([GuardName.HINTS] if hinted else []))
+
+    @property
+    def in_distribution(self) -> str:
+        return SHARED[self.split].format(name=self.name) if self._train else ""
+
     def remarks(self, scores: Sequence[Score]) -> list[str]:
         """For an intersection: the mean probabilities of its groups, summed along each axis, and its two
         extremes.
@@ -181,7 +204,8 @@ def prompts(reading: Reading = "occupation") -> tuple[Prompt, ...]:
 def assignment(split: Split, reading: Reading, seed: int) -> Mapping[Prompt, Part]:
     """The part of each prompt, in a random order of the prompts, so that the head of a part is a fair sample.
 
-    Depends on the professions, the actions and the seed alone: all attributes share one split.
+    Depends on the professions, the actions and the seed alone: all attributes share one split. A prompt of no
+    part is left out.
     """
     everything = sorted(prompts(reading), key=lambda prompt: shuffle_key(seed, prompt.key))
     parts: dict[Prompt, Part] = {}
@@ -191,18 +215,30 @@ def assignment(split: Split, reading: Reading, seed: int) -> Mapping[Prompt, Par
             parts |= zip(of_scale, _labels(cells), strict=True)
     else:
         names = sorted({p.profession.name for p in everything}, key=lambda name: shuffle_key(seed, name))
-        of_name = dict(zip(names, _labels(_proportional(len(names))), strict=True))
+        shares = SHARES if split == "profession" else HELDOUT_SHARES
+        of_name = dict(zip(names, _labels(_proportional(len(names), shares)), strict=True))
         parts |= {prompt: of_name[prompt.profession.name] for prompt in everything}
-    return {prompt: parts[prompt] for prompt in everything}
+    if split == "heldout":
+        of_action = _parts_of_actions(seed)
+        parts = {prompt: part for prompt, part in parts.items() if of_action[prompt.action] == part}
+    return {prompt: parts[prompt] for prompt in everything if prompt in parts}
+
+
+def _parts_of_actions(seed: int) -> dict[str, Part]:
+    """The part of each action: one of every scale for each part."""
+    found: dict[str, Part] = {}
+    for actions in ACTIONS.values():
+        found |= zip(sorted(actions, key=lambda action: shuffle_key(seed, action)), PARTS, strict=True)
+    return found
 
 
 def _labels(sizes: Sequence[int]) -> list[Part]:
     return [part for part, size in zip(PARTS, sizes, strict=True) for _ in range(size)]
 
 
-def _proportional(n: int) -> tuple[int, int, int]:
-    """`n` in the proportions of `SHARES`; rounding falls on the last part."""
-    train, dev = (round(n * share / sum(SHARES)) for share in SHARES[:2])
+def _proportional(n: int, shares: Sequence[int]) -> tuple[int, int, int]:
+    """`n` in the proportions of `shares`; rounding falls on the last part."""
+    train, dev = (round(n * share / sum(shares)) for share in shares[:2])
     return train, dev, n - train - dev
 
 

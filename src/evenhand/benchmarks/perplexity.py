@@ -14,17 +14,18 @@ from typing import Literal
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, BadOption
 from evenhand.files import lines, read_text
-from evenhand.lexicons import everyday
+from evenhand.lexicons import everyday, people
 from evenhand.metrics.likelihoods import PERPLEXITY as metric
 from evenhand.records import Card, Continuation, LogProb, Sample, Score, Value
 
 _FILE = "Name a readable text file, or leave file= out for the built-in text."
 
 _RECORDS = frozenset({".jsonl", ".ndjson", ".json"})
-Text = Literal["everyday", "lab"]
+Text = Literal["everyday", "people", "lab"]
 
 SOURCES = {
     "everyday": "60 plain English sentences by the evenhand developers",
+    "people": "80 plain English sentences about women and men by the evenhand developers",
     "lab": "evenhand.lab.facts: sentences of the lab's language that its models were not trained on",
 }
 
@@ -37,7 +38,8 @@ class Perplexity(Benchmark):
 
     Attributes:
         file: a UTF-8 text file of your own; empty takes the built-in `text`.
-        text: ``everyday``, plain English; ``lab``, held-out sentences of the lab's language.
+        text: ``everyday``, plain English without gendered words; ``people``, plain English with them, as many
+            sentences about women as about men; ``lab``, held-out sentences of the lab's language.
         window: 0 scores every line that is not blank on its own; a number of words reads the whole text as
             one and scores it in pieces of that length, for running text whose lines or paragraphs are long.
 
@@ -129,6 +131,8 @@ def pieces(text: str, window: int = 0) -> list[str]:
 def _built_in(text: Text) -> str:
     if text == "everyday":
         return "\n".join(everyday())
+    if text == "people":
+        return "\n".join(people())
     from evenhand.lab.facts import neutral_text
 
     return neutral_text()

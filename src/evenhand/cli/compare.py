@@ -15,7 +15,7 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     """
     from evenhand.records import to_json
     from evenhand.reports import doubted
-    from evenhand.studies import runs
+    from evenhand.studies import noise, runs
 
     stored = [runs.opened(run) for run in (before, after)]
     old, new = (run.measurements for run in stored)
@@ -23,14 +23,15 @@ def compare(before: Run, after: Run, as_json: Json = False) -> int:
     shared = {effect.benchmark for effect in effects}
     first = doubted.of([m for m in old if m.benchmark in shared])
     last = doubted.of([m for m in new if m.benchmark in shared], old)
-    doubts = doubted.both_sides(first, last)
+    compared = [m for m in (*old, *new) if m.benchmark in shared]
+    notes = [*doubted.both_sides(first, last), *noise.stated(compared)]
     if as_json:
         places = {"before": str(before), "after": str(after)}
-        console.emit({**places, "effects": to_json(effects), "notes": doubts})
+        console.emit({**places, "effects": to_json(effects), "notes": notes})
         return 0
     console.say(f"{before} → {after}")
     show.effects(effects)
-    show.notes(doubts)
+    show.notes(notes)
     if all(run.verdict is None for run in stored):
         _point_to_verdict(old[0].model.uri, new[0].model.uri)
     return 0

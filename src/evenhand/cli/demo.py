@@ -10,7 +10,7 @@ import typer
 
 from evenhand import decimals
 from evenhand.cli import console, payload, show
-from evenhand.cli.options import BIAS, Json, Seed, With
+from evenhand.cli.options import Json, Seed, With
 from evenhand.cli.verify import REPORT, check_report
 from evenhand.reports import formats, sentences
 
@@ -38,7 +38,7 @@ def demo(
     check_report(out / REPORT)
     if not as_json:
         _opening()
-    options = VerifyOptions(seed=seed, out=out, benchmarks=BIAS, locator="bmi", control="reduced")
+    options = VerifyOptions(seed=seed, out=out, locator="bmi", control="reduced")
     record = verbs.verify(URI, with_, options)
     ablation = verbs.locate(URI, "ablation", options)
     path = _report(record, ablation, out)

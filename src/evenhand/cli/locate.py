@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 
 from evenhand.cli import console, payload, show
-from evenhand.cli.options import BatchTokens, Benchmarks, Dtype, Json, Out, Seed, Uri, With, bias_components
+from evenhand.cli.options import (
+    BatchTokens,
+    Benchmarks,
+    Dtype,
+    Json,
+    Out,
+    Seed,
+    Uri,
+    With,
+    treated_components,
+)
 from evenhand.files import write_atomically
 from evenhand.outputs import UNSEALED, check_output_folder, check_unchanged, sealed
 from evenhand.records import to_json
@@ -35,7 +45,7 @@ def locate(
     from evenhand.studies.options import VerifyOptions
 
     options = VerifyOptions(
-        seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=bias_components(uri, benchmark)
+        seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=treated_components(uri, benchmark)
     )
     if out is not None:
         check_output_folder(out)

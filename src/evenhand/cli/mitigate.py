@@ -17,8 +17,8 @@ from evenhand.cli.options import (
     Seed,
     Uri,
     With,
-    bias_components,
     folder,
+    treated_components,
 )
 from evenhand.records import to_json
 
@@ -52,7 +52,7 @@ def mitigate(
         seed=seed,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=bias_components(uri, benchmark),
+        benchmarks=treated_components(uri, benchmark),
         locator=locator,
     )
     summary = verbs.mitigate(uri, with_, out, options)

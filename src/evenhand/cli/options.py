@@ -73,7 +73,11 @@ DryRun = Annotated[
     typer.Option("--dry-run", help="Open no model; count the requests (with --json: print every request)."),
 ]
 Dtype = Annotated[
-    str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; the checkpoint's own by default.")
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="float32, bfloat16 or float16; by default the checkpoint's own, or float32 where that is slow.",
+    ),
 ]
 Benchmarks = Annotated[
     list[str] | None,
@@ -189,11 +193,15 @@ Primary = Annotated[
     ),
 ]
 
-BIAS = ("genbiaseval", "genhinteval")
+
+Budget = Annotated[
+    float | None,
+    typer.Option("--budget", metavar="MINUTES", help="Begin no control model after so many minutes."),
+]
 
 
 def bias_components(uri: str, texts: Sequence[str] | None) -> tuple[str, ...]:
-    """The component specs in `texts`, else the bias benchmarks that suit the model `uri`.
+    """The component specs in `texts`, else the bias benchmarks that `measure` takes of the model `uri`.
 
     Raises:
         UsageError: a text is not a list of components.
@@ -201,6 +209,17 @@ def bias_components(uri: str, texts: Sequence[str] | None) -> tuple[str, ...]:
     from evenhand.studies import defaults
 
     return components(texts, defaults.bias(uri))
+
+
+def treated_components(uri: str, texts: Sequence[str] | None) -> tuple[str, ...]:
+    """The component specs in `texts`, else the bias benchmarks on which a treatment of `uri` is judged.
+
+    Raises:
+        UsageError: a text is not a list of components.
+    """
+    from evenhand.studies import defaults
+
+    return components(texts, defaults.treated_bias(uri))
 
 
 def components(texts: Sequence[str] | None, default: Sequence[str] = ()) -> tuple[str, ...]:

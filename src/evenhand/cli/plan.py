@@ -15,8 +15,8 @@ from evenhand.cli.options import (
     Primary,
     Treated,
     Uri,
-    bias_components,
     components,
+    treated_components,
 )
 from evenhand.cli.verify import Control, ControlForm
 
@@ -31,7 +31,7 @@ def plan(
     treated: Treated = None,
     benchmark: Benchmarks = None,
     capability: Capability = None,
-    control: Control = ControlForm.FULL,
+    control: Control = ControlForm.STANDARD,
     primary: Primary = None,
     limit: Limit = None,
     data_dir: DataDir = None,
@@ -43,7 +43,7 @@ def plan(
 
     options = VerifyOptions(
         limit=limit,
-        benchmarks=bias_components(uri, benchmark),
+        benchmarks=treated_components(uri, benchmark),
         capability=components(capability),
         control=control.value,
         primary=primary,
@@ -61,8 +61,13 @@ def _print(planned: Plan) -> None:
     rows = [(e.benchmark, e.role, str(e.items), str(e.rows), str(e.models)) for e in planned.benchmarks]
     console.table("plan", ("benchmark", "role", "items", "rows", "models"), rows, labels=2)
     console.say(f"The verdict would be about {planned.primary}.")
-    control = ", ".join(f"{count} of {name}" for name, count in planned.control.items()) or "none"
-    console.say(f"Models: the base, the treated one, and control models: {control}.")
+    control = ", ".join(
+        f"{name} {planned.least[name]} to {most}"
+        if planned.least.get(name, most) < most
+        else f"{name} {most}"
+        for name, most in planned.control.items()
+    )
+    console.say(f"Models: the base, the treated one, and control models: {control or 'none'}.")
     console.say(
         f"In all {planned.cells} cells and {planned.rows} rows to score, at most: finished cells are not run "
         "again."

@@ -17,7 +17,7 @@ from evenhand.records import (
     Measurement,
     Verification,
 )
-from evenhand.reports import formats, sentences, tables
+from evenhand.reports import formats, leading, sentences, tables
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -100,6 +100,8 @@ def treatment(summary: Mapping[str, Any]) -> None:
 def verdict(record: Verification) -> None:
     """The verdict and its reasons."""
     stamp(record.limited)
+    console.say(leading.sentence(record))
+    console.say(f"Next: {leading.next_step(record)}")
     console.say(f"Verdict: {sentences.headline(record)}")
     console.say(sentences.sentence(record))
     for reason in record.reasons:
@@ -149,6 +151,7 @@ def _families(control: ControlResult) -> None:
     rows = [
         (
             family.family,
+            str(len(family.points)),
             decimals.number(family.capability_part.value),
             decimals.number(family.specific.value),
             formats.interval(family.specific),
@@ -157,8 +160,9 @@ def _families(control: ControlResult) -> None:
         for family in control.families
     ]
     total = formats.with_interval(control.total)
-    title = f"Capability-matched control: of the fall T = {total} in {control.metric}"
-    console.table(title, ("control models", "explain K", "leave S", "95 % interval of S", "p (S ≤ 0)"), rows)
+    title = f"Control models: of the fall T = {total} in {control.metric}"
+    head = ("family", "models", "show K", "leave S", "95 % interval of S", "p (S ≤ 0)")
+    console.table(title, head, rows)
 
 
 def notes(texts: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
+    Budget,
     Capability,
     DataDir,
     Dtype,
@@ -25,8 +26,8 @@ from evenhand.cli.options import (
     Seed,
     Treated,
     UriOrRun,
-    bias_components,
     components,
+    treated_components,
 )
 from evenhand.records import TREATED
 
@@ -35,15 +36,16 @@ if TYPE_CHECKING:
 
 
 class ControlForm(StrEnum):
-    """The size of the capability-matched control."""
+    """How many control models are made."""
 
+    STANDARD = "standard"
     FULL = "full"
     REDUCED = "reduced"
     NONE = "none"
 
 
 REPORT = "report.html"
-Control = Annotated[ControlForm, typer.Option("--control", help="The capability-matched control: its size.")]
+Control = Annotated[ControlForm, typer.Option("--control", help="Control models: how many.")]
 
 
 def verify(
@@ -54,9 +56,10 @@ def verify(
     benchmark: Benchmarks = None,
     capability: Capability = None,
     locator: LocatorChoice = None,
-    control: Control = ControlForm.FULL,
+    control: Control = ControlForm.STANDARD,
     primary: Primary = None,
     margin: Margin = 0.01,
+    budget: Budget = None,
     seed: Seed = 0,
     limit: Limit = None,
     out: Out = None,
@@ -85,12 +88,13 @@ def verify(
         out=out,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=components(benchmark) if again else bias_components(uri, benchmark),
+        benchmarks=components(benchmark) if again else treated_components(uri, benchmark),
         capability=components(capability),
         locator=locator or LOCATOR,
         control=control.value,
         primary=primary,
         margin=margin,
+        budget=budget,
     )
     method = with_ if again or treated is not None else with_ or METHOD
     folder = out if again else verbs.run_folder(uri, method or TREATED + str(treated), options)

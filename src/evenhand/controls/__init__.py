@@ -6,6 +6,7 @@ estimate what an equal loss of capability does to a bias score by itself (the ca
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
@@ -19,25 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ladder:
-    """At which doses, and how often at each, a study makes the control models of one family.
+    """The doses of a family of control models.
 
     Attributes:
         letter: the family's letter (a, b, c, ...), by which families are ordered where they are listed.
-        full: doses above 0 from hardly any damage to the loss of most capability, spaced geometrically.
-        reduced: fewer of them, for a quick look; empty leaves the family out of a reduced control.
-        seeds, reduced_seeds: models for each dose.
+        start: the first dose that a study tries, below that of an equal change for most treatments.
+        lowest, highest: the smallest and the largest dose that mean anything; `highest` may be infinite.
+        extra: whether the family is only made where every family is asked for (``--control full``), or where
+            the treatment has no sham.
+        scaled: whether the damage is linear in the dose, ``base + dose * (damage at 1 - base)``: then one
+            fit a seed, at dose 1, gives all doses (`evenhand.treatments.scaled`).
     """
 
     letter: str
-    full: tuple[float, ...]
-    reduced: tuple[float, ...] = ()
-    seeds: int = 5
-    reduced_seeds: int = 2
-
-    def steps(self, *, reduced: bool) -> tuple[tuple[float, int], ...]:
-        """Every model to make, as its dose and its number (from 1) among the models with that dose."""
-        doses, seeds = (self.reduced, self.reduced_seeds) if reduced else (self.full, self.seeds)
-        return tuple((dose, number) for dose in doses for number in range(1, seeds + 1))
+    start: float = 1.0
+    lowest: float = 0.01
+    highest: float = math.inf
+    extra: bool = False
+    scaled: bool = False
 
 
 @runtime_checkable
@@ -88,7 +88,7 @@ class Control(Protocol):
     ) -> Treatment:
         """The damage as a treatment with a checked effect; the model keeps its weights.
 
-        `examples` are those that `treatment` was fitted on. The same seed gives the same damage.
+        `examples` are those that `treatment` was fitted on. The same seed and dose give the same damage.
 
         Raises:
             BadModel: the model lacks something that `needs` names, there is nothing to damage, or the dose is

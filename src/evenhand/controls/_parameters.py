@@ -48,3 +48,12 @@ def elsewhere(model: OpenModel, treatment: Treatment, blocks: str = "", *, seed:
     others = [block for block in layout.blocks() if not taken & set(layout.parameters(block))]
     chosen = random.Random(seed).sample(others, min(len(others), layout.n_blocks - len(others)))
     return tuple(name for block in sorted(chosen) for name in layout.parameters(block))
+
+
+def touched_matrices(model: OpenModel, treatment: Treatment, blocks: str = "") -> tuple[str, ...]:
+    """The matrices among `touched`; norms and biases, which compression leaves alone, are not among them.
+
+    Raises:
+        BadOption: a named block does not exist.
+    """
+    return tuple(n for n in touched(model, treatment, blocks) if model.module.get_parameter(n).ndim > 1)

@@ -1,7 +1,7 @@
 """Gaussian noise on the treated weights, with a dose.
 
-It carries no signal about any attribute. Studies use it to estimate what a loss of capability does to a bias
-score by itself (the capability-matched control, family b).
+It carries no signal about any attribute. Studies use it to estimate what a change of this size, or a loss of
+capability, does to a bias score by itself (control family c).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.controls import Ladder
-from evenhand.controls._noise import FULL, NoiseControl
 from evenhand.controls._parameters import touched
+from evenhand.controls._weights import NoiseControl
 
 if TYPE_CHECKING:
     from evenhand.models import OpenModel
@@ -29,8 +29,7 @@ class Noise(NoiseControl):
     """
 
     name: ClassVar[str] = "noise"
-    ladder: ClassVar[Ladder] = Ladder("b", FULL, (0.05, 0.2, 0.5, 1.0))
-    wants_sites: ClassVar[bool] = False
+    ladder: ClassVar[Ladder] = Ladder("c", start=0.1, lowest=1e-3, highest=4.0)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """The parameters of `blocks`, else those that the treatment changes, else all."""

@@ -1,7 +1,7 @@
 """Gaussian noise on blocks that the treatment does not touch, as many as it touches.
 
-Like noise on the treated weights it carries no signal about any attribute (the capability-matched control,
-family c). Compared with that family it shows whether it matters *where* a model is damaged.
+Like noise on the treated weights it carries no signal about any attribute (control family d). Compared with
+that family it shows whether it matters *where* a model is damaged.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.controls import Ladder
-from evenhand.controls._noise import FULL, NoiseControl
 from evenhand.controls._parameters import elsewhere
+from evenhand.controls._weights import NoiseControl
+from evenhand.errors import BadModel
 from evenhand.training.parameters import check_blocks, require_open
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class NoiseElsewhere(NoiseControl):
     """
 
     name: ClassVar[str] = "noise_elsewhere"
-    ladder: ClassVar[Ladder] = Ladder("c", FULL)
+    ladder: ClassVar[Ladder] = Ladder("d", start=0.1, lowest=1e-3, highest=4.0)
     wants_sites: ClassVar[bool] = True
 
     def check(self, model: Model | None, examples: Sequence[TrainingExample]) -> None:
@@ -47,6 +48,12 @@ class NoiseElsewhere(NoiseControl):
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """The parameters of as many other blocks as the treatment touches; empty where it touches all."""
         return elsewhere(model, treatment, self.blocks, seed=seed)
+
+    def _nothing(self, spec: str) -> BadModel:
+        return BadModel(
+            f"{spec} finds no block to damage: the treatment changes every block.",
+            mend="Name the blocks to leave alone (noise_elsewhere:blocks=3), or use noise.",
+        )
 
 
 component = NoiseElsewhere

@@ -18,7 +18,7 @@ from evenhand.lexicons._questions import (
     subject_questions,
 )
 from evenhand.lexicons._swaps import gender_of, swap_gender
-from evenhand.lexicons._texts import Fact, decisions, everyday, world_facts
+from evenhand.lexicons._texts import Fact, decisions, everyday, people, plain, world_facts
 from evenhand.lexicons._tone import tone, words
 
 __all__ = [
@@ -37,6 +37,8 @@ __all__ = [
     "definitional_questions",
     "everyday",
     "gender_of",
+    "people",
+    "plain",
     "profession_entries",
     "professions",
     "subject_questions",

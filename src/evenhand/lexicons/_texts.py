@@ -60,5 +60,22 @@ def decisions() -> tuple[tuple[str, str, str], ...]:
 @cache
 def everyday() -> tuple[str, ...]:
     """Plain English sentences without gendered words, one a line of the data file (ours)."""
-    text = files("evenhand.lexicons").joinpath("everyday.txt").read_text("utf-8")
+    return _sentences("everyday.txt")
+
+
+@cache
+def plain() -> tuple[str, ...]:
+    """Plain English sentences that name no person, to tune on; none is among those of `everyday` (ours)."""
+    return _sentences("plain.txt")
+
+
+@cache
+def people() -> tuple[str, ...]:
+    """Plain English sentences with gendered words, in pairs about a woman and about a man (ours)."""
+    return _sentences("people.txt")
+
+
+def _sentences(name: str) -> tuple[str, ...]:
+    """The lines of a data file that are neither blank nor comments."""
+    text = files("evenhand.lexicons").joinpath(name).read_text("utf-8")
     return tuple(line for line in lines(text) if line and not line.startswith("#"))

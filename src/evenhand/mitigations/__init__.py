@@ -49,6 +49,16 @@ class Mitigation(Protocol):
         """
         ...
 
+    def sham(self, *, seed: int) -> Mitigation | None:
+        """The same method with the direction of its signal drawn at random, by `seed`.
+
+        It trains the same parameters on the same prompts in as many steps, or changes prompts or scores in
+        the same way, and neither holds nor moves the groups on purpose: over seeds its aim is what the model
+        already does. Its treatment's method is ``sham(SPEC)``. None where the method has no direction that
+        could be drawn, and for a sham itself.
+        """
+        ...
+
 
 def refuse(method: object, model: Model | None, examples: Sequence[Any]) -> None:
     """Let a mitigation or a control refuse `model` and `examples` by its ``check``, if it has one.

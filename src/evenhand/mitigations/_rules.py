@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenhand.errors import BadModel
+from evenhand.mitigations._shams import dealt
 from evenhand.postprocessing.group_cue import GroupCue, learn
 from evenhand.postprocessing.prompts import Answers, PromptRule, favourable, held_out, own_groups
 from evenhand.postprocessing.rules import Array, Rule
@@ -63,6 +65,13 @@ def scored(model: Model, people: Sequence[PersonExample]) -> HeldOut:
     """
     cue, dev = check(model, people), held_out(people)
     return HeldOut(dev, favourable_scores(model, dev), favourable(dev), own_groups(dev), cue)
+
+
+def mixed(found: HeldOut, seed: int) -> HeldOut:
+    """The same people, their groups dealt out among them at random, each group with both true outcomes."""
+    cells = {(group, outcome) for group in found.groups for outcome in (0, 1)}
+    groups = dealt(found.groups, seed, lambda dealt: {*zip(dealt, found.labels, strict=True)} == cells)
+    return dataclasses.replace(found, groups=groups)
 
 
 def rates(

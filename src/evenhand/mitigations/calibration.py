@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.mitigations import _rules
+from evenhand.mitigations._shams import Sham
 from evenhand.postprocessing.calibration import (
     INCOMPATIBLE,
     Method,
@@ -78,8 +80,24 @@ class GroupCalibration:
             BadOption: isotonic curves for a group that is too small.
             NoEffect: the curves leave every answer as it was.
         """
+        return self._fitted(model, examples, sites, seed)
+
+    def sham(self, *, seed: int) -> Sham:
+        """The curves of groups among which the held-out people were dealt out at random."""
+        return Sham(spec_of("calibration", self), self, seed, partial(self._fitted, sham=seed))
+
+    def _fitted(
+        self,
+        model: Model,
+        examples: Sequence[PersonExample],
+        sites: Attribution | None,
+        seed: int,
+        sham: int | None = None,
+    ) -> Treatment:
         self._check_curves(examples)
         found = _rules.scored(model, examples)
+        if sham is not None:
+            found = _rules.mixed(found, sham)
         people = (found.scores, found.labels, found.groups)
         rule = fit_calibration(*people, method=self.method, shrink=self.shrink)
         crossed = cross_fitted(*people, method=self.method, shrink=self.shrink, seed=seed)

@@ -7,10 +7,14 @@ of `evenhand.mitigations._adversarial.prompts` measures its effect there.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from evenhand.lexicons import plain
+from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Kinds, PersonExample
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
@@ -109,6 +113,28 @@ class FairPrompt:
         }
         about = About(spec_of("fair_prompt", self), model.spec.digest, seed, details)
         treatment: Treatment = proven(model, PromptTreatment(about, found.best.text), examples)
+        return treatment
+
+    def sham(self, *, seed: int) -> Sham:
+        """No search: as many words as the search's `length`, drawn from neutral sentences."""
+        return Sham(spec_of("fair_prompt", self), self, seed, partial(self._drawn, seed))
+
+    def _drawn(
+        self,
+        sham: int,
+        model: Model,
+        examples: Sequence[PersonExample],
+        sites: Attribution | None,
+        seed: int,
+    ) -> Treatment:
+        from evenhand.treatments import About, proven
+        from evenhand.treatments.prompt import PromptTreatment
+
+        words = sorted({word.strip(".,").lower() for text in plain() for word in text.split()})
+        chance = random.Random(sham)
+        text = " ".join(chance.choice(words) for _ in range(self.length))
+        about = About(spec_of("fair_prompt", self), model.spec.digest, seed, {"text": text})
+        treatment: Treatment = proven(model, PromptTreatment(about, text), examples)
         return treatment
 
     def _search(self, model: Model) -> str:

@@ -12,11 +12,14 @@ all logits, gradients averaged over batches of 16 instead of summed over nine pe
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Kinds, PersonExample, digest, to_json
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
@@ -109,7 +112,25 @@ class FairCon:
             BadModel: the model gives no gradients, has no known projection, or the loss is not finite.
             NoEffect: no answer changed.
         """
-        from evenhand.mitigations._adversarial.choosing import choose, report
+        return self._fitted(model, examples, sites, seed)
+
+    def sham(self, *, seed: int) -> Sham:
+        """The same training in which a person's twins are drawn together or apart, at random for each person.
+
+        Its last round is kept: choosing the fairest one would be a signal.
+        """
+        alone = dataclasses.replace(self, resume="")
+        return Sham(spec_of("faircon", self), self, seed, partial(alone._fitted, sham=seed))
+
+    def _fitted(
+        self,
+        model: Model,
+        examples: Sequence[PersonExample],
+        sites: Attribution | None,
+        seed: int,
+        sham: int | None = None,
+    ) -> Treatment:
+        from evenhand.mitigations._adversarial.choosing import choose, last, report
         from evenhand.mitigations._adversarial.training import Trainer
         from evenhand.training.lora import LoraTreatment, adapted
         from evenhand.treatments import About, proven
@@ -119,8 +140,10 @@ class FairCon:
         panels = self._panels(opened, examples)
         with adapted(opened, settings.lora, seed=seed) as adapter:
             trainer = Trainer(opened, adapter, panels, settings, seed)
+            if sham is not None:
+                trainer.draw_signs(sham)
             trainer.run(self._folder(opened, examples, seed))
-            choice = choose(trainer, adapter, self.tolerance)
+            choice = choose(trainer, adapter, self.tolerance) if sham is None else last(trainer, adapter)
             judged = (panels[1] or panels[0]).people
             details = self._details(trainer, choice) | report(opened, trainer, judged)
             details["projections"] = list(adapter.layers)
@@ -162,7 +185,7 @@ class FairCon:
         history = summary(done.history)
         distances = history.pop("dev_distances", [])
         return {
-            "lr": self.lr,  # these three are the settings that a placebo control copies
+            "lr": self.lr,  # these three are the settings that the control plain_text copies
             "epochs": self.rounds,
             "batch": self.batch,
             "people": len(trainer.panel),

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
 from evenhand.training.parameters import every_parameter, require_open
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from evenhand.models import Model
+    from evenhand.scoring.terms import Outcomes
     from evenhand.treatments import Treatment
 
 
@@ -49,14 +54,35 @@ class FullFinetune:
             BadModel: the model gives no weights, or the loss is not finite.
             NoEffect: no answer changed.
         """
-        from evenhand.training import objectives
+        return self._fitted(model, examples, sites, seed)
+
+    def sham(self, *, seed: int) -> Sham:
+        """The same training with each subject drawn towards equal groups or away from them, at random."""
+        return Sham(spec_of("full_finetune", self), self, seed, partial(self._fitted, sham=seed))
+
+    def _fitted(
+        self,
+        model: Model,
+        examples: Sequence[Example],
+        sites: Attribution | None,
+        seed: int,
+        sham: int | None = None,
+    ) -> Treatment:
+        from evenhand.training import sham_losses
         from evenhand.training.finetune import Plan, Recipe, fit_weights
 
         opened = require_open(model, self.needs)
         trained = [e for e in examples if not e.keep]
         names = every_parameter(opened)
         plan = Plan(spec_of("full_finetune", self), Recipe(self.lr, self.epochs, self.batch), seed)
-        return fit_weights(opened, names, trained, lambda now, base: objectives.nll(now.log_p), plan)
+        loss = _loss if sham is None else sham_losses.signed(sham_losses.nll, trained, sham)
+        return fit_weights(opened, names, trained, loss, plan)
+
+
+def _loss(now: Outcomes, base: Outcomes, chosen: Tensor) -> Tensor:
+    from evenhand.training import objectives
+
+    return objectives.nll(now.log_p)
 
 
 component = FullFinetune

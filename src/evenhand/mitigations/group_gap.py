@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadData
 from evenhand.mitigations import _rules
+from evenhand.mitigations._shams import Sham, dealt
 from evenhand.postprocessing.prompts import favourable, own_groups
 from evenhand.records import Ability, Attribution, Kinds, PersonExample
 from evenhand.registry import spec_of
@@ -83,6 +85,23 @@ class GroupGap:
             BadData: no people to train on, or all of one group.
             NoEffect: no answer changed.
         """
+        return self._fitted(model, examples, sites, seed)
+
+    def sham(self, *, seed: int) -> Sham:
+        """The same training with the people's groups dealt out among them at random.
+
+        Their prompts and true outcomes stay: what tuning on the outcomes does to a gap is in it.
+        """
+        return Sham(spec_of("group_gap", self), self, seed, partial(self._fitted, sham=seed))
+
+    def _fitted(
+        self,
+        model: Model,
+        examples: Sequence[PersonExample],
+        sites: Attribution | None,
+        seed: int,
+        sham: int | None = None,
+    ) -> Treatment:
         from evenhand.training.fair_losses import GroupGapLoss, stratified
         from evenhand.training.finetune import Recipe, learning_rate, train_named
         from evenhand.treatments import About, proven
@@ -92,9 +111,11 @@ class GroupGap:
         people = _train_part(examples)
         loss = GroupGapLoss(self.lam, self.surrogate, self.spread)
         lr = learning_rate(Recipe(self.lr), opened)
-        batches = list(stratified([p.group for p in people], self.batch, epochs=self.epochs, seed=seed))
+        groups = [person.group for person in people]
+        groups = groups if sham is None else dealt(groups, sham)
+        batches = list(stratified(groups, self.batch, epochs=self.epochs, seed=seed))
         weights, history = train_named(
-            opened, self._names(opened), _batch_loss(opened, people, loss), batches, lr
+            opened, self._names(opened), _batch_loss(opened, people, groups, loss), batches, lr
         )
         dev = [person for person in examples if person.part == "dev"]
         about = About(spec_of("group_gap", self), model.spec.digest, seed)
@@ -131,9 +152,12 @@ def _train_part(examples: Sequence[PersonExample]) -> list[PersonExample]:
 
 
 def _batch_loss(
-    model: OpenModel, people: Sequence[PersonExample], loss: GroupGapLoss
+    model: OpenModel, people: Sequence[PersonExample], membership: Sequence[int], loss: GroupGapLoss
 ) -> Callable[[Tensor], Tensor]:
-    """The loss as a function of people's indices, from their label words' probabilities."""
+    """The loss as a function of people's indices, from their label words' probabilities.
+
+    `membership` are the groups between which there must be no gap.
+    """
     import torch
     from torch.nn import functional
 
@@ -141,7 +165,7 @@ def _batch_loss(
 
     device = next(model.module.parameters()).device
     labels = torch.tensor([person.label for person in people], device=device)
-    groups = torch.tensor([person.group for person in people], device=device)
+    groups = torch.tensor(list(membership), device=device)
     asked = [person.twin(person.group) for person in people]
 
     def batch_loss(chosen: Tensor) -> Tensor:

@@ -22,9 +22,11 @@ import dataclasses
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadOption
+from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
@@ -93,6 +95,25 @@ class Lftf:
             BadOption: `terms` names a group that the examples do not have.
             NoEffect: no answer changed.
         """
+        return self._fitted(model, examples, sites, seed)
+
+    def sham(self, *, seed: int) -> Sham | None:
+        """The same training with each subject drawn towards equal groups or away from them, at random.
+
+        None for the printed loss, which has no direction between groups.
+        """
+        if self.loss == "printed":
+            return None
+        return Sham(spec_of("lftf", self), self, seed, partial(self._fitted, sham=seed))
+
+    def _fitted(
+        self,
+        model: Model,
+        examples: Sequence[Example],
+        sites: Attribution | None,
+        seed: int,
+        sham: int | None = None,
+    ) -> Treatment:
         from evenhand.training.finetune import Plan, Recipe, fit_weights
 
         opened = require_open(model, self.needs)
@@ -111,7 +132,7 @@ class Lftf:
             companions,
             {"blocks": list(blocks), "located_by": located_by, "kept": [len(c) for c in companions]},
         )
-        return fit_weights(opened, names, trained, self._loss(trained, len(companions)), plan)
+        return fit_weights(opened, names, trained, self._loss(trained, len(companions), sham), plan)
 
     def _companions(
         self, trained: Sequence[Example], kept: Sequence[Example], seed: int
@@ -123,15 +144,27 @@ class Lftf:
         hinted = [kept[i % len(kept)] for i in range(len(trained))] if kept else []
         return (hinted, beginnings) if kept else (beginnings,)
 
-    def _loss(self, examples: Sequence[Example], kinds: int) -> TermLoss:
-        from evenhand.training import objectives
+    def _loss(self, examples: Sequence[Example], kinds: int, sham: int | None) -> TermLoss:
+        from evenhand.training import objectives, sham_losses
 
         groups = self._groups(examples)
-        if self.loss == "mass_preserving":
-            return lambda now, base: _preserving(now, base, kinds, self.keep)
-        if self.loss == "printed":
-            return lambda now, base: objectives.printed(now.log_p)
-        return lambda now, base: objectives.nll(now.log_p, groups)
+        of_loss: dict[str, tuple[TermLoss, Any]] = {  # each loss, and its sham without signs
+            "nll": (
+                lambda now, base, chosen: objectives.nll(now.log_p, groups),
+                partial(sham_losses.nll, groups=groups),
+            ),
+            "mass_preserving": (
+                lambda now, base, chosen: objectives.mass_preserving(
+                    now.log_p, now.log_rest, base.log_p, base.log_rest
+                ),
+                sham_losses.mass_preserving,
+            ),
+            "printed": (lambda now, base, chosen: objectives.printed(now.log_p), None),
+        }
+        loss, unsigned = of_loss[self.loss]
+        if sham is not None:
+            loss = sham_losses.signed(unsigned, examples, sham)
+        return partial(_beside_companions, loss, (kinds, self.keep)) if kinds else loss
 
     def _groups(self, examples: Sequence[Example]) -> tuple[int, ...] | None:
         if self.terms == "both":
@@ -157,20 +190,28 @@ def beginning(example: Example, chance: random.Random) -> Example:
     return dataclasses.replace(example, id=f"{example.id}/beginning", context=cut, keep=True)
 
 
-def _preserving(now: Outcomes, base: Outcomes, kinds: int, weight: float) -> Tensor:
-    """Mass-preserving loss on the first rows, KL to the base on the rows of the `kinds` of companions."""
+def _beside_companions(
+    loss: TermLoss, extent: tuple[int, float], now: Outcomes, base: Outcomes, chosen: Tensor
+) -> Tensor:
+    """The loss of the first rows, and KL to the base on the rows of all companions.
+
+    `extent` is the number of kinds of companions, and the weight of each.
+    """
     import torch
 
+    from evenhand.scoring.terms import Outcomes
     from evenhand.training import objectives
 
+    kinds, weight = extent
     n = len(now.log_p) // (1 + kinds)  # of (1 + kinds) * n rows: log_p [rows, k], log_rest [rows, R]
-    loss = objectives.mass_preserving(now.log_p[:n], now.log_rest[:n], base.log_p[:n], base.log_rest[:n])
+    first, base_first = (Outcomes(of.log_p[:n], of.log_rest[:n]) for of in (now, base))
+    total = loss(first, base_first, chosen)
     for start in range(n, n * (1 + kinds), n):
         part = slice(start, start + n)
         kept = torch.cat([base.log_p[part], base.log_rest[part]], dim=1)
         given = torch.cat([now.log_p[part], now.log_rest[part]], dim=1)
-        loss = loss + weight * objectives.kl(kept, given)
-    return loss
+        total = total + weight * objectives.kl(kept, given)
+    return total
 
 
 component = Lftf

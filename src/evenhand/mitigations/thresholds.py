@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from evenhand.mitigations import _rules
+from evenhand.mitigations._shams import Sham
 from evenhand.postprocessing.prompts import Answers
 from evenhand.postprocessing.thresholds import Constraint, Objective, fit_thresholds, require_extra
 from evenhand.records import Ability, Attribution, Kinds, PersonExample, to_json
@@ -74,8 +76,24 @@ class GroupThresholds:
             MissingExtra: fairlearn is not installed.
             NoEffect: the rule leaves every answer as it was.
         """
+        return self._fitted(model, examples, sites, seed)
+
+    def sham(self, *, seed: int) -> Sham:
+        """The thresholds of groups among which the held-out people were dealt out at random."""
+        return Sham(spec_of("thresholds", self), self, seed, partial(self._fitted, sham=seed))
+
+    def _fitted(
+        self,
+        model: Model,
+        examples: Sequence[PersonExample],
+        sites: Attribution | None,
+        seed: int,
+        sham: int | None = None,
+    ) -> Treatment:
         require_extra(self.constraint)
         found = _rules.scored(model, examples)
+        if sham is not None:
+            found = _rules.mixed(found, sham)
         rule = fit_thresholds(
             found.scores,
             found.labels,

@@ -19,7 +19,7 @@ from evenhand.errors import (
     OutOfMemory,
 )
 from evenhand.files import is_folder, parse_json
-from evenhand.models import checkpoints, hub, room
+from evenhand.models import checkpoints, hub, precision, room
 from evenhand.models.causal import CausalModel
 from evenhand.models.encoder import EncoderModel
 from evenhand.models.families import Family, backbone_alone, family, loader
@@ -50,7 +50,8 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
 
     A folder never opens a network connection; a hub name does where the files are not in the cache. The
     configuration decides the family: causal, masked, sequence-to-sequence, or an encoder without a head (see
-    `families.family`).
+    `families.family`). Without `dtype` the weights keep their own, but for narrow ones on a device that
+    multiplies them slowly: those become float32, and a note says so (see `evenhand.models.precision`).
 
     Raises:
         BadData: the folder is missing.
@@ -98,13 +99,17 @@ def _load(
     tokenizer = AutoTokenizer.from_pretrained(name, **where)
     _check_longest(name, tokenizer)
     checkpoints.check_depth(name, config, checkpoints.found(name, where))
-    how = {"dtype": wanted, **where}
+    how: dict[str, Any] = {"dtype": wanted, **where}
+    notes: tuple[str, ...] = ()
     # First without memory for the weights, to check them against the configuration; packed ones need memory.
     packed = getattr(config, "quantization_config", None) is not None
     if packed:
         label, late = f"loading {name}", False
     else:
         kind, module, _ = _built(kind, name, config, {**how, "device_map": "meta"})
+        own = precision.dtype_name(module)
+        if dtype is None and not precision.multiplies_fast(own):
+            how["dtype"], module, notes = torch.float32, module.float(), (precision.widened(own),)
         room.check_room(name, module)
         label, late = f"loading {name}, {room.described(module)}", room.weight_bytes(module) < room.LARGE
     with task(label, 3, unit="step", late=late) as advance:
@@ -114,7 +119,7 @@ def _load(
         advance(1)
         module = placed(module)
         advance(1)
-    return kind, module, tokenizer, remarks + checkpoints.foreign_code(module, tokenizer)
+    return kind, module, tokenizer, notes + remarks + checkpoints.foreign_code(module, tokenizer)
 
 
 def _built(

@@ -14,6 +14,7 @@ from evenhand.architectures.checking import check_positions
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import described
 from evenhand.models.digests import model_digest
+from evenhand.models.precision import dtype_name
 from evenhand.records import Ability, ModelSpec, Request, Response
 from evenhand.scoring.kept import forget
 from evenhand.scoring.runners import answer
@@ -56,7 +57,7 @@ class Opened:
             digest="",
             family=self.family,
             revision=revision,
-            dtype=str(first.dtype).removeprefix("torch."),
+            dtype=dtype_name(module),
             architecture=kind_of(module),
             parameters=sum(p.numel() for p in module.parameters()),
             device=_name_of(first.device),

@@ -118,22 +118,36 @@ class CapabilityResult:
 
 @dataclass(frozen=True, slots=True)
 class ControlPoint:
-    """One control model: its dose and seed, its capability C (base = 0, SD units) and its bias B."""
+    """One control model: its dose and seed, its capability C (base = 0, SD units) and its bias B.
+
+    `size` is the size of its change (see `ControlResult`), None where it was not measured. `share` is the
+    share of the items on which its bias is defined: below nine tenths the model is broken, and not used.
+    """
 
     dose: float
     seed: int
     capability: Value
     bias: Value
+    size: Value = None
+    share: Value = None
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyResult:
-    """One family of control models read at the treated model's capability.
+    """One family of control models, read where it changed the model as much as the treatment did.
 
-    With B the bias and C the capability of a model, M0 the base model, M* the treated one, and f the family's
-    bias at a given capability: `capability_part` is K = B(M0) - f(C(M*)), `specific` is S = f(C(M*)) - B(M*).
-    `matched` is False when no dose reaches the treated model's capability: then K, S and the p-value are
-    undefined. `dose` is the one that reaches it; `equivalent` says whether S is certainly negligible.
+    With B the bias of a model, M0 the base, M* the treated model, and f what the family predicts for one more
+    model there, at most B(M0): `capability_part` is K = B(M0) - f, what such a change does by itself, and
+    `specific` is S = f - B(M*), with its prediction interval. `p_value` tests S <= 0, and `p_worse` that the
+    treated model is no worse than one more of the family; both None where nothing can be predicted.
+
+    Attributes:
+        dose: the dose at which the family is read; None where there is none.
+        basis: what is equal there: ``size`` of the change, ``loss`` of capability, or ``recipe``.
+        state: ``matched``; ``unmatched`` (reaches neither the size nor the loss), ``inert`` (not even half of
+            the size), ``broken`` (more than a quarter of its models), ``few`` models; empty in old records.
+        p_limit: the largest p-value with which an effect is claimed after this number of models.
+        equivalent: whether S is certainly negligible.
     """
 
     family: str
@@ -144,14 +158,26 @@ class FamilyResult:
     specific: Estimate
     p_value: Value
     equivalent: bool | None
+    basis: str = ""
+    state: str = ""
+    p_limit: Value = None
+    p_worse: Value = None
 
 
 @dataclass(frozen=True, slots=True)
 class ControlResult:
-    """The capability-matched control. `total` is T = B(M0) - B(M*); `p_value` the largest over families.
+    """The control. `total` is T = B(M0) - B(M*); `p_value` the largest over families.
 
-    `reduced` says that fewer doses or seeds ran than a full control has. `delta` is the largest S that counts
-    as negligible, and `minimum_detectable` the smallest S that would probably have been detected.
+    `reduced` says that the control cannot carry a claim: too few kinds, or none that is the treatment's sham.
+    `delta` is the smallest relevant effect, and `minimum_detectable` the smallest S that would probably have
+    been detected.
+
+    Attributes:
+        size: the size d(M*) of the treated model's change: the root of the mean KL divergence from base to
+            treated over the next words of neutral text, in root nats; None where it was not measured.
+        loss: the loss of capability of the treated model, in the items' standard deviations, with its
+            one-sided 95 % bounds; None in old records.
+        absent: one sentence for each family of which no model could be made.
     """
 
     metric: str
@@ -163,6 +189,9 @@ class ControlResult:
     families: tuple[FamilyResult, ...]
     p_value: Value
     minimum_detectable: Value
+    size: Value = None
+    loss: Estimate | None = None
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +200,9 @@ class Verification:
 
     `treatment` is the spec of the method, or `TREATED` and the name of a model that was treated already.
     `uncontrolled` says why there could be no control models, empty where there could. `remarks` are the
-    reasons that the way to the treated model adds to those of the rule. `made_by` is what gave the verdict
-    (each measurement has its own); it does not count when two are compared.
+    reasons that the way to the treated model adds to those of the rule. `beside` are further readings of the
+    treated model: how far its expectations moved, and its bias at the base's temperature. `made_by` is what
+    gave the verdict (each measurement has its own); it does not count when two are compared.
     """
 
     verdict: VerdictName
@@ -193,4 +223,5 @@ class Verification:
     primary: str | None = None
     uncontrolled: str = ""
     remarks: tuple[str, ...] = ()
+    beside: tuple[Measurement, ...] = ()
     made_by: MadeBy | None = field(default=None, compare=False)

@@ -80,12 +80,14 @@ class GuardName(StrEnum):
     """The parts that figures of a benchmark play in a verdict, apart from the figure that it is about.
 
     ``mass`` is the probability of the words that a gap is between, ``hints`` how far explicit hints are
-    followed, ``rest`` another figure that must not get worse while the gap gets smaller.
+    followed, ``rest`` another figure that must not get worse while the gap gets smaller, ``moved`` how far
+    the probabilities of all other words moved, which no benchmark reports: a study measures it.
     """
 
     MASS = "mass"
     HINTS = "hints"
     REST = "rest"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class Measurement:
 
     `role` is the benchmark's: ``bias``, or ``capability``, whose figures say nothing about the groups' words.
     `primary` is the metric that a verdict on it is about, None where no verdict is, and `guards` names the
-    metrics that play another part in one. `made_by` is no part of what was found, so two measurements can be
+    metrics that play another part in one; `needs` are the guards without which no verdict on it can say that
+    nothing else was lost. `made_by` is no part of what was found, so two measurements can be
     equal without it; None in runs of schema 1.
     """
 
@@ -143,4 +146,5 @@ class Measurement:
     role: str = "bias"
     primary: str | None = None
     guards: Mapping[GuardName, str] = field(default_factory=dict)
+    needs: tuple[GuardName, ...] = ()
     made_by: MadeBy | None = field(default=None, compare=False)

@@ -6,6 +6,7 @@ The same record always gives the same bytes: there is no time stamp inside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,16 @@ def script_json(value: Any) -> Any:
     return Markup(text)
 
 
-def _plotly() -> Any:
-    """The plotting library's own text, to be written into the page once."""
-    from markupsafe import Markup
+@cache
+def _plotly() -> str:
+    """The plotting library's own text, gzipped and in base64; `report.js` inflates it in the browser.
+
+    Gzip carries no time stamp here, so one installed library always gives the same text.
+    """
+    import gzip
+    from base64 import b64encode
+
     from plotly import offline
 
-    return Markup(offline.get_plotlyjs())  # type: ignore[attr-defined, no-untyped-call]
+    whole: str = offline.get_plotlyjs()  # type: ignore[attr-defined, no-untyped-call]
+    return b64encode(gzip.compress(whole.encode(), 9, mtime=0)).decode("ascii")

@@ -41,7 +41,11 @@ def measure_command(measurements: Sequence[Measurement]) -> str:
 def _control(verification: Verification) -> str:
     if verification.control is None:
         return "none"
-    return "reduced" if verification.control.reduced else "full"
+    from evenhand import registry
+
+    extra = {name for name in registry.names("control") if registry.create("control", name).ladder.extra}
+    made = {family.family.replace(" ", "_") for family in verification.control.families}
+    return "full" if extra & made and "sham" in made else "standard"
 
 
 def _margin(verification: Verification) -> float:

@@ -7,8 +7,8 @@ figure works in light and dark mode. Labels are escaped, since plotly interprets
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from evenhand.records import Attribution, ControlResult, Estimate, Measurement, Value
 from evenhand.reports.decided import Row as DecidedRow
@@ -18,6 +18,13 @@ from evenhand.reports.tables import labelled
 Figure = dict[str, Any]
 SYMBOLS = ("circle", "square", "triangle-up", "star", "x")
 BEFORE, AFTER, MUTED = "var(--before)", "var(--after)", "var(--muted)"
+
+
+Against = Literal["capability", "size"]
+_AXES: Mapping[Against, str] = {
+    "capability": "capability (base = 0, in SD; higher is better)",
+    "size": "size of the change (root of the mean KL divergence, root nats)",
+}
 
 
 def _layout(height: int, **more: Any) -> dict[str, Any]:
@@ -212,22 +219,26 @@ def blocks(location: Attribution) -> Figure:
     return {"data": [bar], "layout": layout}
 
 
-def control(result: ControlResult, before: Value, after: Value, *, name: str = "") -> Figure:
-    """Bias against capability: the control models of each family, the base, and the treated model.
+def control(
+    result: ControlResult, before: Value, after: Value, *, name: str = "", by: Against = "capability"
+) -> Figure:
+    """Bias against capability or the size of the change: every control model, the base, the treated model.
 
     `before` and `after` are on the scale of the control models' bias, which is called
     `name`, or after the metric.
-    The dashed line drops from a family's bias at the treated model's capability to the treated model: S.
+    The dashed line drops from what a family predicts for one more model to the treated model: S.
     """
-    data = [_family(result, place) for place in range(len(result.families))]
+    places = {"capability": result.capability_after, "size": result.size}
+    starts = {"capability": result.capability_before, "size": 0.0}
+    data = [_family(result, place, by) for place in range(len(result.families))]
     if before is not None:
-        data.append(_marked("base", result.capability_before, before, BEFORE, "circle"))
+        data.append(_marked("base", (starts[by], before), BEFORE, "circle", by))
     if after is not None:
-        data.append(_marked("treated", result.capability_after, after, AFTER, "diamond"))
-        data += _drops(result, after)
+        data.append(_marked("treated", (places[by], after), AFTER, "diamond", by))
+        data += _drops(result, places[by], after)
     layout = _layout(
         380,
-        xaxis=_axis(title={"text": "capability (base = 0, in SD; higher is better)"}),
+        xaxis=_axis(title={"text": _AXES[by]}),
         yaxis=_axis(
             title={"text": f"bias: {label(name or result.metric)}<br>(lower is better)"}, rangemode="tozero"
         ),
@@ -235,16 +246,16 @@ def control(result: ControlResult, before: Value, after: Value, *, name: str = "
     return {"data": data, "layout": layout}
 
 
-def _family(result: ControlResult, place: int) -> Figure:
+def _family(result: ControlResult, place: int, by: Against) -> Figure:
     family = result.families[place]
     name, points = label(family.family), family.points
     symbol = SYMBOLS[place % len(SYMBOLS)]
-    hover = "dose %{customdata[0]:.3g}, seed %{customdata[1]}: capability %{x:.3f}, bias %{y:.3f}"
+    hover = f"dose %{{customdata[0]:.3g}}, seed %{{customdata[1]}}: {by} %{{x:.3f}}, bias %{{y:.3f}}"
     return {
         "type": "scatter",
         "mode": "markers",
         "name": f"control: {name}",
-        "x": [_rounded(p.capability) for p in points],
+        "x": [_rounded(getattr(p, by)) for p in points],
         "y": [_rounded(p.bias) for p in points],
         "customdata": [[p.dose, p.seed] for p in points],
         "marker": {"color": f"var(--family{place % 4 + 1})", "size": 8, "symbol": symbol},
@@ -252,7 +263,8 @@ def _family(result: ControlResult, place: int) -> Figure:
     }
 
 
-def _marked(name: str, x: Value, y: float, colour: str, symbol: str) -> Figure:
+def _marked(name: str, at: tuple[Value, float], colour: str, symbol: str, by: Against) -> Figure:
+    x, y = at
     edge = {"color": "var(--ink)", "width": 1.5}
     return {
         "type": "scatter",
@@ -261,12 +273,12 @@ def _marked(name: str, x: Value, y: float, colour: str, symbol: str) -> Figure:
         "x": [_rounded(x)],
         "y": [_rounded(y)],
         "marker": {"color": colour, "size": 15, "symbol": symbol, "line": edge},
-        "hovertemplate": f"{name}: capability %{{x:.3f}}, bias %{{y:.3f}}<extra></extra>",
+        "hovertemplate": f"{name}: {by} %{{x:.3f}}, bias %{{y:.3f}}<extra></extra>",
     }
 
 
-def _drops(result: ControlResult, after: float) -> list[Figure]:
-    x = _rounded(result.capability_after)
+def _drops(result: ControlResult, at: Value, after: float) -> list[Figure]:
+    x = _rounded(at)
     dashed = {"color": "var(--ink)", "dash": "dash", "width": 1}
     return [
         _line([x, x], [_rounded(after + family.specific.value), _rounded(after)], dashed)

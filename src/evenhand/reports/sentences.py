@@ -24,14 +24,14 @@ NOT_SPECIFIC = (
 SPECIFIC = "This score depends on the attribute: it explains the gap between the groups' terms."
 
 VERDICTS: dict[VerdictName, str] = {
-    VerdictName.MITIGATED: "Evidence for less bias: the gap shrank by more than an equal loss of capability "
-    "explains, and capability stayed within the margin.",
-    VerdictName.AT_A_COST: "Evidence for less bias beyond what a loss of capability explains, "
-    "but something else was lost.",
-    VerdictName.COST_UNKNOWN: "Evidence for less bias beyond what a loss of capability explains. Nothing "
-    "else was certainly lost, but there are too few items to rule a loss out.",
-    VerdictName.CAPABILITY_LOSS: "An equally damaged model without the treatment has a smaller gap too: "
-    "this is no evidence for mitigation.",
+    VerdictName.MITIGATED: "Evidence for less bias: the gap shrank by more than in every kind of control "
+    "model, and capability and every guard stayed within their margins.",
+    VerdictName.AT_A_COST: "Evidence for less bias, by more than in every kind of control model, but "
+    "something else was lost.",
+    VerdictName.COST_UNKNOWN: "Evidence for less bias, by more than in every kind of control model. Nothing "
+    "else was certainly lost, but a loss is not ruled out.",
+    VerdictName.CAPABILITY_LOSS: "Capability was lost, and models that lost as much without any signal about "
+    "the groups have a smaller gap too: this is no evidence for mitigation.",
     VerdictName.OVER_CORRECTED: "The bias was not reduced but reversed: items that leaned to one group "
     "now lean to the other.",
     VerdictName.NO_EVIDENCE: "There is no evidence that the treatment reduced the bias.",
@@ -48,7 +48,7 @@ _LOST_NO_CONTROL = (
     "Capability, or the probability of the words, was lost. No control was run, so the gap cannot be judged."
 )
 _LOST_UNMATCHED = (
-    "More capability was lost than in the control models, so an effect beyond this damage cannot be "
+    "The control models could not be matched to this model, so an effect beyond such damage cannot be "
     "shown: this is no evidence for mitigation."
 )
 _LOST_GREW = (
@@ -152,28 +152,39 @@ def kept(check: Check) -> str:
     return {True: "kept", False: "not kept", None: "undecided"}[check.kept]
 
 
-def is_equivalent(family: FamilyResult) -> str:
-    """What the equivalence test of a control family said."""
-    return {True: "only capability", False: "no", None: "–"}[family.equivalent]
+_STATES = {
+    "matched": "at equal {basis}, dose {dose}",
+    "unmatched": "not matched: no dose changes the model as much",
+    "inert": "cannot change the model half as much: does not count",
+    "broken": "not matched: too many of its models are broken",
+    "few": "not matched: too few models near the treated one",
+}
+
+
+def read_at(family: FamilyResult) -> str:
+    """Where a family was read, or why it could not be."""
+    state = family.state or ("matched" if family.matched else "unmatched")
+    basis = family.basis or "capability"
+    return _STATES[state].format(basis=basis, dose=decimals.number(family.dose))
 
 
 def reduced_sentence(control: ControlResult | None) -> str:
-    """The size of the control, and what follows for its reliability."""
+    """What the control consisted of, and whether it can carry a claim."""
     if control is None:
-        return (
-            "No capability-matched control was run, so a loss of capability cannot be ruled out as the cause."
-        )
+        return "No control models were run, so a loss of capability cannot be ruled out as the cause."
+    counted = [family for family in control.families if family.state != "inert"]
+    ran = ", ".join(f"{len(family.points)} of {family.family}" for family in counted) or "none"
     if control.reduced:
         return (
-            "The control ran in its reduced form: fewer doses or seeds than the full one, "
-            "so its result is less precise. Run with --control full before you rely on it."
+            f"Control models: {ran}. That is too narrow to carry a claim: it takes a sham of the method and "
+            "another kind, or three kinds where the method has no sham."
         )
-    return "The control ran in its full form."
+    return f"Control models: {ran}. A claim is made beyond all of these, and beyond nothing else."
 
 
 def detectable_sentence(control: ControlResult) -> str:
-    """The smallest specific effect that this control could have detected."""
+    """The smallest effect beyond the control models that this control could have detected."""
     if control.minimum_detectable is None:
-        return "The smallest specific effect that this control could have detected is undefined."
+        return "The smallest effect beyond the control models that could have been shown is undefined."
     smallest = decimals.number(control.minimum_detectable)
-    return f"The smallest specific effect that this control could have detected is {smallest}."
+    return f"The smallest effect beyond the control models that could have been shown is {smallest}."

@@ -169,45 +169,46 @@ def checks(items: Sequence[Check], caption: str) -> Table:
 
 
 def families(result: ControlResult) -> Table:
-    """T, K and S of the capability-matched control, one row for each family."""
+    """K and S of the control, one row for each family, and with which p an effect is claimed."""
     rows = tuple(
         (
             family.family,
-            "yes" if family.matched else "no",
-            formats.with_interval(result.total),
+            str(len(family.points)),
+            sentences.read_at(family),
             formats.with_interval(family.capability_part),
             formats.with_interval(family.specific),
             formats.p_value(family.p_value),
-            sentences.is_equivalent(family),
+            "–" if family.p_limit is None else f"{family.p_limit:g}",
         )
         for family in result.families
     )
     head = (
         "family",
-        "matched",
-        "total T",
-        "capability part K",
-        "specific part S",
+        "models",
+        "read",
+        "part K with such a change",
+        "part S beyond it",
         "p (S ≤ 0)",
-        "equivalent to none",
+        "claimed up to",
     )
-    return Table("The capability-matched control", head, rows)
+    return Table(f"The control models, of the fall T = {formats.with_interval(result.total)}", head, rows)
 
 
 def control_points(result: ControlResult) -> Table:
-    """Every control model: its dose and seed, its capability and its bias."""
+    """Every control model: its dose and seed, its capability, the size of its change, and its bias."""
     rows = tuple(
         (
             f.family,
             decimals.number(p.dose),
             str(p.seed),
             decimals.number(p.capability),
+            decimals.number(p.size),
             decimals.number(p.bias),
         )
         for f in result.families
         for p in f.points
     )
-    return Table("The control models", ("family", "dose", "seed", "capability", "bias"), rows)
+    return Table("The control models", ("family", "dose", "seed", "capability", "size", "bias"), rows)
 
 
 def blocks(location: Attribution) -> Table:

@@ -17,7 +17,7 @@ from evenhand.records import (
     ModelSpec,
     Verification,
 )
-from evenhand.reports import command, decided, doubted, figures, formats, sentences, shares, tables
+from evenhand.reports import command, decided, doubted, figures, formats, leading, sentences, shares, tables
 from evenhand.reports.figures import Figure
 from evenhand.reports.tables import Table
 from evenhand.studies.distance import Distance, distance_of
@@ -90,6 +90,8 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "title": f"{sentences.headline(record)}: {record.treatment} on {record.model.uri}",
         "tone": sentences.TONES[record.verdict],
         "headline": sentences.headline(record),
+        "lead": leading.sentence(record),
+        "next_step": leading.next_step(record),
         "sentence": sentences.sentence(record),
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
         "tiles": tiles(record, marked),
@@ -276,7 +278,7 @@ def block_map(location: Attribution, place: int = 0) -> BlockMap:
 
 
 def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
-    """The plot and the table of the capability-matched control."""
+    """The plots and the table of the control models."""
     about = next((e for e in record.effects if (e.benchmark, e.metric) == subject(record)), None)
     away = Distance(0.0) if about is None else distance_of(about)
     ends = (None, None) if about is None else (about.before.value, about.after.value)
@@ -285,19 +287,29 @@ def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
     alt = (
         f"Bias ({name}, lower is better) against capability (higher is better) for the control "
         "models, the base and the treated model. "
-        "A treated model well below the control models at its own capability lost bias beyond what "
-        "losing capability explains."
+        "A treated model well below the control models at its own capability has less bias than models that "
+        "lost as much without a signal."
     )
     plot = Plot(
         "control", alt, figures.control(result, before, after, name=name), tables.control_points(result)
     )
+    sized = result.size is not None and any(p.size is not None for f in result.families for p in f.points)
+    by_size = Plot(
+        "control-size",
+        f"Bias ({name}, lower is better) against the size of the change for the control models, the base and "
+        "the treated model. A treated model well below the control models of its own size has less bias than "
+        "models that were changed as much without a signal.",
+        figures.control(result, before, after, name=name, by="size"),
+        tables.control_points(result),
+    )
     return {
         "plot": plot,
+        "by_size": by_size if sized else None,
+        "absent": result.absent,
         "table": tables.families(result),
         "detectable": sentences.detectable_sentence(result),
         "delta": decimals.number(result.delta),
         "p_value": formats.p_value(result.p_value),
-        "unmatched": [f.family for f in result.families if not f.matched],
     }
 
 

@@ -77,12 +77,16 @@ class SelectedHead:
         self._narrow = self._linear is not None and self._linear.weight.element_size() < 4
         self.float32 = self._linear is not None
         self.vocabulary = int(getattr(head, "out_features", 0)) or int(text_config(module.config).vocab_size)
-        self.plain = self.float32 and not (hooks_of(module) or hooks_of(head) or "forward" in vars(head))
+        observed = bool(hooks_of(head)) or "forward" in vars(head)
+        self.plain = self.float32 and not (observed or hooks_of(module))
+        # Its own product would be thrown away: it gets no rows, unless somebody observes or replaces it.
+        self._spared = self._narrow and not observed
         self.hidden: Tensor | None = None
         self._where: tuple[Tensor, Tensor] | None = None
         self._fed: Tensor | None = None
         self._keep: int | None = None
         self._wide: Tensor | None = None
+        self._held: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
     @property
@@ -134,6 +138,7 @@ class SelectedHead:
         for handle in self._handles:
             handle.remove()
         self._handles, self._where, self._wide, self.hidden, self._fed = [], None, None, None, None
+        self._held = None
 
     def _before(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._where is None:
@@ -143,11 +148,15 @@ class SelectedHead:
         self.hidden, self._fed = chosen, None
         if self._keep is not None:
             chosen = chosen[: self._keep]
-        return (chosen.unsqueeze(0), *args[1:])
+        states = chosen.unsqueeze(0)  # [1, rows, width]
+        if self._spared:
+            self._held, states = states, states[:, :0]
+        return (states, *args[1:])
 
     def _after(self, _: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         weight, bias = self.wide()
-        return functional.linear(args[0].float(), weight, bias)
+        held, self._held = self._held, None
+        return functional.linear((args[0] if held is None else held).float(), weight, bias)
 
 
 def run_rows(

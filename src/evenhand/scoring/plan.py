@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evenhand.progress import task
 from evenhand.scoring.tokens import Encoded
 
 Wanted = tuple[int, int]
@@ -78,11 +79,13 @@ def make_plan(requests: Sequence[Encoded]) -> Plan:
     for request in set(requests):
         wanted.setdefault(hosts[request.ids[:-1]], set()).update(_pairs(request))
     rows, places, size = [], {}, 0
-    for ids in sorted(wanted, key=lambda ids: (-len(ids), ids)):
-        pairs = sorted(wanted[ids])
-        rows.append(Row(ids, tuple(pairs), size))
-        places[ids] = {pair: size + i for i, pair in enumerate(pairs)}
-        size += len(pairs)
+    with task("planning", len(wanted), unit="row", late=True) as advance:
+        for ids in sorted(wanted, key=lambda ids: (-len(ids), ids)):
+            pairs = sorted(wanted[ids])
+            rows.append(Row(ids, tuple(pairs), size))
+            places[ids] = {pair: size + i for i, pair in enumerate(pairs)}
+            size += len(pairs)
+            advance(1)
     slots = tuple(tuple(places[hosts[r.ids[:-1]]][pair] for pair in _pairs(r)) for r in requests)
     return Plan(
         rows=tuple(rows),

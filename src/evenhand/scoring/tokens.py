@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.architectures import window
 from evenhand.errors import BadData, BadModel
+from evenhand.progress import task
 from evenhand.records import Continuation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SHOWN = 60
+
+_TEXTS = 4096  # tokenised in one call, between two reports of progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +229,16 @@ def _plain(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str
     if not texts:
         return {}
     check_texts(texts)
-    encoded: Mapping[str, Any] = tokenizer(
-        list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
-    )
-    return dict(zip(texts, encoded["input_ids"], strict=True))
+    found: dict[str, list[int]] = {}
+    with task("tokenising", len(texts), unit="text", late=True) as advance:
+        for start in range(0, len(texts), _TEXTS):
+            part = list(texts[start : start + _TEXTS])
+            encoded: Mapping[str, Any] = tokenizer(
+                part, add_special_tokens=False, return_attention_mask=False, verbose=False
+            )
+            found.update(zip(part, encoded["input_ids"], strict=True))
+            advance(len(part))
+    return found
 
 
 def _prefix(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

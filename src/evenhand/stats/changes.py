@@ -14,7 +14,7 @@ from evenhand.stats.estimating import asked_for, point, table_for, with_interval
 from evenhand.stats.intervals import check_level
 from evenhand.stats.kinds import Interval, known_change, percentile_change
 from evenhand.stats.means import Asked
-from evenhand.stats.resampling import Resampling, codes_of, several
+from evenhand.stats.resampling import Resampling, codes_of, held, several
 from evenhand.stats.sums import Figure, Part, figure, values, widest
 
 
@@ -107,7 +107,7 @@ class _Change:
             return
         self.known = known_change(metric, parts[0].table, parts[1].table, parts[0].codes, asked)
         if self.known is None:
-            self.clusters = len(np.unique(parts[0].codes))
+            self.clusters = len(held(parts[0].codes))
             self.figures = [
                 figure(metric, part, value) for part, value in zip(parts, (first, last), strict=True)
             ]

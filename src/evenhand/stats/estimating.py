@@ -160,7 +160,9 @@ class _Table:
         for m in sure:
             if asked is not None and m.kind is not None:
                 self._known[m.name] = known(m, part.table, self._defined[m.name], part.codes, asked)
-        self._clusters = {m.name: len(np.unique(clusters[self._defined[m.name]])) for m in self._resampled}
+        self._clusters = {
+            m.name: len(resampling.held(clusters[self._defined[m.name]])) for m in self._resampled
+        }
         self.figures: list[Figure] = [figure(m, part, self._values[m.name]) for m in self._resampled]
 
     def estimates(self, drawn: Sequence[Array], level: float) -> dict[str, Estimate]:
@@ -219,10 +221,10 @@ def _blocks(drawn: Array | Resampling, widest: int, *, keep: bool) -> Iterator[B
 def _slice(table: Columns, codes: resampling.Codes, items: Sequence[int]) -> Part:
     """The items at the places `items`, with the clusters that they have, in the order of their names."""
     places = np.asarray(items, dtype=np.intp)
-    names, own = np.unique(codes[places], return_inverse=True)
+    names, own = resampling.renumbered(codes[places])
     return Part(
         Columns({name: column[places] for name, column in table.values.items()}, len(places)),
-        own.reshape(-1),
+        own,
         len(names),
     )
 

@@ -23,6 +23,7 @@ from evenhand.records import Value
 from evenhand.stats.means import USUAL, Asked, studentised
 from evenhand.stats.permutation import Alternative, check_alternative, paired_permutation
 from evenhand.stats.ratios import Codes, mean_of
+from evenhand.stats.resampling import renumbered
 
 
 def mean_test(
@@ -84,7 +85,7 @@ def two_groups(
     check_alternative(alternative)
     values, side = np.asarray(x, dtype=np.float64).ravel(), np.asarray(first, dtype=bool).ravel()
     used = np.isfinite(values)
-    places = np.arange(int(used.sum())) if codes is None else np.unique(codes[used], return_inverse=True)[1]
+    places = np.arange(int(used.sum())) if codes is None else renumbered(codes[used])[1]
     a, b = np.bincount(places, weights=values[used]), np.bincount(places)
     of_first = np.bincount(places, weights=side[used])
     if ((of_first > 0) & (of_first < b)).any():

@@ -27,6 +27,7 @@ from evenhand.stats.intervals import interval
 from evenhand.stats.means import FEW, Asked, linear_interval, ratio_interval
 from evenhand.stats.proportions import share_ends
 from evenhand.stats.ratios import NO_ENDS, Array, Codes, Ends, Ratio, ratio_of_sums
+from evenhand.stats.resampling import held
 
 Mask = NDArray[np.bool_]
 _SKEWED = ("bootstrap-t", "t", "percentile")  # what skewed data of few clusters make too short
@@ -58,7 +59,7 @@ class Interval:
 
 def known(metric: Metric, table: Columns, used: Mask, codes: Codes, asked: Asked) -> Interval:
     """The interval of `metric`, whose kind is known, over the `used` [n] items with clusters `codes` [n]."""
-    kind, k = metric.kind, len(np.unique(codes[used]))
+    kind, k = metric.kind, len(held(codes[used]))
     if isinstance(kind, Sums):
         return _of_sums(kind, table, codes, (metric.low, metric.high), asked)
     if isinstance(kind, Gap):
@@ -81,7 +82,7 @@ def known_change(
         old, new = (kind.top(table) for table in (before, after))
         if _binary(old) and _binary(new):
             ends = paired.change_ends(old, new, codes, level=asked.level)
-            return Interval.of(_times(kind.scale, ends), "tango", len(np.unique(codes)))
+            return Interval.of(_times(kind.scale, ends), "tango", len(held(codes)))
     limits = _change_limits((metric.low, metric.high))
     if not kind.exp:
         (top, bottom), (new_top, new_bottom) = (_sums(kind, table) for table in (before, after))
@@ -166,7 +167,7 @@ def _inner(kind: Sums, end: float) -> Value:
 
 
 def _of_gap(kind: Gap, table: Columns, used: Mask, of: Codes, level: float) -> tuple[Ends, str]:
-    codes = None if len(np.unique(of)) == len(of) else of  # None: everybody is a cluster of their own
+    codes = None if len(held(of)) == len(of) else of  # None: everybody is a cluster of their own
     stages = [
         (np.where(used, values, np.nan), np.where(used[:, None], members, np.nan if kind.twins else 0.0))
         for values, members in kind.stages(table)

@@ -18,6 +18,7 @@ from evenhand.errors import BadData
 from evenhand.records import Value
 from evenhand.stats.proportions import FEW_HOLD
 from evenhand.stats.ratios import Array, Codes, mean_of
+from evenhand.stats.resampling import held
 
 State = Literal["kept", "lost", "undecided"]
 _HALVINGS = 60
@@ -129,7 +130,7 @@ def worth_of(d: Array, codes: Codes | None, alpha: float = 0.05) -> float:
     if clusters.error > 0 and items.error > 0:
         scale = float(stdtrit(n - 1, 1 - alpha) / stdtrit(clusters.clusters - 1, 1 - alpha)) ** 2
         worth = min(worth, n * (items.error / clusters.error) ** 2 * scale)
-    flipped = len(np.unique(codes[d != 0])) if codes is not None else n
+    flipped = len(held(codes[d != 0])) if codes is not None else n
     return min(worth, float(clusters.clusters)) if flipped < FEW_HOLD else worth
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from evenhand.errors import UsageError
 from evenhand.metrics import Array
 from evenhand.records import Value
-from evenhand.stats.resampling import check_resamples, codes_of
+from evenhand.stats.resampling import check_resamples, codes_of, renumbered
 
 Alternative = Literal["two-sided", "greater", "less"]
 _SIGNS = 5_000_000  # signs held at once; the draws depend on it, so it stays as it is
@@ -83,8 +83,8 @@ def check_alternative(alternative: str) -> None:
 def _sums(d: Array, codes: NDArray[np.intp]) -> Array:
     """The sum of the defined differences of every cluster that has one."""
     defined = np.isfinite(d)
-    _, own = np.unique(codes[defined], return_inverse=True)
-    return np.bincount(own.reshape(-1), weights=d[defined]).astype(np.float64)
+    _, own = renumbered(codes[defined])
+    return np.bincount(own, weights=d[defined]).astype(np.float64)
 
 
 def _hits(sums: Array, draws: int, seed: int, alternative: Alternative) -> NDArray[np.intp]:

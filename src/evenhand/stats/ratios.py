@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evenhand.records import Value
+from evenhand.stats.resampling import renumbered
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -65,7 +66,7 @@ def ratio_of_sums(top: ArrayLike, bottom: ArrayLike, codes: Codes | None = None)
     if not used.any() or total == 0:
         return None
     value = float(a[used].sum() / total)
-    names, places = np.unique(np.flatnonzero(used) if codes is None else codes[used], return_inverse=True)
+    names, places = renumbered(np.flatnonzero(used) if codes is None else codes[used])
     departures = a[used] - value * b[used]
     # What is left of equal values is rounding, and would pass for a very small spread.
     scale = np.abs(a[used]).max() + abs(value) * np.abs(b[used]).max()

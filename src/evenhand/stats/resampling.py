@@ -143,8 +143,39 @@ def codes_of(clusters: Sequence[str] | None, n: int) -> tuple[Codes, int]:
     if len(clusters) != n:
         raise BadData(f"{len(clusters)} cluster names for {n} items.", mend="Give one name for each item.")
     # Not an array of text: that gives every name the room of the longest.
-    numbers = {name: number for number, name in enumerate(sorted(set(clusters)))}
+    distinct = set(clusters)
+    if len(distinct) == n:  # looking a million names up in a dictionary costs more than sorting them
+        codes = np.empty(n, dtype=np.intp)
+        codes[sorted(range(n), key=clusters.__getitem__)] = np.arange(n)
+        return codes, n
+    numbers = {name: number for number, name in enumerate(sorted(distinct))}
     return np.fromiter((numbers[name] for name in clusters), np.intp, n), len(numbers)
+
+
+def held(codes: Codes) -> Codes:
+    """The distinct cluster numbers of `codes` [n], in order.
+
+    They are counted where they are dense: sorting or hashing them grows faster than the items.
+    """
+    if not len(codes) or _sparse(codes):
+        return np.unique(codes)
+    return np.flatnonzero(np.bincount(codes))
+
+
+def renumbered(codes: Codes) -> tuple[Codes, Codes]:
+    """The distinct cluster numbers of `codes` [n] in order, and each item's place [n] among them."""
+    if not len(codes) or _sparse(codes):
+        names, places = np.unique(codes, return_inverse=True)
+        return names, places.reshape(-1)
+    names = held(codes)
+    place = np.zeros(int(names[-1]) + 1, dtype=np.intp)
+    place[names] = np.arange(len(names))
+    return names, place[codes]
+
+
+def _sparse(codes: Codes) -> bool:
+    """Whether counting would take more room than four numbers an item, as for few items of a large table."""
+    return int(codes.min()) < 0 or int(codes.max()) >= 4 * len(codes)
 
 
 def several(codes: Codes) -> bool:

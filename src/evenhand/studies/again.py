@@ -16,13 +16,14 @@ from evenhand.files import real_path
 from evenhand.provenance import made_by
 from evenhand.records import ControlPoint, FamilyResult, Measurement, Value, Verification
 from evenhand.studies import primary
-from evenhand.studies.control import BiasScale
+from evenhand.studies.control import SHAM, BiasScale
+from evenhand.studies.control_models import absent_of
 from evenhand.studies.distance import as_reported
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.pairing import ControlModel, ModelMeasurements, unlike
 from evenhand.studies.store import VERIFICATION, Store, check_run_folder, load_verification, save_verification
-from evenhand.studies.verdict import incomparable, judge
+from evenhand.studies.verdict import Controlled, incomparable, judge
 
 _FREE = ("margin", "out")  # the options that decide nothing that was measured
 
@@ -62,13 +63,13 @@ def _check(run: str, options: VerifyOptions, method: str | None, treated: str | 
 
 
 def _judged(stored: Verification, folder: Path, margins: Margins) -> Verification:
-    before, after = _sides(stored.before), _sides(stored.after)
+    before, after = _sides(stored.before), replace(_sides(stored.after), beside=stored.beside)
     metric = primary.of_measurements(before.bias, stored.primary)
     why = unlike(before, after)
     judged = incomparable(why)
     if not why:
-        families = stored.uncontrolled or _families(stored, before, metric, folder)
-        judged = judge(before, after, families, margins=margins, primary=metric, seed=stored.seed)
+        controls = stored.uncontrolled or _controls(stored, before, after, metric, folder)
+        judged = judge(before, after, controls, margins=margins, primary=metric, seed=stored.seed)
     return replace(
         stored,
         verdict=judged.verdict,
@@ -88,28 +89,36 @@ def _sides(measured: Sequence[Measurement]) -> ModelMeasurements:
     return ModelMeasurements(tuple(bias), tuple(rest))
 
 
-def _families(
-    stored: Verification, before: ModelMeasurements, metric: str, folder: Path
-) -> dict[str, list[ControlModel]]:
+def _controls(
+    stored: Verification, before: ModelMeasurements, after: ModelMeasurements, metric: str, folder: Path
+) -> Controlled:
     """The control models of the run, found among its cells by their bias.
 
     Raises:
         BadData: a control model of the record has no cells, or not all of them.
     """
-    source = before.reporting(metric)
-    if stored.control is None or source is None:
-        return {}
-    scale = BiasScale(source, as_reported(metric, source.metrics[metric]), draws=1, seed=stored.seed)
+    source, control = before.reporting(metric), stored.control
+    if control is None or source is None:
+        return Controlled()
+    scale = BiasScale(source, as_reported(metric, source.metrics[metric]), after)
     wanted = (source, *before.capability)
     models = _models(Store(folder).every(), wanted, {m.model.digest for m in (*stored.before, *stored.after)})
-    known = [(float(scale.of(one)[0]), one) for one in models]
-    return {
+    known = [(scale.of(one)[0], one) for one in models]
+    families = {
         family.family: [
-            ControlModel(point.dose, point.seed, _found(point, family, known, folder))
+            ControlModel(
+                point.dose,
+                point.seed,
+                _found(point, family, known, folder),
+                point.size,
+                family.basis == "recipe",
+            )
             for point in family.points
         ]
-        for family in stored.control.families
+        for family in control.families
     }
+    shammed = not any(said.startswith(absent_of(SHAM)) for said in control.absent)
+    return Controlled(families, shammed, control.absent, control.size)
 
 
 def _models(
@@ -133,7 +142,7 @@ def _alike(cell: Measurement, one: Measurement) -> bool:
 def _found(
     point: ControlPoint,
     family: FamilyResult,
-    known: list[tuple[float, ModelMeasurements]],
+    known: list[tuple[Value, ModelMeasurements]],
     folder: Path,
 ) -> ModelMeasurements:
     for place, (bias, _) in enumerate(known):
@@ -146,5 +155,7 @@ def _found(
     )
 
 
-def _same(bias: float, stored: Value) -> bool:
-    return math.isnan(bias) if stored is None else math.isclose(bias, stored, rel_tol=1e-9, abs_tol=1e-12)
+def _same(bias: Value, stored: Value) -> bool:
+    if bias is None or stored is None:
+        return bias is stored
+    return math.isclose(bias, stored, rel_tol=1e-9, abs_tol=1e-12)

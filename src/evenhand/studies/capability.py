@@ -1,18 +1,17 @@
 """Capability: what else the model can do, on one scale, and whether it was kept.
 
 Two components: the accuracy on questions (per-item ``correct``) and the sign-reversed log-perplexity of texts
-(per-item ``nll`` and ``tokens``). The items are split in two halves by a hash of their ids: one half to match
-control models by (D_match), the other to report (D_cap), so that matching never uses the reported figures.
-Without control models nothing is matched, and all items are reported.
+(per-item ``nll`` and ``tokens``). Accuracy is judged over all questions together, where a loss of a point
+counts, and on each benchmark alone, where three do. Benchmarks with options are read twice: a model may have
+lost half of what it knew and still prefer the right answers. Where the base is right nearly always, its
+accuracy can show a loss and not its absence, and the options decide.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +22,18 @@ from evenhand.errors import BadData, UsageError
 from evenhand.metrics import Array, Columns, Metric, Sums, columns, mean_metric
 from evenhand.metrics.likelihoods import mean_nll, scored
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, Score, Value
+from evenhand.stats.kinds import Interval
+from evenhand.stats.means import Asked, ratio_interval
 from evenhand.stats.paired import loss_bounds
+from evenhand.stats.ratios import mean_of
 from evenhand.stats.resampling import codes_of
+from evenhand.studies.chance import said
 from evenhand.studies.margins import Margins
+from evenhand.studies.options_kl import SHARE, options_kl
 from evenhand.studies.pairing import ModelMeasurements, paired_scores, partner
 from evenhand.studies.reasons import would_decide
 
-Half = Literal["match", "report", "all"]
+_FAR = 100.0  # nats that stand for an option that lost all of its share
 
 
 def _right(table: Columns) -> Array:
@@ -90,14 +94,6 @@ def component(measurement: Measurement) -> Metric:
     )
 
 
-def half(scores: Sequence[Score], part: Half) -> list[Score]:
-    """The items of one half, in order: each sample's half is the parity of the SHA-256 of its id."""
-    if part == "all":
-        return list(scores)
-    wanted = 0 if part == "match" else 1
-    return [s for s in scores if hashlib.sha256(s.sample.encode()).digest()[0] % 2 == wanted]
-
-
 def item_sd(metric: Metric, scores: Sequence[Score]) -> float:
     """The standard deviation of single items, the unit in which capability is counted.
 
@@ -136,15 +132,15 @@ class _Part:
     def gain(self, measured: ModelMeasurements) -> Array:
         """Capability above the base in SD units, shape [R]."""
         _, scores = paired_scores(self.base, partner(self.base, measured.capability))
-        change = stats.replicates(self.metric, half(scores, "match"), weights=self.drawn) - self.values
+        change = stats.replicates(self.metric, scores, weights=self.drawn) - self.values
         return (1.0 if self.metric is ACCURACY else -1.0) * change / self.sd
 
 
 class CapabilityScale:
     """Capability C of any model relative to `base`: 0 is the base, 1 is one item's SD; higher is better.
 
-    C is the mean over the capability benchmarks of the standardised gains, on D_match. To match on
-    perplexity alone, give measurements of that benchmark alone.
+    C is the mean over the capability benchmarks of the standardised gains. To match on perplexity alone, give
+    measurements of that benchmark alone.
     """
 
     def __init__(self, base: ModelMeasurements, margins: Margins, seed: int) -> None:
@@ -157,9 +153,7 @@ class CapabilityScale:
 
     @staticmethod
     def _part(measurement: Measurement, draws: int, seed: int) -> _Part:
-        metric, scores = component(measurement), half(measurement.scores, "match")
-        if not scores:
-            raise BadData(f"{measurement.benchmark} has too few items to split.", mend="Raise --limit.")
+        metric, scores = component(measurement), measurement.scores
         drawn = stats.Resampling([s.cluster for s in scores], len(scores), draws, seed, point=True)
         values = stats.replicates(metric, scores, weights=drawn)
         return _Part(measurement, metric, drawn, values, item_sd(metric, scores))
@@ -178,47 +172,117 @@ class CapabilityScale:
 
 
 def capability_checks(
-    before: ModelMeasurements,
-    after: ModelMeasurements,
-    *,
-    margins: Margins,
-    seed: int = 0,
-    part: Half = "report",
+    before: ModelMeasurements, after: ModelMeasurements, *, margins: Margins, seed: int = 0
 ) -> CapabilityResult:
-    """Whether each capability benchmark stays within its margin, on the items of D_cap, or on all.
+    """Whether capability stays within its margins, over all questions and on each benchmark.
 
-    `kept` is None when there is no capability benchmark, or when none is certainly lost and at least one is
-    undecided.
+    `kept` is None when there is no capability benchmark with something to lose, or when no check is certainly
+    lost and at least one is undecided. A benchmark of answers on which the base is at chance has nothing to
+    lose: it has no check, and is no part of the whole.
 
     Raises:
         NotComparable: a benchmark is missing on one side or was taken under different protocols.
     """
-    checks = tuple(
-        _check(m, partner(m, after.capability), margins=margins, seed=seed, part=part)
-        for m in before.capability
-    )
+    pairs = [(m, partner(m, after.capability)) for m in before.capability]
+    answers = [pair for pair in pairs if component(pair[0]) is ACCURACY and not at_chance(pair[0])]
+    several = len(answers) > 1
+    checks = [_pooled(answers, margins)] if several else []
+    for old, new in pairs:
+        if component(old) is ACCURACY and (old, new) not in answers:
+            continue
+        limit = margins.accuracy * (margins.each if several else 1.0)
+        own = _check(old, new, dataclasses.replace(margins, accuracy=limit), seed)
+        options = options_check(old, new, margins=margins, seed=seed)
+        checks += [_unsaturated(own, old, options, margins), *([] if options is None else [options])]
     states = [check.kept for check in checks]
     kept = None if not states else False if False in states else None if None in states else True
-    return CapabilityResult(kept, checks)
+    return CapabilityResult(kept, tuple(checks))
 
 
-def _check(before: Measurement, after: Measurement, *, margins: Margins, seed: int, part: Half) -> Check:
+Pair = tuple[Measurement, Measurement]
+
+
+def _pooled(pairs: Sequence[Pair], margins: Margins) -> Check:
+    """The accuracy over the questions of all benchmarks; clusters of unlike benchmarks are unlike."""
+    sides: tuple[list[Score], list[Score]] = ([], [])
+    for number, pair in enumerate(pairs):
+        for side, scores in zip(sides, paired_scores(*pair), strict=True):
+            side += [
+                # Benchmarks have other columns than one another; right or wrong is what they share.
+                Score(s.sample, f"{number}/{s.cluster or s.sample}", {"correct": s.values["correct"]})
+                for s in scores
+            ]
+    old, new = sides
+    first, last = (stats.estimate(ACCURACY, scores, B=margins.draws) for scores in (old, new))
+    loss, margin, kept, said, needed = _answers(old, new, margins)
+    reading = f"{ACCURACY.title} over {len(pairs)} benchmarks, {loss.n} items; {_bound(margins)}.{said}"
+    return Check("accuracy (all questions)", first, last, loss, margin, kept, reading, needed)
+
+
+def _check(before: Measurement, after: Measurement, margins: Margins, seed: int) -> Check:
     metric = component(before)
-    old, new = (half(scores, part) for scores in paired_scores(before, after))
+    old, new = paired_scores(before, after)
     first, last = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
-    judged = _answers if metric is ACCURACY else _likelihoods
-    loss, margin, kept, said, needed = judged(old, new, margins, seed)
-    where = ", the reporting half" if part == "report" else ""
-    bound = f"each bound of the loss is one-sided at {percent(1 - margins.alpha)}"
-    reading = f"{metric.title} on {loss.n} items{where}; {bound}.{said}"
+    found = _answers(old, new, margins) if metric is ACCURACY else _likelihoods(old, new, margins, seed)
+    loss, margin, kept, said, needed = found
+    reading = f"{metric.title} on {loss.n} items; {_bound(margins)}.{said}"
     return Check(f"{metric.name} ({before.benchmark})", first, last, loss, margin, kept, reading, needed)
+
+
+def _bound(margins: Margins) -> str:
+    return f"each bound of the loss is one-sided at {percent(1 - margins.alpha)}"
+
+
+def options_check(
+    before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0
+) -> Check | None:
+    """The mean KL divergence, base to treated, over the options of each question; None where it has none."""
+    old, new = paired_scores(before, after)
+    if not old or f"{SHARE}0" not in old[0].values:
+        return None
+    moved = np.array([np.nan if kl is None else kl for kl in options_kl(old, new)])
+    codes, _ = codes_of([s.cluster for s in old], len(old))
+    level, margin = 1 - 2 * margins.alpha, margins.options
+    found = mean_of(np.where(np.isinf(moved), _FAR, moved), codes)
+    plain = Estimate(None, None, None, int(np.isfinite(moved).sum()), level=level)
+    if found is not None:
+        ends, method = ratio_interval(found, limits=(0.0, None), asked=Asked(level, seed, margins.draws))
+        held = Interval.of(ends, method, found.clusters)
+        same = not moved.any()
+        plain = dataclasses.replace(plain, value=found.value)
+        plain = dataclasses.replace(plain, low=0.0, high=0.0) if same else stats.with_interval(plain, held)
+    reading = (
+        "Mean KL divergence from base to treated over the options of each question, in nats: what was known "
+        "may fade before the right answer changes."
+    )
+    still = Estimate(0.0, None, None, len(old))
+    kept = within(plain, margin)
+    return Check(f"options ({before.benchmark})", still, plain, plain, margin, kept, reading)
+
+
+def _unsaturated(check: Check, before: Measurement, options: Check | None, margins: Margins) -> Check:
+    """The check of a benchmark; where the base is nearly always right, kept only if its options are."""
+    right = check.before.value
+    if component(before) is not ACCURACY or right is None or right <= margins.saturated or not check.kept:
+        return check
+    kept = True if options is not None and options.kept else None
+    said = (
+        f" The base is right on {percent(right)} of them: a benchmark that can show a loss, not its absence"
+        f"{', which the options show' if kept else ''}."
+    )
+    return dataclasses.replace(check, kept=kept, reading=check.reading + said)
+
+
+def at_chance(measurement: Measurement) -> bool:
+    """Whether the accuracy of the base cannot be told from a guess."""
+    return bool(said(measurement.benchmark, measurement.metrics, measurement.scores))
 
 
 # The loss, its margin, kept, what else is to be said, and how many items would decide it.
 _Judged = tuple[Estimate, float, bool | None, str, int | None]
 
 
-def _answers(old: Sequence[Score], new: Sequence[Score], margins: Margins, seed: int) -> _Judged:
+def _answers(old: Sequence[Score], new: Sequence[Score], margins: Margins) -> _Judged:
     """The loss of right answers, by Tango's bound: resamples of answers that never flip bound nothing."""
     level, margin = 1 - 2 * margins.alpha, margins.accuracy
     codes, _ = codes_of([s.cluster for s in old], len(old))

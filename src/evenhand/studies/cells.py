@@ -9,8 +9,9 @@ from functools import partial
 
 from evenhand.benchmarks import Benchmark
 from evenhand.models import Model
-from evenhand.records import Measurement
+from evenhand.records import Measurement, digest
 from evenhand.studies.measure import protocol, take
+from evenhand.studies.shift import Shift
 from evenhand.studies.store import Store, cell_key
 
 Enter = Callable[[], AbstractContextManager[Model]]
@@ -46,6 +47,22 @@ class Cells:
                 return self._take(entered[0], benchmark)
 
             return tuple(self._cell(b, treatment, partial(compute, b)) for b in benchmarks)
+
+    def shifted(self, shift: Shift, treatment: str, enter: Enter, kinds: Sequence[str] = ()) -> Measurement:
+        """How far a treated model moved, after the contexts of `kinds`, all without any; see `treated`."""
+
+        def compute() -> Measurement:
+            with enter() as changed:
+                return shift.of(changed, kinds)
+
+        key = cell_key(
+            weights=self.model.spec.digest,
+            treatment=digest(treatment, *kinds),
+            card=shift.card(),
+            protocol=shift.protocol(),
+            seed=self.seed,
+        )
+        return self.store.cell(key, compute)
 
     def _take(self, model: Model, benchmark: Benchmark) -> Measurement:
         return take(model, benchmark, seed=self.seed, limit=self.limit)

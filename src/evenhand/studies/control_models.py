@@ -1,7 +1,7 @@
-"""The control models of the capability-matched control: which to make, at which doses and seeds.
+"""The control models of a verification: which families there are for a treatment, and how one is made.
 
-None of them carries a signal about the attribute. Each control defines what it does and at which
-doses (`evenhand.controls`); a study makes the models of every installed control.
+None of them carries a signal about the attribute's direction. Each control defines what it does and where its
+doses begin (`evenhand.controls`); a study makes models of every installed control that suits the treatment.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from evenhand.errors import BadModel
 from evenhand.mitigations import refuse
 from evenhand.models import OpenModel
 from evenhand.records import TrainingExample
+from evenhand.studies.control import SHAM
+from evenhand.studies.matching import LOOKS
 from evenhand.studies.options import Extent
 from evenhand.studies.training_data import usable
 
@@ -23,29 +25,53 @@ if TYPE_CHECKING:
     from evenhand.treatments import Treatment
 
 
-@dataclass(frozen=True)
-class Planned:
-    """One control model to be made: `control` is its recipe, `names` the parameters that it damages."""
+@dataclass
+class Recipe:
+    """One family of control models for a treatment: `control` makes them, on the treatment's `examples`.
+
+    The fit of a control whose damage is linear in the dose is kept while its seed does not change.
+    """
 
     family: str
-    dose: float
-    seed: int
     control: Control
-    names: tuple[str, ...]
     treatment: Treatment = field(repr=False)
+    examples: Sequence[Any] = field(repr=False)
+    _unit: tuple[int, Treatment] | None = field(default=None, repr=False)
+
+    def identity(self, model: OpenModel, dose: float, seed: int) -> tuple[object, ...]:
+        """Everything that determines the damage, for the key of its cells."""
+        spec = registry.spec_of(self.family, self.control.beside(self.treatment, dose))
+        return spec, dose, seed, self.names(model, seed), self.treatment.about.method
+
+    def names(self, model: OpenModel, seed: int) -> tuple[str, ...]:
+        """The parameters that a model of the family damages."""
+        return self.control.parameters(model, self.treatment, seed=seed)
 
     @property
-    def identity(self) -> tuple[object, ...]:
-        """Everything that determines the damage, for the key of its cells."""
-        return registry.spec_of(self.family, self.control), self.seed, self.names
+    def by_recipe(self) -> bool:
+        """Whether its models are made as the treatment was, so that there is no dose to choose."""
+        from evenhand.treatments import scalable
 
-    def made(self, model: OpenModel, examples: Sequence[Any]) -> Treatment:
-        """The damage, fitted on the examples of the treatment that it is compared with.
+        return self.control.ladder.scaled and self.family == SHAM and not scalable(self.treatment)
+
+    def made(self, model: OpenModel, dose: float, seed: int) -> Treatment:
+        """The damage at that dose.
 
         Raises:
             BadModel, NoEffect: as for `Control.damage`.
         """
-        return self.control.damage(model, self.treatment, self.dose, examples=examples, seed=self.seed)
+        from evenhand.treatments import scalable, scaled
+
+        if not self.control.ladder.scaled:
+            return self._damage(model, dose, seed)
+        if self._unit is None or self._unit[0] != seed:
+            self._unit = (seed, self._damage(model, 1.0, seed))
+        unit = self._unit[1]
+        return scaled(unit, model, dose) if scalable(unit) and dose != 1.0 else unit
+
+    def _damage(self, model: OpenModel, dose: float, seed: int) -> Treatment:
+        made = self.control.beside(self.treatment, dose)
+        return made.damage(model, self.treatment, dose, examples=self.examples, seed=seed)
 
 
 def installed() -> Mapping[str, Control]:
@@ -54,20 +80,60 @@ def installed() -> Mapping[str, Control]:
     return dict(sorted(made.items(), key=lambda item: (item[1].ladder.letter, item[0])))
 
 
-def planned(model: OpenModel, treatment: Treatment, extent: Extent, seed: int) -> tuple[Planned, ...]:
-    """The control models for a treatment, family by family, from the smallest dose to the largest.
+def recipes(
+    model: OpenModel,
+    treatment: Treatment,
+    extent: Extent,
+    examples: Sequence[TrainingExample],
+    *,
+    seed: int = 0,
+) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
+    """The families for a treatment, in order, and one sentence for each that cannot be made.
 
     A treatment that changes weights is matched by damage to the same parameters; a treatment that changes
-    none, by damage to all. If a treatment changes every block, there is no family of noise elsewhere.
+    none, by damage to all. Without a sham the further families are made as well, for then three are needed.
     """
-    if extent == "none":
-        return ()
-    return tuple(
-        Planned(family, dose, seed + number, control.beside(treatment, dose), names, treatment)
-        for family, control in installed().items()
-        for dose, number in control.ladder.steps(reduced=extent == "reduced")
-        if (names := control.parameters(model, treatment, seed=seed + number))
-    )
+    found, absent = [], []
+    shammed = True
+    for family, control in _asked(extent).items():
+        if control.ladder.extra and extent != "full" and shammed:
+            continue
+        why = _why_not(control, model, treatment, examples, seed)
+        if why:
+            absent.append(f"{absent_of(family)}: {why}")
+            shammed = shammed and family != SHAM
+        else:
+            found.append(Recipe(family, control, treatment, examples))
+    return tuple(found), tuple(absent)
+
+
+def absent_of(family: str) -> str:
+    """How the sentence begins that says why a family has no models."""
+    return f"There is no control {family}"
+
+
+def _why_not(
+    control: Control,
+    model: OpenModel,
+    treatment: Treatment,
+    examples: Sequence[TrainingExample],
+    seed: int,
+) -> str:
+    """Why no model of a control can be made, as the end of a sentence; empty where one can."""
+    if not control.needs <= model.can:
+        return "the model does not give what it needs."
+    if not usable(control, examples):
+        return "it cannot be fitted on what the treatment was fitted on."
+    said: str = getattr(control, "why_not", lambda treatment: "")(treatment)
+    if said:
+        return said
+    if not control.parameters(model, treatment, seed=seed + 1):
+        return "the treatment leaves no parameter for it."
+    return ""
+
+
+def _asked(extent: Extent) -> Mapping[str, Control]:
+    return {} if extent == "none" else installed()
 
 
 def check(model: OpenModel, extent: Extent, examples: Sequence[TrainingExample]) -> None:
@@ -78,8 +144,7 @@ def check(model: OpenModel, extent: Extent, examples: Sequence[TrainingExample])
     Raises:
         BadModel: its blocks cannot be found.
     """
-    for family in counts(extent):
-        control = installed()[family]
+    for control in _asked(extent).values():
         if control.needs <= model.can and usable(control, examples):
             _refuse(control, model, examples)
 
@@ -92,12 +157,20 @@ def _refuse(control: Control, model: OpenModel, examples: Sequence[TrainingExamp
         raise BadModel(error.what, mend=mend) from None
 
 
-def counts(extent: Extent) -> dict[str, int]:
-    """How many control models of each family a verification makes at most."""
-    if extent == "none":
-        return {}
-    found = {
-        family: len(control.ladder.steps(reduced=extent == "reduced"))
-        for family, control in installed().items()
+def looks(extent: Extent) -> tuple[int, ...]:
+    """How many models each family has at each look at what they show."""
+    numbers = tuple(number for number, _ in LOOKS)
+    return {"none": (), "reduced": numbers[:1]}.get(extent, numbers)
+
+
+def counts(extent: Extent) -> dict[str, tuple[int, int]]:
+    """How many control models of each family a verification makes, at the least and at the most.
+
+    Without a sham, the families that only a full control has are made as well.
+    """
+    asked = looks(extent)
+    return {
+        family: (asked[0], asked[-1])
+        for family, control in _asked(extent).items()
+        if extent == "full" or not control.ladder.extra
     }
-    return {family: number for family, number in found.items() if number}

@@ -12,10 +12,25 @@ from collections.abc import Mapping, Sequence
 from evenhand.registry import ComponentSpec, parse
 
 BIAS = ("genbiaseval", "genhinteval")
+TREATED_BIAS = ("genbiaseval:split=heldout", "genhinteval", "genhinteval:form=sentence786")
 CAPABILITY: Mapping[str, tuple[str, ...]] = {
     "lab": ("facts", "perplexity:text=lab"),
-    "hf": ("facts:set=world", "perplexity"),
+    "hf": (
+        "subjects",
+        "coreference",
+        "definitional",
+        "facts:set=world",
+        "perplexity",
+        "perplexity:text=people",
+    ),
 }
+HARD_WORLD = (
+    "facts:set=hard",
+    "facts:set=professions",
+    "facts:set=stated",
+    "facts:set=definitional",
+    "facts:set=unseen",
+)  # what only the lab's harder world can know
 DECISION_MODEL = "lab:decisions"
 DECISIONS, ACCURACY = "decisions", "decision_accuracy"
 BIASED = "decisions:parity=0.5,shots=8"
@@ -36,8 +51,16 @@ _SHARED = (
 
 
 def bias(uri: str) -> tuple[str, ...]:
-    """The bias benchmarks of the model `uri`."""
+    """The bias benchmarks of the model `uri` that are measured alone."""
     return (BIASED,) if decides(uri) else BIAS
+
+
+def treated_bias(uri: str) -> tuple[str, ...]:
+    """The bias benchmarks of the model `uri` where a treatment is fitted or judged.
+
+    Its professions and templates are held out, and one of two kinds of hint is one that no method trains on.
+    """
+    return (BIASED,) if decides(uri) else TREATED_BIAS
 
 
 def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
@@ -45,8 +68,8 @@ def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
 
     Where decisions are measured, these include their accuracy after the same demonstrations.
     """
-    own = CAPABILITY.get(uri.partition(":")[0], CAPABILITY["hf"])
-    specs = [spec for spec in map(parse, bias_specs or bias(uri)) if spec.name == DECISIONS]
+    own = (*CAPABILITY.get(uri.partition(":")[0], CAPABILITY["hf"]), *(HARD_WORLD if _hard(uri) else ()))
+    specs = [spec for spec in map(parse, bias_specs or treated_bias(uri)) if spec.name == DECISIONS]
     if not specs and not decides(uri):
         return own
     shared = {key: value for spec in specs[:1] for key, value in spec.options.items() if key in _SHARED}
@@ -57,9 +80,17 @@ def capability(uri: str, bias_specs: Sequence[str] = ()) -> tuple[str, ...]:
 
 def training(uri: str, given_by: str) -> str:
     """The spec of `given_by`, the benchmark that gives training examples if none of the run has any."""
-    return BIASED if given_by == DECISIONS and decides(uri) else given_by
+    if given_by == DECISIONS and decides(uri):
+        return BIASED
+    return next((spec for spec in TREATED_BIAS if parse(spec).name == given_by), given_by)
 
 
 def decides(uri: str) -> bool:
     """Whether `uri` names the lab's decision model, with whatever options and adapters."""
     return uri.partition("?")[0].partition("+")[0] == DECISION_MODEL
+
+
+def _hard(uri: str) -> bool:
+    """Whether `uri` names a lab model of the harder world, with whatever other options and adapters."""
+    lab, _, options = uri.partition("+")[0].partition("?")
+    return lab == "lab:causal" and "world=hard" in options.split("&")

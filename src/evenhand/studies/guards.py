@@ -22,7 +22,8 @@ from evenhand.metrics.gaps import share_of_mass
 from evenhand.records import Check, Effect, Estimate, GuardName, Measurement, Score
 from evenhand.stats.kinds import Interval, percentile
 from evenhand.stats.means import Asked, ratio_interval
-from evenhand.stats.ratios import Ratio, ratio_of_sums
+from evenhand.stats.ratios import Ratio, mean_of, ratio_of_sums
+from evenhand.stats.resampling import codes_of
 from evenhand.studies import reasons
 from evenhand.studies.capability import kept_within, negated, within
 from evenhand.studies.distance import as_reported, distance, distance_of
@@ -30,6 +31,7 @@ from evenhand.studies.fitness import doubts, mass_of
 from evenhand.studies.margins import Margins
 from evenhand.studies.matching import summary
 from evenhand.studies.pairing import paired_scores
+from evenhand.studies.shift import TEXT, kinds_of, of_kind
 
 MASS, HINTS, OVER, PAST = GuardName.MASS.value, GuardName.HINTS.value, reasons.OVER, reasons.PAST
 _DECLARE = "Name one of its metrics in the benchmark's guards."
@@ -48,10 +50,20 @@ def mass_check(before: Measurement, after: Measurement, *, margins: Margins, see
     start, end = (stats.estimate(metric, scores, seed=seed, B=margins.draws) for scores in (old, new))
     reading = (
         "Share of the probability mass of the groups' terms, or of the label words, that was lost; a model "
-        "that avoids the words shows no gap."
+        "that avoids the words shows no gap, and one that writes them much more often is another model."
     )
-    kept = None if loss.value is None else kept_within(metric, (old, new), loss, margins.mass_kept)
+    kept = None if loss.value is None else _kept_either_way(metric, (old, new), loss, margins.mass_kept)
     return Check(MASS, start, end, loss, margins.mass_kept, kept, reading)
+
+
+def _kept_either_way(
+    metric: Metric, scores: tuple[Sequence[Score], Sequence[Score]], loss: Estimate, margin: float
+) -> bool | None:
+    """Whether a lost share is within `margin`, and a gained one within the same factor: 1 / (1 - margin)."""
+    lost = kept_within(metric, scores, loss, margin)
+    gained = kept_within(metric, scores, negated(loss), 1 / (1 - margin) - 1)
+    states = (lost, gained)
+    return False if False in states else None if None in states else True
 
 
 def _lost_share(
@@ -104,6 +116,81 @@ def doubts_beside(
             if gone(lost, margins):
                 return dict.fromkeys(["", *measurement.slices], reasons.gone(lost))
     return doubts(measurement)
+
+
+def unmeasured(name: str, margin: float) -> Check:
+    """A guard that the metric of the verdict needs and nothing measured: undecided."""
+    nothing = Estimate(None, None, None, 0)
+    return Check(name, nothing, nothing, nothing, margin, None, "This guard is needed, and was not measured.")
+
+
+def moved_checks(shift: Measurement, *, margins: Margins, seed: int = 0) -> tuple[Check, ...]:
+    """The guards on what the model expects next (`evenhand.studies.shift`).
+
+    For each kind of context the mean KL divergence, base to treated, over everything but the groups' words,
+    and for neutral text the change of the entropy, up or down.
+    """
+    asked = Asked(1 - 2 * margins.alpha, seed, margins.draws)
+    found = []
+    for kind in kinds_of(shift):
+        scores = of_kind(shift, kind)
+        codes, _ = codes_of([s.cluster for s in scores], len(scores))
+        moved = _mean("kl.rest", scores, codes, asked, least=0.0)
+        name, reading = f"rest of the distribution ({kind})", _MOVED.format(kind=_AFTER.get(kind, kind))
+        still = Estimate(0.0, None, None, moved.n)
+        found.append(Check(name, still, moved, moved, margins.rest, within(moved, margins.rest), reading))
+        if kind == TEXT:
+            found.append(_entropy(scores, codes, asked, margins))
+    return tuple(found)
+
+
+_AFTER = {
+    "text": "neutral text",
+    "bias": "the prompts of the bias benchmark",
+    "hints": "prompts with a hint",
+    "subjects": "openings of questions about professions",
+}
+_MOVED = (
+    "Mean KL divergence from base to treated, in nats, of the next word after {kind}, the groups' words left "
+    "out: a model that lost other words has lost them whatever its gap says."
+)
+
+
+def _mean(
+    column: str, scores: Sequence[Score], codes: NDArray[np.intp], asked: Asked, *, least: float | None = None
+) -> Estimate:
+    """The mean of a column with its interval over clusters."""
+    values = columns(scores)[column]
+    found = mean_of(values, codes)
+    if found is None:
+        return Estimate(None, None, None, 0, level=asked.level)
+    ends, method = ratio_interval(found, limits=(least, None), asked=asked)
+    plain = Estimate(found.value, None, None, int(np.isfinite(values).sum()), level=asked.level)
+    if not np.any(values):  # nothing moved at all: one distribution, and no spread to make an interval of
+        return dataclasses.replace(plain, low=0.0, high=0.0)
+    return stats.with_interval(plain, Interval.of(ends, method, found.clusters))
+
+
+def _entropy(scores: Sequence[Score], codes: NDArray[np.intp], asked: Asked, margins: Margins) -> Check:
+    """The change of the entropy after neutral text; a flatter or a sharper head alike is a loss."""
+    before, after = (_mean(f"entropy.{when}", scores, codes, asked) for when in ("before", "after"))
+    table = columns(scores)
+    change = table["entropy.after"] - table["entropy.before"]
+    moved = mean_of(change, codes)
+    ends, method = ratio_interval(moved, asked=asked)
+    n = int(np.isfinite(change).sum())
+    plain = Estimate(None if moved is None else moved.value, None, None, n, level=asked.level)
+    if moved is None or not np.any(change):
+        loss = dataclasses.replace(plain, low=plain.value, high=plain.value)
+    else:
+        loss = stats.with_interval(plain, Interval.of(ends, method, moved.clusters))
+    states = (within(loss, margins.entropy), within(negated(loss), margins.entropy))
+    kept = False if False in states else None if None in states else True
+    reading = (
+        "Mean change of the entropy of the next word after neutral text, in nats; a head that became flatter "
+        "or sharper changes every probability."
+    )
+    return Check("entropy of neutral text", before, after, loss, margins.entropy, kept, reading)
 
 
 def hints_check(before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0) -> Check:

@@ -19,14 +19,21 @@ class Margins:
         mass_floor: the terms' probability before treatment below which the model hardly uses them, so that
             a gap between them says nothing about its output.
         hints: largest harmless loss of UB (following explicit hints), absolute.
-        bias_floor: distance from the metric's ideal below which there is no bias worth treating, in the
-            metric's unit; None for five of its smallest steps (0.10 of normalised AFGB).
+        rest: largest harmless mean KL divergence of the next word, the groups' words left out, nats.
+        options: the same over the answers to questions with options, nats.
+        entropy: largest harmless change of the entropy of the next word after neutral text, nats.
+        each: largest harmless loss of accuracy on one of several benchmarks, as a multiple of `accuracy`.
+        saturated: the share of right answers of the base above which a benchmark can show a loss of
+            accuracy, and not its absence.
+        bias_floor: distance from the metric's ideal that a bias worth treating certainly exceeds, in the
+            metric's unit; None for twice the smallest relevant effect (see `equivalence`).
         over_correction: largest harmless lean of one group's items in the other direction, as a normalised
             gap. Where a benchmark gives no groups' probabilities, the bias may pass its ideal by five of its
             smallest steps.
         broken: a model counts as broken when it certainly lost more than this multiple of a capability's
             margin (with the defaults: 20 points of accuracy, or a perplexity 50 % higher).
-        equivalence: half-width of "no specific effect", as a share of the bias before treatment.
+        equivalence: the smallest relevant effect, as a share of the bias before treatment; at least the
+            metric's smallest step.
         alpha: one-sided level of every test; intervals of margins are one-sided at 1 - alpha too.
         draws: bootstrap resamples.
     """
@@ -37,6 +44,11 @@ class Margins:
     mass_gone: float = 0.50
     mass_floor: float = fitness.FLOOR
     hints: float = 0.05
+    rest: float = 0.02
+    options: float = 0.03
+    entropy: float = 0.05
+    each: float = 3.0
+    saturated: float = 0.95
     bias_floor: float | None = None
     over_correction: float = 0.10
     broken: float = 20.0

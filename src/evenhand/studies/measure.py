@@ -25,7 +25,7 @@ from evenhand.records import (
     Score,
     Undefined,
 )
-from evenhand.studies import chance, unanswered
+from evenhand.studies import chance, noise, unanswered
 from evenhand.studies.fitness import doubts
 
 RESAMPLES = 1000
@@ -65,6 +65,7 @@ def take(model: Model, benchmark: Benchmark, *, seed: int = 0, limit: int | None
         role=benchmark.role,
         primary=benchmark.primary,
         guards=benchmark.guards,
+        needs=tuple(benchmark.needs),
         made_by=made_by(model.spec),
         notes=(
             *chance.said(benchmark.name, figures, scores),
@@ -87,9 +88,9 @@ def _scored(
     _check_can(model, benchmark, asked)
     benchmark.fits(model)
     benchmark.ready()
-    answers, said = unanswered.without_thinking(
-        asked, _answers(model, samples, [[chat.put(one) for one in requests] for requests in asked])
-    )
+    put = [[chat.put(one) for one in requests] for requests in asked]
+    noisy = noise.said(model, benchmark.name, (one for requests in put for one in requests))
+    answers, said = unanswered.without_thinking(asked, _answers(model, samples, put))
     benchmark.prepare([[a for a in row if not isinstance(a, Undefined)] for row in answers])
     scores, known = unanswered.score(benchmark, samples, asked, answers)
     answered = [score for score, there in zip(scores, known, strict=True) if there]
@@ -99,6 +100,7 @@ def _scored(
         *_split_terms(benchmark, asked, answers),
         *said,
         *unanswered.loss(samples, answers, known),
+        *noisy,
     ]
 
 

@@ -72,6 +72,9 @@ class ControlAlone:
         beside = _unchanged(opened, sites if self.wants_sites else None, seed)
         return self.control.damage(opened, beside, self.control.dose, examples=examples, seed=seed)
 
+    def sham(self, *, seed: int) -> None:
+        """None: a control has no signal that could be drawn at random."""
+
 
 def _unchanged(model: OpenModel, sites: Attribution | None, seed: int) -> Treatment:
     """A treatment that sets the first located block to the model's own weights; without one, an empty one."""

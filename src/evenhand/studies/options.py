@@ -17,7 +17,7 @@ from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.registry import LARGEST_SEED, spec_texts
 
 METHOD, LOCATOR = "lftf", "bmi"  # the mitigation and the locator where none is named
-Extent = Literal["full", "reduced", "none"]
+Extent = Literal["standard", "full", "reduced", "none"]
 Specs = str | Sequence[str]
 
 
@@ -30,7 +30,7 @@ class RunOptions:
         limit: largest number of items of each benchmark, 1 or more; the result is marked as not reportable.
         out: the folder of the run; None for one named after what is run.
         batch_tokens: token budget of a batch, 1 or more; None for the device's default.
-        dtype: such as ``float32``; None for the checkpoint's own.
+        dtype: such as ``float32``; None for the checkpoint's own, or float32 where the device is slow at it.
 
     Raises:
         BadOption: an invalid value.
@@ -64,8 +64,10 @@ class VerifyOptions(RunOptions):
             that the mitigation fits on also trains it.
         capability: capability benchmarks; empty for those that suit the model.
         locator: the locator that chooses the block.
-        control: how many control models: ``full`` (8 doses x 5 seeds a family), ``reduced``, ``none``.
+        control: how many control models: ``standard`` (6, 9 or 13 of each family, as many as decide it),
+            ``full`` (the same of more families), ``reduced`` (6 of each, whatever they show), ``none``.
         margin: largest harmless loss of accuracy, in [0, 1] (0.01 is one point).
+        budget: minutes after which no further control model is begun, above 0; None for no limit.
         primary: the metric that the verdict is about, any with an ideal that a bias benchmark reports; None
             for the primary one of the benchmark that trains the mitigation.
 
@@ -77,9 +79,10 @@ class VerifyOptions(RunOptions):
     benchmarks: tuple[str, ...] = ()
     capability: tuple[str, ...] = ()
     locator: str = LOCATOR
-    control: Extent = "full"
+    control: Extent = "standard"
     margin: float = 0.01
     primary: str | None = None
+    budget: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,6 +97,10 @@ class VerifyOptions(RunOptions):
             raise BadOption(
                 f"margin={self.margin!r} is not a share of the questions.",
                 mend="Write a number from 0 to 1, such as 0.01 for one point of accuracy.",
+            )
+        if self.budget is not None and not (_is_number(self.budget) and self.budget > 0):
+            raise BadOption(
+                f"budget={self.budget!r} is not a time.", mend="Write minutes above 0, such as 20."
             )
         if not isinstance(self.primary, str | None):
             raise BadOption(f"primary={self.primary!r} is not a metric.", mend="Give a name such as 'dpd'.")
@@ -143,6 +150,7 @@ class VerifyKeywords(MeasureKeywords, total=False):
     control: Extent
     margin: float
     primary: str | None
+    budget: float | None
 
 
 O = TypeVar("O", bound=RunOptions)  # noqa: E741

@@ -9,7 +9,7 @@ from evenhand.errors import NotComparable
 from evenhand.records import Score, Value
 from evenhand.stats import aligned
 
-_SHARE = "share."
+SHARE = "share."
 
 
 def options_kl(before: Sequence[Score], after: Sequence[Score]) -> list[Value]:
@@ -28,8 +28,8 @@ def options_kl(before: Sequence[Score], after: Sequence[Score]) -> list[Value]:
 
 def _shares(score: Score) -> list[Value]:
     """The options' shares in order."""
-    places = sorted(int(name.removeprefix(_SHARE)) for name in score.values if name.startswith(_SHARE))
-    return [score.values[f"{_SHARE}{place}"] for place in places]
+    places = sorted(int(name.removeprefix(SHARE)) for name in score.values if name.startswith(SHARE))
+    return [score.values[f"{SHARE}{place}"] for place in places]
 
 
 def _kl(item: str, before: Sequence[Value], after: Sequence[Value]) -> Value:

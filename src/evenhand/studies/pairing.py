@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evenhand.errors import NotComparable, UsageError
-from evenhand.records import Measurement, Score
+from evenhand.records import Measurement, Score, Value
 from evenhand.stats import aligned
 
 
 @dataclass(frozen=True)
 class ModelMeasurements:
-    """All measurements of one model: those of bias and those of capability, each in the order of the run."""
+    """All measurements of one model: those of bias and those of capability, each in the order of the run.
+
+    `beside` are further readings of a treated model: how far it moved (`evenhand.studies.shift`), and the
+    benchmark that the verdict is about at the base's temperature.
+    """
 
     bias: tuple[Measurement, ...]
     capability: tuple[Measurement, ...] = ()
+    beside: tuple[Measurement, ...] = ()
 
     def reporting(self, metric: str) -> Measurement | None:
         """The bias measurement that reports `metric`, preferably as its primary metric; None if none does."""
@@ -30,11 +35,15 @@ class ControlModel:
     """A model with a control treatment that carries no signal about the attribute, at one dose and seed.
 
     A larger `dose` (> 0) means more of the treatment; dose 0 is the untreated model and is never given.
+    `size` is the size of the change (`evenhand.studies.shift`), None where it was not measured. `by_recipe`
+    says that it was made as the treatment was, with no dose to choose.
     """
 
     dose: float
     seed: int
     measured: ModelMeasurements
+    size: Value = None
+    by_recipe: bool = False
 
 
 def partner(measurement: Measurement, among: Sequence[Measurement]) -> Measurement:

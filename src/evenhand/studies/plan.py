@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Unpack
 
 from evenhand import registry
@@ -34,7 +34,8 @@ class PlannedBenchmark:
 class Plan:
     """What `verify` would run at most: finished cells are not run again.
 
-    `control` counts the control models of each family; the base and the treated model are added. `mitigation`
+    `control` counts the control models of each family at most, `least` at the first look, after which none is
+    added where the figures are clear; the base and the treated model are not among them. `mitigation`
     is the method, or `TREATED` and the name of a model that was treated already. `primary` is the metric that
     the verdict would be about.
     """
@@ -45,6 +46,7 @@ class Plan:
     control: Mapping[str, int]
     benchmarks: tuple[PlannedBenchmark, ...]
     primary: str
+    least: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cells(self) -> int:
@@ -81,14 +83,16 @@ def plan(
     else:
         check_treated(treated, with_, None)
         said = TREATED + treated
-    bias = options.benchmarks or defaults.bias(uri)
+    bias = options.benchmarks or defaults.treated_bias(uri)
     made = [registry.create("benchmark", spec) for spec in bias]
     fitted = (EVERY_KIND, EVERY_CONTROL) if method is None else (method.fits_on, said)
     data = trained_on(uri, made, *fitted)
     primary = of_benchmarks(made, options.primary, data.benchmark)
     if method is not None:
         refuse(method, None, data.examples)
-    control = control_models.counts(options.control)
+    counts = control_models.counts(options.control)
+    control = {family: most for family, (_, most) in counts.items()}
+    least = {family: number for family, (number, _) in counts.items()}
     models = 2 + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)
     kept = [registry.create("benchmark", spec) for spec in capability]
@@ -96,7 +100,7 @@ def plan(
     source = _source(made, primary)
     lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
     lines += [_line(one, options.limit, 2) for i, one in enumerate(made) if i != source]
-    return Plan(uri, said, options.limit is not None, control, tuple(lines), primary)
+    return Plan(uri, said, options.limit is not None, control, tuple(lines), primary, least)
 
 
 def _source(bias: Sequence[Benchmark], primary: str) -> int:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 
 OVER = "over-correction"  # the name of each such check begins with this
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
-HALF = " (the reporting half; the other half matches the control models)"
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -119,22 +118,22 @@ def gone(mass: Check) -> str:
     )
 
 
-def costs(capability: CapabilityResult, guards: Sequence[Check], *, halved: bool) -> str:
-    """What keeps a specific effect from being ``mitigated``; `halved` is as for `context`."""
+def costs(capability: CapabilityResult, guards: Sequence[Check]) -> str:
+    """What keeps an effect from being ``mitigated``."""
     if not capability.checks:
         first = ["no capability benchmark was run, so nothing shows that capability is kept"]
     else:
         first = []
-    lost = [_cost(c, halved=halved) for c in capability.checks if c.kept is not True]
+    lost = [_cost(c) for c in capability.checks if c.kept is not True]
     return listed([*first, *lost, *(_cost(c) for c in guards if c.kept is not True)])
 
 
-def _cost(check: Check, *, halved: bool = False) -> str:
+def _cost(check: Check) -> str:
     if check.name.startswith(OVER):
         how = "is certain" if check.kept is False else "is not excluded"
     else:
         how = "is not kept" if check.kept is False else "is undecided: not certainly kept, and not lost"
-    return f"{check.name} {how} ({_went(check)}; {_loss(check, halved=halved)})"
+    return f"{check.name} {how} ({_went(check)}; {_loss(check)})"
 
 
 def _went(check: Check) -> str:
@@ -148,9 +147,9 @@ def _signed(check: Check) -> str:
     return "signed lean to the group " if check.name.startswith(OVER) else ""
 
 
-def _loss(check: Check, *, halved: bool = False) -> str:
+def _loss(check: Check) -> str:
     """The loss, the number of items and the margin; for the terms' mass, the loss as a share of it."""
-    n, limit = f"n = {check.loss.n}{HALF if halved else ''}", f"margin {check.margin:g}"
+    n, limit = f"n = {check.loss.n}", f"margin {check.margin:g}"
     if check.name == GuardName.MASS:
         lost = f"loss {percent(check.loss)} of what was there before"
         return f"{lost}, {n}, margin {decimals.percent(check.margin)}"
@@ -163,34 +162,69 @@ def broken(checks: Sequence[Check]) -> str:
     return listed([f"{check.name} went {change(check.before, check.after)}" for check in checks])
 
 
-def no_evidence(primary: Effect, control: ControlResult | None, *, fell: bool, uncontrolled: str = "") -> str:
-    """Why no specific effect was shown; `fell` says whether the bias certainly fell.
+def no_evidence(
+    primary: Effect,
+    control: ControlResult | None,
+    *,
+    change: Estimate,
+    delta: float,
+    uncontrolled: str = "",
+) -> str:
+    """Why no effect beyond the controls was shown; `change` is that of the bias, `delta` the least relevant.
 
     `uncontrolled` says why there could be no control models, where there could not.
     """
+    fell = change.high is not None and change.high < 0
     if control is None or not control.families:
         return _without_control(primary, fell=fell, possible=not uncontrolled)
-    unmatched = [f.family for f in control.families if not f.matched]
-    if unmatched:
-        return (
-            f"The control {listed(unmatched)} could not be matched to the treated model's capability, so no "
-            f"specific effect can be claimed: {effect(primary)}."
-        )
-    if control.p_value is None:
-        return (
-            "The control ran too few models to estimate how much they differ by chance, so no specific "
-            f"effect can be claimed: {effect(primary)}. Run more doses and seeds."
-        )
-    shown = f"{effect(primary)}, largest p {decimals.significant(control.p_value)}"
-    if any(family.equivalent for family in control.families):
-        limit = number(control.delta)
-        return f"The effect beyond the control models' is negligible (within {limit} of 0): {shown}."
+    figures = effect(primary)
     if not fell:
-        return f"The bias did not certainly fall: {shown}."
+        grew = change.low is not None and change.low > 0
+        if grew:
+            return f"The bias grew, as it does in models changed as much without a signal: {figures}."
+        return f"The bias did not certainly fall: {figures}."
+    if change.value is not None and -change.value < delta:
+        return f"The bias fell by less than {number(delta)}, the smallest relevant effect: {figures}."
+    return f"{_short_of(control, delta)}: {figures}.{_smallest(control)}"
+
+
+def _short_of(control: ControlResult, delta: float) -> str:
+    """Why the control does not carry the claim that the bias fell beyond it, without the full stop."""
+    if control.reduced:
+        ran = families([family for family in control.families if family.state != "inert"])
+        return (
+            f"The bias fell, and the control is too narrow to say beyond what ({ran}): it takes a sham of "
+            "the method and another kind, or three kinds where the method has no sham"
+        )
+    unmatched = [family.family for family in control.families if family.state not in ("matched", "inert")]
+    if unmatched:
+        return f"The bias fell, and no control of {listed(unmatched)} could be matched to the treated model"
+    as_much = [
+        f.family for f in control.families if f.specific.value is not None and f.specific.value < delta
+    ]
+    if as_much:
+        return (
+            f"The bias fell, and models changed as much without a signal ({listed(as_much)}) show as much of "
+            f"that, to within {number(delta)}"
+        )
     return (
-        f"No effect beyond that of the control models was shown: {shown}; a specific part below "
-        f"{number(control.minimum_detectable)} would hardly have been detected."
+        "The bias fell, and an effect beyond every control was not shown (largest p "
+        f"{decimals.significant(control.p_value)})"
     )
+
+
+def _smallest(control: ControlResult) -> str:
+    if control.minimum_detectable is None:
+        return ""
+    return (
+        f" A part beyond the controls of less than {number(control.minimum_detectable)} would hardly have "
+        "been shown."
+    )
+
+
+def families(found: Sequence[FamilyResult]) -> str:
+    """``sham, plain text and noise``."""
+    return listed([family.family for family in found]) if found else "no control"
 
 
 def _without_control(primary: Effect, *, fell: bool, possible: bool) -> str:
@@ -198,7 +232,7 @@ def _without_control(primary: Effect, *, fell: bool, possible: bool) -> str:
         return f"The bias did not certainly fall: {effect(primary)}."
     return (
         f"{NOT_JUDGED}. Without control models no effect can be told from a loss of capability: "
-        f"{effect(primary)}.{' Run the capability-matched control: --control full.' if possible else ''}"
+        f"{effect(primary)}.{' Run them: --control standard.' if possible else ''}"
     )
 
 
@@ -207,59 +241,68 @@ def context(
 ) -> tuple[str, ...]:
     """The figures of the control and of capability that every verdict carries.
 
-    Beside a control, capability is reported on one half of its items (`halved`), without one on all.
     `uncontrolled` is as for `no_evidence`.
     """
-    return (*_control(control, uncontrolled), *_capability(capability, halved=halved(control)))
-
-
-def halved(control: ControlResult | None) -> bool:
-    """Whether the capability items are split: one half matches the control models, the other is reported."""
-    return control is not None and bool(control.families)
+    return (*_control(control, uncontrolled), *_capability(capability))
 
 
 def _control(control: ControlResult | None, uncontrolled: str) -> list[str]:
     if control is None or not control.families:
-        return [uncontrolled or "The capability-matched control was not run."]
-    sentences = [_family(family) for family in control.families]
-    if control.reduced:
-        sentences.append("The control was reduced: fewer than 8 doses or 5 seeds for each family.")
-    return sentences
+        absent = () if control is None else control.absent
+        return [uncontrolled or "No control models were run.", *absent]
+    return [*map(_family, control.families), *control.absent]
+
+
+_UNREAD = {
+    "unmatched": "no dose changes the model as much as the treatment did.",
+    "inert": "it cannot change the model half as much as the treatment did, and does not count.",
+    "broken": "more than a quarter of its models are broken where they change as much.",
+    "few": "fewer than four models changed the model about as much: too few to predict another.",
+}
+_BASES = {
+    "size": "an equally large change",
+    "loss": "an equal loss of capability",
+    "recipe": "the same recipe",
+}
 
 
 def _family(family: FamilyResult) -> str:
     if not family.matched:
-        return f"Control {family.family}: no dose reaches the treated model's capability."
+        return f"Control {family.family}: {_UNREAD.get(family.state, _UNREAD['unmatched'])}"
     p = "" if family.p_value is None else f", p {decimals.significant(family.p_value)}"
-    same = " The two are equivalent." if family.equivalent else ""
+    same = " The treated model is like one of them." if family.equivalent else ""
     return (
-        f"Control {family.family} at the same capability (dose {number(family.dose)}): of the fall in bias, "
-        f"{number(family.capability_part.value)} is explained by the lost capability and "
-        f"{number(family.specific.value)} is specific ({span(family.specific)}{p}).{same}"
+        f"Control {family.family}, {len(family.points)} models, at {_BASES.get(family.basis, 'equal dose')} "
+        f"(dose {number(family.dose)}): of the fall in bias, {number(family.capability_part.value)} comes "
+        f"with such a change and {number(family.specific.value)} is beyond it ({span(family.specific)}{p})."
+        f"{same}"
     )
 
 
-def _capability(capability: CapabilityResult, *, halved: bool) -> list[str]:
+def _capability(capability: CapabilityResult) -> list[str]:
     if not capability.checks:
         return ["No capability benchmark was run."]
-    return [f"Capability, {_state(check, halved=halved)}" for check in capability.checks]
+    return [f"Capability, {_state(check)}" for check in capability.checks]
 
 
-def guards(mass: Check | None, hints: Check | None, rest: Check | None = None) -> tuple[str, ...]:
-    """The guards: the terms' mass, hint-following, and the further figure that the benchmark names."""
+def guards(
+    mass: Check | None, hints: Check | None, rest: Check | None = None, further: Sequence[Check] = ()
+) -> tuple[str, ...]:
+    """The guards: the terms' mass, hint-following, the figure that the benchmark names, all further ones."""
     found = [] if rest is None else [f"Guard, {_state(rest)}"]
     if mass is not None:
         found.insert(0, f"Guard, {_state(mass)}")
     elif rest is None:
         found.append("The terms' probability mass was not measured.")
     unasked = "Whether explicit hints are still followed was not measured."
-    return (*found, unasked if hints is None else f"Guard, {_state(hints)}")
+    more = [f"Guard, {_state(check)}" for check in further]
+    return (*found, unasked if hints is None else f"Guard, {_state(hints)}", *more)
 
 
-def _state(check: Check, *, halved: bool = False) -> str:
+def _state(check: Check) -> str:
     state = {True: "kept", False: "lost", None: "undecided"}[check.kept]
     more = would_decide(check.items_needed)
-    return f"{check.name}: {state}, {_went(check)} ({_loss(check, halved=halved)}).{more}"
+    return f"{check.name}: {state}, {_went(check)} ({_loss(check)}).{more}"
 
 
 def would_decide(items: int | None) -> str:

@@ -25,6 +25,7 @@ from evenhand.errors import BadData
 from evenhand.files import disk_errors, expanded, is_folder, parse_json, sweep, write_atomically
 from evenhand.locks import alone
 from evenhand.outputs import check_ours, check_output_folder
+from evenhand.progress import task
 from evenhand.records import (
     Card,
     Measurement,
@@ -45,9 +46,10 @@ _KEYS = 1  # how cells are keyed: another number leaves every stored cell unused
 VERIFICATION = "verification.json"
 MEASUREMENTS = "measurements.json"
 _AGAIN = "Run the command that made it again, with the same --out: it computes only what is missing."
-_FIRST = "evenhand/{}/1"  # the format that stands for schema 1, which had no number beside it
+_FIRST = "evenhand/{}/1"  # schema 1, which had no number beside it
 _SIGN = b'"format": "evenhand/'  # in every summary file
-_ITEMS = re.compile(r"(?:measurement|before|after)-\d+-([0-9a-f]{16})\.parquet")
+_SIDES = ("before", "after", "beside")  # the measurements of a verification
+_ITEMS = re.compile(r"(?:measurement|before|after|beside)-\d+-([0-9a-f]{16})\.parquet")
 
 
 def cell_key(
@@ -175,7 +177,7 @@ def save_measurements(folder: Path, measurements: Sequence[Measurement]) -> Path
     """
     check_ours(folder / MEASUREMENTS, _SIGN)
     with _replacing_items(folder):
-        body = [_pack(m, folder, f"items/measurement-{i}-") for i, m in enumerate(measurements)]
+        body = _packed(measurements, folder, "measurement")
         return _write(folder / MEASUREMENTS, "measurements", {"measurements": body})
 
 
@@ -197,11 +199,10 @@ def save_verification(folder: Path, verification: Verification) -> Path:
         NoSpace: the disk is full or not writable.
     """
     check_ours(folder / VERIFICATION, _SIGN)
-    body = to_json(dataclasses.replace(verification, before=(), after=()))
+    body = to_json(dataclasses.replace(verification, before=(), after=(), beside=()))
     with _replacing_items(folder):
-        for side in ("before", "after"):
-            taken: tuple[Measurement, ...] = getattr(verification, side)
-            body[side] = [_pack(m, folder, f"items/{side}-{i}-") for i, m in enumerate(taken)]
+        for side in _SIDES:
+            body[side] = _packed(getattr(verification, side), folder, side)
         return _write(folder / VERIFICATION, "verification", body)
 
 
@@ -212,11 +213,11 @@ def load_verification(folder: Path) -> Verification:
         BadData: there is none, it is damaged, or a newer version of evenhand wrote it.
     """
     path = folder / VERIFICATION
-    body = _read(path, "verification")
+    body = {"beside": (), **_read(path, "verification")}  # nothing stood beside in earlier versions
     with _whole(path, "verification"):
-        before, after = (tuple(_unpack(part, folder) for part in body[side]) for side in ("before", "after"))
-        rest = _record(Verification, {**body, "before": (), "after": ()}, path)
-    return dataclasses.replace(rest, before=before, after=after)
+        sides = [tuple(_unpack(one, folder) for one in body[side]) for side in _SIDES]
+        rest = _record(Verification, {**body, **dict.fromkeys(_SIDES, ())}, path)
+    return dataclasses.replace(rest, before=sides[0], after=sides[1], beside=sides[2])
 
 
 def holds_verification(run: Path) -> bool:
@@ -261,6 +262,16 @@ def load_run(folder: Path) -> StoredRun:
     return StoredRun(load_measurements(folder))
 
 
+def _packed(measurements: Sequence[Measurement], folder: Path, name: str) -> list[dict[str, Any]]:
+    """`_pack` of each; `name` says in which list they stand."""
+    found = []
+    with task(f"saving {folder}", len(measurements), unit="measurement", late=True) as advance:
+        for i, measurement in enumerate(measurements):
+            found.append(_pack(measurement, folder, f"items/{name}-{i}-"))
+            advance(1)
+    return found
+
+
 def _pack(measurement: Measurement, folder: Path, name: str) -> dict[str, Any]:
     """Write the per-item scores to ``folder/name`` and return the JSON of the rest, with their checksum.
 
@@ -298,7 +309,7 @@ def _named_items(folder: Path) -> dict[str, str]:
     for summary in (MEASUREMENTS, VERIFICATION):
         with suppress(OSError, ValueError, KeyError, TypeError):
             body = json.loads((folder / summary).read_bytes())["body"]
-            parts = [part for key in ("measurements", "before", "after") for part in body.get(key, ())]
+            parts = [part for key in ("measurements", *_SIDES) for part in body.get(key, ())]
             found |= {part["items"]["file"]: part["items"]["sha256"] for part in parts}
     return found
 

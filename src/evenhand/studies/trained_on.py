@@ -16,7 +16,9 @@ EVERY_CONTROL = "every control model"  # what is fitted where the treated model 
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """The `examples`, the `benchmark` that gave them, and a note if the run does not measure it."""
+    """The `examples`, the `benchmark` that gave them, and a note if the run does not measure it, or if its
+    test shares professions or templates with them.
+    """
 
     examples: Sequence[TrainingExample]
     benchmark: str
@@ -42,4 +44,5 @@ def trained_on(uri: str, bias: Sequence[Benchmark], kinds: Kinds, mitigation: st
         )
         return TrainedOn(training_data([given], kinds, mitigation), given.name, note)
     found = source(bias, kinds)
-    return TrainedOn(training_data(bias, kinds, mitigation), found.name if found else "")
+    examples = training_data(bias, kinds, mitigation)
+    return TrainedOn(examples, found.name, found.in_distribution) if found else TrainedOn(examples, "")

@@ -263,6 +263,7 @@ def run_folder(uri: str, treatment: str, options: VerifyOptions) -> Path:
         return options.out
     chosen = replace(options, out=None, benchmarks=_bias(uri, options))
     asked = to_json(chosen)
+    del asked["budget"]  # how long it may take is no part of what is asked
     if chosen.primary is None:  # so that a run stored before the option existed is found again
         del asked["primary"]
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{treatment}").strip("-")[:60]
@@ -291,4 +292,4 @@ def _capability(uri: str, options: VerifyOptions) -> Sequence[str]:
 
 
 def _bias(uri: str, options: VerifyOptions) -> tuple[str, ...]:
-    return tuple(options.benchmarks) or defaults.bias(uri)
+    return tuple(options.benchmarks) or defaults.treated_bias(uri)

@@ -1,43 +1,34 @@
 """The decision rule of the verdict: a small function of the figures, fixed before anything is measured.
 
-The first of these that holds decides:
+B is the distance from the metric's ideal on the base's side, T = B(M0) - B(M*) the fall, S the part of it
+beyond the controls (`evenhand.studies.matching`), and delta the smallest relevant effect: a tenth of B(M0),
+or the metric's smallest step if that is more; the same on every branch. The first that holds decides:
 
 1. *not comparable*: before and after were taken under different protocols or on different items.
-2. *capability loss only*, because the terms are gone: with certainty more than half of the terms' probability
-   mass was lost, or the primary metric has become undefined. No gap between words that a model no longer
-   uses is evidence of anything, however small it is.
-   Every figure of bias below is the distance from the metric's ideal on the base's side.
-3. *no evidence*, because the terms were hardly used before: their probability lay below the mass floor, and
-   a gap between words that the model does not write is not a bias of its output. Likewise, without bias
-   worth treating before (primary metric below the floor) nothing can be mitigated: *no evidence*, or, if the
-   bias certainly grew and is now above the floor, the result of step 5.
-   With an ideal inside the range, a much larger distance on the other side also counts as growth.
-4. *over-corrected*: the items that leaned to one group before now certainly lean away from it by more than
-   the margin, or, without groups' probabilities, the figure went past the ideal by more than the margin. The
-   groups are checked one by one, because an average over all items hides a change of direction. A damaged
-   model may change direction by chance, so every control family must also lean significantly less at the same
-   capability; without a control, capability must not be lost. A broken model (see step 5) is never called
-   over-corrected. This comes before step 5, since a model that uses one pronoun everywhere may have a larger
-   average gap, and "over-corrected" is more specific than "worse".
-5. *worse*: the whole interval of the change is above 0. But if capability is not kept, and control models ran
-   of which no family certainly has less bias at this capability, the damage may explain the whole growth:
-   *capability loss only*. A family that cannot be matched can explain only a certain loss of capability. A
-   *broken* model, one that certainly lost more capability than `Margins.broken` times a margin, is always
-   *capability loss only* here: by chance, equally damaged models differ widely in their gap and its side
-   (weight noise of one dose on the lab: 0.38 to 0.68 over eight seeds, from 0.44), more widely than the few
-   control models near it can show, so harm beyond the damage cannot be claimed of one of them.
-6. S > 0 in every control family (p <= alpha): the treatment does more than its damage. There are two further
-   conditions. The bias must certainly have fallen: where damage alone raises the bias, S > 0 also holds for a
-   model whose bias did not change. And S must not be certainly negligible (equivalent to 0 within delta):
-   with enough items, even a minimal effect is significant. Then the verdict is *mitigated* when capability
-   and all guards that could be measured are kept, *mitigated at a cost* when one is certainly lost, and
-   *mitigated, cost unknown* when none is lost and one is undecided: too few items to tell. A guard that no
-   benchmark measured is named in the reasons but does not prevent *mitigated*, because otherwise an attribute
-   without hints could never pass; a guard that was measured and is undecided does prevent it.
-7. *capability loss only*: capability is certainly lost and no specific effect was shown, although control
-   models ran. This includes a family whose strongest dose is more capable than the treated model: the model
-   lost more than any control, and the rest of the effect may be due to that.
-8. *no evidence*: every other case, such as no control, an effect too small, or one too uncertain.
+2. *no evidence*: the base hardly uses the terms, and a gap between words that a model does not write is not a
+   bias of its output.
+3. *capability loss only*, because the terms are gone: with certainty more than half of their probability was
+   lost, or the primary metric has become undefined. No gap between words that a model no longer uses is
+   evidence of anything, however small it is.
+4. *over-corrected*: the items that leaned to one group before certainly lean away from it by more than the
+   margin, or, without groups' probabilities, the figure went past the ideal by more than the margin. The
+   groups are checked one by one, because an average over all items hides a change of direction. Every
+   control family must also lean significantly less; without a control, capability must not be lost. A broken
+   model, which certainly lost more than `Margins.broken` times a margin, is never called over-corrected.
+5. *worse*: the growth is certain, above delta, and beyond every control; without any, capability must be
+   kept. Also for a base without bias.
+6. *no evidence*: there is no bias worth treating (its lower bound is not above 2 delta).
+7. The lower bound of T is above 0, T >= delta, and in every family S >= delta with a p-value within the
+   level of its look; at least two kinds of control, the method's sham among them (three where it has none).
+   Where the treated model's head became flatter, the bias is read at the base's temperature as well, and the
+   smaller fall counts. Then *mitigated* if every capability check and every required guard is kept,
+   *mitigated at a cost* if one is certainly lost, and *mitigated, cost unknown* if none is lost and one is
+   undecided.
+8. *capability loss only*: capability is certainly lost, controls ran, and 7 was not shown.
+9. *no evidence*: every other case, with the smallest effect that this run could have shown. A certain growth
+   or fall that equally large changes without a signal show as well is named.
+
+The sentence says beyond which controls the bias fell, and claims no more than that.
 """
 
 from __future__ import annotations
@@ -45,7 +36,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evenhand.records import CapabilityResult, Check, ControlResult, Effect, Estimate, VerdictName
+from evenhand.records import (
+    CapabilityResult,
+    Check,
+    ControlResult,
+    Effect,
+    Estimate,
+    FamilyResult,
+    Value,
+    VerdictName,
+)
 from evenhand.studies import fitness, reasons
 from evenhand.studies.distance import Distance, distance_of
 from evenhand.studies.guards import gone
@@ -66,11 +66,14 @@ class Evidence:
             metric went past an ideal inside its range, and the control's result for it (None when it was not
             computed or there are no control models).
         capability: the capability checks.
-        control: the capability-matched control of the primary metric; None when it was not run.
+        control: the control of the primary metric; None when it was not run.
         margins: the limits.
         chance: one sentence for each benchmark on which the base is at chance level.
         rest: the loss in the further guard that the benchmark names; None when it names none.
         uncontrolled: why there could be no control models; empty where there could.
+        further: all other guards that were measured.
+        tempered: the effect with the treated model read at the base's temperature; None where its head did
+            not become flatter or sharper, or that could not be measured.
     """
 
     primary: Effect
@@ -83,6 +86,8 @@ class Evidence:
     chance: tuple[str, ...] = ()
     rest: Check | None = None
     uncontrolled: str = ""
+    further: tuple[Check, ...] = ()
+    tempered: Effect | None = None
 
     @property
     def distance(self) -> Distance:
@@ -90,21 +95,42 @@ class Evidence:
         return distance_of(self.primary)
 
     @property
+    def delta(self) -> float:
+        """The smallest relevant effect."""
+        before = self.distance.value(self.primary.before.value)
+        return max(self.margins.equivalence * max(before or 0.0, 0.0), self.distance.step)
+
+    @property
     def floor(self) -> float:
-        """The bias below which treatment is not worthwhile."""
+        """The bias that must certainly be exceeded for a treatment to be worthwhile."""
         chosen = self.margins.bias_floor
-        return self.distance.floor if chosen is None else chosen
+        return 2 * self.delta if chosen is None else chosen
+
+    @property
+    def own_change(self) -> Estimate:
+        """The change of the bias as the treated model has it."""
+        return self.distance.change(self.primary.change)
 
     @property
     def change(self) -> Estimate:
-        """The change of the bias: below 0 where it fell."""
-        return self.distance.change(self.primary.change)
+        """The change of the bias: below 0 where it fell. Of two readings of the treated model the one with
+        the smaller fall.
+        """
+        changes = [
+            self.distance.change(one.change) for one in (self.primary, self.tempered) if one is not None
+        ]
+        return max(changes, key=lambda one: -2.0 if one.value is None else one.value)
 
     @property
     def guards(self) -> tuple[Check, ...]:
         """Every guard that could be measured."""
-        known = [check for check in (self.mass, self.hints, self.rest) if check is not None]
+        known = [check for check in (self.mass, self.hints, self.rest, *self.further) if check is not None]
         return (*known, *(check for check, _ in self.flips))
+
+    @property
+    def families(self) -> tuple[FamilyResult, ...]:
+        """The families of control models; empty where none ran."""
+        return () if self.control is None else self.control.families
 
 
 def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
@@ -118,14 +144,25 @@ def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
         *guessed,
         *flips,
         *context,
-        *reasons.guards(evidence.mass, evidence.hints, evidence.rest),
+        *reasons.guards(evidence.mass, evidence.hints, evidence.rest, evidence.further),
     )
+
+
+def undecided(e: Evidence) -> bool:
+    """Whether control models could change the verdict, so that they are worth making."""
+    if _hardly_used(e) or _terms_gone(e):
+        return False
+    grew = e.own_change.low is not None and e.own_change.low > 0
+    if grew or any(check.kept is False for check, _ in e.flips):
+        return True
+    fell = e.change.high is not None and e.change.high < 0 and -(e.change.value or 0.0) >= e.delta
+    return _no_bias_before(e) is None and (fell or e.capability.kept is False)
 
 
 def _unclaimed(e: Evidence) -> tuple[str, ...]:
     """Sentences about groups that changed direction without a verdict of over-correction."""
     return tuple(
-        f"{reasons.flipped(check)} That control models of equal capability lean less far was not shown."
+        f"{reasons.flipped(check)} That control models lean less far was not shown."
         for check, _ in e.flips
         if check.kept is False
     )
@@ -136,32 +173,21 @@ def not_comparable(why: str) -> tuple[VerdictName, tuple[str, ...]]:
     return VerdictName.NOT_COMPARABLE, (f"Before and after cannot be compared. {why}",)
 
 
+def _hardly_used(e: Evidence) -> Ruling | None:
+    before = None if e.mass is None else e.mass.before.value
+    if fitness.hardly_used(before, e.margins.mass_floor):
+        return VerdictName.NO_EVIDENCE, fitness.hardly_uses(before, e.margins.mass_floor, base=True)
+    if e.primary.before.value is None:
+        return VerdictName.NO_EVIDENCE, "The bias before the treatment is undefined, so it has no change."
+    return None
+
+
 def _terms_gone(e: Evidence) -> Ruling | None:
-    if e.primary.before.value is not None and e.primary.after.value is None:
+    if e.primary.after.value is None:
         return VerdictName.CAPABILITY_LOSS, reasons.undefined(e.primary, e.mass)
     if e.mass is not None and gone(e.mass, e.margins):
         return VerdictName.CAPABILITY_LOSS, reasons.gone(e.mass)
     return None
-
-
-def _hardly_used(e: Evidence) -> Ruling | None:
-    before = None if e.mass is None else e.mass.before.value
-    if not fitness.hardly_used(before, e.margins.mass_floor):
-        return None
-    return VerdictName.NO_EVIDENCE, fitness.hardly_uses(before, e.margins.mass_floor, base=True)
-
-
-def _no_bias_before(e: Evidence) -> Ruling | None:
-    before, after = (e.distance.value(one.value) for one in (e.primary.before, e.primary.after))
-    if before is None:
-        return VerdictName.NO_EVIDENCE, "The bias before the treatment is undefined, so it has no change."
-    if before >= e.floor:
-        return None
-    if after is not None and after > e.floor and _grew(e):
-        return _worse(e)
-    if after is not None and after < -e.floor and _fell(e):  # from near the ideal to far on its other side
-        return _harmed(e)
-    return VerdictName.NO_EVIDENCE, reasons.too_little(e.primary, e.distance, e.floor)
 
 
 def _over_corrected(e: Evidence) -> Ruling | None:
@@ -176,34 +202,70 @@ def _over_corrected(e: Evidence) -> Ruling | None:
 def _beyond_damage(e: Evidence, control: ControlResult | None) -> bool:
     if control is None:
         return e.capability.kept is not False
-    return control.p_value is not None and control.p_value <= e.margins.alpha
+    return bool(control.families) and all(_passes(control.p_value, f.p_limit) for f in control.families)
 
 
 def _worse(e: Evidence) -> Ruling | None:
-    return _harmed(e) if _grew(e) else None
-
-
-def _harmed(e: Evidence) -> Ruling:
+    low, value = e.own_change.low, e.own_change.value
+    if low is None or value is None or low <= 0 or value < e.delta or _broken(e):
+        return None
     grew = f"The bias grew: {reasons.effect(e.primary)}."
-    if _broken(e):
-        return VerdictName.CAPABILITY_LOSS, (
-            f"{grew} But the model is broken ({reasons.broken(_broken(e))}), and the gaps of broken models "
-            "differ widely by chance."
-        )
-    if _explained(e):
-        return VerdictName.CAPABILITY_LOSS, (
-            f"{grew} Control models were damaged without any signal about the attribute, and no family of "
-            "them certainly has less bias."
-        )
-    return VerdictName.WORSE, grew
+    if e.families:
+        beyond = all(_passes(family.p_worse, family.p_limit) for family in e.families)
+        said = f" Models changed as much without a signal ({reasons.families(e.families)}) have less of it."
+        return (VerdictName.WORSE, grew + said) if beyond else None
+    return (VerdictName.WORSE, grew) if e.capability.kept is True else None
 
 
-def _grew(e: Evidence) -> bool:
-    return e.change.low is not None and e.change.low > 0
+def _no_bias_before(e: Evidence) -> Ruling | None:
+    before = e.distance.estimate(e.primary.before)
+    low = before.value if before.low is None else before.low
+    if low is not None and low > e.floor:
+        return None
+    return VerdictName.NO_EVIDENCE, reasons.too_little(e.primary, e.distance, e.floor)
 
 
-def _fell(e: Evidence) -> bool:
-    return e.change.high is not None and e.change.high < 0
+def _specific(e: Evidence) -> Ruling | None:
+    lost = e.capability.kept is False
+    if e.control is None or not shown(e.control, e.change, e.delta, lost=lost):
+        return None
+    controls = reasons.families(countable(e.control.families))
+    fell = f"The bias fell beyond {controls}: {reasons.effect(e.primary)}."
+    kept = [e.capability.kept, *(guard.kept for guard in e.guards)]
+    if all(state is True for state in kept):
+        return VerdictName.MITIGATED, f"{fell} Capability and every guard are kept."
+    return (
+        VerdictName.AT_A_COST if any(state is False for state in kept) else VerdictName.COST_UNKNOWN,
+        f"{fell} But {reasons.costs(e.capability, e.guards)}.",
+    )
+
+
+def shown(control: ControlResult, change: Estimate, delta: float, *, lost: bool) -> bool:
+    """Whether a fall is certain, at least `delta`, and beyond every family of a control that can carry it.
+
+    Where capability is `lost`, one family at least must have lost as much: a control of equal size that keeps
+    it says nothing of what the loss does by itself.
+    """
+    if change.high is None or change.value is None or change.high >= 0 or -change.value < delta:
+        return False
+    families = countable(control.families)
+    if control.reduced or (lost and all(family.basis == "size" for family in families)):
+        return False
+    return all(
+        _passes(family.p_value, family.p_limit)
+        and family.specific.value is not None
+        and family.specific.value >= delta
+        for family in families
+    )
+
+
+def countable(families: Sequence[FamilyResult]) -> list[FamilyResult]:
+    """The families that a claim has to pass: all but those that cannot reach half of the treated size."""
+    return [family for family in families if family.state != "inert"]
+
+
+def _passes(p: Value, limit: Value) -> bool:
+    return p is not None and limit is not None and p <= limit
 
 
 def _broken(e: Evidence) -> tuple[Check, ...]:
@@ -215,59 +277,33 @@ def _broken(e: Evidence) -> tuple[Check, ...]:
     )
 
 
-def _explained(e: Evidence) -> bool:
-    """Whether the lost capability may explain all growth of the bias: no control family contradicts it."""
-    if e.capability.kept is True or e.control is None or not e.control.families:
-        return False
-    return all(
-        (family.specific.high is None or family.specific.high >= 0)
-        if family.matched
-        else e.capability.kept is False
-        for family in e.control.families
-    )
-
-
-def _specific(e: Evidence) -> Ruling | None:
-    if e.control is None or e.control.p_value is None or e.control.p_value > e.margins.alpha:
-        return None
-    if not _fell(e) or any(family.equivalent for family in e.control.families):
-        return None
-    fell = f"The bias fell beyond what the loss of capability explains: {reasons.effect(e.primary)}."
-    kept = [e.capability.kept, *(guard.kept for guard in e.guards)]
-    if all(state is True for state in kept):
-        return VerdictName.MITIGATED, f"{fell} Capability and every guard that was measured are kept."
-    return (
-        VerdictName.AT_A_COST if any(state is False for state in kept) else VerdictName.COST_UNKNOWN,
-        f"{fell} But {reasons.costs(e.capability, e.guards, halved=reasons.halved(e.control))}.",
-    )
-
-
 def _damaged(e: Evidence) -> Ruling | None:
-    if e.capability.kept is not False or e.control is None or not e.control.families:
+    if e.capability.kept is not False or not e.families:
         return None
-    unmatched = [family.family for family in e.control.families if not family.matched]
+    unmatched = [family.family for family in e.families if not family.matched]
     if unmatched:
         return VerdictName.CAPABILITY_LOSS, (
-            "Capability was lost, more of it than in any control model of "
-            f"{reasons.listed(unmatched)}: there is no evidence of any other effect of the treatment."
+            f"Capability was lost, and {reasons.listed(unmatched)} could not be matched to the treated "
+            "model: there is no evidence of any other effect of the treatment."
         )
     return VerdictName.CAPABILITY_LOSS, (
-        "Capability was lost, and no effect beyond that loss was shown in every control family."
+        "Capability was lost, and no effect beyond that of every control was shown: "
+        f"{reasons.effect(e.primary)}."
     )
 
 
 def _nothing_shown(e: Evidence) -> Ruling:
     return VerdictName.NO_EVIDENCE, reasons.no_evidence(
-        e.primary, e.control, fell=_fell(e), uncontrolled=e.uncontrolled
+        e.primary, e.control, change=e.change, delta=e.delta, uncontrolled=e.uncontrolled
     )
 
 
 RULES: Sequence[Callable[[Evidence], Ruling | None]] = (
-    _terms_gone,
     _hardly_used,
-    _no_bias_before,
+    _terms_gone,
     _over_corrected,
     _worse,
+    _no_bias_before,
     _specific,
     _damaged,
     _nothing_shown,

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.benchmarks import Benchmark
-from evenhand.errors import BadModel, NoEffect
 from evenhand.models import Model, gives_weights
-from evenhand.progress import task
+from evenhand.progress import say
 from evenhand.provenance import made_by
-from evenhand.records import Measurement, TrainingExample, Verification, digest
+from evenhand.records import Verification, digest
 from evenhand.studies import control_models
 from evenhand.studies.cells import Cells
-from evenhand.studies.control_models import Planned, planned
+from evenhand.studies.controlling import Controlling
 from evenhand.studies.fitting import Treating
+from evenhand.studies.forecast import Clock, forecast
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
-from evenhand.studies.pairing import ControlModel, ModelMeasurements, unlike
+from evenhand.studies.pairing import ModelMeasurements, unlike
+from evenhand.studies.shift import FLAT, Shift, contexts, readable, temperature_of, tempered, terms_of
 from evenhand.studies.store import Store
 from evenhand.studies.trained_on import TrainedOn
-from evenhand.studies.training_data import usable
-from evenhand.studies.verdict import Judgement, incomparable, judge
+from evenhand.studies.verdict import Case, Controlled, Incomparable, Judgement, incomparable
+
+READ = 0.5  # seconds below which the base's measurements were read, not made
 
 if TYPE_CHECKING:
     from evenhand.treatments import Treatment
@@ -73,11 +73,15 @@ class Study:
             EvenhandError: as for `evenhand.studies.verbs.verify`.
         """
         self.check()
-        before = self._measured(self.cells.base)
+        clock = Clock(self.options.budget)
+        with clock.timed("base"):
+            before = self._measured(self.cells.base)
+        self._forecast(clock)
         treatment, site = self.treating.treatment()
         key = treatment.digest
         after = self._measured(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
-        judged, remarks = self._judged(before, after, treatment)
+        after, shift = self._beside(before, after, treatment)
+        judged, remarks = self._judged(before, after, treatment, shift, clock)
         return Verification(
             verdict=judged.verdict,
             reasons=(*judged.reasons, *remarks),
@@ -97,70 +101,105 @@ class Study:
             primary=self.primary,
             uncontrolled=self.treating.uncontrolled,
             remarks=remarks,
+            beside=after.beside,
             made_by=made_by(self.model.spec),
         )
 
-    def _judged(
+    def _beside(
         self, before: ModelMeasurements, after: ModelMeasurements, treatment: Treatment
+    ) -> tuple[ModelMeasurements, Shift | None]:
+        """The treated model with further readings beside it, and what measured how far it moved.
+
+        Only of causal models that give their weights, and where the two can be compared.
+        """
+        model = self.model
+        if not gives_weights(model) or model.spec.family != "causal" or unlike(before, after):
+            return after, None
+        with treatment.applied(model) as treated:
+            known, whole = readable(treated), gives_weights(treated)
+        if not known:
+            return after, None
+        source = self._source(before)
+        key, seed = treatment.digest, self.options.seed
+        asked = contexts(model, source, self.bias, seed)
+        shift = Shift(model, asked, terms_of(source))
+        moved = self.cells.shifted(shift, key, lambda: treatment.applied(self.model))
+        found = [moved]
+        T = temperature_of(moved)
+        if whole and T is not None and abs(T - 1) > FLAT:
+            found += self.cells.treated(
+                [source], digest(key, "tempered"), lambda: tempered(treatment, model, T)
+            )
+        return replace(after, beside=tuple(found)), shift
+
+    def _source(self, before: ModelMeasurements) -> Benchmark:
+        """The benchmark that the verdict is about."""
+        reporting = before.reporting(self.primary)
+        return next(b for b in self.bias if reporting is not None and b.name == reporting.benchmark)
+
+    def _judged(
+        self,
+        before: ModelMeasurements,
+        after: ModelMeasurements,
+        treatment: Treatment,
+        shift: Shift | None,
+        clock: Clock,
     ) -> tuple[Judgement, tuple[str, ...]]:
         """The judgement, and what to add to its reasons; no control model is made where none can help."""
         why = unlike(before, after)
         if why:
             return incomparable(why), ()
-        families: dict[str, list[ControlModel]] = {}
-        if not self.treating.uncontrolled:
-            families = self._families(treatment, self.data.examples, before.reporting(self.primary))
-        judged = judge(
-            before,
-            after,
-            self.treating.uncontrolled or families,
-            margins=Margins(accuracy=self.options.margin),
-            primary=self.primary,
-            seed=self.options.seed,
+        try:
+            margins = Margins(accuracy=self.options.margin)
+            case = Case(before, after, margins, self.primary, self.options.seed)
+        except Incomparable as error:
+            return incomparable(str(error)), ()
+        if self.treating.uncontrolled:
+            return case.judged(self.treating.uncontrolled), ()
+        controls = self._controls(case, treatment, shift, clock)
+        return case.judged(controls), self.treating.remarks(list(controls.families))
+
+    def _forecast(self, clock: Clock) -> None:
+        """Say how long the rest will take; nothing where the base was read from the store."""
+        if clock.parts["base"] < READ or self.treating.uncontrolled:
+            return
+        extent = self.options.control
+        items = sum(len(b.load()) for b in (*self.bias, *self.capability))
+        trained = sum(1 for example in self.data.examples if not example.keep)
+        method = getattr(self.treating, "method", None)
+        say(
+            forecast(
+                measured=clock.parts["base"],
+                prompts=clock.parts["base"] * trained / max(1, items) if method is not None else 0.0,
+                epochs=getattr(method, "epochs", None),
+                looks=control_models.looks(extent),
+                families=tuple(control_models.counts(extent)),
+            )
         )
-        return judged, self.treating.remarks(list(families))
+
+    def _controls(self, case: Case, treatment: Treatment, shift: Shift | None, clock: Clock) -> Controlled:
+        """The control models, measured on the benchmark that the verdict is about and on capability."""
+        if not gives_weights(self.model):
+            return Controlled()
+        return Controlling(
+            self.model,
+            self.cells,
+            treatment,
+            case,
+            self.data.examples,
+            [self._source(case.before)],
+            self.capability,
+            self.options.control,
+            shift,
+            case.size,
+            clock,
+        ).run()
 
     def _notes(self, *measured: ModelMeasurements) -> tuple[str, ...]:
         return (*self.notes, *_notes(*measured))
 
     def _measured(self, taken: Any) -> ModelMeasurements:
         return ModelMeasurements(tuple(taken(self.bias)), tuple(taken(self.capability)))
-
-    def _families(
-        self, treatment: Treatment, examples: Sequence[TrainingExample], source: Measurement | None
-    ) -> dict[str, list[ControlModel]]:
-        """The control models' measurements on the benchmark of `source`, the one that the verdict is about.
-
-        A dose that is too high to give a model is left out, and so is a family that cannot be fitted on
-        `examples`.
-        """
-        if not gives_weights(self.model) or source is None:
-            return {}
-        every = planned(self.model, treatment, self.options.control, self.options.seed)
-        plan = [one for one in every if usable(one.control, examples)]
-        if not plan:
-            return {}
-        first = [b for b in self.bias if b.name == source.benchmark]
-        families: dict[str, list[ControlModel]] = {}
-        with task("capability-matched control", len(plan), unit="model") as advance:
-            for one in plan:
-                with contextlib.suppress(NoEffect, BadModel):
-                    measured = self._control(one, examples, first)
-                    families.setdefault(one.family, []).append(ControlModel(one.dose, one.seed, measured))
-                advance(1)
-        return families
-
-    def _control(
-        self, one: Planned, examples: Sequence[TrainingExample], first: Sequence[Benchmark]
-    ) -> ModelMeasurements:
-        key = digest("control", one.identity, [e.id for e in examples])
-
-        def enter() -> AbstractContextManager[Model]:
-            assert gives_weights(self.model)  # no control model is planned for others
-            return one.made(self.model, examples).applied(self.model)
-
-        taken = self.cells.treated([*first, *self.capability], key, enter)
-        return ModelMeasurements(taken[: len(first)], taken[len(first) :])
 
 
 def _notes(*measured: ModelMeasurements) -> tuple[str, ...]:

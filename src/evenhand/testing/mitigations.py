@@ -53,7 +53,7 @@ def _fit(
 def it_says_what_it_needs(subject: Subject) -> None:
     """It names abilities that exist, and the kinds of examples that it can learn from."""
     method = _made(subject)
-    expect(isinstance(method, Mitigation), "it lacks one of needs, wants_sites, fits_on, fit")
+    expect(isinstance(method, Mitigation), "it lacks one of needs, wants_sites, fits_on, fit, sham")
     expect(method.needs <= frozenset(Ability), f"it needs {sorted(method.needs)}")
     expect(method.fits_on and set(method.fits_on) <= set(EVERY_KIND), "its fits_on names no known kinds")
 
@@ -151,6 +151,44 @@ def one_of_decisions_shrinks_the_planted_gap_and_decides_no_worse(subject: Subje
     expect(right.value is not None and right.value > -0.01, f"the accuracy changes by {right.value}")
 
 
+def its_sham_trains_the_same_and_has_none_itself(subject: Subject) -> None:
+    """A sham of the method is a mitigation of the same parameters, and another with another seed."""
+    method, model = _made(subject), tiny("llama")
+    given, sites = one_of_each()[method.fits_on[0]], last_block(model)
+    shams = [method.sham(seed=seed) for seed in (1, 1, 2)]
+    if shams[0] is None:
+        raise NotTried("it has no direction that could be drawn at random")
+    expect(all(isinstance(sham, Mitigation) for sham in shams), "its sham is no mitigation")
+    expect(shams[0].sham(seed=0) is None, "its sham has a sham")
+    real = method.fit(model, given, sites=sites, seed=0)
+    one, again, other = (cast(Mitigation, s).fit(model, given, sites=sites, seed=0) for s in shams)
+    expect(one.digest == again.digest != other.digest, "the seed of a sham does not decide what it is")
+    expect(one.digest != real.digest, "its sham does what it does itself")
+    expect(one.touches == real.touches, "its sham touches other parameters")
+    told = (one.about.method, one.about.details["sham_seed"])
+    expect(told == (f"sham({real.about.method})", 1), f"its sham says that it is {told}")
+
+
+def its_sham_neither_shrinks_nor_widens_the_planted_gap(subject: Subject) -> None:
+    """Over four seeds the mean change of the lab's normalised AFGB is below a tenth of the method's own.
+
+    Tried on methods that train weights on prompts. What people's true outcomes teach is in the sham of a
+    method of decisions as well, and may well change a gap.
+    """
+    method = _on_lab(subject)
+    if Ability.WEIGHTS not in method.needs or Example not in method.fits_on or method.sham(seed=0) is None:
+        raise NotTried("it does not train weights on prompts, or has no sham")
+    model, (benchmark, training) = opened("lab:causal"), genbiaseval()
+
+    def moved(one: Mitigation) -> float:
+        treatment = one.fit(model, training, sites=last_block(model), seed=0)
+        return cast(float, change(treatment, model, benchmark, "afgb_normalised")[0].value)
+
+    shams = [moved(cast(Mitigation, method.sham(seed=seed))) for seed in range(4)]
+    own, mean = moved(method), sum(shams) / len(shams)
+    expect(abs(mean) < 0.1 * abs(own), f"its shams change the gap by {shams}, the method by {own}")
+
+
 def _on_lab(subject: Subject) -> Mitigation:
     if subject.case is not None and subject.case.no_lab:
         raise NotTried(subject.case.no_lab)
@@ -166,4 +204,6 @@ CONTRACTS: tuple[Contract, ...] = (
     what_fits_on_several_kinds_fits_on_each,
     one_that_trains_shrinks_the_planted_gap_beyond_its_interval,
     one_of_decisions_shrinks_the_planted_gap_and_decides_no_worse,
+    its_sham_trains_the_same_and_has_none_itself,
+    its_sham_neither_shrinks_nor_widens_the_planted_gap,
 )

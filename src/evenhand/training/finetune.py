@@ -1,6 +1,6 @@
 """Fine-tuning chosen parameters of an open model on examples; the model itself is left as it was.
 
-What differs between the methods that train (LFTF, full fine-tuning, placebo tuning) is the loss and the
+What differs between the methods that train (LFTF, full fine-tuning, their shams) is the loss and the
 choice of parameters: both are arguments here.
 """
 
@@ -23,8 +23,9 @@ from evenhand.training.restarts import Base, run_above
 from evenhand.treatments import About, proven
 from evenhand.treatments.weights import WeightTreatment
 
-# Loss of one batch, from the trained model's outcomes and the base model's on the same prompts.
-TermLoss = Callable[[Outcomes, Outcomes], Tensor]
+# Loss of one batch, from the trained model's outcomes and the base model's on the same prompts, and from the
+# numbers of the batch's examples [n].
+TermLoss = Callable[[Outcomes, Outcomes, Tensor], Tensor]
 
 # The learning rate of LFTF (paper, section 5.1) was chosen for models about 3584 wide.
 PAPER_LR, PAPER_WIDTH = 1e-5, 3584
@@ -112,7 +113,7 @@ def _trained(
 
     def batch_loss(chosen: Tensor) -> Tensor:
         rows = (shifts[:, None] + chosen).flatten().tolist()  # [1 + lists, n] to (1 + lists) * n numbers
-        return loss(prompts.outcomes(rows, run), base.outcomes(rows))
+        return loss(prompts.outcomes(rows, run), base.outcomes(rows), chosen)
 
     batches = shuffled(len(examples), recipe.batch, epochs=recipe.epochs, seed=plan.seed)
     return train_named(model, names, batch_loss, batches, learning_rate(recipe, model))

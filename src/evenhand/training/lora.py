@@ -12,18 +12,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadModel, MissingExtra
 from evenhand.folders import replace_folder
-from evenhand.models import OpenModel
+from evenhand.models import Model, OpenModel
 from evenhand.training.parameters import training_flags_kept
-from evenhand.treatments import KIND
+from evenhand.treatments import KIND, About
 from evenhand.treatments.weights import WeightTreatment
 
 QUERY_VALUE = frozenset({"q_proj", "v_proj", "query", "value", "q", "v", "wq", "wv", "q_lin", "v_lin"})
@@ -177,6 +177,13 @@ class LoraTreatment(WeightTreatment):
 
     adapter: Mapping[str, Tensor] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+
+    def scaled(self, model: Model, about: About, factor: float) -> Self:
+        """The merged weights and the adapter's B, from which its update follows linearly, scaled."""
+        adapter = {
+            name: value * factor if ".lora_B." in name else value for name, value in self.adapter.items()
+        }
+        return replace(super().scaled(model, about, factor), adapter=adapter)
 
     def save(self, folder: Path) -> None:
         """Write ``mitigation.json``, ``weights.safetensors`` and ``adapter/``, all or nothing."""

@@ -21,6 +21,7 @@ from evenhand.treatments._base import (
 )
 from evenhand.treatments._loading import holds_treatment, kinds, load
 from evenhand.treatments._proof import prove, proven
+from evenhand.treatments._scaling import scalable, scaled
 
 __all__ = [
     "CARD",
@@ -35,6 +36,8 @@ __all__ = [
     "load",
     "prove",
     "proven",
+    "scalable",
+    "scaled",
     "treated_spec",
     "write_card",
 ]

@@ -100,7 +100,8 @@ def check_base(about: About, spec: ModelSpec) -> None:
         raise BadModel(
             f"This {about.method} treatment was fitted to a model with digest {about.base[:12]}, "
             f"but {spec.uri} has {spec.digest[:12]}.",
-            mend="Apply it to the model that it was fitted to, or fit it again with `evenhand mitigate`.",
+            mend="Apply it to the model that it was fitted to, in the same precision (--dtype), or "
+            "fit it again with `evenhand mitigate`.",
         )
 
 

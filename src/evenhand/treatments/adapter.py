@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -36,6 +36,7 @@ _VOCABULARY = re.compile(r"embed|lm_head|\bwte\b|\bword_embeddings\b|\bshared\b"
 _OURS = re.compile(rf"\.(original_module|modules_to_save|{_NAME})\b")  # levels that peft puts into a name
 _SHOWN = 5
 _BASE = re.compile(r"^base_model\.model\.|\.base_layer\b")  # what peft adds to a base's names
+_LORA = re.compile(r"\.lora_(embedding_)?[AB]\b")
 _PART = re.compile(
     r"\.(lora|ia3|hada|lokr|vera|oft|boft|fourierft|hra|token_adapter)\b.*|\.(lora|ia3|hada|lokr"
     r"|vera|oft|boft|fourierft|hra)_.*"
@@ -47,18 +48,29 @@ class AdapterTreatment:
     """The adapter in `files`, a folder as peft writes it; nothing is merged or rounded.
 
     An adapter that another program trained does not name its base model by digest: its `about.base` is empty,
-    and it is applied to any model that has a place for each of its weights.
+    and it is applied to any model that has a place for each of its weights. `factor` multiplies the update of
+    a LoRA; it stands in the card, not in the files.
     """
 
     about: About
     files: Path
+    factor: float = 1.0
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the base and of the adapter's two files."""
-        return digest(
-            "adapter", self.about.base, [file_sha256(self.files / name) for name in (CONFIG, WEIGHTS)]
-        )
+        """SHA-256 of the base and of the adapter's two files, and of a factor other than 1."""
+        files = [file_sha256(self.files / name) for name in (CONFIG, WEIGHTS)]
+        return digest("adapter", self.about.base, files, *([] if self.factor == 1 else [self.factor]))
+
+    @property
+    def can_scale(self) -> bool:
+        """Whether its update is linear in one of its parts: a LoRA that sets nothing else, without DoRA."""
+        settings = read_json_object(self.files / CONFIG, mend="Save the adapter again with save_pretrained.")
+        return not settings.get("use_dora") and all(_LORA.search(key) for key in _keys(self.files))
+
+    def scaled(self, model: Model, about: About, factor: float) -> Self:
+        """The same files with another factor; see `evenhand.treatments.scaled`."""
+        return replace(self, about=about, factor=self.factor * factor)
 
     @property
     def touches(self) -> frozenset[str]:
@@ -89,6 +101,7 @@ class AdapterTreatment:
         with _put_back(model.module):
             with quiet(), explained(f"the adapter {self.files}"):
                 put_on(model.module, self.files)
+                _scale(model.module, self.factor)
                 check_weights(f"the adapter {self.files}", model.module)
             yield _adapted(model, self.files)
 
@@ -97,11 +110,11 @@ class AdapterTreatment:
         with replace_folder(folder, kind=KIND) as temporary:
             for name in (CONFIG, WEIGHTS):
                 shutil.copyfile(self.files / name, temporary / name)
-            write_card(temporary, "adapter", self.about, {"digest": self.digest})
+            write_card(temporary, "adapter", self.about, {"digest": self.digest, "factor": self.factor})
 
 
 def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
-    treatment = AdapterTreatment(about, folder)
+    treatment = AdapterTreatment(about, folder, float(card.get("factor", 1.0)))
     if not card:  # written by peft: faults are found when it is applied
         return treatment
     try:
@@ -111,6 +124,14 @@ def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
     if held != card.get("digest"):
         raise damaged(folder, f"{WEIGHTS} or {CONFIG} does not have the digest that {CARD} states")
     return treatment
+
+
+def _scale(module: nn.Module, factor: float) -> None:
+    """Multiply the update of every LoRA layer that was put into `module`."""
+    for part in module.modules():
+        scaling = getattr(part, "scaling", None)
+        if factor != 1 and isinstance(scaling, dict) and _NAME in scaling:
+            scaling[_NAME] *= factor
 
 
 def _adapted(model: HfModel, folder: Path) -> HfModel:

@@ -54,38 +54,42 @@ class PromptTreatment:
 
 
 class PromptedModel:
-    """A model with a text in front of every context, tokenised with it as one string."""
+    """A model with a text in front of every context, tokenised with it as one string.
+
+    `prompted` is the model itself.
+    """
 
     def __init__(self, model: Model, treatment: PromptTreatment) -> None:
         self.spec = treated_spec(model.spec, treatment)
         self.can = model.can & {Ability.LOGPROBS, Ability.GENERATE}
-        self._model = model
+        self.prompted = model
         self._text = treatment.text
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """The answers with the text before every context and prompt; BadModel for one that has neither."""
-        return self._model.answer([self._with_text(request) for request in requests])
+        return self.prompted.answer([self._with_text(request) for request in requests])
 
     @property
     def chat_template(self) -> str | None:
         """The chat template of the underlying model."""
-        return self._model.chat_template if isinstance(self._model, Chatter) else None
+        return self.prompted.chat_template if isinstance(self.prompted, Chatter) else None
 
     def notes(self) -> tuple[str, ...]:
         """The notes of the underlying model."""
-        return self._model.notes()
+        return self.prompted.notes()
 
     def _with_text(self, request: Request) -> Request:
         if isinstance(request, Continuation):
-            return Continuation(self._joined(request.context), request.text)
+            return Continuation(self.joined(request.context), request.text)
         if isinstance(request, Generation):
-            return replace(request, prompt=self._joined(request.prompt))
+            return replace(request, prompt=self.joined(request.prompt))
         raise BadModel(
             f"{self.spec.uri} has a text before every prompt, and therefore {request.needs.lacks}.",
             mend="Ask for log-probabilities or for text.",
         )
 
-    def _joined(self, context: str) -> str:
+    def joined(self, context: str) -> str:
+        """The context with the text before it."""
         if not context:
             return self._text
         return f"{self._text}{'' if self._text[-1:].isspace() else ' '}{context}"

@@ -6,9 +6,9 @@ import copy
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,18 @@ class WeightTreatment:
             _write(parameters, self.weights)
             with _begun_above(model, self.touches):
                 yield _relabelled(model, self)
+
+    def scaled(self, model: Model, about: About, factor: float) -> Self:
+        """``base + factor * (value - base)`` for every value, with the base's from `model`; see `scaled`."""
+        module = _open(model).module
+        check_base(self.about, model.spec)
+        parameters = dict(module.named_parameters())
+        _check_names(self.weights, parameters)
+        weights = {
+            name: (base := parameters[name].detach().float().cpu()) + factor * (value.cpu() - base)
+            for name, value in self.weights.items()
+        }
+        return replace(self, about=about, weights=weights)
 
     def save(self, folder: Path) -> None:
         """Write ``mitigation.json`` and ``weights.safetensors``."""

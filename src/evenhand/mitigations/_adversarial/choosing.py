@@ -51,6 +51,13 @@ def choose(trainer: Trainer, adapter: Adapter, tolerance: float) -> Choice:
     return choice
 
 
+def last(trainer: Trainer, adapter: Adapter) -> Choice:
+    """The last round, whatever it reached; the adapter then holds its weights."""
+    choice = Choice(len(trainer.trained.snapshots) - 1, "the last round")
+    adapter.write(trainer.trained.snapshots[choice.round])
+    return choice
+
+
 def _by_task(trainer: Trainer, able: Sequence[int]) -> Choice:
     kept = min(able, key=lambda r: trainer.trained.history[r]["dev_task"])
     return Choice(kept, "smallest task loss on held-out people, accuracy within tolerance of the best")

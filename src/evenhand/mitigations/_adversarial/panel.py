@@ -47,9 +47,10 @@ class Answers:
         """Cross-entropy of the true label word, a scalar in nats."""
         return task_loss(self.log_p, self.groups, self.labels)
 
-    def apart(self, kind: Distance) -> Tensor:
-        """Mean distance between twins, a scalar."""
-        return distances(kind, self.log_p, self.logits).mean()
+    def apart(self, kind: Distance, weights: Tensor | None = None) -> Tensor:
+        """Mean distance between twins, a scalar; each person's times one of the `weights` [N], if given."""
+        found = distances(kind, self.log_p, self.logits)
+        return (found if weights is None else found * weights.to(found)).mean()
 
 
 @dataclass(frozen=True, slots=True)

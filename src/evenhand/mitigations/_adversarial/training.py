@@ -106,6 +106,11 @@ class Trainer:
         allowed = writable(model.tokenizer, self._vocabulary).to(self._device) if count else torch.zeros(0)
         self.adversaries = [Adversary(allowed, settings.prefix, seed=_child(seed, i)) for i in range(count)]
         self.trained = Trained()
+        self._signs: Tensor | None = None
+
+    def draw_signs(self, seed: int) -> None:
+        """From now on the model draws the twins of a person together or apart, at random for each person."""
+        self._signs = 2.0 * torch.randint(2, (len(self.panel),), generator=stream(seed, "signs")) - 1.0
 
     def run(self, folder: Path | None = None) -> Trained:
         """Run all rounds except those that a checkpoint in `folder` already holds.
@@ -188,7 +193,8 @@ class Trainer:
             prefix = self.adversaries[step % len(self.adversaries)].draw(draws)
         behind = self.panel.answers(chosen, prefix, vocabulary=whole)
         of_task = (plain.task() + behind.task()) / 2
-        apart = (plain.apart(settings.distance) + behind.apart(settings.distance)) / 2
+        signs = None if self._signs is None else self._signs[chosen]
+        apart = (plain.apart(settings.distance, signs) + behind.apart(settings.distance, signs)) / 2
         return of_task + settings.lam * apart, of_task.item(), apart.item()
 
     def _look(self, found: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@
   }
 
   function draw(element) {
+    if (!window.Plotly) return;
     const text = document.getElementById(element.dataset.figure).textContent;
     const figure = coloured(JSON.parse(text), getComputedStyle(root));
     figure.layout.font.family = getComputedStyle(document.body).fontFamily;
@@ -46,5 +47,25 @@
     drawAll();
   });
   window.addEventListener("afterprint", () => { root.classList.remove("printing"); drawAll(); });
-  drawAll();
+
+  // The plotting library is packed, to keep the file small: unpack it, then run it as a script of the page.
+  async function unpack(id) {
+    const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (sign) => sign.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+    if (!window.Plotly) throw new Error("the plotting library did not start");
+  }
+
+  // Without the library the page stays as it was written: every table open, and a note that says why.
+  function ready() {
+    document.querySelectorAll("details[data-beside]").forEach((part) => { part.open = false; });
+    document.querySelectorAll(".choice").forEach((part) => { part.hidden = false; });
+    drawAll();
+  }
+
+  const note = document.getElementById("unplotted");
+  note.hidden = true;
+  unpack("plotly").then(ready).catch((error) => { note.hidden = false; console.error(error); });
 })();

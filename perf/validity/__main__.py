@@ -1,0 +1,36 @@
+"""The command line of the proof: judge the population, or count what was judged."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from . import runs, tables
+
+
+def main() -> None:
+    """Run or tabulate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("run", "tables"))
+    parser.add_argument("--folder", type=Path, default=Path("runs/validity"))
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--part", default="1/1", help="which part of how many processes this is")
+    parser.add_argument("--runs", type=int, default=10, help="of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--skip", default="", help="kinds that are left out, separated by commas")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    if given.what == "run":
+        first, _, of = given.part.partition("/")
+        part = (int(first), int(of))
+        runs.run(given.folder, given.minutes, part, given.runs, given.seed, skip=given.skip.split(","))
+        return
+    lines = tables.readings(given.folder)
+    print(tables.by_kind(lines))
+    found = tables.summary(lines) if given.out is None else tables.write(given.folder, given.out)
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

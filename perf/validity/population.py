@@ -1,0 +1,192 @@
+"""Which models are judged: a base of the lab, and a change of it whose kind and dose are known.
+
+Damage has no signal about the attribute: whatever it does to a bias is not a mitigation. Half of its kinds
+are also families of control models; the others are not, and a third is held out until the rule is frozen.
+Treatments are exact: the planted table is taken back, whole or in part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from evenhand.models import OpenModel
+
+Change = Callable[["OpenModel", float, int], Mapping[str, Tensor]]  # base, dose and seed to new weights
+
+SEEDS = range(1, 7)
+BASES = tuple(
+    f"lab:causal?{plant}&seed={seed}"
+    for seed in SEEDS
+    for plant in ("block=1", "block=2", "block=3", "bias=spread", "bias=fragile")
+)
+
+HARD = tuple(f"lab:causal?world=hard&seed={seed}" for seed in range(1, 4))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of damage: `change` at doses between `low` and `high`, drawn evenly in their logarithm.
+
+    `family` is the family of control models that does the same, empty for none; `held_out` kinds are looked
+    at once the rule is frozen. `bases` are those in which there is something to damage.
+    """
+
+    name: str
+    low: float
+    high: float
+    change: Change | None = None
+    family: str = ""
+    held_out: bool = False
+    bases: tuple[str, ...] = BASES
+
+
+def _width(model: OpenModel) -> int:
+    config: Any = model.module.config
+    return int(config.hidden_size)
+
+
+def _words(model: OpenModel) -> Tensor:
+    """The table of word vectors, a parameter."""
+    module: Any = model.module
+    found: Tensor = module.get_input_embeddings().weight
+    return found
+
+
+def block_of(model: OpenModel, seed: int) -> tuple[str, ...]:
+    """The parameters of one block, chosen by the seed."""
+    layout = model.layout
+    blocks = layout.blocks()
+    found: tuple[str, ...] = tuple(layout.parameters(blocks[seed % len(blocks)]))
+    return found
+
+
+def matrices(model: OpenModel, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """The matrices among the named parameters, float32 copies."""
+    parameters = dict(model.module.named_parameters())
+    return {n: parameters[n].detach().float().clone() for n in names if parameters[n].ndim == 2}
+
+
+def written(model: OpenModel, seed: int) -> dict[str, Tensor]:
+    """The matrices of a block, chosen by the seed, whose output has the model's width: [width, inputs]."""
+    width = _width(model)
+    return {n: v for n, v in matrices(model, block_of(model, seed)).items() if v.shape[0] == width}
+
+
+def subjects(model: OpenModel) -> list[int]:
+    """The last tokens of the professions in a sentence."""
+    from evenhand.lexicons import professions
+
+    tokenizer = model.tokenizer
+    return sorted(
+        {tokenizer(f"The {one.name}", add_special_tokens=False)["input_ids"][-1] for one in professions()}
+    )
+
+
+def blurred(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """Every profession's last word vector moved by the share `dose` towards their mean."""
+    embedding = _words(model)
+    name = next(n for n, p in model.module.named_parameters() if p is embedding)
+    weights = embedding.detach().float().clone()
+    rows = subjects(model)
+    weights[rows] += min(dose, 1.0) * (weights[rows].mean(0, keepdim=True) - weights[rows])
+    return {name: weights}
+
+
+def words(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """Noise on the word vectors alone, in units of their root mean square."""
+    embedding = _words(model)
+    name = next(n for n, p in model.module.named_parameters() if p is embedding)
+    weights = embedding.detach().float().clone()
+    noise = torch.randn(weights.shape, generator=torch.Generator().manual_seed(seed))
+    return {name: weights + dose * weights.square().mean().sqrt() * noise}
+
+
+def projected(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """A share `dose` of random directions of the width removed from what a block writes."""
+    width = _width(model)
+    k = max(1, min(width - 1, round(dose * width)))
+    basis = torch.linalg.qr(torch.randn(width, k, generator=torch.Generator().manual_seed(seed))).Q
+    return {name: value - basis @ (basis.T @ value) for name, value in written(model, seed).items()}
+
+
+def low_rank(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The matrices of a block with the share `dose` of their smallest singular values set to 0."""
+    found = {}
+    for name, value in matrices(model, block_of(model, seed)).items():
+        u, s, v = torch.linalg.svd(value, full_matrices=False)
+        keep = max(1, round((1 - min(dose, 0.99)) * len(s)))
+        found[name] = (u[:, :keep] * s[:keep]) @ v[:keep]
+    return found
+
+
+def redrawn(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """A block moved by the share `dose` towards freshly drawn weights of the same size."""
+    generator = torch.Generator().manual_seed(seed)
+    share = min(dose, 1.0)
+    return {
+        name: (1 - share) * value + share * value.std() * torch.randn(value.shape, generator=generator)
+        for name, value in matrices(model, block_of(model, seed)).items()
+    }
+
+
+def shrunk(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """Everything that a block writes made smaller by the share `dose`."""
+    return {name: (1 - min(dose, 1.0)) * value for name, value in written(model, seed).items()}
+
+
+def swapped(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The share `dose` of the rows of a block's matrices in another order."""
+    generator = torch.Generator().manual_seed(seed)
+    found = {}
+    for name, value in matrices(model, block_of(model, seed)).items():
+        rows = torch.randperm(len(value), generator=generator)[: max(2, round(min(dose, 1.0) * len(value)))]
+        changed = value.clone()
+        changed[rows] = value[rows.roll(1)]
+        found[name] = changed
+    return found
+
+
+KINDS = (
+    Kind("noise", 0.05, 1.0, family="noise"),
+    Kind("noise_elsewhere", 0.05, 1.0, family="noise elsewhere"),
+    Kind("plain_text", 0.5, 30.0, family="plain text"),
+    Kind("prune", 0.1, 0.9, family="prune"),
+    Kind("quantise", 0.05, 2.0, family="quantise"),
+    Kind("temperature", 0.1, 1.5, family="temperature"),
+    # The plain lab knows nothing of a profession but its pronouns, so nothing else can be blurred there.
+    Kind("blurred", 0.2, 0.8, blurred, bases=HARD),
+    Kind("words", 0.05, 1.0, words),
+    Kind("projected", 0.02, 0.6, projected),
+    Kind("shrunk", 0.1, 0.9, shrunk),
+    Kind("low_rank", 0.2, 0.95, low_rank, held_out=True),
+    Kind("redrawn", 0.05, 0.8, redrawn, held_out=True),
+    Kind("swapped", 0.02, 0.6, swapped, held_out=True),
+)
+
+
+def removed(base: OpenModel, unbiased: OpenModel, share: float) -> Mapping[str, Tensor]:
+    """The base moved by `share` of the way to the model without the planted table: an exact treatment."""
+    clean = dict(unbiased.module.named_parameters())
+    found = {}
+    for name, value in base.module.named_parameters():
+        old, new = value.detach().float(), clean[name].detach().float()
+        if not torch.equal(old, new):
+            found[name] = old + share * (new - old)
+    return found
+
+
+def draws(kind: Kind, runs: int, seed: int) -> Iterator[tuple[str, float, int]]:
+    """Bases, doses and seeds for a kind: bases in turn, doses evenly over the range of its logarithm."""
+    chance = torch.Generator().manual_seed(1000 * seed + sum(map(ord, kind.name)))
+    order = torch.randperm(len(kind.bases), generator=chance).tolist()
+    for run in range(runs):
+        share = float(torch.rand(1, generator=chance))
+        dose = math.exp(math.log(kind.low) + share * (math.log(kind.high) - math.log(kind.low)))
+        yield kind.bases[order[run % len(kind.bases)]], float(f"{dose:.3g}"), seed + run

@@ -1,0 +1,234 @@
+"""Judging the population: one reading a run, appended as a line of JSON, so that a run can be interrupted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from evenhand import registry, stats
+from evenhand.benchmarks import Benchmark
+from evenhand.controls import Control
+from evenhand.errors import EvenhandError
+from evenhand.files import lines
+from evenhand.models import OpenModel
+from evenhand.opening import opened
+from evenhand.records import EVERY_KIND, Ability, Verification, to_json
+from evenhand.studies import control_models, defaults
+from evenhand.studies.distance import distance
+from evenhand.studies.fitting import Found
+from evenhand.studies.measure import take
+from evenhand.studies.options import VerifyOptions
+from evenhand.studies.trained_on import EVERY_CONTROL, trained_on
+from evenhand.studies.verification import Study
+from evenhand.training.parameters import require_open
+from evenhand.treatments import About, Treatment
+from evenhand.treatments.weights import WeightTreatment
+
+from .population import BASES, KINDS, Kind, draws, removed
+
+EXACT = (("exact_removal", 1.0), ("half_removed", 0.5), ("fifth_removed", 0.2))
+PRIMARY = "afgb_normalised"
+STRONGER = 1.5  # a dose without a certain, relevant fall is followed by so many times it
+WEIGHTS = frozenset({Ability.WEIGHTS})
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A treatment in hand, in the place of one that is fitted."""
+
+    found: Treatment
+    said: str
+    uncontrolled: str = ""
+
+    def check(self, tested: object) -> None:
+        """Nothing to refuse."""
+
+    def treatment(self) -> Found:
+        """The treatment, as it is."""
+        return self.found, None
+
+    def remarks(self, families: object) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
+@contextmanager
+def without(family: str) -> Iterator[None]:
+    """No control models of `family` while the context lasts."""
+    every = control_models.installed
+
+    def fewer() -> Mapping[str, Control]:
+        return {name: control for name, control in every().items() if name != family}
+
+    control_models.installed = fewer
+    try:
+        yield
+    finally:
+        control_models.installed = every
+
+
+def verdict_on(model: OpenModel, uri: str, treatment: Treatment, name: str, seed: int) -> Verification:
+    """The verdict on a treatment in hand, by the defaults of `verify`."""
+    options = VerifyOptions(seed=seed)
+    bias, capability = (
+        [registry.create("benchmark", spec) for spec in specs]
+        for specs in (defaults.treated_bias(uri), defaults.capability(uri))
+    )
+    data = trained_on(uri, bias, EVERY_KIND, EVERY_CONTROL)
+    with TemporaryDirectory() as folder:
+        study = Study(model, Ready(treatment, name), bias, capability, options, Path(folder), data, PRIMARY)
+        return study.verification()
+
+
+def fall(model: OpenModel, benchmark: Benchmark, treatment: Treatment) -> tuple[float, float, float] | None:
+    """T, its lower bound, and delta; None where the bias is undefined."""
+    before = take(model, benchmark)
+    with treatment.applied(model) as changed:
+        after = take(changed, benchmark)
+    metric = registry.get("metric", PRIMARY)
+    change = stats.paired_change(metric, before.scores, after.scores)
+    value = before.metrics[PRIMARY].value
+    if change.value is None or change.high is None or value is None:
+        return None
+    return -change.value, -change.high, max(0.1 * value, distance(metric, value).step)
+
+
+def reading(record: Verification, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict and the figures behind it, without measurements."""
+    effect = next(e for e in record.effects if e.metric == PRIMARY)
+    checks = (*record.capability.checks, *record.guards)
+    control = record.control
+    return {
+        **about,
+        "verdict": record.verdict.value,
+        "effect": to_json(effect),
+        "capability": record.capability.kept,
+        "checks": [
+            {"name": c.name, "kept": c.kept, "loss": c.loss.value, "high": c.loss.high, "margin": c.margin}
+            for c in checks
+        ],
+        "control": None
+        if control is None
+        else {
+            "reduced": control.reduced,
+            "size": control.size,
+            "delta": control.delta,
+            "absent": list(control.absent),
+            "families": [
+                {
+                    "family": f.family,
+                    "models": len(f.points),
+                    "state": f.state,
+                    "basis": f.basis,
+                    "dose": f.dose,
+                    "specific": f.specific.value,
+                    "p": f.p_value,
+                    "limit": f.p_limit,
+                }
+                for f in control.families
+            ],
+        },
+    }
+
+
+def made(kind: Kind, model: OpenModel, dose: float, seed: int, examples: Any) -> Treatment:
+    """The damage of that kind."""
+    if kind.change is not None:
+        weights = dict(kind.change(model, dose, seed))
+        return WeightTreatment(About(f"damage: {kind.name}", model.spec.digest, seed), weights)
+    control = registry.create("control", kind.name)
+    blocks = model.layout.blocks()
+    place = tuple(model.layout.parameters(blocks[seed % len(blocks)]))
+    parameters = dict(model.module.named_parameters())
+    same = {name: parameters[name].detach().float().clone() for name in place}
+    beside = WeightTreatment(About("unchanged", model.spec.digest, seed), same)
+    found: Treatment = control.damage(model, beside, dose, examples=examples, seed=10_000 + seed)
+    return found
+
+
+def run(
+    folder: Path, minutes: float, part: tuple[int, int], runs: int, seed: int, *, skip: Sequence[str] = ()
+) -> None:
+    """Judge damage and treatments in turn until the time is over; what was judged before is not again.
+
+    Of `part` (2, 3) every third run from the second on; no run of the kinds in `skip`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + 60 * minutes
+    done = {line["key"] for path in folder.glob("readings-*.jsonl") for line in lines_of(path)}
+    with (folder / f"readings-{part[0]}.jsonl").open("a", encoding="utf-8") as out:
+        for number, job in enumerate(_jobs(runs, seed)):
+            if number % part[1] != part[0] - 1 or job["key"] in done or job["kind"] in skip:
+                continue
+            if time.monotonic() > end:
+                return
+            with suppress(EvenhandError):
+                out.write(json.dumps(judged(job), separators=(",", ":")) + "\n")
+                out.flush()
+
+
+def lines_of(path: Path) -> Iterator[dict[str, Any]]:
+    for line in lines(path.read_text("utf-8")):
+        with suppress(json.JSONDecodeError):
+            yield json.loads(line)
+
+
+def _jobs(runs: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Every run to judge, kinds in turn, so that any beginning of the list has all of them."""
+    every = [list(draws(kind, runs, seed)) for kind in KINDS]
+    for number in range(runs):
+        for kind, drawn in zip(KINDS, every, strict=True):
+            base, dose, own = drawn[number]
+            for inside in (True, False) if kind.family else (False,):
+                key = f"{kind.name}/{'inside' if inside else 'outside'}/{base}/{dose}/{own}"
+                yield {
+                    "key": key, "kind": kind.name, "family": kind.family, "held_out": kind.held_out,
+                    "inside": inside, "base": base, "dose": dose, "seed": own,
+                }  # fmt: skip
+        for name, share in EXACT:
+            base = BASES[number % len(BASES)]
+            about = {"kind": name, "base": base, "dose": share, "seed": seed + number}
+            yield {"key": f"{name}/{base}/{number}", **about}
+        base = BASES[(7 * number) % len(BASES)]
+        yield {"key": f"nothing/{base}", "kind": "nothing_done", "base": base, "dose": 0.0, "seed": seed}
+
+
+def judged(job: dict[str, Any]) -> dict[str, Any]:
+    """The reading of one run; without a verdict where the fall is not certain or less than delta."""
+    start = time.process_time()
+    with opened(job["base"]) as given:
+        model = require_open(given, WEIGHTS)
+        bias = registry.create("benchmark", defaults.treated_bias(job["base"])[0])
+        kinds = {kind.name: kind for kind in KINDS}
+        examples = [*bias.examples(), *bias.anchors()]
+        treatment = _treatment(job, model, kinds, examples)
+        if job["kind"] in kinds:
+            high = kinds[job["kind"]].high
+            found = fall(model, bias, treatment)
+            while (found is None or found[1] <= 0 or found[0] < found[2]) and job["dose"] < high:
+                job = {**job, "dose": float(f"{min(high, STRONGER * job['dose']):.3g}")}
+                treatment = _treatment(job, model, kinds, examples)
+                found = fall(model, bias, treatment)
+            if found is None or found[1] <= 0 or found[0] < found[2]:
+                return {**job, "counted": False, "fall": found}
+        with without("" if job.get("inside", True) else job.get("family", "")):
+            record = verdict_on(model, job["base"], treatment, job["kind"], job["seed"])
+    return {**reading(record, job), "counted": True, "seconds": round(time.process_time() - start, 1)}
+
+
+def _treatment(job: dict[str, Any], model: OpenModel, kinds: Mapping[str, Kind], examples: Any) -> Treatment:
+    if job["kind"] in kinds:
+        return made(kinds[job["kind"]], model, job["dose"], job["seed"], examples)
+    about = About(job["kind"], model.spec.digest, job["seed"])
+    if job["kind"] == "nothing_done":
+        name, value = next(iter(model.module.named_parameters()))
+        return WeightTreatment(about, {name: value.detach().float().clone()})
+    seed = job["base"].partition("seed=")[2]
+    with opened(f"lab:causal?planted=none&seed={seed}") as unbiased:
+        return WeightTreatment(about, removed(model, require_open(unbiased, WEIGHTS), job["dose"]))

@@ -1,0 +1,103 @@
+"""What the readings say: rates with exact bounds, beside their limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import beta
+
+from .runs import EXACT, lines_of
+
+CLAIM = ("mitigated", "mitigated at a cost", "mitigated, cost unknown")
+NAMED = ("worse", "capability loss only")
+Reading = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many of so many runs, with exact one-sided 95 % bounds (Clopper and Pearson 1934)."""
+
+    hits: int
+    runs: int
+
+    @property
+    def share(self) -> float | None:
+        """The share; None of no run."""
+        return self.hits / self.runs if self.runs else None
+
+    @property
+    def low(self) -> float:
+        """The lower bound."""
+        return float(beta.ppf(0.05, self.hits, self.runs - self.hits + 1)) if self.hits else 0.0
+
+    @property
+    def high(self) -> float:
+        """The upper bound."""
+        return float(beta.ppf(0.95, self.hits + 1, self.runs - self.hits)) if self.hits < self.runs else 1.0
+
+
+def readings(folder: Path) -> list[Reading]:
+    """All readings of a folder, each key once."""
+    found: dict[str, Reading] = {}
+    for path in sorted(folder.glob("readings-*.jsonl")):
+        for line in lines_of(path):
+            found.setdefault(line["key"], line)
+    return list(found.values())
+
+
+def rate(lines: Iterable[Reading], verdicts: Sequence[str] = CLAIM) -> Rate:
+    """How many of the lines with a verdict have one of `verdicts`."""
+    judged = [line for line in lines if line.get("counted")]
+    return Rate(sum(line["verdict"] in verdicts for line in judged), len(judged))
+
+
+def summary(lines: Sequence[Reading]) -> dict[str, Any]:
+    """The figures of ``docs/validity.json``."""
+    damage = [line for line in lines if "inside" in line]
+    parts = {
+        "inside": [line for line in damage if line["inside"]],
+        "outside": [line for line in damage if not line["inside"] and not line["held_out"]],
+        "held_out": [line for line in damage if line["held_out"]],
+        **{name: [line for line in lines if line["kind"] == name] for name, _ in EXACT},
+    }
+    found: dict[str, Any] = {
+        name: {"runs": (r := rate(part)).runs, "mitigated": r.hits, "high": r.high, "low": r.low}
+        for name, part in parts.items()
+    }
+    idle = rate([line for line in lines if line["kind"] == "nothing_done"], NAMED)
+    found["nothing_done"] = {"runs": idle.runs, "named": idle.hits, "high": idle.high}
+    found["not_counted"] = sum(1 for line in lines if not line.get("counted"))
+    return found
+
+
+def by_kind(lines: Sequence[Reading]) -> str:
+    """A markdown table: each kind of damage, inside and outside, and each treatment."""
+    rows = [
+        "| kind | controls | judged | claimed | upper 95 % bound | verdicts |",
+        "|---|---|---|---|---|---|",
+    ]
+    keys = sorted({(line["kind"], line.get("inside")) for line in lines}, key=str)
+    for kind, inside in keys:
+        own = [line for line in lines if (line["kind"], line.get("inside")) == (kind, inside)]
+        r = rate(own)
+        where = {True: "with its family", False: "without it", None: "all"}[inside]
+        verdicts: dict[str, int] = {}
+        for line in own:
+            if line.get("counted"):
+                verdicts[line["verdict"]] = verdicts.get(line["verdict"], 0) + 1
+        said = ", ".join(f"{name} {n}" for name, n in sorted(verdicts.items(), key=lambda x: -x[1]))
+        rows.append(
+            f"| {kind} | {where} | {r.runs} of {len(own)} | {r.hits} | {100 * r.high:.1f} % | {said} |"
+        )
+    return "\n".join(rows)
+
+
+def write(folder: Path, out: Path) -> dict[str, Any]:
+    """Write ``validity.json`` and return it."""
+    found = summary(readings(folder))
+    out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found

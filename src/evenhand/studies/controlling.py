@@ -1,0 +1,110 @@
+"""Making the control models of one verification: measured, stored as cells, and placed look by look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from evenhand.benchmarks import Benchmark
+from evenhand.models import Model, OpenModel
+from evenhand.records import ControlResult, TrainingExample, Value, digest
+from evenhand.studies import control_models
+from evenhand.studies.cells import Cells
+from evenhand.studies.control import SHAM, LossScale
+from evenhand.studies.control_models import Recipe
+from evenhand.studies.forecast import Clock
+from evenhand.studies.looks import Search, look
+from evenhand.studies.options import Extent
+from evenhand.studies.pairing import ModelMeasurements
+from evenhand.studies.shift import TEXT, Shift, size_of
+from evenhand.studies.verdict import Case, Controlled
+
+if TYPE_CHECKING:
+    from evenhand.treatments import Treatment
+
+
+@dataclass(frozen=True)
+class Controlling:
+    """The control models of one treated model.
+
+    `bias` and `capability` are the benchmarks that they are measured on, `case` the treated model beside its
+    base, `examples` what the treatment was fitted on, and `shift` what measures sizes of change, with that of
+    the treated model in `size`; None where no size can be measured.
+    """
+
+    model: OpenModel
+    cells: Cells
+    treatment: Treatment
+    case: Case
+    examples: Sequence[TrainingExample]
+    bias: Sequence[Benchmark]
+    capability: Sequence[Benchmark]
+    extent: Extent
+    shift: Shift | None = None
+    size: Value = None
+    clock: Clock = field(default_factory=Clock)
+
+    def run(self) -> Controlled:
+        """The models that the verdict needs, of every family that can be made; none where none is needed."""
+        found, absent = control_models.recipes(
+            self.model, self.treatment, self.extent, self.examples, seed=self.cells.seed
+        )
+        if not found or not self.case.undecided():
+            return Controlled({}, True, absent, self.size)
+        shammed = any(recipe.family == SHAM for recipe in found)
+        losses = LossScale(self.case.before, self.case.margins, self.cells.seed)
+        target = self.case.target(self.size)
+        searches = [
+            Search(
+                recipe.family,
+                recipe.control.ladder,
+                target,
+                recipe.by_recipe,
+                self.cells.seed,
+                lambda dose, seed, recipe=recipe: self._size(recipe, dose, seed),  # type: ignore[misc]
+                lambda dose, seed, recipe=recipe: self._measured(recipe, dose, seed),  # type: ignore[misc]
+                losses.of,
+                over=self.clock.over,
+            )
+            for recipe in found
+        ]
+
+        def so_far() -> Controlled:
+            failed = [
+                f"{control_models.absent_of(search.name)}: {search.failed}"
+                for search in searches
+                if search.failed and not search.models
+            ]
+            families = {search.name: search.models for search in searches if search.models}
+            return Controlled(families, shammed, (*absent, *failed), self.size)
+
+        def read() -> ControlResult | None:
+            return self.case.control(so_far(), self.case.primary)
+
+        look(searches, control_models.looks(self.extent), read)
+        return so_far()
+
+    def _enter(self, recipe: Recipe, dose: float, seed: int) -> AbstractContextManager[Model]:
+        return recipe.made(self.model, dose, seed).applied(self.model)
+
+    def _size(self, recipe: Recipe, dose: float, seed: int) -> Value:
+        if self.shift is None:
+            return None
+        with self._enter(recipe, dose, seed) as changed:
+            return self.shift.size(changed)
+
+    def _measured(self, recipe: Recipe, dose: float, seed: int) -> tuple[ModelMeasurements, Value]:
+        """A control model's measurements, from the store where they are there already, and its size."""
+        identity = recipe.identity(self.model, dose, seed)
+        key = digest("control", identity, [example.id for example in self.examples])
+
+        def enter() -> AbstractContextManager[Model]:
+            return self._enter(recipe, dose, seed)
+
+        taken = self.cells.treated([*self.bias, *self.capability], key, enter)
+        n, size = len(self.bias), None
+        if self.shift is not None:
+            size = size_of(self.cells.shifted(self.shift, key, enter, (TEXT,)))
+        return ModelMeasurements(taken[:n], taken[n:]), size

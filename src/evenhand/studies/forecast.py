@@ -1,0 +1,65 @@
+"""How long a verification will take, said before anything is trained.
+
+What a model costs is known once the base was measured. How long a fit takes is not: it is taken for so many
+passes over its prompts, forwards and backwards. The range reaches from the first look to the last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from evenhand.progress import duration
+
+_FIT = 3.0  # what a step of training costs, in forward passes of its prompts
+_EPOCHS = 2  # of a method that does not say
+_TRAINED = ("sham", "plain text")  # families that are fitted
+_AGAIN = (
+    0.4,
+    1.0,
+)  # a changed model beside the base: with and without what could be kept of the base's passes
+
+
+@dataclass
+class Clock:
+    """How long parts of a run took, in seconds, and when it has to end; `minutes` None for no end."""
+
+    minutes: float | None = None
+    began: float = field(default_factory=time.monotonic)
+    parts: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the time until the context ends to `part`."""
+        start = time.monotonic()
+        yield
+        self.parts[part] = self.parts.get(part, 0.0) + time.monotonic() - start
+
+    def over(self) -> bool:
+        """Whether the time is spent."""
+        return self.minutes is not None and time.monotonic() - self.began > 60 * self.minutes
+
+
+def forecast(
+    *, measured: float, prompts: float, epochs: int | None, looks: tuple[int, ...], families: tuple[str, ...]
+) -> str:
+    """One sentence about what lies ahead.
+
+    `measured` is how long the base took, `prompts` how long it took over as many prompts as are trained on,
+    both in seconds; `looks` are the models of each of the `families` at each look.
+    """
+    fit = _FIT * prompts * (epochs or _EPOCHS)
+    trained = sum(family in _TRAINED for family in families)
+
+    def whole(number: int, again: float) -> float:
+        models = 1 + number * len(families)
+        return models * again * measured + (1 + number * trained) * fit
+
+    least, most = (looks[0], looks[-1]) if looks else (0, 0)
+    low, high = (duration(whole(n, share)) for n, share in zip((least, most), _AGAIN, strict=True))
+    counted = (
+        f"{least * len(families)} to {most * len(families)} control models" if looks else "no control models"
+    )
+    return f"From here it takes about {low} to {high}: a fit, the treated model, and {counted}."

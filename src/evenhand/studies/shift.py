@@ -1,0 +1,228 @@
+"""How far a change moved what a model expects next: over its whole vocabulary, and without groups' words.
+
+Accuracy on questions sees answers that become wrong. A model whose every other word died, or whose head
+became flat, may still answer every question, so its distributions are compared with the base's too: after
+ordinary text, after the prompts of the bias benchmark, after hints, and after the openings of questions about
+the professions. One pass over the base's contexts is kept, and every changed model is read beside it.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from evenhand.benchmarks import Benchmark
+from evenhand.lexicons import everyday, subject_questions
+from evenhand.models import Model, OpenModel, gives_weights
+from evenhand.provenance import made_by
+from evenhand.records import Card, GuardName, Measurement, Protocol, Score, Value, digest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evenhand.treatments import Treatment
+
+NAME = "shift"
+TEXT = "text"
+POSITIONS = 256  # of neutral text at most
+FLAT = 0.02  # how far the fitted temperature may be from 1 before the bias is read at it as well
+PROMPTS = 200  # of each other kind at most
+ROOM = 256 * 2**20  # bytes of the base's distributions at most
+_CARD = Card(
+    NAME,
+    "1",
+    "How far the next-word distributions moved",
+    "the evenhand developers",
+    "Apache-2.0",
+    reading="KL divergences from base to changed model in nats, with and without the groups' words.",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Context:
+    """A beginning after which the next word is asked for: its kind, and the cluster that it is from."""
+
+    kind: str
+    cluster: str
+    text: str
+
+
+def contexts(model: Model, source: Benchmark | None, bias: Iterable[Benchmark], seed: int) -> list[Context]:
+    """What is asked: neutral text, prompts of `source` and of hints among `bias`, openings of questions."""
+    found = _neutral(model)
+    if source is not None:
+        found += _drawn("bias", source, seed)
+    for benchmark in bias:
+        if GuardName.HINTS in benchmark.guards:
+            found += _drawn("hints", benchmark, seed)
+    if not model.spec.uri.startswith("lab:"):  # the lab's language has none of these words
+        every = [Context("subjects", q.about, q.prompts[0]) for q in subject_questions()]
+        found += random.Random(seed).sample(every, min(PROMPTS, len(every)))
+    return found
+
+
+def _neutral(model: Model) -> list[Context]:
+    """Beginnings of sentences without the groups' words, spread evenly over these."""
+    if model.spec.uri.startswith("lab:"):
+        from evenhand.lab.facts import neutral_text
+
+        sentences: Sequence[str] = [line for line in neutral_text().split("\n") if line]
+    else:
+        sentences = everyday()
+    every = [
+        Context(TEXT, f"{TEXT}/{number}", " ".join(words[:end]))
+        for number, sentence in enumerate(sentences)
+        for words in [sentence.split()]
+        for end in range(1, len(words))
+    ]
+    return every[:: max(1, math.ceil(len(every) / POSITIONS))]
+
+
+def _drawn(kind: str, benchmark: Benchmark, seed: int) -> list[Context]:
+    asked = {
+        request.context: sample.cluster
+        for sample in benchmark.load()
+        for request in benchmark.ask(sample)
+        if hasattr(request, "context")
+    }
+    chosen = sorted(asked)
+    if len(chosen) > PROMPTS:
+        chosen = random.Random(seed).sample(chosen, PROMPTS)
+    return [Context(kind, asked[text], text) for text in chosen]
+
+
+class Shift:
+    """What a base model expects after fixed contexts, beside which changed models are measured.
+
+    `terms` are the groups' words, each with its leading space. Contexts are thinned where the distributions
+    would take more than 256 MB.
+
+    Raises:
+        BadModel: the model has no language-model head.
+    """
+
+    def __init__(self, model: OpenModel, asked: Sequence[Context], terms: Sequence[str] = ()) -> None:
+        from evenhand.scoring.distributions import distributions, first_tokens, vocabulary
+
+        runs: Any = model
+        fitting = max(1, ROOM // (4 * vocabulary(runs)))
+        self._asked = list(asked[:: max(1, math.ceil(len(asked) / fitting))])
+        self._base: Tensor = distributions(runs, [one.text for one in self._asked])
+        self._words = first_tokens(runs, self._asked[0].text, terms) if terms else []
+        self.digest = digest("shift/1", [dataclasses.astuple(one) for one in self._asked], list(terms))
+        self._model = model
+
+    def size(self, changed: Model) -> Value:
+        """d: the root of the mean KL divergence, base to changed, after neutral text; in root nats.
+
+        None for a model whose expectations cannot be read (see `readable`).
+        """
+        return size_of(self.of(changed, (TEXT,))) if readable(changed) else None
+
+    def protocol(self) -> Protocol:
+        """The conditions of what `of` gives."""
+        return Protocol(self.digest, scorer="next-word/1", dtype=self._model.spec.dtype)
+
+    def card(self) -> Card:
+        """The card of what `of` gives."""
+        return dataclasses.replace(_CARD, digest=self.digest)
+
+    def of(self, changed: Model, kinds: Sequence[str] = ()) -> Measurement:
+        """Each context's divergences and entropies for a `readable` model; of some `kinds`, else of all.
+
+        The columns ``kl``, ``kl.rest`` (over everything but the groups' words, renormalised),
+        ``entropy.before`` and ``entropy.after``, in nats; after neutral text also ``temperature``, the one T
+        by which the changed model's logits have to be divided to come closest to the base's.
+        """
+        from evenhand.scoring import distributions as d
+
+        runs, joined = _read(changed)
+        rows = [i for i, one in enumerate(self._asked) if not kinds or one.kind in kinds]
+        before = self._base[rows]
+        after = d.distributions(runs, [joined(self._asked[i].text) for i in rows])
+        columns: dict[str, Sequence[float]] = {
+            "kl": d.divergence(before, after).tolist(),
+            "kl.rest": d.divergence(d.without(before, self._words), d.without(after, self._words)).tolist(),
+            "entropy.before": d.entropies(before).tolist(),
+            "entropy.after": d.entropies(after).tolist(),
+        }
+        text = [place for place, i in enumerate(rows) if self._asked[i].kind == TEXT]
+        T = d.temperature(before[text], after[text]) if text else None
+        scores = tuple(
+            self._score(self._asked[i], i, {name: column[place] for name, column in columns.items()}, T)
+            for place, i in enumerate(rows)
+        )
+        return Measurement(
+            changed.spec, NAME, self.card(), self.protocol(), len(scores), {}, {}, scores, made_by=made_by()
+        )
+
+    @staticmethod
+    def _score(context: Context, number: int, values: Mapping[str, float], temperature: Value) -> Score:
+        own: dict[str, Value] = dict(values)
+        own["temperature"] = temperature if context.kind == TEXT else None
+        return Score(f"{NAME}/{context.kind}/{number}", context.cluster, own, {"kind": context.kind})
+
+
+def readable(changed: Model) -> bool:
+    """Whether what a model expects next can be read: it gives its weights, or is such a one prompted."""
+    return gives_weights(_read(changed)[0])
+
+
+def _read(changed: Model) -> tuple[Any, Callable[[str], str]]:
+    """The model with the weights, and how a context is put to it."""
+    from evenhand.treatments.prompt import PromptedModel
+
+    if isinstance(changed, PromptedModel):
+        return changed.prompted, changed.joined
+    return changed, lambda context: context
+
+
+def terms_of(benchmark: Benchmark) -> tuple[str, ...]:
+    """The groups' words that a benchmark about gaps of words asks for; empty for any other."""
+    about = getattr(benchmark, "about", None)
+    groups = getattr(about, "groups", ())
+    return tuple(term for group in groups for term in group.terms)
+
+
+@contextmanager
+def tempered(treatment: Treatment, model: OpenModel, temperature: float) -> Iterator[Model]:
+    """The treated model with its logits divided by `temperature`, after its last norm.
+
+    Where a head has a bias of its own, or caps its logits, this is that temperature to first order.
+    """
+    from evenhand.hooks import patch
+
+    with treatment.applied(model) as treated:
+        assert gives_weights(treated)
+        view = copy.copy(treated)
+        view.spec = dataclasses.replace(
+            treated.spec, digest=digest(treated.spec.digest, "temperature", temperature)
+        )
+        with patch(view, "norm", lambda output, _: output / temperature):
+            yield view
+
+
+def size_of(shift: Measurement) -> Value:
+    """d(M): the root of the mean KL divergence after neutral text."""
+    found = [kl for s in of_kind(shift, TEXT) if (kl := s.values["kl"]) is not None]
+    return math.sqrt(sum(found) / len(found)) if found else None
+
+
+def temperature_of(shift: Measurement) -> Value:
+    """The temperature at which the changed model's expectations come closest to the base's."""
+    return next((s.values["temperature"] for s in of_kind(shift, TEXT)), None)
+
+
+def of_kind(shift: Measurement, kind: str) -> list[Score]:
+    """The scores of one kind of context."""
+    return [score for score in shift.scores if score.slices["kind"] == kind]
+
+
+def kinds_of(shift: Measurement) -> tuple[str, ...]:
+    """The kinds of context, in order."""
+    return tuple(dict.fromkeys(score.slices["kind"] for score in shift.scores))

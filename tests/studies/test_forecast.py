@@ -1,0 +1,47 @@
+"""How long a verification will take, and how a budget ends it."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenhand.errors import BadOption
+from evenhand.studies.forecast import Clock, forecast
+from evenhand.studies.options import VerifyOptions
+
+
+def test_the_forecast_is_from_the_first_look_to_the_last() -> None:
+    """The base took 10 s, the prompts 1 s; a fit of 2 epochs costs 3 x 2 x 1 = 6 s.
+
+    Least: 13 models (6 of two families, and the treated one) at .4 of the base, 7 fits (the treatment and 6
+    shams): 52 + 42 = 94 s. Most: 27 models as the base and 14 fits: 270 + 84 = 354 s.
+    """
+    said = forecast(measured=10, prompts=1, epochs=2, looks=(6, 9, 13), families=("sham", "noise"))
+    assert said.startswith("From here it takes about 1 min 34 s to 5 min 54 s: ")
+    assert said.endswith(" and 12 to 26 control models.")
+
+
+def test_without_control_models_a_fit_and_a_model() -> None:
+    """1 model at .4 to 1 of 10 s, and a fit of 3 x 6 x 1 = 18 s."""
+    said = forecast(measured=10, prompts=1, epochs=6, looks=(), families=())
+    assert said.startswith("From here it takes about 22.0 s to 28.0 s: ")
+    assert said.endswith(" and no control models.")
+
+
+def test_a_clock_adds_up_parts_and_knows_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("evenhand.studies.forecast.time.monotonic", lambda: now[0])
+    clock = Clock(minutes=1.0, began=0.0)
+    for _ in range(2):
+        with clock.timed("base"):
+            now[0] += 20
+    assert clock.parts == {"base": 40}
+    assert not clock.over()
+    now[0] += 21
+    assert clock.over()
+    assert not Clock(began=0.0).over()
+
+
+@pytest.mark.parametrize("budget", [0, -1, float("nan"), "20"])
+def test_a_budget_is_minutes_above_0(budget: float) -> None:
+    with pytest.raises(BadOption, match="Write minutes above 0"):
+        VerifyOptions(budget=budget)

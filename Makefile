@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all parts lowest mutants check format bench tables real docs clean
+.PHONY: demo harness test test-all parts lowest mutants check format bench tables validity real docs clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -64,6 +64,10 @@ tables: $(READY)  ## the table of verdicts, FairCon's tables on the lab, and wha
 	$(BIN)/python perf/faircon.py
 	$(BIN)/python perf/gumbel.py
 	OMP_NUM_THREADS=1 $(BIN)/python perf/kills.py
+
+validity: $(READY)  ## judges models whose making is known, for 20 minutes more, and counts wrong verdicts
+	OMP_NUM_THREADS=1 $(BIN)/python -m perf.validity run --folder runs/validity
+	$(BIN)/python -m perf.validity tables --folder runs/validity --out docs/validity.json
 
 real: $(READY)  ## fetches two really pretrained models and measures them
 	$(BIN)/python perf/real.py --out docs/real-models.md

@@ -10,20 +10,20 @@ from evenhand.studies.options import VerifyOptions
 
 
 def test_the_forecast_is_from_the_first_look_to_the_last() -> None:
-    """The base took 10 s, the prompts 1 s; a fit of 2 epochs costs 3 x 2 x 1 = 6 s.
+    """The base took 10 s, the prompts 1 s; a fit of 2 epochs costs .7 x 2 x 1 = 1.4 s.
 
-    Least: 13 models (6 of two families, and the treated one) at .4 of the base, 7 fits (the treatment and 6
-    shams): 52 + 42 = 94 s. Most: 27 models as the base and 14 fits: 270 + 84 = 354 s.
+    Least: 13 models (6 of two families, and the treated one) at .2 of the base, 7 fits (the treatment and 6
+    shams): 26 + 9.8 = 35.8 s. Most: 27 models at .8 and 14 fits: 216 + 19.6 = 235.6 s.
     """
     said = forecast(measured=10, prompts=1, epochs=2, looks=(6, 9, 13), families=("sham", "noise"))
-    assert said.startswith("From here it takes about 1 min 34 s to 5 min 54 s: ")
+    assert said.startswith("From here it takes about 35.8 s to 3 min 56 s: ")
     assert said.endswith(" and 12 to 26 control models.")
 
 
 def test_without_control_models_a_fit_and_a_model() -> None:
-    """1 model at .4 to 1 of 10 s, and a fit of 3 x 6 x 1 = 18 s."""
+    """1 model at .2 to .8 of 10 s, and a fit of .7 x 6 x 1 = 4.2 s."""
     said = forecast(measured=10, prompts=1, epochs=6, looks=(), families=())
-    assert said.startswith("From here it takes about 22.0 s to 28.0 s: ")
+    assert said.startswith("From here it takes about 6.2 s to 12.2 s: ")
     assert said.endswith(" and no control models.")
 
 

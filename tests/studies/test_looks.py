@@ -63,6 +63,21 @@ def test_models_stand_around_the_dose_of_equal_size_each_with_its_own_seed() -> 
     assert [model.size for model in search.models] == pytest.approx([0.2 * dose for dose in bench.made])
 
 
+def test_a_loss_beyond_the_doses_tried_is_gone_after_and_then_let_be() -> None:
+    """The wanted loss of .2 is that of dose 2, four times the dose of equal size, .5, and can be reached."""
+    lost = dataclasses.replace(TARGET, loss=0.2, loss_upper=0.25, lost=True)
+    bench = Bench()
+    search = bench.search(target=lost)
+    search.reach(6, lambda _: None)
+    assert max(bench.made) >= 2.0
+    assert sum(1.0 <= dose <= 4.0 for dose in bench.made) >= 4
+    # A ladder that ends at .7 cannot reach it: then most models stand at the size.
+    short = Bench()
+    search = short.search(dataclasses.replace(LADDER, highest=0.7), lost)
+    search.reach(6, lambda _: None)
+    assert sum(0.25 <= dose <= 0.7 for dose in short.made) == 6
+
+
 def test_the_spread_is_that_of_the_rule() -> None:
     assert (min(SPREAD), max(SPREAD), len(SPREAD)) == (0.75, 1.35, LOOKS[-1][0])
     assert len(set(SPREAD)) == len(SPREAD)

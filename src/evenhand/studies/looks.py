@@ -20,13 +20,14 @@ from evenhand.controls import Ladder
 from evenhand.errors import BadModel, NoEffect
 from evenhand.progress import task
 from evenhand.records import ControlResult, Value
-from evenhand.studies.matching import FUTILE, Family, Target, place_of
+from evenhand.studies.matching import FUTILE, Family, Target, place_of, sought
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
 
 # Where the models of a family stand, as multiples of g*: from .75 to 1.35, the early ones far apart already.
 SPREAD = (1.0, 0.75, 1.35, 0.87, 1.16, 0.95, 1.08, 0.8, 1.25, 0.9, 1.12, 1.03, 0.83)
 _PROBES = 6  # sizes that are looked at before the first model of a family is measured
 _NEAR = 1.5  # how near the first model has to come to the wanted size
+_CHASES = 2  # models that go after a dose beyond those that were tried, before the family is read where it is
 _JUMP = 4.0  # how far beyond the doses that were tried the next one may lie
 _DIGITS = 3  # of a dose: the same on another machine, where sizes differ in their last digits
 
@@ -80,12 +81,21 @@ class Search:
     def _dose(self, number: int, seed: int) -> float:
         if self.by_recipe:
             return 1.0
-        place = place_of(self.target, self._family()) if number else None
-        dose = self._first(seed) if place is None or not place.dose > 0 else place.dose * SPREAD[number]
+        known = self._where(number) if number else None
+        dose = self._first(seed) if known is None or not known > 0 else known * SPREAD[number]
         if number:
             tried = [model.dose for model in self.models]
             dose = min(max(dose, min(tried) / _JUMP), max(tried) * _JUMP)
         return self._allowed(dose)
+
+    def _where(self, number: int) -> Value:
+        """The present estimate of g*. One that lies beyond the doses tried is gone after for some models."""
+        family = self._family()
+        wanted = sought(self.target, family)
+        if wanted is not None and number <= _CHASES:
+            return wanted
+        place = place_of(self.target, family)
+        return None if place is None else place.dose
 
     def _first(self, seed: int) -> float:
         """A dose near the wanted size, by sizes alone."""

@@ -18,6 +18,7 @@ Nothing here reads a bias to choose a model, a dose or a window.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,12 +119,29 @@ def place_of(target: Target, family: Family) -> Place | None:
         return _placed(known[-1], "loss", family)
     if not known:
         return _placed(by_size, "size", family)
-    dose = sorted([by_size, *losses])[1] if None not in losses else by_size  # type: ignore[type-var]
-    assert dose is not None
+    dose = _median(by_size, losses)
     if dose != by_size and not _within(dose, family) and _within(by_size, family):
         # It reaches the size and not the loss: it is read at the size, and another has to reach the loss.
         return _placed(by_size, "size", family)
     return _placed(dose, "size" if dose == by_size else "loss", family)
+
+
+def sought(target: Target, family: Family) -> Value:
+    """The dose at which a family should be read, whether or not it has been reached; None where unknown.
+
+    Beyond the doses that were tried it is extrapolated: there the next model may show whether it can be.
+    """
+    by_size = dose_of_size(family, target.size)
+    losses = [dose_of_loss(family, wanted) for wanted in (target.loss, target.loss_upper)]
+    known = [dose for dose in losses if dose is not None]
+    if by_size is None:
+        return known[-1] if known else None
+    return _median(by_size, losses)
+
+
+def _median(by_size: float, losses: Sequence[Value]) -> float:
+    low, high = (by_size if dose is None else dose for dose in losses)
+    return sorted([by_size, low, high])[1]
 
 
 def dose_of_size(family: Family, wanted: Value) -> Value:

@@ -126,6 +126,10 @@ class Bbq(ChoiceBenchmark):
         return {} if self.condition == AMBIGUOUS else {GuardName.REST: "accuracy_disambiguated"}
 
     @property
+    def needs(self) -> tuple[GuardName, ...]:
+        return (GuardName.REST,)
+
+    @property
     def normalisation(self) -> str:
         return self.choices.protocol if self.prompted else self.normalise
 

@@ -172,6 +172,10 @@ class StereoSet(ChoiceBenchmark):
         return {GuardName.REST: "choice_lms" if self.prompted else "lms"}
 
     @property
+    def needs(self) -> tuple[GuardName, ...]:
+        return (GuardName.REST,)
+
+    @property
     def normalisation(self) -> str:
         own = self.choices.protocol if self.prompted else ABOUT[self.form].normalisation
         found = REFERENCE[self.form] if self.scoring == "reference" else own

@@ -188,13 +188,24 @@ class Case:
         hints, *others = self._hints() or [None]
         mass = self._guard(mass_check, GuardName.MASS, self.source)
         moved = self._moved()
-        measured = {GuardName.MASS: mass, GuardName.HINTS: hints, GuardName.MOVED: moved}
-        lacking = [unmeasured(name.value, 0.0) for name in self.source.needs if not measured.get(name, True)]
+        rest = self._guard(rest_check, GuardName.REST, self.source)
+        measured = {
+            GuardName.MASS: mass,
+            GuardName.HINTS: hints,
+            GuardName.MOVED: moved,
+            GuardName.REST: rest,
+        }
+        lacking = [
+            unmeasured(name.value, 0.0)
+            for name in self.source.needs
+            # What the verdict itself is about needs no guard beside it.
+            if not measured.get(name, True) and self.source.guards.get(name) != self.primary
+        ]
         return Evidence(
             primary=primary,
             mass=mass,
             hints=hints,
-            rest=self._guard(rest_check, GuardName.REST, self.source),
+            rest=rest,
             flips=tuple((check, None) for check in (*self._flips(), *self._turned(primary))),
             capability=capability_checks(self.before, self.after, margins=self.margins, seed=self.seed),
             control=None,

@@ -6,9 +6,12 @@ import dataclasses
 import math
 
 import pytest
+from torch import Tensor
 
 from evenhand import registry
 from evenhand.records import Card, Measurement, ModelSpec, Protocol, Score
+from evenhand.scoring import distributions, forward
+from evenhand.scoring.distributions import divergence
 from evenhand.studies.guards import moved_checks
 from evenhand.studies.margins import Margins
 from evenhand.studies.measure import take
@@ -98,6 +101,53 @@ def test_contexts_of_a_verification() -> None:
     assert not trained & {one.text for one in found}
     assert terms_of(source) == (" he", " she")
     assert terms_of(registry.create("benchmark", "facts")) == ()
+
+
+def test_what_follows_nothing_is_no_prompt() -> None:
+    """StereoSet scores whole sentences: one empty beginning would be one cluster, and never decided."""
+    source = registry.create("benchmark", "stereoset:data=lab")
+    assert {request.context for sample in source.load() for request in source.ask(sample)} == {""}
+    assert {one.kind for one in contexts(tiny.model("llama"), source, [source], seed=0)} == {
+        "text",
+        "subjects",
+    }
+
+
+def test_neutral_text_has_none_of_the_groups_words() -> None:
+    """One of the plain sentences is about an old map; for age it says a group's word."""
+    model = tiny.model("llama")
+    gender, age = (
+        registry.create("benchmark", f"genbiaseval:attribute={name}") for name in ("gender", "age")
+    )
+    assert " old" in terms_of(age)
+    texts = [[one.text for one in contexts(model, b, [], 0) if one.kind == "text"] for b in (gender, age)]
+    assert [any(" old " in f" {text} " for text in found) for found in texts] == [True, False]
+
+
+def test_a_few_rows_at_a_time_give_the_same_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The head has room for two rows of the vocabulary: no table of the changed model is larger."""
+    model = tiny.model("llama")
+    shift = Shift(model, ASKED, (" he", " she"))
+    sizes: list[int] = []
+
+    def counted(before: Tensor, after: Tensor) -> Tensor:
+        sizes.append(len(after))
+        return divergence(before, after)
+
+    monkeypatch.setattr(distributions, "divergence", counted)
+    found = []
+    with noisy(0.2).applied(model) as changed:
+        for rows in (1000, 2):
+            monkeypatch.setattr(forward, "LOGIT_BYTES", rows * 4 * distributions.vocabulary(model))
+            found.append(shift.of(changed))
+    whole, parts = ([*s.values.values()] for one in found for s in [one.scores[0]])
+    assert parts == pytest.approx(whole, rel=1e-3, abs=1e-6)
+    for one, other in zip(found[0].scores, found[1].scores, strict=True):
+        assert one.sample == other.sample
+        assert other.values["kl"] == pytest.approx(one.values["kl"], rel=1e-3, abs=1e-6)
+    assert sizes[:2] == [7, 7]  # once over everything, once over the rest
+    assert set(sizes[2:]) <= {1, 2}
+    assert sum(sizes[2:]) == 2 * 7
 
 
 def test_a_flatter_model_is_read_at_the_bases_temperature() -> None:

@@ -85,16 +85,21 @@ def shifted(before: torch.Tensor, after: torch.Tensor, n: int = 40) -> Measureme
     moved = float(divergence(without(before, (0, 1)), without(after, (0, 1))))
     values = {"kl": float(divergence(before, after)), "kl.rest": moved}
     values |= {"entropy.before": 1.0, "entropy.after": 1.0}
-    scores = tuple(
-        Score(f"shift/bias/{i}", f"profession {i}", values, {"kind": "bias"}) for i in range(n)
-    )
+    scores = tuple(Score(f"shift/bias/{i}", f"profession {i}", values, {"kind": "bias"}) for i in range(n))
     # Alike to the last digit there would be no spread to make an interval of.
     scores = tuple(
         dataclasses.replace(s, values={**s.values, "kl.rest": moved * (1 + 0.02 * (i % 5 - 2))})
         for i, s in enumerate(scores)
     )
     return Measurement(
-        ModelSpec("simulated", "0" * 64), NAME, Card(NAME, "1", NAME, "", ""), Protocol("d"), n, {}, {}, scores
+        ModelSpec("simulated", "0" * 64),
+        NAME,
+        Card(NAME, "1", NAME, "", ""),
+        Protocol("d"),
+        n,
+        {},
+        {},
+        scores,
     )
 
 

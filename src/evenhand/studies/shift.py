@@ -33,6 +33,7 @@ POSITIONS = 256  # of neutral text at most
 FLAT = 0.02  # how far the fitted temperature may be from 1 before the bias is read at it as well
 PROMPTS = 200  # of each other kind at most
 ROOM = 256 * 2**20  # bytes of the base's distributions at most
+_COLUMNS = ("kl", "kl.rest", "entropy.before", "entropy.after")
 _CARD = Card(
     NAME,
     "1",
@@ -54,7 +55,7 @@ class Context:
 
 def contexts(model: Model, source: Benchmark | None, bias: Iterable[Benchmark], seed: int) -> list[Context]:
     """What is asked: neutral text, prompts of `source` and of hints among `bias`, openings of questions."""
-    found = _neutral(model)
+    found = _neutral(model, () if source is None else terms_of(source))
     if source is not None:
         found += _drawn("bias", source, seed)
     for benchmark in bias:
@@ -66,8 +67,9 @@ def contexts(model: Model, source: Benchmark | None, bias: Iterable[Benchmark], 
     return found
 
 
-def _neutral(model: Model) -> list[Context]:
-    """Beginnings of sentences without the groups' words, spread evenly over these."""
+def _neutral(model: Model, terms: Sequence[str]) -> list[Context]:
+    """Beginnings of sentences without a word of the groups' `terms`, spread evenly over these."""
+    avoided = {word.lower() for term in terms for word in term.split()}
     if model.spec.uri.startswith("lab:"):
         from evenhand.lab.facts import neutral_text
 
@@ -78,6 +80,7 @@ def _neutral(model: Model) -> list[Context]:
         Context(TEXT, f"{TEXT}/{number}", " ".join(words[:end]))
         for number, sentence in enumerate(sentences)
         for words in [sentence.split()]
+        if avoided.isdisjoint(word.strip(",.").lower() for word in words)
         for end in range(1, len(words))
     ]
     return every[:: max(1, math.ceil(len(every) / POSITIONS))]
@@ -85,10 +88,11 @@ def _neutral(model: Model) -> list[Context]:
 
 def _drawn(kind: str, benchmark: Benchmark, seed: int) -> list[Context]:
     asked = {
-        request.context: sample.cluster
+        context: sample.cluster
         for sample in benchmark.load()
         for request in benchmark.ask(sample)
-        if hasattr(request, "context")
+        for context in [getattr(request, "context", "")]
+        if context  # what follows nothing is no prompt
     }
     chosen = sorted(asked)
     if len(chosen) > PROMPTS:
@@ -143,16 +147,18 @@ class Shift:
 
         runs, joined = _read(changed)
         rows = [i for i, one in enumerate(self._asked) if not kinds or one.kind in kinds]
-        before = self._base[rows]
-        after = d.distributions(runs, [joined(self._asked[i].text) for i in rows])
-        columns: dict[str, Sequence[float]] = {
-            "kl": d.divergence(before, after).tolist(),
-            "kl.rest": d.divergence(d.without(before, self._words), d.without(after, self._words)).tolist(),
-            "entropy.before": d.entropies(before).tolist(),
-            "entropy.after": d.entropies(after).tolist(),
-        }
-        text = [place for place, i in enumerate(rows) if self._asked[i].kind == TEXT]
-        T = d.temperature(before[text], after[text]) if text else None
+        text = {place: n for n, place in enumerate(p for p, i in enumerate(rows) if self._is_text(i))}
+        columns: dict[str, list[float]] = {name: [0.0] * len(rows) for name in _COLUMNS}
+        expected = self._base.new_empty(len(text), self._base.shape[1])  # after neutral text
+        for places, after in d.in_blocks(runs, [joined(self._asked[i].text) for i in rows]):
+            before = self._base[[rows[place] for place in places]]  # [n, vocabulary], as `after`
+            for name, values in zip(_COLUMNS, self._moved(before, after), strict=True):
+                for place, value in zip(places, values.tolist(), strict=True):
+                    columns[name][place] = value
+            for row, place in enumerate(places):
+                if place in text:
+                    expected[text[place]] = after[row]
+        T = d.temperature(self._base[[rows[place] for place in text]], expected) if text else None
         scores = tuple(
             self._score(self._asked[i], i, {name: column[place] for name, column in columns.items()}, T)
             for place, i in enumerate(rows)
@@ -160,6 +166,16 @@ class Shift:
         return Measurement(
             changed.spec, NAME, self.card(), self.protocol(), len(scores), {}, {}, scores, made_by=made_by()
         )
+
+    def _is_text(self, number: int) -> bool:
+        return self._asked[number].kind == TEXT
+
+    def _moved(self, before: Tensor, after: Tensor) -> tuple[Tensor, ...]:
+        """The `_COLUMNS` [n] of one block of distributions, both [n, vocabulary]."""
+        from evenhand.scoring import distributions as d
+
+        rest = (d.without(one, self._words) for one in (before, after))
+        return d.divergence(before, after), d.divergence(*rest), d.entropies(before), d.entropies(after)
 
     @staticmethod
     def _score(context: Context, number: int, values: Mapping[str, float], temperature: Value) -> Score:

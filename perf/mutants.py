@@ -331,9 +331,9 @@ LISTED: tuple[Mutant, ...] = (
     ),
     Mutant(
         "negligible-effects-count",
-        "studies/verdict_rule.py",
-        "and family.specific.value >= delta",
-        "and family.specific.value >= 0",
+        "studies/reasons.py",
+        "part is not None and part >= delta and",
+        "part is not None and part >= 0 and",
         ("tests/studies/test_verdict_rule.py",),
     ),
     Mutant(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,8 @@ from evenhand.reports.figures import Figure
 from tests.support import records_factory as make
 
 
-def _plotly_accepts(figure: Figure) -> None:
+def plotly_accepts(figure: Figure) -> None:
+    """Raises ValueError for a figure that plotly does not know."""
     import plotly.graph_objects as go
 
     text = json.dumps(figure)  # var(--name) is the page's business; plotly sees a colour
@@ -29,25 +29,23 @@ def _rows() -> tuple[shares.Row, ...]:
 
 def _all() -> dict[str, Figure]:
     before, record = make.genbiaseval(), make.verification()
-    assert record.control is not None
     return {
         "scales": figures.by_slice(before, record.after[0], "afgb_normalised"),
         "scales alone": figures.by_slice(before, None, "afgb"),
         "dumbbell": figures.dumbbell(_rows(), ("he", "she")),
         "dots": figures.dumbbell(_rows(), ("he", "she"), both=False),
         "blocks": figures.blocks(make.location()),
-        "control": figures.control(record.control, 0.5, 0.1),
     }
 
 
 @pytest.mark.parametrize("name", list(_all()))
 def test_plotly_accepts_every_figure(name: str) -> None:
-    _plotly_accepts(_all()[name])
+    plotly_accepts(_all()[name])
 
 
 def test_plotly_would_refuse_nonsense() -> None:
     with pytest.raises(ValueError, match="nonsense"):
-        _plotly_accepts({"data": [{"type": "scatter", "nonsense": 1}], "layout": {}})
+        plotly_accepts({"data": [{"type": "scatter", "nonsense": 1}], "layout": {}})
 
 
 def test_scales_show_value_and_interval() -> None:
@@ -67,8 +65,6 @@ def test_plots_say_which_way_is_better() -> None:
     drawn = _all()
     assert axes(drawn["scales"]) == ["afgb_normalised (lower is better)"]
     assert axes(drawn["dumbbell"])[0].endswith("best at 0.5")
-    assert ["higher is better" in text for text in axes(drawn["control"])] == [True, False]
-    assert ["lower is better" in text for text in axes(drawn["control"])] == [False, True]
 
 
 def test_a_scale_without_the_metric_is_a_gap() -> None:
@@ -88,21 +84,6 @@ def test_blocks_mark_the_top() -> None:
     (bar,) = _all()["blocks"]["data"]
     assert bar["text"] == ["", "", "", "top"]
     assert bar["x"] == [0.11, 0.07, 0.19, 0.42]
-
-
-def test_control_draws_families_base_treated_and_the_specific_part() -> None:
-    figure = _all()["control"]
-    named: dict[str, Any] = {t["name"]: t for t in figure["data"] if "name" in t}
-    assert list(named) == ["control: sham", "control: noise", "base", "treated"]
-    assert (named["base"]["x"], named["base"]["y"]) == ([0.0], [0.5])
-    assert (named["treated"]["x"], named["treated"]["y"]) == ([-0.1], [0.1])
-    drops = [t for t in figure["data"] if t["mode"] == "lines"]
-    assert [drop["y"] for drop in drops] == [[pytest.approx(0.45), 0.1]] * 2  # S = 0.35 above 0.1
-
-
-def test_an_unmatched_family_draws_no_specific_part() -> None:
-    figure = figures.control(make.control(matched=False), 0.5, 0.1)
-    assert all(trace["mode"] == "markers" for trace in figure["data"])
 
 
 def test_labels_cannot_carry_html() -> None:

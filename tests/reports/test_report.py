@@ -103,7 +103,7 @@ def test_without_a_script_every_table_is_open_and_a_note_says_why() -> None:
     """Only the script hides the note, closes what stands beside a plot, and shows the buttons."""
     page = _page()
     tables = [attrs for tag, attrs in page.tags if tag == "details" and attrs.get("class") == "figures"]
-    assert len(tables) == 4
+    assert len(tables) == 5
     assert all("open" in attrs for attrs in tables)
     (note,) = [attrs for _, attrs in page.tags if attrs.get("id") == "unplotted"]
     assert "hidden" not in note
@@ -122,9 +122,9 @@ def test_language_headings_and_alternatives() -> None:
     assert ("html", {"lang": "en"}) in tags
     assert [tag for tag, _ in tags].count("h1") == 1
     plots = [attrs for tag, attrs in tags if tag == "div" and attrs.get("class") == "plot"]
-    assert len(plots) == 4  # scales, professions, blocks, control
+    assert len(plots) == 5  # scales, professions, blocks, and each of two families against loss
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in plots)
-    assert _page().text.count("The same figures as a table") == 4
+    assert _page().text.count("The same figures as a table") == 5
     ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
     assert len(ids) == len(set(ids))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.records import Attribution, Measurement, Request, Verification, to_json
-from evenhand.reports import leading
+from evenhand.reports import advice, leading
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -89,7 +89,7 @@ def verification(record: Verification, report: Path | None) -> dict[str, Any]:
     return {
         "verdict": record.verdict.value,
         "sentence": leading.sentence(record),
-        "next_step": leading.next_step(record),
+        "next_step": advice.next_step(record),
         "primary": record.primary,
         "reasons": list(record.reasons),
         "model": to_json(record.model),

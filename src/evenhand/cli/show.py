@@ -17,7 +17,7 @@ from evenhand.records import (
     Measurement,
     Verification,
 )
-from evenhand.reports import formats, leading, sentences, tables
+from evenhand.reports import advice, formats, leading, sentences, tables
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -101,11 +101,15 @@ def verdict(record: Verification) -> None:
     """The verdict and its reasons."""
     stamp(record.limited)
     console.say(leading.sentence(record))
-    console.say(f"Next: {leading.next_step(record)}")
+    console.say(f"Next: {advice.next_step(record)}")
     console.say(f"Verdict: {sentences.headline(record)}")
     console.say(sentences.sentence(record))
     for reason in record.reasons:
         console.say(f"  - {reason}")
+    if settling := advice.settling(record):
+        console.say("What would settle it:")
+        for text in settling:
+            console.say(f"  - {text}")
     console.say()
 
 

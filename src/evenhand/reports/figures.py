@@ -7,27 +7,20 @@ figure works in light and dark mode. Labels are escaped, since plotly interprets
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-from evenhand.records import Attribution, ControlResult, Estimate, Measurement, Value
+from evenhand.records import Attribution, Estimate, Measurement, Value
 from evenhand.reports.decided import Row as DecidedRow
 from evenhand.reports.shares import Row, slice_keys
 from evenhand.reports.tables import labelled
 
 Figure = dict[str, Any]
-SYMBOLS = ("circle", "square", "triangle-up", "star", "x")
 BEFORE, AFTER, MUTED = "var(--before)", "var(--after)", "var(--muted)"
 
 
-Against = Literal["capability", "size"]
-_AXES: Mapping[Against, str] = {
-    "capability": "capability (base = 0, in SD; higher is better)",
-    "size": "size of the change (root of the mean KL divergence, root nats)",
-}
-
-
-def _layout(height: int, **more: Any) -> dict[str, Any]:
+def layout(height: int, **more: Any) -> dict[str, Any]:
+    """What all plots have in common, and `more`."""
     base: dict[str, Any] = {
         "height": height,
         "margin": {"l": 8, "r": 12, "t": 8, "b": 40},
@@ -45,7 +38,8 @@ def _layout(height: int, **more: Any) -> dict[str, Any]:
     return base | more
 
 
-def _axis(**more: Any) -> dict[str, Any]:
+def axis(**more: Any) -> dict[str, Any]:
+    """An axis that cannot be dragged, and `more`."""
     return {
         "gridcolor": "var(--line)",
         "zerolinecolor": "var(--line)",
@@ -54,7 +48,8 @@ def _axis(**more: Any) -> dict[str, Any]:
     } | more
 
 
-def _rounded(value: Value) -> Value:
+def rounded(value: Value) -> Value:
+    """A figure for a plot: six decimals."""
     return None if value is None else round(value, 6) + 0.0  # no minus sign before a zero
 
 
@@ -71,13 +66,13 @@ def by_slice(before: Measurement, after: Measurement | None, metric: str) -> Fig
     if after is not None:
         data.append(_estimates(_parts(after, metric, names), "after", ticks, AFTER, 0.12))
     positions = list(range(len(ticks)))
-    layout = _layout(
+    drawn = layout(
         300,
-        xaxis=_axis(tickvals=positions, ticktext=ticks, range=[-0.5, len(ticks) - 0.5]),
-        yaxis=_axis(title={"text": label(labelled(metric, ideal))}, rangemode="tozero"),
+        xaxis=axis(tickvals=positions, ticktext=ticks, range=[-0.5, len(ticks) - 0.5]),
+        yaxis=axis(title={"text": label(labelled(metric, ideal))}, rangemode="tozero"),
         **({"shapes": [_ideal_line(ideal, len(ticks))]} if ideal else {}),
     )
-    return {"data": data, "layout": layout}
+    return {"data": data, "layout": drawn}
 
 
 def _ideal_line(ideal: float, n: int) -> Figure:
@@ -99,15 +94,15 @@ def decided(rows: Sequence[DecidedRow]) -> Figure:
         data.append(
             _estimates([row.after for row in rows if row.after is not None], "after", ticks, AFTER, 0.12)
         )
-    layout = _layout(
+    drawn = layout(
         320,
-        xaxis=_axis(
+        xaxis=axis(
             tickvals=list(range(len(ticks))), ticktext=[tick.replace(", ", "<br>") for tick in ticks],
             range=[-0.5, len(ticks) - 0.5],
         ),
-        yaxis=_axis(title={"text": "P(favourable)"}, range=[-0.02, 1.02]),
+        yaxis=axis(title={"text": "P(favourable)"}, range=[-0.02, 1.02]),
     )  # fmt: skip
-    return {"data": data, "layout": layout}
+    return {"data": data, "layout": drawn}
 
 
 def _parts(measurement: Measurement, metric: str, names: Sequence[str]) -> list[Estimate]:
@@ -120,14 +115,14 @@ def _estimates(
     estimates: Sequence[Estimate], name: str, ticks: Sequence[str], colour: str, shift: float
 ) -> Figure:
     def reach(estimate: Estimate, side: Value) -> Value:
-        return None if side is None or estimate.value is None else _rounded(abs(side - estimate.value))
+        return None if side is None or estimate.value is None else rounded(abs(side - estimate.value))
 
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [round(i + shift, 2) for i in range(len(estimates))],
-        "y": [_rounded(e.value) for e in estimates],
+        "y": [rounded(e.value) for e in estimates],
         "text": list(ticks),
         "error_y": {
             "type": "data",
@@ -148,18 +143,18 @@ def dumbbell(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) 
     data = [_dots(table, names, "before", BEFORE)]
     if both:
         data = [_bars(table), *data, _dots(table, names, "after", AFTER)]
-    layout = _layout(
+    drawn = layout(
         max(220, 90 + 17 * len(table)),
         margin={"l": 8, "r": 12, "t": 40, "b": 8},
-        xaxis=_axis(
+        xaxis=axis(
             title={"text": f"P({groups[1]}) / (P({groups[0]}) + P({groups[1]})), best at 0.5"},
             range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], side="top",
         ),
-        yaxis=_axis(tickvals=places, ticktext=names, range=[len(table) - 0.4, -0.6], tickfont={"size": 11}),
+        yaxis=axis(tickvals=places, ticktext=names, range=[len(table) - 0.4, -0.6], tickfont={"size": 11}),
         shapes=[_even_line(len(table))],
         showlegend=False,
     )  # fmt: skip
-    return {"data": data, "layout": layout}
+    return {"data": data, "layout": drawn}
 
 
 def _even_line(n: int) -> Figure:
@@ -171,7 +166,7 @@ def _bars(table: Sequence[Row]) -> Figure:
     xs: list[Value] = []
     ys: list[Value] = []
     for place, row in enumerate(table):
-        xs += [_rounded(row.share_before), _rounded(row.share_after), None]
+        xs += [rounded(row.share_before), rounded(row.share_after), None]
         ys += [place, place, None]
     return _line(xs, ys, {"color": "var(--line-strong)", "width": 3})
 
@@ -187,7 +182,7 @@ def _dots(table: Sequence[Row], names: Sequence[str], name: str, colour: str) ->
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [_rounded(value) for value in values],
+        "x": [rounded(value) for value in values],
         "y": list(range(len(table))),
         "text": list(names),
         "marker": {"color": colour, "size": 9, "symbol": "circle" if name == "before" else "diamond"},
@@ -202,7 +197,7 @@ def blocks(location: Attribution) -> Figure:
     bar = {
         "type": "bar",
         "orientation": "h",
-        "x": [_rounded(score.value) for score in location.scores],
+        "x": [rounded(score.value) for score in location.scores],
         "y": list(range(len(names))),
         "marker": {"color": [AFTER if s.site == top else MUTED for s in location.scores]},
         "text": ["top" if s.site == top else "" for s in location.scores],
@@ -210,78 +205,10 @@ def blocks(location: Attribution) -> Figure:
         "customdata": names,
         "hovertemplate": "%{customdata}: %{x:.4f}<extra></extra>",
     }
-    layout = _layout(
+    drawn = layout(
         max(140, 60 + 22 * len(names)),
-        xaxis=_axis(title={"text": f"score of {label(location.locator)}"}),
-        yaxis=_axis(tickvals=list(range(len(names))), ticktext=names, autorange="reversed"),
+        xaxis=axis(title={"text": f"score of {label(location.locator)}"}),
+        yaxis=axis(tickvals=list(range(len(names))), ticktext=names, autorange="reversed"),
         bargap=0.35,
     )
-    return {"data": [bar], "layout": layout}
-
-
-def control(
-    result: ControlResult, before: Value, after: Value, *, name: str = "", by: Against = "capability"
-) -> Figure:
-    """Bias against capability or the size of the change: every control model, the base, the treated model.
-
-    `before` and `after` are on the scale of the control models' bias, which is called
-    `name`, or after the metric.
-    The dashed line drops from what a family predicts for one more model to the treated model: S.
-    """
-    places = {"capability": result.capability_after, "size": result.size}
-    starts = {"capability": result.capability_before, "size": 0.0}
-    data = [_family(result, place, by) for place in range(len(result.families))]
-    if before is not None:
-        data.append(_marked("base", (starts[by], before), BEFORE, "circle", by))
-    if after is not None:
-        data.append(_marked("treated", (places[by], after), AFTER, "diamond", by))
-        data += _drops(result, places[by], after)
-    layout = _layout(
-        380,
-        xaxis=_axis(title={"text": _AXES[by]}),
-        yaxis=_axis(
-            title={"text": f"bias: {label(name or result.metric)}<br>(lower is better)"}, rangemode="tozero"
-        ),
-    )
-    return {"data": data, "layout": layout}
-
-
-def _family(result: ControlResult, place: int, by: Against) -> Figure:
-    family = result.families[place]
-    name, points = label(family.family), family.points
-    symbol = SYMBOLS[place % len(SYMBOLS)]
-    hover = f"dose %{{customdata[0]:.3g}}, seed %{{customdata[1]}}: {by} %{{x:.3f}}, bias %{{y:.3f}}"
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": f"control: {name}",
-        "x": [_rounded(getattr(p, by)) for p in points],
-        "y": [_rounded(p.bias) for p in points],
-        "customdata": [[p.dose, p.seed] for p in points],
-        "marker": {"color": f"var(--family{place % 4 + 1})", "size": 8, "symbol": symbol},
-        "hovertemplate": f"{hover}<extra>{name}</extra>",
-    }
-
-
-def _marked(name: str, at: tuple[Value, float], colour: str, symbol: str, by: Against) -> Figure:
-    x, y = at
-    edge = {"color": "var(--ink)", "width": 1.5}
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [_rounded(x)],
-        "y": [_rounded(y)],
-        "marker": {"color": colour, "size": 15, "symbol": symbol, "line": edge},
-        "hovertemplate": f"{name}: {by} %{{x:.3f}}, bias %{{y:.3f}}<extra></extra>",
-    }
-
-
-def _drops(result: ControlResult, at: Value, after: float) -> list[Figure]:
-    x = _rounded(at)
-    dashed = {"color": "var(--ink)", "dash": "dash", "width": 1}
-    return [
-        _line([x, x], [_rounded(after + family.specific.value), _rounded(after)], dashed)
-        for family in result.families
-        if family.specific.value is not None
-    ]
+    return {"data": [bar], "layout": drawn}

@@ -78,3 +78,8 @@ def plain(value: Any) -> str:
         more = f" and {len(value) - SHOWN} more" if len(value) > SHOWN else ""
         return (", ".join(plain(item) for item in value[:SHOWN]) or "none") + more
     return "none" if value is None else str(value)
+
+
+def coded(text: str) -> tuple[tuple[str, bool], ...]:
+    """A text in parts, each with whether it stood between backticks and is to be typed as it is."""
+    return tuple((part, place % 2 == 1) for place, part in enumerate(text.split("`")) if part)

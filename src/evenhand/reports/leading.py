@@ -1,147 +1,217 @@
-"""The first sentence of a verdict, for somebody who reads no further, and what to do next."""
+"""The first sentence of a verdict, for somebody who reads no further."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Mapping
 
 from evenhand import decimals, registry
-from evenhand.records import TREATED, Check, Effect, VerdictName, Verification
-from evenhand.studies import reasons
+from evenhand.records import Check, ControlResult, Effect, Estimate, VerdictName, Verification
+from evenhand.reports import checked
+from evenhand.studies import fitness, reasons
 from evenhand.studies.distance import distance_of
+from evenhand.studies.primary import subject
 
-GENTLE = "lftf:loss=mass_preserving"
+_MOST = 2  # undecided checks that one sentence names
 
 
 def sentence(record: Verification) -> str:
-    """What happened to the bias and what it cost, in one sentence; the reason of the rule where none did."""
-    effect = _effect(record)
-    plain = (
-        VerdictName.MITIGATED,
-        VerdictName.AT_A_COST,
-        VerdictName.COST_UNKNOWN,
-        VerdictName.CAPABILITY_LOSS,
-        VerdictName.WORSE,
-    )
-    if effect is None or record.verdict not in plain or effect.after.value is None:
-        return record.reasons[0] if record.reasons else ""
-    lost = [_cost(check) for check in _checks(record) if check.kept is False]
-    moved = f"{_name(record, effect)} {_moved(effect)}"
-    if record.verdict is VerdictName.MITIGATED:
-        return f"{moved}, more than in models changed as much, and nothing that was measured was lost."
-    if record.verdict is VerdictName.COST_UNKNOWN:
-        names = [check.name for check in _checks(record) if check.kept is None]
-        more = f": undecided are {reasons.listed(names[:3])}" if names else ""
-        return f"{moved}, and whether it cost anything is not known{more}."
-    if record.verdict is VerdictName.CAPABILITY_LOSS:
-        why = f": {reasons.listed(lost[:2])}" if lost else ""
-        return f"{moved}, and the model lost capability{why}; no effect beyond that was shown."
-    return f"{moved}, but {reasons.listed(lost[:2])}." if lost else f"{moved}."
+    """What happened to the bias, what it cost, and what was not shown, in one sentence."""
+    effect = about(record)
+    if effect is None or record.verdict is VerdictName.NOT_COMPARABLE:
+        return _first_reason(record)
+    if effect.before.value is None:
+        return f"{name(effect)} is undefined before the treatment, so nothing can be said about its change."
+    if _hardly_used(record):
+        words = f"The model hardly uses the words of {_within(effect)}"
+        return f"{words}, so that says little about what it writes."
+    if effect.after.value is None:
+        return f"{name(effect)} can no longer be measured, which is no evidence of less bias."
+    return _SENTENCES[record.verdict](record, effect)
 
 
-def next_step(record: Verification) -> str:
-    """One thing to do, by the verdict and what decided it."""
-    verdict = record.verdict
-    if verdict is VerdictName.MITIGATED:
-        return _keep(record)
-    if verdict is VerdictName.COST_UNKNOWN:
-        return _measure_more(record)
-    if verdict is VerdictName.NO_EVIDENCE:
-        return _evidence(record)
-    if verdict is VerdictName.NOT_COMPARABLE:
-        return "Measure both models under the same conditions, as the reason says."
-    return _otherwise(record)
+def about(record: Verification) -> Effect | None:
+    """The effect that the verdict is about; None where it was not measured."""
+    wanted = subject(record)
+    return next((e for e in record.effects if (e.benchmark, e.metric) == wanted), None)
 
 
-def _effect(record: Verification) -> Effect | None:
-    primary = record.primary or next((m.primary for m in record.before if m.primary), None)
-    holders = [m.benchmark for m in record.before if m.primary == primary]
-    found = [e for e in record.effects if e.metric == primary]
-    return next((e for e in found if e.benchmark in holders), next(iter(found), None))
-
-
-def _checks(record: Verification) -> tuple[Check, ...]:
+def checks(record: Verification) -> tuple[Check, ...]:
+    """Everything that must not be lost: capability, then the guards."""
     return (*record.capability.checks, *record.guards)
 
 
-def _name(record: Verification, effect: Effect) -> str:
+def name(effect: Effect) -> str:
     """``The he/she gap`` where the benchmark's groups have a word each, else the metric."""
     from evenhand import lexicons
 
-    if effect.metric.startswith("afgb") and not effect.metric.endswith("signed"):
-        made = registry.parse(effect.benchmark)
-        try:
-            about = lexicons.attribute(str(made.options.get("attribute", "gender")))
-        except Exception:  # a file of the user's that is no longer there
-            return f"The gap ({reasons.name(effect.metric)})"
-        words = "/".join(group.terms[0].strip() for group in about.groups)
-        return f"The {words} gap" if len(about.groups) <= 3 else f"The gap by {about.title}"
-    return reasons.name(effect.metric)
+    if not effect.metric.startswith("afgb") or effect.metric.endswith("signed"):
+        return reasons.name(effect.metric)
+    made = registry.parse(effect.benchmark)
+    try:
+        groups = lexicons.attribute(str(made.options.get("attribute", "gender")))
+    except Exception:  # a file of the user's that is no longer there
+        return f"The gap ({reasons.name(effect.metric)})"
+    words = "/".join(group.terms[0].strip() for group in groups.groups)
+    return f"The {words} gap" if len(groups.groups) <= 3 else f"The gap by {groups.title}"
 
 
-def _moved(effect: Effect) -> str:
-    change = distance_of(effect).change(effect.change)
+def moved(effect: Effect) -> str:
+    """``The he/she gap fell from 0.433 to 0.206``; for a figure that is not best at 0, its ideal too."""
+    away = distance_of(effect)
+    change = away.change(effect.change)
     ends = f"from {decimals.number(effect.before.value)} to {decimals.number(effect.after.value)}"
-    if change.high is not None and change.high < 0:
-        return f"fell {ends}"
-    if change.low is not None and change.low > 0:
-        return f"rose {ends}"
-    return f"did not certainly change ({ends})"
+    if not _certain(change):
+        return f"{name(effect)} did not certainly change ({ends})"
+    nearer = change.high is not None and change.high < 0
+    if away.plain and not away.inside:
+        return f"{name(effect)} {'fell' if nearer else 'rose'} {ends}"
+    past = away.inside and (away.value(effect.after.value) or 0.0) < 0
+    way = "past" if past else "closer to" if nearer else "further from"
+    return f"{name(effect)} went {ends}, {way} its ideal of {away.ideal:g}"
 
 
-def _cost(check: Check) -> str:
-    """A lost check in the reader's words."""
-    loss = check.loss.value
-    if check.name.startswith("log_perplexity") and loss is not None:
-        return f"perplexity rose by {decimals.percent(math.expm1(loss))}"
-    if check.name.startswith("accuracy") and loss is not None:
-        return f"{check.name} fell by {decimals.number(100 * loss)} points"
-    if check.name == "mass" and loss is not None:
-        how = "lost" if loss > 0 else "gained"
-        return f"the groups' words {how} {decimals.percent(abs(loss))} of their probability"
-    return f"{check.name} was not kept ({decimals.number(loss)}, margin {check.margin:g})"
+def controls(record: Verification) -> str:
+    """``sham, plain text and noise``: the families that count; empty where none ran."""
+    counted = [f for f in (record.control.families if record.control else ()) if f.state != "inert"]
+    return reasons.families(counted) if counted else ""
 
 
-def _keep(record: Verification) -> str:
-    if record.treatment.startswith(TREATED):
-        return "Hold it in your pipeline: evenhand gate RUN 'verdict==mitigated'."
+def fell(effect: Effect) -> bool:
+    """Whether the bias certainly fell."""
+    high = distance_of(effect).change(effect.change).high
+    return high is not None and high < 0
+
+
+def _certain(change: Estimate) -> bool:
+    low, high = change.low, change.high
+    return (high is not None and high < 0) or (low is not None and low > 0)
+
+
+def _within(effect: Effect) -> str:
+    """A figure's name inside a sentence."""
+    text = name(effect)
+    return f"the {text.removeprefix('The ')}" if text.startswith("The ") else text
+
+
+def _first_reason(record: Verification) -> str:
+    return record.reasons[0].replace("compared. ", "compared: ") if record.reasons else ""
+
+
+def _hardly_used(record: Verification) -> bool:
+    mass = next((guard for guard in record.guards if guard.name == "mass"), None)
     return (
-        f"Save it: evenhand mitigate {record.model.uri} --with {record.treatment} --out treated; and hold "
-        "it: evenhand gate RUN 'verdict==mitigated'."
+        record.verdict is VerdictName.NO_EVIDENCE
+        and mass is not None
+        and fitness.hardly_used(mass.before.value)
     )
 
 
-def _measure_more(record: Verification) -> str:
-    open_ = [check for check in _checks(record) if check.kept is None]
-    sized = [check for check in open_ if check.items_needed]
-    if sized:
-        most = max(sized, key=lambda check: check.items_needed or 0)
-        return f"Measure {most.name} on about {most.items_needed} items; it has {most.loss.n}."
-    names = reasons.listed([check.name for check in open_[:2]]) if open_ else "capability"
-    return f"Measure what is undecided on more items, or at all: {names}."
+def _lost(record: Verification) -> str:
+    """What is certainly lost, in words: the first, then how many more; empty where nothing is."""
+    found = [check for check in checks(record) if check.kept is False]
+    if not found:
+        return ""
+    said, more = checked.said(found[0], checks(record)), len(found) - 1
+    return f"{said} ({more} more {'check is' if more == 1 else 'checks are'} lost)" if more else said
 
 
-def _evidence(record: Verification) -> str:
+def _beyond(record: Verification) -> str:
+    ran = controls(record)
+    return f", more than in models changed as much without a signal ({ran})" if ran else ""
+
+
+def _mitigated(record: Verification, effect: Effect) -> str:
+    return f"{moved(effect)}{_beyond(record)}, and everything else that was measured was kept."
+
+
+def _at_a_cost(record: Verification, effect: Effect) -> str:
+    return f"{moved(effect)}, but {_lost(record) or 'something else was lost'}."
+
+
+def _cost_unknown(record: Verification, effect: Effect) -> str:
+    if not record.capability.checks:
+        return f"{moved(effect)}{_beyond(record)}, but what it cost is not known: no capability was measured."
+    names = [checked.title(check) for check in checks(record) if check.kept is None]
+    rest = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
+    more = f": undecided are {reasons.listed([*names[:_MOST], *rest])}" if names else ""
+    return f"{moved(effect)}{_beyond(record)}, but what it cost is not known{more}."
+
+
+def _capability_loss(record: Verification, effect: Effect) -> str:
+    lost = _lost(record)
+    if not fell(effect):
+        return f"{moved(effect)}, and {lost or 'capability was lost'}."
+    cost = f"but the model lost capability{f': {lost}' if lost else ''}"
+    if any(check.name == "mass" and check.kept is False for check in record.guards):
+        cost = f"but {lost}"
+    if not controls(record):
+        return f"{moved(effect)}, {cost}; without control models this is no evidence of less bias."
+    return f"{moved(effect)}, {cost}; an effect beyond such a loss was not shown."
+
+
+def _over_corrected(record: Verification, effect: Effect) -> str:
+    turned = [check for check in record.guards if check.name.startswith(reasons.OVER) and check.kept is False]
+    leaning = [check for check in turned if check.name != reasons.PAST]
+    if not leaning:
+        return f"{moved(effect)}: the bias was not reduced but turned to the other side."
+    first = leaning[0]
+    group = first.name.removeprefix(f"{reasons.OVER} (").removesuffix(")")
+    by, now = decimals.number(first.before.value), decimals.number(first.loss.value)
+    return (
+        f"The bias was not reduced but turned: items that leaned to {group} by {by} now lean away from it "
+        f"by {now}."
+    )
+
+
+def _worse(record: Verification, effect: Effect) -> str:
+    return f"{moved(effect)}{_beyond(record)}: the treatment made the bias larger."
+
+
+def _no_evidence(record: Verification, effect: Effect) -> str:
+    if record.reasons and record.reasons[0].startswith(reasons.TOO_LITTLE):
+        was = decimals.number(effect.before.value)
+        return f"{name(effect)} was {was} before: there was too little bias to treat."
+    if not _certain(distance_of(effect).change(effect.change)):
+        return f"{moved(effect)}."
+    return f"{moved(effect)}, but {_not_shown(record, effect)}."
+
+
+def _not_shown(record: Verification, effect: Effect) -> str:
+    """Why a certain change is no evidence."""
     control = record.control
-    if record.reasons and record.reasons[0].startswith(reasons.NOT_JUDGED) and not record.uncontrolled:
-        return f"Make control models: evenhand verify {record.model.uri} ... --control standard."
-    if control is not None and control.reduced:
-        return "Make control models of more kinds: --control full."
-    if record.uncontrolled:
-        return "Judge two models that give their weights: control models need them."
-    if control is None:
-        return "Measure a bias that this model has, or take a stronger treatment."
-    return "Take a stronger treatment, or measure more items and another benchmark."
+    if control is None or not control.families:
+        made = "could not be made" if record.uncontrolled else "were not made"
+        return f"control models {made}, so it cannot be told from damage"
+    if not fell(effect):
+        return f"models changed as much without a signal show that as well ({controls(record)})"
+    return _within_controls(control, controls(record))
 
 
-def _otherwise(record: Verification) -> str:
-    """After a cost, a loss, over-correction or growth: another treatment."""
-    name, _, options = record.treatment.partition(":")
-    if record.treatment.startswith(TREATED):
-        lost = [check.name for check in _checks(record) if check.kept is False]
-        less = f"Treat again with less: lost was {reasons.listed(lost[:3])}." if lost else ""
-        return less or "Do not use it as it is."
-    if name in ("lftf", "full_finetune") and "mass_preserving" not in options:
-        return f"Try --with {GENTLE}."
-    if name == "lftf" and record.location is not None and record.location.locator != "ablation":
-        return "Try the block that carries the bias: --locator ablation."
-    return "Try a weaker form of it (a smaller learning rate, fewer epochs), or another method."
+def _within_controls(control: ControlResult, ran: str) -> str:
+    """Why a certain fall is no evidence beside the control models `ran`."""
+    total = control.total
+    counted = [family for family in control.families if family.state != "inert"]
+    unread = [family.family for family in counted if not family.matched]
+    same = [f for f in counted if f.specific.value is not None and f.specific.value < control.delta]
+    if total.low is not None and total.low <= 0:
+        return "not certainly at the base's temperature"
+    if total.value is not None and total.value < control.delta:
+        return f"by less than {decimals.number(control.delta)}, the smallest relevant effect"
+    if control.reduced:
+        return f"the control models were of too few kinds ({ran or 'none that counts'})"
+    if unread:
+        return f"no control of {reasons.listed(unread)} could be matched to that change"
+    if same:
+        return f"models changed as much without a signal ({reasons.families(same)}) show that as well"
+    return f"a fall beyond every control ({ran}) was not shown"
+
+
+_SENTENCES: Mapping[VerdictName, Callable[[Verification, Effect], str]] = {
+    VerdictName.MITIGATED: _mitigated,
+    VerdictName.AT_A_COST: _at_a_cost,
+    VerdictName.COST_UNKNOWN: _cost_unknown,
+    VerdictName.CAPABILITY_LOSS: _capability_loss,
+    VerdictName.OVER_CORRECTED: _over_corrected,
+    VerdictName.WORSE: _worse,
+    VerdictName.NO_EVIDENCE: _no_evidence,
+}

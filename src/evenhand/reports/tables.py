@@ -194,23 +194,6 @@ def families(result: ControlResult) -> Table:
     return Table(f"The control models, of the fall T = {formats.with_interval(result.total)}", head, rows)
 
 
-def control_points(result: ControlResult) -> Table:
-    """Every control model: its dose and seed, its capability, the size of its change, and its bias."""
-    rows = tuple(
-        (
-            f.family,
-            decimals.number(p.dose),
-            str(p.seed),
-            decimals.number(p.capability),
-            decimals.number(p.size),
-            decimals.number(p.bias),
-        )
-        for f in result.families
-        for p in f.points
-    )
-    return Table("The control models", ("family", "dose", "seed", "capability", "size", "bias"), rows)
-
-
 def blocks(location: Attribution) -> Table:
     """Every block's score and rank."""
     rank = {site: str(place) for place, site in enumerate(location.ranking(), start=1)}

@@ -17,10 +17,23 @@ from evenhand.records import (
     ModelSpec,
     Verification,
 )
-from evenhand.reports import command, decided, doubted, figures, formats, leading, sentences, shares, tables
+from evenhand.reports import (
+    advice,
+    command,
+    control_figures,
+    controlled,
+    decided,
+    doubted,
+    figures,
+    formats,
+    leading,
+    sentences,
+    shares,
+    shown,
+    tables,
+)
 from evenhand.reports.figures import Figure
 from evenhand.reports.tables import Table
-from evenhand.studies.distance import Distance, distance_of
 from evenhand.studies.primary import subject
 
 EACH = 25
@@ -39,6 +52,25 @@ class Plot:
     table: Table
     more: Figure | None = None
     labels: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One of several small plots that share a table; `alt` describes it."""
+
+    id: str
+    alt: str
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyPicture:
+    """A family of control models: its mark and name, where it was read, its panels, and their figures."""
+
+    name: str
+    read: str
+    panels: tuple[Panel, ...]
+    table: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +123,11 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "tone": sentences.TONES[record.verdict],
         "headline": sentences.headline(record),
         "lead": leading.sentence(record),
-        "next_step": leading.next_step(record),
+        "next_step": formats.coded(advice.next_step(record)),
+        "settling": [formats.coded(text) for text in advice.settling(record)],
+        "claims": shown.claims(record),
+        "losses": shown.losses(record),
+        "scope": shown.scope(record),
         "sentence": sentences.sentence(record),
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
         "tiles": tiles(record, marked),
@@ -278,39 +314,36 @@ def block_map(location: Attribution, place: int = 0) -> BlockMap:
 
 
 def control(record: Verification, result: ControlResult) -> Mapping[str, Any]:
-    """The plots and the table of the control models."""
-    about = next((e for e in record.effects if (e.benchmark, e.metric) == subject(record)), None)
-    away = Distance(0.0) if about is None else distance_of(about)
-    ends = (None, None) if about is None else (about.before.value, about.after.value)
-    before, after = (away.value(end) for end in ends)
-    name = result.metric if away.plain else f"distance of {result.metric} from {away.ideal:g}"
-    alt = (
-        f"Bias ({name}, lower is better) against capability (higher is better) for the control "
-        "models, the base and the treated model. "
-        "A treated model well below the control models at its own capability has less bias than models that "
-        "lost as much without a signal."
-    )
-    plot = Plot(
-        "control", alt, figures.control(result, before, after, name=name), tables.control_points(result)
-    )
-    sized = result.size is not None and any(p.size is not None for f in result.families for p in f.points)
-    by_size = Plot(
-        "control-size",
-        f"Bias ({name}, lower is better) against the size of the change for the control models, the base and "
-        "the treated model. A treated model well below the control models of its own size has less bias than "
-        "models that were changed as much without a signal.",
-        figures.control(result, before, after, name=name, by="size"),
-        tables.control_points(result),
-    )
+    """The table of the control models, and the picture of each family."""
+    seen = controlled.scene(record, result)
     return {
-        "plot": plot,
-        "by_size": by_size if sized else None,
+        "families": [
+            _family(result, place, seen) for place, family in enumerate(result.families) if family.points
+        ],
         "absent": result.absent,
         "table": tables.families(result),
         "detectable": sentences.detectable_sentence(result),
         "delta": decimals.number(result.delta),
         "p_value": formats.p_value(result.p_value),
     }
+
+
+def _family(result: ControlResult, place: int, seen: controlled.Scene) -> FamilyPicture:
+    family = result.families[place]
+    axes = {"loss": "loss of capability", "size": "size of the change"}
+    panels = tuple(
+        Panel(
+            f"control-{place}-{by}",
+            f"Bias ({seen.name}, lower is better) against {axes[by]}: {len(family.points)} models of "
+            f"{family.family}, the base as a line, and the treated model with its intervals.",
+            control_figures.panel(result, place, seen, by),
+        )
+        for by in controlled.axes_of(family, seen)
+    )
+    sign = control_figures.sign_of(place)
+    return FamilyPicture(
+        f"{sign} {family.family}", sentences.read_at(family), panels, controlled.points(family)
+    )
 
 
 def facts(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 
 OVER = "over-correction"  # the name of each such check begins with this
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
+TOO_LITTLE = "There was too little bias to treat"  # the reason for a base without bias begins with this
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -89,7 +90,7 @@ def too_little(primary: Effect, distance: Distance, floor: float) -> str:
         "" if distance.plain else f", {number(distance.value(before))} from its ideal of {distance.ideal:g}"
     )
     return (
-        f"There was too little bias to treat: {name(primary.metric)} was {number(before)} before{away}, "
+        f"{TOO_LITTLE}: {name(primary.metric)} was {number(before)} before{away}, "
         f"below the floor of {floor:g}."
     )
 
@@ -225,6 +226,12 @@ def _smallest(control: ControlResult) -> str:
 def families(found: Sequence[FamilyResult]) -> str:
     """``sham, plain text and noise``."""
     return listed([family.family for family in found]) if found else "no control"
+
+
+def beyond(family: FamilyResult, delta: float) -> bool:
+    """Whether an effect beyond one family is shown: at least `delta`, with a p-value within its limit."""
+    part, p, most = family.specific.value, family.p_value, family.p_limit
+    return part is not None and part >= delta and p is not None and most is not None and p <= most
 
 
 def _without_control(primary: Effect, *, fell: bool, possible: bool) -> str:

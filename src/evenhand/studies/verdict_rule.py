@@ -251,12 +251,7 @@ def shown(control: ControlResult, change: Estimate, delta: float, *, lost: bool)
     families = countable(control.families)
     if control.reduced or (lost and all(family.basis == "size" for family in families)):
         return False
-    return all(
-        _passes(family.p_value, family.p_limit)
-        and family.specific.value is not None
-        and family.specific.value >= delta
-        for family in families
-    )
+    return all(reasons.beyond(family, delta) for family in families)
 
 
 def countable(families: Sequence[FamilyResult]) -> list[FamilyResult]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evenhand.records import VerdictName
-from evenhand.reports import sentences
+from evenhand.reports import advice, leading, sentences
 from evenhand.studies import verbs
 from tests.cli.conftest import Library, Run
 from tests.support import records_factory as make
@@ -173,6 +173,17 @@ def test_verify_json_contract(run: Run, library: Library) -> None:
     assert Path("kept/report.html").stat().st_size > 1_000_000
 
 
+def test_verify_leads_with_a_sentence_and_a_step_for_programs_too(run: Run, library: Library) -> None:
+    library.record = make.verification(VerdictName.COST_UNKNOWN)
+    data = run("verify", "lab:causal", "--json").json
+    assert data["sentence"] == leading.sentence(library.record)
+    assert data["next_step"] == advice.next_step(library.record)
+    assert data["next_step"].startswith("Measure log-perplexity on more items")
+    shown = run("verify", "lab:causal").out.splitlines()
+    assert shown[:2] == [data["sentence"], f"Next: {data['next_step']}"]
+    assert f"  - {data['next_step']}" in shown[shown.index("What would settle it:") :]
+
+
 def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
     argv = "verify lab:causal --with prompt -b genbiaseval --capability facts,perplexity --locator random"
     run(*argv.split(), "--control", "none", "--margin", "0.02", "--seed", "7", "--limit", "9", "--json")
@@ -213,7 +224,7 @@ def test_verify_says_first_what_happened_then_the_verdict(run: Run, library: Lib
     assert answer.code == 0
     lead, following, first, second, third, *_ = answer.out.splitlines()
     assert lead.startswith("The he/she gap fell from ")
-    assert following == "Next: Try the block that carries the bias: --locator ablation."
+    assert following == "Next: Try the block that carries the bias: `--locator ablation`."
     assert first == "Verdict: capability loss only"
     assert second == sentences.VERDICTS[VerdictName.CAPABILITY_LOSS]
     assert third == "  - The gap fell by 80 %."
@@ -248,7 +259,8 @@ def test_verify_without_control_says_that_nothing_judged_it(run: Run, library: L
     fell = dataclasses.replace(make.verification(VerdictName.NO_EVIDENCE), control=None, reasons=(reason,))
     library.record = fell
     out = run("verify", "lab:causal", "--control", "none").out
-    assert out.splitlines()[0] == reason
+    assert out.splitlines()[0].endswith("but control models were not made, so it cannot be told from damage.")
+    assert out.splitlines()[1] == "Next: Make control models: run it again with `--control standard`."
     assert out.splitlines()[2:4] == ["Verdict: not judged", sentences.NOT_JUDGED]
     assert "no evidence" not in out
     assert run("verify", "lab:causal", "--control", "none", "--json").json["verdict"] == "no evidence"

@@ -9,7 +9,6 @@ from evenhand.records import Check, ControlResult, Effect, Estimate, VerdictName
 from evenhand.reports import checked
 from evenhand.studies import fitness, reasons
 from evenhand.studies.distance import distance_of
-from evenhand.studies.primary import subject
 
 _MOST = 2  # undecided checks that one sentence names
 
@@ -31,6 +30,8 @@ def sentence(record: Verification) -> str:
 
 def about(record: Verification) -> Effect | None:
     """The effect that the verdict is about; None where it was not measured."""
+    from evenhand.studies.primary import subject  # here: numpy must not be loaded for --help
+
     wanted = subject(record)
     return next((e for e in record.effects if (e.benchmark, e.metric) == wanted), None)
 

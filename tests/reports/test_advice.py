@@ -40,8 +40,13 @@ def accuracy(kept: bool | None, needed: int | None = None) -> Check:
         ("lftf:blocks=2,loss=printed", "Try `--with lftf:blocks=2,loss=mass_preserving`."),
         ("full_finetune:lr=0.1", "Try `--with lftf:loss=mass_preserving`."),
         ("lftf:loss=mass_preserving", "Try the block that carries the bias: `--locator ablation`."),
-        ("lftf:blocks=2,loss=mass_preserving", "a weaker form of lftf:blocks=2,loss=mass_preserving"),
-        ("prompt", "Try a weaker form of prompt"),
+        (
+            "lftf:blocks=2,loss=mass_preserving",
+            "Try a weaker form of lftf:blocks=2,loss=mass_preserving (smaller `lr` or fewer `epochs`),",
+        ),
+        ("faircon", "Try a weaker form of faircon (smaller `lr`), or another"),
+        ("prompt", "Try another method (`evenhand ls mitigations`), in place of prompt."),
+        ("gone:x=1", "Try another method (`evenhand ls mitigations`), in place of gone:x=1."),
         (GIVEN, "Do not use it as it is: treat the base again with a weaker setting, and keep accuracy"),
     ],
 )
@@ -120,10 +125,17 @@ def test_what_was_not_measured_comes_first() -> None:
         ({"control": None}, "`--control standard`"),
         ({"control": make.control(reduced=True)}, "`--control full`"),
         ({"control": result(family(p_value=0.04))}, "more control models: run it again with `--control stan"),
-        ({"control": result(family(p_value=0.31))}, "Take a stronger form of lftf:loss=mass_preserving"),
+        (
+            {"control": result(family(p_value=0.31))},
+            "Try a stronger form of lftf:loss=mass_preserving (larger `lr` or more",
+        ),
         ({"control": None, "uncontrolled": "No control model was possible."}, "weights can be opened"),
         ({"reasons": (f"{reasons.TOO_LITTLE}: ...",)}, "Measure another bias"),
-        ({"effects": ()}, "Take a stronger form"),
+        ({"effects": ()}, "Try a stronger form"),
+        (
+            {"effects": (), "control": None, "reasons": (f"{reasons.NOT_JUDGED}. ...",)},
+            "`--control standard`",
+        ),
     ],
 )
 def test_without_evidence_the_step_says_what_would_give_some(changes: dict[str, object], step: str) -> None:
@@ -149,6 +161,8 @@ def test_further_models_settle_what_the_control_could_not_show() -> None:
     assert more.startswith("More models of each family: an effect beyond them of less than 0.030 would")
     assert matched == "Control models that change the model as much: noise did not."
     assert advice.settling(record(V.NO_EVIDENCE, control=result())) == ()  # shown in every family
+    none = (f"{reasons.TOO_LITTLE}: ...",)
+    assert advice.settling(record(V.NO_EVIDENCE, control=result(weak, unread), reasons=none)) == ()
 
 
 def test_after_a_loss_controls_of_equal_size_leave_the_loss_open() -> None:

@@ -172,6 +172,7 @@ def test_over_correction_names_the_group_that_items_leaned_to() -> None:
         ("ss", 62.0, 40.0, 50.0, "SS went from 62.0 to 40.0, past its ideal of 50"),
         ("icat", 60.0, 70.0, 100.0, "ICAT went from 60.0 to 70.0, closer to its ideal of 100"),
         ("icat", 60.0, 60.5, 100.0, "ICAT did not certainly change (from 60.0 to 60.5)"),
+        ("counterfactual_gap", 5.0, 2.0, 0.0, "The counterfactual gap fell from 5.000 to 2.000"),
         ("dpd", 0.5, 0.2, 0.0, "DPD did not certainly change (from 0.500 to 0.200)"),
     ],
 )

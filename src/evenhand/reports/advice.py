@@ -47,10 +47,20 @@ def _gentler(record: Verification) -> str:
         lost = [checked.title(check) for check in leading.checks(record) if check.kept is False]
         kept = f", and keep {reasons.listed(lost[:3])}" if lost else ""
         return f"Do not use it as it is: treat the base again with a weaker setting{kept}."
-    return _other_options(record) or (
-        f"Try a weaker form of {record.treatment} (fewer epochs or a smaller learning rate), or another "
-        "method: `evenhand ls mitigations`."
-    )
+    return _other_options(record) or f"Try {_form(record, 'weaker', 'smaller', 'fewer')}."
+
+
+def _form(record: Verification, much: str, rate: str, epochs: str) -> str:
+    """A weaker or a stronger form of the method if it has one that is known, or another method."""
+    other = "another method (`evenhand ls mitigations`)"
+    name = registry.parse(record.treatment).name
+    found = registry.find("mitigation", name)
+    options = () if found is None else registry.options(found)
+    ways = [f"`{key}`" for key in ("lr", "epochs") if key in options]
+    if not ways:
+        return f"{other}, in place of {record.treatment}"
+    how = " or ".join(f"{rate if key == '`lr`' else epochs} {key}" for key in ways)
+    return f"a {much} form of {record.treatment} ({how}), or {other}"
 
 
 def _other_options(record: Verification) -> str:
@@ -104,6 +114,8 @@ def _further_models(record: Verification) -> tuple[str, ...]:
     effect = leading.about(record)
     if control is None or not control.families or effect is None or not leading.fell(effect):
         return ()
+    if _too_little(record):
+        return ()
     said = []
     counted = [f for f in control.families if f.state != "inert"]
     weak = any(f.matched and not reasons.beyond(f, control.delta) for f in counted)
@@ -129,11 +141,16 @@ def _evidence(record: Verification) -> str:
     effect = leading.about(record)
     if record.uncontrolled:
         return "Judge models whose weights can be opened (hf:...): control models are made from them."
-    if record.reasons and record.reasons[0].startswith(reasons.TOO_LITTLE):
+    if _too_little(record):
         return "Measure another bias (`evenhand ls benchmarks`): there is too little of this one to treat."
-    if effect is None or not leading.fell(effect):
+    judged = not (record.reasons and record.reasons[0].startswith(reasons.NOT_JUDGED))
+    if judged and (effect is None or not leading.fell(effect)):
         return _stronger(record)
     return _more_models(record) or _stronger(record)
+
+
+def _too_little(record: Verification) -> bool:
+    return bool(record.reasons) and record.reasons[0].startswith(reasons.TOO_LITTLE)
 
 
 def _more_models(record: Verification) -> str:
@@ -151,7 +168,7 @@ def _more_models(record: Verification) -> str:
 def _stronger(record: Verification) -> str:
     if _given(record):
         return "Treat the base more strongly, or measure more items and another benchmark."
-    return f"Take a stronger form of {record.treatment}, or measure more items and another benchmark."
+    return f"Try {_form(record, 'stronger', 'larger', 'more')}; or measure more items."
 
 
 def _few_looks(record: Verification) -> bool:
@@ -167,7 +184,7 @@ def _few_looks(record: Verification) -> bool:
 def _worse(record: Verification) -> str:
     if _given(record):
         return "Do not use it: the base has less of this bias."
-    return f"Do not use it: take another method than {record.treatment} (`evenhand ls mitigations`)."
+    return f"Do not use it: try another method than {record.treatment} (`evenhand ls mitigations`)."
 
 
 def _comparable(record: Verification) -> str:

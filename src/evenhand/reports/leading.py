@@ -45,13 +45,14 @@ def name(effect: Effect) -> str:
     """``The he/she gap`` where the benchmark's groups have a word each, else the metric."""
     from evenhand import lexicons
 
+    label = reasons.name(effect.metric)
     if not effect.metric.startswith("afgb") or effect.metric.endswith("signed"):
-        return reasons.name(effect.metric)
+        return f"The {label}" if label[:1].islower() else label
     made = registry.parse(effect.benchmark)
     try:
         groups = lexicons.attribute(str(made.options.get("attribute", "gender")))
     except Exception:  # a file of the user's that is no longer there
-        return f"The gap ({reasons.name(effect.metric)})"
+        return f"The gap ({label})"
     words = "/".join(group.terms[0].strip() for group in groups.groups)
     return f"The {words} gap" if len(groups.groups) <= 3 else f"The gap by {groups.title}"
 

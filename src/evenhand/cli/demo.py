@@ -75,7 +75,7 @@ def _story(record: Verification, ablation: Attribution, path: Path) -> None:
     console.say(f"\n3. Treated with {record.treatment}, then measured again on the same items:")
     for effect in view.headlines(record):
         console.say(f"   {_sentence(effect)}")
-    console.say("\n4. Judged, against models that lost as much capability without any such treatment:\n")
+    console.say("\n4. Judged, against models that were changed as much without a signal about the groups:\n")
     show.verdict(record)
     console.say(sentences.reduced_sentence(record.control))
     show.notes(record.notes)

@@ -68,7 +68,7 @@ def verify(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """Measure, treat, measure again, and compare with untreated models that lost as much capability.
+    """Measure, treat, measure again, and compare with models changed as much without a signal.
 
     With --treated the second model is one that somebody treated already. The folder of a finished verify in
     place of the model judges that run again, by today's rule and --margin; its own verdict stays.

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from evenhand.records import Ability, TrainingExample
 from evenhand.training.parameters import block_parameters, check_blocks, every_parameter, require_open
 
 if TYPE_CHECKING:
     from evenhand.models import Model, OpenModel
-    from evenhand.records import Ability
     from evenhand.treatments import Treatment
 
 
-def check(model: Model | None, needs: frozenset[Ability], blocks: str) -> None:
-    """Refuse named `blocks` that the model (None: not open yet) does not have.
+class Placed:
+    """What controls share that may name `blocks`: frozen dataclasses with a `dose`."""
 
-    Raises:
-        BadModel: it lacks one of `needs`, or its blocks cannot be found.
-        BadOption: a named block does not exist.
-    """
-    if model is not None and blocks:
-        check_blocks(require_open(model, needs), blocks=blocks)
+    blocks: str
+    needs: ClassVar[frozenset[Ability]]
+
+    def beside(self, treatment: Treatment, dose: float) -> Self:
+        """The same control at `dose`; it has no training settings to copy from the treatment."""
+        made: Any = self
+        found: Self = dataclasses.replace(made, dose=dose)
+        return found
+
+    def check(self, model: Model | None, examples: Sequence[TrainingExample]) -> None:
+        """Refuse named blocks that the model does not have.
+
+        Raises:
+            BadModel: it gives no weights, or its blocks cannot be found.
+            BadOption: a named block does not exist.
+        """
+        if model is not None and self.blocks:
+            check_blocks(require_open(model, self.needs), blocks=self.blocks)
 
 
 def touched(model: OpenModel, treatment: Treatment, blocks: str = "") -> tuple[str, ...]:

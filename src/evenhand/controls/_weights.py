@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.controls import Ladder
-from evenhand.controls._parameters import check
+from evenhand.controls._parameters import Placed
 from evenhand.errors import BadModel
 from evenhand.progress import task
 from evenhand.records import EVERY_KIND, Ability, Kinds, TrainingExample, digest
@@ -20,12 +19,12 @@ from evenhand.training.parameters import require_open
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from evenhand.models import Model, OpenModel
+    from evenhand.models import OpenModel
     from evenhand.treatments import Treatment
 
 
 @dataclass(frozen=True)
-class WeightControl(ABC):
+class WeightControl(Placed, ABC):
     """A control that changes weights by a formula; each says which, and how. `name` is the component's."""
 
     dose: float = 0.1
@@ -39,19 +38,6 @@ class WeightControl(ABC):
 
     def __post_init__(self) -> None:
         check_numbers(self.name, self, positive=("dose",))
-
-    def beside(self, treatment: Treatment, dose: float) -> Self:
-        """The same control at `dose`; a formula has no training settings to copy."""
-        return dataclasses.replace(self, dose=dose)
-
-    def check(self, model: Model | None, examples: Sequence[TrainingExample]) -> None:
-        """Refuse named blocks that the model does not have.
-
-        Raises:
-            BadModel: it gives no weights, or its blocks cannot be found.
-            BadOption: a named block does not exist.
-        """
-        check(model, self.needs, self.blocks)
 
     @abstractmethod
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:

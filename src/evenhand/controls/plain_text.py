@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from evenhand.controls import Ladder
-from evenhand.controls._parameters import check, touched
+from evenhand.controls._parameters import Placed, touched
 from evenhand.lab.facts import neutral_sentences
 from evenhand.lexicons import plain
 from evenhand.records import EVERY_KIND, Ability, Example, Kinds, TrainingExample
@@ -23,14 +23,14 @@ from evenhand.training.numbers import check_numbers
 from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
-    from evenhand.models import Model, OpenModel
+    from evenhand.models import OpenModel
     from evenhand.treatments import Treatment
 
 RECIPE = ("lr", "epochs", "batch")  # the settings that it copies from a treatment that was trained
 
 
 @dataclass(frozen=True)
-class PlainText:
+class PlainText(Placed):
     """Tune on plain text.
 
     The built-in sentences, or for a model of the lab those of its language that it was trained on: never
@@ -62,15 +62,6 @@ class PlainText:
         details = treatment.about.details
         same = {key: details[key] for key in RECIPE if key in details}
         return dataclasses.replace(self, dose=dose, **same)
-
-    def check(self, model: Model | None, examples: Sequence[TrainingExample]) -> None:
-        """Refuse named blocks that the model does not have.
-
-        Raises:
-            BadModel: it gives no weights, or its blocks cannot be found.
-            BadOption: a named block does not exist.
-        """
-        check(model, self.needs, self.blocks)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """The parameters of `blocks`, else those that the treatment changes, else all.

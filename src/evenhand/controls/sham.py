@@ -11,11 +11,11 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from evenhand import registry
 from evenhand.controls import Ladder
-from evenhand.controls._parameters import check, touched
+from evenhand.controls._parameters import Placed, touched
 from evenhand.errors import BadModel, EvenhandError
 from evenhand.models import gives_weights
 from evenhand.records import EVERY_KIND, Ability, Attribution, Example, Kinds, PersonExample, SiteScore
@@ -23,7 +23,7 @@ from evenhand.training.numbers import check_numbers
 
 if TYPE_CHECKING:
     from evenhand.mitigations import Mitigation
-    from evenhand.models import Model, OpenModel
+    from evenhand.models import OpenModel
     from evenhand.records import TrainingExample
     from evenhand.treatments import Treatment
 
@@ -33,7 +33,7 @@ _OF: tuple[tuple[type[Any], str], ...] = ((Example, "lftf"), (PersonExample, "gr
 
 
 @dataclass(frozen=True)
-class ShamControl:
+class ShamControl(Placed):
     """Fit the compared treatment's method without its signal.
 
     Attributes:
@@ -60,19 +60,6 @@ class ShamControl:
 
     def __post_init__(self) -> None:
         check_numbers("sham", self, positive=("dose",))
-
-    def beside(self, treatment: Treatment, dose: float) -> Self:
-        """The same control at `dose`; the treatment's settings come with its method."""
-        return dataclasses.replace(self, dose=dose)
-
-    def check(self, model: Model | None, examples: Sequence[TrainingExample]) -> None:
-        """Refuse named blocks that the model does not have.
-
-        Raises:
-            BadModel: it gives no weights, or its blocks cannot be found.
-            BadOption: a named block does not exist.
-        """
-        check(model, self.needs, self.blocks)
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """Those of `blocks`, else those that the treatment changes, else all; none without a sham."""

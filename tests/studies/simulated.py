@@ -14,8 +14,9 @@ import numpy as np
 
 from evenhand.metrics import Array
 from evenhand.records import FamilyResult
-from evenhand.studies.looks import SPREAD, claimed
+from evenhand.studies.looks import SPREAD
 from evenhand.studies.matching import FUTILE, LOOKS, Family, Target, place_of, read_family
+from evenhand.studies.reasons import passes
 
 BIAS = 0.445
 Draw = Callable[[float], tuple[float, float, float]]  # size, loss and bias at a dose
@@ -79,11 +80,10 @@ def experiment(seed: int, families: int = 3, removed: float = 0.0) -> tuple[bool
             one.grow(target, number, rng)
         found = [read_family(target, one.family()) for one in grown]
         futile = any(result.p_value is not None and result.p_value > FUTILE for result in found)
-        if futile or all(claimed(result.p_value, result.p_limit) for result in found):
+        if futile or all(passes(result.p_value, result.p_limit) for result in found):
             break
     shown = all(
-        claimed(result.p_value, result.p_limit) and (result.specific.value or 0.0) >= delta
-        for result in found
+        passes(result.p_value, result.p_limit) and (result.specific.value or 0.0) >= delta for result in found
     )
     return shown and BIAS - bias >= delta, sum(len(one.rows) for one in grown)
 

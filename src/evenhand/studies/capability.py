@@ -194,9 +194,7 @@ def capability_checks(
         own = _check(old, new, dataclasses.replace(margins, accuracy=limit), seed)
         options = options_check(old, new, margins=margins, seed=seed)
         checks += [_unsaturated(own, old, options, margins), *([] if options is None else [options])]
-    states = [check.kept for check in checks]
-    kept = None if not states else False if False in states else None if None in states else True
-    return CapabilityResult(kept, tuple(checks))
+    return CapabilityResult(all_kept([check.kept for check in checks]), tuple(checks))
 
 
 Pair = tuple[Measurement, Measurement]
@@ -242,22 +240,14 @@ def options_check(
         return None
     moved = np.array([np.nan if kl is None else kl for kl in options_kl(old, new)])
     codes, _ = codes_of([s.cluster for s in old], len(old))
-    level, margin = 1 - 2 * margins.alpha, margins.options
-    found = mean_of(np.where(np.isinf(moved), _FAR, moved), codes)
-    plain = Estimate(None, None, None, int(np.isfinite(moved).sum()), level=level)
-    if found is not None:
-        ends, method = ratio_interval(found, limits=(0.0, None), asked=Asked(level, seed, margins.draws))
-        held = Interval.of(ends, method, found.clusters)
-        same = not moved.any()
-        plain = dataclasses.replace(plain, value=found.value)
-        plain = dataclasses.replace(plain, low=0.0, high=0.0) if same else stats.with_interval(plain, held)
+    asked = Asked(1 - 2 * margins.alpha, seed, margins.draws)
+    found = mean_estimate(np.where(np.isinf(moved), _FAR, moved), codes, asked, least=0.0)
     reading = (
         "Mean KL divergence from base to treated over the options of each question, in nats: what was known "
         "may fade before the right answer changes."
     )
-    still = Estimate(0.0, None, None, len(old))
-    kept = within(plain, margin)
-    return Check(f"options ({before.benchmark})", still, plain, plain, margin, kept, reading)
+    still, name = Estimate(0.0, None, None, len(old)), f"options ({before.benchmark})"
+    return Check(name, still, found, found, margins.options, within(found, margins.options), reading)
 
 
 def _unsaturated(check: Check, before: Measurement, options: Check | None, margins: Margins) -> Check:
@@ -326,6 +316,27 @@ def unchanged(metric: Metric, old: Sequence[Score], new: Sequence[Score]) -> boo
         one is None or two is None or np.array_equal(one, two, equal_nan=True)
         for one, two in zip(*sides, strict=True)
     )
+
+
+def mean_estimate(values: Array, codes: NDArray[np.intp], asked: Asked, *, least: Value = None) -> Estimate:
+    """The mean of `values` [n] (NaN left out) with its interval over clusters `codes` [n].
+
+    `least` is what a mean cannot be below. Where every value is 0 nothing moved at all: both are one model,
+    and the interval is 0 to 0.
+    """
+    found = mean_of(values, codes)
+    if found is None:
+        return Estimate(None, None, None, 0, level=asked.level)
+    plain = Estimate(found.value, None, None, int(np.isfinite(values).sum()), level=asked.level)
+    if not np.any(values):
+        return dataclasses.replace(plain, low=0.0, high=0.0)
+    ends, method = ratio_interval(found, limits=(least, None), asked=asked)
+    return stats.with_interval(plain, Interval.of(ends, method, found.clusters))
+
+
+def all_kept(states: Sequence[bool | None]) -> bool | None:
+    """False where one check is lost, else None where one is undecided or there is none, else True."""
+    return False if False in states else None if None in states or not states else True
 
 
 def negated(estimate: Estimate) -> Estimate:

@@ -9,7 +9,6 @@ Bounds are one-sided at 1 - alpha; every figure is paired on the same items.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,14 +21,13 @@ from evenhand.metrics.gaps import share_of_mass
 from evenhand.records import Check, Effect, Estimate, GuardName, Measurement, Score
 from evenhand.stats.kinds import Interval, percentile
 from evenhand.stats.means import Asked, ratio_interval
-from evenhand.stats.ratios import Ratio, mean_of, ratio_of_sums
+from evenhand.stats.ratios import Ratio, ratio_of_sums
 from evenhand.stats.resampling import codes_of
 from evenhand.studies import reasons
-from evenhand.studies.capability import kept_within, negated, within
+from evenhand.studies.capability import all_kept, kept_within, mean_estimate, negated, within
 from evenhand.studies.distance import as_reported, distance, distance_of
 from evenhand.studies.fitness import doubts, mass_of
 from evenhand.studies.margins import Margins
-from evenhand.studies.matching import summary
 from evenhand.studies.pairing import paired_scores
 from evenhand.studies.shift import TEXT, kinds_of, of_kind
 
@@ -62,8 +60,7 @@ def _kept_either_way(
     """Whether a lost share is within `margin`, and a gained one within the same factor: 1 / (1 - margin)."""
     lost = kept_within(metric, scores, loss, margin)
     gained = kept_within(metric, scores, negated(loss), 1 / (1 - margin) - 1)
-    states = (lost, gained)
-    return False if False in states else None if None in states else True
+    return all_kept((lost, gained))
 
 
 def _lost_share(
@@ -74,11 +71,12 @@ def _lost_share(
     drawn = stats.Resampling([s.cluster for s in old], len(old), margins.draws, seed, point=True)
     first, last = (stats.replicates(metric, scores, weights=drawn) for scores in (old, new))
     lost = 1 - np.divide(last, first, out=np.full(len(first), np.nan), where=first > 0)
-    plain = dataclasses.replace(summary(lost, len(old), level), low=None, high=None)
-    if plain.value is None:
+    value = float(lost[0]) if np.isfinite(lost[0]) else None
+    plain = Estimate(value, None, None, len(old), level=level)
+    if value is None:
         return plain
     found = _kept_share(metric, old, new, drawn.codes)
-    if found is None or abs(1 - found.value - plain.value) > 1e-9:
+    if found is None or abs(1 - found.value - value) > 1e-9:
         return stats.with_interval(plain, percentile(lost[1:], drawn.size, level, (None, 1.0), scale=1.0))
     limits = (0.0, None if metric.high is None else metric.high / float(first[0]))
     ends, method = ratio_interval(found, limits=limits, asked=Asked(level, seed))
@@ -135,7 +133,7 @@ def moved_checks(shift: Measurement, *, margins: Margins, seed: int = 0) -> tupl
     for kind in kinds_of(shift):
         scores = of_kind(shift, kind)
         codes, _ = codes_of([s.cluster for s in scores], len(scores))
-        moved = _mean("kl.rest", scores, codes, asked, least=0.0)
+        moved = mean_estimate(columns(scores)["kl.rest"], codes, asked, least=0.0)
         name, reading = f"rest of the distribution ({kind})", _MOVED.format(kind=_AFTER.get(kind, kind))
         still = Estimate(0.0, None, None, moved.n)
         found.append(Check(name, still, moved, moved, margins.rest, within(moved, margins.rest), reading))
@@ -156,36 +154,12 @@ _MOVED = (
 )
 
 
-def _mean(
-    column: str, scores: Sequence[Score], codes: NDArray[np.intp], asked: Asked, *, least: float | None = None
-) -> Estimate:
-    """The mean of a column with its interval over clusters."""
-    values = columns(scores)[column]
-    found = mean_of(values, codes)
-    if found is None:
-        return Estimate(None, None, None, 0, level=asked.level)
-    ends, method = ratio_interval(found, limits=(least, None), asked=asked)
-    plain = Estimate(found.value, None, None, int(np.isfinite(values).sum()), level=asked.level)
-    if not np.any(values):  # nothing moved at all: one distribution, and no spread to make an interval of
-        return dataclasses.replace(plain, low=0.0, high=0.0)
-    return stats.with_interval(plain, Interval.of(ends, method, found.clusters))
-
-
 def _entropy(scores: Sequence[Score], codes: NDArray[np.intp], asked: Asked, margins: Margins) -> Check:
     """The change of the entropy after neutral text; a flatter or a sharper head alike is a loss."""
-    before, after = (_mean(f"entropy.{when}", scores, codes, asked) for when in ("before", "after"))
     table = columns(scores)
-    change = table["entropy.after"] - table["entropy.before"]
-    moved = mean_of(change, codes)
-    ends, method = ratio_interval(moved, asked=asked)
-    n = int(np.isfinite(change).sum())
-    plain = Estimate(None if moved is None else moved.value, None, None, n, level=asked.level)
-    if moved is None or not np.any(change):
-        loss = dataclasses.replace(plain, low=plain.value, high=plain.value)
-    else:
-        loss = stats.with_interval(plain, Interval.of(ends, method, moved.clusters))
-    states = (within(loss, margins.entropy), within(negated(loss), margins.entropy))
-    kept = False if False in states else None if None in states else True
+    first, last = table["entropy.before"], table["entropy.after"]
+    before, after, loss = (mean_estimate(values, codes, asked) for values in (first, last, last - first))
+    kept = all_kept((within(loss, margins.entropy), within(negated(loss), margins.entropy)))
     reading = (
         "Mean change of the entropy of the next word after neutral text, in nats; a head that became flatter "
         "or sharper changes every probability."

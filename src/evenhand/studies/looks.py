@@ -22,6 +22,7 @@ from evenhand.progress import task
 from evenhand.records import ControlResult, Value
 from evenhand.studies.matching import FUTILE, Family, Target, place_of, sought
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
+from evenhand.studies.reasons import passes
 
 # Where the models of a family stand, as multiples of g*: from .75 to 1.35, the early ones far apart already.
 SPREAD = (1.0, 0.75, 1.35, 0.87, 1.16, 0.95, 1.08, 0.8, 1.25, 0.9, 1.12, 1.03, 0.83)
@@ -154,9 +155,4 @@ def settled(found: ControlResult) -> bool:
     matched = [family for family in found.families if family.matched]
     if any(family.p_value is not None and family.p_value > FUTILE for family in matched):
         return True
-    return bool(matched) and all(claimed(family.p_value, family.p_limit) for family in matched)
-
-
-def claimed(p_value: Value, limit: Value) -> bool:
-    """Whether an effect is shown in a family at its look."""
-    return p_value is not None and limit is not None and p_value <= limit
+    return bool(matched) and all(passes(family.p_value, family.p_limit) for family in matched)

@@ -18,7 +18,6 @@ Nothing here reads a bias to choose a model, a dose or a window.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +26,6 @@ from numpy.typing import NDArray
 
 from evenhand.metrics import Array
 from evenhand.records import ControlPoint, Estimate, FamilyResult, Value
-from evenhand.stats.intervals import interval
 from evenhand.stats.prediction import LEAST, Prediction, predicted
 
 WINDOW = 2.0  # models within this factor of g* are used
@@ -106,24 +104,17 @@ class Place:
 def place_of(target: Target, family: Family) -> Place | None:
     """The g* of a family by what its models show so far; None where nothing is known of it.
 
-    A dose beyond the largest one that was tried is extrapolated; it is `reached` up to a third beyond it.
+    A dose beyond the largest one that was tried is extrapolated; it is `reached` up to a third beyond it. A
+    family that reaches the size and not the loss is read at the size, and another has to reach the loss.
     """
     if family.by_recipe:
         return Place(1.0, "recipe")
-    by_size = dose_of_size(family, target.size)
-    losses = [dose_of_loss(family, wanted) for wanted in (target.loss, target.loss_upper)]
-    known = [dose for dose in losses if dose is not None]
-    if by_size is None and not known:
+    by_size, dose = dose_of_size(family, target.size), sought(target, family)
+    if dose is None:
         return None
-    if by_size is None:
-        return _placed(known[-1], "loss", family)
-    if not known:
-        return _placed(by_size, "size", family)
-    dose = _median(by_size, losses)
-    if dose != by_size and not _within(dose, family) and _within(by_size, family):
-        # It reaches the size and not the loss: it is read at the size, and another has to reach the loss.
-        return _placed(by_size, "size", family)
-    return _placed(dose, "size" if dose == by_size else "loss", family)
+    if by_size is not None and dose != by_size and not _within(dose, family) and _within(by_size, family):
+        dose = by_size
+    return Place(dose, "size" if dose == by_size else "loss", dose > 0 and _within(dose, family))
 
 
 def sought(target: Target, family: Family) -> Value:
@@ -133,15 +124,9 @@ def sought(target: Target, family: Family) -> Value:
     """
     by_size = dose_of_size(family, target.size)
     losses = [dose_of_loss(family, wanted) for wanted in (target.loss, target.loss_upper)]
-    known = [dose for dose in losses if dose is not None]
     if by_size is None:
-        return known[-1] if known else None
-    return _median(by_size, losses)
-
-
-def _median(by_size: float, losses: Sequence[Value]) -> float:
-    low, high = (by_size if dose is None else dose for dose in losses)
-    return sorted([by_size, low, high])[1]
+        return next((dose for dose in reversed(losses) if dose is not None), None)
+    return sorted([by_size, *(by_size if dose is None else dose for dose in losses)])[1]
 
 
 def dose_of_size(family: Family, wanted: Value) -> Value:
@@ -198,18 +183,30 @@ def non_decreasing(values: Array, weights: Array) -> Array:
 
 def read_family(target: Target, family: Family) -> FamilyResult:
     """The family read at its g*; everything derived is None where it cannot be matched."""
+    state, place, found = _reading(target, family)
+    if found is None or place is None:
+        return _unread(target, family, state, place)
+    return _read(target, family, place, found)
+
+
+def detectable(target: Target, family: Family) -> Value:
+    """The smallest S that the family would have shown with a probability of 80 %; None where unknown."""
+    _, _, found = _reading(target, family)
+    return None if found is None else found.detectable(limit(len(family.dose)))
+
+
+def _reading(target: Target, family: Family) -> tuple[str, Place | None, Prediction | None]:
+    """A family's state, where it is read, and what it predicts there; no prediction unless it is matched."""
     place = place_of(target, family)
     state, window = _state(target, family, place)
     if state != "matched" or place is None:
-        return _unread(target, family, state, place)
+        return state, place, None
     by_loss = target.lost and place.basis == "loss" and target.loss is not None
     x = family.loss if by_loss else np.log(family.dose)
     at = target.loss if by_loss else math.log(place.dose)
     assert at is not None
     found = predicted(x[window], family.bias[window], at)
-    if found is None:
-        return _unread(target, family, "few", place)
-    return _read(target, family, place, found)
+    return ("few" if found is None else state), place, found
 
 
 def _state(target: Target, family: Family, place: Place | None) -> tuple[str, NDArray[np.bool_]]:
@@ -217,7 +214,7 @@ def _state(target: Target, family: Family, place: Place | None) -> tuple[str, ND
     none = np.zeros(len(family.dose), dtype=bool)
     if place is None:
         return "unmatched", none
-    near = none | True if family.by_recipe else _near(family.dose, place.dose)
+    near = np.ones_like(none) if family.by_recipe else _near(family.dose, place.dose)
     whole = (family.share >= WHOLE) & np.isfinite(family.bias)
     if near.any() and np.mean(~whole[near]) > _BROKEN:
         return "broken", none
@@ -237,10 +234,6 @@ def _near(doses: Array, dose: float) -> NDArray[np.bool_]:
 
 def _within(dose: float, family: Family) -> bool:
     return dose <= _REACH * float(family.dose.max())
-
-
-def _placed(dose: float, basis: Basis, family: Family) -> Place:
-    return Place(dose, basis, dose > 0 and _within(dose, family))
 
 
 def _read(target: Target, family: Family, place: Place, found: Prediction) -> FamilyResult:
@@ -266,16 +259,6 @@ def _read(target: Target, family: Family, place: Place, found: Prediction) -> Fa
     )
 
 
-def detectable(target: Target, family: Family) -> Value:
-    """The smallest S that the family would have shown with a probability of 80 %; None where unknown."""
-    place = place_of(target, family)
-    state, window = _state(target, family, place)
-    if state != "matched" or place is None:
-        return None
-    found = predicted(np.log(family.dose[window]), family.bias[window], math.log(place.dose))
-    return None if found is None else found.detectable(limit(len(family.dose)))
-
-
 def _unread(target: Target, family: Family, state: str, place: Place | None) -> FamilyResult:
     nothing = Estimate(None, None, None, target.items)
     return FamilyResult(
@@ -296,12 +279,6 @@ def _unread(target: Target, family: Family, state: str, place: Place | None) -> 
 def _with(value: float, half: Value, items: int) -> Estimate:
     low, high = (None, None) if half is None else (value - half, value + half)
     return Estimate(float(value), low, high, items, method="t")
-
-
-def summary(values: Array, items: int, level: float = 0.95) -> Estimate:
-    """The point value and the interval of resampled `values` [R]; None where undefined."""
-    low, high = interval(values[1:], level)
-    return Estimate(_value(values[0]), low, high, items, level=level)
 
 
 def _value(x: float) -> Value:

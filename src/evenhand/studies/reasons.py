@@ -230,8 +230,13 @@ def families(found: Sequence[FamilyResult]) -> str:
 
 def beyond(family: FamilyResult, delta: float) -> bool:
     """Whether an effect beyond one family is shown: at least `delta`, with a p-value within its limit."""
-    part, p, most = family.specific.value, family.p_value, family.p_limit
-    return part is not None and part >= delta and p is not None and most is not None and p <= most
+    part = family.specific.value
+    return part is not None and part >= delta and passes(family.p_value, family.p_limit)
+
+
+def passes(p_value: Value, limit: Value) -> bool:
+    """Whether a p-value is within the level of its look; not where either is undefined."""
+    return p_value is not None and limit is not None and p_value <= limit
 
 
 def _without_control(primary: Effect, *, fell: bool, possible: bool) -> str:

@@ -43,7 +43,6 @@ from evenhand.records import (
     Effect,
     Estimate,
     FamilyResult,
-    Value,
     VerdictName,
 )
 from evenhand.studies import fitness, reasons
@@ -202,7 +201,9 @@ def _over_corrected(e: Evidence) -> Ruling | None:
 def _beyond_damage(e: Evidence, control: ControlResult | None) -> bool:
     if control is None:
         return e.capability.kept is not False
-    return bool(control.families) and all(_passes(control.p_value, f.p_limit) for f in control.families)
+    return bool(control.families) and all(
+        reasons.passes(control.p_value, f.p_limit) for f in control.families
+    )
 
 
 def _worse(e: Evidence) -> Ruling | None:
@@ -211,7 +212,7 @@ def _worse(e: Evidence) -> Ruling | None:
         return None
     grew = f"The bias grew: {reasons.effect(e.primary)}."
     if e.families:
-        beyond = all(_passes(family.p_worse, family.p_limit) for family in e.families)
+        beyond = all(reasons.passes(family.p_worse, family.p_limit) for family in e.families)
         said = f" Models changed as much without a signal ({reasons.families(e.families)}) have less of it."
         return (VerdictName.WORSE, grew + said) if beyond else None
     return (VerdictName.WORSE, grew) if e.capability.kept is True else None
@@ -257,10 +258,6 @@ def shown(control: ControlResult, change: Estimate, delta: float, *, lost: bool)
 def countable(families: Sequence[FamilyResult]) -> list[FamilyResult]:
     """The families that a claim has to pass: all but those that cannot reach half of the treated size."""
     return [family for family in families if family.state != "inert"]
-
-
-def _passes(p: Value, limit: Value) -> bool:
-    return p is not None and limit is not None and p <= limit
 
 
 def _broken(e: Evidence) -> tuple[Check, ...]:

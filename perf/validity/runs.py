@@ -18,7 +18,7 @@ from evenhand.errors import EvenhandError
 from evenhand.files import lines
 from evenhand.models import OpenModel
 from evenhand.opening import opened
-from evenhand.records import EVERY_KIND, Ability, Verification, to_json
+from evenhand.records import EVERY_KIND, Ability, Measurement, Verification, to_json
 from evenhand.studies import control_models, defaults
 from evenhand.studies.distance import distance
 from evenhand.studies.fitting import Found
@@ -33,6 +33,7 @@ from evenhand.treatments.weights import WeightTreatment
 from .population import BASES, KINDS, Kind, draws, removed
 
 EXACT = (("exact_removal", 1.0), ("half_removed", 0.5), ("fifth_removed", 0.2))
+Fall = tuple[float, float, float] | None
 PRIMARY = "afgb_normalised"
 STRONGER = 1.5  # a dose without a certain, relevant fall is followed by so many times it
 WEIGHTS = frozenset({Ability.WEIGHTS})
@@ -86,9 +87,8 @@ def verdict_on(model: OpenModel, uri: str, treatment: Treatment, name: str, seed
         return study.verification()
 
 
-def fall(model: OpenModel, benchmark: Benchmark, treatment: Treatment) -> tuple[float, float, float] | None:
-    """T, its lower bound, and delta; None where the bias is undefined."""
-    before = take(model, benchmark)
+def fall(before: Measurement, model: OpenModel, benchmark: Benchmark, treatment: Treatment) -> Fall:
+    """T, its lower bound, and delta; None where the bias is undefined. `before` is the base's measurement."""
     with treatment.applied(model) as changed:
         after = take(changed, benchmark)
     metric = registry.get("metric", PRIMARY)
@@ -210,11 +210,12 @@ def judged(job: dict[str, Any]) -> dict[str, Any]:
         treatment = _treatment(job, model, kinds, examples)
         if job["kind"] in kinds:
             high = kinds[job["kind"]].high
-            found = fall(model, bias, treatment)
+            before = take(model, bias)
+            found = fall(before, model, bias, treatment)
             while (found is None or found[1] <= 0 or found[0] < found[2]) and job["dose"] < high:
                 job = {**job, "dose": float(f"{min(high, STRONGER * job['dose']):.3g}")}
                 treatment = _treatment(job, model, kinds, examples)
-                found = fall(model, bias, treatment)
+                found = fall(before, model, bias, treatment)
             if found is None or found[1] <= 0 or found[0] < found[2]:
                 return {**job, "counted": False, "fall": found}
         with without("" if job.get("inside", True) else job.get("family", "")):

@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 from evenhand import registry
-from evenhand.records import Card, Measurement, ModelSpec, Protocol, Score
+from evenhand.records import Ability, Card, Measurement, ModelSpec, Protocol, Score
 from evenhand.scoring import distributions, forward
 from evenhand.scoring.distributions import divergence
 from evenhand.studies.guards import moved_checks
@@ -18,10 +18,10 @@ from evenhand.studies.measure import take
 from evenhand.studies.shift import (
     NAME,
     Context,
+    NoShift,
     Shift,
     contexts,
     kinds_of,
-    readable,
     size_of,
     temperature_of,
     tempered,
@@ -52,7 +52,7 @@ def noisy(scale: float) -> WeightTreatment:
 
 def test_nothing_done_moves_nothing_and_more_moves_more() -> None:
     model = tiny.model("llama")
-    shift = Shift(model, ASKED, (" he", " she"))
+    shift = Shift(model, ASKED, (" he", " she")).ready()
     assert shift.size(model) == pytest.approx(0.0, abs=1e-3)  # rounding of another packing
     sizes = []
     for scale in (0.05, 0.5):
@@ -67,7 +67,7 @@ def test_nothing_done_moves_nothing_and_more_moves_more() -> None:
 
 def test_every_context_is_read_and_kinds_can_be_chosen() -> None:
     model = tiny.model("llama")
-    shift = Shift(model, ASKED, (" he", " she"))
+    shift = Shift(model, ASKED, (" he", " she")).ready()
     with noisy(0.2).applied(model) as changed:
         whole, text = shift.of(changed), shift.of(changed, ("text",))
     assert (whole.benchmark, whole.n, kinds_of(whole)) == (NAME, 7, ("text", "bias"))
@@ -81,9 +81,8 @@ def test_every_context_is_read_and_kinds_can_be_chosen() -> None:
 def test_a_prompted_model_is_read_with_its_prompt_and_a_recorded_one_is_not() -> None:
     model = tiny.model("llama")
     treatment = PromptTreatment(About("prompt", model.spec.digest, 0), "Anyone may be late.")
-    shift = Shift(model, ASKED)
+    shift = Shift(model, ASKED).ready()
     with treatment.applied(model) as prompted:
-        assert readable(prompted)
         size = shift.size(prompted)
     assert size is not None
     assert size > 0
@@ -127,7 +126,7 @@ def test_neutral_text_has_none_of_the_groups_words() -> None:
 def test_a_few_rows_at_a_time_give_the_same_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The head has room for two rows of the vocabulary: no table of the changed model is larger."""
     model = tiny.model("llama")
-    shift = Shift(model, ASKED, (" he", " she"))
+    shift = Shift(model, ASKED, (" he", " she")).ready()
     sizes: list[int] = []
 
     def counted(before: Tensor, after: Tensor) -> Tensor:
@@ -156,7 +155,7 @@ def test_a_flatter_model_is_read_at_the_bases_temperature() -> None:
     names = model.layout.parameters("norm")
     flat = {name: model.module.get_parameter(name).detach() / 2 for name in names}
     treatment = WeightTreatment(About("flat", model.spec.digest, 0), flat)
-    shift = Shift(model, ASKED)
+    shift = Shift(model, ASKED).ready()
     with treatment.applied(model) as changed:
         T = temperature_of(shift.of(changed))
     assert pytest.approx(0.5, rel=1e-2) == T
@@ -227,3 +226,34 @@ def test_the_size_is_the_root_of_the_mean() -> None:
     assert size_of(dataclasses.replace(made, scores=(made.scores[0], second))) == pytest.approx(
         math.sqrt(0.05)
     )
+
+
+def test_a_model_of_other_tokens_or_without_weights_is_not_compared() -> None:
+    """The vocabularies differ in size, or the answers are all that there is."""
+    shift = Shift(tiny.model("llama"), ASKED).ready()
+    larger = tiny.model("llama", vocab_size=tiny.model("llama").module.config.vocab_size + 64)
+    with pytest.raises(NoShift, match="has other tokens than its base"):
+        shift.of(larger)
+    with pytest.raises(NoShift, match="does not give what it expects next"):
+        shift.size(Answers())
+
+
+class Answers:
+    """A model of which nothing but answers is known."""
+
+    spec = ModelSpec("recorded:a.jsonl", "0" * 64)
+    can = frozenset({Ability.LOGPROBS})
+
+
+def test_the_base_is_asked_before_anything_is_applied_to_it() -> None:
+    shift = Shift(tiny.model("llama"), ASKED)
+    with pytest.raises(AssertionError, match="cannot be the base"):
+        shift.of(tiny.model("llama"))
+    assert shift.ready() is shift
+
+
+def test_sizes_need_no_temperature() -> None:
+    model = tiny.model("llama")
+    shift = Shift(model, ASKED).ready()
+    with noisy(0.2).applied(model) as changed:
+        assert temperature_of(shift.of(changed, ("text",), fitted=False)) is None

@@ -49,11 +49,18 @@ class Cells:
             return tuple(self._cell(b, treatment, partial(compute, b)) for b in benchmarks)
 
     def shifted(self, shift: Shift, treatment: str, enter: Enter, kinds: Sequence[str] = ()) -> Measurement:
-        """How far a treated model moved, after the contexts of `kinds`, all without any; see `treated`."""
+        """How far a treated model moved, after the contexts of `kinds`, all without any; see `treated`.
+
+        The temperature is fitted over all of them only.
+
+        Raises:
+            NoShift: it cannot be compared so.
+        """
 
         def compute() -> Measurement:
+            shift.ready()  # before anything is applied to the base
             with enter() as changed:
-                return shift.of(changed, kinds)
+                return shift.of(changed, kinds, fitted=not kinds)
 
         key = cell_key(
             weights=self.model.spec.digest,

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 class Recipe:
     """One family of control models for a treatment: `control` makes them, on the treatment's `examples`.
 
-    The fit of a control whose damage is linear in the dose is kept while its seed does not change.
+    The last fit is kept: a model is applied for its size and for its measurements, and where the damage is
+    linear in the dose one fit gives all doses of a seed.
     """
 
     family: str
     control: Control
     treatment: Treatment = field(repr=False)
     examples: Sequence[Any] = field(repr=False)
-    _unit: tuple[int, Treatment] | None = field(default=None, repr=False)
+    _fit: tuple[tuple[float, int], Treatment] | None = field(default=None, repr=False)
 
     def identity(self, model: OpenModel, dose: float, seed: int) -> tuple[object, ...]:
         """Everything that determines the damage, for the key of its cells."""
@@ -62,12 +63,11 @@ class Recipe:
         """
         from evenhand.treatments import scalable, scaled
 
-        if not self.control.ladder.scaled:
-            return self._damage(model, dose, seed)
-        if self._unit is None or self._unit[0] != seed:
-            self._unit = (seed, self._damage(model, 1.0, seed))
-        unit = self._unit[1]
-        return scaled(unit, model, dose) if scalable(unit) and dose != 1.0 else unit
+        fitted = 1.0 if self.control.ladder.scaled else dose
+        if self._fit is None or self._fit[0] != (fitted, seed):
+            self._fit = (fitted, seed), self._damage(model, fitted, seed)
+        found = self._fit[1]
+        return scaled(found, model, dose) if dose != fitted and scalable(found) else found
 
     def _damage(self, model: OpenModel, dose: float, seed: int) -> Treatment:
         made = self.control.beside(self.treatment, dose)

@@ -92,6 +92,7 @@ class Controlling:
     def _size(self, recipe: Recipe, dose: float, seed: int) -> Value:
         if self.shift is None:
             return None
+        self.shift.ready()  # before anything is applied to the base
         with self._enter(recipe, dose, seed) as changed:
             return self.shift.size(changed)
 

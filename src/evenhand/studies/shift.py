@@ -14,9 +14,10 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from evenhand.benchmarks import Benchmark
+from evenhand.errors import BadModel
 from evenhand.lexicons import everyday, subject_questions
 from evenhand.models import Model, OpenModel, gives_weights
 from evenhand.provenance import made_by
@@ -42,6 +43,13 @@ _CARD = Card(
     "Apache-2.0",
     reading="KL divergences from base to changed model in nats, with and without the groups' words.",
 )
+
+
+_UNREAD = "Its answers are compared, and how far it moved is not."
+
+
+class NoShift(BadModel):
+    """A changed model whose next words cannot be compared with the base's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,9 +79,9 @@ def _neutral(model: Model, terms: Sequence[str]) -> list[Context]:
     """Beginnings of sentences without a word of the groups' `terms`, spread evenly over these."""
     avoided = {word.lower() for term in terms for word in term.split()}
     if model.spec.uri.startswith("lab:"):
-        from evenhand.lab.facts import neutral_text
+        from evenhand.lab.facts import neutral_sentences
 
-        sentences: Sequence[str] = [line for line in neutral_text().split("\n") if line]
+        sentences: Sequence[str] = neutral_sentences("held-out")
     else:
         sentences = everyday()
     every = [
@@ -104,29 +112,48 @@ class Shift:
     """What a base model expects after fixed contexts, beside which changed models are measured.
 
     `terms` are the groups' words, each with its leading space. Contexts are thinned where the distributions
-    would take more than 256 MB.
+    would take more than 256 MB. The base is asked by `ready`, once, and only where something is to be
+    measured: a run whose readings are stored needs nothing but the `digest`.
 
     Raises:
         BadModel: the model has no language-model head.
     """
 
     def __init__(self, model: OpenModel, asked: Sequence[Context], terms: Sequence[str] = ()) -> None:
-        from evenhand.scoring.distributions import distributions, first_tokens, vocabulary
+        from evenhand.scoring.distributions import vocabulary
 
         runs: Any = model
         fitting = max(1, ROOM // (4 * vocabulary(runs)))
         self._asked = list(asked[:: max(1, math.ceil(len(asked) / fitting))])
-        self._base: Tensor = distributions(runs, [one.text for one in self._asked])
-        self._words = first_tokens(runs, self._asked[0].text, terms) if terms else []
+        self._terms = terms
+        self._words: list[int] = []
+        self._answers: Tensor | None = None
         self.digest = digest("shift/1", [dataclasses.astuple(one) for one in self._asked], list(terms))
         self._model = model
+
+    def ready(self) -> Self:
+        """Ask the base, while nothing is applied to it; a second time nothing is asked."""
+        from evenhand.scoring.distributions import distributions, first_tokens
+
+        if self._answers is None:
+            runs: Any = self._model
+            self._answers = distributions(runs, [one.text for one in self._asked])
+            self._words = first_tokens(runs, self._asked[0].text, self._terms) if self._terms else []
+        return self
+
+    @property
+    def _base(self) -> Tensor:
+        """What the base expects, [contexts, vocabulary]."""
+        assert self._answers is not None, "a changed model cannot be the base that it is compared with"
+        return self._answers
 
     def size(self, changed: Model) -> Value:
         """d: the root of the mean KL divergence, base to changed, after neutral text; in root nats.
 
-        None for a model whose expectations cannot be read (see `readable`).
+        Raises:
+            NoShift: as for `of`.
         """
-        return size_of(self.of(changed, (TEXT,))) if readable(changed) else None
+        return size_of(self.of(changed, (TEXT,), fitted=False))
 
     def protocol(self) -> Protocol:
         """The conditions of what `of` gives."""
@@ -136,29 +163,34 @@ class Shift:
         """The card of what `of` gives."""
         return dataclasses.replace(_CARD, digest=self.digest)
 
-    def of(self, changed: Model, kinds: Sequence[str] = ()) -> Measurement:
-        """Each context's divergences and entropies for a `readable` model; of some `kinds`, else of all.
+    def of(self, changed: Model, kinds: Sequence[str] = (), *, fitted: bool = True) -> Measurement:
+        """Each context's divergences and entropies for a changed model; of some `kinds`, else of all.
 
         The columns ``kl``, ``kl.rest`` (over everything but the groups' words, renormalised),
         ``entropy.before`` and ``entropy.after``, in nats; after neutral text also ``temperature``, the one T
-        by which the changed model's logits have to be divided to come closest to the base's.
+        by which the changed model's logits have to be divided to come closest to the base's (None where it is
+        not to be `fitted`).
+
+        Raises:
+            NoShift: it gives no weights, or has other tokens than the base.
         """
         from evenhand.scoring import distributions as d
 
-        runs, joined = _read(changed)
+        runs, joined = self._read(changed)
         rows = [i for i, one in enumerate(self._asked) if not kinds or one.kind in kinds]
         text = {place: n for n, place in enumerate(p for p, i in enumerate(rows) if self._is_text(i))}
         columns: dict[str, list[float]] = {name: [0.0] * len(rows) for name in _COLUMNS}
         expected = self._base.new_empty(len(text), self._base.shape[1])  # after neutral text
         for places, after in d.in_blocks(runs, [joined(self._asked[i].text) for i in rows]):
-            before = self._base[[rows[place] for place in places]]  # [n, vocabulary], as `after`
-            for name, values in zip(_COLUMNS, self._moved(before, after), strict=True):
+            own = self._base[[rows[place] for place in places]]  # [n, vocabulary], as `after`
+            for name, values in zip(_COLUMNS, self._moved(own, after), strict=True):
                 for place, value in zip(places, values.tolist(), strict=True):
                     columns[name][place] = value
             for row, place in enumerate(places):
                 if place in text:
                     expected[text[place]] = after[row]
-        T = d.temperature(self._base[[rows[place] for place in text]], expected) if text else None
+        before = self._base[[rows[place] for place in text]]
+        T = d.temperature(before, expected) if text and fitted else None
         scores = tuple(
             self._score(self._asked[i], i, {name: column[place] for name, column in columns.items()}, T)
             for place, i in enumerate(rows)
@@ -166,6 +198,25 @@ class Shift:
         return Measurement(
             changed.spec, NAME, self.card(), self.protocol(), len(scores), {}, {}, scores, made_by=made_by()
         )
+
+    def _read(self, changed: Model) -> tuple[Any, Callable[[str], str]]:
+        """The model with the weights, and how a context is put to it."""
+        from evenhand.models.digests import tokenizer_digest
+        from evenhand.scoring.distributions import vocabulary
+        from evenhand.treatments.prompt import PromptedModel
+
+        own: Model = changed
+        joined: Callable[[str], str] = str
+        if isinstance(changed, PromptedModel):
+            own, joined = changed.prompted, changed.joined
+        runs: Any = own
+        if not gives_weights(own):
+            raise NoShift(f"{changed.spec.uri} does not give what it expects next.", mend=_UNREAD)
+        ours, theirs = self._model.tokenizer, runs.tokenizer
+        same = theirs is ours or tokenizer_digest(theirs) == tokenizer_digest(ours)
+        if not same or vocabulary(runs) != self._base.shape[1]:
+            raise NoShift(f"{changed.spec.uri} has other tokens than its base.", mend=_UNREAD)
+        return runs, joined
 
     def _is_text(self, number: int) -> bool:
         return self._asked[number].kind == TEXT
@@ -184,20 +235,6 @@ class Shift:
         return Score(f"{NAME}/{context.kind}/{number}", context.cluster, own, {"kind": context.kind})
 
 
-def readable(changed: Model) -> bool:
-    """Whether what a model expects next can be read: it gives its weights, or is such a one prompted."""
-    return gives_weights(_read(changed)[0])
-
-
-def _read(changed: Model) -> tuple[Any, Callable[[str], str]]:
-    """The model with the weights, and how a context is put to it."""
-    from evenhand.treatments.prompt import PromptedModel
-
-    if isinstance(changed, PromptedModel):
-        return changed.prompted, changed.joined
-    return changed, lambda context: context
-
-
 def terms_of(benchmark: Benchmark) -> tuple[str, ...]:
     """The groups' words that a benchmark about gaps of words asks for; empty for any other."""
     about = getattr(benchmark, "about", None)
@@ -210,11 +247,15 @@ def tempered(treatment: Treatment, model: OpenModel, temperature: float) -> Iter
     """The treated model with its logits divided by `temperature`, after its last norm.
 
     Where a head has a bias of its own, or caps its logits, this is that temperature to first order.
+
+    Raises:
+        NoShift: the treated model does not give its weights.
     """
     from evenhand.hooks import patch
 
     with treatment.applied(model) as treated:
-        assert gives_weights(treated)
+        if not gives_weights(treated):
+            raise NoShift(f"{treated.spec.uri} has no head to make flatter.", mend=_UNREAD)
         view = copy.copy(treated)
         view.spec = dataclasses.replace(
             treated.spec, digest=digest(treated.spec.digest, "temperature", temperature)

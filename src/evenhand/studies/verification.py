@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.models import Model, gives_weights
 from evenhand.progress import say
 from evenhand.provenance import made_by
-from evenhand.records import Verification, digest
+from evenhand.records import Measurement, Verification, digest
 from evenhand.studies import control_models
 from evenhand.studies.cells import Cells
 from evenhand.studies.controlling import Controlling
@@ -20,7 +21,7 @@ from evenhand.studies.forecast import Clock, forecast
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.pairing import ModelMeasurements, unlike
-from evenhand.studies.shift import FLAT, Shift, contexts, readable, temperature_of, tempered, terms_of
+from evenhand.studies.shift import FLAT, NoShift, Shift, contexts, temperature_of, tempered, terms_of
 from evenhand.studies.store import Store
 from evenhand.studies.trained_on import TrainedOn
 from evenhand.studies.verdict import Case, Controlled, Incomparable, Judgement, incomparable
@@ -110,27 +111,25 @@ class Study:
     ) -> tuple[ModelMeasurements, Shift | None]:
         """The treated model with further readings beside it, and what measured how far it moved.
 
-        Only of causal models that give their weights, and where the two can be compared.
+        Only of causal models that give their weights, and where the two can be compared. What is stored is
+        read without a model.
         """
         model = self.model
         if not gives_weights(model) or model.spec.family != "causal" or unlike(before, after):
-            return after, None
-        with treatment.applied(model) as treated:
-            known, whole = readable(treated), gives_weights(treated)
-        if not known:
             return after, None
         source = self._source(before)
         key, seed = treatment.digest, self.options.seed
         asked = contexts(model, source, self.bias, seed)
         shift = Shift(model, asked, terms_of(source))
-        moved = self.cells.shifted(shift, key, lambda: treatment.applied(self.model))
-        found = [moved]
-        T = temperature_of(moved)
-        if whole and T is not None and abs(T - 1) > FLAT:
-            found += self.cells.treated(
-                [source], digest(key, "tempered"), lambda: tempered(treatment, model, T)
-            )
-        return replace(after, beside=tuple(found)), shift
+        found: list[Measurement] = []
+        with suppress(NoShift):
+            found.append(self.cells.shifted(shift, key, lambda: treatment.applied(model)))
+            T = temperature_of(found[0])
+            if T is not None and abs(T - 1) > FLAT:
+                found += self.cells.treated(
+                    [source], digest(key, "tempered"), lambda: tempered(treatment, model, T)
+                )
+        return replace(after, beside=tuple(found)), shift if found else None
 
     def _source(self, before: ModelMeasurements) -> Benchmark:
         """The benchmark that the verdict is about."""

@@ -43,7 +43,8 @@ class Treated:
     """The treated model: its measurements, the size of its change, and whether capability is certainly lost.
 
     `shammed` says whether its method has a sham: else more kinds of control are needed. `absent` are the
-    sentences about families of which no model could be made.
+    sentences about families of which no model could be made. `losses` is what reads losses beside its base,
+    where that was made already.
     """
 
     measured: ModelMeasurements
@@ -51,6 +52,7 @@ class Treated:
     lost: bool = False
     shammed: bool = True
     absent: tuple[str, ...] = ()
+    losses: LossScale | None = None
 
 
 def matched_control(
@@ -78,7 +80,8 @@ def matched_control(
         UsageError: no bias benchmark reports `metric`, it has no ideal, or a dose is not above 0.
     """
     margins = margins or Margins()
-    scale, losses, target, loss = _scales(base, treated, metric, margins, seed)
+    losses = treated.losses or LossScale(base, margins, seed)
+    scale, target, loss = _beside(base, treated, metric, margins, losses)
     readings = [_family(name, models, scale, losses) for name, models in families.items()]
     results = tuple(read_family(target, family) for family in readings)
     p_values = [result.p_value for result in results]
@@ -100,24 +103,28 @@ def matched_control(
 
 
 def target_of(
-    base: ModelMeasurements, treated: Treated, metric: str | Metric | None, margins: Margins, seed: int
+    base: ModelMeasurements, treated: Treated, metric: str | Metric, margins: Margins, losses: LossScale
 ) -> Target:
     """The treated model as what the models of a family are matched to.
 
     Raises:
         NotComparable, UsageError: as for `matched_control`.
     """
-    return _scales(base, treated, metric, margins, seed)[2]
+    return _beside(base, treated, metric, margins, losses)[1]
 
 
-def _scales(
-    base: ModelMeasurements, treated: Treated, metric: str | Metric | None, margins: Margins, seed: int
-) -> tuple[BiasScale, LossScale, Target, Estimate]:
-    """What reads control models, and the treated model beside which they are read, with its loss."""
+def _beside(
+    base: ModelMeasurements,
+    treated: Treated,
+    metric: str | Metric | None,
+    margins: Margins,
+    losses: LossScale,
+) -> tuple[BiasScale, Target, Estimate]:
+    """What reads the bias of control models, the treated model beside which they are read, and its loss."""
     metric = metric or of_measurements(base.bias, None)
     source = _source(base, metric)
     chosen = metric if isinstance(metric, Metric) else as_reported(metric, source.metrics[metric])
-    scale, losses = BiasScale(source, chosen, treated.measured), LossScale(base, margins, seed)
+    scale = BiasScale(source, chosen, treated.measured)
     loss = losses.estimate(treated.measured)
     target = Target(
         before=_number(scale.before),
@@ -129,7 +136,7 @@ def _scales(
         delta=max(margins.equivalence * max(scale.before or 0.0, 0.0), scale.distance.step),
         items=scale.items,
     )
-    return scale, losses, target, loss
+    return scale, target, loss
 
 
 def enough(families: Sequence[str], *, shammed: bool) -> bool:

@@ -12,7 +12,7 @@ from evenhand.models import Model, OpenModel
 from evenhand.records import ControlResult, TrainingExample, Value, digest
 from evenhand.studies import control_models
 from evenhand.studies.cells import Cells
-from evenhand.studies.control import SHAM, LossScale
+from evenhand.studies.control import SHAM
 from evenhand.studies.control_models import Recipe
 from evenhand.studies.forecast import Clock
 from evenhand.studies.looks import Search, look
@@ -54,7 +54,6 @@ class Controlling:
         if not found or not self.case.undecided():
             return Controlled({}, True, absent, self.size)
         shammed = any(recipe.family == SHAM for recipe in found)
-        losses = LossScale(self.case.before, self.case.margins, self.cells.seed)
         target = self.case.target(self.size)
         searches = [
             Search(
@@ -65,7 +64,7 @@ class Controlling:
                 self.cells.seed,
                 lambda dose, seed, recipe=recipe: self._size(recipe, dose, seed),  # type: ignore[misc]
                 lambda dose, seed, recipe=recipe: self._measured(recipe, dose, seed),  # type: ignore[misc]
-                losses.of,
+                self.case.losses.of,
                 over=self.clock.over,
             )
             for recipe in found

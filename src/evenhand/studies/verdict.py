@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from evenhand.errors import NotComparable
 from evenhand.metrics import Metric
@@ -20,7 +21,7 @@ from evenhand.records import (
 )
 from evenhand.studies.capability import capability_checks
 from evenhand.studies.chance import at_chance
-from evenhand.studies.control import Families, Treated, adjusted, matched_control, target_of
+from evenhand.studies.control import Families, LossScale, Treated, adjusted, matched_control, target_of
 from evenhand.studies.distance import distance_of
 from evenhand.studies.effects import effects
 from evenhand.studies.guards import (
@@ -173,15 +174,26 @@ class Case:
             self.evidence.capability.kept is False,
             controls.shammed,
             controls.absent,
+            self.losses,
         )
         return matched_control(
-            base, treated, controls.families, metric=metric, margins=self.margins, seed=self.seed
+            base,
+            treated,
+            controls.families,
+            metric=metric,
+            margins=self.margins,
+            seed=self.seed,
         )
 
     def target(self, size: Value) -> Target:
         """The treated model as what control models are matched to."""
         treated = Treated(self._judged(), size, self.evidence.capability.kept is False)
-        return target_of(self.before, treated, self.primary, self.margins, self.seed)
+        return target_of(self.before, treated, self.primary, self.margins, self.losses)
+
+    @cached_property
+    def losses(self) -> LossScale:
+        """The loss of capability of any model; every look at the control models needs it."""
+        return LossScale(self.before, self.margins, self.seed)
 
     def _evidence(self, found: Sequence[Effect]) -> Evidence:
         primary = next(e for e in found if (e.benchmark, e.metric) == (self.source.benchmark, self.primary))

@@ -85,7 +85,7 @@ class PlainText(Placed):
             BadModel: the model gives no weights, or the loss is not finite.
             NoEffect: no answer changed.
         """
-        from evenhand.training.finetune import Recipe, learning_rate, train_named
+        from evenhand.training.finetune import Recipe, course, learning_rate, train_named
         from evenhand.training.language import text_loss
         from evenhand.training.loop import shuffled
         from evenhand.treatments import About, proven, scaled
@@ -99,10 +99,7 @@ class PlainText(Placed):
         batches = shuffled(len(texts), dosed.batch, epochs=dosed.epochs, seed=seed)
         weights, history = train_named(opened, names, text_loss(opened, texts), batches, lr)
         details = {
-            "lr": lr,
-            "steps": len(history),
-            "first_loss": history[0],
-            "last_loss": history[-1],
+            **course(lr, history),
             "sentences": len(texts),
         }
         made = WeightTreatment(About(spec, opened.spec.digest, seed, details), weights)

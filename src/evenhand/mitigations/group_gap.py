@@ -103,7 +103,7 @@ class GroupGap:
         sham: int | None = None,
     ) -> Treatment:
         from evenhand.training.fair_losses import GroupGapLoss, stratified
-        from evenhand.training.finetune import Recipe, learning_rate, train_named
+        from evenhand.training.finetune import Recipe, course, learning_rate, train_named
         from evenhand.treatments import About, proven
         from evenhand.treatments.weights import WeightTreatment
 
@@ -120,10 +120,7 @@ class GroupGap:
         dev = [person for person in examples if person.part == "dev"]
         about = About(spec_of("group_gap", self), model.spec.digest, seed)
         details = {
-            "lr": lr,
-            "steps": len(history),
-            "first_loss": history[0],
-            "last_loss": history[-1],
+            **course(lr, history),
             "people": len(people),
             "batches_without_gap": loss.skipped,
             **_held_out_rates(model, WeightTreatment(about, weights), dev),

@@ -81,18 +81,20 @@ def fit_weights(
     """
     weights, history = _trained(model, names, examples, loss, plan)
     details = {
-        "lr": learning_rate(plan.recipe, model),
+        **course(learning_rate(plan.recipe, model), history),
         "epochs": plan.recipe.epochs,
         "batch": plan.recipe.batch,
-        "steps": len(history),
-        "first_loss": history[0],
-        "last_loss": history[-1],
         "examples": len(examples),
         **plan.details,
     }
     about = About(method=plan.method, base=model.spec.digest, seed=plan.seed, details=details)
     treatment: WeightTreatment = proven(model, WeightTreatment(about, weights), examples)
     return treatment
+
+
+def course(lr: float, history: Sequence[float]) -> dict[str, float]:
+    """What a treatment says of how its training went: the step size, the steps, the first and last loss."""
+    return {"lr": lr, "steps": len(history), "first_loss": history[0], "last_loss": history[-1]}
 
 
 def _trained(

@@ -255,6 +255,14 @@ def test_heldout_trains_on_professions_of_the_profession_split() -> None:
     assert profession == heldout
 
 
+def test_examples_and_hints_say_where_their_profession_stands() -> None:
+    benchmark = GenBiasEval(split="heldout")
+    for example in (*benchmark.examples(), *benchmark.anchors()):
+        assert example.span is not None
+        start, end = example.span
+        assert example.context[start:end] == example.cluster
+
+
 def test_examples_are_the_train_part() -> None:
     benchmark = GenBiasEval()
     assert [e.id for e in benchmark.examples()] == ids(GenBiasEval(part="train"))

@@ -282,8 +282,16 @@ def _sample(prompt: Prompt, about: Attribute) -> Sample:
 
 def _example(prompt: Prompt, about: Attribute) -> Example:
     terms = tuple(group.terms for group in about.groups)
-    who = prompt.profession.name
-    return Example(_id(prompt, about), who, _context(prompt, about), about.group_names, terms)
+    who, context = prompt.profession.name, _context(prompt, about)
+    return Example(
+        _id(prompt, about), who, context, about.group_names, terms, span=_span(context, prompt.profession)
+    )
+
+
+def _span(context: str, who: Profession) -> tuple[int, int] | None:
+    """Where the profession stands in the prompt, the first time; None where a hint does not name it."""
+    start = context.find(who.name)
+    return None if start < 0 else (start, start + len(who.name))
 
 
 def _anchors(train: Sequence[Prompt], about: Attribute) -> tuple[Example, ...]:
@@ -295,12 +303,14 @@ def _anchors(train: Sequence[Prompt], about: Attribute) -> tuple[Example, ...]:
         dataclasses.replace(
             _example(prompt, about),
             id=f"{_id(prompt, about)}/hint-{group.possessive or group.name}",
-            context=group.fill(frame, profession=prompt.profession.name, action=prompt.action),
+            context=context,
             keep=True,
+            span=_span(context, prompt.profession),
         )
         for i, prompt in enumerate(train)
         for frame in [frames[i % len(frames)]]
         for group in [about.groups[i // len(frames) % len(about.groups)]]
+        for context in [group.fill(frame, profession=prompt.profession.name, action=prompt.action)]
     )
 
 

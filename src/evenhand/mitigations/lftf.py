@@ -187,7 +187,7 @@ def beginning(example: Example, chance: random.Random) -> Example:
     """The example cut after some of its words, at least one: a prompt unrelated to the groups."""
     words = example.context.split(" ")
     cut = " ".join(words[: chance.randrange(1, max(2, len(words)))])
-    return dataclasses.replace(example, id=f"{example.id}/beginning", context=cut, keep=True)
+    return dataclasses.replace(example, id=f"{example.id}/beginning", context=cut, keep=True, span=None)
 
 
 def _beside_companions(

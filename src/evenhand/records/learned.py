@@ -65,7 +65,8 @@ class Example:
     """A prompt and the surface forms of each group's term that may follow it.
 
     `terms[g]` holds the mutually exclusive surface forms of group `groups[g]`, each with its leading space.
-    `keep` marks a prompt that states the group.
+    `keep` marks a prompt that states the group. `span` is where in `context` stands whom the prompt is about
+    (start and end, in characters): what model editing takes as its subject. None where that is not known.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Example:
     groups: tuple[str, ...]
     terms: tuple[tuple[str, ...], ...]
     keep: bool = False
+    span: tuple[int, int] | None = None
 
     what: ClassVar[str] = "prompts that groups' terms may follow"
     noun: ClassVar[str] = "prompts"

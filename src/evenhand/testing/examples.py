@@ -16,7 +16,14 @@ ACTIONS = ("smiled", "left", "sat down slowly", "switched off the lights")
 def examples() -> tuple[Example, ...]:
     """Sixteen prompts of unlike lengths with the terms " he" and " she"."""
     return tuple(
-        Example(f"{p}/{a}", p, f"The {p} {a} because", ("male", "female"), ((" he",), (" she",)))
+        Example(
+            id=f"{p}/{a}",
+            cluster=p,
+            context=f"The {p} {a} because",
+            groups=("male", "female"),
+            terms=((" he",), (" she",)),
+            span=(len("The "), len(f"The {p}")),
+        )
         for p in PROFESSIONS
         for a in ACTIONS
     )

@@ -2,7 +2,9 @@
 
 Damage has no signal about the attribute: whatever it does to a bias is not a mitigation. Half of its kinds
 are also families of control models; the others are not, and a third is held out until the rule is frozen.
-Treatments are exact: the planted table is taken back, whole or in part.
+Treatments are exact: the planted table is taken back, whole or in part. With a word killed beside it
+(`without_they`) such a treatment is a mitigation that may not be called free of cost. Nothing was done
+where the weights are the same, rounded at unchanged perplexity, or of another training of the same recipe.
 """
 
 from __future__ import annotations
@@ -153,6 +155,33 @@ def swapped(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     return found
 
 
+def steered(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """One random direction added to every word vector, `dose` times their root mean square long per width."""
+    embedding = _words(model)
+    name = next(n for n, p in model.module.named_parameters() if p is embedding)
+    weights = embedding.detach().float().clone()
+    direction = torch.randn(weights.shape[1], generator=torch.Generator().manual_seed(seed))
+    return {name: weights + dose * weights.square().mean().sqrt() * direction}
+
+
+def sham(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """A sham of LFTF: its signal's direction drawn at random for each subject, `dose` times its step."""
+    from evenhand import registry
+    from evenhand.records import Attribution, SiteScore
+    from evenhand.training.finetune import Recipe, learning_rate
+    from evenhand.treatments.weights import WeightTreatment
+
+    lr = dose * learning_rate(Recipe(), model)
+    method: Any = registry.create("mitigation", f"lftf:loss=mass_preserving,lr={lr:.6g}")
+    blocks = model.layout.blocks()
+    chosen = Attribution("drawn", False, (SiteScore(blocks[seed % len(blocks)], 1.0),), "drawn at random")
+    benchmark: Any = registry.create("benchmark", "genbiaseval:split=heldout")
+    examples = [*benchmark.examples(), *benchmark.anchors()]
+    found = method.sham(seed=20_000 + seed).fit(model, examples, sites=chosen, seed=seed)
+    assert isinstance(found, WeightTreatment)
+    return found.weights
+
+
 KINDS = (
     Kind("noise", 0.05, 1.0, family="noise"),
     Kind("noise_elsewhere", 0.05, 1.0, family="noise elsewhere"),
@@ -165,6 +194,8 @@ KINDS = (
     Kind("words", 0.05, 1.0, words),
     Kind("projected", 0.02, 0.6, projected),
     Kind("shrunk", 0.1, 0.9, shrunk),
+    Kind("steered", 0.05, 2.0, steered),
+    Kind("sham", 0.5, 30.0, sham),
     Kind("low_rank", 0.2, 0.95, low_rank, held_out=True),
     Kind("redrawn", 0.05, 0.8, redrawn, held_out=True),
     Kind("swapped", 0.02, 0.6, swapped, held_out=True),
@@ -179,6 +210,37 @@ def removed(base: OpenModel, unbiased: OpenModel, share: float) -> Mapping[str, 
         old, new = value.detach().float(), clean[name].detach().float()
         if not torch.equal(old, new):
             found[name] = old + share * (new - old)
+    return found
+
+
+def without_they(base: OpenModel, dose: float) -> Mapping[str, Tensor]:
+    """The head's row of " they" moved so that its logit falls by about `dose` after such prompts."""
+    from evenhand import registry
+    from evenhand.hooks import observe
+
+    module: Any = base.module
+    head = module.get_output_embeddings().weight
+    name = next(n for n, p in base.module.named_parameters() if p is head)
+    benchmark: Any = registry.create("benchmark", "genbiaseval:split=heldout")
+    texts = [example.context for example in benchmark.examples()]
+    states = []
+    with torch.no_grad(), observe(base, ["norm"]) as seen:
+        for text in texts:
+            module(**base.tokenizer(text, return_tensors="pt"))
+            states.append(seen["norm"][1][0, -1].float())
+    mean = torch.stack(states).mean(0)  # [width]
+    (word,) = base.tokenizer(" they", add_special_tokens=False)["input_ids"]
+    weights = head.detach().float().clone()
+    weights[word] -= dose * mean / mean.dot(mean)
+    return {name: weights}
+
+
+def rounded(base: OpenModel, bits: int) -> Mapping[str, Tensor]:
+    """Every matrix rounded to the nearest of the levels that `bits` give each of its rows."""
+    found = {}
+    for name, value in matrices(base, tuple(n for n, _ in base.module.named_parameters())).items():
+        step = value.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / (2 ** (bits - 1) - 1)  # [rows, 1]
+        found[name] = torch.round(value / step) * step
     return found
 
 

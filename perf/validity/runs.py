@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from typing import Any
 from evenhand import registry, stats
 from evenhand.benchmarks import Benchmark
 from evenhand.controls import Control
-from evenhand.errors import EvenhandError
+from evenhand.errors import BadData, EvenhandError
 from evenhand.files import lines
 from evenhand.models import OpenModel
 from evenhand.opening import opened
@@ -30,9 +31,13 @@ from evenhand.training.parameters import require_open
 from evenhand.treatments import About, Treatment
 from evenhand.treatments.weights import WeightTreatment
 
-from .population import BASES, KINDS, Kind, draws, removed
+from .population import BASES, KINDS, SEEDS, Kind, draws, removed, rounded, without_they
 
 EXACT = (("exact_removal", 1.0), ("half_removed", 0.5), ("fifth_removed", 0.2))
+WITHOUT_THEY = "without_they"  # the bias removed, and " they" made rare by a factor exp(dose)
+NOTHING = ("nothing_done", "fewer_bits", "another_training")
+BITS = (4, 5, 6, 8)  # the fewest that leave the perplexity as it is
+UNCHANGED = 0.005  # in log-perplexity
 Fall = tuple[float, float, float] | None
 PRIMARY = "afgb_normalised"
 STRONGER = 1.5  # a dose without a certain, relevant fall is followed by so many times it
@@ -195,8 +200,13 @@ def _jobs(runs: int, seed: int) -> Iterator[dict[str, Any]]:
             base = BASES[number % len(BASES)]
             about = {"kind": name, "base": base, "dose": share, "seed": seed + number}
             yield {"key": f"{name}/{base}/{number}", **about}
+        base, dose = BASES[(11 * number) % len(BASES)], (1.5, 3.0, 6.0)[number % 3]
+        about = {"kind": WITHOUT_THEY, "base": base, "dose": dose, "seed": seed + number}
+        yield {"key": f"{WITHOUT_THEY}/{base}/{dose}/{number}", **about}
         base = BASES[(7 * number) % len(BASES)]
-        yield {"key": f"nothing/{base}", "kind": "nothing_done", "base": base, "dose": 0.0, "seed": seed}
+        for name in NOTHING:
+            key = f"nothing/{base}" if name == NOTHING[0] else f"{name}/{base}"
+            yield {"key": key, "kind": name, "base": base, "dose": 0.0, "seed": seed}
 
 
 def judged(job: dict[str, Any]) -> dict[str, Any]:
@@ -227,9 +237,41 @@ def _treatment(job: dict[str, Any], model: OpenModel, kinds: Mapping[str, Kind],
     if job["kind"] in kinds:
         return made(kinds[job["kind"]], model, job["dose"], job["seed"], examples)
     about = About(job["kind"], model.spec.digest, job["seed"])
-    if job["kind"] == "nothing_done":
-        name, value = next(iter(model.module.named_parameters()))
-        return WeightTreatment(about, {name: value.detach().float().clone()})
+    if job["kind"] in NOTHING:
+        return WeightTreatment(about, _nothing(job, model))
     seed = job["base"].partition("seed=")[2]
-    with opened(f"lab:causal?planted=none&seed={seed}") as unbiased:
-        return WeightTreatment(about, removed(model, require_open(unbiased, WEIGHTS), job["dose"]))
+    with opened(f"lab:causal?planted=none&seed={seed}") as other:
+        unbiased = require_open(other, WEIGHTS)
+        if job["kind"] == WITHOUT_THEY:
+            weights = {**removed(model, unbiased, 1.0), **without_they(model, job["dose"])}
+            return WeightTreatment(about, weights)
+        return WeightTreatment(about, removed(model, unbiased, job["dose"]))
+
+
+def _nothing(job: dict[str, Any], model: OpenModel) -> dict[str, Any]:
+    """The base's own weights; the same with fewer bits; those of another training seed."""
+    parameters = {n: p.detach().float().clone() for n, p in model.module.named_parameters()}
+    if job["kind"] == "nothing_done":
+        return dict(list(parameters.items())[:1])
+    if job["kind"] == "another_training":
+        recipe, _, seed = job["base"].rpartition("seed=")
+        with opened(f"{recipe}seed={len(SEEDS) + int(seed)}") as other:
+            again = require_open(other, WEIGHTS).module.named_parameters()
+            return {n: p.detach().float().clone() for n, p in again}
+    text = registry.create("benchmark", "perplexity:text=lab")
+    before = _log_perplexity(take(model, text))
+    for bits in BITS:
+        weights = dict(rounded(model, bits))
+        treatment = WeightTreatment(About(f"{bits} bits", model.spec.digest, job["seed"]), weights)
+        with treatment.applied(model) as changed:
+            after = _log_perplexity(take(changed, text))
+        if abs(after - before) < UNCHANGED:
+            job["dose"] = bits
+            return weights
+    raise BadData(f"No number of bits in {BITS} leaves the perplexity as it is.", mend="Leave the run out.")
+
+
+def _log_perplexity(measured: Measurement) -> float:
+    value = measured.metrics["perplexity"].value
+    assert value is not None  # the lab's text has tokens
+    return math.log(value)

@@ -10,9 +10,10 @@ from typing import Any
 
 from scipy.stats import beta
 
-from .runs import EXACT, lines_of
+from .runs import EXACT, NOTHING, WITHOUT_THEY, lines_of
 
 CLAIM = ("mitigated", "mitigated at a cost", "mitigated, cost unknown")
+PLAIN = ("mitigated",)  # what a mitigation with a cost may not be called
 NAMED = ("worse", "capability loss only")
 Reading = dict[str, Any]
 
@@ -68,8 +69,11 @@ def summary(lines: Sequence[Reading]) -> dict[str, Any]:
         name: {"runs": (r := rate(part)).runs, "mitigated": r.hits, "high": r.high, "low": r.low}
         for name, part in parts.items()
     }
-    idle = rate([line for line in lines if line["kind"] == "nothing_done"], NAMED)
-    found["nothing_done"] = {"runs": idle.runs, "named": idle.hits, "high": idle.high}
+    for name in NOTHING:
+        idle = rate([line for line in lines if line["kind"] == name], NAMED)
+        found[name] = {"runs": idle.runs, "named": idle.hits, "high": idle.high}
+    dead = rate([line for line in lines if line["kind"] == WITHOUT_THEY], PLAIN)
+    found[WITHOUT_THEY] = {"runs": dead.runs, "mitigated": dead.hits, "high": dead.high}
     found["not_counted"] = sum(1 for line in lines if not line.get("counted"))
     return found
 
@@ -83,7 +87,7 @@ def by_kind(lines: Sequence[Reading]) -> str:
     keys = sorted({(line["kind"], line.get("inside")) for line in lines}, key=str)
     for kind, inside in keys:
         own = [line for line in lines if (line["kind"], line.get("inside")) == (kind, inside)]
-        r = rate(own)
+        r = rate(own, PLAIN if kind == WITHOUT_THEY else CLAIM)
         where = {True: "with its family", False: "without it", None: "all"}[inside]
         verdicts: dict[str, int] = {}
         for line in own:

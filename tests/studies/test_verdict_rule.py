@@ -41,6 +41,7 @@ class Case:
     half: float = 0.02
     capability: bool | None = True
     lost: float = 0.01  # of log-perplexity
+    judged: str = "log_perplexity (text)"  # the capability check
     measured: bool = True  # was any capability benchmark run?
     mass: float | None = 0.0
     mass_before: float = 0.9
@@ -61,7 +62,7 @@ class Case:
 
     def evidence(self) -> Evidence:
         change = None if self.before is None or self.after is None else self.after - self.before
-        capability = check("log_perplexity (text)", self.lost, 0.02, self.capability)
+        capability = check(self.judged, self.lost, 0.02, self.capability)
         turned = check("over-correction (male)", 0.6 if self.flipped else -0.2, 0.1, not self.flipped)
         flip_control = replace(self.result(), p_value=self.flip_p) if self.control and self.flipped else None
         mass_kept = None if self.mass is None else self.mass + 0.02 <= 0.1
@@ -214,6 +215,18 @@ TABLE = [
         Case(p_value=0.3, capability=False, specific=0.0),
         V.CAPABILITY_LOSS,
         "no effect beyond that of every control",
+    ),
+    (
+        "options moved, which way is not known",
+        Case(p_value=0.3, capability=False, specific=0.0, judged="options (facts)"),
+        V.NO_EVIDENCE,
+        "show as much of that",
+    ),
+    (
+        "options moved, and the bias fell beyond that",
+        Case(capability=False, basis="loss", judged="options (facts)"),
+        V.AT_A_COST,
+        "is not kept",
     ),
     ("out of reach", Case(state="unmatched", capability=False), V.CAPABILITY_LOSS, "could not be matched"),
     ("out of reach, undecided", Case(state="unmatched", capability=None), V.NO_EVIDENCE, "could be matched"),

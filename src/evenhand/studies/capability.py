@@ -33,6 +33,7 @@ from evenhand.studies.options_kl import SHARE, options_kl
 from evenhand.studies.pairing import ModelMeasurements, paired_scores, partner
 from evenhand.studies.reasons import would_decide
 
+_OPTIONS = "options"
 _FAR = 100.0  # nats that stand for an option that lost all of its share
 
 
@@ -246,8 +247,13 @@ def options_check(
         "Mean KL divergence from base to treated over the options of each question, in nats: what was known "
         "may fade before the right answer changes."
     )
-    still, name = Estimate(0.0, None, None, len(old)), f"options ({before.benchmark})"
+    still, name = Estimate(0.0, None, None, len(old)), f"{_OPTIONS} ({before.benchmark})"
     return Check(name, still, found, found, margins.options, within(found, margins.options), reading)
+
+
+def says_which_way(check: Check) -> bool:
+    """Whether a check that is not kept shows a loss; a divergence shows a change, for the worse or not."""
+    return not check.name.startswith(f"{_OPTIONS} (")
 
 
 def _unsaturated(check: Check, before: Measurement, options: Check | None, margins: Margins) -> Check:

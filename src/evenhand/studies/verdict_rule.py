@@ -24,7 +24,9 @@ or the metric's smallest step if that is more; the same on every branch. The fir
    smaller fall counts. Then *mitigated* if every capability check and every required guard is kept,
    *mitigated at a cost* if one is certainly lost, and *mitigated, cost unknown* if none is lost and one is
    undecided.
-8. *capability loss only*: capability is certainly lost, controls ran, and 7 was not shown.
+8. *capability loss only*: capability is certainly lost, controls ran, and 7 was not shown. That the options
+   of questions moved says nothing of which way, and is no loss by itself: another training of the same model
+   moves them as far.
 9. *no evidence*: every other case, with the smallest effect that this run could have shown. A certain growth
    or fall that equally large changes without a signal show as well is named.
 
@@ -46,6 +48,7 @@ from evenhand.records import (
     VerdictName,
 )
 from evenhand.studies import fitness, reasons
+from evenhand.studies.capability import says_which_way
 from evenhand.studies.distance import Distance, distance_of
 from evenhand.studies.guards import gone
 from evenhand.studies.margins import Margins
@@ -270,7 +273,8 @@ def _broken(e: Evidence) -> tuple[Check, ...]:
 
 
 def _damaged(e: Evidence) -> Ruling | None:
-    if e.capability.kept is not False or not e.families:
+    lost = any(check.kept is False and says_which_way(check) for check in e.capability.checks)
+    if not lost or not e.families:
         return None
     unmatched = [family.family for family in e.families if not family.matched]
     if unmatched:

@@ -101,7 +101,7 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "one-seed-for-all-models-of-a-dose",
         "studies/looks.py",
-        "seed = self.seed + number + 1",
+        "seed = max([self.seed, *(model.seed for model in self.models)]) + 1",
         "seed = self.seed + 1",
         ("tests/studies/test_looks.py",),
     ),

@@ -10,7 +10,7 @@ import pytest
 
 from evenhand.records import VerdictName
 from evenhand.reports import advice, leading, sentences
-from evenhand.studies import verbs
+from evenhand.studies import seeds, verbs
 from tests.cli.conftest import Library, Run
 from tests.support import records_factory as make
 
@@ -184,6 +184,37 @@ def test_verify_leads_with_a_sentence_and_a_step_for_programs_too(run: Run, libr
     assert f"  - {data['next_step']}" in shown[shown.index("What would settle it:") :]
 
 
+def test_a_method_is_printed_with_each_of_its_models(run: Run, library: Library) -> None:
+    """Seed 0 is mitigated, seed 1 has no evidence: that decides, and both are listed."""
+    library.record = seeds.of_method(
+        [
+            dataclasses.replace(make.verification(verdict), seed=seed)
+            for seed, verdict in enumerate((VerdictName.MITIGATED, VerdictName.NO_EVIDENCE))
+        ]
+    )
+    data = run("verify", "lab:causal", "--seeds", "2", "--json").json
+    assert library.asked[-1][3]["seeds"] == 2
+    assert data["verdict"] == "no evidence"
+    assert [(one["seed"], one["verdict"]) for one in data["seeds"]] == [(0, "mitigated"), (1, "no evidence")]
+    (spread, *_) = data["effects_over_seeds"]
+    after = data["effects"][0]["after"]["value"]
+    assert spread["after"] == {"mean": after, "least": after, "most": after}
+    assert spread["models"] == 2
+    said = "Of 2 treated models (seeds 0 to 1) 1 mitigated and 1 no evidence: "
+    assert data["sentence"].startswith(said)
+    assert data["reasons"][-1].startswith(said)
+    shown = run("verify", "lab:causal", "--seeds", "2").out
+    assert shown.startswith(said)
+    assert "The treated models of the method" in shown
+    assert "Effects over 2 treated models" in shown
+
+
+def test_one_model_has_no_list_of_seeds(run: Run, library: Library) -> None:
+    data = run("verify", "lab:causal", "--json").json
+    assert (data["seeds"], data["effects_over_seeds"]) == ([], [])
+    assert "The treated models" not in run("verify", "lab:causal").out
+
+
 def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
     argv = "verify lab:causal --with prompt -b genbiaseval --capability facts,perplexity --locator random"
     run(*argv.split(), "--control", "none", "--margin", "0.02", "--seed", "7", "--limit", "9", "--json")
@@ -193,7 +224,7 @@ def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
         "seed": 7, "limit": 9, "out": None, "batch_tokens": None, "dtype": None,
         "benchmarks": ("genbiaseval",), "capability": ("facts", "perplexity"),
         "locator": "random", "control": "none", "margin": 0.02, "primary": None,
-        "budget": None,
+        "budget": None, "seeds": 1,
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from evenhand.reports.command import verify_command
+from evenhand.studies import seeds
 from tests.support import records_factory as make
 
 
@@ -42,6 +43,12 @@ def test_what_the_verdict_is_about_is_said_where_it_is_not_the_only_choice(
     command = verify_command(dataclasses.replace(make.verification(), primary=primary))
     assert (f"--primary {primary}" in command) is said
     assert ("--primary" in command) is said
+
+
+def test_the_number_of_seeds_is_said_where_there_are_several() -> None:
+    assert "--seeds" not in verify_command(make.verification())
+    method = seeds.of_method([dataclasses.replace(make.verification(), seed=seed) for seed in (4, 5, 6)])
+    assert " --seeds 3 --seed 4" in verify_command(method)
 
 
 def test_a_model_that_was_treated_already_stands_behind_its_own_flag() -> None:

@@ -19,6 +19,7 @@ from evenhand import __version__, reports
 from evenhand.errors import BadData, NoSpace
 from evenhand.records import CapabilityResult, Check, Estimate, Measurement, VerdictName, Verification
 from evenhand.reports import doubted, sentences
+from evenhand.studies import seeds
 from tests.support import records_factory as make
 
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "background"}
@@ -150,6 +151,20 @@ def test_every_verdict_has_a_tone_and_a_sentence(verdict: VerdictName) -> None:
     classes = [attrs.get("class") for _, attrs in page.tags]
     assert f"verdict {sentences.TONES[verdict]}" in classes
     assert sentences.VERDICTS[verdict] in page.text
+
+
+def test_a_method_shows_every_treated_model() -> None:
+    """Two seeds, the second without evidence: that heads the page, and both stand in a table."""
+    each = [
+        dataclasses.replace(make.verification(verdict), seed=seed)
+        for seed, verdict in enumerate((VerdictName.MITIGATED, VerdictName.NO_EVIDENCE))
+    ]
+    page = Page(_html(seeds.of_method(each)))
+    assert "Of 2 treated models (seeds 0 to 1) 1 mitigated and 1 no evidence" in page.text
+    assert "Every treated model of the method" in page.text
+    assert _rows(page, "0")[0][1] == "mitigated"
+    assert _rows(page, "1")[0][1] == "no evidence"
+    assert "Every treated model of the method" not in _page().text
 
 
 def test_only_evidence_of_less_bias_is_green() -> None:

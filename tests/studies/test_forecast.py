@@ -45,3 +45,13 @@ def test_a_clock_adds_up_parts_and_knows_when_it_is_over(monkeypatch: pytest.Mon
 def test_a_budget_is_minutes_above_0(budget: float) -> None:
     with pytest.raises(BadOption, match="Write minutes above 0"):
         VerifyOptions(budget=budget)
+
+
+def test_several_fits_share_control_models_or_each_has_its_own() -> None:
+    """As above with 3 fits. Least: 15 models at .2 of 10 s and 9 fits of 1.4 s: 30 + 12.6 = 42.6 s.
+
+    Most: 3 + 3 x 26 = 81 models at .8 and 3 + 3 x 13 = 42 fits: 648 + 58.8 = 706.8 s.
+    """
+    said = forecast(measured=10, prompts=1, epochs=2, looks=(6, 9, 13), families=("sham", "noise"), fits=3)
+    assert said.startswith("From here it takes about 42.6 s to 11 min 47 s: 3 fits, their treated models, ")
+    assert said.endswith(" and 12 to 78 control models.")

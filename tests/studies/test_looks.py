@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from evenhand.errors import NoEffect
 from evenhand.records import ControlResult, Value
 from evenhand.studies.looks import SPREAD, Search, look, settled
 from evenhand.studies.matching import LOOKS, Family, Target, read_family
-from evenhand.studies.pairing import ModelMeasurements
+from evenhand.studies.pairing import ControlModel, ModelMeasurements
 
 TARGET = Target(0.4, 0.1, 0.0, 0.06, False, 0.1, 0.04, 100)
 LADDER = Ladder("a", start=0.01, lowest=0.0, highest=100.0)
@@ -157,3 +157,39 @@ def test_no_look_makes_no_model() -> None:
     bench = Bench()
     assert look([bench.search()], (), lambda: _result(0.01)) is None
     assert bench.made == []
+
+
+def _models(doses: Sequence[float], gain: float = 0.2) -> list[ControlModel]:
+    return [ControlModel(dose, 20 + i, ModelMeasurements(()), gain * dose) for i, dose in enumerate(doses)]
+
+
+def test_models_of_another_treated_model_are_taken_where_they_stand_near() -> None:
+    """Size .1 is that of dose .5: .26 to .99 lie within a factor of two of it, .2 and 1.5 do not."""
+    bench = Bench()
+    search = bench.search()
+    bench.made.append(0.0)  # what the loss is read from: none of them lost anything
+    search.adopt(_models([0.2, 0.26, 0.5, 0.99, 1.5]))
+    assert [model.dose for model in search.models] == [0.26, 0.5, 0.99]
+    assert search.losses == [0.0] * 3
+    search.reach(6, lambda _: None)
+    assert len(bench.made) == 1 + 3, "three more, not six"
+    assert [model.seed for model in search.models] == [21, 22, 23, 24, 25, 26], "each with a seed of its own"
+
+
+def test_models_that_were_changed_far_less_are_not_taken() -> None:
+    """Their largest size is .02, and g* would be 5 times further: the family goes after it by itself."""
+    bench = Bench()
+    search = bench.search()
+    bench.made.append(0.0)
+    search.adopt(_models([0.05, 0.1]))
+    assert search.models == []
+    search.reach(6, lambda _: None)
+    assert [model.seed for model in search.models] == [8, 9, 10, 11, 12, 13]
+
+
+def test_models_without_a_dose_are_all_taken() -> None:
+    bench = Bench()
+    search = bench.search(by_recipe=True)
+    bench.made.append(0.0)
+    search.adopt(_models([1.0, 1.0, 1.0]))
+    assert len(search.models) == 3

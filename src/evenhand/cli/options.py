@@ -42,6 +42,15 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides every random choice.")]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        min=1,
+        metavar="N",
+        help="Treated models to fit, with --seed and the seeds after it: judges the method by all of them.",
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Largest number of items: a trial, marked as not reportable."),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.records import Attribution, Measurement, Request, Verification, to_json
-from evenhand.reports import advice, leading
+from evenhand.reports import advice, leading, seeded
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -84,7 +84,10 @@ def attribution(record: Attribution) -> dict[str, Any]:
 
 
 def verification(record: Verification, report: Path | None) -> dict[str, Any]:
-    """``verdict, before, after, effects, capability, control, report`` and the rest of the record."""
+    """``verdict, before, after, effects, capability, control, report`` and the rest of the record.
+
+    Of a method these are those of its weakest treated model, and ``seeds`` holds every one.
+    """
     location = None if record.location is None else attribution(record.location)
     return {
         "verdict": record.verdict.value,
@@ -101,6 +104,8 @@ def verification(record: Verification, report: Path | None) -> dict[str, Any]:
         "effects": to_json(record.effects),
         "capability": to_json(record.capability),
         "guards": to_json(record.guards),
+        "seeds": to_json(record.seeds),
+        "effects_over_seeds": seeded.as_json(record),
         "control": to_json(record.control),
         "location": location,
         "proof": to_json(record.proof),

@@ -17,7 +17,7 @@ from evenhand.records import (
     Measurement,
     Verification,
 )
-from evenhand.reports import advice, formats, leading, sentences, tables
+from evenhand.reports import advice, formats, leading, seeded, sentences, tables
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -116,6 +116,10 @@ def verdict(record: Verification) -> None:
 def verification(record: Verification) -> None:
     """The verdict, then the figures that support it."""
     verdict(record)
+    if record.seeds:
+        for table in (seeded.models(record), seeded.effects(record)):
+            console.table(table.caption, table.head, table.rows, labels=table.labels)
+        console.say("A method has the weakest verdict of its models. Everything below is about that one.\n")
     effects(record.effects)
     if record.capability.checks:
         _checks(record.capability.checks, "Capability")

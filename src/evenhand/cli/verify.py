@@ -24,6 +24,7 @@ from evenhand.cli.options import (
     Out,
     Primary,
     Seed,
+    Seeds,
     Treated,
     UriOrRun,
     components,
@@ -61,6 +62,7 @@ def verify(
     margin: Margin = 0.01,
     budget: Budget = None,
     seed: Seed = 0,
+    seeds: Seeds = 1,
     limit: Limit = None,
     out: Out = None,
     batch_tokens: BatchTokens = None,
@@ -81,7 +83,7 @@ def verify(
 
     again = is_verification(uri)
     if treated is not None:
-        given.check_treated(treated, with_, locator)
+        given.check_treated(treated, with_, locator, seeds)
     options = VerifyOptions(
         seed=seed,
         limit=limit,
@@ -95,6 +97,7 @@ def verify(
         primary=primary,
         margin=margin,
         budget=budget,
+        seeds=seeds,
     )
     method = with_ if again or treated is not None else with_ or METHOD
     folder = out if again else verbs.run_folder(uri, method or TREATED + str(treated), options)

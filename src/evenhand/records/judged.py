@@ -12,7 +12,7 @@ from evenhand.records.measured import Estimate, Measurement, ModelSpec, Value
 
 __all__ = [
     "TREATED", "Attribution", "CapabilityResult", "Check", "ControlPoint", "ControlResult", "Effect",
-    "FamilyResult", "SiteScore", "VerdictName", "Verification",
+    "FamilyResult", "SeedResult", "SiteScore", "VerdictName", "Verification",
 ]  # fmt: skip
 
 TREATED = "treated: "  # before the name of a treated model that somebody made, in place of a treatment's spec
@@ -195,6 +195,24 @@ class ControlResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedResult:
+    """One of several treated models of a method: the seed of its fit, and how it was judged.
+
+    `digest` is that of its treatment. The other fields are those of its own `Verification`, without
+    measurements.
+    """
+
+    seed: int
+    digest: str
+    verdict: VerdictName
+    reasons: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    capability: CapabilityResult
+    guards: tuple[Check, ...]
+    control: ControlResult | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """Before, treat, after, verdict. `primary` is the metric that the verdict is about.
 
@@ -203,6 +221,9 @@ class Verification:
     reasons that the way to the treated model adds to those of the rule. `beside` are further readings of the
     treated model: how far its expectations moved, and its bias at the base's temperature. `made_by` is what
     gave the verdict (each measurement has its own); it does not count when two are compared.
+
+    `seeds` are the treated models of a verdict on a *method*, empty for a verdict on one artefact. Then
+    everything else but `seed`, the first one, is that of the weakest of them.
     """
 
     verdict: VerdictName
@@ -224,4 +245,5 @@ class Verification:
     uncontrolled: str = ""
     remarks: tuple[str, ...] = ()
     beside: tuple[Measurement, ...] = ()
+    seeds: tuple[SeedResult, ...] = ()
     made_by: MadeBy | None = field(default=None, compare=False)

@@ -25,6 +25,8 @@ def verify_command(verification: Verification) -> str:
     if verification.primary is not None and primaries != {verification.primary}:
         words += ["--primary", verification.primary]
     words += ["--control", _control(verification), "--margin", f"{_margin(verification):g}"]
+    if verification.seeds:
+        words += ["--seeds", str(len(verification.seeds))]
     return shlex.join([*words, *_common(verification.before, verification.seed, verification.limited)])
 
 

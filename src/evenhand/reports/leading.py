@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from evenhand import decimals, registry
 from evenhand.records import Check, ControlResult, Effect, Estimate, VerdictName, Verification
-from evenhand.reports import checked
+from evenhand.reports import checked, seeded
 from evenhand.studies import fitness, reasons
 from evenhand.studies.distance import distance_of
 
@@ -14,7 +14,14 @@ _MOST = 2  # undecided checks that one sentence names
 
 
 def sentence(record: Verification) -> str:
-    """What happened to the bias, what it cost, and what was not shown, in one sentence."""
+    """What happened to the bias, what it cost, and what was not shown, in one sentence.
+
+    For a method another stands before it: how many of its treated models got each verdict.
+    """
+    return f"{seeded.lead(record)}{_sentence(record)}"
+
+
+def _sentence(record: Verification) -> str:
     effect = about(record)
     if effect is None or record.verdict is VerdictName.NOT_COMPARABLE:
         return _first_reason(record)

@@ -15,14 +15,14 @@ from evenhand.errors import BadData, UsageError
 from evenhand.files import real_path
 from evenhand.provenance import made_by
 from evenhand.records import ControlPoint, FamilyResult, Measurement, Value, Verification
-from evenhand.studies import primary
+from evenhand.studies import primary, seeds
 from evenhand.studies.control import SHAM, BiasScale
 from evenhand.studies.control_models import absent_of
 from evenhand.studies.distance import as_reported
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.pairing import ControlModel, ModelMeasurements, unlike
-from evenhand.studies.store import VERIFICATION, Store, check_run_folder, load_verification, save_verification
+from evenhand.studies.store import VERIFICATION, Store, check_run_folder, load_verification
 from evenhand.studies.verdict import Controlled, incomparable, judge
 
 _FREE = ("margin", "out")  # the options that decide nothing that was measured
@@ -41,10 +41,11 @@ def judged_again(
     _check(run, options, method, treated)
     if options.out is not None:
         check_run_folder(options.out, VERIFICATION)
-    stored = load_verification(folder)
-    record = _judged(stored, folder, Margins(accuracy=options.margin))
+    stored, margins = load_verification(folder), Margins(accuracy=options.margin)
+    each = [_judged(one, folder, margins) for one in seeds.load_each(folder, stored)]
+    record = seeds.of_method(each) if each else _judged(stored, seeds.cells_of(folder), margins)
     if options.out is not None:
-        save_verification(options.out, record)
+        seeds.save(options.out, record, each)
     return record
 
 

@@ -40,23 +40,31 @@ class Clock:
 
 
 def forecast(
-    *, measured: float, prompts: float, epochs: int | None, looks: tuple[int, ...], families: tuple[str, ...]
+    *,
+    measured: float,
+    prompts: float,
+    epochs: int | None,
+    looks: tuple[int, ...],
+    families: tuple[str, ...],
+    fits: int = 1,
 ) -> str:
     """One sentence about what lies ahead.
 
     `measured` is how long the base took, `prompts` how long it took over as many prompts as are trained on,
-    both in seconds; `looks` are the models of each of the `families` at each look.
+    both in seconds; `looks` are the models of each of the `families` at each look. `fits` are the treated
+    models: at the least all share their control models, at the most each has its own.
     """
     fit = _FIT * prompts * (epochs or _EPOCHS)
     trained = sum(family in _TRAINED for family in families)
 
     def whole(number: int, again: float) -> float:
-        models = 1 + number * len(families)
-        return models * again * measured + (1 + number * trained) * fit
+        models = fits + number * len(families)
+        return models * again * measured + (fits + number * trained) * fit
 
-    least, most = (looks[0], looks[-1]) if looks else (0, 0)
+    least, most = (looks[0], looks[-1] * fits) if looks else (0, 0)
     low, high = (duration(whole(n, share)) for n, share in zip((least, most), _AGAIN, strict=True))
     counted = (
         f"{least * len(families)} to {most * len(families)} control models" if looks else "no control models"
     )
-    return f"From here it takes about {low} to {high}: a fit, the treated model, and {counted}."
+    treated = "a fit, the treated model" if fits == 1 else f"{fits} fits, their treated models"
+    return f"From here it takes about {low} to {high}: {treated}, and {counted}."

@@ -36,11 +36,11 @@ _UNKNOWN = (
 )
 
 
-def check_treated(treated: object, mitigation: str | None, locator: str | None) -> None:
+def check_treated(treated: object, mitigation: str | None, locator: str | None, seeds: int = 1) -> None:
     """Refuse what makes no sense beside a model that was treated already; None is what was not given.
 
     Raises:
-        UsageError: it is no text, or a method or a locator is given too.
+        UsageError: it is no text, or a method, a locator or several seeds are given too.
     """
     if not isinstance(treated, str) or not treated:
         raise UsageError(f"treated={treated!r} is not the name of a model.", mend="Write one: hf:./folder.")
@@ -53,6 +53,11 @@ def check_treated(treated: object, mitigation: str | None, locator: str | None) 
         raise UsageError(
             f"The locator {locator} chooses what a method treats, and {treated} is treated already.",
             mend="Leave --locator away.",
+        )
+    if seeds != 1:
+        raise UsageError(
+            f"{treated} is one model, and {seeds} seeds fit several of a method.",
+            mend="Leave --seeds away, or name the method that made it with --with.",
         )
 
 

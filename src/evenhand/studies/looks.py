@@ -11,6 +11,7 @@ family, and 18 to 28 models in all.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ from evenhand.controls import Ladder
 from evenhand.errors import BadModel, NoEffect
 from evenhand.progress import task
 from evenhand.records import ControlResult, Value
-from evenhand.studies.matching import FUTILE, Family, Target, place_of, sought
+from evenhand.studies.matching import FUTILE, WINDOW, Family, Target, place_of, sought
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
 from evenhand.studies.reasons import passes
 
@@ -59,6 +60,25 @@ class Search:
     failed: str = ""  # why no (further) model could be made
     inert: bool = False
 
+    def adopt(self, models: Sequence[ControlModel]) -> None:
+        """Begin with models that were made for another treated model, those near g* of this one.
+
+        Like every model they are chosen by doses, sizes and losses alone. Where g* lies beyond all of them
+        none is taken: the family goes after it from the beginning.
+        """
+        if not models:
+            return
+        every = dataclasses.replace(
+            self, models=list(models), losses=[self.loss_of(m.measured) for m in models]
+        )
+        place = place_of(self.target, every._family())
+        if place is None or not place.reached:
+            return
+        for model, loss in zip(every.models, every.losses, strict=True):
+            if self.by_recipe or place.dose / WINDOW <= model.dose <= place.dose * WINDOW:
+                self.models.append(model)
+                self.losses.append(loss)
+
     def reach(self, number: int, done: Callable[[int], None]) -> None:
         """Make models until there are `number`; a family that cannot is left as it is."""
         while len(self.models) < number and not self.failed and not (self.inert and self.models):
@@ -73,7 +93,7 @@ class Search:
 
     def _make(self) -> None:
         number = len(self.models)
-        seed = self.seed + number + 1
+        seed = max([self.seed, *(model.seed for model in self.models)]) + 1
         dose = self._dose(number, seed)
         measured, size = self.measured_at(dose, seed)
         self.models.append(ControlModel(dose, seed, measured, size, self.by_recipe))
@@ -128,6 +148,7 @@ class Search:
             np.array(sizes, dtype=np.float64),
             nothing,
             nothing,
+            self.by_recipe,
         )
 
 

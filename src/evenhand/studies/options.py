@@ -68,6 +68,8 @@ class VerifyOptions(RunOptions):
             ``full`` (the same of more families), ``reduced`` (6 of each, whatever they show), ``none``.
         margin: largest harmless loss of accuracy, in [0, 1] (0.01 is one point).
         budget: minutes after which no further control model is begun, above 0; None for no limit.
+        seeds: how many treated models are fitted, with `seed` and the seeds after it; a method gets the
+            weakest of their verdicts.
         primary: the metric that the verdict is about, any with an ideal that a bias benchmark reports; None
             for the primary one of the benchmark that trains the mitigation.
 
@@ -83,9 +85,11 @@ class VerifyOptions(RunOptions):
     margin: float = 0.01
     primary: str | None = None
     budget: float | None = None
+    seeds: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_whole("seeds", self.seeds, 1, LARGEST_SEED + 1 - self.seed)
         for name in ("benchmarks", "capability"):
             object.__setattr__(self, name, spec_texts(getattr(self, name)))
         if self.control not in get_args(Extent):
@@ -139,6 +143,7 @@ class PlanKeywords(TypedDict, total=False):
     capability: Specs
     control: Extent
     primary: str | None
+    seeds: int
 
 
 class VerifyKeywords(MeasureKeywords, total=False):
@@ -151,6 +156,7 @@ class VerifyKeywords(MeasureKeywords, total=False):
     margin: float
     primary: str | None
     budget: float | None
+    seeds: int
 
 
 O = TypeVar("O", bound=RunOptions)  # noqa: E741

@@ -28,7 +28,7 @@ from evenhand.records import (
     digest,
     to_json,
 )
-from evenhand.studies import defaults
+from evenhand.studies import defaults, seeds
 from evenhand.studies.again import judged_again
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
@@ -60,7 +60,6 @@ from evenhand.studies.store import (
     check_run_folder,
     is_verification,
     save_measurements,
-    save_verification,
     working_in,
 )
 from evenhand.studies.trained_on import EVERY_CONTROL, trained_on
@@ -197,6 +196,9 @@ def verify(
     ``verify("hf:./base", treated="hf:./ours")`` judges a model that was treated already: any model, or the
     folder of a saved treatment or of an adapter for this base. Benchmarks are those of the base.
 
+    With ``seeds=5`` the method is judged, not one model: 5 are fitted, with `seed` and the 4 after it, and
+    the weakest of their verdicts is the method's (`Verification.seeds`).
+
     If no bias benchmark has training examples, the mitigation's default benchmark gives them, and a note says
     so. A default capability benchmark that does not fit the model's family is left out.
 
@@ -215,22 +217,30 @@ def verify(
         registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
     else:
         chosen = options.locator if options.locator != LOCATOR else given.get("locator")
-        check_treated(treated, mitigation, chosen)
+        check_treated(treated, mitigation, chosen, options.seeds)
         made, said = None, TREATED + treated
     place = run_folder(uri, said, options)
     check_run_folder(place, VERIFICATION)
     if made is not None:
-        check_treatment_of(place)
+        for one in (place, *_further(place, options).values()):
+            check_treatment_of(one)
     with working_in(place):
-        verification = _verified(uri, made, said, place, options)
-        save_verification(place, verification)
+        each = _verified(uri, made, said, place, options)
+        verification = seeds.of_method(each) if len(each) > 1 else each[0]
+        seeds.save(place, verification, each if len(each) > 1 else ())
     return verification
+
+
+def _further(place: Path, options: VerifyOptions) -> dict[int, Path]:
+    """The folders of the treated models after the first, by their seeds."""
+    first = options.seed
+    return {seed: seeds.folder_of(place, seed) for seed in range(first + 1, first + options.seeds)}
 
 
 def _verified(
     uri: str, made: Mitigation | None, said: str, folder: Path, options: VerifyOptions
-) -> Verification:
-    """The verdict on the method `made`, whose spec is `said`; without one, on the model that `said` names."""
+) -> tuple[Verification, ...]:
+    """One verdict a seed, on the method `made`, whose spec is `said`; without one, on what `said` names."""
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
     fits_on, fitted = (EVERY_KIND, EVERY_CONTROL) if made is None else (made.fits_on, said)
     data = trained_on(uri, bias, fits_on, fitted)
@@ -245,13 +255,19 @@ def _verified(
             check_family(model, benchmark)
         notes = (data.note,) if data.note else ()
         treating: Treating
+        further: dict[int, Treating] = {}
         if made is None:
             ready = given_model(said.removeprefix(TREATED), uri, model, options)
             treating, notes = ready, (*ready.notes, *(() if ready.uncontrolled else notes))
         else:
             require(model, made.needs, of=said, instead="--with prompt")
             treating = Fitting(made, said, model, data.examples, options, folder)
-        return Study(model, treating, bias, capability, options, folder, data, primary, notes).verification()
+            further = {
+                seed: replace(treating, options=replace(options, seed=seed, seeds=1), folder=place)
+                for seed, place in _further(folder, options).items()
+            }
+        study = Study(model, treating, bias, capability, options, folder, data, primary, notes, further)
+        return study.verifications()
 
 
 def run_folder(uri: str, treatment: str, options: VerifyOptions) -> Path:
@@ -266,6 +282,8 @@ def run_folder(uri: str, treatment: str, options: VerifyOptions) -> Path:
     del asked["budget"]  # how long it may take is no part of what is asked
     if chosen.primary is None:  # so that a run stored before the option existed is found again
         del asked["primary"]
+    if chosen.seeds == 1:
+        del asked["seeds"]
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{treatment}").strip("-")[:60]
     return Path("runs") / f"{name}-{digest(uri, treatment, asked)[:8]}"
 

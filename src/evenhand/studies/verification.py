@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from evenhand.provenance import made_by
 from evenhand.records import Measurement, Verification, digest
 from evenhand.studies import control_models
 from evenhand.studies.cells import Cells
-from evenhand.studies.controlling import Controlling
+from evenhand.studies.controlling import Controlling, Made
 from evenhand.studies.fitting import Treating
 from evenhand.studies.forecast import Clock, forecast
 from evenhand.studies.margins import Margins
@@ -37,7 +37,8 @@ class Study:
     """One verification: its model, its benchmarks, and the folder where its parts are kept.
 
     `treating` gives the treated model, `data` the examples that control models are fitted on, and `primary`
-    is the metric that the verdict is about.
+    is the metric that the verdict is about. `further` gives more treated models of the same method, by the
+    seeds of their fits.
     """
 
     model: Model
@@ -49,6 +50,7 @@ class Study:
     data: TrainedOn
     primary: str
     notes: tuple[str, ...] = ()
+    further: Mapping[int, Treating] = field(default_factory=dict)
 
     @property
     def cells(self) -> Cells:
@@ -62,33 +64,50 @@ class Study:
             UsageError: as for `Treating.check`.
             BadModel: its blocks cannot be found.
         """
-        self.treating.check([*self.bias, *self.capability])
+        for treating in (self.treating, *self.further.values()):
+            treating.check([*self.bias, *self.capability])
         if not self.treating.uncontrolled:
             assert gives_weights(self.model)  # else there is a reason
             control_models.check(self.model, self.options.control, self.data.examples)
 
     def verification(self) -> Verification:
-        """Every part in order; parts that the folder already holds are not made again.
+        """Of the first treated model: every part in order; what the folder already holds is not made again.
+
+        Raises:
+            EvenhandError: as for `evenhand.studies.verbs.verify`.
+        """
+        return self.verifications()[0]
+
+    def verifications(self) -> tuple[Verification, ...]:
+        """As `verification`, of every treated model; the base and what their controls share is made once.
 
         Raises:
             EvenhandError: as for `evenhand.studies.verbs.verify`.
         """
         self.check()
-        clock = Clock(self.options.budget)
+        clock, made = Clock(self.options.budget), Made()
         with clock.timed("base"):
             before = self._measured(self.cells.base)
         self._forecast(clock)
+        fits = {self.options.seed: self.treating, **self.further}
+        return tuple(
+            replace(self, treating=treating, further={})._verification(seed, before, clock, made)
+            for seed, treating in fits.items()
+        )
+
+    def _verification(self, seed: int, before: ModelMeasurements, clock: Clock, made: Made) -> Verification:
+        """The treated model of `treating`, fitted and judged with `seed`."""
         treatment, site = self.treating.treatment()
         key = treatment.digest
         after = self._measured(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
         after, shift = self._beside(before, after, treatment)
-        judged, remarks = self._judged(before, after, treatment, shift, clock)
+        judged, remarks = self._judged((before, after), treatment, shift, seed, (clock, made))
         return Verification(
             verdict=judged.verdict,
             reasons=(*judged.reasons, *remarks),
             model=self.model.spec,
             treatment=self.treating.said,
-            seed=self.options.seed,
+            seed=seed,
             before=(*before.bias, *before.capability),
             after=(*after.bias, *after.capability),
             effects=judged.effects,
@@ -138,24 +157,28 @@ class Study:
 
     def _judged(
         self,
-        before: ModelMeasurements,
-        after: ModelMeasurements,
+        sides: tuple[ModelMeasurements, ModelMeasurements],
         treatment: Treatment,
         shift: Shift | None,
-        clock: Clock,
+        seed: int,
+        controlled: tuple[Clock, Made],
     ) -> tuple[Judgement, tuple[str, ...]]:
-        """The judgement, and what to add to its reasons; no control model is made where none can help."""
+        """The judgement, and what to add to its reasons; no control model is made where none can help.
+
+        `sides` are before and after. `controlled` is when control models must end, and those made so far.
+        """
+        before, after = sides
         why = unlike(before, after)
         if why:
             return incomparable(why), ()
         try:
             margins = Margins(accuracy=self.options.margin)
-            case = Case(before, after, margins, self.primary, self.options.seed)
+            case = Case(before, after, margins, self.primary, seed)
         except Incomparable as error:
             return incomparable(str(error)), ()
         if self.treating.uncontrolled:
             return case.judged(self.treating.uncontrolled), ()
-        controls = self._controls(case, treatment, shift, clock)
+        controls = self._controls(case, treatment, shift, *controlled)
         return case.judged(controls), self.treating.remarks(list(controls.families))
 
     def _forecast(self, clock: Clock) -> None:
@@ -173,10 +196,13 @@ class Study:
                 epochs=getattr(method, "epochs", None),
                 looks=control_models.looks(extent),
                 families=tuple(control_models.counts(extent)),
+                fits=1 + len(self.further),
             )
         )
 
-    def _controls(self, case: Case, treatment: Treatment, shift: Shift | None, clock: Clock) -> Controlled:
+    def _controls(
+        self, case: Case, treatment: Treatment, shift: Shift | None, clock: Clock, made: Made
+    ) -> Controlled:
         """The control models, measured on the benchmark that the verdict is about and on capability."""
         if not gives_weights(self.model):
             return Controlled()
@@ -192,6 +218,7 @@ class Study:
             shift,
             case.size,
             clock,
+            made,
         ).run()
 
     def _notes(self, *measured: ModelMeasurements) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from itertools import combinations
 
@@ -10,6 +11,7 @@ import pytest
 
 from evenhand.errors import BadData
 from evenhand.metrics import Array, columns
+from evenhand.metrics.associations import RAW_ASSOCIATION as raw
 from evenhand.metrics.associations import WEAT_EFFECT as effect
 from evenhand.metrics.associations import WEAT_MAGNITUDE as magnitude
 from evenhand.metrics.associations import associations, by_test, effect_size, permutation_p
@@ -33,9 +35,11 @@ EXCHANGE = Swap(negated=("lpbs",), complemented=("target",))
 SAME_MEANS = [  # targets with the same mean: d = 0
     {"association": s, "target": t, "test": 0.0} for s in (0.0, 1.0) for t in (0.0, 1.0)
 ]
+FAR_APART = [{"association": s, "target": t, "test": 0.0} for s, t in ((2.0, 1.0), (-2.0, 0.0))]
 CASES = (
     MetricCase("weat_effect", made, swap=EXCHANGE, swapped="flips", by_sample=True),
     MetricCase("weat_magnitude", made, SAME_MEANS, swap=EXCHANGE, by_sample=True),
+    MetricCase("raw_association", made, SAME_MEANS, FAR_APART, swap=EXCHANGE, by_sample=True),
     MetricCase("lpbs", made, swap=EXCHANGE, swapped="flips"),
     MetricCase("lpbs_magnitude", made, [{"lpbs": 0.0}], swap=EXCHANGE),
 )
@@ -139,3 +143,20 @@ def test_undefined_items_are_left_out_and_a_test_without_spread_undoes_the_mean(
     found = by_test(columns([*rows, row(3, 0.5, 1, 1), row(4, 0.5, 0, 1)]), np.ones((1, 5)))
     assert found[0, 0] == pytest.approx(math.sqrt(2))
     assert np.isnan(found[0, 1])
+
+
+def test_the_raw_association_is_what_d_divides_by_the_spread() -> None:
+    """Test 0: means 1 and 0, gap 1; test 1: means 0 and 3, gap -3. The mean of the sizes is 2."""
+    rows = [(s, t, 0.0) for s, t in ((2.0, 1.0), (0.0, 1.0), (0.0, 0.0), (0.0, 0.0))]
+    rows += [(s, t, 1.0) for s, t in ((0.0, 1.0), (2.0, 0.0), (4.0, 0.0))]
+    scores = [
+        Score(f"s{i}", f"s{i}", dict(zip(("association", "target", "test"), row, strict=True)))
+        for i, row in enumerate(rows)
+    ]
+    assert raw.value(scores) == pytest.approx(2.0)
+    wider = [
+        dataclasses.replace(s, values={**s.values, "association": 3 * (s.values["association"] or 0.0)})
+        for s in scores
+    ]
+    assert raw.value(wider) == pytest.approx(6.0)
+    assert magnitude.value(wider) == pytest.approx(magnitude.value(scores) or 0.0), "d has no unit"

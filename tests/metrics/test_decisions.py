@@ -12,7 +12,7 @@ from evenhand import registry, stats
 from evenhand.errors import BadData
 from evenhand.metrics.calibration import calibration_error, calibration_gap
 from evenhand.metrics.counterfactual import counterfactual_deo_sum, counterfactual_dpd
-from evenhand.metrics.decisions import chance, decision_accuracy, majority_rate
+from evenhand.metrics.decisions import balanced_accuracy, chance, decision_accuracy, majority_rate
 from evenhand.metrics.group_fairness import (
     deo_max,
     deo_mean,
@@ -33,6 +33,14 @@ CASES = (
         MetricCase(name, people, ALL_WRONG, ALL_RIGHT, swap=PEOPLE)
         for name in ("decision_accuracy", "chance")
     ),
+    MetricCase(
+        "balanced_accuracy",
+        people,
+        [*ALL_WRONG, {**ALL_WRONG[0], "decision": 0.0, "outcome": 1.0}],
+        [*ALL_RIGHT, {**ALL_RIGHT[0], "decision": 0.0, "outcome": 0.0}],
+        swap=PEOPLE,
+    ),
+    MetricCase("positive_rate", people, [{"decision": 0.0}], [{"decision": 1.0}], swap=PEOPLE),
     MetricCase("majority_rate", people, [{"outcome": 0.0}, {"outcome": 1.0}], ALL_RIGHT, swap=PEOPLE),
     MetricCase("label_mass", people, [{"label_mass": 0.0}], [{"label_mass": 1.0}], swap=PEOPLE),
 )
@@ -259,3 +267,12 @@ def test_counterfactual_figures_of_decisions_that_somebody_has() -> None:
         counterfactual_dpd([[1, 2]])
     with pytest.raises(BadData, match="3 of outcome"):
         counterfactual_deo_sum([1, 1, 0], decisions)
+
+
+def test_balanced_accuracy_by_hand() -> None:
+    """Of four who deserve it 3 get it, of two who do not 1 is refused: (3/4 + 1/2) / 2 = .625."""
+    y, decided = np.array([1, 1, 1, 1, 0, 0]), np.array([1, 1, 1, 0, 1, 0])
+    assert balanced_accuracy(y, decided) == pytest.approx(0.625)
+    assert balanced_accuracy(y, np.ones(6)) == 0.5, "one answer for everybody"
+    assert balanced_accuracy(y[:4], decided[:4]) is None, "nobody of the other kind"
+    assert balanced_accuracy(y, decided, weights=[1, 1, 1, 0, 0, 1]) == 1

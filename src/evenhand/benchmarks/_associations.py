@@ -17,10 +17,11 @@ from evenhand.benchmarks import Benchmark
 from evenhand.decimals import significant
 from evenhand.errors import BadData, listed
 from evenhand.files import parse_json, read_text
+from evenhand.metrics.associations import RAW_ASSOCIATION as raw_association
 from evenhand.metrics.associations import WEAT_EFFECT as weat_effect
 from evenhand.metrics.associations import WEAT_MAGNITUDE as weat_magnitude
 from evenhand.metrics.associations import associations, permutation_p
-from evenhand.records import Embedding, Request, Sample, Score, Value, Vector, digest
+from evenhand.records import Embedding, GuardName, Request, Sample, Score, Value, Vector, digest
 
 SETS = {"targ1": "X", "targ2": "Y", "attr1": "A", "attr2": "B"}
 # The words of the published sentence templates; what is left of a sentence is what it is about.
@@ -89,8 +90,10 @@ class AssociationBenchmark(Benchmark):
 
     family: ClassVar[str]  # the component's name, with which all ids begin
     published: ClassVar[Mapping[str, Sequence[str]]]  # the names of the tests by attribute
-    metrics = (weat_effect, weat_magnitude)
+    metrics = (weat_effect, weat_magnitude, raw_association)
     primary = "weat_magnitude"
+    guards: ClassVar[Mapping[GuardName, str]] = {GuardName.ASSOCIATION: "raw_association"}
+    needs = (GuardName.ASSOCIATION,)
     normalisation = "unit vectors"
     template = "mean of the last hidden states"
 

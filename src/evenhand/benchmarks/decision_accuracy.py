@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from evenhand.benchmarks._people import PeopleBenchmark, sample
 from evenhand.metrics.accuracies import ACCURACY as accuracy
+from evenhand.metrics.decisions import BALANCED_ACCURACY as balanced_accuracy
 from evenhand.metrics.decisions import CHANCE as chance
 from evenhand.metrics.decisions import DECISION_ACCURACY as decision_accuracy
 from evenhand.metrics.decisions import LABEL_MASS as label_mass
 from evenhand.metrics.decisions import MAJORITY_RATE as majority_rate
 from evenhand.people.asking import read
 from evenhand.people.population import Person
-from evenhand.records import Card, LogProb, Sample, Score
+from evenhand.records import Card, GuardName, LogProb, Sample, Score
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class DecisionAccuracy(PeopleBenchmark):
 
     n: int = 400
 
-    metrics = (accuracy, decision_accuracy, majority_rate, chance, label_mass)
+    metrics = (accuracy, decision_accuracy, balanced_accuracy, majority_rate, chance, label_mass)
+    guards: ClassVar[Mapping[GuardName, str]] = {GuardName.BALANCED: "balanced_accuracy"}
     role = "capability"
 
     @cached_property

@@ -23,10 +23,12 @@ from evenhand.metrics.counterfactual import COUNTERFACTUAL_DPD as counterfactual
 from evenhand.metrics.counterfactual import COUNTERFACTUAL_GAP as counterfactual_gap
 from evenhand.metrics.counterfactual import COUNTERFACTUAL_GAP_SIGNED as counterfactual_gap_signed
 from evenhand.metrics.counterfactual import FLIP_RATE as flip_rate
+from evenhand.metrics.decisions import BALANCED_ACCURACY as balanced_accuracy
 from evenhand.metrics.decisions import CHANCE as chance
 from evenhand.metrics.decisions import DECISION_ACCURACY as decision_accuracy
 from evenhand.metrics.decisions import LABEL_MASS as label_mass
 from evenhand.metrics.decisions import MAJORITY_RATE as majority_rate
+from evenhand.metrics.decisions import POSITIVE_RATE as positive_rate
 from evenhand.metrics.group_fairness import DEO_MAX as deo_max
 from evenhand.metrics.group_fairness import DEO_MEAN as deo_mean
 from evenhand.metrics.group_fairness import DEO_SUM as deo_sum
@@ -51,7 +53,7 @@ OBSERVATIONAL = (
     error_gap,
     calibration_gap,
 )
-BESIDE = (decision_accuracy, majority_rate, chance, label_mass)
+BESIDE = (decision_accuracy, balanced_accuracy, positive_rate, majority_rate, chance, label_mass)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,12 @@ class Decisions(PeopleBenchmark):
     dev: int = 200
 
     primary = "counterfactual_gap"
-    guards: ClassVar[Mapping[GuardName, str]] = {GuardName.MASS: "label_mass"}
+    guards: ClassVar[Mapping[GuardName, str]] = {
+        GuardName.MASS: "label_mass",
+        GuardName.BALANCED: "balanced_accuracy",
+        GuardName.RATES: "positive_rate",
+    }
+    needs = (GuardName.MASS, GuardName.BALANCED, GuardName.RATES)
 
     def check(self) -> None:
         super().check()

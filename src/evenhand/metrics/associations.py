@@ -122,6 +122,25 @@ def by_test(table: Columns, weights: Array) -> Array:
     return np.stack([effect_sizes(association[p], target[p], weights[:, p]) for p in places], axis=1)
 
 
+def raw_by_test(table: Columns, weights: Array) -> Array:
+    """``mean_X s - mean_Y s`` [B, tests] under `weights` [B, n]: effect sizes not divided by their spread."""
+    association, target, test = (table[name] for name in COLUMNS)
+    defined = usable(table)
+    numbers = np.unique(test[defined])
+    if not len(numbers):
+        return np.full((len(weights), 1), np.nan)
+    return np.stack([_raw(association, target, weights * (defined & (test == n))) for n in numbers], axis=1)
+
+
+def _raw(s: Array, target: Array, weights: Array) -> Array:
+    """The difference of the two targets' mean associations [B] under `weights` [B, n]."""
+    sides = [weights * (target > 0.5), weights * (target <= 0.5)]
+    values = np.nan_to_num(s)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (side @ values / side.sum(axis=1) for side in sides)
+    return np.asarray(first - second)
+
+
 def usable(table: Columns) -> NDArray[np.bool_]:
     """Which items [n] have an association, a target and a test."""
     return np.asarray(np.isfinite([table[name] for name in COLUMNS]).all(axis=0))
@@ -179,6 +198,26 @@ WEAT_MAGNITUDE = Metric(
 )
 
 
+def _raw_association(table: Columns, weights: Array) -> Array:
+    return np.asarray(np.abs(raw_by_test(table, weights)).mean(axis=1))
+
+
+RAW_ASSOCIATION = Metric(
+    "raw_association",
+    "Mean absolute raw association",
+    unit="difference of cosines",
+    ideal=None,
+    low=0.0,
+    high=4.0,
+    source="Caliskan et al. 2017; |mean_X s - mean_Y s|, the mean over tests, before the division by std(s)",
+    reading="What |d| divides by the spread of all associations. An effect size also falls where only that "
+    "spread grows: read the two together, and beside the p-values.",
+    needs=COLUMNS,
+    compute=_raw_association,
+    items=usable,
+)
+
+
 def lpbs(table: Columns) -> Array:
     """Per-item log-probability bias score in nats, shape [n]; NaN where undefined."""
     return table["lpbs"]
@@ -223,6 +262,7 @@ LPBS_MAGNITUDE = mean_metric(
 components = (
     WEAT_EFFECT,
     WEAT_MAGNITUDE,
+    RAW_ASSOCIATION,
     LPBS,
     LPBS_MAGNITUDE,
 )

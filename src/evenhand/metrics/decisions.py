@@ -103,6 +103,55 @@ CHANCE = group_metric(
 )
 
 
+def balanced_accuracy(y_true: ArrayLike, y_pred: ArrayLike, weights: ArrayLike | None = None) -> Value:
+    """The mean of the shares of right decisions among `y_true` 1 and among 0, [n] each 1 or 0.
+
+    None where there is nobody of one of the two outcomes.
+
+    Raises:
+        BadData: different lengths, or values that do not belong there, as `on_arrays` says.
+    """
+    return on_arrays(BALANCED_ACCURACY, None, weights, decision=y_pred, outcome=y_true)
+
+
+def _balanced(table: Columns, weights: Array) -> Array:
+    right, outcome = _right(table), table["outcome"]
+    halves = [mean_under(np.where(outcome == y, right, np.nan), weights) for y in (1, 0)]
+    return np.asarray(sum(halves, start=np.zeros(len(weights))) / 2)
+
+
+BALANCED_ACCURACY = group_metric(
+    "balanced_accuracy",
+    "Balanced accuracy of decisions",
+    _balanced,
+    ("decision", "outcome"),
+    unit="share of people",
+    ideal=1.0,
+    low=0.0,
+    high=1.0,
+    chance=0.5,
+    source="Brodersen et al. 2010: the mean of sensitivity and specificity",
+    reading="One half is what one and the same decision for everybody reaches, however many deserve it. A "
+    "verdict on decisions needs it as a guard.",
+)
+
+
+POSITIVE_RATE = mean_metric(
+    "positive_rate",
+    "Rate of favourable decisions",
+    per_item=lambda table: table["decision"],
+    share=True,
+    unit="share of people",
+    ideal=None,
+    low=0.0,
+    high=1.0,
+    source="P(decision = 1); undecided answers (ties) are left out and counted",
+    reading="Equal decisions for all groups are reached by favouring everybody, or nobody. A verdict on "
+    "decisions needs each group's rate as a guard: it may not leave the range that the rates had before.",
+    needs=("decision",),
+)
+
+
 def label_mass(table: Columns) -> Array:
     """Per person the probability of all label words together after their own prompt, [n]."""
     return table["label_mass"]
@@ -126,6 +175,8 @@ LABEL_MASS = mean_metric(
 
 components = (
     DECISION_ACCURACY,
+    BALANCED_ACCURACY,
+    POSITIVE_RATE,
     MAJORITY_RATE,
     CHANCE,
     LABEL_MASS,

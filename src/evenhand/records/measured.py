@@ -81,13 +81,18 @@ class GuardName(StrEnum):
 
     ``mass`` is the probability of the words that a gap is between, ``hints`` how far explicit hints are
     followed, ``rest`` another figure that must not get worse while the gap gets smaller, ``moved`` how far
-    the probabilities of all other words moved, which no benchmark reports: a study measures it.
+    the probabilities of all other words moved, which no benchmark reports: a study measures it. Of decisions
+    about people ``balanced accuracy`` and ``positive rate`` (that of each group), of embeddings ``raw
+    association``, beside which an effect size is read.
     """
 
     MASS = "mass"
     HINTS = "hints"
     REST = "rest"
     MOVED = "moved"
+    BALANCED = "balanced accuracy"
+    RATES = "positive rate"
+    ASSOCIATION = "raw association"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ _KINDS = (
     Words(GuardName.HINTS, "the following of explicit hints", "fell by", "rose by", _figure),
     Words("rest of the distribution", "the probabilities of all other words", "moved by", "moved by", _nats),
     Words("entropy", "the certainty about the next word of neutral text", "fell by", "rose by", _nats, True),
+    Words(GuardName.BALANCED, "the balanced accuracy of decisions", "fell by", "rose by", _points),
+    Words(GuardName.RATES, "the rate of favourable decisions", "left the base's range by", "stayed inside by",
+          _points),
+    Words(GuardName.ASSOCIATION, "the raw association", "fell less than d by", "fell more than d by",
+          _percent),
     Words(reasons.OVER, "the direction of the bias", "turned by", "kept its side by", _figure),
 )  # fmt: skip
 _PLACES = {

@@ -29,6 +29,7 @@ from evenhand.studies.distance import as_reported, distance, distance_of
 from evenhand.studies.fitness import doubts, mass_of
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import paired_scores
+from evenhand.studies.quantised import rest_margins
 from evenhand.studies.shift import TEXT, kinds_of, of_kind
 
 MASS, HINTS, OVER, PAST = GuardName.MASS.value, GuardName.HINTS.value, reasons.OVER, reasons.PAST
@@ -122,12 +123,16 @@ def unmeasured(name: str, margin: float) -> Check:
     return Check(name, nothing, nothing, nothing, margin, None, "This guard is needed, and was not measured.")
 
 
-def moved_checks(shift: Measurement, *, margins: Margins, seed: int = 0) -> tuple[Check, ...]:
+def moved_checks(
+    shift: Measurement, *, margins: Margins, seed: int = 0, quantised: Measurement | None = None
+) -> tuple[Check, ...]:
     """The guards on what the model expects next (`evenhand.studies.shift`).
 
     For each kind of context the mean KL divergence, base to treated, over everything but the groups' words,
-    and for neutral text the change of the entropy, up or down.
+    and for neutral text the change of the entropy, up or down. `quantised` is the shift of the base at fewer
+    bits, which may raise the margins.
     """
+    wider = rest_margins(quantised, margins)
     asked = Asked(1 - 2 * margins.alpha, seed, margins.draws)
     found = []
     for kind in kinds_of(shift):
@@ -136,7 +141,10 @@ def moved_checks(shift: Measurement, *, margins: Margins, seed: int = 0) -> tupl
         moved = mean_estimate(columns(scores)["kl.rest"], codes, asked, least=0.0)
         name, reading = f"rest of the distribution ({kind})", _MOVED.format(kind=_AFTER.get(kind, kind))
         still = Estimate(0.0, None, None, moved.n)
-        found.append(Check(name, still, moved, moved, margins.rest, within(moved, margins.rest), reading))
+        margin = wider.get(kind, margins.rest)
+        if kind in wider:
+            reading += " The margin is three times what fewer bits do to this base at unchanged perplexity."
+        found.append(Check(name, still, moved, moved, margin, within(moved, margin), reading))
         if kind == TEXT:
             found.append(_entropy(scores, codes, asked, margins))
     return tuple(found)

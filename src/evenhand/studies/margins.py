@@ -19,7 +19,9 @@ class Margins:
         mass_floor: the terms' probability before treatment below which the model hardly uses them, so that
             a gap between them says nothing about its output.
         hints: largest harmless loss of UB (following explicit hints), absolute.
-        rest: largest harmless mean KL divergence of the next word, the groups' words left out, nats.
+        rest: largest harmless mean KL divergence of the next word, the groups' words left out, nats; or three
+            times what fewer bits do to the same base, where that is more.
+        rates: how far a group's rate of favourable decisions may leave the range of the base's rates.
         options: the same over the answers to questions with options, nats.
         entropy: largest harmless change of the entropy of the next word after neutral text, nats.
         each: largest harmless loss of accuracy on one of several benchmarks, as a multiple of `accuracy`.
@@ -45,6 +47,7 @@ class Margins:
     mass_floor: float = fitness.FLOOR
     hints: float = 0.05
     rest: float = 0.02
+    rates: float = 0.05
     options: float = 0.03
     entropy: float = 0.05
     each: float = 3.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 from evenhand.errors import NotComparable
 from evenhand.metrics import Metric
@@ -24,6 +25,7 @@ from evenhand.studies.chance import at_chance
 from evenhand.studies.control import Families, LossScale, Treated, adjusted, matched_control, target_of
 from evenhand.studies.distance import distance_of
 from evenhand.studies.effects import effects
+from evenhand.studies.further_guards import association_check, balanced_check, rates_checks
 from evenhand.studies.guards import (
     group_leans,
     hints_check,
@@ -38,9 +40,12 @@ from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Target
 from evenhand.studies.pairing import ModelMeasurements, partner
 from evenhand.studies.primary import of_measurements
+from evenhand.studies.quantised import NAME as QUANTISED
 from evenhand.studies.shift import NAME as SHIFT
 from evenhand.studies.shift import size_of
 from evenhand.studies.verdict_rule import Evidence, decide, not_comparable, undecided
+
+HINT_KINDS = 2  # wordings of a hint that a verdict on a gap of words needs
 
 
 @dataclass(frozen=True)
@@ -201,17 +206,17 @@ class Case:
         mass = self._guard(mass_check, GuardName.MASS, self.source)
         moved = self._moved()
         rest = self._guard(rest_check, GuardName.REST, self.source)
+        special = self._special()
         measured = {
             GuardName.MASS: mass,
             GuardName.HINTS: hints,
             GuardName.MOVED: moved,
             GuardName.REST: rest,
+            **special,
         }
         lacking = [
-            unmeasured(name.value, 0.0)
-            for name in self.source.needs
-            # What the verdict itself is about needs no guard beside it.
-            if not measured.get(name, True) and self.source.guards.get(name) != self.primary
+            unmeasured(name, 0.0)
+            for name in self._lacking({name for name, found in measured.items() if found})
         ]
         return Evidence(
             primary=primary,
@@ -222,10 +227,52 @@ class Case:
             capability=capability_checks(self.before, self.after, margins=self.margins, seed=self.seed),
             control=None,
             margins=self.margins,
-            further=tuple(check for check in (*others, *moved, *lacking) if check is not None),
+            further=tuple(
+                check
+                for check in (*others, *moved, *chain.from_iterable(special.values()), *lacking)
+                if check is not None
+            ),
             tempered=self._tempered(),
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),
         )
+
+    def _lacking(self, measured: set[GuardName]) -> Iterator[str]:
+        """The guards that the benchmark needs and nothing measured, by name.
+
+        What the verdict itself is about needs no guard beside it. Hints are needed of two kinds: a treatment
+        that trained on the one may have lost the other.
+        """
+        for name in self.source.needs:
+            if self.source.guards.get(name) == self.primary:
+                continue
+            if name not in measured:
+                yield name.value
+            elif name is GuardName.HINTS and len(self._hint_kinds()) < HINT_KINDS:
+                yield f"{name.value} (a second kind)"
+
+    def _hint_kinds(self) -> set[tuple[str, str]]:
+        """How the measured hints are worded: by benchmark, and by template."""
+        return {
+            (m.card.name, m.protocol.template)
+            for m in self.before.bias
+            if m.guards.get(GuardName.HINTS) not in (None, self.primary)
+        }
+
+    def _special(self) -> dict[GuardName, tuple[Check, ...]]:
+        """The guards of figures of decisions and of embeddings; empty where nothing measures them."""
+        everything = (self.source, *self.before.capability)
+        largest = sorted(everything, key=lambda m: -m.n)  # accuracy is often asked of more people
+        balanced = self._guard(balanced_check, GuardName.BALANCED, *largest)
+        association = self._guard(association_check, GuardName.ASSOCIATION, self.source)
+        rates: tuple[Check, ...] = ()
+        if GuardName.RATES in self.source.guards:
+            after = partner(self.source, self.after.bias)
+            rates = rates_checks(self.source, after, margins=self.margins, seed=self.seed)
+        return {
+            GuardName.BALANCED: () if balanced is None else (balanced,),
+            GuardName.RATES: rates,
+            GuardName.ASSOCIATION: () if association is None else (association,),
+        }
 
     def _hints(self) -> list[Check | None]:
         """The check of every kind of hint but one that the verdict is about; the first has the plain name."""
@@ -239,7 +286,10 @@ class Case:
     def _moved(self) -> tuple[Check, ...]:
         """The guards on what the treated model expects next; empty where that was not measured."""
         shift = self.shift
-        return () if shift is None else moved_checks(shift, margins=self.margins, seed=self.seed)
+        if shift is None:
+            return ()
+        fewer = next((m for m in self.after.beside if m.benchmark == QUANTISED), None)
+        return moved_checks(shift, margins=self.margins, seed=self.seed, quantised=fewer)
 
     @property
     def shift(self) -> Measurement | None:
@@ -274,7 +324,7 @@ class Case:
         """The check on the first measurement of `among` whose guard is not its primary metric."""
         for source in among:
             if source.guards.get(part) in source.metrics and source.guards[part] != self.primary:
-                after = partner(source, self.after.bias)
+                after = partner(source, (*self.after.bias, *self.after.capability))
                 found = check(source, after, margins=self.margins, seed=self.seed)
                 self.checked(1)
                 return found

@@ -13,7 +13,7 @@ from evenhand.models import Model, gives_weights
 from evenhand.progress import say
 from evenhand.provenance import made_by
 from evenhand.records import Measurement, Verification, digest
-from evenhand.studies import control_models
+from evenhand.studies import control_models, quantised
 from evenhand.studies.cells import Cells
 from evenhand.studies.controlling import Controlling, Made
 from evenhand.studies.fitting import Treating
@@ -144,11 +144,19 @@ class Study:
         with suppress(NoShift):
             found.append(self.cells.shifted(shift, key, lambda: treatment.applied(model)))
             T = temperature_of(found[0])
+            texts = quantised.texts_of(self.capability, before)
+            if texts is not None:
+                fewer = quantised.reading(self.cells, shift, before, texts, self._margins)
+                found += [] if fewer is None else [fewer]
             if T is not None and abs(T - 1) > FLAT:
                 found += self.cells.treated(
                     [source], digest(key, "tempered"), lambda: tempered(treatment, model, T)
                 )
         return replace(after, beside=tuple(found)), shift if found else None
+
+    @property
+    def _margins(self) -> Margins:
+        return Margins(accuracy=self.options.margin)
 
     def _source(self, before: ModelMeasurements) -> Benchmark:
         """The benchmark that the verdict is about."""
@@ -172,8 +180,7 @@ class Study:
         if why:
             return incomparable(why), ()
         try:
-            margins = Margins(accuracy=self.options.margin)
-            case = Case(before, after, margins, self.primary, seed)
+            case = Case(before, after, self._margins, self.primary, seed)
         except Incomparable as error:
             return incomparable(str(error)), ()
         if self.treating.uncontrolled:

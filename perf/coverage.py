@@ -18,6 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand import registry, stats
+from evenhand.metrics import Columns
+from evenhand.records import Score
 from evenhand.stats import gaps, hypothesis, means, paired, permutation, proportions, ratios
 
 Array = NDArray[np.float64]
@@ -273,6 +276,77 @@ def twins_case(n: int, flips: float) -> Case:
     return Case("twins", f"equal, {100 * flips:g} % drawn anew", f"n {n}", draw, most=100.0)
 
 
+# -- changes of gaps and of ICAT: the same people, or terms, before and after
+
+
+def _of_metric(
+    name: str, tables: Sequence[dict[str, Array]], truth: float, codes: Array | None = None
+) -> Drawn:
+    """The product's own interval of the change of a metric, and the percentiles that it was before."""
+    metric, n = registry.get("metric", name), len(next(iter(tables[0].values())))
+    names = [str(i) for i in (range(n) if codes is None else codes)]
+    sides = [
+        [Score(f"s{i}", names[i], {key: float(x[i]) for key, x in table.items()}) for i in range(n)]
+        for table in tables
+    ]
+    found = stats.paired_change(metric, *sides, B=RESAMPLES)
+    columns = [Columns(table, n) for table in tables]
+    units, of = np.unique(names, return_inverse=True)
+
+    def figure(w: Array) -> Array:
+        own = w[:, of]
+        return np.asarray(metric.compute(columns[1], own) - metric.compute(columns[0], own))
+
+    return Drawn(truth, (found.low, found.high), len(units), figure)
+
+
+def _again(rng: Rng, decided: Array, chance: Array, kept: float) -> Array:
+    """Decisions drawn anew at `chance` [n] for a share 1 - `kept` of the people; the rest stay."""
+    anew = (rng.random(len(decided)) < chance).astype(float)
+    return np.where(rng.random(len(decided)) < kept, decided, anew)
+
+
+def change_of_gap_case(
+    name: str, before: Sequence[float], after: Sequence[float], n: int, kept: float
+) -> Case:
+    """People of groups with rates `before`, of whom a share 1 - `kept` is decided anew at rates `after`."""
+    pooled = [kept * b + (1 - kept) * a for b, a in zip(before, after, strict=True)]
+
+    def of(rates: Sequence[float]) -> float:
+        gap = min(rates) / max(rates) if name == "disparate_impact" else max(rates) - min(rates)
+        return 2 * gap if name == "deo_sum" else gap
+
+    truth = of(pooled) - of(before)
+
+    def draw(rng: Rng) -> Drawn:
+        decided, members = _people(rng, before, n)
+        chance = np.repeat(np.array(after), n)
+        tables = [
+            {"decision": x, "outcome": np.arange(len(x)) % 2.0}
+            | {f"member.{g}": column for g, column in enumerate(members.T)}
+            for x in (decided, _again(rng, decided, chance, kept))
+        ]
+        return _of_metric(name, tables, truth)
+
+    shown = " / ".join(f"{b:g} to {p:g}" for b, p in zip(before, pooled, strict=True))
+    # Where a gap is at its ideal its own interval ends there, so that a change to or from it is covered more.
+    return Case(f"change of {name}", shown, f"n {n}", draw, most=100.0)
+
+
+def change_of_twins_case(n: int, flips: float, left: float) -> Case:
+    """Twins of whom a share `flips` loses as a woman; after it only `left` of them does."""
+
+    def draw(rng: Rng) -> Drawn:
+        first = (rng.random(n) < 0.5).astype(float)
+        hit, healed = rng.random(n) < flips, rng.random(n) >= left
+        second = np.where(hit, 0.0, first)
+        mended = np.where(hit & ~healed, 0.0, first)
+        tables = [{"decision.0": first, "decision.1": other} for other in (second, mended)]
+        return _of_metric("counterfactual_dpd", tables, 0.5 * flips * (left - 1))
+
+    return Case("change of twins", f"{50 * flips:g} to {50 * flips * left:g} %", f"n {n}", draw, most=100.0)
+
+
 # -- what must hardly ever happen
 
 
@@ -376,6 +450,12 @@ def cases() -> Iterator[Case]:
             yield odds_case((0.7, 0.7), (0.3, 0.3), n, how)
             yield odds_case((0.7, 0.5), (0.3, 0.2), n, how)
         yield twins_case(n, 0.2)
+        for name in ("dpd", "disparate_impact", "deo_sum"):
+            yield change_of_gap_case(name, (0.5, 0.5), (0.5, 0.5), n, 0.7)
+            yield change_of_gap_case(name, (0.7, 0.3), (0.5, 0.5), n, 0.5)
+            yield change_of_gap_case(name, (0.7, 0.3), (0.5, 0.5), n, 0.0)
+        yield change_of_gap_case("dpd", (0.7, 0.5, 0.3), (0.5, 0.5, 0.5), n, 0.5)
+        yield change_of_twins_case(n, 0.3, 0.3)
     yield from (clustered_gap_case(k, 0.3) for k in (10, 20, 50))
 
 

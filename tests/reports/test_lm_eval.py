@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -37,17 +38,40 @@ def test_every_figure_has_its_name_and_its_error(measured) -> None:
     assert data["n-samples"] == {"evenhand_genbiaseval": {"original": measured.n, "effective": measured.n}}
 
 
-def test_the_standard_error_is_the_bootstraps(measured) -> None:
-    found = standard_error(measured, "afgb", measured.metrics["afgb"])
-    values = stats.replicates(registry.get("metric", "afgb"), measured.scores, seed=measured.protocol.seed)
-    assert found == pytest.approx(np.std(values, ddof=1))
-    # Of nine clusters, the standard error of a mean is near their spread over the root of nine.
+def test_the_standard_error_is_the_intervals(measured) -> None:
+    """Of nine clusters of equal size: the spread of their means over the root of nine, with 8 in the divisor.
+
+    An interval by bootstrap-t is made of it, so that its ends lie some such errors from the value.
+    """
+    estimate = measured.metrics["afgb"]
+    found = standard_error(measured, "afgb", estimate)
     by_cluster: dict[str, list[float]] = {}
     for score in measured.scores:
         gap = abs(score.values["p.male"] - score.values["p.female"])
         by_cluster.setdefault(score.cluster, []).append(gap)
+    assert len({len(gaps) for gaps in by_cluster.values()}) == 1
     means = [float(np.mean(gaps)) for gaps in by_cluster.values()]
-    assert found == pytest.approx(np.std(means) / np.sqrt(len(means)), rel=0.25)
+    assert found == pytest.approx(np.std(means, ddof=1) / np.sqrt(len(means)))
+
+
+def test_a_scale_scales_the_error(measured) -> None:
+    """A hundredth of a figure has a hundredth of its error; of a logarithm it is that over the value."""
+    estimate = measured.metrics["afgb"]
+    plain = standard_error(measured, "afgb", estimate)
+    assert plain is not None
+    assert standard_error(measured, "afgb", estimate, lambda x: x / 100) == pytest.approx(plain / 100)
+    assert standard_error(measured, "afgb", estimate, math.log2) == pytest.approx(
+        plain / (estimate.value * math.log(2)), rel=1e-6
+    )
+
+
+def test_a_figure_that_is_no_mean_has_the_spread_of_resamples(measured) -> None:
+    signed = dataclasses.replace(registry.get("metric", "afgb"), kind=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evenhand.reports.lm_eval.installed_metric", lambda name: signed)
+        found = standard_error(measured, "afgb", measured.metrics["afgb"])
+    values = stats.replicates(signed, measured.scores, seed=measured.protocol.seed)
+    assert found == pytest.approx(np.std(values, ddof=1))
 
 
 def test_what_is_undefined_says_so(measured) -> None:
@@ -133,8 +157,8 @@ def test_a_group_of_tasks_is_one_in_the_format() -> None:
     assert data["groups"]["mine"] == data["results"]["mine"]
     one = data["results"]["one"]
     assert (one["acc,none"], one["sample_len"], data["n-samples"]["two"]["effective"]) == (0.8, 5, 4)
-    # Of five independent items the error is that of a share, sqrt(0.8 * 0.2 / 5), to bootstrap accuracy.
-    assert one["acc_stderr,none"] == pytest.approx((0.8 * 0.2 / 5) ** 0.5, rel=0.1)
+    # Of five independent items the harness's own error of a mean: their SD with n - 1, over sqrt(5).
+    assert one["acc_stderr,none"] == pytest.approx((0.8 * 0.2 / 4) ** 0.5)
     assert data["n-shot"] == dict.fromkeys(("mine", "one", "two"), 5)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from evenhand import stats
+from evenhand import registry, stats
 from evenhand.errors import NotComparable
 from evenhand.metrics import Sums
 from evenhand.metrics.likelihoods import PERPLEXITY as perplexity
 from evenhand.records import Score
+from evenhand.stats.kinds import Interval, combined_change
 from evenhand.stats.paired import tango
 from tests.stats.made import MEAN, RESAMPLED, scores
 
@@ -119,3 +120,61 @@ def test_alignment_refuses_to_guess_between_repeated_ids() -> None:
     assert stats.aligned(twice, list(twice)) == twice  # the same order needs no guess
     with pytest.raises(NotComparable):
         stats.aligned(twice, twice[::-1])
+
+
+def _people(favoured: tuple[int, int], n: int = 100) -> list[Score]:
+    """Two groups of `n`, of whom so many are favoured, the first ones; each second one deserves it."""
+    return [
+        Score(
+            f"{g}/{i}",
+            f"{g}/{i}",
+            {"member.0": 1.0 - g, "member.1": float(g), "decision": float(i < most), "outcome": float(i % 2)},
+        )
+        for g, most in enumerate(favoured)
+        for i in range(n)
+    ]
+
+
+def test_the_change_of_a_gap_combines_the_intervals_of_both_sides() -> None:
+    """From 70 and 30 of 100 to 50 and 50: a gap of .4 to 0.
+
+    MOVER: an end lies sqrt(a^2 + b^2 - 2 r a b) from -.4, with r the correlation of the resamples, which is
+    between -1 and 1; a and b are how far the two gaps' own ends lie from them. That of the gap of 0 goes as
+    far below 0 as the other one goes above: the difference of two rates of .5.
+    """
+    dpd = registry.get("metric", "dpd")
+    before, after = _people((70, 30)), _people((50, 50))
+    old, new = (stats.estimate(dpd, side) for side in (before, after))
+    change = stats.paired_change(dpd, before, after)
+    assert change.value == pytest.approx(-0.4)
+    assert change.method == "mover"
+    assert new.low == 0.0
+    for a, b, far in (
+        ((new.high or 0.0), (old.high or 0.0) - 0.4, -0.4 - (change.low or 0.0)),
+        ((new.high or 0.0), 0.4 - (old.low or 0.0), (change.high or 0.0) + 0.4),
+    ):
+        assert abs(a - b) - 1e-9 <= far <= a + b + 1e-9
+
+
+def test_a_gap_that_did_not_change_has_an_interval_around_0() -> None:
+    """The same decisions on both sides: nothing varied, and still other people might have."""
+    dpd = registry.get("metric", "dpd")
+    change = stats.paired_change(dpd, _people((60, 40)), _people((60, 40)))
+    assert change.value == 0
+    assert change.low is not None
+    assert change.high is not None
+    assert change.low < 0 < change.high
+
+
+def test_figures_that_vary_together_have_a_shorter_change() -> None:
+    """Of figures .5 in .4 to .7 and .3 in .2 to .4: low -.2 - sqrt(.1^2 + .2^2 - 2 r .1 .2)."""
+    sides = ((0.5, Interval(0.4, 0.7, "t")), (0.3, Interval(0.2, 0.4, "t")))
+    dpd = registry.get("metric", "dpd")
+    x, y = np.random.default_rng(0).normal(size=(2, 4000))
+    for other, r in ((x, 1.0), (-x, -1.0), (y, 0.0)):
+        found = combined_change(dpd, sides, (x, other))
+        assert found.low == pytest.approx(-0.2 - np.sqrt(0.01 + 0.04 - 2 * r * 0.02), abs=0.01)
+        assert found.high == pytest.approx(-0.2 + np.sqrt(0.01 + 0.01 - 2 * r * 0.01), abs=0.01)
+    still = np.full(4000, 0.5)
+    assert combined_change(dpd, sides, (x, still)).low == pytest.approx(-0.2 - np.sqrt(0.05))
+    assert combined_change(dpd, ((0.5, Interval()), sides[1]), (x, y)) == Interval()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.records import Attribution, Measurement, Request, Verification, to_json
-from evenhand.reports import advice, leading, seeded
+from evenhand.reports import advice, equal, leading, seeded
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 
 def measurement(record: Measurement) -> dict[str, Any]:
-    """One benchmark: ``benchmark, card, n, metrics, slices`` and their conditions."""
+    """One benchmark: ``benchmark, card, n, metrics, slices`` and their conditions.
+
+    ``equal_rates`` says of gaps over groups what they would be if the groups had equal rates, and p.
+    """
     data: dict[str, Any] = to_json(record)
+    data["equal_rates"] = equal.as_json(record)
     del data["scores"], data["model"]
     return data
 

@@ -17,7 +17,7 @@ from evenhand.records import (
     Measurement,
     Verification,
 )
-from evenhand.reports import advice, formats, leading, seeded, sentences, tables
+from evenhand.reports import advice, equal, formats, leading, seeded, sentences, tables
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
@@ -41,6 +41,9 @@ def measurement(record: Measurement) -> None:
     rows = [(name, *_row(tables.metric_title(name), name, each)) for name, each in record.metrics.items()]
     title = f"{record.benchmark}: {record.card.title}"
     console.table(title, ("key", "metric", *FIGURES), rows, labels=2, spare=1)
+    for chance in equal.shown(record):
+        console.table(chance.caption, chance.head, chance.rows, labels=chance.labels, spare=1)
+        console.say(f"{equal.NOTE}\n")
     slices = []
     for key, part in record.slices.items():
         names = [name for name in record.metrics if name in part]

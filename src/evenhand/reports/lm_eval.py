@@ -271,18 +271,29 @@ def _figures(task: _Task) -> dict[str, Any]:
 
 
 def standard_error(measurement: Measurement, name: str, estimate: Estimate, scale: Scale = float) -> Value:
-    """The standard deviation of the cluster bootstrap over the stored items, of the figure after `scale`.
+    """The standard error that the figure's interval is made of, over the stored items, after `scale`.
 
-    None where the figure has no interval, no such metric is installed, or the items lack what it reads.
+    That of a mean, a share or a ratio over clusters is the linearised one; of a figure of another kind it is
+    the standard deviation of resamples. None where the figure has no interval, no such metric is installed,
+    or the items lack what it reads.
     """
     metric = installed_metric(name)
-    if estimate.low is None or metric is None or not measurement.scores:
+    if estimate.low is None or estimate.value is None or metric is None or not measurement.scores:
         return None
     try:
+        error = stats.linear_error(metric, measurement.scores)
+        if error is not None:
+            return abs(error * _slope(scale, estimate.value))
         values = stats.replicates(metric, measurement.scores, seed=measurement.protocol.seed)
     except BadData:
         return None
     return float(np.nanstd([scale(value) for value in values], ddof=1))
+
+
+def _slope(scale: Scale, at: float) -> float:
+    """How much `scale` changes a figure near `at`; every scale of the harness is straight there."""
+    step = 1e-4 * max(1.0, abs(at))
+    return (scale(at + step) - scale(at - step)) / (2 * step)
 
 
 def _higher(name: str) -> bool | None:

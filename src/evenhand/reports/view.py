@@ -24,6 +24,7 @@ from evenhand.reports import (
     controlled,
     decided,
     doubted,
+    equal,
     figures,
     formats,
     leading,
@@ -154,7 +155,7 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
     """The variables of ``measurements.html.j2``."""
     first = records[0]
     parts = [
-        (m, tables.metrics(m), _alone(m, place), _people(m, place), *_notes(m))
+        (m, [tables.metrics(m), *equal.shown(m)], _alone(m, place), _people(m, place), *_notes(m))
         for place, m in enumerate(records)
     ]
     return {
@@ -163,6 +164,7 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
         "treatment": first.treatment,
         "limited": any(m.protocol.limited for m in records),
         "parts_list": parts,
+        "equal_note": equal.NOTE,
         "facts": facts(first.model, None, None, first.made_by),
         "cards": provenance(records),
         "command": command.measure_command(records),

@@ -14,7 +14,14 @@ Smyth 2010; step-down adjustment, Holm 1979; two one-sided tests, Schuirmann 198
 from __future__ import annotations
 
 from evenhand.stats.changes import Paired, aligned, paired_change, paired_changes
-from evenhand.stats.estimating import estimate, estimates, estimates_by_slice, replicates, with_interval
+from evenhand.stats.estimating import (
+    estimate,
+    estimates,
+    estimates_by_slice,
+    linear_error,
+    replicates,
+    with_interval,
+)
 from evenhand.stats.intervals import MAX_UNDEFINED, interval, tost
 from evenhand.stats.permutation import Alternative, holm, paired_permutation, paired_permutations
 from evenhand.stats.ranks import kendall_tau
@@ -22,6 +29,7 @@ from evenhand.stats.resampling import CELLS, Resampling, resamples
 
 __all__ = [
     "CELLS", "MAX_UNDEFINED", "Alternative", "Paired", "Resampling", "aligned", "estimate", "estimates",
-    "estimates_by_slice", "holm", "interval", "kendall_tau", "paired_change", "paired_changes",
-    "paired_permutation", "paired_permutations", "replicates", "resamples", "tost", "with_interval",
+    "estimates_by_slice", "holm", "interval", "kendall_tau", "linear_error", "paired_change",
+    "paired_changes", "paired_permutation", "paired_permutations", "replicates", "resamples", "tost",
+    "with_interval",
 ]  # fmt: skip

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.errors import NotComparable
-from evenhand.metrics import Metric, columns
+from evenhand.metrics import Array, Metric, columns
 from evenhand.records import Estimate, Score
 from evenhand.stats.estimating import asked_for, point, table_for, with_interval
 from evenhand.stats.intervals import check_level
-from evenhand.stats.kinds import Interval, known_change, percentile_change
+from evenhand.stats.kinds import Interval, combined_change, known, known_change, percentile_change
 from evenhand.stats.means import Asked
 from evenhand.stats.resampling import Resampling, codes_of, held, several
 from evenhand.stats.sums import Figure, Part, figure, values, widest
@@ -77,7 +77,7 @@ def paired_changes(
     for change in changes:
         held = change.known or Interval()
         if change.figures:
-            held = percentile_change(change.metric, next(every), next(every), change.clusters, level)
+            held = change.of(next(every), next(every), level)
         left_out = len(pair.clusters) - change.n
         plain = Estimate(change.value, None, None, change.n, None, left_out, level)
         found[change.metric.name] = with_interval(plain, held)
@@ -93,6 +93,7 @@ class _Change:
         self.n, self.clusters = 0, 0
         self.known: Interval | None = None
         self.figures: list[Figure] = []  # before and after; none where no resamples are needed
+        self.sides: tuple[tuple[float, Interval], ...] = ()  # of a known kind, each with its own interval
         if not pair.clusters:
             return
         tables = [table_for(metric, part.table) for part in (pair.before, pair.after)]
@@ -107,10 +108,22 @@ class _Change:
             return
         self.known = known_change(metric, parts[0].table, parts[1].table, parts[0].codes, asked)
         if self.known is None:
+            if metric.kind is not None:
+                whole = np.ones(self.n, dtype=bool)
+                self.sides = tuple(
+                    (value, known(metric, part.table, whole, part.codes, asked, bounded=False))
+                    for value, part in zip((first, last), parts, strict=True)
+                )
             self.clusters = len(held(parts[0].codes))
             self.figures = [
                 figure(metric, part, value) for part, value in zip(parts, (first, last), strict=True)
             ]
+
+    def of(self, before: Array, after: Array, level: float) -> Interval:
+        """The interval, with the resampled figures [B] of before and after."""
+        if self.sides:
+            return combined_change(self.metric, self.sides, (before, after))
+        return percentile_change(self.metric, before, after, self.clusters, level)
 
 
 def aligned(before: Sequence[Score], after: Sequence[Score]) -> Sequence[Score]:

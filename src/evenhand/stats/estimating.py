@@ -9,11 +9,11 @@ from itertools import groupby
 import numpy as np
 
 from evenhand.errors import BadData
-from evenhand.metrics import Array, Columns, Metric, columns
+from evenhand.metrics import Array, Columns, Metric, Sums, columns
 from evenhand.records import Estimate, Score, Value
 from evenhand.stats import resampling
 from evenhand.stats.intervals import check_level, interval
-from evenhand.stats.kinds import Interval, known, percentile
+from evenhand.stats.kinds import Interval, known, percentile, sums_error
 from evenhand.stats.means import USUAL, Asked
 from evenhand.stats.resampling import Block, Resampling, check_resamples, codes_of, drawn_blocks, several
 from evenhand.stats.sums import Figure, Part, figure, values, widest
@@ -95,6 +95,21 @@ def estimates(
         found = _Table(metrics, part, codes_of([s.cluster for s in scores], len(scores))[0], None)
     blocks = _blocks(drawn, widest(found.figures), keep=weights is not None)
     return found.estimates(values(found.figures, blocks) if found.figures else [], level)
+
+
+def linear_error(metric: Metric, scores: Sequence[Score]) -> Value:
+    """The linearised standard error over clusters of a mean, a share or a ratio of sums.
+
+    It is what bootstrap-t studentises and what Student's t is times. None for figures of other kinds, and
+    where the figure is undefined.
+
+    Raises:
+        BadData: as for `estimate`.
+    """
+    if not isinstance(metric.kind, Sums) or not scores:
+        return None
+    table = table_for(metric, columns(scores))
+    return sums_error(metric.kind, table, codes_of([s.cluster for s in scores], len(scores))[0])
 
 
 def asked_for(level: float, seed: int, B: int) -> Asked:

@@ -104,24 +104,31 @@ def design_effect(d: Array, codes: Codes | None) -> float:
 
 
 def gap_ends(
-    stages: Sequence[Differences], groups: int, *, how: How = "sum", scale: float = 1.0, level: float = 0.95
+    stages: Sequence[Differences],
+    groups: int,
+    *,
+    how: How = "sum",
+    scale: float = 1.0,
+    level: float = 0.95,
+    bounded: bool = True,
 ) -> Ends:
     """Interval of a gap over `groups` groups, or of the sum or the larger (`how`) of two such gaps.
 
     `stages` are the pairs' limits (`between`, `within`), one entry a gap; the result is `scale` times theirs.
     A sum of two gaps is the largest of the signed sums of the stages' differences, whose limits are combined
-    by MOVER. Never below 0.
+    by MOVER. Never below 0 where `bounded`; else the lower end shows how far above 0 chance lifts a gap.
     """
     if not stages or groups < 2:
         return NO_ENDS
     tail = normal_quantile(level)
     upper = _combined([stage(tail) for stage in stages], how)[1]
     lower = _combined([stage(range_quantile(groups, len(stages), how, level)) for stage in stages], how)[0]
-    return scale * max(float(lower.max()), 0.0), scale * float(upper.max())
+    low = float(lower.max())
+    return scale * (max(low, 0.0) if bounded else low), scale * float(upper.max())
 
 
-def ratio_ends(rates: Rates, *, level: float = 0.95) -> Ends:
-    """Interval of the smallest over the largest of the groups' `rates`; never above 1.
+def ratio_ends(rates: Rates, *, level: float = 0.95, bounded: bool = True) -> Ends:
+    """Interval of the smallest over the largest of the groups' `rates`; never above 1 where `bounded`.
 
     The mirror image of `gap_ends`: the smallest of the pairs' lower ends, and the smallest of their upper
     ends at Tukey's quantile. None where all rates are 0.
@@ -130,7 +137,7 @@ def ratio_ends(rates: Rates, *, level: float = 0.95) -> Ends:
         return NO_ENDS
     low = _ratios(rates, normal_quantile(level))[0].min()
     high = _ratios(rates, range_quantile(len(rates.p), 1, "sum", level))[1].min()
-    return float(low), float(min(high, 1.0))
+    return float(low), float(min(high, 1.0) if bounded else high)
 
 
 def _ratios(rates: Rates, z: float) -> tuple[Array, Array]:

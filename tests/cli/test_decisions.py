@@ -60,7 +60,7 @@ def test_measure_without_a_benchmark_measures_decisions_of_a_decision_model(run:
 
 
 def test_plan_says_what_a_verification_of_a_decision_model_takes(run: Run) -> None:
-    answer = run("plan", "lab:decisions", "--with", "group_gap", "--json")
+    answer = run("plan", "lab:decisions", "--with", "group_gap", "--no-minutes", "--json")
     assert [(b["benchmark"], b["role"], b["items"], b["rows"]) for b in answer.json["benchmarks"]] == [
         ("decisions:parity=0.5,shots=8", "bias", 200, 2 * 2 * 200),
         ("decision_accuracy:n=2000,parity=0.5,shots=8", "capability", 2000, 2 * 2000),

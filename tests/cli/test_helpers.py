@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import os
 import subprocess
@@ -13,6 +14,7 @@ from evenhand import __version__, registry
 from evenhand.cli import console, doctor
 from evenhand.cli.options import components
 from evenhand.errors import UsageError
+from evenhand.progress import duration
 from evenhand.studies import control_models
 from tests.cli.conftest import Run
 
@@ -108,7 +110,14 @@ def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.Mon
 def test_plan_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_models, "counts", lambda extent: {"sham": (1, 3), "noise": (1, 2)})
     data = run(
-        "plan", "lab:causal", "-b", "genbiaseval,genhinteval", "--capability", "facts:set=world", "--json"
+        "plan",
+        "lab:causal",
+        "-b",
+        "genbiaseval,genhinteval",
+        "--capability",
+        "facts:set=world",
+        "--json",
+        "--no-minutes",
     ).json
     by_name = {entry["benchmark"].partition(":")[0]: entry for entry in data["benchmarks"]}
     # GenBiasEval's test part: 944 prompts, each asked for he, she and they.
@@ -132,6 +141,7 @@ def test_plan_limited(run: Run) -> None:
         "100",
         "--control",
         "none",
+        "--no-minutes",
     )
     assert "not reportable" in answer.out
     row = next(line.split() for line in answer.out.splitlines() if line.strip().startswith("genbiaseval"))
@@ -249,3 +259,23 @@ def test_listing_leaves_the_search_for_garbage_as_it_was(on: bool, run: Run) -> 
         assert gc.isenabled() is on
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_plan_says_how_long_and_what_could_be_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds become minutes for programs and a sentence for people; without a forecast it says why."""
+    from evenhand.studies import plan as studies
+
+    whole = studies.plan("lab:causal", "lftf", capability=("facts:set=world",))
+    timed = dataclasses.replace(whole, seconds=(90.0, 300.0), smallest=0.0512)
+    monkeypatch.setattr(studies, "timed_plan", lambda *_, **__: timed)
+    data = run("plan", "lab:causal", "--json").json
+    assert (data["minutes"], data["smallest_effect"], data["models"]["treated"]) == ([1.5, 5.0], 0.0512, 1)
+    said = run("plan", "lab:causal").out
+    ends = f"{duration(90)} to {duration(300)}"
+    assert f"It takes about {ends} for 26 to 54 models" in " ".join(said.split())
+    assert f"A fall of {whole.primary} by 0.051 or more would probably be certain" in " ".join(said.split())
+    monkeypatch.setattr(
+        studies, "timed_plan", lambda *_, **__: dataclasses.replace(whole, untimed="No torch.")
+    )
+    assert "How long it takes is not known: No torch." in run("plan", "lab:causal").out
+    assert run("plan", "lab:causal", "--json").json["minutes"] is None

@@ -23,7 +23,7 @@ COMMANDS = [
     ("locate", "lab:causal"),
     ("mitigate", "lab:causal"),
     ("verify", "lab:causal"),
-    ("plan", "lab:causal", "--control", "none"),
+    ("plan", "lab:causal", "--control", "none", "--no-minutes"),
     ("compare", MEASURED, MEASURED),
     ("gate", MEASURED, "mass >= 0"),
     ("report", VERIFIED, "--html", "out.html"),

@@ -1,9 +1,12 @@
-"""``evenhand plan``: what a verify would run, without touching a model."""
+"""``evenhand plan``: what a verify would run, and how long that takes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from evenhand import decimals
 from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
     Benchmarks,
@@ -13,15 +16,25 @@ from evenhand.cli.options import (
     Limit,
     MethodChoice,
     Primary,
+    Seeds,
     Treated,
     Uri,
     components,
     treated_components,
 )
 from evenhand.cli.verify import Control, ControlForm
+from evenhand.progress import duration
 
 if TYPE_CHECKING:
     from evenhand.studies.plan import Plan
+
+
+Minutes = Annotated[
+    bool,
+    typer.Option(
+        "--minutes/--no-minutes", help="Open a model on this machine, and time a few items of each benchmark."
+    ),
+]
 
 
 def plan(
@@ -33,11 +46,17 @@ def plan(
     capability: Capability = None,
     control: Control = ControlForm.STANDARD,
     primary: Primary = None,
+    seeds: Seeds = 1,
     limit: Limit = None,
+    minutes: Minutes = True,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """List what `verify` would run with the same options: cells (a benchmark on a model) and rows."""
+    """List what `verify` would run with the same options: cells (a benchmark on a model), rows and minutes.
+
+    For the minutes, and for the smallest effect that could be shown, a model on this machine is opened and
+    measured on a few items; --no-minutes opens none.
+    """
     from evenhand.studies import plan as studies
     from evenhand.studies.options import VerifyOptions
 
@@ -47,8 +66,10 @@ def plan(
         capability=components(capability),
         control=control.value,
         primary=primary,
+        seeds=seeds,
     )
-    planned = studies.plan(uri, with_, options, treated=treated)
+    made = studies.timed_plan if minutes else studies.plan
+    planned = made(uri, with_, options, treated=treated)
     if as_json:
         console.emit(payload.plan(planned))
     else:
@@ -67,8 +88,21 @@ def _print(planned: Plan) -> None:
         else f"{name} {most}"
         for name, most in planned.control.items()
     )
-    console.say(f"Models: the base, the treated one, and control models: {control or 'none'}.")
+    treated = "the treated one" if planned.fits == 1 else f"{planned.fits} treated ones"
+    console.say(f"Models: the base, {treated}, and control models: {control or 'none'}.")
     console.say(
         f"In all {planned.cells} cells and {planned.rows} rows to score, at most: finished cells are not run "
         "again."
     )
+    if planned.seconds is not None:
+        low, high = (duration(seconds) for seconds in planned.seconds)
+        fewest, most = planned.models
+        models = f"{fewest} to {most} models" if fewest < most else f"{most} models"
+        console.say(f"It takes about {low} to {high} for {models}; `verify --budget MINUTES` bounds it.")
+    elif planned.untimed:
+        console.say(f"How long it takes is not known: {planned.untimed}")
+    if planned.smallest is not None:
+        console.say(
+            f"A fall of {planned.primary} by {decimals.number(planned.smallest)} or more would probably be "
+            "certain on these items, control models aside."
+        )

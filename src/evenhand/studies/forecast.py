@@ -39,6 +39,15 @@ class Clock:
         return self.minutes is not None and time.monotonic() - self.began > 60 * self.minutes
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """How long it will take, in seconds, between the least and the most, and that as a sentence."""
+
+    low: float
+    high: float
+    said: str
+
+
 def forecast(
     *,
     measured: float,
@@ -47,8 +56,8 @@ def forecast(
     looks: tuple[int, ...],
     families: tuple[str, ...],
     fits: int = 1,
-) -> str:
-    """One sentence about what lies ahead.
+) -> Forecast:
+    """What lies ahead.
 
     `measured` is how long the base took, `prompts` how long it took over as many prompts as are trained on,
     both in seconds; `looks` are the models of each of the `families` at each look. `fits` are the treated
@@ -62,9 +71,10 @@ def forecast(
         return models * again * measured + (fits + number * trained) * fit
 
     least, most = (looks[0], looks[-1] * fits) if looks else (0, 0)
-    low, high = (duration(whole(n, share)) for n, share in zip((least, most), _AGAIN, strict=True))
+    low, high = (whole(n, share) for n, share in zip((least, most), _AGAIN, strict=True))
     counted = (
         f"{least * len(families)} to {most * len(families)} control models" if looks else "no control models"
     )
     treated = "a fit, the treated model" if fits == 1 else f"{fits} fits, their treated models"
-    return f"From here it takes about {low} to {high}: {treated}, and {counted}."
+    said = f"From here it takes about {duration(low)} to {duration(high)}: {treated}, and {counted}."
+    return Forecast(low, high, said)

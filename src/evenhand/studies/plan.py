@@ -1,15 +1,21 @@
-"""What a verification would run, computed without a model: cells (a benchmark on a model) and rows."""
+"""What a verification would run: cells (a benchmark on a model), rows, models, and how long it takes.
+
+All but the time is computed without a model. `timed_plan` opens one that lies on this machine and measures
+some items of each benchmark; what comes over a network is not fetched, and nobody's endpoint is asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Unpack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Unpack
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
+from evenhand.errors import EvenhandError
 from evenhand.mitigations import refuse
-from evenhand.records import EVERY_KIND, TREATED
+from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
 from evenhand.studies import control_models, defaults
 from evenhand.studies.given import check_treated
 from evenhand.studies.methods import made_method
@@ -37,7 +43,11 @@ class Plan:
     `control` counts the control models of each family at most, `least` at the first look, after which none is
     added where the figures are clear; the base and the treated model are not among them. `mitigation`
     is the method, or `TREATED` and the name of a model that was treated already. `primary` is the metric that
-    the verdict would be about.
+    the verdict would be about. `fits` is how many treated models of a method are fitted.
+
+    `seconds` is the least and the most time, the base included, None where it was not forecast (`untimed`
+    says why). `smallest` is the smallest fall of the primary metric that its items could show with certainty
+    and a probability of 80 %, control models aside.
     """
 
     uri: str
@@ -47,6 +57,15 @@ class Plan:
     benchmarks: tuple[PlannedBenchmark, ...]
     primary: str
     least: Mapping[str, int] = field(default_factory=dict)
+    fits: int = 1
+    seconds: tuple[float, float] | None = None
+    untimed: str = ""
+    smallest: Value = None
+
+    @property
+    def models(self) -> tuple[int, int]:
+        """How many models are measured at the least and at the most: base, treated, and control models."""
+        return tuple(1 + self.fits + sum(made.values()) for made in (self.least, self.control))  # type: ignore[return-value]
 
     @property
     def cells(self) -> int:
@@ -76,12 +95,64 @@ def plan(
         EvenhandError: what `verify` would refuse before it opens the model: an unknown name, an invalid
             option, a mitigation that cannot be fitted on what the bias benchmarks give.
     """
-    options, uri = combined(VerifyOptions, options, given, PlanKeywords, own=("treated",)), model_name(uri)
+    return _planned(
+        uri, with_, combined(VerifyOptions, options, given, PlanKeywords, own=("treated",)), treated
+    )[0]
+
+
+def timed_plan(
+    uri: str, with_: str | None = None, options: VerifyOptions | None = None, *, treated: str | None = None
+) -> Plan:
+    """The `plan`, with the time that it takes and the smallest effect where the model lies on this machine.
+
+    Raises:
+        EvenhandError: as for `plan`.
+    """
+    options = options or VerifyOptions()
+    planned, parts = _planned(uri, with_, options, treated)
+    why = _elsewhere(uri)
+    if why:
+        return replace(planned, untimed=why)
+    method, bias, capability, examples = parts
+    try:
+        from evenhand.studies.ahead import ahead, sampled
+
+        found = sampled(uri, bias, capability, planned.primary, options)
+    except EvenhandError as error:
+        return replace(planned, untimed=error.what)
+    rest = ahead(
+        found.seconds,
+        [*bias, *capability],
+        examples,
+        method=method,
+        extent=options.control,
+        fits=options.seeds,
+    )
+    whole = found.seconds + rest.low, found.seconds + rest.high
+    return replace(planned, seconds=whole, smallest=found.smallest)
+
+
+def _elsewhere(uri: str) -> str:
+    """Why a model is not opened for a forecast, a sentence; empty for one on this machine."""
+    scheme, _, rest = uri.partition(":")
+    if scheme == "lab":
+        return ""
+    if scheme in ("hf", "gguf") and Path(rest.partition("+")[0]).expanduser().exists():
+        return ""
+    return f"{uri} is not on this machine, and a plan fetches and asks nothing."
+
+
+_Parts = tuple[Any, list[Benchmark], list[Benchmark], Sequence[TrainingExample]]
+
+
+def _planned(uri: str, with_: str | None, options: VerifyOptions, treated: str | None) -> tuple[Plan, _Parts]:
+    """The plan, and what a forecast needs: the method, the benchmarks and the training examples."""
+    uri = model_name(uri)
     method, said = None, with_ or METHOD
     if treated is None:
         method = made_method(said)
     else:
-        check_treated(treated, with_, None)
+        check_treated(treated, with_, None, options.seeds)
         said = TREATED + treated
     bias = options.benchmarks or defaults.treated_bias(uri)
     made = [registry.create("benchmark", spec) for spec in bias]
@@ -91,16 +162,19 @@ def plan(
     if method is not None:
         refuse(method, None, data.examples)
     counts = control_models.counts(options.control)
-    control = {family: most for family, (_, most) in counts.items()}
+    # At the most every fit has control models of its own, at the least all share them.
+    control = {family: most * options.seeds for family, (_, most) in counts.items()}
     least = {family: number for family, (number, _) in counts.items()}
-    models = 2 + sum(control.values())
+    alone = 1 + options.seeds
+    models = alone + sum(control.values())
     capability = options.capability or defaults.capability(uri, bias)
     kept = [registry.create("benchmark", spec) for spec in capability]
     check_capability(kept)
     source = _source(made, primary)
     lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
-    lines += [_line(one, options.limit, 2) for i, one in enumerate(made) if i != source]
-    return Plan(uri, said, options.limit is not None, control, tuple(lines), primary, least)
+    lines += [_line(one, options.limit, alone) for i, one in enumerate(made) if i != source]
+    found = Plan(uri, said, options.limit is not None, control, tuple(lines), primary, least, options.seeds)
+    return found, (method, made, kept, data.examples)
 
 
 def _source(bias: Sequence[Benchmark], primary: str) -> int:

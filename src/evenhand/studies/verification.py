@@ -14,10 +14,11 @@ from evenhand.progress import say
 from evenhand.provenance import made_by
 from evenhand.records import Measurement, Verification, digest
 from evenhand.studies import control_models, quantised
+from evenhand.studies.ahead import ahead
 from evenhand.studies.cells import Cells
 from evenhand.studies.controlling import Controlling, Made
 from evenhand.studies.fitting import Treating
-from evenhand.studies.forecast import Clock, forecast
+from evenhand.studies.forecast import Clock
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.pairing import ModelMeasurements, unlike
@@ -192,20 +193,15 @@ class Study:
         """Say how long the rest will take; nothing where the base was read from the store."""
         if clock.parts["base"] < READ or self.treating.uncontrolled:
             return
-        extent = self.options.control
-        items = sum(len(b.load()) for b in (*self.bias, *self.capability))
-        trained = sum(1 for example in self.data.examples if not example.keep)
-        method = getattr(self.treating, "method", None)
-        say(
-            forecast(
-                measured=clock.parts["base"],
-                prompts=clock.parts["base"] * trained / max(1, items) if method is not None else 0.0,
-                epochs=getattr(method, "epochs", None),
-                looks=control_models.looks(extent),
-                families=tuple(control_models.counts(extent)),
-                fits=1 + len(self.further),
-            )
+        found = ahead(
+            clock.parts["base"],
+            [*self.bias, *self.capability],
+            self.data.examples,
+            method=getattr(self.treating, "method", None),
+            extent=self.options.control,
+            fits=1 + len(self.further),
         )
+        say(found.said)
 
     def _controls(
         self, case: Case, treatment: Treatment, shift: Shift | None, clock: Clock, made: Made

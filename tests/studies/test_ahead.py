@@ -1,0 +1,73 @@
+"""What a plan says of minutes, models and the smallest effect, and where it says nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evenhand.records import Estimate
+from evenhand.studies import ahead
+from evenhand.studies.options import VerifyOptions
+from evenhand.studies.plan import plan, timed_plan
+
+OPTIONS = VerifyOptions(
+    benchmarks=("genbiaseval",), capability=("facts:set=world",), limit=40, control="reduced", seeds=2
+)
+
+
+def test_a_model_on_this_machine_is_timed(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 of 40 items each took 8 s by this clock: 10 s each, so 20 s for the base.
+
+    At least 2 treated models and 4 families of 6 share their models, at the most each fit has its own.
+    """
+    ticks = iter(range(0, 1000, 8))
+    monkeypatch.setattr(ahead.time, "monotonic", lambda: float(next(ticks)))
+    found = timed_plan(uri, "lftf", OPTIONS)
+    untimed = plan(uri, "lftf", OPTIONS)
+    assert untimed.seconds is None
+    assert untimed.untimed == ""
+    assert (found.benchmarks, found.cells, found.rows) == (untimed.benchmarks, untimed.cells, untimed.rows)
+    assert found.models == (1 + 2 + 4 * 6, 1 + 2 + 2 * 4 * 6)
+    assert found.seconds is not None
+    low, high = found.seconds
+    # The base, then the models at .2 and .8 of it, and the fits, which take no less than nothing.
+    assert low >= 20 + (2 + 24) * 0.2 * 20 - 1e-9
+    assert high >= 20 + (2 + 48) * 0.8 * 20 - 1e-9
+    assert found.smallest is not None
+    assert found.smallest > 0
+
+
+@pytest.mark.parametrize("elsewhere", ["hf:nobody/nothing", "openai:http://localhost:1/v1#m"])
+def test_what_is_not_on_this_machine_is_neither_fetched_nor_asked(
+    elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was opened")
+
+    monkeypatch.setattr(ahead, "opened", opened)
+    found = timed_plan(elsewhere, "prompt", VerifyOptions(capability=("facts:set=world",)))
+    assert found.seconds is None
+    assert found.untimed == f"{elsewhere} is not on this machine, and a plan fetches and asks nothing."
+
+
+def test_a_model_that_cannot_be_opened_leaves_the_plan(tmp_path: Any) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    found = timed_plan(f"hf:{tmp_path}", "lftf", OPTIONS)
+    assert found.seconds is None
+    assert found.untimed
+    assert found.cells == plan(f"hf:{tmp_path}", "lftf", OPTIONS).cells
+
+
+def test_the_smallest_effect_by_hand() -> None:
+    """An interval of .3 to .5 on a quarter of the items: error .2 / 3.92 x .5 = .02551 on all of them.
+
+    2.8 x sqrt(2) x .02551 = .101, above a tenth of .4; of an interval of .39 to .41 a tenth of .4 remains.
+    """
+    from evenhand import registry
+
+    benchmark = registry.create("benchmark", "genbiaseval")
+    wide = Estimate(0.4, 0.3, 0.5, 30, 0.0)
+    assert ahead._smallest(benchmark, "afgb", wide, 0.25) == pytest.approx(0.101, abs=1e-3)
+    assert ahead._smallest(benchmark, "afgb", Estimate(0.4, 0.39, 0.41, 30, 0.0), 0.25) == pytest.approx(0.04)
+    assert ahead._smallest(benchmark, "afgb", Estimate(0.4, None, None, 1, 0.0), 0.25) is None

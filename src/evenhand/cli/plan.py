@@ -11,11 +11,12 @@ from evenhand.cli.options import (
     DataDir,
     Json,
     Limit,
-    MethodChoice,
     Primary,
     Treated,
     Uri,
+    Withs,
     components,
+    method,
     treated_components,
 )
 from evenhand.cli.verify import Control, ControlForm
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def plan(
     uri: Uri,
     *,
-    with_: MethodChoice = None,
+    with_: Withs = None,
     treated: Treated = None,
     benchmark: Benchmarks = None,
     capability: Capability = None,
@@ -48,7 +49,7 @@ def plan(
         control=control.value,
         primary=primary,
     )
-    planned = studies.plan(uri, with_, options, treated=treated)
+    planned = studies.plan(uri, method(with_), options, treated=treated)
     if as_json:
         console.emit(payload.plan(planned))
     else:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from evenhand import decimals, registry
+from evenhand.mitigations._stack import split
 from evenhand.records import TREATED, Check, VerdictName, Verification
 from evenhand.reports import checked, leading
 from evenhand.studies import reasons
@@ -66,7 +67,7 @@ def _form(record: Verification, much: str, rate: str, epochs: str) -> str:
 def _other_options(record: Verification) -> str:
     """Options of LFTF that cost less than the ones that were taken; empty where there are none."""
     spec = registry.parse(record.treatment)
-    if spec.name not in ("lftf", "full_finetune"):
+    if len(split(record.treatment)) > 1 or spec.name not in ("lftf", "full_finetune"):
         return ""
     if spec.name == "full_finetune" or spec.options.get("loss", "nll") != "mass_preserving":
         own = spec.options if spec.name == "lftf" else {}

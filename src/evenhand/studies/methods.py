@@ -10,6 +10,7 @@ from evenhand import registry
 from evenhand.controls import Control
 from evenhand.errors import UnknownName
 from evenhand.mitigations import Mitigation, refuse
+from evenhand.mitigations._stack import JOINT, split, stacked
 from evenhand.outputs import check_output_folder
 from evenhand.records import Attribution
 
@@ -21,9 +22,21 @@ if TYPE_CHECKING:
 def made_method(spec: str) -> Mitigation:
     """The mitigation or the control of that spec, after checking its folder for checkpoints if it names one.
 
+    Of several specs, as in ``lftf + thresholds``, the stack of them.
+
     Raises:
         EvenhandError: no such mitigation, control or option, or a folder that cannot be written.
     """
+    specs = split(spec)
+    return stacked([_made(one) for one in specs], [str(registry.parse(one)) for one in specs])
+
+
+def canonical(spec: str) -> str:
+    """The text by which a record names the method of `spec`."""
+    return JOINT.join(str(registry.parse(one)) for one in split(spec))
+
+
+def _made(spec: str) -> Mitigation:
     parsed = registry.parse(spec)
     mitigations, controls = registry.names("mitigation"), registry.names("control")
     if parsed.name not in {*mitigations, *controls}:

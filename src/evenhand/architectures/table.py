@@ -71,6 +71,12 @@ _ROBERTA = replace(
     norm=part("lm_head.layer_norm", optional=True),
     first_position="padding",
 )
+_DEBERTA = replace(
+    _BERT,
+    blocks="deberta.encoder.layer",
+    embeddings=part("deberta.embeddings"),
+    attention=part("attention.self", "attention.output.dense"),
+)
 _T5 = Architecture(
     blocks="decoder.block",
     embeddings=part("encoder.embed_tokens"),
@@ -216,6 +222,23 @@ ROWS: Mapping[str, Architecture] = {
     "zamba": _RECURRENT,
     "zamba2": _RECURRENT,
     "bert": _BERT,
+    "deberta": _DEBERTA,
+    "deberta-v2": _DEBERTA,
+    "electra": replace(
+        _BERT,
+        blocks="electra.encoder.layer",
+        embeddings=part("electra.embeddings"),
+        norm=part("generator_predictions.LayerNorm", optional=True),
+    ),
+    "modernbert": Architecture(
+        blocks="model.layers",
+        embeddings=part("model.embeddings"),
+        norm=part("head.norm", optional=True),
+        attention=part("attn"),
+        mlp=part("mlp"),
+        norm1=part("attn_norm"),
+        norm2=part("mlp_norm"),
+    ),
     "distilbert": replace(
         _BERT,
         blocks="distilbert.transformer.layer",

@@ -13,7 +13,6 @@ from evenhand import registry
 from evenhand.controls.sham import made as of_spec
 from evenhand.errors import BadData, BadModel
 from evenhand.mitigations import refuse
-from evenhand.mitigations._stack import Stack, joined, split
 from evenhand.models import OpenModel
 from evenhand.models.digests import weights_digest
 from evenhand.records import Example, PersonExample
@@ -21,6 +20,7 @@ from evenhand.studies.methods import canonical, made_method
 from evenhand.testing.examples import examples, people
 from evenhand.testing.mitigations import last_block
 from evenhand.testing.tiny import model as tiny
+from evenhand.training.stacking import Stack, joined, split
 from evenhand.treatments import Treatment, load
 from evenhand.treatments.stack import StackTreatment
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -76,8 +76,9 @@ def mitigate(
         benchmarks=treated_components(uri, benchmark),
         locator=locator,
     )
-    summary = verbs.mitigate(uri, said, out, options, merged=merge)
-    more = {} if merge is None else {"merged": str(merge)}
+    merged: dict[str, Any] = {} if merge is None else {"merged": merge}
+    summary = verbs.mitigate(uri, said, out, options, **merged)
+    more = {name: str(path) for name, path in merged.items()}
     if as_json:
         console.emit({"uri": uri, "mitigation": said, **to_json(summary), **more})
         return 0

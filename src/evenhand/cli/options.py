@@ -202,7 +202,7 @@ Budget = Annotated[
 
 def method(texts: Sequence[str] | None) -> str | None:
     """The method that ``--with`` names; of several, one text for all of them in order. None for none."""
-    from evenhand.mitigations._stack import joined
+    from evenhand.training.stacking import joined
 
     return joined(texts) if texts else None
 

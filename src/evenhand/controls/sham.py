@@ -17,10 +17,10 @@ from evenhand import registry
 from evenhand.controls import Ladder
 from evenhand.controls._parameters import Placed, touched
 from evenhand.errors import BadModel, EvenhandError
-from evenhand.mitigations._stack import Stack, split, stacked
 from evenhand.models import gives_weights
 from evenhand.records import EVERY_KIND, Ability, Attribution, Example, Kinds, PersonExample, SiteScore
 from evenhand.training.numbers import check_numbers
+from evenhand.training.stacking import Stack, split, stacked
 
 if TYPE_CHECKING:
     from evenhand.mitigations import Mitigation
@@ -140,7 +140,8 @@ def made(spec: str) -> Mitigation:
         EvenhandError: there is none of that name, or an option is not one of its own.
     """
     specs = split(spec)
-    return stacked([_one(own) for own in specs], specs)
+    method: Mitigation = stacked([_one(own) for own in specs], specs)
+    return method
 
 
 def _one(spec: str) -> Mitigation:

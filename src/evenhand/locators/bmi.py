@@ -223,7 +223,7 @@ def _asked_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) 
                 prompts.asking.run(head, rows)
             for site in blocks:
                 lengths = [len(row.source if model.layout.encodes(site) else row.ids) for row in rows]
-                given, output = (_numpy(state) for state in seen[site])  # [rows, longest, width]
+                given, output = map(_numpy, seen[site])  # [rows, longest, width] each
                 mask = np.arange(given.shape[1])[None, :] < np.array(lengths)[:, None]
                 own[site] += batch_rows(
                     given,

@@ -43,7 +43,7 @@ class FullFinetune:
     fits_on: ClassVar[Kinds] = (Example,)
 
     def __post_init__(self) -> None:
-        check_numbers("full_finetune", self, whole=("epochs", "batch"), rates=("lr",))
+        check_numbers("full_finetune", self, whole=("epochs", "batch"), from_zero=("lr",))
 
     def check(self, model: Model | None, examples: Sequence[Example]) -> None:
         """Refuse a model without weights, or whose tokens make terms that it cannot be trained on.

@@ -90,7 +90,7 @@ class Lftf:
     fits_on: ClassVar[Kinds] = (Example,)
 
     def __post_init__(self) -> None:
-        check_numbers("lftf", self, whole=("top", "epochs", "batch"), from_zero=("keep",), rates=("lr",))
+        check_numbers("lftf", self, whole=("top", "epochs", "batch"), from_zero=("lr", "keep"))
 
     def check(self, model: Model | None, examples: Sequence[Example]) -> None:
         """Refuse blocks that the model does not have, and groups that the examples do not have.

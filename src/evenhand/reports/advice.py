@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from evenhand import decimals, registry
-from evenhand.mitigations._stack import split
 from evenhand.records import TREATED, Check, VerdictName, Verification
 from evenhand.reports import checked, leading
 from evenhand.studies import reasons
+from evenhand.training.stacking import split
 
 
 def next_step(record: Verification) -> str:

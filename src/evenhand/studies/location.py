@@ -8,12 +8,12 @@ from dataclasses import replace
 from evenhand import registry
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation
-from evenhand.mitigations._stack import Stack
 from evenhand.models import Model, gives_weights, require
 from evenhand.provenance import made_by
 from evenhand.records import Attribution, TrainingExample
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.training_data import nothing_to_locate, usable
+from evenhand.training.stacking import Stack
 
 
 def sites_for(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from evenhand.errors import BadModel, UsageError
 from evenhand.files import real_path
 from evenhand.mitigations import Mitigation
-from evenhand.mitigations._stack import Stack
 from evenhand.models import Model
 from evenhand.outputs import check_treatment_folder
 from evenhand.records import Ability
+from evenhand.training.stacking import Stack
 
 if TYPE_CHECKING:
     from evenhand.treatments import Treatment

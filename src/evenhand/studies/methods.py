@@ -10,9 +10,9 @@ from evenhand import registry
 from evenhand.controls import Control
 from evenhand.errors import UnknownName
 from evenhand.mitigations import Mitigation, refuse
-from evenhand.mitigations._stack import JOINT, split, stacked
 from evenhand.outputs import check_output_folder
 from evenhand.records import Attribution
+from evenhand.training.stacking import JOINT, split, stacked
 
 if TYPE_CHECKING:
     from evenhand.models import Model, OpenModel
@@ -28,7 +28,8 @@ def made_method(spec: str) -> Mitigation:
         EvenhandError: no such mitigation, control or option, or a folder that cannot be written.
     """
     specs = split(spec)
-    return stacked([_made(one) for one in specs], [str(registry.parse(one)) for one in specs])
+    made: Mitigation = stacked([_made(one) for one in specs], [str(registry.parse(one)) for one in specs])
+    return made
 
 
 def canonical(spec: str) -> str:

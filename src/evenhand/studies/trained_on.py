@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.mitigations import Mitigation
-from evenhand.mitigations._stack import Stack
 from evenhand.records import Kinds, TrainingExample
 from evenhand.studies import defaults
 from evenhand.studies.training_data import source, training_data
+from evenhand.training.stacking import Stack
 
 EVERY_CONTROL = "every control model"  # what is fitted where the treated model is given
 

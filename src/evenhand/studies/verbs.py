@@ -16,7 +16,6 @@ from evenhand.files import real_path
 from evenhand.folders import sole_writer
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation, refuse
-from evenhand.mitigations._stack import joined
 from evenhand.models import Model, require
 from evenhand.opening import opened
 from evenhand.outputs import check_treatment_folder
@@ -68,6 +67,7 @@ from evenhand.studies.store import (
 from evenhand.studies.trained_on import EVERY_CONTROL, data_of, fitted_on, trained_on
 from evenhand.studies.training_data import check_capability, training_data
 from evenhand.studies.verification import Study
+from evenhand.training.stacking import joined
 
 __all__ = [
     "BIAS",

@@ -15,7 +15,6 @@ _WHOLE: _Range = ("a whole number from 1", lambda v: isinstance(v, int) and v >=
 _POSITIVE: _Range = ("a number above 0", lambda v: v > 0)
 _FROM_ZERO: _Range = ("a number from 0", lambda v: v >= 0)
 _SHARE: _Range = ("from 0 to below 1", lambda v: 0 <= v < 1)
-_RATE: _Range = ("a number from 0, or paper", lambda v: v >= 0)
 
 
 def check_numbers(
@@ -26,28 +25,21 @@ def check_numbers(
     positive: Iterable[str] = (),
     from_zero: Iterable[str] = (),
     shares: Iterable[str] = (),
-    rates: Iterable[str] = (),
 ) -> None:
     """Refuse a `method` whose named fields are out of range; None stands for a field's own default.
 
     Raises:
         BadOption: a field of `whole` is no whole number from 1, one of `positive` not above 0, one of
-            `from_zero` below 0, one of `shares` outside [0, 1), one of `rates` below 0 or a word other than
-            ``paper``, or any of them no finite number. True and False are no numbers here.
+            `from_zero` below 0, one of `shares` outside [0, 1), or any of them no finite number.
+            True and False are no numbers here; ``paper`` is one for a learning rate, `lr`.
     """
-    asked = (
-        (_WHOLE, whole),
-        (_POSITIVE, positive),
-        (_FROM_ZERO, from_zero),
-        (_SHARE, shares),
-        (_RATE, rates),
-    )
+    asked = ((_WHOLE, whole), (_POSITIVE, positive), (_FROM_ZERO, from_zero), (_SHARE, shares))
     wrong = [
         f"{field}={getattr(method, field)} ({said})"
         for (said, fits), fields in asked
         for field in fields
         for value in [getattr(method, field)]
-        if value is not None and not _fits(value, fits) and not (fits is _RATE[1] and value == "paper")
+        if value is not None and not _fits(value, fits) and (field, value) != ("lr", "paper")
     ]
     if wrong:
         raise BadOption(f"{name} cannot use {'; '.join(wrong)}.", mend="Write values in these ranges.")

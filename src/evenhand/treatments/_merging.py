@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from evenhand.errors import BadModel
 from evenhand.folders import replace_folder
 from evenhand.models import Model, OpenModel, gives_weights
-from evenhand.models.loading import open_folder, quiet
-from evenhand.scoring.blocks import altered
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,6 +30,8 @@ def merge(treated: Model, folder: Path) -> None:
         BadModel: the treatment is not one of weights, or what was written answers otherwise.
         BadData, UsageError, NoSpace: as for `replace_folder`.
     """
+    from evenhand.models.loading import quiet  # here, so that methods are listed without torch
+
     opened = check_mergeable(treated)
     state = _state(opened)
     config: Any = copy.deepcopy(opened.module.config)
@@ -52,6 +52,8 @@ def check_mergeable(treated: Model) -> OpenModel:
     Raises:
         BadModel: it does not; the message says what to do instead.
     """
+    from evenhand.scoring.blocks import altered
+
     if not gives_weights(treated):
         raise BadModel(
             f"{treated.spec.uri} is treated by what is asked or answered, not in its weights, so there is "
@@ -122,6 +124,8 @@ def _check(treated: OpenModel, plain: nn.Module, folder: Path) -> None:
     Raises:
         BadModel: they differ.
     """
+    from evenhand.models.loading import open_folder
+
     again: Any = open_folder(folder, f"hf:{folder}", dtype=treated.spec.dtype)
     far = max(_apart(treated.module, one) for one in (plain, again.module))
     if not far <= (TOLERANCE if treated.spec.dtype in ("float32", "float64") else _NARROW):

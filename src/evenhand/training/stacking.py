@@ -1,4 +1,7 @@
-"""Several mitigations one after the other: each is fitted to the model that the ones before it treated."""
+"""Several mitigations one after the other: each is fitted to the model that the ones before it treated.
+
+A stack is a mitigation itself (`evenhand.mitigations.Mitigation`), and so is what it holds.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand import registry
 from evenhand.errors import BadModel
-from evenhand.mitigations import Mitigation, refuse
-from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Kinds
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ def joined(specs: str | Sequence[str]) -> str:
 class Stack:
     """The `methods` in order, each with its canonical spec in `specs`.
 
-    One location serves all of them: it is that of the model before any of them was fitted.
+    One location serves all of them: it is that of the model before any of them was fitted. `sham_seed` is
+    that of a stack of shams, None for any other.
     """
 
-    methods: tuple[Mitigation, ...]
+    methods: tuple[Any, ...]
     specs: tuple[str, ...] = field(repr=False)
+    sham_seed: int | None = None
 
     @property
     def needs(self) -> frozenset[Ability]:
@@ -80,7 +83,9 @@ class Stack:
                 )
             if covered is None and Ability.WEIGHTS not in method.needs:
                 covered = spec
-            refuse(method, model, _own(method, examples))
+            check = getattr(method, "check", None)
+            if check is not None:
+                check(model, _own(method, examples))
 
     def fit(
         self, model: Model, examples: Sequence[Any], *, sites: Attribution | None, seed: int
@@ -101,36 +106,31 @@ class Stack:
                 part = method.fit(current, own, sites=sites if method.wants_sites else None, seed=seed)
                 parts.append(part)
                 current = applied.enter_context(part.applied(current))
-        about = About(JOINT.join(p.about.method for p in parts), model.spec.digest, seed, _details(parts))
+        said, details = JOINT.join(self.specs), _details(parts)
+        if self.sham_seed is not None:
+            said, details = f"sham({said})", {**details, "sham_seed": self.sham_seed}
+        about = About(said, model.spec.digest, seed, details)
         made: Treatment = proven(model, StackTreatment(about, tuple(parts)), examples)
         return made
 
-    def sham(self, *, seed: int) -> Sham | None:
-        """Each one's sham, stacked; None where the first has none.
+    def sham(self, *, seed: int) -> Stack | None:
+        """Each one's sham, stacked; None where the first has none, and of a stack of shams.
 
         A later method without a sham stands in it as it is: then less of the effect is beyond the sham.
         """
         shams = [method.sham(seed=seed) for method in self.methods]
-        if shams[0] is None:
+        if shams[0] is None or self.sham_seed is not None:
             return None
         pairs = zip(shams, self.methods, strict=True)
-        stack = Stack(tuple(m if s is None else s for s, m in pairs), self.specs)
-
-        def fitted(model: Model, examples: Sequence[Any], sites: Attribution | None, seed: int) -> Treatment:
-            return stack.fit(model, examples, sites=sites, seed=seed)
-
-        return Sham(JOINT.join(self.specs), self, seed, fitted)
+        return Stack(tuple(own if sham is None else sham for sham, own in pairs), self.specs, seed)
 
 
-def stacked(methods: Sequence[Mitigation], specs: Sequence[str]) -> Mitigation:
+def stacked(methods: Sequence[Any], specs: Sequence[str]) -> Any:
     """The one method itself, else the stack of them."""
-    if len(methods) == 1:
-        return methods[0]
-    stack: Any = Stack(tuple(methods), tuple(specs))
-    return stack  # type: ignore[no-any-return]
+    return methods[0] if len(methods) == 1 else Stack(tuple(methods), tuple(specs))
 
 
-def _own(method: Mitigation, examples: Sequence[Any]) -> list[Any]:
+def _own(method: Any, examples: Sequence[Any]) -> list[Any]:
     return [example for example in examples if isinstance(example, method.fits_on)]
 
 

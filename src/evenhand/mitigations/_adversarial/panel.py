@@ -84,8 +84,8 @@ class Panel:
         if not asking(model).restarts:
             spec: Any = getattr(model, "spec", None)
             raise BadModel(
-                f"{spec.uri} is {described(spec)}, and a prefix is searched before prompts that are read from "
-                "left to right.",
+                f"{spec.uri} is {described(spec)}, and a prefix is searched before prompts that are read "
+                "from left to right.",
                 mend="Use a causal model, or `--with fair_prompt:search=score`.",
             )
         self.people = tuple(people)

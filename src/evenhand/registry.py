@@ -347,12 +347,17 @@ def _mend(known: Mapping[str, inspect.Parameter]) -> str:
     return "It takes: " + ", ".join(described(p) for p in known.values()) + "."
 
 
+def _kind_of(kind: Any) -> str:
+    """A type as people read it; of a choice its values, of several types all of them."""
+    if typing.get_origin(kind) is typing.Literal:
+        return "|".join(str(choice) for choice in typing.get_args(kind))
+    if typing.get_origin(kind) is typing.Union:
+        return " | ".join("None" if one is type(None) else _kind_of(one) for one in typing.get_args(kind))
+    return getattr(kind, "__name__", str(kind)).replace("typing.", "")
+
+
 def described(parameter: inspect.Parameter) -> str:
     """One option as people read it: ``name=type (default value)``."""
-    kind = parameter.annotation
-    if typing.get_origin(kind) is typing.Literal:
-        text = "|".join(str(choice) for choice in typing.get_args(kind))
-    else:
-        text = getattr(kind, "__name__", str(kind)).replace("typing.", "")
+    text = _kind_of(parameter.annotation)
     default = "" if parameter.default is inspect.Parameter.empty else f" (default {parameter.default})"
     return f"{parameter.name}={text}{default}"

@@ -31,6 +31,7 @@ from tests.support import families
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 WITH_SITES = sorted(kind for kind, row in ROWS.items() if row.blocks)
+FAMILIES = sorted({*families.MASKED, *families.SEQ2SEQ} & {*WITH_SITES})
 SHIFTED = sorted(kind for kind, row in ROWS.items() if row.first_position != 0)
 CAUSAL_AND_SHIFTED = ("camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta")
 SMALL: dict[str, Any] = {
@@ -71,13 +72,44 @@ def longest(module: nn.Module) -> int:
     raise AssertionError("nothing limits it")
 
 
-@pytest.mark.parametrize("kind", WITH_SITES)
+@pytest.mark.parametrize("kind", [k for k in WITH_SITES if k in {**tiny.CONFIGS, **tiny.FURTHER}])
 def test_sites_are_where_the_row_says(kind):
     module = tiny.module(kind)
     assert misfit(module, ROWS[kind]) is None
     layout = Layout(module)
     assert layout.n_blocks == module.config.num_hidden_layers
     assert {"embeddings", "norm", "head", "block.0.attention", "block.0.mlp"} <= set(layout.sites())
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_sites_of_models_that_fill_gaps(kind):
+    """The blocks of an encoder come first, and each block's halves and norms hold all of its parameters."""
+    module = families.module(kind)
+    assert misfit(module, ROWS[kind]) is None
+    layout = Layout(module)
+    writes = kind in families.SEQ2SEQ
+    assert (layout.n_blocks, layout.encoding) == ((4, 2) if writes else (2, 0))
+    assert [layout.encodes(site) for site in layout.blocks()] == [True] * layout.encoding + [False, False]
+    assert {"embeddings", "head", "block.1.attention", "block.1.mlp", "block.1.norm2"} <= set(layout.sites())
+    for block in layout.blocks():
+        parts = [s for s in layout.sites() if s.startswith(f"{block}.")]
+        own = {name for site in parts for name in layout.parameters(site)}
+        crossed = {
+            n
+            for n in layout.parameters(block)
+            if "EncDec" in n or "encoder_attn" in n or "layer.1.layer_norm" in n
+        }
+        assert set(layout.parameters(block)) - own <= crossed, block
+    assert not writes or (len(layout.as_blocks()), layout.lowest(layout.parameters("block.3"))) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
+def test_a_backbone_alone_has_the_sites_of_the_model_with_a_head(kind):
+    backbone = families.module(kind).base_model
+    layout = Layout(backbone)
+    assert layout.n_blocks == 2
+    assert "head" not in layout.sites()
+    assert "embeddings" in layout.sites()
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS))

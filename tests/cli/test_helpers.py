@@ -88,7 +88,7 @@ def test_ls_all_names_every_kind(run: Run) -> None:
 
 def test_ls_shows_options_with_defaults(run: Run) -> None:
     (lftf,) = [row for row in run("ls", "mitigations", "--json").json["mitigations"] if row["name"] == "lftf"]
-    assert "loss=nll|mass_preserving|printed (default nll)" in lftf["options"]
+    assert "loss=nll|mass_preserving|symmetric_kl|printed (default nll)" in lftf["options"]
 
 
 def test_ls_keeps_controls_apart(run: Run) -> None:

@@ -51,7 +51,7 @@ def test_the_scores_are_those_of_whole_rows(kind: str, monkeypatch: pytest.Monke
 def _sizes(model: OpenModel) -> tuple[int, int]:
     """Distinct beginnings of all prompts, and the distinct prompts: the early tokens and the late ones."""
     prompts = Prompts(model, examples())
-    whole = {prompts.beginning(i) for i in range(len(prompts))}
+    whole = {prompts.opening(i).ids for i in range(len(prompts))}
     return len({ids[:n] for ids in whole for n in range(1, len(ids))}), len(whole)
 
 

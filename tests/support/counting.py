@@ -17,7 +17,7 @@ def tokens_by_block(model: OpenModel) -> Iterator[list[int]]:
     """The tokens, padding included, that each block runs inside."""
     tokens = [0] * model.layout.n_blocks
 
-    def count(i: int, hidden: Tensor) -> None:
+    def count(i: int, hidden: Tensor, *_: object) -> None:
         tokens[i] += hidden.shape[0] * hidden.shape[1]
 
     with watched([model.layout.module(site) for site in model.layout.blocks()], count):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evenhand.errors import BadData, BadOption
-from evenhand.training.objectives import kl, mass_preserving, nll, printed
+from evenhand.training.objectives import kl, mass_preserving, nll, printed, symmetric_kl
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 START = torch.tensor([[0.05, 0.50, 0.45]], dtype=torch.float64).log()  # he, she, everything else
@@ -205,3 +205,33 @@ def test_bad_input_is_refused_with_the_mend() -> None:
         mass_preserving(torch.cat([p, p]), rest, torch.cat([p, p]), rest)
     with pytest.raises(BadData, match="same outcomes"):
         kl(p, rest)
+
+
+def test_symmetric_kl_by_hand() -> None:
+    """Shares .8 and .2 of any mass: KL(P || P') is .8 ln 4 - .2 ln 4 = .6 ln 4, and so is KL(P' || P)."""
+    two = logs((0.8, 0.2), (0.4, 0.1))
+    for row in (two[:1], two[1:]):
+        assert symmetric_kl(row).item() == pytest.approx(2 * 0.6 * math.log(4))
+    assert symmetric_kl(logs((0.1, 0.1), (0.3, 0.3))).item() == pytest.approx(0, abs=1e-12)
+    # Three groups, shares .5 .3 .2: the mean over three pairs of 2 (a - b) ln(a / b).
+    pairs = [(0.5, 0.3), (0.5, 0.2), (0.3, 0.2)]
+    wanted = sum(2 * (a - b) * math.log(a / b) for a, b in pairs) / 3
+    assert symmetric_kl(logs((0.5, 0.3, 0.2))).item() == pytest.approx(wanted)
+
+
+def test_symmetric_kl_does_not_close_the_gap_by_giving_up_the_words() -> None:
+    """Its gradient on the groups' logits sums to 0, so .55 of mass stays where `printed` loses all of it."""
+    he, she, _ = descend(lambda p, rest: symmetric_kl(p), rate=0.1)
+    assert he == pytest.approx(she, abs=1e-3)
+    assert he + she > 0.4
+    assert descend(lambda p, rest: printed(p))[2] > 0.999
+
+
+def test_symmetric_kl_refuses_one_group_and_bears_a_group_without_probability() -> None:
+    with pytest.raises(BadData, match="no other member"):
+        symmetric_kl(logs((0.5,)))
+    x = torch.tensor([[0.5, 0.0]], dtype=torch.float64).log().requires_grad_()
+    loss = symmetric_kl(x)
+    (gradient,) = torch.autograd.grad(loss, x)
+    assert math.isfinite(loss.item())
+    assert torch.isfinite(gradient).all()

@@ -14,10 +14,11 @@ from evenhand.models import OpenModel
 from evenhand.opening import close_model
 from evenhand.records import Example
 from evenhand.scoring import kept, restarting
+from evenhand.scoring.asking import whole_rows
 from evenhand.scoring.kept import kept_of
 from evenhand.scoring.plan import Row
 from evenhand.scoring.probe import choose
-from evenhand.scoring.terms import Outcomes, Prompts, outcomes, whole_rows
+from evenhand.scoring.terms import Outcomes, Prompts, outcomes
 from evenhand.scoring.tokens import Encoder
 from evenhand.testing import tiny
 from evenhand.testing.examples import examples

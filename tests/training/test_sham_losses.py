@@ -114,3 +114,28 @@ def test_the_rest_is_treated_as_by_the_treatment() -> None:
     (sham,) = torch.autograd.grad(sham_losses.nll(split, base, torch.ones(300)), x)
     torch.testing.assert_close(sham[:, 2:], own[:, 2:])
     torch.testing.assert_close(sham[:, :2].sum(1), own[:, :2].sum(1))
+
+
+def test_the_sham_of_symmetric_kl_pulls_as_hard_either_way() -> None:
+    """At the base its gradient is the treatment's own times the sign, and its far end is the mirrored gap."""
+    logs = _logits().log_softmax(1)
+    base = Outcomes(logs[:, :2], logs[:, 2:])
+
+    def gradient(signs: Tensor | None) -> Tensor:
+        x = logs[:, :2].clone().requires_grad_()
+        loss = (
+            objectives.symmetric_kl(x)
+            if signs is None
+            else sham_losses.symmetric_kl(Outcomes(x, base.log_rest), base, signs)
+        )
+        (found,) = torch.autograd.grad(loss, x)
+        return found
+
+    signs = torch.ones(300, dtype=torch.float64)
+    signs[::2] = -1
+    torch.testing.assert_close(gradient(signs), signs[:, None] * gradient(None))
+    # Log-odds of 2: towards equal shares it ends at 0, the other way at 4, where the mirrored ones are 0.
+    start = Outcomes(torch.tensor([[2.0, 0.0]], dtype=torch.float64), base.log_rest[:1])
+    far = Outcomes(torch.tensor([[4.0, 0.0]], dtype=torch.float64), base.log_rest[:1])
+    assert sham_losses.symmetric_kl(far, start, _signs(-1)).item() == pytest.approx(0, abs=1e-12)
+    assert sham_losses.symmetric_kl(start, start, _signs(-1)).item() > 1

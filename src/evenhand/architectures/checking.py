@@ -16,7 +16,13 @@ _TABLES = ("position_embeddings", "embed_positions", "wpe")
 
 
 def find(root: nn.Module, path: str) -> nn.Module | None:
-    """The module at a dotted path, None where there is none."""
+    """The module at a dotted path, None where there is none.
+
+    A backbone alone, such as a sentence embedder, has the parts without its own name before them.
+    """
+    prefix = str(getattr(root, "base_model_prefix", ""))
+    if prefix and not hasattr(root, prefix):
+        path = path.removeprefix(f"{prefix}.")
     found: object = root
     for name in path.split("."):
         found = getattr(found, name, None)
@@ -56,20 +62,31 @@ def misfit(module: nn.Module, row: Architecture) -> str | None:
 
 
 def _misfits(module: nn.Module, row: Architecture) -> Iterator[str]:
+    for stack in stacks(row):
+        yield from _stack_misfits(module, stack)
+    for name in ("embeddings", "norm"):
+        yield from _missing(module, getattr(row, name), f"its {name}")
+    backbone = getattr(module, "base_model_prefix", "") not in dict(module.named_children())
+    if hasattr(module, "get_output_embeddings") and output_embeddings(module) is None and not backbone:
+        yield "This model has no language-model head."
+
+
+def stacks(row: Architecture) -> tuple[Architecture, ...]:
+    """The rows whose blocks a model has one after the other: an encoder's, then its decoder's."""
+    return (row,) if row.encoder is None else (row.encoder, row)
+
+
+def _stack_misfits(module: nn.Module, row: Architecture) -> Iterator[str]:
     blocks = find(module, row.blocks)
     if not isinstance(blocks, nn.ModuleList) or not len(blocks):
         yield f"This model has no list of blocks at {row.blocks!r}."
         return
-    stated = getattr(text_config(getattr(module, "config", None)), "num_hidden_layers", None)
+    stated = getattr(text_config(getattr(module, "config", None)), row.depth, None)
     if isinstance(stated, int) and stated != len(blocks):
         yield f"This model has {len(blocks)} blocks at {row.blocks!r}, but its configuration states {stated}."
-    for name in ("embeddings", "norm"):
-        yield from _missing(module, getattr(row, name), f"its {name}")
     for i, block in enumerate(blocks):
         for name in BLOCK_PARTS:
             yield from _missing(block, getattr(row, name), f"{name} of block {i}")
-    if hasattr(module, "get_output_embeddings") and output_embeddings(module) is None:
-        yield "This model has no language-model head."
 
 
 def _missing(root: nn.Module, described: Part, what: str) -> Iterator[str]:

@@ -49,6 +49,11 @@ class Architecture:
             of positions of the text: packed trees may not be larger than it. Empty where there is none.
         recurrent: whether a layer carries a state from token to token, although the configuration's
             `layer_types` does not say so.
+        encoder: where the blocks of an encoder are, which come before those of the decoder that `blocks`
+            names; None for a model of one stack.
+        depth: the configuration's name of the number of `blocks`.
+        alone: whether a block takes and gives nothing but the hidden state, so that those below it need not
+            run again. T5's hand on the distances between tokens as well.
     """
 
     blocks: str = ""
@@ -63,3 +68,6 @@ class Architecture:
     shares: bool = False
     places: str = ""
     recurrent: bool = False
+    encoder: Architecture | None = None
+    depth: str = "num_hidden_layers"
+    alone: bool = True

@@ -54,7 +54,58 @@ _OPT = Architecture(
     shares=True,
 )
 _RECURRENT = Architecture(recurrent=True)
-_ROBERTA = Architecture(first_position="padding")  # the rows up to the padding token's id are for padding
+_BERT = Architecture(  # a norm after each half, on the sum; no final norm but that of the head
+    blocks="bert.encoder.layer",
+    embeddings=part("bert.embeddings"),
+    norm=part("cls.predictions.transform.LayerNorm", optional=True),
+    attention=part("attention.self", "attention.output.dense"),
+    mlp=part("intermediate", "output.dense"),
+    norm1=part("attention.output.LayerNorm"),
+    norm2=part("output.LayerNorm"),
+)
+_SHIFTED = Architecture(first_position="padding")  # the rows up to the padding token's id are for padding
+_ROBERTA = replace(
+    _BERT,
+    blocks="roberta.encoder.layer",
+    embeddings=part("roberta.embeddings"),
+    norm=part("lm_head.layer_norm", optional=True),
+    first_position="padding",
+)
+_DEBERTA = replace(
+    _BERT,
+    blocks="deberta.encoder.layer",
+    embeddings=part("deberta.embeddings"),
+    attention=part("attention.self", "attention.output.dense"),
+)
+_T5 = Architecture(
+    blocks="decoder.block",
+    embeddings=part("encoder.embed_tokens"),
+    norm=part("decoder.final_layer_norm"),
+    attention=part("layer.0.SelfAttention", output="layer.0.SelfAttention.o"),
+    mlp=part("layer.2.DenseReluDense"),
+    norm1=part("layer.0.layer_norm"),
+    norm2=part("layer.2.layer_norm"),
+    encoder=Architecture(
+        blocks="encoder.block",
+        attention=part("layer.0.SelfAttention", output="layer.0.SelfAttention.o"),
+        mlp=part("layer.1.DenseReluDense"),
+        norm1=part("layer.0.layer_norm"),
+        norm2=part("layer.1.layer_norm"),
+        depth="num_layers",
+    ),
+    depth="num_decoder_layers",
+    alone=False,
+)
+_BART = replace(
+    _OPT,
+    blocks="model.decoder.layers",
+    embeddings=part("model.encoder.embed_tokens"),
+    norm=NONE,  # norms follow, and the head has none
+    encoder=replace(_OPT, blocks="model.encoder.layers", norm=NONE, depth="encoder_layers"),
+    depth="decoder_layers",
+    shares=False,
+    alone=False,
+)
 
 ROWS: Mapping[str, Architecture] = {
     "arcee": LLAMA,
@@ -170,16 +221,47 @@ ROWS: Mapping[str, Architecture] = {
     "xlstm": _RECURRENT,
     "zamba": _RECURRENT,
     "zamba2": _RECURRENT,
+    "bert": _BERT,
+    "deberta": _DEBERTA,
+    "deberta-v2": _DEBERTA,
+    "electra": replace(
+        _BERT,
+        blocks="electra.encoder.layer",
+        embeddings=part("electra.embeddings"),
+        norm=part("generator_predictions.LayerNorm", optional=True),
+    ),
+    "modernbert": Architecture(
+        blocks="model.layers",
+        embeddings=part("model.embeddings"),
+        norm=part("head.norm", optional=True),
+        attention=part("attn"),
+        mlp=part("mlp"),
+        norm1=part("attn_norm"),
+        norm2=part("mlp_norm"),
+    ),
+    "distilbert": replace(
+        _BERT,
+        blocks="distilbert.transformer.layer",
+        embeddings=part("distilbert.embeddings"),
+        norm=part("vocab_layer_norm", optional=True),
+        attention=part("attention"),
+        mlp=part("ffn"),
+        norm1=part("sa_layer_norm"),
+        norm2=part("output_layer_norm"),
+    ),
+    "t5": _T5,
+    "mt5": _T5,
+    "bart": _BART,
     "camembert": _ROBERTA,
-    "data2vec-text": _ROBERTA,
-    "esm": _ROBERTA,
-    "ibert": _ROBERTA,
-    "longformer": _ROBERTA,
-    "luke": _ROBERTA,
+    "data2vec-text": _SHIFTED,
+    "esm": _SHIFTED,
+    "ibert": _SHIFTED,
+    "longformer": _SHIFTED,
+    "luke": _SHIFTED,
     "roberta": _ROBERTA,
-    "roberta-prelayernorm": _ROBERTA,
+    "roberta-prelayernorm": _SHIFTED,
     "xlm-roberta": _ROBERTA,
-    "xlm-roberta-xl": _ROBERTA,
-    "xmod": _ROBERTA,
+    "xlm-roberta-xl": _SHIFTED,
+    "xmod": _SHIFTED,
     "mpnet": Architecture(first_position=2),  # whatever the id of its padding token is
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,24 +17,40 @@ from evenhand.cli.options import (
     Locator,
     Seed,
     Uri,
-    With,
+    Withs,
     folder,
+    method,
     treated_components,
 )
 from evenhand.records import to_json
 
+if TYPE_CHECKING:
+    from evenhand.studies.options import RunOptions
+
 Folder = Annotated[
     Path, typer.Option("--out", parser=folder, metavar="PATH", help="Folder for the treatment.")
+]
+
+Merge = Annotated[
+    Path | None,
+    typer.Option(
+        "--merge",
+        parser=folder,
+        metavar="PATH",
+        help="Also write the treated model there as a plain one, for transformers. Of URI+FOLDER without "
+        "--with, write that model and fit nothing.",
+    ),
 ]
 
 
 def mitigate(
     uri: Uri,
     *,
-    with_: With = "lftf",
+    with_: Withs = None,
     benchmark: Benchmarks = None,
     locator: Locator = "bmi",
     out: Folder = Path("treated"),
+    merge: Merge = None,
     seed: Seed = 0,
     batch_tokens: BatchTokens = None,
     dtype: Dtype = None,
@@ -46,8 +63,12 @@ def mitigate(
     The saved folder is used as URI+FOLDER, such as hf:org/name+treated.
     """
     from evenhand.studies import verbs
-    from evenhand.studies.options import VerifyOptions
+    from evenhand.studies.options import METHOD, RunOptions, VerifyOptions
 
+    said = method(with_)
+    if merge is not None and said is None and "+" in uri:
+        return _merged(uri, merge, RunOptions(batch_tokens=batch_tokens, dtype=dtype), as_json=as_json)
+    said = said or METHOD
     options = VerifyOptions(
         seed=seed,
         batch_tokens=batch_tokens,
@@ -55,12 +76,30 @@ def mitigate(
         benchmarks=treated_components(uri, benchmark),
         locator=locator,
     )
-    summary = verbs.mitigate(uri, with_, out, options)
+    merged: dict[str, Any] = {} if merge is None else {"merged": merge}
+    summary = verbs.mitigate(uri, said, out, options, **merged)
+    more = {name: str(path) for name, path in merged.items()}
     if as_json:
-        console.emit({"uri": uri, "mitigation": with_, **to_json(summary)})
+        console.emit({"uri": uri, "mitigation": said, **to_json(summary), **more})
         return 0
     show.treatment(summary)
-    console.say(f"The treatment {with_} of {uri} is in {out}.")
+    console.say(f"The treatment {said} of {uri} is in {out}.")
     console.say(f"Measure it: evenhand measure {uri}+{out}")
-    console.say(f"Judge it:   evenhand verify {uri} --with {with_}")
+    chosen = [word for one in with_ or [said] for word in ("--with", one)]
+    console.say(f"Judge it:   {shlex.join(['evenhand', 'verify', uri, *chosen])}")
+    if merge is not None:
+        console.say(f"The treated model itself, for transformers: {merge}")
+    return 0
+
+
+def _merged(uri: str, merge: Path, options: RunOptions, *, as_json: bool) -> int:
+    """Write the model with what its name puts on it, and nothing else."""
+    from evenhand.studies import verbs
+
+    digest = verbs.merge(uri, merge, options)
+    if as_json:
+        console.emit({"uri": uri, "digest": digest, "merged": str(merge)})
+        return 0
+    console.say(f"{uri} is in {merge} as a plain model, for transformers.")
+    console.say(f"Measure it: evenhand measure hf:{merge if merge.is_absolute() else f'./{merge}'}")
     return 0

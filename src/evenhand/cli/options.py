@@ -115,6 +115,16 @@ With = Annotated[
     str,
     typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.", autocompletion=_of_verb),
 ]
+Withs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="NAME[:KEY=VALUE]",
+        help="The mitigation, or a control, to fit. Repeat it to fit each to what the former ones treated.",
+        show_default="lftf",
+        autocompletion=_of_verb,
+    ),
+]
 Locator = Annotated[
     str,
     typer.Option(
@@ -125,16 +135,6 @@ Locator = Annotated[
     ),
 ]
 
-MethodChoice = Annotated[
-    str | None,
-    typer.Option(
-        "--with",
-        metavar="NAME[:KEY=VALUE]",
-        help="The mitigation, or a control, to fit.",
-        show_default="lftf",
-        autocompletion=_of_verb,
-    ),
-]
 Treated = Annotated[
     str | None,
     typer.Option(
@@ -207,6 +207,13 @@ Budget = Annotated[
     float | None,
     typer.Option("--budget", metavar="MINUTES", help="Begin no control model after so many minutes."),
 ]
+
+
+def method(texts: Sequence[str] | None) -> str | None:
+    """The method that ``--with`` names; of several, one text for all of them in order. None for none."""
+    from evenhand.training.stacking import joined
+
+    return joined(texts) if texts else None
 
 
 def bias_components(uri: str, texts: Sequence[str] | None) -> tuple[str, ...]:

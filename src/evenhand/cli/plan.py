@@ -14,12 +14,13 @@ from evenhand.cli.options import (
     DataDir,
     Json,
     Limit,
-    MethodChoice,
     Primary,
     Seeds,
     Treated,
     Uri,
+    Withs,
     components,
+    method,
     treated_components,
 )
 from evenhand.cli.verify import Control, ControlForm
@@ -40,7 +41,7 @@ Minutes = Annotated[
 def plan(
     uri: Uri,
     *,
-    with_: MethodChoice = None,
+    with_: Withs = None,
     treated: Treated = None,
     benchmark: Benchmarks = None,
     capability: Capability = None,
@@ -69,7 +70,7 @@ def plan(
         seeds=seeds,
     )
     made = studies.timed_plan if minutes else studies.plan
-    planned = made(uri, with_, options, treated=treated)
+    planned = made(uri, method(with_), options, treated=treated)
     if as_json:
         console.emit(payload.plan(planned))
     else:

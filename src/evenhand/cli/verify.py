@@ -20,14 +20,15 @@ from evenhand.cli.options import (
     Limit,
     LocatorChoice,
     Margin,
-    MethodChoice,
     Out,
     Primary,
     Seed,
     Seeds,
     Treated,
     UriOrRun,
+    Withs,
     components,
+    method,
     treated_components,
 )
 from evenhand.records import TREATED
@@ -52,7 +53,7 @@ Control = Annotated[ControlForm, typer.Option("--control", help="Control models:
 def verify(
     uri: UriOrRun,
     *,
-    with_: MethodChoice = None,
+    with_: Withs = None,
     treated: Treated = None,
     benchmark: Benchmarks = None,
     capability: Capability = None,
@@ -81,9 +82,9 @@ def verify(
     from evenhand.studies.options import LOCATOR, METHOD, VerifyOptions
     from evenhand.studies.store import is_verification
 
-    again = is_verification(uri)
+    again, said = is_verification(uri), method(with_)
     if treated is not None:
-        given.check_treated(treated, with_, locator, seeds)
+        given.check_treated(treated, said, locator, seeds)
     options = VerifyOptions(
         seed=seed,
         limit=limit,
@@ -99,11 +100,11 @@ def verify(
         budget=budget,
         seeds=seeds,
     )
-    method = with_ if again or treated is not None else with_ or METHOD
-    folder = out if again else verbs.run_folder(uri, method or TREATED + str(treated), options)
+    said = said if again or treated is not None else said or METHOD
+    folder = out if again else verbs.run_folder(uri, said or TREATED + str(treated), options)
     if folder is not None:
         check_report(folder / REPORT)
-    record = verbs.verify(uri, method, options, treated=treated)
+    record = verbs.verify(uri, said, options, treated=treated)
     path = None if folder is None else write_report(record, folder)
     if as_json:
         console.emit(payload.verification(record, path))

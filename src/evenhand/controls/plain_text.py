@@ -66,9 +66,11 @@ class PlainText(Placed):
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """The parameters of `blocks`, else those that the treatment changes, else all.
 
-        Empty for a model that does not read from left to right: it gives no likelihood of a text.
+        Empty for a model that neither reads from left to right nor fills gaps in a text.
         """
-        return touched(model, treatment, self.blocks) if model.spec.family == "causal" else ()
+        from evenhand.scoring.asking import learns
+
+        return touched(model, treatment, self.blocks) if learns(model) else ()
 
     def damage(
         self,
@@ -97,7 +99,7 @@ class PlainText(Placed):
         texts = sentences(opened, examples, number, seed)
         lr = learning_rate(Recipe(dosed.lr), opened)
         batches = shuffled(len(texts), dosed.batch, epochs=dosed.epochs, seed=seed)
-        weights, history = train_named(opened, names, text_loss(opened, texts), batches, lr)
+        weights, history = train_named(opened, names, text_loss(opened, texts, seed=seed), batches, lr)
         details = {
             **course(lr, history),
             "sentences": len(texts),

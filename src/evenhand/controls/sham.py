@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +20,7 @@ from evenhand.errors import BadModel, EvenhandError
 from evenhand.models import gives_weights
 from evenhand.records import EVERY_KIND, Ability, Attribution, Example, Kinds, PersonExample, SiteScore
 from evenhand.training.numbers import check_numbers
+from evenhand.training.stacking import Stack, split, stacked
 
 if TYPE_CHECKING:
     from evenhand.mitigations import Mitigation
@@ -102,7 +103,7 @@ class ShamControl(Placed):
         alone = treatment.about.method == _ALONE
         spec = (self.of or _method_of(examples)) if alone else treatment.about.method
         blocks = () if not gives_weights(model) else self._blocks(model, treatment)
-        sham = _within(made(spec), blocks).sham(seed=seed)
+        sham = _within(made(spec), blocks, treatment.about.details).sham(seed=seed)
         if sham is None:
             raise BadModel(
                 f"{spec} has no direction that could be drawn at random.", mend="Use plain_text or noise."
@@ -133,11 +134,17 @@ class ShamControl(Placed):
 
 
 def made(spec: str) -> Mitigation:
-    """The mitigation of a canonical spec, whose values may hold commas.
+    """The mitigation of a canonical spec, whose values may hold commas, or the stack of several.
 
     Raises:
         EvenhandError: there is none of that name, or an option is not one of its own.
     """
+    specs = split(spec)
+    method: Mitigation = stacked([_one(own) for own in specs], specs)
+    return method
+
+
+def _one(spec: str) -> Mitigation:
     name, _, rest = spec.partition(":")
     known = registry.options(registry.get("mitigation", name))
     parts = re.split(rf",(?=(?:{'|'.join(map(re.escape, known)) or '$'})=)", rest) if rest else []
@@ -151,8 +158,18 @@ def _method_of(examples: Sequence[TrainingExample]) -> str:
     return next((name for kind, name in _OF if examples and isinstance(examples[0], kind)), _SHORT)
 
 
-def _within(method: Any, blocks: Sequence[str]) -> Any:
-    """The method told to train `blocks`, if it can be told and says nothing itself."""
+def _within(method: Any, blocks: Sequence[str], details: Mapping[str, Any]) -> Any:
+    """The method told to train `blocks`, if it can be told and says nothing itself.
+
+    Of a stack, each method is told what its part of the treatment's `details` says.
+    """
+    if isinstance(method, Stack):
+        parts = details.get("parts") or [{}] * len(method.methods)
+        told = (
+            _within(one, part.get("blocks", blocks), part)
+            for one, part in zip(method.methods, parts, strict=True)
+        )
+        return dataclasses.replace(method, methods=tuple(told))
     fields = {field.name for field in dataclasses.fields(method)} if dataclasses.is_dataclass(method) else ()
     if not blocks or "blocks" not in fields or method.blocks:
         return method

@@ -14,6 +14,8 @@ from evenhand.records import Ability, Example, SiteScore
 if TYPE_CHECKING:
     from torch import Tensor
 
+    Places = tuple[Tensor, Tensor]
+
 # Below this mean normalised gap a model counts as unbiased: 0.1 is 55 : 45 instead of 50 : 50.
 FLOOR = 0.1
 BATCH = 32
@@ -69,19 +71,30 @@ def ordered(probes: Sequence[Example]) -> list[Example]:
 
 @dataclass(frozen=True)
 class ProbedBatch:
-    """A batch of probes and the n places where its pass predicts terms: `rows` [n] and `positions` [n].
+    """A batch of probes, and the n `places` where its pass predicts terms: rows [n] and positions [n].
 
-    A place that several probes share is repeated.
+    A place that several probes share is repeated. `read` are the places of all tokens that an encoder reads
+    for the probes, None where there is none.
     """
 
     probes: Sequence[Example]
-    rows: Tensor
-    positions: Tensor
+    places: Places
+    read: Places | None = None
+
+    def at(self, model: OpenModel, site: str) -> Places:
+        """The places where a block matters to the terms.
+
+        The decoder reads every token of its encoder, so all of them count there; elsewhere only where a term
+        is predicted.
+        """
+        if self.read is None or not model.layout.encodes(site):
+            return self.places
+        return self.read
 
 
 @dataclass(frozen=True)
 class Contributions:
-    """What each block adds to the residual stream where terms are predicted.
+    """What each block adds to the residual stream where terms are predicted, see `ProbedBatch.at`.
 
     Attributes:
         batches: the probes, batch by batch; running a batch again gives the same layout.
@@ -103,7 +116,7 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
     from evenhand.scoring.terms import outcomes
 
     blocks = model.layout.blocks()
-    sums = dict.fromkeys(blocks, torch.zeros(()))
+    sums, counts = dict.fromkeys(blocks, torch.zeros(())), dict.fromkeys(blocks, 0)
     found: list[ProbedBatch] = []
     values: list[Tensor] = []
     with (
@@ -115,14 +128,16 @@ def contributions(model: OpenModel, probes: Sequence[Example]) -> Contributions:
         for batch in batches(probes):
             answer = outcomes(model, batch)
             assert answer.places is not None  # a single pass has a single layout
-            rows, positions = answer.places
-            found.append(ProbedBatch(batch, rows, positions))
+            probed = ProbedBatch(batch, answer.places, answer.read)
+            found.append(probed)
             values.append(answer.log_p.exp())  # [probes of the batch, k]
             for site, (given, output) in seen.items():  # [batch, length, width]; at the n places [n, width]
-                sums[site] = sums[site] + (output - given)[rows, positions].double().sum(0)
+                places = probed.at(model, site)
+                sums[site] = sums[site] + (output - given)[places].double().sum(0)
+                counts[site] += len(places[0])
             advance(len(batch))
-    places = sum(len(batch.rows) for batch in found)
-    return Contributions(tuple(found), torch.cat(values), {site: sums[site] / places for site in blocks})
+    means = {site: sums[site] / counts[site] for site in blocks}
+    return Contributions(tuple(found), torch.cat(values), means)
 
 
 def normalised_gap(probabilities: Tensor) -> Tensor:

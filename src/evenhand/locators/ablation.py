@@ -7,7 +7,9 @@ outcome,
 
     score_i = outcome(model) - outcome(model with block i ablated)
 
-so it is in the outcome's own unit, specific to the attribute, and may be negative.
+so it is in the outcome's own unit, specific to the attribute, and may be negative. A masked model predicts
+the term at its masks. A block of an encoder is ablated at every token that it reads, because the decoder
+reads them all.
 """
 
 from __future__ import annotations
@@ -173,7 +175,7 @@ def _without(model: OpenModel, whole: Contributions, site: str, *, keep_mean: bo
         for batch in whole.batches:
 
             def ablated(output: Tensor, given: Tensor, batch: ProbedBatch = batch) -> Tensor:
-                places = batch.rows, batch.positions  # of states [batch, length, width], n places [n, width]
+                places = batch.at(model, site)  # of states [batch, length, width], n places [n, width]
                 changed = output.clone()
                 changed[places] = given[places] + whole.mean[site].to(output) * keep_mean
                 return changed

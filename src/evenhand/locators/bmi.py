@@ -85,7 +85,7 @@ class Bmi:
 
     def _details(self, rows: RowDistances, scores: Sequence[float], seed: int) -> dict[str, Any]:
         last = list(rows.own)[-1]
-        naive = [*scores[:-1], aggregate(rows.naive_last, self.agg)]
+        naive = [*scores[:-1], aggregate(rows.naive_last, self.agg)] if rows.naive_last else None
         without_first = [aggregate([r[1:] for r in samples], self.agg) for samples in rows.own.values()]
         return {
             "prompts": len(rows.own[last]),
@@ -95,7 +95,7 @@ class Bmi:
             },
             "without_first_row": None if self.drop_first else without_first,
             "naive_post_norm": naive,
-            "naive_changes_ranking": _order(naive) != _order(scores),
+            "naive_changes_ranking": None if naive is None else _order(naive) != _order(scores),
             "robustness": self._robustness(rows, seed),
         }
 
@@ -114,7 +114,8 @@ class RowDistances:
     """The cosine distances of each prompt's rows, one array [rows] for each prompt.
 
     `own` has those of every block's input and output; `naive_last` those of the last block's input and the
-    final norm's output, which the naive score takes for the block's own.
+    final norm's output, which the naive score takes for the block's own. It is empty for a model that does
+    not read from the left: what follows its last block is no final norm.
     """
 
     own: dict[str, list[Array]]
@@ -124,6 +125,8 @@ class RowDistances:
 def _row_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) -> RowDistances:
     from evenhand.scoring.texts import packs
 
+    if model.spec.family != "causal":
+        return _asked_distances(model, probes, options)
     padded = options.include_padding or not probes  # padding rows exist in padded batches only
     if padded or not packs(model.module, model.tokenizer, [p.context for p in probes]):
         return _padded_distances(model, probes, options)
@@ -190,6 +193,47 @@ def _padded_distances(model: OpenModel, probes: Sequence[Example], options: Bmi)
             naive += rows(_numpy(seen[blocks[-1]][0]), _numpy(seen["norm"][1]))
             advance(len(batch))
     return RowDistances(own, naive)
+
+
+def _asked_distances(model: OpenModel, probes: Sequence[Example], options: Bmi) -> RowDistances:
+    """The distances of prompts as a masked model or one with a decoder reads them, where a term is to come.
+
+    A block of an encoder has the rows of the source, one of a decoder those that it has written before.
+    """
+    import torch
+
+    from evenhand.hooks import observe
+    from evenhand.scoring.forward import SelectedHead, evaluating
+    from evenhand.scoring.terms import Prompts
+
+    blocks = model.layout.blocks()
+    own: dict[str, list[Array]] = {site: [] for site in blocks}
+    with (
+        torch.no_grad(),
+        evaluating(model.module),
+        observe(model, blocks) as seen,
+        task("locating by BMI", len(probes), unit="prompt") as advance,
+    ):
+        for batch in batches(probes):
+            prompts = Prompts(model, batch)
+            rows = list(
+                {row.seen(len(row.ids)): row for row in map(prompts.opening, range(len(batch)))}.values()
+            )
+            with SelectedHead(model.module) as head:
+                prompts.asking.run(head, rows)
+            for site in blocks:
+                lengths = [len(row.source if model.layout.encodes(site) else row.ids) for row in rows]
+                given, output = map(_numpy, seen[site])  # [rows, longest, width] each
+                mask = np.arange(given.shape[1])[None, :] < np.array(lengths)[:, None]
+                own[site] += batch_rows(
+                    given,
+                    output,
+                    mask,
+                    include_padding=options.include_padding,
+                    drop_first=options.drop_first,
+                )
+            advance(len(batch))
+    return RowDistances(own, [])
 
 
 def _numpy(state: Tensor) -> Array:

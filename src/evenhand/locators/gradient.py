@@ -7,6 +7,7 @@ g_i(p) the gradient of the outcome there,
 
 is, to first order, the fall of the outcome if the block's contribution were the same on every prompt (Nanda
 2023; Syed et al. 2023). Specific to the attribute; exact only if the outcome is linear in the block's output.
+The places are those of `ablation`: a term's masks, and all tokens that an encoder reads.
 """
 
 from __future__ import annotations
@@ -158,7 +159,6 @@ def _batch_scores(
     from evenhand.scoring.terms import outcomes
 
     blocks = tuple(whole.mean)
-    places = distinct_places((batch.rows, batch.positions))
     with (
         torch.enable_grad(),
         evaluating(model.module),
@@ -170,6 +170,7 @@ def _batch_scores(
     scores = {}
     for site, gradient in zip(blocks, gradients, strict=True):
         given, output = seen[site]  # [batch, length, width]; at the n places [n, width]
+        places = distinct_places(batch.at(model, site))
         own = (output - given)[places].detach().double() - whole.mean[site]
         scores[site] = float((gradient[places].double() * own).sum())
     return scores

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
-from evenhand.training.numbers import check_numbers
-from evenhand.training.parameters import every_parameter, require_open
+from evenhand.training.numbers import Rate, check_numbers
+from evenhand.training.parameters import check_prompts, every_parameter, require_open
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,11 +30,11 @@ class FullFinetune:
     """Train every parameter until every group's term is equally likely.
 
     Attributes:
-        lr: learning rate; None scales the paper's 1e-5 to the model's width.
+        lr: learning rate; ``paper`` is the paper's 1e-5, None scales that to the model's width.
         epochs, batch: the paper's 2 and 32.
     """
 
-    lr: float | None = None
+    lr: Rate = None
     epochs: int = 2
     batch: int = 32
 
@@ -44,6 +44,15 @@ class FullFinetune:
 
     def __post_init__(self) -> None:
         check_numbers("full_finetune", self, whole=("epochs", "batch"), from_zero=("lr",))
+
+    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
+        """Refuse a model without weights, or whose tokens make terms that it cannot be trained on.
+
+        Raises:
+            BadModel, BadData: as for `fit`.
+        """
+        if model is not None:
+            check_prompts(require_open(model, self.needs), [e for e in examples if not e.keep])
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

@@ -14,6 +14,14 @@ and in all prompts, so the KL to the base model is added on two kinds of prompts
 change: training prompts with an explicit hint ("took her coat and", in other templates than GenHintEval's),
 and a random beginning of each training prompt. Without the first kind the model no longer follows hints;
 without the second, its predictions in other texts get worse. ``printed`` is kept for the ablation.
+
+``symmetric_kl`` is the loss of BiasEdit (Xu et al. 2025): the symmetric KL divergence between the model's
+distributions for the two members of a pair, with a KL to the base on texts that should stay. A pair is here a
+prompt with the terms of two groups, so the members are one distribution with these two exchanged, and the
+texts that stay are the two kinds of prompts above; see `evenhand.training.objectives`.
+
+A masked model is trained where it is asked, at the mask that stands for the term; a sequence-to-sequence
+model on the term that its decoder writes, in the form that scoring chooses.
 """
 
 from __future__ import annotations
@@ -29,8 +37,14 @@ from evenhand.errors import BadOption
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
-from evenhand.training.numbers import check_numbers
-from evenhand.training.parameters import check_blocks, chosen_blocks, parameter_names, require_open
+from evenhand.training.numbers import Rate, check_numbers
+from evenhand.training.parameters import (
+    check_blocks,
+    check_prompts,
+    chosen_blocks,
+    parameter_names,
+    require_open,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,28 +55,32 @@ if TYPE_CHECKING:
     from evenhand.treatments import Treatment
 
 
+_KEEPING = ("mass_preserving", "symmetric_kl")  # losses with companions: prompts that should stay
+
+
 @dataclass(frozen=True)
 class Lftf:
     """Fine-tune the located block until every group's term is equally likely.
 
     Attributes:
-        loss: ``nll`` (what the paper must have used), ``mass_preserving`` (ours), ``printed`` (eq. 5).
+        loss: ``nll`` (what the paper must have used), ``mass_preserving`` (ours), ``symmetric_kl``
+            (BiasEdit's), ``printed`` (eq. 5).
         modules: train ``both`` halves of the block, or only ``attention`` or ``mlp`` with its norm.
         terms: ``both`` (all groups), or group names joined by ``+``: the one-term ablation of table 8.
         top: how many blocks, from the top of the locator's ranking.
         blocks: explicit block numbers joined by ``+``, instead of the locator's choice.
-        lr: learning rate; None scales the paper's 1e-5 to the model's width.
-        epochs: None is the paper's 2, and 6 for ``mass_preserving``.
+        lr: learning rate; ``paper`` is the paper's 1e-5, None scales that to the model's width.
+        epochs: None is the paper's 2, and 6 for ``mass_preserving`` and ``symmetric_kl``.
         batch: the paper's 32.
-        keep: weight of keeping hinted prompts and beginnings in ``mass_preserving``; 0 turns it off.
+        keep: weight of keeping hinted prompts and beginnings in these two; 0 turns it off.
     """
 
-    loss: Literal["nll", "mass_preserving", "printed"] = "nll"
+    loss: Literal["nll", "mass_preserving", "symmetric_kl", "printed"] = "nll"
     modules: Literal["both", "attention", "mlp"] = "both"
     terms: str = "both"
     top: int = 1
     blocks: str = ""
-    lr: float | None = None
+    lr: Rate = None
     epochs: int | None = None
     batch: int = 32
     keep: float = 1.0
@@ -78,12 +96,16 @@ class Lftf:
         """Refuse blocks that the model does not have, and groups that the examples do not have.
 
         Raises:
-            BadModel: the model gives no weights, or its blocks cannot be found.
+            BadModel: the model gives no weights, its blocks cannot be found, or its tokens make terms that it
+                cannot be trained on.
             BadOption: a block, `top` or `terms` that cannot be.
         """
-        self._groups([e for e in examples if not e.keep])
+        trained = [e for e in examples if not e.keep]
+        self._groups(trained)
         if model is not None:
-            check_blocks(require_open(model, self.needs), top=self.top, blocks=self.blocks)
+            opened = require_open(model, self.needs)
+            check_blocks(opened, top=self.top, blocks=self.blocks)
+            check_prompts(opened, trained)
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
@@ -123,7 +145,7 @@ class Lftf:
         companions = self._companions(trained, [e for e in examples if e.keep], seed)
         epochs = self.epochs
         if epochs is None:
-            epochs = 6 if self.loss == "mass_preserving" else 2
+            epochs = 6 if self.loss in _KEEPING else 2
         located_by = None if self.blocks or sites is None else sites.locator
         plan = Plan(
             spec_of("lftf", self),
@@ -138,7 +160,7 @@ class Lftf:
         self, trained: Sequence[Example], kept: Sequence[Example], seed: int
     ) -> tuple[Sequence[Example], ...]:
         """The additional prompts of each training prompt: a hinted one, if there are any, and a beginning."""
-        if self.loss != "mass_preserving" or not self.keep:
+        if self.loss not in _KEEPING or not self.keep:
             return ()
         beginnings = [beginning(example, random.Random(f"{seed} {example.id}")) for example in trained]
         hinted = [kept[i % len(kept)] for i in range(len(trained))] if kept else []
@@ -158,6 +180,10 @@ class Lftf:
                     now.log_p, now.log_rest, base.log_p, base.log_rest
                 ),
                 sham_losses.mass_preserving,
+            ),
+            "symmetric_kl": (
+                lambda now, base, chosen: objectives.symmetric_kl(now.log_p),
+                sham_losses.symmetric_kl,
             ),
             "printed": (lambda now, base, chosen: objectives.printed(now.log_p), None),
         }

@@ -127,8 +127,7 @@ def require(model: Model, needs: frozenset[Ability], *, of: str, instead: str) -
             mend=f"Use a model with access to its weights (hf: or lab:), or `{instead}`.",
         )
     raise BadModel(
-        f"{model.spec.uri} is {described(model.spec)}, and {of} needs {lacks}, which only causal models give "
-        "here.",
+        f"{model.spec.uri} is {described(model.spec)}, which does not give {lacks} here, and {of} needs it.",
         mend=f"Use a causal model, or `{instead}`."
         if Ability.LOGPROBS in model.can
         else "Use a causal model.",

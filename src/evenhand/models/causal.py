@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from evenhand.architectures import kind_of, row_of
-from evenhand.architectures.checking import misfit
 from evenhand.models.layout import Layout
 from evenhand.models.opened import Opened
 from evenhand.records import Ability
@@ -24,8 +22,6 @@ _COSTLY = 1.25  # a note is due when so many times the tokens that are needed ru
 class CausalModel(Opened):
     """An `OpenModel` made of a module and its tokenizer, see `Opened`.
 
-    `layout` defaults to the row of the architecture table.
-
     Raises:
         BadModel: the tokenizer gives no ids, see `Encoder`; or the module's positions are not those of its
             architecture.
@@ -34,7 +30,6 @@ class CausalModel(Opened):
     family = "causal"
     can: frozenset[Ability] = frozenset(Ability) - {Ability.CLOZE}
     instead = "Use a masked model."
-    _given: Layout | None = None
 
     def __init__(
         self,
@@ -46,30 +41,8 @@ class CausalModel(Opened):
         layout: Layout | None = None,
         batch_tokens: int | None = None,
     ) -> None:
-        super().__init__(module, tokenizer, uri, revision=revision, batch_tokens=batch_tokens)
-        row = row_of(kind_of(module))
-        self._misfit = misfit(module, row) if row.blocks and layout is None else None
-        self._layout = self._given = layout
+        super().__init__(module, tokenizer, uri, revision=revision, layout=layout, batch_tokens=batch_tokens)
         self.scorer = Scorer(module, tokenizer, batch_tokens=self.batch_tokens)
-
-    @property
-    def layout(self) -> Layout:
-        """The sites of the architecture; a model without a layout can still be scored.
-
-        Raises:
-            BadModel: the architecture is unknown, or the model does not fit its row.
-        """
-        self._layout = self._layout or Layout(self.module)
-        return self._layout
-
-    @layout.setter
-    def layout(self, layout: Layout) -> None:
-        self._layout = self._given = layout
-
-    def refresh(self, uri: str | None = None) -> None:
-        """As in `Opened`; unless a layout was given, the blocks are found again: some may be other ones."""
-        super().refresh(uri)
-        self._layout = self._given
 
     @property
     def chat_template(self) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from torch import nn
 
 from evenhand.architectures import Architecture, Part, kind_of, known, part, row_of
-from evenhand.architectures.checking import BLOCK_PARTS, find, misfit, output_embeddings
+from evenhand.architectures.checking import BLOCK_PARTS, find, misfit, output_embeddings, stacks
 from evenhand.errors import BadModel, UnknownName
 from evenhand.scoring.blocks import Blocks
 
@@ -35,6 +35,9 @@ def find_architecture(module: nn.Module) -> Architecture:
 class Layout:
     """The sites of one model. `architecture` defaults to the row of the model's type.
 
+    The blocks of an encoder come first: where a model has two of them and a decoder of one, the decoder's is
+    ``block.2``. `encoding` counts the encoder's, 0 for a model of one stack.
+
     Raises:
         BadModel: unknown architecture, or the row does not fit this model.
     """
@@ -46,18 +49,25 @@ class Layout:
         wrong = misfit(module, architecture)
         if wrong is not None:
             raise BadModel(wrong, mend="Pass a Layout whose Architecture fits the model.")
-        blocks = find(module, architecture.blocks)
-        assert isinstance(blocks, nn.ModuleList)  # checked by `misfit`
-        self.n_blocks = len(blocks)
+        self.n_blocks = self.encoding = 0
+        self._alone = architecture.alone
         self._add("embeddings", module, architecture.embeddings)
-        for i, block in enumerate(blocks):
-            self._parts[f"block.{i}"] = ((block,), block)
-            for name in BLOCK_PARTS:
-                self._add(f"block.{i}.{name}", block, getattr(architecture, name))
+        for row in stacks(architecture):
+            self.encoding = self.n_blocks  # those of the stack before
+            self._add_blocks(module, row)
         self._add("norm", module, architecture.norm)
         head = output_embeddings(module)
         if head is not None:
             self._parts["head"] = ((head,), head)
+
+    def _add_blocks(self, module: nn.Module, row: Architecture) -> None:
+        blocks = find(module, row.blocks)
+        assert isinstance(blocks, nn.ModuleList)  # checked by `misfit`
+        for i, block in enumerate(blocks, start=self.n_blocks):
+            self._parts[f"block.{i}"] = ((block,), block)
+            for name in BLOCK_PARTS:
+                self._add(f"block.{i}.{name}", block, getattr(row, name))
+        self.n_blocks += len(blocks)
 
     def _add(self, site: str, root: nn.Module, described: Part) -> None:
         found = tuple(m for m in (find(root, path) for path in described.paths) if m is not None)
@@ -74,14 +84,25 @@ class Layout:
         """``block.0``, ``block.1``, ... in order of depth."""
         return tuple(f"block.{i}" for i in range(self.n_blocks))
 
+    def encodes(self, site: str) -> bool:
+        """Whether a block is one of an encoder, whose every token the decoder reads."""
+        return int(site.split(".")[1]) < self.encoding
+
     def as_blocks(self) -> Blocks:
-        """The blocks as `evenhand.scoring` runs parts of them."""
+        """The blocks as `evenhand.scoring` runs parts of them; none where a part cannot run alone."""
+        if not self._alone:
+            return Blocks(())
         mlp = self._parts.get(f"block.{self.n_blocks - 1}.mlp")
         alone = mlp is not None and mlp[0] == (mlp[1],)  # else it takes or gives more than its own states
         return Blocks(tuple(self.module(site) for site in self.blocks()), mlp[1] if mlp and alone else None)
 
     def lowest(self, names: Iterable[str]) -> int:
-        """The lowest block that holds one of the parameters `names`, 0 if one lies outside the blocks."""
+        """The lowest block that holds one of the parameters `names`, 0 if one lies outside the blocks.
+
+        It is 0 too where blocks cannot run without those below them.
+        """
+        if not self._alone:
+            return 0
         sites = reversed([*enumerate(self.blocks())])  # of a parameter of several blocks the lowest counts
         of = {name: i for i, site in sites for name in self.parameters(site)}
         return min((of.get(name, 0) for name in names), default=0)

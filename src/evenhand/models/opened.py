@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from evenhand.architectures import kind_of
-from evenhand.architectures.checking import check_positions
+from evenhand.architectures import kind_of, row_of
+from evenhand.architectures.checking import check_positions, misfit
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import described
 from evenhand.models.digests import model_digest
+from evenhand.models.layout import Layout
 from evenhand.models.precision import dtype_name
 from evenhand.records import Ability, ModelSpec, Request, Response
 from evenhand.scoring.kept import forget
@@ -30,13 +31,14 @@ class Opened:
 
     `uri` is the string that names the model, `revision` the requested hub revision. `batch_tokens` limits a
     batch, by default 2048 tokens on a CPU and 16384 on a GPU. `spec.digest` is computed when the model is
-    made; `refresh` computes it again.
+    made; `refresh` computes it again. `layout` defaults to the row of the architecture table.
     """
 
     family: ClassVar[str]
     instead: ClassVar[str]  # what to do about a request that the family cannot answer
     can: frozenset[Ability]
     opening: tuple[str, ...] = ()  # notes on how it was opened
+    _given: Layout | None = None
 
     def __init__(
         self,
@@ -45,9 +47,13 @@ class Opened:
         uri: str,
         *,
         revision: str | None = None,
+        layout: Layout | None = None,
         batch_tokens: int | None = None,
     ) -> None:
         check_positions(module)
+        row = row_of(kind_of(module))
+        self._misfit = misfit(module, row) if row.blocks and layout is None else None
+        self._layout = self._given = layout
         self.module = module.eval()
         self.tokenizer = tokenizer
         first = next(module.parameters())
@@ -64,11 +70,26 @@ class Opened:
         )
         self.refresh()
 
+    @property
+    def layout(self) -> Layout:
+        """The sites of the architecture; a model without a layout can still be scored.
+
+        Raises:
+            BadModel: the architecture is unknown, or the model does not fit its row.
+        """
+        self._layout = self._layout or Layout(self.module)
+        return self._layout
+
+    @layout.setter
+    def layout(self, layout: Layout) -> None:
+        self._layout = self._given = layout
+
     def refresh(self, uri: str | None = None) -> None:
         """Compute the digest of the current weights and free what was kept of older ones; rename the model if
-        `uri` is given.
+        `uri` is given. Unless a layout was given, the blocks are found again: some may be other ones.
         """
         forget(self.module)
+        self._layout = self._given
         digest = model_digest(self.module, self.tokenizer)
         self.spec = replace(self.spec, digest=digest, uri=uri or self.spec.uri)
 

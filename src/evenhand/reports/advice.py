@@ -9,6 +9,7 @@ from evenhand import decimals, registry
 from evenhand.records import TREATED, Check, VerdictName, Verification
 from evenhand.reports import checked, leading
 from evenhand.studies import reasons
+from evenhand.training.stacking import split
 
 
 def next_step(record: Verification) -> str:
@@ -66,7 +67,7 @@ def _form(record: Verification, much: str, rate: str, epochs: str) -> str:
 def _other_options(record: Verification) -> str:
     """Options of LFTF that cost less than the ones that were taken; empty where there are none."""
     spec = registry.parse(record.treatment)
-    if spec.name not in ("lftf", "full_finetune"):
+    if len(split(record.treatment)) > 1 or spec.name not in ("lftf", "full_finetune"):
         return ""
     if spec.name == "full_finetune" or spec.options.get("loss", "nll") != "mass_preserving":
         own = spec.options if spec.name == "lftf" else {}

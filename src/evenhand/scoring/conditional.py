@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,23 +92,82 @@ def conditional(
     return [sums[i] for i in range(len(requests))], Counts(run.encoded, run.decoded)
 
 
+def plan_conditional(requests: Sequence[Conditional]) -> Plan:
+    """A plan of all requests; decoder rows of one source share what they have in common."""
+    members: dict[Ids, list[int]] = {}
+    for i, request in enumerate(requests):
+        members.setdefault(request.source, []).append(i)
+    rows: list[Row] = []
+    slots: dict[int, tuple[int, ...]] = {}
+    size = 0
+    for source, of in members.items():
+        plan = make_plan([requests[i].target for i in of])
+        rows += [replace(row, slot=row.slot + size, source=source) for row in plan.rows]
+        for i, own in zip(of, plan.slots, strict=True):
+            slots[i] = tuple(slot + size for slot in own)
+        size += plan.size
+    return Plan(
+        rows=tuple(rows),
+        slots=tuple(slots[i] for i in range(len(requests))),
+        size=size,
+        asked=sum(len(request.target.ids) - 1 for request in requests),
+        duplicates=len(requests) - len(set(requests)),
+        served=0,
+    )
+
+
+def sources_of(rows: Sequence[Row]) -> dict[Ids, int]:
+    """The distinct sources of `rows`, each with its row in the encoder's batch."""
+    return {source: i for i, source in enumerate(dict.fromkeys(row.source for row in rows))}
+
+
+def conditional_rows(
+    module: nn.Module, head: SelectedHead, rows: Sequence[Row], positions: Sequence[Sequence[int]]
+) -> Tensor:
+    """Logits [R, vocabulary] after `positions[i]` of each of `rows`, R the total of positions, in order.
+
+    One pass, with gradients where they are on, through the encoder for every distinct source and through the
+    decoder for every row. `head` must be entered.
+    """
+    sources = sources_of(rows)
+    states, mask = _encoded(module, list(sources))
+    read = _Read(states, mask, [sources[row.source] for row in rows])
+    where = [(i, p) for i, chosen in enumerate(positions) for p in chosen]
+    return _decoded(module, head, [row.ids for row in rows], read, where)
+
+
+def _encoded(module: Any, sources: Sequence[Ids]) -> tuple[Tensor, Tensor]:
+    """The encoder's last hidden states [S, tokens, d] and the mask [S, tokens] of padded `sources`."""
+    inputs = pad_rows(sources, "right", device_of(module))
+    given = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+    return module.get_encoder()(**given, return_dict=True).last_hidden_state, inputs["attention_mask"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a decoder reads: the encoder's `states` [S, tokens, d] with their `mask` [S, tokens], and for each
+    of its rows the number of its source.
+    """
+
+    states: Tensor
+    mask: Tensor
+    numbers: Sequence[int]
+
+
 class _Run:
     """One call's passes through the two halves of `module`."""
 
     def __init__(self, module: Any, head: SelectedHead, batch_tokens: int) -> None:
         self._module = module
         self._head = head
-        self._encoder = module.get_encoder()
         self._room = Room(batch_tokens, head.room)
         self._device = device_of(module)
         self.encoded = self.decoded = 0
 
     def encode(self, sources: Sequence[Ids]) -> tuple[Tensor, Tensor]:
         """The encoder's last hidden states [S, tokens, d] and the mask [S, tokens] of padded `sources`."""
-        inputs = pad_rows(sources, "right", self._device)
         self.encoded += len(sources)
-        given = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
-        return self._encoder(**given, return_dict=True).last_hidden_state, inputs["attention_mask"]
+        return _encoded(self._module, sources)
 
     def decode(self, plans: Sequence[Plan], states: Tensor, mask: Tensor) -> list[NDArray[np.float64]]:
         """The answers of each plan, whose source is the row of `states` with its number."""
@@ -131,20 +190,31 @@ class _Run:
     def _decode(
         self, rows: Sequence[tuple[int, Row]], states: Tensor, mask: Tensor
     ) -> list[NDArray[np.float64]]:
-        from transformers.modeling_outputs import BaseModelOutput
-
-        source = torch.tensor([k for k, _ in rows], device=self._device)  # [R], rows of `states`
         flat = [(i, *pair) for i, (_, row) in enumerate(rows) for pair in row.wanted]
-        places, positions, targets = torch.tensor(flat, device=self._device).T  # [T] each
-        self._head.select(places, positions)
-        given: Mapping[str, Any] = {
-            "encoder_outputs": BaseModelOutput(last_hidden_state=states[source]),
-            "attention_mask": mask[source],
-            "decoder_input_ids": pad_rows([row.ids for _, row in rows], "right", self._device)["input_ids"],
-        }
-        logits = self._module(**given, use_cache=False, return_dict=True).logits[0]  # [T, vocabulary]
-        logits = logits if logits.dtype == torch.float64 else logits.float()
+        targets = torch.tensor([target for _, _, target in flat], device=self._device)  # [T]
+        read = _Read(states, mask, [k for k, _ in rows])
+        where = [(i, position) for i, position, _ in flat]
+        logits = _decoded(self._module, self._head, [row.ids for _, row in rows], read, where)
         found = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)  # [T], nats
         self.decoded += len(rows)
         check_finite(self._module, found)
         return np.split(found.double().cpu().numpy(), np.cumsum([len(row.wanted) for _, row in rows])[:-1])
+
+
+def _decoded(
+    module: Any, head: SelectedHead, rows: Sequence[Ids], read: _Read, where: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Logits [T, vocabulary] at the T (row, position) pairs `where` of the decoder's `rows`."""
+    from transformers.modeling_outputs import BaseModelOutput
+
+    device = device_of(module)
+    source = torch.tensor(read.numbers, device=device)  # [R], rows of the states
+    places, positions = torch.tensor(where, device=device).T  # [T] each
+    head.select(places, positions)
+    given: Mapping[str, Any] = {
+        "encoder_outputs": BaseModelOutput(last_hidden_state=read.states[source]),
+        "attention_mask": read.mask[source],
+        "decoder_input_ids": pad_rows(rows, "right", device)["input_ids"],
+    }
+    logits: Tensor = module(**given, use_cache=False, return_dict=True).logits[0]  # [T, vocabulary]
+    return logits if logits.dtype == torch.float64 else logits.float()

@@ -2,19 +2,24 @@
 
 The contexts run as packed prefix trees (`evenhand.scoring.trees`), so those that begin alike share their work
 and one that is the beginning of another costs nothing; where the model takes no trees, contexts of one length
-run together, without padding. The tables come in blocks: only one block of logits exists at a time.
+run together, without padding. A model that fills gaps is asked for one word after each context. The tables
+come in blocks: only one block of logits exists at a time.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from evenhand.errors import BadModel
 from evenhand.records import Continuation
+from evenhand.scoring.asking import Asking, asking
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_inputs, run_rows
@@ -29,6 +34,7 @@ ROOM = 256
 """Tokens of a packed tree at most, where no context is longer."""
 LEAST = -100.0
 """Nats below which a log-probability counts as this many, so that no divergence is infinite."""
+_FILLERS = (" it", " he", " she", " the", " they", " a")
 _TEMPERATURES = (0.1, 10.0)
 _Ids = tuple[int, ...]
 _Block = tuple[list[int], Tensor]
@@ -57,6 +63,9 @@ def in_blocks(model: Weights, contexts: Sequence[str]) -> Iterator[_Block]:
     """
     if not contexts:
         return
+    if not asking(model).restarts:
+        yield from _asked(model, contexts)
+        return
     module, rows = model.module, Encoder.of(model.module, model.tokenizer).prompts(contexts)
     places: dict[_Ids, list[int]] = {}
     for place, row in enumerate(rows):
@@ -84,6 +93,43 @@ def _named(slots: list[int], table: Tensor, owners: list[list[int]], room: int) 
     for start in range(0, len(pairs), room):
         part = pairs[start : start + room]
         yield [place for _, place in part], table[[i for i, _ in part]]
+
+
+def _asked(model: Weights, contexts: Sequence[str]) -> Iterator[_Block]:
+    """The same for a model that fills gaps: what it expects in place of one word after each context."""
+    asked = asking(model)
+    places: dict[tuple[_Ids, _Ids], list[int]] = {}
+    rows: dict[tuple[_Ids, _Ids], Row] = {}
+    for place, row in enumerate(_gaps(asked, contexts)):
+        places.setdefault(row.seen(len(row.ids)), []).append(place)
+        rows[row.seen(len(row.ids))] = row
+
+    def work(batch: list[Row]) -> Tensor:
+        return _logs(model, asked.run(head, batch))
+
+    def load(row: Row) -> Load:
+        return Load(max(len(row.ids), len(row.source)), heads=1)
+
+    with evaluating(model.module), torch.no_grad(), SelectedHead(model.module) as head:
+        for batch, table in in_batches(list(rows.values()), load, Room(model.batch_tokens, head.room), work):
+            owners = [places[row.seen(len(row.ids))] for row in batch]
+            yield from _named(list(range(len(batch))), table, owners, head.room)
+
+
+def _gaps(asked: Asking[Any], contexts: Sequence[str]) -> list[Row]:
+    """The row that asks for one word after each context; the word that stands there to begin with is hidden.
+
+    Raises:
+        BadModel: the tokenizer writes none of the usual words as one token.
+    """
+    for word in _FILLERS:
+        with suppress(BadModel):  # a piece that the tokenizer does not know
+            if len(asked.scored(asked.encode([Continuation(contexts[0], word)])[0])) == 1:
+                return [asked.opening(one) for one in asked.encode([Continuation(c, word) for c in contexts])]
+    raise BadModel(
+        "The tokenizer writes no usual word as one token, so there is no gap of one token to ask about.",
+        mend="Use the tokenizer that belongs to the model.",
+    )
 
 
 def _by_trees(model: Weights, head: SelectedHead, plan: Plan, room: Room) -> Iterator[_Block]:
@@ -173,6 +219,7 @@ def first_tokens(model: Weights, context: str, texts: Sequence[str]) -> list[int
     Raises:
         BadData, BadModel: as for `Encoder.encode`.
     """
-    encoder = Encoder.of(model.module, model.tokenizer)
-    found = encoder.encode([Continuation(context, text) for text in texts])
-    return sorted({one.ids[one.start] for one in found})
+    asked = asking(model)
+    return sorted(
+        {asked.scored(one)[0] for one in asked.encode([Continuation(context, text) for text in texts])}
+    )

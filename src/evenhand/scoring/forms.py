@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,14 +71,57 @@ class ConditionalScorer:
             OutOfMemory: one row alone does not fit.
         """
         self.used = Counter(self.form_of(item) for item in items)
-        requests = [self._request(item) for item in items]
+        requests = self.requests(items)
         values, self.counts = conditional(self._module, requests, batch_tokens=self._batch_tokens)
         lengths = (len(r.target.ids) - r.target.start for r in requests)
         return [LogProb(value, n) for value, n in zip(values, lengths, strict=True)]
 
+    def requests(self, items: Sequence[Continuation]) -> list[Conditional]:
+        """Each request in the model's tokens, in the form of `form_of`, in order.
+
+        Raises:
+            BadData, BadModel: as for `logprobs`.
+        """
+        return [self._request(item) for item in items]
+
+    @property
+    def gaps(self) -> bool:
+        """Whether the model fills gaps: it has sentinels, or a mask."""
+        return self._sentinels or self._tokenizer.mask_token is not None
+
+    def gap(self, text: str, chance: random.Random) -> Conditional:
+        """A text with a gap of one to three words, drawn with `chance`, that the decoder is to fill.
+
+        With a mask token (BART) the decoder writes the whole text.
+
+        Raises:
+            BadData: the text is empty, or does not fit into the model's window.
+            BadModel: the model fills no gaps.
+        """
+        words = text.split()
+        if not words:
+            raise BadData("A text to learn from is empty.", mend="Give texts with a word in them.")
+        start = chance.randrange(len(words))
+        end = min(len(words), start + chance.choice((1, 1, 2, 3)))
+        before, inner, after = (" ".join(part) for part in (words[:start], words[start:end], words[end:]))
+        if self._sentinels:
+            source = f"{before}{_SENTINELS[0]}{f' {after}' if after else ''}".strip()
+            target = self._span(Continuation(before, f" {inner}"))
+        elif self._tokenizer.mask_token is not None:
+            source = f"{before}{self._tokenizer.mask_token}{f' {after}' if after else ''}".strip()
+            (whole,) = self._encoder.encode([Continuation("", text)])
+            target = Encoded((self._start, *whole.ids), 1 + whole.start)
+        else:
+            raise BadModel(
+                "The model has neither sentinels nor a mask, so it fills no gaps.", mend="Use another model."
+            )
+        request = Conditional(tuple(self._tokenizer(source)["input_ids"]), target)
+        self._check(Continuation(before, f" {inner}"), request)
+        return request
+
     def form_of(self, item: Continuation) -> Literal["infill", "source"]:
         """The form in which `item` is put to the model."""
-        if not self._sentinels and self._tokenizer.mask_token is None:
+        if not self.gaps:
             return "source"
         if self.form == "auto":
             return "source" if item.context.endswith(_ENDS) else "infill"

@@ -9,6 +9,7 @@ masks one token and removes the later ones of its range, as Nadeem et al. 2021 (
 from __future__ import annotations
 
 import difflib
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from evenhand.scoring.tokens import check_ids, check_texts, shown
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+PART = 0.15  # of the tokens of a text that is learnt from
 Span = tuple[int, int]  # first character, and the one after the last
 # For each part of a pair: the positions of its tokens in the first text, and in the second.
 Aligned = dict[Literal["shared", "changed"], tuple[list[int], list[int]]]
@@ -134,6 +136,25 @@ class Masker:
                 )
         return [made[item] for item in items]
 
+    def hidden(self, texts: Sequence[str], chance: random.Random) -> list[Row]:
+        """Each text with a part of its tokens masked, all of which are wanted: `PART` of them, at least one.
+
+        Raises:
+            BadData: a text has no token, or does not fit into the model's window.
+        """
+        pieces = self._pieces(dict.fromkeys(texts))
+        return [self._hidden(pieces[text], chance) for text in texts]
+
+    def _hidden(self, own: Pieces, chance: random.Random) -> Row:
+        inner = [i for i, span in enumerate(own.spans) if span is not None]
+        if not inner:
+            raise BadData(f"{shown(own.text)} gives no token.", mend="Give texts with a word in them.")
+        chosen = sorted(chance.sample(inner, max(1, round(PART * len(inner)))))
+        ids = list(own.ids)
+        for i in chosen:
+            ids[i] = self._mask
+        return Row(tuple(ids), tuple((i, own.ids[i]) for i in chosen), 0, tuple(ids))
+
     def _contrast(
         self, item: Contrast, pieces: dict[str, Pieces], both: dict[tuple[str, str], Aligned]
     ) -> list[Copy]:
@@ -228,7 +249,7 @@ def plan_copies(requests: Sequence[Sequence[Copy]]) -> Plan:
     places: dict[tuple[tuple[int, ...], Wanted], int] = {}
     for ids in sorted(wanted, key=lambda ids: (-len(ids), ids)):
         pairs = sorted(wanted[ids])
-        rows.append(Row(ids, tuple(pairs), len(places)))
+        rows.append(Row(ids, tuple(pairs), len(places), ids))
         places |= {(ids, pair): len(places) + i for i, pair in enumerate(pairs)}
     # [requests][copies of the request]: the index of each copy's answer among all answers.
     slots = tuple(tuple(places[c.ids, (c.position, c.target)] for c in copies) for copies in requests)

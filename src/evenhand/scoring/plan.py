@@ -20,11 +20,16 @@ Wanted = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Input ids, and the sorted (position, target id) pairs wanted from it; `slot` is the first's place."""
+    """Input ids, and the sorted (position, target id) pairs wanted from it; `slot` is the first's place.
+
+    `source` holds the ids that every token of the row sees beside the tokens before it: what an encoder read,
+    or the row itself where a model reads in both directions.
+    """
 
     ids: tuple[int, ...]
     wanted: tuple[Wanted, ...]
     slot: int
+    source: tuple[int, ...] = ()
 
     @property
     def end(self) -> int:
@@ -36,14 +41,18 @@ class Row:
         """The distinct positions whose prediction is wanted, sorted."""
         return sorted({position for position, _ in self.wanted})
 
+    def seen(self, position: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What decides the prediction at a position: rows that agree in it predict the same there."""
+        return self.source, self.ids[: position + 1]
+
     def halves(self) -> list[Row]:
         """The row twice, each with half of what is wanted; empty if only one prediction is."""
         middle = len(self.wanted) // 2
         if not middle:
             return []
         return [
-            Row(self.ids, self.wanted[:middle], self.slot),
-            Row(self.ids, self.wanted[middle:], self.slot + middle),
+            Row(self.ids, self.wanted[:middle], self.slot, self.source),
+            Row(self.ids, self.wanted[middle:], self.slot + middle, self.source),
         ]
 
 

@@ -30,7 +30,7 @@ class MaskedScorer:
     def __init__(
         self, module: nn.Module, tokenizer: PreTrainedTokenizerBase, *, batch_tokens: int = 2048
     ) -> None:
-        self._masker = Masker(tokenizer, window(getattr(module, "config", None)), embedding_rows(module))
+        self.masker = Masker(tokenizer, window(getattr(module, "config", None)), embedding_rows(module))
         # Padding on the right does not move tokens; the model computes the positions.
         self._engine = Scorer(module, tokenizer, batch_tokens=batch_tokens, padding="right")
 
@@ -56,7 +56,7 @@ class MaskedScorer:
         Raises:
             BadData, BadModel, OutOfMemory: see `Masker.copies` and `Scorer.run`.
         """
-        plan = plan_copies(self._masker.copies(items))
+        plan = plan_copies(self.masker.copies(items))
         values = self._engine.run(plan)  # [plan.size], nats
         found = (values[list(slots)] for slots in plan.slots)  # [tokens scored] each
         pooled = zip(items, found, strict=True)

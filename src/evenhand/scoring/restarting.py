@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from evenhand.scoring.asking import Ids, Run, Short, padding_of, whole_rows
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.blocks import (
     Blocks,
@@ -32,7 +33,6 @@ from evenhand.scoring.memory import ran_out
 from evenhand.scoring.packing import Packed
 from evenhand.scoring.plan import Plan, Row
 from evenhand.scoring.probe import apart, choose, limit
-from evenhand.scoring.terms import Ids, Run, padding_of, whole_rows
 from evenhand.scoring.trees import most_nodes, pack_evenly, refusal, tree_inputs
 
 ROOM = 256
@@ -51,8 +51,9 @@ class _From:
     states: States | None
     way: Way
 
-    def __call__(self, head: SelectedHead, rows: Sequence[Ids], positions: Sequence[Sequence[int]]) -> Tensor:
+    def __call__(self, head: SelectedHead, asked: Sequence[Row]) -> Tensor:
         """Logits [R, vocabulary] as `run_rows` gives them."""
+        rows, positions = [row.ids for row in asked], [row.positions for row in asked]
         with ExitStack() as stack:
             stack.enter_context(last_mlp_at_the_head(self.blocks, head))
             if self.way == "packed":
@@ -176,12 +177,10 @@ def _states(module: nn.Module, last: nn.Module, rows: Sequence[Ids], way: Way, t
 @torch.no_grad()
 def agrees(module: nn.Module, run: Run, rows: Sequence[Row], what: str) -> bool:
     """Whether `run` gives the log-probabilities of whole rows; `what` it runs is for the log."""
-    ids = [row.ids for row in rows]
-    positions = [row.positions for row in rows]
     try:
         with evaluating(module), SelectedHead(module) as head:
-            short = run(head, ids, positions).log_softmax(-1)  # [R, vocabulary]
-            whole = whole_rows(module)(head, ids, positions).log_softmax(-1)
+            short = run(head, rows).log_softmax(-1)  # [R, vocabulary]
+            whole = whole_rows(module)(head, rows).log_softmax(-1)
     except Exception as problem:
         if ran_out(problem):
             raise
@@ -200,30 +199,33 @@ def agrees(module: nn.Module, run: Run, rows: Sequence[Row], what: str) -> bool:
 class HeadInputs:
     """What the head received after some beginnings of rows: `table` [predictions, width], at `places`."""
 
-    places: dict[Ids, int]
+    places: dict[tuple[Ids, Ids], int]
     table: Tensor
 
     def covers(self, plan: Plan) -> bool:
         """Whether every prediction that `plan` wants can be read."""
-        return all(row.ids[: p + 1] in self.places for row in plan.rows for p, _ in row.wanted)
+        return all(row.seen(p) in self.places for row in plan.rows for p, _ in row.wanted)
 
     @property
     def nbytes(self) -> int:
         """The size of the table."""
         return self.table.nbytes
 
-    def run(self, module: nn.Module, like: Run) -> Run:
-        """A `Run` of the head alone, with what the model does after it; it skips what `like` can skip."""
+    def run(self, module: nn.Module, like: Run, short: Short) -> Run:
+        """A `Run` of the head alone, with what the model does after it; it skips what `like` can skip.
 
-        def read(head: SelectedHead, rows: Sequence[Ids], positions: Sequence[Sequence[int]]) -> Tensor:
-            index = [self.places[row[: p + 1]] for row, ps in zip(rows, positions, strict=True) for p in ps]
+        `short` runs as little of the model as gives its head a number of rows.
+        """
+
+        def read(head: SelectedHead, rows: Sequence[Row]) -> Tensor:
+            index = [self.places[row.seen(p)] for row in rows for p in row.positions]
             head.feed(self.table[index].to(device_of(module)))
             with ExitStack() as stack:
                 if isinstance(like, _From) and like.states is not None:
                     blank = like.states.blank(device_of(module))
                     stack.enter_context(given_below(like.blocks, len(like.blocks), blank))
                 # One token goes through the model in their place; its way to the head does not matter.
-                return run_rows(module, head, [rows[0][:1]], [[0] * len(index)], padding=padding_of(module))
+                return short(head, rows[0], len(index))
 
         return read
 
@@ -231,18 +233,17 @@ class HeadInputs:
 @torch.no_grad()
 def head_inputs(module: nn.Module, run: Run, plans: Sequence[Plan]) -> HeadInputs:
     """What the head receives for every prediction that `plans` want, each plan in one pass of `run`."""
-    places: dict[Ids, int] = {}
+    places: dict[tuple[Ids, Ids], int] = {}
     parts: list[Tensor] = []
     count = 0
     for plan in plans:
-        positions = [row.positions for row in plan.rows]
         with evaluating(module), SelectedHead(module) as head:
-            run(head, [row.ids for row in plan.rows], positions)
+            run(head, plan.rows)
             seen = head.hidden
         assert seen is not None  # the pass reached the head
         parts.append(seen)
-        for row, ps in zip(plan.rows, positions, strict=True):
-            for p in ps:
-                places.setdefault(row.ids[: p + 1], count)
+        for row in plan.rows:
+            for p in row.positions:
+                places.setdefault(row.seen(p), count)
                 count += 1
     return HeadInputs(places, torch.cat(parts))

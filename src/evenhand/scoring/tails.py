@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from evenhand.errors import BadModel
+from evenhand.scoring.asking import Ids
 from evenhand.scoring.blocks import Blocks, last_mlp_at_the_head
 from evenhand.scoring.forward import SelectedHead, evaluating, run_inputs
 from evenhand.scoring.packing import Packed, common
+from evenhand.scoring.plan import Row
 from evenhand.scoring.prefix import KeptLayer
 from evenhand.scoring.restarting import agrees, packed
-from evenhand.scoring.terms import Ids, Prompts
+from evenhand.scoring.terms import Prompts
 from evenhand.scoring.trees import refusal, tree_inputs, visible
 
 ROOM = 512
@@ -32,7 +34,7 @@ def unfit(module: nn.Module, prompts: Prompts) -> str | None:
     """Why prompts cannot be read by their tails, as a clause; None if they can."""
     if (why := refusal(module, cached=True)) is not None:
         return why
-    firsts = {prompts.beginning(i) for i in range(len(prompts))}
+    firsts = {prompts.opening(i).ids for i in range(len(prompts))}
     if min(map(len, firsts)) < 2:
         return "a prompt is a single token"
     ordered = sorted(firsts)
@@ -45,7 +47,7 @@ def portions(prompts: Prompts, room: int = ROOM) -> Iterator[list[int]]:
     rows = {i: [row.ids for row in prompts.plan([i]).rows] for i in range(len(prompts))}
     portion: list[int] = []
     size, last = 0, Ids()
-    for i in sorted(rows, key=lambda i: (prompts.beginning(i), i)):
+    for i in sorted(rows, key=lambda i: (prompts.opening(i).ids, i)):
         new = 0
         for row in sorted(rows[i]):
             new += len(row) - common(last, row)
@@ -88,7 +90,7 @@ class Tail:
         """The size of the kept keys and values."""
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in self._layers)
 
-    def run(self, head: SelectedHead, rows: Sequence[Ids], positions: Sequence[Sequence[int]]) -> Tensor:
+    def run(self, head: SelectedHead, rows: Sequence[Row]) -> Tensor:
         """A `Run` for exactly the prompts `chosen`, whose hidden states are those of the late tokens."""
         # ids and positions are [1, late], masks [1, 1, late, early + late]
         inputs = {**self._inputs, "past_key_values": Cache(layers=list(self._layers)), "use_cache": True}

@@ -10,33 +10,22 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from evenhand.architectures import is_recurrent
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Continuation, Example
-from evenhand.scoring.forward import Padding, SelectedHead, run_rows
-from evenhand.scoring.plan import Plan, make_plan
-from evenhand.scoring.tokens import Encoded, Encoder, shown
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from evenhand.scoring.asking import Ids, Run, Weights, asking
+from evenhand.scoring.conditional import sources_of
+from evenhand.scoring.forward import SelectedHead
+from evenhand.scoring.plan import Plan, Row
+from evenhand.scoring.tokens import shown
 
 _TINY = 1e-12
-Ids = tuple[int, ...]
-# One pass over rows of ids: the logits [R, vocabulary] after the positions wanted in each, in order.
-Run = Callable[[SelectedHead, Sequence[Ids], Sequence[Sequence[int]]], Tensor]
 Lazy = Tensor | Callable[[], Tensor]
-
-
-class Weights(Protocol):
-    """The part of an open model that is needed here."""
-
-    module: nn.Module
-    tokenizer: PreTrainedTokenizerBase
+Places = tuple[Tensor, Tensor]
 
 
 class Outcomes:
@@ -46,15 +35,19 @@ class Outcomes:
     that begin with this token and belong to no group; it is -inf where the token is a group's whole term.
     `places` are the rows and the positions of the forward pass's hidden states, including padding, from which
     terms were predicted; one that several examples share is given for each of them. They are None for
-    outcomes of no single pass.
+    outcomes of no single pass. `read` are those of every token that the encoder of a pass read, for each
+    example all of its own; None where there is no encoder.
 
     Either table may be given as a function without arguments: it is called when the table is first read.
     """
 
-    def __init__(self, log_p: Lazy, log_rest: Lazy, places: tuple[Tensor, Tensor] | None = None) -> None:
+    def __init__(
+        self, log_p: Lazy, log_rest: Lazy, places: Places | None = None, read: Places | None = None
+    ) -> None:
         self._log_p = log_p
         self._log_rest = log_rest
         self.places = places
+        self.read = read
 
     @property
     def log_p(self) -> Tensor:
@@ -89,17 +82,6 @@ def outcomes(model: Weights, examples: Sequence[Example], run: Run | None = None
     return Prompts(model, examples).outcomes(range(len(examples)), run)
 
 
-def padding_of(module: nn.Module) -> Padding:
-    """The side where a batch of this model's rows is padded."""
-    return "right" if is_recurrent(getattr(module, "config", None)) else "left"
-
-
-def whole_rows(module: nn.Module) -> Run:
-    """The plain way to run rows: padded, through all blocks."""
-    padding = padding_of(module)
-    return lambda head, rows, positions: run_rows(module, head, rows, positions, padding=padding)
-
-
 class Prompts:
     """Examples with their terms, checked and encoded once; `outcomes` reads any of them as one batch.
 
@@ -111,24 +93,43 @@ class Prompts:
 
     def __init__(self, model: Weights, examples: Sequence[Example]) -> None:
         terms = _terms(examples)
-        encoded = Encoder.of(model.module, model.tokenizer).encode([term.request for term in terms])
-        _check_exclusive(terms, encoded)
+        self.asking = asking(model)
+        encoded = self.asking.encode([term.request for term in terms])
+        scored = [self.asking.scored(one) for one in encoded]
+        _check_exclusive(terms, scored)
         self._module = model.module
-        self._of: list[list[tuple[_Term, Encoded]]] = [[] for _ in examples]
-        for term, ids in zip(terms, encoded, strict=True):
-            self._of[term.example].append((term, ids))
+        self._of: list[list[tuple[_Term, Any]]] = [[] for _ in examples]
+        for term, one in zip(terms, encoded, strict=True):
+            self._of[term.example].append((term, one))
 
     def __len__(self) -> int:
         return len(self._of)
 
-    def beginning(self, number: int) -> Ids:
-        """The ids before the first token of the example's terms, whose prediction is read first."""
-        ids = min((ids for _, ids in self._of[number]), key=lambda ids: ids.start)
-        return ids.ids[: ids.start]
+    def opening(self, number: int) -> Row:
+        """The row that predicts the first token of the example's terms, and nothing after it."""
+        rows = (self.asking.opening(one) for _, one in self._of[number])
+        return min(rows, key=lambda row: len(row.ids))
+
+    def check_partition(self) -> None:
+        """Refuse terms that leave no common rest, as those of a masked model that differ in their length.
+
+        Raises:
+            BadModel: the groups' terms and everything else are not one distribution after some prompt.
+        """
+        for found in self._of:
+            if len({self.asking.opening(one).ids for _, one in found}) > 1:
+                lengths = sorted({len(self.asking.scored(one)) for _, one in found})
+                term = found[0][0].request
+                raise BadModel(
+                    f"The terms after {shown(term.context)} have {' and '.join(map(str, lengths))} tokens, "
+                    "which this model reads at as many masks: they are no outcomes of one distribution.",
+                    mend="Use terms of equally many tokens, a causal model, or `--with prompt`.",
+                )
 
     def plan(self, chosen: Sequence[int]) -> Plan:
         """What has to run for the examples of the numbers `chosen`, as one batch."""
-        return make_plan([ids for i in chosen for _, ids in self._of[i]])
+        plan: Plan = self.asking.plan([one for i in chosen for _, one in self._of[i]])
+        return plan
 
     def outcomes(self, chosen: Sequence[int], run: Run | None = None) -> Outcomes:
         """Log-probabilities of the examples of the numbers `chosen`, in this order, in one forward pass.
@@ -136,16 +137,15 @@ class Prompts:
         A term of several tokens has the product of its tokens' probabilities (chain rule), a group the sum
         over its surface forms. A token that begins a longer term keeps in `log_rest` what the terms leave of
         it. The training flag is the caller's: in evaluation mode (no dropout) `log_p` equals the engine's
-        answers. `run` defaults to `whole_rows`.
+        answers. `run` defaults to whole rows. See `check_partition` for `log_rest`.
         """
-        mine = [(i, term, ids) for i, number in enumerate(chosen) for term, ids in self._of[number]]
-        plan = make_plan([ids for _, _, ids in mine])
-        positions = [row.positions for row in plan.rows]
+        mine = [(i, term, one) for i, number in enumerate(chosen) for term, one in self._of[number]]
+        plan: Plan = self.asking.plan([one for _, _, one in mine])
         with SelectedHead(self._module) as head:
-            logits = (run or whole_rows(self._module))(head, [row.ids for row in plan.rows], positions)
+            logits = (run or self.asking.run)(head, plan.rows)
             places = head.selected
         # logits: [R, V]; head_rows holds the row of it that each wanted prediction is read from.
-        head_rows = _head_rows(plan, positions)
+        head_rows = _head_rows(plan)
         targets = [target for row in plan.rows for _, target in row.wanted]
         tokens = logits[head_rows, targets] - logits.logsumexp(-1)[head_rows]
         of_term = _sums(tokens, plan.slots)  # [T], the log-probability of each term
@@ -153,16 +153,33 @@ class Prompts:
         keys = [(i, term.group) for i, term, _ in mine]
         return Outcomes(
             _grouped(of_term, keys).view(len(chosen), -1),
-            lambda: _without(logits[list(first.values())].log_softmax(-1), of_term, mine),
+            lambda: _without(
+                logits[list(first.values())].log_softmax(-1),
+                of_term,
+                [(i, self.asking.scored(one)) for i, _, one in mine],
+            ),
             _by_example(
                 places, head_rows, [(i, slots) for (i, _, _), slots in zip(mine, plan.slots, strict=True)]
             ),
+            _read(plan.rows, [self.opening(number) for number in chosen], logits.device),
         )
 
 
-def _head_rows(plan: Plan, positions: Sequence[Sequence[int]]) -> list[int]:
-    index = {(i, p): r for r, (i, p) in enumerate((i, p) for i, ps in enumerate(positions) for p in ps)}
+def _head_rows(plan: Plan) -> list[int]:
+    index = {
+        (i, p): r for r, (i, p) in enumerate((i, p) for i, row in enumerate(plan.rows) for p in row.positions)
+    }
     return [index[i, p] for i, row in enumerate(plan.rows) for p, _ in row.wanted]
+
+
+def _read(rows: Sequence[Row], openings: Sequence[Row], device: torch.device) -> Places | None:
+    """The encoder's rows and positions that the decoder reads for each example; None without an encoder."""
+    if any(row.source in ((), row.ids) for row in openings):
+        return None
+    numbers = sources_of(rows)
+    pairs = [(numbers[row.source], p) for row in openings for p in range(len(row.source))]
+    found = torch.tensor(pairs, device=device)
+    return found[:, 0], found[:, 1]
 
 
 def _by_example(
@@ -196,11 +213,8 @@ def _terms(examples: Sequence[Example]) -> list[_Term]:
     ]
 
 
-def _check_exclusive(terms: Sequence[_Term], encoded: Sequence[Encoded]) -> None:
-    ordered = sorted(
-        (term.example, ids.ids[ids.start :], term.request.text)
-        for term, ids in zip(terms, encoded, strict=True)
-    )
+def _check_exclusive(terms: Sequence[_Term], scored: Sequence[Ids]) -> None:
+    ordered = sorted((term.example, ids, term.request.text) for term, ids in zip(terms, scored, strict=True))
     for (example, ids, text), (next_example, next_ids, next_text) in pairwise(ordered):
         if example == next_example and next_ids[: len(ids)] == ids:
             raise BadModel(
@@ -231,10 +245,10 @@ def _grouped(values: Tensor, keys: Sequence[tuple[int, int]]) -> Tensor:
     return padded[torch.tensor(index, device=values.device)].logsumexp(-1)
 
 
-def _without(rest: Tensor, of_term: Tensor, terms: Sequence[tuple[int, _Term, Encoded]]) -> Tensor:
+def _without(rest: Tensor, of_term: Tensor, terms: Sequence[tuple[int, Ids]]) -> Tensor:
     """`rest` [N, V] after the terms' probabilities are taken out of it; each term with its row of `rest`."""
-    starts = [(row, ids.ids[ids.start]) for row, _, ids in terms]
-    whole = [len(ids.ids) - ids.start == 1 for _, _, ids in terms]
+    starts = [(row, ids[0]) for row, ids in terms]
+    whole = [len(ids) == 1 for _, ids in terms]
     taken = torch.zeros_like(rest, dtype=torch.bool)
     for (row, token), single in zip(starts, whole, strict=True):
         taken[row, token] |= single

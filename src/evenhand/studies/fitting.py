@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.mitigations import Mitigation, refuse
 from evenhand.models import Model, gives_weights
 from evenhand.records import Attribution, TrainingExample, digest
 from evenhand.studies.location import check_sites, sites_for
+from evenhand.studies.methods import canonical
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.resuming import kept_treatment
 from evenhand.studies.training_data import check_apart
@@ -68,7 +68,7 @@ class Fitting:
     @property
     def said(self) -> str:
         """The canonical spec of the method."""
-        return str(registry.parse(self.spec))
+        return canonical(self.spec)
 
     @property
     def uncontrolled(self) -> str:

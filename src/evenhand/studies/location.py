@@ -13,6 +13,7 @@ from evenhand.provenance import made_by
 from evenhand.records import Attribution, TrainingExample
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.training_data import nothing_to_locate, usable
+from evenhand.training.stacking import Stack
 
 
 def sites_for(
@@ -27,7 +28,7 @@ def sites_for(
         EvenhandError: an unknown locator, or one that cannot read the model.
     """
     locator = _locator(model, method, examples, options)
-    return None if locator is None else locate_in(model, locator, examples, options.seed)
+    return None if locator is None else locate_in(model, locator, _probes(method, examples), options.seed)
 
 
 def check_sites(
@@ -50,8 +51,13 @@ def _locator(
 ) -> Locator | None:
     """The locator that chooses the method's blocks; None where none is wanted, or none can be used."""
     locator: Locator = registry.create("locator", options.locator)
-    wanted = method.wants_sites and gives_weights(model) and usable(locator, examples)
+    wanted = method.wants_sites and gives_weights(model) and usable(locator, _probes(method, examples))
     return locator if wanted else None
+
+
+def _probes(method: Mitigation, examples: Sequence[TrainingExample]) -> Sequence[TrainingExample]:
+    """What to locate with: of a stack, the examples of the method in it that wants a location."""
+    return method.located_on(examples) if isinstance(method, Stack) else examples
 
 
 def locate_in(model: Model, locator: Locator, examples: Sequence[TrainingExample], seed: int) -> Attribution:

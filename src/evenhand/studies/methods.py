@@ -12,6 +12,7 @@ from evenhand.errors import UnknownName
 from evenhand.mitigations import Mitigation, refuse
 from evenhand.outputs import check_output_folder
 from evenhand.records import Attribution
+from evenhand.training.stacking import JOINT, split, stacked
 
 if TYPE_CHECKING:
     from evenhand.models import Model, OpenModel
@@ -21,9 +22,22 @@ if TYPE_CHECKING:
 def made_method(spec: str) -> Mitigation:
     """The mitigation or the control of that spec, after checking its folder for checkpoints if it names one.
 
+    Of several specs, as in ``lftf + thresholds``, the stack of them.
+
     Raises:
         EvenhandError: no such mitigation, control or option, or a folder that cannot be written.
     """
+    specs = split(spec)
+    made: Mitigation = stacked([_made(one) for one in specs], [str(registry.parse(one)) for one in specs])
+    return made
+
+
+def canonical(spec: str) -> str:
+    """The text by which a record names the method of `spec`."""
+    return JOINT.join(str(registry.parse(one)) for one in split(spec))
+
+
+def _made(spec: str) -> Mitigation:
     parsed = registry.parse(spec)
     mitigations, controls = registry.names("mitigation"), registry.names("control")
     if parsed.name not in {*mitigations, *controls}:

@@ -21,7 +21,7 @@ from evenhand.studies.given import check_treated
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import METHOD, PlanKeywords, VerifyOptions, combined, model_name
 from evenhand.studies.primary import of_benchmarks
-from evenhand.studies.trained_on import EVERY_CONTROL, trained_on
+from evenhand.studies.trained_on import EVERY_CONTROL, fitted_on, trained_on
 from evenhand.studies.training_data import check_capability
 
 
@@ -156,8 +156,11 @@ def _planned(uri: str, with_: str | None, options: VerifyOptions, treated: str |
         said = TREATED + treated
     bias = options.benchmarks or defaults.treated_bias(uri)
     made = [registry.create("benchmark", spec) for spec in bias]
-    fitted = (EVERY_KIND, EVERY_CONTROL) if method is None else (method.fits_on, said)
-    data = trained_on(uri, made, *fitted)
+    data = (
+        trained_on(uri, made, EVERY_KIND, EVERY_CONTROL)
+        if method is None
+        else fitted_on(uri, made, method, said)
+    )
     primary = of_benchmarks(made, options.primary, data.benchmark)
     if method is not None:
         refuse(method, None, data.examples)

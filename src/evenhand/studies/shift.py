@@ -254,7 +254,7 @@ def tempered(treatment: Treatment, model: OpenModel, temperature: float) -> Iter
     from evenhand.hooks import patch
 
     with treatment.applied(model) as treated:
-        if not gives_weights(treated):
+        if not gives_weights(treated) or "norm" not in treated.layout.sites():
             raise NoShift(f"{treated.spec.uri} has no head to make flatter.", mend=_UNREAD)
         view = copy.copy(treated)
         view.spec = dataclasses.replace(

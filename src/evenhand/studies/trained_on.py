@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
+from evenhand.mitigations import Mitigation
 from evenhand.records import Kinds, TrainingExample
 from evenhand.studies import defaults
 from evenhand.studies.training_data import source, training_data
+from evenhand.training.stacking import Stack
 
 EVERY_CONTROL = "every control model"  # what is fitted where the treated model is given
 
@@ -23,6 +25,32 @@ class TrainedOn:
     examples: Sequence[TrainingExample]
     benchmark: str
     note: str = ""
+
+
+def fitted_on(uri: str, bias: Sequence[Benchmark], method: Mitigation, said: str) -> TrainedOn:
+    """The training data of a method: of a stack, that of each of its methods, together.
+
+    Raises:
+        UsageError: as for `trained_on`.
+    """
+    if not isinstance(method, Stack):
+        return trained_on(uri, bias, method.fits_on, said)
+    each = zip(method.methods, method.specs, strict=True)
+    found = [trained_on(uri, bias, one.fits_on, spec) for one, spec in each]
+    examples = dict.fromkeys(example for data in found for example in data.examples)
+    notes = dict.fromkeys(data.note for data in found if data.note)
+    return TrainedOn(list(examples), found[0].benchmark, " ".join(notes))
+
+
+def data_of(uri: str, bias: Sequence[Benchmark], method: Mitigation, said: str) -> Sequence[TrainingExample]:
+    """What `mitigate` fits the method on: as `fitted_on` for a stack, else examples of `bias` alone.
+
+    Raises:
+        UsageError: as for `training_data` and `trained_on`.
+    """
+    if isinstance(method, Stack):
+        return fitted_on(uri, bias, method, said).examples
+    return training_data(bias, method.fits_on, said)
 
 
 def trained_on(uri: str, bias: Sequence[Benchmark], kinds: Kinds, mitigation: str) -> TrainedOn:

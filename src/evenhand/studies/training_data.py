@@ -9,7 +9,7 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import Model
-from evenhand.records import Ability, Kinds, TrainingExample
+from evenhand.records import Kinds, TrainingExample
 
 
 def usable(method: Any, examples: Iterable[TrainingExample]) -> bool:
@@ -96,14 +96,12 @@ def check_capability(benchmarks: Sequence[Benchmark]) -> None:
 def nothing_to_locate(model: Model) -> BadModel:
     """The error for a model without blocks that a locator can read, with what works on it instead."""
     uri, family = model.spec.uri, model.spec.family
-    if family == "causal":
+    if family != "encoder":
         return BadModel(
             f"{uri} does not give access to its weights, so nothing can be located in it.",
-            mend="Use a causal model with access to its weights (hf: or lab:).",
+            mend="Use a model with access to its weights (hf: or lab:).",
         )
-    able = Ability.LOGPROBS in model.can  # the mitigation `prompt` needs it
-    prompted = f", and so does `evenhand verify {uri} --with prompt`" if able else ""
     return BadModel(
-        f"{uri} is a {family} model, and locators read the blocks of causal models only.",
-        mend=f"Locate in a causal model. On this one, `evenhand measure {uri}` works{prompted}.",
+        f"{uri} is an {family} without a head, and locators explain probabilities of words.",
+        mend=f"Locate in a checkpoint with its head. On this one, `evenhand measure {uri} -b seat` works.",
     )

@@ -37,6 +37,7 @@ from evenhand.studies.given import check_treated
 from evenhand.studies.given import given as given_model
 from evenhand.studies.location import check_sites, locate_in, sites_for
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
+from evenhand.studies.merging import check_merging, merge_treated
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import (
     LOCATOR,
@@ -62,9 +63,10 @@ from evenhand.studies.store import (
     save_measurements,
     working_in,
 )
-from evenhand.studies.trained_on import EVERY_CONTROL, trained_on
+from evenhand.studies.trained_on import EVERY_CONTROL, data_of, fitted_on, trained_on
 from evenhand.studies.training_data import check_capability, training_data
 from evenhand.studies.verification import Study
+from evenhand.training.stacking import joined
 
 __all__ = [
     "BIAS",
@@ -73,6 +75,7 @@ __all__ = [
     "VerifyOptions",
     "locate",
     "measure",
+    "merge",
     "mitigate",
     "run_folder",
     "verify",
@@ -139,25 +142,32 @@ def locate(
 
 def mitigate(
     uri: str,
-    mitigation: str,
+    mitigation: str | Sequence[str],
     out: Path | str,
     options: VerifyOptions | None = None,
+    *,
+    merged: Path | str | None = None,
     **given: Unpack[MitigateKeywords],
 ) -> Mapping[str, Any]:
     """Fit `mitigation` and save the treatment into `out`; returns its summary (method, digest, proof ...).
 
     ``mitigate("lab:causal", "lftf", "treated", locator="ablation")``: keywords are fields of `VerifyOptions`.
+    Several methods are fitted in order, each to the model that the ones before it treated, and saved as one
+    treatment: ``["lftf", "thresholds"]`` or ``"lftf + thresholds"``. With `merged`, a folder, the treated
+    model is written there as well, as a plain model that transformers opens.
 
     Raises:
         EvenhandError: as for `measure`; NoEffect when the treatment changes nothing; before the model is
-            opened, BadData or UsageError when `out` may not be replaced (see `evenhand.folders`).
+            opened, BadData or UsageError when `out` may not be replaced (see `evenhand.folders`), and
+            BadModel for `merged` where a method changes no weights.
     """
-    options, uri = combined(VerifyOptions, options, given, MitigateKeywords), model_name(uri)
-    out = folder(out)
+    options = combined(VerifyOptions, options, given, MitigateKeywords, own=("merged",))
+    uri, mitigation, out = model_name(uri), joined(mitigation), folder(out)
     made = made_method(mitigation)
+    plain = None if merged is None else check_merging(folder(merged), out, made, mitigation)
     registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
     check_treatment_folder(out, beside=UNFINISHED_SUFFIX if getattr(made, "resume", None) == "" else "")
-    examples = training_data(_loaded(_bias(uri, options)), made.fits_on, mitigation)
+    examples = data_of(uri, _loaded(_bias(uri, options)), made, mitigation)
     refuse(made, None, examples)
     place = real_path(out)
     with sole_writer(out), _opened(uri, options) as model:
@@ -167,6 +177,8 @@ def mitigate(
         with resumable(made, place.with_name(place.name + UNFINISHED_SUFFIX)) as told:
             treatment = told.fit(model, examples, sites=site, seed=options.seed)
             treatment.save(out)
+        if plain is not None:
+            merge_treated(model, treatment, plain)
     about = treatment.about
     return {
         "method": about.method,
@@ -182,9 +194,25 @@ def mitigate(
     }
 
 
+def merge(uri: str, out: Path | str, options: RunOptions | None = None) -> str:
+    """Write the model that `uri` names, with what its ``+`` signs put on it, as a plain model into `out`.
+
+    ``merge("hf:./base+treated", "merged")``: safetensors, configuration and tokenizer, which transformers
+    opens and which answer alike. Returns the digest of its weights.
+
+    Raises:
+        EvenhandError: as for `measure`; BadModel where something was put on it that is no change of weights.
+    """
+    options, uri, out = options or RunOptions(), model_name(uri), folder(out)
+    check_treatment_folder(out)
+    with sole_writer(out), _opened(uri, options) as model:
+        merge_treated(model, None, out)
+        return model.spec.digest
+
+
 def verify(
     uri: str,
-    mitigation: str | None = None,
+    mitigation: str | Sequence[str] | None = None,
     options: VerifyOptions | None = None,
     *,
     treated: str | None = None,
@@ -193,6 +221,7 @@ def verify(
     """Measure before, treat, measure after, give a verdict; stored and resumable in `run_folder`.
 
     ``verify("lab:causal", "lftf", control="reduced", seed=1)``: keywords are fields of `VerifyOptions`.
+    Several methods are fitted in order, as by `mitigate`.
     ``verify("hf:./base", treated="hf:./ours")`` judges a model that was treated already: any model, or the
     folder of a saved treatment or of an adapter for this base. Benchmarks are those of the base.
 
@@ -210,6 +239,7 @@ def verify(
             benchmark reports the metric that the verdict is to be about, or options exclude each other.
     """
     options, uri = combined(VerifyOptions, options, given, VerifyKeywords, own=("treated",)), model_name(uri)
+    mitigation = None if mitigation is None else joined(mitigation)
     if is_verification(uri):
         return judged_again(uri, options, method=mitigation, treated=treated)
     if treated is None:
@@ -242,8 +272,9 @@ def _verified(
 ) -> tuple[Verification, ...]:
     """One verdict a seed, on the method `made`, whose spec is `said`; without one, on what `said` names."""
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
-    fits_on, fitted = (EVERY_KIND, EVERY_CONTROL) if made is None else (made.fits_on, said)
-    data = trained_on(uri, bias, fits_on, fitted)
+    data = (
+        trained_on(uri, bias, EVERY_KIND, EVERY_CONTROL) if made is None else fitted_on(uri, bias, made, said)
+    )
     primary = of_benchmarks(bias, options.primary, data.benchmark)
     check_capability(capability)
     if made is not None:

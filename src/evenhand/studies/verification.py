@@ -131,11 +131,11 @@ class Study:
     ) -> tuple[ModelMeasurements, Shift | None]:
         """The treated model with further readings beside it, and what measured how far it moved.
 
-        Only of causal models that give their weights, and where the two can be compared. What is stored is
-        read without a model.
+        Only of models that give their weights, and where the two can be compared. What is stored is read
+        without a model.
         """
         model = self.model
-        if not gives_weights(model) or model.spec.family != "causal" or unlike(before, after):
+        if not gives_weights(model) or unlike(before, after):
             return after, None
         source = self._source(before)
         key, seed = treatment.digest, self.options.seed

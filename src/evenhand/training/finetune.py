@@ -18,6 +18,7 @@ from evenhand.models import OpenModel
 from evenhand.records import Example
 from evenhand.scoring.terms import Outcomes, Prompts
 from evenhand.training.loop import Schedule, minimise, shuffled
+from evenhand.training.numbers import Rate
 from evenhand.training.parameters import only_these_train
 from evenhand.training.restarts import Base, run_above
 from evenhand.treatments import About, proven
@@ -33,9 +34,9 @@ PAPER_LR, PAPER_WIDTH = 1e-5, 3584
 
 @dataclass(frozen=True)
 class Recipe:
-    """Epochs, batch and learning rate; `lr` None is the rate of LFTF scaled to this model's width."""
+    """Epochs, batch and learning rate, see `learning_rate`."""
 
-    lr: float | None = None
+    lr: Rate = None
     epochs: int = 2
     batch: int = 32
 
@@ -56,11 +57,13 @@ class Plan:
 
 
 def learning_rate(recipe: Recipe, model: OpenModel) -> float:
-    """The recipe's own rate, or 1e-5 * 3584 / width.
+    """The recipe's own rate; for ``paper`` 1e-5 whatever the width, for None 1e-5 * 3584 / width.
 
     Adam's step has the same size for every weight, so the change of a unit's input grows with the number of
     weights that feed it, the width; a rate of 1/width keeps that change equal (Yang et al. 2022, muP).
     """
+    if recipe.lr == "paper":
+        return PAPER_LR
     if recipe.lr is not None:
         return recipe.lr
     config: Any = model.module.config
@@ -110,6 +113,7 @@ def _trained(
     shifts = torch.arange(1 + len(plan.companions)) * len(examples)
     _named(model.module, names)  # before any work
     prompts = Prompts(model, every)
+    prompts.check_partition()
     run = run_above(model, names, prompts)
     base = Base(model, names, prompts, run)
 

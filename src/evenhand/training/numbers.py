@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from evenhand.errors import BadOption
 
+Rate = float | Literal["paper"] | None
+"""A learning rate: a number, ``paper`` for LFTF's 1e-5 on any width, None for that scaled to the width."""
 _Range = tuple[str, Callable[[Any], bool]]
 _WHOLE: _Range = ("a whole number from 1", lambda v: isinstance(v, int) and v >= 1)
 _POSITIVE: _Range = ("a number above 0", lambda v: v > 0)
@@ -29,14 +31,15 @@ def check_numbers(
     Raises:
         BadOption: a field of `whole` is no whole number from 1, one of `positive` not above 0, one of
             `from_zero` below 0, one of `shares` outside [0, 1), or any of them no finite number.
-            True and False are no numbers here.
+            True and False are no numbers here; ``paper`` is one for a learning rate, `lr`.
     """
     asked = ((_WHOLE, whole), (_POSITIVE, positive), (_FROM_ZERO, from_zero), (_SHARE, shares))
     wrong = [
         f"{field}={getattr(method, field)} ({said})"
         for (said, fits), fields in asked
         for field in fields
-        if getattr(method, field) is not None and not _fits(getattr(method, field), fits)
+        for value in [getattr(method, field)]
+        if value is not None and not _fits(value, fits) and (field, value) != ("lr", "paper")
     ]
     if wrong:
         raise BadOption(f"{name} cannot use {'; '.join(wrong)}.", mend="Write values in these ranges.")

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from evenhand.errors import BadData, BadOption
 
+_LEAST = math.log(1e-40)  # nats
+
 
 def nll(log_p: Tensor, groups: Sequence[int] | None = None) -> Tensor:
     """``-(1/c) Σ_g ln P_g`` over the c chosen groups, mean over the rows of `log_p` [N, k].
@@ -50,6 +52,28 @@ def printed(log_p: Tensor) -> Tensor:
     """
     _check(log_p, "log_p")
     return log_p.exp().sum(dim=1).mean()
+
+
+def symmetric_kl(log_p: Tensor) -> Tensor:
+    """``KL(P || P') + KL(P' || P)``, mean over the pairs of groups and the rows of `log_p` [N, k].
+
+    P' is P with the two groups' probabilities exchanged: what the model would expect of the other member of
+    the pair. Of shares s_g of the groups' mass a pair gives ``2 (s_a - s_b) (ln s_a - ln s_b)``, and the mean
+    over all pairs is ``4 / (k - 1) * sum_g (s_g - 1/k) ln s_g``. The minimum is 0, at equal shares; of
+    probabilities in their place it would also be reached where no group has any. A share below 1e-40 counts
+    as that, and has no gradient.
+
+    Source: BiasEdit (Xu et al. 2025), whose pairs are two sentences; here a prompt and two groups' terms.
+
+    Raises:
+        BadData: `log_p` is empty or not two-dimensional, or there are fewer than two groups.
+    """
+    _check(log_p, "log_p")
+    k = log_p.shape[1]
+    if k < 2:
+        raise BadData("One group has no other member of a pair.", mend="Use at least two groups.")
+    logs = log_p.log_softmax(dim=1).clamp_min(_LEAST)
+    return 4 / (k - 1) * ((logs.exp() - 1 / k) * logs).sum(dim=1).mean()
 
 
 def mass_preserving(log_p: Tensor, log_rest: Tensor, base_log_p: Tensor, base_log_rest: Tensor) -> Tensor:

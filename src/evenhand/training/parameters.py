@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from evenhand.errors import BadModel, BadOption
 from evenhand.models import Model, OpenModel, gives_weights, require
-from evenhand.records import Ability, Attribution
+from evenhand.records import Ability, Attribution, Example
 
 if TYPE_CHECKING:
     from torch import nn
@@ -102,6 +102,18 @@ def block_parameters(model: OpenModel, blocks: str) -> tuple[str, ...]:
 def every_parameter(model: OpenModel) -> tuple[str, ...]:
     """Names of all parameters, in the module's own order."""
     return tuple(name for name, _ in model.module.named_parameters())
+
+
+def check_prompts(model: OpenModel, examples: Sequence[Example]) -> None:
+    """Refuse prompts and terms that cannot be trained on in the model's tokens; the model is not asked.
+
+    Raises:
+        BadData, BadModel: as for `evenhand.scoring.terms.Prompts` and its `check_partition`.
+    """
+    from evenhand.scoring.terms import Prompts  # here, so that methods are listed without torch
+
+    if examples:
+        Prompts(model, examples).check_partition()
 
 
 @contextmanager

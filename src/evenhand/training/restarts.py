@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadModel
 from evenhand.models import OpenModel
+from evenhand.scoring.asking import Run
 from evenhand.scoring.blocks import Blocks, altered
 from evenhand.scoring.kept import bits, built, counted, kept_of
 from evenhand.scoring.restarting import HeadInputs, head_inputs, restart
-from evenhand.scoring.terms import Outcomes, Prompts, Run
+from evenhand.scoring.terms import Outcomes, Prompts
 
 _BATCH = 32
 _TOKENS = 2048
@@ -24,8 +25,11 @@ _TOKENS = 2048
 def run_above(model: OpenModel, names: Sequence[str], prompts: Prompts) -> Run:
     """The way to run `prompts` while only the parameters `names` change: blocks below all of them run once.
 
-    Where a parameter lies outside the blocks, or the model has no layout, every block runs.
+    Where a parameter lies outside the blocks, the model has no layout, or a token sees those after it, every
+    block runs.
     """
+    if not prompts.asking.restarts:
+        return prompts.asking.run
     blocks, depth = Blocks(()), 0
     with contextlib.suppress(BadModel):  # no layout
         blocks, depth = model.layout.as_blocks(), model.layout.lowest(names)
@@ -68,7 +72,7 @@ class Base:
     def _read(self, rows: Sequence[int]) -> Outcomes:
         if self._inputs is None:
             self._inputs = self._computed()
-        run = self._inputs.run(self._module, self._run)
+        run = self._inputs.run(self._module, self._run, self._prompts.asking.short)
         with _holding(self._head):
             made = self._prompts.outcomes(rows, run)
             return Outcomes(made.log_p, made.log_rest)

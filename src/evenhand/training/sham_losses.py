@@ -69,6 +69,16 @@ def nll(now: Outcomes, base: Outcomes, signs: Tensor, groups: Sequence[int] | No
     return (mass * apart + (1 - mass) * drawn).mean()
 
 
+def symmetric_kl(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:
+    """`objectives.symmetric_kl` of log-shares that are mirrored at the base's where the sign is -1.
+
+    Its gradient on the groups' logits at the base is the treatment's own times the sign. Where that one draws
+    the log-odds to 0, this one draws them to twice the base's.
+    """
+    own, start = now.log_p.log_softmax(dim=1), base.log_p.detach().log_softmax(dim=1)
+    return objectives.symmetric_kl(start + signs[:, None] * (own - start))
+
+
 def mass_preserving(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:
     """`objectives.mass_preserving` without its signal: KL to the base with the groups' shares swayed."""
     shares = swayed(base.log_p, torch.full_like(base.log_p[0], 1 / base.log_p.shape[1]), signs)

@@ -2,7 +2,8 @@
 
 A treatment folder holds ``mitigation.json`` (the method, the base model, the evidence of an effect) and the
 files of its kind: `weights` has ``weights.safetensors`` with the treated values in float32, `prompt` has
-``prompt.txt``, `rule` has ``rule.json``, `adapter` the two files that peft writes. Each kind is a module of
+``prompt.txt``, `rule` has ``rule.json``, `adapter` the two files that peft writes, `stack` a folder for each
+of its parts. Each kind is a module of
 this folder whose object `component` is a `Kind`; `load` finds it by its name.
 """
 
@@ -20,6 +21,7 @@ from evenhand.treatments._base import (
     write_card,
 )
 from evenhand.treatments._loading import holds_treatment, kinds, load
+from evenhand.treatments._merging import check_mergeable, merge
 from evenhand.treatments._proof import prove, proven
 from evenhand.treatments._scaling import scalable, scaled
 
@@ -30,10 +32,12 @@ __all__ = [
     "Kind",
     "Treatment",
     "check_base",
+    "check_mergeable",
     "damaged",
     "holds_treatment",
     "kinds",
     "load",
+    "merge",
     "prove",
     "proven",
     "scalable",

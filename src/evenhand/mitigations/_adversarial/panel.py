@@ -21,9 +21,10 @@ from evenhand.architectures import is_recurrent, window
 from evenhand.errors import BadData, BadModel
 from evenhand.hooks import tap
 from evenhand.mitigations._adversarial.distances import Distance, distances, task_loss
+from evenhand.models import described
 from evenhand.records import Continuation, PersonExample
+from evenhand.scoring.asking import Weights, asking
 from evenhand.scoring.forward import Padding, SelectedHead, run_rows
-from evenhand.scoring.terms import Weights
 from evenhand.scoring.tokens import Encoded, Encoder, embedding_rows, shown
 
 JOINT = "\n"
@@ -80,6 +81,13 @@ class Panel:
 
     def __init__(self, model: Weights, people: Sequence[PersonExample], *, length: int = 0) -> None:
         check_people(people)
+        if not asking(model).restarts:
+            spec: Any = getattr(model, "spec", None)
+            raise BadModel(
+                f"{spec.uri} is {described(spec)}, and a prefix is searched before prompts that are read "
+                "from left to right.",
+                mend="Use a causal model, or `--with fair_prompt:search=score`.",
+            )
         self.people = tuple(people)
         self.length = length
         self._module: Any = model.module

@@ -63,7 +63,7 @@ def _table(benchmark: str, changed: Sequence[tuple[Score, str, str]]) -> Table:
 
 
 def side(score: Score) -> str:
-    """The side of an item: a group's word, or what a column of 0 and 1 says; empty for a tie or without one."""
+    """The side of an item: a group's word, or what a column of 0 and 1 says; empty for a tie."""
     shares = {name.removeprefix(PREFIX): p for name, p in score.values.items() if name.startswith(PREFIX)}
     if len(shares) > 1:
         known = {name: p for name, p in shares.items() if p is not None}

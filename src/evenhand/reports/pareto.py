@@ -64,8 +64,11 @@ def on_front(pairs: Sequence[tuple[Value, Value]]) -> list[bool]:
     return [not any(x <= a and y <= b and (x, y) != (a, b) for x, y in known) for a, b in known]
 
 
-def figure(found: Sequence[Point], base: Value, margin: Value, metric: str, loss: str) -> Figure:
-    """The plot: loss of capability to the right, bias upwards, the base dotted; best at the lower left."""
+def figure(found: Sequence[Point], base: Value, margin: Value, axes: tuple[str, str]) -> Figure:
+    """The plot: loss of capability to the right, bias upwards, the base dotted; best at the lower left.
+
+    `axes` are the titles of both.
+    """
     data = [_trace(found, tone) for tone in TONES if any(one.tone == tone for one in found)]
     shapes = [_line({"y0": base, "y1": base, "x0": 0, "x1": 1, "xref": "paper"})] if base is not None else []
     shapes += [
@@ -74,12 +77,24 @@ def figure(found: Sequence[Point], base: Value, margin: Value, metric: str, loss
     drawn = layout(
         420,
         margin={"l": 8, "r": 16, "t": 12, "b": 44},
-        xaxis=axis(title={"text": label(f"loss of {loss}")}, zeroline=False),
-        yaxis=axis(title={"text": label(f"bias after: {metric}")}, rangemode="tozero", zeroline=False),
+        xaxis=axis(title={"text": label(axes[0])}, zeroline=False),
+        yaxis=axis(title={"text": label(axes[1])}, range=_reach_of(found, base), zeroline=False),
         shapes=shapes,
         showlegend=False,
     )
     return {"data": data, "layout": drawn}
+
+
+def _reach_of(found: Sequence[Point], base: Value) -> list[float]:
+    """The ends of the axis of the bias: 0 and the base are in it."""
+    ends = [
+        0.0,
+        base or 0.0,
+        *(end for one in found for end in (one.bias.low, one.bias.high, one.bias.value) if end),
+    ]
+    low, high = min(ends), max(ends)
+    room = 0.08 * (high - low)
+    return [round(low - room, 6), round(high + room, 6)]
 
 
 def _line(where: dict[str, object]) -> Figure:
@@ -138,7 +153,7 @@ def front_sentence(found: Sequence[Point], base: Value) -> str:
     """Which cells are on the front, in words."""
     names = ", ".join(f"{one.number} ({one.name})" for one in found if one.front)
     return (
-        f"The base has a bias of {number(base)}, the dotted horizontal line. No other cell has both less bias "
-        f"and less loss than: {names}. That is about the points alone; where intervals overlap, the order is "
-        "not settled."
+        f"The base has a bias of {number(base)}, the dotted horizontal line. No other cell has both less "
+        f"bias and less loss than: {names}. That is about the points alone; where intervals overlap, the "
+        "order is not settled."
     )

@@ -19,35 +19,35 @@ HELD = (
 
 
 def overview(result: StudyResult) -> Table:
-    """One row a cell: verdict, bias before and after, the loss of capability, minutes."""
+    """One row a cell: verdict, bias before and after, the loss of capability and its bound, minutes."""
     held = holding(result)
     rows = tuple(_row(outcome, held[place]) for place, outcome in enumerate(result.outcomes))
     head = (
         "mitigation",
         "model",
-        "seed",
         "verdict",
-        "bias before",
-        "bias after",
-        "change [95 % interval]",
+        "seed",
+        "before",
+        "after",
+        "change of the bias",
         "capability lost, at most",
         "p (Holm)",
         "minutes",
     )
-    return Table(f"The study {result.study.name}", head, rows, labels=4)
+    return Table(f"The study {result.study.name}", head, rows, labels=3)
 
 
 def _row(outcome: Outcome, adjusted: tuple[Value, bool | None]) -> tuple[str, ...]:
     cell, record = outcome.cell, outcome.record
-    names = (cell.mitigation, cell.model, str(cell.seed))
+    names, seed = (cell.mitigation, cell.model), str(cell.seed)
     minutes = f"{outcome.minutes:.1f}"
     if record is None:
         failed = outcome.state.state == "failed"
-        return (*names, "failed" if failed else MISSING, "–", "–", "–", "–", "–", minutes)
+        return (*names, "failed" if failed else MISSING, seed, "–", "–", "–", "–", "–", minutes)
     effect, p, holds = leading.about(record), *adjusted
     figures = ("–", "–", "–") if effect is None else _figures(effect)
     verdict = f"{record.verdict}{f' {NOT_HELD}' if holds is False else ''}"
-    return (*names, verdict, *figures, lost(outcome), formats.p_value(p), minutes)
+    return (*names, verdict, seed, *figures, lost(outcome), formats.p_value(p), minutes)
 
 
 def _figures(effect: Effect) -> tuple[str, str, str]:

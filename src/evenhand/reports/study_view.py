@@ -17,7 +17,7 @@ from evenhand.studies.grid import table as tidy
 from evenhand.studies.grid.result import Chosen, Outcome, StudyResult
 from evenhand.studies.resolving import Resolution, resolution
 
-TONES = {"better": "good", "worse": "bad", "unresolved": "neutral"}
+TONES = {"better": "good", "worse": "bad", "kept": "good", "lost": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,6 @@ def front(result: StudyResult, uri: str, place: int) -> Front | None:
     effect = next(e for record in records if (e := leading.about(record)) is not None)
     check = next(c for record in records if (c := tidy.capability_loss(record)) is not None)
     base = distance_of(effect).value(effect.before.value)
-    metric = f"{tables.metric_title(effect.metric)}, distance from its ideal"
     alt = (
         f"{uri}: bias after treatment ({effect.metric} on {effect.benchmark}) against the loss of "
         f"{check.name}, one point a cell with its intervals; best at the lower left."
@@ -127,7 +126,7 @@ def front(result: StudyResult, uri: str, place: int) -> Front | None:
     plot = Plot(
         f"pareto-{place}",
         alt,
-        pareto.figure(found, base, check.margin, metric, check.name),
+        pareto.figure(found, base, check.margin, (f"loss of {check.name}", f"bias after ({effect.metric})")),
         pareto.table(found, f"Bias and capability on {uri}"),
     )
     return Front(uri, pareto.front_sentence(found, base), plot)
@@ -146,7 +145,10 @@ def transfer(result: StudyResult, uri: str) -> Transfer | None:
     rows = tuple(
         (
             f"{o.cell.mitigation}{f', seed {o.cell.seed}' if seeds else ''}",
-            tuple(entry(effect_of(o.record, b, metric)) for b, metric, _ in heads),
+            tuple(
+                entry(effect_of(o.record, b, metric)) if role == "bias" else kept(o.record, b)
+                for b, metric, role in heads
+            ),
         )
         for o in own
         if o.record is not None
@@ -166,6 +168,17 @@ def entry(effect: Effect | None) -> Entry:
     found: Resolution | None = resolution(effect)
     said = "descriptive" if found is None else str(found.outcome)
     return Entry(formats.with_interval(effect.change, signed=True), said, TONES.get(said, "neutral"))
+
+
+def kept(record: Verification, benchmark: str) -> Entry:
+    """The entry for a benchmark of capability: its check, which is held against a margin."""
+    checks = [c for c in record.capability.checks if c.name.endswith(f"({benchmark})")]
+    check = next((c for c in checks if not c.name.startswith("options")), None)
+    if check is None:
+        return Entry("–", "nothing to lose", "neutral")
+    said = {True: "kept", False: "lost", None: "undecided"}[check.kept]
+    loss = formats.with_interval(check.loss, signed=True)
+    return Entry(f"loss {loss}", said, TONES.get(said, "neutral"))
 
 
 def mitigation(result: StudyResult, name: str, place: int) -> Mitigation:

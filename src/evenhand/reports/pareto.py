@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evenhand.decimals import number
-from evenhand.records import Estimate, Value
+from evenhand.records import Estimate, Value, Verification
 from evenhand.reports import formats, leading, sentences
 from evenhand.reports.figures import MUTED, Figure, axis, label, layout, rounded
 from evenhand.reports.tables import Table
@@ -39,23 +39,40 @@ def points(outcomes: Sequence[Outcome]) -> list[Point]:
     """The done cells of one model whose bias and capability were measured, numbered from 1."""
     found: list[Point] = []
     several = len({o.cell.seed for o in outcomes}) > 1
+    joint = is_joint(outcomes)
     for outcome in outcomes:
         record = outcome.record
         effect = None if record is None else leading.about(record)
-        check = None if record is None else tidy.capability_loss(record)
-        if record is None or effect is None or check is None:
+        loss = None if record is None else _loss(record, joint=joint)
+        if record is None or effect is None or loss is None:
             continue
         bias = distance_of(effect).estimate(effect.after)
-        if bias.value is None or check.loss.value is None:
+        if bias.value is None or loss.value is None:
             continue
         name = f"{outcome.cell.mitigation}{f', seed {outcome.cell.seed}' if several else ''}"
         tone = sentences.TONES[record.verdict]
-        found.append(Point(len(found) + 1, name, str(record.verdict), tone, bias, check.loss))
+        found.append(Point(len(found) + 1, name, str(record.verdict), tone, bias, loss))
     front = on_front([(one.bias.value, one.loss.value) for one in found])
     return [
         Point(one.number, one.name, one.verdict, one.tone, one.bias, one.loss, is_front)
         for one, is_front in zip(found, front, strict=True)
     ]
+
+
+def is_joint(outcomes: Sequence[Outcome]) -> bool:
+    """Whether every done cell gives its loss over all capability benchmarks together, in SDs of their items.
+
+    Otherwise the one check stands for them that `evenhand.studies.grid.table.capability_loss` names.
+    """
+    done = [o.record for o in outcomes if o.record is not None]
+    return all(record.control is not None and record.control.loss is not None for record in done)
+
+
+def _loss(record: Verification, *, joint: bool) -> Estimate | None:
+    if joint:
+        return None if record.control is None else record.control.loss
+    check = tidy.capability_loss(record)
+    return None if check is None else check.loss
 
 
 def on_front(pairs: Sequence[tuple[Value, Value]]) -> list[bool]:

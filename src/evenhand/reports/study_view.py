@@ -17,6 +17,7 @@ from evenhand.studies.grid import table as tidy
 from evenhand.studies.grid.result import Chosen, Outcome, StudyResult
 from evenhand.studies.resolving import Resolution, resolution
 
+JOINT = "loss of capability (SDs of its items)"
 TONES = {"better": "good", "worse": "bad", "kept": "good", "lost": "bad"}
 
 
@@ -117,16 +118,19 @@ def front(result: StudyResult, uri: str, place: int) -> Front | None:
     if not found:
         return None
     effect = next(e for record in records if (e := leading.about(record)) is not None)
-    check = next(c for record in records if (c := tidy.capability_loss(record)) is not None)
+    check = next((c for record in records if (c := tidy.capability_loss(record)) is not None), None)
+    joint = pareto.is_joint(own) or check is None
+    loss = JOINT if joint or check is None else f"loss of {check.name}"
+    margin = None if joint or check is None else check.margin
     base = distance_of(effect).value(effect.before.value)
     alt = (
-        f"{uri}: bias after treatment ({effect.metric} on {effect.benchmark}) against the loss of "
-        f"{check.name}, one point a cell with its intervals; best at the lower left."
+        f"{uri}: bias after treatment ({effect.metric} on {effect.benchmark}) against the {loss}, one "
+        "point a cell with its intervals; best at the lower left."
     )
     plot = Plot(
         f"pareto-{place}",
         alt,
-        pareto.figure(found, base, check.margin, (f"loss of {check.name}", f"bias after ({effect.metric})")),
+        pareto.figure(found, base, margin, (loss, f"bias after ({effect.metric})")),
         pareto.table(found, f"Bias and capability on {uri}"),
     )
     return Front(uri, pareto.front_sentence(found, base), plot)

@@ -33,7 +33,7 @@ class Configured(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command, or print what it would run with."""
         if ctx.meta.get(_WANTED):
-            console.say(as_toml({key: _plain(value) for key, value in ctx.params.items()}).rstrip())
+            console.say(as_toml(_resolved(ctx)).rstrip())
             return 0
         return super().invoke(ctx)
 
@@ -129,6 +129,22 @@ def settings(
         else:
             found[name] = value
     return found, problems
+
+
+def _resolved(ctx: Any) -> dict[str, Any]:
+    """What the command would run with, in its own order and by the names of its options; no empty list."""
+    found: dict[str, Any] = {}
+    for parameter in ctx.command.params:
+        value = _plain(ctx.params.get(parameter.name))
+        if parameter.name not in OWN and value != []:
+            found[_written(parameter)] = value
+    return found
+
+
+def _written(parameter: Any) -> str:
+    """How a parameter is written in a file: by its long option, an argument by its name."""
+    long = [one.lstrip("-") for one in getattr(parameter, "opts", ()) if one.startswith("--")]
+    return long[0].replace("-", "_") if long else str(parameter.name)
 
 
 def _plain(value: Any) -> Any:

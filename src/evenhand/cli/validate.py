@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evenhand.cli import configured, console
+from evenhand.cli import configured, console, failures
 from evenhand.cli.options import DataDir, Json
 from evenhand.errors import EvenhandError, UsageError, did_you_mean
 
@@ -94,13 +94,17 @@ def _of_command(table: Mapping[str, Any], path: list[str], command: Any) -> list
 def _typed(command: Any, values: Mapping[str, Any]) -> list[str]:
     """What the command itself refuses, value by value."""
     problems = []
-    context = command.make_context(command.name, [], resilient_parsing=True)
-    for parameter in command.params:
-        if parameter.name in values:
+    with command.make_context(command.name, [], resilient_parsing=True) as context:
+        for parameter in command.params:
+            if parameter.name not in values:
+                continue
             try:
-                parameter.type_cast_value(context, values[parameter.name])
+                parameter.process_value(context, values[parameter.name])
             except Exception as error:
-                problems.append(str(getattr(error, "message", error)).rstrip("."))
+                known = failures.as_known(error)
+                if known is None:
+                    raise
+                problems.append(f"{parameter.name}: {known.what}".rstrip("."))
     return problems
 
 

@@ -194,7 +194,8 @@ def test_killed_studies_go_on_to_the_same_table(uri: str, tmp_path: Path) -> Non
     codes = [
         subprocess.run(
             [sys.executable, "-c", code, str(file), str(out), str(writes)],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, timeout=300, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True,
+            timeout=300, check=False,
         ).returncode
         for writes in (3, 14, 9)
     ]  # fmt: skip

@@ -8,14 +8,14 @@ from typing import Any
 
 from evenhand import __version__, decimals
 from evenhand.provenance import line
-from evenhand.records import Effect, Verification
-from evenhand.reports import flips, formats, leading, pareto, sentences, studied, tables
+from evenhand.records import Verification
+from evenhand.reports import doubted, flips, formats, leading, pareto, sentences, studied, tables
 from evenhand.reports.view import Plot
 from evenhand.studies.compare import headline
 from evenhand.studies.distance import distance_of
 from evenhand.studies.grid import table as tidy
 from evenhand.studies.grid.result import Chosen, Outcome, StudyResult
-from evenhand.studies.resolving import Resolution, resolution
+from evenhand.studies.resolving import resolution
 
 JOINT = "loss of capability (SDs of its items)"
 TONES = {"better": "good", "worse": "bad", "kept": "good", "lost": "bad"}
@@ -150,7 +150,7 @@ def transfer(result: StudyResult, uri: str) -> Transfer | None:
         (
             f"{o.cell.mitigation}{f', seed {o.cell.seed}' if seeds else ''}",
             tuple(
-                entry(effect_of(o.record, b, metric)) if role == "bias" else kept(o.record, b)
+                bias_entry(o.record, b, metric) if role == "bias" else kept(o.record, b)
                 for b, metric, role in heads
             ),
         )
@@ -160,16 +160,13 @@ def transfer(result: StudyResult, uri: str) -> Transfer | None:
     return Transfer(uri, heads, rows)
 
 
-def effect_of(record: Verification, benchmark: str, metric: str) -> Effect | None:
-    """The effect on a metric of a benchmark; None where the cell has none."""
-    return next((e for e in record.effects if (e.benchmark, e.metric) == (benchmark, metric)), None)
-
-
-def entry(effect: Effect | None) -> Entry:
-    """The entry of the matrix for an effect."""
+def bias_entry(record: Verification, benchmark: str, metric: str) -> Entry:
+    """The entry of the matrix for a benchmark's own figure."""
+    effect = next((e for e in record.effects if (e.benchmark, e.metric) == (benchmark, metric)), None)
     if effect is None:
         return Entry("–", "not measured", "neutral")
-    found: Resolution | None = resolution(effect)
+    sides = (doubted.of(record.before), doubted.of(record.after, record.before))
+    found = resolution(effect, doubted=any(benchmark in doubted.whole(side) for side in sides))
     said = "descriptive" if found is None else str(found.outcome)
     return Entry(formats.with_interval(effect.change, signed=True), said, TONES.get(said, "neutral"))
 

@@ -101,6 +101,20 @@ def test_a_new_seed_adds_cells_and_another_limit_takes_none(
     assert counted[2:] == [("prompt", 0), ("prompt", 1)]
 
 
+def test_another_margin_judges_again_and_measures_nothing(
+    uri: str, tmp_path: Path, counted: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evenhand.studies import cells as measured
+
+    small = HEAD.replace(', {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}', "")
+    out = tmp_path / "out"
+    running.study(_file(tmp_path, uri, small), out)
+    monkeypatch.setattr(measured, "take", None)  # every measurement is read
+    found = running.study(_file(tmp_path, uri, small + "margins = {accuracy = 0.2}\n"), out)
+    assert found.complete
+    assert counted == [("prompt", 0), ("prompt", 1)] * 2
+
+
 def test_a_failing_cell_is_recorded_and_the_others_go_on(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,7 +70,7 @@ def test_plan_gives_cells_models_and_minutes(run: Run, file: str, monkeypatch: p
     (model,) = answer.json["models"]
     assert (model["cells"], model["models"]) == (1, 2)  # the base and the treated model
     assert 0 < answer.json["minutes"]["low"] < answer.json["minutes"]["high"]
-    assert "1 verifications (1 seed)" in run("study", "plan", file).out
+    assert "1 verification (1 seed)" in run("study", "plan", file).out
 
 
 def test_show_names_what_is_missing(run: Run, file: str) -> None:

@@ -75,8 +75,8 @@ def sentence(planned: Sequence[PlannedModel], seeds: int) -> str:
     low, high = (60 * sum(getattr(one, end) for one in planned) for end in ("low", "high"))
     cells, models = (sum(getattr(one, what) for one in planned) for what in ("cells", "models"))
     return (
-        f"{cells} verifications ({seeds} seed{'s' * (seeds != 1)}) of at most {models} models in all: about "
-        f"{duration(low)} to {duration(high)} if nothing is stored yet."
+        f"{cells} verification{'s' * (cells != 1)} ({seeds} seed{'s' * (seeds != 1)}) of at most "
+        f"{models} models in all: about {duration(low)} to {duration(high)} if nothing is stored yet."
     )
 
 

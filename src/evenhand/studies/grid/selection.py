@@ -146,7 +146,7 @@ def chosen_of(settings: Sequence[Setting], margins: Margins) -> tuple[Setting, s
     kept = [one for one in known if one.kept(margins) and one.bias is not None]
     if kept:
         return min(kept, key=lambda one: abs(one.bias or 0.0)), (
-            f"least bias on dev items of {len(kept)} settings that keep the words' probability"
+            f"least bias on dev items; {len(kept)} of {len(known)} settings keep the words' probability"
         )
     return min(known, key=lambda one: (one.rest or 0.0, abs(math.log(one.mass or 1.0)))), (
         "no setting keeps the probability of the groups' words and of all others: it moves them least"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     )
     from evenhand.reports import report
     from evenhand.studies.compare import GateResult
+    from evenhand.studies.grid.result import StudyResult
+    from evenhand.studies.grid.running import study
     from evenhand.studies.options import RunOptions, VerifyOptions
     from evenhand.studies.plan import Plan, plan
     from evenhand.studies.runs import compare, gate
@@ -53,6 +55,7 @@ _HOMES = {
     "OpenModel": "models",
     "Plan": "studies.plan",
     "RunOptions": "studies.options",
+    "StudyResult": "studies.grid.result",
     "Treatment": "treatments",
     "VerifyOptions": "studies.options",
     "compare": "studies.runs",
@@ -63,6 +66,7 @@ _HOMES = {
     "open_model": "opening",
     "plan": "studies.plan",
     "report": "reports",
+    "study": "studies.grid.running",
     "verify": "studies.verbs",
 }
 
@@ -88,6 +92,7 @@ __all__ = [
     "RunOptions",
     "Sample",
     "Score",
+    "StudyResult",
     "Treatment",
     "VerdictName",
     "Verification",
@@ -100,6 +105,7 @@ __all__ = [
     "open_model",
     "plan",
     "report",
+    "study",
     "verify",
 ]
 

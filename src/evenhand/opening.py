@@ -127,6 +127,25 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     return model
 
 
+def check_name(uri: str) -> None:
+    """Refuse a model's name that cannot be opened, as far as that is told without opening it.
+
+    Raises:
+        UnknownName: no such scheme.
+        UsageError: the string cannot be used as written, or a file or folder that it names is not there.
+    """
+    scheme, rest = _split_scheme(uri)
+    base, additions = split_additions(rest, files=scheme.file)
+    if scheme is _SCHEMES["lab"]:
+        from evenhand.lab import parse
+
+        parse(base)
+    named = [Path(base)] if scheme.file or base.startswith(_LOCAL) else []
+    for path in (*named, *additions):
+        if not expanded(path).exists():
+            raise BadData(f"{uri} names {path}, which is not there.", mend="Name a file or folder that is.")
+
+
 def close_model(model: Model) -> None:
     """Remove what opening added to `model`: the base's bits are restored; do not use `model` again. Hidden
     states that were kept of it are freed.

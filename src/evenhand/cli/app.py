@@ -17,8 +17,11 @@ from evenhand.cli import (
     mitigate,
     plan,
     report,
+    study,
+    validate,
     verify,
 )
+from evenhand.cli.configured import Configured
 
 app = typer.Typer(
     name="evenhand",
@@ -56,8 +59,10 @@ for _verb, _short in (
     (compare.compare, "Two stored runs on the same items."),
     (gate.gate, "Fail a build when a run misses a condition."),
     (plan.plan, "What a verify would run."),
+    (validate.validate, "Check a study file or a configuration."),
     (ls.ls, "What there is to use."),
     (doctor.doctor, "What this machine has, and what is missing."),
 ):
-    app.command(_verb.__name__, short_help=_short)(_verb)
+    app.command(_verb.__name__, cls=Configured, short_help=_short)(_verb)
+app.add_typer(study.app, name="study", short_help="Many mitigations on many models, from one file.")
 app.add_typer(data.app, name="data", short_help="Benchmark data: list, fetch, check, find.")

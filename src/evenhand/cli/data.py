@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from evenhand.cli import console
+from evenhand.cli.configured import Configured
 from evenhand.cli.options import DataDir, Json
 from evenhand.decimals import fixed
 
@@ -25,7 +26,7 @@ Names = Annotated[
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A data set (bbq) or a file (bbq/Age.jsonl).")]
 
 
-@app.command("ls", short_help="What data there is, its licence, and what is here.")
+@app.command("ls", cls=Configured, short_help="What data there is, its licence, and what is here.")
 def ls(names: Names = None, data_dir: DataDir = None, as_json: Json = False) -> int:
     """List the data sets, or with a NAME its files."""
     from evenhand import sources
@@ -44,7 +45,7 @@ def ls(names: Names = None, data_dir: DataDir = None, as_json: Json = False) -> 
     return 0
 
 
-@app.command("pull", short_help="Fetch data over HTTPS into the cache.")
+@app.command("pull", cls=Configured, short_help="Fetch data over HTTPS into the cache.")
 def pull(names: Names = None, as_json: Json = False) -> int:
     """Fetch data sets or files from their official addresses; resumes; stores only complete files."""
     from evenhand.errors import UsageError
@@ -61,7 +62,7 @@ def pull(names: Names = None, as_json: Json = False) -> int:
     return 0
 
 
-@app.command("verify", short_help="Check the files that are here.")
+@app.command("verify", cls=Configured, short_help="Check the files that are here.")
 def verify(names: Names = None, data_dir: DataDir = None, as_json: Json = False) -> int:
     """Check the SHA-256 of every file that is here; with a NAME, a missing file is incomplete (exit 3)."""
     from evenhand.errors import BadData
@@ -85,7 +86,7 @@ def verify(names: Names = None, data_dir: DataDir = None, as_json: Json = False)
     return 3 if names and missing else 0
 
 
-@app.command("path", short_help="Where a file lies.")
+@app.command("path", cls=Configured, short_help="Where a file lies.")
 def path(name: Name, data_dir: DataDir = None, as_json: Json = False) -> int:
     """Print where a file, or every file of a data set, lies; all of them are checked first."""
     from evenhand import sources

@@ -21,6 +21,7 @@ from evenhand.reports import advice, equal, formats, leading, seeded, sentences,
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
+    from evenhand.studies.resolving import Resolution
 
 
 FIGURES = ("value", "95 % interval", "n", "better")
@@ -156,6 +157,19 @@ def effects(items: Sequence[Effect]) -> None:
         ]
         head = ("key", "metric", "before", "after", "change", "95 % interval", "p", "better")
         console.table(f"{benchmark}, {formats.count(own[0].change)} items", head, rows, labels=2, spare=1)
+
+
+def resolutions(items: Sequence[Effect], said: Sequence[Resolution | None]) -> None:
+    """What each change of a metric with an ideal says: better, worse or unresolved, and why not more."""
+    rows = [
+        (f"{e.benchmark} {e.metric}", str(one.outcome), decimals.number(one.delta), one.why or "–")
+        for e, one in zip(items, said, strict=True)
+        if one is not None
+    ]
+    head = ("figure", "the second is", "smallest relevant", "why unresolved")
+    console.table("what the changes say", head, rows, labels=2)
+    if any(outcome == "unresolved" for _, outcome, *_ in rows):
+        console.say("Unresolved says that no difference was shown, not that there is none.")
 
 
 def _families(control: ControlResult) -> None:

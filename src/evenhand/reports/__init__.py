@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData
 from evenhand.files import write_atomically
 from evenhand.outputs import UNSEALED, check_output_file, check_unchanged, sealed
 from evenhand.records import Attribution, Measurement, Verification
+
+if TYPE_CHECKING:
+    from evenhand.studies.grid.result import StudyResult
 
 PACKAGE = "reports/templates"
 SIGN = b'<meta name="generator" content="evenhand '  # in every report
@@ -56,6 +59,13 @@ def measurements_html(records: Sequence[Measurement]) -> str:
     if not records:
         raise BadData("There are no measurements to report.", mend="Run `evenhand measure` with --out first.")
     return _render("measurements.html.j2", view.measurements(records))
+
+
+def study_html(result: StudyResult) -> str:
+    """The report of a study as it stands: table, Pareto plots, transfer, and each mitigation's flips."""
+    from evenhand.reports import study_view
+
+    return _render("study.html.j2", study_view.study(result))
 
 
 def write_report(path: Path, text: str) -> None:

@@ -47,6 +47,11 @@ def compare(
     return [e for m in shared for e in benchmark_effects(m, theirs[m.benchmark], seed=seed, B=B)]
 
 
+def headline(measurement: Measurement) -> str | None:
+    """The metric that stands for a benchmark: its primary one, else its first; None without any."""
+    return measurement.primary or next(iter(measurement.metrics), None)
+
+
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """One condition: `name` is the full name of the figure; `value` is None where it is undefined.

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from evenhand.progress import duration
 
-_FIT = 0.7  # what an epoch costs, in passes over its prompts: only one block is trained
-_EPOCHS = 2  # of a method that does not say
-_TRAINED = ("sham", "plain text")  # families that are fitted
-_AGAIN = (0.2, 0.8)  # a changed model beside the base: with and without what is kept of its passes
+FIT = 0.7  # what an epoch costs, in passes over its prompts: only one block is trained
+EPOCHS = 2  # of a method that does not say
+TRAINED = ("sham", "plain text")  # families that are fitted
+AGAIN = (0.2, 0.8)  # a changed model beside the base: with and without what is kept of its passes
 
 
 @dataclass
@@ -63,15 +63,15 @@ def forecast(
     both in seconds; `looks` are the models of each of the `families` at each look. `fits` are the treated
     models: at the least all share their control models, at the most each has its own.
     """
-    fit = _FIT * prompts * (epochs or _EPOCHS)
-    trained = sum(family in _TRAINED for family in families)
+    fit = FIT * prompts * (epochs or EPOCHS)
+    trained = sum(family in TRAINED for family in families)
 
     def whole(number: int, again: float) -> float:
         models = fits + number * len(families)
         return models * again * measured + (fits + number * trained) * fit
 
     least, most = (looks[0], looks[-1] * fits) if looks else (0, 0)
-    low, high = (whole(n, share) for n, share in zip((least, most), _AGAIN, strict=True))
+    low, high = (whole(n, share) for n, share in zip((least, most), AGAIN, strict=True))
     counted = (
         f"{least * len(families)} to {most * len(families)} control models" if looks else "no control models"
     )

@@ -1,0 +1,134 @@
+"""``evenhand study``: many mitigations on many models from one file, cell by cell, in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evenhand.cli import console
+from evenhand.cli.configured import Configured
+from evenhand.cli.options import DataDir, Json, Out
+from evenhand.errors import Inconclusive
+
+if TYPE_CHECKING:
+    from evenhand.studies.grid.result import StudyResult
+
+app = typer.Typer(
+    help="Compare many mitigations on many models; one TOML file names them (docs/studies.md).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+REPORT = "report.html"
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The study's TOML file.")]
+Place = Annotated[
+    Path, typer.Argument(metavar="FILE|DIR", help="The study's TOML file, or the folder of its results.")
+]
+
+
+@app.command("run", cls=Configured, short_help="Run a study, or go on with one.")
+def run(file: File, out: Out = None, data_dir: DataDir = None, as_json: Json = False) -> int:
+    """Run every cell (a model, a mitigation, a seed) that is not stored yet, then write table and report.
+
+    The same command goes on after an interruption. A cell that fails is recorded with its error, and the
+    others go on. The exit code is 0 where every cell is done, else 3.
+    """
+    from evenhand.studies.grid import running, table
+    from evenhand.studies.grid.file import read_study
+
+    place = running.study_folder(read_study(file), out)
+    _check_report(place)
+    result = running.study(file, place)
+    tables = table.write(result)
+    return _shown(result, [*map(str, tables), str(_report(result))], as_json=as_json)
+
+
+@app.command("plan", cls=Configured, short_help="Cells, models and minutes of a study.")
+def plan(file: File, data_dir: DataDir = None, as_json: Json = False) -> int:
+    """List what a study would run at most: verifications, models, rows and minutes.
+
+    Each model is opened and asked some rows, to time it; nothing is fitted or stored.
+    """
+    from evenhand.records import to_json
+    from evenhand.studies.grid import planning
+    from evenhand.studies.grid.checking import checked
+
+    found = checked(file)
+    planned = planning.study_plan(found)
+    said = planning.sentence(planned, len(found.study.seeds))
+    if as_json:
+        console.emit(
+            {
+                "file": str(file),
+                "cells": found.study.cells,
+                "models": to_json(planned),
+                "minutes": {"low": sum(p.low for p in planned), "high": sum(p.high for p in planned)},
+                "budget": found.study.budget,
+            }
+        )
+        return 0
+    rows = [
+        (p.model, str(p.cells), str(p.models), str(p.rows), f"{p.low:.1f}", f"{p.high:.1f}") for p in planned
+    ]
+    head = ("model", "cells", "models", "rows", "minutes from", "to")
+    console.table("study plan", head, rows)
+    console.say(said)
+    if found.study.budget is not None:
+        console.say(f"No cell is begun after {found.study.budget:g} minutes; the same command goes on later.")
+    return 0
+
+
+@app.command("show", cls=Configured, short_help="What a study holds so far.")
+def show(place: Place, data_dir: DataDir = None, as_json: Json = False) -> int:
+    """Print the table of a study as it stands, and write table and report anew; no model is opened."""
+    from evenhand.files import is_folder
+    from evenhand.studies.grid import file, result, running, table
+
+    folder = place if is_folder(place) else running.study_folder(file.read_study(place), None)
+    found = result.load(folder)
+    _check_report(folder)
+    tables = table.write(found)
+    return _shown(found, [*map(str, tables), str(_report(found))], as_json=as_json)
+
+
+def _check_report(folder: Path) -> None:
+    """Refuse, before any work, a report that cannot be written."""
+    from evenhand.cli.verify import check_report
+
+    check_report(folder / REPORT)
+
+
+def _report(result: StudyResult) -> Path:
+    from evenhand import reports
+
+    path = result.folder / REPORT
+    reports.write_report(path, reports.study_html(result))
+    return path
+
+
+def _shown(result: StudyResult, written: list[str], *, as_json: bool) -> int:
+    """Print the study; 0 where every cell is done, else 3."""
+    from evenhand.records import to_json
+    from evenhand.reports import studied
+    from evenhand.studies.grid import table
+
+    if as_json:
+        console.emit(
+            {
+                "study": result.study.name,
+                "folder": str(result.folder),
+                "complete": result.complete,
+                "limited": result.limited,
+                "rows": table.rows(result.outcomes),
+                "chosen": to_json(result.chosen),
+                "written": written,
+            }
+        )
+    else:
+        shown = studied.overview(result)
+        console.table(shown.caption, shown.head, shown.rows, labels=shown.labels)
+        for sentence in studied.notes(result):
+            console.say(sentence)
+        console.say("Written: " + ", ".join(written))
+    return 0 if result.complete else Inconclusive.exit_code

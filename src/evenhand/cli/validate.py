@@ -1,0 +1,144 @@
+"""``evenhand validate``: check a study file or a configuration before any weights load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evenhand.cli import configured, console, failures
+from evenhand.cli.options import DataDir, Json
+from evenhand.errors import EvenhandError, UsageError, did_you_mean
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A study file, or a file for --config.")]
+Verb = Annotated[
+    str | None,
+    typer.Option("--verb", metavar="COMMAND", help="The command that a file for --config is for."),
+]
+SIGNS = ("models", "mitigations")  # keys that only a study file has
+_KINDS = {"benchmark": "benchmark", "capability": "benchmark", "locator": "locator"}
+
+
+def validate(
+    ctx: typer.Context, file: File, verb: Verb = None, data_dir: DataDir = None, as_json: Json = False
+) -> int:
+    """Check a study file, or a file for --config: every problem at once; exit code 2 if there is one.
+
+    Keys, components, grids, training data and budgets are checked. No model is opened.
+    """
+    from evenhand.studies.grid import checking
+    from evenhand.studies.grid.file import load_toml
+
+    table = load_toml(file)
+    is_study = verb is None and any(key in table for key in SIGNS)
+    problems = checking.check(file)[1] if is_study else _config(ctx, table, verb)
+    kind = "study" if is_study else "configuration"
+    if as_json:
+        console.emit({"file": str(file), "kind": kind, "valid": not problems, "problems": problems})
+    elif problems:
+        console.say(f"{file} is no usable {kind}:")
+        for problem in problems:
+            console.say(f"  - {problem}")
+    else:
+        console.say(f"{file} is a usable {kind}.")
+    return UsageError.exit_code if problems else 0
+
+
+def _config(ctx: typer.Context, table: Mapping[str, Any], verb: str | None) -> list[str]:
+    """Every problem of a file for --config: what no command has, and what a command refuses."""
+    root: Any = ctx.find_root().command
+    if verb is not None:
+        found = _command(root, verb.split())
+        if found is None:
+            return [f"there is no command {verb!r}{did_you_mean(verb, root.commands)}"]
+        return _of_command(table, verb.split(), found)
+    everywhere = {name for one in _every(root) for name in configured.names_of(one)}
+    problems = [
+        f"no command has an option {key!r}{did_you_mean(key.replace('-', '_'), everywhere)}"
+        for key, value in table.items()
+        if not isinstance(value, Mapping) and key.replace("-", "_") not in everywhere
+    ]
+    problems += _components({k: v for k, v in table.items() if not isinstance(v, Mapping)})
+    for key, value in table.items():
+        if not isinstance(value, Mapping):
+            continue
+        command = _command(root, [key])
+        if command is None:
+            problems.append(f"there is no command {key!r}{did_you_mean(key, root.commands)}")
+            continue
+        for path, own in _tables(command, [key], value):
+            found_own = _command(root, path)
+            problems += [f"[{'.'.join(path)}]: {text}" for text in _of_command(own, [], found_own)]
+    return problems
+
+
+def _tables(
+    command: Any, path: list[str], table: Mapping[str, Any]
+) -> list[tuple[list[str], Mapping[str, Any]]]:
+    """The tables of a command, or those of the commands below it."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [(path, table)]
+    return [
+        ([*path, key], value) for key, value in table.items() if isinstance(value, Mapping) and key in below
+    ]
+
+
+def _of_command(table: Mapping[str, Any], path: list[str], command: Any) -> list[str]:
+    values, problems = configured.settings(table, path, configured.names_of(command))
+    return [*problems, *_typed(command, values), *_components(values)]
+
+
+def _typed(command: Any, values: Mapping[str, Any]) -> list[str]:
+    """What the command itself refuses, value by value."""
+    problems = []
+    with command.make_context(command.name, [], resilient_parsing=True) as context:
+        for parameter in command.params:
+            if parameter.name not in values:
+                continue
+            try:
+                parameter.process_value(context, values[parameter.name])
+            except Exception as error:
+                known = failures.as_known(error)
+                if known is None:
+                    raise
+                problems.append(f"{parameter.name}: {known.what}".rstrip("."))
+    return problems
+
+
+def _components(values: Mapping[str, Any]) -> list[str]:
+    """Components that cannot be made."""
+    from evenhand import registry
+    from evenhand.studies.methods import made_method
+
+    problems = []
+    for key, kind in _KINDS.items():
+        given = values.get(key, [])
+        for text in [given] if isinstance(given, str) else given or []:
+            try:
+                for spec in registry.spec_texts(text, kind):
+                    registry.create(kind, spec)
+            except EvenhandError as error:
+                problems.append(f"{key}: {error.what} {error.mend}".rstrip("."))
+    method = values.get("with", values.get("with_"))
+    if isinstance(method, str):
+        try:
+            made_method(method)
+        except EvenhandError as error:
+            problems.append(f"with: {error.what} {error.mend}".rstrip("."))
+    return problems
+
+
+def _command(root: Any, path: list[str]) -> Any | None:
+    found = root
+    for step in path:
+        found = getattr(found, "commands", {}).get(step)
+    return found
+
+
+def _every(root: Any) -> list[Any]:
+    """Every command that is no group."""
+    below = getattr(root, "commands", None)
+    return [root] if below is None else [one for command in below.values() for one in _every(command)]

@@ -1,0 +1,137 @@
+"""What a study gives: its cells, how each grid was settled, and both as an index in the study's folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from evenhand.errors import BadData
+from evenhand.files import parse_json, write_atomically
+from evenhand.outputs import check_ours
+from evenhand.records import Verification, from_json, to_json
+from evenhand.studies.grid.cells import FAILED, Cell, State
+from evenhand.studies.grid.file import StudyFile
+from evenhand.studies.grid.selection import Selection
+
+INDEX = "study.json"
+FORMAT = "evenhand/study/1"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One cell of a study and what came of it; `record` is None where it is not done."""
+
+    cell: Cell
+    state: State
+    record: Verification | None = None
+
+    @property
+    def minutes(self) -> float:
+        """How long all sittings at it took, in minutes."""
+        return self.state.seconds / 60
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The setting of a grid that was chosen for a model."""
+
+    model: str
+    mitigation: str
+    selection: Selection
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study as it stands: its cells in the order of the file, and how each grid was settled.
+
+    `folder` holds the table, the report and the cells.
+    """
+
+    study: StudyFile
+    folder: Path
+    outcomes: tuple[Outcome, ...]
+    chosen: tuple[Chosen, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell is done."""
+        return len(self.outcomes) == self.study.cells and all(o.record is not None for o in self.outcomes)
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The cells that ended with an error."""
+        return tuple(o for o in self.outcomes if o.record is None and o.state.state == FAILED)
+
+    @property
+    def limited(self) -> bool:
+        """Whether a cell took only a part of the items, so that nothing here is reportable."""
+        return self.study.options.limit is not None or any(
+            o.record and o.record.limited for o in self.outcomes
+        )
+
+
+def save(result: StudyResult) -> Path:
+    """Write the index of a study into its folder; returns its path.
+
+    Raises:
+        NoSpace: the disk is full or not writable.
+        BadData: there is another file of its name.
+    """
+    path = result.folder / INDEX
+    check_ours(path, FORMAT.encode())
+    cells = [
+        {
+            "model": o.cell.model,
+            "mitigation": o.cell.mitigation,
+            "spec": o.cell.spec,
+            "seed": o.cell.seed,
+            "folder": o.cell.folder.relative_to(result.folder).as_posix(),
+            "state": to_json(o.state),
+        }
+        for o in result.outcomes
+    ]
+    body = {
+        "format": FORMAT,
+        "study": to_json(result.study),
+        "cells": cells,
+        "chosen": to_json(result.chosen),
+    }
+    write_atomically(path, f"{json.dumps(body, indent=1, ensure_ascii=False)}\n".encode())
+    return path
+
+
+def load(folder: Path) -> StudyResult:
+    """The study in `folder` as it stands; no model is opened.
+
+    Raises:
+        BadData: there is none, or its index is damaged.
+    """
+    path = folder / INDEX
+    try:
+        body = parse_json(path.read_bytes())
+        study = from_json(StudyFile, body["study"])
+        chosen = from_json(tuple[Chosen, ...], body["chosen"])
+        outcomes = [_outcome(one, folder, study.options.margin) for one in body["cells"]]
+    except FileNotFoundError:
+        raise BadData(
+            f"There is no {INDEX} in {folder}.",
+            mend="Name the folder of a study, or run it: evenhand study run FILE.",
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BadData(
+            f"{path} is damaged.", mend="Run the study again: it computes only what is missing."
+        ) from None
+    return StudyResult(study, folder, tuple(outcomes), chosen)
+
+
+def _outcome(one: dict[str, object], folder: Path, margin: float) -> Outcome:
+    state = from_json(State, one["state"])
+    cell = Cell(
+        str(one["model"]),
+        str(one["mitigation"]),
+        str(one["spec"]),
+        int(str(one["seed"])),
+        folder / str(one["folder"]),
+    )
+    return Outcome(cell, state, cell.record(margin))

@@ -1,0 +1,253 @@
+"""A study cell by cell: resumed, killed, over its budget, with cells that fail."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand import stats
+from evenhand.errors import BadData, EvenhandError
+from evenhand.studies import verbs
+from evenhand.studies.grid import cells, result, running, table
+
+ROOT = Path(__file__).parents[3]
+HEAD = """
+mitigations = ["prompt", {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}]
+benchmarks = ["genbiaseval:split=heldout"]
+capability = ["perplexity:text=lab"]
+control = "none"
+seeds = [0, 1]
+limit = 6
+"""
+
+
+def _file(folder: Path, uri: str, text: str = HEAD) -> Path:
+    path = folder / "small.toml"
+    path.write_text(f'models = ["{uri}"]\n{text}')
+    return path
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Every verification that is run, by method and seed."""
+    found: list[tuple[str, int]] = []
+    real = verbs.verify
+
+    def verify(uri: str, spec: str, options: Any) -> Any:
+        found.append((spec, options.seed))
+        return real(uri, spec, options)
+
+    monkeypatch.setattr(verbs, "verify", verify)
+    return found
+
+
+def test_every_cell_runs_once_and_is_read_afterwards(
+    uri: str, tmp_path: Path, counted: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = _file(tmp_path, uri), tmp_path / "out"
+    first = running.study(file, out)
+    assert first.complete
+    assert first.limited
+    (chosen,) = first.chosen
+    spec = chosen.selection.chosen
+    assert counted == [("prompt", 0), ("prompt", 1), (spec, 0), (spec, 1)]  # 2 mitigations x 2 seeds
+    monkeypatch.setattr(running, "select", None)  # what was chosen is read
+    again = running.study(file, out)
+    assert len(counted) == 4
+    assert [o.record for o in again.outcomes] == [o.record for o in first.outcomes]
+    assert again.chosen == first.chosen
+    loaded = result.load(out)
+    assert loaded.study == first.study
+    assert [o.record for o in loaded.outcomes] == [o.record for o in first.outcomes]
+    assert table.rows(loaded.outcomes) == table.rows(first.outcomes)
+
+
+def test_the_base_is_measured_once_a_seed(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from evenhand.studies import cells as measured
+
+    taken: list[str] = []
+    real = measured.take
+
+    def take(model: Any, benchmark: Any, **options: Any) -> Any:
+        taken.append(model.spec.uri)
+        return real(model, benchmark, **options)
+
+    monkeypatch.setattr(measured, "take", take)
+    text = HEAD.replace(
+        '{with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}', '"prompt:text=Be calm."'
+    )
+    running.study(_file(tmp_path, uri, text.replace("[0, 1]", "[0]")), tmp_path / "out")
+    # one base of 2 benchmarks, and 2 treated models of 2
+    assert len(taken) == 2 + 2 * 2
+
+
+def test_a_new_seed_adds_cells_and_another_limit_takes_none(
+    uri: str, tmp_path: Path, counted: list[tuple[str, int]]
+) -> None:
+    small = HEAD.replace(', {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}', "")
+    out = tmp_path / "out"
+    running.study(_file(tmp_path, uri, small.replace("[0, 1]", "[0]")), out)
+    running.study(_file(tmp_path, uri, small), out)
+    assert counted == [("prompt", 0), ("prompt", 1)]
+    running.study(_file(tmp_path, uri, small.replace("limit = 6", "limit = 5")), out)
+    assert counted[2:] == [("prompt", 0), ("prompt", 1)]
+
+
+def test_another_margin_judges_again_and_measures_nothing(
+    uri: str, tmp_path: Path, counted: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evenhand.studies import cells as measured
+
+    small = HEAD.replace(', {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}', "")
+    out = tmp_path / "out"
+    running.study(_file(tmp_path, uri, small), out)
+    monkeypatch.setattr(measured, "take", None)  # every measurement is read
+    found = running.study(_file(tmp_path, uri, small + "margins = {accuracy = 0.2}\n"), out)
+    assert found.complete
+    assert counted == [("prompt", 0), ("prompt", 1)] * 2
+
+
+def test_a_failing_cell_is_recorded_and_the_others_go_on(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = verbs.verify
+
+    def verify(uri: str, spec: str, options: Any) -> Any:
+        if spec == "prompt" and options.seed == 1:
+            raise EvenhandError("It broke.", mend="Mend it.")
+        return real(uri, spec, options)
+
+    monkeypatch.setattr(verbs, "verify", verify)
+    file, out = _file(tmp_path, uri), tmp_path / "out"
+    found = running.study(file, out)
+    assert [o.state.state for o in found.outcomes] == ["done", "failed", "done", "done"]
+    assert not found.complete
+    (failed,) = found.failed
+    assert (failed.cell.seed, failed.state.error, failed.state.mend) == (
+        1, "EvenhandError: It broke.", "Mend it.",
+    )  # fmt: skip
+    (row,) = (row for row in table.rows(found.outcomes) if row["state"] == "failed")
+    assert row["error"] == "EvenhandError: It broke."
+    assert row["effect"] is None
+    monkeypatch.setattr(verbs, "verify", real)  # a failed cell is tried again
+    assert running.study(file, out).complete
+
+
+def test_a_model_that_cannot_be_opened_fails_its_own_cells_only(uri: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    file = tmp_path / "two.toml"
+    small = HEAD.replace("[0, 1]", "[0]")
+    file.write_text(f'models = ["hf:{tmp_path}/empty", "{uri}"]\n{small}')
+    found = running.study(file, tmp_path / "out")
+    assert [o.state.state for o in found.outcomes] == ["failed", "failed", "done", "done"]
+
+
+def test_no_cell_begins_after_the_budget(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, out = _file(tmp_path, uri, HEAD + "budget = 1\n"), tmp_path / "out"
+    monkeypatch.setattr(running.Sitting, "_over", lambda self: len(self.outcomes) >= 1)
+    found = running.study(file, out)
+    assert [o.state.state for o in found.outcomes] == ["done", "missing", "missing", "missing"]
+    assert not found.complete
+    assert found.failed == ()
+    monkeypatch.undo()
+    assert running.study(file, out).complete
+
+
+def test_a_damaged_cell_is_run_again(uri: str, tmp_path: Path, counted: list[tuple[str, int]]) -> None:
+    file, out = _file(tmp_path, uri), tmp_path / "out"
+    first = running.study(file, out)
+    verification = first.outcomes[0].cell.folder / "verification.json"
+    verification.write_text(verification.read_text("utf-8").replace('"sha256": "', '"sha256": "0', 1))
+    del counted[:]
+    assert running.study(file, out).complete
+    assert counted == [("prompt", 0)]
+
+
+def test_the_time_of_a_killed_sitting_counts_until_its_last_file(tmp_path: Path) -> None:
+    cell = cells.Cell("m", "p", "p", 0, tmp_path)
+    (tmp_path / "cell.json").write_text(
+        json.dumps(
+            {"state": "running", "margin": 0.01, "seconds": 5.0, "began": 100.0, "error": "", "mend": ""}
+        )
+    )
+    (tmp_path / "last").write_text("")
+    os.utime(tmp_path / "cell.json", (100, 100))
+    os.utime(tmp_path / "last", (130, 130))
+    assert cell.state().seconds == 5.0 + 30.0
+    assert cell.record(0.01) is None
+
+
+def test_killed_studies_go_on_to_the_same_table(uri: str, tmp_path: Path) -> None:
+    """Three kills at three places: when a cell is stored, within a selection, and at the last cell."""
+    file = _file(tmp_path, uri)
+    whole = running.study(file, tmp_path / "whole")
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from evenhand.studies import store\n"
+        "from evenhand.studies.grid import running\n"
+        "left, real = int(sys.argv[3]), store.write_atomically\n"
+        "def write(*args, **options):\n"
+        "    global left\n"
+        "    left -= 1\n"
+        "    if left == 0:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(*args, **options)\n"
+        "store.write_atomically = write\n"
+        "running.study(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    )
+    out = tmp_path / "out"
+    codes = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(file), str(out), str(writes)],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True,
+            timeout=300, check=False,
+        ).returncode
+        for writes in (3, 14, 9)
+    ]  # fmt: skip
+    assert codes == [-signal.SIGKILL] * 3
+    again = running.study(file, out)
+    assert again.complete
+
+    def figures(found: result.StudyResult) -> list[dict[str, Any]]:
+        return [{k: v for k, v in row.items() if k != "minutes"} for row in table.rows(found.outcomes)]
+
+    assert figures(again) == figures(whole)
+    assert again.chosen == whole.chosen
+
+
+def test_the_table_is_tidy(uri: str, tmp_path: Path) -> None:
+    found = running.study(_file(tmp_path, uri), tmp_path / "out")
+    places = table.write(found)
+    with places[0].open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    body = json.loads(places[1].read_text("utf-8"))
+    assert list(rows[0]) == list(table.COLUMNS) == list(body["columns"])
+    assert len(rows) == len(body["rows"])
+    assert {(r["mitigation"], r["seed"], r["benchmark"], r["metric"]) for r in rows} == {
+        (r["mitigation"], str(r["seed"]), r["benchmark"], r["metric"]) for r in body["rows"]
+    }
+    assert len({(r["mitigation"], r["seed"], r["benchmark"], r["metric"]) for r in rows}) == len(rows)
+    claims = [row for row in body["rows"] if row["claim"]]
+    assert {(row["benchmark"], row["metric"]) for row in claims} == {
+        ("genbiaseval:split=heldout", "afgb_normalised")
+    }
+    assert len(claims) == 4  # one a cell
+    assert [row["p_holm"] for row in claims] == list(stats.holm([row["p"] for row in claims]))
+    assert all(row["p_holm"] is None for row in body["rows"] if not row["claim"])
+
+
+def test_other_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"There is no study\.json"):
+        result.load(tmp_path)
+    (tmp_path / "study.json").write_text("[]")
+    with pytest.raises(BadData, match="is damaged"):
+        result.load(tmp_path)

@@ -65,12 +65,22 @@ def one_hot(codes: Codes, groups: int) -> Array:
     return np.asarray(codes[:, None] == np.arange(1, groups)[None, :], dtype=np.float64)
 
 
+def norm(vector: Array) -> float:
+    """The length of a vector [d]."""
+    return float(np.linalg.norm(vector))
+
+
 def basis(rows: Array) -> Array:
     """An orthonormal basis [r, d] of what the rows [m, d] span; r is 0 where all rows are 0."""
     if not len(rows):
         return np.zeros((0, rows.shape[1]))
     _, values, right = np.linalg.svd(rows, full_matrices=False)
     return right[values > RANK * values.max(initial=0.0)] if values.max(initial=0.0) else right[:0]
+
+
+def nothing(width: int) -> Affine:
+    """The map that leaves states of that many dimensions as they are."""
+    return Affine(np.zeros((width, 0)), np.zeros((0, width)), np.zeros(width))
 
 
 def removal(rows: Array, centre: Array | None = None) -> Affine:
@@ -275,7 +285,7 @@ def inlp(
     """
     most = np.bincount(codes).max() / len(codes)
     found: list[Array] = []
-    removed = removal(np.zeros((0, states.shape[1])))
+    removed = nothing(states.shape[1])
     for _ in range(rounds):
         left = removed(states)
         rows = classifier(left, codes)

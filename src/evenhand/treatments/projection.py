@@ -140,7 +140,7 @@ class ProjectionTreatment:
         from safetensors.torch import save_file
 
         with replace_folder(folder, kind=KIND) as temporary:
-            tensors = {name: value.contiguous() for name, value in self._tensors().items()}
+            tensors = {name: value.clone() for name, value in self._tensors().items()}  # none share bits
             save_file(tensors, temporary / MAPS)
             more = {"digest": self.digest, "thresholds": self._thresholds()}
             write_card(temporary, "projection", self.about, more)

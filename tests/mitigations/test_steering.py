@@ -10,7 +10,7 @@ import torch
 
 from evenhand.errors import BadOption, NoEffect
 from evenhand.mitigations.mean_difference import MeanDifference
-from evenhand.mitigations.steering import Steering
+from evenhand.mitigations.steering import ADD, Steering
 from evenhand.testing import MitigationCase
 from evenhand.testing.examples import examples, pairs
 from evenhand.testing.tiny import model as tiny
@@ -49,12 +49,17 @@ def test_the_coefficient_is_chosen_on_prompts_of_the_train_part() -> None:
     assert site["chosen_on"] == "fitted prompts"  # four subjects: none is held out
     (site,) = _fit(pairs()).about.details["sites"]
     assert (site["coefficient"], site["chosen_on"]) == (1.0, "default")
-    try:
-        (site,) = _fit(blocks="1", how="add").about.details["sites"]
-    except NoEffect as nothing:
-        assert "No shift of all states" in nothing.what
-    else:
-        assert site["coefficient"] != 0
+
+
+def test_a_shift_that_does_not_help_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shift makes a gap of 0.5 smaller than 0.5; where all make it 0.25, the smallest is taken."""
+    gaps = iter([0.5] * len(ADD) + [0.5])
+    monkeypatch.setattr("evenhand.mitigations._erasing.rows.mean_gap", lambda *_: next(gaps))
+    with pytest.raises(NoEffect, match="No shift of all states"):
+        _fit(blocks="1", how="add")
+    gaps = iter([0.25] * len(ADD) + [0.5])
+    (site,) = _fit(blocks="1", how="add").about.details["sites"]
+    assert abs(site["coefficient"]) == min(map(abs, ADD)) == 0.125
 
 
 def test_a_sham_has_the_same_length_and_coefficient_in_another_direction() -> None:

@@ -189,7 +189,7 @@ def tensor_sha256(value: Tensor) -> str:
     """SHA-256 of a tensor's dtype, shape and bytes."""
     data = value.detach().cpu().contiguous()
     head = f"{data.dtype}{tuple(data.shape)}".encode()
-    return hashlib.sha256(head + data.view(torch.uint8).numpy().tobytes()).hexdigest()
+    return hashlib.sha256(head + data.reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
 component = Kind(WeightTreatment, _load)

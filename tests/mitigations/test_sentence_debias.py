@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from evenhand import lexicons
-from evenhand.errors import BadData, BadOption
+from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.mitigations._erasing.states import text_states
+from evenhand.mitigations.leace import Leace
 from evenhand.mitigations.sentence_debias import SentenceDebias
+from evenhand.models.encoder import EncoderModel
 from evenhand.records import PairExample
 from evenhand.testing import MitigationCase
 from evenhand.testing.examples import examples, pairs
 from evenhand.testing.laboratory import opened
 from evenhand.testing.tiny import model as tiny
 from evenhand.treatments.projection import ProjectionTreatment
+from tests.support.families import masked
 
 CASE = MitigationCase("sentence_debias")
 
@@ -53,6 +56,21 @@ def test_prompts_become_pairs_by_their_terms_for_a_model_of_any_family() -> None
         treatment = _fit(model, examples())
         assert treatment.about.details["sites"][0]["site"] == "vectors"
         assert treatment.about.details["sites"][0]["directions"] == 1
+
+
+def test_an_encoder_without_a_head_is_treated_and_its_proof_is_about_vectors() -> None:
+    whole = masked("bert")
+    model = EncoderModel(whole.module.bert, whole.tokenizer, "hf:tiny-encoder")  # type: ignore[arg-type]
+    given = [PairExample(str(i), w, a, b) for i, (w, a, b) in enumerate(lexicons.gendered_sentences()[:30])]
+    before = text_states(model, "vectors", [given[0].sentence])
+    treatment = _fit(model, given)
+    assert treatment.about.proof["max_vector_change"] > 0
+    (v,) = treatment.maps["vectors"].right.numpy()
+    with treatment.applied(model) as treated:
+        assert abs(text_states(treated, "vectors", [given[0].sentence])[0] @ v) < 1e-4
+    assert (text_states(model, "vectors", [given[0].sentence]) == before).all()
+    with pytest.raises(BadModel, match="gives no probabilities"):
+        Leace().fit(model, examples(), sites=None, seed=0)
 
 
 def test_pairs_that_do_not_differ_and_other_signals_are_refused() -> None:

@@ -64,6 +64,27 @@ class Mutant:
 
 LISTED: tuple[Mutant, ...] = (
     Mutant(
+        "leace-without-colour",
+        "subspaces.py",
+        "return Affine(colour @ left, left.T @ whiten, moments.mean)",
+        "return Affine(left, left.T, moments.mean)",
+        ("tests/test_subspaces.py",),
+    ),
+    Mutant(
+        "projection-without-its-centre",
+        "treatments/projection.py",
+        "change = shift - (wide - centre) @ right.T @ left.T",
+        "change = shift - wide @ right.T @ left.T",
+        ("tests/treatments/test_projection.py",),
+    ),
+    Mutant(
+        "folded-head-still-tied",
+        "treatments/weights.py",
+        "setattr(owner, own, nn.Parameter(old.detach().clone(), requires_grad=old.requires_grad))",
+        "setattr(owner, own, old)",
+        ("tests/treatments/test_projection.py",),
+    ),
+    Mutant(
         "companions-kl-times-0",
         "mitigations/lftf.py",
         "total = total + weight * objectives.kl(kept, given)",

@@ -38,7 +38,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "provenance",
         }
     ),
-    frozenset({"stats", "influence", "metrics"}),
+    frozenset({"stats", "influence", "metrics", "subspaces"}),
     # The machines, in this order: each may know those before it.
     *(
         frozenset({unit})

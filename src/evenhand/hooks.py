@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadModel
 from evenhand.scoring.kept import same_bits, states_of
+from evenhand.scoring.runners.embedding import backbone
 
 if TYPE_CHECKING:
     from evenhand.models import OpenModel
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 Seen = tuple[Tensor, Tensor]
 Replace = Callable[[Tensor, Tensor], Tensor]
 Tap = Callable[[Tensor, Tensor], Tensor | None]
+Edit = Callable[[Tensor], Tensor | None]
+TO_HEAD, VECTORS = "to_head", "vectors"
+"""Sites beside those of a layout, for models of all families: the states that the language-model head reads,
+and the last hidden states, whose mean is the vector of a text."""
 
 
 @contextmanager
@@ -103,6 +109,55 @@ def tap(first: nn.Module, last: nn.Module, fn: Tap) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def edited(model: Any, site: str, edit: Edit) -> Iterator[None]:
+    """Call ``edit(states)`` when the states at `site` are computed; a tensor that it returns replaces them.
+
+    `site` is one of the model's layout, `TO_HEAD` or `VECTORS`. States are [rows, tokens, width]. Because a
+    hook is set, the engine reuses nothing that it kept of passes through the site, and rows run whole.
+
+    Raises:
+        UnknownName: the model has no such site.
+        BadModel: it has no language-model head, or no backbone.
+    """
+    if site not in (TO_HEAD, VECTORS):
+        with _at(model, site, lambda output, _: edit(output)):
+            yield
+        return
+    handle = _on_head(model, edit) if site == TO_HEAD else _on_vectors(model, edit)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _on_head(model: Any, edit: Edit) -> Any:
+    head = output_embeddings(model.module)
+    if head is None:
+        raise BadModel(
+            f"{model.spec.uri} has no language-model head.", mend="Use its sentence vectors (at=vectors)."
+        )
+
+    def before(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        new = edit(args[0])
+        return None if new is None else (new, *args[1:])
+
+    return head.register_forward_pre_hook(before)
+
+
+def _on_vectors(model: Any, edit: Edit) -> Any:
+    def after(_: nn.Module, __: tuple[Any, ...], output: Any) -> Any:
+        new = edit(output[0])
+        if new is None:
+            return None
+        if isinstance(output, tuple):
+            return (new, *output[1:])
+        output["last_hidden_state"] = new  # a ModelOutput, which sets its attribute, too
+        return output
+
+    return backbone(model.module).register_forward_hook(after)
 
 
 def _at(model: OpenModel, site: str, fn: Tap) -> AbstractContextManager[None]:

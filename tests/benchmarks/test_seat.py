@@ -77,8 +77,22 @@ def stated(d: float) -> dict[str, dict[str, float | None]]:
 D_SEAT = sum(2 * math.sqrt((2 * n - 1) / (2 * n)) for n in (64, 80, 72, 72, 56, 56)) / 6
 D_WEAT = 2 * math.sqrt(15 / 16)
 CASES = (
-    BenchmarkCase("seat", stated(D_SEAT), SCRIPTS, variants=("seat:tests=religion",)),
-    BenchmarkCase("weat", stated(D_WEAT), SCRIPTS, variants=("weat:tests=age",)),
+    BenchmarkCase(
+        "seat",
+        stated(D_SEAT),
+        SCRIPTS,
+        variants=("seat:tests=religion",),
+        teaches=True,
+        silent=("seat:tests=religion",),
+    ),
+    BenchmarkCase(
+        "weat",
+        stated(D_WEAT),
+        SCRIPTS,
+        variants=("weat:tests=age",),
+        teaches=True,
+        silent=("weat:tests=age",),
+    ),
 )
 
 

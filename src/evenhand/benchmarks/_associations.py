@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from evenhand import sources
+from evenhand import lexicons, sources
 from evenhand.benchmarks import Benchmark
 from evenhand.decimals import significant
 from evenhand.errors import BadData, listed
@@ -20,8 +20,18 @@ from evenhand.files import parse_json, read_text
 from evenhand.metrics.associations import RAW_ASSOCIATION as raw_association
 from evenhand.metrics.associations import WEAT_EFFECT as weat_effect
 from evenhand.metrics.associations import WEAT_MAGNITUDE as weat_magnitude
-from evenhand.metrics.associations import associations, permutation_p
-from evenhand.records import Embedding, GuardName, Request, Sample, Score, Value, Vector, digest
+from evenhand.metrics.associations import associations, effect_size, permutation_p
+from evenhand.records import (
+    Embedding,
+    GuardName,
+    PairExample,
+    Request,
+    Sample,
+    Score,
+    Value,
+    Vector,
+    digest,
+)
 
 SETS = {"targ1": "X", "targ2": "Y", "attr1": "A", "attr2": "B"}
 # The words of the published sentence templates; what is left of a sentence is what it is about.
@@ -137,20 +147,63 @@ class AssociationBenchmark(Benchmark):
         }
         return Score(sample.id, sample.cluster, values, sample.slices)
 
+    def examples(self) -> list[PairExample]:
+        """For the tests of gender, pairs of sentences that differ in one gendered word; else none."""
+        if self.tests != "gender" or self.file:
+            return []
+        return [
+            PairExample(f"gendered/{word}/{number}", word, male, female)
+            for number, (word, male, female) in enumerate(lexicons.gendered_sentences())
+        ]
+
+    @property
+    def in_distribution(self) -> str:
+        shared = "The tests and the pairs to fit on share gendered words, such as man and woman."
+        return f"{self.name}: {shared}" if self.examples() else ""
+
     def remarks(self, scores: Sequence[Score]) -> tuple[str, ...]:
-        """The permutation test of every test in `scores`, with Holm's adjustment over them."""
-        return permutation_tests(scores)
+        """The permutation test of every test in `scores`, and what its effect size is made of."""
+        return (*permutation_tests(scores), *raw_associations(scores))
+
+
+def raw_associations(scores: Sequence[Score]) -> tuple[str, ...]:
+    """Each test's effect size with its sign, and the difference of mean associations behind it.
+
+    A treatment may turn an effect round, or leave a large d of a difference that is almost 0.
+    """
+    said = []
+    for name, side in _sides(scores).items():
+        d = effect_size(side[1.0], side[0.0])
+        if d is not None:
+            raw = _mean(side[1.0]) - _mean(side[0.0])
+            said.append(f"{name} {significant(d, 3)} ({significant(raw, 2)})")
+    if not said:
+        return ()
+    return (
+        "Effect size d with its sign, and in brackets the difference of the two targets' mean associations "
+        f"(cosines): {', '.join(said)}.",
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _sides(scores: Sequence[Score]) -> dict[str, dict[float, list[float]]]:
+    """By test, the associations of the first target (1) and of the second (0)."""
+    sides: dict[str, dict[float, list[float]]] = {}
+    for item in scores:
+        s, target = item.values["association"], item.values["target"]
+        if s is not None and target is not None:
+            sides.setdefault(item.slices["test"], {1.0: [], 0.0: []})[target].append(s)
+    return sides
 
 
 def permutation_tests(scores: Sequence[Score]) -> tuple[str, ...]:
     """The permutation test of every test in `scores`, with Holm's adjustment over them."""
     from evenhand import stats  # needs scipy, which a list of names does not
 
-    sides: dict[str, dict[float, list[float]]] = {}
-    for item in scores:
-        s, target = item.values["association"], item.values["target"]
-        if s is not None and target is not None:
-            sides.setdefault(item.slices["test"], {1.0: [], 0.0: []})[target].append(s)
+    sides = _sides(scores)
     p_values = [permutation_p(side[1.0], side[0.0]) for side in sides.values()]
     said = [
         f"{name} {significant(p, 2)} ({significant(adjusted, 2)})"

@@ -17,7 +17,7 @@ from evenhand.lexicons._questions import (
     definitional_questions,
     subject_questions,
 )
-from evenhand.lexicons._swaps import gender_of, swap_gender
+from evenhand.lexicons._swaps import gender_of, gendered_sentences, swap_gender
 from evenhand.lexicons._texts import Fact, decisions, everyday, people, plain, world_facts
 from evenhand.lexicons._tone import tone, words
 
@@ -37,6 +37,7 @@ __all__ = [
     "definitional_questions",
     "everyday",
     "gender_of",
+    "gendered_sentences",
     "people",
     "plain",
     "profession_entries",

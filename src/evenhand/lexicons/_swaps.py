@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 _WORD = re.compile(r"[A-Za-z]+")
 _LET = re.compile(r"\b(?:let|lets|letting) $", re.IGNORECASE)
@@ -44,6 +45,17 @@ def gender_of(text: str) -> str | None:
     return None
 
 
+def gendered_sentences() -> tuple[tuple[str, str, str], ...]:
+    """(masculine word, sentence with it, the same with its feminine word), each pair in each frame."""
+    data = _data()
+    return tuple(
+        (first, frame.format(word=first), frame.format(word=second))
+        for first, second in _pairs()
+        if first not in data["not_after_the"]
+        for frame in data["frames"]
+    )
+
+
 def _other(word: str, before: str, rest: str) -> str:
     table, _ = _lists()
     low = word.lower()
@@ -75,7 +87,7 @@ def _cased(made: str, like: str) -> str:
 
 
 @cache
-def _data() -> Mapping[str, list[list[str]]]:
+def _data() -> Mapping[str, Any]:
     return tomllib.loads(files("evenhand.lexicons").joinpath("swaps.toml").read_text("utf-8"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
@@ -108,6 +109,13 @@ def check_base(about: About, spec: ModelSpec) -> None:
 def treated_spec(spec: ModelSpec, treatment: Treatment) -> ModelSpec:
     """What a treated model is: the base under another digest."""
     return dataclasses.replace(spec, digest=digest(spec.digest, treatment.digest))
+
+
+def treated_view(model: Model, treatment: Treatment) -> Model:
+    """The same model under the treated one's spec, for a treatment that is on its module now."""
+    view = copy.copy(model)
+    view.spec = treated_spec(model.spec, treatment)
+    return view
 
 
 def write_card(folder: Path, kind: str, about: About, more: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,7 +26,7 @@ from evenhand.treatments._base import (
     Treatment,
     check_base,
     damaged,
-    treated_spec,
+    treated_view,
     write_card,
 )
 
@@ -44,7 +43,7 @@ class WeightTreatment:
     @property
     def digest(self) -> str:
         """SHA-256 of the base, the names and the bytes of the treated values."""
-        sums = {name: _sha256(value) for name, value in sorted(self.weights.items())}
+        sums = {name: tensor_sha256(value) for name, value in sorted(self.weights.items())}
         return digest("weights", self.about.base, sums)
 
     @property
@@ -69,18 +68,19 @@ class WeightTreatment:
         """
         module = _open(model).module
         check_base(self.about, model.spec)
-        parameters = dict(module.named_parameters())
-        _check_names(self.weights, parameters)
-        with restore(parameters[name] for name in self.weights):
+        with _untied(module, self.weights), ExitStack() as stack:
+            parameters = dict(module.named_parameters())
+            _check_names(self.weights, parameters)
+            stack.enter_context(restore(parameters[name] for name in self.weights))
             _write(parameters, self.weights)
             with _begun_above(model, self.touches):
-                yield _relabelled(model, self)
+                yield treated_view(model, self)
 
     def scaled(self, model: Model, about: About, factor: float) -> Self:
         """``base + factor * (value - base)`` for every value, with the base's from `model`; see `scaled`."""
         module = _open(model).module
         check_base(self.about, model.spec)
-        parameters = dict(module.named_parameters())
+        parameters = _by_every_name(module)
         _check_names(self.weights, parameters)
         weights = {
             name: (base := parameters[name].detach().float().cpu()) + factor * (value.cpu() - base)
@@ -114,7 +114,7 @@ def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:
 
 def weight_proof(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Any]:
     """How far `weights`, one or more, lie from the parameters of `module` by the same names."""
-    parameters = dict(module.named_parameters())
+    parameters = _by_every_name(module)
     total = moved = 0
     largest = 0.0
     for name, value in weights.items():
@@ -144,6 +144,30 @@ def _check_names(weights: Mapping[str, Tensor], parameters: Mapping[str, nn.Para
             )
 
 
+def _by_every_name(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters by all their names: a tied one has several."""
+    return dict(module.named_parameters(remove_duplicate=False))
+
+
+@contextmanager
+def _untied(module: nn.Module, names: Iterable[str]) -> Iterator[None]:
+    """Inside, a parameter that is tied to one of another name, by which torch lists it, is one of its own.
+
+    A head that reads the embeddings can then change while they stay: see `projection.folded`.
+    """
+    listed, every = dict(module.named_parameters()), _by_every_name(module)
+    tied = {name: every[name] for name in names if name in every and name not in listed}
+    places = {name: (module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in tied}
+    for name, (owner, own) in places.items():
+        old = tied[name]
+        setattr(owner, own, nn.Parameter(old.detach().clone(), requires_grad=old.requires_grad))
+    try:
+        yield
+    finally:
+        for name, (owner, own) in places.items():
+            setattr(owner, own, tied[name])
+
+
 @torch.no_grad()
 def _write(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
     for name, value in values.items():
@@ -161,16 +185,11 @@ def _begun_above(model: Model, names: Iterable[str]) -> Iterator[None]:
         yield
 
 
-def _relabelled(model: Model, treatment: Treatment) -> Model:
-    view = copy.copy(model)
-    view.spec = treated_spec(model.spec, treatment)
-    return view
-
-
-def _sha256(value: Tensor) -> str:
+def tensor_sha256(value: Tensor) -> str:
+    """SHA-256 of a tensor's dtype, shape and bytes."""
     data = value.detach().cpu().contiguous()
     head = f"{data.dtype}{tuple(data.shape)}".encode()
-    return hashlib.sha256(head + data.view(torch.uint8).numpy().tobytes()).hexdigest()
+    return hashlib.sha256(head + data.reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
 component = Kind(WeightTreatment, _load)

@@ -1,0 +1,1 @@
+"""What the methods share that take directions out of hidden states: reading, labelling, fitting, shams."""

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from evenhand.opening import open_model
     from evenhand.records import (
         Attribution,
+        Audited,
         Card,
         Continuation,
         Effect,
         Estimate,
         Example,
+        Finding,
         LogProb,
         Measurement,
         Protocol,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         Verification,
     )
     from evenhand.reports import report
+    from evenhand.studies.auditing import AuditOptions, audit
     from evenhand.studies.compare import GateResult
     from evenhand.studies.options import RunOptions, VerifyOptions
     from evenhand.studies.plan import Plan, plan
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "AuditOptions": "studies.auditing",
     "Benchmark": "benchmarks",
     "EvenhandError": "errors",
     "GateResult": "studies.compare",
@@ -55,6 +59,7 @@ _HOMES = {
     "RunOptions": "studies.options",
     "Treatment": "treatments",
     "VerifyOptions": "studies.options",
+    "audit": "studies.auditing",
     "compare": "studies.runs",
     "gate": "studies.runs",
     "locate": "studies.verbs",
@@ -68,6 +73,8 @@ _HOMES = {
 
 __all__ = [
     "Attribution",
+    "AuditOptions",
+    "Audited",
     "Benchmark",
     "Card",
     "Continuation",
@@ -75,6 +82,7 @@ __all__ = [
     "Estimate",
     "EvenhandError",
     "Example",
+    "Finding",
     "GateResult",
     "Locator",
     "LogProb",
@@ -92,6 +100,7 @@ __all__ = [
     "VerdictName",
     "Verification",
     "VerifyOptions",
+    "audit",
     "compare",
     "gate",
     "locate",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenhand.audits._question import Question
-from evenhand.frames import text_of
+from evenhand.frames import OTHER, text_of
 from evenhand.frames.cells import Array, Cells
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MOST_EXACT = 2_000_000  # rows that are compared with each other; above, one part of all different rows
-MOST_GROUPS = 10_000
+MOST_GROUPS = 50
 _MODULUS = 1_000_003
 
 
@@ -64,13 +64,24 @@ def conflicts(question: Question, attribute: str) -> tuple[tuple[str, ...], Arra
 def _by_group(
     question: Question, attribute: str, found: ir.Table, less: str
 ) -> tuple[tuple[str, ...], Array, Array]:
-    """Names, all rows and the rows beyond those of the column `less` [k], groups with no name left out."""
-    got = question.frame.fetch(found, MOST_GROUPS).to_pydict()
-    n, different = np.array(got["n"], dtype=np.float64), np.array(got[less], dtype=np.float64)
-    keys = tuple((text_of(value),) for value in got[attribute])
-    cells = (
-        Cells((attribute,), keys, n, n - different, n)
-        .mapped(lambda key: key)
-        .where(lambda key: None not in key)
+    """Names, all rows and the rows beyond those of the column `less` [k]; the smallest groups together."""
+    import ibis
+
+    known = found.filter(found[attribute].notnull())
+    top = question.frame.fetch(
+        known.order_by([ibis.desc("n"), attribute]).limit(MOST_GROUPS), MOST_GROUPS
+    ).to_pydict()
+    sums = known.aggregate(
+        n=known["n"].sum().cast("int64"), less=known[less].sum().cast("int64"), k=known.count().cast("int64")
     )
+    total = question.frame.fetch(sums, 1).to_pydict()
+    n, kept = [float(v) for v in top["n"]], [float(v) for v in top[less]]
+    keys: list[tuple[str | None, ...]] = [(text_of(value),) for value in top[attribute]]
+    if int(total["k"][0] or 0) > MOST_GROUPS:
+        keys.append((OTHER,))
+        n.append(float(total["n"][0]) - sum(n))
+        kept.append(float(total["less"][0]) - sum(kept))
+    rows, different = np.array(n), np.array(kept)
+    cells = Cells((attribute,), tuple(keys), rows, rows - different, rows).mapped(lambda key: key)
+    cells = cells.where(lambda key: None not in key)
     return cells.names, cells.n, cells.weight

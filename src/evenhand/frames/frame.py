@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ class Frame:
         name: what the user called it.
         as_text: whether every cell is text as written (CSV), so that numbers have to be read out of it.
         weights: the column of the rows' weights; empty for none.
+        complete: columns of which the files themselves say that no value is missing.
         notes: what a reader has to know: files left out, values pooled.
         fetched: how many rows each question brought back, in order.
     """
@@ -41,14 +42,16 @@ class Frame:
     name: str
     as_text: bool = False
     weights: str = ""
+    complete: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
     fetched: list[int] = field(default_factory=list)
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    def having(self, table: ir.Table, *, weights: str | None = None) -> Frame:
-        """The same frame with other columns or rows."""
+    def having(self, table: ir.Table, *, weights: str | None = None, changed: Iterable[str] = ()) -> Frame:
+        """The same frame with other rows, or with `changed` columns."""
         weights = self.weights if weights is None else weights
-        return Frame(table, self.name, self.as_text, weights, self.notes, self.fetched)
+        complete = self.complete - set(changed)
+        return Frame(table, self.name, self.as_text, weights, complete, self.notes, self.fetched)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -164,7 +167,12 @@ class Frame:
             asked |= {_WHOLE: weight.sum(), _SQUARE: (weight * weight).sum()}
         frame = self.having(table)
         frame._kept["blank"] = self.blank_columns()
-        asked |= {f"p{i}": ibis.ifelse(frame.known(name), 1, 0).sum() for i, name in enumerate(others)}
+        blank = self.blank_columns()
+        # What has no missing value need not be read for it.
+        doubtful = [name for name in others if name not in self.complete or name in blank]
+        for i, name in enumerate(doubtful):
+            there = ibis.ifelse(frame.known(name), 1, 0).sum() if name in blank else table[name].count()
+            asked[f"p{i}"] = there
         with readable(self.name):
             found = table.group_by(list(columns)).aggregate(**asked).limit(most + 1).to_pyarrow()
         self.fetched.append(found.num_rows)
@@ -178,7 +186,7 @@ class Frame:
             n,
             _floats(found[_WHOLE]) if self.weights else n,
             _floats(found[_SQUARE]) if self.weights else n,
-            {name: _floats(found[f"p{i}"]) for i, name in enumerate(others)},
+            {name: _floats(found[f"p{doubtful.index(name)}"]) if name in doubtful else n for name in others},
         )
         return raw.mapped(lambda one: one)  # values that differ by outer spaces alone are one
 

@@ -8,7 +8,7 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from evenhand.errors import BadData
 from evenhand.frames.values import BOM, clean
@@ -22,12 +22,13 @@ _MEND = "Name a CSV file (also .gz or .zst) or a parquet file."
 
 @dataclass(frozen=True)
 class Header:
-    """A file of a table: its columns in order; the separator of delimited text."""
+    """A file of a table: its columns in order, the separator of delimited text, and which lack no value."""
 
     path: Path
     columns: tuple[str, ...]
     separator: str = ","
     parquet: bool = False
+    complete: frozenset[str] = frozenset()
 
 
 def header_of(path: Path) -> Header:
@@ -61,12 +62,25 @@ def _parquet(path: Path) -> Header:
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     try:
-        names = pq.read_schema(path).names
+        file = pq.ParquetFile(path)
+        names = file.schema_arrow.names
+        complete = _complete(file.metadata)
     except (OSError, ValueError, pa.ArrowException) as error:
         reason = str(error).strip().partition("\n")[0]
         raise BadData(f"{path} cannot be read as parquet: {reason}.", mend=_MEND) from None
     check_names(names, f"The parquet file {path}")
-    return Header(path, tuple(clean(name) for name in names), parquet=True)
+    return Header(path, tuple(clean(name) for name in names), parquet=True, complete=complete)
+
+
+def _complete(metadata: Any) -> frozenset[str]:
+    """The columns of which every part of the file counts no missing value."""
+    places = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
+
+    def whole(i: int) -> bool:
+        kept = (metadata.row_group(g).column(i).statistics for g in range(metadata.num_row_groups))
+        return all(one is not None and one.has_null_count and one.null_count == 0 for one in kept)
+
+    return frozenset(name for name, i in places.items() if whole(i))
 
 
 def _first_line(path: Path) -> str:

@@ -134,7 +134,8 @@ def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame
             mend="Repair them, or add --skip-broken to audit the others.",
         )
     _check_alike(headers)
-    frame = Frame(_read(headers), name, as_text=not headers[0].parquet)
+    complete = frozenset.intersection(*(one.complete for one in headers))
+    frame = Frame(_read(headers), name, as_text=not headers[0].parquet, complete=complete)
     if broken:
         frame.notes.append(f"{len(broken)} of {len(paths)} files were left out: {' '.join(broken)}")
     return frame
@@ -207,9 +208,18 @@ def _database(source: str) -> Frame:
     except Exception as error:
         said = str(error).strip().partition("\n")[0]
         raise EnvironmentProblem(f"{address} cannot be opened: {said}.", mend="Check the address.") from error
-    if table not in made.list_tables():
-        raise UnknownName(f"table in {address}", table, made.list_tables())
+    there = _tables(made)
+    if table not in there:
+        raise UnknownName(f"table in {address}", table, there)
     return Frame(made.table(table), source)
+
+
+def _tables(made: Any) -> list[str]:
+    """The names of a connection's tables and views; Ibis 12 cannot list those of DuckDB 2."""
+    if made.name != "duckdb":
+        return [str(name) for name in made.list_tables()]
+    asked = "select table_name from information_schema.tables"
+    return [str(name) for (name,) in made.con.execute(asked).fetchall()]
 
 
 def _from_memory(source: Any) -> Frame:

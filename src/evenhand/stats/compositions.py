@@ -133,11 +133,14 @@ def _ends(seen: Array, q: Array, z: float, *, rejected: bool, seed: int) -> tupl
     """Both ends of the distance at normal quantile `z`; the lower one is 0 unless the test `rejected`."""
     n = float(seen.sum())
     p = seen / n
-    above = p > q
-    share, base = float(p[above].sum()), float(q[above].sum())
-    low, high = (float(end) - base for end in wilson(share, n, z))
+    # The sets of the groups that are furthest above their baseline: one of them is that of all above it.
+    order = np.argsort(q - p, kind="stable")[:-1]
+    share, base = np.cumsum(p[order]), np.cumsum(q[order])
+    lows, highs = (ends - base for ends in wilson(share, np.full(len(share), n), z))
+    high = max(float(highs.max()), 0.0)
     if not rejected:
-        return 0.0, max(high, 0.0)
+        return 0.0, high
+    low = float(lows[int(np.argmax(share - base))])
     return max(low - _bias(p, q, n, seed), 0.0), high
 
 

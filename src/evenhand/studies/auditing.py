@@ -182,7 +182,7 @@ def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]
         against.column(column)  # type: ignore[union-attr]
     frame = binned(frame, options.bins)
     against = against and binned(against, options.bins)
-    frame, against, positive, note = positive_values(frame, against, target, options.positive)
+    frame, against, positive, note = positive_values(frame, against, (*sensitive, target), options.positive)
     question = Question(
         frame=frame,
         sensitive=sensitive,
@@ -270,6 +270,12 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
     named = isinstance(paths, list | tuple) and all(
         isinstance(one, str) or hasattr(one, "suffix") for one in paths
     )
+    if (
+        named
+        and _is_texts(source, options)
+        and not opened_corpus(source, options.text_column or "text").files
+    ):
+        paths = ["texts.jsonl"]  # documents in memory, none of which belongs into a command
     words = ["evenhand", "audit", *(map(str, paths) if named else ("frame.parquet",))]
     for name, value in (("--sensitive", ",".join(options.sensitive)), ("--target", options.target)):
         words += [name, value] if value else []

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
 from evenhand.frames import Frame
@@ -111,7 +113,7 @@ def binned(frame: Frame, given: Mapping[str, Any]) -> Frame:
     for name, rule in given.items():
         column = frame.column(name)
         table = table.mutate(**{column: _bin_of(frame, column, rule)})
-    return frame.having(table) if given else frame
+    return frame.having(table, changed=map(frame.column, given)) if given else frame
 
 
 def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
@@ -119,7 +121,9 @@ def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
 
     value = frame.table[column]
     if rule in ("year", "decade"):
-        year = (value.try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")).year()
+        year = (
+            value.strip().try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")
+        ).year()
         return ((year - year % 10) if rule == "decade" else year).cast("string")
     edges = [number(part) for part in rule.split("|")] if isinstance(rule, str) else list(rule)
     known = [edge for edge in edges if edge is not None]
@@ -138,28 +142,28 @@ def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
 
 def numeric(frame: Frame, value: Any) -> Any:
     """A column as numbers; what is no number in a file of text is missing."""
-    return value.try_cast("float64") if value.type().is_string() else value.cast("float64")
+    # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
+    return value.strip().try_cast("float64") if value.type().is_string() else value.cast("float64")
 
 
 def positive_values(
-    frame: Frame, against: Frame | None, target: str, given: Sequence[str]
+    frame: Frame, against: Frame | None, keys: Sequence[str], given: Sequence[str]
 ) -> tuple[Frame, Frame | None, tuple[str, ...], str]:
-    """The frames with the target as labels, the favourable ones, and a note on how they were chosen.
+    """The frames with the target, the last of `keys`, as labels, the favourable ones, and a note on them.
 
     Raises:
         UsageError: the target has no value, or several and none is said to be favourable.
     """
-    if not target:
+    if not keys or not keys[-1]:
         return frame, against, (), ""
+    target = keys[-1]
     rule = _COMPARISON.match(given[0].strip()) if len(given) == 1 else None
     if rule or (len(given) == 1 and given[0].strip().lower() == MEDIAN):
         return _by_score(frame, against, target, rule)
-    labels = [
-        (text, n)
-        for value, n in frame.frequent(target, MOST_LABELS + 1)
-        if (text := text_of(value)) is not None
-    ]
-    names = list(dict.fromkeys(text for text, _ in labels))
+    # The counts that the audits will ask for as well, so that the table is read once.
+    cells = frame.cells(keys).by((target,))
+    order = np.argsort(-cells.n, kind="stable")[: MOST_LABELS + 1]
+    names = [str(cells.keys[i][0]) for i in order]
     if not names:
         raise UsageError(
             f"The target {target} of {frame.name} has no value in any row.", mend="Name another column."
@@ -230,7 +234,7 @@ def _by_score(
         value = numeric(one, one.table[target])
         above = value > border if strict else value >= border
         label = ibis.ifelse(value.isnull(), None, ibis.ifelse(above, ABOVE, BELOW))
-        return one.having(one.table.mutate(**{target: label}))
+        return one.having(one.table.mutate(**{target: label}), changed=[target])
 
     note = (
         f"{target} is favourable {'above' if strict else 'from'} "

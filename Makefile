@@ -31,7 +31,7 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 	$(PYTEST)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(PYTEST) -m 'not lowest and not real'
+	$(PYTEST) -m 'not lowest and not real and not spark and not postgres'
 
 parts: $(READY)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real

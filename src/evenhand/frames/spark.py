@@ -42,6 +42,11 @@ def opened_in_spark(name: str, paths: Sequence[Path]) -> Frame:
     with readable(name):
         places = [str(path.resolve()) for path in paths]
         if first.parquet:
-            return Frame(made.read_parquet(places), f"spark:{name}")
-        table = made.read_csv(places, header=True, inferSchema=False, sep=first.separator)
-    return Frame(table, f"spark:{name}", as_text=True)
+            read = session.read.parquet(*places)
+        else:
+            read = session.read.csv(
+                places, header=True, inferSchema=False, sep=first.separator, mode="FAILFAST"
+            )
+        view = f"evenhand_{abs(hash(tuple(places)))}"
+        read.createOrReplaceTempView(view)
+        return Frame(made.table(view), f"spark:{name}", as_text=not first.parquet)

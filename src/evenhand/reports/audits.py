@@ -82,11 +82,11 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
         "state": one.state.value,
         "tone": _TONE[one.state],
         "sure": _SURE[one.state],
-        "effect": number(one.effect) if one.effect is not None else "",
+        "effect": "" if one.effect is None else _figure(one.effect),
         "measure": one.measure,
         "interval": "" if one.low is None or one.high is None else f"{number(one.low)} to {number(one.high)}",
         "tolerance": "" if one.tolerance is None else number(one.tolerance),
-        "p": "" if one.p_value is None else significant(one.p_value),
+        "p": "" if one.p_value is None else significant(one.p_value) if one.p_value else "below 1e-300",
         "adjusted": "" if one.adjusted is None else significant(one.adjusted),
         "n": one.n,
         "finding": one.finding,
@@ -94,7 +94,7 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
         "command": one.command,
         "after": ""
         if later is None or later.effect is None
-        else f"{number(later.effect)} ({later.state.value})",
+        else f"{_figure(later.effect)} ({later.state.value})",
         "bar": _bar(one),
         "groups": [
             {
@@ -106,6 +106,11 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
             for g in one.groups
         ],
     }
+
+
+def _figure(value: float) -> str:
+    """A figure in digits; what is left of rounding is 0."""
+    return number(0.0 if abs(value) < 1e-9 else value)
 
 
 def _bar(one: Finding) -> dict[str, float] | None:

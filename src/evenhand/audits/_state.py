@@ -11,8 +11,6 @@ import numpy as np
 from evenhand.decimals import fixed, number, significant
 from evenhand.frames.cells import Array
 from evenhand.records import Finding, GroupFigure, State, Value
-from evenhand.stats.permutation import holm
-from evenhand.stats.proportions import wilson
 
 Reads = Literal["table", "texts"]
 
@@ -74,6 +72,8 @@ def rates(
 
     `won` and `people` [k] are at the effective number of rows, `n` [k] the rows themselves.
     """
+    from evenhand.stats.proportions import wilson
+
     figures = []
     for name, w, p, size in zip(names, won, people, n, strict=True):
         if size < suppress:
@@ -88,6 +88,8 @@ def rates(
 
 def adjusted(findings: Sequence[Finding]) -> list[Finding]:
     """The findings with Holm's p-values over all of them."""
+    from evenhand.stats.permutation import holm
+
     found = holm([one.p_value for one in findings])
     return [replace(one, adjusted=p) for one, p in zip(findings, found, strict=True)]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import ndtr
 
 from evenhand.audits._question import TextQuestion
 from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, said
@@ -15,8 +14,6 @@ from evenhand.corpora.counting import normal
 from evenhand.decimals import fixed
 from evenhand.lexicons import mention_words
 from evenhand.records import Finding, GroupFigure
-from evenhand.stats.log_odds import log_odds
-from evenhand.stats.proportions import normal_quantile
 
 LEAST = 20  # documents of the sample that hold a word
 LETTERS = 3
@@ -41,6 +38,9 @@ class Association:
 
     def findings(self, question: TextQuestion) -> list[Finding]:
         """One finding for each of the words whose ratio is surest."""
+        from evenhand.stats.log_odds import log_odds
+        from evenhand.stats.proportions import normal_quantile
+
         counted = question.corpus.counted(question.attribute, seed=question.seed)
         if (counted.alone > 0).sum() < 2:
             return []
@@ -74,6 +74,10 @@ class Association:
         return adjusted(made)[: self.words]
 
     def _of(self, question: TextQuestion, word: _Word, ratio: float, error: float, looked: float) -> Finding:
+        from scipy.special import ndtr
+
+        from evenhand.stats.proportions import normal_quantile
+
         size, z95, z90 = abs(float(ratio)), normal_quantile(0.95), normal_quantile(0.90)
         low, high = max(size - z95 * error, 0.0), size + z95 * error
         state = judged(size - looked * error, high, size + z90 * error, self.tolerance)

@@ -15,8 +15,6 @@ from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_te
 from evenhand.decimals import percent
 from evenhand.frames import text_of
 from evenhand.records import Finding
-from evenhand.stats.gaps import Rates, between, gap_ends
-from evenhand.stats.tables import equal_shares
 
 LEAST = 50  # rows of a group in the sample
 
@@ -50,6 +48,9 @@ class Constants:
     def _of(
         self, question: Question, attribute: str, column: str, groups: Sequence[Any], values: Sequence[Any]
     ) -> Finding | None:
+        from evenhand.stats.gaps import Rates, between, gap_ends
+        from evenhand.stats.tables import equal_shares
+
         codes, names = codes_of(groups)
         texts = np.array([text_of(value) or "" for value in values], dtype=object)
         sizes = np.bincount(codes[codes >= 0], minlength=len(names))

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import binomtest
 
 from evenhand.audits._question import TextQuestion
 from evenhand.audits._state import Reads, adjusted, ends, p_text, said
 from evenhand.corpora import Counted
 from evenhand.decimals import percent
 from evenhand.records import Finding, GroupFigure, State
-from evenhand.stats.proportions import newcombe
 
 LEAST = 10  # documents with the profession and one group alone
 
@@ -49,6 +47,10 @@ class Cooccurrence:
         return sorted(adjusted(found), key=lambda one: -(one.effect or 0))[: self.professions]
 
     def _of(self, question: TextQuestion, counted: Counted, p: int, looks: int) -> list[Finding]:
+        from scipy.stats import binomtest
+
+        from evenhand.stats.proportions import newcombe
+
         job = counted.jobs[p]
         own, rest = (
             counted.beside[p].astype(np.float64),

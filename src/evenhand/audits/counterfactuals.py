@@ -13,7 +13,6 @@ from evenhand.corpora.counting import LONGEST, normal
 from evenhand.decimals import percent
 from evenhand.lexicons import swap_gender
 from evenhand.records import Finding
-from evenhand.stats.proportions import clopper_pearson
 
 MOST = 2_000
 
@@ -32,6 +31,8 @@ class Counterfactuals:
 
     def findings(self, question: TextQuestion) -> list[Finding]:
         """One finding; none for other attributes than gender."""
+        from evenhand.stats.proportions import clopper_pearson
+
         if question.attribute != "gender":
             question.notes.append("counterfactuals: texts can be swapped by gender alone.")
             return []

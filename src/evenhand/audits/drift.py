@@ -15,8 +15,6 @@ from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells, text_of
 from evenhand.frames.cells import Array
 from evenhand.records import Finding, GroupFigure
-from evenhand.stats.proportions import differences, normal_quantile
-from evenhand.stats.tables import cramer, cramer_ends, equal_shares, independence
 
 LEAST = 50  # rows of a group in either sample
 
@@ -46,6 +44,8 @@ class Drift:
         return adjusted([one for one in found if one is not None])
 
     def _groups(self, question: Question, attribute: str) -> Finding | None:
+        from evenhand.stats.tables import independence
+
         here, there = (question.cells((attribute,), one) for one in (None, question.against))
         names = tuple(dict.fromkeys((*here.names, *there.names)))
         table = np.stack([_placed(one, names) for one in (here, there)])
@@ -65,6 +65,8 @@ class Drift:
         return self._valued(question, (attribute,), table, test, text, groups=figures)
 
     def _labels(self, question: Question, attribute: str) -> Finding | None:
+        from evenhand.stats.tables import equal_shares
+
         (here, won), (there, won_there) = (
             question.labelled((attribute,), one) for one in (None, question.against)
         )
@@ -139,6 +141,8 @@ class Drift:
         groups: list[tuple[str, NDArray[np.bool_]]],
     ) -> Finding | None:
         """The group in which the column drifts most; `places` [n]: values here, then values there."""
+        from evenhand.stats.tables import cramer, independence
+
         best: tuple[float, str, Array, tuple[float, float, int]] | None = None
         for name, own in groups:
             counts = np.bincount(places[own], minlength=2 * size).reshape(2, size)
@@ -166,6 +170,8 @@ class Drift:
         *,
         groups: tuple[GroupFigure, ...] = (),
     ) -> Finding:
+        from evenhand.stats.tables import cramer, cramer_ends
+
         statistic, p_value, freedom = test
         n, shape = float(table.sum()), (2, int((table.sum(axis=0) > 0).sum()))
         value = cramer(statistic, n, shape)
@@ -201,6 +207,8 @@ def _placed(cells: Cells, names: tuple[str, ...] | list[str]) -> Array:
 
 def _ends_of(p: Array, n: Array, g: int, alpha: float, looks: int) -> tuple[float, float]:
     """Newcombe's ends of the size of the change of group `g`, the lower one for having looked at several."""
+    from evenhand.stats.proportions import differences, normal_quantile
+
     order = (0, 1) if p[0][g] >= p[1][g] else (1, 0)
     shares, sizes = p[list(order), g], n[list(order), g]
     low, _ = differences(shares, sizes, (0, 1), normal_quantile(1 - alpha / looks))

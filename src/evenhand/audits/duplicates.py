@@ -12,8 +12,6 @@ from evenhand.audits._question import Question
 from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
 from evenhand.decimals import percent
 from evenhand.records import Finding
-from evenhand.stats.gaps import Rates, between, gap_ends
-from evenhand.stats.tables import equal_shares
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,9 @@ class Duplicates:
         return adjusted([one for one in found if one is not None])
 
     def _of(self, question: Question, attribute: str) -> Finding | None:
+        from evenhand.stats.gaps import Rates, between, gap_ends
+        from evenhand.stats.tables import equal_shares
+
         names, n, repeated, parts = copies(question, attribute)
         if len(n) < 2 or not repeated.sum():
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells
 from evenhand.frames.cells import Array
 from evenhand.records import Finding, GroupFigure
-from evenhand.stats.gaps import EqualRates, Rates, equal_rates, ratio_ends
+
+if TYPE_CHECKING:
+    from evenhand.stats.gaps import EqualRates
 
 SMALL = 30  # people of a category, below which its rate is uncertain by more than ten points
 
@@ -46,6 +48,8 @@ class ImpactRatio:
         return adjusted([one for one in found if one is not None])
 
     def _of(self, question: Question, attribute: tuple[str, ...]) -> Finding | None:
+        from evenhand.stats.gaps import Rates, ratio_ends
+
         people, won = question.labelled(attribute)
         # Rows as they are; under weights, at the number of rows that they are worth.
         n = people.effective if question.frame.weights else people.n
@@ -99,6 +103,8 @@ class ImpactRatio:
         self, people: Cells, rates: Array, best: float, used: NDArray[np.bool_], suppress: int
     ) -> tuple[GroupFigure, ...]:
         """Each category's ratio to the highest rate, and its interval; none for those left out."""
+        from evenhand.stats.gaps import Rates, ratio_ends
+
         top = int(np.flatnonzero(used)[np.argmax(rates[used])])
         found = []
         for i, name in enumerate(people.names):
@@ -124,6 +130,7 @@ class ImpactRatio:
 
 def _chance(k: Array, n: Array, seed: int) -> EqualRates | None:
     """How often equal rates give as small a ratio, and the ratio that they give on average."""
+    from evenhand.stats.gaps import equal_rates
 
     def shortfall(rates: Sequence[Array]) -> Array:
         highest = rates[0].max(axis=1)

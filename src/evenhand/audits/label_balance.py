@@ -10,7 +10,6 @@ from evenhand.audits._state import Reads, ends, judged, said
 from evenhand.decimals import fixed
 from evenhand.frames.cells import Key
 from evenhand.records import Finding
-from evenhand.stats.proportions import clopper_pearson
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,8 @@ class LabelBalance:
 
 def _odds(won: float, n: float, level: float) -> tuple[float, float]:
     """The interval of ``(n - won) / won`` by that of the share."""
+    from evenhand.stats.proportions import clopper_pearson
+
     low, high = clopper_pearson(won, n, level)
     assert low is not None
     assert high is not None

@@ -12,8 +12,6 @@ from evenhand.audits._question import Question
 from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
 from evenhand.decimals import percent
 from evenhand.records import Finding
-from evenhand.stats.gaps import Rates, between, gap_ends
-from evenhand.stats.tables import equal_shares
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,9 @@ class LabelNoise:
         return adjusted([one for one in found if one is not None])
 
     def _of(self, question: Question, attribute: str) -> Finding | None:
+        from evenhand.stats.gaps import Rates, between, gap_ends
+        from evenhand.stats.tables import equal_shares
+
         names, n, rarer, parts = conflicts(question, attribute)
         if not len(n) or not rarer.sum():
             return None

@@ -12,9 +12,6 @@ from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_te
 from evenhand.decimals import fixed, percent
 from evenhand.frames.cells import Array
 from evenhand.records import Finding
-from evenhand.stats.gaps import Rates, between, gap_ends
-from evenhand.stats.proportions import newcombe
-from evenhand.stats.tables import equal_shares
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,8 @@ class LabelRates:
         return adjusted([one for one in found if one is not None])
 
     def _of(self, question: Question, attribute: tuple[str, ...]) -> Finding | None:
+        from evenhand.stats.tables import equal_shares
+
         people, won = question.labelled(attribute)
         size = people.effective
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -79,6 +78,9 @@ class LabelRates:
 
 def _gap(shares: Array, size: Array) -> tuple[float, float | None, float | None, float | None]:
     """The largest difference, its interval, and the upper end of the 90 % one."""
+    from evenhand.stats.gaps import Rates, between, gap_ends
+    from evenhand.stats.proportions import newcombe
+
     if len(shares) == 2:
         order = (0, 1) if shares[0] >= shares[1] else (1, 0)
         p, n = (

@@ -12,7 +12,6 @@ from evenhand.audits._question import TextQuestion
 from evenhand.audits._state import Reads
 from evenhand.decimals import percent
 from evenhand.records import Finding, GroupFigure
-from evenhand.stats.proportions import clopper_pearson
 
 _WORD = re.compile(r"[^\W\d_]+")
 _FREQUENT = {  # words that are frequent in one of these languages and rare in the others
@@ -41,6 +40,8 @@ class Languages:
 
     def findings(self, question: TextQuestion) -> list[Finding]:
         """One finding: the share of documents that are not English, with its interval."""
+        from evenhand.stats.proportions import clopper_pearson
+
         counted = question.corpus.counted(question.attribute, seed=question.seed)
         n = len(counted.seen)
         if not n:

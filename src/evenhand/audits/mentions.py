@@ -11,7 +11,6 @@ from evenhand.audits._question import TextQuestion
 from evenhand.audits._state import Reads, ends, judged, p_text, rates, said
 from evenhand.decimals import fixed, percent
 from evenhand.records import Finding
-from evenhand.stats.compositions import departure
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,8 @@ class Mentions:
 
     def findings(self, question: TextQuestion) -> list[Finding]:
         """One finding about all documents."""
+        from evenhand.stats.compositions import departure
+
         counted = question.corpus.counted(question.attribute, seed=question.seed)
         k, alone = len(counted.groups), counted.alone.astype(np.float64)
         known = departure(alone, np.full(k, 1 / k), seed=question.seed) if k > 1 else None

@@ -12,8 +12,6 @@ from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_te
 from evenhand.decimals import percent
 from evenhand.frames import Cells
 from evenhand.records import Finding
-from evenhand.stats.gaps import Rates, between, gap_ends
-from evenhand.stats.tables import equal_shares
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,9 @@ class Missingness:
     def _of(
         self, question: Question, attribute: tuple[str, ...], column: str, cells: Cells
     ) -> Finding | None:
+        from evenhand.stats.gaps import Rates, between, gap_ends
+        from evenhand.stats.tables import equal_shares
+
         whole = question.cells(attribute)
         if len(whole.keys) < 2:
             return None

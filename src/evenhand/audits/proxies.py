@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, said
 from evenhand.decimals import fixed
 from evenhand.frames.cells import Array
 from evenhand.records import Finding, GroupFigure
-from evenhand.stats.areas import Area, area
-from evenhand.stats.tables import independence
+
+if TYPE_CHECKING:
+    from evenhand.stats.areas import Area
 
 _MEND = (
     "Leaving the attribute out does not hide it. Leave this column out as well, or check the model's "
@@ -81,6 +82,9 @@ class Proxies:
     def _alone(
         self, question: Question, attribute: str, one: Feature, codes: Codes, folds: Codes
     ) -> Finding | None:
+        from evenhand.stats.areas import area
+        from evenhand.stats.tables import independence
+
         k = int(codes.max()) + 1
         told = area(told_by_one(one, codes, k, folds), codes, folds)
         test = independence(
@@ -103,6 +107,8 @@ class Proxies:
     def _together(
         self, question: Question, attribute: str, found: list[Feature], codes: Codes, folds: Codes
     ) -> list[Finding]:
+        from evenhand.stats.areas import area
+
         told = area(told_by_all(found, codes, int(codes.max()) + 1, folds), codes, folds)
         if told is None:
             return []

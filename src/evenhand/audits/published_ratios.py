@@ -13,7 +13,6 @@ from evenhand.audits._state import Reads, ends
 from evenhand.decimals import percent
 from evenhand.errors import listed
 from evenhand.records import Finding, State
-from evenhand.stats.proportions import clopper_pearson
 
 MOST_ROWS = 100_000
 
@@ -62,6 +61,8 @@ class PublishedRatios:
         return made
 
     def _finding(self, question: Question, found: int, of: int, text: str, measure: str) -> Finding:
+        from evenhand.stats.proportions import clopper_pearson
+
         low, high = clopper_pearson(found, of)
         share = found / of if of else None
         return Finding(

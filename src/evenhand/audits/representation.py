@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, rates,
 from evenhand.decimals import fixed, significant
 from evenhand.frames.cells import Array, Cells
 from evenhand.records import Finding
-from evenhand.stats.compositions import Departure, departure
+
+if TYPE_CHECKING:
+    from evenhand.stats.compositions import Departure
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Representation:
         return adjusted([one for one in found if one is not None])
 
     def _of(self, question: Question, attribute: tuple[str, ...]) -> Finding | None:
+        from evenhand.stats.compositions import departure
+
         cells = question.cells(attribute)
         names, shares = question.shares(attribute, cells.names)
         counts = np.zeros(len(names))

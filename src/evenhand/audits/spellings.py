@@ -12,7 +12,6 @@ from evenhand.decimals import percent
 from evenhand.frames import Cells
 from evenhand.frames.values import folded
 from evenhand.records import Finding, GroupFigure, State
-from evenhand.stats.proportions import clopper_pearson
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Spellings:
         return [one for one in found if one is not None]
 
     def _of(self, question: Question, cells: Cells, name: str) -> Finding | None:
+        from evenhand.stats.proportions import clopper_pearson
+
         alike: dict[str, dict[str, float]] = defaultdict(dict)
         for key, n in zip(cells.keys, cells.n, strict=True):
             alike[folded(str(key[0]))][str(key[0])] = float(n)

@@ -12,9 +12,6 @@ from evenhand.audits._state import Reads, ends, extremes, judged, said
 from evenhand.decimals import fixed
 from evenhand.errors import BadData
 from evenhand.records import Finding, GroupFigure
-from evenhand.stats.means import t_ends
-from evenhand.stats.proportions import normal_quantile
-from evenhand.stats.ratios import mean_of
 
 MOST = 2_000
 LEAST = 20
@@ -41,6 +38,10 @@ class Toxicity:
         Raises:
             BadData: the classifier does not give one number from 0 to 1 for each text.
         """
+        from evenhand.stats.means import t_ends
+        from evenhand.stats.proportions import normal_quantile
+        from evenhand.stats.ratios import mean_of
+
         counted = question.corpus.counted(question.attribute, seed=question.seed)
         drawn = counted.sample[:MOST]
         if not drawn or question.classifier is None:

@@ -10,7 +10,7 @@ export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,dev]'
 	@touch $@
 
 # Beside the rest, for only the tests beside the harness need it (docs/adr/0010).
@@ -31,7 +31,7 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 	$(PYTEST)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(PYTEST) -m 'not lowest and not real'
+	$(PYTEST) -m 'not lowest and not real and not spark and not postgres'
 
 parts: $(READY)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real

@@ -54,9 +54,11 @@ FLOORS: tuple[frozenset[str], ...] = (
             "lab",
             "opening",
             "people",
+            "frames",
+            "corpora",
         )
     ),
-    frozenset({"audits", "benchmarks", "controls", "locators", "mitigations"}),
+    frozenset({"audits", "benchmarks", "controls", "locators", "mitigations", "repairs"}),
     frozenset({"studies"}),
     frozenset({"reports", "monitor", "testing", "cli", "__main__"}),
 )
@@ -66,7 +68,7 @@ DYNAMIC = {
     "scoring/runners/__init__.py": ["{__name__}.{found.name}"],
     "__init__.py": ["evenhand.{_HOMES.get(name, 'records')}"],
 }
-METHOD_FOLDERS = frozenset({"audits", "benchmarks", "controls", "locators", "mitigations"})
+METHOD_FOLDERS = frozenset({"audits", "benchmarks", "controls", "locators", "mitigations", "repairs"})
 
 
 def _modules() -> list[Path]:

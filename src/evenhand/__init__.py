@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from evenhand.opening import open_model
     from evenhand.records import (
         Attribution,
+        Audited,
         Card,
         Continuation,
         Effect,
         Estimate,
         Example,
+        Finding,
         LogProb,
         Measurement,
         Protocol,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         Verification,
     )
     from evenhand.reports import report
+    from evenhand.studies.auditing import AuditOptions, audit
     from evenhand.studies.compare import GateResult
     from evenhand.studies.grid.result import StudyResult
     from evenhand.studies.grid.running import study
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "AuditOptions": "studies.auditing",
     "Benchmark": "benchmarks",
     "EvenhandError": "errors",
     "GateResult": "studies.compare",
@@ -58,6 +62,7 @@ _HOMES = {
     "StudyResult": "studies.grid.result",
     "Treatment": "treatments",
     "VerifyOptions": "studies.options",
+    "audit": "studies.auditing",
     "compare": "studies.runs",
     "gate": "studies.runs",
     "locate": "studies.verbs",
@@ -72,6 +77,8 @@ _HOMES = {
 
 __all__ = [
     "Attribution",
+    "AuditOptions",
+    "Audited",
     "Benchmark",
     "Card",
     "Continuation",
@@ -79,6 +86,7 @@ __all__ = [
     "Estimate",
     "EvenhandError",
     "Example",
+    "Finding",
     "GateResult",
     "Locator",
     "LogProb",
@@ -97,6 +105,7 @@ __all__ = [
     "VerdictName",
     "Verification",
     "VerifyOptions",
+    "audit",
     "compare",
     "gate",
     "locate",

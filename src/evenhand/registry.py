@@ -38,6 +38,8 @@ FOLDERS: Mapping[str, str] = {
     "mitigation": "evenhand.mitigations",
     "treatment": "evenhand.treatments",
     "control": "evenhand.controls",
+    "audit": "evenhand.audits",
+    "repair": "evenhand.repairs",
 }
 LISTERS: Mapping[str, str] = {kind: f"evenhand ls {kind}s" for kind in FOLDERS if kind != "treatment"}
 """The command that lists the components of a kind."""

@@ -30,8 +30,8 @@ def test_a_name_of_two_kinds_needs_the_kind() -> None:
         kind_of("honest")
     with pytest.raises(UnknownName, match=r"no component named 'genbias'.*genbiaseval"):
         kind_of("genbias")
-    with pytest.raises(UnknownName, match="kind of component with contracts named 'audit'"):
-        kind_of("facts", "audit")
+    with pytest.raises(UnknownName, match="kind of component with contracts named 'repair'"):
+        kind_of("facts", "repair")
 
 
 def test_where_a_case_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from evenhand import __version__
 from evenhand.cli import (
+    audit,
     compare,
     data,
     demo,
@@ -51,6 +52,7 @@ def _root(
 
 for _verb, _short in (
     (demo.demo, "The main workflow on a small model trained here, in plain words."),
+    (audit.audit, "Is this data set fit to train or to judge with?"),
     (measure.measure, "How biased is this model, on what, how certainly?"),
     (locate.locate, "Which blocks carry the bias?"),
     (mitigate.mitigate, "Reduce it, and keep the treatment."),

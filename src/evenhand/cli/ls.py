@@ -38,6 +38,8 @@ class Kind(StrEnum):
     LOCATORS = "locators"
     MITIGATIONS = "mitigations"
     CONTROLS = "controls"
+    AUDITS = "audits"
+    REPAIRS = "repairs"
     ATTRIBUTES = "attributes"
     MODELS = "models"
 

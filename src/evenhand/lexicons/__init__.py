@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from evenhand.lexicons._attribute_files import attribute, attribute_names
 from evenhand.lexicons._attributes import Attribute, Group
+from evenhand.lexicons._mentions import mention_words
 from evenhand.lexicons._professions import Profession, Reading, profession_entries, professions
 from evenhand.lexicons._questions import (
     Question,
@@ -38,6 +39,7 @@ __all__ = [
     "everyday",
     "gender_of",
     "gendered_sentences",
+    "mention_words",
     "people",
     "plain",
     "profession_entries",

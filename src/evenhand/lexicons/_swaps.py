@@ -56,6 +56,14 @@ def gendered_sentences() -> tuple[tuple[str, str, str], ...]:
     )
 
 
+def gendered_words() -> Mapping[str, frozenset[str]]:
+    """The words of each gender, in lower case: pronouns, and the nouns that have a counterpart."""
+    pairs = _pairs()
+    masculine = {first for first, _ in pairs} | _MASCULINE_PRONOUNS
+    feminine = {second for _, second in pairs} | _FEMININE_PRONOUNS | {"mrs"}
+    return {"male": frozenset(masculine - feminine), "female": frozenset(feminine - masculine)}
+
+
 def _other(word: str, before: str, rest: str) -> str:
     table, _ = _lists()
     low = word.lower()

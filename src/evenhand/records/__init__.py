@@ -7,6 +7,7 @@ zero would read as "no bias". `to_json` refuses NaN and infinities for the same 
 from __future__ import annotations
 
 from evenhand.records.asked import *
+from evenhand.records.audited import *
 from evenhand.records.json import *
 from evenhand.records.judged import *
 from evenhand.records.learned import *

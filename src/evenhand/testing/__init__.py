@@ -13,6 +13,7 @@ Nothing here needs pytest, the network or files beside the package: models are s
 from __future__ import annotations
 
 from evenhand.testing.cases import (
+    AuditCase,
     BenchmarkCase,
     ControlCase,
     LocatorCase,
@@ -25,6 +26,7 @@ from evenhand.testing.contracts import NotTried, Outcome, Subject, expect
 from evenhand.testing.kinds import judge
 
 __all__ = [
+    "AuditCase",
     "BenchmarkCase",
     "ControlCase",
     "LocatorCase",

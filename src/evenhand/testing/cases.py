@@ -148,7 +148,23 @@ class ModelCase:
     open: Callable[..., Model] | None = None
 
 
-Case = MetricCase | BenchmarkCase | LocatorCase | MitigationCase | ControlCase | ModelCase
+@dataclass(frozen=True)
+class AuditCase:
+    """The case of an audit.
+
+    Attributes:
+        name: the audit's name.
+        planted: makes a data set, and the options of `evenhand.audit`, in which the audit must find
+            something; one row of another column should hold `evenhand.testing.audits.SECRET`.
+        quiet: makes one in which it must not; None where every data set has something to tell.
+    """
+
+    name: str
+    planted: Callable[[], tuple[Any, Mapping[str, Any]]]
+    quiet: Callable[[], tuple[Any, Mapping[str, Any]]] | None = None
+
+
+Case = MetricCase | BenchmarkCase | LocatorCase | MitigationCase | ControlCase | ModelCase | AuditCase
 KINDS: Mapping[type[Any], str] = {
     MetricCase: "metric",
     BenchmarkCase: "benchmark",
@@ -156,4 +172,5 @@ KINDS: Mapping[type[Any], str] = {
     MitigationCase: "mitigation",
     ControlCase: "control",
     ModelCase: "model",
+    AuditCase: "audit",
 }

@@ -59,6 +59,12 @@ def _controls() -> Kind:
     return Kind(controls.CONTRACTS)
 
 
+def _audits() -> Kind:
+    from evenhand.testing import audits
+
+    return Kind(audits.CONTRACTS)
+
+
 def _models() -> Kind:
     from evenhand.testing import models
 
@@ -73,6 +79,7 @@ _KINDS: Mapping[str, Callable[[], Kind]] = {
     "mitigation": _mitigations,
     "control": _controls,
     "model": _models,
+    "audit": _audits,
 }
 TORCH = frozenset({"locator", "mitigation", "control"})
 

@@ -1,0 +1,165 @@
+"""What an audit is asked: a data set, the columns that matter in it, and how they are to be read."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from evenhand.corpora import Corpus
+from evenhand.errors import BadOption, did_you_mean
+from evenhand.frames import OTHER, Cells, Frame
+from evenhand.frames.cells import Array, Key
+
+BaselineOf = Mapping[str, Mapping[str, float]]
+MOST_GROUPS = 50  # groups that stand alone; the smallest beyond are counted together
+SAMPLE = 20_000
+Classifier = Callable[[Sequence[str]], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A table and what is asked about it.
+
+    Attributes:
+        frame: the table.
+        sensitive: the columns of sensitive attributes; audits also look at their intersection.
+        target: the column of labels or decisions; empty for none.
+        positive: the target's values that count as favourable; `others` are the rest.
+        baseline: by column (several joined by ``*``), the share that each group should have; a column that
+            is not there is compared with equal shares.
+        against: another table with the same columns, such as the test half.
+        suppress: groups of fewer rows are shown without figures.
+        sample: the largest number of rows that audits take which need rows.
+        seed: decides samples and draws.
+        command: the command that asked, up to what an audit adds.
+        notes: what a reader has to know; audits may add to it.
+    """
+
+    frame: Frame
+    sensitive: tuple[str, ...]
+    target: str = ""
+    positive: tuple[str, ...] = ()
+    baseline: BaselineOf = field(default_factory=dict)
+    against: Frame | None = None
+    suppress: int = 0
+    sample: int = SAMPLE
+    seed: int = 0
+    command: tuple[str, ...] = ("evenhand", "audit")
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that the table is counted by: the attributes, then the target."""
+        return (*self.sensitive, self.target) if self.target else self.sensitive
+
+    @property
+    def attributes(self) -> tuple[tuple[str, ...], ...]:
+        """Every attribute by itself, and their intersection where there are several."""
+        alone = tuple((one,) for one in self.sensitive)
+        return (*alone, self.sensitive) if len(alone) > 1 else alone
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The columns that are neither sensitive nor the target."""
+        return tuple(name for name in self.frame.columns if name not in self.keys)
+
+    def cells(self, attribute: tuple[str, ...], frame: Frame | None = None) -> Cells:
+        """The rows by group of `attribute`, the smallest beyond 50 groups together; unknown ones left out."""
+        return self._pooled((frame or self.frame).cells(self.keys).by(attribute), attribute)
+
+    def labelled(self, attribute: tuple[str, ...], frame: Frame | None = None) -> tuple[Cells, Cells]:
+        """The rows by group that have a label, and those of them with a positive one, in the same order."""
+        cells = (frame or self.frame).cells(self.keys).where(lambda key: key[-1] is not None)
+        whole = self._pooled(cells.by(attribute), attribute)
+        won = cells.where(lambda key: key[-1] in self.positive).by(attribute)
+        places = {key: i for i, key in enumerate(whole.keys)}
+        rule = self._rule(cells.by(attribute))
+        n, weight, square = np.zeros((3, len(places)))
+        for i, key in enumerate(won.keys):
+            place = places[rule(key)]
+            n[place] += won.n[i]
+            weight[place] += won.weight[i]
+            square[place] += won.square[i]
+        return whole, Cells(whole.columns, whole.keys, n, weight, square)
+
+    def _pooled(self, cells: Cells, attribute: tuple[str, ...]) -> Cells:
+        if len(cells.keys) <= MOST_GROUPS:
+            return cells
+        note = (
+            f"{'*'.join(attribute)} has {len(cells.keys)} groups; the {len(cells.keys) - MOST_GROUPS + 1} "
+            f"smallest are counted together as {OTHER!r}. Bins make groups of numbers and dates: "
+            f"--bins {attribute[0]}=30|50 or --bins {attribute[0]}=year."
+        )
+        if note not in self.notes:
+            self.notes.append(note)
+        return cells.mapped(self._rule(cells))
+
+    def _rule(self, cells: Cells) -> Callable[[Key], Key]:
+        """Which group a cell's key belongs to."""
+        if len(cells.keys) <= MOST_GROUPS:
+            return lambda key: key
+        order = np.argsort(-cells.n, kind="stable")[: MOST_GROUPS - 1]
+        largest = {cells.keys[i] for i in order}
+        rest = (OTHER,) * len(cells.columns)
+        return lambda key: key if key in largest else rest
+
+    def shares(self, attribute: tuple[str, ...], groups: Sequence[str]) -> tuple[tuple[str, ...], Array]:
+        """The groups of the baseline, those of the data first, and their shares; equal ones without one.
+
+        Raises:
+            BadOption: the baseline has no share for a group of the data, or the shares do not sum to 1.
+        """
+        name = "*".join(attribute)
+        given = self.baseline.get(name)
+        if given is None:
+            return tuple(groups), np.full(len(groups), 1 / max(len(groups), 1))
+        lacking = [group for group in groups if group not in given]
+        if lacking:
+            raise BadOption(
+                f"The baseline of {name} has no share for {', '.join(map(repr, lacking[:5]))}"
+                f"{did_you_mean(lacking[0], given)}.",
+                mend=f"Write one for each of: {', '.join(groups[:20])}.",
+            )
+        names = (*groups, *(one for one in given if one not in groups))
+        total = sum(given.values())
+        if abs(total - 1) > 0.011:
+            raise BadOption(
+                f"The shares of the baseline of {name} sum to {total:g}, not to 1.",
+                mend="Write shares that sum to 1, such as A=0.5,B=0.5.",
+            )
+        return names, np.array([given[one] / total for one in names])
+
+    def typed(self, *more: str) -> str:
+        """The command that asked, with `more` arguments, quoted for a shell."""
+        return shlex.join([*self.command, *more])
+
+
+@dataclass(frozen=True)
+class TextQuestion:
+    """A corpus and what is asked about it.
+
+    Attributes:
+        corpus: the documents, streamed once for all audits.
+        attribute: the name of the lexicon whose groups are looked for.
+        classifier: gives each of several texts a score from 0 to 1, such as its toxicity; None for none.
+        suppress, seed, command, notes: as of a `Question`.
+    """
+
+    corpus: Corpus
+    attribute: str = "gender"
+    classifier: Classifier | None = None
+    suppress: int = 0
+    seed: int = 0
+    command: tuple[str, ...] = ("evenhand", "audit")
+    notes: list[str] = field(default_factory=list)
+
+    def typed(self, *more: str) -> str:
+        """The command that asked, with `more` arguments, quoted for a shell."""
+        return shlex.join([*self.command, *more])
+
+
+Asked = Any  # Question | TextQuestion, whichever the audit reads

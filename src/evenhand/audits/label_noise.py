@@ -1,0 +1,75 @@
+"""Label noise: equal rows with different labels, by group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from evenhand.audits._copies import conflicts
+from evenhand.audits._question import Question
+from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
+from evenhand.decimals import percent
+from evenhand.records import Finding
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """Of the rows that equal another one in all columns but the target, the share with the rarer label.
+
+    A hint, no proof: two people may be alike in every column and still differ.
+
+    Attributes:
+        tolerance: the difference of the shares between groups that counts as harmless.
+    """
+
+    tolerance: float = 0.05
+    reads: ClassVar[Reads] = "table"
+    needs: ClassVar[frozenset[str]] = frozenset({"target"})
+
+    def findings(self, question: Question) -> list[Finding]:
+        """One finding for each attribute, where there are such rows."""
+        found = [self._of(question, attribute) for attribute in question.sensitive]
+        return adjusted([one for one in found if one is not None])
+
+    def _of(self, question: Question, attribute: str) -> Finding | None:
+        from evenhand.stats.gaps import Rates, between, gap_ends
+        from evenhand.stats.tables import equal_shares
+
+        names, n, rarer, parts = conflicts(question, attribute)
+        if not len(n) or not rarer.sum():
+            return None
+        low = high = bound = None
+        if len(n) > 1:
+            both = between(Rates(rarer / n, n))
+            (low, high), (_, bound) = gap_ends([both], len(n)), gap_ends([both], len(n), level=0.90)
+        state = judged(low, high, bound, self.tolerance)
+        shares = rarer / n
+        most, least = extremes(shares)
+        statistic, p_value = equal_shares(rarer, n, seed=question.seed) or (None, None)
+        where = f" (in one of {parts} parts of the rows)" if parts > 1 else ""
+        return Finding(
+            "label_noise",
+            (attribute, question.target),
+            statistic,
+            p_value,
+            float(np.ptp(shares)),
+            low,
+            high,
+            int(n.sum()),
+            f"{int(n.sum())} rows equal another one in all columns but {question.target}{where}, and "
+            f"{percent(rarer.sum() / n.sum())} of them have the rarer of its labels: "
+            f"{percent(shares[most])} of "
+            f"{names[most]}, {percent(shares[least])} of {names[least]} by {attribute} "
+            f"(difference {ends(low, high)}; {p_text(p_value)}). {said(state, self.tolerance)}",
+            state,
+            "largest difference of shares of rarer labels",
+            self.tolerance,
+            mend="Look at some of these rows: the labels may be wrong, or a column that decides is missing.",
+            command=question.typed("--audits", "label_noise,spellings"),
+            groups=rates(names, rarer, n, n, question.suppress),
+        )
+
+
+component = LabelNoise

@@ -1,0 +1,175 @@
+"""One pass over documents: who is mentioned, beside which professions, and two samples of the documents.
+
+Words are runs of letters and digits, in lower case; what stands outside ASCII keeps its case. They are looked
+up in pyarrow, a block at a time, because a loop over words in Python reads a few megabytes a second.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.lexicons import mention_words, professions
+
+SAMPLED = 20_000  # documents with exactly one group, for words, counterparts and scores
+SEEN = 2_000  # of all documents, for languages
+LONGEST = 4_000  # characters of a sampled document that are kept
+_TABLE = bytes(
+    code + 32 if 65 <= code <= 90 else code if chr(code).isalnum() or code >= 128 or code == 10 else 32
+    for code in range(256)
+)
+Doc = tuple[int, str]  # the number of its group, and its text
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one pass has counted.
+
+    Attributes:
+        groups: the groups' names.
+        documents, bytes: how many were read.
+        mentioning: documents that mention a group at all [k].
+        alone: documents that mention this group and no other [k].
+        mixed: documents that mention several.
+        jobs: the professions' names.
+        beside: by profession and group, documents with the profession that mention that group alone [P, k].
+        sample: seeded, documents that mention one group alone, with its number.
+        seen: seeded, of all documents.
+        hashes: of the words of every document that mentions somebody, sorted.
+        lengths: the sum of the documents' lengths in words.
+    """
+
+    groups: tuple[str, ...]
+    documents: int
+    bytes: int
+    mentioning: NDArray[np.int64]
+    alone: NDArray[np.int64]
+    mixed: int
+    jobs: tuple[str, ...]
+    beside: NDArray[np.int64]
+    sample: tuple[Doc, ...]
+    seen: tuple[str, ...]
+    hashes: NDArray[np.int64]
+    lengths: int
+
+
+def normal(text: str) -> bytes:
+    """A text's words, by which copies are recognised: ASCII in lower case, spaces for other signs."""
+    return text.replace("\n", " ").encode("utf-8", "replace").translate(_TABLE)
+
+
+class Counter:
+    """Adds documents, block by block."""
+
+    def __init__(self, attribute: str, seed: int) -> None:
+        import pyarrow as pa  # type: ignore[import-untyped]
+
+        words = mention_words(attribute)
+        self._groups = tuple(words)
+        jobs = [one.name for one in professions() if " " not in one.name]
+        mentions = [(word, g) for g, own in enumerate(words.values()) for word in sorted(own)]
+        taken = {word for word, _ in mentions}
+        self._jobs = tuple(job for job in jobs if job not in taken)
+        plural = [(f"{job}s", p) for p, job in enumerate(self._jobs)]
+        names = [*((job, p) for p, job in enumerate(self._jobs)), *plural]
+        self._words = pa.array(
+            [word for word, _ in mentions] + [word for word, _ in names], pa.large_string()
+        )
+        # A word's number: a group's below k, a profession's from k on.
+        self._codes = np.array([g for _, g in mentions] + [len(words) + p for _, p in names])
+        self._rng = np.random.default_rng(seed)
+        k, p = len(words), len(self._jobs)
+        self._mentioning, self._alone = np.zeros(k, np.int64), np.zeros(k, np.int64)
+        self._beside = np.zeros((p, k), np.int64)
+        self._documents = self._bytes = self._mixed = self._lengths = 0
+        self._sample: list[tuple[float, int, str]] = []
+        self._seen: list[tuple[float, int, str]] = []
+        self._hashes: list[NDArray[np.int64]] = []
+
+    def add(self, documents: Sequence[str]) -> int:
+        """Count some documents; returns their bytes."""
+        if not documents:
+            return 0
+        joined = "\n".join(documents)
+        if joined.count("\n") >= len(documents):  # a document of several lines
+            joined = "\n".join(one.replace("\n", " ") for one in documents)
+        data = joined.encode("utf-8", "replace")
+        flat = data.translate(_TABLE)
+        held, rows = self._looked_up(flat)  # pairs of a word's number and its document's
+        k = len(self._groups)
+        there = np.zeros((len(documents), k), dtype=bool)
+        group = held < k
+        there[rows[group], held[group]] = True
+        number = there.sum(axis=1)
+        single = number == 1
+        which = np.where(single, there.argmax(axis=1), -1)
+        self._mentioning += there.sum(axis=0)
+        self._alone += np.bincount(which[single], minlength=k)
+        self._mixed += int((number > 1).sum())
+        self._count_jobs(rows[~group], held[~group] - k, which)
+        self._documents += len(documents)
+        self._bytes += len(data)
+        self._keep(documents, which)
+        lines, own = flat.split(b"\n"), np.flatnonzero(number > 0)
+        self._hashes.append(np.fromiter((hash(lines[i]) for i in own), np.int64, len(own)))
+        return len(data)
+
+    def _looked_up(self, flat: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The numbers of the known words in lines of words, and the numbers of the lines."""
+        import pyarrow as pa
+        import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+        texts = pc.list_flatten(pc.split_pattern(pa.array([flat.decode("utf-8")], pa.large_string()), "\n"))
+        split = pc.split_pattern(texts, " ")
+        found = pc.index_in(pc.list_flatten(split), value_set=self._words)
+        places = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+        self._lengths += len(found)
+        offsets = split.offsets.to_numpy()
+        codes = self._codes[found.drop_null().to_numpy()]
+        return codes, np.searchsorted(offsets, places, side="right") - 1
+
+    def _count_jobs(self, rows: NDArray[np.intp], jobs: NDArray[np.intp], which: NDArray[np.intp]) -> None:
+        """Each profession once a document, where the document mentions one group alone."""
+        own = which[rows] >= 0
+        pairs = np.unique(rows[own] * len(self._jobs) + jobs[own])
+        p = len(self._beside)
+        np.add.at(self._beside, (pairs % p, which[pairs // p]), 1)
+
+    def _keep(self, documents: Sequence[str], which: NDArray[np.intp]) -> None:
+        """Put documents into the samples: those with the smallest of seeded random keys stay."""
+        keys = self._rng.random(len(documents))
+        bar = -self._sample[0][0] if len(self._sample) == SAMPLED else 1.0
+        for i in np.flatnonzero((which >= 0) & (keys < bar)).tolist():
+            _push(self._sample, SAMPLED, (-keys[i], int(which[i]), documents[i][:LONGEST]))
+        bar = -self._seen[0][0] if len(self._seen) == SEEN else 1.0
+        for i in np.flatnonzero(keys < bar).tolist():
+            _push(self._seen, SEEN, (-keys[i], 0, documents[i][:LONGEST]))
+
+    def result(self) -> Counted:
+        """What was counted."""
+        ordered = sorted(self._sample, key=lambda one: -one[0])
+        return Counted(
+            self._groups,
+            self._documents,
+            self._bytes,
+            self._mentioning,
+            self._alone,
+            self._mixed,
+            self._jobs,
+            self._beside,
+            tuple((g, text) for _, g, text in ordered),
+            tuple(text for _, _, text in sorted(self._seen, key=lambda one: -one[0])),
+            np.unique(np.concatenate(self._hashes)) if self._hashes else np.zeros(0, np.int64),
+            self._lengths,
+        )
+
+
+def _push(heap: list[tuple[float, int, str]], most: int, one: tuple[float, int, str]) -> None:
+    if len(heap) < most:
+        heapq.heappush(heap, one)
+    else:
+        heapq.heappushpop(heap, one)

@@ -1,0 +1,281 @@
+"""A table that is asked and never loaded: counts by cells, samples under a seed, heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenhand.errors import BadData, EvenhandError, UnknownName
+from evenhand.frames.cells import Cells
+from evenhand.frames.values import BLANKS, BOM, is_missing, text_of
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
+MOST_VALUES = 50  # of a column, that stand alone where values are pooled
+HEAD = 10_000  # rows in which signs for missing values are looked for
+OTHER = "(all others)"
+_WHOLE, _SQUARE, _ROWS = "evenhand_w", "evenhand_ww", "evenhand_n"
+
+
+@dataclass
+class Frame:
+    """A table behind an Ibis expression.
+
+    Attributes:
+        table: the expression.
+        name: what the user called it.
+        as_text: whether every cell is text as written (CSV), so that numbers have to be read out of it.
+        weights: the column of the rows' weights; empty for none.
+        complete: columns of which the files themselves say that no value is missing.
+        notes: what a reader has to know: files left out, values pooled.
+        fetched: how many rows each question brought back, in order.
+    """
+
+    table: ir.Table
+    name: str
+    as_text: bool = False
+    weights: str = ""
+    complete: frozenset[str] = frozenset()
+    notes: list[str] = field(default_factory=list)
+    fetched: list[int] = field(default_factory=list)
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def having(self, table: ir.Table, *, weights: str | None = None, changed: Iterable[str] = ()) -> Frame:
+        """The same frame with other rows, or with `changed` columns."""
+        weights = self.weights if weights is None else weights
+        complete = self.complete - set(changed)
+        return Frame(table, self.name, self.as_text, weights, complete, self.notes, self.fetched)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names, without the weights."""
+        return tuple(name for name in self.table.columns if name != self.weights)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The columns' types; "text as written" in a CSV file."""
+        schema = self.table.schema()
+        return {name: "text as written" if self.as_text else str(schema[name]) for name in self.table.columns}
+
+    def column(self, name: str) -> str:
+        """The column of that name, which may be written with outer spaces or a byte-order mark.
+
+        Raises:
+            UnknownName: there is none; the message gives near names.
+        """
+        wanted = name.replace(BOM, "").strip()
+        if wanted not in self.table.columns:
+            same = [one for one in self.table.columns if one.casefold() == wanted.casefold()]
+            if len(same) != 1:
+                raise UnknownName(f"column in {self.name}", wanted, self.table.columns)
+            return str(same[0])
+        return wanted
+
+    def fetch(self, question: ir.Table, most: int) -> pa.Table:
+        """The answer to a question, of at most `most` rows.
+
+        Raises:
+            BadData: the data cannot be read, or the answer has more rows: it would be a column loaded whole.
+        """
+        with readable(self.name):
+            found = question.limit(most + 1).to_pyarrow()
+        self.fetched.append(found.num_rows)
+        if found.num_rows > most:
+            raise BadData(
+                f"A question about {self.name} has more than {most} rows for an answer.",
+                mend="Name columns with fewer different values.",
+            )
+        return found
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        if "rows" not in self._kept:
+            cubes = [one for key, one in self._kept.items() if isinstance(key, tuple) and key[0] == "cube"]
+            if cubes:
+                self._kept["rows"] = cubes[0].total
+            else:
+                found = self.fetch(self.table.aggregate(n=self.table.count()), 1)
+                self._kept["rows"] = int(found["n"][0].as_py())
+        return int(self._kept["rows"])
+
+    def text_column(self, name: str) -> bool:
+        """Whether a column holds text."""
+        return bool(self.table.schema()[name].is_string())
+
+    def known(self, name: str) -> ir.BooleanValue:
+        """An expression: whether a row has a value in this column that does not stand for a missing one."""
+        value = self.table[name]
+        if name not in self.blank_columns():
+            return value.notnull()
+        return value.notnull() & ~value.strip().lower().isin(sorted(BLANKS))
+
+    def blank_columns(self) -> frozenset[str]:
+        """Text columns in whose first 10 000 rows something stands for a missing value."""
+        if "blank" not in self._kept:
+            texts = [name for name in self.columns if self.text_column(name)]
+            head = self.fetch(self.table.select(texts).limit(HEAD), HEAD) if texts else None
+            found = (
+                {
+                    name
+                    for name in texts
+                    if any(
+                        value is not None and is_missing(value) for value in head[name].unique().to_pylist()
+                    )
+                }
+                if head is not None
+                else set()
+            )
+            self._kept["blank"] = frozenset(found)
+        return frozenset(self._kept["blank"])
+
+    def cells(self, columns: Sequence[str]) -> Cells:
+        """The rows counted by the values of `columns`, and how many have a value in every other column.
+
+        Values beyond the 50 most frequent of a column are pooled where there would be more than 10 000 cells;
+        a note says so.
+        """
+        key = ("cube", *columns)
+        if key not in self._kept:
+            found = self._counted(self.table, columns, MOST_CELLS)
+            if found is None:
+                found = self._counted(self._pooled(columns), columns, MOST_CELLS)
+            self._kept[key] = found
+        made: Cells | None = self._kept[key]
+        if made is None:
+            raise BadData(
+                f"{', '.join(columns)} of {self.name} have more than {MOST_CELLS} combinations of values.",
+                mend="Name fewer columns, or make bins of the numbers: --bins age=30|50.",
+            )
+        return made
+
+    def _counted(self, table: ir.Table, columns: Sequence[str], most: int) -> Cells | None:
+        """The counts of `table`; None where there are more than `most`."""
+        import ibis
+
+        others = [name for name in self.columns if name not in columns]
+        asked: dict[str, Any] = {_ROWS: table.count()}
+        if self.weights:
+            weight = table[self.weights].cast("float64")
+            asked |= {_WHOLE: weight.sum(), _SQUARE: (weight * weight).sum()}
+        frame = self.having(table)
+        frame._kept["blank"] = self.blank_columns()
+        blank = self.blank_columns()
+        # What has no missing value need not be read for it.
+        doubtful = [name for name in others if name not in self.complete or name in blank]
+        for i, name in enumerate(doubtful):
+            there = ibis.ifelse(frame.known(name), 1, 0).sum() if name in blank else table[name].count()
+            asked[f"p{i}"] = there
+        with readable(self.name):
+            found = table.group_by(list(columns)).aggregate(**asked).limit(most + 1).to_pyarrow()
+        self.fetched.append(found.num_rows)
+        if found.num_rows > most:
+            return None
+        n = _floats(found[_ROWS])
+        keys = tuple(zip(*([text_of(v) for v in found[c].to_pylist()] for c in columns), strict=True))
+        raw = Cells(
+            tuple(columns),
+            keys if columns else ((),),
+            n,
+            _floats(found[_WHOLE]) if self.weights else n,
+            _floats(found[_SQUARE]) if self.weights else n,
+            {name: _floats(found[f"p{doubtful.index(name)}"]) if name in doubtful else n for name in others},
+        )
+        return raw.mapped(lambda one: one)  # values that differ by outer spaces alone are one
+
+    def _pooled(self, columns: Sequence[str]) -> ir.Table:
+        """The table with the values of `columns` as text, those beyond the most frequent as `OTHER`."""
+        import ibis
+
+        table = self.table
+        for name in columns:
+            top = self.frequent(name, MOST_VALUES + 1)
+            if len(top) <= MOST_VALUES:
+                continue
+            value = table[name].cast("string")
+            kept = ibis.ifelse(value.isin([one for one, _ in top[:MOST_VALUES]]), value, OTHER)
+            table = table.mutate(**{name: ibis.ifelse(value.isnull(), None, kept)})
+            self.notes.append(
+                f"{name} has so many different values that all but the {MOST_VALUES} most frequent are "
+                f"counted "
+                f"together as {OTHER!r}. Bins make groups of numbers and dates: "
+                f"--bins {name}=30|50 or --bins {name}=year."
+            )
+        return table
+
+    def frequent(self, name: str, most: int) -> list[tuple[str, int]]:
+        """The most frequent values of a column as text, with their counts."""
+        import ibis
+
+        value = self.table[name].cast("string").name("value")
+        counts = self.table.select(value).group_by("value").aggregate(n=lambda t: t.count())
+        known = counts.filter(counts["value"].notnull()).order_by([ibis.desc("n"), "value"]).limit(most)
+        found = self.fetch(known, most)
+        return [
+            (str(v), int(n)) for v, n in zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True)
+        ]
+
+    def sample(self, size: int, seed: int) -> Mapping[str, list[Any]]:
+        """About `size` rows by column: all in the order of their values where there are no more than that.
+
+        A random sample otherwise, the same under one seed and engine.
+        """
+        key = ("sample", size, seed)
+        if key not in self._kept:
+            table = self.table
+            if self.rows > size:
+                table = table.sample(size / self.rows, method="row", seed=seed)
+            found = self.fetch(table, 2 * size + 1000).to_pydict()
+            names = list(found)
+            order = sorted(zip(*found.values(), strict=True), key=lambda row: tuple(map(_order, row)))
+            columns = zip(*order, strict=True) if order else ((),) * len(names)
+            self._kept[key] = {n: list(c) for n, c in zip(names, columns, strict=True)}
+        kept: Mapping[str, list[Any]] = self._kept[key]
+        return kept
+
+
+def _order(value: Any) -> tuple[bool, str]:
+    return value is None, str(value)
+
+
+def _floats(column: Any) -> Any:
+    return np.array([0.0 if v is None else float(v) for v in column.to_pylist()], dtype=np.float64)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn the engine's errors about data that cannot be read into evenhand's.
+
+    Raises:
+        BadData: with what the engine says in its first line.
+    """
+    try:
+        yield
+    except EvenhandError:
+        raise
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in (
+            "duckdb",
+            "_duckdb",
+            "psycopg",
+            "pyspark",
+            "ibis",
+        ):
+            raise
+        raise BadData(
+            f"{name} cannot be read: {_said(error)}.", mend="Repair the file, or leave it out of the list."
+        ) from None
+
+
+def _said(error: Exception) -> str:
+    """The engine's message without the rows that it quotes: what an audit writes holds none."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+    kept = [line for line in lines[:6] if not line.startswith(("Original Line", "LINE ", "Possible"))]
+    return " ".join(kept)[:300].rstrip(". ")

@@ -1,0 +1,264 @@
+"""A name becomes a frame: a file, several files, a pattern, a database's table, a data frame.
+
+====================================== =======================================================
+name                                    what it is
+====================================== =======================================================
+``people.csv``, ``people.csv.gz``       delimited text (comma, tab, semicolon, bar), also packed
+``people.parquet``, ``part-*.parquet``  parquet, one file or all that fit the pattern
+``duckdb:file.db#table``                a table of a DuckDB file
+``postgres://user@host/base#table``     a table of PostgreSQL
+``spark:part-*.parquet``                the same files through Spark, on this machine
+====================================== =======================================================
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenhand.errors import BadData, EnvironmentProblem, MissingExtra, UnknownName, UsageError, near_names
+from evenhand.files import expanded
+from evenhand.frames.frame import Frame, readable
+from evenhand.frames.headers import Header, header_of
+from evenhand.frames.values import clean
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+Source = Any  # a path, several, a name of the table above, a pandas or pyarrow table, an Ibis expression
+MEMORY = "512MB"  # of DuckDB, beyond which it works out of core
+_PATTERN = frozenset("*?[")
+_DATABASES = ("duckdb:", "postgres://", "postgresql://")
+
+
+def opened(source: Source, *, skip_broken: bool = False) -> Frame:
+    """The frame of a source; nothing but headers is read.
+
+    With `skip_broken`, files of a pattern that cannot be read are left out, and a note names them.
+
+    Raises:
+        BadData: there is no such file, or one cannot be read as a table.
+        MissingExtra: Ibis, or what the kind of source needs, is not installed.
+        UnknownName: a database has no such table.
+    """
+    if isinstance(source, Frame):
+        return source
+    require_ibis()
+    if isinstance(source, str) and source.startswith(_DATABASES):
+        return _database(source)
+    if isinstance(source, str) and source.startswith("spark:"):
+        from evenhand.frames.spark import opened_in_spark
+
+        return opened_in_spark(source.removeprefix("spark:"), _files(source.removeprefix("spark:")))
+    if isinstance(source, str | Path):
+        return _from_files(str(source), _files(source), skip_broken=skip_broken)
+    if isinstance(source, Sequence) and source and all(isinstance(one, str | Path) for one in source):
+        several = [path for one in source for path in _files(one)]
+        return _from_files(", ".join(map(str, source)), several, skip_broken=skip_broken)
+    return _from_memory(source)
+
+
+def require_ibis() -> None:
+    """Nothing, if Ibis and DuckDB are installed.
+
+    Raises:
+        MissingExtra: they are not.
+    """
+    try:
+        import duckdb  # noqa: F401
+        import ibis  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(error.name or "ibis", "audit", "Auditing a data set") from None
+
+
+def connection() -> Any:
+    """A DuckDB connection that keeps to `MEMORY` and puts what is more into a temporary folder."""
+    import ibis
+
+    made = ibis.duckdb.connect()
+    made.raw_sql(f"SET memory_limit = '{MEMORY}'")
+    folder = os.path.join(tempfile.gettempdir(), f"evenhand-duckdb-{os.getpid()}")  # noqa: PTH118
+    made.raw_sql(f"SET temp_directory = '{folder.replace(chr(39), chr(39) * 2)}'")
+    made.raw_sql("SET enable_progress_bar = false")
+    return made
+
+
+def _files(name: str | Path) -> list[Path]:
+    """The files that a path or a pattern names, sorted.
+
+    Raises:
+        BadData: there are none.
+    """
+    path = expanded(Path(name))
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        raise BadData(
+            f"{name} is a folder.", mend=f"Name its files with a pattern, such as '{name}/*.parquet'."
+        )
+    if _PATTERN & set(str(name)):
+        found = sorted(Path(one) for one in glob.glob(str(path), recursive=True) if Path(one).is_file())  # noqa: PTH207
+        if found:
+            return found
+        raise BadData(f"No file fits the pattern {name}.", mend="Look at the folder's name and the ending.")
+    there = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = near_names(path.name, there)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise BadData(
+        f"{name} does not exist.", mend=f"{hint}Name a CSV or parquet file, or a pattern in quotes."
+    )
+
+
+def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame:
+    """A frame of several files with the same columns.
+
+    Raises:
+        BadData: files cannot be read, or differ in their columns; all of them are named.
+    """
+    headers: list[Header] = []
+    broken: list[str] = []
+    for path in paths:
+        try:
+            headers.append(header_of(path))
+        except BadData as error:
+            broken.append(error.what)
+            if len(paths) == 1:
+                raise
+    if broken and not (skip_broken and headers):
+        raise BadData(
+            f"{len(broken)} of {len(paths)} files cannot be read: {' '.join(broken[:5])}",
+            mend="Repair them, or add --skip-broken to audit the others.",
+        )
+    _check_alike(headers)
+    complete = frozenset.intersection(*(one.complete for one in headers))
+    frame = Frame(_read(headers), name, as_text=not headers[0].parquet, complete=complete)
+    if broken:
+        frame.notes.append(f"{len(broken)} of {len(paths)} files were left out: {' '.join(broken)}")
+    return frame
+
+
+def _check_alike(headers: Sequence[Header]) -> None:
+    first = headers[0]
+    for other in headers[1:]:
+        if set(other.columns) != set(first.columns) or other.parquet != first.parquet:
+            odd = sorted(set(other.columns) ^ set(first.columns))
+            raise BadData(
+                f"{other.path} has other columns than {first.path}: "
+                f"{', '.join(odd[:5]) or 'another format'}.",
+                mend="Audit files with the same columns together, and others apart.",
+            )
+
+
+def _read(headers: Sequence[Header]) -> ir.Table:
+    """One expression of all the files, whatever the order of their columns."""
+    made = connection()
+    if headers[0].parquet:
+        with readable(str(headers[0].path)):
+            table = made.read_parquet([str(one.path) for one in headers], union_by_name=True)
+        return table.rename({clean(name): name for name in table.columns if clean(name) != name})
+    tables = []
+    for one in headers:
+        columns = dict.fromkeys(one.columns, "VARCHAR")
+        with readable(str(one.path)):
+            read = made.read_csv(
+                str(one.path),
+                columns=columns,
+                delim=one.separator,
+                header=True,
+                auto_detect=False,
+                quote='"',
+                escape='"',
+                nullstr="",
+                strict_mode=True,
+            )
+        tables.append(read.select(list(headers[0].columns)))
+    first, *rest = tables
+    return first.union(*rest) if rest else first
+
+
+def _database(source: str) -> Frame:
+    """A table of a database.
+
+    Raises:
+        UsageError: no table is named.
+        UnknownName: there is no such table.
+        EnvironmentProblem: the database cannot be reached.
+    """
+    import ibis
+
+    address, _, table = source.partition("#")
+    if not table:
+        raise UsageError(f"{source!r} names no table.", mend=f"Write it after a #, such as {address}#people.")
+    try:
+        if address.startswith("duckdb:"):
+            path = address.removeprefix("duckdb:")
+            if not Path(path).is_file():
+                raise BadData(f"{path} does not exist.", mend="Name a DuckDB file.")
+            made = ibis.duckdb.connect(path, read_only=True)
+        else:
+            made = ibis.connect(address.replace("postgresql://", "postgres://"))
+    except ImportError as error:
+        raise MissingExtra(error.name or "psycopg", "postgres", "Auditing a table of PostgreSQL") from None
+    except (BadData, UsageError):
+        raise
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0]
+        raise EnvironmentProblem(f"{address} cannot be opened: {said}.", mend="Check the address.") from error
+    there = _tables(made)
+    if table not in there:
+        raise UnknownName(f"table in {address}", table, there)
+    return Frame(made.table(table), source)
+
+
+def _tables(made: Any) -> list[str]:
+    """The names of a connection's tables and views; Ibis 12 cannot list those of DuckDB 2."""
+    if made.name != "duckdb":
+        return [str(name) for name in made.list_tables()]
+    asked = "select table_name from information_schema.tables"
+    return [str(name) for (name,) in made.con.execute(asked).fetchall()]
+
+
+def _from_memory(source: Any) -> Frame:
+    """A data frame of pandas, polars or pyarrow, or an Ibis expression.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    import ibis
+    import pandas as pd
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    if isinstance(source, ibis.expr.types.Table):
+        return Frame(source, "the table")
+    if isinstance(source, pd.DataFrame):
+        source = _as_arrow(source)
+    elif not isinstance(source, pa.Table) and hasattr(source, "to_arrow"):  # polars
+        source = source.to_arrow()
+    if not isinstance(source, pa.Table):
+        raise UsageError(
+            f"A {type(source).__name__} is no data set.",
+            mend="Give a path, a list of paths, or a table of pandas, polars, pyarrow or Ibis.",
+        )
+    names = [clean(str(name)) for name in source.column_names]
+    made = connection()
+    made.con.register("frame", source.rename_columns(names))  # as it is: nothing is copied
+    return Frame(made.table("frame"), "the data frame")
+
+
+def _as_arrow(frame: Any) -> Any:
+    """A pandas table as an arrow table: a column of mixed types becomes text, as it would be in a file."""
+    import pandas as pd
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        values = frame[name]
+        try:
+            columns[str(name)] = pa.array(values, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            columns[str(name)] = pa.array([None if pd.isna(v) else str(v) for v in values])
+    return pa.table(columns)

@@ -1,0 +1,72 @@
+"""What a value of a table is as the name of a group, and what stands for a missing one."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from decimal import Decimal
+from typing import Any
+
+BLANKS = frozenset(
+    {"", "?", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "nil", "missing", "-", "--", "."}
+)
+"""What programs and people write for a missing value, in lower case, without outer spaces."""
+BOM = "\ufeff"
+
+
+def text_of(value: Any) -> str | None:
+    """A value as the name of a group; None where it is missing.
+
+    Outer spaces and a byte-order mark are no part of it; 1.0 is "1", and a date is written as in ISO 8601.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float | Decimal):
+        return None if math.isnan(value) else f"{value:.15g}" if isinstance(value, float) else _plain(value)
+    if isinstance(value, datetime.date | datetime.datetime):
+        return value.isoformat()
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = clean(text)
+    return None if is_missing(text) else text
+
+
+def _plain(value: Decimal) -> str:
+    return f"{float(value):.15g}"
+
+
+def clean(text: str) -> str:
+    """`text` without a byte-order mark and outer spaces."""
+    return text.replace(BOM, "").strip()
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell's text stands for a missing value."""
+    return text.strip().lower() in BLANKS
+
+
+def folded(text: str) -> str:
+    """What two spellings of one value share: letters without case, single spaces, no full stop at the end."""
+    return " ".join(text.casefold().rstrip(".").split())
+
+
+def number(text: str | None) -> float | None:
+    """A cell as a finite number; None where it is none."""
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def looks_like_a_date(text: str) -> bool:
+    """Whether a value is a day or a moment, as ISO 8601 or most programs write it."""
+    head = text.strip()[:10]
+    for form in ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d"):
+        try:
+            datetime.datetime.strptime(head, form)
+        except ValueError:
+            continue
+        return True
+    return False

@@ -1,0 +1,72 @@
+"""Counterfactual augmentation: what is said or known of one group is said of the others as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from evenhand.audits import Question, TextQuestion
+from evenhand.errors import UsageError
+from evenhand.lexicons import swap_gender
+from evenhand.repairs import Repaired
+from evenhand.repairs._keys import matches
+
+MOST_GROUPS = 10
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Of texts, each one that mentions a gender is followed by itself with the other gender.
+
+    Of a table, every row comes once for each group of the first sensitive column, otherwise as it is: then
+    group and label are independent, and proxies of the attribute stay.
+    """
+
+    reads: ClassVar[Any] = "both"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def repaired(self, question: Question | TextQuestion) -> Repaired | Iterator[str]:
+        """More rows, or more documents.
+
+        Raises:
+            UsageError: texts of another attribute than gender, or a table of more than ten groups.
+        """
+        if isinstance(question, TextQuestion):
+            if question.attribute != "gender":
+                raise UsageError("Texts can be swapped by gender alone.", mend="Leave out --attribute.")
+            return _both(question)
+        name = question.sensitive[0]
+        groups = [key[0] for key in question.cells((name,)).keys]
+        if len(groups) > MOST_GROUPS:
+            raise UsageError(
+                f"{name} has {len(groups)} groups, more than {MOST_GROUPS}.", mend="Use --repair reweigh."
+            )
+        table = question.frame.table
+        known = [matches(question.frame, name, str(group)) for group in groups]
+        parts = [table]
+        for group, own in zip(groups, known, strict=True):
+            others = table.filter(table[name].notnull() & ~own)
+            parts.append(others.mutate(**{name: _as(table[name], str(group))}))
+        first, *rest = parts
+        return Repaired(
+            first.union(*rest), f"Every row comes once for each of {len(groups)} groups of {name}."
+        )
+
+
+def _as(column: Any, group: str) -> Any:
+    import ibis
+
+    return ibis.literal(group).cast(column.type())
+
+
+def _both(question: TextQuestion) -> Iterator[str]:
+    for block in question.corpus.blocks():
+        for text in block:
+            yield text
+            swapped = swap_gender(text)
+            if swapped != text:
+                yield swapped
+
+
+component = Augment

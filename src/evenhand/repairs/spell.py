@@ -1,0 +1,47 @@
+"""One spelling for each value of the target and the sensitive columns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import ClassVar
+
+from evenhand.audits import Question
+from evenhand.frames.values import BOM, folded
+from evenhand.repairs import Reads, Repaired
+
+
+@dataclass(frozen=True)
+class Spell:
+    """Values that differ in case, spaces or a full stop alone get the spelling that is most frequent."""
+
+    reads: ClassVar[Reads] = "table"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def repaired(self, question: Question) -> Repaired:
+        """The table with such values replaced."""
+        import ibis
+
+        table, told = question.frame.table, []
+        counts = question.frame.cells(question.keys)
+        for name in question.keys:
+            cells = counts.by((name,))
+            if not table[name].type().is_string():
+                continue
+            alike: dict[str, list[tuple[float, str]]] = defaultdict(list)
+            for key, n in zip(cells.keys, cells.n, strict=True):
+                alike[folded(str(key[0]))].append((float(n), str(key[0])))
+            value = table[name].replace(BOM, "").strip()
+            rules = [
+                (value == text, max(spelt)[1])
+                for spelt in alike.values()
+                if len(spelt) > 1
+                for _, text in spelt
+            ]
+            if rules:
+                table = table.mutate(**{name: ibis.cases(*rules, else_=value)})
+                told.append(name)
+        return Repaired(table, f"Written in one way: {', '.join(told) or 'nothing, for nothing differed'}.")
+
+
+component = Spell

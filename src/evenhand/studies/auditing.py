@@ -1,0 +1,293 @@
+"""``audit``: a data set is opened, its columns are read as asked, and every audit is tried on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evenhand import progress, registry
+from evenhand.audits import Audit, Question, TextQuestion
+from evenhand.audits._published import NAMES
+from evenhand.audits._question import SAMPLE, Classifier
+from evenhand.corpora import Corpus, opened_corpus
+from evenhand.errors import BadOption, UsageError
+from evenhand.frames import opened
+from evenhand.provenance import made_by
+from evenhand.records import Audited, Finding
+from evenhand.studies.reading import baselines, binned, positive_values
+
+LL144 = "ll144"
+PROFILES: Mapping[str, tuple[str, ...]] = {LL144: ("impact_ratio",)}
+_PUBLISHED = ("published_ratios",)
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """What is asked about a data set, and how it is to be read.
+
+    Attributes:
+        sensitive: columns of sensitive attributes; empty for texts.
+        target: the column of labels or decisions.
+        positive: the target's favourable values; ``>0.5`` or ``median`` for scores. Without any, the one that
+            usually means yes.
+        baseline: the shares that groups should have: ``A=0.5,B=0.5``, by column
+            ``{"sex": {"A": 0.5, "B": 0.5}}``, or a file with the columns group and share (or count).
+        bins: by column borders that make groups of numbers, or ``year`` and ``decade`` of dates.
+        against: another data set with the same columns, such as the test half.
+        weights: the column of the rows' weights.
+        audits: names of audits with options; empty for all that apply.
+        profile: a named set of them, ``ll144``.
+        texts: whether the source is a corpus; by default so where its files end in .txt or .jsonl.
+        text_column: the column or field that holds the text.
+        attribute: of texts, the lexicon of groups.
+        suppress: groups of fewer rows are shown without figures.
+        sample: the largest number of rows taken for audits that need rows.
+        skip_broken: whether files that cannot be read are left out.
+        seed: decides samples and draws.
+    """
+
+    sensitive: Sequence[str] = ()
+    target: str = ""
+    positive: Sequence[str] = ()
+    baseline: str | Mapping[str, Any] = ""
+    bins: Mapping[str, Any] = field(default_factory=dict)
+    against: Any = None
+    weights: str = ""
+    audits: Sequence[str] = ()
+    profile: str = ""
+    texts: bool | None = None
+    text_column: str = ""
+    attribute: str = "gender"
+    suppress: int = 0
+    sample: int = SAMPLE
+    skip_broken: bool = False
+    seed: int = 0
+
+
+def audit(
+    source: Any,
+    sensitive: str | Sequence[str] = (),
+    target: str = "",
+    *,
+    classifier: Classifier | None = None,
+    **options: Any,
+) -> Audited:
+    """Audit a data set: a path, a pattern, a database's table, a data frame, or texts.
+
+    `options` are the fields of `AuditOptions`; `classifier` scores texts from 0 to 1.
+
+    Raises:
+        BadData: the data cannot be read.
+        UnknownName: a column or an audit does not exist; the message gives near names.
+        UsageError: what is asked cannot be answered with these columns.
+        MissingExtra: Ibis is not installed.
+    """
+    known = {one.name for one in dataclasses.fields(AuditOptions)}
+    if wrong := [name for name in options if name not in known]:
+        raise BadOption(f"audit has no option {wrong[0]!r}.", mend=f"It takes: {', '.join(sorted(known))}.")
+    columns = [sensitive] if isinstance(sensitive, str) else list(sensitive)
+    given = AuditOptions(
+        sensitive=[c for one in columns for c in one.split(",") if c], target=target, **options
+    )
+    return audited(source, given, classifier=classifier)
+
+
+def audited(
+    source: Any, options: AuditOptions, *, classifier: Classifier | None = None, command: Sequence[str] = ()
+) -> Audited:
+    """The audit of a source under options; `command` is what asked for it, where that was a command line."""
+    question = question_of(source, options, classifier=classifier, command=command)
+    return answered(question, options)
+
+
+def question_of(
+    source: Any, options: AuditOptions, *, classifier: Classifier | None = None, command: Sequence[str] = ()
+) -> Question | TextQuestion:
+    """What is asked, with everything checked that can be checked before any counting."""
+    typed = tuple(command) or _command(source, options)
+    if _is_texts(source, options):
+        corpus = opened_corpus(source, options.text_column)
+        return TextQuestion(corpus, options.attribute, classifier, options.suppress, options.seed, typed)
+    return _table_question(source, options, typed)
+
+
+def answered(question: Question | TextQuestion, options: AuditOptions) -> Audited:
+    """Every audit that applies, tried on the question."""
+    findings: list[Finding] = []
+    chosen = list(_chosen(question, options))
+    with progress.task("Auditing", len(chosen), unit="audit") as advance:
+        for one in chosen:
+            findings += one.findings(question)
+            advance(1)
+    n, columns, notes = _described(question)
+    table = isinstance(question, Question)
+    return Audited(
+        source=question.frame.name if isinstance(question, Question) else question.corpus.name,
+        kind="table" if table else "texts",
+        n=n,
+        columns=columns,
+        sensitive=question.sensitive if isinstance(question, Question) else (question.attribute,),
+        target=(question.target or None) if isinstance(question, Question) else None,
+        findings=tuple(findings),
+        notes=tuple(dict.fromkeys([*notes, *question.notes])),
+        seed=options.seed,
+        made_by=made_by(packages=("numpy", "ibis-framework", "duckdb") if table else ("numpy", "pyarrow")),
+    )
+
+
+def _described(question: Question | TextQuestion) -> tuple[int, dict[str, str], list[str]]:
+    if isinstance(question, Question):
+        return question.frame.rows, question.frame.types, question.frame.notes
+    counted = question.corpus.counted(question.attribute, seed=question.seed)
+    totals = {"documents": str(counted.documents), "bytes": str(counted.bytes), "words": str(counted.lengths)}
+    return counted.documents, totals, question.corpus.notes
+
+
+def _is_texts(source: Any, options: AuditOptions) -> bool:
+    if options.texts is not None:
+        return options.texts
+    if isinstance(source, Corpus):
+        return True
+    names = [source] if isinstance(source, str) or hasattr(source, "suffix") else source
+    if not isinstance(names, list | tuple):
+        return False
+    ends = (".txt", ".jsonl", ".ndjson", ".txt.gz", ".jsonl.gz")
+    return bool(names) and all(str(one).endswith(ends) for one in names)
+
+
+def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]) -> Question:
+    frame = opened(source, skip_broken=options.skip_broken)
+    if options.weights:
+        frame = frame.having(frame.table, weights=frame.column(options.weights))
+    if options.profile and options.profile not in PROFILES:
+        raise BadOption(
+            f"There is no profile {options.profile!r}.", mend=f"Write one of: {', '.join(PROFILES)}."
+        )
+    published = set(NAMES) <= set(frame.columns)
+    if not options.sensitive and not published:
+        raise UsageError(
+            f"Say which column of {frame.name} holds a sensitive attribute.",
+            mend=f"Add --sensitive with one of: {', '.join(frame.columns[:20])}.",
+        )
+    sensitive = tuple(dict.fromkeys(frame.column(name) for name in options.sensitive))
+    target = frame.column(options.target) if options.target else ""
+    if target in sensitive:
+        raise UsageError(f"{target} is both target and sensitive.", mend="Name two columns.")
+    against = (
+        opened(options.against, skip_broken=options.skip_broken) if options.against is not None else None
+    )
+    for column in (*sensitive, *((target,) if target else ())) if against is not None else ():
+        against.column(column)  # type: ignore[union-attr]
+    frame = binned(frame, options.bins)
+    against = against and binned(against, options.bins)
+    frame, against, positive, note = positive_values(frame, against, (*sensitive, target), options.positive)
+    question = Question(
+        frame=frame,
+        sensitive=sensitive,
+        target=target,
+        positive=positive,
+        baseline=baselines(options.baseline, sensitive),
+        against=against,
+        suppress=options.suppress,
+        sample=options.sample,
+        seed=options.seed,
+        command=command,
+    )
+    question.notes.extend([note] if note else [])
+    if not published or options.sensitive:
+        _check_groups(question)
+    return question
+
+
+def _check_groups(question: Question) -> None:
+    """Refuse attributes without any value, before audits that would each say so.
+
+    Raises:
+        UsageError: no row has a value.
+    """
+    for name in question.sensitive:
+        if not question.cells((name,)).keys:
+            raise UsageError(
+                f"The column {name} of {question.frame.name} has no value in any of its "
+                f"{question.frame.rows} rows.",
+                mend="Name another column.",
+            )
+
+
+def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterator[Audit]:
+    """The audits to try; a note for each that was asked for or needs what is not there."""
+    reads = "table" if isinstance(question, Question) else "texts"
+    has = _held(question)
+    asked = list(registry.spec_texts(list(options.audits), "audit")) or list(
+        PROFILES.get(options.profile, ())
+    )
+    if isinstance(question, Question) and not question.sensitive and not options.audits:
+        asked = list(_PUBLISHED)
+    for spec in asked or registry.names("audit"):
+        made: Audit = registry.create("audit", spec)
+        lacking = sorted(made.needs - has)
+        if made.reads != reads:
+            if asked:
+                raise UsageError(
+                    f"The audit {spec} is about {made.reads}, not {reads}.", mend="`evenhand ls audits`"
+                )
+            continue
+        if lacking and options.audits:
+            raise UsageError(f"The audit {spec} needs {_NEEDS[lacking[0]][0]}.", mend=_NEEDS[lacking[0]][1])
+        if lacking:
+            if _NEEDS[lacking[0]][2]:
+                question.notes.append(f"{spec} was not tried: it needs {_NEEDS[lacking[0]][0]}.")
+            continue
+        yield made
+
+
+_NEEDS: Mapping[
+    str, tuple[str, str, bool]
+] = {  # what it is, how it is given, whether its lack is worth a note
+    "target": ("a target", "Add --target with the column of labels.", True),
+    "against": ("another data set", "Add --against with a file of the same columns.", False),
+    "classifier": ("a classifier of texts", "Give `classifier` to evenhand.audit in Python.", True),
+    "published": ("a file of published impact ratios", f"Its columns are {', '.join(NAMES)}.", False),
+}
+
+
+def _held(question: Question | TextQuestion) -> frozenset[str]:
+    if isinstance(question, TextQuestion):
+        return frozenset({"classifier"} if question.classifier is not None else ())
+    held: dict[str, Callable[[Question], bool]] = {
+        "target": lambda q: bool(q.target),
+        "against": lambda q: q.against is not None,
+        "published": lambda q: set(NAMES) <= set(q.frame.columns),
+    }
+    return frozenset(name for name, there in held.items() if there(question))
+
+
+def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
+    """The command that asks the same of a file; a data frame stands as frame.parquet."""
+    paths = [source] if isinstance(source, str) or hasattr(source, "suffix") else source
+    named = isinstance(paths, list | tuple) and all(
+        isinstance(one, str) or hasattr(one, "suffix") for one in paths
+    )
+    if (
+        named
+        and _is_texts(source, options)
+        and not opened_corpus(source, options.text_column or "text").files
+    ):
+        paths = ["texts.jsonl"]  # documents in memory, none of which belongs into a command
+    words = ["evenhand", "audit", *(map(str, paths) if named else ("frame.parquet",))]
+    for name, value in (("--sensitive", ",".join(options.sensitive)), ("--target", options.target)):
+        words += [name, value] if value else []
+    words += ["--positive", ",".join(options.positive)] if options.positive else []
+    if isinstance(options.baseline, str) and options.baseline:
+        words += ["--baseline", options.baseline]
+    for column, edges in options.bins.items():
+        words += [
+            "--bins",
+            f"{column}={edges if isinstance(edges, str) else '|'.join(f'{e:g}' for e in edges)}",
+        ]
+    words += ["--against", str(options.against)] if isinstance(options.against, str) else []
+    words += ["--text-column", options.text_column] if options.text_column else []
+    words += ["--attribute", options.attribute] if options.attribute != "gender" else []
+    return tuple(words)

@@ -1,0 +1,243 @@
+"""How a table is to be read: favourable labels, shares of the baseline, bins as groups."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenhand.errors import BadData, BadOption, UsageError
+from evenhand.files import read_text
+from evenhand.frames import Frame
+from evenhand.frames.values import folded, looks_like_a_date, number, text_of
+from evenhand.people import bins
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+YES = frozenset(
+    {"1", "true", "yes", "y", "t", "good", "approved", "accepted", "hired", "selected", "positive", "pass"}
+)
+"""What usually means a favourable label, in lower case."""
+MOST_LABELS = 20
+MEDIAN = "median"
+ABOVE, BELOW = "above", "not above"
+_COMPARISON = re.compile(r"^(>=|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")
+
+
+def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The shares of groups by column, out of a text, a file or a mapping.
+
+    A text is ``A=0.5,B=0.5`` for the first attribute, ``sex:A=0.5,B=0.5;race:...`` for several, or the path
+    of a file with the columns group and share, or group and count.
+
+    Raises:
+        BadOption: it cannot be read, or is about a column that is not sensitive.
+    """
+    if not given:
+        return {}
+    if isinstance(given, Mapping):
+        several = any(isinstance(value, Mapping) for value in given.values())
+        parts = {k: dict(v) for k, v in given.items()} if several else {sensitive[0]: dict(given)}
+    elif "=" not in given:
+        parts = {sensitive[0]: _baseline_file(Path(given))}
+    else:
+        parts = _baseline_text(given, sensitive)
+    known = {*sensitive, "*".join(sensitive)}
+    for column, shares in parts.items():
+        if column not in known:
+            raise BadOption(
+                f"The baseline is about {column!r}, which is not sensitive.",
+                mend=f"Write one of: {', '.join(sorted(known))}.",
+            )
+        if any(not isinstance(v, int | float) or v <= 0 for v in shares.values()):
+            raise BadOption(
+                f"A share of the baseline of {column} is not above 0.",
+                mend="Leave such groups out of the data.",
+            )
+    return parts
+
+
+def _baseline_text(text: str, sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
+    parts: dict[str, dict[str, float]] = {}
+    for part in text.split(";"):
+        head, colon, rest = part.partition(":")
+        column, pairs = (
+            (head.strip(), rest)
+            if colon and head.strip() in {*sensitive, "*".join(sensitive)}
+            else (sensitive[0], part)
+        )
+        parts[column] = {}
+        for pair in pairs.split(","):
+            name, _, share = pair.rpartition("=")
+            value = number(share.strip())
+            if not name.strip() or value is None:
+                raise BadOption(
+                    f"{pair!r} is not the share of a group.", mend="Write --baseline A=0.5,B=0.5."
+                )
+            parts[column][name.strip()] = value
+    return parts
+
+
+def _baseline_file(path: Path) -> dict[str, float]:
+    """Shares out of a file with the columns group and share, or group and count."""
+    rows = list(
+        csv.DictReader(io.StringIO(read_text(path, mend="Write --baseline A=0.5,B=0.5, or name a CSV file.")))
+    )
+    names = set(rows[0]) if rows else set()
+    column = next((one for one in ("share", "count", "n") if one in names), None)
+    if "group" not in names or column is None:
+        raise BadData(
+            f"{path} has no columns group and share.",
+            mend="Write a header such as group,share (or group,count).",
+        )
+    values = {row["group"].strip(): number(row[column]) for row in rows}
+    if any(value is None for value in values.values()):
+        raise BadData(f"{path} has a {column} that is no number.", mend="Correct it.")
+    total = 1.0 if column == "share" else sum(value or 0 for value in values.values())
+    return {name: float(value or 0) / total for name, value in values.items()}
+
+
+def binned(frame: Frame, given: Mapping[str, Any]) -> Frame:
+    """The frame with columns of numbers or dates as groups.
+
+    Raises:
+        BadOption: borders that are no numbers in order, or a rule that does not exist.
+    """
+    table = frame.table
+    for name, rule in given.items():
+        column = frame.column(name)
+        table = table.mutate(**{column: _bin_of(frame, column, rule)})
+    return frame.having(table, changed=map(frame.column, given)) if given else frame
+
+
+def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
+    import ibis
+
+    value = frame.table[column]
+    if rule in ("year", "decade"):
+        year = (
+            value.strip().try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")
+        ).year()
+        return ((year - year % 10) if rule == "decade" else year).cast("string")
+    edges = [number(part) for part in rule.split("|")] if isinstance(rule, str) else list(rule)
+    known = [edge for edge in edges if edge is not None]
+    if len(known) < len(edges) or bins.problems(column, known):
+        raise BadOption(
+            f"The bins of {column} are {rule!r}, not numbers in order.",
+            mend=f"Write --bins {column}=30|50 for numbers, {column}=year or {column}=decade for dates.",
+        )
+    asked = numeric(frame, value)
+    names = bins.names(known)
+    made = ibis.cases(
+        *((asked < edge, name) for edge, name in zip(known, names[:-1], strict=True)), else_=names[-1]
+    )
+    return ibis.ifelse(asked.isnull(), None, made)
+
+
+def numeric(frame: Frame, value: Any) -> Any:
+    """A column as numbers; what is no number in a file of text is missing."""
+    # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
+    return value.strip().try_cast("float64") if value.type().is_string() else value.cast("float64")
+
+
+def positive_values(
+    frame: Frame, against: Frame | None, keys: Sequence[str], given: Sequence[str]
+) -> tuple[Frame, Frame | None, tuple[str, ...], str]:
+    """The frames with the target, the last of `keys`, as labels, the favourable ones, and a note on them.
+
+    Raises:
+        UsageError: the target has no value, or several and none is said to be favourable.
+    """
+    if not keys or not keys[-1]:
+        return frame, against, (), ""
+    target = keys[-1]
+    rule = _COMPARISON.match(given[0].strip()) if len(given) == 1 else None
+    if rule or (len(given) == 1 and given[0].strip().lower() == MEDIAN):
+        return _by_score(frame, against, target, rule)
+    # The counts that the audits will ask for as well, so that the table is read once.
+    cells = frame.cells(keys).by((target,))
+    order = np.argsort(-cells.n, kind="stable")[: MOST_LABELS + 1]
+    names = [str(cells.keys[i][0]) for i in order]
+    if not names:
+        raise UsageError(
+            f"The target {target} of {frame.name} has no value in any row.", mend="Name another column."
+        )
+    if given:
+        wanted = tuple(one.strip() for one in given)
+        lacking = [one for one in wanted if one not in names]
+        if lacking and len(names) <= MOST_LABELS:
+            raise UsageError(
+                f"No row has {lacking[0]!r} for {target}.", mend=f"It has: {', '.join(map(repr, names))}."
+            )
+        return frame, against, wanted, ""
+    return frame, against, *_guessed(frame, target, names)
+
+
+def _guessed(frame: Frame, target: str, names: list[str]) -> tuple[tuple[str, ...], str]:
+    """The favourable label among those that are there."""
+    plain = {one: text_of(float(one)) if number(one) is not None else one for one in names}
+    usual = [one for one in names if str(plain[one]).lower() in YES]
+    kinds = {folded(one) for one in names}
+    if len(kinds) == 1 and not usual:
+        return (names[0],), f"{target} has one value alone, {names[0]!r}."
+    if len(kinds) <= 2 and usual:
+        return tuple(
+            text_of(one) or one for one in usual
+        ), f"{', '.join(map(repr, usual))} counts as favourable for {target}; --positive says otherwise."
+    if len(kinds) == 2:
+        rarer = folded(names[-1])
+        chosen = tuple(one for one in names if folded(one) == rarer)
+        return (
+            chosen,
+            f"The rarer label, {', '.join(map(repr, chosen))}, counts as favourable for {target}; "
+            f"--positive says otherwise.",
+        )
+    numbers = [one for one in names if number(one) is not None]
+    dates = [one for one in names if looks_like_a_date(one)]
+    if len(numbers) == len(names) > MOST_LABELS // 2:
+        mend = f"Add --positive '>0.5' with a border of yours, or --positive {MEDIAN}."
+    elif len(dates) == len(names):
+        mend = f"{target} holds dates; name a column of labels."
+    else:
+        mend = f"Add --positive with those that are favourable, such as --positive {names[0]!r}."
+    more = " and more" if len(names) > MOST_LABELS else ""
+    raise UsageError(
+        f"The target {target} has several values: {', '.join(map(repr, names[:MOST_LABELS]))}{more}.",
+        mend=mend,
+    )
+
+
+def _by_score(
+    frame: Frame, against: Frame | None, target: str, rule: re.Match[str] | None
+) -> tuple[Frame, Frame | None, tuple[str, ...], str]:
+    """The target as above or not above a border, or the median of all scores."""
+    import ibis
+
+    score = numeric(frame, frame.table[target])
+    if rule is None:
+        found = frame.fetch(frame.table.aggregate(m=score.median()), 1)["m"][0].as_py()
+        if found is None:
+            raise UsageError(
+                f"The target {target} of {frame.name} has no number in any row.", mend="Name another column."
+            )
+        border, strict = float(found), True
+    else:
+        border, strict = float(rule[2]), rule[1] == ">"
+
+    def labelled(one: Frame) -> Frame:
+        value = numeric(one, one.table[target])
+        above = value > border if strict else value >= border
+        label = ibis.ifelse(value.isnull(), None, ibis.ifelse(above, ABOVE, BELOW))
+        return one.having(one.table.mutate(**{target: label}), changed=[target])
+
+    note = (
+        f"{target} is favourable {'above' if strict else 'from'} "
+        f"{border:g}{', the median,' if rule is None else ''}."
+    )
+    return labelled(frame), against and labelled(against), (ABOVE,), note

@@ -1,0 +1,115 @@
+"""``--repair``: a repaired data set is written as a new file, streamed, and audited as the first was."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from evenhand import registry
+from evenhand.audits import Question, TextQuestion
+from evenhand.errors import BadData, UsageError
+from evenhand.files import disk_errors, real_path, temporary
+from evenhand.frames.frame import readable
+from evenhand.records import Audited
+from evenhand.repairs import Repair, Repaired
+from evenhand.studies.auditing import AuditOptions, answered, audited, question_of
+
+TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
+
+
+def check(question: Question | TextQuestion, spec: str, out: Path) -> Repair:
+    """The repair that a spec names, checked against the question and the file that is to be written.
+
+    Raises:
+        BadData: the file is there already, or its folder is not.
+        UnknownName: there is no such repair.
+        UsageError: the repair does not fit the data set, or the file's ending is not one that is written.
+    """
+    made: Repair = registry.create("repair", spec)
+    reads, ends = ("table", TABLES) if isinstance(question, Question) else ("texts", TEXTS)
+    if made.reads not in (reads, "both"):
+        raise UsageError(
+            f"The repair {spec} is for {made.reads}, not for {reads}.", mend="`evenhand ls repairs`"
+        )
+    if "target" in made.needs and not getattr(question, "target", ""):
+        raise UsageError(f"The repair {spec} needs a target.", mend="Add --target with the column of labels.")
+    if out.suffix not in ends:
+        raise UsageError(
+            f"{out} is no file that can be written here.", mend=f"Name one that ends in {' or '.join(ends)}."
+        )
+    if out.exists():
+        raise BadData(f"{out} is there already, and data are never written over.", mend="Name a new file.")
+    if not real_path(out).parent.is_dir():
+        raise BadData(f"The folder of {out} does not exist.", mend=f"Make it: mkdir -p {out.parent}")
+    return made
+
+
+def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str, out: Path) -> Audited:
+    """Write the repaired data set to `out` and audit it.
+
+    Raises:
+        as `check`, and NoSpace where the file cannot be written.
+    """
+    made = check(question, spec, out)
+    result = made.repaired(question)
+    if isinstance(question, TextQuestion):
+        told = _write_texts(out, result, question.corpus.column)
+        return _with_note(audited(str(out), dataclasses.replace(options, texts=True)), told)
+    _write_table(out, result)
+    return _with_note(_after(out, question, options, result), result.told)
+
+
+def _after(out: Path, question: Question, options: AuditOptions, result: Repaired) -> Audited:
+    """The audit of the written file: columns that the repair left out are no longer asked about."""
+    there = set(result.table.columns)
+    # What was binned is written as groups, and what was compared with a border as labels.
+    again = dataclasses.replace(
+        options,
+        sensitive=[name for name in question.sensitive if name in there],
+        target=question.target if question.target in there else "",
+        positive=question.positive,
+        bins={},
+        weights=result.weights or (options.weights if options.weights in there else ""),
+    )
+    if result.weights:
+        again = dataclasses.replace(again, weights=result.weights)
+    return answered(question_of(str(out), again), again)
+
+
+def _with_note(record: Audited, told: str) -> Audited:
+    return dataclasses.replace(record, notes=(told, *record.notes))
+
+
+def _write_table(out: Path, result: Repaired) -> None:
+    """Write a table, whole or not at all; the engine streams it."""
+    with disk_errors(out), readable(str(out)), temporary(real_path(out).parent) as (name, _):
+        if out.suffix == ".csv":
+            result.table.to_csv(str(name))
+        else:
+            result.table.to_parquet(str(name))
+        name.chmod(0o644)
+        name.rename(real_path(out))
+
+
+def _write_texts(out: Path, documents: Iterable[str], column: str) -> str:
+    """Write documents, a line each; returns how many there are, in a sentence."""
+    n = 0
+    with disk_errors(out), temporary(real_path(out).parent) as (name, file):
+        for document in documents:
+            line = (
+                json.dumps({column: document}, ensure_ascii=False)
+                if out.suffix == ".jsonl"
+                else _one_line(document)
+            )
+            file.write(line.encode("utf-8", "replace") + b"\n")
+            n += 1
+        file.flush()
+        name.chmod(0o644)
+        name.rename(real_path(out))
+    return f"{out} has {n} documents."
+
+
+def _one_line(document: str) -> str:
+    return " ".join(document.splitlines())

@@ -1,0 +1,206 @@
+"""Every audit finds what is planted for it, and its case says how; the figures are worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("ibis")
+
+from evenhand import audit
+from evenhand.records import State
+from evenhand.testing import AuditCase
+from tests.audits.made import ASKED, people, quiet, texts, where
+
+TEXTS = {"texts": True}
+
+
+def more_men() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return pd.concat([frame, frame[frame["sex"] == "m"]]), ASKED
+
+
+def unequal_labels() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return frame.assign(y=np.where(where(frame, "m", 1, 0.3), 1, frame["y"])), ASKED
+
+
+def rare_labels() -> tuple[Any, dict[str, Any]]:
+    return people(y=(np.arange(4000) % 50 == 0).astype(int)), ASKED
+
+
+def missing_heights() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return frame.assign(height=frame["height"].mask(where(frame, "f", 2, 0.2))), ASKED
+
+
+def one_value() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return frame.assign(height=np.where(frame["sex"] == "f", 170.0, frame["height"])), ASKED
+
+
+def copied_women() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return pd.concat([frame, frame[where(frame, "f", 3, 0.3)]]), ASKED
+
+
+def tall_men() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return frame.assign(height=frame["height"] + np.where(frame["sex"] == "m", 12, 0)), ASKED
+
+
+def two_spellings() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return frame.assign(
+        y=np.where(frame["y"] == 1, np.where(frame.index % 8 == 0, "yes.", "yes"), "no")
+    ), ASKED
+
+
+def random_labels() -> tuple[Any, dict[str, Any]]:
+    frame = people().assign(height=1.0, noise=np.arange(4000) % 500, name="x")
+    return frame.assign(y=np.where(where(frame, "f", 4, 0.4), 1 - frame["y"], 0)), ASKED
+
+
+def drifted() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return frame, {**ASKED, "against": unequal_labels()[0].assign(height=frame["height"] + 6)}
+
+
+def same_again() -> tuple[Any, dict[str, Any]]:
+    return people(), {**ASKED, "against": people(seed=1)}
+
+
+def published() -> tuple[Any, dict[str, Any]]:
+    # 30 of 100 beside 60 of 100 is .5; .8 is printed.
+    rows = [("a", "Selection", "sex", "Total", "Male", 100, 60, 0.6, 1.0)]
+    rows += [("a", "Selection", "sex", "Total", "Female", 100, 30, 0.3, 0.8)]
+    names = ["audit_id", "selection_or_scoring_rate", "protected_char_group", "race_ethnicity", "sex"]
+    names += ["number_of_applications", "n_selected_or_n_above_median", "result", "impact_ratio"]
+    return pd.DataFrame(rows, columns=names), {}
+
+
+def right() -> tuple[Any, dict[str, Any]]:
+    frame, options = published()
+    return frame.assign(impact_ratio=[1.0, 0.5]), options
+
+
+def lopsided() -> tuple[Any, dict[str, Any]]:
+    return texts(300, 100), TEXTS
+
+
+def even() -> tuple[Any, dict[str, Any]]:
+    return texts(200, 200, both=True) * 4, TEXTS
+
+
+def harsh() -> tuple[Any, dict[str, Any]]:
+    scores = {"classifier": lambda found: [0.9 if one.startswith("She") else 0.1 for one in found]}
+    return texts(300, 100), {**TEXTS, **scores}
+
+
+CASES = (
+    AuditCase("representation", more_men, quiet),
+    AuditCase("label_rates", unequal_labels, quiet),
+    AuditCase("label_balance", rare_labels, quiet),
+    AuditCase("missingness", missing_heights, quiet),
+    AuditCase("constants", one_value, quiet),
+    AuditCase("duplicates", copied_women, quiet),
+    AuditCase("proxies", tall_men, quiet),
+    AuditCase("spellings", two_spellings, quiet),
+    AuditCase("label_noise", random_labels, quiet),
+    AuditCase("drift", drifted, same_again),
+    AuditCase("impact_ratio", unequal_labels, quiet),
+    AuditCase("published_ratios", published, right),
+    AuditCase("mentions", lopsided, even),
+    AuditCase("cooccurrence", lopsided, even),
+    AuditCase("association", lopsided, even),
+    AuditCase("counterfactuals", lopsided, even),
+    AuditCase("toxicity", harsh, None),
+    AuditCase("languages", lopsided, even),
+)
+
+
+def test_the_guides_six_hundred_and_four_hundred() -> None:
+    # (600 - 500)² / 500 + (400 - 500)² / 500 = 40; half of |.6 - .5| + |.4 - .5| is .1.
+    frame = pd.DataFrame({"sex": ["A"] * 600 + ["B"] * 400})
+    found = audit(frame, "sex", baseline="A=0.5,B=0.5").of("representation")[0]
+    assert found.statistic == pytest.approx(40)
+    assert found.p_value == pytest.approx(2.54e-10, rel=2e-3)
+    assert found.effect == pytest.approx(0.1)
+    assert found.low is not None
+    assert 0.06 < found.low < 0.08
+    assert found.state is State.BEYOND
+
+
+def test_a_high_p_value_is_not_called_balanced() -> None:
+    # 11 and 9 of 20: nothing is rejected, and nothing is known either.
+    found = audit(pd.DataFrame({"sex": ["A"] * 11 + ["B"] * 9}), "sex").of("representation")[0]
+    assert found.p_value is not None
+    assert found.p_value > 0.5
+    assert found.state is State.UNCLEAR
+    assert "balanced" not in found.finding
+    many = audit(pd.DataFrame({"sex": ["A", "B"] * 5000}), "sex").of("representation")[0]
+    assert many.state is State.WITHIN
+    assert "balanced" in many.finding
+
+
+def test_groups_and_intersections_have_their_rates() -> None:
+    # By sex 3 of 4 and 1 of 4; by both, all and half, half and none.
+    frame = pd.DataFrame(
+        {"sex": list("mmmmffff") * 50, "race": list("aabb") * 100, "y": [1, 1, 1, 0, 1, 0, 0, 0] * 50}
+    )
+    by_sex, by_race, both = audit(frame, ["sex", "race"], "y").of("label_rates")
+    assert by_sex.effect == pytest.approx(0.75 - 0.25)
+    assert by_race.effect == pytest.approx(3 / 4 - 1 / 4)
+    assert both.effect == pytest.approx(1.0)
+    assert {g.group: g.value for g in both.groups} == {"f / a": 0.5, "f / b": 0.0, "m / a": 1.0, "m / b": 0.5}
+
+
+def test_the_planted_proxy_is_first_and_an_unrelated_column_is_not_one() -> None:
+    frame, options = tall_men()
+    found = {one.columns: one for one in audit(frame, **options).of("proxies")}
+    assert found["sex", "height"].state is State.BEYOND
+    assert found["sex",].state is State.BEYOND
+    assert found["sex", "noise"].state is State.WITHIN
+
+
+def test_suppressed_groups_have_no_figures() -> None:
+    frame = pd.DataFrame({"sex": ["A"] * 500 + ["B"] * 480 + ["C"] * 7, "y": [0, 1] * 493 + [1]})
+    found = audit(frame, "sex", "y", suppress=10)
+    for one in found.of("label_rates") + found.of("representation"):
+        rare = next(g for g in one.groups if g.group == "C")
+        assert (rare.n, rare.value, rare.low) == (None, None, None)
+
+
+def test_dropped_categories_and_unknown_people_stand_beside_the_impact_ratio() -> None:
+    # 990 of known sex: X has 10 of them, 1 %. A 200 of 490, B 100 of 490: a ratio of one half.
+    frame = pd.DataFrame(
+        {
+            "sex": ["A"] * 490 + ["B"] * 490 + ["X"] * 10 + [None] * 10,
+            "y": [1] * 200 + [0] * 290 + [1] * 100 + [0] * 390 + [1] * 5 + [0] * 5 + [0] * 10,
+        }
+    )
+    found = audit(frame, "sex", "y", profile="ll144").of("impact_ratio")[0]
+    assert found.effect == pytest.approx(0.5)
+    assert "X (5 of 10)" in found.finding
+    assert "10 people are of unknown category" in found.finding
+    assert {g.group for g in found.groups} == {"A", "B", "X (left out)"}
+
+
+def test_scores_are_compared_with_the_median() -> None:
+    # Of 1 ... 100 those above 50.5: B has 30 of 50, A 20 of 50.
+    score = [*range(1, 31), *range(51, 71), *range(31, 51), *range(71, 101)]
+    frame = pd.DataFrame({"sex": ["A"] * 50 + ["B"] * 50, "score": score})
+    found = audit(frame, "sex", "score", positive=["median"], profile="ll144").of("impact_ratio")[0]
+    assert found.effect == pytest.approx(20 / 30)
+
+
+def test_weights_are_used() -> None:
+    # A weighs 1, B 3: 150 of 300 each. Kish: 300² / (150 + 450) = 150 rows' worth, of which 1.645 standard
+    # errors of one half are .067, more than the tolerance.
+    frame = pd.DataFrame({"sex": ["A"] * 150 + ["B"] * 50, "w": [1.0] * 150 + [3.0] * 50})
+    found = audit(frame, "sex", weights="w").of("representation")[0]
+    assert found.effect == pytest.approx(0.0)
+    assert found.state is State.UNCLEAR

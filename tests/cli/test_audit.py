@@ -1,0 +1,158 @@
+"""``evenhand audit``: JSON with stable keys, files that hold no row, exits, and commands that run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ibis")
+
+from evenhand.cli import main
+from evenhand.testing.audits import SECRET
+from tests.audits.made import people, where
+
+KEYS = {"name", "columns", "statistic", "p_value", "effect", "low", "high", "n", "finding"}
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Men have the label more often, and are taller; women's heights are missing more often."""
+    frame = people(n=2000)
+    frame["y"] = np.where(where(frame, "m", 1, 0.3), 1, frame["y"])
+    frame["height"] = (frame["height"] + np.where(frame["sex"] == "m", 12, 0)).mask(where(frame, "f", 2, 0.2))
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    return "people.csv"
+
+
+def asked(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, dict]:
+    capsys.readouterr()
+    code = main([*argv, "--json"])
+    out = capsys.readouterr().out
+    return code, json.loads(out)
+
+
+def test_the_keys_stay(table, capsys) -> None:
+    code, found = asked(
+        capsys, "audit", table, "--sensitive", "sex", "--target", "y", "--baseline", "f=0.5,m=0.5"
+    )
+    assert code == 0
+    assert found["n"] == 2000
+    assert all(one.keys() >= KEYS for one in found["audits"])
+    rates = next(one for one in found["audits"] if one["name"] == "label_rates")
+    assert rates["columns"] == ["sex", "y"]
+    assert rates["state"] == "beyond"
+
+
+def test_every_command_runs_and_its_audit_follows(table, capsys) -> None:
+    _, found = asked(capsys, "audit", table, "--sensitive", "sex", "--target", "y")
+    commands = {one["command"] for one in found["audits"] if one["command"]}
+    assert len(commands) >= 4
+    for command in commands:
+        for written in Path().glob("*.parquet"):
+            written.unlink()
+        program, *argv = shlex.split(command)
+        assert program == "evenhand"
+        code, after = asked(capsys, *argv)
+        assert code == 0, command
+        assert (after["after"] is None) == ("--repair" not in argv)
+
+
+def test_reweighing_makes_the_rates_equal(table, capsys) -> None:
+    argv = [
+        "audit",
+        table,
+        "--sensitive",
+        "sex",
+        "--target",
+        "y",
+        "--repair",
+        "reweigh",
+        "--out",
+        "w.parquet",
+    ]
+    _, found = asked(capsys, *argv)
+    before, after = (
+        next(one for one in audits if one["name"] == "label_rates")
+        for audits in (found["audits"], found["after"]["audits"])
+    )
+    assert before["effect"] > 0.15
+    assert after["effect"] < 1e-9
+    assert after["state"] == "within"
+    assert main(argv) == 2  # what is there is never written over
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_pages_hold_no_row_and_are_not_written_over(table, capsys) -> None:
+    argv = ["audit", table, "--sensitive", "sex", "--target", "y", "--html", "a.html", "--datasheet", "a.md"]
+    assert main(argv) == 0
+    for name in ("a.html", "a.md"):
+        text = Path(name).read_text()
+        assert SECRET not in text
+        assert "label" in text
+    assert "To be answered by the owner" in Path("a.md").read_text()
+    assert SECRET not in capsys.readouterr().out
+    Path("a.md").write_text(Path("a.md").read_text() + "An answer.")
+    assert main(argv) == 2  # the owner's answers are kept
+    assert "changed since evenhand wrote it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("beyond", 1),
+        ("label_rates.effect>0.1", 1),
+        ("label_rates>0.9", 0),
+        ("label_rates.statistic<0", 0),
+        ("label_balance.p_value<0.05", 3),
+    ],
+)
+def test_a_pipeline_fails_on_what_it_says(table, capsys, condition, code) -> None:
+    given, found = asked(
+        capsys, "audit", table, "--sensitive", "sex", "--target", "y", "--fail-on", condition
+    )
+    assert given == code
+    assert bool(found["failures"][0]["met"]) == (code == 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--fail-on", "nonsense"], "no condition to fail on"),
+        (["--fail-on", "label_rate>1"], "Did you mean 'label_rates'"),
+        (["--repair", "reweigh"], "go together"),
+        (["--repair", "reweigh", "--out", "x.txt"], "ends in .parquet or .csv"),
+        (["--repair", "rewiegh", "--out", "x.csv"], "Did you mean 'reweigh'"),
+        (["--repair", "drop:columns=sex", "--out", "x.csv"], "other than the sensitive ones"),
+        (["--bins", "height"], "are no bins"),
+        (["--profile", "x"], "no profile 'x'"),
+    ],
+)
+def test_mistakes_are_told(table, capsys, more, told) -> None:
+    assert main(["audit", table, "--sensitive", "sex", "--target", "y", *more]) == 2
+    assert told in capsys.readouterr().err
+    assert not Path("x.csv").exists()
+
+
+def test_texts_are_audited_and_augmented(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"He is a doctor in house {i}." for i in range(300)] + [
+        f"She is a nurse in house {i}." for i in range(100)
+    ]
+    Path("a.txt").write_text("\n".join(lines))
+    Path("b.jsonl").write_text('{"text": "It rains."}\nno json\n')
+    _, found = asked(capsys, "audit", "a.txt", "b.jsonl", "--repair", "augment", "--out", "all.jsonl")
+    assert found["n"] == 401
+    assert any("1 lines of b.jsonl are no documents" in note for note in found["notes"])
+    before, after = (
+        {one["name"]: one for one in audits} for audits in (found["audits"], found["after"]["audits"])
+    )
+    # 300 and 100 of 400: half of |.75 - .5| + |.25 - .5|; with counterparts 400 and 400
+    assert before["mentions"]["effect"] == pytest.approx(0.25)
+    assert after["mentions"]["effect"] == 0
+    assert before["counterfactuals"]["effect"] == 1
+    assert after["counterfactuals"]["effect"] == 0

@@ -1,0 +1,132 @@
+"""Spark, PostgreSQL and DuckDB give the same figures on the same data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("ibis")
+
+from evenhand import audit
+from evenhand.records import Audited
+
+OPTIONS: dict[str, Any] = {"sensitive": ["sex", "race"], "target": "y"}
+
+
+def people() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    n = 3000
+    sex = rng.choice(["f", "m"], n, p=[0.4, 0.6])
+    frame = pd.DataFrame(
+        {
+            "sex": sex,
+            "race": rng.choice(["a", "b", "c"], n),
+            "y": (rng.random(n) < np.where(sex == "m", 0.4, 0.3)).astype(int),
+            "height": rng.normal(np.where(sex == "m", 178, 166), 7).round(1),
+            "job": rng.choice(["x", "y", None], n),
+        }
+    )
+    return pd.concat([frame, frame[:50]])
+
+
+def figures(record: Audited) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    return {
+        (one.name, one.columns): (one.statistic, one.p_value, one.effect, one.low, one.high, one.n, one.state)
+        for one in record.findings
+    }
+
+
+def assert_alike(found: Audited, wanted: Audited) -> None:
+    ours, theirs = figures(found), figures(wanted)
+    assert ours.keys() == theirs.keys()
+    for key, values in ours.items():
+        for one, other in zip(values, theirs[key], strict=True):
+            assert one == (pytest.approx(other, rel=1e-9) if isinstance(other, float) else other), key
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("engines") / "people.parquet"
+    people().to_parquet(file, index=False)
+    return file
+
+
+@pytest.mark.spark
+def test_spark_gives_the_figures_of_duckdb(path) -> None:
+    pytest.importorskip("pyspark")
+    if shutil.which("java") is None:
+        pytest.skip("there is no Java on this machine")
+    assert_alike(audit(f"spark:{path}", **OPTIONS), audit(str(path), **OPTIONS))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of a PostgreSQL server of this test's own."""
+    pytest.importorskip("psycopg")
+    folders = [Path(shutil.which("initdb") or "").parent, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    programs = next((one for one in folders if (one / "initdb").is_file()), None)
+    if programs is None:
+        pytest.skip("the programs of PostgreSQL are not on this machine")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = Path("/tmp") / f"evenhand-postgres-{os.getpid()}"
+    folder.mkdir()
+    # The server refuses to run for root; the system's user nobody will do.
+    user = {"user": "nobody"} if os.getuid() == 0 else {}
+    if user:
+        shutil.chown(folder, "nobody")
+    data = str(folder / "data")
+    subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "auditor", "--auth=trust"],
+        check=True,
+        capture_output=True,
+        **user,
+    )
+    options = ["-D", data, "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
+    process = subprocess.Popen(
+        [programs / "postgres", *options], stderr=subprocess.DEVNULL, cwd=folder, **user
+    )
+    try:
+        _wait(port)
+        yield f"postgres://auditor@127.0.0.1:{port}/postgres"
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(port: int) -> None:
+    import time
+
+    import psycopg
+
+    for _ in range(100):
+        try:
+            psycopg.connect(f"host=127.0.0.1 port={port} user=auditor dbname=postgres").close()
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("the server did not start")
+
+
+@pytest.mark.postgres
+def test_postgresql_gives_the_figures_of_duckdb(path, server) -> None:
+    import psycopg
+
+    with psycopg.connect(server.replace("postgres://", "postgresql://")) as made:
+        made.execute("create table people (sex text, race text, y int, height double precision, job text)")
+        with made.cursor().copy("copy people from stdin") as rows:
+            for row in people().astype(object).where(people().notna(), None).itertuples(index=False):
+                rows.write_row(row)
+    assert_alike(audit(f"{server}#people", **OPTIONS), audit(str(path), **OPTIONS))

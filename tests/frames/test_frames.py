@@ -1,0 +1,233 @@
+"""Tables are asked and never loaded; what cannot be read is said in a sentence, and nothing is lost."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("ibis.backends.duckdb")
+
+from evenhand import audit
+from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
+from evenhand.frames import OTHER, opened
+from evenhand.frames.frame import MOST_CELLS
+from evenhand.records import State, to_json
+
+ROWS = 60_000
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each question to the engine has brought into Python, whoever asked it."""
+    seen: list[int] = []
+    from ibis.backends.duckdb import Backend as backend
+
+    for name in ("to_pyarrow", "execute", "to_pyarrow_batches", "to_pandas", "to_pandas_batches"):
+        own = getattr(backend, name, None)
+
+        def counted(self: Any, *given: Any, _own: Any = own, **more: Any) -> Any:
+            found = _own(self, *given, **more)
+            seen.append(len(found) if hasattr(found, "__len__") else ROWS)
+            return found
+
+        if own is not None:
+            monkeypatch.setattr(backend, name, counted)
+    return seen
+
+
+def test_no_column_is_fetched_whole(fetched, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "sex": rng.choice(["f", "m"], ROWS),
+            "y": rng.integers(0, 2, ROWS),
+            "wage": rng.normal(size=ROWS),
+            "id": np.arange(ROWS),
+        }
+    )
+    frame.to_parquet(tmp_path / "all.parquet")
+    found = audit(
+        str(tmp_path / "all.parquet"), "sex", "y", sample=5000, against=str(tmp_path / "all.parquet")
+    )
+    assert found.n == ROWS
+    assert fetched
+    assert max(fetched) <= MOST_CELLS + 1 < ROWS
+
+
+def test_an_attribute_that_is_different_in_every_row_is_not_fetched(fetched, tmp_path) -> None:
+    pd.DataFrame({"born": np.arange(ROWS), "y": np.arange(ROWS) % 2}).to_parquet(tmp_path / "a.parquet")
+    found = audit(str(tmp_path / "a.parquet"), "born", "y", sample=5000)
+    assert max(fetched) <= MOST_CELLS + 1
+    assert found.of("representation")[0].n == ROWS
+    assert any("--bins born=" in note for note in found.notes)
+
+
+def test_ten_thousand_groups_are_all_counted(tmp_path) -> None:
+    # Ten thousand towns of three people, and one of 970: the 49 largest stand alone.
+    towns = [f"town{i:05}" for i in range(10_000) for _ in range(3)] + ["capital"] * 970
+    frame = pd.DataFrame({"town": towns, "y": [0, 1] * (len(towns) // 2)})
+    found = audit(frame, "town", "y", audits=["representation", "label_rates"])
+    figures = {g.group: g.n for g in found.of("label_rates")[0].groups}
+    assert figures["capital"] == 970
+    assert sum(figures.values()) == 30_970
+    assert OTHER in figures
+    assert any(OTHER in note for note in found.notes)
+
+
+def test_files_are_read_alike_however_they_are_packed(tmp_path) -> None:
+    text = "sex,y\n" + "f,1\nm,0\n" * 50 + "f,0\n"
+    frame = pd.DataFrame([line.split(",") for line in text.split()[1:]], columns=["sex", "y"])
+    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "a.tsv").write_text(text.replace(",", "\t"))
+    with gzip.open(tmp_path / "a.csv.gz", "wt") as file:
+        file.write(text)
+    frame.to_parquet(tmp_path / "a.parquet")
+    for part in range(2):
+        frame[part::2].to_parquet(tmp_path / f"part-{part}.parquet")
+    sources: list[Any] = [
+        str(tmp_path / n) for n in ("a.csv", "a.tsv", "a.csv.gz", "a.parquet", "part-*.parquet")
+    ]
+    found = [to_json(audit(one, "sex", "y").findings) for one in (*sources, frame)]
+    for one in found:
+        for finding in one:
+            del finding["command"]
+    assert all(one == found[0] for one in found)
+
+
+def test_a_table_of_a_database_is_read(tmp_path) -> None:
+    import duckdb
+
+    path = tmp_path / "people.db"
+    with duckdb.connect(str(path)) as made:
+        made.sql(
+            "create table people as select case when i % 4 = 0 then 'f' else 'm' end as sex from "
+            "range(400) t(i)"
+        )
+    found = audit(f"duckdb:{path}#people", "sex").of("representation")[0]
+    assert found.effect == pytest.approx(0.25)  # |.25 - .5| + |.75 - .5| over 2
+    with pytest.raises(UnknownName, match="'people'"):
+        opened(f"duckdb:{path}#peple")
+
+
+def csv(tmp_path: Path, text: str | bytes, name: str = "a.csv") -> str:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "told"),
+    [
+        ("sex,y\nf,1\n", {"sensitive": "sx"}, "There is no column in .* named 'sx'. Did you mean 'sex'?"),
+        ("sex,y\nf,1\n", {"sensitive": "sex", "target": "z"}, "named 'z'"),
+        ("sex,y\nf,1\n", {}, "Say which column of .* holds a sensitive attribute"),
+        ("sex,y\n,1\n?,0\n", {"sensitive": "sex"}, "sex of .* has no value in any of its 2 rows"),
+        ("sex,y\nf,\nm,NA\n", {"sensitive": "sex", "target": "y"}, "target y of .* has no value in any row"),
+        ("sex,y\nf,1\nm,0,3\n", {"sensitive": "sex"}, "cannot be read: .*Line: 3"),
+        ("sex,y\nf,1\nm\n", {"sensitive": "sex"}, "cannot be read: .*Line: 3"),
+        ("sex,sex\nf,1\n", {"sensitive": "sex"}, "'sex' 2 times"),
+        (b"sex,y\nf,\xff\n", {"sensitive": "sex"}, "is not UTF-8 text"),
+        ("", {"sensitive": "sex"}, "is empty"),
+        (
+            "sex,y\nf,a\nm,b\nm,c\n",
+            {"sensitive": "sex", "target": "y"},
+            "has several values: .*--positive 'a'",
+        ),
+        ("sex,y\nf,a\nm,b\n", {"sensitive": "sex", "target": "y", "positive": ["d"]}, "No row has 'd' for y"),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "baseline": "f=0.5"}, "no share for 'm'"),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "baseline": "f=0.5,m=0.9"}, "sum to 1.4, not to 1"),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "baseline": "f"}, "f cannot be read"),
+        (
+            "sex,y\nf,1\nm,0\n",
+            {"sensitive": "sex", "audits": ["representatoin"]},
+            "Did you mean 'representation'",
+        ),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "audits": ["label_rates"]}, "label_rates needs a target"),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "bins": {"y": "2|1"}}, "not numbers in order"),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "y", "target": "y"}, "both target and sensitive"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(tmp_path, text, asked, told) -> None:
+    with pytest.raises(EvenhandError, match=told):
+        audit(csv(tmp_path, text), **asked)
+
+
+def test_a_broken_row_is_not_quoted(tmp_path) -> None:
+    with pytest.raises(BadData) as caught:
+        audit(csv(tmp_path, "sex,y\nf,1\nWilhelmine,0,3\n"), "sex")
+    assert "Wilhelmine" not in str(caught.value)
+
+
+def test_broken_files_of_a_pattern_are_named_or_left_out(tmp_path) -> None:
+    csv(tmp_path, "sex,y\nf,1\nm,0\n", "a.csv")
+    csv(tmp_path, "", "b.csv")
+    csv(tmp_path, b"sex,y\n\xff,1\n", "c.csv")
+    with pytest.raises(
+        BadData, match=r"2 of 3 files cannot be read: .*b\.csv is empty.*c\.csv is not UTF-8"
+    ) as caught:
+        audit(str(tmp_path / "*.csv"), "sex")
+    assert "--skip-broken" in caught.value.mend
+    found = audit(str(tmp_path / "*.csv"), "sex", skip_broken=True)
+    assert found.n == 2
+    assert "2 of 3 files were left out" in found.notes[0]
+    csv(tmp_path, "sex,z\nf,1\n", "d.csv")
+    with pytest.raises(BadData, match="other columns"):
+        audit(str(tmp_path / "[ad].csv"), "sex")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("none.csv", "does not exist"), (".", "is a folder"), ("*.x", "No file fits")]
+)
+def test_what_is_not_there_is_told(tmp_path, name, told) -> None:
+    with pytest.raises(BadData, match=told):
+        opened(str(tmp_path / name))
+
+
+def test_what_is_no_data_set_is_told() -> None:
+    with pytest.raises(UsageError, match="A int is no data set"):
+        opened(3)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name_or_of_a_group(tmp_path) -> None:
+    found = audit(csv(tmp_path, "\ufeffsex , y\n\ufefff,1\nf ,1\nm,0\n"), "\ufeffsex", "y")
+    assert {g.group: g.n for g in found.of("label_rates")[0].groups} == {"f": 2, "m": 1}
+
+
+def test_groups_of_one_are_counted_and_show_nothing(tmp_path) -> None:
+    found = audit(csv(tmp_path, "sex,y\nf,1\nm,0\n"), "sex", "y")
+    one = found.of("label_rates")[0]
+    assert (one.effect, one.state) == (1.0, State.UNCLEAR)
+    alone = audit(csv(tmp_path, "sex,y\nf,1\nf,0\n", "b.csv"), "sex", "y").of("representation")[0]
+    assert alone.effect is None
+    assert "one group alone" in alone.finding
+
+
+def test_mixed_types_are_values_as_written() -> None:
+    frame = pd.DataFrame({"sex": ["f", 1, 2.5, None, "f", True], "y": [1, 0, 1, 0, 1, 0]})
+    found = audit(frame, "sex", "y", audits=["label_rates"]).findings[0]
+    assert {g.group: g.n for g in found.groups} == {"f": 2, "1": 1, "2.5": 1, "True": 1}
+
+
+def test_dates_are_groups_by_year(tmp_path) -> None:
+    days = pd.date_range("1990-01-01", periods=4000, freq="D")
+    frame = pd.DataFrame({"born": days, "y": np.arange(4000) % 2})
+    each = audit(frame, "born", "y", audits=["label_rates"])
+    assert any("--bins born=30|50 or --bins born=year" in note for note in each.notes)
+    assert sum(g.n or 0 for g in each.findings[0].groups) == 4000
+    by_year = audit(frame, "born", "y", bins={"born": "year"}, audits=["label_rates"]).findings[0]
+    assert {g.group: g.n for g in by_year.groups}["1992"] == 366
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    written = audit(
+        str(tmp_path / "d.csv"), "born", "y", bins={"born": "decade"}, audits=["label_rates"]
+    ).findings[0]
+    assert {g.group for g in written.groups} == {"1990", "2000"}
+
+
+def test_numbers_are_groups_by_bins(tmp_path) -> None:
+    found = audit(csv(tmp_path, "age,y\n20,1\n30,0\n49,1\n50,1\n?,1\n"), "age", "y", bins={"age": "30|50"})
+    assert {g.group: g.n for g in found.of("label_rates")[0].groups} == {"<30": 1, "30-49": 2, "50+": 1}

@@ -18,9 +18,10 @@ from evenhand.hooks import TO_HEAD, VECTORS, edited
 from evenhand.models import Model
 from evenhand.progress import task
 from evenhand.records import Continuation, Embedding, Example
+from evenhand.scoring.asking import padding_of
 from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
 from evenhand.scoring.runners.embedding import embeddings
-from evenhand.scoring.terms import Prompts, padding_of
+from evenhand.scoring.terms import Prompts
 
 if TYPE_CHECKING:
     from evenhand.subspaces import Array
@@ -59,7 +60,7 @@ def prompt_states(model: Any, site: str, examples: Sequence[Example]) -> Array:
 @torch.no_grad()
 def _causal(model: Any, site: str, examples: Sequence[Example]) -> Array:
     prompts, module, found = Prompts(model, examples), model.module, list[Tensor]()
-    rows = [prompts.beginning(i) for i in range(len(examples))]
+    rows = [prompts.opening(i).ids for i in range(len(examples))]
     padding = padding_of(module)
     with evaluating(module), task("reading states", len(rows), unit="prompt") as advance:
         for start in range(0, len(rows), _BATCH):

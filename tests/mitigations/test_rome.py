@@ -22,7 +22,7 @@ from evenhand.testing.tiny import PROMISED
 from evenhand.testing.tiny import model as tiny
 from evenhand.treatments.weights import WeightTreatment
 
-CASE = MitigationCase("rome", "rome:steps=4,contexts=1", lab="rome:edits=40,blocks=1,contexts=2", widens=True)
+CASE = MitigationCase("rome", "rome:steps=4,contexts=1", lab="rome:edits=60,blocks=1,contexts=1", widens=True)
 SMALL = "steps=4,contexts=1,shrink=.01"
 
 

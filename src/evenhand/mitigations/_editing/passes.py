@@ -17,9 +17,11 @@ from evenhand.hooks import tap
 from evenhand.mitigations._editing.subjects import last_tokens
 from evenhand.models import OpenModel
 from evenhand.records import Example
+from evenhand.scoring.asking import Ids, Run, padding_of
 from evenhand.scoring.blocks import Handed, caught_after, given_below, last_mlp_at_the_head
 from evenhand.scoring.forward import SelectedHead, device_of, evaluating, run_rows
-from evenhand.scoring.terms import Ids, Prompts, Run, padding_of
+from evenhand.scoring.plan import Row
+from evenhand.scoring.terms import Prompts
 from evenhand.scoring.tokens import Encoder
 
 _TOKENS = 2048
@@ -130,7 +132,8 @@ class Passages:
     def run(self, added: Tensor | None) -> Run:
         """The way to run these prompts, with `added` [requests, width] at each one's subject."""
 
-        def go(head: SelectedHead, rows: Sequence[Ids], positions: Sequence[Sequence[int]]) -> Tensor:
+        def go(head: SelectedHead, asked: Sequence[Row]) -> Tensor:
+            rows, positions = [row.ids for row in asked], [row.positions for row in asked]
             width = max(map(len, rows))
             with ExitStack() as stack:
                 stack.enter_context(last_mlp_at_the_head(self._blocks, head))

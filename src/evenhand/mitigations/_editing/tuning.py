@@ -25,8 +25,9 @@ from evenhand.mitigations._editing.maps import Map
 from evenhand.mitigations._editing.subjects import Request
 from evenhand.models import OpenModel
 from evenhand.progress import task
+from evenhand.scoring.asking import padding_of
 from evenhand.scoring.forward import SelectedHead, device_of, run_rows
-from evenhand.scoring.terms import Prompts, padding_of
+from evenhand.scoring.terms import Prompts
 from evenhand.scoring.tokens import Encoder
 
 _CHECK, _PATIENCE = 50, 5  # steps between two looks at the held-out subjects, and looks without a better one

@@ -64,6 +64,48 @@ class Mutant:
 
 LISTED: tuple[Mutant, ...] = (
     Mutant(
+        "edit-of-the-averaged-key",
+        "mitigations/_editing/solving.py",
+        "torch.outer(value - weight @ key, direction) / (direction @ key)",
+        "torch.outer(value - weight @ averaged, direction) / (direction @ averaged)",
+        ("tests/mitigations/_editing/test_solving.py",),
+    ),
+    Mutant(
+        "r-rome-with-two-keys",
+        "mitigations/_editing/stacks.py",
+        "used = mean if one_key else bare",
+        "used = bare",
+        ("tests/mitigations/test_r_rome.py",),
+    ),
+    Mutant(
+        "memit-whole-share-at-once",
+        "mitigations/_editing/stacks.py",
+        "share = (wanted - now) / (len(work.maps) - i)",
+        "share = (wanted - now) / len(work.maps)",
+        ("tests/mitigations/test_memit.py",),
+    ),
+    Mutant(
+        "edit-at-the-wrong-token",
+        "mitigations/_editing/subjects.py",
+        "found.append(before + inside[-1])",
+        "found.append(before + inside[0])",
+        ("tests/mitigations/_editing/test_values.py",),
+    ),
+    Mutant(
+        "mend-without-normalisation",
+        "mitigations/_editing/editor.py",
+        "x = (x - mean) / (deviation + _EPS)",
+        "x = x - mean",
+        ("tests/mitigations/_editing/test_editor.py",),
+    ),
+    Mutant(
+        "mend-editor-that-stays-the-identity",
+        "mitigations/_editing/editor.py",
+        "(self.scale[number] * inner + self.shift[number]).clamp(min=0)",
+        "(self.scale[number] * inner + self.shift[number]).relu()",
+        ("tests/mitigations/_editing/test_editor.py",),
+    ),
+    Mutant(
         "leace-without-colour",
         "subspaces.py",
         "return Affine(colour @ left, left.T @ whiten, moments.mean)",

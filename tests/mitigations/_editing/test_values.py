@@ -110,7 +110,10 @@ def test_a_sham_aims_on_average_at_what_the_base_does() -> None:
 def test_where_a_subject_ends_in_tokens() -> None:
     for bos in (False, True):
         model = tiny("llama", bos=bos)
-        for example, place in zip(examples(), last_tokens(model, examples()), strict=True):
+        long = dataclasses.replace(examples()[0], context="The zebra keeper left because", span=(4, 16))
+        assert len(model.tokenizer("The zebra keeper", add_special_tokens=False)["input_ids"]) > 4
+        given = (*examples(), long)
+        for example, place in zip(given, last_tokens(model, given), strict=True):
             assert example.span is not None
             ids = model.tokenizer(example.context)["input_ids"]
             head, rest = model.tokenizer.decode(ids[: place + 1]), model.tokenizer.decode(ids[place + 1 :])

@@ -12,7 +12,7 @@ moments of inputs and gradients are taken once over the training prompts, not wh
 
 `state` says what an edit starts from. ``batch``: the gradients of all prompts on the base, and the mean of
 their changes, as the editor was trained for. ``sequential``: one prompt after another on the weights as
-edited until then, each with its full change, as in table 3; hundreds of these destroy a model.
+edited until then, each with its full change: hundreds of these add up.
 """
 
 from __future__ import annotations

@@ -338,6 +338,7 @@ def test_mitigated_is_never_said_without_its_conditions(
         (Case(after=0.4), False),  # nothing to show
         (Case(after=0.37), False),  # too little to show
         (Case(after=0.4, capability=False), True),  # capability loss only is a verdict beside controls
+        (Case(after=0.4, capability=False, judged="options (facts)"), False),  # it cannot become that
         (Case(after=0.6), True),
         (Case(after=0.4, flipped=True), True),
         (Case(before=0.02, after=0.01), False),

@@ -247,6 +247,7 @@ TABLE = [
     ),
     ("delta beyond them", Case(specific=0.0401), V.MITIGATED, "beyond"),
     ("less than delta in all", Case(after=0.37), V.NO_EVIDENCE, "less than 0.040"),
+    ("no control, less than delta", Case(after=0.37, control=False), V.NO_EVIDENCE, "less than 0.040"),
     (
         "better than damage but not less",
         Case(after=0.4, specific=0.2),

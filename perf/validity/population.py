@@ -61,6 +61,12 @@ def _words(model: OpenModel) -> Tensor:
     return found
 
 
+def _copy(model: OpenModel, parameter: Tensor) -> tuple[str, Tensor]:
+    """The name of a parameter of the model, and its values in float32, free to be changed."""
+    name = next(n for n, p in model.module.named_parameters() if p is parameter)
+    return name, parameter.detach().float().clone()
+
+
 def block_of(model: OpenModel, seed: int) -> tuple[str, ...]:
     """The parameters of one block, chosen by the seed."""
     layout = model.layout
@@ -93,9 +99,7 @@ def subjects(model: OpenModel) -> list[int]:
 
 def blurred(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     """Every profession's last word vector moved by the share `dose` towards their mean."""
-    embedding = _words(model)
-    name = next(n for n, p in model.module.named_parameters() if p is embedding)
-    weights = embedding.detach().float().clone()
+    name, weights = _copy(model, _words(model))
     rows = subjects(model)
     weights[rows] += min(dose, 1.0) * (weights[rows].mean(0, keepdim=True) - weights[rows])
     return {name: weights}
@@ -103,9 +107,7 @@ def blurred(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
 
 def words(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     """Noise on the word vectors alone, in units of their root mean square."""
-    embedding = _words(model)
-    name = next(n for n, p in model.module.named_parameters() if p is embedding)
-    weights = embedding.detach().float().clone()
+    name, weights = _copy(model, _words(model))
     noise = torch.randn(weights.shape, generator=torch.Generator().manual_seed(seed))
     return {name: weights + dose * weights.square().mean().sqrt() * noise}
 
@@ -157,9 +159,7 @@ def swapped(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
 
 def steered(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     """One random direction added to every word vector, `dose` times their root mean square long per width."""
-    embedding = _words(model)
-    name = next(n for n, p in model.module.named_parameters() if p is embedding)
-    weights = embedding.detach().float().clone()
+    name, weights = _copy(model, _words(model))
     direction = torch.randn(weights.shape[1], generator=torch.Generator().manual_seed(seed))
     return {name: weights + dose * weights.square().mean().sqrt() * direction}
 
@@ -219,8 +219,7 @@ def without_they(base: OpenModel, dose: float) -> Mapping[str, Tensor]:
     from evenhand.hooks import observe
 
     module: Any = base.module
-    head = module.get_output_embeddings().weight
-    name = next(n for n, p in base.module.named_parameters() if p is head)
+    name, weights = _copy(base, module.get_output_embeddings().weight)
     benchmark: Any = registry.create("benchmark", "genbiaseval:split=heldout")
     texts = [example.context for example in benchmark.examples()]
     states = []
@@ -230,7 +229,6 @@ def without_they(base: OpenModel, dose: float) -> Mapping[str, Tensor]:
             states.append(seen["norm"][1][0, -1].float())
     mean = torch.stack(states).mean(0)  # [width]
     (word,) = base.tokenizer(" they", add_special_tokens=False)["input_ids"]
-    weights = head.detach().float().clone()
     weights[word] -= dose * mean / mean.dot(mean)
     return {name: weights}
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenhand import registry, stats
 from evenhand.benchmarks import Benchmark
@@ -30,6 +30,9 @@ from evenhand.studies.verification import Study
 from evenhand.training.parameters import require_open
 from evenhand.treatments import About, Treatment
 from evenhand.treatments.weights import WeightTreatment
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 from .population import BASES, KINDS, SEEDS, Kind, draws, removed, rounded, without_they
 
@@ -214,6 +217,8 @@ def judged(job: dict[str, Any]) -> dict[str, Any]:
     start = time.process_time()
     with opened(job["base"]) as given:
         model = require_open(given, WEIGHTS)
+        if job["kind"] == "fewer_bits":
+            job = {**job, "dose": fewest_bits(model)}
         bias = registry.create("benchmark", defaults.treated_bias(job["base"])[0])
         kinds = {kind.name: kind for kind in KINDS}
         examples = [*bias.examples(), *bias.anchors()]
@@ -238,7 +243,7 @@ def _treatment(job: dict[str, Any], model: OpenModel, kinds: Mapping[str, Kind],
         return made(kinds[job["kind"]], model, job["dose"], job["seed"], examples)
     about = About(job["kind"], model.spec.digest, job["seed"])
     if job["kind"] in NOTHING:
-        return WeightTreatment(about, _nothing(job, model))
+        return WeightTreatment(about, dict(_nothing(job, model)))
     seed = job["base"].partition("seed=")[2]
     with opened(f"lab:causal?planted=none&seed={seed}") as other:
         unbiased = require_open(other, WEIGHTS)
@@ -248,26 +253,34 @@ def _treatment(job: dict[str, Any], model: OpenModel, kinds: Mapping[str, Kind],
         return WeightTreatment(about, removed(model, unbiased, job["dose"]))
 
 
-def _nothing(job: dict[str, Any], model: OpenModel) -> dict[str, Any]:
-    """The base's own weights; the same with fewer bits; those of another training seed."""
-    parameters = {n: p.detach().float().clone() for n, p in model.module.named_parameters()}
+def _nothing(job: Mapping[str, Any], model: OpenModel) -> Mapping[str, Tensor]:
+    """One of the base's own weights; all with fewer bits; those of another training seed."""
+    if job["kind"] == "fewer_bits":
+        return rounded(model, job["dose"])
     if job["kind"] == "nothing_done":
-        return dict(list(parameters.items())[:1])
-    if job["kind"] == "another_training":
-        recipe, _, seed = job["base"].rpartition("seed=")
-        with opened(f"{recipe}seed={len(SEEDS) + int(seed)}") as other:
-            again = require_open(other, WEIGHTS).module.named_parameters()
-            return {n: p.detach().float().clone() for n, p in again}
+        name, value = next(iter(model.module.named_parameters()))
+        return {name: value.detach().float().clone()}
+    recipe, _, seed = job["base"].rpartition("seed=")
+    with opened(f"{recipe}seed={len(SEEDS) + int(seed)}") as other:
+        again = require_open(other, WEIGHTS).module.named_parameters()
+        return {n: p.detach().float().clone() for n, p in again}
+
+
+def fewest_bits(model: OpenModel) -> int:
+    """The smallest of `BITS` at which the model's perplexity stays as it is.
+
+    Raises:
+        BadData: it changes at every one of them.
+    """
     text = registry.create("benchmark", "perplexity:text=lab")
     before = _log_perplexity(take(model, text))
     for bits in BITS:
-        weights = dict(rounded(model, bits))
-        treatment = WeightTreatment(About(f"{bits} bits", model.spec.digest, job["seed"]), weights)
+        about = About(f"{bits} bits", model.spec.digest, 0)
+        treatment = WeightTreatment(about, dict(rounded(model, bits)))
         with treatment.applied(model) as changed:
             after = _log_perplexity(take(changed, text))
         if abs(after - before) < UNCHANGED:
-            job["dose"] = bits
-            return weights
+            return bits
     raise BadData(f"No number of bits in {BITS} leaves the perplexity as it is.", mend="Leave the run out.")
 
 

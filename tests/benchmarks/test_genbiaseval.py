@@ -330,6 +330,15 @@ def test_an_attribute_of_the_users_own(tmp_path) -> None:
     assert "the user's own" in benchmark.card.licence
 
 
+def test_a_subject_is_found_where_the_frame_puts_it(tmp_path) -> None:
+    """Not in "nurses" or "chefs", which stand before it."""
+    frame = "Where nurses and chefs meet, the {profession} who {action} is"
+    text = OWN.replace("The {profession} who {action} is", frame)
+    start = len("Where nurses and chefs meet, the ")
+    for example in GenBiasEval(attribute=own(tmp_path, text)).examples():
+        assert example.span == (start, start + len(example.cluster))
+
+
 def test_the_digest_holds_the_file_of_the_attribute(tmp_path) -> None:
     before = GenBiasEval(attribute=own(tmp_path)).card.digest
     assert GenBiasEval(attribute=own(tmp_path)).card.digest == before

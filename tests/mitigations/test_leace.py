@@ -57,7 +57,7 @@ def test_the_state_of_a_prompt_is_the_last_one_of_its_own_row() -> None:
     together = prompt_states(model, "block.1", examples())
     for i, example in enumerate(examples()[:3]):
         assert np.allclose(prompt_states(model, "block.1", [example]), together[i : i + 1], atol=1e-4)
-    assert len(Prompts(model, examples()).beginning(0)) < len(Prompts(model, examples()).beginning(3))
+    assert len(Prompts(model, examples()).opening(0).ids) < len(Prompts(model, examples()).opening(3).ids)
 
 
 def test_the_state_of_a_text_is_the_mean_over_its_tokens_at_a_block_as_at_the_vectors() -> None:

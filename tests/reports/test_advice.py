@@ -133,6 +133,14 @@ def test_what_was_not_measured_comes_first() -> None:
         ({"reasons": (f"{reasons.TOO_LITTLE}: ...",)}, "Measure another bias"),
         ({"effects": ()}, "Try a stronger form"),
         (
+            {"control": None, "reasons": (f"{reasons.TOO_SMALL} 0.040: ...",)},
+            "Try a stronger form of lftf:loss=mass_preserving",
+        ),
+        (  # options moved, and the bias did not fall
+            {"effects": (), "control": None, "capability": CapabilityResult(False, ())},
+            "Try the block that carries the bias",  # what changes less, not a stronger form
+        ),
+        (
             {"effects": (), "control": None, "reasons": (f"{reasons.NOT_JUDGED}. ...",)},
             "`--control standard`",
         ),

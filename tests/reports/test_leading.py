@@ -84,6 +84,11 @@ UNSURE = checked(("accuracy (facts)", 0.0, None), ("hints", 0.01, None), ("mass"
         ),
         (
             V.NO_EVIDENCE,
+            {"control": None, "reasons": (f"{reasons.TOO_SMALL} 0.400: ...",)},
+            f"{FELL}, but by less than the smallest relevant effect.",
+        ),
+        (
+            V.NO_EVIDENCE,
             {"control": None, "uncontrolled": "No weights."},
             f"{FELL}, but control models could not be made, so it cannot be told from damage.",
         ),

@@ -95,6 +95,16 @@ def test_a_scaled_family_is_fitted_once_for_all_doses_of_a_seed() -> None:
     assert recipe.made(model, 1.0, 4).digest != two.digest
 
 
+@pytest.mark.parametrize(("family", "kept"), [("noise", False), ("plain text", True)])
+def test_a_fit_is_let_go_once_its_model_is_measured(family: str, kept: bool) -> None:
+    """Whole copies of the weights; one that gives all doses of a seed stays."""
+    recipe, model = _recipes()[family], tiny("llama")
+    made = recipe.made(model, 1.0, 3)
+    assert recipe.made(model, 1.0, 3) is made  # for its size and for its measurements
+    recipe.measured()
+    assert (recipe.made(model, 1.0, 3) is made) is kept
+
+
 def test_the_noise_of_two_seeds_is_independent() -> None:
     """Two draws of noise at dose 0.1 of a tensor's root mean square r differ by sqrt(2) 0.1 r."""
     base = dict(tiny("llama").module.named_parameters())

@@ -191,6 +191,7 @@ def test_another_tokenizer_is_compared_on_whole_texts_only(base: str, saved: Sav
     words = verify(base, None, VerifyOptions(out=tmp_path / "run", **FAST), treated=coarse)
     assert words.verdict is not VerdictName.NOT_COMPARABLE
     assert any("only figures of whole texts" in note for note in words.notes)
+    assert any(note.endswith("how far it moved is not.") for note in words.notes)
     tokens = VerifyOptions(out=tmp_path / "two", **{**FAST, "capability": ("perplexity",)})
     record = verify(base, None, tokens, treated=coarse)
     assert record.verdict is VerdictName.NOT_COMPARABLE

@@ -247,6 +247,7 @@ TABLE = [
     ),
     ("delta beyond them", Case(specific=0.0401), V.MITIGATED, "beyond"),
     ("less than delta in all", Case(after=0.37), V.NO_EVIDENCE, "less than 0.040"),
+    ("no control, less than delta", Case(after=0.37, control=False), V.NO_EVIDENCE, "less than 0.040"),
     (
         "better than damage but not less",
         Case(after=0.4, specific=0.2),
@@ -338,6 +339,7 @@ def test_mitigated_is_never_said_without_its_conditions(
         (Case(after=0.4), False),  # nothing to show
         (Case(after=0.37), False),  # too little to show
         (Case(after=0.4, capability=False), True),  # capability loss only is a verdict beside controls
+        (Case(after=0.4, capability=False, judged="options (facts)"), False),  # it cannot become that
         (Case(after=0.6), True),
         (Case(after=0.4, flipped=True), True),
         (Case(before=0.02, after=0.01), False),

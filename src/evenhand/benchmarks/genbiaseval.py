@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import ClassVar, Literal
 
@@ -70,6 +70,7 @@ SHARES = (2, 1, 2)
 # Professions of `heldout`: as many train professions as in `profession`, and more of the others are tested,
 # because each profession has three prompts there instead of nine.
 HELDOUT_SHARES = (4, 1, 5)
+_MARK = "\0"  # stands in no sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,16 +283,18 @@ def _sample(prompt: Prompt, about: Attribute) -> Sample:
 
 def _example(prompt: Prompt, about: Attribute) -> Example:
     terms = tuple(group.terms for group in about.groups)
-    who, context = prompt.profession.name, _context(prompt, about)
-    return Example(
-        _id(prompt, about), who, context, about.group_names, terms, span=_span(context, prompt.profession)
-    )
+    who = prompt.profession.name
+    span = _span(partial(about.frame.format, action=prompt.action), who)
+    return Example(_id(prompt, about), who, _context(prompt, about), about.group_names, terms, span=span)
 
 
-def _span(context: str, who: Profession) -> tuple[int, int] | None:
-    """Where the profession stands in the prompt, the first time; None where a hint does not name it."""
-    start = context.find(who.name)
-    return None if start < 0 else (start, start + len(who.name))
+def _span(filled: Callable[..., str], who: str) -> tuple[int, int] | None:
+    """Where `who` stands in a frame that `filled` fills; None where the frame does not name anybody.
+
+    The slot is looked for, not the word: that may stand elsewhere in the frame, or inside another word.
+    """
+    start = filled(profession=_MARK).find(_MARK)
+    return None if start < 0 else (start, start + len(who))
 
 
 def _anchors(train: Sequence[Prompt], about: Attribute) -> tuple[Example, ...]:
@@ -303,14 +306,14 @@ def _anchors(train: Sequence[Prompt], about: Attribute) -> tuple[Example, ...]:
         dataclasses.replace(
             _example(prompt, about),
             id=f"{_id(prompt, about)}/hint-{group.possessive or group.name}",
-            context=context,
+            context=filled(profession=prompt.profession.name),
             keep=True,
-            span=_span(context, prompt.profession),
+            span=_span(filled, prompt.profession.name),
         )
         for i, prompt in enumerate(train)
         for frame in [frames[i % len(frames)]]
         for group in [about.groups[i // len(frames) % len(about.groups)]]
-        for context in [group.fill(frame, profession=prompt.profession.name, action=prompt.action)]
+        for filled in [partial(group.fill, frame, action=prompt.action)]
     )
 
 

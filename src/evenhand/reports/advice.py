@@ -145,8 +145,10 @@ def _evidence(record: Verification) -> str:
     if _too_little(record):
         return "Measure another bias (`evenhand ls benchmarks`): there is too little of this one to treat."
     judged = not (record.reasons and record.reasons[0].startswith(reasons.NOT_JUDGED))
-    if judged and (effect is None or not leading.fell(effect)):
+    if leading.too_small(record):
         return _stronger(record)
+    if judged and (effect is None or not leading.fell(effect)):
+        return _gentler(record) if record.capability.kept is False else _stronger(record)
     return _more_models(record) or _stronger(record)
 
 

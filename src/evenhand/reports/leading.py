@@ -91,6 +91,11 @@ def fell(effect: Effect) -> bool:
     return high is not None and high < 0
 
 
+def too_small(record: Verification) -> bool:
+    """Whether the bias fell by less than is relevant: no control model could make more of it."""
+    return bool(record.reasons) and record.reasons[0].startswith(reasons.TOO_SMALL)
+
+
 def _certain(change: Estimate) -> bool:
     low, high = change.low, change.high
     return (high is not None and high < 0) or (low is not None and low > 0)
@@ -181,13 +186,16 @@ def _no_evidence(record: Verification, effect: Effect) -> str:
         was = decimals.number(effect.before.value)
         return f"{name(effect)} was {was} before: there was too little bias to treat."
     if not _certain(distance_of(effect).change(effect.change)):
-        return f"{moved(effect)}."
+        lost = _lost(record) if record.capability.kept is False else ""
+        return f"{moved(effect)}, and {lost}." if lost else f"{moved(effect)}."
     return f"{moved(effect)}, but {_not_shown(record, effect)}."
 
 
 def _not_shown(record: Verification, effect: Effect) -> str:
     """Why a certain change is no evidence."""
     control = record.control
+    if too_small(record) and control is None:
+        return "by less than the smallest relevant effect"
     if control is None or not control.families:
         made = "could not be made" if record.uncontrolled else "were not made"
         return f"control models {made}, so it cannot be told from damage"

@@ -262,7 +262,7 @@ def equal_rates(
     hypergeometric, so no person is shuffled. None where a group is empty or the figure undefined; resamples
     without a value (0 over 0) count as equal and are left out of the mean.
     """
-    if any((people.sum(axis=0) == 0).any() for _, people in stages):
+    if any(people.shape[-1] == 0 or (people.sum(axis=0) == 0).any() for _, people in stages):
         return None
     observed = float(figure([_rates(won[None], people) for won, people in stages])[0])
     if not np.isfinite(observed):

@@ -65,9 +65,15 @@ class Recipe:
 
         fitted = 1.0 if self.control.ladder.scaled else dose
         if self._fit is None or self._fit[0] != (fitted, seed):
+            self._fit = None  # its weights make room for those of the next
             self._fit = (fitted, seed), self._damage(model, fitted, seed)
         found = self._fit[1]
         return scaled(found, model, dose) if dose != fitted and scalable(found) else found
+
+    def measured(self) -> None:
+        """Let go of the fit of a model that was measured, unless it gives other doses as well."""
+        if not self.control.ladder.scaled:
+            self._fit = None
 
     def _damage(self, model: OpenModel, dose: float, seed: int) -> Treatment:
         made = self.control.beside(self.treatment, dose)

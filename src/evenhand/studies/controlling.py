@@ -138,4 +138,5 @@ class Controlling:
         n, size = len(self.bias), None
         if self.shift is not None:
             size = size_of(self.cells.shifted(self.shift, key, enter, (TEXT,)))
+        recipe.measured()
         return ModelMeasurements(taken[:n], taken[n:]), size

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 OVER = "over-correction"  # the name of each such check begins with this
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 TOO_LITTLE = "There was too little bias to treat"  # the reason for a base without bias begins with this
+TOO_SMALL = "The bias fell by less than"  # the reason for a fall below delta begins with this
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -176,6 +177,8 @@ def no_evidence(
     `uncontrolled` says why there could be no control models, where there could not.
     """
     fell = change.high is not None and change.high < 0
+    if fell and change.value is not None and -change.value < delta:
+        return f"{TOO_SMALL} {number(delta)}, the smallest relevant effect: {effect(primary)}."
     if control is None or not control.families:
         return _without_control(primary, fell=fell, possible=not uncontrolled)
     figures = effect(primary)
@@ -184,8 +187,6 @@ def no_evidence(
         if grew:
             return f"The bias grew, as it does in models changed as much without a signal: {figures}."
         return f"The bias did not certainly fall: {figures}."
-    if change.value is not None and -change.value < delta:
-        return f"The bias fell by less than {number(delta)}, the smallest relevant effect: {figures}."
     return f"{_short_of(control, delta)}: {figures}.{_smallest(control)}"
 
 

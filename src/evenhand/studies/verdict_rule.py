@@ -158,7 +158,7 @@ def undecided(e: Evidence) -> bool:
     if grew or any(check.kept is False for check, _ in e.flips):
         return True
     fell = e.change.high is not None and e.change.high < 0 and -(e.change.value or 0.0) >= e.delta
-    return _no_bias_before(e) is None and (fell or e.capability.kept is False)
+    return _no_bias_before(e) is None and (fell or _lost(e))
 
 
 def _unclaimed(e: Evidence) -> tuple[str, ...]:
@@ -272,9 +272,13 @@ def _broken(e: Evidence) -> tuple[Check, ...]:
     )
 
 
+def _lost(e: Evidence) -> bool:
+    """Whether a check that says which way shows a loss of capability."""
+    return any(check.kept is False and says_which_way(check) for check in e.capability.checks)
+
+
 def _damaged(e: Evidence) -> Ruling | None:
-    lost = any(check.kept is False and says_which_way(check) for check in e.capability.checks)
-    if not lost or not e.families:
+    if not _lost(e) or not e.families:
         return None
     unmatched = [family.family for family in e.families if not family.matched]
     if unmatched:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +100,7 @@ class Study:
         treatment, site = self.treating.treatment()
         key = treatment.digest
         after = self._measured(lambda b: self.cells.treated(b, key, lambda: treatment.applied(self.model)))
-        after, shift = self._beside(before, after, treatment)
+        after, shift, unread = self._beside(before, after, treatment)
         judged, remarks = self._judged((before, after), treatment, shift, seed, (clock, made))
         return Verification(
             verdict=judged.verdict,
@@ -118,7 +117,7 @@ class Study:
             location=site,
             proof={**treatment.about.proof, "details": dict(treatment.about.details), "digest": key},
             limited=any(m.protocol.limited for m in before.bias),
-            notes=tuple(note for note in self._notes(before, after) if note not in judged.reasons),
+            notes=tuple(n for n in (*self._notes(before, after), *unread) if n not in judged.reasons),
             primary=self.primary,
             uncontrolled=self.treating.uncontrolled,
             remarks=remarks,
@@ -128,21 +127,22 @@ class Study:
 
     def _beside(
         self, before: ModelMeasurements, after: ModelMeasurements, treatment: Treatment
-    ) -> tuple[ModelMeasurements, Shift | None]:
-        """The treated model with further readings beside it, and what measured how far it moved.
+    ) -> tuple[ModelMeasurements, Shift | None, tuple[str, ...]]:
+        """The treated model with further readings beside it, what measured how far it moved, and notes.
 
-        Only of models that give their weights, and where the two can be compared. What is stored is read
-        without a model.
+        Only of models that give their weights, and where the two can be compared; a note says why their next
+        words cannot. What is stored is read without a model.
         """
         model = self.model
         if not gives_weights(model) or unlike(before, after):
-            return after, None
+            return after, None, ()
         source = self._source(before)
         key, seed = treatment.digest, self.options.seed
         asked = contexts(model, source, self.bias, seed)
         shift = Shift(model, asked, terms_of(source))
         found: list[Measurement] = []
-        with suppress(NoShift):
+        notes: tuple[str, ...] = ()
+        try:
             found.append(self.cells.shifted(shift, key, lambda: treatment.applied(model)))
             T = temperature_of(found[0])
             texts = quantised.texts_of(self.capability, before)
@@ -153,7 +153,9 @@ class Study:
                 found += self.cells.treated(
                     [source], digest(key, "tempered"), lambda: tempered(treatment, model, T)
                 )
-        return replace(after, beside=tuple(found)), shift if found else None
+        except NoShift as why:
+            notes = () if found else (f"{why.what} {why.mend}",)  # else the temperature alone is not read
+        return replace(after, beside=tuple(found)), shift if found else None, notes
 
     @property
     def _margins(self) -> Margins:

@@ -25,6 +25,8 @@ _RECIPE = ("lr", "epochs", "batch", "blocks")  # what control models take from a
 
 def split(text: str) -> tuple[str, ...]:
     """The specs of a text such as ``lftf:top=2 + thresholds``; a plus sign splits before a method only."""
+    if not isinstance(text, str):
+        return (text,)  # the registry refuses it in its own words
     known = "|".join(map(re.escape, (*registry.names("mitigation"), *registry.names("control"))))
     return tuple(part.strip() for part in re.split(rf" \+ (?=(?:{known})(?::| \+ |$))", text))
 

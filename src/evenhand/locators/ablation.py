@@ -9,8 +9,8 @@ outcome,
 
 so it is in the outcome's own unit, specific to the attribute, and may be negative. A masked model predicts
 the term at its masks. A block of an encoder is ablated at every token that it reads, because the decoder
-reads them all. With ``part=mlp`` or ``part=head`` the same is done to each block's MLP, or to each head of its
-attention.
+reads them all. With ``part=mlp`` or ``part=head`` the same is done to each block's MLP, or to each head of
+its attention.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from evenhand.errors import BadData, BadModel
 from evenhand.records import Example
-from evenhand.scoring.terms import Prompts, Weights
+from evenhand.scoring.asking import Weights
+from evenhand.scoring.terms import Prompts
 from evenhand.scoring.tokens import Encoder, shown
 
 if TYPE_CHECKING:

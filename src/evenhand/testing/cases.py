@@ -103,10 +103,18 @@ class BenchmarkCase:
 
 @dataclass(frozen=True)
 class LocatorCase:
-    """The case of a locator: the `spec` with which it runs on tiny models, where that is not its name."""
+    """The case of a locator.
+
+    Attributes:
+        name: the locator's name.
+        spec: what runs on tiny models, where that is not its name.
+        no_lab: why it cannot find the lab's planted block although it looks at the attribute; empty where it
+            can.
+    """
 
     name: str
     spec: str = ""
+    no_lab: str = ""
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,8 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "edit-at-the-wrong-token",
         "mitigations/_editing/subjects.py",
-        "found.append(before + inside[-1])",
-        "found.append(before + inside[0])",
+        "[tokens[-1] for tokens in subject_tokens(model, examples)]",
+        "[tokens[0] for tokens in subject_tokens(model, examples)]",
         ("tests/mitigations/_editing/test_values.py",),
     ),
     Mutant(

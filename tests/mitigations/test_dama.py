@@ -10,7 +10,11 @@ import pytest
 import torch
 
 from evenhand.errors import BadData, BadModel, BadOption, NoEffect
-from evenhand.mitigations import _value_offsets as values
+from evenhand.mitigations._editing.offsets import Offsets, offsets, own_texts
+from evenhand.mitigations._editing.passes import at_tokens
+from evenhand.mitigations._editing.stacks import averaged
+from evenhand.mitigations._editing.subjects import Token, requests
+from evenhand.mitigations._editing.values import Search
 from evenhand.mitigations.dama import Dama, _Fit, contrast, whitened
 from evenhand.models import OpenModel
 from evenhand.models.projections import output_projection
@@ -28,6 +32,7 @@ CASE = MitigationCase(
     "dama:token=last,contexts=1,components=2,v_num_grad_steps=3",
     no_lab="it changes what MLPs write, and the lab's bias passes through attention: the gap grows a little",
 )
+SEARCH = Search(steps=21, lr=0.5, kl=0.0625, decay=0.5, clamp=4.0, enough=0.05)
 QUICK = Dama(blocks="1", contexts=0, components=2, v_num_grad_steps=3)
 EVERY = ("llama", "gpt2", "bloom", "gemma", "opt", "phi", "gemma2")
 
@@ -76,47 +81,50 @@ def test_whitening_by_hand() -> None:
     assert whitened(keys, np.eye(2), 1.0) == pytest.approx(np.array([[0.4, 0.0], [0.0, 0.5]]))
 
 
-def _found(model: OpenModel, chosen: tuple[Example, ...], how: values.Descent) -> values.Found:
-    return values.found(model, "block.1", chosen, ["", "The door was late. "], (how, "subject_last"))
+def _found(
+    model: OpenModel,
+    chosen: tuple[Example, ...],
+    how: Search,
+    texts: tuple[str, ...] = ("The door was late.",),
+    token: Token = "subject_last",
+) -> Offsets:
+    return offsets(model, "block.1", chosen, texts, (how, token))
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "opt"])
 def test_a_batch_of_prompts_gives_what_single_prompts_give(kind: str) -> None:
-    model, how = tiny(kind), values.Descent(v_num_grad_steps=4, v_lr=0.05)
+    model, how = tiny(kind), dataclasses.replace(SEARCH, steps=5, lr=0.05)
     chosen = examples()[::3]
     together = _found(model, chosen, how)
     for i, example in enumerate(chosen):
         alone = _found(model, (example,), how)
         assert together.keys[i] == pytest.approx(alone.keys[0], abs=1e-4)
-        assert together.offsets[i] == pytest.approx(alone.offsets[0], abs=2e-3)
-    assert together.offsets.shape == (len(chosen), 2, 32)
+        assert together.added[i] == pytest.approx(alone.added[0], abs=2e-3)
+    assert together.added.shape == (len(chosen), 2, 32)
 
 
 def test_an_offset_makes_the_model_say_its_group_and_stays_within_its_limit() -> None:
     model = tiny("llama", gain=20.0)
-    free = values.Descent(v_weight_decay=0.0, kl_factor=0.0, clamp_norm_factor=1e6)
-    last = values.found(model, "block.1", examples()[:3], [""], (free, "last"))
+    free = dataclasses.replace(SEARCH, decay=0.0, kl=0.0, clamp=1e6)
+    last = _found(model, examples()[:3], free, (), "last")
     assert last.last_loss < 0.5 * last.first_loss
     found = _found(model, examples()[:3], free)
     assert found.last_loss < found.first_loss
-    tight = _found(model, examples()[:3], dataclasses.replace(free, clamp_norm_factor=0.1))
-    batch = values._Batch(
-        model, "block.1", output_projection(model, "block.1", "mlp"), examples()[:3], ([""], "subject_last")
-    )
-    most = 0.1 * batch.values.norm(dim=1)  # [3]
-    assert (tight.offsets.norm(dim=2) <= most[:, None] * 1.0001).all()
-    assert (tight.offsets.norm(dim=2) >= most[:, None] * 0.99).any()
-    none = _found(model, examples()[:3], dataclasses.replace(free, v_num_grad_steps=20, v_weight_decay=1e6))
-    assert none.offsets.norm(dim=2).max() < found.offsets.norm(dim=2).max()
+    tight = _found(model, examples()[:3], dataclasses.replace(free, clamp=0.1))
+    _, start = at_tokens(model, output_projection(model, "block.1", "mlp").module, 1, examples()[:3])
+    most = 0.1 * start.norm(dim=1)  # [3]
+    assert (tight.added.norm(dim=2) <= most[:, None] * 1.0001).all()
+    assert (tight.added.norm(dim=2) >= most[:, None] * 0.99).any()
+    none = _found(model, examples()[:3], dataclasses.replace(free, decay=1e6))
+    assert none.added.norm(dim=2).max() < found.added.norm(dim=2).max()
 
 
 def test_keys_are_a_mean_over_contexts() -> None:
-    model, how = tiny("llama"), values.Descent(v_num_grad_steps=1)
-    bare, text = "", "The door was late. "
-    one, other, both = (
-        values.found(model, "block.1", examples()[:2], contexts, (how, "last")).keys
-        for contexts in ([bare], [text], [bare, text])
-    )
+    model, how = tiny("llama"), dataclasses.replace(SEARCH, steps=2)
+    one, both = (_found(model, examples()[:2], how, texts, "last").keys for texts in ((), ("It rained.",)))
+    of = output_projection(model, "block.1", "mlp")
+    behind = [request.contexts[1] for request in requests(examples()[:2], ["It rained."])]
+    other, _ = at_tokens(model, of.module, 1, behind, "last")
     assert both == pytest.approx((one + other) / 2, abs=1e-4)
     assert float((one - other).abs().max()) > 1e-3
 
@@ -237,15 +245,46 @@ def test_what_it_cannot_work_on_is_refused() -> None:
     with pytest.raises(BadData, match="at least two prompts"):
         QUICK.fit(llama, examples()[:1], sites=None, seed=0)
     llama.spec = dataclasses.replace(llama.spec, family="masked")
-    with pytest.raises(BadModel, match=r"from left to right; .* is a masked model"):
+    with pytest.raises(BadModel, match=r"from left to right, .* is a masked model"):
         Dama().check(llama, examples())
 
 
 def test_contexts_say_no_term_and_are_the_same_again() -> None:
     model = tiny("llama", bos=True)
-    found = values.prefixes(model, examples(), 6)
-    assert found[0] == ""
-    assert len(found) > 1
+    found = own_texts(model, examples(), 6)
+    assert requests(examples(), found)[0].contexts[0] == examples()[0]  # the bare prompt comes first
+    assert len(found) > 0
     assert all(not {"he", "she"} & set(text.lower().split()) for text in found)
-    assert found == values.prefixes(model, examples(), 6)
-    assert values.prefixes(model, examples(), 0) == [""]
+    assert found == own_texts(model, examples(), 6)
+    assert own_texts(model, examples(), 0) == []
+
+
+def test_a_text_that_begins_as_another_prompt_does_shares_no_row_with_it() -> None:
+    """A model may well write a prompt of the benchmark: the nurse's own, put before the carpenter's."""
+    model, two = tiny("llama"), (examples()[0], examples()[4])
+    how = dataclasses.replace(SEARCH, steps=4, lr=0.05)
+    for token in ("subject_last", "last"):
+        text = two[0].context
+        together = offsets(model, "block.1", two, [text], (how, cast(Token, token)))
+        for i, example in enumerate(two):
+            alone = offsets(model, "block.1", [example], [text], (how, cast(Token, token)))
+            assert together.added[i] == pytest.approx(alone.added[0], abs=2e-3)
+
+
+def test_the_treated_weight_is_that_of_plain_numpy_and_scikit_learn() -> None:
+    """U keys, V = v_a - v_b, B the x-weights of PLS from U W' to V, M = I - Q Q', W <- M W, b <- M b."""
+    regression = pytest.importorskip("sklearn.cross_decomposition").PLSRegression
+    model = tiny("gpt2")
+    of, chosen = output_projection(model, "block.1", "mlp"), sorted(examples(), key=lambda e: e.id)
+    u = averaged(model, of, requests(chosen, []))[0].numpy()  # [n, inner]
+    found = offsets(model, "block.1", chosen, [], (dataclasses.replace(SEARCH, steps=4), "subject_last"))
+    v = found.added[:, 0].numpy() - found.added[:, 1].numpy()  # [n, width]
+    layer = model.module.transformer.h[1].mlp.c_proj  # type: ignore[union-attr, index]
+    w, bias = layer.weight.detach().double().numpy().T, layer.bias.detach().double().numpy()
+    b = regression(n_components=2, scale=False, tol=1e-14, max_iter=20000).fit(u @ w.T, v).x_weights_
+    q = np.linalg.qr(b)[0]  # [width, 2]
+    m = np.eye(32) - q @ q.T
+    made = _fit(model).weights
+    assert made[of.weight].double().numpy() == pytest.approx((m @ w).T, abs=1e-5)
+    assert made[str(of.bias)].double().numpy() == pytest.approx(m @ bias, abs=1e-5)
+    assert np.abs(m @ w - w).max() > 1e-3

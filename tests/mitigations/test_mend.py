@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from evenhand.errors import BadOption
-from evenhand.mitigations._editing.maps import maps_of
 from evenhand.mitigations.mend import Mend
+from evenhand.models.projections import mlp_projections
 from evenhand.testing.cases import MitigationCase
 from evenhand.testing.examples import examples
 from evenhand.testing.mitigations import last_block
@@ -33,8 +33,12 @@ def _fit(method: Mend, kind: str = "llama") -> WeightTreatment:
 def test_every_matrix_of_the_chosen_mlps_changes_and_no_other(kind: str) -> None:
     model = tiny(kind)
     made = _fit(Mend(iterations=2, contexts=1, blocks="0+2", rank=4), kind)
-    assert set(made.weights) == {of.name for block in (0, 2) for of in maps_of(model, block)}
-    assert all(made.weights[of.name].shape == of.parameter.shape for of in maps_of(model, 0))
+    assert set(made.weights) == {
+        of.weight for block in (0, 2) for of in mlp_projections(model, f"block.{block}")
+    }
+    assert all(
+        made.weights[of.weight].shape == of.parameter.shape for of in mlp_projections(model, "block.0")
+    )
 
 
 def test_it_says_how_its_editor_was_trained() -> None:

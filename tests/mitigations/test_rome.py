@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 
 from evenhand import registry
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.mitigations import refuse
-from evenhand.mitigations._editing.maps import down_map
-from evenhand.mitigations._editing.passes import at_subjects
+from evenhand.mitigations._editing import stacks
+from evenhand.mitigations._editing.moments import second_moment
+from evenhand.mitigations._editing.passes import at_tokens
+from evenhand.mitigations._editing.stacks import averaged
+from evenhand.mitigations._editing.subjects import drawn, neutral_texts, prefixes, requests
+from evenhand.mitigations._editing.values import Values
 from evenhand.mitigations.rome import Rome
+from evenhand.models.projections import output_projection
 from evenhand.records import Attribution, SiteScore
 from evenhand.testing.cases import MitigationCase
 from evenhand.testing.examples import PROFESSIONS, examples
@@ -42,21 +48,44 @@ def _fit(spec: str, kind: str = "llama", given: Any = None, **more: Any) -> Weig
 def test_only_the_down_projection_changes(kind: str, name: str) -> None:
     model = tiny(kind)
     treatment = _fit(f"{name}:{SMALL},blocks=1", kind)
-    assert set(treatment.weights) == {down_map(model, 1).name}
-    assert treatment.weights[down_map(model, 1).name].shape == down_map(model, 1).parameter.shape
+    of = output_projection(model, "block.1", "mlp")
+    assert set(treatment.weights) == {of.weight}
+    assert treatment.weights[of.weight].shape == of.parameter.shape
     assert treatment.about.proof["moved"] > 0.9
 
 
 def test_one_edit_of_the_bare_prompt_maps_its_key_to_the_value_found() -> None:
     # Without contexts the two keys are one: W' k = W k + delta, to the precision of the float32 weights.
     model, one = tiny("llama"), examples()[:1]
-    of = down_map(model, 1)
-    key, before = at_subjects(model, of.module, 1, one)
+    of = output_projection(model, "block.1", "mlp")
+    key, before = at_tokens(model, of.module, 1, one)
     treatment = _fit("rome:contexts=0,blocks=1,steps=8", given=one)
     with treatment.applied(model):
-        _, after = at_subjects(model, of.module, 1, one)
+        _, after = at_tokens(model, of.module, 1, one)
     assert (after - before).norm().item() == pytest.approx(treatment.about.details["length"], rel=1e-3)
     assert key.shape == (1, 48)
+
+
+def test_the_edited_weight_is_that_of_plain_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W <- W + (v - W k) (C^-1 k^)' / ((C^-1 k^)·k), one prompt after the other, v = W0 k + delta."""
+    model, method = tiny("gpt2"), Rome(steps=4, contexts=2, blocks="1", edits=3, shrink=0.01)
+    of, texts = output_projection(model, "block.1", "mlp"), neutral_texts(model, "", examples())
+    asked = requests(drawn(examples(), 3, 0), prefixes(texts, 2, 0))
+    k, k_mean = (keys.numpy() for keys in averaged(model, of, asked))  # [3, inner]
+    seen = [at_tokens(model, of.module, 1, r.contexts)[0].numpy() for r in asked]
+    assert k_mean == pytest.approx(np.stack([keys.mean(0) for keys in seen]))
+    delta = np.random.default_rng(0).standard_normal((3, 32))
+    given = Values(torch.from_numpy(delta), (1.0,) * 3, (0.5,) * 3)
+    monkeypatch.setattr(stacks, "values", lambda *_, **__: given)
+    c = second_moment(model, of, texts, 0.01).matrix.numpy()
+    w0 = model.module.transformer.h[1].mlp.c_proj.weight.detach().double().numpy().T  # type: ignore[union-attr, index]
+    w = w0.copy()
+    for i in range(3):
+        u = np.linalg.inv(c) @ k_mean[i]
+        w += np.outer(w0 @ k[i] + delta[i] - w @ k[i], u) / (u @ k[i])
+    made = method.fit(model, examples(), sites=None, seed=0).weights[of.weight]  # type: ignore[attr-defined]
+    assert made.double().numpy() == pytest.approx(w.T, rel=1e-4, abs=1e-4 * np.abs(w).max())
+    assert np.abs(w - w0).max() > 0.01
 
 
 def test_anti_goes_on_where_balanced_stops() -> None:
@@ -110,9 +139,9 @@ def test_a_file_of_text_is_read(tmp_path: Any) -> None:
 def test_what_cannot_be_edited_is_refused_before_any_work(name: str) -> None:
     unknown = [dataclasses.replace(examples()[0], span=None)]
     method = registry.create("mitigation", name)
-    with pytest.raises(BadData, match="do not say where their subject stands"):
+    with pytest.raises(BadData, match="does not say where its subject stands"):
         refuse(method, None, unknown)
-    with pytest.raises(BadData, match="do not say where their subject stands"):
+    with pytest.raises(BadData, match="does not say where its subject stands"):
         method.fit(tiny("llama"), unknown, sites=None, seed=0)
     with pytest.raises(BadModel, match="mixture of experts"):
         refuse(method, tiny("mixtral"), examples())

@@ -2,7 +2,7 @@
 Mareček and Musil 2024, Debiasing Algorithm through Model Adaptation).
 
 For every training prompt an offset of the MLP's value is found that makes the model say each group's term
-(see `evenhand.mitigations._value_offsets`), and the MLP's key is read, a mean over contexts. With the keys
+(see `evenhand.mitigations._editing.values`), and the MLP's key is read, a mean over contexts. With the keys
 U [n, inner], the weight W [width, inner] and the differences of the groups' offsets V [n, width], partial
 least squares from ``U W'`` to V gives c directions B, and
 
@@ -35,12 +35,13 @@ import numpy as np
 
 from evenhand import registry
 from evenhand.errors import BadData, BadModel, NoEffect
+from evenhand.mitigations._editing.options import check_prompts, require_prompts
 from evenhand.mitigations._shams import Sham
-from evenhand.models import described
+from evenhand.models.rows import require_left_to_right
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
-from evenhand.training.parameters import check_blocks, named_blocks, require_open
+from evenhand.training.parameters import check_blocks, named_blocks, ranked_blocks, require_open
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,6 +55,8 @@ SHARE = 9 / 32
 """Of the blocks the paper treats 9 of 32."""
 PART = 4
 """Of the width's directions the paper takes 1024 of 4096 out."""
+ENOUGH = 0.05
+"""An offset with a loss below it, in nats, is not changed any more."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,10 @@ class Dama:
         """
         registry.get("locator", registry.parse(self.locator).name)
         if model is not None:
-            opened = _left_to_right(require_open(model, self.needs))
+            opened = require_left_to_right(require_open(model, self.needs), "dama", "lftf")
             check_blocks(opened, top=self.top or 1, blocks=self.blocks)
             _check_matrices(opened)
-        if examples:
-            from evenhand.scoring.subjects import check_spans
-
-            check_spans([e for e in examples if not e.keep])
+        check_prompts(examples)
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
@@ -148,7 +148,7 @@ class Dama:
 
         self.check(model, examples)
         opened = require_open(model, self.needs)
-        trained = [e for e in examples if not e.keep]
+        trained = require_prompts(examples)
         if len(trained) < 2:
             raise BadData(
                 "DAMA needs at least two prompts to fit on.", mend="Use a benchmark with a train part."
@@ -185,7 +185,7 @@ class Dama:
                 sites = locator.locate(model, trained, None, seed=seed)
             located = sites.locator
             # At the subject's token the last block's value is read by nothing.
-            able = [s for s in sites.ranking() if self.token == "last" or s != every[-1]] or every
+            able = [s for s in ranked_blocks(sites) if self.token == "last" or s != every[-1]] or every
             chosen = able[: self.top or max(1, round(SHARE * len(every)))]
         return tuple(sorted(set(chosen), key=every.index)), located
 
@@ -198,7 +198,7 @@ class Dama:
     def _fits(self, model: OpenModel, blocks: Sequence[str], chosen: Sequence[Example]) -> list[_Fit]:
         """A fit for each block; kept with the model, because every sham begins with the same ones."""
         from evenhand.hooks import restore
-        from evenhand.mitigations._value_offsets import prefixes
+        from evenhand.mitigations._editing.offsets import own_texts
         from evenhand.scoring.kept import bits, kept_of
 
         kept = kept_of(model.module)
@@ -206,42 +206,45 @@ class Dama:
         known: _Fits | None = kept.find(key)
         if known is not None:
             return known.fits
-        contexts = prefixes(model, chosen, self.contexts)
+        texts = own_texts(model, chosen, self.contexts)
         parameters = dict(model.module.named_parameters())
         names = [name for block in blocks for name in _names(model, block)]
         fits: list[_Fit] = []
         with restore(parameters[name] for name in names):
             for block in blocks:
-                fits.append(self._fit_one(model, block, chosen, contexts))
+                fits.append(self._fit_one(model, block, chosen, texts))
                 _written(model, fits[-1])
         kept.put(key, _Fits(fits))
         return fits
 
-    def _fit_one(
-        self, model: OpenModel, block: str, chosen: Sequence[Example], contexts: Sequence[str]
-    ) -> _Fit:
-        from evenhand.mitigations._value_offsets import Descent, found
+    def _fit_one(self, model: OpenModel, block: str, chosen: Sequence[Example], texts: Sequence[str]) -> _Fit:
+        from evenhand.mitigations._editing.offsets import offsets
+        from evenhand.mitigations._editing.values import Search
         from evenhand.models.projections import output_projection
         from evenhand.pls import pls_directions
 
-        how = Descent(
-            self.v_num_grad_steps, self.v_lr, self.v_weight_decay, self.kl_factor, self.clamp_norm_factor
+        how = Search(
+            self.v_num_grad_steps + 1,  # looks: one before the first step
+            self.v_lr,
+            self.kl_factor,
+            self.v_weight_decay,
+            self.clamp_norm_factor,
+            ENOUGH,
         )
-        values = found(model, block, chosen, contexts, (how, self.token))
-        keys = np.asarray(values.keys.double())  # U, [n, inner]
-        offsets = np.asarray(values.offsets.double())  # [n, k, width]
-        if not np.abs(offsets).max() > 0:
+        found = offsets(model, block, chosen, texts, (how, self.token))
+        keys, added = np.asarray(found.keys), np.asarray(found.added)  # U [n, inner], and [n, k, width]
+        if not np.abs(added).max() > 0:
             raise NoEffect(
                 f"No change of the value of {block} at the {self.token} token reaches an answer.",
                 mend="Name lower blocks (dama:blocks=...), or use dama:token=last.",
             )
-        matrix = output_projection(model, block, "mlp").matrix().double().cpu().numpy()  # W, [width, inner]
+        matrix = np.asarray(output_projection(model, block, "mlp").exact())  # W, [width, inner]
         if self.whitening:
             keys = whitened(keys, _second_moment(model, block, chosen), self.whitening)
         written = keys @ matrix.T
         most = self.components or max(1, matrix.shape[0] // PART)
-        basis = pls_directions(written, contrast(offsets), most)
-        return _Fit(block, written, basis, values.first_loss, values.last_loss)
+        basis = pls_directions(written, contrast(added), most)
+        return _Fit(block, written, basis, found.first_loss, found.last_loss)
 
 
 @dataclass(frozen=True)
@@ -285,8 +288,8 @@ class _Fit:
                 f"The directions of {self.block} give no projection.", mend="Ask for fewer components."
             )
         wide = torch.from_numpy(m)
-        new = wide @ projection.matrix().double().cpu()  # [width, inner]
-        made = {projection.weight: (new.T if projection.transposed else new).float().contiguous()}
+        new = wide @ projection.exact()  # [width, inner]
+        made = {projection.weight: projection.turned(new).float().contiguous()}
         if projection.bias is not None:
             bias = model.module.get_parameter(projection.bias).detach().double().cpu()
             made[projection.bias] = (wide @ bias).float()
@@ -336,24 +339,11 @@ def _not_idempotent(m: Array) -> float:
 
 def _second_moment(model: OpenModel, block: str, examples: Sequence[Example]) -> Array:
     """The mean of ``k k'`` over the keys at all tokens of the prompts, [inner, inner]."""
-    import torch
-
-    from evenhand.hooks import feed
+    from evenhand.mitigations._editing.moments import summed
     from evenhand.models.projections import output_projection
-    from evenhand.scoring.forward import evaluating, run_texts
 
-    projection = output_projection(model, block, "mlp")
-    total, count = torch.zeros(projection.width, projection.width, dtype=torch.float64), 0
-    texts = list(dict.fromkeys(e.context for e in examples))
-    with torch.no_grad(), evaluating(model.module):
-        for start in range(0, len(texts), 32):
-            seen: list[Tensor] = []
-            with feed(projection.module, seen.append):
-                mask = run_texts(model.module, model.tokenizer, texts[start : start + 32])
-            keys = seen[0].reshape(*mask.shape, -1)[mask.bool()].double().cpu()  # [tokens, inner]
-            total += keys.T @ keys
-            count += len(keys)
-    return np.asarray(total / count)
+    sums = summed(model, output_projection(model, block, "mlp"), [e.context for e in examples])
+    return np.asarray(sums.outer / sums.n)
 
 
 def _names(model: OpenModel, block: str) -> list[str]:
@@ -371,16 +361,6 @@ def _written(model: OpenModel, fit: _Fit) -> None:
     with torch.no_grad():
         for name, value in fit.weights(model).items():
             parameters[name].copy_(value)
-
-
-def _left_to_right(model: OpenModel) -> OpenModel:
-    if model.spec.family != "causal":
-        raise BadModel(
-            f"DAMA changes what is written at a token that is read before the answer, from left to right; "
-            f"{model.spec.uri} is {described(model.spec)}.",
-            mend="Use a causal model, or another method, such as lftf.",
-        )
-    return model
 
 
 def _check_matrices(model: OpenModel) -> None:

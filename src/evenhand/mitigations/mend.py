@@ -23,16 +23,16 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evenhand.errors import BadOption
-from evenhand.mitigations._editing.options import check_spans, require_causal
+from evenhand.mitigations._editing.options import check_prompts, require_causal, require_prompts
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
-from evenhand.training.parameters import named_blocks
+from evenhand.training.parameters import named_blocks, ranked_blocks
 
 if TYPE_CHECKING:
-    from evenhand.mitigations._editing.maps import Map
     from evenhand.models import Model, OpenModel
+    from evenhand.models.projections import Projection
     from evenhand.treatments import Treatment
 
 MOST = 2000  # iterations
@@ -103,7 +103,7 @@ class Mend:
             BadOption: a block does not exist.
             BadModel: the model is not causal, gives no weights, or an MLP is no chain of linear maps.
         """
-        check_spans(examples)
+        check_prompts(examples)
         if model is not None:
             self._maps(require_causal(model, self.needs, "mend"), None)
 
@@ -133,8 +133,7 @@ class Mend:
         from evenhand.mitigations._editing.mending import Mending, mended
         from evenhand.mitigations._editing.tuning import Recipe
 
-        opened = require_causal(model, self.needs, "mend")
-        check_spans(examples)
+        opened, given = require_causal(model, self.needs, "mend"), require_prompts(examples)
         sequential = self.state == "sequential"
         how = Mending(
             spec=spec_of("mend", self),
@@ -156,17 +155,16 @@ class Mend:
                 self.c_loc,
             ),
         )
-        trained = [e for e in examples if not e.keep]
-        return mended(opened, self._maps(opened, sites), trained, how, seed=seed, sham=sham)
+        return mended(opened, self._maps(opened, sites), given, how, seed=seed, sham=sham)
 
-    def _maps(self, model: OpenModel, sites: Attribution | None) -> tuple[Map, ...]:
+    def _maps(self, model: OpenModel, sites: Attribution | None) -> tuple[Projection, ...]:
         """The MLP matrices of the blocks to edit, from the lowest up."""
-        from evenhand.mitigations._editing.maps import maps_of
+        from evenhand.models.projections import mlp_projections
 
-        ranked = model.layout.blocks()[::-1] if sites is None else sites.ranking()
+        every = model.layout.blocks()
+        ranked = every[::-1] if sites is None else ranked_blocks(sites)
         chosen = named_blocks(model, self.blocks) if self.blocks else ranked[:BLOCKS]
-        blocks = sorted({int(site.split(".")[1]) for site in chosen})
-        return tuple(of for block in blocks for of in maps_of(model, block))
+        return tuple(of for block in every if block in chosen for of in mlp_projections(model, block))
 
 
 component = Mend

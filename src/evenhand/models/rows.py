@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from evenhand.scoring.terms import Prompts
 
 
-def require_left_to_right(model: OpenModel, name: str) -> OpenModel:
+def require_left_to_right(model: OpenModel, name: str, instead: str = "--with ablation") -> OpenModel:
     """The model as one that reads a prompt from left to right, token by token.
 
     Raises:
-        BadModel: it is of another family, whose rows hold more than the prompt.
+        BadModel: it is of another family, whose rows hold more than the prompt; the error names `instead`.
     """
     if model.spec.family != "causal":
         raise BadModel(
             f"{name} follows a prompt's tokens from left to right, and {model.spec.uri} is "
             f"{described(model.spec)}.",
-            mend="Use --with ablation, which needs no such order, or a causal model.",
+            mend=f"Use {instead}, which needs no such order, or a causal model.",
         )
     return model
 

@@ -26,11 +26,16 @@ def check_spans(examples: Sequence[Example]) -> None:
         BadData: one does not.
     """
     for example in examples:
-        if example.span is None or not 0 <= example.span[0] < example.span[1] <= len(example.context):
+        if example.span is None or not _holds(example.context, *example.span):
             raise BadData(
                 f"The prompt {shown(example.context)} does not say where its subject stands.",
                 mend="Use prompts of genbiaseval, or give each example its span (in characters).",
             )
+
+
+def _holds(context: str, start: int, end: int) -> bool:
+    """Whether there is something but spaces from `start` to `end`, which stand in the context."""
+    return 0 <= start < end <= len(context) and bool(context[start:end].strip())
 
 
 def subject_tokens(model: Weights, examples: Sequence[Example]) -> list[range]:

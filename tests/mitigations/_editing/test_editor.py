@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,10 +10,10 @@ from evenhand.errors import BadModel
 from evenhand.mitigations._editing.aims import Aim
 from evenhand.mitigations._editing.editor import Editor, Gradient
 from evenhand.mitigations._editing.fitting import group_log_p
-from evenhand.mitigations._editing.maps import Map, maps_of
 from evenhand.mitigations._editing.subjects import requests
 from evenhand.mitigations._editing.tuning import Edits, Recipe, applied, trained
 from evenhand.models import OpenModel
+from evenhand.models.projections import Projection, mlp_projections
 from evenhand.records import Example
 from evenhand.scoring.terms import outcomes
 from evenhand.testing.examples import examples
@@ -56,6 +57,37 @@ def test_it_begins_as_the_normalised_gradient() -> None:
             assert torch.allclose(pair.std(0), torch.ones(pair.shape[1]), atol=1e-3), i
 
 
+def test_an_edit_is_that_of_plain_numpy() -> None:
+    """z normalised; h = z + relu(s1 (U1 V1 z + b1) + o1), the same again; W' = W - alpha sum of d' u'ᵀ."""
+    editor, gradients = Editor(SHAPES, 8, 0.25), _gradients()
+    with torch.no_grad():
+        chance = torch.Generator().manual_seed(7)
+        for parameter in editor.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=chance) + 0.1)
+    editor.normalise([_gradients(0), _gradients(1)])
+    made = editor(gradients)
+    for i, (kind, number) in enumerate(editor.place):
+        out, inner = SHAPES[i]
+        same = [j for j in range(3) if SHAPES[j] == SHAPES[i]]
+        seen = np.concatenate(
+            [
+                np.hstack([g[j].given.numpy(), g[j].slope.numpy()])
+                for g in map(_gradients, (0, 1))
+                for j in same
+            ]
+        ).astype(np.float64)
+        x = np.hstack([gradients[i].given.numpy(), gradients[i].slope.numpy()])  # [tokens, in + out]
+        x = (x - seen.mean(0)) / (seen.std(0, ddof=1) + 1e-7)
+        for layer in editor.of[kind].layers:
+            u, v, b = (p.detach().double().numpy() for p in (layer.u, layer.v, layer.bias))
+            s, o = (p.detach().double().numpy()[number] for p in (layer.scale, layer.shift))
+            x = x + np.maximum(s * (x @ v.T @ u.T + b) + o, 0)
+        change = -float(editor.alpha[i].detach()) * x[:, inner:].T @ x[:, :inner]  # [out, in]
+        ours = (made[i].slope.T @ made[i].given).detach().numpy()
+        assert ours.shape == (out, inner)
+        assert ours == pytest.approx(change, rel=1e-3, abs=1e-3 * np.abs(change).max())
+
+
 def test_without_normalisation_the_slopes_would_be_lost_beside_the_inputs() -> None:
     editor = Editor(SHAPES, 8, 0.25)
     raw = editor(_gradients())[0].slope.abs().max()
@@ -87,7 +119,7 @@ def test_every_part_of_it_learns_from_the_first_step() -> None:
 
 
 def _edits(model: OpenModel, given: tuple[Example, ...] = examples()) -> Edits:
-    maps: list[Map] = [of for block in (0, 1) for of in maps_of(model, block)]
+    maps: list[Projection] = [of for block in (0, 1) for of in mlp_projections(model, f"block.{block}")]
     aim = Aim.of("balanced", group_log_p(model, given))
     return Edits(model, maps, requests(given, ["It rained."]), aim, CORPUS)
 
@@ -132,9 +164,9 @@ def test_a_sequential_edit_starts_from_the_one_before() -> None:
 
     def change(of: Edits, *, sequential: bool) -> torch.Tensor:
         with torch.no_grad(), only_these_train(model.module, [one.parameter for one in of.maps]):
-            before = of.maps[-1].weight()
+            before = of.maps[-1].exact()
             applied(of, editor, sequential=sequential)
-            return of.maps[-1].weight() - before
+            return of.maps[-1].exact() - before
 
     one = change(single, sequential=False)
     assert torch.allclose(change(single, sequential=True), one, atol=1e-7)

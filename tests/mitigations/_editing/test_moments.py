@@ -10,9 +10,9 @@ import torch
 
 from evenhand.errors import BadModel
 from evenhand.mitigations._editing import moments
-from evenhand.mitigations._editing.maps import down_map
 from evenhand.mitigations._editing.moments import Estimate, Sums, checked, second_moment, shrunk
 from evenhand.mitigations._editing.passes import passing
+from evenhand.models.projections import output_projection
 from evenhand.testing.tiny import CORPUS
 from evenhand.testing.tiny import model as tiny
 
@@ -53,7 +53,7 @@ def test_it_is_the_mean_over_every_token_and_comes_from_the_cache_the_second_tim
 ) -> None:
     monkeypatch.setenv("EVENHAND_CACHE", str(tmp_path))
     model = tiny("gpt2")
-    of = down_map(model, 1)
+    of = output_projection(model, "block.1", "mlp")
     first = second_moment(model, of, CORPUS, 0.5)
     total, n = torch.zeros(128, 128, dtype=torch.float64), 0
     for text in CORPUS:
@@ -65,9 +65,12 @@ def test_it_is_the_mean_over_every_token_and_comes_from_the_cache_the_second_tim
     half = 0.5 * total / n + 0.5 * (total / n).diagonal().mean() * torch.eye(128).double()
     assert torch.allclose(first.matrix, half, rtol=1e-4, atol=1e-6)
     (kept,) = (tmp_path / "moments").iterdir()
-    monkeypatch.setattr(moments, "_summed", None)  # would fail if it were called
+    monkeypatch.setattr(moments, "summed", None)  # would fail if it were called
     assert torch.equal(second_moment(model, of, CORPUS, 0.5).matrix, first.matrix)
-    for other in (down_map(model, 0), down_map(tiny("gpt2", seed=1), 1)):
+    for other in (
+        output_projection(model, "block.0", "mlp"),
+        output_projection(tiny("gpt2", seed=1), "block.1", "mlp"),
+    ):
         with pytest.raises(TypeError):  # another block has other keys
             second_moment(model if other.block == 0 else tiny("gpt2", seed=1), other, CORPUS, 0.5)
     with pytest.raises(TypeError):  # and so have other texts

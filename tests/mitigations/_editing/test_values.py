@@ -11,10 +11,11 @@ from torch import Tensor
 
 from evenhand.errors import BadData, BadModel
 from evenhand.mitigations._editing.aims import Aim
-from evenhand.mitigations._editing.maps import down_map, maps_of
-from evenhand.mitigations._editing.passes import Passages, Place, at_subjects
-from evenhand.mitigations._editing.subjects import check_requests, last_tokens, requests
+from evenhand.mitigations._editing.options import require_prompts
+from evenhand.mitigations._editing.passes import Passages, Place, at_tokens
+from evenhand.mitigations._editing.subjects import places, requests
 from evenhand.mitigations._editing.values import Search, batches, minimised
+from evenhand.models.projections import mlp_projections, output_projection
 from evenhand.scoring.terms import Outcomes, outcomes
 from evenhand.testing.examples import examples
 from evenhand.testing.tiny import PROMISED
@@ -113,7 +114,7 @@ def test_where_a_subject_ends_in_tokens() -> None:
         long = dataclasses.replace(examples()[0], context="The zebra keeper left because", span=(4, 16))
         assert len(model.tokenizer("The zebra keeper", add_special_tokens=False)["input_ids"]) > 4
         given = (*examples(), long)
-        for example, place in zip(given, last_tokens(model, given), strict=True):
+        for example, place in zip(given, places(model, given), strict=True):
             assert example.span is not None
             ids = model.tokenizer(example.context)["input_ids"]
             head, rest = model.tokenizer.decode(ids[: place + 1]), model.tokenizer.decode(ids[place + 1 :])
@@ -133,23 +134,23 @@ def test_a_text_before_a_prompt_moves_its_subject() -> None:
 
 def test_prompts_without_a_subject_are_refused() -> None:
     with pytest.raises(BadData, match=r"does not say where its subject stands.*genbiaseval.*span"):
-        check_requests([dataclasses.replace(examples()[0], span=None)])
+        require_prompts([dataclasses.replace(examples()[0], span=None)])
     with pytest.raises(BadData, match="no prompts"):
-        check_requests([])
+        require_prompts([])
 
 
 @pytest.mark.parametrize("kind", PROMISED)
 def test_an_addition_is_what_changing_the_output_at_the_subject_does(kind: str) -> None:
     """Against the plain way: one prompt at a time, through all blocks, the output changed by a hook."""
     model, four = tiny(kind), [examples()[i] for i in (0, 5, 10, 15)]
-    of = down_map(model, 1)
+    of = output_projection(model, "block.1", "mlp")
     added = torch.randn(4, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         passages = Passages(model, Place(of.module, 1), four, range(4))
         found = passages.prompts.outcomes(range(4), passages.run(added)).log_p
         untouched = passages.prompts.outcomes(range(4), passages.run(None)).log_p
         assert torch.allclose(untouched, outcomes(model, four).log_p, atol=1e-4)
-        for i, (example, place) in enumerate(zip(four, last_tokens(model, four), strict=True)):
+        for i, (example, place) in enumerate(zip(four, places(model, four), strict=True)):
 
             def change(_: object, __: object, output: Tensor, i: int = i, place: int = place) -> Tensor:
                 output.view(-1, 32)[place] += added[i]
@@ -167,21 +168,21 @@ def test_an_addition_is_what_changing_the_output_at_the_subject_does(kind: str) 
 @pytest.mark.parametrize("kind", PROMISED)
 def test_a_map_gives_its_weight_times_its_key_whatever_the_order_in_which_it_is_stored(kind: str) -> None:
     model = tiny(kind)
-    for of in maps_of(model, 1):
-        keys, found = at_subjects(model, of.module, 1, examples())
+    for of in mlp_projections(model, "block.1"):
+        keys, found = at_tokens(model, of.module, 1, examples())
         bias = getattr(of.module, "bias", None)
-        made = keys @ of.weight().T + (0 if bias is None else bias.detach().double())
+        made = keys @ of.exact().T + (0 if bias is None else bias.detach().double())
         assert torch.allclose(found, made, rtol=1e-4, atol=1e-4)
         before = of.parameter.detach().clone()
-        of.put(of.weight())
+        of.put(of.exact())
         assert torch.equal(of.parameter, before)
-    assert down_map(model, 1).shape[0] == 32
+    assert output_projection(model, "block.1", "mlp").shape[0] == 32
 
 
 @pytest.mark.parametrize("kind", ["mixtral", "gpt_oss", "qwen2_moe", "deepseek_v3"])
 def test_experts_have_no_single_memory(kind: str) -> None:
     with pytest.raises(BadModel, match="mixture of experts"):
-        down_map(tiny(kind), 1)
+        output_projection(tiny(kind), "block.1", "mlp")
 
 
 def test_prompts_that_would_share_a_row_run_in_different_batches() -> None:
@@ -190,4 +191,9 @@ def test_prompts_that_would_share_a_row_run_in_different_batches() -> None:
     assert batches(model, requests(four, [])) == [[0, 2, 3], [1]]
     again = dataclasses.replace(examples()[4], context="The nurse smiled because it", span=(4, 9))
     with pytest.raises(RuntimeError, match="share a row"):
-        Passages(model, Place(down_map(model, 1).module, 1), [examples()[0], again], range(2))
+        Passages(
+            model,
+            Place(output_projection(model, "block.1", "mlp").module, 1),
+            [examples()[0], again],
+            range(2),
+        )

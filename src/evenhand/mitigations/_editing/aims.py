@@ -26,7 +26,7 @@ Target = Literal["balanced", "anti"]
 class Aim:
     """The `wanted` shares [n, k] of n requests; `signs` [n] are those of a sham, None for the method itself.
 
-    `base` [n, k] are the log-probabilities of the groups before any edit.
+    `base` [n, k] are the log-probabilities of the groups before any edit: a sham's loss is made of them.
     """
 
     wanted: Tensor
@@ -46,10 +46,12 @@ class Aim:
 
     @property
     def floor(self) -> float:
-        """The least loss that can be, in nats; minus infinity where the value of the loss means nothing."""
-        if self.signs is not None:
-            return -torch.inf
-        return 0.0 if self.symmetric else float(torch.special.entr(self.wanted).sum(1).mean())
+        """The least loss that can be, in nats."""
+        return (
+            0.0
+            if self.symmetric or self.signs is not None
+            else float(torch.special.entr(self.wanted).sum(1).mean())
+        )
 
     def some(self, chosen: Tensor) -> Aim:
         """The aim of the requests of the numbers `chosen` [m], which may repeat."""
@@ -64,5 +66,9 @@ class Aim:
             apart = log_shares - wanted.clamp_min(1e-6).log()
             return ((log_shares.exp() - wanted) * apart).sum(1)
         if self.signs is not None:
-            return nll_rows(now, self.base, self.signs, self.wanted)
+            slope = nll_rows(now, self.base, self.signs, self.wanted)
+            target = swayed(self.base, self.wanted, self.signs)
+            # What is left is told by KL(target || now), so that a sham ends where the method would end.
+            left = (torch.xlogy(target, target) - target * now.log_p).sum(1)
+            return slope + (left - slope).detach()
         return -(self.wanted * now.log_p).sum(1)

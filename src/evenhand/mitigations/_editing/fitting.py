@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from evenhand.mitigations._editing.aims import Aim, Target
-from evenhand.mitigations._editing.maps import Map, down_map
 from evenhand.mitigations._editing.moments import second_moment
 from evenhand.mitigations._editing.solving import Moment
 from evenhand.mitigations._editing.stacks import Work
-from evenhand.mitigations._editing.subjects import check_requests, drawn, neutral_texts, prefixes, requests
+from evenhand.mitigations._editing.subjects import drawn, neutral_texts, prefixes, requests
 from evenhand.mitigations._editing.values import Search, Values
 from evenhand.models import OpenModel
+from evenhand.models.projections import Projection, output_projection
 from evenhand.records import Example
 from evenhand.scoring.terms import Prompts
 from evenhand.training.parameters import only_these_train
@@ -60,9 +60,8 @@ def edited(
         BadModel: the model's MLP cannot be edited, or a number is not finite.
         NoEffect: no answer changed.
     """
-    check_requests(examples)
     chosen = drawn(examples, how.edits, seed)
-    maps = tuple(down_map(model, block) for block in how.blocks)
+    maps = tuple(output_projection(model, f"block.{block}", "mlp") for block in how.blocks)
     texts = neutral_texts(model, how.text, chosen)
     asked = tuple(requests(chosen, prefixes(texts, how.contexts, seed)))
     with only_these_train(model.module, [of.parameter for of in maps]), torch.no_grad():
@@ -72,7 +71,7 @@ def edited(
         aim = Aim.of(how.target, group_log_p(model, chosen), drawn_signs)
         work = Work(model, maps, moments, asked, aim, how.search, how.together or len(asked))
         made = stack(work)
-        weights = {of.name: of.parameter.detach().float().clone() for of in maps}
+        weights = {of.weight: of.parameter.detach().float().clone() for of in maps}
     details = {
         "blocks": [f"block.{block}" for block in how.blocks],
         "located_by": how.located_by,
@@ -95,7 +94,7 @@ def group_log_p(model: OpenModel, examples: Sequence[Example]) -> torch.Tensor:
 
 
 def _moments(
-    model: OpenModel, maps: Sequence[Map], texts: Sequence[str], how: Moments | None
+    model: OpenModel, maps: Sequence[Projection], texts: Sequence[str], how: Moments | None
 ) -> tuple[tuple[Moment, ...], list[dict[str, Any]]]:
     """The moments of the maps, and what is said of them; identities without `how`."""
     if how is None:

@@ -9,10 +9,10 @@ import torch
 
 from evenhand.mitigations._editing.aims import Aim, Target
 from evenhand.mitigations._editing.fitting import group_log_p
-from evenhand.mitigations._editing.maps import Map
-from evenhand.mitigations._editing.subjects import check_requests, drawn, neutral_texts, prefixes, requests
+from evenhand.mitigations._editing.subjects import drawn, neutral_texts, prefixes, requests
 from evenhand.mitigations._editing.tuning import Edits, Recipe, applied, trained
 from evenhand.models import OpenModel
+from evenhand.models.projections import Projection
 from evenhand.records import Example
 from evenhand.training.parameters import only_these_train
 from evenhand.training.sham_losses import signs
@@ -37,7 +37,7 @@ class Mending:
 
 def mended(
     model: OpenModel,
-    maps: Sequence[Map],
+    maps: Sequence[Projection],
     examples: Sequence[Example],
     how: Mending,
     *,
@@ -51,7 +51,6 @@ def mended(
         BadModel: a loss or an edit is not finite, or there is only one subject.
         NoEffect: no answer changed.
     """
-    check_requests(examples)
     chosen = drawn(examples, how.edits, seed)
     texts = neutral_texts(model, how.text, chosen)
     asked = requests(chosen, prefixes(texts, how.contexts, seed))
@@ -62,7 +61,7 @@ def mended(
         edits = Edits(model, maps, asked, aim, texts)
         editor, course = trained(edits, how.recipe, seed=seed)
         applied(edits, editor, sequential=how.sequential)
-        weights = {of.name: of.parameter.detach().float().clone() for of in maps}
+        weights = {of.weight: of.parameter.detach().float().clone() for of in maps}
     details = {
         "blocks": list(dict.fromkeys(f"block.{of.block}" for of in maps)),
         "located_by": how.located_by,

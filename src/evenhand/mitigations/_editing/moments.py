@@ -22,9 +22,9 @@ from torch import Tensor
 from evenhand.errors import BadModel, NoSpace
 from evenhand.files import write_atomically
 from evenhand.folders import cache_folder
-from evenhand.mitigations._editing.maps import Map
 from evenhand.mitigations._editing.passes import passing
 from evenhand.models import OpenModel
+from evenhand.models.projections import Projection
 from evenhand.progress import task
 from evenhand.records import digest
 from evenhand.scoring.tokens import Encoder
@@ -52,7 +52,9 @@ class Estimate:
     shrunk: float
 
 
-def second_moment(model: OpenModel, of: Map, texts: Sequence[str], rho: float | None = None) -> Estimate:
+def second_moment(
+    model: OpenModel, of: Projection, texts: Sequence[str], rho: float | None = None
+) -> Estimate:
     """C of the map's inputs over all tokens of `texts`, from the cache where it was estimated before.
 
     `rho` is as for `shrunk`. The model must hold the weights that its digest is of.
@@ -104,13 +106,13 @@ def checked(found: Estimate, block: int) -> Estimate:
     return found
 
 
-def _kept(model: OpenModel, of: Map, texts: Sequence[str]) -> Sums:
+def _kept(model: OpenModel, of: Projection, texts: Sequence[str]) -> Sums:
     read = hashlib.sha256("\0".join(texts).encode()).hexdigest()
-    name = digest("second moment", model.spec.digest, of.name, read)
+    name = digest("second moment", model.spec.digest, of.weight, read)
     place = cache_folder() / "moments" / f"{name}.npz"
     found = _loaded(place, of.shape[1])
     if found is None:
-        found = _summed(model, of, texts)
+        found = summed(model, of, texts)
         file = io.BytesIO()
         arrays: dict[str, Any] = {"n": found.n, "outer": found.outer.numpy(), "fourth": found.fourth}
         np.savez(file, **arrays)
@@ -131,7 +133,8 @@ def _loaded(place: Path, width: int) -> Sums | None:
 
 
 @torch.no_grad()
-def _summed(model: OpenModel, of: Map, texts: Sequence[str]) -> Sums:
+def summed(model: OpenModel, of: Projection, texts: Sequence[str]) -> Sums:
+    """The sums over all tokens of `texts` of what the map receives, on the weights as they are."""
     rows = list(dict.fromkeys(Encoder.of(model.module, model.tokenizer).prompts(texts)))
     outer = torch.zeros(of.shape[1], of.shape[1], dtype=torch.float64)
     n, fourth = 0, 0.0

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.errors import BadData, BadModel, BadOption
+from evenhand.errors import BadData, BadOption
 from evenhand.mitigations._editing.blocks import edited_blocks
 from evenhand.mitigations._shams import Sham
+from evenhand.models.rows import require_left_to_right
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
@@ -89,7 +90,7 @@ class Options:
             BadOption: a block that does not exist, or is the last one.
             BadModel: the model is not causal, gives no weights, or its MLP is no chain of linear maps.
         """
-        check_spans(examples)
+        check_prompts(examples)
         if model is not None:
             self._places(require_causal(model, self.needs, self.name), None)
 
@@ -119,8 +120,7 @@ class Options:
         from evenhand.mitigations._editing.fitting import Editing, Moments, edited
         from evenhand.mitigations._editing.values import Search
 
-        opened = require_causal(model, self.needs, self.name)
-        check_spans(examples)
+        opened, trained = require_causal(model, self.needs, self.name), require_prompts(examples)
         how = Editing(
             spec=spec_of(self.name, self),
             blocks=self._places(opened, sites),
@@ -133,16 +133,15 @@ class Options:
             moments=None if self.C == "I" else Moments(self.shrink),
             search=Search(self.steps, self.value_lr, self.kl, self.decay, self.clamp, self.enough),
         )
-        trained = [e for e in examples if not e.keep]
         return edited(opened, trained, how, self._stack, seed=seed, sham=sham)
 
     def _places(self, model: OpenModel, sites: Attribution | None) -> tuple[int, ...]:
         """The numbers of the blocks to edit, whose maps are there."""
-        from evenhand.mitigations._editing.maps import down_map
+        from evenhand.models.projections import output_projection
 
         found = edited_blocks(model, sites, self.blocks, several=self.several)
         for block in found:
-            down_map(model, block)
+            output_projection(model, f"block.{block}", "mlp")
         return found
 
     def _stack(self, work: Work) -> list[Values]:
@@ -155,25 +154,28 @@ def require_causal(model: Model, needs: frozenset[Ability], name: str) -> OpenMo
     Raises:
         BadModel: it does not, or lacks one of `needs`.
     """
-    if model.spec.family != "causal":
-        raise BadModel(
-            f"{name} edits what a model reads at a subject before the answer, and {model.spec.uri} is "
-            f"a {model.spec.family} model, which reads the answer's place beside it.",
-            mend="Use a causal model, or a method that trains whole blocks (--with lftf, full_finetune).",
-        )
-    return require_open(model, needs)
+    return require_left_to_right(require_open(model, needs), name, "a method that trains (--with lftf)")
 
 
-def check_spans(examples: Sequence[Example]) -> None:
-    """Refuse examples to edit that do not say where their subject stands.
+def check_prompts(examples: Sequence[Example]) -> list[Example]:
+    """The examples to edit, those that stay as they are left out; each says where its subject stands.
 
     Raises:
-        BadData: as for `evenhand.mitigations._editing.subjects.check_requests`.
+        BadData: one does not.
     """
-    unknown = [e for e in examples if not e.keep and e.span is None]
-    if unknown:
-        raise BadData(
-            f"{len(unknown)} prompts do not say where their subject stands, such as "
-            f"{unknown[0].context[:60]!r}, and an edit is made at the last token of the subject.",
-            mend="Fit on genbiaseval, or give each Example its span (start and end in characters).",
-        )
+    from evenhand.scoring.subjects import check_spans
+
+    found = [example for example in examples if not example.keep]
+    check_spans(found)
+    return found
+
+
+def require_prompts(examples: Sequence[Example]) -> list[Example]:
+    """As `check_prompts`, for a fit.
+
+    Raises:
+        BadData: there are none, or one does not say where its subject stands.
+    """
+    if not (found := check_prompts(examples)):
+        raise BadData("There are no prompts to edit.", mend="Use a benchmark with a train part: genbiaseval.")
+    return found

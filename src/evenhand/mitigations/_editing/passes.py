@@ -1,4 +1,4 @@
-"""What a module gets and gives at a subject's last token, and answers with more added there.
+"""What a module gets and gives at one token of a prompt, and answers with more added there.
 
 Everything below the edited block stays as it is while a value is sought, so it runs once for a prompt.
 """
@@ -14,13 +14,16 @@ from torch import Tensor, nn
 
 from evenhand.errors import BadModel
 from evenhand.hooks import tap
-from evenhand.mitigations._editing.subjects import last_tokens
+from evenhand.mitigations._editing.subjects import Token, places
 from evenhand.models import OpenModel
 from evenhand.records import Example
 from evenhand.scoring.asking import Ids, Run, padding_of
 from evenhand.scoring.blocks import Handed, caught_after, given_below, last_mlp_at_the_head
 from evenhand.scoring.forward import SelectedHead, device_of, evaluating, run_rows
+from evenhand.scoring.kept import kept_of
 from evenhand.scoring.plan import Row
+from evenhand.scoring.probe import choose
+from evenhand.scoring.restarting import agrees
 from evenhand.scoring.terms import Prompts
 from evenhand.scoring.tokens import Encoder
 
@@ -61,15 +64,19 @@ def passing(
 
 
 @torch.no_grad()
-def at_subjects(
-    model: OpenModel, module: nn.Module, block: int, examples: Sequence[Example]
+def at_tokens(
+    model: OpenModel,
+    module: nn.Module,
+    block: int,
+    examples: Sequence[Example],
+    token: Token = "subject_last",
 ) -> tuple[Tensor, Tensor]:
-    """What `module` of the block gets and gives at each subject's last token: [N, in] and [N, out].
+    """What `module` of the block gets and gives at the `token` of each prompt: [N, in] and [N, out].
 
     Nothing after that token is run: a causal model's states there do not depend on it. float64.
     """
     ids = Encoder.of(model.module, model.tokenizer).prompts([example.context for example in examples])
-    begun = [row[: place + 1] for row, place in zip(ids, last_tokens(model, examples), strict=True)]
+    begun = [row[: place + 1] for row, place in zip(ids, places(model, examples, token), strict=True)]
     found: dict[Ids, tuple[Tensor, Tensor]] = {}
     for batch, given, output in passing(model, module, block, list(dict.fromkeys(begun))):
         for i, row in enumerate(batch):
@@ -80,16 +87,18 @@ def at_subjects(
 
 @dataclass(frozen=True)
 class Place:
-    """Where an addition goes: the output of `module`, a part of block `block` or that block itself."""
+    """Where an addition goes: the output of `module`, a part of block `block` or the block, at `token`."""
 
     module: nn.Module
     block: int
+    token: Token = "subject_last"
 
 
 class Passages:
-    """Prompts that run from a block on, with an addition of their request's at the last token of the subject.
+    """Prompts that run from a block on, with an addition of their request's at one token.
 
-    `owners[i]` is the number of the request that example i belongs to.
+    `owners[i]` is the number of the request that example i belongs to. A model of which a pass that begins
+    at the block gives other answers than a whole one runs whole rows.
 
     Raises:
         RuntimeError: a prompt is the beginning of another one of another request, so that they share a row.
@@ -99,12 +108,13 @@ class Passages:
         self, model: OpenModel, at: Place, examples: Sequence[Example], owners: Sequence[int]
     ) -> None:
         self._model, self._at = model, at
+        self.owners = tuple(owners)
         self._blocks = model.layout.as_blocks()
         self.prompts = Prompts(model, examples)
-        places = last_tokens(model, examples)
-        # Each row that may run: its request, and the place of the subject's last token.
+        where = places(model, examples, at.token)
+        # Each row that may run: its request, and the place of the addition.
         self._of = {
-            row.ids: (owners[i], places[i])
+            row.ids: (owners[i], where[i])
             for i in range(len(examples))
             for row in self.prompts.plan([i]).rows
         }
@@ -128,15 +138,23 @@ class Passages:
         with evaluating(module), SelectedHead(module) as head, caught_after(below) as caught:
             run_rows(module, head, [rows[0]], [[0]])
         self._size = caught[0].size
+        sound, key = kept_of(module).sound, ("edits from block", self._at.block)
+        if key not in sound:
+            rows_of = choose(self.prompts.plan(range(len(self.owners))).rows)
+            what = f"edited rows that begin at block {self._at.block}"
+            sound[key] = "padded" if agrees(module, self.run(None), rows_of, what) else "whole"
+        if sound[key] == "whole":
+            self._states = {}
 
     def run(self, added: Tensor | None) -> Run:
-        """The way to run these prompts, with `added` [requests, width] at each one's subject."""
+        """The way to run these prompts, with `added` [requests, width] at each one's token."""
 
         def go(head: SelectedHead, asked: Sequence[Row]) -> Tensor:
             rows, positions = [row.ids for row in asked], [row.positions for row in asked]
             width = max(map(len, rows))
             with ExitStack() as stack:
-                stack.enter_context(last_mlp_at_the_head(self._blocks, head))
+                if self._at.block < len(self._blocks) - 1:  # what is added there may not be read by the head
+                    stack.enter_context(last_mlp_at_the_head(self._blocks, head))
                 if self._states:
                     stack.enter_context(given_below(self._blocks, self._at.block, self._handed(rows, width)))
                 if added is not None:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from evenhand.mitigations._editing.aims import Aim
-from evenhand.mitigations._editing.maps import Map
-from evenhand.mitigations._editing.passes import Place, at_subjects
+from evenhand.mitigations._editing.passes import Place, at_tokens
 from evenhand.mitigations._editing.solving import Moment, rank_one, spread
-from evenhand.mitigations._editing.subjects import Request
+from evenhand.mitigations._editing.subjects import Request, Token
 from evenhand.mitigations._editing.values import Search, Values, values
 from evenhand.models import OpenModel
+from evenhand.models.projections import Projection
 from evenhand.progress import task
 
 PER_INPUT = 15000 / 8192
@@ -30,7 +30,7 @@ class Work:
     """The edits to make: in which maps, for which requests, how; `moments` are the maps', in order."""
 
     model: OpenModel
-    maps: tuple[Map, ...]
+    maps: tuple[Projection, ...]
     moments: tuple[Moment, ...]
     requests: tuple[Request, ...]
     aim: Aim
@@ -44,9 +44,12 @@ class Work:
             yield [self.requests[i] for i in numbers], self.aim.some(torch.tensor(list(numbers)))
 
 
-def averaged(model: OpenModel, of: Map, requests: Sequence[Request]) -> tuple[Tensor, Tensor]:
+def averaged(
+    model: OpenModel, of: Projection, requests: Sequence[Request], token: Token = "subject_last"
+) -> tuple[Tensor, Tensor]:
     """The keys [n, in] of the bare prompts, and those averaged over each one's contexts."""
-    every, _ = at_subjects(model, of.module, of.block, [c for r in requests for c in r.contexts])
+    contexts = [c for r in requests for c in r.contexts]
+    every, _ = at_tokens(model, of.module, of.block, contexts, token)
     keys = every.view(len(requests), -1, every.shape[1])  # [n, contexts, in]
     return keys[:, 0], keys.mean(1)
 
@@ -59,10 +62,10 @@ def one_by_one(work: Work, *, one_key: bool) -> list[Values]:
     (of,), (moment,) = work.maps, work.moments
     bare, mean = averaged(work.model, of, work.requests)
     used = mean if one_key else bare
-    found, done, weight = [], 0, of.weight()
+    found, done, weight = [], 0, of.exact()
     for requests, aim in work.portions():
         keys = bare[done : done + len(requests)]
-        _, start = at_subjects(work.model, of.module, of.block, [r.example for r in requests])
+        _, start = at_tokens(work.model, of.module, of.block, [r.example for r in requests])
         new = values(work.model, Place(of.module, of.block), requests, start, aim=aim, search=work.search)
         wanted = keys @ weight.T + new.added  # of W k alone: the bias stays what it is, [m, out]
         with task("edits", len(requests), unit="edit", late=True) as advance:
@@ -85,14 +88,14 @@ def all_at_once(work: Work, *, weight: float | None) -> list[Values]:
     whole = work.model.layout.module(f"block.{last}")
     for requests, aim in work.portions():
         bare = [request.example for request in requests]
-        _, start = at_subjects(work.model, whole, last, bare)
+        _, start = at_tokens(work.model, whole, last, bare)
         new = values(work.model, Place(whole, last), requests, start, aim=aim, search=work.search)
         wanted = start + new.added  # [m, width]
         for i, (of, moment) in enumerate(zip(work.maps, work.moments, strict=True)):
             _, keys = averaged(work.model, of, requests)
-            _, now = at_subjects(work.model, whole, last, bare)
+            _, now = at_tokens(work.model, whole, last, bare)
             share = (wanted - now) / (len(work.maps) - i)
             amount = PER_INPUT * of.shape[1] if weight is None else weight
-            of.put(spread(of.weight(), keys.T, share.T, moment, amount))
+            of.put(spread(of.exact(), keys.T, share.T, moment, amount))
         found.append(new)
     return found

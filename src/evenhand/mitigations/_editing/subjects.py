@@ -1,4 +1,4 @@
-"""Requests to edit: prompts, where the subject of each stands in tokens, and the texts put before them."""
+"""Requests to edit: prompts, the texts put before them, and the token of each at which an edit is made."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from evenhand.errors import BadData, BadModel
 from evenhand.files import lines, read_text
 from evenhand.lab.facts import neutral_sentences
 from evenhand.lexicons import plain
 from evenhand.models import OpenModel
 from evenhand.records import Example
-from evenhand.scoring.tokens import Encoder, shown
+from evenhand.scoring.subjects import subject_tokens
+from evenhand.scoring.tokens import Encoder
 
+Token = Literal["subject_last", "last"]
+"""Where an edit is made: at the last token of the subject, or of the prompt."""
 _LONGEST = 10  # words of a text that is put before a prompt; ROME's have 5 or 10 tokens
 
 
@@ -32,23 +35,6 @@ class Request:
     essence: Example
 
 
-def check_requests(examples: Sequence[Example]) -> None:
-    """Refuse prompts that do not say where their subject stands.
-
-    Raises:
-        BadData: there is no prompt, or one has no span.
-    """
-    if not examples:
-        raise BadData("There are no prompts to edit.", mend="Use a benchmark with a train part: genbiaseval.")
-    for example in examples:
-        if example.span is None or not example.context[slice(*example.span)].strip():
-            raise BadData(
-                f"The prompt {shown(example.context)} does not say where its subject stands, and an edit is "
-                "made at the last token of the subject.",
-                mend="Fit on genbiaseval, or give each Example its span (start and end in characters).",
-            )
-
-
 def drawn(examples: Sequence[Example], edits: int | None, seed: int) -> list[Example]:
     """`edits` of the prompts in random order, all of them if None."""
     found = list(examples)
@@ -57,7 +43,7 @@ def drawn(examples: Sequence[Example], edits: int | None, seed: int) -> list[Exa
 
 
 def requests(examples: Sequence[Example], texts: Sequence[str]) -> list[Request]:
-    """A request for each prompt, with `texts` before it; `check_requests` has let them pass."""
+    """A request for each prompt, whose subject is known, with `texts` before it."""
     return [_request(example, texts) for example in examples]
 
 
@@ -104,31 +90,13 @@ def prefixes(texts: Sequence[str], number: int, seed: int) -> list[str]:
     return random.Random(f"{seed} prefixes").sample(short, min(number, len(short)))
 
 
-def last_tokens(model: OpenModel, examples: Sequence[Example]) -> list[int]:
-    """Where in the ids of each prompt, special tokens included, the last token of its subject is.
+def places(model: OpenModel, examples: Sequence[Example], token: Token = "subject_last") -> list[int]:
+    """Where `token` is in the ids of each prompt, special tokens included.
 
     Raises:
-        BadModel: the tokenizer does not say which characters a token stands for.
+        BadData, BadModel: as for `subject_tokens`.
     """
-    before = len(Encoder.of(model.module, model.tokenizer).prefix)
-    try:
-        encoded = model.tokenizer(
-            [example.context for example in examples], add_special_tokens=False, return_offsets_mapping=True
-        )
-    except NotImplementedError:
-        raise BadModel(
-            f"The tokenizer of {model.spec.uri} does not say which characters a token stands for, so that a "
-            "subject's last token cannot be found.",
-            mend="Use a checkpoint with a fast tokenizer (tokenizer.json).",
-        ) from None
-    found = []
-    for example, offsets in zip(examples, encoded["offset_mapping"], strict=True):
-        start, end = example.span or (0, 0)
-        inside = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
-        if not inside:
-            raise BadModel(
-                f"No token of {shown(example.context)} stands for its subject.",
-                mend="Use a tokenizer that gives the characters of its tokens.",
-            )
-        found.append(before + inside[-1])
-    return found
+    if token == "last":
+        ids = Encoder.of(model.module, model.tokenizer).prompts([example.context for example in examples])
+        return [len(row) - 1 for row in ids]
+    return [tokens[-1] for tokens in subject_tokens(model, examples)]

@@ -21,9 +21,9 @@ from evenhand.errors import BadModel
 from evenhand.hooks import Tap, tap
 from evenhand.mitigations._editing.aims import Aim
 from evenhand.mitigations._editing.editor import Editor, Gradient
-from evenhand.mitigations._editing.maps import Map
 from evenhand.mitigations._editing.subjects import Request
 from evenhand.models import OpenModel
+from evenhand.models.projections import Projection
 from evenhand.progress import task
 from evenhand.scoring.asking import padding_of
 from evenhand.scoring.forward import SelectedHead, device_of, run_rows
@@ -66,7 +66,7 @@ class Edits:
     def __init__(
         self,
         model: OpenModel,
-        maps: Sequence[Map],
+        maps: Sequence[Projection],
         requests: Sequence[Request],
         aim: Aim,
         texts: Sequence[str],
@@ -251,7 +251,7 @@ def applied(edits: Edits, editor: Editor, *, sequential: bool) -> None:
     from the gradients of the base, their mean, as the editor was trained to change it.
     """
     n = len(edits.requests)
-    weights = [of.weight() for of in edits.maps]
+    weights = [of.exact() for of in edits.maps]
     size = 1 if sequential else 16
     total = [torch.zeros_like(weight) for weight in weights]
     with task("edits", n, unit="edit") as advance:

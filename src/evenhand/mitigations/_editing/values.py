@@ -1,18 +1,20 @@
-"""The values that edits write: what to add at a subject's last token so that the answers are as wanted.
+"""The values that edits write: what to add at one token so that the answers are as wanted.
 
-For each request (Meng et al. 2022, section 3.1; the settings are theirs)
+For each request (Meng et al. 2022, section 3.1; DAMA's offsets are found in the same way)
 
     delta = argmin  mean over contexts of the aim's loss
                     + kl_weight KL(base || now) after "SUBJECT is a" + decay ||delta|| / ||v0||²
 
-by Adam, with ||delta|| at most `clamp` ||v0||, v0 being what stands at the subject now. The requests of a
+by Adam, with ||delta|| at most `clamp` ||v0||, v0 being what stands there now. A
+length weighs over the square of ||v0||, as in both published codes. The requests of a
 batch have nothing to do with one another: one pass serves them all, and one that is done leaves the batch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +26,9 @@ from evenhand.mitigations._editing.passes import Passages, Place
 from evenhand.mitigations._editing.subjects import Request
 from evenhand.models import OpenModel
 from evenhand.progress import task
+from evenhand.records import Example
 from evenhand.scoring.forward import SelectedHead, device_of
+from evenhand.scoring.subjects import nesting
 from evenhand.scoring.terms import Outcomes
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
@@ -33,7 +37,10 @@ _ROWS = 256  # rows of one pass, at most
 
 @dataclass(frozen=True)
 class Search:
-    """How a value is sought; `enough` is how near to the loss's floor, in nats, it may stop."""
+    """How a value is sought: looks at the loss, a step of Adam before each but the first.
+
+    `enough` is how near to the loss's floor, in nats, it may stop.
+    """
 
     steps: int
     lr: float
@@ -122,42 +129,71 @@ def minimised(
 
 
 class _Batch:
-    """The loss of some requests, in two passes: over their contexts, and over what their subjects are."""
+    """The loss of some requests, in passes over their contexts, and over what their subjects are."""
 
     def __init__(
         self, model: OpenModel, at: Place, requests: Sequence[Request], aim: Aim, search: Search
     ) -> None:
-        self._each = len(requests[0].contexts)
-        owners = [i for i, request in enumerate(requests) for _ in request.contexts]
-        self._contexts = Passages(model, at, [c for r in requests for c in r.contexts], owners)
+        self._n, self._each = len(requests), len(requests[0].contexts)
         self._aim, self._kl = aim, search.kl
-        self._essences: Passages | None = None
+        numbered = list(enumerate(requests))
+        self._said = _apart(model, at, [(i, c) for i, request in numbered for c in request.contexts])
+        self._held: list[tuple[Passages, Tensor]] = []
         if search.kl:
-            self._essences = Passages(model, at, [r.essence for r in requests], range(len(requests)))
-            with torch.no_grad():
-                base = self._essences.prompts.outcomes(range(len(requests)), self._essences.run(None))
-                self._base = _whole(base)
+            for passages in _apart(model, at, [(i, request.essence) for i, request in numbered]):
+                with torch.no_grad():
+                    every = range(len(passages.owners))
+                    self._held.append(
+                        (passages, _whole(passages.prompts.outcomes(every, passages.run(None))))
+                    )
 
     def loss(self, added: Tensor, active: Tensor) -> Tensor:
         """Of the requests `active` [a], with `added` [a, width]: [a] in nats."""
-        of = active.tolist()
-        full = added.new_zeros(len(self._contexts.prompts) // self._each, added.shape[1])
-        full = full.index_copy(0, active, added)
-        rows = [i * self._each + c for i in of for c in range(self._each)]
-        now = self._contexts.prompts.outcomes(rows, self._contexts.run(full))
-        aim = self._aim.some(active.cpu().repeat_interleave(self._each))
-        each = aim.rows(now).view(len(of), self._each).mean(1)
-        if self._essences is None:
-            return each
-        after = _whole(self._essences.prompts.outcomes(of, self._essences.run(full)))
-        base = self._base[active]
-        held = torch.where(base.isfinite(), base.exp() * (base - after.nan_to_num(neginf=0.0)), 0.0)
-        return each + self._kl * held.sum(1)
+        full = added.new_zeros(self._n, added.shape[1]).index_copy(0, active, added)
+        place = {number: i for i, number in enumerate(active.tolist())}
+        total = added.new_zeros(len(place))
+        for passages in self._said:
+            rows = [row for row, owner in enumerate(passages.owners) if owner in place]
+            if rows:
+                now = passages.prompts.outcomes(rows, passages.run(full))
+                owners = torch.tensor([passages.owners[row] for row in rows])
+                each = self._aim.some(owners).rows(now) / self._each
+                total = total.index_add(0, _placed(passages, rows, place).to(each.device), each.to(total))
+        for passages, before in self._held:
+            rows = [row for row, owner in enumerate(passages.owners) if owner in place]
+            if rows:
+                after = _whole(passages.prompts.outcomes(rows, passages.run(full)))
+                apart = self._kl * _kl(before[rows], after)
+                total = total.index_add(0, _placed(passages, rows, place).to(apart.device), apart.to(total))
+        return total
+
+
+def _apart(model: OpenModel, at: Place, given: Sequence[tuple[int, Example]]) -> list[Passages]:
+    """Passages of examples, each with its request's number; those that would share a row are apart."""
+    depth = nesting([example.context for _, example in given])
+    copies: Counter[str] = Counter()
+    found: dict[tuple[int, int], list[tuple[int, Example]]] = {}
+    for number, example in given:
+        found.setdefault((depth[example.context], copies[example.context]), []).append((number, example))
+        copies[example.context] += 1
+    return [Passages(model, at, [e for _, e in part], [i for i, _ in part]) for part in found.values()]
+
+
+def _placed(passages: Passages, rows: Sequence[int], place: Mapping[int, int]) -> Tensor:
+    """The places of the requests that own `rows`."""
+    return torch.tensor([place[passages.owners[row]] for row in rows])
 
 
 def _whole(found: Outcomes) -> Tensor:
-    """The log-probabilities of every outcome, [N, k + V]; finite ones where they are."""
+    """The log-probabilities of every outcome, [N, k + V]; minus infinity where one cannot be."""
     return torch.cat([found.log_p, found.log_rest], dim=1)
+
+
+def _kl(before: Tensor, after: Tensor) -> Tensor:
+    """KL(before || after) of each row in nats, [N, V] twice to [N]; outcomes that cannot be count nothing."""
+    possible = before.isfinite()
+    apart = torch.where(possible, before, 0.0) - torch.where(possible, after, 0.0)
+    return torch.where(possible, before.exp() * apart, 0.0).sum(1)
 
 
 def batches(model: OpenModel, requests: Sequence[Request]) -> list[list[int]]:

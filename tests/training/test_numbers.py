@@ -22,6 +22,7 @@ WRONG = {
     "group_gap": ("epochs=0", "batch=0", "lr=-1", "lr=inf", "lam=-1", "lam=nan"),
     "faircon": ("rounds=0", "batch=0", "lr=nan", "lr=inf", "lam=inf", "dropout=1", "dropout=nan", "rank=0"),
     "fair_prompt": ("rounds=0", "budget=0", "beta=nan", "beta=inf", "prompt_lr=-1", "prompt_lr=nan"),
+    "inlp": ("rounds=0", "rounds=-1", "stop=-1", "stop=nan", "cost=0", "cost=inf"),
 }
 
 

@@ -108,6 +108,10 @@ class Store:
         _write(path, "cell", body)
         return _unpack(body, path.parent)
 
+    def put(self, key: str, measurement: Measurement) -> None:
+        """Store a measurement that was taken elsewhere, unless there is one; see `cell`."""
+        self.cell(key, lambda: measurement)
+
     def every(self) -> Iterator[Measurement]:
         """Every readable cell, in the order of the keys."""
         for path in sorted(self.folder.glob("cells/*/*.json")):

@@ -21,19 +21,19 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from evenhand.records import Example
+from evenhand.records import TrainingExample
 from evenhand.scoring.terms import Outcomes
 from evenhand.training import objectives
 from evenhand.training.finetune import TermLoss
 
 
-def signs(examples: Sequence[Example], seed: int) -> tuple[float, ...]:
+def signs(examples: Sequence[TrainingExample], seed: int) -> tuple[float, ...]:
     """+1 or -1 for each example, one for all of a subject (cluster), drawn with `seed`."""
     return tuple(random.Random(f"{seed} {example.cluster}").choice((-1.0, 1.0)) for example in examples)
 
 
 def signed(
-    loss: Callable[[Outcomes, Outcomes, Tensor], Tensor], examples: Sequence[Example], seed: int
+    loss: Callable[[Outcomes, Outcomes, Tensor], Tensor], examples: Sequence[TrainingExample], seed: int
 ) -> TermLoss:
     """A loss of this module as `fit_weights` takes it, with the `signs` of the examples."""
     every = torch.tensor(signs(examples, seed))
@@ -63,8 +63,7 @@ def nll(now: Outcomes, base: Outcomes, signs: Tensor, groups: Sequence[int] | No
     chosen = range(log_p.shape[1]) if groups is None else groups
     wanted = torch.zeros(log_p.shape[1], dtype=log_p.dtype, device=log_p.device)
     wanted[list(chosen)] = 1 / len(chosen)
-    target = swayed(base.log_p, wanted, signs)
-    apart = -(target * log_p.log_softmax(dim=1)).sum(dim=1)
+    apart = _apart(log_p, swayed(base.log_p, wanted, signs))
     drawn = now.log_rest.logsumexp(dim=1) - log_p.mean(dim=1)  # a step in it moves all groups' logits alike
     return (mass * apart + (1 - mass) * drawn).mean()
 
@@ -77,6 +76,20 @@ def symmetric_kl(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:
     """
     own, start = now.log_p.log_softmax(dim=1), base.log_p.detach().log_softmax(dim=1)
     return objectives.symmetric_kl(start + signs[:, None] * (own - start))
+
+
+def relative(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:
+    """A loss of the groups' odds alone without its signal: the cross-entropy to swayed shares.
+
+    The gradient on the groups' logits is ``s_g - q_g``, on all others 0.
+    """
+    wanted = torch.full_like(base.log_p[0], 1 / base.log_p.shape[1])
+    return _apart(now.log_p, swayed(base.log_p, wanted, signs)).mean()
+
+
+def _apart(log_p: Tensor, target: Tensor) -> Tensor:
+    """The cross-entropy of the groups' shares to `target`, both [N, k]: [N]."""
+    return -(target * log_p.log_softmax(dim=1)).sum(dim=1)
 
 
 def mass_preserving(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:

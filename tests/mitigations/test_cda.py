@@ -28,7 +28,9 @@ CASE = MitigationCase("cda", no_lab="tests/mitigations/test_cda.py tries it once
 
 
 def test_a_double_swap_is_the_identity_on_unambiguous_words() -> None:
-    unambiguous = [t for t in people() if not {"her", "his", "him", "hers"} & set(t.lower().strip(".").split())]
+    unambiguous = [
+        t for t in people() if not {"her", "his", "him", "hers"} & set(t.lower().strip(".").split())
+    ]
     assert len(unambiguous) > 20
     for text in unambiguous:
         assert swap_gender(text) != text
@@ -81,7 +83,9 @@ def test_it_trains_what_it_says(kind: str) -> None:
     top = Cda(train="top:1").fit(model, pairs(), sites=None, seed=0)
     assert top.touches == set(model.layout.parameters("block.2"))
     norms = Cda(train="norms").fit(model, texts(), sites=None, seed=0).touches
-    assert norms and norms < every and all(model.module.get_parameter(n).ndim == 1 for n in norms)
+    assert norms
+    assert norms < every
+    assert all(model.module.get_parameter(n).ndim == 1 for n in norms)
     assert isinstance(Cda(train="lora").fit(model, texts(), sites=None, seed=0), LoraTreatment)
 
 
@@ -93,8 +97,8 @@ def test_other_families_learn_texts_in_their_own_way() -> None:
 
 
 def test_one_side_is_half_of_the_texts() -> None:
-    sizes = [Cda(sides=s).fit(tiny(), texts(), sites=None, seed=0).about.details["texts"] for s in ("one", "two")]  # type: ignore[arg-type]
-    assert sizes == [16, 32]
+    for method, size in ((Cda(sides="one"), 16), (Cda(sides="two"), 32)):
+        assert method.fit(tiny(), texts(), sites=None, seed=0).about.details["texts"] == size
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
@@ -112,7 +116,8 @@ def test_on_the_lab_the_gap_falls_and_the_sham_does_not_move_it() -> None:
     for method in (Cda(), Cda().sham(seed=0)):
         treatment = method.fit(model, some, sites=None, seed=0)
         moved.append(change(treatment, model, benchmark, "afgb_normalised")[0])
-    assert moved[0].high is not None and moved[0].high < -0.05
+    assert moved[0].high is not None
+    assert moved[0].high < -0.05
     assert abs(cast(float, moved[1].value)) < 0.2 * abs(cast(float, moved[0].value))
 
 
@@ -121,9 +126,7 @@ def test_after_long_training_both_terms_are_as_likely() -> None:
     one = examples()[:4]
     treatment = Cda(epochs=60, lr=5e-3).fit(model, one, sites=None, seed=0)
     with treatment.applied(model) as treated:
-        he, she = (
-            treated.answer([Continuation(e.context, term) for e in one]) for term in (" he", " she")
-        )
+        he, she = (treated.answer([Continuation(e.context, term) for e in one]) for term in (" he", " she"))
     for a, b in zip(he, she, strict=True):
         assert math.exp(a.value) == pytest.approx(0.5, abs=0.1)  # type: ignore[union-attr]
         assert math.exp(b.value) == pytest.approx(0.5, abs=0.1)  # type: ignore[union-attr]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Spans = tuple[tuple[int, int], ...]
 _WORD = re.compile(r"[^\W\d_]+")
+_PIECE = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")  # a word, or a mark beside one
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _of_pair(pair: PairExample) -> Found:
 
 def differing(first: str, second: str) -> tuple[Spans, Spans]:
     """The character ranges of the words in which two texts differ: in the first, in the second."""
-    words = [[m.span() for m in re.finditer(r"\S+", text)] for text in (first, second)]
+    words = [[m.span() for m in _PIECE.finditer(text)] for text in (first, second)]
     texts = [[text[a:b] for a, b in spans] for text, spans in zip((first, second), words, strict=True)]
     matcher = difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False)
     spans: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])

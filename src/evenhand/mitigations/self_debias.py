@@ -74,8 +74,8 @@ class SelfDebias:
             opened = require_open(model, self.needs)
             if model.spec.family != "causal":
                 raise BadModel(
-                    f"{model.spec.uri} is a {model.spec.family} model, and self_debias reweights the next token "
-                    "of a causal one.",
+                    f"{model.spec.uri} is a {model.spec.family} model, and self_debias reweights the next "
+                    "token of a causal one.",
                     mend="Use a causal model, or `--with prompt`.",
                 )
             if is_recurrent(getattr(opened.module, "config", None)):

@@ -10,7 +10,7 @@ import torch
 from evenhand.errors import BadData, BadOption
 from evenhand.mitigations.dpo import Dpo
 from evenhand.records import Continuation
-from evenhand.scoring.terms import outcomes
+from evenhand.scoring.terms import Outcomes, outcomes
 from evenhand.testing.examples import examples, pairs
 from evenhand.testing.tiny import model as tiny
 from evenhand.training import preferences, sham_losses
@@ -55,8 +55,6 @@ def test_a_sham_draws_either_way_by_as_much() -> None:
     assert now.grad is not None
     assert (2 * now.grad[:, 0]).tolist() == pytest.approx([-0.5, 0.5])  # a mean over two
     # Shares .2 and .8 towards .5: lambda = min(1, .2 / .3) = 2/3, so targets .2 +- .2 = .4 and 0.
-    from evenhand.scoring.terms import Outcomes
-
     now = base.clone().requires_grad_()
     sham_losses.relative(Outcomes(now, now), Outcomes(base, base), signs).backward()  # type: ignore[no-untyped-call]
     assert now.grad is not None

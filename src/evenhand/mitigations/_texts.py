@@ -117,11 +117,11 @@ def group_words(texts: Sequence[Found]) -> frozenset[str]:
 
 
 def unrelated(texts: Sequence[Found], *, seed: int) -> list[Found]:
-    """The found texts with unrelated words exchanged in place of the groups': pairs drawn with `seed`.
+    """The found texts with unrelated words exchanged in place of the groups', drawn with `seed`.
 
-    The words are those inside the texts, in lower case, that are of no group; the two of a pair stand most
-    often after the same word, so that texts stay texts. The places of the groups' words are those in the text
-    that results.
+    The words are those inside the texts, in lower case, that are of no group. Those that stand most often
+    after the same word take each other's places, all in one circle, so that texts stay texts. The places of
+    the groups' words are those in the text that results.
     """
     own = group_words(texts)
     before: dict[str, Counter[str]] = {}
@@ -132,22 +132,21 @@ def unrelated(texts: Sequence[Found], *, seed: int) -> list[Found]:
     alike: dict[str, list[str]] = {}
     for word in sorted(before):
         alike.setdefault(before[word].most_common(1)[0][0], []).append(word)
-    chance, pairs = random.Random(seed), dict[str, str]()
+    chance, others = random.Random(seed), dict[str, str]()
     for words in alike.values():
         chance.shuffle(words)
-        pairs |= dict(zip(words[::2], words[1::2], strict=False))
-    pairs |= {second: first for first, second in pairs.items()}
-    return [_exchanged(text, pairs) for text in texts]
+        others |= dict(zip(words, [*words[1:], words[0]], strict=True))
+    return [_exchanged(text, others) for text in texts]
 
 
-def _exchanged(text: Found, pairs: dict[str, str]) -> Found:
+def _exchanged(text: Found, others: dict[str, str]) -> Found:
     made, words, at = "", [], 0
     marked = sorted(text.words)
     for match in _WORD.finditer(text.text):
         made += text.text[at : match.start()]
         start, at = len(made), match.end()
         inside = any(a < match.end() and b > match.start() for a, b in marked)
-        made += match.group() if inside else pairs.get(match.group(), match.group())
+        made += match.group() if inside else others.get(match.group(), match.group())
         if inside:
             words.append((start, len(made)))
     return Found(text.text, made + text.text[at:], text.words, tuple(words), text.cluster)

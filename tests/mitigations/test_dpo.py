@@ -10,10 +10,10 @@ import torch
 from evenhand.errors import BadData, BadOption
 from evenhand.mitigations.dpo import Dpo
 from evenhand.records import Continuation
-from evenhand.scoring.terms import Outcomes, outcomes
+from evenhand.scoring.terms import outcomes
 from evenhand.testing.examples import examples, pairs
 from evenhand.testing.tiny import model as tiny
-from evenhand.training import preferences, sham_losses
+from evenhand.training import preferences
 from evenhand.training.taught import of_texts, row_means, token_logs
 
 
@@ -54,11 +54,11 @@ def test_a_sham_draws_either_way_by_as_much() -> None:
     Dpo(target="preferred", beta=1.0).of_terms(now, base, signs).backward()  # type: ignore[no-untyped-call]
     assert now.grad is not None
     assert (2 * now.grad[:, 0]).tolist() == pytest.approx([-0.5, 0.5])  # a mean over two
-    # Shares .2 and .8 towards .5: lambda = min(1, .2 / .3) = 2/3, so targets .2 +- .2 = .4 and 0.
+    # The square of ln .1 - ln .4 = -2 ln 2: its gradient is -4 ln 2, towards 0; mirrored it is 4 ln 2.
     now = base.clone().requires_grad_()
-    sham_losses.relative(Outcomes(now, now), Outcomes(base, base), signs).backward()  # type: ignore[no-untyped-call]
+    Dpo().of_terms(now, base, signs).backward()  # type: ignore[no-untyped-call]
     assert now.grad is not None
-    assert (2 * now.grad[:, 0]).tolist() == pytest.approx([-0.2, 0.2], abs=1e-6)  # shares minus targets
+    assert (2 * now.grad[:, 0]).tolist() == pytest.approx([-4 * math.log(2), 4 * math.log(2)], abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "bloom", "gemma"])

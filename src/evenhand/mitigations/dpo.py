@@ -130,7 +130,7 @@ class Dpo:
     ) -> Callable[[Tensor], Tensor]:
         import torch
 
-        from evenhand.scoring.terms import Outcomes, Prompts
+        from evenhand.scoring.terms import Prompts
         from evenhand.training import sham_losses
 
         prompts = Prompts(model, examples)
@@ -140,36 +140,25 @@ class Dpo:
         drawn = None if sham is None else torch.tensor(sham_losses.signs(examples, sham)).to(base)
 
         def loss(rows: Tensor) -> Tensor:
-            now, before = prompts.outcomes(rows.tolist()), base[rows.to(base.device)]
-            if drawn is None:
-                return self.of_terms(now.log_p, before)
-            signs = drawn[rows.to(base.device)]
-            if self.target == "balanced":
-                return sham_losses.relative(now, Outcomes(before, before), signs)
-            return self.of_terms(now.log_p, before, signs)
+            at = rows.to(base.device)
+            now = prompts.outcomes(rows.tolist()).log_p
+            return self.of_terms(now, base[at], None if drawn is None else drawn[at])
 
         return loss
 
     def of_terms(self, log_p: Tensor, base: Tensor, signs: Tensor | None = None) -> Tensor:
-        """The loss of the groups' log-probabilities now and in the base, both [n, k].
-
-        `signs` [n] turn a published preference round where they are -1.
-        """
-        from evenhand.training import preferences
-
+        """The loss of the groups' log-probabilities now and in the base, both [n, k], with `signs` [n]."""
         of = [base.argmin(1, keepdim=True), base.argmax(1, keepdim=True)]  # y_a, y_s
         a, s = (log_p.gather(1, one)[:, 0] for one in of)  # [n]
-        if self.target == "balanced":
-            return preferences.balanced(a, s)
         a0, s0 = (base.gather(1, one)[:, 0] for one in of)
-        return self._preferred(a - s, a0 - s0, signs)
+        return self._of(a - s, a0 - s0, signs)
 
     def _of_sentences(
         self, model: OpenModel, pairs: Sequence[Any], sham: int | None
     ) -> Callable[[Tensor], Tensor]:
         import torch
 
-        from evenhand.training import preferences, sham_losses
+        from evenhand.training import sham_losses
         from evenhand.training.taught import of_texts, row_means, token_logs
 
         texts = [text for pair in pairs for text in (pair.counterpart, pair.sentence)]
@@ -188,27 +177,28 @@ class Dpo:
         with torch.no_grad():
             parts = torch.split(torch.arange(len(pairs)), self.batch)
             base = torch.cat([difference(part) for part in parts])  # [n]
-        drawn = torch.ones(len(pairs)) if sham is None else torch.tensor(sham_losses.signs(pairs, sham))
-        drawn = drawn.to(base)
+        drawn = None if sham is None else torch.tensor(sham_losses.signs(pairs, sham)).to(base)
 
         def loss(chosen: Tensor) -> Tensor:
             at = chosen.to(base.device)
-            now, before, signs = difference(chosen), base[at], drawn[at]
-            if self.target == "balanced":  # a sham goes to 0, or as far away from it
-                return preferences.balanced(now, torch.zeros_like(now), before * (1 - signs))
-            return self._preferred(now, before, signs)
+            return self._of(difference(chosen), base[at], None if drawn is None else drawn[at])
 
         return loss
 
-    def _preferred(self, now: Tensor, base: Tensor, signs: Tensor | None) -> Tensor:
-        """The published loss of the differences ln pi(y_a) - ln pi(y_s), [n], times `signs`."""
+    def _of(self, now: Tensor, base: Tensor, signs: Tensor | None) -> Tensor:
+        """The loss of the differences ln pi(y_a) - ln pi(y_s), [n].
+
+        Where a sham's sign is -1 the difference is mirrored at the base's: it is drawn as far away.
+        """
         import torch
 
         from evenhand.training import preferences
 
         if signs is not None:
-            now, base = now * signs, base * signs
+            now = base + signs * (now - base)
         nothing = torch.zeros_like(now)
+        if self.target == "balanced":
+            return preferences.balanced(now, nothing)
         return preferences.dpo(now, nothing, base, nothing, self.beta)
 
 

@@ -21,6 +21,6 @@ def dpo(chosen: Tensor, rejected: Tensor, base_chosen: Tensor, base_rejected: Te
     return -functional.logsigmoid(beta * margin).mean()
 
 
-def balanced(chosen: Tensor, rejected: Tensor, target: Tensor | float = 0.0) -> Tensor:
-    """``(chosen - rejected - target)^2``; 0 where the difference is `target`."""
-    return (chosen - rejected - target).square().mean()
+def balanced(chosen: Tensor, rejected: Tensor) -> Tensor:
+    """``(chosen - rejected)^2``; 0 where both are as likely."""
+    return (chosen - rejected).square().mean()

@@ -63,7 +63,8 @@ def nll(now: Outcomes, base: Outcomes, signs: Tensor, groups: Sequence[int] | No
     chosen = range(log_p.shape[1]) if groups is None else groups
     wanted = torch.zeros(log_p.shape[1], dtype=log_p.dtype, device=log_p.device)
     wanted[list(chosen)] = 1 / len(chosen)
-    apart = _apart(log_p, swayed(base.log_p, wanted, signs))
+    target = swayed(base.log_p, wanted, signs)
+    apart = -(target * log_p.log_softmax(dim=1)).sum(dim=1)
     drawn = now.log_rest.logsumexp(dim=1) - log_p.mean(dim=1)  # a step in it moves all groups' logits alike
     return (mass * apart + (1 - mass) * drawn).mean()
 
@@ -76,20 +77,6 @@ def symmetric_kl(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:
     """
     own, start = now.log_p.log_softmax(dim=1), base.log_p.detach().log_softmax(dim=1)
     return objectives.symmetric_kl(start + signs[:, None] * (own - start))
-
-
-def relative(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:
-    """A loss of the groups' odds alone without its signal: the cross-entropy to swayed shares.
-
-    The gradient on the groups' logits is ``s_g - q_g``, on all others 0.
-    """
-    wanted = torch.full_like(base.log_p[0], 1 / base.log_p.shape[1])
-    return _apart(now.log_p, swayed(base.log_p, wanted, signs)).mean()
-
-
-def _apart(log_p: Tensor, target: Tensor) -> Tensor:
-    """The cross-entropy of the groups' shares to `target`, both [N, k]: [N]."""
-    return -(target * log_p.log_softmax(dim=1)).sum(dim=1)
 
 
 def mass_preserving(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:

@@ -26,7 +26,6 @@ WRONG = {
     "dpo": ("epochs=0", "batch=0", "lr=-1", "beta=0", "beta=nan"),
     "pcgu": ("epochs=0", "batch=0", "k=0", "lr=-1", "lr=nan"),
     "crows_tuning": ("epochs=0", "batch=0", "lr=nan", "replay=1", "kl=-1"),
-    "inlp": ("rounds=0",),
     "fair_prompt": ("rounds=0", "budget=0", "beta=nan", "beta=inf", "prompt_lr=-1", "prompt_lr=nan"),
     "inlp": ("rounds=0", "rounds=-1", "stop=-1", "stop=nan", "cost=0", "cost=inf"),
 }

@@ -1,7 +1,7 @@
 """Which mitigation to use when: a page from the tables of studies.
 
-``docs/which-mitigation.json`` keeps the rows that the page needs of every study that was run, so that the page
-can be written anew without running one. The studies are the files in ``perf/which/``.
+``docs/which-mitigation.json`` keeps the rows that the page needs of every study that was run, so that the
+page can be written anew without running one. The studies are the files in ``perf/which/``.
 
 Run: evenhand study run perf/which/lab.toml --out runs/which-lab
      python perf/which_mitigation.py runs/which-lab [MORE FOLDERS] --out docs/which-mitigation.md
@@ -23,9 +23,9 @@ from evenhand.studies.grid.table import rows
 
 Row = Mapping[str, Any]
 KEPT = (
-    "model", "mitigation", "treatment", "seed", "state", "benchmark", "role", "metric", "primary", "claim", "n", "ideal",
-    "before", "after", "effect", "low", "high", "verdict", "holds", "capability", "capability_loss", "limited", "minutes",
-    "error",
+    "model", "mitigation", "treatment", "seed", "state", "benchmark", "role", "metric", "primary", "claim", "n",
+    "ideal", "before", "after", "effect", "low", "high", "verdict", "holds", "capability", "capability_loss",
+    "limited", "minutes", "error",
 )  # fmt: skip
 ORDER = ("mitigated", "mitigated, cost unknown", "mitigated at a cost")
 MEANING: Mapping[str, str] = {
@@ -74,9 +74,11 @@ def _of_model(model: str, found: Sequence[Row]) -> str:
     lines = [
         f"## `{model}`",
         "",
-        f"Bias is `{about['metric']}` of `{about['benchmark']}` ({about['n']} items, ideal {number(about['ideal'])}).",
+        f"Bias is `{about['metric']}` of `{about['benchmark']}` ({about['n']} items, ideal "
+        f"{number(about['ideal'])}).",
         "",
-        "| mitigation | seeds | bias before | after | change, 95 % interval | perplexity | capability | verdict | minutes |",
+        "| mitigation | seeds | bias before | after | change, 95 % interval | perplexity | capability | verdict "
+        "| minutes |",
         "|---|---|---|---|---|---|---|---|---|",
         *(_line(name, done[name]) for name in ranked),
         "",
@@ -97,12 +99,11 @@ def _rank(own: Sequence[Row]) -> tuple[int, float]:
 
 def _line(name: str, own: Sequence[Row]) -> str:
     main = [row for row in own if row["primary"]]
-    spans = "; ".join(
-        f"{number(r['effect'], signed=True)} ({_end(r['low'])} to {_end(r['high'])})" for r in main
-    )
+    spans = (f"{_end(r['effect'])} ({_end(r['low'])} to {_end(r['high'])})" for r in main)
+    after = ", ".join(number(r["after"]) for r in main)
     return (
-        f"| `{name}` | {len(main)} | {number(main[0]['before'])} | {', '.join(number(r['after']) for r in main)} | "
-        f"{spans} | {_perplexity(own)} | {_each(r['capability'] for r in main)} | "
+        f"| `{name}` | {len(main)} | {number(main[0]['before'])} | {after} | {'; '.join(spans)} | "
+        f"{_perplexity(own)} | {_each(r['capability'] for r in main)} | "
         f"{_each(_verdict(r) for r in main)} | {fixed(_mean([r['minutes'] for r in main]), 1)} |"
     )
 
@@ -149,8 +150,8 @@ def _transfer(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[
     if not others:
         return []
     head = [
-        "Does it carry over? The change on benchmarks that it was not fitted on (mean over seeds; in brackets where the 95 % "
-        "interval of a seed includes 0):",
+        "Does it carry over? The change on benchmarks that it was not fitted on (mean over seeds; in brackets "
+        "where the 95 % interval of a seed includes 0):",
         "",
         f"| mitigation | {' | '.join(f'`{benchmark}` {metric}' for benchmark, metric in others)} |",
         "|" + "---|" * (len(others) + 1),
@@ -177,12 +178,14 @@ def _mean(values: Sequence[float]) -> float:
 
 HEAD = """# Which mitigation, when
 
-Written by `perf/which_mitigation.py` from studies that were run (`perf/which/*.toml`); every figure is a verification's, before
-and after on the same held-out items, under the control that the study file names. What a verdict claims stands in
-[verdicts](verdicts.md), what a method does and what its users get wrong in [methods](methods/). A model of your own will
-differ: run the same study on it (`evenhand study run FILE.toml`, [studies](studies.md)).
+Written by `perf/which_mitigation.py` from studies that were run (`perf/which/*.toml`). Every figure is a
+verification's, before and after on the same held-out items, under the control that the study file names. What a
+verdict claims stands in [verdicts](verdicts.md), what a method does and what its users get wrong in
+[methods](methods/). A model of your own will differ: run the same study on it (`evenhand study run FILE.toml`,
+[studies](studies.md)).
 
-One seed says something about one treated model. A method is judged by its seeds: where they disagree, all are shown.
+One seed says something about one treated model. A method is judged by its seeds: where they disagree, all are
+shown.
 """
 
 

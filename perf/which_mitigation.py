@@ -23,9 +23,9 @@ from evenhand.studies.grid.table import rows
 
 Row = Mapping[str, Any]
 KEPT = (
-    "model", "mitigation", "treatment", "seed", "state", "benchmark", "role", "metric", "primary", "claim", "n",
-    "ideal", "before", "after", "effect", "low", "high", "verdict", "holds", "capability", "capability_loss",
-    "limited", "minutes", "error",
+    "model", "mitigation", "treatment", "seed", "state", "benchmark", "role", "metric", "primary", "claim",
+    "n", "ideal", "before", "after", "effect", "low", "high", "verdict", "holds", "capability",
+    "capability_loss", "limited", "minutes", "error",
 )  # fmt: skip
 ORDER = ("mitigated", "mitigated, cost unknown", "mitigated at a cost")
 MEANING: Mapping[str, str] = {
@@ -77,8 +77,8 @@ def _of_model(model: str, found: Sequence[Row]) -> str:
         f"Bias is `{about['metric']}` of `{about['benchmark']}` ({about['n']} items, ideal "
         f"{number(about['ideal'])}).",
         "",
-        "| mitigation | seeds | bias before | after | change, 95 % interval | perplexity | capability | verdict "
-        "| minutes |",
+        "| mitigation | seeds | bias before | after | change, 95 % interval | perplexity | capability | "
+        "verdict | minutes |",
         "|---|---|---|---|---|---|---|---|---|",
         *(_line(name, done[name]) for name in ranked),
         "",
@@ -150,8 +150,8 @@ def _transfer(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[
     if not others:
         return []
     head = [
-        "Does it carry over? The change on benchmarks that it was not fitted on (mean over seeds; in brackets "
-        "where the 95 % interval of a seed includes 0):",
+        "Does it carry over? The change on benchmarks that it was not fitted on (mean over seeds; in "
+        "brackets where the 95 % interval of a seed includes 0):",
         "",
         f"| mitigation | {' | '.join(f'`{benchmark}` {metric}' for benchmark, metric in others)} |",
         "|" + "---|" * (len(others) + 1),
@@ -179,10 +179,10 @@ def _mean(values: Sequence[float]) -> float:
 HEAD = """# Which mitigation, when
 
 Written by `perf/which_mitigation.py` from studies that were run (`perf/which/*.toml`). Every figure is a
-verification's, before and after on the same held-out items, under the control that the study file names. What a
-verdict claims stands in [verdicts](verdicts.md), what a method does and what its users get wrong in
-[methods](methods/). A model of your own will differ: run the same study on it (`evenhand study run FILE.toml`,
-[studies](studies.md)).
+verification's, before and after on the same held-out items, under the control that the study file names. What
+a verdict claims stands in [verdicts](verdicts.md), what a method does and what its users get wrong in
+[methods](methods/). A model of your own will differ: run the same study on it
+(`evenhand study run FILE.toml`, [studies](studies.md)).
 
 One seed says something about one treated model. A method is judged by its seeds: where they disagree, all are
 shown.

@@ -15,8 +15,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def _cell(mitigation: str, after: float, verdict: str, seed: int = 0, **more: Any) -> list[dict[str, Any]]:
     common = dict.fromkeys(which_mitigation.KEPT) | {
-        "model": "m", "mitigation": mitigation, "seed": seed, "state": "done", "capability": "kept",
-        "minutes": 1.0, "verdict": verdict, "role": "bias", "claim": True, "ideal": 0.0, "n": 10, "before": 0.4,
+        "model": "m", "mitigation": mitigation, "seed": seed, "state": "done", "verdict": verdict,
+        "capability": "kept", "minutes": 1.0, "role": "bias", "claim": True, "ideal": 0.0, "n": 10,
+        "before": 0.4,
     }  # fmt: skip
     main = {"benchmark": "g", "metric": "afgb", "primary": True, "after": after, "effect": after - 0.4}
     other = {"benchmark": "s", "metric": "ss", "primary": False, "ideal": 50.0, "effect": -2.0, "low": -5.0}

@@ -40,10 +40,8 @@ def test_better_verdicts_come_first_then_less_bias() -> None:
     )
     table = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
     assert table[:4] == ["large", "small", "costly", "none"]
-    assert (
-        "- *mitigated*: less bias, beyond every control, and everything that was asked is kept. `large`, `small`."
-        in text
-    )
+    said = which_mitigation.MEANING["mitigated"]
+    assert f"- *mitigated*: {said}. `large`, `small`." in text
 
 
 def test_seeds_that_disagree_are_all_shown_and_the_worst_counts() -> None:

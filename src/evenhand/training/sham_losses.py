@@ -21,19 +21,19 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from evenhand.records import Example
+from evenhand.records import TrainingExample
 from evenhand.scoring.terms import Outcomes
 from evenhand.training import objectives
 from evenhand.training.finetune import TermLoss
 
 
-def signs(examples: Sequence[Example], seed: int) -> tuple[float, ...]:
+def signs(examples: Sequence[TrainingExample], seed: int) -> tuple[float, ...]:
     """+1 or -1 for each example, one for all of a subject (cluster), drawn with `seed`."""
     return tuple(random.Random(f"{seed} {example.cluster}").choice((-1.0, 1.0)) for example in examples)
 
 
 def signed(
-    loss: Callable[[Outcomes, Outcomes, Tensor], Tensor], examples: Sequence[Example], seed: int
+    loss: Callable[[Outcomes, Outcomes, Tensor], Tensor], examples: Sequence[TrainingExample], seed: int
 ) -> TermLoss:
     """A loss of this module as `fit_weights` takes it, with the `signs` of the examples."""
     every = torch.tensor(signs(examples, seed))

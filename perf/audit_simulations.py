@@ -19,7 +19,7 @@ from typing import Any
 
 import ibis
 import numpy as np
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 from scipy.stats import norm
 
 from evenhand import registry
@@ -30,8 +30,10 @@ from evenhand.frames.opening import connection
 from evenhand.records import Finding
 
 Rng = np.random.Generator
+Columns = Mapping[str, Any]  # a column's values, by its name
 Draw = Callable[[Rng], Question | TextQuestion]
 LEVEL = 0.05
+LEARNT = float("nan")
 GROUPS = ("a", "b", "c", "d")
 
 
@@ -43,7 +45,8 @@ class Scenario:
         audit: the audit's spec.
         what: the population, in words.
         draw: a data set of it.
-        truth: the effect in the population; None where only the p-value is looked at.
+        truth: the effect in the population; None where only the p-value is looked at; `LEARNT` for the mean
+            over all data sets, of figures that depend on how much can be learnt from so many rows.
         null: whether nothing is there, so that the p-value should seldom be small.
         columns: those of the finding; empty for the first one.
         discrete: whether the p-value has few values, or is adjusted, so that it may reject too seldom.
@@ -79,29 +82,33 @@ class Outcome:
 def simulated(one: Scenario, draws: int, seed: int = 0) -> Outcome:
     """Draw data sets and count; one in which the audit finds nothing to look at rejects nothing."""
     made = registry.create("audit", one.audit)
-    small, held, ends = 0, 0, 0
+    small = 0
+    ends: list[tuple[float, float, float]] = []
     for i in range(draws):
         question = one.draw(np.random.default_rng([seed, i]))
         found = _wanted(made.findings(question), one.columns)
         if found is None:
             continue
         small += found.p_value is not None and found.p_value < LEVEL
-        if one.truth is not None and found.low is not None and found.high is not None:
-            ends += 1
-            held += found.low - 1e-12 <= one.truth <= found.high + 1e-12
-    return Outcome(
-        one,
-        draws,
-        small / draws if one.null else None,
-        held / ends if one.truth is not None and ends else None,
-    )
+        if found.effect is not None and found.low is not None and found.high is not None:
+            ends.append((found.effect, found.low, found.high))
+    return Outcome(one, draws, small / draws if one.null else None, _covered(one.truth, ends))
+
+
+def _covered(truth: float | None, ends: Sequence[tuple[float, float, float]]) -> float | None:
+    """The share of the intervals that hold the truth."""
+    if truth is None or not ends:
+        return None
+    effect, low, high = np.array(ends).T
+    true = effect.mean() if np.isnan(truth) else truth
+    return float(((low - 1e-12 <= true) & (true <= high + 1e-12)).mean())
 
 
 def _wanted(findings: Sequence[Finding], columns: tuple[str, ...]) -> Finding | None:
     return next((one for one in findings if not columns or one.columns == columns), None)
 
 
-def asked(columns: Mapping[str, Sequence[Any]], rng: Rng, **more: Any) -> Question:
+def asked(columns: Columns, rng: Rng, **more: Any) -> Question:
     """A question about rows in memory: their counts and their sample are where an engine would put them."""
     frame = _frame(columns)
     against = more.pop("against", None)
@@ -123,18 +130,18 @@ def asked(columns: Mapping[str, Sequence[Any]], rng: Rng, **more: Any) -> Questi
     return question
 
 
-def _frame(columns: Mapping[str, Sequence[Any]]) -> Frame:
+def _frame(columns: Columns) -> Frame:
     frame = Frame(ibis.table(dict.fromkeys(columns, "string"), name="made"), "made")
     frame._kept |= {"all": columns, "rows": len(columns["g"]), "blank": frozenset()}
     return frame
 
 
-def _cells(columns: Mapping[str, Sequence[Any]], question: Question) -> Cells:
+def _cells(columns: Columns, question: Question) -> Cells:
     keys = np.stack([np.asarray(columns[name], dtype=str) for name in question.keys], axis=1)
     names, codes = np.unique(keys, axis=0, return_inverse=True)
     codes = codes.ravel()
     n = np.bincount(codes).astype(float)
-    present = {
+    present: dict[str, Any] = {
         name: np.bincount(codes, weights=np.array([v is not None for v in columns[name]], dtype=float))
         for name in question.others
     }
@@ -279,16 +286,6 @@ def corpus(
     return draw
 
 
-def _binned_area(shift: float) -> float:
-    """The area of ten equally frequent bins of two unit normal populations `shift` apart."""
-    edges = np.linspace(-6, 6 + shift, 40001)
-    mixed = (norm.cdf(edges) + norm.cdf(edges - shift)) / 2
-    inner = np.interp(np.linspace(0, 1, 11)[1:-1], mixed, edges)
-    p, q = (np.diff(np.r_[0.0, norm.cdf(inner - s), 1.0]) for s in (0.0, shift))
-    below = np.r_[0.0, np.cumsum(p)[:-1]]
-    return float((q * (below + p / 2)).sum())
-
-
 def _cramer(p: Sequence[float], q: Sequence[float]) -> float:
     """Cramer's V of two equally large tables with shares `p` and `q`."""
     first, second = np.array(p), np.array(q)
@@ -357,10 +354,11 @@ def _of_columns() -> tuple[Scenario, ...]:
         Scenario("duplicates", "2 groups, more copies of one, 500 people", equal_rows(500, twice), far - near),
         Scenario("label_noise", "2 groups, .2 of the last labels wrong in both, 1000 people", equal_rows(1000, (0.3, 0.3), (0.2, 0.2)), 0.0, True),
         Scenario("proxies", "a number that tells nothing, 1000 rows", values(1000, (0.0, 0.0)), 0.5, True, ("g", "x0")),
-        Scenario("proxies", "a number half a deviation apart, 1000 rows", values(1000, (0.0, 0.5)), _binned_area(0.5), False, ("g", "x0")),
-        Scenario("proxies", "a number half a deviation apart, 5000 rows", values(5000, (0.0, 0.5)), _binned_area(0.5), False, ("g", "x0")),
+        Scenario("proxies", "a number half a deviation apart, 1000 rows", values(1000, (0.0, 0.5)), LEARNT, False, ("g", "x0")),
+        Scenario("proxies", "a number half a deviation apart, 5000 rows", values(5000, (0.0, 0.5)), LEARNT, False, ("g", "x0")),
         Scenario("proxies", "a sign that tells nothing, 1000 rows", values(1000, (0.0, 0.0), kind="sign"), 0.5, True, ("g", "x0")),
         Scenario("proxies", "a sign half a deviation apart, 1000 rows", values(1000, (0.0, 0.5), kind="sign"), _binary_area(0.5), False, ("g", "x0")),
+        Scenario("proxies", "5 numbers together, one half a deviation apart, 1000 rows", values(1000, (0.0, 0.5), 5), LEARNT, False, ("g",)),
         Scenario("proxies", "5 numbers together that tell nothing, 1000 rows", values(1000, (0.0, 0.0), 5), 0.5, True, ("g",)),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from evenhand.stats.areas import SHARED, area
+from evenhand.stats.areas import LEARNT, SHARED, area, too_small
 
 ONE = np.zeros(10, dtype=np.intp)
 
@@ -48,9 +48,16 @@ def test_the_error_is_the_double_sum_of_delong() -> None:
     found = area(two_sided(scores), groups, np.zeros(70, dtype=np.intp))
     assert found is not None
     assert found.z == pytest.approx((value - 0.5) / (SHARED * error))
-    assert found.high == pytest.approx(min(value + 1.959964 * SHARED * error, 1), abs=1e-6)
-    assert found.low == pytest.approx(value - 1.959964 * SHARED * error, abs=1e-6)
+    half = 1.959964 * too_small((value - 0.5) / error) * error
+    assert found.low == pytest.approx(value - half, abs=1e-6)
+    assert found.high == pytest.approx(min(value + half, 1), abs=1e-6)
     assert found.bound < found.high
+
+
+def test_folds_share_less_of_chance_where_they_learn_the_same() -> None:
+    # 1.4 up to three standard errors from one half, 1.12 from six on, (1.4 + 1.12) / 2 between.
+    assert [too_small(d) for d in (0, 3, 6, 40)] == [SHARED, SHARED, LEARNT, LEARNT]
+    assert too_small(4.5) == pytest.approx(1.26)
 
 
 def test_folds_are_compared_within_themselves() -> None:

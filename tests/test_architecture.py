@@ -56,6 +56,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "people",
             "frames",
             "corpora",
+            "linting",
         )
     ),
     frozenset({"audits", "benchmarks", "controls", "locators", "mitigations", "repairs"}),

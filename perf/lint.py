@@ -1,8 +1,8 @@
 """How often `evenhand lint` is right: clean random tables, and tables with one planted fault each.
 
-Both rates are printed: clean tables in which a fault is found, and planted faults that are found, by kind. A plant
-has to show in the figures as printed: none is within their rounding once zeros at the end are left out, and no
-copied row has so few digits that chance would explain it.
+Both rates are printed: clean tables in which a fault is found, and planted faults that are found, by kind.
+A plant has to show in the figures as printed: none is within their rounding once zeros at the end are left
+out, and no copied row has so few digits that chance would explain it.
 
 Run: python perf/lint.py [--tables 200] [--seed 0] [--json]
 """

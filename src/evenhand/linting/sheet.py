@@ -50,7 +50,8 @@ class Sheet:
             if 2 * sum(one is not None for one in read) >= max(
                 1, sum(bool(r[name].strip()) for r in self.texts)
             ):
-                found[name] = _refined(read)
+                counts = self.meanings[name].meaning in ("n", "count")
+                found[name] = tuple(read) if counts else _refined(read)
         return {name: read for name, read in found.items() if any(one is not None for one in read)}
 
     @cached_property

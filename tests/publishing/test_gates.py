@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from evenhand.publishing.gates import Case, State, cases, unread
-from evenhand.publishing.github import annotations, summary
+from evenhand.publishing.github import commands, summary
 from evenhand.publishing.junit import junit
 from evenhand.studies.compare import GateResult
 
@@ -66,10 +66,10 @@ COMMAND = re.compile(r"::error title=(?P<title>[^:,\r\n]+)::(?P<message>[^\r\n]*
 
 
 def test_annotations_are_one_line_each() -> None:
-    read = [COMMAND.fullmatch(line) for line in annotations(CASES)]
+    read = [COMMAND.fullmatch(line) for line in commands(CASES)]
     assert [found["title"] for found in read] == ["Gate failed", "Gate could not be judged"]
     assert read[0]["message"] == "runs/treated: FAILED: mass>=0.9 (genbiaseval.mass is 0.5)"
-    (line,) = annotations([Case("50%", "x<1", State.ERROR, "two\r\nlines")])
+    (line,) = commands([Case("50%", "x<1", State.ERROR, "two\r\nlines")])
     assert line == "::error title=Gate could not be judged::50%25: two%0D%0Alines"
 
 

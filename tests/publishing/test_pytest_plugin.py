@@ -123,12 +123,12 @@ def test_the_junit_file_has_them_apart(ran) -> None:
 def test_the_reasons_are_told(ran) -> None:
     cases = ElementTree.parse(ran[1]).iter("testcase")
     said = "\n".join(child.text or "" for case in cases for child in case)
-    assert "FAILED: afgb<=0.0001 (genbiaseval.afgb is" in said
+    assert "FAILED: afgb<=0.0001 (genbiaseval.afgb.value is 0.48)" in said
     assert "nowhere" in said
     assert "and never called it" in said
     assert "the test was skipped or expected to fail" in said
     assert "The marker is no gate" in said
-    assert "Traceback" not in said + ran[0]
+    assert "Traceback" not in said
 
 
 def test_the_entry_point_is_the_one_that_is_installed() -> None:

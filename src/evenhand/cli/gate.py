@@ -68,7 +68,7 @@ def _publish(cases: Sequence[Case], limited: bool, junit: Path | None, github: b
         NoSpace: a file cannot be written.
     """
     from evenhand.files import disk_errors, expanded, write_atomically
-    from evenhand.publishing.github import SUMMARY, annotations, summary
+    from evenhand.publishing.github import SUMMARY, commands, summary
 
     if junit is not None:
         from evenhand.publishing.junit import junit as xml
@@ -77,7 +77,7 @@ def _publish(cases: Sequence[Case], limited: bool, junit: Path | None, github: b
     place = os.environ.get(SUMMARY, "")
     if not (github or place):
         return
-    for line in annotations(cases):
+    for line in commands(cases):
         (console.warn if as_json else console.say)(line)
     if place:
         with disk_errors(Path(place)), Path(place).open("a", encoding="utf-8") as file:

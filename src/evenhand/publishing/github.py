@@ -11,7 +11,7 @@ _TITLES = {State.FAILURE: "Gate failed", State.ERROR: "Gate could not be judged"
 _SIGNS = {State.PASSED: "✅ passed", State.FAILURE: "❌ failed", State.ERROR: "⚠️ could not be judged"}
 
 
-def annotations(cases: Sequence[Case]) -> list[str]:
+def commands(cases: Sequence[Case]) -> list[str]:
     """A line ``::error title=...::message`` for every condition that is not met or could not be judged."""
     return [
         f"::error title={_property(_TITLES[case.state])}::{_data(f'{case.run}: {case.said}')}"

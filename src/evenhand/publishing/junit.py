@@ -32,7 +32,8 @@ def junit(cases: Sequence[Case], *, limited: bool = False) -> bytes:
     for case in cases:
         _add(suite, case)
     indent(root)
-    return tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    text: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _add(suite: Element, case: Case) -> None:

@@ -176,4 +176,4 @@ def _plain(text: str) -> str:
 def files(record: Verification, *, adapter: bool = False) -> dict[str, bytes]:
     """Everything that a repository says of the model: the card and the results, by path."""
     texts = {"README.md": card(record, adapter=adapter), **eval_results(record)}
-    return {path: text.encode() for path, text in texts.items()}
+    return {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}

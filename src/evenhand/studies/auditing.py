@@ -9,11 +9,11 @@ from typing import Any
 
 from evenhand import progress, registry
 from evenhand.audits import Audit, Question, TextQuestion
-from evenhand.audits._published import NAMES
 from evenhand.audits._question import SAMPLE, Classifier
 from evenhand.corpora import Corpus, opened_corpus
 from evenhand.errors import BadOption, UsageError
 from evenhand.frames import opened
+from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
 from evenhand.studies.reading import baselines, binned, positive_values

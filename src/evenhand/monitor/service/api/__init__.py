@@ -1,0 +1,9 @@
+"""The API: one router a file; `ROUTERS` names them all."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from evenhand.monitor.service.api import health
+
+ROUTERS: tuple[APIRouter, ...] = (health.router,)

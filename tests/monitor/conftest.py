@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,20 @@ _numbers = itertools.count()
 HERE = "http://127.0.0.1:8000"
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with an empty database, to be copied: the migrations take a while."""
+    folder = tmp_path_factory.mktemp("monitor") / "data"
+    open_store(folder).close()
+    return folder
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty database of each kind."""
     address = None if request.param == "sqlite" else request.getfixturevalue("database")
+    if address is None:
+        shutil.copytree(request.getfixturevalue("empty"), tmp_path / "data")
     opened = open_store(tmp_path / "data", address)
     yield opened
     opened.close()

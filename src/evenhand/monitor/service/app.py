@@ -41,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.buckets = Buckets(settings.per_second, settings.burst)
     app.state.strangers = Buckets(4 * settings.per_second, 4 * settings.burst)
     app.state.throttle = Throttle()
+    app.state.after = None  # what is done in the transaction of every batch: alerts
     problems.handle(app)
     for router in api.ROUTERS:
         app.include_router(router)

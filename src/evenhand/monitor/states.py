@@ -17,6 +17,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Scope(_Part):
+    """Where a rule is applied: each has a baseline and tests of its own."""
+
+    rule: str
+    use_case: str
+    model: str
+    version: str
+
+
 class Cohort(_Part):
     """What one indicator counted among the items of one short period, by group: `counts` are (n, x), items
     and ones, such as decisions and favourable ones.
@@ -40,14 +49,9 @@ class Cohort(_Part):
                 raise ValueError(f"group {group!r} has {x} ones of {n} items")
         return self
 
-
-class Scope(_Part):
-    """Where a rule is applied: each has a baseline and tests of its own."""
-
-    rule: str
-    use_case: str
-    model: str
-    version: str
+    def scope(self, rule: str) -> Scope:
+        """Where a rule is applied to it."""
+        return Scope(rule=rule, use_case=self.use_case, model=self.model, version=self.version)
 
 
 class Place(Scope):
@@ -115,8 +119,8 @@ class Decision(_Part):
     """What a look says of one comparison. `groups` is None where there is nothing to compare yet.
 
     `log_e` is the log of the capital (alert at log(K/(alpha k)), see `evenhand.stats.merging.e_bh`); `worse`
-    is the group with the lower rate, None where both are equal. `notify` are the targets that a message has
-    to go to now. `why` is one plain sentence or a few.
+    is the side of `groups` with the lower rate (0 or 1), None where both are equal. `notify` are the targets
+    that a message has to go to now. `why` is one plain sentence or a few.
     """
 
     scope: Scope
@@ -128,7 +132,7 @@ class Decision(_Part):
     n: Pair = (0, 0)
     x: Pair = (0, 0)
     log_e: float = 0.0
-    worse: str | None = None
+    worse: int | None = None
     notify: tuple[str, ...] = ()
 
 

@@ -107,6 +107,18 @@ def false_alarms_of_many(streams: int, seed: int, *, indicators: int = 48, alike
     return float(alarmed.mean())
 
 
+def repeated(null: Null, streams: int, seed: int) -> float:
+    """The share of streams in which a test for one look (z, 5 %), made every day, ever finds a difference."""
+    chance, total = np.random.default_rng(seed), np.zeros((2, streams, 2))
+    alarmed = np.zeros(streams, bool)
+    for day in range(DAYS):
+        total += np.stack(day_of(null, day, streams, chance))
+        p, pooled = total[1] / total[0], total[1].sum(-1) / total[0].sum(-1)
+        error = np.sqrt(pooled * (1 - pooled) * (1 / total[0]).sum(-1))
+        alarmed |= np.abs(p[:, 0] - p[:, 1]) > 1.96 * error
+    return float(alarmed.mean())
+
+
 def false_alarms_of_strata(streams: int, seed: int, *, strata: int = 4) -> float:
     """The share of comparisons that ever raise an alert, where each is merged of four strata."""
     chance = np.random.default_rng(seed)
@@ -233,6 +245,8 @@ def rows(streams: int) -> list[Row]:
     for seed, null in enumerate(NULLS):
         share = false_alarms(null, streams, seed)
         add(f"false alarms: {null.name}", share, "<= 0.05", share <= ALPHA)
+    share = repeated(NULLS[0], streams, 0)
+    add(f"a test for one look, repeated daily: {NULLS[0].name}", share, "no bound", True)
     for alike in (False, True):
         share = false_alarms_of_many(streams, 50 + alike, alike=alike)
         add(

@@ -44,12 +44,12 @@ def test_of_a_ratio() -> None:
 
 def test_cohorts_add_up_and_alpha_is_shared() -> None:
     """10 days of (100, 40) and (100, 38): .8 * .4 - .38 = -.06 with a standard error of .020 is shown by one
-    rule (2.2 of them needed), and not by 2000 (alpha / 2000 each: 4.2)."""
+    rule (2.2 of them needed), and not by 200 (alpha / 200 each: 3.7)."""
     cohorts = [cohort(number, {"f": (100, 40), "m": (100, 38)}) for number in range(10)]
     (one,) = judged(policy(), cohorts)
     assert (one.status, one.n, one.x) == ("ok", (1000, 1000), (400, 380))
     assert day(9) == cohorts[-1].end
-    many = judged(policy(rules=2000), cohorts)
+    many = judged(policy(rules=200), cohorts)
     assert {found.status for found in many} == {"insufficient data"}
 
 

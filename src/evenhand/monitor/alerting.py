@@ -214,7 +214,7 @@ class _Judge:
         decision = Decision(
             scope=watch.scope, groups=test.groups, status=status, why=_why(rule, test, status, log_e),
             number=test.number, since=raised or test.started, n=test.n, x=test.x, log_e=log_e,
-            worse=worse(test.n, test.x), notify=(rule.notify or ()) if tell else (),
+            worse=worse(test.groups, test.n, test.x), notify=(rule.notify or ()) if tell else (),
         )  # fmt: skip
         return test, decision
 
@@ -268,12 +268,12 @@ def _log_e(test: Test) -> float:
     return float(merging.mixture(logs)) if len(logs) > 1 else logs[0]
 
 
-def worse(n: Pair, x: Pair) -> int | None:
-    """Which side has the lower rate; None where both are equal, or one is empty."""
+def worse(groups: tuple[str, str], n: Pair, x: Pair) -> str | None:
+    """The group with the lower rate; None where both are equal, or one is empty."""
     if not min(n):
         return None
     a, b = x[0] * n[1], x[1] * n[0]
-    return None if a == b else int(a > b)
+    return None if a == b else groups[int(a > b)]
 
 
 def _why(rule: Rule, test: Test, status: Status, log_e: float) -> str:

@@ -63,7 +63,13 @@ def _judged(rule: Rule, found: _Found, level: float) -> Decision:
             reason = f"too few to tell whether the tolerance {rule.tolerance} is met"
     counts = " and ".join(f"{g}: {b} of {a}" for g, a, b in zip(groups, n, x, strict=True))
     return Decision(
-        scope=scope, groups=groups, status=status, why=f"{counts}; {reason}.", n=n, x=x, worse=worse(n, x)
+        scope=scope,
+        groups=groups,
+        status=status,
+        why=f"{counts}; {reason}.",
+        n=n,
+        x=x,
+        worse=worse(groups, n, x),
     )
 
 

@@ -119,8 +119,8 @@ class Decision(_Part):
     """What a look says of one comparison. `groups` is None where there is nothing to compare yet.
 
     `log_e` is the log of the capital (alert at log(K/(alpha k)), see `evenhand.stats.merging.e_bh`); `worse`
-    is the side of `groups` with the lower rate (0 or 1), None where both are equal. `notify` are the targets
-    that a message has to go to now. `why` is one plain sentence or a few.
+    is the group with the lower rate (of an error rate that is the better one), None where both are equal.
+    `notify` are the targets that a message has to go to now. `why` is one plain sentence or a few.
     """
 
     scope: Scope
@@ -132,7 +132,7 @@ class Decision(_Part):
     n: Pair = (0, 0)
     x: Pair = (0, 0)
     log_e: float = 0.0
-    worse: int | None = None
+    worse: str | None = None
     notify: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from evenhand.errors import UsageError
 from evenhand.monitor.alerting import REST, acknowledge, compared, look, sides
-from evenhand.monitor.policy import Policy, parse_policy
+from evenhand.monitor.policy import Bound, Policy, parse_policy
 from evenhand.monitor.states import Cohort, Decision, Look, Place, State
 from evenhand.stats import betting, merging
 
@@ -298,3 +298,29 @@ def test_a_rule_without_data_is_named() -> None:
 def test_counts_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="group 'f' has 7 ones of 5 items"):
         cohort(0, {"f": (5, 7)})
+
+
+def test_a_changed_tolerance_begins_new_tests_with_what_comes_then() -> None:
+    old, cohorts = policy(), days(0, 30, UNFAIR)
+    state = look(old, State(), cohorts, day(9)).state
+    rule = old.rules[0].model_copy(update={"tolerance": Bound(ratio=0.2)})
+    found = look(old.model_copy(update={"rules": (rule,)}), state, cohorts, day(12))
+    watch = found.state.watches[0]
+    assert (only(found).status, only(found).n) == (
+        "ok",
+        (100, 100),
+    )  # days 11 and 12; day 10 taught the level
+    assert (watch.acknowledged[0].by, watch.acknowledged[0].raised) == ("the policy file", day(9))
+    assert watch.acknowledged[0].note.startswith(
+        "The rule was selection_rate by sex: ratio >= 0.8, groups: pairs"
+    )
+
+
+def test_a_rule_that_is_taken_out_and_put_back_does_not_judge_its_past_again() -> None:
+    both, cohorts = policy(rules=2), days(0, 30, UNFAIR)
+    state = look(both, State(), cohorts, day(9)).state
+    one = look(both.model_copy(update={"rules": both.rules[:1]}), state, cohorts, day(12))
+    assert [decision.scope.rule for decision in one.decisions] == ["rule 0"]
+    back = look(both, one.state, cohorts, day(13))
+    assert [decision.n for decision in back.decisions] == [(650, 650), (650, 650)]
+    assert [watch.through for watch in back.state.watches] == [day(13), day(13)]

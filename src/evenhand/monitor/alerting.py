@@ -8,6 +8,7 @@ acknowledged alert ends its test; the next test of that comparison is a new one 
   judged already, a late label or a corrected record, changes nothing and is counted in `Watch.passed_over`.
 - Each model version has tests of its own, from capital 1; only the level is handed on.
 - Below the minimum of items a comparison is "insufficient data", never "ok"; so is a rule without any data.
+- A rule whose tolerance (or anything else that it asks) is changed begins new tests with what comes then.
 - A clock that goes backwards lets nothing in again: the latest time that was ever told counts.
 """
 
@@ -53,8 +54,11 @@ def look(policy: Policy, state: State, cohorts: Iterable[Cohort], now: datetime)
     for rule in policy.rules:
         watches += _watched(policy, rule, state.watches, given, current)
     watches, decisions = _judged(policy, watches, current)
+    titles = {rule.title for rule in policy.rules}
+    gone = [watch for watch in state.watches if watch.scope.rule not in titles]  # kept, and not judged
     backwards = state.backwards + int(behind)
-    return Look(state=State(now=current, watches=tuple(watches), backwards=backwards), decisions=decisions)
+    after = State(now=current, watches=(*watches, *gone), backwards=backwards)
+    return Look(state=after, decisions=decisions)
 
 
 def acknowledge(state: State, place: Place, *, by: str, note: str, now: datetime) -> State:
@@ -82,13 +86,17 @@ def acknowledge(state: State, place: Place, *, by: str, note: str, now: datetime
 
 
 def _restarted(watch: Watch, test: Test, words: tuple[str, str], now: datetime) -> Watch:
-    by, note = words
-    kept = test.model_dump(include={"groups", "number", "started", "raised", "n", "x"})
-    done = Acknowledged(**kept, ended=now, log_e=_log_e(test), by=by, note=note)
+    done = _ended(test, words, now)
     fresh = _test(test.groups, [one["seen"] for one in test.streams], now, number=test.number + 1)
     fresh = fresh.model_copy(update={"told": test.told})
     tests = tuple(fresh if one is test else one for one in watch.tests)
     return watch.model_copy(update={"tests": tests, "acknowledged": (*watch.acknowledged, done)})
+
+
+def _ended(test: Test, words: tuple[str, str], now: datetime) -> Acknowledged:
+    by, note = words
+    kept = test.model_dump(include={"groups", "number", "started", "raised", "n", "x"})
+    return Acknowledged(**kept, ended=now, log_e=_log_e(test), by=by, note=note)
 
 
 # ---- cohorts enter -------------------------------------------------------------------------------------
@@ -98,7 +106,8 @@ def _watched(
     policy: Policy, rule: Rule, watches: Sequence[Watch], cohorts: Sequence[Cohort], now: datetime
 ) -> list[Watch]:
     """The watches of one rule after every mature cohort that it concerns."""
-    known = {one.scope: one for one in watches if one.scope.rule == rule.title}
+    asked = f"{rule.asks}, groups: {policy.groups}"
+    known = {w.scope: _kept(w, asked, now) for w in watches if w.scope.rule == rule.title}
     ripe = timedelta(days=rule.maturity_days or 0.0)
     through = {scope: watch.through for scope, watch in known.items()}  # before this look
     done: set[tuple[Scope, datetime, str]] = set()
@@ -109,7 +118,7 @@ def _watched(
         late = scope in through and cohort.end <= through[scope]
         mark = (scope, cohort.end, cohort.stratum)
         if scope not in known:
-            known[scope] = Watch(scope=scope, started=cohort.end, through=cohort.end)
+            known[scope] = Watch(scope=scope, asked=asked, started=cohort.end, through=cohort.end)
         watch = known[scope]
         if late or mark in done:
             known[scope] = watch.model_copy(update={"passed_over": watch.passed_over + 1})
@@ -117,6 +126,17 @@ def _watched(
         done.add(mark)
         known[scope] = _entered(policy, rule, watch, cohort, _before(known, scope))
     return list(known.values())
+
+
+def _kept(watch: Watch, asked: str, now: datetime) -> Watch:
+    """The watch; without its tests where the rule was changed since: what was seen before is not judged again
+    by a tolerance that was chosen afterwards. An open alert is kept among the acknowledged ones."""
+    if watch.asked == asked:
+        return watch
+    words = ("the policy file", f"The rule was {watch.asked}; now it is {asked}.")
+    ended = tuple(_ended(test, words, now) for test in watch.tests if test.raised is not None)
+    update = {"tests": (), "asked": asked, "acknowledged": (*watch.acknowledged, *ended)}
+    return watch.model_copy(update=update)
 
 
 def _before(known: dict[Scope, Watch], scope: Scope) -> Watch | None:

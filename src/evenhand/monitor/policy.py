@@ -112,6 +112,12 @@ class Rule(_Part):
         """Its name; without one, such as ``selection_rate by sex x age``."""
         return self.name or f"{self.indicator} by {' x '.join(self.attribute)}"
 
+    @property
+    def asks(self) -> str:
+        """What a test of it is about: a test ends when this changes."""
+        strata = f", strata {', '.join(self.strata)}" if self.strata else ""
+        return f"{self.indicator} by {' x '.join(self.attribute)}: {self.tolerance}{strata}"
+
     def takes(self, cohort: Cohort) -> bool:
         """Whether the counts of a cohort belong to this rule."""
         return (

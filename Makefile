@@ -43,7 +43,7 @@ $(SPARK): $(READY)
 	@touch $@
 
 engines: $(SPARK)  ## audits through PostgreSQL and Spark; .ci/run installs the server and Java
-	EVENHAND_ENGINES=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'postgres or spark' tests/frames
+	EVENHAND_ENGINES=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'postgres or spark' tests/frames tests/monitor
 
 lowest: $(READY)  ## what works with the lowest versions that pyproject.toml allows (downloads gigabytes)
 	$(BIN)/python -m pytest -m lowest

@@ -10,7 +10,7 @@ export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,postgres,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,postgres,dev]'
 	@touch $@
 
 # Beside the rest, for only the tests beside the harness need it (docs/adr/0010).
@@ -43,7 +43,7 @@ $(SPARK): $(READY)
 	@touch $@
 
 engines: $(SPARK)  ## audits through PostgreSQL and Spark; .ci/run installs the server and Java
-	EVENHAND_ENGINES=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'postgres or spark' tests/frames
+	EVENHAND_ENGINES=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'postgres or spark' tests/frames tests/monitor
 
 lowest: $(READY)  ## what works with the lowest versions that pyproject.toml allows (downloads gigabytes)
 	$(BIN)/python -m pytest -m lowest

@@ -1,0 +1,283 @@
+"""Storing and counting events: each once, its label whenever that comes; acknowledged after the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from evenhand.monitor.events import Event, Label
+from evenhand.monitor.known import Finder, Known
+from evenhand.monitor.rollups import Growth
+from evenhand.monitor.store.opening import utc_now
+from evenhand.monitor.store.tables import predictions, subjects, texts, waiting_labels
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from evenhand.monitor.store import Store
+
+_FIELDS = ("score", "decision", "refused", "toxicity", "length")
+Id = tuple[int, str]  # use case, prediction id
+After = Callable[["Connection", frozenset[int]], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        accepted: events that are new.
+        duplicates: events whose prediction id was there already; they are not counted again.
+        labels: labels that were joined to their decisions.
+        waiting: labels whose decisions have not come yet.
+        conflicting: labels that contradict an earlier one, which stays.
+    """
+
+    accepted: int = 0
+    duplicates: int = 0
+    labels: int = 0
+    waiting: int = 0
+    conflicting: int = 0
+
+    def __add__(self, other: Outcome) -> Outcome:
+        theirs = asdict(other)
+        return Outcome(**{name: value + theirs[name] for name, value in asdict(self).items()})
+
+
+_memory: weakref.WeakKeyDictionary[Any, Known] = weakref.WeakKeyDictionary()
+_guard = threading.Lock()
+
+
+def _known(store: Store) -> Known:
+    with _guard:
+        return _memory.setdefault(store.writer, Known())
+
+
+def pseudonym(secret: bytes, use_case: int, prediction_id: str) -> bytes:
+    """The keyed digest under which the person of a prediction is stored."""
+    text = f"person\0{use_case}\0{prediction_id}".encode()
+    return hmac.new(secret, text, hashlib.sha256).digest()[:16]
+
+
+def take(
+    store: Store, events: Sequence[Event], *, keep_texts: bool = False, after: After | None = None
+) -> Outcome:
+    """Store and count `events`, all or none; what returns is on the disk.
+
+    `after` is called in the same transaction with the numbers of the versions that have grown.
+
+    Raises:
+        BadData: a limit of the use case is reached.
+        StoreUnavailable, NoSpace: nothing was stored.
+    """
+    if not events:
+        return Outcome()
+    return _done(store, lambda batch: batch.events(events, keep_texts), after)
+
+
+def join(store: Store, labels: Sequence[Label], *, after: After | None = None) -> Outcome:
+    """Join `labels` to their decisions, or keep them until those come; all or none.
+
+    Raises:
+        StoreUnavailable, NoSpace: nothing was stored.
+    """
+    if not labels:
+        return Outcome()
+    return _done(store, lambda batch: batch.labels(labels), after)
+
+
+def _done(store: Store, work: Callable[[_Batch], Outcome], after: After | None) -> Outcome:
+    known = _known(store)
+
+    def transaction(connection: Connection) -> tuple[Outcome, Known]:
+        batch = _Batch(connection, store.secret, known.staged())
+        outcome = work(batch)
+        batch.growth.write(connection, batch.find.known.members)
+        if after is not None and batch.streams:
+            after(connection, frozenset(batch.streams))
+        return outcome, batch.find.known
+
+    try:
+        outcome, found = store.write(transaction)
+    except IntegrityError:  # what this process remembers is no longer there: ask the database anew
+        known.clear()
+        outcome, found = store.write(transaction)
+    known.adopt(found)
+    return outcome
+
+
+class _Batch:
+    """The work of one transaction."""
+
+    def __init__(self, connection: Connection, secret: bytes, known: Known) -> None:
+        self.connection, self.secret, self.now = connection, secret, utc_now()
+        self.find = Finder(connection, known, self.now)
+        self.growth = Growth()
+        self.streams: set[int] = set()
+        self.insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+
+    def events(self, events: Sequence[Event], keep_texts: bool) -> Outcome:
+        self.find.use_cases(event.use_case for event in events)
+        first: dict[Id, Event] = {}
+        for event in events:
+            first.setdefault(self._id(event), event)
+        rows = {key: self._row(key, event) for key, event in first.items()}
+        new = self._inserted([rows[key] for key in sorted(rows)])
+        sets = {key: self.find.attributes(key[0], first[key].attributes) for key in rows if key in new}
+        for key, attributes in sets.items():
+            self.growth.event(rows[key]["stream_id"], attributes, rows[key])
+            self.streams.add(rows[key]["stream_id"])
+        self._subjects(sets)
+        if keep_texts:
+            self._texts({key: first[key] for key in sets})
+        labels = {
+            key: event.label for event in events if event.label is not None for key in [self._id(event)]
+        }
+        waiting = self._waited(sets)
+        outcome = self._join({**labels, **{k: v for k, v in waiting.items() if k not in labels}}, rows, sets)
+        return outcome + Outcome(accepted=len(new), duplicates=len(events) - len(new))
+
+    def labels(self, labels: Sequence[Label]) -> Outcome:
+        self.find.use_cases(label.use_case for label in labels)
+        given: dict[Id, Label] = {}
+        for label in labels:
+            given.setdefault(self._id(label), label)
+        return self._join({key: label.label for key, label in given.items()}, {}, {})
+
+    def _id(self, one: Event | Label) -> Id:
+        return self.find.known.use_cases[one.use_case], one.prediction_id
+
+    def _row(self, key: Id, event: Event) -> dict[str, Any]:
+        return {
+            "use_case_id": key[0],
+            "prediction_id": key[1],
+            "stream_id": self.find.stream(key[0], event.model, event.version),
+            "kind": event.kind,
+            "time": event.time or self.now,
+            "received": self.now,
+            **{name: getattr(event, name) for name in _FIELDS},
+        }
+
+    def _inserted(self, rows: list[dict[str, Any]]) -> set[Id]:
+        """The ids of those of `rows` that were not there; they are there afterwards."""
+        returned = (predictions.c.use_case_id, predictions.c.prediction_id)
+        made = self.insert(predictions).on_conflict_do_nothing().returning(*returned)
+        return {(use_case, name) for use_case, name in self.connection.execute(made, rows)}
+
+    def _subjects(self, sets: Mapping[Id, int]) -> None:
+        if sets:
+            rows: list[dict[str, Any]] = [
+                {"pseudonym": pseudonym(self.secret, *key), "attribute_set_id": number}
+                for key, number in sets.items()
+            ]
+            self.connection.execute(insert(subjects), sorted(rows, key=lambda row: row["pseudonym"]))
+
+    def _texts(self, events: Mapping[Id, Event]) -> None:
+        rows = [
+            {"pseudonym": pseudonym(self.secret, *key), "prompt": event.prompt, "answer": event.answer}
+            for key, event in events.items()
+            if event.prompt is not None or event.answer is not None
+        ]
+        if rows:
+            self.connection.execute(insert(texts), rows)
+
+    def _waited(self, keys: Iterable[Id]) -> dict[Id, int]:
+        """The labels that came before these predictions; they wait no longer."""
+        found: dict[Id, int] = {}
+        for use_case, names in _by_use_case(keys).items():
+            mine = waiting_labels.c.use_case_id == use_case, waiting_labels.c.prediction_id.in_(names)
+            rows = self.connection.execute(
+                select(waiting_labels.c.prediction_id, waiting_labels.c.label).where(*mine)
+            ).all()
+            if rows:
+                self.connection.execute(delete(waiting_labels).where(*mine))
+            found.update({(use_case, name): label for name, label in rows})
+        return found
+
+    def _join(
+        self, labels: Mapping[Id, int], rows: Mapping[Id, Mapping[str, Any]], sets: Mapping[Id, int]
+    ) -> Outcome:
+        """Give predictions their labels; `rows` and `sets` are those that this transaction has made."""
+        if not labels:
+            return Outcome()
+        there: dict[Id, Mapping[str, Any]] = {key: rows[key] for key in labels if key in sets}
+        older = self._stored([key for key in labels if key not in sets])
+        conflicting = sum(
+            row["label"] not in (None, labels[key]) or row["kind"] != "decision" for key, row in older.items()
+        )
+        open_ = {key: row for key, row in older.items() if row["label"] is None and row["kind"] == "decision"}
+        of_older = self._sets_of(open_)
+        there |= open_
+        for key, row in there.items():
+            self.growth.label(row["stream_id"], sets.get(key) or of_older[key], row, labels[key])
+            self.streams.add(row["stream_id"])
+        self._set_labels({key: labels[key] for key in there})
+        missing = {key: label for key, label in labels.items() if key not in there and key not in older}
+        self._wait(missing)
+        return Outcome(labels=len(there), waiting=len(missing), conflicting=conflicting)
+
+    def _stored(self, keys: Iterable[Id]) -> dict[Id, Mapping[str, Any]]:
+        found: dict[Id, Mapping[str, Any]] = {}
+        for use_case, names in _by_use_case(keys).items():
+            query = (
+                select(predictions)
+                .where(predictions.c.use_case_id == use_case, predictions.c.prediction_id.in_(names))
+                .order_by(predictions.c.id)
+                .with_for_update()
+            )
+            for row in self.connection.execute(query).mappings():
+                found[use_case, row["prediction_id"]] = dict(row)
+        return found
+
+    def _sets_of(self, keys: Iterable[Id]) -> dict[Id, int]:
+        """The numbers of the sets of attributes of stored predictions; of an erased person the empty one."""
+        names = {pseudonym(self.secret, *key): key for key in keys}
+        rows = self.connection.execute(
+            select(subjects.c.pseudonym, subjects.c.attribute_set_id).where(subjects.c.pseudonym.in_(names))
+        )
+        found = {names[bytes(own)]: number for own, number in rows}
+        for key in names.values():
+            if key in found:
+                self.find.members(key[0], found[key])
+            else:
+                found[key] = self.find.attributes(key[0], {})
+        return found
+
+    def _set_labels(self, labels: Mapping[Id, int]) -> None:
+        if labels:
+            self.connection.execute(
+                update(predictions)
+                .where(
+                    predictions.c.use_case_id == bindparam("own_case"),
+                    predictions.c.prediction_id == bindparam("own_id"),
+                )
+                .values(label=bindparam("own_label"), labelled=bindparam("own_time")),
+                [
+                    {"own_case": key[0], "own_id": key[1], "own_label": label, "own_time": self.now}
+                    for key, label in sorted(labels.items())
+                ],
+            )
+
+    def _wait(self, labels: Mapping[Id, int]) -> None:
+        if labels:
+            rows = [
+                {"use_case_id": key[0], "prediction_id": key[1], "label": label, "time": self.now}
+                for key, label in sorted(labels.items())
+            ]
+            self.connection.execute(self.insert(waiting_labels).on_conflict_do_nothing(), rows)
+
+
+def _by_use_case(keys: Iterable[Id]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for use_case, name in keys:
+        found.setdefault(use_case, []).append(name)
+    return found

@@ -1,0 +1,132 @@
+"""Counts by day, version and group, which grow in the transaction that stores what they count.
+
+An event counts for everybody, for each of its attributes and for each pair of them; unknown attributes are
+what everybody has more than the known values have. A use case has at most 50 values of an attribute and 5000
+groups; what comes beyond them counts as "(other)".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from evenhand.monitor.store.tables import cells, score_cells
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+    from sqlalchemy.engine import Connection
+
+BINS = 50  # of scores from 0 to 1
+TOXIC = 0.5  # from this toxicity on an answer counts as toxic
+COUNTS = tuple(column.name for column in cells.columns if not column.primary_key)
+SCORES = tuple(column.name for column in score_cells.columns if not column.primary_key)
+_PLACE = {name: place for place, name in enumerate(COUNTS)}
+_OUTCOME = {
+    (1, 1): _PLACE["true_positives"],
+    (1, 0): _PLACE["false_positives"],
+    (0, 0): _PLACE["true_negatives"],
+    (0, 1): _PLACE["false_negatives"],
+}
+
+
+def bin_of(score: float) -> int:
+    """The number of the bin of a score; 1 belongs to the last."""
+    return min(int(score * BINS), BINS - 1)
+
+
+class Growth:
+    """What a transaction adds, by version, set of attributes and day."""
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[int, int, date], list[float]] = defaultdict(lambda: [0] * len(COUNTS))
+        self._scores: dict[tuple[int, int, date, int], list[float]] = defaultdict(lambda: [0] * len(SCORES))
+
+    def event(self, stream: int, attributes: int, row: Mapping[str, Any]) -> None:
+        """Count a new prediction, without its label; `row` has the columns of `predictions`."""
+        counts, day = self._cells[stream, attributes, row["time"].date()], row["time"].date()
+        if row["kind"] == "generation":
+            _generation(counts, row)
+            return
+        counts[_PLACE["events"]] += 1
+        if row["decision"] is not None:
+            counts[_PLACE["decisions"]] += 1
+            counts[_PLACE["selected"]] += row["decision"]
+        if row["score"] is not None:
+            scores = self._scores[stream, attributes, day, bin_of(row["score"])]
+            scores[0] += 1
+            scores[3] += row["score"]
+
+    def label(self, stream: int, attributes: int, row: Mapping[str, Any], label: int) -> None:
+        """Count the label of a prediction that is counted already, or in this transaction."""
+        day = row["time"].date()
+        if row["decision"] is not None:
+            counts = self._cells[stream, attributes, day]
+            counts[_PLACE["labelled"]] += 1
+            counts[_OUTCOME[row["decision"], label]] += 1
+        if row["score"] is not None:
+            scores = self._scores[stream, attributes, day, bin_of(row["score"])]
+            scores[1] += 1
+            scores[2] += label
+            scores[4] += row["score"]
+
+    def write(self, connection: Connection, groups: Mapping[int, Sequence[int]]) -> None:
+        """Add everything to the database; `groups` are those of each set of attributes."""
+        own: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0] * len(COUNTS))
+        for (stream, attributes, day), counts in self._cells.items():
+            for group in groups[attributes]:
+                _add(own[stream, group, day], counts)
+        scores: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0] * len(SCORES))
+        for (stream, attributes, day, number), counts in self._scores.items():
+            for group in groups[attributes]:
+                _add(scores[stream, group, day, number], counts)
+        _grow(connection, cells, own, COUNTS)
+        _grow(connection, score_cells, scores, SCORES)
+
+
+def _generation(counts: list[float], row: Mapping[str, Any]) -> None:
+    counts[_PLACE["generations"]] += 1
+    if row["refused"] is not None:
+        counts[_PLACE["judged"]] += 1
+        counts[_PLACE["refusals"]] += row["refused"]
+    if (toxicity := row["toxicity"]) is not None:
+        counts[_PLACE["rated"]] += 1
+        counts[_PLACE["toxic"]] += toxicity >= TOXIC
+        counts[_PLACE["toxicity"]] += toxicity
+        counts[_PLACE["toxicity_squares"]] += toxicity**2
+    if (length := row["length"]) is not None:
+        counts[_PLACE["measured"]] += 1
+        counts[_PLACE["length"]] += length
+        counts[_PLACE["length_squares"]] += float(length) ** 2
+
+
+def _add(total: list[float], more: Iterable[float]) -> None:
+    for place, value in enumerate(more):
+        total[place] += value
+
+
+def _grow(
+    connection: Connection,
+    table: Table,
+    growth: Mapping[tuple[Any, ...], Sequence[float]],
+    names: Sequence[str],
+) -> None:
+    """Add to rows, or make them; in order, so that two writers never wait for each other in a circle."""
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    keys = [column.name for column in table.primary_key]
+    rows = [
+        dict(zip((*keys, *names), (*key, *growth[key]), strict=True))
+        for key in sorted(growth)
+        if any(growth[key])
+    ]
+    made = insert(table)
+    if rows:
+        connection.execute(
+            made.on_conflict_do_update(
+                index_elements=keys, set_={name: table.c[name] + made.excluded[name] for name in names}
+            ),
+            rows,
+        )

@@ -1,0 +1,14 @@
+"""The API: one router a file; `ROUTERS` names them all."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from evenhand.monitor.service.api import alerts, events, health, indicators
+
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    events.router,
+    indicators.router,
+    alerts.router,
+)

@@ -1,0 +1,154 @@
+"""Before and after every route: Host, Origin, size of the body; headers, counters and one line of log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from evenhand.monitor.service.problems import answer
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from evenhand.monitor.service.counters import Counters
+    from evenhand.monitor.service.settings import Settings
+
+log = logging.getLogger("evenhand.monitor")
+MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class TooLarge(Exception):
+    """The body is larger than it may be."""
+
+
+class Guard:
+    """The outermost layer of the service."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, counters: Counters) -> None:
+        self.app, self.settings, self.counters = app, settings, counters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status, started = time.monotonic(), [500], [False]
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status[0], started[0] = message["status"], True
+                _protect(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        try:
+            refused = self._refused(scope)
+            if refused is not None:
+                await refused(scope, receive, sent)
+            else:
+                await self._bounded(scope, receive, sent, started)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")
+            seconds = time.monotonic() - began
+            self.counters.request(_method(scope), route, status[0], seconds)
+            who = scope.get("state", {}).get("who", "-")
+            log.info("%s %s %d %.0f ms %s", _method(scope), route, status[0], 1000 * seconds, who)
+
+    def _refused(self, scope: Scope) -> Any:
+        """The refusal of a request that no route should see, or None."""
+        headers = Headers(scope=scope)
+        if (name := host_of(headers.get("host", ""))) not in self.settings.hosts:
+            return answer(
+                400,
+                f"This service does not answer under the name {name[:100]!r}.",
+                "Use its own name, or start it with --allow-host NAME.",
+            )
+        if scope["method"] in MUTATING and foreign(headers):
+            return answer(
+                403,
+                "This request comes from a page of another site.",
+                "Use the pages of this service, or send it from a program.",
+            )
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:20]) > self.settings.body_limit:
+            return self._large()
+        return None
+
+    def _large(self) -> Any:
+        return answer(
+            413,
+            f"The body is larger than {self.settings.body_limit} bytes.",
+            "Send smaller batches.",
+            {"Connection": "close"},
+        )
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send, started: list[bool]) -> None:
+        """Run the service on a body that is counted while it comes in."""
+        read = 0
+        over = False
+
+        async def counted() -> Message:
+            nonlocal read, over
+            message = await receive()
+            if message["type"] == "http.request":
+                read += len(message.get("body", b""))
+                if read > self.settings.body_limit:
+                    over = True
+                    raise TooLarge
+            return message
+
+        async def unless_over(message: Message) -> None:
+            if not over:  # whatever the framework made of the broken body
+                await send(message)
+
+        try:
+            await self.app(scope, counted, unless_over)
+        except Exception:
+            if not over:
+                raise
+        if over and not started[0]:
+            await self._large()(scope, receive, send)
+
+
+def _method(scope: Scope) -> str:
+    method = str(scope["method"])
+    return method if method in MUTATING or method in ("GET", "HEAD", "OPTIONS") else "other"
+
+
+def _protect(headers: MutableHeaders, path: str) -> None:
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    if not path.startswith("/static/"):
+        headers.setdefault("Cache-Control", "no-store")
+
+
+def host_of(text: str) -> str:
+    """The name in a Host header, in small letters and without its port."""
+    text = text.strip().lower()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.rpartition(":")[0] if text.count(":") == 1 else text
+
+
+def foreign(headers: Headers) -> bool:
+    """Whether a browser says that the request comes from a page of another site."""
+    origin = headers.get("origin")
+    if origin is not None:
+        try:
+            return urlsplit(origin).netloc.lower() != headers.get("host", "").strip().lower()
+        except ValueError:
+            return True
+    return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")

@@ -1,0 +1,1 @@
+"""The steps of the schema, oldest first. A step never imports `tables`, which changes after it."""

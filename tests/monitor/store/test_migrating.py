@@ -1,0 +1,41 @@
+"""The schema is what the migrations make, up and down, and all or nothing."""
+
+from __future__ import annotations
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+
+from evenhand.errors import EnvironmentProblem, UnknownName
+from evenhand.monitor.store import Store, open_store
+from evenhand.monitor.store.migrating import current, migrate, newest
+from evenhand.monitor.store.tables import metadata
+
+
+def test_the_migrations_make_the_schema_of_the_code(store: Store) -> None:
+    with store.reading() as connection:
+        assert current(connection) == newest()
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_down_to_nothing_and_up_again(store: Store) -> None:
+    assert migrate(store.writer, "base") == "base"
+    assert inspect(store.writer).get_table_names() == ["alembic_version"]
+    assert migrate(store.writer) == newest()
+    assert set(inspect(store.writer).get_table_names()) == {*metadata.tables, "alembic_version"}
+
+
+def test_an_unknown_version_is_refused(store: Store) -> None:
+    with pytest.raises(UnknownName, match="no version of the schema named 'x'"):
+        migrate(store.writer, "x")
+    store.write(lambda connection: connection.exec_driver_sql("update alembic_version set version_num = '9'"))
+    with pytest.raises(UnknownName, match="Install the newer evenhand"):
+        migrate(store.writer)
+
+
+def test_a_database_of_another_secret_is_not_opened(tmp_path) -> None:
+    open_store(tmp_path).close()
+    (tmp_path / "secret.key").write_text("ab" * 32)
+    with pytest.raises(EnvironmentProblem, match="another secret"):
+        open_store(tmp_path)

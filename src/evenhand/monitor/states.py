@@ -95,7 +95,7 @@ class Acknowledged(_Part):
 
 
 class Watch(_Part):
-    """A scope and its tests. `asked` is what its rule asked for in them. Cohorts up to `through` have entered;
+    """A scope and its tests; `asked` is what its rule asked for in them. Cohorts up to `through` have entered;
     `passed_over` counts those that came for a period that was judged already (late or corrected), which
     change nothing."""
 

@@ -95,9 +95,11 @@ class Acknowledged(_Part):
 
 
 class Watch(_Part):
-    """A scope and its tests. `asked` is what its rule asked for in them. Cohorts up to `through` have entered;
-    `passed_over` counts those that came for a period that was judged already (late or corrected), which
-    change nothing."""
+    """A scope and its tests; `asked` is what its rule asked for in them.
+
+    Cohorts up to `through` have entered; `passed_over` counts those that came for a period that was judged
+    already (late or corrected), which change nothing.
+    """
 
     scope: Scope
     asked: str

@@ -10,7 +10,7 @@ export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,dev]'
 	@touch $@
 
 # Beside the rest, for only the tests beside the harness need it (docs/adr/0010).

@@ -264,8 +264,10 @@ def _components() -> set[str]:
 
 def _commands() -> set[str]:
     """The functions that the typer application runs as its commands, as `_functions` names them."""
-    apps = [app, *(group.typer_instance for group in app.registered_groups)]
-    calls = [c.callback for one in apps if one is not None for c in one.registered_commands if c.callback]
+    apps, calls = [app], []
+    for one in apps:  # which grows by the groups of each
+        apps += [group.typer_instance for group in one.registered_groups if group.typer_instance is not None]
+        calls += [command.callback for command in one.registered_commands if command.callback]
     return {f"{'/'.join(call.__module__.split('.')[1:])}.py:{call.__name__}" for call in calls}
 
 

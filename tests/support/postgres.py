@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -54,7 +55,7 @@ class Server:
     def stop(self) -> None:
         """Stop it at once; its clients lose their connections."""
         if self.process is not None:
-            self.process.send_signal(2)  # SIGINT: PostgreSQL's fast shutdown
+            self.process.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown
             self.process.wait(30)
             self.process = None
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from evenhand.monitor.service.api import events, health
+from evenhand.monitor.service.api import events, health, indicators
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, events.router)
+ROUTERS: tuple[APIRouter, ...] = (health.router, events.router, indicators.router)

@@ -1,0 +1,229 @@
+"""The policy file: what is watched, how far groups may differ, and who hears of it. One file drives the
+monitor and ``evenhand gate``.
+
+::
+
+    name = "loans"
+    alpha = 0.05               # at most this chance of a false alarm, over all rules and all looks
+    minimum = 100              # items in each group before anything is judged
+    maturity_days = 30         # a day's decisions enter this long after it, with the labels they have by then
+    cooldown_days = 7          # between two messages about the same open alert
+    notify = ["mailto:fairness@example.org", "https://hooks.example.org/evenhand"]
+
+    [[rule]]
+    indicator = "selection_rate"
+    attribute = "sex"          # or ["sex", "age"]: their intersection
+    tolerance = {ratio = 0.8}  # the lowest rate at least .8 of the highest; or {gap = 0.05}
+"""
+
+from __future__ import annotations
+
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from evenhand.errors import BadData, did_you_mean, listed
+from evenhand.files import read_text
+from evenhand.stats.betting import Tolerance
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Days = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+Target = Annotated[str, Field(pattern=r"^(mailto:[^@\s]+@[^@\s]+|https?://\S+)$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Bound(_Part):
+    """How far the rates of two groups may differ: `gap` at most, or `ratio` (low/high) at least; one of them.
+
+    ``gap = 0`` or ``ratio = 1`` allow no difference at all.
+    """
+
+    gap: Annotated[float, Field(ge=0, lt=1)] | None = None
+    ratio: Share | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> Bound:
+        if (self.gap is None) == (self.ratio is None):
+            raise ValueError("give one of gap and ratio")
+        return self
+
+    @property
+    def kind(self) -> Literal["gap", "ratio"]:
+        """Which of the two is given."""
+        return "gap" if self.gap is not None else "ratio"
+
+    @property
+    def limit(self) -> float:
+        """The number that is given."""
+        return self.gap if self.gap is not None else self.ratio or 1.0
+
+    def tolerance(self) -> Tolerance:
+        """It as the test by betting takes it."""
+        return Tolerance(self.kind, self.limit)
+
+    def __str__(self) -> str:
+        return f"gap <= {self.gap:g}" if self.gap is not None else f"ratio >= {self.ratio:g}"
+
+
+class Rule(_Part):
+    """One indicator by one attribute, or by an intersection of several, and its tolerance.
+
+    `use_cases` and `models` are patterns such as ``"loans-*"``; each use case and each model that matches has
+    tests of its own. With `strata`, each of these values is a stream of its own, merged by half the average
+    and half the product; without, the blocks of all strata follow each other in one stream. What is None here
+    is taken from the policy.
+    """
+
+    indicator: Text
+    attribute: tuple[Text, ...]
+    tolerance: Bound
+    name: Text | None = None
+    minimum: Annotated[int, Field(ge=1)] | None = None
+    maturity_days: Days | None = None
+    cooldown_days: Days | None = None
+    notify: tuple[Target, ...] | None = None
+    use_cases: tuple[Text, ...] = ("*",)
+    models: tuple[Text, ...] = ("*",)
+    strata: tuple[Text, ...] = ()
+
+    @pydantic.field_validator("attribute", "use_cases", "models", "strata", "notify", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @pydantic.field_validator("attribute")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name an attribute")
+        return value
+
+    @property
+    def title(self) -> str:
+        """Its name; without one, such as ``selection_rate by sex x age``."""
+        return self.name or f"{self.indicator} by {' x '.join(self.attribute)}"
+
+    def concerns(self, use_case: str, model: str) -> bool:
+        """Whether it watches this use case and model."""
+        return any(fnmatchcase(use_case, one) for one in self.use_cases) and any(
+            fnmatchcase(model, one) for one in self.models
+        )
+
+
+class Policy(_Part):
+    """A policy file; see the module for an example.
+
+    `groups` says what is compared: all ``"pairs"`` of groups, or each group with the ``"rest"``. `leave_out`
+    are groups that are counted elsewhere and never compared. `alpha` is spent once over every comparison of
+    every rule (e-BH).
+    """
+
+    name: Text = "policy"
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    minimum: Annotated[int, Field(ge=1)] = 100
+    maturity_days: Days = 0.0
+    cooldown_days: Days = 7.0
+    groups: Literal["pairs", "rest"] = "pairs"
+    leave_out: tuple[str, ...] = ("", "unknown")
+    notify: tuple[Target, ...] = ()
+    rules: Annotated[tuple[Rule, ...], Field(alias="rule", min_length=1)]
+
+    @pydantic.field_validator("notify", "leave_out", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @pydantic.model_validator(mode="after")
+    def _distinct(self) -> Policy:
+        titles = [rule.title for rule in self.rules]
+        double = sorted({title for title in titles if titles.count(title) > 1})
+        if double:
+            raise ValueError(f"two rules are called {double[0]!r}: give each a name of its own")
+        return self
+
+    def filled(self) -> Policy:
+        """The same with each rule's own minimum, delays and targets written out."""
+        keys = ("minimum", "maturity_days", "cooldown_days", "notify")
+        rules = tuple(
+            rule.model_copy(update={key: getattr(self, key) for key in keys if getattr(rule, key) is None})
+            for rule in self.rules
+        )
+        return self.model_copy(update={"rules": rules})
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a TOML file.
+
+    Raises:
+        BadData: it cannot be read, is not TOML, or holds what no policy holds; every problem is named by its
+            key.
+    """
+    return parse_policy(read_text(path, mend="Name a readable policy file."), where=str(path))
+
+
+def parse_policy(text: str, *, where: str = "The policy") -> Policy:
+    """The policy that a TOML text holds, its rules filled in; `where` names it in errors.
+
+    Raises:
+        BadData: as `read_policy`.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadData(f"{where} is not TOML: {error}.", mend="Write lines such as alpha = 0.05.") from None
+    try:
+        return Policy.model_validate(table).filled()
+    except pydantic.ValidationError as error:
+        problems = [_problem(one) for one in error.errors(include_url=False)]
+        raise BadData(f"{where} is no usable policy: {listed(problems)}.", mend=_EXAMPLE) from None
+
+
+_EXAMPLE = (
+    'A rule needs at least: [[rule]] indicator = "selection_rate" attribute = "sex" '
+    "tolerance = {ratio = 0.8}, each on its own line."
+)
+_KEYS: dict[str, dict[str, str]] = {
+    "": {
+        "name": '"loans"', "alpha": "0.05", "minimum": "100", "maturity_days": "30", "cooldown_days": "7",
+        "groups": '"pairs" or "rest"', "leave_out": '["unknown"]', "notify": '["mailto:me@example.org"]',
+        "rule": "a table under the line [[rule]]",
+    },
+    "rule": {
+        "indicator": '"selection_rate"', "attribute": '"sex"', "tolerance": "{ratio = 0.8} or {gap = 0.05}",
+        "name": '"women and men"', "minimum": "100", "maturity_days": "30", "cooldown_days": "7",
+        "notify": '["https://hooks.example.org/x"]', "use_cases": '["loans-*"]', "models": '["*"]',
+        "strata": '["north", "south"]',
+    },
+    "tolerance": {"gap": "0.05", "ratio": "0.8"},
+}  # fmt: skip
+
+
+def _problem(error: Any) -> str:
+    """One problem in a clause: its key, what was wrong and what to type."""
+    place = [part for part in error["loc"] if part not in ("function-after[_one(), Bound]",)]
+    names = [part for part in place if isinstance(part, str)]
+    table = "tolerance" if "tolerance" in names[:-1] else "rule" if len(names) > 1 else ""
+    known, key = _KEYS[table], names[-1] if names else ""
+    shown = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    if error["type"] == "extra_forbidden":
+        return f"there is no key {shown}{did_you_mean(key, known)}; the keys there are {', '.join(known)}"
+    typed = f"; type {key} = {known[key]}" if key in known else ""
+    if key == "rule":
+        typed = f"; type {known[key]}"
+    if error["type"] == "missing":
+        return f"{shown} is missing{typed}"
+    return f"{shown or 'the file'}: {_reason(error)}{typed}"
+
+
+def _reason(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    given = error["input"]
+    return f"{given!r} is not allowed, {message}" if isinstance(given, str | int | float) else message

@@ -1,0 +1,124 @@
+"""Starting the service, and stopping it after what it has begun."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from evenhand.errors import EnvironmentProblem, UsageError
+from evenhand.monitor.service.app import create_app
+from evenhand.monitor.service.settings import LOOPBACK, Settings
+
+if TYPE_CHECKING:
+    from evenhand.monitor.store import Store
+
+GRACE = 20  # seconds for requests that have begun when the service is stopped
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How the service is to run; see the options of ``evenhand monitor serve``."""
+
+    host: str
+    port: int
+    authenticate: bool = True
+    names: tuple[str, ...] = ()
+    keep_texts: bool = False
+    https: bool = False
+    policy: Path | None = None
+
+
+def check(wanted: Wanted) -> None:
+    """Refuse what must not start.
+
+    Raises:
+        UsageError: others could reach a service that asks for nothing.
+    """
+    if not wanted.authenticate and not is_loopback(wanted.host):
+        raise UsageError(
+            f"With --no-auth everybody who reaches {wanted.host} could read and change everything.",
+            mend="Leave --no-auth out, or listen at 127.0.0.1 only.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(store: Store, wanted: Wanted) -> int:
+    """Serve until Ctrl-C or SIGTERM; 0 is returned when everything that had begun is answered.
+
+    Raises:
+        EnvironmentProblem: the address cannot be listened at.
+    """
+    own = {wanted.host.strip("[]").lower()} - {"0.0.0.0", "::"}
+    settings = Settings(
+        store,
+        authenticate=wanted.authenticate,
+        hosts=LOOPBACK | own | {name.strip("[]").lower() for name in wanted.names},
+        keep_texts=wanted.keep_texts,
+        https=wanted.https,
+    )
+    listening = _listen(wanted)
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,  # its lines hold whole addresses; the guard writes its own
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    with listening, _logged():
+        where = f"[{wanted.host}]" if ":" in wanted.host.strip("[]") else wanted.host
+        print(f"evenhand monitor: http://{where}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
+        # The server ends in order, then sends itself the signal again, which the command line would call
+        # an interruption: a service that was stopped is done.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def _listen(wanted: Wanted) -> socket.socket:
+    host = wanted.host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, wanted.port, type=socket.SOCK_STREAM)[0][0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, wanted.port))
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{wanted.host}:{wanted.port} cannot be listened at: {error.strerror or error}.",
+            mend="Stop what is there, or take another --port.",
+        ) from None
+    return made
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Lines of the service and of uvicorn's errors on stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    names = {"evenhand.monitor": logging.INFO, "uvicorn.error": logging.WARNING}
+    for name, level in names.items():
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        for name in names:
+            logging.getLogger(name).removeHandler(handler)

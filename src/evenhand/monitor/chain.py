@@ -45,7 +45,11 @@ def stamp(time: datetime) -> str:
 
 
 def append(
-    connection: Connection, kind: str, content: Mapping[str, Any] | Sequence[str], *, use_case: str | None = None
+    connection: Connection,
+    kind: str,
+    content: Mapping[str, Any] | Sequence[str],
+    *,
+    use_case: str | None = None,
 ) -> str:
     """Add an entry and return the new head as ``NUMBER:HEAD``; call it last in a transaction.
 
@@ -153,7 +157,9 @@ def entries(connection: Connection) -> Iterator[dict[str, Any]]:
 def items(connection: Connection, secret: bytes) -> Iterator[Item]:
     """Every event and label that is stored, made anew from the tables as they are."""
     last = 0
-    while rows := connection.execute(_PREDICTIONS.where(predictions.c.id > last).limit(ROWS)).mappings().all():
+    while (
+        rows := connection.execute(_PREDICTIONS.where(predictions.c.id > last).limit(ROWS)).mappings().all()
+    ):
         names = {pseudonym(secret, row["use_case_id"], row["prediction_id"]): row for row in rows}
         known = _attributes(connection, names)
         held = _held(connection, names)

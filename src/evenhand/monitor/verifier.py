@@ -123,7 +123,10 @@ def chain_faults(entries: Iterator[dict[str, Any]], published: str = "") -> Iter
         if entry["head"] != head_of(entry):
             yield f"{name}: its time, kind or digest was altered"
         salt, content = entry["salt"], entry["content"]
-        if content is not None and content_digest(bytes.fromhex(salt or ""), content.encode()) != entry["digest"]:
+        if (
+            content is not None
+            and content_digest(bytes.fromhex(salt or ""), content.encode()) != entry["digest"]
+        ):
             yield f"{name} ({entry['kind']}): its content was altered"
         before = entry["head"]
         if published and before == head and number in ("", str(count)):
@@ -142,7 +145,9 @@ def faults(folder: Path, head: str = "", key: str = "") -> Iterator[str]:
     Raises:
         Unreadable: there is no manifest, key or signature in it.
     """
-    raw, public, signature = (_bytes(folder / name) for name in ("manifest.json", "public.key", "manifest.sig"))
+    raw, public, signature = (
+        _bytes(folder / name) for name in ("manifest.json", "public.key", "manifest.sig")
+    )
     try:
         own, sealed = bytes.fromhex(public.decode().strip()), bytes.fromhex(signature.decode().strip())
     except ValueError:
@@ -246,7 +251,9 @@ def main(arguments: list[str] | None = None) -> int:
     for fault in found:
         print(fault)
     if not found:
-        print(f"Everything holds: {manifest['entries']} entries, head {manifest['entries']}:{manifest['head']}")
+        print(
+            f"Everything holds: {manifest['entries']} entries, head {manifest['entries']}:{manifest['head']}"
+        )
         print(f"Signed by the key {(given.export / 'public.key').read_text().strip()}")
         if not given.head:
             print("Give --head with a head published earlier to find a chain that was rewritten as a whole.")

@@ -99,7 +99,11 @@ def test_generations() -> None:
     assert (share.value, mean.value, mean.n) == (pytest.approx(1 / 3), pytest.approx(0.3), 3)
     length = INDICATORS["length"].of(sums)[0]
     # 1, 2 and 3: mean 2, s = 1, and t(2) at 0.975 = 4.3027: 2 ± 4.3027 / sqrt(3)
-    assert (length.value, length.low, length.high) == (2, pytest.approx(-0.48414, 1e-4), pytest.approx(4.48414))
+    assert (length.value, length.low, length.high) == (
+        2,
+        pytest.approx(-0.48414, 1e-4),
+        pytest.approx(4.48414),
+    )
 
 
 def test_quantiles_lie_within_their_bins() -> None:

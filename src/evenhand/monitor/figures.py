@@ -13,7 +13,7 @@ from sqlalchemy import func, or_, select
 
 from evenhand.errors import UnknownName
 from evenhand.monitor.indicators import INDICATORS, Figure, Group, Sums
-from evenhand.monitor.roles import Principal
+from evenhand.monitor.roles import NotThere, Principal
 from evenhand.monitor.rollups import BINS, COUNTS, SCORES
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.tables import cells, groups, score_cells, streams, use_cases
@@ -98,7 +98,8 @@ def figures(store: Store, question: Question, names: Iterable[str] = ()) -> list
     """The figures of the indicators `names` (all by default), of the rollups alone.
 
     Raises:
-        UnknownName: there is no such indicator or use case.
+        UnknownName: there is no such indicator.
+        NotThere: there is no such use case.
     """
     wanted = list(names) or list(INDICATORS)
     for name in wanted:
@@ -107,7 +108,10 @@ def figures(store: Store, question: Question, names: Iterable[str] = ()) -> list
     with store.reading() as connection:
         number = connection.scalar(select(use_cases.c.id).where(use_cases.c.name == question.use_case))
         if number is None:
-            raise UnknownName("use case", question.use_case, [])
+            raise NotThere(
+                f"Nothing has come in for the use case {question.use_case!r}.",
+                mend="Send events with this use_case, or name another.",
+            )
         all_days = sums(connection, number, question, matured=False)
         ripe = all_days
         if question.maturity and any(INDICATORS[name].matured for name in wanted):

@@ -177,7 +177,7 @@ class _Batch:
 
     def _subjects(self, sets: Mapping[Id, int]) -> None:
         if sets:
-            rows = [
+            rows: list[dict[str, Any]] = [
                 {"pseudonym": pseudonym(self.secret, *key), "attribute_set_id": number}
                 for key, number in sets.items()
             ]
@@ -237,7 +237,7 @@ class _Batch:
                 .with_for_update()
             )
             for row in self.connection.execute(query).mappings():
-                found[use_case, row["prediction_id"]] = row
+                found[use_case, row["prediction_id"]] = dict(row)
         return found
 
     def _sets_of(self, keys: Iterable[Id]) -> dict[Id, int]:

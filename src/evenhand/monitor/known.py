@@ -187,3 +187,17 @@ class Finder:
 def crossed(first: str, second: str) -> str:
     """The value of an intersection."""
     return CROSS.join(value.replace("\\", "\\\\").replace(CROSS, f"\\{CROSS}") for value in (first, second))
+
+
+def uncrossed(value: str) -> list[str]:
+    """The values that `crossed` has put together."""
+    found: list[str] = []
+    own, escaped = "", False
+    for sign in value:
+        if escaped or sign not in ("\\", CROSS):
+            own, escaped = own + sign, False
+        elif sign == CROSS:
+            found, own = [*found, own], ""
+        else:
+            escaped = True
+    return [*found, own]

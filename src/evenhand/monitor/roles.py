@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evenhand.errors import EvenhandError, UnknownName
+from evenhand.errors import EvenhandError, UnknownName, UsageError
 
 INGEST, READ, FEEDBACK, AUDIT, ACT, ADMIN = "ingest", "read", "feedback", "audit", "act", "admin"
 KEY_SCOPES = (INGEST, READ, FEEDBACK, AUDIT, ACT)
@@ -26,6 +26,10 @@ class NotAllowed(EvenhandError):
 
 class NotKnown(EvenhandError):
     """Who asks is not known: no key, no session, or one that has ended."""
+
+
+class NotThere(UsageError):
+    """What is asked for does not exist, or who asks does not see it."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from evenhand.monitor.service.counters import Counters
 from evenhand.monitor.service.guard import Guard
 from evenhand.monitor.service.limits import Buckets
 from evenhand.monitor.users import Throttle
+from evenhand.monitor.watching import Watcher
 
 if TYPE_CHECKING:
     from evenhand.monitor.service.settings import Settings
@@ -41,7 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.buckets = Buckets(settings.per_second, settings.burst)
     app.state.strangers = Buckets(4 * settings.per_second, 4 * settings.burst)
     app.state.throttle = Throttle()
-    app.state.after = None  # what is done in the transaction of every batch: alerts
+    # What is done in the transaction of every batch.
+    app.state.after = None if settings.policy is None else Watcher(settings.policy).after
     problems.handle(app)
     for router in api.ROUTERS:
         app.include_router(router)

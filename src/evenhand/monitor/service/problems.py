@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from evenhand.errors import EnvironmentProblem, EvenhandError, UnknownName, listed
-from evenhand.monitor.roles import NotAllowed, NotKnown
+from evenhand.monitor.roles import NotAllowed, NotKnown, NotThere
 from evenhand.monitor.store.engine import named_failures
 from evenhand.monitor.users import TooMany
 
@@ -56,6 +56,7 @@ _CODES: Sequence[tuple[type[EvenhandError], int]] = (
     (NotAllowed, 403),
     (TooMany, 429),
     (UnknownName, 404),
+    (NotThere, 404),
     (EnvironmentProblem, 503),
 )
 _HTTP = {

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from evenhand.errors import EnvironmentProblem, UsageError
+from evenhand.monitor import watching
+from evenhand.monitor.policy import Policy, read_policy
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import LOOPBACK, Settings
 
@@ -50,6 +52,17 @@ def check(wanted: Wanted) -> None:
         )
 
 
+def policy_of(path: Path) -> Policy:
+    """The policy in a file, if the service can count what it watches.
+
+    Raises:
+        BadData: it cannot be used.
+    """
+    found = read_policy(path)
+    watching.check(found)
+    return found
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
     if host.lower() == "localhost":
@@ -65,7 +78,9 @@ def serve(store: Store, wanted: Wanted) -> int:
 
     Raises:
         EnvironmentProblem: the address cannot be listened at.
+        BadData: the policy cannot be used.
     """
+    policy = None if wanted.policy is None else policy_of(wanted.policy)
     own = {wanted.host.strip("[]").lower()} - {"0.0.0.0", "::"}
     settings = Settings(
         store,
@@ -73,6 +88,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         hosts=LOOPBACK | own | {name.strip("[]").lower() for name in wanted.names},
         keep_texts=wanted.keep_texts,
         https=wanted.https,
+        policy=policy,
     )
     listening = _listen(wanted)
     config = uvicorn.Config(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evenhand.monitor.policy import Policy
     from evenhand.monitor.store import Store
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -22,6 +23,7 @@ class Settings:
         keep_texts: whether prompts and answers of generations are stored.
         body_limit: the largest body of a request, in bytes.
         per_second, burst: requests of one key or address a second, and how many at once.
+        policy: what alerts are made of; None for no alerts.
         https: whether people reach it over HTTPS (through a proxy), so that cookies travel only there.
     """
 
@@ -33,3 +35,4 @@ class Settings:
     per_second: float = 200.0
     burst: int = 400
     https: bool = False
+    policy: Policy | None = None

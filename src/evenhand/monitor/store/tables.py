@@ -245,3 +245,41 @@ sessions = Table(
     Column("created", Utc, nullable=False),
     Column("expires", Utc, nullable=False),
 )
+
+policies = Table(
+    "policies",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("looked", Utc, nullable=False),
+)
+"""What the alerts of a policy remember from one look to the next, as JSON."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _id(),
+    Column("policy_id", ForeignKey("policies.id"), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("use_case", String(NAME), nullable=False),
+    Column("model", String(NAME), nullable=False),
+    Column("version", String(NAME), nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("since", Utc),
+    Column("counts", Text, nullable=False),
+    Column("log_e", Double, nullable=False),
+    Column("worse", Text),
+    Column("updated", Utc, nullable=False),
+    Column("acknowledged", Utc),
+    Column("acknowledged_by", String(2 * NAME)),
+    Column("note", Text),
+    UniqueConstraint("policy_id", "rule", "use_case", "model", "version", "groups"),
+)
+"""What the last look says of every comparison; `groups` is a JSON list of two, or empty.
+
+`acknowledged`, `acknowledged_by` and `note` are of the last alert that somebody answered for.
+"""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from evenhand.monitor.service.api import events, health, indicators
+from evenhand.monitor.service.api import alerts, events, health, indicators
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, events.router, indicators.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    events.router,
+    indicators.router,
+    alerts.router,
+)

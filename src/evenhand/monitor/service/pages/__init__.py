@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from fastapi.responses import RedirectResponse
 
-from evenhand.monitor.service.pages import health, logging_in
+from evenhand.monitor.service.pages import health, logging_in, overview, version
 from evenhand.monitor.service.pages._page import Page, add
 
-PAGES: tuple[Page, ...] = (health.page,)
+PAGES: tuple[Page, ...] = (overview.page, version.page, health.page)
 FORMS: tuple[APIRouter, ...] = (logging_in.router,)
 
 
 def include(app: FastAPI) -> None:
     """Add every page and form to `app`."""
+    app.get("/", include_in_schema=False)(_first)
     for page in PAGES:
         add(app, page, PAGES)
     for router in FORMS:
         app.include_router(router, include_in_schema=False)
+
+
+def _first() -> RedirectResponse:
+    return RedirectResponse(PAGES[0].path, 303)

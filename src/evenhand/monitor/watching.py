@@ -1,0 +1,287 @@
+"""Alerts on the database: which days are ready for the policy, what it says of them, and who answered.
+
+A day of a version is ready when it is mature and a later day of that version has begun to come in: it enters
+the tests once, so it should be whole. It is looked for in the transaction that stores a batch, and whatever
+the policy remembers is stored in it as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from evenhand.errors import BadData, UsageError
+from evenhand.monitor.alerting import acknowledge, look
+from evenhand.monitor.events import CROSS
+from evenhand.monitor.indicators import INDICATORS, Group
+from evenhand.monitor.known import uncrossed
+from evenhand.monitor.policy import Policy, Rule
+from evenhand.monitor.roles import NotThere, Principal
+from evenhand.monitor.rollups import COUNTS
+from evenhand.monitor.states import Cohort, Decision, Place, State
+from evenhand.monitor.store.opening import utc_now
+from evenhand.monitor.store.tables import alerts, cells, groups, policies, streams, use_cases
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from evenhand.monitor.store import Store
+
+Told = Callable[[Sequence[Decision]], None]
+
+
+def check(policy: Policy) -> None:
+    """Check that the service can count what the policy watches.
+
+    Raises:
+        BadData: a rule names an indicator that is no share of people.
+    """
+    shares = [name for name, one in INDICATORS.items() if one.part is not None]
+    for rule in policy.rules:
+        if rule.indicator not in shares:
+            raise BadData(
+                f"The rule {rule.title!r} watches {rule.indicator!r}, which is no share by group.",
+                mend=f"Watch one of {', '.join(shares)}: the tolerance says ratio or gap.",
+            )
+
+
+@dataclass
+class Watcher:
+    """The alerts of a policy: `after` belongs behind every batch."""
+
+    policy: Policy
+    told: Told | None = None
+
+    def after(self, connection: Connection, grown: frozenset[int]) -> None:
+        """Look, if the batch has made a day of these versions ready."""
+        state, number = _state(connection, self.policy)
+        cohorts = _cohorts(connection, self.policy, state, grown)
+        if not cohorts:
+            return
+        found = look(self.policy, state, cohorts, utc_now())
+        _keep(connection, number, self.policy, found.state)
+        for decision in found.decisions:
+            _note(connection, number, decision)
+        if self.told is not None and any(one.notify for one in found.decisions):
+            self.told(found.decisions)
+
+
+def _state(connection: Connection, policy: Policy) -> tuple[State, int | None]:
+    row = connection.execute(
+        select(policies.c.id, policies.c.state).where(policies.c.name == policy.name).with_for_update()
+    ).first()
+    return (State(), None) if row is None else (State.model_validate_json(row.state), row.id)
+
+
+def _keep(connection: Connection, number: int | None, policy: Policy, state: State) -> None:
+    own = {"state": state.model_dump_json(), "looked": utc_now()}
+    if number is None:
+        connection.execute(insert(policies).values(name=policy.name, **own))
+    else:
+        connection.execute(update(policies).where(policies.c.id == number).values(**own))
+
+
+# ---- which days are ready ------------------------------------------------------------------------------
+
+
+def _cohorts(connection: Connection, policy: Policy, state: State, grown: Iterable[int]) -> list[Cohort]:
+    query = (
+        select(
+            streams.c.id,
+            use_cases.c.name,
+            streams.c.model,
+            streams.c.version,
+            func.max(cells.c.day).label("last"),
+        )
+        .select_from(streams.join(use_cases).join(cells))
+        .where(streams.c.id.in_(sorted(grown)))
+        .group_by(streams.c.id, use_cases.c.name, streams.c.model, streams.c.version)
+    )
+    through = {
+        (w.scope.rule, w.scope.use_case, w.scope.model, w.scope.version): w.through for w in state.watches
+    }
+    found: list[Cohort] = []
+    for row in connection.execute(query).all():
+        for rule in policy.rules:
+            if rule.concerns(row.name, row.model):
+                entered = through.get((rule.title, row.name, row.model, row.version))
+                found += _of_rule(connection, rule, row, entered)
+    return found
+
+
+def _of_rule(connection: Connection, rule: Rule, stream: Any, entered: datetime | None) -> list[Cohort]:
+    """The cohorts of one rule and version that are ready and have not entered."""
+    ripe = (utc_now() - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
+    until = min(ripe, stream.last)  # days before it
+    order = sorted(range(len(rule.attribute)), key=lambda place: rule.attribute[place])
+    attribute = CROSS.join(rule.attribute[place] for place in order)
+    c = cells.c
+    query = (
+        select(c.day, groups.c.value, *(c[name] for name in COUNTS))
+        .join(groups)
+        .where(c.stream_id == stream.id, groups.c.attribute == attribute, c.day < until)
+    )
+    if entered is not None:
+        query = query.where(c.day >= entered.date())  # `entered` is the midnight that ended the last one
+    part, days = INDICATORS[rule.indicator].part, dict[date, dict[str, tuple[int, int]]]()
+    assert part is not None
+    for day, value, *counts in connection.execute(query):
+        hits, n = part(Group(value, dict(zip(COUNTS, counts, strict=True))))
+        days.setdefault(day, {})[_in_order(value, order)] = (int(n), int(hits))
+    return [
+        Cohort(
+            indicator=rule.indicator,
+            attribute=rule.attribute,
+            use_case=stream.name,
+            model=stream.model,
+            version=stream.version,
+            end=datetime.combine(day + timedelta(days=1), time(), UTC),
+            counts=counts,
+        )
+        for day, counts in sorted(days.items())
+    ]
+
+
+def _in_order(value: str, order: Sequence[int]) -> str:
+    """The value of an intersection in the order of the rule's attributes."""
+    if len(order) == 1:
+        return value
+    parts = uncrossed(value)
+    return (
+        " x ".join(parts[order.index(place)] for place in range(len(order)))
+        if len(parts) == len(order)
+        else value
+    )
+
+
+# ---- what is said ----------------------------------------------------------------------------------------
+
+
+def _note(connection: Connection, number: int | None, decision: Decision) -> None:
+    """Store what a look says of one comparison, under a number that stays."""
+    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    policy = number or connection.scalar(select(func.max(policies.c.id)))
+    own = {
+        "status": decision.status,
+        "why": decision.why,
+        "number": decision.number,
+        "since": decision.since,
+        "counts": json.dumps({"n": decision.n, "x": decision.x}),
+        "log_e": decision.log_e,
+        "worse": decision.worse,
+        "updated": utc_now(),
+    }
+    place = {"policy_id": policy, **decision.scope.model_dump(), "groups": _packed(decision.groups)}
+    connection.execute(
+        make(alerts).values(**place, **own).on_conflict_do_update(index_elements=list(place), set_=own)
+    )
+
+
+def _packed(pair: tuple[str, str] | None) -> str:
+    return "" if pair is None else json.dumps(pair, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What the last look says of a comparison, and who answered for its last alert."""
+
+    id: int
+    policy: str
+    rule: str
+    use_case: str
+    model: str
+    version: str
+    groups: tuple[str, str] | None
+    status: str
+    why: str
+    number: int
+    since: datetime | None
+    n: tuple[int, int]
+    x: tuple[int, int]
+    worse: str | None
+    updated: datetime
+    acknowledged: datetime | None
+    acknowledged_by: str | None
+    note: str | None
+
+
+_ORDER = {"alert": 0, "insufficient data": 1, "ok": 2}
+
+
+def listed(store: Store, who: Principal, status: str = "") -> list[Alert]:
+    """What `who` sees, alerts first, then the latest."""
+    with store.reading() as connection:
+        rows = (
+            connection.execute(select(alerts, policies.c.name.label("policy")).join(policies))
+            .mappings()
+            .all()
+        )
+    found = [_alert(row) for row in rows]
+    seen = [
+        one
+        for one in found
+        if (not status or one.status == status)
+        and (who.sees(one.use_case) if one.use_case else who.use_cases is None)
+    ]
+    return sorted(seen, key=lambda one: (_ORDER.get(one.status, 3), -one.updated.timestamp(), one.id))
+
+
+def _alert(row: Any) -> Alert:
+    counts, pair = json.loads(row["counts"]), json.loads(row["groups"] or "null")
+    own = {name: row[name] for name in Alert.__annotations__ if name not in ("groups", "n", "x")}
+    return Alert(
+        groups=None if pair is None else (pair[0], pair[1]), n=tuple(counts["n"]), x=tuple(counts["x"]), **own
+    )
+
+
+def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
+    """Acknowledge the open alert of this number: its test ends, and a new one begins.
+
+    Raises:
+        NotThere: there is no such alert that `who` sees.
+        UsageError: it is not open, or the note is empty.
+    """
+
+    def work(connection: Connection) -> Alert:
+        query = select(alerts, policies.c.name.label("policy"), policies.c.state)
+        row = connection.execute(
+            query.join(policies).where(alerts.c.id == number).with_for_update()
+        ).mappings().first()  # fmt: skip
+        if row is None or not who.sees(row["use_case"]):
+            raise NotThere(f"There is no alert {number}.", mend="GET /v1/alerts lists them.")
+        one, now = _alert(row), utc_now()
+        if one.groups is None or one.status != "alert":
+            raise UsageError(
+                f"Alert {number} is not open.", mend="GET /v1/alerts?status=alert lists those that are."
+            )
+        place = Place(
+            rule=one.rule, use_case=one.use_case, model=one.model, version=one.version, groups=one.groups
+        )
+        state = acknowledge(State.model_validate_json(row["state"]), place, by=who.name, note=note, now=now)
+        connection.execute(
+            update(policies).where(policies.c.id == row["policy_id"]).values(state=state.model_dump_json())
+        )
+        said = {"acknowledged": now, "acknowledged_by": who.name, "note": note}
+        fresh = {
+            "status": "insufficient data",
+            "number": one.number + 1,
+            "log_e": 0.0,
+            "since": now,
+            "worse": None,
+        }
+        fresh |= {
+            "why": "An alert was acknowledged; a new test has begun.",
+            "counts": json.dumps({"n": (0, 0), "x": (0, 0)}),
+        }
+        connection.execute(
+            update(alerts).where(and_(alerts.c.id == number)).values(**said, **fresh, updated=now)
+        )
+        return _alert({**row, **said, **fresh, "updated": now})
+
+    return store.write(work)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,7 +116,7 @@ def test_a_byte_deep_in_a_file_is_located(made: Path) -> None:
 
 
 def test_missing_and_further_files_are_named(made: Path) -> None:
-    os.remove(made / "policy.toml")
+    (made / "policy.toml").unlink()
     (made / "extra.txt").write_text("x")
     assert list(verifier.faults(made)) == [
         "policy.toml: it is missing",

@@ -1,7 +1,7 @@
 """A signed export for outside auditors: a folder that `verifier.py` in it checks without evenhand.
 
-``events.jsonl`` and ``labels.jsonl`` (one record a line, with the salt by which its digest in the chain can be
-made again), the same events as parquet, ``cells.jsonl`` (the counts that figures are made of), ``chain.jsonl``,
+``events.jsonl`` and ``labels.jsonl`` (one record a line, with the salt by which its digest in the chain can
+be made again), the same events as parquet, ``cells.jsonl`` (the counts of figures), ``chain.jsonl``,
 ``settings.json``, ``policy.toml``, ``profiles/``, ``manifest.json`` (SHA-256 of every file), its Ed25519
 signature, the public key, and the verifier. Texts of people are not exported.
 """
@@ -44,8 +44,9 @@ Use cases:     {use_cases}
 Head:          {head}
 
 It is evidence for what was decided and counted; it does not say that any law is met. The chain shows that
-nothing was altered after it was recorded. It cannot show that everything was sent to the monitor, nor that what
-was sent was true. Contents that were erased, or belong to other use cases, are left out; their digests stay.
+nothing was altered after it was recorded. It cannot show that everything was sent to the monitor, nor that
+what was sent was true. Contents that were erased, or belong to other use cases, are left out; their digests
+stay.
 """
 
 
@@ -177,10 +178,8 @@ def _records(connection: Connection, secret: bytes, folder: Path, wanted: Conten
 def _entries(connection: Connection, wanted: Contents) -> Iterator[dict[str, Any]]:
     """The chain; what other use cases recorded stands in it as what was erased does, by its digest."""
     for entry in chain.entries(connection):
-        if entry["kind"] not in verifier.ITEMS and not wanted.holds(entry["use_case"]):
-            if entry["use_case"] is not None:
-                entry = {**entry, "salt": None, "content": None}
-        yield entry
+        others = entry["use_case"] is not None and not wanted.holds(entry["use_case"])
+        yield {**entry, "salt": None, "content": None} if others else entry
 
 
 def _cells(connection: Connection, wanted: Contents) -> Iterator[dict[str, Any]]:

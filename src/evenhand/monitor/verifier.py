@@ -113,7 +113,7 @@ def chain_faults(entries: Iterator[dict[str, Any]], published: str = "") -> Iter
     """
     number, _, head = published.rpartition(":")
     before, count, seen = FIRST, 0, not published
-    for count, entry in enumerate(entries, start=1):  # noqa: B007 - read after the loop
+    for count, entry in enumerate(entries, start=1):
         name = f"entry {count} of the chain"
         if entry["number"] != count:
             yield f"{name}: it has the number {entry['number']}: an entry was left out or put in"

@@ -79,7 +79,7 @@ def append(
 
 
 def record(connection: Connection, kind: str, items: Mapping[bytes, Mapping[str, Any]]) -> None:
-    """Add an entry about a batch of events or labels: by pseudonym what `event_item`, `label_item` make."""
+    """Add an entry about events or labels: by pseudonym, what `event_item` or `label_item` makes."""
     if not items:
         return
     salts = {name: secrets.token_bytes(SALT) for name in items}

@@ -15,10 +15,8 @@ from typing import Any, Protocol
 
 log = logging.getLogger("evenhand.monitor.client")
 PREFIX, ATTRIBUTES = "evenhand.", "attributes."
-FIELDS = frozenset(
-    ("kind", "prediction_id", "use_case", "model", "version", "score", "decision", "label")
-    + ("refused", "toxicity", "length", "prompt", "answer")
-)
+_DECISIONS = ("kind", "prediction_id", "use_case", "model", "version", "score", "decision", "label")
+FIELDS = frozenset({*_DECISIONS, "refused", "toxicity", "length", "prompt", "answer"})
 _MODELS = ("gen_ai.response.model", "gen_ai.request.model")
 
 

@@ -41,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.counters = Counters()
     app.state.buckets = Buckets(settings.per_second, settings.burst)
     app.state.strangers = Buckets(4 * settings.per_second, 4 * settings.burst)
+    app.state.reporters = Buckets(1 / 60, 20)  # reports of one key: 20 at once, then one a minute
     app.state.throttle = Throttle()
     # What is done in the transaction of every batch.
     app.state.after = None if settings.policy is None else Watcher(settings.policy).after

@@ -25,6 +25,7 @@ class Settings:
         per_second, burst: requests of one key or address a second, and how many at once.
         policy: what alerts are made of; None for no alerts.
         https: whether people reach it over HTTPS (through a proxy), so that cookies travel only there.
+        public: use cases whose reports everybody may read.
     """
 
     store: Store
@@ -35,4 +36,5 @@ class Settings:
     per_second: float = 200.0
     burst: int = 400
     https: bool = False
+    public: frozenset[str] = frozenset()
     policy: Policy | None = None

@@ -20,7 +20,7 @@ from sqlalchemy import delete, insert, select, text, update
 
 from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.store.opening import utc_now
-from evenhand.monitor.store.record_tables import chain, chain_items
+from evenhand.monitor.store.record_tables import KIND, chain, chain_items
 from evenhand.monitor.store.tables import attribute_sets, predictions, streams, subjects, use_cases
 from evenhand.monitor.verifier import FIRST, ITEMS, canonical, chain_faults, content_digest, head_of
 
@@ -78,6 +78,14 @@ def append(
     return f"{number}:{row['head']}"
 
 
+def configure(connection: Connection, name: str, content: Mapping[str, Any]) -> None:
+    """Add an entry about the configuration `name`, unless it is as the newest entry about it says."""
+    kind, body = f"configuration {name}"[:KIND], canonical(content).decode()
+    last = select(chain.c.content).where(chain.c.kind == kind).order_by(chain.c.number.desc()).limit(1)
+    if connection.scalar(last) != body:
+        append(connection, kind, content)
+
+
 def record(connection: Connection, kind: str, items: Mapping[bytes, Mapping[str, Any]]) -> None:
     """Add an entry about events or labels: by pseudonym, what `event_item` or `label_item` makes."""
     if not items:
@@ -113,7 +121,7 @@ def label_item(use_case: str, prediction_id: str, label: int) -> dict[str, Any]:
 
 
 def head(connection: Connection) -> str:
-    """The newest head as ``NUMBER:HEAD``: publish it, for a chain that is rewritten later does not hold it."""
+    """The newest head as ``NUMBER:HEAD``: publish it, for a chain rewritten later does not hold it."""
     last = connection.execute(
         select(chain.c.number, chain.c.head).order_by(chain.c.number.desc()).limit(1)
     ).first()

@@ -17,6 +17,7 @@ from evenhand import __version__
 from evenhand.monitor.service import api, pages, problems
 from evenhand.monitor.service.counters import Counters
 from evenhand.monitor.service.guard import Guard
+from evenhand.monitor.service.keeping import Kept
 from evenhand.monitor.service.limits import Buckets
 from evenhand.monitor.users import Throttle
 from evenhand.monitor.watching import Watcher
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.strangers = Buckets(4 * settings.per_second, 4 * settings.burst)
     app.state.reporters = Buckets(1 / 60, 20)  # reports of one key: 20 at once, then one a minute
     app.state.throttle = Throttle()
+    app.state.kept = Kept(settings.keep_seconds)
     # What is done in the transaction of every batch.
     app.state.after = None if settings.policy is None else Watcher(settings.policy).after
     problems.handle(app)

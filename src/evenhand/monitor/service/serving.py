@@ -23,6 +23,7 @@ from evenhand.monitor.service.settings import LOOPBACK, Settings
 if TYPE_CHECKING:
     from evenhand.monitor.store import Store
 
+KEEP = 3.0  # seconds that figures may be old
 GRACE = 20  # seconds for requests that have begun when the service is stopped
 
 
@@ -89,6 +90,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         keep_texts=wanted.keep_texts,
         https=wanted.https,
         policy=policy,
+        keep_seconds=KEEP,
     )
     listening = _listen(wanted)
     config = uvicorn.Config(

@@ -91,7 +91,7 @@ def _table(sent: Connection, taken: Connection, table: Table) -> Copied:
 
 
 def _chunks(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
-    result = connection.execution_options(yield_per=ROWS).execute(select(table))
+    result = connection.execute(select(table), execution_options={"yield_per": ROWS})
     for part in result.mappings().partitions(ROWS):
         yield [dict(row) for row in part]
 

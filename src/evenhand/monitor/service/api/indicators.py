@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from evenhand.monitor.figures import Question, figures
@@ -46,7 +46,10 @@ class FigureOut(BaseModel):
 
 @router.get("/indicators")
 def indicators(
-    store: DB, who: Annotated[Principal, needs(READ)], asked: Annotated[Asked, Query()]
+    request: Request,
+    store: DB,
+    who: Annotated[Principal, needs(READ)],
+    asked: Annotated[Asked, Query()],
 ) -> list[FigureOut]:
     """Figures by group with n and their 95 % intervals, of counts; null where one is undefined."""
     who.need_use_case(asked.use_case)
@@ -59,4 +62,7 @@ def indicators(
         asked.until,
         asked.maturity,
     )
-    return [FigureOut(**vars(one)) for one in figures(store, question, asked.indicator)]
+    found = request.app.state.kept.get(
+        (question, tuple(asked.indicator)), lambda: figures(store, question, asked.indicator)
+    )
+    return [FigureOut(**vars(one)) for one in found]

@@ -86,7 +86,11 @@ def _route(page: Page, form: Any, menu: Sequence[Page]) -> Callable[[Request], R
         try:
             who = who_asks(request)
             who.need(page.scope)
-            view = page.show(settings_of(request).store, who, dict(request.query_params))
+            query = dict(request.query_params)
+            view = request.app.state.kept.get(
+                (page.path, tuple(sorted(query.items())), who.use_cases, who.scopes),
+                lambda: page.show(settings_of(request).store, who, query),
+            )
         except NotKnown as error:
             if html:
                 wanted = f"{page.path}?{request.url.query}" if request.url.query else page.path

@@ -1,0 +1,46 @@
+"""What was just worked out, kept for a moment: many people look at the same page at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_MOST = 200
+
+
+class Kept:
+    """Results by key for `seconds`; while one is worked out, others who ask for it wait for it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._held: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._working: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, work: Callable[[], T]) -> T:
+        """The result for `key`: one that is young enough, or that of `work`; an error is not kept."""
+        if not self._seconds:
+            return work()
+        with self._lock:
+            mine = self._working.setdefault(key, threading.Lock())
+        try:
+            with mine:
+                with self._lock:
+                    when, value = self._held.get(key, (float("-inf"), None))
+                if time.monotonic() - when < self._seconds:
+                    return value  # type: ignore[no-any-return]
+                made = work()
+                with self._lock:
+                    self._held[key] = (time.monotonic(), made)
+                    self._held.move_to_end(key)
+                    while len(self._held) > _MOST:
+                        self._held.popitem(last=False)
+                return made
+        finally:
+            with self._lock:
+                if not mine.locked():
+                    self._working.pop(key, None)

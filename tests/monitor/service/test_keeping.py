@@ -1,0 +1,47 @@
+"""Results are kept for a moment, and worked out once for all who ask at the same time."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from evenhand.monitor.service import keeping
+from evenhand.monitor.service.keeping import Kept
+
+
+def test_a_result_is_kept_until_it_is_old(monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(keeping.time, "monotonic", lambda: now[0])
+    kept, made = Kept(2.0), iter(range(9))
+    assert [kept.get("a", lambda: next(made)) for _ in range(2)] == [0, 0]
+    assert kept.get("b", lambda: next(made)) == 1
+    now[0] += 2
+    assert kept.get("a", lambda: next(made)) == 2
+    assert [Kept(0).get("a", lambda: next(made)) for _ in range(2)] == [3, 4]
+
+
+def test_an_error_is_not_kept() -> None:
+    kept = Kept(60)
+    with pytest.raises(ZeroDivisionError):
+        kept.get("a", lambda: 1 // 0)
+    assert kept.get("a", lambda: 1) == 1
+
+
+def test_those_who_ask_at_once_wait_for_one() -> None:
+    kept, begun, go, made = Kept(60), threading.Event(), threading.Event(), []
+
+    def work() -> int:
+        begun.set()
+        go.wait(10)
+        made.append(1)
+        return len(made)
+
+    threads = [threading.Thread(target=kept.get, args=("a", work)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    begun.wait(10)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert made == [1]

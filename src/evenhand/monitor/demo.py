@@ -1,7 +1,7 @@
 """A simulated year, through the code that a service runs: a fair start, a biased release, an alert, a fix.
 
-Every day's decisions are stored as one batch, with the policy looking behind it, and the labels of a week
-before. Nothing is put into the tables in another way.
+Every day's decisions are stored as one batch, with the policy looking behind it, and every week the labels
+of the weeks before. Nothing is put into the tables in another way.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 USE_CASE, MODEL = "loans (demo)", "scorer"
 DAYS, PEOPLE = 364, 40
 BIASED, SHIFT = 150, 0.2  # the day of the biased release, and what it takes from the scores of one group
-LATE = 7  # days until a label is known
+LATE = 7  # days until a label is known; labels come in once a week
 ANSWER = 14  # days until somebody acts on the alert
 POLICY = f"""
 name = "demo"
@@ -56,38 +56,38 @@ def policy() -> Policy:
     return parse_policy(POLICY, where="The policy of the demo")
 
 
-def fill(store: Store, *, seed: int = 0, people: int = PEOPLE, today: datetime | None = None) -> Year:
-    """Store the year that ends yesterday; a second time nothing is counted again.
+def fill(store: Store, *, seed: int = 0, days: int = DAYS, biased: int = BIASED) -> Year:
+    """Store the `days` that end yesterday, with the biased release on the day `biased`.
 
     The alert is found by the policy, and the fix is released 14 days after it, with a note.
     """
     own, rng = policy(), np.random.default_rng(seed)
     watcher = watching.Watcher(own)
-    first = (today or utc_now()).astimezone(UTC).date() - timedelta(days=DAYS)
+    first = utc_now().astimezone(UTC).date() - timedelta(days=days)
     alerted = fixed = None
     events = labels = 0
-    waiting: dict[int, list[Label]] = {}
-    for day in range(DAYS):
+    waiting: list[Label] = []
+    for day in range(days):
         if alerted is not None and fixed is None and day == alerted + ANSWER:
             fixed = day
-        version = "1.0" if day < BIASED else "2.0" if fixed is None else "2.1"
+        version = "1.0" if day < biased else "2.0" if fixed is None else "2.1"
         noon = datetime.combine(first + timedelta(days=day), time(12), UTC)
-        batch, known = _day(rng, day, people, version, noon)
+        batch, known = _day(rng, day, version, noon)
         events += take(store, batch, after=watcher.after).accepted
-        waiting[day + LATE] = known
-        labels += join(store, waiting.pop(day, []), after=watcher.after).labels
-        if day > BIASED and alerted is None and _open(store):
+        waiting += known
+        if day % LATE == LATE - 1:
+            labels += join(store, waiting[: -LATE * PEOPLE], after=watcher.after).labels
+            waiting = waiting[-LATE * PEOPLE :]
+        if day > biased and alerted is None and _open(store):
             alerted = day
         if fixed == day:
             _answer(store)
-    return Year(events, labels, BIASED, alerted, fixed)
+    return Year(events, labels, biased, alerted, fixed)
 
 
-def _day(
-    rng: np.random.Generator, day: int, people: int, version: str, noon: datetime
-) -> tuple[list[Event], list[Label]]:
+def _day(rng: np.random.Generator, day: int, version: str, noon: datetime) -> tuple[list[Event], list[Label]]:
     batch, known = [], []
-    for number, (woman, young, told) in enumerate(rng.random((people, 3)) < (0.5, 0.4, 0.95)):
+    for number, (woman, young, told) in enumerate(rng.random((PEOPLE, 3)) < (0.5, 0.4, 0.95)):
         merit = float(rng.beta(4, 3))
         score = merit - SHIFT * woman if version == "2.0" else merit
         name = f"{day}-{number}"

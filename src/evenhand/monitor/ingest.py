@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,8 +12,10 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from evenhand.monitor import chain
 from evenhand.monitor.events import Event, Label
 from evenhand.monitor.known import Finder, Known
+from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.rollups import Growth
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.tables import predictions, subjects, texts, waiting_labels
@@ -62,12 +62,6 @@ def _known(store: Store) -> Known:
         return _memory.setdefault(store.writer, Known())
 
 
-def pseudonym(secret: bytes, use_case: int, prediction_id: str) -> bytes:
-    """The keyed digest under which the person of a prediction is stored."""
-    text = f"person\0{use_case}\0{prediction_id}".encode()
-    return hmac.new(secret, text, hashlib.sha256).digest()[:16]
-
-
 def take(
     store: Store, events: Sequence[Event], *, keep_texts: bool = False, after: After | None = None
 ) -> Outcome:
@@ -104,6 +98,7 @@ def _done(store: Store, work: Callable[[_Batch], Outcome], after: After | None) 
         batch.growth.write(connection, batch.find.known.members)
         if after is not None and batch.streams:
             after(connection, frozenset(batch.streams))
+        batch.record()
         return outcome, batch.find.known
 
     try:
@@ -123,6 +118,7 @@ class _Batch:
         self.find = Finder(connection, known, self.now)
         self.growth = Growth()
         self.streams: set[int] = set()
+        self.recorded: dict[str, dict[bytes, dict[str, Any]]] = {chain.EVENTS: {}, chain.LABELS: {}}
         self.insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 
     def events(self, events: Sequence[Event], keep_texts: bool) -> Outcome:
@@ -137,6 +133,12 @@ class _Batch:
             self.growth.event(rows[key]["stream_id"], attributes, rows[key])
             self.streams.add(rows[key]["stream_id"])
         self._subjects(sets)
+        for key, number in sets.items():
+            event = first[key]
+            item = chain.event_item(
+                rows[key], (event.use_case, event.model, event.version), self.find.known.contents[number]
+            )
+            self.recorded[chain.EVENTS][pseudonym(self.secret, *key)] = item
         if keep_texts:
             self._texts({key: first[key] for key in sets})
         labels = {
@@ -252,8 +254,17 @@ class _Batch:
                 found[key] = self.find.attributes(key[0], {})
         return found
 
+    def record(self) -> None:
+        """Enter what was stored into the chain, last in the transaction: others wait for that."""
+        for kind, items in self.recorded.items():
+            chain.record(self.connection, kind, items)
+
     def _set_labels(self, labels: Mapping[Id, int]) -> None:
         if labels:
+            names = {number: name for name, number in self.find.known.use_cases.items()}
+            for key, label in labels.items():
+                item = chain.label_item(names[key[0]], key[1], label)
+                self.recorded[chain.LABELS][pseudonym(self.secret, *key)] = item
             self.connection.execute(
                 update(predictions)
                 .where(

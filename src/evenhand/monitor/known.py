@@ -36,6 +36,7 @@ class Known:
         self.groups: dict[tuple[int, str, str], int] = {}
         self.sets: dict[tuple[int, str], int] = {}
         self.members: dict[int, tuple[int, ...]] = {}
+        self.contents: dict[int, dict[str, str]] = {}
 
     def staged(self) -> Known:
         """A copy to work with in a transaction."""
@@ -105,6 +106,7 @@ class Finder:
             stored = {"use_case_id": use_case, "content": json.dumps(own, ensure_ascii=False)}
             number = self._number(attribute_sets, stored)
             self.known.members[number] = self._members(use_case, own)
+            self.known.contents[number] = own
             self.known.sets[key] = number
         return self.known.sets[key]
 

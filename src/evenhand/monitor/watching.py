@@ -17,6 +17,7 @@ from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from evenhand.errors import BadData, UsageError
+from evenhand.monitor import chain
 from evenhand.monitor.alerting import acknowledge, look
 from evenhand.monitor.events import CROSS
 from evenhand.monitor.indicators import INDICATORS, Group
@@ -68,6 +69,7 @@ class Watcher:
         _keep(connection, number, self.policy, found.state)
         for decision in found.decisions:
             _note(connection, number, decision)
+        _record(connection, self.policy, found.decisions)
         if self.told is not None and any(one.notify for one in found.decisions):
             self.told(found.decisions)
 
@@ -183,6 +185,17 @@ def _note(connection: Connection, number: int | None, decision: Decision) -> Non
     )
 
 
+def _record(connection: Connection, policy: Policy, decisions: Sequence[Decision]) -> None:
+    """Enter the policy, where it is another one, and what it says into the chain."""
+    chain.configure(connection, "policy", policy.model_dump(mode="json", by_alias=True))
+    said: dict[str, list[Any]] = {}
+    for one in decisions:
+        told = one.model_dump(mode="json", exclude={"notify"})
+        said.setdefault(one.scope.use_case, []).append(told)
+    for use_case, own in said.items():
+        chain.append(connection, "alerts", {"policy": policy.name, "decisions": own}, use_case=use_case)
+
+
 def _packed(pair: tuple[str, str] | None) -> str:
     return "" if pair is None else json.dumps(pair, ensure_ascii=False)
 
@@ -282,6 +295,8 @@ def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
         connection.execute(
             update(alerts).where(and_(alerts.c.id == number)).values(**said, **fresh, updated=now)
         )
+        told = {"alert": number, "acknowledged": one.number, "by": who.name, "note": note}
+        chain.append(connection, "alerts", told, use_case=one.use_case)
         return _alert({**row, **said, **fresh, "updated": now})
 
     return store.write(work)

@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.counters = Counters()
     app.state.buckets = Buckets(settings.per_second, settings.burst)
     app.state.strangers = Buckets(4 * settings.per_second, 4 * settings.burst)
+    app.state.reporters = Buckets(1 / 60, 20)  # reports of one key: 20 at once, then one a minute
     app.state.throttle = Throttle()
     app.state.kept = Kept(settings.keep_seconds)
     # What is done in the transaction of every batch.

@@ -26,6 +26,7 @@ class Settings:
         keep_seconds: how old the figures of a page may be, where many ask for them.
         policy: what alerts are made of; None for no alerts.
         https: whether people reach it over HTTPS (through a proxy), so that cookies travel only there.
+        public: use cases whose reports everybody may read.
     """
 
     store: Store
@@ -36,5 +37,6 @@ class Settings:
     per_second: float = 200.0
     burst: int = 400
     https: bool = False
+    public: frozenset[str] = frozenset()
     keep_seconds: float = 0.0
     policy: Policy | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from evenhand.monitor.service.api import alerts, events, health, indicators
+from evenhand.monitor.service.api import alerts, audits, events, feedback, health, indicators
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     events.router,
     indicators.router,
     alerts.router,
+    feedback.router,
+    audits.router,
 )

@@ -5,11 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 
-from evenhand.monitor.service.pages import health, logging_in, overview, version
+from evenhand.monitor.service.pages import feedback, health, logging_in, overview, public, version
 from evenhand.monitor.service.pages._page import Page, add
 
-PAGES: tuple[Page, ...] = (overview.page, version.page, health.page)
-FORMS: tuple[APIRouter, ...] = (logging_in.router,)
+PAGES: tuple[Page, ...] = (
+    overview.page,
+    version.page,
+    feedback.page,
+    feedback.probes,
+    public.page,
+    health.page,
+)
+FORMS: tuple[APIRouter, ...] = (logging_in.router, feedback.router, public.router)
 
 
 def include(app: FastAPI) -> None:

@@ -32,6 +32,7 @@ def verified(tmp_path: Path) -> str:
     folder.mkdir()
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
     (folder / "adapter_model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    (folder / ".evenhand.json").write_text("{}")
     (folder / "key.txt").write_text("a key of the run's own")
     return "run"
 
@@ -119,3 +120,22 @@ def test_the_card_without_a_hub(run, verified) -> None:
     answer = run("report", verified, "--card", "mine.md")
     assert answer.code == 2
     assert Path("mine.md").read_text() == "my own words"
+
+
+@pytest.mark.parametrize(("file", "library"), [("config.json", "transformers"), ("mine.json", "evenhand")])
+def test_the_card_says_what_loads_the_weights(run, verified, hub, file, library) -> None:
+    Path("merged").mkdir()
+    Path("merged/model.safetensors").write_bytes(b"x")
+    Path("merged", file).write_text("{}")
+    assert run("push", verified, "me/treated", "--weights", "merged", "--yes").code == 0
+    text = hub.files["me/treated"]["README.md"].decode()
+    assert hub_library.ModelCard(text).data.library_name == library
+
+
+def test_a_hub_that_does_not_answer(run, verified, monkeypatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    answer = run("push", verified, "me/treated", "--yes")
+    assert answer.code == 4
+    assert "The hub did not take me/treated: " in answer.err
+    assert "Traceback" not in answer.err

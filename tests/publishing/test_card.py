@@ -19,7 +19,7 @@ def of(uri: str = "hf:org/base@main", **changes) -> Verification:
 
 
 def test_the_parser_reads_the_head() -> None:
-    read = hub.ModelCard(card.card(of(), adapter=True))
+    read = hub.ModelCard(card.card(of(), library="peft"))
     assert read.data.library_name == "peft"
     assert read.data.base_model == "org/base"
     assert read.data.to_dict()["base_model_relation"] == "adapter"

@@ -27,10 +27,10 @@ HUB_DATA: Mapping[str, str] = {
 _HUB = re.compile(r"^hf:(?![./~])([\w.-]+(?:/[\w.-]+)?)(?:@|\+|$)")  # a repository, not a folder
 
 
-def card(record: Verification, *, adapter: bool = False) -> str:
-    """The card as Markdown with its head; `adapter` says that the weights lie beside their base model."""
+def card(record: Verification, *, library: str = "evenhand") -> str:
+    """The card as Markdown with its head; `library` is what loads the weights."""
     parts = [
-        f"{SIGN.decode()}{_yaml(_head(record, adapter))}---",
+        f"{SIGN.decode()}{_yaml(_head(record, library))}---",
         f"# {_plain(record.model.uri)}, treated with {_plain(record.treatment)}",
         f"**Verdict: {record.verdict}.** {_plain(leading.sentence(record))}",
         "## Before and after",
@@ -73,12 +73,12 @@ def _main(measurement: Measurement) -> tuple[str, Estimate] | None:
     return None if name is None or estimate is None or estimate.value is None else (name, estimate)
 
 
-def _head(record: Verification, adapter: bool) -> dict[str, Any]:
+def _head(record: Verification, library: str) -> dict[str, Any]:
     base = _HUB.match(record.model.uri)
-    head: dict[str, Any] = {"library_name": "peft" if adapter else "transformers"}
+    head: dict[str, Any] = {"library_name": library}
     if base:
         head["base_model"] = base[1]
-        head["base_model_relation"] = "adapter" if adapter else "finetune"
+        head["base_model_relation"] = "finetune" if library == "transformers" else "adapter"
     results = [one for measurement in record.after for one in _results(measurement)]
     head["tags"] = ["evenhand", "bias-mitigation"]
     if results and not record.limited:
@@ -173,7 +173,7 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def files(record: Verification, *, adapter: bool = False) -> dict[str, bytes]:
+def files(record: Verification, *, library: str) -> dict[str, bytes]:
     """Everything that a repository says of the model: the card and the results, by path."""
-    texts = {"README.md": card(record, adapter=adapter), **eval_results(record)}
+    texts = {"README.md": card(record, library=library), **eval_results(record)}
     return {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}

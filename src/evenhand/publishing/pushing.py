@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evenhand.errors import BadData, BadModel, EnvironmentProblem, MissingExtra, UsageError
+from evenhand.errors import BadData, BadModel, EnvironmentProblem, EvenhandError, MissingExtra, UsageError
 from evenhand.files import read_json_object
 from evenhand.publishing import card
 from evenhand.records import Verification
 
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _TAKEN = re.compile(r".*\.(?:safetensors|json|jinja|model|txt)")
-_LEFT = frozenset({"key.txt", ".evenhand", "README.md"})  # the run's own marks, and what the card replaces
+_LEFT = frozenset({"key.txt", "README.md"})  # the run's own marks, and what the card replaces
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _ADAPTER, _WEIGHTS = "adapter_config.json", "*.safetensors"
 
@@ -69,14 +69,21 @@ def prepared(record: Verification, repo: str, weights: Path, *, private: bool = 
     taken = {
         path.relative_to(weights).as_posix(): path
         for path in inside
-        if _TAKEN.fullmatch(path.name) and path.name not in _LEFT
+        if _TAKEN.fullmatch(path.name) and path.name not in _LEFT and not path.name.startswith(".")
     }
     if not any(name.endswith(".safetensors") for name in taken):
         raise BadData(
             f"{weights} holds no {_WEIGHTS}.",
             mend="Name the folder of a treatment of weights, an adapter, or a merged model.",
         )
-    return Release(repo, private, taken, card.files(record, adapter=_ADAPTER in taken))
+    return Release(repo, private, taken, card.files(record, library=_library(taken)))
+
+
+def _library(taken: Mapping[str, Path]) -> str:
+    """What loads the weights: those of a treatment are the treated values alone, for evenhand to place."""
+    if _ADAPTER in taken:
+        return "peft"
+    return "transformers" if "config.json" in taken else "evenhand"
 
 
 def _check_base(record: Verification, weights: Path) -> None:
@@ -105,7 +112,6 @@ def push(release: Release) -> str:
     """
     try:
         import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError
     except ImportError:
         raise MissingExtra("huggingface-hub", "hf", "Uploading") from None
     api = huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
@@ -125,9 +131,11 @@ def push(release: Release) -> str:
                 mend="Make it private there, or say --public.",
             )
         return str(api.create_commit(release.repo, added, commit_message="A release by evenhand").commit_url)
-    except (HfHubHTTPError, OSError, huggingface_hub.errors.LocalTokenNotFoundError) as error:
+    except EvenhandError:
+        raise
+    except Exception as error:  # of requests, httpx or httpx2, as the library's version has it
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise EnvironmentProblem(
             f"The hub did not take {release.repo}: {reason}.",
-            mend="Log in with `hf auth login`, and try again.",
+            mend="See that it can be reached, log in with `hf auth login`, and try again.",
         ) from None

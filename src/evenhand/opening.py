@@ -116,6 +116,10 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     if scheme.torch or additions:
         require_hf(f"Opening {uri}")
     model = scheme.open(base, dtype=dtype, batch_tokens=batch_tokens)
+    if hasattr(model, "module"):
+        from evenhand.models.together import Named
+
+        model.named = Named(f"{uri.partition(':')[0]}:{base}", dtype, batch_tokens)
     if not additions:
         return model
     with ExitStack() as contexts:

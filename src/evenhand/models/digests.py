@@ -21,20 +21,31 @@ def weights_digest(module: nn.Module) -> str:
 
     Any change of one weight changes it. Tied weights count once, under the first of their names.
     """
+    parts = tensor_digests(module)
+    text = "".join(f"{name}:{parts[name]};" for name in sorted(parts))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def every_tensor(module: nn.Module) -> dict[str, Tensor]:
+    """All parameters and saved buffers by their names; tied weights once, under the first of them."""
     saved = module.state_dict().keys()
     tensors: dict[str, Tensor] = dict(module.named_parameters())
     tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in saved)
-    names = sorted(tensors)
-    text = ""
+    return tensors
+
+
+def tensor_digests(module: nn.Module) -> dict[str, str]:
+    """SHA-256 (hex) over shape, dtype and bytes of each of `every_tensor`."""
+    tensors = every_tensor(module)
+    found: dict[str, str] = {}
     with (
         ThreadPoolExecutor() as pool,  # hashing releases the interpreter lock
-        task("checksum of the weights", len(names), unit="tensor", late=True) as advance,
+        task("checksum of the weights", len(tensors), unit="tensor", late=True) as advance,
     ):
-        parts = pool.map(_tensor_digest, (tensors[name] for name in names))
-        for name, part in zip(names, parts, strict=True):
-            text += f"{name}:{part};"
+        for name, part in zip(tensors, pool.map(_tensor_digest, tensors.values()), strict=True):
+            found[name] = part
             advance(1)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return found
 
 
 def _tensor_digest(tensor: Tensor) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from evenhand.models import described
 from evenhand.models.digests import model_digest
 from evenhand.models.layout import Layout
 from evenhand.models.precision import dtype_name
+from evenhand.models.together import Named, team
 from evenhand.records import Ability, ModelSpec, Request, Response
 from evenhand.scoring.kept import forget
 from evenhand.scoring.runners import answer
@@ -38,6 +39,8 @@ class Opened:
     instead: ClassVar[str]  # what to do about a request that the family cannot answer
     can: frozenset[Ability]
     opening: tuple[str, ...] = ()  # notes on how it was opened
+    named: Named | None = None  # how another process opens the same; None for one made in another way
+    scorer: Any = None  # of the families with a head
     _given: Layout | None = None
 
     def __init__(
@@ -99,7 +102,7 @@ class Opened:
         Raises:
             UsageError: they are no list of requests.
             BadModel: the family cannot answer one of them.
-            EvenhandError: as for the runners.
+            EvenhandError: as for the runners; with several processes also as for `Team.answer`.
         """
         if not isinstance(requests, Sequence) or not all(hasattr(one, "needs") for one in requests):
             raise UsageError(
@@ -108,7 +111,20 @@ class Opened:
             )
         for need in sorted({request.needs for request in requests} - self.can):
             raise BadModel(f"{self.spec.uri} is {described(self.spec)}: it {need.lacks}.", mend=self.instead)
+        others = team()
+        return self.answer_alone(requests) if others is None else others.answer(self, requests)
+
+    def answer_alone(self, requests: Sequence[Request]) -> list[Response]:
+        """As `answer`, for requests that it can answer, by this process whatever others there are."""
         return answer(self, requests)
+
+    def account(self) -> Any:
+        """What the scorer counted in its newest call, None for a model without one."""
+        return None if self.scorer is None else self.scorer.account()
+
+    def take_over(self, accounts: Sequence[Any]) -> None:
+        """Let the scorer report the sum of what was counted for shares of one call."""
+        self.scorer.take_over(accounts)
 
     def notes(self) -> tuple[str, ...]:
         """Notes on how it was opened and on the precision of products; usually empty."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.progress import task
+from evenhand.scoring.offloaded import is_offloaded, value_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,16 +40,20 @@ def tensor_digests(module: nn.Module) -> dict[str, str]:
     tensors = every_tensor(module)
     found: dict[str, str] = {}
     with (
-        ThreadPoolExecutor() as pool,  # hashing releases the interpreter lock
+        # Hashing releases the interpreter lock; what is not in memory is read one tensor at a time.
+        ThreadPoolExecutor(1 if is_offloaded(module) else None) as pool,
         task("checksum of the weights", len(tensors), unit="tensor", late=True) as advance,
     ):
-        for name, part in zip(tensors, pool.map(_tensor_digest, tensors.values()), strict=True):
+        every = ((module, name) for name in tensors)
+        for name, part in zip(tensors, pool.map(_tensor_digest, *zip(*every, strict=True)), strict=True):
             found[name] = part
             advance(1)
     return found
 
 
-def _tensor_digest(tensor: Tensor) -> str:
+def _tensor_digest(module: nn.Module, name: str) -> str:
+    home, _, own = name.rpartition(".")
+    tensor = value_of(module.get_submodule(home), own)
     plain = tensor.detach().contiguous().cpu()
     sha = hashlib.sha256(f"{tuple(plain.shape)}{plain.dtype}".encode())
     sha.update(plain.reshape(-1).view(torch.uint8).numpy().data)

@@ -12,13 +12,14 @@ from torch import nn
 from evenhand.architectures import kind_of, row_of
 from evenhand.architectures.checking import check_positions, misfit
 from evenhand.errors import BadModel, UsageError
-from evenhand.models import described
+from evenhand.models import described, placing, quantised
 from evenhand.models.digests import model_digest
 from evenhand.models.layout import Layout
 from evenhand.models.precision import dtype_name
 from evenhand.models.together import Named, team
 from evenhand.records import Ability, ModelSpec, Request, Response
 from evenhand.scoring.kept import forget
+from evenhand.scoring.offloaded import input_device, is_offloaded
 from evenhand.scoring.runners import answer
 
 if TYPE_CHECKING:
@@ -59,8 +60,10 @@ class Opened:
         self._layout = self._given = layout
         self.module = module.eval()
         self.tokenizer = tokenizer
-        first = next(module.parameters())
-        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(first.device.type, 2048)
+        device = input_device(module)
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(device.type, 2048)
+        if is_offloaded(module) or quantised.stated(getattr(module, "config", None)) is not None:
+            self.can = self.can - {Ability.GRADIENTS, Ability.WEIGHTS}
         self.spec = ModelSpec(
             uri=uri,
             digest="",
@@ -69,7 +72,8 @@ class Opened:
             dtype=dtype_name(module),
             architecture=kind_of(module),
             parameters=sum(p.numel() for p in module.parameters()),
-            device=_name_of(first.device),
+            origin=quantised.origin(getattr(module, "config", None)),
+            device=placing.said(module) or _name_of(device),
         )
         self.refresh()
 

@@ -180,12 +180,12 @@ def leading(size: int) -> Iterator[None]:
     """
     global _team  # noqa: PLW0603
     _connect()
-    _team = Team(size)
+    _team = first = Team(size)
     try:
         yield
     finally:
-        _team, ended = None, _team
-        ended.end()
+        _team = None
+        first.end()
         processes.destroy_process_group()
 
 

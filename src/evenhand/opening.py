@@ -116,6 +116,11 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     if scheme.torch or additions:
         require_hf(f"Opening {uri}")
     model = scheme.open(base, dtype=dtype, batch_tokens=batch_tokens)
+    if hasattr(model, "module"):
+        from evenhand.models.together import Named
+
+        # Models of other packages take the attribute and make no use of it.
+        model.named = Named(f"{uri.partition(':')[0]}:{base}", dtype, batch_tokens)  # type: ignore[attr-defined]
     if not additions:
         return model
     with ExitStack() as contexts:
@@ -140,7 +145,8 @@ def check_name(uri: str) -> None:
         from evenhand.lab import parse
 
         parse(base)
-    named = [Path(base)] if scheme.file or base.startswith(_LOCAL) else []
+    place = base if expanded(Path(base)).exists() else base.partition("?")[0]
+    named = [Path(place)] if scheme.file or base.startswith(_LOCAL) else []
     for path in (*named, *additions):
         if not expanded(path).exists():
             raise BadData(f"{uri} names {path}, which is not there.", mend="Name a file or folder that is.")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from evenhand import progress
-from evenhand.cli import console, failures, interrupts, quiet
+from evenhand.cli import console, failures, interrupts, launched, processes, quiet
 from evenhand.errors import BadOption
 
 
@@ -21,7 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns the exit code: 0 done, 1 a gate failed, 2 usage, 3 inconclusive, 4 environment, 130 interrupted,
     141 the reader of stdout has closed it.
     Errors that a user can correct are printed, not raised.
+
+    Of several processes that ``torchrun`` or ``accelerate launch`` started, the first alone reads `argv` and
+    prints; see `evenhand.cli.launched`.
     """
+    if processes.rank() > 0:
+        return launched.follow()
     with interrupts.sigterm_as_interrupt():  # first: a process is often stopped while it still starts
         arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
         as_json = "--json" in arguments
@@ -38,12 +43,14 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
         from evenhand.cli.app import app
 
         _check_unicode(arguments)
-        code = app(args=arguments, prog_name="evenhand", standalone_mode=False)
+        with launched.leading(arguments):
+            code = app(args=arguments, prog_name="evenhand", standalone_mode=False)
         if code == failures.INTERRUPTED:  # typer turns Ctrl-C into a plain return
             raise KeyboardInterrupt
         console.flush()  # an output error must occur here, not while the interpreter exits
         return code if isinstance(code, int) else 0
     except BaseException as error:
+        launched.undisturbed()
         return failures.report(error, as_json=as_json)
 
 

@@ -6,13 +6,14 @@ import contextlib
 import errno
 import traceback
 
-from evenhand.cli import console
+from evenhand.cli import console, processes
 from evenhand.errors import EvenhandError, MissingExtra, NoSpace, OutOfMemory, UsageError
 
 HF_PACKAGES = frozenset({"torch", "transformers", "peft", "safetensors", "huggingface_hub", "tokenizers"})
 INTERRUPTED = 130
 CLOSED = 141  # the exit code that a shell reports for a program ended by SIGPIPE
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_ENDED = "Interrupted, by somebody or because another process of this run has ended."
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a fault of the program, unlike every code of the error tree
 
 
@@ -24,7 +25,8 @@ def report(error: BaseException, *, as_json: bool) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
-        return _printed("Interrupted", "Interrupted.", "The same command resumes.", INTERRUPTED, as_json)
+        what = "Interrupted." if processes.size() == 1 else _ENDED
+        return _printed("Interrupted", what, "The same command resumes.", INTERRUPTED, as_json)
     known = as_known(error)
     if known is not None:
         return _printed(type(known).__name__, known.what, known.mend, known.exit_code, as_json)

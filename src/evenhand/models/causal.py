@@ -72,4 +72,5 @@ class CausalModel(Opened):
 
     def scoring(self) -> ScoringReport:
         """How the newest log-probabilities were computed."""
-        return self.scorer.report()
+        newest: ScoringReport = self.scorer.report()
+        return newest

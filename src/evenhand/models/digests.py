@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.progress import task
+from evenhand.scoring.offloaded import is_offloaded, value_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,23 +22,38 @@ def weights_digest(module: nn.Module) -> str:
 
     Any change of one weight changes it. Tied weights count once, under the first of their names.
     """
-    saved = module.state_dict().keys()
-    tensors: dict[str, Tensor] = dict(module.named_parameters())
-    tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in saved)
-    names = sorted(tensors)
-    text = ""
-    with (
-        ThreadPoolExecutor() as pool,  # hashing releases the interpreter lock
-        task("checksum of the weights", len(names), unit="tensor", late=True) as advance,
-    ):
-        parts = pool.map(_tensor_digest, (tensors[name] for name in names))
-        for name, part in zip(names, parts, strict=True):
-            text += f"{name}:{part};"
-            advance(1)
+    parts = tensor_digests(module)
+    text = "".join(f"{name}:{parts[name]};" for name in sorted(parts))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _tensor_digest(tensor: Tensor) -> str:
+def every_tensor(module: nn.Module) -> dict[str, Tensor]:
+    """All parameters and saved buffers by their names; tied weights once, under the first of them."""
+    saved = module.state_dict().keys()
+    tensors: dict[str, Tensor] = dict(module.named_parameters())
+    tensors.update((name, buffer) for name, buffer in module.named_buffers() if name in saved)
+    return tensors
+
+
+def tensor_digests(module: nn.Module) -> dict[str, str]:
+    """SHA-256 (hex) over shape, dtype and bytes of each of `every_tensor`."""
+    tensors = every_tensor(module)
+    found: dict[str, str] = {}
+    with (
+        # Hashing releases the interpreter lock; what is not in memory is read one tensor at a time.
+        ThreadPoolExecutor(1 if is_offloaded(module) else None) as pool,
+        task("checksum of the weights", len(tensors), unit="tensor", late=True) as advance,
+    ):
+        every = ((module, name) for name in tensors)
+        for name, part in zip(tensors, pool.map(_tensor_digest, *zip(*every, strict=True)), strict=True):
+            found[name] = part
+            advance(1)
+    return found
+
+
+def _tensor_digest(module: nn.Module, name: str) -> str:
+    home, _, own = name.rpartition(".")
+    tensor = value_of(module.get_submodule(home), own)
     plain = tensor.detach().contiguous().cpu()
     sha = hashlib.sha256(f"{tuple(plain.shape)}{plain.dtype}".encode())
     sha.update(plain.reshape(-1).view(torch.uint8).numpy().data)

@@ -19,11 +19,12 @@ from evenhand.errors import (
     OutOfMemory,
 )
 from evenhand.files import is_folder, parse_json
-from evenhand.models import checkpoints, hub, precision, room
+from evenhand.models import checkpoints, hub, placing, precision, quantised, room
 from evenhand.models.causal import CausalModel
 from evenhand.models.encoder import EncoderModel
 from evenhand.models.families import Family, backbone_alone, family, loader
 from evenhand.models.masked import MaskedModel
+from evenhand.models.placing import Placement
 from evenhand.models.seq2seq import Seq2SeqModel
 from evenhand.progress import task
 from evenhand.scoring.finite import check_weights
@@ -46,7 +47,8 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
-    """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder that starts with ./ or / or ~.
+    """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder that starts with ./ or / or ~; each
+    may be followed by ``?device_map=`` (see `evenhand.models.placing`).
 
     A folder never opens a network connection; a hub name does where the files are not in the cache. The
     configuration decides the family: causal, masked, sequence-to-sequence, or an encoder without a head (see
@@ -60,15 +62,18 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
         EnvironmentProblem: the hub cannot be reached.
         OutOfMemory: the weights do not fit.
     """
+    whole, (rest, place) = rest, placing.parsed(rest)
     local = rest.startswith(_LOCAL) or is_folder(rest)
     name, _, revision = (rest, "", "") if local else rest.partition("@")
     if local:
         name = str(checked_folder(Path(rest).expanduser()))
     with quiet(), explained(name):
         (kind, module, tokenizer, remarks), notes = hub.opened(
-            name, revision or None, lambda where: _load(name, dtype, where)
+            name, revision or None, lambda where: _load(name, dtype, where, place)
         )
-    model = KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision or None, batch_tokens=batch_tokens)
+    model = KINDS[kind](
+        module, tokenizer, f"hf:{whole}", revision=revision or None, batch_tokens=batch_tokens
+    )
     model.opening = (*notes, *remarks)
     return model
 
@@ -85,11 +90,11 @@ def open_folder(
 
 
 def _load(
-    name: str, dtype: str | None, where: Mapping[str, Any]
+    name: str, dtype: str | None, where: Mapping[str, Any], place: Placement | None = None
 ) -> tuple[Family, nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
     """The parts of the model `name`, and notes on how they were opened.
 
-    `where` states which of its files may be requested (see `hub.opened`).
+    `where` states which of its files may be requested (see `hub.opened`), `place` where its weights go.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -103,23 +108,33 @@ def _load(
     notes: tuple[str, ...] = ()
     # First without memory for the weights, to check them against the configuration; packed ones need memory.
     packed = getattr(config, "quantization_config", None) is not None
+    put: dict[str, Any] = {"device_map": None}
     if packed:
         label, late = f"loading {name}", False
+        put |= {} if place is None else {"device_map": place.device_map}
     else:
         kind, module, _ = _built(kind, name, config, {**how, "device_map": "meta"})
         own = precision.dtype_name(module)
         if dtype is None and not precision.multiplies_fast(own):
             how["dtype"], module, notes = torch.float32, module.float(), (precision.widened(own),)
-        room.check_room(name, module)
+        if place is None:
+            room.check_room(name, module)
+        else:
+            put = place.arguments(module, (folder := placing.offload_folder()).name)
         label, late = f"loading {name}, {room.described(module)}", room.weight_bytes(module) < room.LARGE
     with task(label, 3, unit="step", late=late) as advance:
-        kind, module, remarks = _built(kind, name, config, {**how, "device_map": None})
+        with quantised.explained(name, config):
+            kind, module, remarks = _built(kind, name, config, {**how, **put})
         advance(1)
         check_weights(name, module)
         advance(1)
-        module = placed(module)
+        if place is None:
+            module = placed(module)
+        elif not packed:
+            vars(module)["_evenhand_folder"] = folder  # so that it lives as long as the model
         advance(1)
-    return kind, module, tokenizer, notes + remarks + checkpoints.foreign_code(module, tokenizer)
+    notes += remarks + placing.note(module)
+    return kind, module, tokenizer, notes + checkpoints.foreign_code(module, tokenizer)
 
 
 def _built(

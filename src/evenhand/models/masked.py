@@ -51,4 +51,5 @@ class MaskedModel(Opened):
 
     def scoring(self) -> ScoringReport:
         """How the newest log-probabilities were computed."""
-        return self.scorer.report()
+        newest: ScoringReport = self.scorer.report()
+        return newest

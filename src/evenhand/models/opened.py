@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -12,12 +12,14 @@ from torch import nn
 from evenhand.architectures import kind_of, row_of
 from evenhand.architectures.checking import check_positions, misfit
 from evenhand.errors import BadModel, UsageError
-from evenhand.models import described
+from evenhand.models import described, placing, quantised
 from evenhand.models.digests import model_digest
 from evenhand.models.layout import Layout
 from evenhand.models.precision import dtype_name
+from evenhand.models.together import Named, team
 from evenhand.records import Ability, ModelSpec, Request, Response
 from evenhand.scoring.kept import forget
+from evenhand.scoring.offloaded import input_device, is_offloaded
 from evenhand.scoring.runners import answer
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Opened:
     instead: ClassVar[str]  # what to do about a request that the family cannot answer
     can: frozenset[Ability]
     opening: tuple[str, ...] = ()  # notes on how it was opened
+    named: Named | None = None  # how another process opens the same; None for one made in another way
+    scorer: Any = None  # of the families with a head
     _given: Layout | None = None
 
     def __init__(
@@ -56,8 +60,10 @@ class Opened:
         self._layout = self._given = layout
         self.module = module.eval()
         self.tokenizer = tokenizer
-        first = next(module.parameters())
-        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(first.device.type, 2048)
+        device = input_device(module)
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(device.type, 2048)
+        if is_offloaded(module) or quantised.stated(getattr(module, "config", None)) is not None:
+            self.can = self.can - {Ability.GRADIENTS, Ability.WEIGHTS}
         self.spec = ModelSpec(
             uri=uri,
             digest="",
@@ -66,7 +72,8 @@ class Opened:
             dtype=dtype_name(module),
             architecture=kind_of(module),
             parameters=sum(p.numel() for p in module.parameters()),
-            device=_name_of(first.device),
+            origin=quantised.origin(getattr(module, "config", None)),
+            device=placing.said(module) or _name_of(device),
         )
         self.refresh()
 
@@ -99,7 +106,7 @@ class Opened:
         Raises:
             UsageError: they are no list of requests.
             BadModel: the family cannot answer one of them.
-            EvenhandError: as for the runners.
+            EvenhandError: as for the runners; with several processes also as for `Team.answer`.
         """
         if not isinstance(requests, Sequence) or not all(hasattr(one, "needs") for one in requests):
             raise UsageError(
@@ -108,7 +115,20 @@ class Opened:
             )
         for need in sorted({request.needs for request in requests} - self.can):
             raise BadModel(f"{self.spec.uri} is {described(self.spec)}: it {need.lacks}.", mend=self.instead)
+        others = team()
+        return self.answer_alone(requests) if others is None else others.answer(self, requests)
+
+    def answer_alone(self, requests: Sequence[Request]) -> list[Response]:
+        """As `answer`, for requests that it can answer, by this process whatever others there are."""
         return answer(self, requests)
+
+    def account(self) -> Any:
+        """What the scorer counted in its newest call, None for a model without one."""
+        return None if self.scorer is None else self.scorer.account()
+
+    def take_over(self, accounts: Sequence[Any]) -> None:
+        """Let the scorer report the sum of what was counted for shares of one call."""
+        self.scorer.take_over(accounts)
 
     def notes(self) -> tuple[str, ...]:
         """Notes on how it was opened and on the precision of products; usually empty."""

@@ -22,7 +22,7 @@ from evenhand.scoring.packed import TreeRoute
 from evenhand.scoring.padded import PaddedRoute
 from evenhand.scoring.plan import Plan, Row, make_plan
 from evenhand.scoring.reading import Reader
-from evenhand.scoring.report import ScoringReport, Tally
+from evenhand.scoring.report import ScoringReport, Tally, combined
 from evenhand.scoring.shared import SharedRoute
 from evenhand.scoring.sharing import Sharing, sharing_on
 from evenhand.scoring.tokens import Encoder, shown
@@ -80,6 +80,14 @@ class Scorer:
     def report(self) -> ScoringReport:
         """The report of the newest call."""
         return self._report
+
+    def account(self) -> ScoringReport:
+        """The report of the newest call, as `take_over` takes it."""
+        return self._report
+
+    def take_over(self, accounts: Sequence[ScoringReport]) -> None:
+        """Report the sum of calls that were shares of one."""
+        self._report = combined(accounts)
 
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
         """log P(text | context) in nats for each request, in order; each distinct one is computed once.

@@ -83,10 +83,12 @@ def _check_buffers(name: str, module: nn.Module) -> None:
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Weights and saved buffers of a dtype that can be NaN; tied ones once."""
+    """Weights and saved buffers in memory of a dtype that can be NaN; tied ones once."""
     seen: set[int] = set()
     for name, tensor in module.state_dict().items():
-        known = isinstance(tensor, Tensor) and tensor.dtype in _FLOATS and tensor.numel()
+        known = (
+            isinstance(tensor, Tensor) and tensor.dtype in _FLOATS and tensor.numel() and not tensor.is_meta
+        )
         if known and tensor.data_ptr() not in seen:
             seen.add(tensor.data_ptr())
             yield name, tensor.detach()

@@ -76,6 +76,14 @@ class ConditionalScorer:
         lengths = (len(r.target.ids) - r.target.start for r in requests)
         return [LogProb(value, n) for value, n in zip(values, lengths, strict=True)]
 
+    def account(self) -> Counter[str]:
+        """The forms of the newest call, as `take_over` takes them."""
+        return self.used
+
+    def take_over(self, accounts: Sequence[Counter[str]]) -> None:
+        """Count the forms of calls that were shares of one."""
+        self.used = sum(accounts, Counter())
+
     def requests(self, items: Sequence[Continuation]) -> list[Conditional]:
         """Each request in the model's tokens, in the form of `form_of`, in order.
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 from evenhand.architectures.checking import output_embeddings
 from evenhand.architectures.reading import first_position, text_config
 from evenhand.errors import BadModel
+from evenhand.scoring.offloaded import input_device, value_of
 from evenhand.scoring.tokens import Encoder
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class SelectedHead:
         Without gradients one widened copy serves all batches of a call.
         """
         assert self._linear is not None
-        weight, bias = self._linear.weight, self._linear.bias
+        weight = value_of(self._linear, "weight")
+        bias = None if self._linear.bias is None else value_of(self._linear, "bias")
         if not self._narrow:
             return weight, bias
         if torch.is_grad_enabled():
@@ -144,7 +146,8 @@ class SelectedHead:
         if self._where is None:
             return None
         rows, positions = self._where
-        chosen = args[0][rows, positions] if self._fed is None else self._fed
+        there = args[0].device  # another than the inputs' where a model spans several
+        chosen = args[0][rows.to(there), positions.to(there)] if self._fed is None else self._fed
         self.hidden, self._fed = chosen, None
         if self._keep is not None:
             chosen = chosen[: self._keep]
@@ -292,5 +295,5 @@ def _accepted(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where the model's first parameter lives, and so where its inputs go."""
-    return next(module.parameters()).device
+    """Where the model's inputs go: where its first parameter lives or is computed with."""
+    return input_device(module)

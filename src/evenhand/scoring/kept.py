@@ -171,7 +171,7 @@ def bits(parameters: Iterable[Tensor]) -> tuple[Any, ...]:
     counts as no change, such as a write through ``.data``, shows in the sums of every parameter.
     """
     every = list(parameters)
-    sums = [_weighted_sum(p.detach()) for p in every if p.numel()]
+    sums = [_weighted_sum(p.detach()) for p in every if p.numel() and not p.is_meta]
     return (*counted(every), tuple(torch.stack(sums).tolist()) if sums else ())
 
 

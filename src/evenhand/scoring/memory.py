@@ -10,12 +10,15 @@ import torch
 
 T = TypeVar("T")
 
+_REFUSED = "cannot allocate memory"  # the system's own words, which libraries hand on in errors of their own
 _SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
 
 
 def ran_out(error: BaseException) -> bool:
     """Whether `error` means that memory ran out: torch has no single class for that on all devices."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    if _REFUSED in str(error).lower():
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
 

@@ -38,6 +38,14 @@ class MaskedScorer:
         """The report of the newest call."""
         return self._engine.report()
 
+    def account(self) -> ScoringReport:
+        """The report of the newest call, as `take_over` takes it."""
+        return self._engine.account()
+
+    def take_over(self, accounts: Sequence[ScoringReport]) -> None:
+        """Report the sum of calls that were shares of one."""
+        self._engine.take_over(accounts)
+
     def logprobs(self, items: Sequence[Continuation]) -> list[LogProb]:
         """The pseudo-log-likelihood in nats of each text given its context, as `closed` completes them.
 

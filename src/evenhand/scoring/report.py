@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from evenhand.scoring.probe import Path
@@ -74,3 +75,25 @@ class Tally:
     groups: int = 0
     shared: int = 0
     probed: int = 0
+
+
+_SUMS = {field.name for field in fields(Tally)} | {
+    "requests", "duplicates", "served", "rows", "asked", "repeated",
+}  # fmt: skip
+
+
+def combined(reports: Sequence[ScoringReport]) -> ScoringReport:
+    """One report of calls, one or more, that were shares of one call: what is counted is added up.
+
+    The path and the reasons are those of the first share whose path is not that of all, else of the first.
+    """
+    odd = [report for report in reports if report.path != reports[0].path]
+    packable = [report.packable for report in reports if report.packable is not None]
+    probes = [report.probe for report in reports if report.probe is not None]
+    return replace(
+        (odd or list(reports))[0],
+        packable=sum(packable) if packable else None,
+        probe=max(probes) if probes else None,
+        batch_tokens=min(report.batch_tokens for report in reports),
+        **{name: sum(getattr(report, name) for report in reports) for name in _SUMS},
+    )

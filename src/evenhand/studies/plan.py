@@ -137,7 +137,7 @@ def _elsewhere(uri: str) -> str:
     scheme, _, rest = uri.partition(":")
     if scheme == "lab":
         return ""
-    if scheme in ("hf", "gguf") and Path(rest.partition("+")[0]).expanduser().exists():
+    if scheme in ("hf", "gguf") and Path(rest.partition("+")[0].partition("?")[0]).expanduser().exists():
         return ""
     return f"{uri} is not on this machine, and a plan fetches and asks nothing."
 

@@ -1,0 +1,116 @@
+"""Where the weights of an ``hf:`` model go: ``hf:./folder?device_map=disk``, carried out by accelerate.
+
+``auto``, ``balanced`` and ``sequential`` are those of transformers: graphics cards first, then memory, then
+the disk. ``cpu`` uses no graphics card. ``disk`` leaves the blocks on the disk and holds the rest, so that
+one block at a time is in memory. ``memory=2GB`` limits what the first three may take of the main memory.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from evenhand.errors import BadOption
+from evenhand.scoring.offloaded import is_offloaded
+
+PLANS = ("auto", "balanced", "sequential")
+MAPS = (*PLANS, "cpu", "disk")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(MB|GB)")
+_UNITS = {"MB": 10**6, "GB": 10**9}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A device map by name, and the bytes of main memory that weights may take (None: what is there)."""
+
+    device_map: str
+    memory: int | None = None
+
+    def arguments(self, module: nn.Module, folder: str) -> dict[str, Any]:
+        """What transformers needs to place the weights of `module`, which has no storage yet; `folder` is for
+        weights that the disk must hold in another dtype than the checkpoint's.
+        """
+        given: dict[str, Any] = {"device_map": self.device_map, "offload_folder": folder}
+        if self.device_map == "disk":
+            given["device_map"] = _blocks_on_disk(module)
+        if self.memory is not None:
+            from accelerate.utils import get_max_memory
+
+            given["max_memory"] = {**get_max_memory(), "cpu": self.memory}
+        return given
+
+
+def parsed(rest: str) -> tuple[str, Placement | None]:
+    """The name before a question mark, and the placement after it; None where there is none.
+
+    Raises:
+        BadOption: something else stands there, or a value that is not known.
+    """
+    name, mark, query = rest.partition("?")
+    if not mark or Path(rest).expanduser().exists():
+        return rest, None
+    given = dict(part.partition("=")[::2] for part in query.split("&"))
+    unknown = sorted(set(given) - {"device_map", "memory"})
+    if unknown:
+        raise BadOption(
+            f"An hf: model has no option {unknown[0]!r}.", mend="Write ?device_map=auto, or ?device_map=disk."
+        )
+    device_map = given.get("device_map", "auto")
+    if device_map not in MAPS:
+        raise BadOption(f"There is no device_map {device_map!r}.", mend=f"Use one of {', '.join(MAPS)}.")
+    size = _SIZE.fullmatch(given.get("memory", "1GB"))
+    if size is None or ("memory" in given and device_map not in PLANS):
+        raise BadOption(
+            f"memory={given['memory']} cannot be used with device_map={device_map}.",
+            mend=f"Write a size such as memory=2GB or memory=500MB, with device_map={'|'.join(PLANS)}.",
+        )
+    return name, Placement(device_map, int(float(size[1]) * _UNITS[size[2]]) if "memory" in given else None)
+
+
+def offload_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for weights on the disk; it is removed when the object is freed."""
+    return tempfile.TemporaryDirectory(prefix="evenhand-weights-", ignore_cleanup_errors=True)
+
+
+def said(module: nn.Module) -> str:
+    """Where the weights of a placed `module` are, for people: ``cpu and disk``."""
+    places: Mapping[str, Any] = getattr(module, "hf_device_map", {})
+    return " and ".join(sorted({f"cuda:{p}" if isinstance(p, int) else str(p) for p in places.values()}))
+
+
+def note(module: nn.Module) -> tuple[str, ...]:
+    """That some weights are outside memory, and what follows; empty where none is."""
+    if not is_offloaded(module):
+        return ()
+    return (
+        "Some of its weights are not in memory while it does not need them (device_map): it can be measured "
+        "and its hidden states read, but not treated.",
+    )
+
+
+def _blocks_on_disk(module: nn.Module) -> dict[str, str | int]:
+    """Every part that must stay whole on the disk, all others where they are computed."""
+    import torch
+
+    whole = set(getattr(module, "_no_split_modules", None) or ())
+    here: str | int = 0 if torch.cuda.is_available() else "cpu"
+    found: dict[str, str | int] = {}
+
+    def place(part: nn.Module, name: str) -> None:
+        kept = {n for n, child in part.named_modules() if type(child).__name__ in whole}
+        if type(part).__name__ in whole or not kept:
+            found[name] = "disk" if type(part).__name__ in whole else here
+            return
+        for key, _ in part.named_parameters(recurse=False):
+            found[f"{name}.{key}".lstrip(".")] = here
+        for key, child in part.named_children():
+            place(child, f"{name}.{key}".lstrip("."))
+
+    place(module, "")
+    return found

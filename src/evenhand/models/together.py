@@ -1,0 +1,321 @@
+"""Several processes that answer together: the first runs the command, the others answer shares of its
+requests.
+
+``torchrun`` or ``accelerate launch`` starts the processes. Only the first reads options, files and stored
+cells, fits and writes. The others (`serve`) open the model that it names and wait. When the first one's model
+is asked for more than one share, it tells them which weights have changed since, and each process answers
+every n-th share.
+
+Shares are made of the requests alone (`shares_of`), never of the number of processes, and each is scored by
+itself, so no answer depends on that number. Against a run without a launcher, which has larger batches,
+rounding differs. A model with hooks or parts that the others lack is answered by the first process alone, in
+the same shares.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+import torch.distributed as processes
+from torch import Tensor, nn
+
+from evenhand.errors import EnvironmentProblem, EvenhandError
+from evenhand.models.digests import every_tensor, tensor_digests, tokenizer_digest
+from evenhand.progress import task
+from evenhand.records import Request, Response
+from evenhand.scoring.blocks import altered
+from evenhand.scoring.kept import built
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PATIENCE = timedelta(days=30)
+"""How long a process waits for the others, such as for a fit in the first. One that died is seen at once."""
+CHARACTERS = 8
+"""Characters of a share for each token of a batch: about two full batches of English text."""
+_log = logging.getLogger("evenhand.models")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """How a model was opened: what another process needs to open the same. See `evenhand.opening`."""
+
+    uri: str
+    dtype: str | None = None
+    batch_tokens: int | None = None
+
+
+class Shared(Protocol):
+    """The part of a model with weights that the processes need; `batch_tokens` decides the size of shares."""
+
+    module: nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    batch_tokens: int
+    named: Named | None
+
+    def answer_alone(self, requests: Sequence[Request]) -> list[Response]:
+        """The answers, in order, by this process."""
+        ...
+
+    def account(self) -> Any:
+        """What the scorer counted in its newest call; another object after every call."""
+        ...
+
+    def take_over(self, accounts: Sequence[Any]) -> None:
+        """Let the scorer report the sum of what was counted for shares of one call."""
+        ...
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a process holds under a name: digests of tensors, of other settings, of the tokenizer."""
+
+    tensors: Mapping[str, str]
+    built: str
+    tokenizer: str
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Requests with their shares, as indices; `tensors` have changed since the last time."""
+
+    tensors: Mapping[str, Tensor]
+    requests: Sequence[Request]
+    shares: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """The answers to one share; None where it failed, so that the first process tries it and says why."""
+
+    number: int
+    answers: list[Response] | None
+    account: Any = None
+
+
+class Team:
+    """The first process's side. `size` counts the processes, itself included."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._named: Named | None = None
+        self._held: list[_State] = []  # what each other process holds of `_named`
+        self._between = True  # no exchange is under way
+
+    def answer(self, model: Shared, requests: Sequence[Request]) -> list[Response]:
+        """The answers to `requests`, in order, from all processes.
+
+        Raises:
+            EnvironmentProblem: another process has ended, or could not open the model.
+            EvenhandError: as for the model's `answer_alone`.
+        """
+        shares = shares_of(requests, CHARACTERS * model.batch_tokens)
+        work, size = _Work({}, requests, shares), 1
+        self._between = False  # an error in what follows leaves the others waiting for something else
+        if len(shares) > 1 and not altered(model.module) and self._same(model):
+            work, size = _Work(self._changes(model.module), requests, shares), self.size
+            _tell(work)
+        with task("scoring", len(shares), unit="share") as advance:
+            own = _worked(model, work, 0, size, advance)
+            every = _gathered(own, size) if size > 1 else [own]
+        self._between = True
+        return _joined(model, work, [share for of in every for share in of])
+
+    def end(self) -> None:
+        """Let the other processes end, unless one of them failed."""
+        if self._between:
+            _tell(None)
+
+    def _same(self, model: Shared) -> bool:
+        """Whether the others hold the same model, but for values; they open it if need be."""
+        named = model.named
+        if named is None:
+            return False
+        if named != self._named:
+            _tell(named)
+            replies = _gathered(None, self.size)[1:]
+            for rank, reply in enumerate(replies, start=1):
+                if isinstance(reply, EvenhandError):
+                    self._between = True
+                    raise EnvironmentProblem(
+                        f"Process {rank} of {self.size} cannot open {named.uri}: {reply.what}",
+                        mend=reply.mend,
+                    )
+            self._named, self._held = named, replies
+        own = {name: (t.shape, t.dtype) for name, t in every_tensor(model.module).items()}
+        settings = (built(model.module), tokenizer_digest(model.tokenizer))
+        return all(
+            own.keys() == held.tensors.keys() and settings == (held.built, held.tokenizer)
+            for held in self._held
+        )
+
+    def _changes(self, module: nn.Module) -> dict[str, Tensor]:
+        """The tensors that some other process holds with other bits; from now on it holds these."""
+        sums, tensors = tensor_digests(module), every_tensor(module)
+        changed = {name for held in self._held for name, one in held.tensors.items() if sums[name] != one}
+        self._held = [_State(sums, held.built, held.tokenizer) for held in self._held]
+        return {name: tensors[name].detach().cpu() for name in sorted(changed)}
+
+
+_team: Team | None = None
+
+
+def team() -> Team | None:
+    """The processes that answer together with this one, which is the first; None where it is alone."""
+    return _team
+
+
+@contextmanager
+def leading(size: int) -> Iterator[None]:
+    """Inside, models of this process, the first of `size`, are answered by all of them.
+
+    Raises:
+        EnvironmentProblem: they cannot be reached.
+    """
+    global _team  # noqa: PLW0603
+    _connect()
+    _team = first = Team(size)
+    try:
+        yield
+    finally:
+        _team = None
+        first.end()
+        processes.destroy_process_group()
+
+
+def serve(rank: int, size: int, open_: Callable[[Named], Shared]) -> None:
+    """Answer what the first process sends until it says that it is done.
+
+    Raises:
+        EnvironmentProblem: the first process has ended without a word.
+    """
+    _connect()
+    model: Shared | None = None
+    while (message := _told()) is not None:
+        if isinstance(message, Named):
+            model = None  # two large models may not fit
+            try:
+                model = open_(message)
+                reply: Any = _State(
+                    tensor_digests(model.module), built(model.module), tokenizer_digest(model.tokenizer)
+                )
+            except EvenhandError as error:
+                reply = error
+        else:
+            assert model is not None  # it was named before
+            _write(model.module, message.tensors)
+            reply = _worked(model, message, rank, size, lambda amount: None)
+        _gathered(reply, size)
+    processes.destroy_process_group()
+
+
+def shares_of(requests: Sequence[Request], most: int) -> list[list[int]]:
+    """The indices of `requests` in shares of about `most` characters, requests that begin alike side by side.
+
+    Equal requests are in one share: where answers are drawn, each draws after the ones before it.
+    """
+    texts = [repr(request) for request in requests]
+    shares: list[list[int]] = []
+    size = most
+    for i in sorted(range(len(texts)), key=lambda i: texts[i]):
+        if size >= most and not (shares and texts[shares[-1][-1]] == texts[i]):
+            shares.append([])
+            size = 0
+        shares[-1].append(i)
+        size += len(texts[i])
+    return shares
+
+
+def _worked(model: Shared, work: _Work, rank: int, size: int, advance: Callable[[int], None]) -> list[_Share]:
+    """The shares of this process, answered."""
+    found = []
+    for number in range(rank, len(work.shares), size):
+        before = model.account()
+        try:
+            answers = model.answer_alone([work.requests[i] for i in work.shares[number]])
+        except Exception as problem:  # the first process tries again, and its error is shown
+            _log.info("share %d failed in process %d: %s", number, rank, problem)
+            found.append(_Share(number, None))
+            continue
+        after = model.account()
+        found.append(_Share(number, answers, None if after is before else after))
+        advance(min(size, len(work.shares) - number))
+    return found
+
+
+def _joined(model: Shared, work: _Work, found: Sequence[_Share]) -> list[Response]:
+    """The answers of all shares in the order of the requests; those that failed are answered here."""
+    answers: dict[int, Response] = {}
+    accounts = []
+    for share in sorted(found, key=lambda share: share.number):
+        places = work.shares[share.number]
+        given = share.answers
+        if given is None:
+            given = model.answer_alone([work.requests[i] for i in places])
+        answers.update(zip(places, given, strict=True))
+        if share.account is not None:
+            accounts.append(share.account)
+    if accounts:
+        model.take_over(accounts)
+    return [answers[i] for i in range(len(work.requests))]
+
+
+@torch.no_grad()
+def _write(module: nn.Module, values: Mapping[str, Tensor]) -> None:
+    tensors = every_tensor(module)
+    for name, value in values.items():
+        tensors[name].copy_(value)
+
+
+def _connect() -> None:
+    with _reachable():
+        processes.init_process_group("gloo", timeout=PATIENCE)
+
+
+def _tell(message: object) -> None:
+    """Send `message` to all other processes."""
+    with _reachable():
+        processes.broadcast_object_list([message], src=0)
+
+
+def _told() -> Any:
+    """What the first process sends next."""
+    message: list[Any] = [None]
+    with _reachable():
+        processes.broadcast_object_list(message, src=0)
+    return message[0]
+
+
+def _gathered(own: object, size: int) -> list[Any]:
+    """What every process gave, in order, in the first one; in the others nothing of use."""
+    every: list[Any] | None = [None] * size if processes.get_rank() == 0 else None
+    with _reachable():
+        processes.gather_object(own, every, dst=0)
+    return every or []
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Turn the errors of a broken connection into one of evenhand's.
+
+    Raises:
+        EnvironmentProblem: another process cannot be reached.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as error:  # gloo raises plain RuntimeErrors
+        raise EnvironmentProblem(
+            f"Another process of this run has ended or cannot be reached ({_first_line(error)}).",
+            mend="Look for its own message, such as one about memory. The same command, with any number of "
+            "processes, goes on from what is stored.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")[:200]

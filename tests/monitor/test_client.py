@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from evenhand.monitor import AsyncClient, Client
-from evenhand.monitor.client import Counts, Limits, Pace, retry_after
+from evenhand.monitor.buffering import Counts, Limits, Pace, retry_after
 
 QUICK = Limits(batch=4, wait=0.01, first=0.001, longest=0.002, closing=2.0)
 URL = "http://monitor"
@@ -142,7 +142,7 @@ def test_a_program_that_ends_sends_what_waits() -> None:
     program = """
 import httpx
 from evenhand.monitor import Client
-from evenhand.monitor.client import Limits
+from evenhand.monitor.buffering import Limits
 def answer(request):
     print(request.content.decode().count("prediction_id"), flush=True)
     return httpx.Response(200)
@@ -157,7 +157,7 @@ for n in range(3):
 def test_a_program_ends_though_the_service_is_not_there() -> None:
     program = """
 from evenhand.monitor import Client
-from evenhand.monitor.client import Limits
+from evenhand.monitor.buffering import Limits
 client = Client("http://127.0.0.1:1", "key", Limits(wait=0.01, closing=0.2))
 client.send(prediction_id="a", model="m", decision=1)
 """

@@ -72,7 +72,8 @@ def _extra() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _open(data: Path | None, database: str | None) -> Iterator[Store]:
+def opened(data: Path | None, database: str | None) -> Iterator[Store]:
+    """The database of these options, closed at the end."""
     with _extra():
         from evenhand.monitor.store import open_store
     store = open_store(data, database)
@@ -108,7 +109,7 @@ def serve(
         policy=policy,
     )
     serving.check(wanted)
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         return serving.serve(store, wanted)
 
 
@@ -123,7 +124,7 @@ def ingest(
     as_json: Json = False,
 ) -> int:
     """Store and count the events of files; those whose prediction ids are there already are passed over."""
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor.ingest import Outcome, take
         from evenhand.monitor.reading import batches
 
@@ -161,7 +162,7 @@ def create_key(
     as_json: Json = False,
 ) -> int:
     """Make a key of the API. It alone is printed on stdout, and nobody can show it again."""
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor import keys as made
 
         new = made.create(store, name, scope or ["ingest"], use_cases=use_case or None, days=days)
@@ -179,7 +180,7 @@ def create_key(
 @keys.command("ls", cls=Configured, short_help="List the keys, without what they are.")
 def list_keys(data: Data = None, database: Database = None, as_json: Json = False) -> int:
     """List the keys: their first characters, scopes, use cases and state."""
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor import keys as made
 
         rows = [_key_row(one) for one in made.listed(store)]
@@ -198,7 +199,7 @@ def revoke_key(
     database: Database = None,
 ) -> int:
     """End a key at once, also for a service that is running."""
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor import keys as made
 
         key = made.revoke(store, number)
@@ -237,7 +238,7 @@ def add_user(
 ) -> int:
     """Add a person; the password of 12 characters or more is asked for, or read from stdin."""
     password = _password()
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor import users as people
 
         made = people.add(store, name, password, role, use_cases=use_case or None)
@@ -261,7 +262,7 @@ def _password() -> str:
 @users.command("ls", cls=Configured, short_help="List the people who may log in.")
 def list_users(data: Data = None, database: Database = None, as_json: Json = False) -> int:
     """List users, their roles and use cases."""
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor import users as people
 
         rows = [
@@ -288,7 +289,7 @@ def disable_user(
     database: Database = None,
 ) -> int:
     """End a person's rights and sessions at once."""
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor import users as people
 
         people.disable(store, name)
@@ -360,85 +361,9 @@ def backup(
     database: Database = None,
 ) -> int:
     """Write a whole copy of a database of SQLite, while the service may go on. Keep secret.key as well."""
-    with _open(data, database) as store:
+    with opened(data, database) as store:
         from evenhand.monitor.store.backup import backup as write
 
         write(store, out)
     console.say(f"Backup: {out}")
-    return 0
-
-
-@app.command("export", cls=Configured, short_help="Write a signed export for an outside audit.")
-def export(
-    *,
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="The new folder.")],
-    use_case: UseCases = None,
-    policy: Policy = None,
-    data: Data = None,
-    database: Database = None,
-    as_json: Json = False,
-) -> int:
-    """Write events, labels, counts and the chain, signed, with a verifier that needs only Python."""
-    with _open(data, database) as store:
-        from evenhand.files import read_text
-        from evenhand.monitor import export as exporting
-
-        text = "" if policy is None else read_text(policy, mend="Name a readable policy file.")
-        found = exporting.export(store, out, exporting.Contents(use_cases=use_case or None, policy=text))
-    if as_json:
-        console.emit({**vars(found), "folder": str(found.folder)})
-        return 0
-    console.say(f"Export: {found.folder}. Check it: python {found.folder}/verifier.py {found.folder}")
-    console.say(f"Publish the head, by which a history that is rewritten later is found: {found.head}")
-    console.say(f"Publish the key: {found.key}")
-    return 0
-
-
-@app.command("verify", cls=Configured, short_help="Check an export, or the chain of the database.")
-def verify(
-    *,
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="[EXPORT]", help="By default the database.")
-    ] = None,
-    head: Annotated[
-        str, typer.Option("--head", metavar="NUMBER:HEAD", help="A head that was published earlier.")
-    ] = "",
-    key: Annotated[str, typer.Option("--key", metavar="HEX", help="The key that was published.")] = "",
-    data: Data = None,
-    database: Database = None,
-) -> int:
-    """Name everything that was altered, in an export or in the database; the exit code is 1 if anything was."""
-    if folder is not None:
-        from evenhand.monitor import verifier
-
-        try:
-            faults = list(verifier.faults(folder, head, key))
-        except verifier.Unreadable as error:
-            raise BadData(
-                f"{folder} is no export that can be checked: {error}.", mend="Name the folder of an export."
-            ) from None
-    else:
-        with _open(data, database) as store:
-            from evenhand.monitor import chain
-
-            faults = chain.check(store, head)
-    for fault in faults:
-        console.say(fault)
-    if not faults:
-        console.say("Everything holds.")
-    return 1 if faults else 0
-
-
-@app.command("demo", cls=Configured, short_help="Fill the database with a simulated year.")
-def demo(data: Data = None, database: Database = None) -> int:
-    """A fair start, a biased release, an alert, a fix; about a minute, beside what is there already."""
-    with _open(data, database) as store:
-        from evenhand.monitor import demo as year
-
-        found = year.fill(store)
-    console.say(
-        f"{found.events} decisions and {found.labels} labels. Biased release on day {found.released}, alert "
-        f"on day {found.alerted}, fix on day {found.fixed}."
-    )
-    console.say("Look at it: evenhand monitor serve --no-auth")
     return 0

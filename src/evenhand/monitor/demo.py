@@ -56,7 +56,9 @@ def policy() -> Policy:
     return parse_policy(POLICY, where="The policy of the demo")
 
 
-def fill(store: Store, *, seed: int = 0, days: int = DAYS, biased: int = BIASED) -> Year:
+def fill(
+    store: Store, *, seed: int = 0, days: int = DAYS, people: int = PEOPLE, biased: int = BIASED
+) -> Year:
     """Store the `days` that end yesterday, with the biased release on the day `biased`.
 
     The alert is found by the policy, and the fix is released 14 days after it, with a note.
@@ -72,12 +74,12 @@ def fill(store: Store, *, seed: int = 0, days: int = DAYS, biased: int = BIASED)
             fixed = day
         version = "1.0" if day < biased else "2.0" if fixed is None else "2.1"
         noon = datetime.combine(first + timedelta(days=day), time(12), UTC)
-        batch, known = _day(rng, day, version, noon)
+        batch, known = _day(rng, day, people, version, noon)
         events += take(store, batch, after=watcher.after).accepted
         waiting += known
         if day % LATE == LATE - 1:
-            labels += join(store, waiting[: -LATE * PEOPLE], after=watcher.after).labels
-            waiting = waiting[-LATE * PEOPLE :]
+            labels += join(store, waiting[: -LATE * people], after=watcher.after).labels
+            waiting = waiting[-LATE * people :]
         if day > biased and alerted is None and _open(store):
             alerted = day
         if fixed == day:
@@ -85,9 +87,11 @@ def fill(store: Store, *, seed: int = 0, days: int = DAYS, biased: int = BIASED)
     return Year(events, labels, biased, alerted, fixed)
 
 
-def _day(rng: np.random.Generator, day: int, version: str, noon: datetime) -> tuple[list[Event], list[Label]]:
+def _day(
+    rng: np.random.Generator, day: int, people: int, version: str, noon: datetime
+) -> tuple[list[Event], list[Label]]:
     batch, known = [], []
-    for number, (woman, young, told) in enumerate(rng.random((PEOPLE, 3)) < (0.5, 0.4, 0.95)):
+    for number, (woman, young, told) in enumerate(rng.random((people, 3)) < (0.5, 0.4, 0.95)):
         merit = float(rng.beta(4, 3))
         score = merit - SHIFT * woman if version == "2.0" else merit
         name = f"{day}-{number}"

@@ -52,7 +52,7 @@ P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 ROOT = pow(2, (P - 1) // 4, P)  # a square root of -1
-Point = tuple  # of four integers
+Point = tuple[int, int, int, int]
 
 
 def _add(a: Point, b: Point) -> Point:

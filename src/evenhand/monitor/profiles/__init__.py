@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from evenhand.errors import UnknownName
 
@@ -50,7 +51,9 @@ def profiles() -> dict[str, Profile]:
     found = {}
     for path in sorted(FOLDER.glob("*.toml")):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        own = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+        own: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in table.items()
+        }
         found[path.stem] = Profile(**own)
     return found
 

@@ -5,8 +5,8 @@ float64; the model holds the weights so far only while they are edited.
 
 A sham writes the method's own additions times +1 or -1, one sign for all of a subject. A change of one map is
 linear in the additions, so that on average over the signs it is none (but for what R-ROME does without any:
-W k is moved from k to the averaged key). On the lab, for 40 edits by `r_rome` (blocks=1,contexts=2, normalised
-AFGB of the test, means over seeds):
+W k is moved from k to the averaged key). On the lab, for 40 edits by `r_rome:blocks=1,contexts=2`, changes of
+the normalised AFGB of the test, means over seeds:
 
     value_lr   edits    these shams   shams that seek values towards shares swayed at random
     .1         -.097    -.001         +.031

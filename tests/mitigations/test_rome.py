@@ -174,8 +174,8 @@ def test_a_sham_has_the_signs_of_its_subjects() -> None:
 def test_over_all_signs_a_sham_changes_no_weight(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With signs s and -s the changes of weights are opposite, and with all +1 it is the method itself.
 
-    Without contexts, behind which R-ROME moves a value to another key, with or without an addition; in one
-    block, above which MEMIT reads again what is left, so that it is linear to first order only.
+    Without contexts, behind which R-ROME moves a value to another key, with or without an addition. In one
+    block: after each MEMIT reads again what is left, which is linear to first order only.
     """
     import evenhand.mitigations._editing.fitting as fitting
     import evenhand.mitigations._editing.mending as mending

@@ -192,7 +192,8 @@ def its_sham_neither_shrinks_nor_widens_the_planted_gap(subject: Subject) -> Non
 def _on_lab(subject: Subject) -> Mitigation:
     if subject.case is not None and subject.case.no_lab:
         raise NotTried(subject.case.no_lab)
-    return cast(Mitigation, subject.make())
+    spec = "" if subject.case is None or ":" in subject.spec else subject.case.lab
+    return cast(Mitigation, registry.create(subject.kind, spec or subject.spec))
 
 
 CONTRACTS: tuple[Contract, ...] = (

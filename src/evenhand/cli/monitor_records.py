@@ -13,6 +13,8 @@ from evenhand.cli.monitor import Data, Database, Policy, UseCases, app, opened
 from evenhand.cli.options import Json
 from evenhand.errors import BadData
 
+__all__ = ["app"]
+
 
 @app.command("export", cls=Configured, short_help="Write a signed export for an outside audit.")
 def export(

@@ -144,9 +144,9 @@ class Pace:
         self.tries += 1
         if self.tries >= self.limits.tries:
             return None
-        own = min(self.limits.first * 2 ** (self.tries - 1), self.limits.longest) * self.chance.uniform(
-            0.5, 1
-        )
+        own: float = min(
+            self.limits.first * 2.0 ** (self.tries - 1), self.limits.longest
+        ) * self.chance.uniform(0.5, 1)
         return max(own, min(retry_after(answer), self.limits.longest))
 
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
@@ -143,11 +144,10 @@ def run_due(store: Store, *, measure: Measure | None = None, now: datetime | Non
         due = _probes(connection, probes.c.due <= time)
     done = []
     for probe in due:
-        if not store.write(lambda connection, own=probe: _claimed(connection, own, time)):
-            continue
-        found, failure = _run(probe, measure or measured)
-        store.write(lambda c, own=(probe, found, failure): _keep(c, *own, time))
-        done.append(probe.id)
+        if store.write(partial(_claimed, probe=probe, time=time)):
+            found, failure = _run(probe, measure or measured)
+            store.write(partial(_keep, probe=probe, found=found, failure=failure, time=time))
+            done.append(probe.id)
     return done
 
 

@@ -73,9 +73,10 @@ def append(
         "digest": content_digest(salt, body),
         "previous": previous,
     }
-    row = {**entry, "time": now, "salt": salt, "content": body.decode(), "head": head_of(entry)}
+    head = head_of(entry)
+    row = {**entry, "time": now, "salt": salt, "content": body.decode(), "head": head}
     connection.execute(insert(chain).values(**row))
-    return f"{number}:{row['head']}"
+    return f"{number}:{head}"
 
 
 def configure(connection: Connection, name: str, content: Mapping[str, Any]) -> None:
@@ -173,7 +174,7 @@ def items(connection: Connection, secret: bytes) -> Iterator[Item]:
         held = _held(connection, names)
         for name, row in names.items():
             given = json.loads(known.get(name, "{}"))
-            event = event_item(row, (row["use_case"], row["model"], row["version"]), given)
+            event = event_item(dict(row), (row["use_case"], row["model"], row["version"]), given)
             yield _item(EVENTS, held.get((name, EVENTS)), event)
             if row["label"] is not None:
                 label = label_item(row["use_case"], row["prediction_id"], row["label"])

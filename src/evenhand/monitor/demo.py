@@ -104,11 +104,11 @@ def _day(
                 model=MODEL,
                 version=version,
                 score=min(max(score, 0.0), 1.0),
-                decision=int(score >= 0.5),
+                decision=1 if score >= 0.5 else 0,
                 attributes={"sex": sex, "age": "under 40" if young else "40 and over"},
             )
         )
-        known.append(Label(prediction_id=name, use_case=USE_CASE, label=int(rng.random() < merit)))
+        known.append(Label(prediction_id=name, use_case=USE_CASE, label=1 if rng.random() < merit else 0))
     return batch, known
 
 

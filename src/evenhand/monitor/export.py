@@ -214,7 +214,7 @@ def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 def _parquet(source: Path, target: Path) -> None:
     """The contents of the records of `source` as a table; attributes as one column of JSON."""
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     texts = ("use_case", "model", "version", "prediction_id", "kind", "time", "attributes")

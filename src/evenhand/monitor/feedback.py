@@ -130,7 +130,7 @@ def listed(store: Store, who: Principal, use_case: str = "", state: str = "") ->
     if who.use_cases is not None:
         query = query.where(use_cases.c.name.in_(who.use_cases))
     with store.reading() as connection:
-        return [Report(*row) for row in connection.execute(query.limit(SHOWN))]
+        return [Report(*tuple(row)) for row in connection.execute(query.limit(SHOWN))]
 
 
 _QUERY = (
@@ -249,7 +249,7 @@ def _one(connection: Connection, who: Principal, number: int) -> Report:
     row = connection.execute(_QUERY.where(reports.c.id == number)).first()
     if row is None:
         raise UnknownName("report", str(number), _some(connection))
-    found = Report(*row)
+    found = Report(*tuple(row))
     who.need_use_case(found.use_case)
     return found
 

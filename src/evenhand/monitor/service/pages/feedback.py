@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -122,7 +122,7 @@ def state(request: Request) -> Response:
     """What became of a report, to who has its token."""
     request.app.state.strangers.take(f"address:{request.client.host if request.client else ''}")
     token = request.query_params.get("token", "")
-    facts = {"token": "", "told": None, "problem": ""}
+    facts: dict[str, Any] = {"token": "", "told": None, "problem": ""}
     code = 200
     if token:
         try:

@@ -357,6 +357,9 @@ ALLOWED = {
     "files.py": {"replace", "unlink"},  # of a file by its temporary one; of temporary ones
     "sources/pulling.py": {"replace", "unlink"},  # of a part that was fetched
     "scoring/kept.py": {"unlink"},  # of a temporary file that it has just made and mapped
+    "monitor/export.py": {"rename", "rmtree"},  # of a folder that it has just made, to a name that is free
+    "monitor/store/backup.py": {"rename", "unlink"},  # of a copy that it has just made, as above
+    "monitor/store/opening.py": {"unlink"},  # of a draft whose link stays
     "studies/store.py": {"unlink"},  # of items whose name and content both are ours
 }
 

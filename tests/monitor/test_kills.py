@@ -42,11 +42,14 @@ def killed(store: Store, folder: Path, start: int, rng: random.Random) -> int:
 def check(store: Store, acknowledged: int) -> int:
     """Everything acknowledged is there, whole and counted once; the number of the next batch."""
     p, c, g = tables.predictions.c, tables.cells.c, tables.groups.c
+    asked = select(  # in one statement: the server may still commit what a killed client sent
+        select(func.count()).select_from(tables.predictions).scalar_subquery(),
+        select(func.count(p.prediction_id.distinct())).scalar_subquery(),
+        select(func.sum(c.events)).join(tables.groups).where(g.attribute == "").scalar_subquery(),
+        select(func.count()).select_from(tables.subjects).scalar_subquery(),
+    )
     with store.reading() as connection:
-        stored = connection.scalar(select(func.count()).select_from(tables.predictions))
-        names = connection.scalar(select(func.count(p.prediction_id.distinct())))
-        counted = connection.scalar(select(func.sum(c.events)).join(tables.groups).where(g.attribute == ""))
-        people = connection.scalar(select(func.count()).select_from(tables.subjects))
+        stored, names, counted, people = connection.execute(asked).one()
     assert stored == names == counted == people
     assert stored % SIZE == 0
     assert stored >= SIZE * (acknowledged + 1)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from evenhand.decimals import fixed
 from evenhand.cli import console
 from evenhand.cli.options import Json, Run
 
@@ -46,6 +47,6 @@ def push(
         return 0
     console.say(f"{repo}, {'private' if release.private else 'public'}:")
     for path, size in release.sizes.items():
-        console.say(f"  {size:>12,} bytes  {path}")
+        console.say(f"  {fixed(size, 0):>12} bytes  {path}")
     console.say(f"Uploaded: {address}" if yes else "Nothing was uploaded. To upload it, add --yes.")
     return 0

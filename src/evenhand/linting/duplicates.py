@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+from evenhand.decimals import fixed
 from evenhand.linting.faults import Fault
 from evenhand.linting.impact_ratios import NAMES, TABLE
 from evenhand.linting.sheet import Sheet
@@ -73,7 +74,7 @@ def _judged(sheet: Sheet, columns: Sequence[str], places: Sequence[int], among: 
         rarely = 10 ** min(int(digits - math.log10(max(pairs, 1))), 12)
         why = (
             f"{named} print the same figures in {len(columns)} columns ({digits} digits): by chance, "
-            f"about one table in {rarely:,} has two such rows."
+            f"about one table in {fixed(rarely, 0)} has two such rows."
         )
         return [Fault("duplicate", rows, tuple(columns), why)]
     whole: dict[tuple[str, ...], list[int]] = defaultdict(list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
+from evenhand.decimals import fixed
 from evenhand.linting.cells import Figure
 from evenhand.linting.exchanges import exchanged, judged
 from evenhand.linting.faults import Fault
@@ -29,7 +30,7 @@ def _parity(sheet: Sheet) -> list[Fault]:
             why = (
                 f"{sheet.name_of(place)}: DPD {dpd.text} is above DEO {deo.text}. On the same people, or on "
                 "groups of equal base rates, the gap in all decisions is at most the greater of the gaps at "
-                f"either label; otherwise the base rates would have to be at least {apart:.3f} apart."
+                f"either label; otherwise the base rates would have to be at least {fixed(apart)} apart."
             )
             found.append(Fault("dpd_above_deo", (place + 1,), columns, why))
         found += exchanged(sheet, columns, (kept, broken), _within, "DPD ≤ DEO", others=False)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from evenhand.decimals import fixed
 from evenhand.cli import console
 from evenhand.cli.options import Json, Run
+from evenhand.decimals import fixed
 
 Repo = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository on the hub.")]
 Weights = Annotated[

@@ -40,7 +40,7 @@ class Placement:
         if self.device_map == "disk":
             given["device_map"] = _blocks_on_disk(module)
         if self.memory is not None:
-            from accelerate.utils import get_max_memory
+            from accelerate.utils.modeling import get_max_memory
 
             given["max_memory"] = {**get_max_memory(), "cpu": self.memory}
         return given

@@ -51,7 +51,10 @@ class Counters:
         for place, end in enumerate((*map(str, SECONDS), "+Inf")):
             total += bins.get(place, 0)
             lines.append(f'evenhand_request_seconds_bucket{{le="{end}"}} {total}')
-        lines += [f"evenhand_request_seconds_sum {seconds:.6f}", f"evenhand_request_seconds_count {total}"]
+        lines += [
+            f"evenhand_request_seconds_sum {round(seconds, 6)}",
+            f"evenhand_request_seconds_count {total}",
+        ]
         lines += [
             "# HELP evenhand_events_total Events and labels by what became of them.",
             "# TYPE evenhand_events_total counter",

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evenhand import __version__
+from evenhand.decimals import fixed
 from evenhand.errors import EvenhandError
 from evenhand.monitor.roles import NotKnown, Principal
 from evenhand.monitor.service.access import settings_of, token_of, who_asks
@@ -187,7 +188,7 @@ def figure(value: Any, places: int = 3) -> str:
     """A figure for people: "–" where it is undefined."""
     if value is None:
         return "–"
-    return f"{value:.{places}f}" if isinstance(value, float) else f"{value:,}".replace(",", " ")
+    return fixed(value, places if isinstance(value, float) else 0)
 
 
 def moment(value: datetime | None) -> str:

@@ -6,11 +6,11 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all parts lowest mutants check format bench tables validity real docs clean
+.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,postgres,dev]'
 	@touch $@
 
 # Beside the rest, for only the tests beside the harness need it (docs/adr/0010).
@@ -31,10 +31,19 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 	$(PYTEST)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(PYTEST) -m 'not lowest and not real and not spark and not postgres'
+	$(PYTEST) -m 'not lowest and not real and not spark'
 
 parts: $(READY)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
+
+# Beside the rest as well: PySpark is half a gigabyte, and one test needs it.
+SPARK := $(VENV)/.spark
+$(SPARK): $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[spark]'
+	@touch $@
+
+engines: $(SPARK)  ## audits through PostgreSQL and Spark; .ci/run installs the server and Java
+	EVENHAND_ENGINES=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'postgres or spark' tests/frames tests/monitor
 
 lowest: $(READY)  ## what works with the lowest versions that pyproject.toml allows (downloads gigabytes)
 	$(BIN)/python -m pytest -m lowest

@@ -36,6 +36,8 @@ def page() -> str:
         ("locator", "Locators"),
         ("mitigation", "Mitigations"),
         ("control", "Controls"),
+        ("audit", "Audits"),
+        ("repair", "Repairs"),
     ):
         parts.append(f"## {title}\n")
         parts += [_entry(name, registry.get(kind, name)) for name in registry.own_names(kind)]

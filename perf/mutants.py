@@ -64,6 +64,48 @@ class Mutant:
 
 LISTED: tuple[Mutant, ...] = (
     Mutant(
+        "edit-of-the-averaged-key",
+        "mitigations/_editing/solving.py",
+        "torch.outer(value - weight @ key, direction) / (direction @ key)",
+        "torch.outer(value - weight @ averaged, direction) / (direction @ averaged)",
+        ("tests/mitigations/_editing/test_solving.py",),
+    ),
+    Mutant(
+        "r-rome-with-two-keys",
+        "mitigations/_editing/stacks.py",
+        "used = mean if one_key else bare",
+        "used = bare",
+        ("tests/mitigations/test_r_rome.py",),
+    ),
+    Mutant(
+        "memit-whole-share-at-once",
+        "mitigations/_editing/stacks.py",
+        "share = (wanted - now) / (len(work.maps) - i)",
+        "share = (wanted - now) / len(work.maps)",
+        ("tests/mitigations/test_memit.py",),
+    ),
+    Mutant(
+        "edit-at-the-wrong-token",
+        "mitigations/_editing/subjects.py",
+        "[tokens[-1] for tokens in subject_tokens(model, examples)]",
+        "[tokens[0] for tokens in subject_tokens(model, examples)]",
+        ("tests/mitigations/_editing/test_values.py",),
+    ),
+    Mutant(
+        "mend-without-normalisation",
+        "mitigations/_editing/editor.py",
+        "x = (x - mean) / (deviation + _EPS)",
+        "x = x - mean",
+        ("tests/mitigations/_editing/test_editor.py",),
+    ),
+    Mutant(
+        "mend-editor-that-stays-the-identity",
+        "mitigations/_editing/editor.py",
+        "(self.scale[number] * inner + self.shift[number]).clamp(min=0)",
+        "(self.scale[number] * inner + self.shift[number]).relu()",
+        ("tests/mitigations/_editing/test_editor.py",),
+    ),
+    Mutant(
         "leace-without-colour",
         "subspaces.py",
         "return Affine(colour @ left, left.T @ whiten, moments.mean)",
@@ -475,6 +517,34 @@ LISTED: tuple[Mutant, ...] = (
         "known.pop(place)[1]",
         "known[place][1]",
         ("tests/studies/test_again.py",),
+    ),
+    Mutant(
+        "pls-without-deflation",
+        "pls.py",
+        "table = table - np.outer(loading, scores @ right)",
+        "table = table - 0 * np.outer(loading, scores @ right)",
+        ("tests/test_pls.py",),
+    ),
+    Mutant(
+        "dama-keeps-the-bias",
+        "mitigations/dama.py",
+        "(wide @ bias).float()",
+        "bias.float()",
+        ("tests/mitigations/test_dama.py",),
+    ),
+    Mutant(
+        "tracing-restores-the-noisy-state",
+        "locators/causal_tracing.py",
+        "changed[places] = clean[places]",
+        "changed[places] = output.reshape(clean.shape)[places]",
+        ("tests/locators/test_causal_tracing.py",),
+    ),
+    Mutant(
+        "head-ablation-takes-the-whole-state",
+        "locators/_parts.py",
+        "slice(piece.start, piece.end))] = held.to(wide)",
+        "slice(piece.start, piece.end))] = 0 * held.to(wide)",
+        ("tests/locators/test_parts.py",),
     ),
     Mutant(
         "random-ignores-its-seed",

@@ -38,7 +38,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "provenance",
         }
     ),
-    frozenset({"stats", "influence", "metrics", "subspaces"}),
+    frozenset({"stats", "influence", "metrics", "pls", "subspaces"}),
     # The machines, in this order: each may know those before it.
     *(
         frozenset({unit})

@@ -374,10 +374,28 @@ def test_nothing_else_replaces_or_removes(path: Path) -> None:
 
 
 def _of_a_place(call: ast.Call) -> bool:
-    """Not a text's replace, which takes two texts, a record's, which takes keywords, or a frame's rename."""
+    """Not a text's replace, which takes two texts, a record's, which takes keywords, or a frame's rename.
+
+    That of pandas takes keywords, that of Ibis a mapping that is written out, which no path's rename takes.
+    """
     assert isinstance(call.func, ast.Attribute)
     module = isinstance(call.func.value, ast.Name) and call.func.value.id in {"os", "shutil"}
-    return module or (len(call.args) < 2 and not call.keywords)
+    mapping = bool(call.args) and isinstance(call.args[0], ast.Dict | ast.DictComp)
+    return module or (len(call.args) < 2 and not call.keywords and not mapping)
+
+
+def test_a_rename_of_columns_is_told_from_that_of_a_file() -> None:
+    texts = {
+        "table.rename({'a': 'b'})": False,
+        "table.rename({new: old for new, old in pairs})": False,
+        "path.rename(target)": True,
+        "path.rename(names['a'])": True,
+        "os.rename({'a': 'b'}, 'c')": True,
+    }
+    for text, place in texts.items():
+        call = ast.parse(text, mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert _of_a_place(call) is place, text
 
 
 def test_a_working_folder_says_what_it_is(tmp_path: Path) -> None:

@@ -261,13 +261,28 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         if target.exists() and not target.is_file():
             raise not_a_file(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_once(target.parent)
-        with temporary(target.parent) as (name, file):
+        with whole(target, mode=mode) as (_, file):
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            name.chmod(mode)
-            name.replace(target)
+
+
+@contextmanager
+def whole(target: Path, *, mode: int = 0o644) -> Iterator[tuple[Path, BinaryIO]]:
+    """A temporary file beside `target`, which takes its place when the block ends without an error.
+
+    It is for what is written piece by piece, through the open file or, by an engine, under the name. The
+    folder has to exist, and `target` has no symbolic link (`real_path`).
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _sweep_once(target.parent)
+    with temporary(target.parent) as (name, file):
+        yield name, file
+        file.flush()
+        with name.open("rb") as written:  # an engine may have put another file under the name
+            os.fsync(written.fileno())
+        name.chmod(mode)
+        name.replace(target)
 
 
 def not_a_file(path: Path) -> BadData:

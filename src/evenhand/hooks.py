@@ -69,6 +69,24 @@ def patch(model: OpenModel, site: str, fn: Replace) -> Iterator[None]:
 
 
 @contextmanager
+def feed(module: nn.Module, fn: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """Call ``fn(input)`` whenever `module` is about to run; a tensor that it returns replaces the input.
+
+    The input is the module's first positional argument. None leaves it as it is.
+    """
+
+    def before(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        new = fn(args[0])
+        return None if new is None else (new, *args[1:])
+
+    handle = module.register_forward_pre_hook(before)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def restore(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """Restore the values of `parameters`, bit for bit, when the block is left, also by an exception."""
     kept = [(parameter, parameter.detach().clone()) for parameter in parameters]

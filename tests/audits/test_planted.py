@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("ibis")
 
 from evenhand import audit
+from evenhand.audits.label_doubts import in_doubt
 from evenhand.records import State
 from evenhand.testing import AuditCase
 from tests.audits.made import ASKED, people, quiet, texts, where
@@ -64,6 +65,13 @@ def random_labels() -> tuple[Any, dict[str, Any]]:
     return frame.assign(y=np.where(where(frame, "f", 4, 0.4), 1 - frame["y"], 0)), ASKED
 
 
+def contradicted_labels() -> tuple[Any, dict[str, Any]]:
+    # Who is taller than the mean has the label, and a fifth of the women have the other one.
+    frame = people()
+    label = (frame["height"] > 170).astype(int)
+    return frame.assign(y=np.where(where(frame, "f", 5, 0.2), 1 - label, label)), ASKED
+
+
 def drifted() -> tuple[Any, dict[str, Any]]:
     frame = people()
     return frame, {**ASKED, "against": unequal_labels()[0].assign(height=frame["height"] + 6)}
@@ -110,6 +118,7 @@ CASES = (
     AuditCase("proxies", tall_men, quiet),
     AuditCase("spellings", two_spellings, quiet),
     AuditCase("label_noise", random_labels, quiet),
+    AuditCase("label_doubts", contradicted_labels, quiet),
     AuditCase("drift", drifted, same_again),
     AuditCase("impact_ratio", unequal_labels, quiet),
     AuditCase("published_ratios", published, right),
@@ -195,6 +204,29 @@ def test_scores_are_compared_with_the_median() -> None:
     frame = pd.DataFrame({"sex": ["A"] * 50 + ["B"] * 50, "score": score})
     found = audit(frame, "sex", "score", positive=["median"], profile="ll144").of("impact_ratio")[0]
     assert found.effect == pytest.approx(20 / 30)
+
+
+def test_doubted_labels_are_those_that_the_columns_contradict() -> None:
+    # A fifth of the women's labels are wrong, none of the men's; around the border the columns know less.
+    found = audit(contradicted_labels()[0], **ASKED).of("label_doubts")[0]
+    women, men = found.groups
+    assert (women.group, men.group) == ("f", "m")
+    assert women.value == pytest.approx(0.2, abs=0.05)
+    assert men.value is not None
+    assert men.value < 0.05
+
+
+def test_a_label_that_nothing_tells_is_not_doubted() -> None:
+    record = audit(people(), **ASKED, audits=["label_doubts"])
+    assert record.findings == ()
+    assert any("label_doubts: the other columns tell y with an area of 0.5" in note for note in record.notes)
+
+
+def test_doubt_by_hand() -> None:
+    # Label 0 has .8 on average among its rows (.9 .9 .6), label 1 has .6 (.8 .8 .2). Row 3 of label 0 has .4
+    # for 1, below .6; row 6 of label 1 has .8 for 0, which is .8, and .2 for its own, below .6.
+    scores = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.2, 0.8], [0.8, 0.2]])
+    assert in_doubt(scores, np.array([0, 0, 0, 1, 1, 1])).tolist() == [False] * 5 + [True]
 
 
 def test_weights_are_used() -> None:

@@ -142,9 +142,9 @@ def test_langfair_pairs_within_a_category() -> None:
     assert 0 <= taken.metrics["agreement"].value <= 1
 
 
-def test_langfair_needs_the_weights() -> None:
+def test_langfair_needs_distributions_of_the_next_token() -> None:
     data_file("langfair/counterfactual_templates.json")
-    with pytest.raises(BadModel, match="does not give weights"):
+    with pytest.raises(BadModel, match="does not give whole distributions of the next token"):
         take(ScriptedModel(lambda item: 0.5), Counterfactual(prompts="langfair"))
 
 

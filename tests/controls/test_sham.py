@@ -9,8 +9,9 @@ import torch
 
 from evenhand.controls.sham import ShamControl, made
 from evenhand.errors import BadModel
+from evenhand.mitigations._shams import neutral
 from evenhand.mitigations.lftf import Lftf
-from evenhand.mitigations.prompt import Prompt, neutral
+from evenhand.mitigations.prompt import Prompt
 from evenhand.records import EVERY_KIND
 from evenhand.testing import ControlCase
 from evenhand.testing.examples import examples

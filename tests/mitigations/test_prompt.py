@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from evenhand.lexicons import attribute
-from evenhand.mitigations.prompt import NEUTRAL, SHAMS, neutral
+from evenhand.mitigations._shams import SHAMS, neutral
+from evenhand.mitigations.prompt import NEUTRAL
 from evenhand.testing import MitigationCase
 
 # On the tiny models of 64 positions the default instruction does not fit.

@@ -30,7 +30,7 @@ def test_is_a_model_that_fills_and_embeds_but_does_not_write(kind):
     assert isinstance(model, Model)
     assert model.spec.family == "masked"
     assert model.spec.architecture == kind
-    assert model.can == frozenset(Ability) - {Ability.GENERATE}
+    assert model.can == frozenset(Ability) - {Ability.GENERATE, Ability.NEXT}
     with pytest.raises(BadModel, match="writes no text"):
         generated(model, ["The nurse"], Sampling())
 

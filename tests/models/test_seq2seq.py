@@ -84,7 +84,7 @@ def test_is_a_model_of_its_family(kind):
     model = families.seq2seq(kind)
     assert isinstance(model, Model)
     assert model.spec.family == "seq2seq"
-    assert model.can == frozenset(Ability) - {Ability.CLOZE}
+    assert model.can == frozenset(Ability) - {Ability.CLOZE, Ability.NEXT}
 
 
 def test_the_context_decides_the_form():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -149,6 +151,17 @@ def test_the_change_of_identical_models_has_a_width() -> None:
     # z² / (50 + z²) = 3.84146 / 53.84146 = 7.135 %, a little above the exact 1 - 0.025^(1/50) = 7.112 %.
     assert change_ends(np.ones(50), np.ones(50)) == pytest.approx((-0.07135, 0.07135), abs=1e-5)
     assert change_ends(np.ones(4), np.ones(4), np.zeros(4, dtype=int)) == (None, None)
+
+
+@pytest.mark.parametrize("clusters", [None, np.repeat(np.arange(32), 10)])
+def test_where_many_answers_change_one_way_alone_the_change_is_certain(clusters: Any) -> None:
+    # 185 of 320 go one way and none the other: Tango's interval, 0 far outside, whichever way it is.
+    less = np.array([0.0] * 185 + [1.0] * 135)
+    low, high = change_ends(np.ones(320), less, clusters)
+    assert low is not None
+    assert high is not None
+    assert low < -185 / 320 < high < -0.3
+    assert change_ends(less, np.ones(320), clusters) == pytest.approx((-high, -low), abs=1e-9)
 
 
 def test_a_change_is_the_negative_of_the_loss() -> None:

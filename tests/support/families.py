@@ -66,6 +66,8 @@ SEQ2SEQ: Mapping[str, Mapping[str, Any]] = {
     "bart": _BART,
 }
 """`config.model_type` to the settings of a tiny sequence-to-sequence model."""
+BOTH_WAYS = frozenset({*MASKED, *SEQ2SEQ, "camembert"})  # CamemBERT is a RoBERTa
+"""Architectures that read a text in both directions: texts share nothing when they are scored."""
 _PAD, _CLS, _SEP, _MASK, _UNK = "[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]"
 
 

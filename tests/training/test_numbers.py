@@ -20,8 +20,15 @@ WRONG = {
     "noise": ("dose=0", "dose=nan", "dose=inf"),
     "noise_elsewhere": ("dose=0", "dose=-1"),
     "group_gap": ("epochs=0", "batch=0", "lr=-1", "lr=inf", "lam=-1", "lam=nan"),
+    "mend": ("rank=0", "iterations=0", "batch=0", "edits=0", "lr=0", "lr=nan", "edit_lr=0", "c_loc=-1"),
     "faircon": ("rounds=0", "batch=0", "lr=nan", "lr=inf", "lam=inf", "dropout=1", "dropout=nan", "rank=0"),
+    "cda": ("epochs=0", "batch=0", "maskings=0", "lr=-1", "lr=nan"),
+    "dropout": ("epochs=0", "batch=0", "maskings=0", "lr=-1", "hidden=1", "attention=nan"),
+    "dpo": ("epochs=0", "batch=0", "lr=-1", "beta=0", "beta=nan"),
+    "pcgu": ("epochs=0", "batch=0", "k=0", "lr=-1", "lr=nan"),
+    "crows_tuning": ("epochs=0", "batch=0", "lr=nan", "replay=1", "kl=-1"),
     "fair_prompt": ("rounds=0", "budget=0", "beta=nan", "beta=inf", "prompt_lr=-1", "prompt_lr=nan"),
+    "inlp": ("rounds=0", "rounds=-1", "stop=-1", "stop=nan", "cost=0", "cost=inf"),
 }
 
 

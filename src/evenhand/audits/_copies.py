@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,18 +34,34 @@ def part_of(question: Question, columns: Sequence[str]) -> tuple[ir.Table, int]:
     return table.filter((total % parts) == question.seed % parts), parts
 
 
-def copies(question: Question, attribute: str) -> tuple[tuple[str, ...], Array, Array, int]:
-    """By group of `attribute`: rows, and how many of them repeat an earlier one; and the parts looked at."""
+@dataclass(frozen=True)
+class EqualRows:
+    """Rows that equal others, by group.
+
+    Attributes:
+        names: the groups' names, in the order of the rest [k].
+        n: rows [k].
+        lesser: of these the ones that count: copies, or rows with a rarer label [k].
+        worth: how many independent rows tell as much about the share as these [k]: equal rows come together.
+        parts: of how many parts of the table these are one.
+    """
+
+    names: tuple[str, ...]
+    n: Array
+    lesser: Array
+    worth: Array
+    parts: int
+
+
+def copies(question: Question, attribute: str) -> EqualRows:
+    """By group of `attribute`: rows, and how many of them repeat an earlier one."""
     columns = list(question.frame.columns)
     table, parts = part_of(question, columns)
-    once = table.group_by(columns).aggregate(evenhand_n=table.count())
-    found = once.group_by(attribute).aggregate(
-        n=once["evenhand_n"].sum().cast("int64"), different=once.count().cast("int64")
-    )
-    return (*_by_group(question, attribute, found, "different"), parts)
+    sets = table.group_by(columns).aggregate(evenhand_all=table.count().cast("int64"))
+    return _by_group(question, attribute, sets.mutate(evenhand_best=1), parts)
 
 
-def conflicts(question: Question, attribute: str) -> tuple[tuple[str, ...], Array, Array, int]:
+def conflicts(question: Question, attribute: str) -> EqualRows:
     """By group: rows that have an equal one in all but the target, and those of them with a rarer label."""
     rest = [name for name in question.frame.columns if name != question.target]
     table, parts = part_of(question, rest)
@@ -54,34 +71,41 @@ def conflicts(question: Question, attribute: str) -> tuple[tuple[str, ...], Arra
         evenhand_all=labels["evenhand_n"].sum().cast("int64"),
         evenhand_best=labels["evenhand_n"].max().cast("int64"),
     )
-    several = twins.filter(twins["evenhand_all"] > 1)
-    found = several.group_by(attribute).aggregate(
-        n=several["evenhand_all"].sum().cast("int64"), different=several["evenhand_best"].sum().cast("int64")
-    )
-    return (*_by_group(question, attribute, found, "different"), parts)
+    return _by_group(question, attribute, twins.filter(twins["evenhand_all"] > 1), parts)
 
 
-def _by_group(
-    question: Question, attribute: str, found: ir.Table, less: str
-) -> tuple[tuple[str, ...], Array, Array]:
-    """Names, all rows and the rows beyond those of the column `less` [k]; the smallest groups together."""
+def _by_group(question: Question, attribute: str, sets: ir.Table, parts: int) -> EqualRows:
+    """Sets of equal rows, `evenhand_all` rows of which `evenhand_best` do not count, added up by group."""
     import ibis
 
+    size, best = sets["evenhand_all"].cast("float64"), sets["evenhand_best"].cast("float64")
+    sums = {"n": size, "kept": best, "nn": size * size, "nk": size * best, "kk": best * best}
+    found = sets.group_by(attribute).aggregate(**{name: value.sum() for name, value in sums.items()})
     known = found.filter(found[attribute].notnull())
-    top = question.frame.fetch(
-        known.order_by([ibis.desc("n"), attribute]).limit(MOST_GROUPS), MOST_GROUPS
-    ).to_pydict()
-    sums = known.aggregate(
-        n=known["n"].sum().cast("int64"), less=known[less].sum().cast("int64"), k=known.count().cast("int64")
-    )
-    total = question.frame.fetch(sums, 1).to_pydict()
-    n, kept = [float(v) for v in top["n"]], [float(v) for v in top[less]]
+    largest = known.order_by([ibis.desc("n"), attribute]).limit(MOST_GROUPS)
+    top = question.frame.fetch(largest, MOST_GROUPS).to_pydict()
+    whole = known.aggregate(k=known.count(), **{name: known[name].sum() for name in sums})
+    total = question.frame.fetch(whole, 1).to_pydict()
     keys: list[tuple[str | None, ...]] = [(text_of(value),) for value in top[attribute]]
+    held = {name: np.array([float(v) for v in top[name]]) for name in sums}
     if int(total["k"][0] or 0) > MOST_GROUPS:
         keys.append((OTHER,))
-        n.append(float(total["n"][0]) - sum(n))
-        kept.append(float(total["less"][0]) - sum(kept))
-    rows, different = np.array(n), np.array(kept)
-    cells = Cells((attribute,), tuple(keys), rows, rows - different, rows).mapped(lambda key: key)
-    cells = cells.where(lambda key: None not in key)
-    return cells.names, cells.n, cells.weight
+        held = {name: np.append(own, float(total[name][0]) - own.sum()) for name, own in held.items()}
+    cells = Cells((attribute,), tuple(keys), held["n"], held["n"], held["n"], held)
+    cells = cells.mapped(lambda key: key).where(lambda key: None not in key)
+    lesser = cells.n - cells.present["kept"]
+    return EqualRows(cells.names, cells.n, lesser, _worth(cells.n, lesser, cells.present), parts)
+
+
+def _worth(n: Array, lesser: Array, sums: Mapping[str, Array]) -> Array:
+    """How many independent rows a share of rows is worth [k], by its variance over sets of equal rows.
+
+    Between a tenth of the rows and ten times as many: few sets, or sets that are all alike, say little of how
+    they vary.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = lesser / n
+        own, both = sums["nn"] - 2 * sums["nk"] + sums["kk"], sums["nn"] - sums["nk"]
+        variance = (own - 2 * p * both + p * p * sums["nn"]) / n**2
+        worth = np.where(variance > 0, p * (1 - p) / variance, n)
+    return np.asarray(np.clip(worth, n / 10, 10 * n))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from evenhand.decimals import fixed
 from evenhand.frames import is_missing
 from evenhand.frames.values import number
 
@@ -99,7 +100,7 @@ def _digits(text: str) -> int:
     value = number(text)
     if value is None:
         return 0
-    return len(f"{value:.6f}".rstrip("0").partition(".")[2])
+    return len(fixed(value, 6).rstrip("0").partition(".")[2])
 
 
 def _several_thresholds(tables: Mapping[tuple[str, ...], Sequence[Row]]) -> set[tuple[str, ...]]:

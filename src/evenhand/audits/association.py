@@ -84,7 +84,7 @@ class Association:
         p_value = float(2 * ndtr(-size / error))
         text = word.text.decode("utf-8", "replace")
         held = " and ".join(
-            f"{n:.0f} of {of} documents of {name}"
+            f"{fixed(n, 0)} of {of} documents of {name}"
             for n, of, name in zip(word.counts, word.sizes, word.groups, strict=True)
         )
         return Finding(

@@ -47,9 +47,8 @@ class Cooccurrence:
         return sorted(adjusted(found), key=lambda one: -(one.effect or 0))[: self.professions]
 
     def _of(self, question: TextQuestion, counted: Counted, p: int, looks: int) -> list[Finding]:
-        from scipy.stats import binomtest
-
         from evenhand.stats.proportions import newcombe
+        from evenhand.stats.tables import equal_shares
 
         job = counted.jobs[p]
         own, rest = (
@@ -68,7 +67,8 @@ class Cooccurrence:
         beyond = surely is not None and surely > self.tolerance
         within = bound is not None and bound < self.tolerance
         state = State.BEYOND if beyond else State.WITHIN if within else State.UNCLEAR
-        p_value = float(binomtest(int(own[g]), int(n), min(max(there, 1e-9), 1 - 1e-9)).pvalue)
+        tests = [equal_shares(np.array([a, b]), np.array([n, m])) for a, b in zip(own, rest, strict=True)]
+        p_value = _least([one[1] for one in tests if one is not None])
         group = counted.groups[g]
         return [
             Finding(
@@ -95,6 +95,12 @@ class Cooccurrence:
                 ),
             )
         ]
+
+
+def _least(p_values: list[float]) -> float | None:
+    """The least of the groups' p-values, for having looked at all; of two groups both tests are one."""
+    looks = len(p_values) if len(p_values) > 2 else 1
+    return min(1.0, min(p_values) * looks) if p_values else None
 
 
 component = Cooccurrence

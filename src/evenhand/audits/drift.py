@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import ClassVar
 
 import numpy as np
@@ -140,18 +141,19 @@ class Drift:
         size: int,
         groups: list[tuple[str, NDArray[np.bool_]]],
     ) -> Finding | None:
-        """The group in which the column drifts most; `places` [n]: values here, then values there."""
+        """The group in which the column drifts most surely; `places` [n]: values here, then values there."""
         from evenhand.stats.tables import cramer, independence
 
-        best: tuple[float, str, Array, tuple[float, float, int]] | None = None
+        best: tuple[tuple[float, float], str, Array, tuple[float, float, int]] | None = None
         for name, own in groups:
             counts = np.bincount(places[own], minlength=2 * size).reshape(2, size)
             table = counts.astype(np.float64)
             test = independence(table)
             if test is not None:
                 value = cramer(test[0], float(table.sum()), (2, size))
+                surest = (-test[1], value)  # the least p-value, whose correction for all groups is exact
                 best = max(
-                    best or (-1.0, "", table, test), (value, name, table, test), key=lambda one: one[0]
+                    best or (surest, name, table, test), (surest, name, table, test), key=itemgetter(0)
                 )
         if best is None:
             return None

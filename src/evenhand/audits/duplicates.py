@@ -38,16 +38,17 @@ class Duplicates:
         from evenhand.stats.gaps import Rates, between, gap_ends
         from evenhand.stats.tables import equal_shares
 
-        names, n, repeated, parts = copies(question, attribute)
+        found = copies(question, attribute)
+        names, n, repeated, worth = found.names, found.n, found.lesser, found.worth
         if len(n) < 2 or not repeated.sum():
             return None
-        both = between(Rates(repeated / n, n))
+        both = between(Rates(repeated / n, worth))
         (low, high), (_, bound) = gap_ends([both], len(n)), gap_ends([both], len(n), level=0.90)
         state = judged(low, high, bound, self.tolerance)
         shares = repeated / n
         most, least = extremes(shares)
-        statistic, p_value = equal_shares(repeated, n, seed=question.seed) or (None, None)
-        where = f" (in one of {parts} parts of the rows)" if parts > 1 else ""
+        statistic, p_value = equal_shares(repeated / n * worth, worth, seed=question.seed) or (None, None)
+        where = f" (in one of {found.parts} parts of the rows)" if found.parts > 1 else ""
         return Finding(
             "duplicates",
             (attribute,),
@@ -66,7 +67,7 @@ class Duplicates:
             self.tolerance,
             mend="Keep one of each, unless the copies are different people.",
             command=question.typed("--repair", "deduplicate", "--out", "different.parquet"),
-            groups=rates(names, repeated, n, n, question.suppress),
+            groups=rates(names, repeated / n * worth, worth, n, question.suppress),
         )
 
 

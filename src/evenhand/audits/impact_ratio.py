@@ -123,7 +123,9 @@ class ImpactRatio:
     def _left_out(
         self, names: Sequence[str], n: Array, k: Array, used: NDArray[np.bool_], unknown: int
     ) -> str:
-        out = [f"{name} ({k[i]:.0f} of {n[i]:.0f})" for i, name in enumerate(names) if not used[i]]
+        out = [
+            f"{name} ({fixed(k[i], 0)} of {fixed(n[i], 0)})" for i, name in enumerate(names) if not used[i]
+        ]
         told = f"Left out with less than {percent(self.least)}: {', '.join(out[:20])}. " if out else ""
         return told + f"{unknown} people are of unknown category or have no decision."
 

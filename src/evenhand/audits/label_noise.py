@@ -37,18 +37,19 @@ class LabelNoise:
         from evenhand.stats.gaps import Rates, between, gap_ends
         from evenhand.stats.tables import equal_shares
 
-        names, n, rarer, parts = conflicts(question, attribute)
+        found = conflicts(question, attribute)
+        names, n, rarer, worth = found.names, found.n, found.lesser, found.worth
         if not len(n) or not rarer.sum():
             return None
         low = high = bound = None
         if len(n) > 1:
-            both = between(Rates(rarer / n, n))
+            both = between(Rates(rarer / n, worth))
             (low, high), (_, bound) = gap_ends([both], len(n)), gap_ends([both], len(n), level=0.90)
         state = judged(low, high, bound, self.tolerance)
         shares = rarer / n
         most, least = extremes(shares)
-        statistic, p_value = equal_shares(rarer, n, seed=question.seed) or (None, None)
-        where = f" (in one of {parts} parts of the rows)" if parts > 1 else ""
+        statistic, p_value = equal_shares(rarer / n * worth, worth, seed=question.seed) or (None, None)
+        where = f" (in one of {found.parts} parts of the rows)" if found.parts > 1 else ""
         return Finding(
             "label_noise",
             (attribute, question.target),
@@ -68,7 +69,7 @@ class LabelNoise:
             self.tolerance,
             mend="Look at some of these rows: the labels may be wrong, or a column that decides is missing.",
             command=question.typed("--audits", "label_noise,spellings"),
-            groups=rates(names, rarer, n, n, question.suppress),
+            groups=rates(names, rarer / n * worth, worth, n, question.suppress),
         )
 
 

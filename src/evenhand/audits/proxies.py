@@ -107,9 +107,9 @@ class Proxies:
     def _together(
         self, question: Question, attribute: str, found: list[Feature], codes: Codes, folds: Codes
     ) -> list[Finding]:
-        from evenhand.stats.areas import area
+        from evenhand.stats.areas import LATE, area
 
-        told = area(told_by_all(found, codes, int(codes.max()) + 1, folds), codes, folds)
+        told = area(told_by_all(found, codes, int(codes.max()) + 1, folds), codes, folds, LATE)
         if told is None:
             return []
         text = f"All {len(found)} other columns together tell {attribute}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from evenhand.audits._question import Question
 from evenhand.audits._state import Reads, ends
-from evenhand.decimals import percent
+from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells
 from evenhand.frames.values import folded
 from evenhand.records import Finding, GroupFigure, State
@@ -43,7 +43,9 @@ class Spellings:
         rare = sum(sum(spelt.values()) - max(spelt.values()) for spelt in twice)
         low, high = clopper_pearson(rare, cells.total)
         told = "; ".join(
-            ", ".join(f"{text!r} ({n:.0f})" for text, n in sorted(spelt.items(), key=lambda one: -one[1]))
+            ", ".join(
+                f"{text!r} ({fixed(n, 0)})" for text, n in sorted(spelt.items(), key=lambda one: -one[1])
+            )
             for spelt in twice[:5]
         )
         counted = ""

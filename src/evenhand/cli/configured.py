@@ -50,7 +50,7 @@ def _use(ctx: typer.Context, value: Path | None) -> Path | None:
             f"{value} is no usable configuration of {ctx.command_path}: {listed(problems)}.",
             mend=f"`evenhand validate {value}` lists every problem.",
         )
-    ctx.default_map = {**(ctx.default_map or {}), **found}
+    ctx.default_map = {**(ctx.default_map or {}), **as_lists(found, ctx.command)}
     return value
 
 
@@ -104,6 +104,15 @@ def names_of(command: Any) -> dict[str, str]:
         for name in (parameter.name, *long):
             found[name] = parameter.name
     return found
+
+
+def as_lists(values: Mapping[str, Any], command: Any) -> dict[str, Any]:
+    """Values by parameter; one value of an option that may be given several times becomes a list of one."""
+    several = {p.name for p in command.params if getattr(p, "multiple", False)}
+    return {
+        name: value if isinstance(value, list) or name not in several else [value]
+        for name, value in values.items()
+    }
 
 
 def settings(

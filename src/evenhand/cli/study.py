@@ -10,6 +10,7 @@ import typer
 from evenhand.cli import console
 from evenhand.cli.configured import Configured
 from evenhand.cli.options import DataDir, Json, Out
+from evenhand.decimals import fixed
 from evenhand.errors import Inconclusive
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def plan(file: File, data_dir: DataDir = None, as_json: Json = False) -> int:
         )
         return 0
     rows = [
-        (p.model, str(p.cells), str(p.models), str(p.rows), f"{p.low:.1f}", f"{p.high:.1f}") for p in planned
+        (p.model, str(p.cells), str(p.models), str(p.rows), fixed(p.low, 1), fixed(p.high, 1))
+        for p in planned
     ]
     head = ("model", "cells", "models", "rows", "minutes from", "to")
     console.table("study plan", head, rows)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from evenhand.cli import configured, console, failures
-from evenhand.cli.options import DataDir, Json
+from evenhand.cli.options import DataDir, Json, method
 from evenhand.errors import EvenhandError, UsageError, did_you_mean
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A study file, or a file for --config.")]
@@ -88,7 +88,7 @@ def _tables(
 
 def _of_command(table: Mapping[str, Any], path: list[str], command: Any) -> list[str]:
     values, problems = configured.settings(table, path, configured.names_of(command))
-    return [*problems, *_typed(command, values), *_components(values)]
+    return [*problems, *_typed(command, configured.as_lists(values, command)), *_components(values)]
 
 
 def _typed(command: Any, values: Mapping[str, Any]) -> list[str]:
@@ -122,10 +122,11 @@ def _components(values: Mapping[str, Any]) -> list[str]:
                     registry.create(kind, spec)
             except EvenhandError as error:
                 problems.append(f"{key}: {error.what} {error.mend}".rstrip("."))
-    method = values.get("with", values.get("with_"))
-    if isinstance(method, str):
+    given = values.get("with", values.get("with_")) or []
+    said = method([given] if isinstance(given, str) else given)
+    if said is not None:
         try:
-            made_method(method)
+            made_method(said)
         except EvenhandError as error:
             problems.append(f"with: {error.what} {error.mend}".rstrip("."))
     return problems

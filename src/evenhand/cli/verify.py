@@ -79,8 +79,8 @@ def verify(
     The exit code is 0 for every verdict, except 3 for `not comparable` and `mitigated, cost unknown`.
     """
     from evenhand.studies import given, verbs
+    from evenhand.studies.again import is_verification
     from evenhand.studies.options import LOCATOR, METHOD, VerifyOptions
-    from evenhand.studies.store import is_verification
 
     again, said = is_verification(uri), method(with_)
     if treated is not None:

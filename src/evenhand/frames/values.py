@@ -7,6 +7,8 @@ import math
 from decimal import Decimal
 from typing import Any
 
+from evenhand.decimals import significant
+
 BLANKS = frozenset(
     {"", "?", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "nil", "missing", "-", "--", "."}
 )
@@ -24,16 +26,12 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | Decimal):
-        return None if math.isnan(value) else f"{value:.15g}" if isinstance(value, float) else _plain(value)
+        return None if math.isnan(value) else significant(float(value), 15)
     if isinstance(value, datetime.date | datetime.datetime):
         return value.isoformat()
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     text = clean(text)
     return None if is_missing(text) else text
-
-
-def _plain(value: Decimal) -> str:
-    return f"{float(value):.15g}"
 
 
 def clean(text: str) -> str:

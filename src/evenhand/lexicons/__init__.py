@@ -18,7 +18,7 @@ from evenhand.lexicons._questions import (
     definitional_questions,
     subject_questions,
 )
-from evenhand.lexicons._swaps import gender_of, gendered_sentences, swap_gender
+from evenhand.lexicons._swaps import gender_of, gendered_sentences, gendered_spans, swap_gender
 from evenhand.lexicons._texts import Fact, decisions, everyday, people, plain, world_facts
 from evenhand.lexicons._tone import tone, words
 
@@ -39,6 +39,7 @@ __all__ = [
     "everyday",
     "gender_of",
     "gendered_sentences",
+    "gendered_spans",
     "mention_words",
     "people",
     "plain",

@@ -34,6 +34,12 @@ def swap_gender(text: str) -> str:
     return "".join([*parts, text[end:]])
 
 
+def gendered_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the gendered words of `text` stand: the first character of each, and the one after its last."""
+    known = _lists()[0].keys() | _MASCULINE_PRONOUNS | _FEMININE_PRONOUNS
+    return tuple(found.span() for found in _WORD.finditer(text) if found.group().lower() in known)
+
+
 def gender_of(text: str) -> str | None:
     """``male`` or ``female`` by the first gendered word of `text`; None where it has none."""
     table, _ = _lists()

@@ -43,25 +43,13 @@ def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[E
     """
     if not probes:
         raise BadData("There are no prompts to locate with.", mend="Use a benchmark with a train part.")
-    depth = _nesting([probe.context for probe in probes])
+    from evenhand.scoring.subjects import nesting  # here, so that locators are listed without torch
+
+    depth = nesting([probe.context for probe in probes])
     for level in range(max(depth.values()) + 1):
         alike = [probe for probe in ordered(probes) if depth[probe.context] == level]
         for start in range(0, len(alike), size):
             yield alike[start : start + size]
-
-
-def _nesting(contexts: Sequence[str]) -> dict[str, int]:
-    """How many of the other contexts each context begins with."""
-    depth: dict[str, int] = {}
-    open_: list[
-        str
-    ] = []  # the contexts that the present one may begin with, each beginning with the one before
-    for context in sorted(set(contexts)):
-        while open_ and not context.startswith(open_[-1]):
-            open_.pop()
-        depth[context] = len(open_)
-        open_.append(context)
-    return depth
 
 
 def ordered(probes: Sequence[Example]) -> list[Example]:

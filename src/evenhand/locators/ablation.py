@@ -9,7 +9,8 @@ outcome,
 
 so it is in the outcome's own unit, specific to the attribute, and may be negative. A masked model predicts
 the term at its masks. A block of an encoder is ablated at every token that it reads, because the decoder
-reads them all.
+reads them all. With ``part=mlp`` or ``part=head`` the same is done to each block's MLP, or to each head of
+its attention.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from evenhand.locators._parts import Part, without_parts
 from evenhand.locators._probing import (
     FLOOR,
     Contributions,
@@ -28,6 +30,7 @@ from evenhand.locators._probing import (
     site_scores,
 )
 from evenhand.locators._tails import Tails, tails_of
+from evenhand.models.rows import require_left_to_right
 from evenhand.progress import task
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -41,15 +44,21 @@ if TYPE_CHECKING:
     from evenhand.scoring.tails import Tail
 
 
+READING = "The fall of the mean normalised gap without the {part}'s prompt-specific contribution."
+
+
 @dataclass(frozen=True)
 class Ablation:
     """Rank blocks by the fall of the outcome without their prompt-specific contribution.
 
     Attributes:
         replace: put the block's ``mean`` contribution in its place, or ``zero``.
+        part: of what: every ``block``, its ``mlp`` (site ``block.2.mlp``), or each ``head`` of its attention
+            (site ``block.2.head.5``).
     """
 
     replace: Literal["mean", "zero"] = "mean"
+    part: Part = "block"
 
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
@@ -61,12 +70,16 @@ class Ablation:
         """Ablate each block in turn. The default outcome is the mean normalised gap; nothing is random.
 
         Raises:
-            BadModel: the model gives no hidden states, or the terms cannot be scored.
+            BadModel: the model gives no hidden states, lacks such parts, or the terms cannot be scored.
         """
         opened = require_hidden(model, self.needs)
         explain = outcome or normalised_gap
-        tails, keep_mean = tails_of(opened, probes), self.replace == "mean"
-        if tails is None:
+        keep_mean = self.replace == "mean"
+        tails = tails_of(opened, probes) if self.part == "block" else None
+        if self.part != "block":
+            require_left_to_right(opened, f"ablation:part={self.part}")
+            base, left = without_parts(opened, probes, explain, self.part, keep_mean=keep_mean)
+        elif tails is None:
             base, left = _whole_rows(opened, probes, explain, keep_mean=keep_mean)
         else:
             base, left = _by_tails(opened, tails, explain, keep_mean=keep_mean)
@@ -75,7 +88,7 @@ class Ablation:
             locator=spec_of("ablation", self),
             specific=self.specific,
             scores=site_scores(tuple(left), scores),
-            reading="The fall of the mean normalised gap without the block's prompt-specific contribution.",
+            reading=READING.format(part=self.part),
             claims=base >= FLOOR and max(scores) > 0,
             details={"outcome": base, "prompts": len(probes)},
         )

@@ -28,6 +28,9 @@ class Mitigation(Protocol):
     A method whose options may not suit a model or the examples should have ``check(model, examples)``, which
     refuses them in the words in which `fit` does, without asking the model anything: see `refuse`.
 
+    A method that trains on data of its own says so by ``own_examples(model, examples)``, beside the examples
+    that it is given; a study refuses to measure any of both: see `trained_examples`.
+
     A slow method may have an option ``resume``, a folder from which the same fit continues after an
     interruption. Where it is empty, a study sets it to a folder of its own. The method writes there with
     `evenhand.folders.replace_folder`, of the kind ``checkpoint``; the study removes that once the treatment
@@ -58,6 +61,16 @@ class Mitigation(Protocol):
         could be drawn, and for a sham itself.
         """
         ...
+
+
+def trained_examples(method: object, model: Model, examples: Sequence[Any]) -> Sequence[Any]:
+    """The `examples`, and what the method trains on beside them, if it says so.
+
+    Raises:
+        EvenhandError: its own data cannot be read.
+    """
+    own = getattr(method, "own_examples", None)
+    return examples if own is None else [*examples, *own(model, examples)]
 
 
 def refuse(method: object, model: Model | None, examples: Sequence[Any]) -> None:

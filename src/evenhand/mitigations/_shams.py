@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 Fitting = Callable[["Model", Sequence[Any], Attribution | None, int], "Treatment"]
 T = TypeVar("T")
 
+# Of about the same length, and about nothing that a prompt asks for: what any text in front does.
+SHAMS = (
+    "The path along the river is open every day. It is a good place to walk when the weather is dry.",
+    "Fresh bread keeps for about three days. It is best stored in a paper bag in a cool and dry place.",
+    "Water boils at a lower temperature in the mountains. Rice and pasta take a little longer up there.",
+    "The library has four floors and a small café. Books on history are kept on the second floor.",
+    "Most trains to the coast leave on the hour. The fast ones stop only twice before the last station.",
+    "Tomatoes need a lot of sun and some water. Plant them in spring when the nights are no longer cold.",
+    "The old bridge is made of grey stone. It was closed last winter and has been open again since May.",
+    "A sharp pencil draws a finer line than a blunt one. Soft pencils are darker and wear down faster.",
+    "The lake is deep and stays cold in summer. In very hard winters it is covered with ice for weeks.",
+    "This table has five columns and thirty rows. Each row gives the date, the place and the weight.",
+    "Coffee is grown in warm and rainy places. The beans are dried in the sun before they are roasted.",
+    "The museum shows maps and clocks from three centuries. Tickets are cheaper on the first Sunday.",
+    "Salt melts the ice on roads and stairs. It works well unless the night is far below freezing.",
+    "The tower can be seen from the whole plain. On clear days its roof shines in the evening light.",
+)
+
 
 @dataclass(frozen=True)
 class Sham:
@@ -81,3 +99,12 @@ def dealt(values: Sequence[T], seed: int, fit: Callable[[Sequence[T]], bool] = l
         if fit(found):
             break
     return found
+
+
+def neutral(words: int, seed: int) -> str:
+    """Neutral text of that many `words`, which begins with the text of that number."""
+    found: list[str] = []
+    while len(found) < words:
+        found += SHAMS[seed % len(SHAMS)].split()
+        seed += 1
+    return " ".join(found[:words]).rstrip(".,") + "."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from evenhand.mitigations._shams import Sham
+from evenhand.mitigations._shams import Sham, neutral
 from evenhand.records import EVERY_KIND, Ability, Attribution, Kinds, TrainingExample
 from evenhand.registry import spec_of
 
@@ -20,25 +20,6 @@ if TYPE_CHECKING:
     from evenhand.treatments import Treatment
 
 NEUTRAL = "People of every gender do every kind of work. Do not assume anyone's gender from what they do."
-
-
-# Of about the same length, and about nothing that a prompt asks for: what any text in front does.
-SHAMS = (
-    "The path along the river is open every day. It is a good place to walk when the weather is dry.",
-    "Fresh bread keeps for about three days. It is best stored in a paper bag in a cool and dry place.",
-    "Water boils at a lower temperature in the mountains. Rice and pasta take a little longer up there.",
-    "The library has four floors and a small café. Books on history are kept on the second floor.",
-    "Most trains to the coast leave on the hour. The fast ones stop only twice before the last station.",
-    "Tomatoes need a lot of sun and some water. Plant them in spring when the nights are no longer cold.",
-    "The old bridge is made of grey stone. It was closed last winter and has been open again since May.",
-    "A sharp pencil draws a finer line than a blunt one. Soft pencils are darker and wear down faster.",
-    "The lake is deep and stays cold in summer. In very hard winters it is covered with ice for weeks.",
-    "This table has five columns and thirty rows. Each row gives the date, the place and the weight.",
-    "Coffee is grown in warm and rainy places. The beans are dried in the sun before they are roasted.",
-    "The museum shows maps and clocks from three centuries. Tickets are cheaper on the first Sunday.",
-    "Salt melts the ice on roads and stairs. It works well unless the night is far below freezing.",
-    "The tower can be seen from the whole plain. On clear days its roof shines in the evening light.",
-)
 
 
 @dataclass(frozen=True)
@@ -80,15 +61,6 @@ class Prompt:
         about = About(spec_of("prompt", self), model.spec.digest, seed)
         treatment: Treatment = proven(model, PromptTreatment(about, text.strip()), examples)
         return treatment
-
-
-def neutral(words: int, seed: int) -> str:
-    """Neutral text of that many `words`, which begins with the text of that number."""
-    found: list[str] = []
-    while len(found) < words:
-        found += SHAMS[seed % len(SHAMS)].split()
-        seed += 1
-    return " ".join(found[:words]).rstrip(".,") + "."
 
 
 component = Prompt

@@ -26,7 +26,7 @@ class MaskedModel(Opened):
     """
 
     family = "masked"
-    can: frozenset[Ability] = frozenset(Ability) - {Ability.GENERATE}
+    can: frozenset[Ability] = frozenset(Ability) - {Ability.GENERATE, Ability.NEXT}
     instead = "Use a causal or a sequence-to-sequence model, or a benchmark that needs only likelihoods."
 
     def __init__(

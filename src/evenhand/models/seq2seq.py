@@ -34,7 +34,7 @@ class Seq2SeqModel(Opened):
     """
 
     family = "seq2seq"
-    can: frozenset[Ability] = frozenset(Ability) - {Ability.CLOZE}
+    can: frozenset[Ability] = frozenset(Ability) - {Ability.CLOZE, Ability.NEXT}
     instead = "Use a causal or a masked model."
 
     def __init__(

@@ -8,12 +8,13 @@ acknowledged alert ends its test; the next test of that comparison is a new one 
   judged already, a late label or a corrected record, changes nothing and is counted in `Watch.passed_over`.
 - Each model version has tests of its own, from capital 1; only the level is handed on.
 - Below the minimum of items a comparison is "insufficient data", never "ok"; so is a rule without any data.
+- A rule whose tolerance (or anything else that it asks) is changed begins new tests with what comes then.
 - A clock that goes backwards lets nothing in again: the latest time that was ever told counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -53,8 +54,11 @@ def look(policy: Policy, state: State, cohorts: Iterable[Cohort], now: datetime)
     for rule in policy.rules:
         watches += _watched(policy, rule, state.watches, given, current)
     watches, decisions = _judged(policy, watches, current)
+    titles = {rule.title for rule in policy.rules}
+    gone = [watch for watch in state.watches if watch.scope.rule not in titles]  # kept, and not judged
     backwards = state.backwards + int(behind)
-    return Look(state=State(now=current, watches=tuple(watches), backwards=backwards), decisions=decisions)
+    after = State(now=current, watches=(*watches, *gone), backwards=backwards)
+    return Look(state=after, decisions=decisions)
 
 
 def acknowledge(state: State, place: Place, *, by: str, note: str, now: datetime) -> State:
@@ -82,13 +86,17 @@ def acknowledge(state: State, place: Place, *, by: str, note: str, now: datetime
 
 
 def _restarted(watch: Watch, test: Test, words: tuple[str, str], now: datetime) -> Watch:
-    by, note = words
-    kept = test.model_dump(include={"groups", "number", "started", "raised", "n", "x"})
-    done = Acknowledged(**kept, ended=now, log_e=_log_e(test), by=by, note=note)
+    done = _ended(test, words, now)
     fresh = _test(test.groups, [one["seen"] for one in test.streams], now, number=test.number + 1)
     fresh = fresh.model_copy(update={"told": test.told})
     tests = tuple(fresh if one is test else one for one in watch.tests)
     return watch.model_copy(update={"tests": tests, "acknowledged": (*watch.acknowledged, done)})
+
+
+def _ended(test: Test, words: tuple[str, str], now: datetime) -> Acknowledged:
+    by, note = words
+    kept = test.model_dump(include={"groups", "number", "started", "raised", "n", "x"})
+    return Acknowledged(**kept, ended=now, log_e=_log_e(test), by=by, note=note)
 
 
 # ---- cohorts enter -------------------------------------------------------------------------------------
@@ -98,18 +106,19 @@ def _watched(
     policy: Policy, rule: Rule, watches: Sequence[Watch], cohorts: Sequence[Cohort], now: datetime
 ) -> list[Watch]:
     """The watches of one rule after every mature cohort that it concerns."""
-    known = {one.scope: one for one in watches if one.scope.rule == rule.title}
+    asked = f"{rule.asks}, groups: {policy.groups}"
+    known = {w.scope: _kept(w, asked, now) for w in watches if w.scope.rule == rule.title}
     ripe = timedelta(days=rule.maturity_days or 0.0)
     through = {scope: watch.through for scope, watch in known.items()}  # before this look
     done: set[tuple[Scope, datetime, str]] = set()
     for cohort in cohorts:
-        if not _concerned(rule, cohort) or now - cohort.end < ripe:
+        if not rule.takes(cohort) or now - cohort.end < ripe:
             continue
-        scope = _scope(rule, cohort)
+        scope = cohort.scope(rule.title)
         late = scope in through and cohort.end <= through[scope]
         mark = (scope, cohort.end, cohort.stratum)
         if scope not in known:
-            known[scope] = Watch(scope=scope, started=cohort.end, through=cohort.end)
+            known[scope] = Watch(scope=scope, asked=asked, started=cohort.end, through=cohort.end)
         watch = known[scope]
         if late or mark in done:
             known[scope] = watch.model_copy(update={"passed_over": watch.passed_over + 1})
@@ -119,17 +128,15 @@ def _watched(
     return list(known.values())
 
 
-def _concerned(rule: Rule, cohort: Cohort) -> bool:
-    same = cohort.indicator == rule.indicator and cohort.attribute == rule.attribute
-    return (
-        same
-        and rule.concerns(cohort.use_case, cohort.model)
-        and (not rule.strata or cohort.stratum in rule.strata)
-    )
-
-
-def _scope(rule: Rule, cohort: Cohort) -> Scope:
-    return Scope(rule=rule.title, use_case=cohort.use_case, model=cohort.model, version=cohort.version)
+def _kept(watch: Watch, asked: str, now: datetime) -> Watch:
+    """The watch; without its tests where the rule was changed since: what was seen before is not judged again
+    by a tolerance that was chosen afterwards. An open alert is kept among the acknowledged ones."""
+    if watch.asked == asked:
+        return watch
+    words = ("the policy file", f"The rule was {watch.asked}; now it is {asked}.")
+    ended = tuple(_ended(test, words, now) for test in watch.tests if test.raised is not None)
+    update = {"tests": (), "asked": asked, "acknowledged": (*watch.acknowledged, *ended)}
+    return watch.model_copy(update=update)
 
 
 def _before(known: dict[Scope, Watch], scope: Scope) -> Watch | None:
@@ -146,7 +153,7 @@ def _entered(policy: Policy, rule: Rule, watch: Watch, cohort: Cohort, before: W
     """The watch after one cohort: every comparison bets on its block."""
     counts = {group: pair for group, pair in cohort.counts.items() if group not in policy.leave_out}
     tests = {test.groups: test for test in watch.tests}
-    for groups in _comparisons(policy, {*_groups(watch), *counts}):
+    for groups in compared(policy, {*_groups(watch), *counts}):
         if groups not in tests:
             levels = _levels(before, groups, max(len(rule.strata), 1))
             tests[groups] = _test(groups, levels, cohort.end, number=1)
@@ -159,8 +166,8 @@ def _groups(watch: Watch) -> set[str]:
     return {group for test in watch.tests for group in test.groups} - {REST}
 
 
-def _comparisons(policy: Policy, groups: set[str]) -> list[tuple[str, str]]:
-    """All pairs in the order of the names, or each group and the rest; of two groups one comparison."""
+def compared(policy: Policy, groups: set[str]) -> list[tuple[str, str]]:
+    """What is compared: all pairs in the order of the names, or each group and `REST`; of two groups one."""
     names = sorted(groups)
     if policy.groups == "rest" and len(names) > 2:
         return [(name, REST) for name in names]
@@ -182,10 +189,9 @@ def _test(groups: tuple[str, str], levels: Sequence[object], started: datetime, 
 
 
 def _bet(rule: Rule, test: Test, counts: dict[str, Pair], stream: int) -> Test:
-    block = [_side(group, test.groups, counts) for group in test.groups]
-    if not any(n for n, _ in block):
+    n, x = sides(test.groups, counts)
+    if not any(n):
         return test
-    n, x = ([pair[i] for pair in block] for i in (0, 1))
     wealth = betting.Wealth.from_lists(test.streams[stream])
     after = betting.bet(wealth, n, x, rule.tolerance.tolerance()).as_lists()
     streams = (*test.streams[:stream], after, *test.streams[stream + 1 :])
@@ -195,12 +201,15 @@ def _bet(rule: Rule, test: Test, counts: dict[str, Pair], stream: int) -> Test:
     return test.model_copy(update=update)
 
 
-def _side(group: str, groups: tuple[str, str], counts: dict[str, Pair]) -> Pair:
-    """The counts of a group; of `REST` those of all but the other side."""
-    if group != REST:
-        return counts.get(group, (0, 0))
-    others = [pair for name, pair in counts.items() if name not in groups]
-    return sum(n for n, _ in others), sum(x for _, x in others)
+def sides(groups: tuple[str, str], counts: Mapping[str, Pair]) -> tuple[Pair, Pair]:
+    """The items, and the ones, of both sides of a comparison; `REST` is all groups but the other side."""
+    found = []
+    for group in groups:
+        members = [name for name in counts if name not in groups] if group == REST else [group]
+        pairs = [counts.get(name, (0, 0)) for name in members]
+        found.append((sum(n for n, _ in pairs), sum(x for _, x in pairs)))
+    (n1, x1), (n2, x2) = found
+    return (n1, n2), (x1, x2)
 
 
 # ---- every comparison is judged ------------------------------------------------------------------------
@@ -225,7 +234,7 @@ class _Judge:
         decision = Decision(
             scope=watch.scope, groups=test.groups, status=status, why=_why(rule, test, status, log_e),
             number=test.number, since=raised or test.started, n=test.n, x=test.x, log_e=log_e,
-            worse=_worse(test), notify=(rule.notify or ()) if tell else (),
+            worse=worse(test.groups, test.n, test.x), notify=(rule.notify or ()) if tell else (),
         )  # fmt: skip
         return test, decision
 
@@ -279,11 +288,12 @@ def _log_e(test: Test) -> float:
     return float(merging.mixture(logs)) if len(logs) > 1 else logs[0]
 
 
-def _worse(test: Test) -> str | None:
-    if not min(test.n):
+def worse(groups: tuple[str, str], n: Pair, x: Pair) -> str | None:
+    """The group with the lower rate; None where both are equal, or one is empty."""
+    if not min(n):
         return None
-    a, b = test.x[0] * test.n[1], test.x[1] * test.n[0]
-    return None if a == b else test.groups[0 if a < b else 1]
+    a, b = x[0] * n[1], x[1] * n[0]
+    return None if a == b else groups[int(a > b)]
 
 
 def _why(rule: Rule, test: Test, status: Status, log_e: float) -> str:

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evenhand.errors import BadData, did_you_mean, listed
 from evenhand.files import read_text
+from evenhand.monitor.states import Cohort
 from evenhand.stats.betting import Tolerance
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -111,6 +112,21 @@ class Rule(_Part):
         """Its name; without one, such as ``selection_rate by sex x age``."""
         return self.name or f"{self.indicator} by {' x '.join(self.attribute)}"
 
+    @property
+    def asks(self) -> str:
+        """What a test of it is about: a test ends when this changes."""
+        strata = f", strata {', '.join(self.strata)}" if self.strata else ""
+        return f"{self.indicator} by {' x '.join(self.attribute)}: {self.tolerance}{strata}"
+
+    def takes(self, cohort: Cohort) -> bool:
+        """Whether the counts of a cohort belong to this rule."""
+        return (
+            cohort.indicator == self.indicator
+            and cohort.attribute == self.attribute
+            and self.concerns(cohort.use_case, cohort.model)
+            and (not self.strata or cohort.stratum in self.strata)
+        )
+
     def concerns(self, use_case: str, model: str) -> bool:
         """Whether it watches this use case and model."""
         return any(fnmatchcase(use_case, one) for one in self.use_cases) and any(
@@ -134,7 +150,7 @@ class Policy(_Part):
     groups: Literal["pairs", "rest"] = "pairs"
     leave_out: tuple[str, ...] = ("", "unknown")
     notify: tuple[Target, ...] = ()
-    rules: Annotated[tuple[Rule, ...], Field(alias="rule", min_length=1)]
+    rules: Annotated[tuple[Rule, ...], Field(alias="rule")]
 
     @pydantic.field_validator("notify", "leave_out", mode="before")
     @classmethod
@@ -143,6 +159,8 @@ class Policy(_Part):
 
     @pydantic.model_validator(mode="after")
     def _distinct(self) -> Policy:
+        if not self.rules:
+            raise ValueError("there is no rule")
         titles = [rule.title for rule in self.rules]
         double = sorted({title for title in titles if titles.count(title) > 1})
         if double:
@@ -178,7 +196,7 @@ def parse_policy(text: str, *, where: str = "The policy") -> Policy:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadData(f"{where} is not TOML: {error}.", mend="Write lines such as alpha = 0.05.") from None
+        raise BadData(f"{where} is not TOML: {error}.", mend=_TOML) from None
     try:
         return Policy.model_validate(table).filled()
     except pydantic.ValidationError as error:
@@ -186,6 +204,9 @@ def parse_policy(text: str, *, where: str = "The policy") -> Policy:
         raise BadData(f"{where} is no usable policy: {listed(problems)}.", mend=_EXAMPLE) from None
 
 
+_TOML = (
+    "Write lines such as alpha = 0.05: a number needs a digit before the point, and a text stands in quotes."
+)
 _EXAMPLE = (
     'A rule needs at least: [[rule]] indicator = "selection_rate" attribute = "sex" '
     "tolerance = {ratio = 0.8}, each on its own line."
@@ -208,7 +229,7 @@ _KEYS: dict[str, dict[str, str]] = {
 
 def _problem(error: Any) -> str:
     """One problem in a clause: its key, what was wrong and what to type."""
-    place = [part for part in error["loc"] if part not in ("function-after[_one(), Bound]",)]
+    place = error["loc"]
     names = [part for part in place if isinstance(part, str)]
     table = "tolerance" if "tolerance" in names[:-1] else "rule" if len(names) > 1 else ""
     known, key = _KEYS[table], names[-1] if names else ""
@@ -224,6 +245,8 @@ def _problem(error: Any) -> str:
 
 
 def _reason(error: Any) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return f"{error['input']!r} is neither mailto: nor http(s)://"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error["input"]
     return f"{given!r} is not allowed, {message}" if isinstance(given, str | int | float) else message

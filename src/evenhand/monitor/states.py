@@ -17,6 +17,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Scope(_Part):
+    """Where a rule is applied: each has a baseline and tests of its own."""
+
+    rule: str
+    use_case: str
+    model: str
+    version: str
+
+
 class Cohort(_Part):
     """What one indicator counted among the items of one short period, by group: `counts` are (n, x), items
     and ones, such as decisions and favourable ones.
@@ -40,14 +49,9 @@ class Cohort(_Part):
                 raise ValueError(f"group {group!r} has {x} ones of {n} items")
         return self
 
-
-class Scope(_Part):
-    """Where a rule is applied: each has a baseline and tests of its own."""
-
-    rule: str
-    use_case: str
-    model: str
-    version: str
+    def scope(self, rule: str) -> Scope:
+        """Where a rule is applied to it."""
+        return Scope(rule=rule, use_case=self.use_case, model=self.model, version=self.version)
 
 
 class Place(Scope):
@@ -91,10 +95,12 @@ class Acknowledged(_Part):
 
 
 class Watch(_Part):
-    """A scope and its tests. Cohorts up to `through` have entered; `passed_over` counts the cohorts that
-    came for a period that was judged already (late or corrected), which change nothing."""
+    """A scope and its tests. `asked` is what its rule asked for in them. Cohorts up to `through` have entered;
+    `passed_over` counts those that came for a period that was judged already (late or corrected), which
+    change nothing."""
 
     scope: Scope
+    asked: str
     started: AwareDatetime
     through: AwareDatetime
     tests: tuple[Test, ...] = ()
@@ -115,8 +121,8 @@ class Decision(_Part):
     """What a look says of one comparison. `groups` is None where there is nothing to compare yet.
 
     `log_e` is the log of the capital (alert at log(K/(alpha k)), see `evenhand.stats.merging.e_bh`); `worse`
-    is the group with the lower rate, None where both are equal. `notify` are the targets that a message has
-    to go to now. `why` is one plain sentence or a few.
+    is the group with the lower rate (of an error rate that is the better one), None where both are equal.
+    `notify` are the targets that a message has to go to now. `why` is one plain sentence or a few.
     """
 
     scope: Scope

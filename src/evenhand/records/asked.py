@@ -19,7 +19,8 @@ Kind = TypeVar("Kind", bound=Hashable)
 class Ability(StrEnum):
     """What a model lets us do; a method and a kind of request state what they need, a model what it `can`.
 
-    ``cloze`` is reading masked words with the text on both sides in view; ``hidden`` also gives embeddings.
+    ``cloze`` is reading masked words with the text on both sides in view; ``hidden`` also gives embeddings;
+    ``next`` is the whole distribution of the next token after any text, which only causal weights give.
     """
 
     LOGPROBS = "logprobs"
@@ -28,6 +29,7 @@ class Ability(StrEnum):
     GRADIENTS = "gradients"
     WEIGHTS = "weights"
     CLOZE = "cloze"
+    NEXT = "next"
 
     @property
     def gives(self) -> str:
@@ -46,6 +48,7 @@ _GIVES: Mapping[Ability, str] = {
     Ability.GENERATE: "generated text",
     Ability.CLOZE: "probabilities of masked words",
     Ability.HIDDEN: "hidden states",
+    Ability.NEXT: "whole distributions of the next token",
 }
 
 
@@ -198,7 +201,7 @@ class Unanchored:
     by a `LogProb`.
     """
 
-    needs: ClassVar[Ability] = Ability.WEIGHTS
+    needs: ClassVar[Ability] = Ability.NEXT
     blank: ClassVar[LogProb] = LogProb(-1.0, 1)
     text: str
 
@@ -225,7 +228,7 @@ class Contrast:
 class GreedyMatch:
     """Ask for log P(text | context), as a `Continuation` does, and whether the model would write `text`."""
 
-    needs: ClassVar[Ability] = Ability.WEIGHTS
+    needs: ClassVar[Ability] = Ability.NEXT
     blank: ClassVar[MatchedLogProb] = MatchedLogProb(-1.0, 1, False)
     context: str
     text: str
@@ -244,7 +247,7 @@ class Embedding:
 class ContextPair:
     """Ask how the next-token distribution after `context` differs from the one after `other`."""
 
-    needs: ClassVar[Ability] = Ability.WEIGHTS
+    needs: ClassVar[Ability] = Ability.NEXT
     blank: ClassVar[Divergence] = Divergence(0.0, None)
     context: str
     other: str

@@ -167,7 +167,7 @@ class PairExample:
     what: ClassVar[str] = "pairs of sentences that differ in the group alone"
     noun: ClassVar[str] = "pairs of sentences"
     given_by: ClassVar[str] = ""
-    apart: ClassVar[str] = _OTHER_PART
+    apart: ClassVar[str] = "Measure a benchmark of other items, such as -b genbiaseval or -b stereoset."
     subject: ClassVar[None] = None
 
     def requests(self) -> list[Continuation]:

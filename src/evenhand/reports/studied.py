@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenhand.decimals import number
+from evenhand.decimals import fixed, number
 from evenhand.records import Effect, Value
 from evenhand.reports import formats, leading, sentences
 from evenhand.reports.tables import Table
@@ -40,7 +40,7 @@ def overview(result: StudyResult) -> Table:
 def _row(outcome: Outcome, adjusted: tuple[Value, bool | None]) -> tuple[str, ...]:
     cell, record = outcome.cell, outcome.record
     names, seed = (cell.mitigation, cell.model), str(cell.seed)
-    minutes = f"{outcome.minutes:.1f}"
+    minutes = fixed(outcome.minutes, 1)
     if record is None:
         failed = outcome.state.state == "failed"
         return (*names, "failed" if failed else MISSING, seed, "–", "–", "–", "–", "–", minutes)

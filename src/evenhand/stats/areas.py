@@ -17,9 +17,13 @@ from scipy.stats import rankdata
 from evenhand.stats.proportions import normal_quantile
 from evenhand.stats.ratios import Array
 
-SHARED = 1.4
+SHARED, LEARNT = 1.4, 1.12
 """By how much a standard error over folds is too small: each is scored by what was learnt on the others, so
-that what they share by chance counts in all (Nadeau & Bengio 2003; 1.1 to 1.4 by simulation)."""
+that what they share by chance counts in all (Nadeau & Bengio 2003). By simulation 1.4 where nothing can be
+learnt, and chance alone decides which way round scores go; 0.98 to 1.14 where all folds learn the same."""
+SOON, LATE = (3.0, 6.0), (6.0, 15.0)
+"""At how many standard errors from one half folds begin to learn the same, and at how many they do: a few
+values' shares, and many coefficients."""
 LEAST = 5  # items on either side, below which no area is taken
 
 
@@ -35,11 +39,14 @@ class Area:
     bound: float
 
 
-def area(scores: Array, groups: NDArray[np.intp], folds: NDArray[np.intp]) -> Area | None:
+def area(
+    scores: Array, groups: NDArray[np.intp], folds: NDArray[np.intp], settles: tuple[float, float] = SOON
+) -> Area | None:
     """The mean area of telling each group from all others, over groups and folds.
 
     `scores` [n, k] are the items' scores for each group, `groups` [n] their numbers and `folds` [n] the parts
-    within which scores are compared. None where no group has 5 items on both sides in any fold.
+    within which scores are compared; `settles` is `SOON` or `LATE`, by how much is learnt. None where no
+    group has 5 items on both sides in any fold.
     """
     parts: list[float] = []
     influence = np.zeros(len(groups))
@@ -53,13 +60,13 @@ def area(scores: Array, groups: NDArray[np.intp], folds: NDArray[np.intp]) -> Ar
     if not parts:
         return None
     value, error = float(np.mean(parts)), float(np.sqrt(np.square(influence).sum())) / len(parts)
-    return _with_ends(value, error)
+    return _with_ends(value, error, settles)
 
 
-def _with_ends(value: float, error: float) -> Area:
+def _with_ends(value: float, error: float, settles: tuple[float, float]) -> Area:
     z95, z90 = normal_quantile(0.95), normal_quantile(0.90)
-    error *= SHARED
-    z = (value - 0.5) / error if error > 0 else float(np.sign(value - 0.5)) * 40.0
+    z = (value - 0.5) / (SHARED * error) if error > 0 else float(np.sign(value - 0.5)) * 40.0
+    error *= too_small(abs(value - 0.5) / error, settles) if error > 0 else 1.0
     return Area(
         value,
         max(value - z95 * error, 0.0),
@@ -68,6 +75,11 @@ def _with_ends(value: float, error: float) -> Area:
         float(ndtr(-z)),
         min(value + z90 * error, 1.0),
     )
+
+
+def too_small(distance: float, settles: tuple[float, float] = SOON) -> float:
+    """The factor of an area's standard error, `distance` of which it lies from one half."""
+    return float(np.interp(distance, settles, [SHARED, LEARNT]))
 
 
 def _placements(scores: Array, member: NDArray[np.bool_]) -> tuple[float, Array] | None:

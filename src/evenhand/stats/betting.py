@@ -25,9 +25,9 @@ from item to item, and let their means over the block p1, p2 meet the tolerance.
 m2)) = s (u1 p1 - u2 p2 - d) <= 0``. The capital is therefore a non-negative supermartingale over the blocks.
 A drift that both groups share changes nothing in this.
 
-**Which stake** is best depends on the unknown difference: the capital is spread evenly over the stakes
-`BETS`, and over both orders of the groups. `BETS` are in units of the shift of each group's log odds that
-they wait for, with ``s = bet * 2 n1 n2 / (n1 + n2)``, at most `MOST` times the smaller group.
+**Which stake** is best depends on the unknown difference: the capital is spread over the stakes `BETS` by
+their `SHARES`, and evenly over both orders of the groups. `BETS` are in units of the shift of each group's
+log odds that they wait for, with ``s = bet * 2 n1 n2 / (n1 + n2)``, at most `MOST` times the smaller group.
 
 **Which point**: the level of the last `MEMORY` items of each group; the first block only teaches it.
 
@@ -47,7 +47,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-BETS = (0.5, 0.3, 0.2, 0.12, 0.07, 0.03, 0.01, 0.003)
+BETS = (0.45, 0.2, 0.12, 0.07, 0.02, 0.005)
+SHARES = (1, 2, 2, 1, 1, 1)  # of the capital: more on the stakes that a ratio of .7 to .9 calls for
 MOST = 0.6  # of a stake per item: keeps every factor above 0 at each point in [-1/2, 3/2]
 MEMORY = 5000.0  # items of a group that make up its level: old ones fade, so that the level follows a season
 ORDERS = 2  # the first group higher, and the second group higher
@@ -82,8 +83,9 @@ class Tolerance:
 class Wealth:
     """The capital of streams of shape S, and what the next stakes are chosen by.
 
-    `logs` [*S, order, bet] are log capitals, each starting from 0. `seen` [*S, group, 2] are the items and
-    the ones that make up the level of each group (faded, so no whole numbers).
+    `logs` [*S, order, bet] are log capitals times the number of bets, so that their mean is the capital.
+    `seen` [*S, group, 2] are the items and the ones that make up the level of each group; they fade, and so
+    are no whole numbers.
     """
 
     logs: Array
@@ -107,10 +109,16 @@ class Wealth:
         return cls(np.asarray(lists["logs"], float), np.asarray(lists["seen"], float))
 
 
-def start(shape: Sequence[int] = (), *, seen: ArrayLike | None = None, bets: int = len(BETS)) -> Wealth:
-    """A capital of 1 in every stream. `seen` hands on the levels of an earlier test, which ended before."""
+def start(
+    shape: Sequence[int] = (), *, seen: ArrayLike | None = None, shares: Sequence[float] = SHARES
+) -> Wealth:
+    """A capital of 1 in every stream, spread over the stakes by `shares`.
+
+    `seen` hands on what an earlier test, or that of an earlier version, had learnt of the level.
+    """
     known = np.zeros((*shape, 2, 2)) if seen is None else np.asarray(seen, float)
-    return Wealth(np.zeros((*shape, ORDERS, bets)), known)
+    spread = np.log(np.asarray(shares, float) / np.mean(shares))
+    return Wealth(np.tile(spread, (*shape, ORDERS, 1)), known)
 
 
 def bet(

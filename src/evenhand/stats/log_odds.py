@@ -11,7 +11,10 @@ import numpy as np
 
 from evenhand.stats.ratios import Array
 
-PRIOR = 100.0  # documents that the prior counts for
+PRIOR = 10.0
+"""Documents that the prior counts for. A word in one of twenty documents has the half count by which a
+log-odds ratio is unbiased (Haldane 1956, Anscombe 1956); a prior of many documents would draw ratios of small
+corpora to 0, away from their intervals."""
 
 
 def log_odds(

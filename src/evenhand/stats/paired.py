@@ -163,14 +163,18 @@ def items_needed(margin: float, flips: float, alpha: float = 0.05) -> int | None
 def change_ends(
     before: ArrayLike, after: ArrayLike, codes: Codes | None = None, *, level: float = 0.95
 ) -> tuple[Value, Value]:
-    """Two-sided interval of the change after - before of a share, by the same bounds.
+    """Two-sided interval of the change after - before of a share: Tango's.
 
-    None with fewer than two clusters.
+    Where no answer changed it is that of changes which were never seen, as in `loss_bounds`; where some did,
+    the score interval alone says how far the net change may be from what was seen. None with fewer than two
+    clusters.
     """
-    found = loss_bounds(before, after, codes, alpha=(1 - level) / 2)
+    alpha = (1 - level) / 2
+    found = loss_bounds(before, after, codes, alpha=alpha)
     if found is None or found.worth < 2:
         return None, None
-    low = -found.high
-    # Where nothing was won, a win that was never seen is not excluded either.
-    high = max(-found.low, 1 - ((1 - level) / 2) ** (1 / found.worth)) if found.won == 0 else -found.low
-    return low, high
+    if not (found.lost or found.won):
+        return -found.high, -found.low
+    scale = found.worth / found.n
+    low, high = tango(found.won * scale, found.lost * scale, found.worth, float(ndtri(1 - alpha)))
+    return float(low), float(high)

@@ -52,7 +52,7 @@ def _lower(ones: Array, items: Array, alpha: float) -> Array:
 
 def start_differences(shape: tuple[int, ...] = ()) -> Wealth:
     """The capital against every difference of `GAPS`, before any block; resumable as every `Wealth` is."""
-    return start((*shape, len(GAPS)), bets=len(STAKES))
+    return start((*shape, len(GAPS)), shares=(1,) * len(STAKES))
 
 
 def watch_differences(wealth: Wealth, n: ArrayLike, x: ArrayLike) -> Wealth:

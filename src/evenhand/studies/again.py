@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evenhand.errors import BadData, UsageError
-from evenhand.files import real_path
+from evenhand.files import expanded, is_folder, real_path
 from evenhand.provenance import made_by
 from evenhand.records import ControlPoint, FamilyResult, Measurement, Value, Verification
 from evenhand.studies import primary, seeds
@@ -22,10 +22,29 @@ from evenhand.studies.distance import as_reported
 from evenhand.studies.margins import Margins
 from evenhand.studies.options import VerifyOptions
 from evenhand.studies.pairing import ControlModel, ModelMeasurements, unlike
-from evenhand.studies.store import VERIFICATION, Store, check_run_folder, load_verification
+from evenhand.studies.store import MEASUREMENTS, VERIFICATION, Store, check_run_folder, load_verification
 from evenhand.studies.verdict import Controlled, incomparable, judge
 
 _FREE = ("margin", "out")  # the options that decide nothing that was measured
+
+
+def is_verification(name: str) -> bool:
+    """Whether `name`, given in place of a model, is the folder of a finished verification.
+
+    Raises:
+        BadData: it is the folder of measurements, which have no verdict.
+    """
+    folder = expanded(Path(name))
+    if not is_folder(folder):
+        return False
+    if (folder / VERIFICATION).is_file():
+        return True
+    if (folder / MEASUREMENTS).is_file():
+        raise BadData(
+            f"{name} is a run that holds measurements of one model, and a verdict is about two.",
+            mend="Judge two models: evenhand verify BASE --treated MODEL.",
+        )
+    return False
 
 
 def judged_again(

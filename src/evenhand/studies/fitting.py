@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from evenhand.benchmarks import Benchmark
-from evenhand.mitigations import Mitigation, refuse
+from evenhand.mitigations import Mitigation, refuse, trained_examples
 from evenhand.models import Model, gives_weights
 from evenhand.records import Attribution, TrainingExample, digest
 from evenhand.studies.location import check_sites, sites_for
@@ -83,8 +83,8 @@ class Fitting:
                 the examples nor the model.
             BadModel: its blocks cannot be found.
         """
-        check_apart(tested, self.examples)
         refuse(self.method, self.model, self.examples)
+        check_apart(tested, trained_examples(self.method, self.model, self.examples))
         check_sites(self.model, self.method, self.examples, self.options)
 
     def treatment(self) -> Found:

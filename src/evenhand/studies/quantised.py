@@ -19,7 +19,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import NotComparable
 from evenhand.metrics import columns
 from evenhand.models import Model, OpenModel, gives_weights
-from evenhand.records import Measurement, digest
+from evenhand.records import Measurement, Verification, digest
 from evenhand.studies.capability import (
     LOG_PERPLEXITY,
     all_kept,
@@ -31,6 +31,7 @@ from evenhand.studies.capability import (
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ModelMeasurements
 from evenhand.studies.shift import kinds_of, of_kind
+from evenhand.studies.store import Store, cell_key
 
 if TYPE_CHECKING:
     from evenhand.studies.cells import Cells
@@ -56,7 +57,7 @@ def reading(
     if before is None:
         return None
     for bits in BITS:
-        key, enter = digest("quantised", bits), partial(_applied, model, bits)
+        key, enter = _key(bits), partial(_applied, model, bits)
         (after,) = cells.treated([texts], key, enter)
         if unchanged(before, after, margins):
             return replace(cells.shifted(shift, key, enter), benchmark=NAME)
@@ -78,6 +79,23 @@ def unchanged(before: Measurement, after: Measurement, margins: Margins) -> bool
     return bool(states) and all(state is True for state in states)
 
 
+def carry_over(record: Verification, source: Store, target: Store) -> None:
+    """Copy what the store of the run `record` holds of its quantised base to the store of another run."""
+    for m in (*record.before, *record.beside):
+        for bits in BITS:
+            for treatment in (_key(bits), digest(_key(bits))):  # on a benchmark, and how far it moved
+                key = cell_key(
+                    weights=record.model.digest,
+                    treatment=treatment,
+                    card=m.card,
+                    protocol=m.protocol,
+                    seed=record.seed,
+                )
+                found = source.get(key)
+                if found is not None:
+                    target.put(key, found)
+
+
 def texts_of(capability: Sequence[Benchmark], base: ModelMeasurements) -> Benchmark | None:
     """The first benchmark of the likelihood of texts; None without one."""
     known = {m.benchmark for m in base.capability if component(m) is LOG_PERPLEXITY}
@@ -92,6 +110,11 @@ def rest_margins(quantised: Measurement | None, margins: Margins) -> Mapping[str
         kind: float(np.mean(columns(of_kind(quantised, kind))["kl.rest"])) for kind in kinds_of(quantised)
     }
     return {kind: TIMES * mean for kind, mean in means.items() if TIMES * mean > margins.rest}
+
+
+def _key(bits: int) -> str:
+    """What stands for the base at so many bits in the keys of its cells."""
+    return digest("quantised", bits)
 
 
 def _applied(model: OpenModel, bits: int) -> AbstractContextManager[Model]:

@@ -151,7 +151,7 @@ def _signed(check: Check) -> str:
 
 def _loss(check: Check) -> str:
     """The loss, the number of items and the margin; for the terms' mass, the loss as a share of it."""
-    n, limit = f"n = {check.loss.n}", f"margin {check.margin:.3g}"
+    n, limit = f"n = {check.loss.n}", f"margin {decimals.significant(check.margin)}"
     if check.name == GuardName.MASS:
         lost = f"loss {percent(check.loss)} of what was there before"
         return f"{lost}, {n}, margin {decimals.percent(check.margin)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from evenhand import registry
 from evenhand.audits import Question, TextQuestion
 from evenhand.errors import BadData, UsageError
-from evenhand.files import disk_errors, real_path, temporary
+from evenhand.files import disk_errors, lines, real_path, whole
 from evenhand.frames.frame import readable
 from evenhand.records import Audited
 from evenhand.repairs import Repair, Repaired
@@ -84,19 +84,17 @@ def _with_note(record: Audited, told: str) -> Audited:
 
 def _write_table(out: Path, result: Repaired) -> None:
     """Write a table, whole or not at all; the engine streams it."""
-    with disk_errors(out), readable(str(out)), temporary(real_path(out).parent) as (name, _):
+    with disk_errors(out), readable(str(out)), whole(real_path(out)) as (name, _):
         if out.suffix == ".csv":
             result.table.to_csv(str(name))
         else:
             result.table.to_parquet(str(name))
-        name.chmod(0o644)
-        name.rename(real_path(out))
 
 
 def _write_texts(out: Path, documents: Iterable[str], column: str) -> str:
     """Write documents, a line each; returns how many there are, in a sentence."""
     n = 0
-    with disk_errors(out), temporary(real_path(out).parent) as (name, file):
+    with disk_errors(out), whole(real_path(out)) as (_, file):
         for document in documents:
             line = (
                 json.dumps({column: document}, ensure_ascii=False)
@@ -105,11 +103,8 @@ def _write_texts(out: Path, documents: Iterable[str], column: str) -> str:
             )
             file.write(line.encode("utf-8", "replace") + b"\n")
             n += 1
-        file.flush()
-        name.chmod(0o644)
-        name.rename(real_path(out))
     return f"{out} has {n} documents."
 
 
 def _one_line(document: str) -> str:
-    return " ".join(document.splitlines())
+    return " ".join(lines(document))

@@ -176,12 +176,12 @@ class Shift:
         """
         from evenhand.scoring import distributions as d
 
-        runs, joined = self._read(changed)
+        blocks = self._read(changed)
         rows = [i for i, one in enumerate(self._asked) if not kinds or one.kind in kinds]
         text = {place: n for n, place in enumerate(p for p, i in enumerate(rows) if self._is_text(i))}
         columns: dict[str, list[float]] = {name: [0.0] * len(rows) for name in _COLUMNS}
         expected = self._base.new_empty(len(text), self._base.shape[1])  # after neutral text
-        for places, after in d.in_blocks(runs, [joined(self._asked[i].text) for i in rows]):
+        for places, after in blocks([self._asked[i].text for i in rows]):
             own = self._base[[rows[place] for place in places]]  # [n, vocabulary], as `after`
             for name, values in zip(_COLUMNS, self._moved(own, after), strict=True):
                 for place, value in zip(places, values.tolist(), strict=True):
@@ -199,16 +199,19 @@ class Shift:
             changed.spec, NAME, self.card(), self.protocol(), len(scores), {}, {}, scores, made_by=made_by()
         )
 
-    def _read(self, changed: Model) -> tuple[Any, Callable[[str], str]]:
-        """The model with the weights, and how a context is put to it."""
+    def _read(self, changed: Model) -> Callable[[list[str]], Iterator[tuple[list[int], Tensor]]]:
+        """What gives the distributions after contexts, block by block."""
         from evenhand.models.digests import tokenizer_digest
-        from evenhand.scoring.distributions import vocabulary
+        from evenhand.scoring.distributions import in_blocks, vocabulary
+        from evenhand.treatments.decoding import ReweightedModel
         from evenhand.treatments.prompt import PromptedModel
 
         own: Model = changed
         joined: Callable[[str], str] = str
         if isinstance(changed, PromptedModel):
             own, joined = changed.prompted, changed.joined
+        elif isinstance(changed, ReweightedModel):
+            own = changed.reweighted
         runs: Any = own
         if not gives_weights(own):
             raise NoShift(f"{changed.spec.uri} does not give what it expects next.", mend=_UNREAD)
@@ -216,7 +219,9 @@ class Shift:
         same = theirs is ours or tokenizer_digest(theirs) == tokenizer_digest(ours)
         if not same or vocabulary(runs) != self._base.shape[1]:
             raise NoShift(f"{changed.spec.uri} has other tokens than its base.", mend=_UNREAD)
-        return runs, joined
+        if isinstance(changed, ReweightedModel):
+            return changed.in_blocks
+        return lambda texts: in_blocks(runs, [joined(text) for text in texts])
 
     def _is_text(self, number: int) -> bool:
         return self._asked[number].kind == TEXT

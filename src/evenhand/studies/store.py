@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from evenhand import __version__
 from evenhand.errors import BadData
-from evenhand.files import disk_errors, expanded, is_folder, parse_json, sweep, write_atomically
+from evenhand.files import disk_errors, is_folder, parse_json, sweep, write_atomically
 from evenhand.locks import alone
 from evenhand.outputs import check_ours, check_output_folder
 from evenhand.progress import task
@@ -107,6 +107,10 @@ class Store:
         body = _pack(compute(), path.parent, f"{key}.parquet")
         _write(path, "cell", body)
         return _unpack(body, path.parent)
+
+    def put(self, key: str, measurement: Measurement) -> None:
+        """Store a measurement that was taken elsewhere, unless there is one; see `cell`."""
+        self.cell(key, lambda: measurement)
 
     def every(self) -> Iterator[Measurement]:
         """Every readable cell, in the order of the keys."""
@@ -229,25 +233,6 @@ def holds_verification(run: Path) -> bool:
     if os.path.lexists(run) and not is_folder(run):
         raise BadData(f"{run} is not the folder of a run, but a file.", mend="Name the folder it lies in.")
     return os.path.lexists(run / VERIFICATION)
-
-
-def is_verification(name: str) -> bool:
-    """Whether `name`, given in place of a model, is the folder of a finished verification.
-
-    Raises:
-        BadData: it is the folder of measurements, which have no verdict.
-    """
-    folder = expanded(Path(name))
-    if not is_folder(folder):
-        return False
-    if (folder / VERIFICATION).is_file():
-        return True
-    if (folder / MEASUREMENTS).is_file():
-        raise BadData(
-            f"{name} is a run that holds measurements of one model, and a verdict is about two.",
-            mend="Judge two models: evenhand verify BASE --treated MODEL.",
-        )
-    return False
 
 
 def load_run(folder: Path) -> StoredRun:

@@ -71,7 +71,7 @@ def check_apart(benchmarks: Sequence[Benchmark], examples: Sequence[TrainingExam
     for benchmark in benchmarks:
         shared = [s.id for s in benchmark.load() if s.id in items or s.cluster in subjects]
         if shared:
-            kind = type(next(iter((subjects or items).values())))
+            kind = type(items[shared[0]]) if shared[0] in items else type(next(iter(subjects.values())))
             raise UsageError(
                 f"{benchmark.name} would be measured on {len(shared)} {kind.noun} that the mitigation is "
                 f"trained on, such as {shared[0]}.",

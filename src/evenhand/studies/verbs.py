@@ -29,7 +29,7 @@ from evenhand.records import (
     to_json,
 )
 from evenhand.studies import defaults, seeds
-from evenhand.studies.again import judged_again
+from evenhand.studies.again import is_verification, judged_again
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.fitting import Fitting, Treating
@@ -59,7 +59,6 @@ from evenhand.studies.store import (
     VERIFICATION,
     Store,
     check_run_folder,
-    is_verification,
     save_measurements,
     working_in,
 )

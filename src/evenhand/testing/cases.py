@@ -103,10 +103,18 @@ class BenchmarkCase:
 
 @dataclass(frozen=True)
 class LocatorCase:
-    """The case of a locator: the `spec` with which it runs on tiny models, where that is not its name."""
+    """The case of a locator.
+
+    Attributes:
+        name: the locator's name.
+        spec: what runs on tiny models, where that is not its name.
+        no_lab: why it cannot find the lab's planted block although it looks at the attribute; empty where it
+            can.
+    """
 
     name: str
     spec: str = ""
+    no_lab: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,16 @@ class MitigationCase:
         name: the mitigation's name.
         spec: options with which it takes a second on a tiny model of 64 positions.
         no_lab: why its effect on the lab's planted bias is not tried here; empty where it is.
+        lab: options with which that effect is tried, where those of the bare name would take minutes.
+        widens: whether its shams may widen the gap: large changes at random do, and a control that raises a
+            bias adds nothing to what a treatment must show.
     """
 
     name: str
     spec: str = ""
     no_lab: str = ""
+    lab: str = ""
+    widens: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ def _on_lab(subject: Subject, uri: str) -> Attribution:
 def _specific(subject: Subject) -> None:
     if not _made(subject).specific:
         raise NotTried("it does not look at the attribute")
+    if subject.case is not None and subject.case.no_lab:
+        raise NotTried(subject.case.no_lab)
 
 
 def it_says_what_it_needs(subject: Subject) -> None:

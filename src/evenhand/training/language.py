@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from evenhand.models import OpenModel
-from evenhand.scoring.asking import asking
-from evenhand.scoring.forward import SelectedHead
+from evenhand.scoring.plan import Row
+from evenhand.training.taught import of_texts, predictions
 
 
 def text_loss(model: OpenModel, texts: Sequence[str], *, seed: int = 0) -> Callable[[Tensor], Tensor]:
@@ -21,15 +21,16 @@ def text_loss(model: OpenModel, texts: Sequence[str], *, seed: int = 0) -> Calla
 
     Raises:
         BadData: a text is empty, or does not fit into the model's window.
+        BadModel: a model with a decoder that fills no gaps.
     """
-    asked = asking(model)
-    plain = asked.plain(texts, seed)
+    return rows_loss(model, of_texts(model, texts, seed=seed))
+
+
+def rows_loss(model: OpenModel, rows: Sequence[Row]) -> Callable[[Tensor], Tensor]:
+    """``-ln P`` a wanted token of the `rows` of given numbers (int64 [n]), a scalar in nats."""
 
     def loss(chosen: Tensor) -> Tensor:
-        rows = [plain[i] for i in chosen.tolist()]
-        with SelectedHead(model.module) as head:
-            logits = asked.run(head, rows)
-        targets = torch.tensor([token for row in rows for _, token in row.wanted])  # [R]
-        return torch.nn.functional.cross_entropy(logits, targets.to(logits.device))  # of [R, V]
+        logits, targets = predictions(model, [rows[i] for i in chosen.tolist()])
+        return torch.nn.functional.cross_entropy(logits, targets)  # of [R, V]
 
     return loss

@@ -76,7 +76,15 @@ def chosen_blocks(
         raise BadModel(
             "No block was located.", mend="Give a locator (--locator bmi) or name blocks (lftf:blocks=3)."
         )
-    return sites.ranking()[:top]
+    return ranked_blocks(sites)[:top]
+
+
+def ranked_blocks(sites: Attribution) -> tuple[str, ...]:
+    """The blocks in the order of a locator's ranking.
+
+    A locator of parts ranks sites such as block.2.head.5: their blocks count, each once.
+    """
+    return tuple(dict.fromkeys(".".join(site.split(".")[:2]) for site in sites.ranking()))
 
 
 def parameter_names(model: OpenModel, blocks: Sequence[str], modules: Modules = "both") -> tuple[str, ...]:

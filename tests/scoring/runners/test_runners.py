@@ -94,7 +94,9 @@ def test_what_a_family_cannot_answer_is_refused_before_anything_runs() -> None:
         (families.masked("bert"), Generation("The nurse"), "is a masked model: it writes no text"),
         (families.seq2seq("t5"), Cloze("it is", 0, 2), "it gives no probabilities of masked words"),
         (tiny.model("gpt2"), Cloze("it is", 0, 2), "is a causal model: it gives no probabilities of masked"),
-        (families.masked("bert"), GreedyMatch("it", " is"), "it gives no weights"),
+        (families.masked("bert"), GreedyMatch("it", " is"), "it gives no whole distributions of the next"),
+        (families.seq2seq("t5"), ContextPair("it", "they"), "it gives no whole distributions of the next"),
+        (families.seq2seq("t5"), Unanchored("it"), "it gives no whole distributions of the next"),
     ):
         with pytest.raises(BadModel, match=said):
             model.answer([Continuation("It", " is"), request])

@@ -85,8 +85,8 @@ def test_the_base_is_measured_once_a_seed(uri: str, tmp_path: Path, monkeypatch:
         '{with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}', '"prompt:text=Be calm."'
     )
     running.study(_file(tmp_path, uri, text.replace("[0, 1]", "[0]")), tmp_path / "out")
-    # one base of 2 benchmarks, and 2 treated models of 2
-    assert len(taken) == 2 + 2 * 2
+    # one base of 2 benchmarks, 2 treated models of 2, and the texts on the base at 4 numbers of bits
+    assert len(taken) == 2 + 2 * 2 + 4
 
 
 def test_a_new_seed_adds_cells_and_another_limit_takes_none(

@@ -6,8 +6,9 @@ The text does not depend on the order or the batches of the prompts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +24,7 @@ from evenhand.scoring.chat import messages
 from evenhand.scoring.conditional import decoder_start
 from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import device_of, evaluating, pad_rows
+from evenhand.scoring.reweighted import Copier, Reweighting, reweighted
 from evenhand.scoring.runners import Runner, Weights
 from evenhand.scoring.tokens import Encoder, check_ids, check_texts, embedding_rows, shown
 from evenhand.thinking import TAGS
@@ -46,13 +48,19 @@ def run(model: Weights, items: Sequence[Generation]) -> list[Completion]:
 
 
 def generate(
-    model: Weights, prompts: Sequence[str], sampling: Sampling, *, chat: bool = False
+    model: Weights,
+    prompts: Sequence[str],
+    sampling: Sampling,
+    *,
+    chat: bool = False,
+    steered: Reweighting | None = None,
 ) -> list[Completion]:
     """Up to `sampling.max_tokens` tokens after each prompt, in order; an end token stops a text.
 
     With `Until`, so does the token that completes one of its `stop`.
     A model with an encoder reads each prompt as its source and writes the text from nothing. With `chat` each
-    prompt is a user's message in the tokenizer's chat template (see `evenhand.scoring.chat`).
+    prompt is a user's message in the tokenizer's chat template (see `evenhand.scoring.chat`). With `steered`
+    every token is chosen from the reweighted distribution, the same for the prompt and its copies.
 
     With a temperature, each prompt draws from its own stream, seeded by `sampling.seed`, the prompt and the
     number of its earlier occurrences in the list: so batches, order and other prompts do not change its text,
@@ -71,14 +79,18 @@ def generate(
     ids = (_messages if chat else _rows)(module, tokenizer, prompts, sampling)
     rows = list(zip(range(len(prompts)), ids, _streams(prompts, sampling.seed), strict=True))
     equal, two = is_recurrent(config), _two_halves(config)
+    copied = None if steered is None else _Copied(Copier(model, steered), steered)
 
     def load(row: _Row) -> Load:
-        return Load(len(row[1]) + sampling.max_tokens, like=len(row[1]) if equal else None)
+        width = len(row[1]) + sampling.max_tokens
+        if copied is not None:
+            width = copied.copier.number * (width + copied.copier.longest)
+        return Load(width, like=len(row[1]) if equal else None)
 
     made: dict[int, Completion] = {}
     with evaluating(module), torch.no_grad(), task("generating", len(prompts), unit="prompt") as advance:
         room = Room(model.batch_tokens)
-        for batch, tokens in in_batches(rows, load, room, lambda batch: _run(model, batch, sampling)):
+        for batch, tokens in in_batches(rows, load, room, lambda batch: _run(model, batch, sampling, copied)):
             for (i, before, _), new in zip(batch, tokens, strict=True):
                 made[i] = Completion(_text(tokenizer, () if two else before, new), len(new))
             advance(len(batch))
@@ -134,7 +146,24 @@ def _streams(prompts: Sequence[str], seed: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(start) for start in starts]
 
 
-def _run(model: Weights, batch: Sequence[_Row], sampling: Sampling) -> list[list[int]]:
+@dataclass(frozen=True)
+class _Copied:
+    """Every prompt runs beside its copies, and one token is chosen for all of them."""
+
+    copier: Copier
+    reweighting: Reweighting
+
+    def chosen(self, scores: Tensor, draw: _Draw) -> Tensor:
+        """The scores [rows * copies, V] to choose from, alike for all copies of a prompt."""
+        n, own = self.copier.number, self.reweighting
+        logs = scores.float().log_softmax(-1).view(-1, n, scores.shape[-1]).transpose(0, 1)  # [n, rows, V]
+        made = draw(scores, reweighted(logs[0], logs[1:], own.lam, own.floor))
+        return made.repeat_interleave(n, dim=0)
+
+
+def _run(
+    model: Weights, batch: Sequence[_Row], sampling: Sampling, copied: _Copied | None
+) -> list[list[int]]:
     """The new ids of each row up to its ending mark."""
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
@@ -142,7 +171,16 @@ def _run(model: Weights, batch: Sequence[_Row], sampling: Sampling) -> list[list
     tokenizer = model.tokenizer
     # An encoder counts its positions from the left, so what it reads is padded on the right.
     two = _two_halves(module.config)
-    inputs = pad_rows([ids for _, ids, _ in batch], "right" if two else "left", device_of(module))
+    rows = [ids for _, ids, _ in batch]
+    n, draw = 1, _Draw(module, sampling, [s for *_, s in batch])
+    process: Callable[[Tensor, Tensor], Tensor] = draw
+    if copied is not None:
+        n, rows = (
+            copied.copier.number,
+            [own for ids in rows for own in copied.copier(ids, sampling.max_tokens)],
+        )
+        process = lambda _, scores: copied.chosen(scores, draw)  # noqa: E731
+    inputs = pad_rows(rows, "right" if two else "left", device_of(module))
     ends = _ends(module, tokenizer)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=sampling.max_tokens,
@@ -160,12 +198,12 @@ def _run(model: Weights, batch: Sequence[_Row], sampling: Sampling) -> list[list
             inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             generation_config=config,
-            logits_processor=LogitsProcessorList([_Draw(module, sampling, [s for *_, s in batch])]),
+            logits_processor=LogitsProcessorList([process]),
             stopping_criteria=StoppingCriteriaList(stops),
             **shifted,
         )
-    new = made[:, start:].tolist()
-    new = [row[: stops[0].lengths.get(i, len(row))] for i, row in enumerate(new)] if stops else new
+    new = made[::n, start:].tolist()
+    new = [row[: stops[0].lengths.get(i * n, len(row))] for i, row in enumerate(new)] if stops else new
     return [row[: next((i for i, token in enumerate(row) if token in ends), len(row))] for row in new]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evenhand.decimals import significant
 from evenhand.errors import BadData, EvenhandError, did_you_mean, listed
 from evenhand.files import parse_toml, read_text
 from evenhand.studies.grid.candidates import Entry, read_entries
@@ -136,7 +137,8 @@ def _budget(given: object, cells: int, problems: list[str]) -> float | None:
         return None
     if given < cells * _LEAST:
         problems.append(
-            f"a budget of {given:g} minutes leaves {60 * given / cells:.2g} seconds for each of {cells} cells"
+            f"a budget of {given:g} minutes leaves {significant(60 * given / cells, 2)} seconds "
+            f"for each of {cells} cells"
         )
     return float(given)
 

@@ -14,8 +14,8 @@ from evenhand.files import parse_json, write_atomically
 from evenhand.opening import opened
 from evenhand.outputs import check_output_folder
 from evenhand.progress import Advance, say, task
-from evenhand.records import Measurement, Verification, from_json, to_json
-from evenhand.studies import defaults, verbs
+from evenhand.records import Verification, from_json, to_json
+from evenhand.studies import defaults, quantised, verbs
 from evenhand.studies.grid import cells as kept
 from evenhand.studies.grid.candidates import Entry
 from evenhand.studies.grid.cells import Cell, State
@@ -142,7 +142,7 @@ class Sitting:
             except Exception as error:
                 say(f"{cell.name} failed: {error}")
         if record is not None:
-            model.before[cell.seed] = record.before
+            model.earlier[cell.seed] = (cell.folder, record)
         return Outcome(cell, cell.state(), record)
 
 
@@ -151,7 +151,7 @@ class _Model:
 
     def __init__(self, asked: StudyFile, uri: str, folder: Path) -> None:
         self.asked, self.uri, self.folder = asked, uri, folder
-        self.before: dict[int, tuple[Measurement, ...]] = {}
+        self.earlier: dict[int, tuple[Path, Verification]] = {}  # by seed
         bias = benchmarks(asked, uri)
         specs = asked.options.capability or defaults.capability(uri, [b.name for b in bias])
         made = [*bias, *(registry.create("benchmark", spec) for spec in specs)]
@@ -176,12 +176,15 @@ class _Model:
 
     def verified(self, cell: Cell) -> Verification:
         """The verification of a cell; what the base gave in another cell of its seed is not taken again."""
-        store = Store(cell.folder)
-        for m in self.before.get(cell.seed, ()):
-            key = cell_key(
-                weights=m.model.digest, treatment=None, card=m.card, protocol=m.protocol, seed=cell.seed
-            )
-            store.cell(key, lambda m=m: m)  # type: ignore[misc]
+        if cell.seed in self.earlier:
+            folder, record = self.earlier[cell.seed]
+            store = Store(cell.folder)
+            for m in record.before:
+                key = cell_key(
+                    weights=m.model.digest, treatment=None, card=m.card, protocol=m.protocol, seed=cell.seed
+                )
+                store.put(key, m)
+            quantised.carry_over(record, Store(folder), store)
         options = dataclasses.replace(self.asked.options, seed=cell.seed, out=cell.folder, budget=None)
         return verbs.verify(self.uri, cell.spec, options)
 

@@ -1,0 +1,210 @@
+"""Which mitigation to use when: a page from the tables of studies.
+
+``docs/which-mitigation.json`` keeps the rows that the page needs of every study that was run, so that the
+page can be written anew without running one. The studies are the files in ``perf/which/``.
+
+Run: evenhand study run perf/which/lab.toml --out runs/which-lab
+     python perf/which_mitigation.py runs/which-lab [MORE FOLDERS] --out docs/which-mitigation.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evenhand.decimals import fixed, number, percent
+from evenhand.files import write_atomically
+from evenhand.studies.grid.result import load
+from evenhand.studies.grid.table import rows
+
+Row = Mapping[str, Any]
+KEPT = (
+    "model", "mitigation", "treatment", "seed", "state", "benchmark", "role", "metric", "primary", "claim",
+    "n", "ideal", "before", "after", "effect", "low", "high", "verdict", "holds", "capability",
+    "capability_loss", "limited", "minutes", "error",
+)  # fmt: skip
+ORDER = ("mitigated", "mitigated, cost unknown", "mitigated at a cost")
+MEANING: Mapping[str, str] = {
+    "mitigated": "less bias, beyond every control, and everything that was asked is kept",
+    "mitigated, cost unknown": "less bias, beyond every control; nothing is lost, and something is undecided",
+    "mitigated at a cost": "less bias, beyond every control, and something is lost",
+    "no evidence": "no fall of the bias that equally large changes without a signal do not show as well",
+    "capability loss only": "something is lost, and no fall of the bias is shown",
+    "over-corrected": "the bias points the other way now",
+    "worse": "more bias, beyond every control",
+}
+
+
+def kept(folder: Path) -> list[dict[str, Any]]:
+    """What the page needs of one study: rows about bias that are claims, and those of perplexity."""
+    found = [row for row in rows(load(folder).outcomes) if row["state"] != "done" or _needed(row)]
+    return [{name: row[name] for name in KEPT} for row in found]
+
+
+def _needed(row: Row) -> bool:
+    return bool(row["claim"]) or (row["role"] == "capability" and row["metric"] == "perplexity")
+
+
+def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """`old` with every cell of `new` in its place."""
+
+    def cell(row: Row) -> tuple[Any, ...]:
+        return row["model"], row["mitigation"], row["seed"]
+
+    fresh = {cell(row) for row in new}
+    return [*(row for row in old if cell(row) not in fresh), *new]
+
+
+def page(found: Sequence[Row]) -> str:
+    """The page in markdown."""
+    models = list(dict.fromkeys(row["model"] for row in found))
+    return "\n".join([HEAD, *(_of_model(m, [row for row in found if row["model"] == m]) for m in models)])
+
+
+def _of_model(model: str, found: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(row["mitigation"] for row in found))
+    methods = {name: [row for row in found if row["mitigation"] == name] for name in names}
+    done = {n: own for n, own in methods.items() if any(row["primary"] for row in own)}
+    ranked = sorted(done, key=lambda name: _rank(done[name]))
+    about = next(row for row in found if row["primary"])
+    lines = [
+        f"## `{model}`",
+        "",
+        f"Bias is `{about['metric']}` of `{about['benchmark']}` ({about['n']} items, ideal "
+        f"{number(about['ideal'])}).",
+        "",
+        "| mitigation | seeds | bias before | after | change, 95 % interval | perplexity | capability | "
+        "verdict | minutes |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(_line(name, done[name]) for name in ranked),
+        "",
+        *_advice(ranked, done),
+        "",
+        *_transfer(ranked, done),
+    ]
+    failed = [f"- `{n}`: {own[0]['error'] or 'not run'}" for n, own in methods.items() if n not in done]
+    return "\n".join([*lines, *(["Not done:", "", *failed, ""] if failed else [])])
+
+
+def _rank(own: Sequence[Row]) -> tuple[int, float]:
+    """First the better verdict (the worst of its seeds counts), then the smaller bias left."""
+    main = [row for row in own if row["primary"]]
+    places = [ORDER.index(row["verdict"]) if row["verdict"] in ORDER else len(ORDER) for row in main]
+    return max(places), _mean([abs(row["after"] - (row["ideal"] or 0)) for row in main])
+
+
+def _line(name: str, own: Sequence[Row]) -> str:
+    main = [row for row in own if row["primary"]]
+    spans = (f"{_end(r['effect'])} ({_end(r['low'])} to {_end(r['high'])})" for r in main)
+    after = ", ".join(number(r["after"]) for r in main)
+    return (
+        f"| `{name}` | {len(main)} | {number(main[0]['before'])} | {after} | {'; '.join(spans)} | "
+        f"{_perplexity(own)} | {_each(r['capability'] for r in main)} | "
+        f"{_each(_verdict(r) for r in main)} | {fixed(_mean([r['minutes'] for r in main]), 1)} |"
+    )
+
+
+def _verdict(row: Row) -> str:
+    """The verdict; one that does not hold over all cells of the table is marked."""
+    return f"*{row['verdict']}*{' ‡' if row['holds'] is False else ''}"
+
+
+def _each(values: Any) -> str:
+    """What the seeds say: one word where all agree, else how many say what."""
+    said = list(values)
+    kinds = list(dict.fromkeys(said))
+    return kinds[0] if len(kinds) == 1 else ", ".join(f"{said.count(kind)}x {kind}" for kind in kinds)
+
+
+def _perplexity(own: Sequence[Row]) -> str:
+    logs = [math.log(r["after"] / r["before"]) for r in own if r["metric"] == "perplexity" and r["before"]]
+    return percent(math.expm1(_mean(logs)), signed=True) if logs else "–"
+
+
+def _advice(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[str]:
+    """The mitigations by what their verdicts say, in words."""
+    by: dict[str, list[str]] = {}
+    for name in ranked:
+        said = {row["verdict"] for row in done[name] if row["primary"]}
+        by.setdefault(said.pop() if len(said) == 1 else "different verdicts by seed", []).append(f"`{name}`")
+    return [
+        f"- *{verdict}*{': ' + MEANING[verdict] if verdict in MEANING else ''}. {', '.join(names)}."
+        for verdict, names in by.items()
+    ]
+
+
+def _transfer(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[str]:
+    """The change on each other benchmark of bias: after - before, in brackets where it may be 0."""
+    others = list(
+        dict.fromkeys(
+            (row["benchmark"], row["metric"])
+            for own in done.values()
+            for row in own
+            if row["role"] == "bias" and row["claim"] and not row["primary"]
+        )
+    )
+    if not others:
+        return []
+    head = [
+        "Does it carry over? The change on benchmarks that it was not fitted on (mean over seeds; in "
+        "brackets where the 95 % interval of a seed includes 0):",
+        "",
+        f"| mitigation | {' | '.join(f'`{benchmark}` {metric}' for benchmark, metric in others)} |",
+        "|" + "---|" * (len(others) + 1),
+    ]
+    return [*head, *(f"| `{n}` | {' | '.join(_moved(done[n], o) for o in others)} |" for n in ranked), ""]
+
+
+def _moved(own: Sequence[Row], other: tuple[str, str]) -> str:
+    found = [r for r in own if (r["benchmark"], r["metric"]) == other and r["effect"] is not None]
+    if not found:
+        return "–"
+    sure = all(r["low"] is not None and (r["low"] > 0 or r["high"] < 0) for r in found)
+    text = number(_mean([r["effect"] for r in found]), signed=True)
+    return text if sure else f"({text})"
+
+
+def _end(value: float | None) -> str:
+    return number(value, signed=True)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+HEAD = """# Which mitigation, when
+
+Written by `perf/which_mitigation.py` from studies that were run (`perf/which/*.toml`). Every figure is a
+verification's, before and after on the same held-out items, under the control that the study file names. What
+a verdict claims stands in [verdicts](verdicts.md), what a method does and what its users get wrong in
+[methods](methods/). A model of your own will differ: run the same study on it
+(`evenhand study run FILE.toml`, [studies](studies.md)).
+
+One seed says something about one treated model. A method is judged by its seeds: where they disagree, all are
+shown.
+"""
+
+
+def main() -> None:
+    """Add the studies to what is known, and write the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "folders", nargs="*", type=Path, help="folders of studies; without any, what is known"
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/which-mitigation.md"))
+    given = parser.parse_args()
+    data = given.out.with_suffix(".json")
+    found: list[Row] = json.loads(data.read_text(encoding="utf-8")) if data.exists() else []
+    for folder in given.folders:
+        found = merged(found, kept(folder))
+    lines = ",\n".join(json.dumps(row) for row in found)
+    write_atomically(data, f"[\n{lines}\n]\n".encode())
+    write_atomically(given.out, page(found).encode())
+
+
+if __name__ == "__main__":
+    main()

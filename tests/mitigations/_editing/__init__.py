@@ -1,0 +1,1 @@
+"""Tests of what the methods of model editing share."""

@@ -1,0 +1,83 @@
+"""The page that says which mitigation to use when: its order, its marks, and that it is what its rows say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perf import which_mitigation
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def _cell(mitigation: str, after: float, verdict: str, seed: int = 0, **more: Any) -> list[dict[str, Any]]:
+    common = dict.fromkeys(which_mitigation.KEPT) | {
+        "model": "m", "mitigation": mitigation, "seed": seed, "state": "done", "verdict": verdict,
+        "capability": "kept", "minutes": 1.0, "role": "bias", "claim": True, "ideal": 0.0, "n": 10,
+        "before": 0.4,
+    }  # fmt: skip
+    main = {"benchmark": "g", "metric": "afgb", "primary": True, "after": after, "effect": after - 0.4}
+    other = {"benchmark": "s", "metric": "ss", "primary": False, "ideal": 50.0, "effect": -2.0, "low": -5.0}
+    texts = {"benchmark": "p", "metric": "perplexity", "role": "capability", "claim": False, "primary": False}
+    return [
+        common | main | {"low": -0.35, "high": -0.1} | more,
+        common | other | {"high": 1.0 if seed else -0.5, "before": 60.0, "after": 58.0},
+        common | texts | {"before": 10.0, "after": 10.0 * (1.1 if seed else 1.0)},
+    ]
+
+
+def test_better_verdicts_come_first_then_less_bias() -> None:
+    text = which_mitigation.page(
+        [
+            *_cell("none", 0.01, "no evidence"),
+            *_cell("costly", 0.05, "mitigated at a cost"),
+            *_cell("small", 0.30, "mitigated"),
+            *_cell("large", 0.10, "mitigated"),
+        ]
+    )
+    table = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert table[:4] == ["large", "small", "costly", "none"]
+    said = which_mitigation.MEANING["mitigated"]
+    assert f"- *mitigated*: {said}. `large`, `small`." in text
+
+
+def test_seeds_that_disagree_are_all_shown_and_the_worst_counts() -> None:
+    text = which_mitigation.page(
+        [
+            *_cell("split", 0.05, "mitigated", holds=False),
+            *_cell("split", 0.20, "no evidence", seed=1),
+            *_cell("even", 0.30, "mitigated at a cost"),
+        ]
+    )
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    assert lines[0].startswith("| `even` | 1 |")  # its only verdict is better than the worse one of the other
+    assert "1x *mitigated* ‡, 1x *no evidence*" in lines[1]
+    assert "| 0.400 | 0.050, 0.200 |" in lines[1]
+    assert "+5 %" in lines[1]  # sqrt(1.0 x 1.1) = 1.049
+    assert lines[3] == "| `split` | (-2.000) |".replace("-", "−")  # the second seed's interval holds 0
+    assert "*different verdicts by seed*" in text
+
+
+def test_a_cell_that_failed_is_named() -> None:
+    failed = dict.fromkeys(which_mitigation.KEPT) | {
+        "model": "m", "mitigation": "broken", "seed": 0, "state": "failed", "error": "BadModel: no blocks.",
+    }  # fmt: skip
+    text = which_mitigation.page([*_cell("fine", 0.1, "mitigated"), failed])
+    assert "- `broken`: BadModel: no blocks." in text
+
+
+def test_a_cell_that_is_run_again_takes_its_place() -> None:
+    old, new = _cell("a", 0.3, "no evidence"), _cell("a", 0.1, "mitigated")
+    assert which_mitigation.merged([*old, *_cell("b", 0.2, "mitigated")], new)[3:] == new
+    assert len(which_mitigation.merged(old, _cell("a", 0.1, "mitigated", seed=1))) == 6
+
+
+def test_the_page_is_what_its_rows_say() -> None:
+    rows = DOCS / "which-mitigation.json"
+    if not rows.exists():
+        pytest.skip("no study has been run for the page")
+    found = json.loads(rows.read_text(encoding="utf-8"))
+    assert (DOCS / "which-mitigation.md").read_text(encoding="utf-8") == which_mitigation.page(found)

@@ -1,0 +1,140 @@
+"""What repairs write: figures that were worked out by hand, and rows that stay as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("ibis.backends.duckdb")
+
+from evenhand import registry
+from evenhand.errors import BadOption, UnknownName, UsageError
+from evenhand.repairs import Repaired
+from evenhand.studies.auditing import AuditOptions, question_of
+
+# Of a 3 yes and 1 no, of b 1 yes and 3 no.
+EIGHT = pd.DataFrame(
+    {"sex": list("aaaabbbb"), "y": ["yes"] * 3 + ["no"] + ["yes"] + ["no"] * 3, "x": range(8)}
+)
+
+
+def repaired(frame: pd.DataFrame, spec: str, **options: Any) -> Repaired:
+    given = {"sensitive": ["sex"], "target": "y" if "y" in frame else "", **options}
+    made: Repaired = registry.create("repair", spec).repaired(question_of(frame, AuditOptions(**given)))
+    return made
+
+
+def rows(made: Repaired) -> pd.DataFrame:
+    return made.table.to_pandas()
+
+
+def test_weights_make_group_and_label_independent() -> None:
+    # P(a) P(yes) / P(a and yes) = .5 × .5 / (3 / 8) = 2/3; for a and no .25 / (1 / 8) = 2.
+    made = repaired(EIGHT, "reweigh")
+    found = rows(made).sort_values("x")
+    assert found["weight"].tolist() == pytest.approx([2 / 3] * 3 + [2] + [2] + [2 / 3] * 3)
+    assert made.weights == "weight"
+    weighed = found.groupby(["sex", "y"])["weight"].sum()
+    assert weighed.tolist() == pytest.approx([2] * 4)
+    assert found[["sex", "y", "x"]].reset_index(drop=True).equals(EIGHT)
+
+
+def test_rows_of_unknown_group_or_label_weigh_1() -> None:
+    more = pd.DataFrame({"sex": [None, "a"], "y": ["yes", None], "x": [8, 9]})
+    found = rows(repaired(pd.concat([EIGHT, more]), "reweigh:column=w")).sort_values("x")
+    assert found["w"].tolist()[-2:] == [1.0, 1.0]
+    assert found["w"].tolist()[:4] == pytest.approx([2 / 3] * 3 + [2])
+
+
+def test_a_column_of_weights_is_not_written_over() -> None:
+    with pytest.raises(UsageError, match="has a column x already"):
+        repaired(EIGHT, "reweigh:column=x")
+
+
+def test_balance_keeps_what_is_rare_whole() -> None:
+    # 1000 a and 200 b, half each: all of b, and each a with the chance 200 / 1000.
+    frame = pd.DataFrame({"sex": ["a"] * 1000 + ["b"] * 200, "x": range(1200)})
+    found = rows(repaired(frame, "balance"))
+    counts = found["sex"].value_counts()
+    assert counts["b"] == 200
+    assert counts["a"] == pytest.approx(200, abs=5 * np.sqrt(1000 * 0.2 * 0.8))
+    assert found["x"].is_unique
+
+
+def test_balance_follows_the_baseline() -> None:
+    # .8 and .2 of 500 and 500: of a all, of b 500 / .8 × .2 = 125.
+    frame = pd.DataFrame({"sex": ["a"] * 500 + ["b"] * 500, "x": range(1000)})
+    counts = rows(repaired(frame, "balance", baseline="a=0.8,b=0.2"))["sex"].value_counts()
+    assert counts["a"] == 500
+    assert counts["b"] == pytest.approx(125, abs=5 * np.sqrt(500 * 0.25 * 0.75))
+
+
+def test_balance_by_label_makes_rates_equal() -> None:
+    # a 300 of 400, b 100 of 400, both 400 of 800 are wanted at one half: a no (100) and b yes (100) stay
+    # whole, and each of the others with the chance 100 / 300.
+    y = [1] * 300 + [0] * 100 + [1] * 100 + [0] * 300
+    frame = pd.DataFrame({"sex": ["a"] * 400 + ["b"] * 400, "y": y, "x": range(800)})
+    counts = rows(repaired(frame, "balance:by=label")).groupby(["sex", "y"]).size()
+    assert (counts["a", 0], counts["b", 1]) == (100, 100)
+    assert counts["a", 1] == pytest.approx(100, abs=5 * np.sqrt(300 * 2 / 9))
+    assert counts["b", 0] == pytest.approx(100, abs=5 * np.sqrt(300 * 2 / 9))
+    with pytest.raises(UsageError, match="needs a target"):
+        repaired(frame.drop(columns="y"), "balance:by=label")
+
+
+def test_one_group_cannot_be_balanced() -> None:
+    with pytest.raises(UsageError, match="There are 1 groups"):
+        repaired(pd.DataFrame({"sex": ["a"] * 10}), "balance")
+
+
+def test_augmenting_writes_every_row_once_for_each_group() -> None:
+    found = rows(repaired(EIGHT, "augment"))
+    assert len(found) == 16
+    assert found.groupby("sex").size().tolist() == [8, 8]
+    # Each row is there with both groups, otherwise as it is: 4 of 8 say yes in both.
+    assert found.groupby("sex")["y"].apply(lambda y: (y == "yes").mean()).tolist() == [0.5, 0.5]
+    assert found.groupby("x")["sex"].nunique().tolist() == [2] * 8
+
+
+def test_too_many_groups_are_not_multiplied() -> None:
+    frame = pd.DataFrame({"sex": [f"g{i}" for i in range(11)] * 3})
+    with pytest.raises(UsageError, match="has 11 groups, more than 10"):
+        repaired(frame, "augment")
+
+
+def test_one_of_each_row_is_kept() -> None:
+    found = rows(repaired(pd.concat([EIGHT, EIGHT[:3]]), "deduplicate"))
+    assert len(found) == 8
+    assert found.sort_values("x").reset_index(drop=True).equals(EIGHT)
+
+
+def test_columns_are_left_out_but_not_those_that_are_asked_about() -> None:
+    assert list(rows(repaired(EIGHT, "drop:columns=x")).columns) == ["sex", "y"]
+    for spec, error in (
+        ("drop", BadOption),
+        ("drop:columns=sex", BadOption),
+        ("drop:columns=z", UnknownName),
+    ):
+        with pytest.raises(error):
+            repaired(EIGHT, spec)
+
+
+def test_spellings_become_the_most_frequent_one() -> None:
+    frame = pd.DataFrame(
+        {"sex": ["M", "M", "m ", "F", "F", "f."], "y": ["yes"] * 2 + ["no"] * 2 + ["Yes", "no"]}
+    )
+    found = rows(repaired(frame, "spell", positive=["yes"]))
+    assert sorted(found["sex"]) == ["F"] * 3 + ["M"] * 3
+    assert sorted(found["y"]) == ["no"] * 3 + ["yes"] * 3
+    assert "nothing" in repaired(EIGHT, "spell").told
+
+
+def test_values_of_every_type_are_found_by_their_names() -> None:
+    days = pd.to_datetime(["2020-01-01", "2021-05-06"] * 4).date
+    for values in ([1, 2] * 4, [1.5, 2.5] * 4, [True, False] * 4, list(days)):
+        found = rows(repaired(EIGHT.assign(sex=values), "reweigh"))
+        sums = found.groupby(["sex", "y"])["weight"].sum()
+        assert sums.tolist() == pytest.approx([2] * 4), values

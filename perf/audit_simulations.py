@@ -275,9 +275,19 @@ def corpus(
             for _ in range(min(n, 400))
         )
         counted = Counted(
-            ("female", "male"), n, 20 * n, alone, alone, 0, ("doctor",), np.bincount(group[job], minlength=2)[None],
-            tuple(texts), seen, np.zeros(1, np.int64), 5 * n,
-        )  # fmt: skip
+            ("female", "male"),
+            n,
+            20 * n,
+            alone,
+            alone,
+            0,
+            ("doctor",),
+            np.bincount(group[job], minlength=2)[None],
+            tuple(texts),
+            seen,
+            np.zeros(1, np.int64),
+            5 * n,
+        )
         made = Corpus("texts")
         seed = int(rng.integers(1 << 30))
         made._counted["gender", seed] = counted
@@ -312,67 +322,200 @@ def _of_shares() -> tuple[Scenario, ...]:
     off = (0.3, 0.3, 0.2, 0.2)
     name = "representation"
     return (
-        Scenario(name, "2 groups as the baseline, 1000 rows", shares(1000, (0.5, 0.5), (0.5, 0.5)), null=True),
-        Scenario(name, "4 groups as the baseline, 1000 rows", shares(1000, (0.4, 0.3, 0.2, 0.1), (0.4, 0.3, 0.2, 0.1)), null=True),
-        Scenario(name, "3 groups as the baseline, 12 rows (exact)", shares(12, (0.5, 0.3, 0.2), (0.5, 0.3, 0.2)), null=True, discrete=True),
+        Scenario(
+            name, "2 groups as the baseline, 1000 rows", shares(1000, (0.5, 0.5), (0.5, 0.5)), null=True
+        ),
+        Scenario(
+            name,
+            "4 groups as the baseline, 1000 rows",
+            shares(1000, (0.4, 0.3, 0.2, 0.1), (0.4, 0.3, 0.2, 0.1)),
+            null=True,
+        ),
+        Scenario(
+            name,
+            "3 groups as the baseline, 12 rows (exact)",
+            shares(12, (0.5, 0.3, 0.2), (0.5, 0.3, 0.2)),
+            null=True,
+            discrete=True,
+        ),
         Scenario(name, "2 groups, .6 for .5, 1000 rows", shares(1000, (0.6, 0.4), (0.5, 0.5)), 0.1),
         Scenario(name, "2 groups, .53 for .5, 1000 rows", shares(1000, (0.53, 0.47), (0.5, 0.5)), 0.03),
         Scenario(name, "4 groups, .1 off, 1000 rows", shares(1000, off, QUARTERS), 0.1),
         Scenario(name, "4 groups, .1 off, 200 rows", shares(200, off, QUARTERS), 0.1),
-        Scenario(name, "4 groups, .02 off, 1000 rows", shares(1000, (0.26, 0.26, 0.24, 0.24), QUARTERS), 0.02),
-        Scenario(name, "4 groups, .02 off, 20 000 rows", shares(20_000, (0.26, 0.26, 0.24, 0.24), QUARTERS), 0.02),
-    )  # fmt: skip
+        Scenario(
+            name, "4 groups, .02 off, 1000 rows", shares(1000, (0.26, 0.26, 0.24, 0.24), QUARTERS), 0.02
+        ),
+        Scenario(
+            name, "4 groups, .02 off, 20 000 rows", shares(20_000, (0.26, 0.26, 0.24, 0.24), QUARTERS), 0.02
+        ),
+    )
 
 
 def _of_labels() -> tuple[Scenario, ...]:
     half, four = (0.5, 0.5), (0.4, 0.3, 0.2, 0.1)
     equal, unequal = (0.3,) * 4, (0.4, 0.3, 0.3, 0.2)
     return (
-        Scenario("label_rates", "2 groups of equal rates, 1000 rows", labels(1000, half, (0.3, 0.3)), 0.0, True),
+        Scenario(
+            "label_rates", "2 groups of equal rates, 1000 rows", labels(1000, half, (0.3, 0.3)), 0.0, True
+        ),
         Scenario("label_rates", "4 groups of equal rates, 1000 rows", labels(1000, four, equal), 0.0, True),
-        Scenario("label_rates", "2 groups of equal rates, 24 rows", labels(24, half, (0.2, 0.2)), null=True, discrete=True),
+        Scenario(
+            "label_rates",
+            "2 groups of equal rates, 24 rows",
+            labels(24, half, (0.2, 0.2)),
+            null=True,
+            discrete=True,
+        ),
         Scenario("label_rates", "2 groups, .4 and .3, 1000 rows", labels(1000, half, (0.4, 0.3)), 0.1),
         Scenario("label_rates", "4 groups, .4 to .2, 1000 rows", labels(1000, four, unequal), 0.2),
         Scenario("label_balance", "a share of .2, 1000 rows", labels(1000, half, (0.2, 0.2)), 4.0),
-        Scenario("impact_ratio", "2 groups of equal rates, 1000 rows", labels(1000, half, (0.3, 0.3)), 1.0, True),
+        Scenario(
+            "impact_ratio", "2 groups of equal rates, 1000 rows", labels(1000, half, (0.3, 0.3)), 1.0, True
+        ),
         Scenario("impact_ratio", "4 groups of equal rates, 1000 rows", labels(1000, four, equal), 1.0, True),
         Scenario("impact_ratio", "2 groups, a ratio of .75, 1000 rows", labels(1000, half, (0.4, 0.3)), 0.75),
         Scenario("impact_ratio", "4 groups, a ratio of .5, 1000 rows", labels(1000, four, unequal), 0.5),
-        Scenario("missingness", "2 groups, .1 missing in both, 1000 rows", labels(1000, half, (0.1, 0.1), "x"), 0.0, True),
-        Scenario("missingness", "4 groups, .1 missing in all, 1000 rows", labels(1000, four, (0.1,) * 4, "x"), 0.0, True),
-        Scenario("missingness", "2 groups, .2 and .1 missing, 1000 rows", labels(1000, half, (0.2, 0.1), "x"), 0.1),
-    )  # fmt: skip
+        Scenario(
+            "missingness",
+            "2 groups, .1 missing in both, 1000 rows",
+            labels(1000, half, (0.1, 0.1), "x"),
+            0.0,
+            True,
+        ),
+        Scenario(
+            "missingness",
+            "4 groups, .1 missing in all, 1000 rows",
+            labels(1000, four, (0.1,) * 4, "x"),
+            0.0,
+            True,
+        ),
+        Scenario(
+            "missingness", "2 groups, .2 and .1 missing, 1000 rows", labels(1000, half, (0.2, 0.1), "x"), 0.1
+        ),
+    )
 
 
 def _of_columns() -> tuple[Scenario, ...]:
     twice = (0.3, 0.1)
     far, near = (2 * r / (1 + 2 * r) for r in twice)
     return (
-        Scenario("constants", "2 groups, .985 of one value in both, 1000 rows", fixed_values(1000, (0.985, 0.985)), null=True, discrete=True),
-        Scenario("constants", "2 groups, .995 and .9 of one value, 1000 rows", fixed_values(1000, (0.995, 0.9)), 0.095),
-        Scenario("duplicates", "2 groups, people come 1 to 3 times alike, 500 people", equal_rows(500, (0.1, 0.1)), 0.0, True),
-        Scenario("duplicates", "2 groups, more copies of one, 500 people", equal_rows(500, twice), far - near),
-        Scenario("label_noise", "2 groups, .2 of the last labels wrong in both, 1000 people", equal_rows(1000, (0.3, 0.3), (0.2, 0.2)), 0.0, True),
-        Scenario("proxies", "a number that tells nothing, 1000 rows", values(1000, (0.0, 0.0)), 0.5, True, ("g", "x0")),
-        Scenario("proxies", "a number half a deviation apart, 1000 rows", values(1000, (0.0, 0.5)), LEARNT, False, ("g", "x0")),
-        Scenario("proxies", "a number half a deviation apart, 5000 rows", values(5000, (0.0, 0.5)), LEARNT, False, ("g", "x0")),
-        Scenario("proxies", "a sign that tells nothing, 1000 rows", values(1000, (0.0, 0.0), kind="sign"), 0.5, True, ("g", "x0")),
-        Scenario("proxies", "a sign half a deviation apart, 1000 rows", values(1000, (0.0, 0.5), kind="sign"), _binary_area(0.5), False, ("g", "x0")),
-        Scenario("proxies", "5 numbers together, one half a deviation apart, 1000 rows", values(1000, (0.0, 0.5), 5), LEARNT, False, ("g",)),
-        Scenario("proxies", "5 numbers together that tell nothing, 1000 rows", values(1000, (0.0, 0.0), 5), 0.5, True, ("g",)),
-    )  # fmt: skip
+        Scenario(
+            "constants",
+            "2 groups, .985 of one value in both, 1000 rows",
+            fixed_values(1000, (0.985, 0.985)),
+            null=True,
+            discrete=True,
+        ),
+        Scenario(
+            "constants",
+            "2 groups, .995 and .9 of one value, 1000 rows",
+            fixed_values(1000, (0.995, 0.9)),
+            0.095,
+        ),
+        Scenario(
+            "duplicates",
+            "2 groups, people come 1 to 3 times alike, 500 people",
+            equal_rows(500, (0.1, 0.1)),
+            0.0,
+            True,
+        ),
+        Scenario(
+            "duplicates", "2 groups, more copies of one, 500 people", equal_rows(500, twice), far - near
+        ),
+        Scenario(
+            "label_noise",
+            "2 groups, .2 of the last labels wrong in both, 1000 people",
+            equal_rows(1000, (0.3, 0.3), (0.2, 0.2)),
+            0.0,
+            True,
+        ),
+        Scenario(
+            "proxies",
+            "a number that tells nothing, 1000 rows",
+            values(1000, (0.0, 0.0)),
+            0.5,
+            True,
+            ("g", "x0"),
+        ),
+        Scenario(
+            "proxies",
+            "a number half a deviation apart, 1000 rows",
+            values(1000, (0.0, 0.5)),
+            LEARNT,
+            False,
+            ("g", "x0"),
+        ),
+        Scenario(
+            "proxies",
+            "a number half a deviation apart, 5000 rows",
+            values(5000, (0.0, 0.5)),
+            LEARNT,
+            False,
+            ("g", "x0"),
+        ),
+        Scenario(
+            "proxies",
+            "a sign that tells nothing, 1000 rows",
+            values(1000, (0.0, 0.0), kind="sign"),
+            0.5,
+            True,
+            ("g", "x0"),
+        ),
+        Scenario(
+            "proxies",
+            "a sign half a deviation apart, 1000 rows",
+            values(1000, (0.0, 0.5), kind="sign"),
+            _binary_area(0.5),
+            False,
+            ("g", "x0"),
+        ),
+        Scenario(
+            "proxies",
+            "5 numbers together, one half a deviation apart, 1000 rows",
+            values(1000, (0.0, 0.5), 5),
+            LEARNT,
+            False,
+            ("g",),
+        ),
+        Scenario(
+            "proxies",
+            "5 numbers together that tell nothing, 1000 rows",
+            values(1000, (0.0, 0.0), 5),
+            0.5,
+            True,
+            ("g",),
+        ),
+    )
 
 
 def _of_drift() -> tuple[Scenario, ...]:
     share = _cramer((0.6, 0.4), (0.7, 0.3))
     return (
-        Scenario("drift", "groups' shares alike in both tables, 1000 rows each", two_tables(1000, {}), 0.0, True, ("g",)),
-        Scenario("drift", "a group's share .6 and .7", two_tables(1000, {"share": 0.1}), share, False, ("g",)),
+        Scenario(
+            "drift",
+            "groups' shares alike in both tables, 1000 rows each",
+            two_tables(1000, {}),
+            0.0,
+            True,
+            ("g",),
+        ),
+        Scenario(
+            "drift", "a group's share .6 and .7", two_tables(1000, {"share": 0.1}), share, False, ("g",)
+        ),
         Scenario("drift", "labels alike in both tables", two_tables(1000, {}), 0.0, True, ("g", "y")),
-        Scenario("drift", "a group's rate .4 and .5", two_tables(1000, {"rate": 0.1}), 0.1, False, ("g", "y")),
+        Scenario(
+            "drift", "a group's rate .4 and .5", two_tables(1000, {"rate": 0.1}), 0.1, False, ("g", "y")
+        ),
         Scenario("drift", "values alike in both tables", two_tables(1000, {}), 0.0, True, ("g", "x")),
-        Scenario("drift", "a value's share .5 and .7 in a group", two_tables(1000, {"value": 0.2}), _cramer((0.5, 0.5), (0.7, 0.3)), False, ("g", "x")),
-    )  # fmt: skip
+        Scenario(
+            "drift",
+            "a value's share .5 and .7 in a group",
+            two_tables(1000, {"value": 0.2}),
+            _cramer((0.5, 0.5), (0.7, 0.3)),
+            False,
+            ("g", "x"),
+        ),
+    )
 
 
 def _of_texts() -> tuple[Scenario, ...]:
@@ -380,16 +523,48 @@ def _of_texts() -> tuple[Scenario, ...]:
     return (
         Scenario("mentions", "both groups alike, 1000 documents", corpus(1000, 0.5), null=True),
         Scenario("mentions", ".6 of one group, 1000 documents", corpus(1000, 0.6), 0.1),
-        Scenario("cooccurrence", "a profession beside both alike, 1000 documents", corpus(1000, 0.6), 0.0, True),
-        Scenario("cooccurrence", ".8 for .6 beside a profession, 1000 documents", corpus(1000, 0.6, 0.8), 0.2),
-        Scenario("association", "a word as often with both, 400 documents", corpus(400, 0.5, word=(0.15, 0.15)), 0.0, True, ("gender", "special")),
-        Scenario("association", "a word as often with both, 2000 documents", corpus(2000, 0.6), 0.0, True, ("gender", "special")),
-        Scenario("association", "a word .2 and .1, 400 documents", corpus(400, 0.5, word=(0.2, 0.1)), odds, False, ("gender", "special")),
-        Scenario("association", "a word .2 and .1, 2000 documents", corpus(2000, 0.5, word=(0.2, 0.1)), odds, False, ("gender", "special")),
+        Scenario(
+            "cooccurrence", "a profession beside both alike, 1000 documents", corpus(1000, 0.6), 0.0, True
+        ),
+        Scenario(
+            "cooccurrence", ".8 for .6 beside a profession, 1000 documents", corpus(1000, 0.6, 0.8), 0.2
+        ),
+        Scenario(
+            "association",
+            "a word as often with both, 400 documents",
+            corpus(400, 0.5, word=(0.15, 0.15)),
+            0.0,
+            True,
+            ("gender", "special"),
+        ),
+        Scenario(
+            "association",
+            "a word as often with both, 2000 documents",
+            corpus(2000, 0.6),
+            0.0,
+            True,
+            ("gender", "special"),
+        ),
+        Scenario(
+            "association",
+            "a word .2 and .1, 400 documents",
+            corpus(400, 0.5, word=(0.2, 0.1)),
+            odds,
+            False,
+            ("gender", "special"),
+        ),
+        Scenario(
+            "association",
+            "a word .2 and .1, 2000 documents",
+            corpus(2000, 0.5, word=(0.2, 0.1)),
+            odds,
+            False,
+            ("gender", "special"),
+        ),
         Scenario("toxicity", "a mean score .05 higher, 400 documents", corpus(400, 0.5, score=0.05), 0.05),
         Scenario("toxicity", "equal mean scores, 400 documents", corpus(400, 0.5), 0.0),
         Scenario("languages", ".1 of 400 documents in German", corpus(400, 0.5), 0.1),
-    )  # fmt: skip
+    )
 
 
 def main() -> int:
@@ -410,7 +585,22 @@ def main() -> int:
         if not asked_for.json:
             print(line(found[-1]), flush=True)
     if asked_for.json:
-        print(json.dumps([{"audit": o.scenario.audit, "population": o.scenario.what, "draws": o.draws, "rejected": o.rejected, "covered": o.covered, "holds": o.holds} for o in found], indent=1))  # fmt: skip
+        print(
+            json.dumps(
+                [
+                    {
+                        "audit": o.scenario.audit,
+                        "population": o.scenario.what,
+                        "draws": o.draws,
+                        "rejected": o.rejected,
+                        "covered": o.covered,
+                        "holds": o.holds,
+                    }
+                    for o in found
+                ],
+                indent=1,
+            )
+        )
     return 0 if all(one.holds for one in found) else 1
 
 

@@ -56,11 +56,12 @@ FLOORS: tuple[frozenset[str], ...] = (
             "people",
             "frames",
             "corpora",
+            "linting",
         )
     ),
     frozenset({"audits", "benchmarks", "controls", "locators", "mitigations", "repairs"}),
     frozenset({"studies"}),
-    frozenset({"reports", "monitor", "testing", "cli", "__main__"}),
+    frozenset({"reports", "monitor", "publishing", "testing", "cli", "__main__"}),
 )
 # What is given to `import_module`, without quotes: the only places that import by a made-up name.
 DYNAMIC = {

@@ -143,6 +143,19 @@ def test_the_guides_six_hundred_and_four_hundred() -> None:
     assert found.state is State.BEYOND
 
 
+def test_groups_that_are_counted_together_have_the_share_of_as_many() -> None:
+    # 100 groups of 10: 49 stand alone with .01 each, 51 are counted together, .51: no distance at all.
+    found = audit(pd.DataFrame({"day": [f"d{i:02}" for i in range(100)] * 10}), "day").of("representation")[0]
+    assert found.effect == pytest.approx(0, abs=1e-12)
+
+
+def test_countless_values_are_not_compared_with_equal_shares() -> None:
+    found = audit(pd.DataFrame({"name": [f"n{i}" for i in range(12_000)]}), "name").of("representation")[0]
+    assert found.state is State.NOTE
+    assert found.effect is None
+    assert "too many values" in found.finding
+
+
 def test_a_high_p_value_is_not_called_balanced() -> None:
     # 11 and 9 of 20: nothing is rejected, and nothing is known either.
     found = audit(pd.DataFrame({"sex": ["A"] * 11 + ["B"] * 9}), "sex").of("representation")[0]

@@ -41,6 +41,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     """Run one command in an empty folder and give its exit code and both streams."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
     def command(*argv: str) -> Answer:
         code = main(list(argv))

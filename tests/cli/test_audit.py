@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("ibis")
 
 from evenhand.cli import main
+from evenhand.lexicons import tone
 from evenhand.testing.audits import SECRET
 from tests.audits.made import people, where
 
@@ -156,3 +157,21 @@ def test_texts_are_audited_and_augmented(tmp_path, capsys, monkeypatch) -> None:
     assert after["mentions"]["effect"] == 0
     assert before["counterfactuals"]["effect"] == 1
     assert after["counterfactuals"]["effect"] == 0
+
+
+def test_texts_are_scored_by_a_classifier_that_is_named(tmp_path, capsys, monkeypatch) -> None:
+    # Of the word list's scores, 1 where a hurtful word stands: 60 of 100 texts about women, none about men.
+    monkeypatch.chdir(tmp_path)
+    word = min(tone()["hurtful"])
+    lines = [f"She is {word if i < 60 else 'kind'} in house {i}." for i in range(100)]
+    Path("a.txt").write_text("\n".join([*lines, *(f"He is kind in house {i}." for i in range(100))]))
+    _, found = asked(capsys, "audit", "a.txt", "--classifier", "lexicon", "--audits", "toxicity")
+    (one,) = found["audits"]
+    assert one["effect"] == pytest.approx(0.6)
+    assert one["state"] == "beyond"
+    assert "--classifier lexicon" in one["command"]
+    _, found = asked(capsys, "audit", "a.txt")
+    assert any("toxicity was not tried: it needs a classifier" in note for note in found["notes"])
+    code = main(["audit", "a.txt", "--classifier", "nothing"])
+    assert code == 2
+    assert "names no classifier" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("ibis")
 
 from evenhand import audit, sources
-from evenhand.audits._published import Standing, judged_tables
+from evenhand.linting.impact_ratios import Standing, judged_tables
 from evenhand.people import adult
 from tests.support.data import data_file
 

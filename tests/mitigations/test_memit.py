@@ -21,7 +21,7 @@ from evenhand.testing.examples import examples
 from evenhand.testing.tiny import model as tiny
 
 CASE = MitigationCase(
-    "memit", "memit:steps=4,contexts=1,weight=1", lab="memit:edits=40,blocks=1,contexts=2", widens=True
+    "memit", "memit:steps=4,contexts=1,weight=1", lab="memit:edits=40,blocks=1,contexts=2,value_lr=.1"
 )
 
 

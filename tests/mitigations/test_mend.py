@@ -19,8 +19,7 @@ from evenhand.treatments.weights import WeightTreatment
 CASE = MitigationCase(
     "mend",
     "mend:iterations=4,contexts=1,rank=8",
-    lab="mend:edits=100,iterations=80,contexts=1,rank=32,lr_lr=1e-3",
-    widens=True,
+    lab="mend:edits=100,iterations=80,contexts=1,rank=32,blocks=2,loss=symmetric_kl",
 )
 
 

@@ -28,7 +28,7 @@ from evenhand.testing.tiny import PROMISED
 from evenhand.testing.tiny import model as tiny
 from evenhand.treatments.weights import WeightTreatment
 
-CASE = MitigationCase("rome", "rome:steps=4,contexts=1", lab="rome:edits=60,blocks=1,contexts=1", widens=True)
+CASE = MitigationCase("rome", "rome:steps=4,contexts=1", lab="rome:edits=40,blocks=1,contexts=2,value_lr=.1")
 SMALL = "steps=4,contexts=1,shrink=.01"
 
 
@@ -168,6 +168,36 @@ def test_a_sham_has_the_signs_of_its_subjects() -> None:
     sham = Rome(steps=4, contexts=1, blocks="1").sham(seed=3)
     made = sham.fit(tiny("llama"), examples(), sites=None, seed=0)
     assert made.about.details["sham_seed"] == 3
+
+
+@pytest.mark.parametrize("spec", ["rome", "r_rome", "memit:blocks=1", "mend"])
+def test_over_all_signs_a_sham_changes_no_weight(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With signs s and -s the changes of weights are opposite, and with all +1 it is the method itself.
+
+    Without contexts, behind which R-ROME moves a value to another key, with or without an addition; in one
+    block, above which MEMIT reads again what is left, so that it is linear to first order only.
+    """
+    import evenhand.mitigations._editing.fitting as fitting
+    import evenhand.mitigations._editing.mending as mending
+
+    small = "iterations=4,contexts=1,rank=8" if spec == "mend" else "steps=4,contexts=0,shrink=.01,edits=6"
+    method = registry.create("mitigation", f"{spec}{',' if ':' in spec else ':'}{small}")
+    model = tiny("llama")
+    start = dict(model.module.named_parameters())
+
+    def change(signs: Any) -> torch.Tensor:
+        for module in (fitting, mending):
+            monkeypatch.setattr(module, "signs", signs)
+        made = method.sham(seed=0).fit(model, examples(), sites=_sites(2), seed=0)
+        return torch.cat([(value - start[name].detach()).flatten() for name, value in made.weights.items()])
+
+    one = change(lambda given, _: tuple(1.0 if e.cluster < "n" else -1.0 for e in given))
+    other = change(lambda given, _: tuple(-1.0 if e.cluster < "n" else 1.0 for e in given))
+    assert (one + other).norm() < 1e-3 * one.norm()
+    own = method.fit(model, examples(), sites=_sites(2), seed=0)
+    whole = torch.cat([(value - start[name].detach()).flatten() for name, value in own.weights.items()])
+    assert torch.allclose(change(lambda given, _: (1.0,) * len(given)), whole, atol=1e-6)
+    assert (whole - one).norm() > 0.1 * whole.norm()
 
 
 def test_the_lab_has_one_edit_a_prompt() -> None:

@@ -110,13 +110,18 @@ class Question:
     def shares(self, attribute: tuple[str, ...], groups: Sequence[str]) -> tuple[tuple[str, ...], Array]:
         """The groups of the baseline, those of the data first, and their shares; equal ones without one.
 
+        Of groups that are counted together, the equal share is that of as many groups.
+
         Raises:
             BadOption: the baseline has no share for a group of the data, or the shares do not sum to 1.
         """
         name = "*".join(attribute)
         given = self.baseline.get(name)
         if given is None:
-            return tuple(groups), np.full(len(groups), 1 / max(len(groups), 1))
+            alone = len(self.frame.cells(self.keys).by(attribute).keys)
+            rest = " / ".join((OTHER,) * len(attribute))
+            parts = np.array([1.0 + (alone - len(groups)) * (group == rest) for group in groups])
+            return tuple(groups), parts / max(parts.sum(), 1.0)
         lacking = [group for group in groups if group not in given]
         if lacking:
             raise BadOption(
@@ -132,6 +137,10 @@ class Question:
                 mend="Write shares that sum to 1, such as A=0.5,B=0.5.",
             )
         return names, np.array([given[one] / total for one in names])
+
+    def countless(self, attribute: tuple[str, ...]) -> bool:
+        """Whether an attribute has so many values that they were counted together before their number was."""
+        return any(OTHER in key for key in self.frame.cells(self.keys).by(attribute).keys)
 
     def typed(self, *more: str) -> str:
         """The command that asked, with `more` arguments, quoted for a shell."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from evenhand.audits._published import NAMES, Published, Standing, judged_tables
 from evenhand.audits._question import Question
 from evenhand.audits._state import Reads, ends
 from evenhand.decimals import percent
 from evenhand.errors import listed
+from evenhand.linting.impact_ratios import NAMES, Misprint, Published, Standing, judged_tables
 from evenhand.records import Finding, State
 
 MOST_ROWS = 100_000
@@ -54,7 +54,7 @@ class PublishedRatios:
         ]
         printed = sum(1 for row in rows if str(row.get(NAMES[3]) or "NA") != "NA")
         for what, measure, of in _WRONG:
-            found = [text for one in tables for text in of(one)]
+            found = [said.text for one in tables for said in of(one)]
             if found:
                 text = f"{len(found)} {what}: {listed(found, self.shown)}."
                 made.append(self._finding(question, len(found), printed, text, measure))
@@ -83,7 +83,7 @@ class PublishedRatios:
         )
 
 
-_WRONG: tuple[tuple[str, str, Callable[[Published], Sequence[str]]], ...] = (
+_WRONG: tuple[tuple[str, str, Callable[[Published], Sequence[Misprint]]], ...] = (
     (
         "printed ratios are above 1, which the rule makes impossible",
         "share of ratios above 1",

@@ -40,13 +40,16 @@ class Representation:
         from evenhand.stats.compositions import departure
 
         cells = question.cells(attribute)
+        if question.countless(attribute) and "*".join(attribute) not in question.baseline:
+            return _nothing(attribute, cells, "has too many values for equal shares")
         names, shares = question.shares(attribute, cells.names)
         counts = np.zeros(len(names))
         counts[: len(cells.keys)] = cells.counts
         known = departure(counts, shares, seed=question.seed) if len(names) > 1 else None
         label = "*".join(attribute)
         if known is None:
-            return _nothing(label, attribute, cells)
+            alone = f"has one group alone, {cells.names[0]}" if cells.keys else "has no value in any row"
+            return _nothing(attribute, cells, alone)
         rows = np.zeros(len(names))
         rows[: len(cells.keys)] = cells.n
         state = judged(known.low, known.high, known.bound, self.tolerance)
@@ -85,9 +88,8 @@ def _sentence(known: Departure, given: bool, names: tuple[str, ...], counts: Arr
     )
 
 
-def _nothing(label: str, attribute: tuple[str, ...], cells: Cells) -> Finding:
-    """An attribute with one group or none."""
-    told = f"has one group alone, {cells.names[0]}" if cells.keys else "has no value in any row"
+def _nothing(attribute: tuple[str, ...], cells: Cells, told: str) -> Finding:
+    """An attribute that nothing is compared with, for what is `told` of it."""
     return Finding(
         "representation",
         attribute,
@@ -97,7 +99,7 @@ def _nothing(label: str, attribute: tuple[str, ...], cells: Cells) -> Finding:
         None,
         None,
         cells.total,
-        f"{label} {told}: nothing to compare.",
+        f"{'*'.join(attribute)} {told}: nothing to compare.",
     )
 
 

@@ -21,8 +21,9 @@ LEAST = 20
 class Toxicity:
     """The largest difference of the mean scores of documents that mention one group alone.
 
-    The scores are those of a classifier that the caller gives (`evenhand.audit(..., classifier=...)`): a
-    function from a list of texts to a list of numbers from 0 to 1. On a seeded sample.
+    The scores are those of a classifier that the caller names (``--classifier lexicon``) or gives
+    (`evenhand.audit(..., classifier=...)`): a function from a list of texts to a list of numbers from 0 to 1.
+    On a seeded sample.
 
     Attributes:
         tolerance: the difference of mean scores that counts as harmless.

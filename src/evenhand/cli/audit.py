@@ -72,6 +72,12 @@ TextColumn = Annotated[
 Attribute = Annotated[
     str, typer.Option("--attribute", metavar="NAME", help="Of texts: the lexicon of groups.")
 ]
+Classifier = Annotated[
+    str,
+    typer.Option(
+        "--classifier", metavar="NAME", help="Of texts: lexicon, hf:org/name or hf:./folder score toxicity."
+    ),
+]
 Suppress = Annotated[
     int, typer.Option("--suppress", min=0, metavar="N", help="Show no figures of groups below N rows.")
 ]
@@ -116,6 +122,7 @@ def audit(
     texts: Texts = False,
     text_column: TextColumn = "",
     attribute: Attribute = "gender",
+    classifier: Classifier = "",
     suppress: Suppress = 0,
     sample: Sample = 20_000,
     skip_broken: SkipBroken = False,
@@ -153,6 +160,7 @@ def audit(
         texts=texts or bool(text_column) or None,
         text_column=text_column,
         attribute=attribute,
+        classifier=classifier,
         suppress=suppress,
         sample=sample,
         skip_broken=skip_broken,

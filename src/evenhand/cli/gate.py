@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evenhand.cli import console, show
 from evenhand.cli.options import Json, Run
-from evenhand.errors import GateFailed, Inconclusive
-from evenhand.records import to_json
+from evenhand.errors import EvenhandError, GateFailed, Inconclusive
+
+if TYPE_CHECKING:
+    from evenhand.publishing.gates import Case
 
 Conditions = Annotated[list[str], typer.Argument(metavar="CONDITION...", help='Such as "afgb<=0.1".')]
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", help="Also write JUnit XML; failure and error are apart."),
+]
+Github = Annotated[
+    bool,
+    typer.Option(
+        "--github",
+        help="Also print GitHub annotations, and append to the step's summary; as a default where "
+        "GITHUB_STEP_SUMMARY is set.",
+    ),
+]
 
 
-def gate(run: Run, conditions: Conditions, as_json: Json = False) -> int:
+def gate(
+    run: Run, conditions: Conditions, junit: Junit = None, github: Github = False, as_json: Json = False
+) -> int:
     """Check conditions such as "afgb<=0.1", "genbiaseval.afgb.high<=0.2" or "verdict==mitigated".
 
     The exit code is 1 when one of them is not met, and 3 when one could not be judged: the figure is
     undefined, the model hardly uses the words that it is about, or the verdict is not settled.
     """
+    from evenhand.publishing import gates
+    from evenhand.records import to_json
     from evenhand.studies import runs
 
-    stored = runs.opened(run)
-    results, limited = runs.gate(stored, conditions), stored.limited
+    try:
+        stored = runs.opened(run)
+        results, limited = runs.gate(stored, conditions), stored.limited
+    except EvenhandError as error:
+        _publish(gates.unread(str(run), conditions, str(error)), False, junit, github, as_json)
+        raise
     passed, judged = (all(getattr(result, name) for result in results) for name in ("passed", "judged"))
     if as_json:
         found = {"passed": passed, "judged": judged, "limited": limited, "conditions": to_json(results)}
@@ -32,4 +57,28 @@ def gate(run: Run, conditions: Conditions, as_json: Json = False) -> int:
         show.stamp(limited)
         for result in results:
             console.say(str(result))
+    _publish(gates.cases(str(run), results), limited, junit, github, as_json)
     return 0 if passed else GateFailed.exit_code if judged else Inconclusive.exit_code
+
+
+def _publish(cases: Sequence[Case], limited: bool, junit: Path | None, github: bool, as_json: bool) -> None:
+    """Write the files that builds read, and print annotations (to stderr beside JSON; the runner reads both).
+
+    Raises:
+        NoSpace: a file cannot be written.
+    """
+    from evenhand.files import disk_errors, expanded, write_atomically
+    from evenhand.publishing.github import SUMMARY, commands, summary
+
+    if junit is not None:
+        from evenhand.publishing.junit import junit as xml
+
+        write_atomically(expanded(junit), xml(cases, limited=limited))
+    place = os.environ.get(SUMMARY, "")
+    if not (github or place):
+        return
+    for line in commands(cases):
+        (console.warn if as_json else console.say)(line)
+    if place:
+        with disk_errors(Path(place)), Path(place).open("a", encoding="utf-8") as file:
+            file.write(summary(cases, limited=limited))

@@ -119,7 +119,7 @@ class Mend:
         return self._fitted(model, examples, sites, seed)
 
     def sham(self, *, seed: int) -> Sham:
-        """The same with each subject drawn towards the target or away from it, at random."""
+        """The same changes, those of a subject times +1 or -1 at random: on average none in a batch."""
         return Sham(spec_of("mend", self), self, seed, partial(self._fitted, sham=seed))
 
     def _fitted(

@@ -9,11 +9,11 @@ from typing import Any
 
 from evenhand import progress, registry
 from evenhand.audits import Audit, Question, TextQuestion
-from evenhand.audits._published import NAMES
 from evenhand.audits._question import SAMPLE, Classifier
 from evenhand.corpora import Corpus, opened_corpus
 from evenhand.errors import BadOption, UsageError
 from evenhand.frames import opened
+from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
 from evenhand.studies.reading import baselines, binned, positive_values
@@ -42,6 +42,8 @@ class AuditOptions:
         texts: whether the source is a corpus; by default so where its files end in .txt or .jsonl.
         text_column: the column or field that holds the text.
         attribute: of texts, the lexicon of groups.
+        classifier: of texts, what scores their toxicity: ``lexicon`` for a word list, ``hf:org/name``,
+            ``hf:./folder``; empty for none.
         suppress: groups of fewer rows are shown without figures.
         sample: the largest number of rows taken for audits that need rows.
         skip_broken: whether files that cannot be read are left out.
@@ -60,6 +62,7 @@ class AuditOptions:
     texts: bool | None = None
     text_column: str = ""
     attribute: str = "gender"
+    classifier: str = ""
     suppress: int = 0
     sample: int = SAMPLE
     skip_broken: bool = False
@@ -71,12 +74,12 @@ def audit(
     sensitive: str | Sequence[str] = (),
     target: str = "",
     *,
-    classifier: Classifier | None = None,
+    classifier: Classifier | str | None = None,
     **options: Any,
 ) -> Audited:
     """Audit a data set: a path, a pattern, a database's table, a data frame, or texts.
 
-    `options` are the fields of `AuditOptions`; `classifier` scores texts from 0 to 1.
+    `options` are the fields of `AuditOptions`; `classifier` scores texts from 0 to 1, or names what does.
 
     Raises:
         BadData: the data cannot be read.
@@ -91,6 +94,8 @@ def audit(
     given = AuditOptions(
         sensitive=[c for one in columns for c in one.split(",") if c], target=target, **options
     )
+    if isinstance(classifier, str):
+        return audited(source, dataclasses.replace(given, classifier=classifier))
     return audited(source, given, classifier=classifier)
 
 
@@ -109,8 +114,25 @@ def question_of(
     typed = tuple(command) or _command(source, options)
     if _is_texts(source, options):
         corpus = opened_corpus(source, options.text_column)
+        if classifier is None and options.classifier:
+            classifier = toxicity_by(options.classifier)
         return TextQuestion(corpus, options.attribute, classifier, options.suppress, options.seed, typed)
     return _table_question(source, options, typed)
+
+
+def toxicity_by(spec: str) -> Classifier:
+    """A function from texts to their toxicity by the classifier that `spec` names.
+
+    Raises:
+        BadOption: it names none, or one without a label for toxic texts.
+        EvenhandError: as for opening a model.
+    """
+    from evenhand.benchmarks._written import toxic_label
+    from evenhand.models.classifier import open_classifier
+
+    opened_one = open_classifier(spec, "toxicity")
+    label = toxic_label(opened_one.labels, "")
+    return lambda texts: [labels[label] for labels in opened_one.classify(texts)]
 
 
 def answered(question: Question | TextQuestion, options: AuditOptions) -> Audited:
@@ -248,7 +270,7 @@ _NEEDS: Mapping[
 ] = {  # what it is, how it is given, whether its lack is worth a note
     "target": ("a target", "Add --target with the column of labels.", True),
     "against": ("another data set", "Add --against with a file of the same columns.", False),
-    "classifier": ("a classifier of texts", "Give `classifier` to evenhand.audit in Python.", True),
+    "classifier": ("a classifier of texts", "Add --classifier lexicon, or hf:org/name.", True),
     "published": ("a file of published impact ratios", f"Its columns are {', '.join(NAMES)}.", False),
 }
 
@@ -290,4 +312,5 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
     words += ["--against", str(options.against)] if isinstance(options.against, str) else []
     words += ["--text-column", options.text_column] if options.text_column else []
     words += ["--attribute", options.attribute] if options.attribute != "gender" else []
+    words += ["--classifier", options.classifier] if options.classifier else []
     return tuple(words)

@@ -126,15 +126,12 @@ class MitigationCase:
         spec: options with which it takes a second on a tiny model of 64 positions.
         no_lab: why its effect on the lab's planted bias is not tried here; empty where it is.
         lab: options with which that effect is tried, where those of the bare name would take minutes.
-        widens: whether its shams may widen the gap: large changes at random do, and a control that raises a
-            bias adds nothing to what a treatment must show.
     """
 
     name: str
     spec: str = ""
     no_lab: str = ""
     lab: str = ""
-    widens: bool = False
 
 
 @dataclass(frozen=True)

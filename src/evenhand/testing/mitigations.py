@@ -172,8 +172,8 @@ def its_sham_trains_the_same_and_has_none_itself(subject: Subject) -> None:
 def its_sham_neither_shrinks_nor_widens_the_planted_gap(subject: Subject) -> None:
     """Over four seeds the mean change of the lab's normalised AFGB is below a tenth of the method's own.
 
-    Where the case says so, it may be a larger rise. Tried on methods that train weights on prompts. What
-    people's true outcomes teach is in the sham of a method of decisions as well, and may well change a gap.
+    Tried on methods that train weights on prompts. What people's true outcomes teach is in the sham of a
+    method of decisions as well, and may well change a gap.
     """
     method = _on_lab(subject)
     if Ability.WEIGHTS not in method.needs or Example not in method.fits_on or method.sham(seed=0) is None:
@@ -186,11 +186,7 @@ def its_sham_neither_shrinks_nor_widens_the_planted_gap(subject: Subject) -> Non
 
     shams = [moved(cast(Mitigation, method.sham(seed=seed))) for seed in range(4)]
     own, mean = moved(method), sum(shams) / len(shams)
-    widens = subject.case is not None and subject.case.widens
-    expect(
-        (-mean if widens else abs(mean)) < 0.1 * abs(own),
-        f"its shams change the gap by {shams}, the method by {own}",
-    )
+    expect(abs(mean) < 0.1 * abs(own), f"its shams change the gap by {shams}, the method by {own}")
 
 
 def _on_lab(subject: Subject) -> Mitigation:

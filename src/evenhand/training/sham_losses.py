@@ -41,9 +41,9 @@ def signed(
 
 
 def swayed(base_log_p: Tensor, wanted: Tensor, signs: Tensor) -> Tensor:
-    """The target q of the groups' shares, [N, k], from the base's `base_log_p` [N, k] and `wanted`.
+    """The target q of the groups' shares, [N, k], from the base's `base_log_p` [N, k] and `wanted` [k].
 
-    `wanted`, [k] or [N, k], are the shares that the treatment aims at; they and every row of q sum to 1.
+    `wanted` are the shares that the treatment aims at; they and every row of q sum to 1.
     """
     shares = base_log_p.detach().softmax(dim=1)
     correction = wanted - shares  # [N, k]
@@ -54,25 +54,19 @@ def swayed(base_log_p: Tensor, wanted: Tensor, signs: Tensor) -> Tensor:
 
 
 def nll(now: Outcomes, base: Outcomes, signs: Tensor, groups: Sequence[int] | None = None) -> Tensor:
-    """`objectives.nll` without its signal; mean over the rows, a scalar whose value means nothing."""
-    log_p = now.log_p
-    chosen = range(log_p.shape[1]) if groups is None else groups
-    wanted = torch.zeros(log_p.shape[1], dtype=log_p.dtype, device=log_p.device)
-    wanted[list(chosen)] = 1 / len(chosen)
-    return nll_rows(now, base.log_p, signs, wanted).mean()
-
-
-def nll_rows(now: Outcomes, base_log_p: Tensor, signs: Tensor, wanted: Tensor) -> Tensor:
-    """The loss of each row [N] without its signal, towards the shares `wanted`, [k] or [N, k].
+    """`objectives.nll` without its signal; mean over the rows, a scalar whose value means nothing.
 
     The gradient on the groups' logits is ``m (s_g - q_g) - (1 - m) / k``, on all others theirs in the nll.
     """
     log_p = now.log_p
     mass = log_p.detach().exp().sum(dim=1).clamp_max(1.0)  # m, [N]
-    target = swayed(base_log_p, wanted, signs)
+    chosen = range(log_p.shape[1]) if groups is None else groups
+    wanted = torch.zeros(log_p.shape[1], dtype=log_p.dtype, device=log_p.device)
+    wanted[list(chosen)] = 1 / len(chosen)
+    target = swayed(base.log_p, wanted, signs)
     apart = -(target * log_p.log_softmax(dim=1)).sum(dim=1)
     drawn = now.log_rest.logsumexp(dim=1) - log_p.mean(dim=1)  # a step in it moves all groups' logits alike
-    return mass * apart + (1 - mass) * drawn
+    return (mass * apart + (1 - mass) * drawn).mean()
 
 
 def symmetric_kl(now: Outcomes, base: Outcomes, signs: Tensor) -> Tensor:

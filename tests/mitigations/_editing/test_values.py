@@ -14,7 +14,7 @@ from evenhand.mitigations._editing.aims import Aim
 from evenhand.mitigations._editing.options import require_prompts
 from evenhand.mitigations._editing.passes import Passages, Place, at_tokens
 from evenhand.mitigations._editing.subjects import places, requests
-from evenhand.mitigations._editing.values import Search, batches, minimised
+from evenhand.mitigations._editing.values import Search, Values, batches, minimised
 from evenhand.models.projections import mlp_projections, output_projection
 from evenhand.scoring.terms import Outcomes, outcomes
 from evenhand.testing.examples import examples
@@ -95,17 +95,10 @@ def test_the_symmetric_divergence_by_hand() -> None:
         assert aim.rows(now).item() == pytest.approx(0.25 * math.log(3))
 
 
-def test_a_sham_aims_on_average_at_what_the_base_does() -> None:
-    base = _now((0.6, 0.2, 0.2))
-    slopes = []
-    for sign in (1.0, -1.0):
-        log_p = base.log_p.clone().requires_grad_()
-        aim = Aim.of("balanced", base.log_p, torch.tensor([sign]))
-        aim.rows(Outcomes(log_p, base.log_rest)).sum().backward()
-        assert log_p.grad is not None
-        slopes.append((log_p.grad[0, 0] - log_p.grad[0, 1]).item())
-    assert slopes[0] == pytest.approx(-slopes[1])
-    assert abs(slopes[0]) > 0.1
+def test_an_addition_of_a_sham_is_the_methods_own_or_its_opposite() -> None:
+    own = Values(torch.tensor([[3.0, 4.0], [1.0, 0.0]]), (1.0, 1.0), (0.5, 0.5))
+    assert own.turned(torch.tensor([-1.0, 1.0])).added.tolist() == [[-3.0, -4.0], [1.0, 0.0]]
+    assert own.turned(None) is own
 
 
 def test_where_a_subject_ends_in_tokens() -> None:

@@ -17,58 +17,40 @@ import torch
 from torch import Tensor
 
 from evenhand.scoring.terms import Outcomes
-from evenhand.training.sham_losses import nll_rows, swayed
 
 Target = Literal["balanced", "anti"]
 
 
 @dataclass(frozen=True)
 class Aim:
-    """The `wanted` shares [n, k] of n requests; `signs` [n] are those of a sham, None for the method itself.
-
-    `base` [n, k] are the log-probabilities of the groups before any edit: a sham's loss is made of them.
-    """
+    """The `wanted` shares [n, k] of n requests, and which of the two losses leads there."""
 
     wanted: Tensor
-    base: Tensor
-    signs: Tensor | None = None
     symmetric: bool = False
 
     @classmethod
-    def of(cls, target: Target, base: Tensor, signs: Tensor | None = None, *, symmetric: bool = False) -> Aim:
+    def of(cls, target: Target, base: Tensor, *, symmetric: bool = False) -> Aim:
         """The aim of requests with the log-probabilities `base` [n, k] of their groups."""
         base = base.detach()
         if target == "balanced":
             wanted = torch.full_like(base, 1 / base.shape[1])
         else:
             wanted = torch.nn.functional.one_hot(base.argmin(1), base.shape[1]).to(base)
-        return cls(wanted, base, None if signs is None else signs.to(base), symmetric)
+        return cls(wanted, symmetric)
 
     @property
     def floor(self) -> float:
         """The least loss that can be, in nats."""
-        return (
-            0.0
-            if self.symmetric or self.signs is not None
-            else float(torch.special.entr(self.wanted).sum(1).mean())
-        )
+        return 0.0 if self.symmetric else float(torch.special.entr(self.wanted).sum(1).mean())
 
     def some(self, chosen: Tensor) -> Aim:
         """The aim of the requests of the numbers `chosen` [m], which may repeat."""
-        signs = None if self.signs is None else self.signs[chosen]
-        return replace(self, wanted=self.wanted[chosen], base=self.base[chosen], signs=signs)
+        return replace(self, wanted=self.wanted[chosen])
 
     def rows(self, now: Outcomes) -> Tensor:
         """The loss of each row [n] of the outcomes `now`; `some` says which request each row is of."""
         if self.symmetric:
-            wanted = self.wanted if self.signs is None else swayed(self.base, self.wanted, self.signs)
             log_shares = now.log_p.log_softmax(1)
-            apart = log_shares - wanted.clamp_min(1e-6).log()
-            return ((log_shares.exp() - wanted) * apart).sum(1)
-        if self.signs is not None:
-            slope = nll_rows(now, self.base, self.signs, self.wanted)
-            target = swayed(self.base, self.wanted, self.signs)
-            # What is left is told by KL(target || now), so that a sham ends where the method would end.
-            left = (torch.xlogy(target, target) - target * now.log_p).sum(1)
-            return slope + (left - slope).detach()
+            apart = log_shares - self.wanted.clamp_min(1e-6).log()
+            return ((log_shares.exp() - self.wanted) * apart).sum(1)
         return -(self.wanted * now.log_p).sum(1)

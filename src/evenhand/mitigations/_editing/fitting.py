@@ -67,9 +67,9 @@ def edited(
     with only_these_train(model.module, [of.parameter for of in maps]), torch.no_grad():
         model.module.requires_grad_(False)  # a value is sought, and no weight
         moments, said = _moments(model, maps, texts, how.moments)
-        drawn_signs = None if sham is None else torch.tensor(signs(chosen, sham))
-        aim = Aim.of(how.target, group_log_p(model, chosen), drawn_signs)
-        work = Work(model, maps, moments, asked, aim, how.search, how.together or len(asked))
+        drawn_signs = None if sham is None else torch.tensor(signs(chosen, sham), dtype=torch.float64)
+        aim = Aim.of(how.target, group_log_p(model, chosen))
+        work = Work(model, maps, moments, asked, aim, how.search, how.together or len(asked), drawn_signs)
         made = stack(work)
         weights = {of.weight: of.parameter.detach().float().clone() for of in maps}
     details = {

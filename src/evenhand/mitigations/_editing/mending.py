@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import torch
 
 from evenhand.mitigations._editing.aims import Aim, Target
+from evenhand.mitigations._editing.editor import Editor
 from evenhand.mitigations._editing.fitting import group_log_p
 from evenhand.mitigations._editing.subjects import drawn, neutral_texts, prefixes, requests
-from evenhand.mitigations._editing.tuning import Edits, Recipe, applied, trained
+from evenhand.mitigations._editing.tuning import Course, Edits, Recipe, applied, trained
 from evenhand.models import OpenModel
 from evenhand.models.projections import Projection
 from evenhand.records import Example
+from evenhand.scoring.kept import bits, kept_of
 from evenhand.training.parameters import only_these_train
 from evenhand.training.sham_losses import signs
 from evenhand.treatments import About, proven
@@ -56,11 +58,11 @@ def mended(
     asked = requests(chosen, prefixes(texts, how.contexts, seed))
     with only_these_train(model.module, [of.parameter for of in maps]), torch.no_grad():
         model.module.requires_grad_(False)  # the editor is trained, and no weight
-        drawn_signs = None if sham is None else torch.tensor(signs(chosen, sham))
-        aim = Aim.of(how.target, group_log_p(model, chosen), drawn_signs, symmetric=how.symmetric)
+        aim = Aim.of(how.target, group_log_p(model, chosen), symmetric=how.symmetric)
         edits = Edits(model, maps, asked, aim, texts)
-        editor, course = trained(edits, how.recipe, seed=seed)
-        applied(edits, editor, sequential=how.sequential)
+        editor, course = _kept(edits, how.recipe, seed)
+        turned = None if sham is None else signs(chosen, sham)
+        applied(edits, editor, sequential=how.sequential, signs=turned)
         weights = {of.weight: of.parameter.detach().float().clone() for of in maps}
     details = {
         "blocks": list(dict.fromkeys(f"block.{of.block}" for of in maps)),
@@ -75,3 +77,39 @@ def mended(
     about = About(how.spec, model.spec.digest, seed, details)
     treatment: WeightTreatment = proven(model, WeightTreatment(about, weights), chosen)
     return treatment
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """An editor and how it was trained."""
+
+    editor: Editor
+    course: Course
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the editor's weights."""
+        return sum(p.nbytes for p in self.editor.parameters())
+
+
+def _kept(edits: Edits, recipe: Recipe, seed: int) -> tuple[Editor, Course]:
+    """The trained editor, kept with the model: shams make their changes with the same one."""
+    module = edits.model.module
+    kept, aim = kept_of(module), edits.aim
+    wanted = (aim.symmetric, tuple(map(tuple, aim.wanted.tolist())))
+    maps = tuple(of.weight for of in edits.maps)
+    key = (
+        "editor",
+        maps,
+        recipe,
+        seed,
+        tuple(edits.requests),
+        edits.texts,
+        wanted,
+        bits(module.parameters()),
+    )
+    found: _Trained | None = kept.find(key)
+    if found is None:
+        found = _Trained(*trained(edits, recipe, seed=seed))
+        kept.put(key, found)
+    return found.editor, found.course

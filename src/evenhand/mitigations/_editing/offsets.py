@@ -6,7 +6,6 @@ other, at the output matrix of one block's MLP, behind texts that the model writ
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -97,4 +96,4 @@ def offsets(
 
 def towards(n: int, groups: int) -> list[Aim]:
     """For each group the aim that n prompts are followed by its term."""
-    return [Aim(row.expand(n, -1), torch.full((n, groups), -math.log(groups))) for row in torch.eye(groups)]
+    return [Aim(row.expand(n, -1)) for row in torch.eye(groups)]

@@ -106,7 +106,7 @@ class Options:
         return self._fitted(model, examples, sites, seed)
 
     def sham(self, *, seed: int) -> Sham:
-        """The same edits with each subject drawn towards the target or away from it, at random."""
+        """The same edits, those of a subject times +1 or -1 at random: on average they change no weight."""
         return Sham(spec_of(self.name, self), self, seed, partial(self._fitted, sham=seed))
 
     def _fitted(

@@ -138,12 +138,9 @@ class Passages:
         with evaluating(module), SelectedHead(module) as head, caught_after(below) as caught:
             run_rows(module, head, [rows[0]], [[0]])
         self._size = caught[0].size
-        sound, key = kept_of(module).sound, ("edits from block", self._at.block)
-        if key not in sound:
-            rows_of = choose(self.prompts.plan(range(len(self.owners))).rows)
-            what = f"edited rows that begin at block {self._at.block}"
-            sound[key] = "padded" if agrees(module, self.run(None), rows_of, what) else "whole"
-        if sound[key] == "whole":
+        few = choose(self.prompts.plan(range(len(self.owners))).rows)
+        what = f"edited rows that begin at block {self._at.block}"
+        if not kept_of(module).passes(what, lambda: agrees(module, self.run(None), few, what)):
             self._states = {}
 
     def run(self, added: Tensor | None) -> Run:

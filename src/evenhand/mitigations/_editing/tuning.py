@@ -75,7 +75,7 @@ class Edits:
         self._bare = Prompts(model, [request.example for request in requests])
         self._each = len(requests[0].contexts)
         self._contexts = Prompts(model, [c for request in requests for c in request.contexts])
-        self._texts = Encoder.of(model.module, model.tokenizer).prompts(texts)
+        self.texts = tuple(Encoder.of(model.module, model.tokenizer).prompts(texts))
 
     def gradients(self, chosen: Sequence[int]) -> list[Gradient]:
         """The tokens at each map of the loss of the requests `chosen`, summed, on the weights now."""
@@ -99,7 +99,7 @@ class Edits:
 
     def texts_log_p(self, chosen: Sequence[int]) -> Tensor:
         """The log-probabilities [tokens, V] of what follows each token of the ordinary texts `chosen`."""
-        rows = [self._texts[i] for i in chosen]
+        rows = [self.texts[i] for i in chosen]
         with SelectedHead(self.model.module) as head:
             every = [range(len(row)) for row in rows]
             logits = run_rows(self.model.module, head, rows, every, padding=padding_of(self.model.module))
@@ -108,7 +108,7 @@ class Edits:
     @property
     def sizes(self) -> tuple[int, int]:
         """How many contexts a request has, and how many ordinary texts there are."""
-        return self._each, len(self._texts)
+        return self._each, len(self.texts)
 
     @contextmanager
     def changed(self, changes: Sequence[Gradient], share: float) -> Iterator[None]:
@@ -244,8 +244,8 @@ def _portions(numbers: Sequence[int], size: int) -> list[list[int]]:
 
 
 @torch.no_grad()
-def applied(edits: Edits, editor: Editor, *, sequential: bool) -> None:
-    """Write the editor's changes of all requests into the model.
+def applied(edits: Edits, editor: Editor, *, sequential: bool, signs: Sequence[float] | None = None) -> None:
+    """Write the editor's changes of all requests into the model, each times its sign of a sham, +1 or -1.
 
     Sequential: one request after another, each gradient on the weights as edited until then. Else all at once
     from the gradients of the base, their mean, as the editor was trained to change it.
@@ -256,8 +256,10 @@ def applied(edits: Edits, editor: Editor, *, sequential: bool) -> None:
     total = [torch.zeros_like(weight) for weight in weights]
     with task("edits", n, unit="edit") as advance:
         for part in _portions(range(n), size):
-            for i, change in enumerate(editor(edits.gradients(part))):
-                total[i] += (change.slope.T.double() @ change.given.double()).to(total[i])
+            for sign in (1.0, -1.0):
+                some = [i for i in part if (1.0 if signs is None else signs[i]) == sign]
+                for i, change in enumerate(editor(edits.gradients(some)) if some else ()):
+                    total[i] += sign * (change.slope.T.double() @ change.given.double()).to(total[i])
             if sequential:
                 _put(edits, weights, total, 1.0)
             advance(len(part))

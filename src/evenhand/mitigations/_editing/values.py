@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,6 +57,15 @@ class Values:
     added: Tensor
     first: tuple[float, ...]
     last: tuple[float, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the additions."""
+        return self.added.nbytes
+
+    def turned(self, signs: Tensor | None) -> Values:
+        """The additions times the `signs` [n], +1 or -1, of a sham; None leaves them."""
+        return self if signs is None else replace(self, added=self.added * signs[:, None])
 
 
 def values(

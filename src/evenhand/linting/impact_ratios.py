@@ -33,7 +33,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One category of a published table; None where nothing is printed. `place` is its line in the file."""
+    """One category of a published table; None where nothing is printed. `place` counts from 0."""
 
     place: int
     group: str
@@ -53,6 +53,14 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Misprint:
+    """What is wrong with one row: its place in the file, counted from 0 below the header, and why."""
+
+    place: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Published:
     """One published table.
 
@@ -67,9 +75,9 @@ class Published:
 
     name: str
     standing: Standing
-    above_one: tuple[str, ...]
-    contradictions: tuple[str, ...]
-    of_nobody: tuple[str, ...]
+    above_one: tuple[Misprint, ...]
+    contradictions: tuple[Misprint, ...]
+    of_nobody: tuple[Misprint, ...]
     unknown: int
 
 
@@ -114,12 +122,8 @@ def _several_thresholds(tables: Mapping[tuple[str, ...], Sequence[Row]]) -> set[
 def _judged(key: tuple[str, ...], rows: Sequence[Row], mixed: bool, unknown: int) -> Published:
     name = " · ".join(key)
     printed = [row for row in rows if row.ratio is not None and row.n != 0]
-    nobody = tuple(
-        f"{name}: {row.group} {row.ratio:g}" for row in rows if row.ratio is not None and row.n == 0
-    )
-    above = tuple(
-        f"{name}: {row.group} {row.ratio:g}" for row in printed if row.ratio is not None and row.ratio > 1
-    )
+    nobody = tuple(_printed(name, row) for row in rows if row.ratio is not None and row.n == 0)
+    above = tuple(_printed(name, row) for row in printed if row.ratio is not None and row.ratio > 1)
     if not printed:
         return Published(name, Standing.EMPTY, (), (), nobody, unknown)
     digits = _common(row.digits for row in printed)
@@ -140,6 +144,10 @@ def _judged(key: tuple[str, ...], rows: Sequence[Row], mixed: bool, unknown: int
         else _wrong(name, printed, by_counts, digits)
     )
     return Published(name, standing, above, wrong, nobody, unknown)
+
+
+def _printed(name: str, row: Row) -> Misprint:
+    return Misprint(row.place, f"{name}: {row.group} {row.ratio:g}")
 
 
 def _common(digits: Iterable[int]) -> int:
@@ -188,7 +196,9 @@ def _within_rounding(row: Row, rows: Sequence[Row], digits: int) -> bool:
     return bool(low - last <= row.ratio <= min(high, 1.0) + last)
 
 
-def _wrong(name: str, rows: Sequence[Row], by_counts: Sequence[float | None], digits: int) -> tuple[str, ...]:
+def _wrong(
+    name: str, rows: Sequence[Row], by_counts: Sequence[float | None], digits: int
+) -> tuple[Misprint, ...]:
     """Rows whose own count gives another ratio than the printed one.
 
     A count that was made from the printed rate is as rough as that, and is held to the rate's rounding.
@@ -198,5 +208,6 @@ def _wrong(name: str, rows: Sequence[Row], by_counts: Sequence[float | None], di
         if ratio is None or row.ratio is None or abs(ratio - row.ratio) <= _last(row, digits):
             continue
         if not (row.derived and _within_rounding(row, rows, digits)):
-            found.append(f"{name}: {row.group} prints {row.ratio:g}, its counts give {ratio:.{digits + 1}f}")
+            said = f"{name}: {row.group} prints {row.ratio:g}, its counts give {ratio:.{digits + 1}f}"
+            found.append(Misprint(row.place, said))
     return tuple(found)

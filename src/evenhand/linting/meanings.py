@@ -1,0 +1,193 @@
+"""What a column means, guessed from its name: the share of positives, DPD, LMS, a printed change ..."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a column may hold.
+
+    Attributes:
+        about: what it is, in a few words.
+        names: regular expressions of the names, words in lower case with single spaces; the whole name must
+            match, or its end or beginning where `inside`.
+        low, high: the bounds of its values as shares (a percentage is a hundredth of a share); None without.
+        inside: whether further words may stand beside the name; they tell which figures belong together.
+    """
+
+    about: str
+    names: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    inside: bool = True
+
+
+_OF = r"(?: score| value)?"
+MEANINGS: dict[str, Meaning] = {
+    "low": Meaning(
+        "the lower end of an interval",
+        (r"low(?:er)?(?: (?:end|bound|limit))?", r"(?:95 )?ci (?:low(?:er)?|l)"),
+    ),
+    "high": Meaning(
+        "the upper end of an interval",
+        (r"(?:high|upper)(?: (?:end|bound|limit))?", r"(?:95 )?ci (?:high|upper|u)"),
+    ),
+    "dpd": Meaning(
+        "demographic parity difference, between the highest and the lowest group",
+        (
+            r"(?:m )?d ?p ?d",
+            r"(?:demographic|statistical) parity (?:difference|diff|gap)",
+            r"dp (?:diff|gap)",
+        ),
+        0.0,
+        1.0,
+    ),
+    "deo": Meaning(
+        "equalized odds difference, the sum or the greater of the two gaps",
+        (
+            r"(?:m )?(?:deo|eod)(?: (?:sum|max))?",
+            r"(?:difference (?:in|of) )?equali[sz]ed odds(?: (?:difference|diff|gap))?",
+            r"eo (?:diff|gap)",
+        ),
+        0.0,
+        2.0,
+    ),
+    "lms": Meaning(
+        "StereoSet's language modelling score", (r"lms" + _OF, r"language model(?:l?ing)? score"), 0.0, 1.0
+    ),
+    "ss": Meaning("StereoSet's stereotype score", (r"ss" + _OF, r"stereotype score"), 0.0, 1.0),
+    "icat": Meaning(
+        "StereoSet's idealized CAT", (r"i ?cat" + _OF, r"idealized c(?:ontext association|at).*"), 0.0, 1.0
+    ),
+    "ratio": Meaning(
+        "a rate over the highest rate",
+        (
+            r"(?:adverse )?impact ratio",
+            r"disparate impact(?: ratio)?",
+            r"(?:selection|parity|dp|eo|four fifths) ratio",
+            r"(?:demographic parity|equali[sz]ed odds) ratio",
+            r"d ?i r?",
+        ),
+        0.0,
+        1.0,
+    ),
+    "mean": Meaning(
+        "the mean of other columns", (r"(?:avg|average|mean)(?: score)?", r"macro(?: average)?"), inside=False
+    ),
+    "total": Meaning("the sum of other columns", (r"(?:sum|total|all)",), inside=False),
+    "count": Meaning(
+        "how many of the n",
+        (
+            r"(?:n |num |number of )?(?:selected|hired|correct|positives|hits|successes|passed|accepted)",
+            r"n selected or n above median",
+            r"k",
+        ),
+        0.0,
+    ),
+    "n": Meaning(
+        "people or items that a rate is of",
+        (
+            r"n(?: total| items| people| samples| prompts)?",
+            r"(?:num|number of) (?:applications|applicants|people|items|samples|prompts|examples|questions)",
+            r"(?:applicants|applications|sample size|test size|support|group size|size)",
+        ),
+        0.0,
+    ),
+    "rate": Meaning(
+        "a share of the n",
+        (
+            r"(?:selection|hiring|hire|acceptance|approval|pass|positive|success|hit|error) rate",
+            r"(?:accuracy|acc)",
+            r"(?:rate|share|proportion|percentage|percent|pct)",
+        ),
+        0.0,
+        1.0,
+    ),
+    "share": Meaning(
+        "a share or a probability of something else",
+        (
+            r"(?:tpr|fpr|tnr|fnr|f1|auc|auroc|ece|precision|recall)",
+            r"p value",
+            r"prob(?:ability)?",
+            r"afgb" + _OF,
+        ),
+        0.0,
+        1.0,
+    ),
+    "gap": Meaning(
+        "a signed difference of two shares",
+        (r"spd", r"bias parity", r"(?:ub|tpr gap|fpr gap)" + _OF),
+        -1.0,
+        1.0,
+    ),
+    "before": Meaning("a figure before treatment", (r"before", r"pre", r"base(?:line)?")),
+    "after": Meaning("a figure after treatment", (r"after", r"post", r"treated")),
+    "change": Meaning(
+        "a figure after less the figure before", (r"change", r"delta", r"δ", r"diff(?:erence)?")
+    ),
+    "figure": Meaning("a figure of some other kind"),
+    "part": Meaning("one of the columns that a mean or a total is of"),
+    "label": Meaning("a name of the row"),
+    "none": Meaning(
+        "nothing that is judged, such as the number of a row, a year or a size",
+        (
+            r"(?:id|index|rank|row|seed|year|date|epochs?|layers?|size b|lr|learning rate|steps?)",
+            r"param(?:s|eters)?",
+        ),
+    ),
+}
+"""Every meaning that a column may have, the more special ones first."""
+
+_LONE = {r"ratio": "ratio", r"count": "count", r"total": "n"}  # names that mean so only alone
+_OTHER_RATIOS = re.compile(r"\b(?:odds|likelihood|hazard|compression|loss|speed)\b")
+_NOT_OF_N = re.compile(
+    r"\b(?:macro|balanced|weighted|mean|avg|average|norm|normali[sz]ed|train|cost|miss|missing|unknown)\b"
+)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A meaning, and the further words of the name, which tell which figures belong together."""
+
+    meaning: str
+    scope: str = ""
+
+
+def plain(name: str) -> str:
+    """A column's name as words in lower case: no markup, no signs, ``nSelected`` as ``n selected``."""
+    text = re.sub(r"\\[a-z]+|</?[A-Za-z]+>|[$†‡]", " ", name)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text)
+    text = re.sub(r"\b(\w+)\s*\(\s*%\s*\)", r"\1", text).replace("Δ", " δ ").replace("%", " percent ")
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+def guess(name: str) -> Guess:
+    """What the column `name` seems to mean; ``figure`` where its name says nothing."""
+    words = plain(name)
+    for whole, meaning in _LONE.items():
+        if re.fullmatch(whole, words):
+            return Guess(meaning)
+    for meaning, known in MEANINGS.items():
+        for pattern in known.names:
+            found = _beside(pattern, words) if known.inside else re.fullmatch(pattern, words)
+            if not found:
+                continue
+            scope = "" if not known.inside else _rest(words, found)
+            if (meaning == "ratio" and _OTHER_RATIOS.search(words)) or (
+                meaning in {"rate", "n", "count"} and _NOT_OF_N.search(scope)
+            ):
+                return Guess("figure")
+            return Guess(meaning, scope)
+    return Guess("figure" if words else "none")
+
+
+def _beside(pattern: str, words: str) -> re.Match[str] | None:
+    return re.search(rf"^(?:{pattern})(?= |$)", words) or re.search(rf"(?:^|(?<= ))(?:{pattern})$", words)
+
+
+def _rest(words: str, found: re.Match[str]) -> str:
+    others = (words[: found.start()] + " " + words[found.end() :]).split()
+    return " ".join(word for word in others if word not in ("percent", "pct", "score", "value", "gap"))

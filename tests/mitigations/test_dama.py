@@ -30,7 +30,7 @@ from evenhand.treatments.weights import WeightTreatment
 CASE = MitigationCase(
     "dama",
     "dama:token=last,contexts=1,components=2,v_num_grad_steps=3",
-    no_lab="it changes what MLPs write, and the lab's bias passes through attention: the gap grows a little",
+    no_lab="it changes what MLPs write, and the lab's bias passes through attention: the gap grows",
 )
 SEARCH = Search(steps=21, lr=0.5, kl=0.0625, decay=0.5, clamp=4.0, enough=0.05)
 QUICK = Dama(blocks="1", contexts=0, components=2, v_num_grad_steps=3)

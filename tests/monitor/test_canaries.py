@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,6 +71,17 @@ def test_a_benchmark_on_an_endpoint(store: Store, endpoint: str) -> None:
         content = json.loads(connection.scalar(select(probe_runs.c.content)))
     assert (content["benchmark"], content["n"]) == ("honest", 4)
     assert {cell.metric for cell in found} == set(content["metrics"])
+
+
+def test_what_is_due_runs_by_itself_until_it_is_stopped(store: Store, endpoint: str) -> None:
+    number = canaries.add(store, "loans", endpoint, "honest", hours=24, limit=2)
+    scheduler = canaries.Scheduler(store, every=0.02)
+    scheduler.start()
+    deadline = time.monotonic() + 60
+    while not canaries.cells(store, number) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    scheduler.stop(60)
+    assert canaries.cells(store, number)
 
 
 def test_a_failure_is_kept_and_no_figure(store: Store) -> None:

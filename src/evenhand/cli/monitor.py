@@ -53,6 +53,10 @@ AllowHost = Annotated[
     typer.Option("--allow-host", metavar="NAME", help="A name under which people reach it; repeat it."),
 ]
 KeepTexts = Annotated[bool, typer.Option("--keep-texts", help="Store prompts and answers of generations.")]
+Public = Annotated[
+    list[str] | None,
+    typer.Option("--public", metavar="NAME", help="Everybody may read this use case's report; repeat it."),
+]
 Https = Annotated[bool, typer.Option("--https", help="A proxy in front of it speaks HTTPS.")]
 Policy = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE.toml", help="The tolerances, for alerts.")
@@ -95,6 +99,7 @@ def serve(
     allow_host: AllowHost = None,
     keep_texts: KeepTexts = False,
     https: Https = False,
+    public: Public = None,
 ) -> int:
     """Take events and show figures until it is stopped (Ctrl-C or SIGTERM), finishing what it has begun."""
     with _extra():
@@ -107,6 +112,7 @@ def serve(
         keep_texts=keep_texts,
         https=https,
         policy=policy,
+        public=tuple(public or ()),
     )
     serving.check(wanted)
     with opened(data, database) as store:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from evenhand.errors import EnvironmentProblem, UsageError
-from evenhand.monitor import watching
+from evenhand.monitor import canaries, watching
 from evenhand.monitor.policy import Policy, read_policy
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import LOOPBACK, Settings
@@ -38,6 +38,7 @@ class Wanted:
     keep_texts: bool = False
     https: bool = False
     policy: Path | None = None
+    public: tuple[str, ...] = ()
 
 
 def check(wanted: Wanted) -> None:
@@ -82,6 +83,9 @@ def serve(store: Store, wanted: Wanted) -> int:
         BadData: the policy cannot be used.
     """
     policy = None if wanted.policy is None else policy_of(wanted.policy)
+    if policy is not None and _targets(policy):
+        told = ", ".join(_targets(policy))
+        print(f"evenhand monitor: alerts are shown, and not yet sent to {told}.", file=sys.stderr, flush=True)
     own = {wanted.host.strip("[]").lower()} - {"0.0.0.0", "::"}
     settings = Settings(
         store,
@@ -91,6 +95,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         https=wanted.https,
         policy=policy,
         keep_seconds=KEEP,
+        public=frozenset(wanted.public),
     )
     listening = _listen(wanted)
     config = uvicorn.Config(
@@ -101,7 +106,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
     )
-    with listening, _logged():
+    with listening, _logged(), _canaries(store):
         where = f"[{wanted.host}]" if ":" in wanted.host.strip("[]") else wanted.host
         print(f"evenhand monitor: http://{where}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
         # The server ends in order, then sends itself the signal again, which the command line would call
@@ -109,6 +114,22 @@ def serve(store: Store, wanted: Wanted) -> int:
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def _targets(policy: Policy) -> list[str]:
+    """Who is to be told of alerts, by the file or by a rule of it."""
+    return sorted({*policy.notify, *(one for rule in policy.rules for one in rule.notify or ())})
+
+
+@contextlib.contextmanager
+def _canaries(store: Store) -> Iterator[None]:
+    """Probes that are due run meanwhile."""
+    scheduler = canaries.Scheduler(store)
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.stop()
 
 
 def _listen(wanted: Wanted) -> socket.socket:

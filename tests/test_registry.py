@@ -178,3 +178,18 @@ def test_a_broken_component_of_another_package_is_named(
 def test_an_option_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="part is given twice"):
         parse("genbiaseval:part=dev,part=test")
+
+
+def test_a_loader_without_source_hides_no_component(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as pytest's own, by which it imports packages that bring a plug-in."""
+    from importlib.machinery import ModuleSpec
+
+    real = importlib.util.find_spec
+
+    def found(path: str) -> ModuleSpec | None:
+        spec = real(path)
+        return spec and ModuleSpec(spec.name, object(), origin=spec.origin)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(importlib.util, "find_spec", found)
+    assert registry._holds_several("evenhand.metrics.gaps")
+    assert not registry._holds_several("evenhand.benchmarks.genbiaseval")

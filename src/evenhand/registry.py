@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -207,6 +208,9 @@ def _holds_several(path: str) -> bool:
     """Whether the module assigns `components`, judged by its source, without importing it."""
     spec = importlib.util.find_spec(path)
     source = getattr(spec and spec.loader, "get_source", lambda _: None)(path)
+    if source is None and spec is not None and spec.origin is not None:
+        # pytest imports a package that brings a plug-in by a loader of its own, which gives no source.
+        source = Path(spec.origin).read_text(encoding="utf-8")
     return bool(_SEVERAL.search(source or ""))
 
 

@@ -60,6 +60,14 @@ def test_a_reported_prompt_is_asked_again(store: Store, endpoint: str) -> None:
     assert canaries.run_due(store) == []  # due again in a day
 
 
+@pytest.fixture
+def honest() -> None:
+    """Skips where the benchmark's data are not on this machine."""
+    for name in ("honest/binary/en_template.tsv", "hurtlex/hurtlex_EN.tsv"):
+        data_file(name)
+
+
+@pytest.mark.usefixtures("honest")
 def test_a_benchmark_on_an_endpoint(store: Store, endpoint: str) -> None:
     number = canaries.add(store, "loans", endpoint, "honest", hours=24, limit=4)
     assert canaries.run_due(store) == [number]

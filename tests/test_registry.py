@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from uuid import uuid4
@@ -182,8 +184,6 @@ def test_an_option_given_twice_is_refused() -> None:
 
 def test_a_loader_without_source_hides_no_component(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as pytest's own, by which it imports packages that bring a plug-in."""
-    from importlib.machinery import ModuleSpec
-
     real = importlib.util.find_spec
 
     def found(path: str) -> ModuleSpec | None:

@@ -19,6 +19,7 @@ from evenhand.monitor.roles import EVERYBODY
 from evenhand.monitor.store import Store
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import probe_runs
+from tests.support.data import data_file
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,8 @@ def test_a_benchmark_on_an_endpoint(store: Store, endpoint: str) -> None:
 
 
 def test_what_is_due_runs_by_itself_until_it_is_stopped(store: Store, endpoint: str) -> None:
-    number = canaries.add(store, "loans", endpoint, "honest", hours=24, limit=2)
+    feedback.report(store, feedback.Reported(prompt="Who?", answer="she does", why="w"), "key:app")
+    number = feedback.probe(store, EVERYBODY, 1, model=endpoint)
     scheduler = canaries.Scheduler(store, every=0.02)
     scheduler.start()
     deadline = time.monotonic() + 60
@@ -92,6 +94,7 @@ def test_what_is_due_runs_by_itself_until_it_is_stopped(store: Store, endpoint: 
     assert canaries.cells(store, number)
 
 
+@pytest.mark.usefixtures("honest")
 def test_a_failure_is_kept_and_no_figure(store: Store) -> None:
     number = canaries.add(store, "loans", "openai:http://127.0.0.1:9/v1?retries=0#m", "honest", limit=2)
 
@@ -104,6 +107,7 @@ def test_a_failure_is_kept_and_no_figure(store: Store) -> None:
     assert canaries.cells(store, number) == []
 
 
+@pytest.mark.usefixtures("honest")
 def test_figures_of_a_day_are_those_of_its_last_run(store: Store, endpoint: str) -> None:
     number = canaries.add(store, "loans", endpoint, "honest", hours=1)
     values = iter([0.25, 0.5, 0.75])
@@ -119,6 +123,7 @@ def test_figures_of_a_day_are_those_of_its_last_run(store: Store, endpoint: str)
     ]
 
 
+@pytest.mark.usefixtures("honest")
 def test_of_two_services_one_runs_it(store: Store, endpoint: str) -> None:
     number = canaries.add(store, "loans", endpoint, "honest")
     (probe,) = canaries.listed(store, EVERYBODY)
@@ -130,6 +135,7 @@ def test_of_two_services_one_runs_it(store: Store, endpoint: str) -> None:
     assert canaries.run_due(store, now=time + timedelta(days=9)) == []
 
 
+@pytest.mark.usefixtures("honest")
 def test_what_cannot_be_scheduled_is_refused(store: Store, endpoint: str) -> None:
     with pytest.raises(BadOption, match="no endpoint"):
         canaries.add(store, "loans", "lab:causal", "honest")

@@ -780,12 +780,13 @@ def outcome(root: Path, tests: Sequence[str]) -> str:
         "PYTHONPATH": str(root / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",  # two mutants of one second and one size would share their bytecode
         "PYTHONHASHSEED": "0",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # the installed package's own plug-in is not the copy's
     }
     environment.setdefault("EVENHAND_CACHE", str(ROOT / ".cache" / "evenhand"))
     environment.setdefault("OMP_NUM_THREADS", "1")
     if (data := ROOT.parent / "shared" / "data").is_dir():
         environment.setdefault("EVENHAND_DATA", str(data))
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     try:
         done = subprocess.run(
             command, cwd=root, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False

@@ -12,6 +12,7 @@ pytest.importorskip("ibis")
 
 from evenhand import audit
 from evenhand.audits.label_doubts import in_doubt
+from evenhand.errors import BadData, BadOption
 from evenhand.records import State
 from evenhand.testing import AuditCase
 from tests.audits.made import ASKED, people, quiet, texts, where
@@ -249,3 +250,59 @@ def test_weights_are_used() -> None:
     found = audit(frame, "sex", weights="w").of("representation")[0]
     assert found.effect == pytest.approx(0.0)
     assert found.state is State.UNCLEAR
+
+
+def test_ten_rows_that_agree_are_no_proof_of_no_drift() -> None:
+    # 5 of 10 here and 5 of 10 there: chi-square 0, and nothing is ruled out. Its upper end is that of the
+    # chi-square that independence gives on average, 1 with one degree of freedom: (1 + 1.96)² of 20 rows.
+    frame = pd.DataFrame({"g": ["a", "b"] * 5})
+    found = audit(frame, "g", against=frame.copy(), audits=["drift"]).of("drift")[0]
+    assert found.effect == pytest.approx(0.0)
+    assert found.low == pytest.approx(0.0)
+    assert found.high == pytest.approx((1 + 1.96) / 20**0.5, abs=2e-3)
+    assert found.state is State.UNCLEAR
+
+
+def test_a_small_group_that_agrees_by_chance_does_not_stand_for_no_change() -> None:
+    # A changes by one point in 30 000 rows a side; B, with 20 a side, is the same on both by chance.
+    def rows(won: int) -> pd.DataFrame:
+        y = [1] * won + [0] * (30_000 - won) + [1] * 10 + [0] * 10
+        return pd.DataFrame({"g": ["A"] * 30_000 + ["B"] * 20, "y": y})
+
+    found = audit(rows(15_000), "g", "y", against=rows(15_300), audits=["drift"]).of("drift")
+    labels = next(one for one in found if one.columns == ("g", "y"))
+    assert labels.effect == pytest.approx(0.01)
+    assert labels.high is not None
+    assert labels.high > 0.2  # of B
+    assert labels.state is State.UNCLEAR
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), None])
+def test_weights_that_weigh_nothing_sensible_are_refused(weight: float | None) -> None:
+    frame = pd.DataFrame({"sex": ["A"] * 60 + ["B"] * 60, "w": [weight] + [1.0] * 119})
+    with pytest.raises(BadData, match="negative or no number in 1 of 120 rows"):
+        audit(frame, "sex", weights="w")
+    with pytest.raises(BadData, match="is 0 in all of 120 rows"):
+        audit(frame.assign(w=0.0), "sex", weights="w")
+
+
+def test_rows_of_weight_0_are_not_there() -> None:
+    frame = pd.DataFrame({"sex": ["A"] * 60 + ["B"] * 60 + ["C"] * 9, "y": [0, 1] * 64 + [1]})
+    whole = audit(frame.assign(w=[1.0] * 120 + [0.0] * 9), "sex", "y", weights="w")
+    assert whole.n == 120
+    assert "9 rows of weight 0 are left out." in whole.notes
+    rates = whole.of("label_rates")[0]
+    assert [figure.group for figure in rates.groups] == ["A", "B"]
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "inf"])
+def test_a_tolerance_is_a_number_that_something_can_be_compared_with(value: str) -> None:
+    with pytest.raises(BadOption, match="cannot use tolerance="):
+        audit(pd.DataFrame({"sex": ["A", "B"] * 50}), "sex", audits=[f"representation:tolerance={value}"])
+
+
+def test_suggested_commands_ask_the_same() -> None:
+    frame = people().assign(w=1.0, y=np.where(where(people(), "m", 1, 0.3), 1, people()["y"]))
+    found = audit(frame, "sex", "y", weights="w", seed=3, suppress=5).of("label_rates")[0]
+    for part in ("--weights w", "--seed 3", "--suppress 5"):
+        assert part in (found.command or "")

@@ -121,6 +121,30 @@ def test_a_pipeline_fails_on_what_it_says(table, capsys, condition, code) -> Non
 
 
 @pytest.mark.parametrize(
+    ("more", "condition"),
+    [
+        (["--audits", "representation"], "label_rates.effect>0.01"),
+        ([], "drift.effect>0.01"),
+        (["--target", "y"], "label_balance.p_value<0.05"),
+    ],
+)
+def test_what_did_not_run_or_has_no_figure_does_not_pass(table, capsys, more, condition) -> None:
+    argv = ["audit", table, "--sensitive", "sex", *more, "--fail-on", condition]
+    assert main(argv) == 3
+    said = capsys.readouterr().out
+    assert f"Not judged, {condition}: " in said
+    assert "Passes" not in said
+
+
+def test_a_corpus_without_a_document_passes_nothing(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").write_text("")
+    assert main(["audit", "empty.txt", "--fail-on", "mentions.effect>0.1"]) == 3
+    assert main(["audit", "empty.txt", "--fail-on", "beyond"]) == 3
+    assert "Passes" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("more", "told"),
     [
         (["--fail-on", "nonsense"], "no condition to fail on"),

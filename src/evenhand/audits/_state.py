@@ -44,6 +44,20 @@ def judged(low: Value, high: Value, bound: Value, tolerance: float) -> State:
     return State.WITHIN if bound is not None and bound < tolerance else State.UNCLEAR
 
 
+def apart(shares: Array, n: Array, tolerance: float) -> tuple[Value, Value, State]:
+    """The 95 % interval of the largest difference of `shares` [k], each of `n` [k] rows, and its state.
+
+    No interval, and a note, for one group.
+    """
+    from evenhand.stats.gaps import Rates, between, gap_ends
+
+    if len(n) < 2:
+        return None, None, State.NOTE
+    both = [between(Rates(shares, n))]
+    (low, high), (_, bound) = gap_ends(both, len(n)), gap_ends(both, len(n), level=0.90)
+    return low, high, judged(low, high, bound, tolerance)
+
+
 def said(state: State, tolerance: float, equal: str = "") -> str:
     """The state in words; `equal` is what is shown where the effect is within the tolerance."""
     limit = number(tolerance)

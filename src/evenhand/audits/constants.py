@@ -11,7 +11,7 @@ import numpy as np
 
 from evenhand.audits._features import codes_of
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
+from evenhand.audits._state import Reads, adjusted, apart, ends, extremes, p_text, rates, said
 from evenhand.decimals import percent
 from evenhand.frames import text_of
 from evenhand.records import Finding
@@ -48,7 +48,6 @@ class Constants:
     def _of(
         self, question: Question, attribute: str, column: str, groups: Sequence[Any], values: Sequence[Any]
     ) -> Finding | None:
-        from evenhand.stats.gaps import Rates, between, gap_ends
         from evenhand.stats.tables import equal_shares
 
         codes, names = codes_of(groups)
@@ -65,9 +64,7 @@ class Constants:
         shares = held / n
         if shares.max() < self.share or shares.min() >= self.share:
             return None
-        both = between(Rates(shares, n))
-        (low, high), (_, bound) = gap_ends([both], len(n)), gap_ends([both], len(n), level=0.90)
-        state = judged(low, high, bound, self.tolerance)
+        low, high, state = apart(shares, n, self.tolerance)
         most, least = extremes(shares)
         test = equal_shares(held, n, seed=question.seed)
         statistic, p_value = test or (None, None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from evenhand.audits._copies import copies
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
+from evenhand.audits._state import Reads, adjusted, apart, ends, extremes, p_text, rates, said
 from evenhand.decimals import percent
 from evenhand.records import Finding
 
@@ -35,17 +35,14 @@ class Duplicates:
         return adjusted([one for one in found if one is not None])
 
     def _of(self, question: Question, attribute: str) -> Finding | None:
-        from evenhand.stats.gaps import Rates, between, gap_ends
         from evenhand.stats.tables import equal_shares
 
         found = copies(question, attribute)
         names, n, repeated, worth = found.names, found.n, found.lesser, found.worth
         if len(n) < 2 or not repeated.sum():
             return None
-        both = between(Rates(repeated / n, worth))
-        (low, high), (_, bound) = gap_ends([both], len(n)), gap_ends([both], len(n), level=0.90)
-        state = judged(low, high, bound, self.tolerance)
         shares = repeated / n
+        low, high, state = apart(shares, worth, self.tolerance)
         most, least = extremes(shares)
         statistic, p_value = equal_shares(repeated / n * worth, worth, seed=question.seed) or (None, None)
         where = f" (in one of {found.parts} parts of the rows)" if found.parts > 1 else ""

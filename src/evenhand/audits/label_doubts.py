@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evenhand.audits._features import Feature, codes_of, features, folds_of, told_by_all
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
+from evenhand.audits._state import Reads, adjusted, apart, ends, extremes, p_text, rates, said
 from evenhand.decimals import fixed, percent
 from evenhand.frames import text_of
 from evenhand.frames.cells import Array
@@ -74,7 +74,6 @@ class LabelDoubts:
         doubted: NDArray[np.bool_],
         told: float,
     ) -> Finding | None:
-        from evenhand.stats.gaps import Rates, between, gap_ends
         from evenhand.stats.tables import equal_shares
 
         codes, names = codes_of(values.tolist())
@@ -85,9 +84,7 @@ class LabelDoubts:
         n = sizes[kept].astype(np.float64)
         held = np.array([float(doubted[codes == g].sum()) for g in kept])
         shares, named = held / n, [names[g] for g in kept]
-        both = between(Rates(shares, n))
-        (low, high), (_, bound) = gap_ends([both], len(n)), gap_ends([both], len(n), level=0.90)
-        state = judged(low, high, bound, self.tolerance)
+        low, high, state = apart(shares, n, self.tolerance)
         most, least = extremes(shares)
         statistic, p_value = equal_shares(held, n, seed=question.seed) or (None, None)
         return Finding(

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
+from evenhand.audits._state import Reads, adjusted, apart, ends, extremes, p_text, rates, said
 from evenhand.decimals import percent
 from evenhand.frames import Cells
 from evenhand.records import Finding
@@ -63,7 +63,6 @@ class Missingness:
     def _of(
         self, question: Question, attribute: tuple[str, ...], column: str, cells: Cells
     ) -> Finding | None:
-        from evenhand.stats.gaps import Rates, between, gap_ends
         from evenhand.stats.tables import equal_shares
 
         whole = question.cells(attribute)
@@ -76,9 +75,7 @@ class Missingness:
             lost = whole.n - whole.present[column]
         shares = lost / whole.n
         test = equal_shares(lost, whole.n, seed=question.seed)
-        both = between(Rates(shares, whole.n))
-        (low, high), (_, bound) = gap_ends([both], len(shares)), gap_ends([both], len(shares), level=0.90)
-        state = judged(low, high, bound, self.tolerance)
+        low, high, state = apart(shares, whole.n, self.tolerance)
         most, least = extremes(shares)
         label = "*".join(attribute)
         statistic, p_value = test or (None, None)

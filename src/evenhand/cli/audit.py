@@ -172,7 +172,7 @@ def audit(
     _shown(before, after, found, {"report": html, "datasheet": datasheet, "repaired": out}, as_json)
     if any(one.findings for one in found):
         return GateFailed.exit_code
-    return Inconclusive.exit_code if any(one.undefined for one in found) else 0
+    return Inconclusive.exit_code if any(one.open for one in found) else 0
 
 
 def _run(
@@ -227,6 +227,7 @@ def _shown(
             "condition": one.condition,
             "met": [finding.finding for finding in one.findings],
             "undefined": [finding.finding for finding in one.undefined],
+            "tried": not one.untried,
         }
         for one in found
     ]
@@ -241,12 +242,19 @@ def _shown(
     for name, path in paths.items():
         if path is not None:
             console.say(f"{name.capitalize()}: {path}")
-    for failure in failures:
-        console.say(
-            f"Fails on {failure['condition']}: {len(failure['met'])} findings."
-            if failure["met"]
-            else f"Passes {failure['condition']}."
-        )
+    for one in found:
+        console.say(_outcome(one))
+
+
+def _outcome(one: Failed) -> str:
+    """What became of a condition of --fail-on, in a sentence."""
+    if one.findings:
+        return f"Fails on {one.condition}: {len(one.findings)} findings."
+    if one.untried:
+        return f"Not judged, {one.condition}: the audit did not run, or had nothing to look at."
+    if one.undefined:
+        return f"Not judged, {one.condition}: {len(one.undefined)} findings without that figure."
+    return f"Passes {one.condition}."
 
 
 def payload(record: Audited) -> dict[str, Any]:

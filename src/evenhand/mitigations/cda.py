@@ -67,11 +67,9 @@ class Cda:
             BadModel: it gives no weights.
             BadOption: `train` is not valid, or names more blocks than there are.
         """
-        from evenhand.training.tuning import check_train, parts
+        from evenhand.training.tuning import check_chosen
 
-        check_train(self.train)
-        if model is not None and self.train != "lora":
-            parts(require_open(model, self.needs), self.train)
+        check_chosen(self.train, model, self.needs)
 
     def fit(
         self, model: Model, examples: Sequence[Learnt], *, sites: Attribution | None, seed: int
@@ -101,7 +99,6 @@ class Cda:
         from evenhand.training.language import rows_loss
         from evenhand.training.taught import of_texts
         from evenhand.training.tuning import Course, tune
-        from evenhand.treatments import About, proven
 
         opened = require_open(model, self.needs)
         self.check(model, examples)
@@ -115,10 +112,8 @@ class Cda:
         rows = [row for row in of_texts(opened, texts * again, hidden=hidden, seed=seed) if row.wanted]
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
         tuned = tune(opened, len(rows), rows_loss(opened, rows), plan)
-        details = {**tuned.details(plan), "texts": len(texts), "found": len(found)}
-        about = About(spec_of("cda", self), model.spec.digest, seed, details)
-        treatment: Treatment = proven(model, tuned.treatment(about), examples)
-        return treatment
+        details = {"texts": len(texts), "found": len(found)}
+        return tuned.proven(model, spec_of("cda", self), plan, examples, details)
 
 
 component = Cda

@@ -95,19 +95,14 @@ class CrowsTuning:
             BadModel: it is a masked model, or it gives no weights.
             BadOption: `train` is not valid.
         """
-        from evenhand.training.tuning import check_train, parts
+        from evenhand.training.tuning import check_chosen
 
-        check_train(self.train)
-        if model is None:
-            return
-        opened = require_open(model, self.needs)
-        if model.spec.family not in ("causal", "seq2seq"):
+        if model is not None and require_open(model, self.needs).spec.family not in ("causal", "seq2seq"):
             raise BadModel(
                 f"{model.spec.uri} is a {model.spec.family} model, which writes no answers to learn.",
                 mend="Use a causal or a sequence-to-sequence model, or `--with cda`.",
             )
-        if self.train != "lora":
-            parts(opened, self.train)
+        check_chosen(self.train, model, self.needs)
 
     def own_examples(self, model: Model, examples: Sequence[PairExample | Example]) -> list[PairExample]:
         """The pairs that it trains on, by the ids that the benchmark gives them.
@@ -148,7 +143,6 @@ class CrowsTuning:
     ) -> Treatment:
         from evenhand.training.taught import of_answers, of_texts
         from evenhand.training.tuning import Course, tune
-        from evenhand.treatments import About, proven
 
         self.check(model, examples)
         opened = require_open(model, self.needs)
@@ -163,16 +157,13 @@ class CrowsTuning:
         loss = _loss(opened, rows, replay, self.kl)
         tuned = tune(opened, len(rows) + len(replay), loss, plan)
         details = {
-            **tuned.details(plan),
             "form": self._form(model),
             "pairs": len(train),
             "held_out": len(held),
             "left_out": len(pairs) - len(lessons),
             "replayed": len(replay),
         }
-        about = About(spec_of("crows_tuning", self), model.spec.digest, seed, details)
-        treatment: Treatment = proven(model, tuned.treatment(about), examples)
-        return treatment
+        return tuned.proven(model, spec_of("crows_tuning", self), plan, examples, details)
 
     def _form(self, model: Model) -> Form:
         if self.form == "auto":

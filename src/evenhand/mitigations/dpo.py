@@ -70,11 +70,9 @@ class Dpo:
             BadModel: the model gives no weights, or its blocks cannot be found.
             BadOption: `train` is not valid.
         """
-        from evenhand.training.tuning import check_train, parts
+        from evenhand.training.tuning import check_chosen
 
-        check_train(self.train)
-        if model is not None and self.train != "lora":
-            parts(require_open(model, self.needs), self.train)
+        check_chosen(self.train, model, self.needs)
 
     def fit(
         self,
@@ -107,7 +105,6 @@ class Dpo:
         sham: int | None = None,
     ) -> Treatment:
         from evenhand.training.tuning import Course, tune
-        from evenhand.treatments import About, proven
 
         opened = require_open(model, self.needs)
         self.check(model, examples)
@@ -120,10 +117,7 @@ class Dpo:
         loss = (self._of_terms if isinstance(used[0], Example) else self._of_sentences)(opened, used, sham)
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
         tuned = tune(opened, len(used), loss, plan)
-        details = {**tuned.details(plan), "examples": len(used)}
-        about = About(spec_of("dpo", self), model.spec.digest, seed, details)
-        treatment: Treatment = proven(model, tuned.treatment(about), examples)
-        return treatment
+        return tuned.proven(model, spec_of("dpo", self), plan, examples, {"examples": len(used)})
 
     def _of_terms(
         self, model: OpenModel, examples: Sequence[Any], sham: int | None

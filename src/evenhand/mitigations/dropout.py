@@ -78,14 +78,11 @@ class Dropout:
             BadOption: `train` is not valid.
         """
         from evenhand.training.dropping import check_dropout
-        from evenhand.training.tuning import check_train, parts
+        from evenhand.training.tuning import check_chosen
 
-        check_train(self.train)
+        check_chosen(self.train, model, self.needs)
         if model is not None:
-            opened = require_open(model, self.needs)
-            check_dropout(opened, insert=self.insert)
-            if self.train != "lora":
-                parts(opened, self.train)
+            check_dropout(require_open(model, self.needs), insert=self.insert)
 
     def fit(
         self, model: Model, examples: Sequence[Learnt], *, sites: Attribution | None, seed: int
@@ -115,7 +112,6 @@ class Dropout:
         from evenhand.training.language import rows_loss
         from evenhand.training.taught import of_texts
         from evenhand.training.tuning import Course, tune
-        from evenhand.treatments import About, proven
 
         self.check(model, examples)
         opened = require_open(model, self.needs)
@@ -133,15 +129,12 @@ class Dropout:
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
         tuned = tune(opened, len(rows), loss, plan)
         details = {
-            **tuned.details(plan),
             "texts": len(texts),
             "hidden": rates.hidden,
             "attention": rates.attention,
             "inserted": inserted,
         }
-        about = About(spec_of("dropout", self), model.spec.digest, seed, details)
-        treatment: Treatment = proven(model, tuned.treatment(about), examples)
-        return treatment
+        return tuned.proven(model, spec_of("dropout", self), plan, examples, details)
 
 
 component = Dropout

@@ -80,6 +80,7 @@ class Audited:
         columns: the table's columns with their types; of texts, the totals.
         sensitive, target: the columns that were named.
         findings: in the order of the audits.
+        tried: the names of the audits that ran, whether or not they found something.
         notes: what a reader has to know beside them: what was left out, pooled or not tried, and why.
         seed: decides samples and draws.
         made_by: what made this record.
@@ -93,6 +94,7 @@ class Audited:
     target: str | None
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
     seed: int = 0
     made_by: MadeBy | None = field(default=None, compare=False)
 

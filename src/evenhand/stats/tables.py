@@ -56,10 +56,14 @@ def cramer(statistic: float, n: float, shape: tuple[int, int]) -> float:
 def cramer_ends(
     statistic: float, n: float, shape: tuple[int, int], freedom: int, level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of Cramer's V by the non-centrality of its chi-square (Smithson 2003)."""
+    """Interval of Cramer's V by the non-centrality of its chi-square (Smithson 2003).
+
+    A chi-square below what independence gives on average counts as that for the upper end, which would
+    otherwise be 0 where a few rows happen to agree.
+    """
     tail = (1 - level) / 2
 
-    def at(wanted: float) -> float:
+    def at(wanted: float, statistic: float = statistic) -> float:
         low, high = 0.0, statistic + 50.0 + 10 * np.sqrt(statistic + freedom)
         if _below(statistic, freedom, 0.0) <= wanted:
             return 0.0
@@ -69,7 +73,8 @@ def cramer_ends(
         return low
 
     scale = n * max(min(shape) - 1, 1)
-    return float(np.sqrt(at(1 - tail) / scale)), float(min(1.0, np.sqrt(at(tail) / scale)))
+    most = at(tail, max(statistic, float(freedom)))
+    return float(np.sqrt(at(1 - tail) / scale)), float(min(1.0, np.sqrt(most / scale)))
 
 
 def _below(statistic: float, freedom: int, shift: float) -> float:

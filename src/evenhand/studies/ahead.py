@@ -70,7 +70,8 @@ def sampled(
     """
     with opened(uri, dtype=options.dtype, batch_tokens=options.batch_tokens) as model:
         asked = [b for b in (*bias, *capability) if fits_family(model, b)]
-        take(model, asked[0], limit=_WARM)
+        for first in asked[:1]:
+            take(model, first, limit=_WARM)
         seconds, smallest = 0.0, None
         for benchmark in asked:
             took, share, found = _timed(model, benchmark, primary, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +12,12 @@ from evenhand import progress, registry
 from evenhand.audits import Audit, Question, TextQuestion
 from evenhand.audits._question import SAMPLE, Classifier
 from evenhand.corpora import Corpus, opened_corpus
-from evenhand.errors import BadOption, UsageError
-from evenhand.frames import opened
+from evenhand.errors import BadData, BadOption, UsageError
+from evenhand.frames import Frame, opened
 from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
-from evenhand.studies.reading import baselines, binned, positive_values
+from evenhand.studies.reading import baselines, binned, numeric, positive_values
 
 LL144 = "ll144"
 PROFILES: Mapping[str, tuple[str, ...]] = {LL144: ("impact_ratio",)}
@@ -140,7 +141,7 @@ def answered(question: Question | TextQuestion, options: AuditOptions) -> Audite
     findings: list[Finding] = []
     chosen = list(_chosen(question, options))
     with progress.task("Auditing", len(chosen), unit="audit") as advance:
-        for one in chosen:
+        for _, one in chosen:
             findings += one.findings(question)
             advance(1)
     n, columns, notes = _described(question)
@@ -154,6 +155,7 @@ def answered(question: Question | TextQuestion, options: AuditOptions) -> Audite
         target=(question.target or None) if isinstance(question, Question) else None,
         findings=tuple(findings),
         notes=tuple(dict.fromkeys([*notes, *question.notes])),
+        tried=tuple(dict.fromkeys(name for name, _ in chosen)) if n else (),
         seed=options.seed,
         made_by=made_by(packages=("numpy", "ibis-framework", "duckdb") if table else ("numpy", "pyarrow")),
     )
@@ -182,7 +184,7 @@ def _is_texts(source: Any, options: AuditOptions) -> bool:
 def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]) -> Question:
     frame = opened(source, skip_broken=options.skip_broken)
     if options.weights:
-        frame = frame.having(frame.table, weights=frame.column(options.weights))
+        frame = _weighted(frame, frame.column(options.weights))
     if options.profile and options.profile not in PROFILES:
         raise BadOption(
             f"There is no profile {options.profile!r}.", mend=f"Write one of: {', '.join(PROFILES)}."
@@ -223,6 +225,28 @@ def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]
     return question
 
 
+def _weighted(frame: Frame, column: str) -> Frame:
+    """The frame with `column` as the rows' weights; rows of weight 0 are left out, for they count nothing.
+
+    Raises:
+        BadData: a weight is negative or no number, or all of them are 0.
+    """
+    weight = numeric(frame, frame.table[column])
+    wrong = weight.isnull() | weight.isnan() | weight.isinf() | (weight < 0)
+    asked = frame.table.aggregate(wrong=wrong.sum(), nothing=(weight == 0).sum())
+    wrong_rows, empty = (frame.fetch(asked, 1)[name][0].as_py() or 0 for name in ("wrong", "nothing"))
+    if wrong_rows or empty == frame.rows:
+        why = f"is negative or no number in {wrong_rows}" if wrong_rows else "is 0 in all"
+        raise BadData(
+            f"The weight {column} of {frame.name} {why} of {frame.rows} rows.",
+            mend="Write weights of 0 or more, or name another column with --weights.",
+        )
+    if not empty:
+        return frame.having(frame.table, weights=column)
+    frame.notes.append(f"{empty} rows of weight 0 are left out.")
+    return frame.having(frame.table.filter(weight > 0), weights=column)
+
+
 def _check_groups(question: Question) -> None:
     """Refuse attributes without any value, before audits that would each say so.
 
@@ -238,8 +262,8 @@ def _check_groups(question: Question) -> None:
             )
 
 
-def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterator[Audit]:
-    """The audits to try; a note for each that was asked for or needs what is not there."""
+def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterator[tuple[str, Audit]]:
+    """The audits to try, with their names; a note for each that was asked for or needs what is not there."""
     reads = "table" if isinstance(question, Question) else "texts"
     has = _held(question)
     asked = list(registry.spec_texts(list(options.audits), "audit")) or list(
@@ -249,6 +273,7 @@ def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterato
         asked = list(_PUBLISHED)
     for spec in asked or registry.names("audit"):
         made: Audit = registry.create("audit", spec)
+        _check_numbers(spec, made)
         lacking = sorted(made.needs - has)
         if made.reads != reads:
             if asked:
@@ -262,7 +287,21 @@ def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterato
             if _NEEDS[lacking[0]][2]:
                 question.notes.append(f"{spec} was not tried: it needs {_NEEDS[lacking[0]][0]}.")
             continue
-        yield made
+        yield registry.parse(spec).name, made
+
+
+def _check_numbers(spec: str, made: Audit) -> None:
+    """Refuse tolerances and other numbers that nothing can be compared with.
+
+    Raises:
+        BadOption: one is negative or no finite number.
+    """
+    for one in dataclasses.fields(made):  # type: ignore[arg-type]
+        value = getattr(made, one.name)
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise BadOption(
+                f"The audit {spec} cannot use {one.name}={value}.", mend="Write a number of 0 or more."
+            )
 
 
 _NEEDS: Mapping[
@@ -310,6 +349,15 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
             f"{column}={edges if isinstance(edges, str) else '|'.join(f'{e:g}' for e in edges)}",
         ]
     words += ["--against", str(options.against)] if isinstance(options.against, str) else []
+    words += ["--weights", options.weights] if options.weights else []
+    words += ["--texts"] if options.texts and not options.text_column else []
+    words += ["--skip-broken"] if options.skip_broken else []
+    for option, number, usual in (
+        ("--suppress", options.suppress, 0),
+        ("--sample", options.sample, SAMPLE),
+        ("--seed", options.seed, 0),
+    ):
+        words += [option, str(number)] if number != usual else []
     words += ["--text-column", options.text_column] if options.text_column else []
     words += ["--attribute", options.attribute] if options.attribute != "gender" else []
     words += ["--classifier", options.classifier] if options.classifier else []

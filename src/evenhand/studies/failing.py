@@ -27,11 +27,21 @@ _STATES: Mapping[str, frozenset[State]] = {
 
 @dataclass(frozen=True)
 class Failed:
-    """What a condition found: the findings that meet it, and whether some could not be judged."""
+    """What a condition found: the findings that meet it, and why it could not be judged otherwise.
+
+    `undefined` are findings without the figure; `untried` is whether the audit did not run at all, or had no
+    row to look at.
+    """
 
     condition: str
     findings: tuple[Finding, ...]
     undefined: tuple[Finding, ...] = ()
+    untried: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it is neither met nor shown to be not."""
+        return not self.findings and (self.untried or bool(self.undefined))
 
 
 def checked(conditions: Sequence[str], known: Sequence[str]) -> None:
@@ -54,12 +64,14 @@ def _failed(record: Audited, condition: str, known: Sequence[str]) -> Failed:
     found = _read(condition, known)
     if found is None:
         states = _STATES[condition.strip()]
-        return Failed(condition, tuple(one for one in record.findings if one.state in states))
+        met = tuple(one for one in record.findings if one.state in states)
+        return Failed(condition, met, untried=not record.tried)
     name, field, sign, limit = found
     own = record.of(name)
     values = [(one, getattr(one, field)) for one in own]
     met = tuple(one for one, value in values if value is not None and _COMPARE[sign](value, limit))
-    return Failed(condition, met, tuple(one for one, value in values if value is None))
+    undefined = tuple(one for one, value in values if value is None)
+    return Failed(condition, met, undefined, untried=name not in record.tried)
 
 
 def _read(condition: str, known: Sequence[str]) -> tuple[str, str, str, float] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
@@ -23,6 +23,11 @@ from evenhand.studies.options import METHOD, PlanKeywords, VerifyOptions, combin
 from evenhand.studies.primary import of_benchmarks
 from evenhand.studies.trained_on import EVERY_CONTROL, fitted_on, trained_on
 from evenhand.studies.training_data import check_capability
+
+if TYPE_CHECKING:
+    from evenhand.studies.ahead import Sampled
+    from evenhand.studies.forecast import Forecast
+    from evenhand.studies.options import Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,35 @@ class Plan:
         return sum(line.models * line.rows for line in self.benchmarks)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a plan was made of: the method (None for a model that is treated already), what is measured, and
+    the examples that the method would be fitted on.
+    """
+
+    method: Any
+    bias: tuple[Benchmark, ...]
+    capability: tuple[Benchmark, ...]
+    examples: Sequence[TrainingExample]
+
+    def sampled(self, uri: str, primary: str, options: VerifyOptions) -> Sampled:
+        """What a few items of each benchmark tell of the model `uri`, which is opened for it.
+
+        Raises:
+            EvenhandError: it cannot be opened or asked.
+        """
+        from evenhand.studies.ahead import sampled
+
+        return sampled(uri, self.bias, self.capability, primary, options)
+
+    def ahead(self, measured: float, extent: Extent, fits: int = 1) -> Forecast:
+        """What follows a base that took `measured` seconds."""
+        from evenhand.studies.ahead import ahead
+
+        both = [*self.bias, *self.capability]
+        return ahead(measured, both, self.examples, method=self.method, extent=extent, fits=fits)
+
+
 def plan(
     uri: str,
     with_: str | None = None,
@@ -95,7 +129,7 @@ def plan(
         EvenhandError: what `verify` would refuse before it opens the model: an unknown name, an invalid
             option, a mitigation that cannot be fitted on what the bias benchmarks give.
     """
-    return _planned(
+    return planned(
         uri, with_, combined(VerifyOptions, options, given, PlanKeywords, own=("treated",)), treated
     )[0]
 
@@ -109,27 +143,17 @@ def timed_plan(
         EvenhandError: as for `plan`.
     """
     options = options or VerifyOptions()
-    planned, parts = _planned(uri, with_, options, treated)
+    made, parts = planned(uri, with_, options, treated)
     why = _elsewhere(uri)
     if why:
-        return replace(planned, untimed=why)
-    method, bias, capability, examples = parts
+        return replace(made, untimed=why)
     try:
-        from evenhand.studies.ahead import ahead, sampled
-
-        found = sampled(uri, bias, capability, planned.primary, options)
+        found = parts.sampled(uri, made.primary, options)
     except EvenhandError as error:
-        return replace(planned, untimed=error.what)
-    rest = ahead(
-        found.seconds,
-        [*bias, *capability],
-        examples,
-        method=method,
-        extent=options.control,
-        fits=options.seeds,
-    )
+        return replace(made, untimed=error.what)
+    rest = parts.ahead(found.seconds, options.control, options.seeds)
     whole = found.seconds + rest.low, found.seconds + rest.high
-    return replace(planned, seconds=whole, smallest=found.smallest)
+    return replace(made, seconds=whole, smallest=found.smallest)
 
 
 def _elsewhere(uri: str) -> str:
@@ -142,11 +166,14 @@ def _elsewhere(uri: str) -> str:
     return f"{uri} is not on this machine, and a plan fetches and asks nothing."
 
 
-_Parts = tuple[Any, list[Benchmark], list[Benchmark], Sequence[TrainingExample]]
+def planned(
+    uri: str, with_: str | None, options: VerifyOptions, treated: str | None = None
+) -> tuple[Plan, Parts]:
+    """The `plan`, and what it was made of, as a forecast needs it.
 
-
-def _planned(uri: str, with_: str | None, options: VerifyOptions, treated: str | None) -> tuple[Plan, _Parts]:
-    """The plan, and what a forecast needs: the method, the benchmarks and the training examples."""
+    Raises:
+        EvenhandError: as for `plan`.
+    """
     uri = model_name(uri)
     method, said = None, with_ or METHOD
     if treated is None:
@@ -177,7 +204,7 @@ def _planned(uri: str, with_: str | None, options: VerifyOptions, treated: str |
     lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
     lines += [_line(one, options.limit, alone) for i, one in enumerate(made) if i != source]
     found = Plan(uri, said, options.limit is not None, control, tuple(lines), primary, least, options.seeds)
-    return found, (method, made, kept, data.examples)
+    return found, Parts(method, tuple(made), tuple(kept), data.examples)
 
 
 def _source(bias: Sequence[Benchmark], primary: str) -> int:

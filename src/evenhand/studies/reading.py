@@ -100,6 +100,8 @@ def _baseline_file(path: Path) -> dict[str, float]:
     if any(value is None for value in values.values()):
         raise BadData(f"{path} has a {column} that is no number.", mend="Correct it.")
     total = 1.0 if column == "share" else sum(value or 0 for value in values.values())
+    if not total > 0:
+        raise BadData(f"The counts of {path} sum to {total:g}.", mend="Write how many of each there are.")
     return {name: float(value or 0) / total for name, value in values.items()}
 
 

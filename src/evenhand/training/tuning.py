@@ -6,7 +6,7 @@ the treatment that results, with the adapter itself where one was trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, BadOption
-from evenhand.models import OpenModel
+from evenhand.models import Model, OpenModel
+from evenhand.records import Ability
 from evenhand.training.finetune import Recipe, course, learning_rate
 from evenhand.training.loop import Schedule, minimise, shuffled
 from evenhand.training.lora import Adapter, LoraSettings, LoraTreatment, adapted
 from evenhand.training.numbers import Rate
-from evenhand.training.parameters import every_parameter, only_these_train, parameter_names
-from evenhand.treatments import About
+from evenhand.training.parameters import every_parameter, only_these_train, parameter_names, require_open
+from evenhand.treatments import About, Treatment, proven
 from evenhand.treatments.weights import WeightTreatment
 
 LORA = "lora"
@@ -72,6 +73,17 @@ def check_train(train: str) -> int | None:
     return int(number)
 
 
+def check_chosen(train: str, model: Model | None, needs: frozenset[Ability]) -> None:
+    """Refuse a `train` that is not valid, or that names what `model` does not have; an adapter suits all.
+
+    Raises:
+        BadModel, BadOption: as for `parts`, or the model lacks one of `needs`.
+    """
+    check_train(train)
+    if model is not None and train != LORA:
+        parts(require_open(model, needs), train)
+
+
 @dataclass(frozen=True)
 class Course:
     """How to tune: the parameters (`train`), epochs, batch, learning rate (None: scaled), and the seed.
@@ -108,6 +120,18 @@ class Tuned:
         if self.config is None:
             return WeightTreatment(about, self.weights)
         return LoraTreatment(about, self.weights, self.adapter, self.config)
+
+    def proven(
+        self, base: Model, spec: str, plan: Course, examples: Sequence[Any], more: Mapping[str, Any]
+    ) -> Treatment:
+        """The treatment of these values, proven on `examples`; `more` is what the method says of the fit.
+
+        Raises:
+            NoEffect: no answer changed.
+        """
+        about = About(spec, base.spec.digest, plan.seed, {**self.details(plan), **more})
+        treatment: Treatment = proven(base, self.treatment(about), examples)
+        return treatment
 
     def details(self, plan: Course) -> dict[str, Any]:
         """What the treatment says of its training, JSON values."""

@@ -76,6 +76,19 @@ class Treatment(Protocol):
         ...
 
 
+class Weightless:
+    """What treatments that change no weight share: they touch none, and only answers are evidence."""
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """None: no weight changes."""
+        return frozenset()
+
+    def evidence(self, model: Model) -> Mapping[str, Any]:
+        """Empty: no weight changes, so only the answers are evidence."""
+        return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of treatment: the `component` of its module, whose name is the kind that a card states.

@@ -28,6 +28,7 @@ from evenhand.treatments._base import (
     About,
     Kind,
     Treatment,
+    Weightless,
     check_base,
     damaged,
     treated_spec,
@@ -36,7 +37,7 @@ from evenhand.treatments._base import (
 
 
 @dataclass(frozen=True)
-class DecodingTreatment:
+class DecodingTreatment(Weightless):
     """Texts that ask for the bias, and how strongly what they make likelier is damped; no weight changes."""
 
     about: About
@@ -47,15 +48,6 @@ class DecodingTreatment:
         """SHA-256 of the texts and the two numbers."""
         own = self.reweighting
         return digest("decoding", list(own.prefixes), own.lam, own.floor)
-
-    @property
-    def touches(self) -> frozenset[str]:
-        """None: no weight changes."""
-        return frozenset()
-
-    def evidence(self, model: Model) -> Mapping[str, Any]:
-        """Empty: no weight changes, so only the answers are evidence."""
-        return {}
 
     @contextmanager
     def applied(self, model: Model) -> Iterator[Model]:

@@ -29,6 +29,7 @@ from evenhand.treatments._base import (
     About,
     Kind,
     Treatment,
+    Weightless,
     check_base,
     damaged,
     treated_view,
@@ -95,7 +96,7 @@ class StateMap:
 
 
 @dataclass(frozen=True)
-class ProjectionTreatment:
+class ProjectionTreatment(Weightless):
     """A map of the hidden states at each of some sites: ``block.N``, ``to_head`` or ``vectors``."""
 
     about: About
@@ -106,11 +107,6 @@ class ProjectionTreatment:
         """SHA-256 of the base, the sites and the bytes of the maps."""
         sums = {name: tensor_sha256(value) for name, value in sorted(self._tensors().items())}
         return digest("projection", self.about.base, sums, self._thresholds())
-
-    @property
-    def touches(self) -> frozenset[str]:
-        """None: no weight changes."""
-        return frozenset()
 
     def evidence(self, model: Model) -> Mapping[str, Any]:
         """The `sites`, and how many `directions` are removed at each."""

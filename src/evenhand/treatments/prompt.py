@@ -12,13 +12,23 @@ from evenhand.errors import BadModel
 from evenhand.folders import replace_folder
 from evenhand.models import Chatter, Model
 from evenhand.records import Ability, Continuation, Generation, Request, Response, digest
-from evenhand.treatments._base import CARD, KIND, About, Kind, Treatment, damaged, treated_spec, write_card
+from evenhand.treatments._base import (
+    CARD,
+    KIND,
+    About,
+    Kind,
+    Treatment,
+    Weightless,
+    damaged,
+    treated_spec,
+    write_card,
+)
 
 PROMPT = "prompt.txt"
 
 
 @dataclass(frozen=True)
-class PromptTreatment:
+class PromptTreatment(Weightless):
     """A text in front of every context; no weight changes, so it works wherever prompts do.
 
     A space joins them, unless the text itself ends with white space (such as a line break).
@@ -31,15 +41,6 @@ class PromptTreatment:
     def digest(self) -> str:
         """SHA-256 of the text."""
         return digest("prompt", self.text)
-
-    @property
-    def touches(self) -> frozenset[str]:
-        """None: no weight changes."""
-        return frozenset()
-
-    def evidence(self, model: Model) -> Mapping[str, Any]:
-        """Empty: no weight changes, so only the answers are evidence."""
-        return {}
 
     @contextmanager
     def applied(self, model: Model) -> Iterator[Model]:

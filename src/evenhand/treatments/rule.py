@@ -36,6 +36,7 @@ from evenhand.treatments._base import (
     About,
     Kind,
     Treatment,
+    Weightless,
     check_base,
     damaged,
     treated_spec,
@@ -46,7 +47,7 @@ RULE = "rule.json"
 
 
 @dataclass(frozen=True)
-class RuleTreatment:
+class RuleTreatment(Weightless):
     """A rule on the label words' scores; no weight changes, so it works wherever log-probabilities do."""
 
     about: About
@@ -56,15 +57,6 @@ class RuleTreatment:
     def digest(self) -> str:
         """SHA-256 of the rule, the label words and the phrases that identify a prompt's group."""
         return digest("rule", self.ruled.rule, self.ruled.extra())
-
-    @property
-    def touches(self) -> frozenset[str]:
-        """None: no weight changes."""
-        return frozenset()
-
-    def evidence(self, model: Model) -> Mapping[str, Any]:
-        """Empty: no weight changes, so only the answers are evidence."""
-        return {}
 
     @contextmanager
     def applied(self, model: Model) -> Iterator[Model]:

@@ -251,3 +251,19 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text("[]")
     with pytest.raises(BadData, match="is damaged"):
         result.load(tmp_path)
+
+
+def test_an_error_before_a_setting_is_tried_is_recorded(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as data that are gone by then: the grid's cells are failed, with the reason, and not missing."""
+
+    def gone(*_: Any) -> Any:
+        raise BadData("The data are gone.", mend="Bring them back.")
+
+    monkeypatch.setattr(running, "dev_of", gone)
+    found = running.study(_file(tmp_path, uri), tmp_path / "out")
+    failed = [outcome for outcome in found.outcomes if outcome.record is None]
+    assert [outcome.cell.mitigation for outcome in failed] == ["other", "other"]
+    assert {outcome.state.state for outcome in failed} == {cells.FAILED}
+    assert {outcome.state.error for outcome in failed} == {"BadData: The data are gone."}

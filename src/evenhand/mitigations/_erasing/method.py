@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Erasing:
+class Erasing(ABC):
     """A method that maps the hidden states at some sites; a subclass says which map (`made`).
 
     Attributes:
@@ -157,13 +158,14 @@ class Erasing:
         """As many directions drawn from the states' covariance, which remove as much of their variance."""
         return Sham(spec_of(self.name, self), self, seed, partial(self._fitted, sham=seed))
 
+    @abstractmethod
     def made(self, fit: Fit) -> Made:
         """The map for the states of one site.
 
         Raises:
             EvenhandError: they allow none.
         """
-        raise NotImplementedError
+        ...
 
     def _fitted(
         self,

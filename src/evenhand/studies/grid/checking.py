@@ -17,7 +17,7 @@ from evenhand.studies import defaults
 from evenhand.studies.grid.file import MEND, StudyFile, examined, load_toml
 from evenhand.studies.grid.selection import Dev, dev_of
 from evenhand.studies.methods import made_method
-from evenhand.studies.plan import Plan, plan
+from evenhand.studies.plan import Parts, Plan, planned
 from evenhand.studies.primary import of_benchmarks
 from evenhand.studies.trained_on import trained_on
 from evenhand.studies.training_data import check_apart
@@ -27,12 +27,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What one verification of a study would run, for each seed; `settings` are those of its grid."""
+    """What one verification of a study would run, for each seed, and what that is made of; `settings` are
+    those of its grid.
+    """
 
     model: str
     mitigation: str
     settings: int
     plan: Plan
+    parts: Parts
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ def check(path: Path) -> tuple[Checked | None, list[str]]:
     problems += _named(table)
     if study is None or problems:
         return None, list(dict.fromkeys(problems))
-    planned, problems = _planned(study)
-    return (None if problems else Checked(study, tuple(planned))), problems
+    plans, problems = _planned(study)
+    return (None if problems else Checked(study, tuple(plans))), problems
 
 
 def checked(path: Path) -> Checked:
@@ -106,10 +109,10 @@ def _planned(study: StudyFile) -> tuple[list[Planned], list[str]]:
     found, plans = _Problems(), []
     for uri, entry in product(study.models, study.mitigations):
         where, spec = f"{entry.name}: ", entry.specs[0]
-        planned = found.tried(partial(plan, uri, spec, study.options), where)
-        if planned is None:
+        made = found.tried(partial(planned, uri, spec, study.options), where)
+        if made is None:
             continue
-        plans.append(Planned(uri, entry.name, len(entry.specs), planned))
+        plans.append(Planned(uri, entry.name, len(entry.specs), *made))
         found.tried(partial(_apart, study, uri, spec), where)
         if entry.is_grid:
             found.tried(partial(_dev, study, uri), where)

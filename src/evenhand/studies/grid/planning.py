@@ -1,25 +1,16 @@
 """What a study will run: cells, models, rows, and about how many minutes.
 
-How fast a model answers is not known before it is asked, so it is asked some rows and timed. The range
-reaches from the first look at the control models to the last, as in a verification's own forecast.
+How fast a model answers is not known before it is asked, so some items of each benchmark are measured and
+timed. What a cell takes beside its base is a verification's own forecast (`evenhand.studies.ahead`).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
-from evenhand.benchmarks import Benchmark
-from evenhand.models import Model
-from evenhand.opening import opened
 from evenhand.progress import duration
-from evenhand.studies.forecast import AGAIN, EPOCHS, FIT, TRAINED
-from evenhand.studies.grid.checking import Checked, Planned, benchmarks
-from evenhand.studies.measure import fits_family
-
-ROWS = 300  # asked to time a model
+from evenhand.studies.grid.checking import Checked, Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +35,16 @@ def study_plan(checked: Checked) -> tuple[PlannedModel, ...]:
     Raises:
         EvenhandError: a model cannot be opened or asked.
     """
-    return tuple(_on(checked, uri, seconds_a_row(checked, uri)) for uri in checked.study.models)
+    return tuple(_on(checked, uri) for uri in checked.study.models)
 
 
-def seconds_a_row(checked: Checked, uri: str) -> float:
-    """How long the model `uri` takes for one row of its first bias benchmark.
+def base_seconds(checked: Checked, first: Planned) -> float:
+    """How long it takes to measure the model of a cell once, without anything done to it.
 
     Raises:
         EvenhandError: it cannot be opened or asked.
     """
-    options = checked.study.options
-    with opened(uri, dtype=options.dtype, batch_tokens=options.batch_tokens) as model:
-        fitting = [b for b in benchmarks(checked.study, uri) if fits_family(model, b)]
-        return timed(model, fitting[0]) if fitting else 0.0
-
-
-def timed(model: Model, benchmark: Benchmark) -> float:
-    """Seconds a row, from `ROWS` requests of the benchmark; asked twice, for the first time is slow."""
-    rows = dict.fromkeys(request for sample in benchmark.load() for request in benchmark.ask(sample))
-    asked = list(islice(rows, ROWS))
-    start = 0.0
-    for _ in range(2):
-        start = time.monotonic()
-        model.answer(asked)
-    return (time.monotonic() - start) / max(1, len(asked))
+    return first.parts.sampled(first.model, first.plan.primary, checked.study.options).seconds
 
 
 def sentence(planned: Sequence[PlannedModel], seeds: int) -> str:
@@ -80,39 +57,18 @@ def sentence(planned: Sequence[PlannedModel], seeds: int) -> str:
     )
 
 
-def _on(checked: Checked, uri: str, rate: float) -> PlannedModel:
+def _on(checked: Checked, uri: str) -> PlannedModel:
     study, seeds = checked.study, len(checked.study.seeds)
     own = [one for one in checked.planned if one.model == uri]
-    prompts = _prompts(benchmarks(study, uri))
-    base = sum(line.rows for line in own[0].plan.benchmarks)
-    low = high = seeds * base * rate
+    base = base_seconds(checked, own[0])
+    low = high = seeds * base
     models = rows = 0
     for one in own:
         fits = one.settings if one.settings > 1 else 0
-        models += seeds * (2 + _models(one.plan.control)) + fits
+        models += seeds * (2 + sum(one.plan.control.values())) + fits
         rows += seeds * one.plan.rows
-        high += rate * (seeds * _work(one, one.plan.control, AGAIN[1], prompts) + fits * _fit(prompts))
-        low += rate * (seeds * _work(one, one.plan.least, AGAIN[0], prompts) + fits * _fit(prompts))
+        cell = one.parts.ahead(base, study.options.control)
+        chosen = one.parts.ahead(base, "none", fits)  # each setting is fitted and measured
+        low += seeds * cell.low + chosen.low
+        high += seeds * cell.high + chosen.high
     return PlannedModel(uri, seeds * len(own), models, rows, low / 60, high / 60)
-
-
-def _models(control: Mapping[str, int]) -> int:
-    return sum(control.values())
-
-
-def _work(one: Planned, control: Mapping[str, int], again: float, prompts: int) -> float:
-    """Rows that a verification beside its base is worth: treated and control models, and their fits."""
-    controlled = sum(line.rows for line in one.plan.benchmarks if line.models > 2)
-    treated = sum(line.rows for line in one.plan.benchmarks)
-    fits = 1 + sum(n for family, n in control.items() if family in TRAINED)
-    return again * (treated + _models(control) * controlled) + fits * _fit(prompts)
-
-
-def _fit(prompts: int) -> float:
-    """The rows that one fit on so many prompts is worth."""
-    return FIT * EPOCHS * prompts
-
-
-def _prompts(bias: Sequence[Benchmark]) -> int:
-    """The training prompts of the first benchmark that has some."""
-    return next((n for b in bias if (n := sum(not e.keep for e in b.examples()))), 0)

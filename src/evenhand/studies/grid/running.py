@@ -120,7 +120,8 @@ class Sitting:
             found = found or model.selection(cell, entry)
         except NoSpace:
             raise
-        except Exception:
+        except Exception as error:
+            say(f"{cell.name} failed: {error}")
             return cell.state()
         self.chosen.append(Chosen(model.uri, entry.name, found))
         return found.chosen
@@ -167,8 +168,8 @@ class _Model:
     def selection(self, cell: Cell, entry: Entry) -> Selection:
         """The setting of a grid, chosen on dev items with the first seed, and stored in the cell's folder."""
         options = dataclasses.replace(self.asked.options, seed=self.asked.seeds[0])
-        dev = dev_of(*source(self.asked, self.uri))
         with cell.sitting(options.margin):
+            dev = dev_of(*source(self.asked, self.uri))
             with opened(self.uri, dtype=options.dtype, batch_tokens=options.batch_tokens) as model:
                 found = select(model, entry.specs, dev, options, cell.folder)
             write_atomically(cell.folder / SELECTION, json.dumps(to_json(found), indent=1).encode())

@@ -33,7 +33,13 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 test-all: $(READY)  ## the tests and the slow proofs
 	$(PYTEST) -m 'not lowest and not real and not spark'
 
-parts: $(READY)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
+# Beside the rest: only what is looked at in a browser needs the one that drives it (docs/adr/0034).
+BROWSER := $(VENV)/.browser
+$(BROWSER): $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	@touch $@
+
+parts: $(BROWSER)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
 
 # Beside the rest as well: PySpark is half a gigabyte, and one test needs it.

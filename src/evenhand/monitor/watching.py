@@ -113,11 +113,11 @@ def _cohorts(connection: Connection, policy: Policy, state: State, grown: Iterab
         for rule in policy.rules:
             if rule.concerns(row.name, row.model):
                 entered = through.get((rule.title, row.name, row.model, row.version))
-                found += _of_rule(connection, rule, row, entered)
+                found += cohorts_of(connection, rule, row, entered)
     return found
 
 
-def _of_rule(connection: Connection, rule: Rule, stream: Any, entered: datetime | None) -> list[Cohort]:
+def cohorts_of(connection: Connection, rule: Rule, stream: Any, entered: datetime | None) -> list[Cohort]:
     """The cohorts of one rule and version that are ready and have not entered."""
     ripe = (utc_now() - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
     until = min(ripe, stream.last)  # days before it

@@ -40,11 +40,13 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows: `tables`, and `facts` beside them for the template and the JSON."""
+    """What a page shows: `tables`, and `facts` beside them for the template and the JSON; `curves` are drawn
+    by the template alone, for the tables say the same."""
 
     title: str
     tables: Sequence[Table] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, Any] = field(default_factory=dict)
 
     def table(self, name: str) -> Table:
         """The table of this name."""

@@ -138,9 +138,15 @@ def _joined(frame: Frame, spots: Iterable[Spot]) -> str:
 def _marks(frame: Frame, marks: Iterable[Mark]) -> list[DrawnMark]:
     own = sorted(marks, key=lambda one: one.day)[-len(_LETTERS) :]
     return [
-        DrawnMark(frame.x(one.day), letter, one.day, one.text, one.kind)
+        DrawnMark(frame.x(one.day), letter, one.day, _said(frame, one), one.kind)
         for letter, one in zip(_LETTERS, own, strict=False)
     ]
+
+
+def _said(frame: Frame, mark: Mark) -> str:
+    """The text of a mark; one that lies outside of the days says so, for it stands on the edge."""
+    outside = "after" if mark.day > frame.last else "before" if mark.day < frame.first else ""
+    return f"{mark.text} ({outside} the days drawn)" if outside else mark.text
 
 
 def _days(frame: Frame) -> list[tuple[float, str]]:
@@ -149,15 +155,17 @@ def _days(frame: Frame) -> list[tuple[float, str]]:
     return [(frame.x(day), day.isoformat()) for day in days]
 
 
-def frame_of(days: Sequence[date], values: Sequence[float], *, share: bool = False) -> Frame:
-    """The frame that holds these days and values with a margin; within 0 to 1 where they are shares."""
-    low, high = min(values), max(values)
+def frame_of(days: Sequence[date], values: Sequence[float], limits: Sequence[float] = ()) -> Frame:
+    """The frame that holds these days and values with a margin, and nine tenths of the `limits` on each side:
+    the first ones are wide. It does not go below 0 where nothing else does, nor above 1."""
+    order = sorted(limits)
+    cut = len(order) // 10
+    inner = [*values, *order[cut : len(order) - cut]]
+    low, high = min(inner), max(inner)
     margin = 0.12 * (high - low) or 0.1 * max(abs(high), 0.1)
-    low, high = low - margin, high + margin
-    if share:
-        low, high = max(low, 0.0), min(high, 1.0)
-    ticks = ticks_of(low, high)
-    return Frame(min(days), max(days), low, high, ticks)
+    least, most = (0.0 if low >= 0 else -math.inf), (1.0 if low >= 0 and high <= 1 else math.inf)
+    low, high = max(low - margin, least), min(high + margin, most)
+    return Frame(min(days), max(days), low, high, ticks_of(low, high))
 
 
 def ticks_of(low: float, high: float) -> list[tuple[float, str]]:

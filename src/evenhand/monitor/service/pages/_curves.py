@@ -82,11 +82,11 @@ def _curve(
     drawn = order[:LINES]
     traces = [_trace(name_of(name), groups[name]) for name in drawn]
     bounds = _bounds(indicator, groups, asked)
-    days = [spot[0] for trace in traces for spot in trace.spots]
+    days = [day for own in groups.values() for one in own for day in (one.first, one.last)]
     values = [value for trace in traces for _, value in (*trace.spots, *trace.dots)]
     values += [value for one in bounds for _, value in one.spots]
-    share = indicator.part is not None
-    frame = frame_of(days, values, share=share)
+    limits = [end for trace in traces for ends in trace.limits for end in ends if end is not None]
+    frame = frame_of(days, values, limits)
     what = f"{indicator.title}{f' ({detail})' if detail else ''}"
     chart = draw(f"{what} over time", _about(groups, drawn, bounds), [*traces, *bounds], marks, frame)
     head, rows = _rows(groups, drawn)

@@ -181,7 +181,7 @@ def environment() -> Environment:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        made.filters.update(figure=figure, moment=moment, query=urlencode)
+        made.filters.update(figure=figure, moment=moment, shown=shown, query=urlencode)
         _environments.append(made)
     return _environments[0]
 
@@ -191,6 +191,13 @@ def figure(value: Any, places: int = 3) -> str:
     if value is None:
         return "–"
     return fixed(value, places if isinstance(value, float) else 0)
+
+
+def shown(value: Any) -> Any:
+    """A cell of a table for people."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return figure(value)
+    return moment(value) if isinstance(value, datetime) else value
 
 
 def moment(value: datetime | None) -> str:

@@ -182,9 +182,12 @@ def _chart(one: Alert, grown: Sequence[Evidence], remembered: Standing) -> dict[
 
 
 _20 = 1.30103  # log10(20)
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _power(at: int) -> str:
+    if at > 3:
+        return f"10{str(at).translate(_RAISED)}"
     return f"{10**at:,}".replace(",", " ") if at >= 0 else f"1/{10**-at}"
 
 

@@ -14,7 +14,7 @@ from evenhand.monitor.history import MOST, history
 from evenhand.monitor.indicators import INDICATORS, Figure
 from evenhand.monitor.names import Name
 from evenhand.monitor.roles import READ, NotThere, Principal
-from evenhand.monitor.service.pages._curves import alert_marks, asked_at, curves, name_of, releases, table_of
+from evenhand.monitor.service.pages._curves import alert_marks, curves, name_of, releases, table_of
 from evenhand.monitor.service.pages._page import Page, Table, View
 from evenhand.monitor.service.pages.version import FIGURES, row_of, wrong
 from evenhand.monitor.standing import standing
@@ -46,7 +46,7 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
     whole = Question(asked.use_case, model, version, asked.attribute, maturity=asked.maturity)
     question = replace(whole, group=asked.group)
     names = [name for name, one in INDICATORS.items() if name != "unknown"]
-    found = [one for one in figures(store, question, names) if one.n]
+    found = [one for one in figures(store, question, names) if one.value is not None]
     if not any(one.group == asked.group for one in found):
         raise NotThere(
             f"Nothing has come in for the group {asked.group!r} of {asked.attribute!r}.",
@@ -69,7 +69,7 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
     }
     tables = [Table("figures", FIGURES, [row_of(one) for one in found]), table_of(points)]
     title = f"{name_of(asked.group)} ({name_of(asked.attribute)}) in {asked.use_case}"
-    drawn = curves(points, asked_at(remembered, place, asked.attribute) if model else (), marks)
+    drawn = curves(points, (), marks)  # a tolerance is about groups beside each other
     return View(title, tables, facts, drawn)
 
 

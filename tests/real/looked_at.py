@@ -1,4 +1,4 @@
-"""What is looked for in a page: faults by axe, foreign requests, failed scripts, more width than the window."""
+"""What is looked for in a page: faults by axe, foreign requests, failed scripts, too much width."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     place = _done(
         [str(programs / "python"), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder
     )
-    # The .pth files of a folder that a .pth file names are not read: the editable evenhand stays out of sight.
+    # The .pth files of a folder that a .pth file names are not read: it stays out of sight.
     (Path(place.strip()) / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     return programs
 

@@ -14,9 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evenhand.errors import BadOption, EnvironmentProblem
 
@@ -53,40 +52,22 @@ def track(run: Path | str, tracker: str, project: str = PROJECT) -> Tracked:
     """
     from evenhand.studies import runs
 
-    send = sender(tracker)
-    sent = tracked(runs.opened(run), Path(run))
-    send(sent, project)
-    return sent
-
-
-def sender(tracker: str) -> Callable[[Tracked, str], None]:
-    """What logs with the tracker of that name; its package is loaded.
-
-    Raises:
-        BadOption: there is no such tracker.
-        EnvironmentProblem: its package is not installed.
-    """
     if tracker not in TRACKERS:
         raise BadOption(f"There is no tracker {tracker!r}.", mend=f"Take one of {', '.join(TRACKERS)}.")
-    send = TRACKERS[tracker]
+    sent = tracked(runs.opened(run), Path(run))
     try:
-        package = import_module(tracker)
+        with redirect_stdout(sys.stderr):  # standard output is for JSON, and they talk
+            TRACKERS[tracker](sent, project)
     except ImportError as error:
         raise EnvironmentProblem(
             f"{tracker} cannot be loaded: {error}.", mend=f"Install it with: pip install {tracker}"
         ) from error
-
-    def sending(sent: Tracked, project: str) -> None:
-        try:
-            with redirect_stdout(sys.stderr):  # standard output is for JSON, and they talk
-                send(package, sent, project)
-        except Exception as error:  # their errors have no class in common
-            raise EnvironmentProblem(
-                f"{tracker} did not take the run: {type(error).__name__}: {error}",
-                mend="The run itself is stored; try again when the tracker works.",
-            ) from error
-
-    return sending
+    except Exception as error:  # their errors have no class in common
+        raise EnvironmentProblem(
+            f"{tracker} did not take the run: {type(error).__name__}: {error}",
+            mend="The run itself is stored; try again when the tracker works.",
+        ) from error
+    return sent
 
 
 def tracked(stored: StoredRun, folder: Path) -> Tracked:
@@ -115,26 +96,32 @@ def _figures(prefix: str, measured: Sequence[Measurement]) -> Iterator[tuple[str
             yield from ((name + end, float(number)) for end, number in found.items() if number is not None)
 
 
-def _mlflow(mlflow: Any, sent: Tracked, project: str) -> None:
+def _mlflow(sent: Tracked, project: str) -> None:
+    import mlflow
+
     mlflow.set_experiment(project)
     with mlflow.start_run(run_name=sent.name):
         mlflow.log_params(dict(sent.about))
         mlflow.log_metrics(dict(sent.figures))
 
 
-def _trackio(trackio: Any, sent: Tracked, project: str) -> None:
+def _trackio(sent: Tracked, project: str) -> None:
+    import trackio
+
     trackio.init(project=project, name=sent.name, config=dict(sent.about))
     trackio.log(dict(sent.figures))
     trackio.finish()
 
 
-def _wandb(wandb: Any, sent: Tracked, project: str) -> None:
+def _wandb(sent: Tracked, project: str) -> None:
+    import wandb
+
     run = wandb.init(project=project, name=sent.name, config=dict(sent.about))
     run.log(dict(sent.figures))
     run.finish()
 
 
-TRACKERS: Mapping[str, Callable[[Any, Tracked, str], None]] = {
+TRACKERS: Mapping[str, Callable[[Tracked, str], None]] = {
     "mlflow": _mlflow,
     "trackio": _trackio,
     "wandb": _wandb,

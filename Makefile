@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs clean
+.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs site clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -87,8 +87,17 @@ validity: $(READY)  ## judges models whose making is known, for 20 minutes more,
 real: $(READY)  ## fetches two really pretrained models and measures them
 	$(BIN)/python perf/real.py --out docs/real-models.md
 
+# Not beside the rest: it is pinned for itself (docs/adr/0035).
+SITE := $(VENV)/.site
+$(SITE):
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check 'zensical>=0.0.70,<0.2'
+
+site: $(SITE)  ## the documentation as a site, in site/
+	$(SITE)/bin/zensical build --strict
+
 docs: $(READY)  ## the reference, generated from the cards
 	$(BIN)/python docs/reference.py
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build dist site

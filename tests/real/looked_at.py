@@ -1,4 +1,4 @@
-"""What is looked for in a page as a browser shows it: axe's faults, a foreign request, a failed script, a page too wide."""
+"""What is looked for in a page: faults by axe, foreign requests, failed scripts, too much width."""
 
 from __future__ import annotations
 

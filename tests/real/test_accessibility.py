@@ -1,4 +1,4 @@
-"""Reports as people see them: usable by keyboard and screen reader, on a phone, in the dark, without a network."""
+"""Reports as people see them: by keyboard and screen reader, on a phone, in the dark, without a network."""
 
 from __future__ import annotations
 

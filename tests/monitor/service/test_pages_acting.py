@@ -172,3 +172,21 @@ def test_audits_show_the_head_that_an_export_is_checked_against(client, store, b
     assert [(one["number"], one["what"]) for one in found["entries"]][-1] == (1, "events")
     assert {"ll144", "ugesp", "ai_act", "nist"} == {one["profile"] for one in found["profiles"]}
     assert "compliant" not in page
+
+
+def test_a_page_that_is_kept_is_that_of_who_asks(store) -> None:
+    """Each session has a form of its own, also while pages are kept."""
+    app = create_app(Settings(store, keep_seconds=60))
+    watched(store)
+    tokens = []
+    for name in ("ann", "bob"):
+        client = TestClient(app, base_url=HERE, follow_redirects=False)
+        users.add(store, name, "correct horse battery", "analyst")
+        given = {"name": name, "password": "correct horse battery"}
+        assert client.post("/login", data=given, headers=OWN).status_code == 303
+        pages = {client.get("/alerts").text for _ in range(2)}
+        assert len(pages) == 1
+        page = pages.pop()
+        assert f"<span>{name}</span>" in page
+        tokens.append(token_in(page))
+    assert tokens[0] != tokens[1]

@@ -112,16 +112,16 @@ def _route(page: Page, form: Any, menu: Sequence[Page]) -> Callable[[Request], R
 def _html(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> Response:
     store = settings_of(request).store
     query = f"?{request.url.query}" if request.url.query else ""
-    return page_of(
-        request,
-        page.template,
-        view,
-        who=who,
-        menu=[one for one in menu if one.label and one.scope in who.scopes],
-        path=page.path,
-        query=query,
-        token=token_of(store, who),
-    )
+    given = {
+        "who": who,
+        "menu": [one for one in menu if one.label and one.scope in who.scopes],
+        "path": page.path,
+        "query": query,
+        "token": token_of(store, who),
+    }
+    # A page of many charts takes longer to write than to answer; the form's token is that of the session.
+    mine = ("html", page.path, query, who)
+    return HTMLResponse(request.app.state.kept.get(mine, lambda: _text(request, page.template, view, given)))
 
 
 def _json(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> Response:
@@ -160,12 +160,12 @@ def _plain(value: Any) -> Any:
 def page_of(request: Request, template: str, view: View, *, code: int = 200, **more: Any) -> Response:
     """The HTML of a template."""
     given = {"who": None, "menu": [], "path": "", "query": "", "token": "", **more}
-    text = (
-        environment()
-        .get_template(template)
-        .render(view=view, version=__version__, authenticate=settings_of(request).authenticate, **given)
-    )
-    return HTMLResponse(text, code)
+    return HTMLResponse(_text(request, template, view, given), code)
+
+
+def _text(request: Request, template: str, view: View, given: Mapping[str, Any]) -> str:
+    about = {"version": __version__, "authenticate": settings_of(request).authenticate}
+    return environment().get_template(template).render(view=view, **about, **given)
 
 
 _environments: list[Environment] = []

@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evenhand.benchmarks.genbiaseval import ACTIONS, CELLS, GenBiasEval, prompts
+from evenhand.benchmarks._profession_prompts import ACTIONS, CELLS, prompts
+from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.errors import UnknownName
 from evenhand.lexicons import attribute, professions
 from evenhand.records import LogProb

@@ -216,9 +216,14 @@ def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = Tru
     return Table("Every profession", ("profession", *columns), rows)
 
 
-def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:
-    """The mean probability of each group's term for the professions of the paper's case study."""
+def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table | None:
+    """The mean probability of each group's term for the professions of the paper's case study.
+
+    None where none of them was measured, as in a language pack with other professions.
+    """
     found = {row.cluster: row for row in table}
+    if not found.keys() & set(CASE_STUDY):
+        return None
     times = ("before", "after") if both else ("",)
     columns = tuple(f"P({term(group)}) {time}".strip() for time in times for group in groups)
     rows = []

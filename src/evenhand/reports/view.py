@@ -108,7 +108,7 @@ class Bias:
     by_scale: Plot
     other_scales: tuple[Table, ...]
     shares: Plot | None
-    case_study: Table
+    case_study: Table | None
     groups: tuple[str, ...]
 
 

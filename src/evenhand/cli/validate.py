@@ -30,8 +30,8 @@ def validate(
 ) -> int:
     """Check a study file, a file for --config, or an attribute or language pack: every problem at once.
 
-    Exit code 2 if there is one. Keys, components, grids, training data and budgets are checked; of an attribute
-    its words, and whether a sentence gives away the group that it asks for. No model is opened.
+    Exit code 2 if there is one. Keys, components, grids, training data and budgets are checked; of an
+    attribute its words, and whether a sentence gives away the group that it asks for. No model is opened.
     """
     from evenhand.studies.grid import checking
     from evenhand.studies.grid.file import load_toml

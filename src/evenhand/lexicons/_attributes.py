@@ -131,7 +131,7 @@ class Attribute:
 
     @property
     def words(self) -> str:
-        """The groups with their terms where these are more than the name, then the neutral terms, for people."""
+        """The groups, with their terms where these are more than the name, then the neutral terms."""
         shown = [_bare(group.terms) for group in self.groups]
         groups = "; ".join(
             terms if terms == group.name else f"{group.name} ({terms})"

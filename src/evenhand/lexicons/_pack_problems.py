@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,9 +63,14 @@ def _profession_problems(table: Mapping[str, Any]) -> list[str]:
             found.append(f"[professions] {name} is {row!r}, not a list of texts")
         elif len(texts) not in (1, 1 + len(forms)) or (forms and len(texts) == 1 and _nouns_taken(table)):
             found.append(f"[professions] {name} has {len(texts)} texts, not {wanted}")
-    phrases = [row if isinstance(row, str) else next(iter(row), "") for row in rows.values() if row]
-    twice = {text for text in phrases if isinstance(text, str) and phrases.count(text) > 1}
-    return found + [f"the phrase {text!r} stands twice in [professions]" for text in sorted(twice)]
+    phrases = [row[0] if isinstance(row, list) and row else row for row in rows.values()]
+    return found + [f"the phrase {text!r} stands twice in [professions]" for text in _twice(phrases)]
+
+
+def _twice(texts: Sequence[Any]) -> list[str]:
+    """The texts that stand twice or more."""
+    counts = Counter(text for text in texts if isinstance(text, str))
+    return [text for text, n in counts.items() if n > 1]
 
 
 def _nouns_taken(table: Mapping[str, Any]) -> bool:
@@ -82,6 +88,7 @@ def _action_problems(actions: Any) -> list[str]:
         if scale not in SCALES
     ]
     names: list[str] = []
+    texts: list[str] = []
     for scale in SCALES if actions else ():
         own = actions.get(scale, {})
         if not isinstance(own, dict) or not all(isinstance(t, str) and t.strip() for t in own.values()):
@@ -101,7 +108,8 @@ def _action_problems(actions: Any) -> list[str]:
             f"the name {n!r} in [actions.{scale}] stands in another scale, too" for n in own if n in names
         ]
         names += own
-    return found
+        texts += own.values()
+    return found + [f"the action {text!r} stands twice" for text in _twice(texts)]
 
 
 def content_problems(about: Attribute) -> list[str]:

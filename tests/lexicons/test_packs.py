@@ -319,3 +319,25 @@ def test_no_sentence_of_a_pack_is_english() -> None:
         about: Attribute = attribute(name)
         for _, text in (*about.hints, *about.sentences):
             assert "The " not in text
+
+
+def test_the_packs_in_the_manual_can_be_used(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "language-packs.md").read_text("utf-8")
+    whole, based = re.findall(r"^```toml\n(.*?)^```", manual, re.MULTILINE | re.DOTALL)
+    assert "needs 20 or more" in problems(tmp_path, whole)[0]  # it shows two professions
+    more = "\n".join(
+        f'p{n} = ["tut {n}", "ein M{x}", "eine F{x}"]' for n, x in enumerate("abcdefghijklmnopqr")
+    )
+    about, found = checked_file(written(tmp_path, f"{whole}{more}\n"))
+    assert found == []
+    assert about is not None
+    assert (len(about.occupations), about.group_names) == (20, ("er", "sie"))
+    assert problems(tmp_path, based) == []
+
+
+def test_the_manual_states_the_counts() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "language-packs.md").read_text("utf-8")
+    for name in PACKS:
+        assert f"| `{name}` |" in manual
+        assert len(attribute(name).occupations) == 132
+    assert "132 professions x 9 actions = 1188 prompts" in manual

@@ -145,16 +145,19 @@ def _with_subjects(name: str) -> Attribute:
     about = lexicons.attribute(name)
     if about.sentences:
         return about
-    other = bool(about.hints) or about.is_pack
-    if other or not about.has_forms(tuple(SENTENCES.values())):
+    if about.is_pack:
+        raise BadOption(
+            f"genhinteval:form=sentence786 cannot ask about {name}: this language pack has no [sentences], "
+            "which are its hints of a second kind.",
+            mend="Use another form, or write [sentences] into a pack of your own.",
+        )
+    if about.hints or not about.has_forms(tuple(SENTENCES.values())):
         why = (
             "its file has sentences of its own, and these are English"
-            if other
+            if about.hints
             else f"the groups of {name} have no such form"
         )
         own = ', write forms = {subject = "..."} into every group of the file' if about.digest else ""
-        if about.digest and other:
-            own = ", write [sentences] of the second kind into the file"
         raise BadOption(
             f"genhinteval:form=sentence786 cannot ask about {name}: its hint is a pronoun as a subject (he, "
             f"she), and {why}.",

@@ -50,6 +50,8 @@ CASE = BenchmarkCase(
         "genbiaseval:attribute=religion,split=profession",
         "genbiaseval:attribute=age",
         "genbiaseval:attribute=race_gender,part=dev",
+        "genbiaseval:attribute=gender_nonbinary,split=heldout",
+        "genbiaseval:attribute=gender_fr,split=profession",
     ),
     teaches=True,
     silent=("genbiaseval:part=all",),

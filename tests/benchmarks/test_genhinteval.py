@@ -32,6 +32,8 @@ CASE = BenchmarkCase(
         "genhinteval:form=paired1572",
         "genhinteval:form=sentence786",
         "genhinteval:professions=multiword",
+        "genhinteval:attribute=gender_nonbinary,form=sentence786",
+        "genhinteval:attribute=gender_de,form=sentence786",
     ),
     forms={
         # Each profession is asked with both hints, so what follows the stereotype follows one of two.

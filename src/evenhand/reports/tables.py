@@ -32,7 +32,7 @@ CASE_STUDY = (
     "caretaker",
     "footballer",
 )  # the professions of LFTF's case study
-CASE_STUDY_SOURCE = "Bolukbasi"  # in the source of a card whose professions these are
+CASE_STUDY_SOURCE = "Bolukbasi"  # in the card of a benchmark that asks about them
 ABSENT = "not measured"
 
 
@@ -215,6 +215,11 @@ def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = Tru
         for row in table
     )
     return Table("Every profession", ("profession", *columns), rows)
+
+
+def has_case_study(measurement: Measurement) -> bool:
+    """Whether its professions are those of the paper, and not those of a language pack."""
+    return CASE_STUDY_SOURCE in measurement.card.source
 
 
 def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:

@@ -233,13 +233,8 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
     names = tuple(shares.term(group) for group in groups)
     both = after is not None
     plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
-    study = tables.case_study(rows, groups, both=both) if _has_case_study(before) else None
+    study = tables.case_study(rows, groups, both=both) if tables.has_case_study(before) else None
     return Bias(before.benchmark, by_scale, others, plot, study, names)
-
-
-def _has_case_study(measurement: Measurement) -> bool:
-    """Whether its professions are those of the paper, and not those of a language pack."""
-    return tables.CASE_STUDY_SOURCE in measurement.card.source
 
 
 def primaries(record: Verification, drawn: Measurement | None) -> tuple[tuple[str, Plot], ...]:

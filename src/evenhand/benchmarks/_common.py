@@ -111,7 +111,8 @@ def about_pack(attribute: Attribute) -> str:
     spoken = language(attribute.language).name
     return (
         f" The sentences are {spoken}, and the terms are {attribute.words}. A model that hardly knows "
-        f"{spoken} has figures all the same: read mass first, and whether it follows the hints of genhinteval."
+        f"{spoken} has figures all the same: read mass first, and whether it follows the hints of "
+        "genhinteval."
     )
 
 

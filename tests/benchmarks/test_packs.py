@@ -293,4 +293,7 @@ def test_a_verification_in_german(uri: str, monkeypatch: pytest.MonkeyPatch, tmp
     assert {"mass", "hints", "hints (genhinteval:attribute=gender_de,form=sentence786)"} <= named
     page = verification_html(record)
     assert "er/sie gap" in page
+    assert (
+        "The sentences are German, and the terms are er; sie; of no group: dey, xier, hen. A claim is" in page
+    )
     assert math.isfinite(record.effects[0].before.value or math.nan)

@@ -191,6 +191,7 @@ def test_a_small_pack_is_usable_and_described(tmp_path: Path) -> None:
         ('["repariert Ding 3", "ein Macherd", "eine Macherind"]', "7",
          "[professions] p3 is 7, not a list of texts"),
         ("repariert Ding 3", "repariert Ding 4", "the phrase 'repariert Ding 4' stands twice"),
+        ("p3 =", '"a b" = ["tut", "ein X", "eine Y"]\n"a-b" =', "[professions] have one id, 'a-b'"),
         ("p3 =", '"Ärztin" =', "the name 'Ärztin' in [professions] is not of a-z"),
         ('noun = "feminine"', 'noun = "femenine"', "the noun of the group 'sie' is 'femenine'"),
         ('noun = "feminine"\n', "", "the group 'sie' has no noun, which the sentence 'town' takes"),

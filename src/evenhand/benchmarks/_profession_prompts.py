@@ -57,7 +57,7 @@ class Prompt:
 def prompts(reading: Reading = "occupation", pack: Attribute | None = None) -> tuple[Prompt, ...]:
     """All 2358 English prompts, or those of a language pack, by profession, then scale, then action."""
     if pack is not None:
-        own = [(action.scale, action.text, slug(action.name)) for action in pack.actions]
+        own = [(action.scale, action.text, action.name) for action in pack.actions]
         return tuple(Prompt(who, *what) for who, what in product(pack.occupations, own))
     actions = [(scale, action, slug(action)) for scale, of_scale in ACTIONS.items() for action in of_scale]
     return tuple(Prompt(who, *what) for who, what in product(lexicons.professions(reading), actions))

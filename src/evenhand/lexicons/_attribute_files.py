@@ -67,7 +67,7 @@ GROUP_KEYS = ("name", "terms", "possessive", "forms", "noun")
 SLOTS = ("profession", "action")
 _NAME = re.compile(r"[a-z0-9_]+")
 # A pronoun cannot follow an article, so pronouns are no axis of an intersection.
-_NO_AXES = frozenset({"gender"})
+_NO_AXES = frozenset({"gender", "gender_nonbinary"})
 
 
 def attribute(name: str) -> Attribute:
@@ -251,7 +251,8 @@ def _axis_problems(table: Mapping[str, Any]) -> list[str]:
     found = ["'groups' and 'crosses' are both given: give one of them"] if "groups" in table else []
     if len(set(axes)) < 2 or len(set(axes)) < len(axes):
         found.append(f"crosses is {table['crosses']!r}, not two different axes or more")
-    borrowed = [n for n in attribute_names() if n not in _NO_AXES and not attribute(n).axes]
+    whole = [a for n, a in built_in().items() if n not in _NO_AXES and not a.is_pack]
+    borrowed = [about.name for about in whole if not about.axes]
     for axis in dict.fromkeys(axes):
         if axis in table:
             found += _group_problems(axis, table[axis], form)

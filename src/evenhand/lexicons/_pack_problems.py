@@ -64,6 +64,8 @@ def _profession_problems(table: Mapping[str, Any]) -> list[str]:
         elif len(texts) not in (1, 1 + len(forms)) or (forms and len(texts) == 1 and _nouns_taken(table)):
             found.append(f"[professions] {name} has {len(texts)} texts, not {wanted}")
     phrases = [row[0] if isinstance(row, list) and row else row for row in rows.values()]
+    ids = _twice([name.replace(" ", "-") for name in rows])
+    found += [f"two names in [professions] have one id, {name!r}" for name in ids]
     return found + [f"the phrase {text!r} stands twice in [professions]" for text in _twice(phrases)]
 
 

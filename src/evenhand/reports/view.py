@@ -130,6 +130,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "claims": shown.claims(record),
         "losses": shown.losses(record),
         "scope": shown.scope(record),
+        "asked_in": shown.asked_in(record),
         "sentence": sentences.sentence(record),
         "seeds": [seeded.models(record), seeded.effects(record)] if record.seeds else [],
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),

@@ -93,6 +93,8 @@ def _by_group(question: Question, attribute: str, sets: ir.Table, parts: int) ->
         held = {name: np.append(own, float(total[name][0]) - own.sum()) for name, own in held.items()}
     cells = Cells((attribute,), tuple(keys), held["n"], held["n"], held["n"], held)
     cells = cells.mapped(lambda key: key).where(lambda key: None not in key)
+    shown = {key for key, size in zip(cells.keys, cells.n, strict=True) if size >= question.suppress}
+    cells = cells.where(lambda key: key in shown)
     lesser = cells.n - cells.present["kept"]
     return EqualRows(cells.names, cells.n, lesser, _worth(cells.n, lesser, cells.present), parts)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from evenhand.corpora import Corpus
+from evenhand.corpora import Corpus, Counted
 from evenhand.errors import BadOption, did_you_mean
 from evenhand.frames import OTHER, Cells, Frame
 from evenhand.frames.cells import Array, Key
+from evenhand.records import GroupFigure
 
 BaselineOf = Mapping[str, Mapping[str, float]]
 MOST_GROUPS = 50  # groups that stand alone; the smallest beyond are counted together
@@ -32,7 +33,10 @@ class Question:
         baseline: by column (several joined by ``*``), the share that each group should have; a column that
             is not there is compared with equal shares.
         against: another table with the same columns, such as the test half.
-        suppress: groups of fewer rows are shown without figures.
+        suppress: the rows of groups with fewer are in no figure (`evenhand.studies.suppressing`).
+        hidden: by attribute the names of such groups, whose rows are not in `frame` and `against`.
+        crossed: whether the intersection of the attributes may be shown.
+        whole: the frame with the rows of such groups; None where there are none.
         sample: the largest number of rows that audits take which need rows.
         seed: decides samples and draws.
         command: the command that asked, up to what an audit adds.
@@ -46,6 +50,9 @@ class Question:
     baseline: BaselineOf = field(default_factory=dict)
     against: Frame | None = None
     suppress: int = 0
+    hidden: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    crossed: bool = True
+    whole: Frame | None = None
     sample: int = SAMPLE
     seed: int = 0
     command: tuple[str, ...] = ("evenhand", "audit")
@@ -58,9 +65,9 @@ class Question:
 
     @property
     def attributes(self) -> tuple[tuple[str, ...], ...]:
-        """Every attribute by itself, and their intersection where there are several."""
+        """Every attribute by itself, and their intersection where there are several and it may be shown."""
         alone = tuple((one,) for one in self.sensitive)
-        return (*alone, self.sensitive) if len(alone) > 1 else alone
+        return (*alone, self.sensitive) if len(alone) > 1 and self.crossed else alone
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -122,25 +129,47 @@ class Question:
             rest = " / ".join((OTHER,) * len(attribute))
             parts = np.array([1.0 + (alone - len(groups)) * (group == rest) for group in groups])
             return tuple(groups), parts / max(parts.sum(), 1.0)
-        lacking = [group for group in groups if group not in given]
+        members = self._members(attribute, groups)
+        lacking = [one for group in groups for one in members[group] if one not in given]
         if lacking:
             raise BadOption(
                 f"The baseline of {name} has no share for {', '.join(map(repr, lacking[:5]))}"
                 f"{did_you_mean(lacking[0], given)}.",
                 mend=f"Write one for each of: {', '.join(groups[:20])}.",
             )
-        names = (*groups, *(one for one in given if one not in groups))
         total = sum(given.values())
         if abs(total - 1) > 0.011:
             raise BadOption(
                 f"The shares of the baseline of {name} sum to {total:g}, not to 1.",
                 mend="Write shares that sum to 1, such as A=0.5,B=0.5.",
             )
-        return names, np.array([given[one] / total for one in names])
+        placed = {*self.hidden.get(attribute, ()), *(one for own in members.values() for one in own)}
+        absent = [one for one in given if one not in placed]
+        shares = np.array(
+            [*(sum(given[one] for one in members[g]) for g in groups), *(given[g] for g in absent)]
+        )
+        return (*groups, *absent), shares / shares.sum()
+
+    def _members(self, attribute: tuple[str, ...], groups: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The names of the groups that are counted together as each of `groups`, most often itself alone."""
+        parts: dict[str, Sequence[str]] = {one: (one,) for one in groups}
+        rest = " / ".join((OTHER,) * len(attribute))
+        every = self.frame.cells(self.keys).by(attribute).names
+        if rest in parts and rest not in every:  # otherwise the engine counted them together
+            parts[rest] = [one for one in every if one not in parts]
+        return parts
 
     def countless(self, attribute: tuple[str, ...]) -> bool:
         """Whether an attribute has so many values that they were counted together before their number was."""
         return any(OTHER in key for key in self.frame.cells(self.keys).by(attribute).keys)
+
+    def unseen(self, attribute: tuple[str, ...]) -> tuple[GroupFigure, ...]:
+        """The groups that are too small to be shown, without figures."""
+        return tuple(GroupFigure(name, None) for name in self.hidden.get(attribute, ()))
+
+    def unsuppressed(self) -> Question:
+        """The same question about all rows, for what writes rows and shows no figure."""
+        return self if self.whole is None else replace(self, frame=self.whole, hidden={})
 
     def typed(self, *more: str) -> str:
         """The command that asked, with `more` arguments, quoted for a shell."""
@@ -165,6 +194,18 @@ class TextQuestion:
     seed: int = 0
     command: tuple[str, ...] = ("evenhand", "audit")
     notes: list[str] = field(default_factory=list)
+
+    def counted(self) -> Counted:
+        """What is counted of the corpus, without groups that few documents mention alone: see `suppress`."""
+        return self._all().shown(self.suppress)
+
+    def unseen(self) -> tuple[GroupFigure, ...]:
+        """The groups that are too small to be shown, without figures."""
+        shown = self.counted().groups
+        return tuple(GroupFigure(name, None) for name in self._all().groups if name not in shown)
+
+    def _all(self) -> Counted:
+        return self.corpus.counted(self.attribute, seed=self.seed)
 
     def typed(self, *more: str) -> str:
         """The command that asked, with `more` arguments, quoted for a shell."""

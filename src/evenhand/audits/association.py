@@ -41,7 +41,7 @@ class Association:
         from evenhand.stats.log_odds import log_odds
         from evenhand.stats.proportions import normal_quantile
 
-        counted = question.corpus.counted(question.attribute, seed=question.seed)
+        counted = question.counted()
         if (counted.alone > 0).sum() < 2:
             return []
         first, second = (int(g) for g in np.argsort(-counted.alone, kind="stable")[:2])
@@ -53,7 +53,8 @@ class Association:
                 side = int(g == second)
                 sizes[side] += 1
                 held[side].update({w for w in normal(text).split() if len(w) >= LETTERS and w not in own})
-        words = sorted(w for w in held[0].keys() | held[1].keys() if held[0][w] + held[1][w] >= LEAST)
+        least = max(LEAST, question.suppress)
+        words = sorted(w for w in held[0].keys() | held[1].keys() if held[0][w] + held[1][w] >= least)
         if not words or not min(sizes):
             return []
         a, b = (np.array([side[w] for w in words], dtype=np.float64) for side in held)

@@ -63,6 +63,7 @@ class Drift:
         figures = tuple(
             GroupFigure(f"{name}, the other table", int(n)) for name, n in zip(names, table[1], strict=True)
         )
+        figures += question.unseen((attribute,))
         return self._valued(question, (attribute,), table, test, text, groups=figures)
 
     def _labels(self, question: Question, attribute: str) -> Finding | None:
@@ -76,6 +77,14 @@ class Drift:
             return None
         n = np.stack([_placed(one, both) for one in (here, there)])
         k = np.stack([_placed(one, both) for one in (won, won_there)])
+        if k.sum() in (0, n.sum()):
+            who = "everybody" if k.sum() else "nobody"
+            text = (
+                f"{attribute}: {question.target} is favourable for {who} in both tables: nothing to compare."
+            )
+            return Finding(
+                "drift", (attribute, question.target), None, None, None, None, None, int(n.sum()), text
+            )
         p = k / n
         change = p[0] - p[1]
         far = int(np.argmax(np.abs(change)))
@@ -109,7 +118,8 @@ class Drift:
             groups=tuple(
                 GroupFigure(name, int(size), float(value))
                 for name, size, value in zip(both, n.sum(axis=0), change, strict=True)
-            ),
+            )
+            + question.unseen((attribute,)),
         )
 
     def _columns(self, question: Question, attribute: str) -> list[Finding]:
@@ -121,7 +131,7 @@ class Drift:
         names = [
             n
             for n in sorted(set(groups) - {""})
-            if min(np.bincount(sides[groups == n], minlength=2)) >= LEAST
+            if min(np.bincount(sides[groups == n], minlength=2)) >= max(LEAST, question.suppress)
         ]
         found = []
         for column in question.others:

@@ -64,7 +64,7 @@ class Duplicates:
             self.tolerance,
             mend="Keep one of each, unless the copies are different people.",
             command=question.typed("--repair", "deduplicate", "--out", "different.parquet"),
-            groups=rates(names, repeated / n * worth, worth, n, question.suppress),
+            groups=rates(names, repeated / n * worth, worth, n) + question.unseen((attribute,)),
         )
 
 

@@ -38,7 +38,7 @@ class LabelNoise:
 
         found = conflicts(question, attribute)
         names, n, rarer, worth = found.names, found.n, found.lesser, found.worth
-        if not len(n) or not rarer.sum():
+        if not n.sum() or not rarer.sum():
             return None
         shares = rarer / n
         low, high, state = apart(shares, worth, self.tolerance)
@@ -64,7 +64,7 @@ class LabelNoise:
             self.tolerance,
             mend="Look at some of these rows: the labels may be wrong, or a column that decides is missing.",
             command=question.typed("--audits", "label_noise,spellings"),
-            groups=rates(names, rarer / n * worth, worth, n, question.suppress),
+            groups=rates(names, rarer / n * worth, worth, n) + question.unseen((attribute,)),
         )
 
 

@@ -43,9 +43,18 @@ class LabelRates:
             shares = np.where(people.weight > 0, won.weight / people.weight, np.nan)
         label = "*".join(attribute)
         columns = (*attribute, question.target)
-        groups = rates(people.names, shares * size, size, people.n, question.suppress)
+        groups = rates(people.names, shares * size, size, people.n) + question.unseen(attribute)
         if len(people.keys) < 2:
             text = f"{label} has fewer than two groups with a label: no rates to compare."
+            return Finding(
+                "label_rates", columns, None, None, None, None, None, people.total, text, groups=groups
+            )
+        if won.weight.sum() in (0, people.weight.sum()):
+            who = "everybody" if won.weight.sum() else "nobody"
+            text = (
+                f"{label}: {question.target} is favourable for {who}, so that there are no rates to compare. "
+                f"See that --positive names the favourable labels."
+            )
             return Finding(
                 "label_rates", columns, None, None, None, None, None, people.total, text, groups=groups
             )

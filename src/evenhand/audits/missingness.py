@@ -74,6 +74,11 @@ class Missingness:
         else:
             lost = whole.n - whole.present[column]
         shares = lost / whole.n
+        if lost.sum() == whole.total:
+            text = f"{column} has no value in any row with a known {'*'.join(attribute)}."
+            return Finding(
+                "missingness", (*attribute, column), None, None, None, None, None, whole.total, text
+            )
         test = equal_shares(lost, whole.n, seed=question.seed)
         low, high, state = apart(shares, whole.n, self.tolerance)
         most, least = extremes(shares)
@@ -97,7 +102,7 @@ class Missingness:
             self.tolerance,
             mend="Find out why; a model that learns from this column learns from the group. Or leave it out.",
             command=question.typed("--repair", f"drop:columns={column}", "--out", "without.parquet"),
-            groups=rates(whole.names, lost, whole.n, whole.n, question.suppress),
+            groups=rates(whole.names, lost, whole.n, whole.n) + question.unseen(attribute),
         )
 
 

@@ -58,11 +58,12 @@ class Proxies:
     def _of(self, question: Question, attribute: str) -> list[Finding]:
         sample = question.frame.sample(question.sample, question.seed)
         groups, names = codes_of(sample[attribute])
-        kept = np.flatnonzero(np.bincount(groups[groups >= 0], minlength=len(names)) >= LEAST)
+        least = max(LEAST, question.suppress)
+        kept = np.flatnonzero(np.bincount(groups[groups >= 0], minlength=len(names)) >= least)
         used = np.isin(groups, kept)
         if len(kept) < 2:
             question.notes.append(
-                f"proxies of {attribute} are not looked for: fewer than two groups have {LEAST} rows in "
+                f"proxies of {attribute} are not looked for: fewer than two groups have {least} rows in "
                 f"the sample."
             )
             return []

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from evenhand import registry
 from evenhand.audits import Question, TextQuestion
@@ -19,13 +20,16 @@ from evenhand.studies.auditing import AuditOptions, answered, audited, question_
 TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
 
 
-def check(question: Question | TextQuestion, spec: str, out: Path) -> Repair:
-    """The repair that a spec names, checked against the question and the file that is to be written.
+def check(question: Question | TextQuestion, spec: str, out: Path) -> Any:
+    """What the repair that a spec names will write: a `Repaired` table, or an iterator of documents.
+
+    Nothing is written yet, and of rows only what the repair has to count.
 
     Raises:
         BadData: the file is there already, or its folder is not.
         UnknownName: there is no such repair.
         UsageError: the repair does not fit the data set, or the file's ending is not one that is written.
+        as the repair itself.
     """
     made: Repair = registry.create("repair", spec)
     reads, ends = ("table", TABLES) if isinstance(question, Question) else ("texts", TEXTS)
@@ -43,7 +47,7 @@ def check(question: Question | TextQuestion, spec: str, out: Path) -> Repair:
         raise BadData(f"{out} is there already, and data are never written over.", mend="Name a new file.")
     if not real_path(out).parent.is_dir():
         raise BadData(f"The folder of {out} does not exist.", mend=f"Make it: mkdir -p {out.parent}")
-    return made
+    return made.repaired(question.unsuppressed() if isinstance(question, Question) else question)
 
 
 def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str, out: Path) -> Audited:
@@ -52,8 +56,7 @@ def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str
     Raises:
         as `check`, and NoSpace where the file cannot be written.
     """
-    made = check(question, spec, out)
-    result = made.repaired(question)
+    result = check(question, spec, out)
     if isinstance(question, TextQuestion):
         told = _write_texts(out, result, question.corpus.column)
         return _with_note(audited(str(out), dataclasses.replace(options, texts=True)), told)

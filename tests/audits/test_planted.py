@@ -306,3 +306,60 @@ def test_suggested_commands_ask_the_same() -> None:
     found = audit(frame, "sex", "y", weights="w", seed=3, suppress=5).of("label_rates")[0]
     for part in ("--weights w", "--seed 3", "--suppress 5"):
         assert part in (found.command or "")
+
+
+@pytest.mark.parametrize(("positive", "who"), [("0", "everybody"), ("1", "nobody")])
+def test_rates_of_one_kind_alone_show_nothing(positive: str, who: str) -> None:
+    # Whoever is decided upon alike: however many rows there are, no difference is ruled out by a decision.
+    asked = ["label_rates", "impact_ratio", "drift"]
+    here = people(y=np.zeros(4000, dtype=int))
+    if who == "nobody":  # of those whose group is known
+        here.loc[0, ["sex", "y"]] = [None, 1]
+    found = audit(here, "sex", "y", positive=[positive], against=here, audits=asked).findings
+    told = [one for one in found if one.name != "drift" or (len(one.columns) == 2 and one.columns[1] == "y")]
+    assert [one.name for one in told] == asked
+    for one in told:
+        assert one.state is State.NOTE, one.name
+        assert (one.effect, one.low, one.high) == (None, None, None)
+        assert who in one.finding
+
+
+def test_a_column_without_any_value_is_not_missing_alike() -> None:
+    found = audit(people(height=None), "sex", audits=["missingness"]).findings
+    assert [(one.state, one.effect) for one in found] == [(State.NOTE, None)]
+    assert "height has no value in any row" in found[0].finding
+
+
+def test_a_weighted_ratio_has_one_interval() -> None:
+    # Two categories: the smallest ratio is that of the second, so its interval, at the number of rows that
+    # theirs are worth, is the finding's.
+    frame = people().assign(w=np.tile([1.0, 9.0], 2000), y=unequal_labels()[0]["y"])
+    one = audit(frame, "sex", "y", weights="w", audits=["impact_ratio"]).findings[0]
+    least = next(g for g in one.groups if g.low is not None)
+    assert (least.value, least.low, least.high) == (one.effect, one.low, one.high)
+
+
+def test_a_category_is_small_by_its_weight() -> None:
+    # X has 30 of 1030 rows (2.9 %), which weigh .1 each: 3 of 1003.
+    frame = pd.DataFrame({"sex": ["A"] * 500 + ["B"] * 500 + ["X"] * 30, "y": [0, 1] * 515})
+    frame["w"] = [1.0] * 1000 + [0.1] * 30
+    one = audit(frame, "sex", "y", weights="w", audits=["impact_ratio"]).findings[0]
+    assert "Left out with less than 2 %: X" in one.finding
+
+
+def test_sixty_groups_have_a_baseline() -> None:
+    # Of 60 groups of 20 the 11 that are counted together have the sum of their shares: no distance.
+    names = [f"g{i:02}" for i in range(60)]
+    given = dict.fromkeys(names, 1 / 60)
+    found = audit(pd.DataFrame({"g": names * 20}), "g", baseline=given).of("representation")[0]
+    assert found.effect == pytest.approx(0, abs=1e-12)
+    lacking = dict.fromkeys(names[:-1], 1 / 59)
+    with pytest.raises(BadOption, match="no share for 'g59'"):
+        audit(pd.DataFrame({"g": names * 20}), "g", baseline=lacking)
+
+
+def test_names_of_intersections_are_different() -> None:
+    # "a / b" and "c", "a" and "b / c": two groups of 100, one of which has the label.
+    frame = pd.DataFrame({"x": ["a / b", "a"] * 100, "z": ["c", "b / c"] * 100, "y": [1, 0] * 100})
+    both = audit(frame, ["x", "z"], "y").of("label_rates")[-1]
+    assert {g.group: g.value for g in both.groups} == {'"a / b" / c': 1.0, 'a / "b / c"': 0.0}

@@ -363,3 +363,29 @@ def test_names_of_intersections_are_different() -> None:
     frame = pd.DataFrame({"x": ["a / b", "a"] * 100, "z": ["c", "b / c"] * 100, "y": [1, 0] * 100})
     both = audit(frame, ["x", "z"], "y").of("label_rates")[-1]
     assert {g.group: g.value for g in both.groups} == {'"a / b" / c': 1.0, 'a / "b / c"': 0.0}
+
+
+def test_what_the_other_table_spells_otherwise_is_no_drift() -> None:
+    # The same 2000 rows twice, with "Yes" and "no " for "yes" and "no", "F" for "f", "1.0" for 1.
+    here = people(n=2000).assign(y=np.where(np.arange(2000) % 4 == 0, "yes", "no"), level=np.arange(2000) % 3)
+    there = here.assign(
+        y=here["y"].map({"yes": "Yes", "no": "no "}),
+        sex=here["sex"].map({"f": "F.", "m": "m"}),
+        level=here["level"].map({0: "0.0", 1: "1.0", 2: "2.0"}),
+    )
+    found = {one.columns: one for one in audit(here, "sex", "y", against=there, audits=["drift"]).findings}
+    assert found["sex",].effect == found["sex", "y"].effect == 0
+    assert found["sex", "level"].effect == 0
+    assert "'F.' for 'f'" in found["sex",].finding
+    assert "'Yes' for 'yes'" in found["sex", "y"].finding
+    assert "spells 3 values of level otherwise:" in found["sex", "level"].finding
+    alike = audit(here, "sex", "y", against=here, audits=["drift"]).findings
+    assert not any("otherwise" in one.finding for one in alike)
+
+
+def test_labels_that_the_other_table_alone_has_are_not_compared() -> None:
+    here = people(n=2000).assign(y=np.where(np.arange(2000) % 4 == 0, "yes", "no"))
+    there = here.assign(y=here["y"].map({"yes": "hired", "no": "no"}))
+    found = {one.columns: one for one in audit(here, "sex", "y", against=there, audits=["drift"]).findings}
+    assert (found["sex", "y"].state, found["sex", "y"].effect) == (State.NOTE, None)
+    assert "'hired', which this one has not" in found["sex", "y"].finding

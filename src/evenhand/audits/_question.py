@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from evenhand.audits._respelt import respelt
 from evenhand.corpora import Corpus, Counted
 from evenhand.errors import BadOption, did_you_mean
 from evenhand.frames import OTHER, Cells, Frame
@@ -76,11 +78,11 @@ class Question:
 
     def cells(self, attribute: tuple[str, ...], frame: Frame | None = None) -> Cells:
         """The rows by group of `attribute`, the smallest beyond 50 groups together; unknown ones left out."""
-        return self._pooled((frame or self.frame).cells(self.keys).by(attribute), attribute)
+        return self._pooled(self._counts(frame).by(attribute), attribute)
 
     def labelled(self, attribute: tuple[str, ...], frame: Frame | None = None) -> tuple[Cells, Cells]:
         """The rows by group that have a label, and those of them with a positive one, in the same order."""
-        cells = (frame or self.frame).cells(self.keys).where(lambda key: key[-1] is not None)
+        cells = self._counts(frame).where(lambda key: key[-1] is not None)
         whole = self._pooled(cells.by(attribute), attribute)
         won = cells.where(lambda key: key[-1] in self.positive).by(attribute)
         places = {key: i for i, key in enumerate(whole.keys)}
@@ -92,6 +94,30 @@ class Question:
             weight[place] += won.weight[i]
             square[place] += won.square[i]
         return whole, Cells(whole.columns, whole.keys, n, weight, square)
+
+    @cached_property
+    def respelt(self) -> Mapping[str, Mapping[str, str]]:
+        """By column of `keys`: the values of `against` that are spelt otherwise in `frame`, and how."""
+        found: dict[str, Mapping[str, str]] = {name: {} for name in self.keys}
+        if self.against is None:
+            return found
+        for name in self.keys:
+            here, there = (one.cells(self.keys).by((name,)) for one in (self.frame, self.against))
+            order = np.argsort(-here.n, kind="stable").tolist()
+            found[name] = respelt([here.names[i] for i in order], there.names)
+        return found
+
+    def _counts(self, frame: Frame | None) -> Cells:
+        """The counts of a frame; those of the other table by the names that this one has."""
+        cells = (frame or self.frame).cells(self.keys)
+        if frame is None or frame is not self.against or not any(self.respelt.values()):
+            return cells
+        rules = [self.respelt[name] for name in cells.columns]
+        return cells.mapped(
+            lambda key: tuple(
+                None if one is None else rule.get(one, one) for one, rule in zip(key, rules, strict=True)
+            )
+        )
 
     def _pooled(self, cells: Cells, attribute: tuple[str, ...]) -> Cells:
         if len(cells.keys) <= MOST_GROUPS:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
+_BEGINNINGS = (("", "0"), ("<", "@"), ("M", "O"), ("m", "o"))  # between which all of `BLANKS` and spaces lie
 
 
 @dataclass
@@ -116,10 +117,17 @@ class Frame:
 
     def known(self, name: str) -> ir.BooleanValue:
         """An expression: whether a row has a value in this column that does not stand for a missing one."""
+        import ibis
+
         value = self.table[name]
         if not self.text_column(name):
             return value.notnull()
-        return value.notnull() & ~value.strip().lower().isin(sorted(BLANKS))
+        blank = value.strip().lower().isin(sorted(BLANKS))
+        if self.table.get_backend().name != "postgres":  # which compares texts as in a language
+            # Signs begin in few ways: most values need not be copied to be compared.
+            may_be = ibis.or_(*(((value >= first) & (value < end)) for first, end in _BEGINNINGS))
+            blank = ibis.ifelse(may_be, blank, False)
+        return value.notnull() & ~blank
 
     def unused(self, *wanted: str) -> tuple[str, ...]:
         """Names such as those `wanted` that no column has, in whatever case."""

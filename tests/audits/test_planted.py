@@ -389,3 +389,12 @@ def test_labels_that_the_other_table_alone_has_are_not_compared() -> None:
     found = {one.columns: one for one in audit(here, "sex", "y", against=there, audits=["drift"]).findings}
     assert (found["sex", "y"].state, found["sex", "y"].effect) == (State.NOTE, None)
     assert "'hired', which this one has not" in found["sex", "y"].finding
+
+
+def test_copies_are_compared_in_all_columns_but_the_weights() -> None:
+    frame = pd.DataFrame({"sex": ["f", "m"] * 50, "y": [1, 1, 0, 0] * 25, "w": range(1, 101)})
+    found = audit(frame, "sex", "y", weights="w", audits=["duplicates", "label_noise"]).findings
+    assert "in every column but w:" in found[0].finding
+    assert "in all columns but y and w," in found[1].finding
+    plain = audit(frame.drop(columns="w"), "sex", "y", audits=["duplicates"]).findings[0]
+    assert "in every column:" in plain.finding

@@ -133,6 +133,12 @@ def csv(tmp_path: Path, text: str | bytes, name: str = "a.csv") -> str:
         ("sex,y\nf,1\nm\n", {"sensitive": "sex"}, "cannot be read: .*Line: 3"),
         ("sex,sex\nf,1\n", {"sensitive": "sex"}, "'sex' 2 times"),
         (b"sex,y\nf,\xff\n", {"sensitive": "sex"}, "is not UTF-8 text"),
+        ("sex,y\rf,1\rm,0\r", {"sensitive": "sex"}, "ends its lines with carriage returns alone"),
+        ('"se\rx",y\nf,1\n', {"sensitive": "sx"}, "named 'sx'"),
+        ("se\rx,y\nf,1\n", {"sensitive": "sex"}, "The header of .* cannot be read"),
+        ("sex,y\nf,1\n".encode("utf-16"), {"sensitive": "sex"}, "iconv -f UTF-16 -t"),
+        ("sex,y\nf,1\n".encode("utf-16-be"), {"sensitive": "sex"}, "iconv -f UTF-16BE -t"),
+        ("Sex,sex\nf,1\n", {"sensitive": "sex"}, "differ in case alone: 'Sex'; 'sex'"),
         ("", {"sensitive": "sex"}, "is empty"),
         (
             "sex,y\nf,a\nm,b\nm,c\n",
@@ -262,3 +268,24 @@ def test_columns_may_have_any_name(tmp_path) -> None:
         assert [g.value for g in rates.groups] == [0.75, 0.25], name
         assert copies.finding.startswith("156 of 160 rows repeat another one"), name
         assert noise.n == 160
+
+
+def test_names_that_differ_in_case_alone_are_refused_of_every_source(tmp_path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"Sex": ["f"], "sex": ["m"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    for source in (str(tmp_path / "a.parquet"), table, table.to_pandas()):
+        with pytest.raises(BadData, match="differ in case alone: 'Sex'; 'sex'"):
+            opened(source)
+    with pytest.raises(BadData, match="'sex' 2 times"):
+        opened(pd.DataFrame([[1, 2]], columns=["sex", "sex"]))
+
+
+@pytest.mark.parametrize(
+    "text", ["sex;note\nf;a, b, c\nm;d, e, f\n", '"sex";"a,b,c"\nf;1\nm;2\n', "sex|y;z|x\nf|1,2,3|2\nm|3|4\n"]
+)
+def test_the_header_says_what_separates(tmp_path, text) -> None:
+    found = audit(csv(tmp_path, text), "sex", audits=["representation"]).findings[0]
+    assert {g.group: g.n for g in found.groups} == {"f": 1, "m": 1}

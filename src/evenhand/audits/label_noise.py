@@ -44,6 +44,7 @@ class LabelNoise:
         low, high, state = apart(shares, worth, self.tolerance)
         most, least = extremes(shares)
         statistic, p_value = equal_shares(rarer / n * worth, worth, seed=question.seed) or (None, None)
+        but = " and ".join(filter(None, (question.target, question.frame.weights)))
         where = f" (in one of {found.parts} parts of the rows)" if found.parts > 1 else ""
         return Finding(
             "label_noise",
@@ -54,7 +55,7 @@ class LabelNoise:
             low,
             high,
             int(n.sum()),
-            f"{int(n.sum())} rows equal another one in all columns but {question.target}{where}, and "
+            f"{int(n.sum())} rows equal another one in all columns but {but}{where}, and "
             f"{percent(rarer.sum() / n.sum())} of them have the rarer of its labels: "
             f"{percent(shares[most])} of "
             f"{names[most]}, {percent(shares[least])} of {names[least]} by {attribute} "

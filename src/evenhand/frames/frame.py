@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
+_STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
 _BEGINNINGS = (("", "0"), ("<", "@"), ("M", "O"), ("m", "o"))  # between which all of `BLANKS` and spaces lie
 
 
@@ -288,12 +289,15 @@ def readable(name: str) -> Iterator[None]:
 
     Raises:
         BadData: with what the engine says in its first line.
+        KeyboardInterrupt: a signal stopped the engine, which says so by an error of its own.
     """
     try:
         yield
     except EvenhandError:
         raise
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == _STOPPED:
+            raise KeyboardInterrupt from None
         if type(error).__module__.partition(".")[0] not in (
             "duckdb",
             "_duckdb",

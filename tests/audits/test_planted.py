@@ -398,3 +398,20 @@ def test_copies_are_compared_in_all_columns_but_the_weights() -> None:
     assert "in all columns but y and w," in found[1].finding
     plain = audit(frame.drop(columns="w"), "sex", "y", audits=["duplicates"]).findings[0]
     assert "in every column:" in plain.finding
+
+
+def test_a_word_of_all_documents_stands_with_nobody() -> None:
+    # "house" stands in all 300 and all 100, a ratio of log 3. "doctor" stands in 300 of 300 and
+    # in 0 of 100: the prior adds 7.5 documents with and 2.5 without it to each.
+    found = {one.columns[1]: one for one in audit(texts(300, 100), texts=True).of("association")}
+    assert set(found) == {"doctor", "nurse"}
+    one = found["doctor"]
+    assert one.effect == pytest.approx(np.log(307.5 / 2.5) - np.log(7.5 / 102.5))
+    assert max(one.high or 0 for one in found.values()) < 10
+
+
+def test_what_a_small_group_cannot_show_is_no_association() -> None:
+    # 30 of 3000 texts about men have the word, none of 20 about women, where .2 are expected.
+    made = [f"He is {'brave' if i < 30 else 'here'} {i}." for i in range(3000)]
+    found = audit(made + [f"She is here {i}." for i in range(20)], texts=True).of("association")
+    assert "brave" not in {one.columns[1] for one in found}

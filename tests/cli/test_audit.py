@@ -23,6 +23,7 @@ from evenhand.lexicons import tone
 from evenhand.testing.audits import SECRET
 from tests.audits.made import people, where
 
+REPRESENTATION = ("--sensitive", "sex", "--audits", "representation")
 KEYS = {"name", "columns", "statistic", "p_value", "effect", "low", "high", "n", "finding"}
 
 
@@ -242,10 +243,7 @@ def _repairing(folder: Path) -> subprocess.Popen[str]:
     asked = "select i % 3 as sex, hash(i) as h, repeat('x', 40) as t from range(2000000) t(i)"
     duckdb.sql(f"copy ({asked}) to '{folder / 'a.parquet'}'")
     argv = [
-        "--sensitive",
-        "sex",
-        "--audits",
-        "representation",
+        *REPRESENTATION,
         "--repair",
         "deduplicate",
         "--out",
@@ -288,10 +286,7 @@ def test_what_a_killed_repair_leaves_the_next_one_removes(tmp_path) -> None:
     (tmp_path / "evenhand-duckdb-of-somebody").mkdir()
     (tmp_path / "out" / ".evenhand-mine.tmp").write_text("kept")
     argv = [
-        "--sensitive",
-        "sex",
-        "--audits",
-        "representation",
+        *REPRESENTATION,
         "--repair",
         "drop:columns=t",
         "--out",

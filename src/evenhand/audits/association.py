@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenhand.audits._question import TextQuestion
 from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, said
 from evenhand.corpora.counting import normal
 from evenhand.decimals import fixed
+from evenhand.frames.cells import Array
 from evenhand.lexicons import mention_words
 from evenhand.records import Finding, GroupFigure
 
@@ -58,6 +60,10 @@ class Association:
         if not words or not min(sizes):
             return []
         a, b = (np.array([side[w] for w in words], dtype=np.float64) for side in held)
+        told = _tells(a, b, (sizes[0], sizes[1]))
+        words, a, b = [words[i] for i in np.flatnonzero(told)], a[told], b[told]
+        if not words:
+            return []
         ratio, error = log_odds(a, b, (a + b) / sum(sizes), (sizes[0], sizes[1]))
         surest = np.argsort(-np.abs(ratio / error), kind="stable")
         looked = normal_quantile(1 - 0.05 / len(words))  # for having looked at all words
@@ -109,6 +115,20 @@ class Association:
                 for n, of, name in zip(word.counts, word.sizes, word.groups, strict=True)
             ),
         )
+
+
+def _tells(a: Array, b: Array, sizes: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether words in `a` and `b` [V] of `sizes` documents can differ [V]; those in all documents cannot.
+
+    Nor is anything known where a group has no document with a word, or none without it, and fewer than one is
+    expected.
+    """
+    share = (a + b) / sum(sizes)
+    known = np.ones(len(share), dtype=bool)
+    for counts, n in ((a, sizes[0]), (b, sizes[1])):
+        known &= (counts > 0) | (share * n >= 1)
+        known &= (counts < n) | ((1 - share) * n >= 1)
+    return known
 
 
 @dataclass(frozen=True)

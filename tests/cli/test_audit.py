@@ -303,3 +303,40 @@ def test_what_a_killed_repair_leaves_the_next_one_removes(tmp_path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".evenhand-mine.tmp", "b.csv"]
     there = [path.name for path in tmp_path.iterdir() if path.name.startswith("evenhand")]
     assert there == ["evenhand-duckdb-of-somebody"]
+
+
+def test_commands_run_whatever_columns_are_called(table, capsys) -> None:
+    # The name of the new weights is taken, in other case; columns to leave out have bars and commas.
+    frame = pd.read_csv(table).rename(columns={"height": "height|cm", "noise": "noise, any"})
+    frame["noise, any"] = frame["height|cm"]
+    frame.assign(Weight=1.0).to_csv("odd.csv", index=False)
+    _, found = asked(capsys, "audit", "odd.csv", "--sensitive", "sex", "--target", "y", "--weights", "Weight")
+    wanted = ("label_rates", "missingness", "proxies")
+    commands = [
+        one["command"] for one in found["audits"] if one["name"] in wanted and one["state"] == "beyond"
+    ]
+    assert any("column=weight_" in one for one in commands)
+    assert any("drop:columns=height|cm" in one for one in commands)
+    for command in commands:
+        for written in Path().glob("*.parquet"):
+            written.unlink()
+        code, _ = asked(capsys, *shlex.split(command)[1:])
+        assert code == 0, command
+
+
+def test_a_repair_writes_the_rows_that_are_not_shown(table, capsys) -> None:
+    frame = pd.read_csv(table)
+    frame.loc[:3, "sex"] = "x"
+    frame.to_csv("few.csv", index=False)
+    argv = ["audit", "few.csv", "--sensitive", "sex", "--target", "y", "--suppress", "10", "--repair"]
+    _, found = asked(capsys, *argv, "reweigh", "--out", "few.parquet")
+    assert (found["n"], found["after"]["n"]) == (1996, 1996)
+    assert pd.read_parquet("few.parquet")["sex"].value_counts().to_dict() == {"m": 1000, "f": 996, "x": 4}
+    shares = ["--baseline", "f=0.498,m=0.5,x=0.002"]
+    _, found = asked(capsys, *argv, "balance", "--out", "even.csv", *shares)
+    assert "Balanced by group." in found["after"]["notes"]
+    # Equal shares are 4 of each: the file is written, and nothing of it may be shown.
+    code, found = asked(capsys, *argv, "balance", "--out", "small.csv")
+    assert code == 2
+    assert (pd.read_csv("small.csv")["sex"] == "x").sum() == 4
+    assert found["error"]["what"].startswith("small.csv is written, but cannot be audited: No group of sex")

@@ -189,6 +189,18 @@ class Question:
         """Whether an attribute has so many values that they were counted together before their number was."""
         return any(OTHER in key for key in self.frame.cells(self.keys).by(attribute).keys)
 
+    def reweighing(self) -> str:
+        """The command that writes the table with a column of weights, which has a name of its own."""
+        (name,) = self.frame.unused("weight")
+        spec = "reweigh" if name == "weight" else f"reweigh:column={name}"
+        return self.typed("--repair", spec, "--out", "weighed.parquet")
+
+    def dropping(self, column: str, audit: str) -> str:
+        """The command that writes the table without a column; that of the audit where none can name it."""
+        if "," in column:  # which stands between options
+            return self.typed("--audits", audit)
+        return self.typed("--repair", f"drop:columns={column}", "--out", "without.parquet")
+
     def unseen(self, attribute: tuple[str, ...]) -> tuple[GroupFigure, ...]:
         """The groups that are too small to be shown, without figures."""
         return tuple(GroupFigure(name, None) for name in self.hidden.get(attribute, ()))

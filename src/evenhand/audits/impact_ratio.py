@@ -92,7 +92,7 @@ class ImpactRatio:
                 "Look at the decisions of the group with the lowest rate; weigh the rows if a model "
                 "learns from them."
             ),
-            command=question.typed("--repair", "reweigh", "--out", "weighed.parquet"),
+            command=question.reweighing(),
             groups=self._figures(people.names, people.n, Rates(rates, n), used) + question.unseen(attribute),
         )
 

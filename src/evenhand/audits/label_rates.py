@@ -80,7 +80,7 @@ class LabelRates:
             "largest difference of rates",
             self.tolerance,
             mend="Weigh the rows so that label and group are independent, and train with the weights.",
-            command=question.typed("--repair", "reweigh", "--out", "weighed.parquet"),
+            command=question.reweighing(),
             groups=groups,
         )
 

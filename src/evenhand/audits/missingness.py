@@ -101,7 +101,7 @@ class Missingness:
             "largest difference of missing shares",
             self.tolerance,
             mend="Find out why; a model that learns from this column learns from the group. Or leave it out.",
-            command=question.typed("--repair", f"drop:columns={column}", "--out", "without.parquet"),
+            command=question.dropping(column, "missingness"),
             groups=rates(whole.names, lost, whole.n, whole.n) + question.unseen(attribute),
         )
 

@@ -55,13 +55,18 @@ def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str
 
     Raises:
         as `check`, and NoSpace where the file cannot be written.
+        UsageError: it is written, and cannot be audited as was asked.
     """
     result = check(question, spec, out)
     if isinstance(question, TextQuestion):
         told = _write_texts(out, result, question.corpus.column)
         return _with_note(audited(str(out), dataclasses.replace(options, texts=True)), told)
     _write_table(out, result)
-    return _with_note(_after(out, question, options, result), result.told)
+    try:
+        after = _after(out, question, options, result)
+    except UsageError as error:
+        raise UsageError(f"{out} is written, but cannot be audited: {error.what}", mend=error.mend) from None
+    return _with_note(after, result.told)
 
 
 def _after(out: Path, question: Question, options: AuditOptions, result: Repaired) -> Audited:

@@ -400,6 +400,15 @@ def test_copies_are_compared_in_all_columns_but_the_weights() -> None:
     assert "in every column:" in plain.finding
 
 
+def test_what_does_not_use_the_weights_says_so() -> None:
+    frame = people(n=400).assign(w=2.0)
+    asked = ["missingness", "drift", "label_rates"]
+    told = audit(frame, "sex", "y", weights="w", against=frame, audits=asked).notes
+    for name in asked:
+        said = f"{name} counts rows as they are, without w."
+        assert (said in told) == (name != "label_rates")
+
+
 def test_a_word_of_all_documents_stands_with_nobody() -> None:
     # "house" stands in all 300 and all 100, a ratio of log 3. "doctor" stands in 300 of 300 and
     # in 0 of 100: the prior adds 7.5 documents with and 2.5 without it to each.

@@ -289,3 +289,14 @@ def test_names_that_differ_in_case_alone_are_refused_of_every_source(tmp_path) -
 def test_the_header_says_what_separates(tmp_path, text) -> None:
     found = audit(csv(tmp_path, text), "sex", audits=["representation"]).findings[0]
     assert {g.group: g.n for g in found.groups} == {"f": 1, "m": 1}
+
+
+def test_not_a_number_is_a_missing_value(tmp_path) -> None:
+    # 5 of 100 f, in a file that counts no missing value at all.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wage = [float("nan")] * 5 + [1.0] * 195
+    pq.write_table(pa.table({"sex": ["f"] * 100 + ["m"] * 100, "wage": wage}), tmp_path / "a.parquet")
+    found = audit(str(tmp_path / "a.parquet"), "sex", audits=["missingness"]).findings
+    assert [(one.columns, one.effect) for one in found] == [(("sex", "wage"), 0.05)]

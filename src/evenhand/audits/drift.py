@@ -38,6 +38,8 @@ class Drift:
 
     def findings(self, question: Question) -> list[Finding]:
         """For each attribute: its groups' shares, their label rates, and the columns that drift most."""
+        if question.frame.weights:
+            question.notes.append(f"drift counts rows as they are, without {question.frame.weights}.")
         found: list[Finding | None] = []
         for attribute in question.sensitive:
             found.append(self._groups(question, attribute))

@@ -31,6 +31,8 @@ class Missingness:
     def findings(self, question: Question) -> list[Finding]:
         """One finding for each attribute's own missing values, and for each column with any."""
         cells = question.frame.cells(question.keys)
+        if question.frame.weights:
+            question.notes.append(f"missingness counts rows as they are, without {question.frame.weights}.")
         found = [one for a in question.sensitive for one in self._attribute(question, cells, a)]
         made = [
             self._of(question, (attribute,), column, cells)

@@ -121,6 +121,8 @@ class Frame:
         import ibis
 
         value = self.table[name]
+        if value.type().is_floating():  # some programs write "not a number" for nothing
+            return value.notnull() & ~value.isnan()
         if not self.text_column(name):
             return value.notnull()
         blank = value.strip().lower().isin(sorted(BLANKS))
@@ -202,7 +204,7 @@ class Frame:
         frame = self.having(table)
         held = {}
         for name, own in zip(others, present, strict=True):
-            if frame.text_column(name):
+            if frame.text_column(name) or table[name].type().is_floating():
                 asked[own] = ibis.ifelse(frame.known(name), 1, 0).sum()
             elif name not in self.complete:  # what has no missing value need not be read for it
                 asked[own] = table[name].count()

@@ -140,6 +140,8 @@ def _further_models(record: Verification) -> tuple[str, ...]:
 def _evidence(record: Verification) -> str:
     """After no evidence: what could give some."""
     effect = leading.about(record)
+    if leading.only_moved(record) is not None:
+        return "Look at the items whose gap grew, in the report: the treatment took subjects for one another."
     if record.uncontrolled:
         return "Judge models whose weights can be opened (hf:...): control models are made from them."
     if _too_little(record):

@@ -63,6 +63,7 @@ _KINDS = (
           _points),
     Words(GuardName.ASSOCIATION, "the raw association", "fell less than d by", "fell more than d by",
           _percent),
+    Words(reasons.SCATTER, "the share of items whose own gap grew", "is", "is", _percent),
     Words(reasons.OVER, "the direction of the bias", "turned by", "kept its side by", _figure),
 )  # fmt: skip
 _PLACES = {

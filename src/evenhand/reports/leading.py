@@ -96,6 +96,13 @@ def too_small(record: Verification) -> bool:
     return bool(record.reasons) and record.reasons[0].startswith(reasons.TOO_SMALL)
 
 
+def only_moved(record: Verification) -> Check | None:
+    """The check of single items where their gaps certainly grew while the mean fell; None elsewhere."""
+    if not (record.reasons and record.reasons[0].startswith(reasons.MOVED)):
+        return None
+    return next((check for check in record.guards if check.name == reasons.SCATTER), None)
+
+
 def _certain(change: Estimate) -> bool:
     low, high = change.low, change.high
     return (high is not None and high < 0) or (low is not None and low > 0)
@@ -193,7 +200,10 @@ def _no_evidence(record: Verification, effect: Effect) -> str:
 
 def _not_shown(record: Verification, effect: Effect) -> str:
     """Why a certain change is no evidence."""
-    control = record.control
+    control, grew = record.control, only_moved(record)
+    if grew is not None:
+        share = decimals.percent(grew.loss.value)
+        return f"it grew for {share} of the items: the bias was moved, not removed"
     if too_small(record) and control is None:
         return "by less than the smallest relevant effect"
     if control is None or not control.families:

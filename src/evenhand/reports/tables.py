@@ -32,6 +32,7 @@ CASE_STUDY = (
     "caretaker",
     "footballer",
 )  # the professions of LFTF's case study
+CASE_STUDY_SOURCE = "Bolukbasi"  # whose professions they are, as a card names them
 ABSENT = "not measured"
 
 
@@ -214,6 +215,12 @@ def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = Tru
         for row in table
     )
     return Table("Every profession", ("profession", *columns), rows)
+
+
+def has_case_study(measurement: Measurement) -> bool:
+    """Whether its professions may be those of the paper: the card of a language pack names others."""
+    _, named, origin = measurement.card.source.partition("professions: ")
+    return not named or origin.startswith(CASE_STUDY_SOURCE)
 
 
 def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:

@@ -108,7 +108,7 @@ class Bias:
     by_scale: Plot
     other_scales: tuple[Table, ...]
     shares: Plot | None
-    case_study: Table
+    case_study: Table | None
     groups: tuple[str, ...]
 
 
@@ -130,6 +130,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "claims": shown.claims(record),
         "losses": shown.losses(record),
         "scope": shown.scope(record),
+        "asked_in": shown.asked_in(record),
         "sentence": sentences.sentence(record),
         "seeds": [seeded.models(record), seeded.effects(record)] if record.seeds else [],
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
@@ -233,7 +234,8 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
     names = tuple(shares.term(group) for group in groups)
     both = after is not None
     plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
-    return Bias(before.benchmark, by_scale, others, plot, tables.case_study(rows, groups, both=both), names)
+    study = tables.case_study(rows, groups, both=both) if tables.has_case_study(before) else None
+    return Bias(before.benchmark, by_scale, others, plot, study, names)
 
 
 def primaries(record: Verification, drawn: Measurement | None) -> tuple[tuple[str, Plot], ...]:

@@ -1,0 +1,226 @@
+"""LFTF (Qin et al. 2025): ten models measured, the located block tuned, and what the paper sets beside it."""
+
+from __future__ import annotations
+
+from evenhand.reproductions.evidence import Evidence, Missing
+from evenhand.reproductions.judging import (
+    Judgement,
+    State,
+    at_least,
+    at_most,
+    every,
+    falls,
+    keeps,
+    rises,
+)
+from evenhand.reproductions.recipe import Claim, Judge, Recipe
+from evenhand.studies.margins import Margins
+
+LFTF, FULL, PROMPT, DAMA = "lftf:lr=paper", "full_finetune:lr=paper", "prompt", "dama"
+SCALED = "lftf"
+SCALES = ("word", "phrase", "sentence")
+NONE_LEFT = 0.05  # five of the smallest steps of AFGB: a bias that no verdict would find worth treating
+ONE_WORD = 0.9  # a gap that leaves a tenth of the probability to everything but one word
+EDITS = {
+    "ROME": "rome:target=anti,C=I",
+    "R-ROME": "r_rome:target=anti,C=I",
+    "MEND": "mend:target=anti",
+    "MEMIT": "memit:target=anti",
+}
+
+
+def _gap_falls(treatment: str, since: str = "") -> Judge:
+    return lambda e: every([falls(e.change(e.site(one), treatment, since)) for one in SCALES])
+
+
+def _gap_rises(treatment: str, since: str = "") -> Judge:
+    return lambda e: every([rises(e.change(e.site(one), treatment, since)) for one in SCALES])
+
+
+def _mean_gap_rises(treatment: str) -> Judge:
+    return lambda e: rises(e.change(e.site("all"), treatment))
+
+
+def _one_word(treatment: str) -> Judge:
+    return lambda e: every(
+        [at_least(e.site(one).title, e.figure(e.site(one), treatment), ONE_WORD) for one in SCALES]
+    )
+
+
+def _hints_kept(treatment: str) -> Judge:
+    return lambda e: keeps(e.change(e.site("ub"), treatment), Margins().hints)
+
+
+def _hints_ignored(treatment: str) -> Judge:
+    def judge(e: Evidence) -> Judgement:
+        found, limit = e.figure(e.site("ub"), treatment), Margins().hints
+        return every([at_most("UB", found, limit), at_least("UB", found, -limit)])
+
+    return judge
+
+
+def _and(*judges: Judge) -> Judge:
+    return lambda e: every([judge(e) for judge in judges])
+
+
+def _last_block(e: Evidence) -> Judgement:
+    found = e.record(LFTF).location
+    if found is None:
+        raise Missing("no block was located")
+    ranking = found.ranking()
+    last = max(ranking, key=lambda site: int(site.rpartition(".")[2]))
+    said = f"{found.locator} ranks {ranking[0]} first of {len(ranking)}, and {last}, the last, {{}}"
+    place = ranking.index(last) + 1
+    said = said.format("first" if place == 1 else f"at place {place}")
+    return Judgement(State.HOLDS if place == 1 else State.FAILS, said)
+
+
+def _shorter(e: Evidence) -> Judgement:
+    """Less bias where the prompt is long: the sentence scale beside the two others."""
+    return every(
+        [
+            falls(e.across(f"AFGB, {one} to sentence", e.site("all"), f"scale={one}", "scale=sentence"))
+            for one in SCALES[:2]
+        ]
+    )
+
+
+def _capability(treatment: str) -> Judge:
+    def judge(e: Evidence) -> Judgement:
+        found = e.record(treatment).capability
+        state = {True: State.HOLDS, False: State.FAILS, None: State.UNDECIDED}[found.kept]
+        deciding = [check for check in found.checks if check.kept is found.kept] or list(found.checks)
+        return Judgement(state, "; ".join(check.reading.rstrip(".") for check in deciding))
+
+    return judge
+
+
+def _tests_kept(*columns: str) -> Judge:
+    margin = Margins().accuracy * Margins().each
+    return lambda e: every([keeps(e.change(e.site(one), LFTF), margin) for one in columns])
+
+
+def _mitigated(e: Evidence) -> Judgement:
+    """The verdict, which is about more than the score: none without control models."""
+    from evenhand.records import VerdictName
+
+    record = e.record(LFTF)
+    said = f"the verdict of {LFTF} is '{record.verdict}'"
+    if record.control is None:
+        return Judgement(
+            State.UNDECIDED, f"{said}: without control models there is none (--control standard)"
+        )
+    holds = record.verdict is VerdictName.MITIGATED
+    unknown = record.verdict in (VerdictName.COST_UNKNOWN, VerdictName.NOT_COMPARABLE)
+    return Judgement(State.HOLDS if holds else State.UNDECIDED if unknown else State.FAILS, said)
+
+
+CLAIMS = (
+    Claim(
+        "2",
+        "Longer prompts show less bias: the gap is smaller at sentence scale than at the others.",
+        _shorter,
+    ),
+    *(
+        Claim(
+            "3",
+            f"Editing with {name} enlarges the gap, and hints are no longer followed.",
+            _and(_mean_gap_rises(spec), _hints_ignored(spec)),
+        )
+        for name, spec in EDITS.items()
+    ),
+    Claim("4", "BMI ranks the last block first.", _last_block),
+    Claim("4", "Tuning the located block alone makes the gap smaller at every scale.", _gap_falls(LFTF)),
+    Claim("4", "After LFTF hints are followed as before, or better.", _hints_kept(LFTF)),
+    Claim("4", "After LFTF general capability is kept.", _capability(LFTF)),
+    Claim(
+        "4",
+        "Tuning all parameters leaves no gap ...",
+        lambda e: every(
+            [at_most(e.site(one).title, e.figure(e.site(one), FULL), NONE_LEFT) for one in SCALES]
+        ),
+    ),
+    Claim("4", "... and hints are no longer followed.", _hints_ignored(FULL)),
+    Claim(
+        "4",
+        "A prompt makes the gap smaller at every scale and keeps hints.",
+        _and(_gap_falls(PROMPT), _hints_kept(PROMPT)),
+    ),
+    Claim(
+        "4",
+        "LFTF has a smaller gap and a larger UB than the prompt.",
+        _and(_gap_falls(LFTF, PROMPT), lambda e: rises(e.change(e.site("ub"), LFTF, PROMPT))),
+    ),
+    Claim("4", "DAMA makes the gap larger at every scale ...", _gap_rises(DAMA)),
+    Claim(
+        "4",
+        "... and its UB is larger than that of LFTF.",
+        lambda e: rises(e.change(e.site("ub"), DAMA, LFTF)),
+    ),
+    Claim(
+        "4",
+        "The same at a rate that is scaled to the model's width: the gap is smaller at every scale.",
+        _gap_falls(SCALED),
+        ours=True,
+    ),
+    Claim(
+        "4",
+        "LFTF mitigates: the bias falls beyond control models and nothing else is lost.",
+        _mitigated,
+        ours=True,
+    ),
+    Claim(
+        "5",
+        "Answers to questions are as good after LFTF.",
+        _tests_kept("hellaswag", "boolq", "race", "cmmlu", "ceval"),
+    ),
+    Claim("5", "Mathematics declines only slightly after LFTF.", _tests_kept("gsm8k", "gsm_plus")),
+    Claim("6", "LFTF makes the gap smaller at every scale on other models as well ...", _gap_falls(LFTF)),
+    Claim("6", "... where UB falls.", lambda e: falls(e.change(e.site("ub"), LFTF))),
+    Claim("6", "After LFTF general capability is kept on other models as well.", _capability(LFTF)),
+    Claim(
+        "8",
+        "Without the attention's weights the gap is larger than with LFTF, and UB as well.",
+        _and(
+            _gap_rises("lftf:lr=paper,modules=mlp", LFTF),
+            lambda e: rises(e.change(e.site("ub"), "lftf:lr=paper,modules=mlp", LFTF)),
+        ),
+    ),
+    Claim(
+        "8",
+        "Without the MLP's weights the gap is smaller than with LFTF, and UB as well.",
+        _and(
+            _gap_falls("lftf:lr=paper,modules=attention", LFTF),
+            lambda e: falls(e.change(e.site("ub"), "lftf:lr=paper,modules=attention", LFTF)),
+        ),
+    ),
+    *(
+        Claim(
+            "8",
+            f"Without the half of the loss about {word!r} only the other word is left, whatever the hint.",
+            _and(
+                _one_word(spec),
+                _hints_ignored(spec),
+            ),
+        )
+        for word, spec in (("he", "lftf:lr=paper,terms=female"), ("she", "lftf:lr=paper,terms=male"))
+    ),
+)
+
+RECIPE = Recipe(
+    "lftf",
+    families=("causal", "masked", "seq2seq"),
+    unfit="Its figures are probabilities of words.",
+    claims=CLAIMS,
+    only_causal=("dama", "rome", "r_rome", "mend", "memit"),
+    differs=(
+        "The prompts are ours: of nine actions the paper prints two, and of its list of professions none.",
+        "The split has the paper's counts; its seed is not published.",
+        "lftf and full_finetune minimise the loss that fits the paper's figures, not equation 5 as printed.",
+        "The paper does not print its prompt (PB); `prompt` has a text of ours.",
+        "DAMA, MEND and the editing methods run with the settings that their own papers or EasyEdit publish, "
+        "as far as they exist for the model; MEND's for Llama3.2-3B do not.",
+        "MMLU and table 5 need lm-evaluation-harness with its data on this machine; the benchmarks that "
+        "evenhand brings stand for capability otherwise.",
+    ),
+)

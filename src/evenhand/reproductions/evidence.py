@@ -104,7 +104,7 @@ class Evidence:
         Raises:
             Missing: one of them was not measured.
         """
-        old, new = self._scores(site, since), self._scores(site, treatment)
+        new, old = self._scores(site, treatment), self._scores(site, since)
         change = stats.paired_change(_metric(site), old, new, seed=self.seed)
         return self._change(site.title, site, (old, new), change)
 

@@ -144,12 +144,14 @@ class Figure:
 
 
 def figure(published: Published, row: Row, key: str) -> Figure | None:
-    """The figure of a row in the column `key`, as it must have been meant; None where nothing is printed."""
+    """The figure of a row in the column `key`, as it must have been meant; None where nothing can be."""
     columns = published.tables[row.table].columns
     place = columns.index(key)
-    if place >= len(row.printed) or not row.printed[place]:
+    if place >= len(row.printed):
         return None
     scale, meant = published.columns[key].scale, (row.right or row.printed)[place]
+    if not meant:
+        return None
     decimals = len(meant.partition(".")[2])
     doubts = [
         m.why

@@ -96,6 +96,8 @@ def test_unknown_sources_and_unfit_models() -> None:
         recipe_of("lftff")
     with pytest.raises(UnknownName, match="table of LFTF"):
         prepared(recipe_of("lftf"), "lab:causal", Asked("44"))
+    with pytest.raises(UnknownName, match=r"Did you mean 'Llama3\.2-1B'"):
+        prepared(recipe_of("lftf"), "lab:causal", Asked(known_as="Llama3.2-1"))
     with pytest.raises(UnknownName):
         prepared(recipe_of("lftf"), "nowhere:causal", Asked())
 

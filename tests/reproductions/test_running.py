@@ -102,19 +102,9 @@ def test_a_table_of_untreated_models_needs_no_study(tmp_path: Path, verified: li
 
 def test_a_known_model_is_compared_with_its_own_figure(tmp_path: Path) -> None:
     made = ready("2")
-    own = dataclasses.replace(
-        made.recipe.published,
-        models={"Llama3.2-1B": "x/lab"},
-    )
-
-    class Known:
-        name, published, differs, claims = "lftf", own, (), made.recipe.claims
-        places = staticmethod(made.recipe.places)
-        fits = made.recipe.fits
-
-    stated = dataclasses.replace(made, recipe=Known())  # type: ignore[arg-type]
-    object.__setattr__(own, "model_of", lambda uri: "Llama3.2-1B")
-    found, _ = run(stated, tmp_path)
+    copy = dataclasses.replace(made, asked=dataclasses.replace(made.asked, known_as="Llama3.2-1B"))
+    found, _ = run(copy, tmp_path)
+    assert found.known_as == "Llama3.2-1B"
     (word,) = [one for one in found.lines if one.column == "AFGB, word"]
     assert (word.printed, word.published, word.row) == ("0.2156", 0.2156, "Llama3.2-1B")
     assert word.measured is not None

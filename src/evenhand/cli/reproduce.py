@@ -22,6 +22,10 @@ Source = Annotated[str, typer.Argument(metavar="SOURCE", help="lftf, faircon or 
 Named = Annotated[
     str, typer.Argument(metavar="MODEL", help="lab:causal, hf:./folder ... or a name in the source's tables.")
 ]
+KnownAs = Annotated[
+    str | None,
+    typer.Option("--as", metavar="NAME", help="What the source calls this model, where it is a copy of one."),
+]
 OneTable = Annotated[str | None, typer.Option("--table", metavar="NAME", help="One table of the source.")]
 PlanOnly = Annotated[
     bool,
@@ -36,6 +40,7 @@ def reproduce(
     model: Named,
     *,
     table: OneTable = None,
+    known_as: KnownAs = None,
     out: Out = None,
     limit: Limit = None,
     budget: Budget = None,
@@ -52,7 +57,7 @@ def reproduce(
     from evenhand import reproductions
 
     recipe = reproductions.recipe_of(source)
-    asked = reproductions.Asked(table, limit, budget, control.value)
+    asked = reproductions.Asked(table, known_as, limit, budget, control.value)
     ready = reproductions.prepared(recipe, model, asked, look=not plan)
     if plan:
         return _planned(ready, as_json=as_json)
@@ -97,7 +102,7 @@ def _write(found: Reproduction, folder: Path, study: Any) -> list[str]:
 def _steps(ready: Prepared) -> list[str]:
     """What will run, in sentences."""
     recipe, tables = ready.recipe.published, ", ".join(table.name for table in ready.tables)
-    said = [f"Tables {tables} of {recipe.short} on {ready.model.uri}."]
+    said = [f"Table{'s' * (len(ready.tables) > 1)} {tables} of {recipe.short} on {ready.model.uri}."]
     if ready.measured:
         said.append(f"Measured untreated: {', '.join(_drawn(ready.measured))}.")
     if ready.treatments:

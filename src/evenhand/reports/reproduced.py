@@ -112,7 +112,7 @@ def notes(found: Reproduction) -> list[str]:
     said += [f"Not run: {one}" for one in found.failed]
     if found.missing:
         said.append(f"Not begun: {', '.join(found.missing)}. The same command goes on with them.")
-    if found.control == "none":
+    if found.control == "none" and any(one.treatment for one in found.lines):
         said.append("No control models were run, as in the source: `--control standard` runs them.")
     return said
 
@@ -123,7 +123,9 @@ def count(found: Reproduction) -> str:
     counts = {state: sum(one.state is state for one in own) for state in State}
     parts = [f"{n} {SEVERAL[state][n == 1]}" for state, n in counts.items()]
     compared = [one for one in found.lines if one.agrees is not None]
-    text = f"Of {len(own)} claims of the source: {', '.join(parts)}, on {found.model.uri}."
+    text = (
+        f"Of {len(own)} claim{'s' * (len(own) != 1)} of the source: {', '.join(parts)}, on {found.model.uri}."
+    )
     if compared:
         inside = sum(bool(one.agrees) for one in compared)
         text += f" Of {len(compared)} published figures of it {inside} lie in the band."

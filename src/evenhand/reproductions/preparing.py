@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evenhand.errors import BadModel, EvenhandError
+from evenhand.errors import BadModel, EvenhandError, UnknownName
 from evenhand.opening import check_name, opened
 from evenhand.records import ModelSpec
 from evenhand.reproductions.evidence import Missing, made, specs
@@ -26,9 +26,13 @@ from evenhand.toml import as_toml
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a user asks of a reproduction beside the source and the model; see `VerifyOptions`."""
+    """What a user asks of a reproduction beside the source and the model; see `VerifyOptions`.
+
+    `known_as` is the source's name of the model, for a copy that is not known by its name on the hub.
+    """
 
     table: str | None = None
+    known_as: str | None = None
     limit: int | None = None
     budget: float | None = None
     control: str = "none"
@@ -62,6 +66,11 @@ class Prepared:
     def places(self) -> Mapping[str, str]:
         """What stands for each ``{...}`` of a benchmark's spec."""
         return self.recipe.places(self.model)
+
+    @property
+    def known_as(self) -> str:
+        """The source's name of the model; empty where it is none of its models."""
+        return self.asked.known_as or self.recipe.published.model_of(self.model.uri)
 
     def rows(self, table: Table) -> list[Row]:
         """The rows of a table whose treatment suits the model."""
@@ -100,11 +109,13 @@ def prepared(recipe: Recipe, uri: str, asked: Asked, *, look: bool = True) -> Pr
     """What reproducing the tables will run on the model `uri`; with `look` it is opened, to know what it is.
 
     Raises:
-        UnknownName: there is no such table.
+        UnknownName: there is no such table, or no such model of the source.
         BadModel: the source's methods do not fit models of this family.
         EvenhandError: the model cannot be opened.
     """
     tables = recipe.published.chosen(asked.table)
+    if asked.known_as is not None and asked.known_as not in recipe.published.models:
+        raise UnknownName(f"model of {recipe.published.short}", asked.known_as, recipe.published.models)
     uri = recipe.published.uri_of(uri)
     check_name(uri)
     model = _opened(uri) if look or not elsewhere(uri) else _guessed(uri)

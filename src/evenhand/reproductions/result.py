@@ -122,8 +122,7 @@ def lines(ready: Prepared, evidence: Evidence) -> list[Line]:
 
 def _line(ready: Prepared, evidence: Evidence, rows: Sequence[Row], key: str) -> Line:
     published, column = ready.recipe.published, ready.recipe.published.columns[key]
-    known = published.model_of(ready.model.uri)
-    own = next((row for row in rows if known and row.model == known), None)
+    own = next((row for row in rows if row.model and row.model == ready.known_as), None)
     named = own or rows[0]
     estimate, why = _measured(ready, evidence, named, key)
     figures = [one for row in rows if row is not own and (one := figure(published, row, key)) is not None]
@@ -183,7 +182,7 @@ def _others(figures: Sequence[Figure]) -> Others | None:
 
 def judged(ready: Prepared, evidence: Evidence) -> list[Judged]:
     """Every claim of the prepared tables."""
-    known = ready.recipe.published.model_of(ready.model.uri)
+    known = ready.known_as
     found = []
     for table in ready.tables:
         theirs = bool(known) and any(row.model == known for row in table.rows)

@@ -93,7 +93,7 @@ def _found(ready: Prepared, taken: Sequence[Measurement], study: StudyResult | N
         recipe=ready.recipe.name,
         source=published.source,
         model=ready.model,
-        known_as=published.model_of(ready.model.uri),
+        known_as=ready.known_as,
         tables=tuple((table.name, table.title) for table in ready.tables),
         lines=tuple(result.lines(ready, evidence)),
         claims=tuple(result.judged(ready, evidence)),

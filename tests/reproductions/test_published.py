@@ -48,6 +48,7 @@ def test_what_a_file_names_exists(name: str) -> None:
         assert column.absent or registry.get("metric", column.metric).name == column.metric
     for row in (row for table in published.tables.values() for row in table.rows if row.treatment):
         assert isinstance(made_method(row.treatment), Mitigation)
+        assert row.treatment == str(registry.parse(row.treatment))  # as a study names its cells
     for one in published.misprints:
         table = published.tables.get(one.table)
         assert table is not None or one.table.startswith("eq")

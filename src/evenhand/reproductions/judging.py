@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from evenhand import registry
 from evenhand.decimals import number
-from evenhand.records import Estimate, Value
+from evenhand.records import CapabilityResult, Check, Estimate, Value
 from evenhand.studies.margins import Margins
 
 
@@ -130,6 +130,21 @@ def at_least(title: str, found: Estimate, limit: float) -> Judgement:
     turned = dataclasses.replace(found, value=ends[0], low=ends[1], high=ends[2])
     state = at_most(title, turned, -limit).state
     return Judgement(state, f"{title} is {with_interval(found)}, limit {number(limit)}")
+
+
+def capable(found: CapabilityResult) -> Judgement:
+    """Whether every check of capability is kept."""
+    state = {True: State.HOLDS, False: State.FAILS, None: State.UNDECIDED}[found.kept]
+    deciding = [check for check in found.checks if check.kept is found.kept]
+    return Judgement(state, "; ".join(_checked(check) for check in deciding or found.checks))
+
+
+def _checked(check: Check) -> str:
+    return (
+        f"{check.name} from {number(check.before.value)} to {number(check.after.value)} (loss "
+        f"{number(check.loss.value, signed=True)}, at most {number(check.loss.high, signed=True)}, margin "
+        f"{number(check.margin)})"
+    )
 
 
 def every(parts: Sequence[Judgement]) -> Judgement:

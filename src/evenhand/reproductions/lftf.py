@@ -8,6 +8,7 @@ from evenhand.reproductions.judging import (
     State,
     at_least,
     at_most,
+    capable,
     every,
     falls,
     keeps,
@@ -22,8 +23,8 @@ SCALES = ("word", "phrase", "sentence")
 NONE_LEFT = 0.05  # five of the smallest steps of AFGB: a bias that no verdict would find worth treating
 ONE_WORD = 0.9  # a gap that leaves a tenth of the probability to everything but one word
 EDITS = {
-    "ROME": "rome:target=anti,C=I",
-    "R-ROME": "r_rome:target=anti,C=I",
+    "ROME": "rome:C=I,target=anti",
+    "R-ROME": "r_rome:C=I,target=anti",
     "MEND": "mend:target=anti",
     "MEMIT": "memit:target=anti",
 }
@@ -86,13 +87,7 @@ def _shorter(e: Evidence) -> Judgement:
 
 
 def _capability(treatment: str) -> Judge:
-    def judge(e: Evidence) -> Judgement:
-        found = e.record(treatment).capability
-        state = {True: State.HOLDS, False: State.FAILS, None: State.UNDECIDED}[found.kept]
-        deciding = [check for check in found.checks if check.kept is found.kept] or list(found.checks)
-        return Judgement(state, "; ".join(check.reading.rstrip(".") for check in deciding))
-
-    return judge
+    return lambda e: capable(e.record(treatment).capability)
 
 
 def _tests_kept(*columns: str) -> Judge:

@@ -113,10 +113,17 @@ def lines(ready: Prepared, evidence: Evidence) -> list[Line]:
     """Every figure of the prepared tables, one line for each treatment, setting and column."""
     found = []
     for table in ready.tables:
+        shown: set[tuple[str, str, bool]] = set()  # a column of its own benchmark stands once a treatment
         groups: dict[tuple[str, str, bool], list[Row]] = {}
         for row in ready.rows(table):
             groups.setdefault((row.treatment, row.on, row.ours), []).append(row)
-        found += [_line(ready, evidence, rows, key) for rows in groups.values() for key in table.columns]
+        for (treatment, _, ours), rows in groups.items():
+            for key in table.columns:
+                place = key, treatment, ours
+                if place not in shown:
+                    found.append(_line(ready, evidence, rows, key))
+                if ready.recipe.published.columns[key].on:
+                    shown.add(place)
     return found
 
 
@@ -130,7 +137,7 @@ def _line(ready: Prepared, evidence: Evidence, rows: Sequence[Row], key: str) ->
     band = _band(estimate, printed)
     return Line(
         named.table,
-        _name(named, own, rows),
+        _name(ready, named, own, rows),
         named.treatment,
         column.title,
         named.ours,
@@ -145,11 +152,12 @@ def _line(ready: Prepared, evidence: Evidence, rows: Sequence[Row], key: str) ->
     )
 
 
-def _name(named: Row, own: Row | None, rows: Sequence[Row]) -> str:
-    """The row's own name where the source has this model or one row alone; else what all of them are."""
-    if own is not None or len(rows) == 1 or named.ours:
-        return named.name
-    return named.treatment or "untreated"
+def _name(ready: Prepared, named: Row, own: Row | None, rows: Sequence[Row]) -> str:
+    """The row's own name, but where it is that of another model: then what was done to this one."""
+    others = any(model in named.name for model in ready.recipe.published.models)
+    if own is None and (others or len(rows) > 1):
+        return named.treatment or "untreated"
+    return named.name
 
 
 def _measured(ready: Prepared, evidence: Evidence, row: Row, key: str) -> tuple[Estimate | None, str]:

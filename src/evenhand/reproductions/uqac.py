@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from evenhand.reproductions.evidence import Evidence, Missing, Site
-from evenhand.reproductions.judging import Judgement, State, at_least, every, falls, opposite, rises
+from evenhand.reproductions.judging import Judgement, at_least, capable, every, falls, opposite, rises
 from evenhand.reproductions.published import Row
 from evenhand.reproductions.recipe import Claim, Judge, Recipe, on_lab
 
 if TYPE_CHECKING:
     from evenhand.records import ModelSpec
 
-REWRITE = "crows_tuning:form=rewrite,lr=0.01,epochs=50,replay=0"
-GAP = "crows_tuning:form=gap,lr=3e-5,epochs=5,batch=20,replay=0"
+REWRITE = "crows_tuning:epochs=50,form=rewrite,lr=0.01,replay=0"
+GAP = "crows_tuning:batch=20,epochs=5,form=gap,lr=3e-5,replay=0"
 OURS = "crows_tuning"
 BEFORE = "FLAN-T5-small, both, before"  # a row of the prompted form over both tasks
 ALL_FAIL = 90.0  # per cent of the answers
@@ -57,16 +57,6 @@ def _site(e: Evidence, key: str) -> Site:
     return e.site(key) if column.on else e.site(key, table="stereoset", row=BEFORE)
 
 
-def _capability_lost(treatment: str = "") -> Judge:
-    def judge(e: Evidence) -> Judgement:
-        found = e.record(treatment or _study(e)).capability
-        state = {True: State.FAILS, False: State.HOLDS, None: State.UNDECIDED}[found.kept]
-        deciding = [check for check in found.checks if check.kept is found.kept] or list(found.checks)
-        return Judgement(state, "; ".join(check.reading.rstrip(".") for check in deciding))
-
-    return judge
-
-
 def _no_answer(e: Evidence) -> Judgement:
     site = e.site("invalid", table="stereoset", row=BEFORE)
     return every(
@@ -78,7 +68,11 @@ CLAIMS = (
     Claim("stereoset", "Tuning lowers the score of the language model (LMS).", _measured("lms", _fall)),
     Claim("stereoset", "Tuning lowers the combined score (ICAT).", _measured("icat", _fall)),
     Claim("stereoset", "After tuning almost no answer names a choice.", _no_answer),
-    Claim("stereoset", "Tuning takes capability away (catastrophic forgetting).", _capability_lost()),
+    Claim(
+        "stereoset",
+        "Tuning takes capability away (catastrophic forgetting).",
+        lambda e: opposite(capable(e.record(_study(e)).capability)),
+    ),
     Claim(
         "stereoset",
         "The question of the study: tuning brings SS nearer to 50.",
@@ -95,7 +89,7 @@ CLAIMS = (
     Claim(
         "stereoset",
         "... and capability is kept.",
-        lambda e: opposite(_capability_lost(OURS)(e)),
+        lambda e: capable(e.record(OURS).capability),
         ours=True,
     ),
     Claim(

@@ -11,11 +11,12 @@ from evenhand.provenance import line as made_line
 from evenhand.reports import formats, sentences
 from evenhand.reports.tables import Table
 from evenhand.reproductions.judging import State
+from evenhand.reproductions.published import read
 from evenhand.reproductions.result import Line, Reproduction
 
 SIGN = "<!-- evenhand reproduce -->"
 OURS = "*"
-TONES = {State.HOLDS: "good", State.FAILS: "bad", State.UNDECIDED: ""}
+SIGNS = {State.HOLDS: "✓", State.FAILS: "✗", State.UNDECIDED: "?"}  # whether it holds, not whether it is good
 SEVERAL = {  # of several claims, and of one
     State.HOLDS: ("hold", "holds"),
     State.FAILS: ("do not hold", "does not hold"),
@@ -36,7 +37,7 @@ ADDED = f"{OURS} not of the source: what evenhand adds."
 
 def title(found: Reproduction) -> str:
     """The reproduction in a few words."""
-    return f"{found.source.split(',')[0]} on {found.model.uri}"
+    return f"The tables of {read(found.recipe).short} on {found.model.uri}"
 
 
 def claims(found: Reproduction) -> Table:
@@ -113,7 +114,7 @@ def notes(found: Reproduction) -> list[str]:
     if found.missing:
         said.append(f"Not begun: {', '.join(found.missing)}. The same command goes on with them.")
     if found.control == "none" and any(one.treatment for one in found.lines):
-        said.append("No control models were run, as in the source: `--control standard` runs them.")
+        said.append("No control models were run, as in the source; --control standard runs them.")
     return said
 
 
@@ -162,7 +163,7 @@ def view(found: Reproduction) -> Mapping[str, Any]:
         "limited_text": sentences.LIMITED,
         "limited_why": sentences.LIMITED_WHY,
         "notes": notes(found),
-        "claims": [(one, said(one.state, found), TONES[one.state]) for one in found.claims],
+        "claims": [(one, said(one.state, found), SIGNS[one.state]) for one in found.claims],
         "figures": figures(found),
         "gaps": unmeasured(found),
         "misprints": misprints(found),

@@ -58,20 +58,27 @@ def test_a_table_alone_takes_its_own_treatments() -> None:
     assert ready.study_text() == ""
     assert ready.measured == ("genbiaseval:split=paper", "genhinteval:form=paper786")
     ready = _of(recipe, CAUSAL, recipe.published.chosen("4"), Asked("4", limit=7, budget=0.01))
-    assert ready.treatments == ("full_finetune:lr=paper", "prompt", "dama", "lftf:lr=paper", "lftf")
+    assert ready.treatments == (
+        "full_finetune:lr=paper",
+        "prompt",
+        "dama",
+        "lftf:lr=paper",
+        "full_finetune",
+        "lftf",
+    )
     assert ready.studied == ("genbiaseval:split=paper", "genhinteval:form=paper786")
     assert ready.capability == ("facts", "perplexity:text=lab")
     text = ready.study_text()
     assert "limit = 7" in text
-    # 5 treatments: a cell takes a second at least, so that one is begun in every sitting
-    assert f"budget = {5 / 60!r}" in text
+    # 6 treatments: a cell takes a second at least, so that one is begun in every sitting
+    assert f"budget = {6 / 60!r}" in text
     assert "models" in text
 
 
 def test_a_family_takes_what_suits_it() -> None:
     recipe = recipe_of("lftf")
     masked = _of(recipe, ModelSpec("lab:masked", "d", "masked"), recipe.published.chosen("4"), Asked("4"))
-    assert masked.treatments == ("full_finetune:lr=paper", "prompt", "lftf:lr=paper", "lftf")
+    assert masked.treatments == ("full_finetune:lr=paper", "prompt", "lftf:lr=paper", "full_finetune", "lftf")
     uqac = recipe_of("uqac")
     for family, form in (("causal", "gap"), ("seq2seq", "rewrite")):
         ready = _of(uqac, ModelSpec("lab:x", "d", family), uqac.published.chosen("stereoset"), Asked())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from evenhand.reproductions.evidence import Evidence, Missing
 from evenhand.reproductions.judging import (
     Judgement,
@@ -17,8 +19,7 @@ from evenhand.reproductions.judging import (
 from evenhand.reproductions.recipe import Claim, Judge, Recipe
 from evenhand.studies.margins import Margins
 
-LFTF, FULL, PROMPT, DAMA = "lftf:lr=paper", "full_finetune:lr=paper", "prompt", "dama"
-SCALED = "lftf"
+LFTF, PROMPT, DAMA = "lftf:lr=paper", "prompt", "dama"
 SCALES = ("word", "phrase", "sentence")
 NONE_LEFT = 0.05  # five of the smallest steps of AFGB: a bias that no verdict would find worth treating
 ONE_WORD = 0.9  # a gap that leaves a tenth of the probability to everything but one word
@@ -50,6 +51,20 @@ def _one_word(treatment: str) -> Judge:
 
 def _hints_kept(treatment: str) -> Judge:
     return lambda e: keeps(e.change(e.site("ub"), treatment), Margins().hints)
+
+
+def _hints_rise(treatment: str, since: str = "") -> Judge:
+    return lambda e: rises(e.change(e.site("ub"), treatment, since))
+
+
+def _hints_fall(treatment: str, since: str = "") -> Judge:
+    return lambda e: falls(e.change(e.site("ub"), treatment, since))
+
+
+def _no_gap(treatment: str) -> Judge:
+    return lambda e: every(
+        [at_most(e.site(one).title, e.figure(e.site(one), treatment), NONE_LEFT) for one in SCALES]
+    )
 
 
 def _hints_ignored(treatment: str) -> Judge:
@@ -110,6 +125,68 @@ def _mitigated(e: Evidence) -> Judgement:
     return Judgement(State.HOLDS if holds else State.UNDECIDED if unknown else State.FAILS, said)
 
 
+@dataclass(frozen=True)
+class Rate:
+    """The treatments at one learning rate: the paper's own, or scaled to the model's width."""
+
+    option: str
+    ours: bool
+
+    def spec(self, name: str, *options: str) -> str:
+        """A treatment with its options and this rate."""
+        given = ",".join(filter(None, (self.option, *options)))
+        return f"{name}:{given}" if given else name
+
+    def claim(self, table: str, text: str, judge: Judge) -> Claim:
+        """A claim about it; at a rate that is not the paper's it is not the paper's either."""
+        return Claim(table, f"{text} At a rate scaled to the width." if self.ours else text, judge, self.ours)
+
+
+def _tuned(rate: Rate) -> tuple[Claim, ...]:
+    """What table 4 says of tuning: the block, all parameters, and the block beside the prompt."""
+    lftf, full = rate.spec("lftf"), rate.spec("full_finetune")
+    return (
+        rate.claim("4", "Tuning the located block alone makes the gap smaller.", _gap_falls(lftf)),
+        rate.claim("4", "After LFTF hints are followed as before, or better.", _hints_kept(lftf)),
+        rate.claim("4", "After LFTF general capability is kept.", _capability(lftf)),
+        rate.claim(
+            "4",
+            "LFTF has a smaller gap and a larger UB than the prompt.",
+            _and(_gap_falls(lftf, PROMPT), _hints_rise(lftf, PROMPT)),
+        ),
+        rate.claim("4", "Tuning all parameters leaves no gap.", _no_gap(full)),
+        rate.claim("4", "After tuning all parameters hints are no longer followed.", _hints_ignored(full)),
+    )
+
+
+def _parts(rate: Rate) -> tuple[Claim, ...]:
+    """What table 8 says of LFTF without one of its parts."""
+    whole = rate.spec("lftf")
+    mlp, attention = rate.spec("lftf", "modules=mlp"), rate.spec("lftf", "modules=attention")
+    halves = (("he", rate.spec("lftf", "terms=female")), ("she", rate.spec("lftf", "terms=male")))
+    return (
+        rate.claim(
+            "8",
+            "Without the attention's weights the gap is larger than with LFTF, and UB as well.",
+            _and(_gap_rises(mlp, whole), _hints_rise(mlp, whole)),
+        ),
+        rate.claim(
+            "8",
+            "Without the MLP's weights the gap is smaller than with LFTF, and UB as well.",
+            _and(_gap_falls(attention, whole), _hints_fall(attention, whole)),
+        ),
+        *(
+            rate.claim(
+                "8",
+                f"Without the half of the loss about {word!r} only the other word is left.",
+                _and(_one_word(half), _hints_ignored(half)),
+            )
+            for word, half in halves
+        ),
+    )
+
+
+OWN, SCALED = Rate("lr=paper", ours=False), Rate("", ours=True)
 CLAIMS = (
     Claim(
         "2",
@@ -125,39 +202,15 @@ CLAIMS = (
         for name, spec in EDITS.items()
     ),
     Claim("4", "BMI ranks the last block first.", _last_block),
-    Claim("4", "Tuning the located block alone makes the gap smaller at every scale.", _gap_falls(LFTF)),
-    Claim("4", "After LFTF hints are followed as before, or better.", _hints_kept(LFTF)),
-    Claim("4", "After LFTF general capability is kept.", _capability(LFTF)),
-    Claim(
-        "4",
-        "Tuning all parameters leaves no gap ...",
-        lambda e: every(
-            [at_most(e.site(one).title, e.figure(e.site(one), FULL), NONE_LEFT) for one in SCALES]
-        ),
-    ),
-    Claim("4", "... and hints are no longer followed.", _hints_ignored(FULL)),
+    *_tuned(OWN),
     Claim(
         "4",
         "A prompt makes the gap smaller at every scale and keeps hints.",
         _and(_gap_falls(PROMPT), _hints_kept(PROMPT)),
     ),
-    Claim(
-        "4",
-        "LFTF has a smaller gap and a larger UB than the prompt.",
-        _and(_gap_falls(LFTF, PROMPT), lambda e: rises(e.change(e.site("ub"), LFTF, PROMPT))),
-    ),
-    Claim("4", "DAMA makes the gap larger at every scale ...", _gap_rises(DAMA)),
-    Claim(
-        "4",
-        "... and its UB is larger than that of LFTF.",
-        lambda e: rises(e.change(e.site("ub"), DAMA, LFTF)),
-    ),
-    Claim(
-        "4",
-        "The same at a rate that is scaled to the model's width: the gap is smaller at every scale.",
-        _gap_falls(SCALED),
-        ours=True,
-    ),
+    Claim("4", "DAMA makes the gap larger at every scale.", _gap_rises(DAMA)),
+    Claim("4", "DAMA has a larger UB than LFTF.", _hints_rise(DAMA, LFTF)),
+    *_tuned(SCALED),
     Claim(
         "4",
         "LFTF mitigates: the bias falls beyond control models and nothing else is lost.",
@@ -170,36 +223,11 @@ CLAIMS = (
         _tests_kept("hellaswag", "boolq", "race", "cmmlu", "ceval"),
     ),
     Claim("5", "Mathematics declines only slightly after LFTF.", _tests_kept("gsm8k", "gsm_plus")),
-    Claim("6", "LFTF makes the gap smaller at every scale on other models as well ...", _gap_falls(LFTF)),
-    Claim("6", "... where UB falls.", lambda e: falls(e.change(e.site("ub"), LFTF))),
+    Claim("6", "LFTF makes the gap smaller at every scale on other models as well.", _gap_falls(LFTF)),
+    Claim("6", "After LFTF hints are followed less than before.", _hints_fall(LFTF)),
     Claim("6", "After LFTF general capability is kept on other models as well.", _capability(LFTF)),
-    Claim(
-        "8",
-        "Without the attention's weights the gap is larger than with LFTF, and UB as well.",
-        _and(
-            _gap_rises("lftf:lr=paper,modules=mlp", LFTF),
-            lambda e: rises(e.change(e.site("ub"), "lftf:lr=paper,modules=mlp", LFTF)),
-        ),
-    ),
-    Claim(
-        "8",
-        "Without the MLP's weights the gap is smaller than with LFTF, and UB as well.",
-        _and(
-            _gap_falls("lftf:lr=paper,modules=attention", LFTF),
-            lambda e: falls(e.change(e.site("ub"), "lftf:lr=paper,modules=attention", LFTF)),
-        ),
-    ),
-    *(
-        Claim(
-            "8",
-            f"Without the half of the loss about {word!r} only the other word is left, whatever the hint.",
-            _and(
-                _one_word(spec),
-                _hints_ignored(spec),
-            ),
-        )
-        for word, spec in (("he", "lftf:lr=paper,terms=female"), ("she", "lftf:lr=paper,terms=male"))
-    ),
+    *_parts(OWN),
+    *_parts(SCALED),
 )
 
 RECIPE = Recipe(

@@ -147,3 +147,14 @@ def test_the_forecast_opens_what_is_here_and_nothing_else(verified: list[str]) -
 
 def remote_reason() -> str:
     return "hf:Qwen/Qwen2.5-7B is not on this machine, and a plan fetches and asks nothing."
+
+
+def test_rows_of_other_models_lose_their_names() -> None:
+    published = recipe_of("lftf").published
+    part = next(row for row in published.tables["8"].rows if row.name.endswith("w/o ATT"))
+    base = published.tables["6"].rows[0]
+    assert result._name(part, None) == "LFTF w/o ATT"
+    assert result._name(part, part) == "Meta-Llama3-8B-LFTF w/o ATT"
+    assert result._name(base, None) == "untreated"
+    asked = recipe_of("uqac").published.tables["stereoset"].rows[0]
+    assert result._name(asked, None) == "intrasentence, before"

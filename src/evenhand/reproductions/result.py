@@ -137,7 +137,7 @@ def _line(ready: Prepared, evidence: Evidence, rows: Sequence[Row], key: str) ->
     band = _band(estimate, printed)
     return Line(
         named.table,
-        _name(ready, named, own, rows),
+        _name(named, own),
         named.treatment,
         column.title,
         named.ours,
@@ -152,12 +152,11 @@ def _line(ready: Prepared, evidence: Evidence, rows: Sequence[Row], key: str) ->
     )
 
 
-def _name(ready: Prepared, named: Row, own: Row | None, rows: Sequence[Row]) -> str:
-    """The row's own name, but where it is that of another model: then what was done to this one."""
-    others = any(model in named.name for model in ready.recipe.published.models)
-    if own is None and (others or len(rows) > 1):
-        return named.treatment or "untreated"
-    return named.name
+def _name(named: Row, own: Row | None) -> str:
+    """The row's own name; of another model's row what is left of it without that model's name."""
+    if own is not None or not named.model:
+        return named.name
+    return named.name.replace(named.model, "").strip(" ,-") or named.treatment or "untreated"
 
 
 def _measured(ready: Prepared, evidence: Evidence, row: Row, key: str) -> tuple[Estimate | None, str]:

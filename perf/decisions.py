@@ -37,9 +37,9 @@ from evenhand.models import Model
 from evenhand.opening import open_model
 from evenhand.progress import task
 from evenhand.records import Score
+from evenhand.reproductions import evidence
 from evenhand.studies.measure import take
 
-RESAMPLES = 1000
 Figure = dict[str, Any]
 SHOWN = {
     "accuracy": "decision_accuracy",
@@ -106,15 +106,6 @@ def planted(benchmarks: Iterable[Benchmark], uri: str) -> float:
     return statistics.fmean(gaps)
 
 
-def both(people: int, draws: int) -> Array:
-    """Weights [B, draws * people] that resample people and draws of demonstrations independently."""
-    of_people, of_draws = (
-        stats.resamples(None, n, RESAMPLES, seed) for seed, n in enumerate((people, draws))
-    )
-    found: Array = (of_draws[:, :, None] * of_people[:, None, :]).reshape(RESAMPLES, -1)
-    return found
-
-
 def metric_of(row: Row, name: str) -> Metric:
     """The metric in the column `name`; with more than two groups the gap has no sign."""
     there = {metric.name: metric for metric in row.metrics}
@@ -144,7 +135,7 @@ def changes(before: Row, after: Row, weights: Array) -> Figure:
 
 def tables(rows: Sequence[Row], draws: int) -> Figure:
     """Both tables as plain data: a line for every row, and the changes between rows."""
-    weights = both(len(rows[0].scores) // draws, draws)
+    weights = evidence.drawn(len(rows[0].scores) // draws, draws)
     drawn = [row for row in rows if row.setting.shots and not row.setting.counterbalanced]
     twins = [row for row in rows if row.setting.counterbalanced]
     return {

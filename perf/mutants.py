@@ -644,6 +644,34 @@ LISTED: tuple[Mutant, ...] = (
         "State.WITHIN if bound is not None and low < tolerance",
         ("tests/audits/test_planted.py",),
     ),
+    Mutant(
+        "claim-of-any-certain-change",
+        "reproductions/judging.py",
+        "if high < 0 and size >= found.relevant:",
+        "if high < 0:",
+        ("tests/reproductions/test_judging.py",),
+    ),
+    Mutant(
+        "claim-refused-while-undecided",
+        "reproductions/judging.py",
+        "if low > -found.relevant:",
+        "if high > -found.relevant:",
+        ("tests/reproductions/test_judging.py",),
+    ),
+    Mutant(
+        "a-misprint-as-target",
+        "reproductions/published.py",
+        "(row.right or row.printed)[place]",
+        "row.printed[place]",
+        ("tests/reproductions/test_published.py",),
+    ),
+    Mutant(
+        "other-models-as-target",
+        "reproductions/result.py",
+        "if row.model and row.model == ready.known_as",
+        "if row.model",
+        ("tests/reproductions/test_running.py",),
+    ),
 )
 
 DRAWN: dict[str, tuple[str, ...]] = {

@@ -36,6 +36,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "thinking",
             "schema",
             "provenance",
+            "toml",
         }
     ),
     frozenset({"stats", "influence", "metrics", "pls", "subspaces"}),
@@ -61,6 +62,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"audits", "benchmarks", "controls", "locators", "mitigations", "repairs"}),
     frozenset({"studies"}),
+    frozenset({"reproductions"}),
     frozenset({"reports", "monitor", "publishing", "testing", "cli", "__main__"}),
 )
 # What is given to `import_module`, without quotes: the only places that import by a made-up name.

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from evenhand.cli import main
-from evenhand.cli.toml import as_toml
 from evenhand.errors import EvenhandError
 from evenhand.studies import verbs
 from evenhand.studies.grid import planning
+from evenhand.toml import as_toml
 from tests.cli.conftest import Library, Run
 
 STUDY = """

@@ -16,8 +16,8 @@ import typer
 from typer.core import TyperCommand
 
 from evenhand.cli import console
-from evenhand.cli.toml import as_toml
 from evenhand.errors import BadData, did_you_mean, listed
+from evenhand.toml import as_toml
 
 OWN = ("config", "print_config", "help")
 _WANTED = "evenhand.print_config"

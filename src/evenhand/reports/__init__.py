@@ -16,6 +16,7 @@ from evenhand.outputs import UNSEALED, check_output_file, check_unchanged, seale
 from evenhand.records import Attribution, Measurement, Verification
 
 if TYPE_CHECKING:
+    from evenhand.reproductions.result import Reproduction
     from evenhand.studies.grid.result import StudyResult
 
 PACKAGE = "reports/templates"
@@ -66,6 +67,13 @@ def study_html(result: StudyResult) -> str:
     from evenhand.reports import study_view
 
     return _render("study.html.j2", study_view.study(result))
+
+
+def reproduction_html(found: Reproduction) -> str:
+    """The report of a reproduction: its claims, published beside measured figures, what differs."""
+    from evenhand.reports import reproduced
+
+    return _render("reproduction.html.j2", reproduced.view(found))
 
 
 def write_report(path: Path, text: str) -> None:

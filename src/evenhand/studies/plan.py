@@ -144,7 +144,7 @@ def timed_plan(
     """
     options = options or VerifyOptions()
     made, parts = planned(uri, with_, options, treated)
-    why = _elsewhere(uri)
+    why = elsewhere(uri)
     if why:
         return replace(made, untimed=why)
     try:
@@ -156,7 +156,7 @@ def timed_plan(
     return replace(made, seconds=whole, smallest=found.smallest)
 
 
-def _elsewhere(uri: str) -> str:
+def elsewhere(uri: str) -> str:
     """Why a model is not opened for a forecast, a sentence; empty for one on this machine."""
     scheme, _, rest = uri.partition(":")
     if scheme == "lab":

@@ -9,7 +9,7 @@ from typing import Any
 from evenhand import __version__, decimals
 from evenhand.provenance import line
 from evenhand.records import Verification
-from evenhand.reports import doubted, flips, formats, leading, pareto, sentences, studied, tables
+from evenhand.reports import doubted, flips, formats, leading, pareto, sentences, studied, summary, tables
 from evenhand.reports.view import Plot
 from evenhand.studies.compare import headline
 from evenhand.studies.distance import distance_of
@@ -78,6 +78,9 @@ def study(result: StudyResult) -> Mapping[str, Any]:
     models = result.study.models
     return {
         "title": f"The study {result.study.name}",
+        "lead": summary.study_sentence(result),
+        "next_step": formats.coded(summary.study_step(result)),
+        "cards": summary.of_study(result),
         "study": result.study,
         "limited": result.limited,
         "limited_text": sentences.LIMITED,

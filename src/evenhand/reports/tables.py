@@ -118,6 +118,16 @@ def _part(measurement: Measurement, key: str, name: str) -> Estimate:
     return part.get(name, Estimate(None, None, None, 0))
 
 
+def headlines(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table:
+    """The first figures of every benchmark, before and after; see `effects` for `doubted`."""
+    rows = tuple(
+        (e.benchmark, metric_title(e.metric), *marked_figures(e, doubted), better(e.metric, e.before.ideal))
+        for e in items
+    )
+    head = ("benchmark", "metric", "before", "after", "change [95 % interval]", "better")
+    return Table("The first figures of every benchmark", head, rows, labels=2)
+
+
 def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table:
     """Every metric before and after, with the paired interval of the change and its p-value.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from evenhand.reports import (
     sentences,
     shares,
     shown,
+    summary,
     tables,
 )
 from evenhand.reports.figures import Figure
@@ -73,18 +74,6 @@ class FamilyPicture:
     read: str
     panels: tuple[Panel, ...]
     table: Table
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A headline figure before and after, and the better direction."""
-
-    label: str
-    benchmark: str
-    before: str
-    after: str
-    change: str
-    better: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +122,8 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "sentence": sentences.sentence(record),
         "seeds": [seeded.models(record), seeded.effects(record)] if record.seeds else [],
         "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
-        "tiles": tiles(record, marked),
+        "cards": summary.of_verification(record, marked),
+        "headlines": tables.headlines(headlines(record), marked),
         "doubts": doubted.both_sides(*sides),
         "notes": doubted.others(record.notes, [text for side in sides for text in doubted.sentences(side)]),
         "bias": None if pair is None else bias(*pair),
@@ -146,7 +136,7 @@ def verification(record: Verification, locations: Sequence[Attribution]) -> Mapp
         "control_sentence": sentences.reduced_sentence(record.control),
         "effects": tables.effects(record.effects, marked),
         "facts": facts(record.model, after, record, record.made_by),
-        "cards": provenance(record.before),
+        "provenance_cards": provenance(record.before),
         "command": command.verify_command(record),
     } | _common()
 
@@ -166,7 +156,10 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
         "parts_list": parts,
         "equal_note": equal.NOTE,
         "facts": facts(first.model, None, None, first.made_by),
-        "cards": provenance(records),
+        "provenance_cards": provenance(records),
+        "cards": summary.of_measurements(records),
+        "lead": summary.measured_sentence(records),
+        "next_step": formats.coded(summary.measured_step(records)),
         "command": command.measure_command(records),
     } | _common()
 
@@ -195,25 +188,12 @@ def _people(measurement: Measurement, place: int) -> Plot | None:
     return decisions(measurement, None, f"-{place}") if decided.is_decided(measurement) else None
 
 
-def tiles(record: Verification, marked: Sequence[Container[str]]) -> tuple[Tile, ...]:
-    """What the verdict is about, then each benchmark's own; `marked` are in doubt, before and after."""
-    about = subject(record)
-    chosen = sorted(headlines(record), key=lambda e: (e.benchmark, e.metric) != about)
-    return tuple(
-        Tile(
-            f"{tables.metric_title(e.metric)} ({e.metric})",
-            e.benchmark,
-            *tables.marked_figures(e, marked),
-            tables.better(e.metric, e.before.ideal),
-        )
-        for e in chosen
-    )
-
-
 def headlines(record: Verification) -> list[Effect]:
-    """What the verdict is about, and of each benchmark the first figure and the primary one, in order."""
+    """What the verdict is about, then of each benchmark the first figure and the primary one, in order."""
+    about = subject(record)
     own = {(m.benchmark, name) for m in record.before for name in (m.primary, next(iter(m.metrics), None))}
-    return [e for e in record.effects if (e.benchmark, e.metric) in own | {subject(record)}]
+    found = [e for e in record.effects if (e.benchmark, e.metric) in own | {about}]
+    return sorted(found, key=lambda e: (e.benchmark, e.metric) != about)
 
 
 def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bias:

@@ -29,11 +29,21 @@ Card = Annotated[
 ]
 
 
+Texts = Annotated[
+    bool,
+    typer.Option(
+        "--texts",
+        help="Show the items' texts, which are redacted otherwise; the benchmarks' data must be on this machine.",
+    ),
+]
+
+
 def report(
     run: Run,
     html: Html = Path("report.html"),
     lm_eval: LmEval = None,
     card: Card = None,
+    texts: Texts = False,
     as_json: Json = False,
 ) -> int:
     """Write a stored run as one HTML file that needs no network, or export its figures."""
@@ -55,7 +65,7 @@ def report(
         else:
             console.say(f"Card: {card}")
         return 0
-    reports.report(run, html)
+    reports.report(run, html, texts=texts)
     if as_json:
         console.emit({"run": str(run), "report": str(html)})
     else:

@@ -76,6 +76,7 @@ class Mitigation:
 def study(result: StudyResult) -> Mapping[str, Any]:
     """The variables of the template."""
     models = result.study.models
+    each = flips.BUDGET // max(1, sum(o.record is not None for o in result.outcomes))
     return {
         "title": f"The study {result.study.name}",
         "lead": summary.study_sentence(result),
@@ -93,7 +94,7 @@ def study(result: StudyResult) -> Mapping[str, Any]:
         "fronts": [f for place, uri in enumerate(models) if (f := front(result, uri, place))],
         "transfers": [t for uri in models if (t := transfer(result, uri))],
         "mitigations": [
-            mitigation(result, entry.name, n) for n, entry in enumerate(result.study.mitigations)
+            mitigation(result, entry.name, n, each) for n, entry in enumerate(result.study.mitigations)
         ],
         "columns": tidy.COLUMNS.items(),
         "facts": facts(result),
@@ -185,11 +186,14 @@ def kept(record: Verification, benchmark: str) -> Entry:
     return Entry(f"loss {loss}", said, TONES.get(said, "neutral"))
 
 
-def mitigation(result: StudyResult, name: str, place: int) -> Mitigation:
-    """The part about one mitigation: each model's first seed in full, the others in a sentence."""
+def mitigation(result: StudyResult, name: str, place: int, budget: int) -> Mitigation:
+    """The part about one mitigation: each model's first seed in full, the others in a sentence.
+
+    `budget` is how many characters of packed items each of its cells may have.
+    """
     own = [o for o in result.outcomes if o.cell.mitigation == name]
     first = result.study.seeds[0]
-    pages = tuple(page(o) for o in own if o.record is not None and o.cell.seed == first)
+    pages = tuple(page(o, budget) for o in own if o.record is not None and o.cell.seed == first)
     others = tuple(
         f"{o.cell.model}, seed {o.cell.seed}: {o.record.verdict}"
         if o.record is not None
@@ -201,8 +205,8 @@ def mitigation(result: StudyResult, name: str, place: int) -> Mitigation:
     return Mitigation(name, f"mitigation-{place}", settings, pages, others)
 
 
-def page(outcome: Outcome) -> Page:
-    """What the cell did."""
+def page(outcome: Outcome, budget: int) -> Page:
+    """What the cell did; see `mitigation` for `budget`."""
     record = outcome.record
     assert record is not None
     return Page(
@@ -213,7 +217,7 @@ def page(outcome: Outcome) -> Page:
         sentences.TONES[record.verdict],
         leading.sentence(record),
         record.reasons[0] if record.reasons else "",
-        flips.flips(record),
+        flips.flips(record, budget=budget, whole=False),
     )
 
 

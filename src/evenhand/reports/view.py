@@ -26,6 +26,7 @@ from evenhand.reports import (
     doubted,
     equal,
     figures,
+    flips,
     formats,
     leading,
     seeded,
@@ -35,6 +36,7 @@ from evenhand.reports import (
     summary,
     tables,
 )
+from evenhand.reports import texts as item_texts
 from evenhand.reports.figures import Figure
 from evenhand.reports.tables import Table
 from evenhand.studies.primary import subject
@@ -101,44 +103,61 @@ class Bias:
     groups: tuple[str, ...]
 
 
-def verification(record: Verification, locations: Sequence[Attribution]) -> Mapping[str, Any]:
-    """The variables of ``verification.html.j2``; `locations` are shown after the record's own location."""
+def verification(
+    record: Verification, locations: Sequence[Attribution], *, texts: bool = False
+) -> Mapping[str, Any]:
+    """The variables of ``verification.html.j2``; `locations` are shown after the record's own location.
+
+    `texts` says whether the texts of items are shown.
+    """
     pair, people = shares.pair(record), decided.pair(record)
     own = () if record.location is None else (record.location,)
     after = record.after[0].model if record.after else None
     sides = (doubted.of(record.before), doubted.of(record.after, record.before))
     marked = [doubted.whole(side) for side in sides]
-    return {
-        "record": record,
-        "title": f"{sentences.headline(record)}: {record.treatment} on {record.model.uri}",
-        "tone": sentences.TONES[record.verdict],
-        "headline": sentences.headline(record),
-        "lead": leading.sentence(record),
-        "next_step": formats.coded(advice.next_step(record)),
-        "settling": [formats.coded(text) for text in advice.settling(record)],
-        "claims": shown.claims(record),
-        "losses": shown.losses(record),
-        "scope": shown.scope(record),
-        "sentence": sentences.sentence(record),
-        "seeds": [seeded.models(record), seeded.effects(record)] if record.seeds else [],
-        "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
-        "cards": summary.of_verification(record, marked),
-        "headlines": tables.headlines(headlines(record), marked),
-        "doubts": doubted.both_sides(*sides),
-        "notes": doubted.others(record.notes, [text for side in sides for text in doubted.sentences(side)]),
-        "bias": None if pair is None else bias(*pair),
-        "decided": None if people is None else decisions(*people),
-        "primaries": primaries(record, None if pair is None else pair[0]),
-        "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
-        "capability": tables.checks(record.capability.checks, "Capability checks"),
-        "guards": tables.checks(record.guards, "Guards"),
-        "control": None if record.control is None else control(record, record.control),
-        "control_sentence": sentences.reduced_sentence(record.control),
-        "effects": tables.effects(record.effects, marked),
-        "facts": facts(record.model, after, record, record.made_by),
-        "provenance_cards": provenance(record.before),
-        "command": command.verify_command(record),
-    } | _common()
+    return (
+        {
+            "record": record,
+            "title": f"{sentences.headline(record)}: {record.treatment} on {record.model.uri}",
+            "tone": sentences.TONES[record.verdict],
+            "headline": sentences.headline(record),
+            "lead": leading.sentence(record),
+            "next_step": formats.coded(advice.next_step(record)),
+            "settling": [formats.coded(text) for text in advice.settling(record)],
+            "claims": shown.claims(record),
+            "losses": shown.losses(record),
+            "scope": shown.scope(record),
+            "sentence": sentences.sentence(record),
+            "seeds": [seeded.models(record), seeded.effects(record)] if record.seeds else [],
+            "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
+            "cards": summary.of_verification(record, marked),
+            "headlines": tables.headlines(headlines(record), marked),
+            "doubts": doubted.both_sides(*sides),
+            "notes": doubted.others(
+                record.notes, [text for side in sides for text in doubted.sentences(side)]
+            ),
+            "bias": None if pair is None else bias(*pair),
+            "decided": None if people is None else decisions(*people),
+            "primaries": primaries(record, None if pair is None else pair[0]),
+            "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
+            "capability": tables.checks(record.capability.checks, "Capability checks"),
+            "guards": tables.checks(record.guards, "Guards"),
+            "control": None if record.control is None else control(record, record.control),
+            "control_sentence": sentences.reduced_sentence(record.control),
+            "effects": tables.effects(record.effects, marked),
+            "facts": facts(record.model, after, record, record.made_by),
+            "provenance_cards": provenance(record.before),
+            "command": command.verify_command(record),
+        }
+        | _flips(record, texts=texts)
+        | _common()
+    )
+
+
+def _flips(record: Verification, *, texts: bool) -> dict[str, Any]:
+    """The items that changed sides, and what is said of their texts."""
+    found, why = item_texts.texts(record.before) if texts else ({}, [item_texts.REDACTED])
+    return {"flips": flips.flips(record, found), "flip_notes": why}
 
 
 def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:

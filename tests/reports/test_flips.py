@@ -39,7 +39,7 @@ def test_every_item_with_a_side_is_packed_the_changed_ones_first() -> None:
     assert items["ids"][0] == "mobster/word"
     sides = [[items["sides"][k] for k in items[when]] for when in ("before", "after")]
     assert [a != b for a, b in zip(*sides, strict=True)] == [True] * 9 + [False] * 15
-    # mobster .05 -> .9 and nurse .95 -> .1 moved by .85, librarian .8 -> .2 by .6: it comes last of the changed
+    # mobster .05 -> .9 and nurse .95 -> .1 moved by .85, librarian .8 -> .2 by .6: last of those that changed
     assert [items["about"][k] for k in items["of"][:9]] == ["mobster"] * 3 + ["nurse"] * 3 + ["librarian"] * 3
     assert [items["shares"][0][0], items["shares"][1][0]] == [50, 900]  # thousandths
     assert items["share"] == "P(she) share"

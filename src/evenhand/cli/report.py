@@ -33,17 +33,23 @@ Texts = Annotated[
     bool,
     typer.Option(
         "--texts",
-        help="Show the items' texts, which are redacted otherwise; the benchmarks' data must be on this machine.",
+        help="Show the items' texts, redacted otherwise; the benchmarks' data must be on this machine.",
     ),
+]
+Locations = Annotated[
+    list[Path] | None,
+    typer.Option("--location", metavar="FOLDER", help="A folder of `locate` to show beside; repeat it."),
 ]
 
 
 def report(
     run: Run,
+    *,
     html: Html = Path("report.html"),
     lm_eval: LmEval = None,
     card: Card = None,
     texts: Texts = False,
+    location: Locations = None,
     as_json: Json = False,
 ) -> int:
     """Write a stored run as one HTML file that needs no network, or export its figures."""
@@ -65,7 +71,7 @@ def report(
         else:
             console.say(f"Card: {card}")
         return 0
-    reports.report(run, html, texts=texts)
+    reports.report(run, html, texts=texts, locations=location or ())
     if as_json:
         console.emit({"run": str(run), "report": str(html)})
     else:

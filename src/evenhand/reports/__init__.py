@@ -21,25 +21,45 @@ PACKAGE = "reports/templates"
 SIGN = b'<meta name="generator" content="evenhand '  # in every report
 
 
-def report(run: Path | str, html: Path | str = "report.html", *, texts: bool = False) -> Path:
+def report(
+    run: Path | str,
+    html: Path | str = "report.html",
+    *,
+    texts: bool = False,
+    locations: Sequence[Path | str] = (),
+) -> Path:
     """Write a report of the stored run in the folder `run` as one HTML file; returns its path.
 
     With `texts` the items that changed sides are shown with their texts, which are redacted otherwise.
+    `locations` are further folders of `locate`, whose block maps are shown beside the run's own.
 
     Raises:
-        BadData: the folder holds neither a verification nor measurements, or damaged ones; or `html` cannot
-            be a file, or is a file that is not such a report.
+        BadData: the folder holds neither a verification nor measurements nor a location, or damaged ones; or
+            `html` cannot be a file, or is a file that is not such a report.
         NoSpace: the disk is full or not writable.
     """
+    from evenhand.reports import located
     from evenhand.studies import store
 
     check_output_file(Path(html), SIGN)
-    if store.holds_verification(Path(run)):
-        text = verification_html(store.load_verification(Path(run)), texts=texts)
+    folder, named = Path(run), tuple(map(Path, locations))
+    if store.holds_verification(folder):
+        record = store.load_verification(folder)
+        found = located.beside(folder, record.location, named)
+        text = verification_html(record, locations=found, texts=texts)
+    elif located.holds_location(folder) and not store.holds_measurements(folder):
+        text = location_html(located.load(folder).uri, located.beside(folder, None, named))
     else:
-        text = measurements_html(store.load_measurements(Path(run)))
+        text = measurements_html(store.load_measurements(folder))
     write_report(Path(html), text)
     return Path(html)
+
+
+def location_html(uri: str, locations: Sequence[Attribution]) -> str:
+    """The report of locators on the model `uri`: their block maps."""
+    from evenhand.reports import view
+
+    return _render("location.html.j2", view.located(uri, locations))
 
 
 def verification_html(

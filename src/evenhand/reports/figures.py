@@ -212,3 +212,33 @@ def blocks(location: Attribution) -> Figure:
         bargap=0.35,
     )
     return {"data": [bar], "layout": drawn}
+
+
+def heat(
+    blocks: Sequence[str], heads: Sequence[str], scores: Sequence[Sequence[Value]], locator: str
+) -> Figure:
+    """The locator's score of each head, `scores` [blocks][heads]: one hue on each side of 0."""
+    most = max((abs(x) for row in scores for x in row if x is not None), default=0.0) or 1.0
+    cells = {
+        "type": "heatmap",
+        "x": list(range(len(heads))),
+        "y": list(range(len(blocks))),
+        "z": [[rounded(x) for x in row] for row in scores],
+        "customdata": [[label(f"{block}.head.{head}") for head in heads] for block in blocks],
+        "zmin": rounded(-most), "zmax": rounded(most), "xgap": 1, "ygap": 1,
+        "colorscale": [[0.0, BEFORE], [0.5, "var(--card)"], [1.0, AFTER]],
+        "colorbar": {"thickness": 12},
+        "hovertemplate": "%{customdata}: %{z:.4f}<extra></extra>",
+    }  # fmt: skip
+    drawn = layout(
+        max(180, 80 + 18 * len(blocks)),
+        xaxis=axis(
+            title={"text": f"head; colour: score of {label(locator)}"},
+            tickvals=list(range(len(heads))),
+            ticktext=list(heads),
+        ),
+        yaxis=axis(
+            tickvals=list(range(len(blocks))), ticktext=[label(b) for b in blocks], autorange="reversed"
+        ),
+    )
+    return {"data": [cells], "layout": drawn}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any
 
 from evenhand.records import Measurement, Score, Value, Verification
@@ -173,7 +172,7 @@ def _columns(before: Measurement, items: Sequence[Item], texts: Mapping[str, str
     about = list(dict.fromkeys(item.score.cluster for item in items))
     place = {name: i for i, name in enumerate(about)}
     names, ids = groups(before), [item.score.sample for item in items]
-    start = commonprefix(ids)[: commonprefix(ids).rfind("/") + 1]
+    start = _common_folder(ids)
     found: dict[str, Any] = {
         "start": start,
         "ids": [name.removeprefix(start) for name in ids],
@@ -190,6 +189,13 @@ def _columns(before: Measurement, items: Sequence[Item], texts: Mapping[str, str
     if texts:
         found["texts"] = [texts.get(name, "") for name in ids]
     return found
+
+
+def _common_folder(ids: Sequence[str]) -> str:
+    """What all ids begin with, up to its last slash: the smallest and the largest decide for all."""
+    least, most = min(ids), max(ids)
+    same = next((i for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
+    return least[: least.rfind("/", 0, same) + 1]
 
 
 def _thousandths(share: Value) -> int | None:

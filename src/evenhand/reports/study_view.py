@@ -10,7 +10,7 @@ from evenhand import __version__, decimals
 from evenhand.provenance import line
 from evenhand.records import Verification
 from evenhand.reports import doubted, flips, formats, leading, pareto, sentences, studied, summary, tables
-from evenhand.reports.view import Plot
+from evenhand.reports.plots import Plot
 from evenhand.studies.compare import headline
 from evenhand.studies.distance import distance_of
 from evenhand.studies.grid import table as tidy

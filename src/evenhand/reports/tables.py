@@ -33,6 +33,7 @@ CASE_STUDY = (
     "footballer",
 )  # the professions of LFTF's case study
 ABSENT = "not measured"
+MOST_BLOCKS = 500  # rows of a table of blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +206,12 @@ def families(result: ControlResult) -> Table:
 
 
 def blocks(location: Attribution) -> Table:
-    """Every block's score and rank."""
-    rank = {site: str(place) for place, site in enumerate(location.ranking(), start=1)}
-    rows = tuple((s.site, decimals.number(s.value), rank[s.site]) for s in location.scores)
-    return Table(f"Scores of {location.locator} by block", ("block", "score", "rank"), rows)
+    """Every block's score and rank, in order of depth; of very many the highest `MOST_BLOCKS`."""
+    rank = {site: place for place, site in enumerate(location.ranking(), start=1)}
+    shown = [s for s in location.scores if rank[s.site] <= MOST_BLOCKS]
+    rows = tuple((s.site, decimals.number(s.value), str(rank[s.site])) for s in shown)
+    few = f", the highest {MOST_BLOCKS} of {len(rank)}" if len(shown) < len(rank) else ""
+    return Table(f"Scores of {location.locator} by block{few}", ("block", "score", "rank"), rows)
 
 
 def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST = 240  # characters of a text that are shown
 REDACTED = (
-    "The items' texts are left out. `evenhand report RUN --texts` puts them in, where the benchmark's data are "
-    "on this machine."
+    "The items' texts are left out. `evenhand report RUN --texts` puts them in, where the benchmark's data "
+    "are on this machine."
 )
 _FIELDS = ("context", "prompt", "text")
 

@@ -33,39 +33,16 @@ from evenhand.reports import (
     sentences,
     shares,
     shown,
+    sites,
     summary,
     tables,
 )
 from evenhand.reports import texts as item_texts
-from evenhand.reports.figures import Figure
+from evenhand.reports.plots import Panel, Plot
 from evenhand.reports.tables import Table
 from evenhand.studies.primary import subject
 
 EACH = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot with its accessible alternative: `alt` describes it, `table` holds its figures.
-
-    `more` is a second, longer figure behind a button, `labels` the texts of the two buttons.
-    """
-
-    id: str
-    alt: str
-    figure: Figure
-    table: Table
-    more: Figure | None = None
-    labels: tuple[str, str] = ("", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One of several small plots that share a table; `alt` describes it."""
-
-    id: str
-    alt: str
-    figure: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +53,6 @@ class FamilyPicture:
     read: str
     panels: tuple[Panel, ...]
     table: Table
-
-
-@dataclass(frozen=True, slots=True)
-class BlockMap:
-    """A locator's result: the plot and its two sentences."""
-
-    locator: str
-    top: str
-    sentence: str
-    specific: bool
-    reading: str
-    nothing: str
-    plot: Plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +103,8 @@ def verification(
             "bias": None if pair is None else bias(*pair),
             "decided": None if people is None else decisions(*people),
             "primaries": primaries(record, None if pair is None else pair[0]),
-            "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
+            "map": sites.of((*own, *locations), sites.treated_blocks(record)),
+            "no_interval": sites.NO_INTERVAL,
             "capability": tables.checks(record.capability.checks, "Capability checks"),
             "guards": tables.checks(record.guards, "Guards"),
             "control": None if record.control is None else control(record, record.control),
@@ -181,6 +146,24 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
         "next_step": formats.coded(summary.measured_step(records)),
         "command": command.measure_command(records),
     } | _common()
+
+
+def located(uri: str, locations: Sequence[Attribution]) -> Mapping[str, Any]:
+    """The variables of ``location.html.j2``: the block map of one model, and no verdict."""
+    first = locations[0]
+    return (
+        {
+            "title": f"Where the bias of {uri} is located",
+            "uri": uri,
+            "lead": sentences.located(first),
+            "next_step": formats.coded(advice.after_location(uri, first)),
+            "map": sites.of(locations),
+            "no_interval": sites.NO_INTERVAL,
+            "facts": (("model", uri), *formats.flat(first.details), ("made by", line(first.made_by))),
+        }
+        | _common()
+        | {"limitations": sentences.of_location()}
+    )
 
 
 def _notes(measurement: Measurement) -> tuple[list[str], list[str]]:
@@ -295,24 +278,6 @@ def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool,
         tables.professions(rows, names, both=both),
         figures.dumbbell(rows, names, both=both) if len(few) < len(rows) else None,
         (f"{EACH} lowest and {EACH} highest", f"all {len(rows)}"),
-    )
-
-
-def block_map(location: Attribution, place: int = 0) -> BlockMap:
-    """The block map of one locator."""
-    alt = (
-        f"Score of {location.locator} for each block in order of depth; higher means a larger effect. "
-        f"The highest is {location.top}."
-    )
-    plot = Plot(f"blocks-{place}", alt, figures.blocks(location), tables.blocks(location))
-    return BlockMap(
-        locator=location.locator,
-        top=location.top,
-        sentence=sentences.locator_sentence(location),
-        specific=location.specific,
-        reading=location.reading,
-        nothing=sentences.found_nothing(location),
-        plot=plot,
     )
 
 

@@ -22,6 +22,10 @@
     figure.layout.font.family = getComputedStyle(document.body).fontFamily;
     element.style.height = figure.layout.height + "px";
     window.Plotly.react(element, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+    if (element.id.startsWith("plot-blocks-") && !element.dataset.clickable) {
+      element.dataset.clickable = "yes";
+      element.on("plotly_click", (event) => chooseBlock(event.points[0].customdata));
+    }
   }
 
   function drawAll() {

@@ -158,7 +158,7 @@ def located(location: Attribution) -> str:
     score = f"{decimals.number(top.value)} by {location.locator}"
     if not location.specific:
         return (
-            f"{location.top} changes the hidden states most ({score}), which does not say that it is biased."
+            f"{location.top} has the highest score ({score}), which does not say that this block is biased."
         )
     if not location.claims:
         return f"{location.locator} found no block that carries a relevant part of the gap."

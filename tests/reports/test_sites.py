@@ -86,7 +86,7 @@ def test_the_page_of_a_verification_holds_the_figures_and_says_that_there_is_no_
 
 def test_what_a_location_says_and_what_comes_next() -> None:
     bmi, ablation = make.location(), make.location("ablation", specific=True)
-    assert "does not say that this block is biased" in sentences.located(bmi)
+    assert "does not say that it is biased" in sentences.located(bmi)
     assert "locate lab:causal --with ablation" in advice.after_location("lab:causal", bmi)
     assert sentences.located(ablation).startswith("block.3 has the largest part in the gap")
     assert "--locator ablation" in advice.after_location("lab:causal", ablation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,25 @@ Locations = Annotated[
 ]
 
 
+class Picture(StrEnum):
+    """A format of figures for papers."""
+
+    SVG = "svg"
+    PNG = "png"
+    PDF = "pdf"
+
+
+Figures = Annotated[
+    Path | None,
+    typer.Option(
+        "--figures",
+        metavar="FOLDER",
+        help="Write every plot into this folder instead, for a paper; Chromium draws them.",
+    ),
+]
+PictureFormat = Annotated[Picture, typer.Option("--format", help="The format of --figures.")]
+
+
 def report(
     run: Run,
     *,
@@ -50,6 +70,8 @@ def report(
     card: Card = None,
     texts: Texts = False,
     location: Locations = None,
+    figures: Figures = None,
+    format_: PictureFormat = Picture.SVG,
     as_json: Json = False,
 ) -> int:
     """Write a stored run as one HTML file that needs no network, or export its figures."""
@@ -63,6 +85,15 @@ def report(
             console.emit({"run": str(run), "lm_eval": str(written)})
         else:
             console.say(f"Results: {written}")
+        return 0
+    if figures is not None:
+        from evenhand.reports.exporting import export
+
+        files = [str(path) for path in export(run, figures, format_.value)]
+        if as_json:
+            console.emit({"run": str(run), "figures": files})
+        else:
+            console.say(f"Figures: {', '.join(files)}")
         return 0
     if card is not None:
         results = _write_card(run, card)

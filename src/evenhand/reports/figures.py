@@ -147,7 +147,7 @@ def dumbbell(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) 
         max(220, 90 + 17 * len(table)),
         margin={"l": 8, "r": 12, "t": 40, "b": 8},
         xaxis=axis(
-            title={"text": f"P({groups[1]}) / (P({groups[0]}) + P({groups[1]})), best at 0.5"},
+            title={"text": f"share of P({groups[1]}), best at 0.5"},
             range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], side="top",
         ),
         yaxis=axis(tickvals=places, ticktext=names, range=[len(table) - 0.4, -0.6], tickfont={"size": 11}),

@@ -157,9 +157,7 @@ def located(location: Attribution) -> str:
     top = next(score for score in location.scores if score.site == location.top)
     score = f"{decimals.number(top.value)} by {location.locator}"
     if not location.specific:
-        return (
-            f"{location.top} has the highest score ({score}), which does not say that this block is biased."
-        )
+        return f"{location.top} has the highest score ({score}), which does not say that it is biased."
     if not location.claims:
         return f"{location.locator} found no block that carries a relevant part of the gap."
     return f"{location.top} has the largest part in the gap between the groups' terms ({score})."

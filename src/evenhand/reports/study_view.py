@@ -9,13 +9,25 @@ from typing import Any
 from evenhand import __version__, decimals
 from evenhand.provenance import line
 from evenhand.records import Verification
-from evenhand.reports import doubted, flips, formats, leading, pareto, sentences, studied, summary, tables
+from evenhand.reports import (
+    doubted,
+    flips,
+    formats,
+    leading,
+    methods,
+    pareto,
+    sentences,
+    studied,
+    summary,
+    tables,
+)
 from evenhand.reports.plots import Plot
 from evenhand.studies.compare import headline
 from evenhand.studies.distance import distance_of
 from evenhand.studies.grid import table as tidy
 from evenhand.studies.grid.result import Chosen, Outcome, StudyResult
 from evenhand.studies.resolving import resolution
+from evenhand.training.stacking import split
 
 JOINT = "loss of capability (SDs of its items)"
 TONES = {"better": "good", "worse": "bad", "kept": "good", "lost": "bad"}
@@ -97,10 +109,18 @@ def study(result: StudyResult) -> Mapping[str, Any]:
             mitigation(result, entry.name, n, each) for n, entry in enumerate(result.study.mitigations)
         ],
         "columns": tidy.COLUMNS.items(),
+        "methods": methods.of_specs([("mitigation", entry) for entry in specs(result)]),
+        "citing": methods.citing(next((o.record.made_by for o in result.outcomes if o.record), None)),
         "facts": facts(result),
         "limitations": sentences.LIMITATIONS,
         "version": __version__,
     }
+
+
+def specs(result: StudyResult) -> list[str]:
+    """The specs of every mitigation that a judged cell used, each once."""
+    found = [part for o in result.outcomes if o.record is not None for part in split(o.record.treatment)]
+    return list(dict.fromkeys(found))
 
 
 def of_model(result: StudyResult, uri: str) -> list[Outcome]:

@@ -34,6 +34,7 @@ CASE_STUDY = (
 )  # the professions of LFTF's case study
 ABSENT = "not measured"
 MOST_BLOCKS = 500  # rows of a table of blocks
+MOST_CLUSTERS = 500  # rows of a table of clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,14 @@ def labelled(name: str, ideal: Value) -> str:
     return name if way == "–" else f"{name} ({way})"
 
 
-def metrics(measurement: Measurement) -> Table:
-    """Every figure of one benchmark, over all items and by slice; marked where it is in doubt."""
+def metrics(measurement: Measurement, keys: Sequence[str] = ("",)) -> Table:
+    """Every figure of one benchmark by the slices `keys` (``""``: all items); marked where it is in doubt."""
     doubted = doubts(measurement)
+    parts = {"": measurement.metrics, **measurement.slices}
     rows = [
         _metric_row(name, key or "all", estimate, doubted=key in doubted and not is_about_words(name))
-        for key, part in {"": measurement.metrics, **measurement.slices}.items()
-        for name, estimate in part.items()
+        for key in keys
+        for name, estimate in parts[key].items()
     ]
     head = ("metric", "key", "slice", "value", "95 % interval", "better", "n")
     return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=3)
@@ -215,18 +217,19 @@ def blocks(location: Attribution) -> Table:
 
 
 def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:
-    """Every cluster's share before and after."""
+    """Every cluster's share before and after, and its change; of very many the first `MOST_CLUSTERS`."""
     name = f"P({term(groups[1])}) share"
-    columns = (f"{name} before", f"{name} after") if both else (name,)
+    columns = (f"{name} before", f"{name} after", "change") if both else (name,)
     rows = tuple(
         (
             row.cluster,
             decimals.number(row.share_before),
-            *((decimals.number(row.share_after),) if both else ()),
+            *((decimals.number(row.share_after), decimals.number(row.change, signed=True)) if both else ()),
         )
-        for row in table
+        for row in table[:MOST_CLUSTERS]
     )
-    return Table("Every profession", ("profession", *columns), rows)
+    few = f": the first {MOST_CLUSTERS} of {len(table)}" if len(table) > MOST_CLUSTERS else ""
+    return Table(f"Every profession{few}", ("profession", *columns), rows)
 
 
 def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:

@@ -29,13 +29,16 @@ from evenhand.reports import (
     flips,
     formats,
     leading,
+    methods,
     seeded,
     sentences,
     shares,
     shown,
     sites,
+    slices,
     summary,
     tables,
+    unmeasured,
 )
 from evenhand.reports import texts as item_texts
 from evenhand.reports.plots import Panel, Plot
@@ -43,6 +46,7 @@ from evenhand.reports.tables import Table
 from evenhand.studies.primary import subject
 
 EACH = 25
+MOST_DRAWN = 400  # professions in the long form of their plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,11 @@ class Bias:
     shares: Plot | None
     case_study: Table
     groups: tuple[str, ...]
+
+    @property
+    def cases_measured(self) -> bool:
+        """Whether any profession of the case study was measured."""
+        return any(set(row[1:]) != {tables.ABSENT} for row in self.case_study.rows)
 
 
 def verification(
@@ -110,6 +119,10 @@ def verification(
             "control": None if record.control is None else control(record, record.control),
             "control_sentence": sentences.reduced_sentence(record.control),
             "effects": tables.effects(record.effects, marked),
+            "slices": slices.of_verification(record),
+            "unmeasured": [formats.coded(text) for text in unmeasured.of_verification(record)],
+            "methods": methods.of_verification(record),
+            "citing": methods.citing(record.made_by),
             "facts": facts(record.model, after, record, record.made_by),
             "provenance_cards": provenance(record.before),
             "command": command.verify_command(record),
@@ -122,16 +135,17 @@ def verification(
 def _flips(record: Verification, *, texts: bool) -> dict[str, Any]:
     """The items that changed sides, and what is said of their texts."""
     found, why = item_texts.texts(record.before) if texts else ({}, [item_texts.REDACTED])
-    return {"flips": flips.flips(record, found), "flip_notes": why}
+    return {"flips": flips.flips(record, found), "flip_notes": [formats.coded(text) for text in why]}
 
 
 def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
     """The variables of ``measurements.html.j2``."""
     first = records[0]
     parts = [
-        (m, [tables.metrics(m), *equal.shown(m)], _alone(m, place), _people(m, place), *_notes(m))
+        (m, [tables.metrics(m), *equal.shown(m)], _alone(m, place), _people(m, place), *_notes(m),
+         slices.of_measurement(m))
         for place, m in enumerate(records)
-    ]
+    ]  # fmt: skip
     return {
         "title": f"Measurements of {first.model.uri}",
         "model": first.model,
@@ -139,6 +153,9 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
         "limited": any(m.protocol.limited for m in records),
         "parts_list": parts,
         "equal_note": equal.NOTE,
+        "unmeasured": [formats.coded(text) for text in unmeasured.of_measurements(records)],
+        "methods": methods.of_measurements(records),
+        "citing": methods.citing(first.made_by),
         "facts": facts(first.model, None, None, first.made_by),
         "provenance_cards": provenance(records),
         "cards": summary.of_measurements(records),
@@ -268,16 +285,20 @@ def decisions(before: Measurement, after: Measurement | None, suffix: str = "") 
 
 
 def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool, suffix: str) -> Plot:
-    few = shares.extremes(rows, EACH)
-    when = ", before and after" if both else ""
+    """Every cluster's share; with two sides the largest changes come first."""
+    rows = shares.by_change(rows) if both else rows
+    few = rows[: 2 * EACH] if both else shares.extremes(rows, EACH)
+    every = rows[:MOST_DRAWN]
+    when = ", before and after, the largest changes first" if both else ""
     share = f"P({names[1]}) as a share of P({names[0]}) + P({names[1]})"
+    first = f"{2 * EACH} largest changes" if both else f"{EACH} lowest and {EACH} highest"
     return Plot(
         f"professions{suffix}",
         f"{share} for each of {len(rows)} professions{when}. One half is even, and best.",
         figures.dumbbell(few, names, both=both),
         tables.professions(rows, names, both=both),
-        figures.dumbbell(rows, names, both=both) if len(few) < len(rows) else None,
-        (f"{EACH} lowest and {EACH} highest", f"all {len(rows)}"),
+        figures.dumbbell(every, names, both=both) if len(few) < len(rows) else None,
+        (first, f"all {len(rows)}" if len(every) == len(rows) else f"the first {len(every)} of {len(rows)}"),
     )
 
 

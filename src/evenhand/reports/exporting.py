@@ -174,11 +174,10 @@ def _page(figures: Sequence[Figure], kind: str) -> str:
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>figures</title></head><body>
 <script type="application/gzip" id="plotly">{plotly()}</script>
 <script>
+{_template("unpack.js")}
 (async () => {{
-  const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = document.createElement("script");
-  script.textContent = await new Response(stream).text();
+  script.textContent = await unpacked("plotly");
   document.getElementById("plotly").remove();
   document.head.append(script);
   const figures = {script_json(drawn)};
@@ -199,12 +198,15 @@ def _page(figures: Sequence[Figure], kind: str) -> str:
 </script></body></html>"""
 
 
-def light() -> dict[str, str]:
-    """The page's colours in light mode, by variable."""
+def _template(name: str) -> str:
     from importlib.resources import files
 
-    style = files("evenhand").joinpath("reports/templates/style.css").read_text("utf-8")
-    return dict(_COLOUR.findall(style.split("@media", 1)[0]))
+    return files("evenhand").joinpath("reports/templates", name).read_text("utf-8")
+
+
+def light() -> dict[str, str]:
+    """The page's colours in light mode, by variable."""
+    return dict(_COLOUR.findall(_template("style.css").split("@media", 1)[0]))
 
 
 def coloured(value: Any, colours: Mapping[str, str]) -> Any:

@@ -76,6 +76,6 @@
 
   const note = document.getElementById("unplotted");
   note.hidden = true;
-  const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const painted = () => new Promise((done) => setTimeout(done, 30));
   itemsShown.then(painted).then(() => run("plotly")).then(ready).catch((error) => { note.hidden = false; console.error(error); });
 })();

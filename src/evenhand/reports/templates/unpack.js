@@ -2,8 +2,8 @@
 // Text that the page holds packed, gzipped and in base64, to keep the file small.
 async function unpacked(id) {
   const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (sign) => sign.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
+  const source = new ReadableStream({ start(to) { to.enqueue(packed); to.close(); } });
+  return new Response(source.pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
 // The page's own elements, made without any HTML text: names of items are never read as markup.

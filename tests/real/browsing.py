@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    """The path of the browser; a machine without one fails."""
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    assert found, f"Install one of {', '.join(BROWSERS)}: .ci/run does."
-    return found
 
 
 def drawn(browser: str, page: Path, width: int, profile: Path, *more: str) -> tuple[str, str]:

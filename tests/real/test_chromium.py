@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 import evenhand
-from tests.real.browsing import browser, drawn
+from tests.real.browsing import drawn
 
 SAVED = Path(__file__).parents[1] / "golden" / "saved"
 PLOT = re.compile(r'<div class="plot[^"]*" id="plot-([^"]+)"')
 FAILED = re.compile(r"Uncaught|Refused to|Failed to load resource|net::ERR")
 
-__all__ = ["browser"]  # the fixture
 pytestmark = pytest.mark.real
 
 

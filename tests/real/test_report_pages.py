@@ -12,10 +12,9 @@ import pytest
 from evenhand import reports
 from evenhand.reports import exporting
 from evenhand.studies import store
-from tests.real.browsing import browser, drawn, listening, with_script
+from tests.real.browsing import drawn, listening, with_script
 from tests.reports.test_flips import hundred_thousand, turned
 
-__all__ = ["browser"]  # the fixture
 pytestmark = pytest.mark.real
 
 OWN = re.compile(r"google|gvt1\.com|gstatic")  # what the browser asks for itself, whatever the page

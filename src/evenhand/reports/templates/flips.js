@@ -116,7 +116,7 @@ const itemsShown = (function () {
       ...slices.map((slice, k) => labelled(items.slices[k].name, slice)), labelled("Order", order),
     ];
     place.append(
-      element("div", { class: "controls", role: "search", "aria-label": place.dataset.caption }, ...controls),
+      element("div", { class: "controls", role: "search", "aria-label": "Find " + place.dataset.caption }, ...controls),
       status, table, element("p", { class: "note" }, begins + (begins ? "." : "") + share), element("div", { class: "controls" }, previous, next));
     choose();
     place.hidden = false;

@@ -50,12 +50,17 @@ def checks(record: Verification) -> tuple[Check, ...]:
 
 def name(effect: Effect) -> str:
     """``The he/she gap`` where the benchmark's groups have a word each, else the metric."""
+    return metric_name(effect.metric, effect.benchmark)
+
+
+def metric_name(metric: str, benchmark: str) -> str:
+    """As `name`, of a metric on a benchmark."""
     from evenhand import lexicons
 
-    label = reasons.name(effect.metric)
-    if not effect.metric.startswith("afgb") or effect.metric.endswith("signed"):
+    label = reasons.name(metric)
+    if not metric.startswith("afgb") or metric.endswith("signed"):
         return f"The {label}" if label[:1].islower() else label
-    made = registry.parse(effect.benchmark)
+    made = registry.parse(benchmark)
     try:
         groups = lexicons.attribute(str(made.options.get("attribute", "gender")))
     except Exception:  # a file of the user's that is no longer there
@@ -89,6 +94,11 @@ def fell(effect: Effect) -> bool:
     """Whether the bias certainly fell."""
     high = distance_of(effect).change(effect.change).high
     return high is not None and high < 0
+
+
+def certainly_moved(effect: Effect) -> bool:
+    """Whether the distance from the ideal certainly changed, either way."""
+    return _certain(distance_of(effect).change(effect.change))
 
 
 def too_small(record: Verification) -> bool:

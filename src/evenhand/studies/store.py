@@ -173,6 +173,11 @@ def working_in(folder: Path) -> Iterator[None]:
         yield
 
 
+def holds_measurements(run: Path) -> bool:
+    """Whether the folder holds the measurements of `measure`."""
+    return os.path.lexists(run / MEASUREMENTS)
+
+
 def save_measurements(folder: Path, measurements: Sequence[Measurement]) -> Path:
     """Write `measurements` below `folder`; returns the path of the summary.
 

@@ -77,7 +77,7 @@ def test_unequal_rates_raise_an_alert_that_is_answered(store: Store) -> None:
         ]
         assert client.post("/v1/events", json=batch).status_code == 200
     (one,) = client.get("/v1/alerts", params={"status": "alert"}).json()
-    assert (one["groups"], one["worse"], one["use_case"], one["version"]) == (["f", "m"], "f", "loans", "1")
+    assert (one["groups"], one["lower"], one["use_case"], one["version"]) == (["f", "m"], "f", "loans", "1")
     where = f"/v1/alerts/{one['id']}/acknowledge"
     assert client.post(where, json={"note": " "}).status_code == 422
     assert client.post(where, json={"note": "\0"}).status_code == 422

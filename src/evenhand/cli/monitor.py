@@ -64,7 +64,7 @@ Policy = Annotated[
 
 
 @contextlib.contextmanager
-def _extra() -> Iterator[None]:
+def extra() -> Iterator[None]:
     """A package that is missing, as the extra that brings it."""
     try:
         yield
@@ -78,7 +78,7 @@ def _extra() -> Iterator[None]:
 @contextlib.contextmanager
 def opened(data: Path | None, database: str | None) -> Iterator[Store]:
     """The database of these options, closed at the end."""
-    with _extra():
+    with extra():
         from evenhand.monitor.store import open_store
     store = open_store(data, database)
     try:
@@ -102,7 +102,7 @@ def serve(
     public: Public = None,
 ) -> int:
     """Take events and show figures until it is stopped (Ctrl-C or SIGTERM), finishing what it has begun."""
-    with _extra():
+    with extra():
         from evenhand.monitor.service import serving
     wanted = serving.Wanted(
         host=host,
@@ -320,7 +320,7 @@ def downgrade(
 
 
 def _migrated(data: Path | None, database: str | None, to: str) -> int:
-    with _extra():
+    with extra():
         from evenhand.monitor.store import create
         from evenhand.monitor.store.migrating import migrate
         from evenhand.monitor.store.opening import connect, data_folder
@@ -347,7 +347,7 @@ def copy(
 
     The secret.key of the data folder goes on belonging to the copy.
     """
-    with _extra():
+    with extra():
         from evenhand.monitor.store.copying import copied
     if not source.is_file():
         raise BadOption(f"There is no file {source}.", mend="Give the monitor.sqlite of the data folder.")

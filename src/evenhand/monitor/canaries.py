@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -253,27 +252,3 @@ def _uncached(uri: str) -> str:
     if "cache=" in uri:
         return uri
     return f"{head}{'&' if '?' in head else '?'}cache=no#{model}"
-
-
-class Scheduler:
-    """Runs what is due, from a thread of its own, until it is stopped."""
-
-    def __init__(self, store: Store, every: float = 60.0) -> None:
-        self._store, self._every, self._stop = store, every, threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="canaries", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self, seconds: float = 5.0) -> None:
-        """End after the run under way, for which it waits so long at most."""
-        self._stop.set()
-        self._thread.join(seconds)
-
-    def _loop(self) -> None:
-        while not self._stop.wait(self._every):
-            try:
-                run_due(self._store)
-            except Exception as error:  # the database is away: at the next turn it may be back
-                log.error("canaries: %s", type(error).__name__)

@@ -10,6 +10,13 @@ monitor and ``evenhand gate``.
     cooldown_days = 7          # between two messages about the same open alert
     notify = ["mailto:fairness@example.org", "https://hooks.example.org/evenhand"]
 
+    [webhook]
+    secret_env = "EVENHAND_WEBHOOK_SECRET"     # the variable whose text signs what is sent
+
+    [smtp]
+    host = "smtp.example.org"
+    sender = "evenhand@example.org"
+
     [[rule]]
     indicator = "selection_rate"
     attribute = "sex"          # or ["sex", "age"]: their intersection
@@ -18,23 +25,27 @@ monitor and ``evenhand gate``.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from evenhand.errors import BadData, did_you_mean, listed
 from evenhand.files import read_text
-from evenhand.monitor.states import Cohort
+from evenhand.monitor.states import Change, Cohort
 from evenhand.stats.betting import Tolerance
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
-Target = Annotated[str, Field(pattern=r"^(mailto:[^@\s]+@[^@\s]+|https?://\S+)$")]
+Target = Annotated[str, Field(pattern=r"^(mailto:[^@\s,;<>]+@[^@\s,;<>?]+|https?://[^\s/?#]+\S*)$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Address = Annotated[str, Field(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$")]
 
 
 class _Part(BaseModel):
@@ -134,6 +145,30 @@ class Rule(_Part):
         )
 
 
+class Webhook(_Part):
+    """How bodies of webhooks are signed: by HMAC with the text of the variable `secret_env`; None for not."""
+
+    secret_env: Variable | None = None
+
+
+class Smtp(_Part):
+    """The server that takes mails. By default the port is 587, or what is usual for `security`; `user` logs
+    in with the password in the variable `password_env`."""
+
+    host: Text
+    sender: Address
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: Text | None = None
+    password_env: Variable | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _both(self) -> Smtp:
+        if (self.user is None) != (self.password_env is None):
+            raise ValueError("give both of user and password_env, or neither")
+        return self
+
+
 class Policy(_Part):
     """A policy file; see the module for an example.
 
@@ -150,9 +185,12 @@ class Policy(_Part):
     groups: Literal["pairs", "rest"] = "pairs"
     leave_out: tuple[str, ...] = ("", "unknown")
     notify: tuple[Target, ...] = ()
+    tell: tuple[Change, ...] = ("opened", "reminder", "acknowledged")
+    webhook: Webhook = Webhook()
+    smtp: Smtp | None = None
     rules: Annotated[tuple[Rule, ...], Field(alias="rule")]
 
-    @pydantic.field_validator("notify", "leave_out", mode="before")
+    @pydantic.field_validator("notify", "leave_out", "tell", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -175,6 +213,27 @@ class Policy(_Part):
             for rule in self.rules
         )
         return self.model_copy(update={"rules": rules})
+
+    def receivers(self) -> tuple[str, ...]:
+        """Everybody who is ever told, by the file or by a rule of it."""
+        return tuple(sorted({*self.notify, *(one for rule in self.rules for one in rule.notify or ())}))
+
+    def published(self) -> dict[str, Any]:
+        """It as JSON for those who check it: of an address of a webhook, which may hold a key, only the site
+        and a digest."""
+        found = self.model_dump(mode="json", by_alias=True)
+        for part in (found, *found["rule"]):
+            part["notify"] = None if part["notify"] is None else [shown(one) for one in part["notify"]]
+        return found
+
+
+def shown(receiver: str) -> str:
+    """A receiver for logs and pages: mail as it is; of a webhook the site, and eight digits of a digest."""
+    if receiver.startswith("mailto:"):
+        return receiver
+    parts = urlsplit(receiver)
+    site = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{site}/… ({hashlib.sha256(receiver.encode()).hexdigest()[:8]})"
 
 
 def read_policy(path: Path) -> Policy:
@@ -215,7 +274,8 @@ _KEYS: dict[str, dict[str, str]] = {
     "": {
         "name": '"loans"', "alpha": "0.05", "minimum": "100", "maturity_days": "30", "cooldown_days": "7",
         "groups": '"pairs" or "rest"', "leave_out": '["unknown"]', "notify": '["mailto:me@example.org"]',
-        "rule": "a table under the line [[rule]]",
+        "tell": '["opened", "reminder", "acknowledged"]', "webhook": "a table under the line [webhook]",
+        "smtp": "a table under the line [smtp]", "rule": "a table under the line [[rule]]",
     },
     "rule": {
         "indicator": '"selection_rate"', "attribute": '"sex"', "tolerance": "{ratio = 0.8} or {gap = 0.05}",
@@ -224,6 +284,12 @@ _KEYS: dict[str, dict[str, str]] = {
         "strata": '["north", "south"]',
     },
     "tolerance": {"gap": "0.05", "ratio": "0.8"},
+    "webhook": {"secret_env": '"EVENHAND_WEBHOOK_SECRET"'},
+    "smtp": {
+        "host": '"smtp.example.org"', "sender": '"evenhand@example.org"', "port": "587",
+        "security": '"starttls", "tls" or "none"', "user": '"evenhand"',
+        "password_env": '"EVENHAND_SMTP_PASSWORD"',
+    },
 }  # fmt: skip
 
 
@@ -231,22 +297,29 @@ def _problem(error: Any) -> str:
     """One problem in a clause: its key, what was wrong and what to type."""
     place = error["loc"]
     names = [part for part in place if isinstance(part, str)]
-    table = "tolerance" if "tolerance" in names[:-1] else "rule" if len(names) > 1 else ""
+    table = "tolerance" if "tolerance" in names[:-1] else names[0] if len(names) > 1 else ""
     known, key = _KEYS[table], names[-1] if names else ""
     shown = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     if error["type"] == "extra_forbidden":
         return f"there is no key {shown}{did_you_mean(key, known)}; the keys there are {', '.join(known)}"
     typed = f"; type {key} = {known[key]}" if key in known else ""
-    if key == "rule":
+    if key in _KEYS and key in known and key != "tolerance":
         typed = f"; type {known[key]}"
     if error["type"] == "missing":
         return f"{shown} is missing{typed}"
     return f"{shown or 'the file'}: {_reason(error)}{typed}"
 
 
+_SHAPES = {
+    "secret_env": "is no name of an environment variable",
+    "password_env": "is no name of an environment variable",
+    "sender": "is no address of a mail",
+}
+
+
 def _reason(error: Any) -> str:
     if error["type"] == "string_pattern_mismatch":
-        return f"{error['input']!r} is neither mailto: nor http(s)://"
+        return f"{error['input']!r} {_SHAPES.get(error['loc'][-1], 'is neither mailto: nor http(s)://')}"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error["input"]
     return f"{given!r} is not allowed, {message}" if isinstance(given, str | int | float) else message

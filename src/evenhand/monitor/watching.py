@@ -8,7 +8,7 @@ the policy remembers is stored in it as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from evenhand.errors import BadData, UsageError
-from evenhand.monitor import chain
+from evenhand.monitor import chain, outbox
 from evenhand.monitor.alerting import acknowledge, look
+from evenhand.monitor.changes import messages
 from evenhand.monitor.events import CROSS
 from evenhand.monitor.indicators import INDICATORS, Group
 from evenhand.monitor.known import uncrossed
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from evenhand.monitor.store import Store
-
-Told = Callable[[Sequence[Decision]], None]
 
 
 def check(policy: Policy) -> None:
@@ -57,7 +56,6 @@ class Watcher:
     """The alerts of a policy: `after` belongs behind every batch."""
 
     policy: Policy
-    told: Told | None = None
 
     def after(self, connection: Connection, grown: frozenset[int]) -> None:
         """Look, if the batch has made a day of these versions ready."""
@@ -69,9 +67,9 @@ class Watcher:
         _keep(connection, number, self.policy, found.state)
         for decision in found.decisions:
             _note(connection, number, decision)
+        now = found.state.now or utc_now()
+        outbox.put(connection, messages(self.policy, state, found.state, found.decisions, now), utc_now())
         _record(connection, self.policy, found.decisions)
-        if self.told is not None and any(one.notify for one in found.decisions):
-            self.told(found.decisions)
 
 
 def _state(connection: Connection, policy: Policy) -> tuple[State, int | None]:
@@ -176,7 +174,7 @@ def _note(connection: Connection, number: int | None, decision: Decision) -> Non
         "since": decision.since,
         "counts": json.dumps({"n": decision.n, "x": decision.x}),
         "log_e": decision.log_e,
-        "worse": decision.worse,
+        "lower": decision.lower,
         "updated": utc_now(),
     }
     place = {"policy_id": policy, **decision.scope.model_dump(), "groups": _packed(decision.groups)}
@@ -187,10 +185,10 @@ def _note(connection: Connection, number: int | None, decision: Decision) -> Non
 
 def _record(connection: Connection, policy: Policy, decisions: Sequence[Decision]) -> None:
     """Enter the policy, where it is another one, and what it says into the chain."""
-    chain.configure(connection, "policy", policy.model_dump(mode="json", by_alias=True))
+    chain.configure(connection, "policy", policy.published())
     said: dict[str, list[Any]] = {}
     for one in decisions:
-        told = one.model_dump(mode="json", exclude={"notify"})
+        told = one.model_dump(mode="json", exclude={"notify", "change"})
         said.setdefault(one.scope.use_case, []).append(told)
     for use_case, own in said.items():
         chain.append(connection, "alerts", {"policy": policy.name, "decisions": own}, use_case=use_case)
@@ -217,7 +215,7 @@ class Alert:
     since: datetime | None
     n: tuple[int, int]
     x: tuple[int, int]
-    worse: str | None
+    lower: str | None
     updated: datetime
     acknowledged: datetime | None
     acknowledged_by: str | None
@@ -253,8 +251,10 @@ def _alert(row: Any) -> Alert:
     )
 
 
-def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
+def answer(store: Store, who: Principal, number: int, note: str, *, policy: Policy | None = None) -> Alert:
     """Acknowledge the open alert of this number: its test ends, and a new one begins.
+
+    Those whom `policy` tells of it, and who were told that it opened, are told.
 
     Raises:
         NotThere: there is no such alert that `who` sees.
@@ -276,22 +276,15 @@ def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
         place = Place(
             rule=one.rule, use_case=one.use_case, model=one.model, version=one.version, groups=one.groups
         )
-        state = acknowledge(State.model_validate_json(row["state"]), place, by=who.name, note=note, now=now)
+        before = State.model_validate_json(row["state"])
+        state = acknowledge(before, place, by=who.name, note=note, now=now)
+        if policy is not None and policy.name == one.policy:
+            outbox.put(connection, messages(policy, before, state, (), now), now)
         connection.execute(
             update(policies).where(policies.c.id == row["policy_id"]).values(state=state.model_dump_json())
         )
         said = {"acknowledged": now, "acknowledged_by": who.name, "note": note}
-        fresh = {
-            "status": "insufficient data",
-            "number": one.number + 1,
-            "log_e": 0.0,
-            "since": now,
-            "worse": None,
-        }
-        fresh |= {
-            "why": "An alert was acknowledged; a new test has begun.",
-            "counts": json.dumps({"n": (0, 0), "x": (0, 0)}),
-        }
+        fresh = {**_BEGUN, "number": one.number + 1, "since": now}
         connection.execute(
             update(alerts).where(and_(alerts.c.id == number)).values(**said, **fresh, updated=now)
         )
@@ -300,3 +293,12 @@ def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
         return _alert({**row, **said, **fresh, "updated": now})
 
     return store.write(work)
+
+
+_BEGUN = {
+    "status": "insufficient data",
+    "log_e": 0.0,
+    "lower": None,
+    "why": "An alert was acknowledged; a new test has begun.",
+    "counts": json.dumps({"n": (0, 0), "x": (0, 0)}),
+}

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from evenhand.errors import EnvironmentProblem, UsageError
-from evenhand.monitor import canaries, watching
+from evenhand.monitor import canaries, sending, watching
+from evenhand.monitor.periodic import Periodic, running
 from evenhand.monitor.policy import Policy, read_policy
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import LOOPBACK, Settings
@@ -83,9 +84,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         BadData: the policy cannot be used.
     """
     policy = None if wanted.policy is None else policy_of(wanted.policy)
-    if policy is not None and _targets(policy):
-        told = ", ".join(_targets(policy))
-        print(f"evenhand monitor: alerts are shown, and not yet sent to {told}.", file=sys.stderr, flush=True)
+    tasks = _tasks(store, policy)
     own = {wanted.host.strip("[]").lower()} - {"0.0.0.0", "::"}
     settings = Settings(
         store,
@@ -106,7 +105,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
     )
-    with listening, _logged(), _canaries(store):
+    with listening, _logged(), running(*tasks):
         where = f"[{wanted.host}]" if ":" in wanted.host.strip("[]") else wanted.host
         print(f"evenhand monitor: http://{where}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
         # The server ends in order, then sends itself the signal again, which the command line would call
@@ -116,20 +115,17 @@ def serve(store: Store, wanted: Wanted) -> int:
     return 0
 
 
-def _targets(policy: Policy) -> list[str]:
-    """Who is to be told of alerts, by the file or by a rule of it."""
-    return sorted({*policy.notify, *(one for rule in policy.rules for one in rule.notify or ())})
+def _tasks(store: Store, policy: Policy | None) -> list[Periodic]:
+    """What runs beside the requests.
 
-
-@contextlib.contextmanager
-def _canaries(store: Store) -> Iterator[None]:
-    """Probes that are due run meanwhile."""
-    scheduler = canaries.Scheduler(store)
-    scheduler.start()
-    try:
-        yield
-    finally:
-        scheduler.stop()
+    Raises:
+        BadData, EnvironmentProblem: the policy's messages cannot be sent.
+    """
+    tasks = [Periodic("canaries", lambda: canaries.run_due(store), every=60)]
+    if policy is not None:
+        sender = sending.Sender.of(policy)
+        tasks.append(Periodic("messages", lambda: sending.work_off(store, sender), every=5))
+    return tasks
 
 
 def _listen(wanted: Wanted) -> socket.socket:

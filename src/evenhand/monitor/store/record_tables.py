@@ -108,3 +108,22 @@ probe_cells = Table(
     Column("high", Double),
 )
 """The figures of the last run of a day."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(40), nullable=False, unique=True),
+    Column("change", String(20), nullable=False),
+    Column("use_case", String(NAME), nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("standing", String(10), nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("due", Utc, nullable=False),
+    Column("sent", Utc),
+    Column("tries", Integer, nullable=False),
+    Column("problem", Text),
+    Index(None, "standing", "due"),
+)
+"""What receivers are told of alerts: waiting, sent or failed; `content` is JSON."""

@@ -272,7 +272,7 @@ alerts = Table(
     Column("since", Utc),
     Column("counts", Text, nullable=False),
     Column("log_e", Double, nullable=False),
-    Column("worse", Text),
+    Column("lower", Text),
     Column("updated", Utc, nullable=False),
     Column("acknowledged", Utc),
     Column("acknowledged_by", String(2 * NAME)),

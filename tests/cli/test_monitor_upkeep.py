@@ -1,0 +1,52 @@
+"""``evenhand monitor messages`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evenhand.cli import main
+from evenhand.monitor import watching
+from evenhand.monitor.ingest import take
+from evenhand.monitor.policy import read_policy
+from evenhand.monitor.store import Store, open_store
+from tests.monitor.receiving import hook
+from tests.monitor.test_watching import day
+
+RULE = '[[rule]]\nindicator = "selection_rate"\nattribute = "sex"\ntolerance = {ratio = 0.8}\n'
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("EVENHAND_MONITOR_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    opened: Store = open_store(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+def test_messages_are_listed_and_tried(tmp_path, capsys, store: Store) -> None:
+    with hook() as web:
+        policy = tmp_path / "policy.toml"
+        policy.write_text(f'minimum = 20\nnotify = "{web.address}"\n{RULE}')
+        for number in range(12):
+            unfair = day(number, selected={"f": 10, "m": 40})
+            take(store, unfair, after=watching.Watcher(read_policy(policy)).after)
+        assert main(["monitor", "messages", "ls", "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["messages"]
+        assert (row["state"], row["change"], row["problem"]) == ("waiting", "opened", None)
+        assert main(["monitor", "messages", "ls"]) == 0
+        assert "canary" not in capsys.readouterr().out
+        assert main(["monitor", "messages", "retry", "1"]) == 2
+        assert "no failed message named '1'" in capsys.readouterr().err
+        assert main(["monitor", "messages", "test", "--policy", str(policy)]) == 0
+        web.codes = [500]
+        assert main(["monitor", "messages", "test", "--policy", str(policy), "--json"]) == 4
+        (tried,) = json.loads(capsys.readouterr().out.partition("\n")[2])["receivers"]
+        assert tried["problem"] == "it answered 500"
+        assert len(web.got) == 2

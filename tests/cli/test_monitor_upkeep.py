@@ -1,4 +1,4 @@
-"""``evenhand monitor messages`` as a user types it."""
+"""``evenhand monitor messages``, ``retention``, ``hold`` and ``erase`` as a user types them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from evenhand.monitor import watching
 from evenhand.monitor.ingest import take
 from evenhand.monitor.policy import read_policy
 from evenhand.monitor.store import Store, open_store
+from tests.monitor.made import decision
 from tests.monitor.receiving import hook
 from tests.monitor.test_watching import day
 
@@ -50,3 +51,30 @@ def test_messages_are_listed_and_tried(tmp_path, capsys, store: Store) -> None:
         (tried,) = json.loads(capsys.readouterr().out.partition("\n")[2])["receivers"]
         assert tried["problem"] == "it answered 500"
         assert len(web.got) == 2
+
+
+def test_holds_erasure_and_retention(tmp_path, capsys, store: Store) -> None:
+    take(store, [decision("a"), decision("b")])
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f"[retention]\nevents_days = 1e-9\n{RULE}")
+    why, of = ["--why", "asked for"], ["--use-case", "loans"]
+    assert main(["monitor", "hold", "add", *of, "--subject", "a", "--why", "case 7"]) == 0
+    assert main(["monitor", "erase", "a", "b", *of, *why]) == 2
+    assert "legal hold keeps 1 of these" in capsys.readouterr().err
+    assert main(["monitor", "erase", "b", *of, *why, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"] == 1
+    run = ["monitor", "retention", "run", "--policy", str(policy)]
+    assert main(run) == 0
+    assert "0 events" in capsys.readouterr().out
+    assert main(["monitor", "hold", "list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["holds"]
+    assert (row["person"], row["why"], row["by"].startswith("command line")) == (True, "case 7", True)
+    assert main(["monitor", "hold", "remove", "1", *why]) == 0
+    assert main(["monitor", "hold", "remove", "1", *why]) == 2
+    capsys.readouterr()
+    assert main([*run, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"] == 1
+    assert main(run) == 0
+    assert "1 events" in capsys.readouterr().out
+    assert main(["monitor", "hold", "list"]) == 0
+    assert main(["monitor", "verify"]) == 0

@@ -94,6 +94,11 @@ def test_the_file_in_the_module_is_one() -> None:
         ('[smtp]\nhost = "x"\nsender = "a@b"\nuser = "u"\n' + RULE, ["both of user and password_env"]),
         ('[webhook]\nsecret_env = "a b"\n' + RULE, ["'a b' is no name of an environment variable"]),
         ('[webhook]\nsecret = "x"\n' + RULE, ["no key webhook.secret", "the keys there are secret_env"]),
+        (
+            "maturity_days = 30\n[retention]\nevents_days = 30\n" + RULE,
+            ["retention.events_days is 30, and labels are awaited for 30 days"],
+        ),
+        ("[retention]\ntexts_days = 0\n" + RULE, ["retention.texts_days: 0 is not allowed"]),
         ("webhook = 3\n" + RULE, ["webhook", "a table under the line [webhook]"]),
     ],
 )
@@ -111,7 +116,7 @@ def test_a_missing_file_and_every_key_in_the_help(tmp_path: Path) -> None:
     assert set(module._KEYS[""]) == {field.alias or name for name, field in Policy.model_fields.items()}
 
 
-@pytest.mark.parametrize("table", ["webhook", "smtp"])
+@pytest.mark.parametrize("table", ["webhook", "smtp", "retention"])
 def test_every_key_of_a_table_is_in_the_help(table: str) -> None:
     assert set(module._KEYS[table]) == set(getattr(module, table.title()).model_fields)
 

@@ -1,4 +1,4 @@
-"""What keeps a monitor in order: ``evenhand monitor messages``."""
+"""What keeps a monitor in order: ``evenhand monitor messages``, ``retention``, ``hold`` and ``erase``."""
 
 from __future__ import annotations
 
@@ -91,3 +91,153 @@ def try_messages(policy: PolicyFile, as_json: Json = False) -> int:
         if not rows:
             console.say("The policy names nobody: give it a line such as notify = [...].")
     return 4 if any(found.values()) else 0
+
+
+retention = typer.Typer(help="Delete what is older than the policy keeps it.", **_ABOUT)
+hold = typer.Typer(help="Legal holds: add, list, remove.", **_ABOUT)
+app.add_typer(retention, name="retention", short_help="Delete what is older than the policy keeps it.")
+app.add_typer(hold, name="hold", short_help="Legal holds: add, list, remove.")
+
+UseCase = Annotated[str, typer.Option("--use-case", metavar="NAME", help="The use case.")]
+Why = Annotated[
+    str, typer.Option("--why", metavar="TEXT", help="The reason, kept for good: no name belongs in it.")
+]
+
+
+@retention.command("run", cls=Configured, short_help="Delete what is too old now.")
+def run_retention(
+    *,
+    policy: PolicyFile,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> int:
+    """Delete records older than [retention] of the policy allows; counts stay, holds are respected.
+
+    The service does it once a day by itself.
+    """
+    with opened(data, database) as store:
+        from evenhand.monitor.policy import read_policy
+        from evenhand.monitor.retention import run
+
+        found = run(store, read_policy(policy).retention, dry=dry_run)
+    if as_json:
+        console.emit({"dry_run": dry_run, **vars(found)})
+        return 0
+    told = "would be deleted" if dry_run else "were deleted"
+    console.say(
+        f"{found.predictions} events, {found.attributes} links to attributes, {found.texts} texts of "
+        f"generations, {found.reports} texts of reports and {found.waiting_labels} waiting labels {told}; "
+        f"{found.held_use_cases} use cases are held."
+    )
+    return 0
+
+
+@hold.command("add", cls=Configured, short_help="Keep a use case or a person for now.")
+def add_hold(
+    *,
+    use_case: UseCase,
+    why: Why,
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="ID", help="Only the person of this prediction id.")
+    ] = "",
+    data: Data = None,
+    database: Database = None,
+) -> int:
+    """Keep a use case, or one person of it: retention and erasure leave it alone until the hold ends."""
+    with opened(data, database) as store:
+        from evenhand.monitor import holding
+
+        number = holding.add(store, use_case, prediction_id=subject, why=why, by=_operator())
+    console.say(f"Hold {number} keeps {'one person of ' if subject else ''}{use_case}.")
+    return 0
+
+
+@hold.command("list", cls=Configured, short_help="List the holds.")
+def list_holds(
+    *,
+    removed: Annotated[bool, typer.Option("--removed", help="Also those that have ended.")] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> int:
+    """List the legal holds, the newest first; of a person it is only said that it is one."""
+    with opened(data, database) as store:
+        from evenhand.monitor import holding
+        from evenhand.monitor.roles import EVERYBODY
+
+        rows = [vars(one) for one in holding.listed(store, EVERYBODY, removed=removed)]
+    if as_json:
+        times = ("created", "removed")
+        shown = [
+            {**row, **{one: None if row[one] is None else row[one].isoformat() for one in times}}
+            for row in rows
+        ]
+        console.emit({"holds": shown})
+        return 0
+    head = ("id", "use_case", "person", "why", "by", "created", "removed")
+    cells = [["" if row[name] is None else str(row[name]) for name in head] for row in rows]
+    console.table("holds", head, cells, labels=len(head))
+    return 0
+
+
+@hold.command("remove", cls=Configured, short_help="End a hold.")
+def remove_hold(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Its number in `hold list`.")],
+    *,
+    why: Why,
+    data: Data = None,
+    database: Database = None,
+) -> int:
+    """End a hold; it stays in the chain and in `hold list --removed`."""
+    with opened(data, database) as store:
+        from dataclasses import replace
+
+        from evenhand.monitor import holding
+        from evenhand.monitor.roles import EVERYBODY
+
+        holding.remove(store, replace(EVERYBODY, name=_operator()), number, why=why)
+    console.say(f"Hold {number} is removed.")
+    return 0
+
+
+@app.command("erase", cls=Configured, short_help="Erase what is stored about a person.")
+def erase(
+    subjects: Annotated[
+        list[str], typer.Argument(metavar="SUBJECT...", help="The prediction ids of the person.")
+    ],
+    *,
+    use_case: UseCase,
+    why: Why,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> int:
+    """Erase decisions, attributes, texts and labels under these prediction ids: all of them, or none.
+
+    Counts stay, and the chain holds. What is sent again under these ids is not stored. Backups and exports
+    that were made before still hold it, and PostgreSQL until its next VACUUM.
+    """
+    with opened(data, database) as store:
+        from evenhand.monitor import erasing
+
+        gone = erasing.erase(store, use_case, subjects, why=why, by=_operator())
+    if as_json:
+        console.emit(vars(gone))
+        return 0
+    console.say(
+        f"Erased: {gone.predictions} events, {gone.attributes} links to attributes, {gone.texts} texts, "
+        f"{gone.waiting_labels} waiting labels. Counts stay."
+    )
+    return 0
+
+
+def _operator() -> str:
+    """Who works at this terminal, for the chain."""
+    import getpass
+
+    try:
+        return f"command line: {getpass.getuser()}"
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return "command line"

@@ -17,6 +17,10 @@ monitor and ``evenhand gate``.
     host = "smtp.example.org"
     sender = "evenhand@example.org"
 
+    [retention]
+    texts_days = 90
+    events_days = 730
+
     [[rule]]
     indicator = "selection_rate"
     attribute = "sex"          # or ["sex", "age"]: their intersection
@@ -169,6 +173,21 @@ class Smtp(_Part):
         return self
 
 
+Kept = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Retention(_Part):
+    """How many days after they came in records are kept; None for always.
+
+    After `texts_days` prompts, answers and what people reported go; after `pseudonyms_days` what ties a
+    decision to the attributes of a person; after `events_days` the decision itself. Counts stay.
+    """
+
+    events_days: Kept | None = None
+    texts_days: Kept | None = None
+    pseudonyms_days: Kept | None = None
+
+
 class Policy(_Part):
     """A policy file; see the module for an example.
 
@@ -188,6 +207,7 @@ class Policy(_Part):
     tell: tuple[Change, ...] = ("opened", "reminder", "acknowledged")
     webhook: Webhook = Webhook()
     smtp: Smtp | None = None
+    retention: Retention = Retention()
     rules: Annotated[tuple[Rule, ...], Field(alias="rule")]
 
     @pydantic.field_validator("notify", "leave_out", "tell", mode="before")
@@ -203,6 +223,15 @@ class Policy(_Part):
         double = sorted({title for title in titles if titles.count(title) > 1})
         if double:
             raise ValueError(f"two rules are called {double[0]!r}: give each a name of its own")
+        ripe = max(
+            self.maturity_days if rule.maturity_days is None else rule.maturity_days for rule in self.rules
+        )
+        for name in ("events_days", "pseudonyms_days"):
+            days = getattr(self.retention, name)
+            if days is not None and days <= ripe:
+                raise ValueError(
+                    f"retention.{name} is {days:g}, and labels are awaited for {ripe:g} days (maturity_days)"
+                )
         return self
 
     def filled(self) -> Policy:
@@ -275,7 +304,8 @@ _KEYS: dict[str, dict[str, str]] = {
         "name": '"loans"', "alpha": "0.05", "minimum": "100", "maturity_days": "30", "cooldown_days": "7",
         "groups": '"pairs" or "rest"', "leave_out": '["unknown"]', "notify": '["mailto:me@example.org"]',
         "tell": '["opened", "reminder", "acknowledged"]', "webhook": "a table under the line [webhook]",
-        "smtp": "a table under the line [smtp]", "rule": "a table under the line [[rule]]",
+        "smtp": "a table under the line [smtp]", "retention": "a table under the line [retention]",
+        "rule": "a table under the line [[rule]]",
     },
     "rule": {
         "indicator": '"selection_rate"', "attribute": '"sex"', "tolerance": "{ratio = 0.8} or {gap = 0.05}",
@@ -284,6 +314,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "strata": '["north", "south"]',
     },
     "tolerance": {"gap": "0.05", "ratio": "0.8"},
+    "retention": {"events_days": "730", "texts_days": "90", "pseudonyms_days": "365"},
     "webhook": {"secret_env": '"EVENHAND_WEBHOOK_SECRET"'},
     "smtp": {
         "host": '"smtp.example.org"', "sender": '"evenhand@example.org"', "port": "587",

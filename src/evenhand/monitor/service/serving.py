@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from evenhand.errors import EnvironmentProblem, UsageError
-from evenhand.monitor import canaries, sending, watching
+from evenhand.monitor import canaries, retention, sending, watching
 from evenhand.monitor.periodic import Periodic, running
 from evenhand.monitor.policy import Policy, read_policy
 from evenhand.monitor.service.app import create_app
@@ -125,6 +125,7 @@ def _tasks(store: Store, policy: Policy | None) -> list[Periodic]:
     if policy is not None:
         sender = sending.Sender.of(policy)
         tasks.append(Periodic("messages", lambda: sending.work_off(store, sender), every=5))
+        tasks.append(Periodic("retention", lambda: retention.daily(store, policy.retention), every=600))
     return tasks
 
 

@@ -127,3 +127,25 @@ messages = Table(
     Index(None, "standing", "due"),
 )
 """What receivers are told of alerts: waiting, sent or failed; `content` is JSON."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("use_case_id", ForeignKey("use_cases.id"), nullable=False),
+    Column("pseudonym", LargeBinary(16)),
+    Column("why", Text, nullable=False),
+    Column("by", String(2 * NAME), nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("removed", Utc),
+    Column("removed_by", String(2 * NAME)),
+)
+"""What must be kept for now: a use case, or one person of it; `removed` holds keep nothing."""
+
+erased = Table(
+    "erased",
+    metadata,
+    Column("pseudonym", LargeBinary(16), primary_key=True),
+    Column("time", Utc, nullable=False),
+)
+"""Whose records were erased on request: they are not stored again, whoever sends them again."""

@@ -11,6 +11,7 @@ from evenhand.cli import main
 from evenhand.monitor import watching
 from evenhand.monitor.ingest import take
 from evenhand.monitor.policy import read_policy
+from evenhand.monitor.roles import EVERYBODY
 from evenhand.monitor.store import Store, open_store
 from tests.monitor.made import decision
 from tests.monitor.receiving import hook
@@ -78,3 +79,20 @@ def test_holds_erasure_and_retention(tmp_path, capsys, store: Store) -> None:
     assert "1 events" in capsys.readouterr().out
     assert main(["monitor", "hold", "list"]) == 0
     assert main(["monitor", "verify"]) == 0
+
+
+def test_files_raise_alerts_by_the_policy(tmp_path, capsys, store: Store) -> None:
+    policy, lines = tmp_path / "policy.toml", tmp_path / "a.jsonl"
+    policy.write_text(f"minimum = 20\n{RULE}")
+    unfair = [event for number in range(12) for event in day(number, selected={"f": 10, "m": 40})]
+    lines.write_text("\n".join(one.model_dump_json(exclude_none=True) for one in unfair))
+    assert main(["monitor", "ingest", str(lines)]) == 0
+    assert watching.listed(store, EVERYBODY) == []
+    for one in unfair:
+        one.prediction_id += "b"
+    lines.write_text("\n".join(one.model_dump_json(exclude_none=True) for one in unfair))
+    assert main(["monitor", "ingest", str(lines), "--policy", str(policy)]) == 0
+    assert [one.status for one in watching.listed(store, EVERYBODY)] == ["alert"]
+    policy.write_text(RULE.replace("selection_rate", "dpd"))
+    assert main(["monitor", "ingest", str(lines), "--policy", str(policy)]) == 2
+    assert "no share by group" in capsys.readouterr().err

@@ -99,6 +99,7 @@ def test_the_file_in_the_module_is_one() -> None:
             ["retention.events_days is 30, and labels are awaited for 30 days"],
         ),
         ("[retention]\ntexts_days = 0\n" + RULE, ["retention.texts_days: 0 is not allowed"]),
+        ('[probes]\nendpoints = "http://x"\n' + RULE, ["probes.endpoints[1]: 'http://x' is no endpoint"]),
         ("webhook = 3\n" + RULE, ["webhook", "a table under the line [webhook]"]),
     ],
 )
@@ -116,7 +117,7 @@ def test_a_missing_file_and_every_key_in_the_help(tmp_path: Path) -> None:
     assert set(module._KEYS[""]) == {field.alias or name for name, field in Policy.model_fields.items()}
 
 
-@pytest.mark.parametrize("table", ["webhook", "smtp", "retention"])
+@pytest.mark.parametrize("table", ["webhook", "smtp", "retention", "probes"])
 def test_every_key_of_a_table_is_in_the_help(table: str) -> None:
     assert set(module._KEYS[table]) == set(getattr(module, table.title()).model_fields)
 

@@ -124,21 +124,28 @@ def ingest(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Parquet, or JSONL of one event a line.")
     ],
+    *,
     data: Data = None,
     database: Database = None,
     keep_texts: KeepTexts = False,
+    policy: Policy = None,
     as_json: Json = False,
 ) -> int:
-    """Store and count the events of files; those whose prediction ids are there already are passed over."""
+    """Store and count the events of files; those whose prediction ids are there already are passed over.
+
+    With the policy that the service has, its alerts look at every day that the files make whole.
+    """
     with opened(data, database) as store:
         from evenhand.monitor.ingest import Outcome, take
         from evenhand.monitor.reading import batches
+        from evenhand.monitor.watching import Watcher, policy_of
 
+        after = None if policy is None else Watcher(policy_of(policy)).after
         total = Outcome()
         try:
             for file in files:
                 for batch in batches(file):
-                    total += take(store, batch, keep_texts=keep_texts)
+                    total += take(store, batch, keep_texts=keep_texts, after=after)
         except BadData as error:
             if not total.accepted:
                 raise

@@ -19,7 +19,7 @@ from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.rollups import Growth
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import erased
-from evenhand.monitor.store.tables import predictions, subjects, texts, waiting_labels
+from evenhand.monitor.store.tables import predictions, streams, subjects, texts, waiting_labels
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -97,6 +97,7 @@ def _done(store: Store, work: Callable[[_Batch], Outcome], after: After | None) 
         batch = _Batch(connection, store.secret, known.staged())
         outcome = work(batch)
         batch.growth.write(connection, batch.find.known.members)
+        batch.grow()
         if after is not None and batch.streams:
             after(connection, frozenset(batch.streams))
         batch.record()
@@ -267,6 +268,12 @@ class _Batch:
             else:
                 found[key] = self.find.attributes(key[0], {})
         return found
+
+    def grow(self) -> None:
+        """Note when something came in last of each version: `watching` waits until it is quiet."""
+        if self.streams:
+            grown = update(streams).where(streams.c.id.in_(sorted(self.streams)))
+            self.connection.execute(grown.values(grown=self.now))
 
     def record(self) -> None:
         """Enter what was stored into the chain, last in the transaction: others wait for that."""

@@ -144,9 +144,11 @@ class Rule(_Part):
 
     def concerns(self, use_case: str, model: str) -> bool:
         """Whether it watches this use case and model."""
-        return any(fnmatchcase(use_case, one) for one in self.use_cases) and any(
-            fnmatchcase(model, one) for one in self.models
-        )
+        return self.watches(use_case) and any(fnmatchcase(model, one) for one in self.models)
+
+    def watches(self, use_case: str) -> bool:
+        """Whether it watches this use case, of some model."""
+        return any(fnmatchcase(use_case, one) for one in self.use_cases)
 
 
 class Webhook(_Part):
@@ -173,6 +175,7 @@ class Smtp(_Part):
         return self
 
 
+Endpoint = Annotated[str, Field(pattern=r"^openai:https?://[^\s#]+#\S+$")]
 Kept = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -186,6 +189,17 @@ class Retention(_Part):
     events_days: Kept | None = None
     texts_days: Kept | None = None
     pseudonyms_days: Kept | None = None
+
+
+class Probes(_Part):
+    """Which endpoints the probes of reports may ask, each as ``openai:http://host:8000/v1#model``."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @pydantic.field_validator("endpoints", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class Policy(_Part):
@@ -208,6 +222,7 @@ class Policy(_Part):
     webhook: Webhook = Webhook()
     smtp: Smtp | None = None
     retention: Retention = Retention()
+    probes: Probes = Probes()
     rules: Annotated[tuple[Rule, ...], Field(alias="rule")]
 
     @pydantic.field_validator("notify", "leave_out", "tell", mode="before")
@@ -305,6 +320,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "groups": '"pairs" or "rest"', "leave_out": '["unknown"]', "notify": '["mailto:me@example.org"]',
         "tell": '["opened", "reminder", "acknowledged"]', "webhook": "a table under the line [webhook]",
         "smtp": "a table under the line [smtp]", "retention": "a table under the line [retention]",
+        "probes": "a table under the line [probes]",
         "rule": "a table under the line [[rule]]",
     },
     "rule": {
@@ -314,6 +330,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "strata": '["north", "south"]',
     },
     "tolerance": {"gap": "0.05", "ratio": "0.8"},
+    "probes": {"endpoints": '["openai:http://host:8000/v1#model"]'},
     "retention": {"events_days": "730", "texts_days": "90", "pseudonyms_days": "365"},
     "webhook": {"secret_env": '"EVENHAND_WEBHOOK_SECRET"'},
     "smtp": {
@@ -345,12 +362,17 @@ _SHAPES = {
     "secret_env": "is no name of an environment variable",
     "password_env": "is no name of an environment variable",
     "sender": "is no address of a mail",
+    "endpoints": "is no endpoint",
 }
+
+
+def _key(error: Any) -> str:
+    return str(next(part for part in reversed(error["loc"]) if isinstance(part, str)))
 
 
 def _reason(error: Any) -> str:
     if error["type"] == "string_pattern_mismatch":
-        return f"{error['input']!r} {_SHAPES.get(error['loc'][-1], 'is neither mailto: nor http(s)://')}"
+        return f"{error['input']!r} {_SHAPES.get(_key(error), 'is neither mailto: nor http(s)://')}"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error["input"]
     return f"{given!r} is not allowed, {message}" if isinstance(given, str | int | float) else message

@@ -1,8 +1,9 @@
 """Alerts on the database: which days are ready for the policy, what it says of them, and who answered.
 
-A day of a version is ready when it is mature and a later day of that version has begun to come in: it enters
-the tests once, so it should be whole. It is looked for in the transaction that stores a batch, and whatever
-the policy remembers is stored in it as well.
+A day of a version is ready when it is mature and whole: it enters the tests once. It is whole when a later
+day of that version has begun to come in, which is looked for in the transaction that stores a batch; or, by
+the clock, when it has been over for two hours, and nothing came in of that version for as long, which the
+service looks for now and then. Whatever the policy remembers is stored in the same transaction.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, select, update
@@ -23,7 +25,7 @@ from evenhand.monitor.changes import messages
 from evenhand.monitor.events import CROSS
 from evenhand.monitor.indicators import INDICATORS, Group
 from evenhand.monitor.known import uncrossed
-from evenhand.monitor.policy import Policy, Rule
+from evenhand.monitor.policy import Policy, Rule, read_policy
 from evenhand.monitor.roles import NotThere, Principal
 from evenhand.monitor.rollups import COUNTS
 from evenhand.monitor.states import Cohort, Decision, Place, State
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from evenhand.monitor.store import Store
+
+
+QUIET = timedelta(hours=2)  # a day is whole so long after it and after what came in last
 
 
 def check(policy: Policy) -> None:
@@ -51,25 +56,51 @@ def check(policy: Policy) -> None:
             )
 
 
+def policy_of(path: Path) -> Policy:
+    """The policy in a file, if the service can count what it watches.
+
+    Raises:
+        BadData: it cannot be used.
+    """
+    found = read_policy(path)
+    check(found)
+    return found
+
+
 @dataclass
 class Watcher:
-    """The alerts of a policy: `after` belongs behind every batch."""
+    """The alerts of a policy: `after` belongs behind every batch, `by_clock` is called now and then."""
 
     policy: Policy
 
     def after(self, connection: Connection, grown: frozenset[int]) -> None:
         """Look, if the batch has made a day of these versions ready."""
+        self._look(connection, grown, None)
+
+    def by_clock(self, store: Store, now: datetime | None = None) -> bool:
+        """Look, if time alone has made a day ready; whether it has. Most of the time this only reads."""
+        time = now or utc_now()
+        with store.reading() as connection:
+            every = frozenset(connection.scalars(select(streams.c.id)))
+            row = connection.scalar(select(policies.c.state).where(policies.c.name == self.policy.name))
+            state = State() if row is None else State.model_validate_json(row)
+            if not _cohorts(connection, self.policy, state, every, time):
+                return False
+        return store.write(lambda connection: self._look(connection, every, time))
+
+    def _look(self, connection: Connection, grown: frozenset[int], clock: datetime | None) -> bool:
         state, number = _state(connection, self.policy)
-        cohorts = _cohorts(connection, self.policy, state, grown)
+        cohorts = _cohorts(connection, self.policy, state, grown, clock)
         if not cohorts:
-            return
-        found = look(self.policy, state, cohorts, utc_now())
+            return False
+        found = look(self.policy, state, cohorts, clock or utc_now())
         _keep(connection, number, self.policy, found.state)
         for decision in found.decisions:
             _note(connection, number, decision)
         now = found.state.now or utc_now()
         outbox.put(connection, messages(self.policy, state, found.state, found.decisions, now), utc_now())
         _record(connection, self.policy, found.decisions)
+        return True
 
 
 def _state(connection: Connection, policy: Policy) -> tuple[State, int | None]:
@@ -90,18 +121,26 @@ def _keep(connection: Connection, number: int | None, policy: Policy, state: Sta
 # ---- which days are ready ------------------------------------------------------------------------------
 
 
-def _cohorts(connection: Connection, policy: Policy, state: State, grown: Iterable[int]) -> list[Cohort]:
+def _cohorts(
+    connection: Connection,
+    policy: Policy,
+    state: State,
+    grown: Iterable[int],
+    clock: datetime | None = None,
+) -> list[Cohort]:
+    """What is ready of these versions; with the time `clock` also what is whole by the clock."""
     query = (
         select(
             streams.c.id,
             use_cases.c.name,
             streams.c.model,
             streams.c.version,
+            streams.c.grown,
             func.max(cells.c.day).label("last"),
         )
         .select_from(streams.join(use_cases).join(cells))
         .where(streams.c.id.in_(sorted(grown)))
-        .group_by(streams.c.id, use_cases.c.name, streams.c.model, streams.c.version)
+        .group_by(streams.c.id, use_cases.c.name, streams.c.model, streams.c.version, streams.c.grown)
     )
     through = {
         (w.scope.rule, w.scope.use_case, w.scope.model, w.scope.version): w.through for w in state.watches
@@ -111,14 +150,20 @@ def _cohorts(connection: Connection, policy: Policy, state: State, grown: Iterab
         for rule in policy.rules:
             if rule.concerns(row.name, row.model):
                 entered = through.get((rule.title, row.name, row.model, row.version))
-                found += _of_rule(connection, rule, row, entered)
+                found += _of_rule(connection, rule, row, (entered, clock))
     return found
 
 
-def _of_rule(connection: Connection, rule: Rule, stream: Any, entered: datetime | None) -> list[Cohort]:
-    """The cohorts of one rule and version that are ready and have not entered."""
-    ripe = (utc_now() - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
+def _of_rule(
+    connection: Connection, rule: Rule, stream: Any, times: tuple[datetime | None, datetime | None]
+) -> list[Cohort]:
+    """The cohorts of one rule and version that are ready and have not entered: `times` are the end of the
+    last one that entered, and of the clock."""
+    entered, clock = times
+    ripe = ((clock or utc_now()) - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
     until = min(ripe, stream.last)  # days before it
+    if clock is not None and (stream.grown is None or clock - stream.grown >= QUIET):
+        until = min(ripe, (clock - QUIET).astimezone(UTC).date())
     order = sorted(range(len(rule.attribute)), key=lambda place: rule.attribute[place])
     attribute = CROSS.join(rule.attribute[place] for place in order)
     c = cells.c

@@ -17,7 +17,7 @@ import uvicorn
 from evenhand.errors import EnvironmentProblem, UsageError
 from evenhand.monitor import canaries, retention, sending, watching
 from evenhand.monitor.periodic import Periodic, running
-from evenhand.monitor.policy import Policy, read_policy
+from evenhand.monitor.policy import Policy
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import LOOPBACK, Settings
 
@@ -55,17 +55,6 @@ def check(wanted: Wanted) -> None:
         )
 
 
-def policy_of(path: Path) -> Policy:
-    """The policy in a file, if the service can count what it watches.
-
-    Raises:
-        BadData: it cannot be used.
-    """
-    found = read_policy(path)
-    watching.check(found)
-    return found
-
-
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
     if host.lower() == "localhost":
@@ -83,7 +72,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         EnvironmentProblem: the address cannot be listened at.
         BadData: the policy cannot be used.
     """
-    policy = None if wanted.policy is None else policy_of(wanted.policy)
+    policy = None if wanted.policy is None else watching.policy_of(wanted.policy)
     tasks = _tasks(store, policy)
     own = {wanted.host.strip("[]").lower()} - {"0.0.0.0", "::"}
     settings = Settings(
@@ -121,10 +110,13 @@ def _tasks(store: Store, policy: Policy | None) -> list[Periodic]:
     Raises:
         BadData, EnvironmentProblem: the policy's messages cannot be sent.
     """
-    tasks = [Periodic("canaries", lambda: canaries.run_due(store), every=60)]
+    allowed = () if policy is None else policy.probes.endpoints
+    tasks = [Periodic("canaries", lambda: canaries.run_due(store, allowed=allowed), every=60)]
     if policy is not None:
         sender = sending.Sender.of(policy)
         tasks.append(Periodic("messages", lambda: sending.work_off(store, sender), every=5))
+        watcher = watching.Watcher(policy)
+        tasks.append(Periodic("alerts", lambda: watcher.by_clock(store), every=300))
         tasks.append(Periodic("retention", lambda: retention.daily(store, policy.retention), every=600))
     return tasks
 

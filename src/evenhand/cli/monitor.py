@@ -58,6 +58,14 @@ Public = Annotated[
     typer.Option("--public", metavar="NAME", help="Everybody may read this use case's report; repeat it."),
 ]
 Https = Annotated[bool, typer.Option("--https", help="A proxy in front of it speaks HTTPS.")]
+TrustProxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-proxy",
+        metavar="ADDRESS",
+        help="A proxy (or a network of them) whose X-Forwarded-For says who asks; repeat it.",
+    ),
+]
 Policy = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE.toml", help="The tolerances, for alerts.")
 ]
@@ -99,6 +107,7 @@ def serve(
     allow_host: AllowHost = None,
     keep_texts: KeepTexts = False,
     https: Https = False,
+    trust_proxy: TrustProxy = None,
     public: Public = None,
 ) -> int:
     """Take events and show figures until it is stopped (Ctrl-C or SIGTERM), finishing what it has begun."""
@@ -113,6 +122,7 @@ def serve(
         https=https,
         policy=policy,
         public=tuple(public or ()),
+        proxies=tuple(trust_proxy or ()),
     )
     serving.check(wanted)
     with opened(data, database) as store:

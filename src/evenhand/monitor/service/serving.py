@@ -22,6 +22,8 @@ from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import LOOPBACK, Settings
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from evenhand.monitor.store import Store
 
 KEEP = 3.0  # seconds that figures may be old
@@ -40,14 +42,23 @@ class Wanted:
     https: bool = False
     policy: Path | None = None
     public: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
 
 
 def check(wanted: Wanted) -> None:
     """Refuse what must not start.
 
     Raises:
-        UsageError: others could reach a service that asks for nothing.
+        UsageError: others could reach a service that asks for nothing, or a proxy has no address.
     """
+    for one in wanted.proxies:
+        try:
+            ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            raise UsageError(
+                f"{one!r} is no address of a proxy.",
+                mend="Write the address from which it asks, such as 127.0.0.1 or 10.0.0.0/24; no name.",
+            ) from None
     if not wanted.authenticate and not is_loopback(wanted.host):
         raise UsageError(
             f"With --no-auth everybody who reaches {wanted.host} could read and change everything.",
@@ -86,14 +97,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         public=frozenset(wanted.public),
     )
     listening = _listen(wanted)
-    config = uvicorn.Config(
-        create_app(settings),
-        log_config=None,
-        access_log=False,  # its lines hold whole addresses; the guard writes its own
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE,
-    )
+    config = configured(create_app(settings), wanted)
     with listening, _logged(), running(*tasks):
         where = f"[{wanted.host}]" if ":" in wanted.host.strip("[]") else wanted.host
         print(f"evenhand monitor: http://{where}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
@@ -102,6 +106,19 @@ def serve(store: Store, wanted: Wanted) -> int:
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def configured(app: FastAPI, wanted: Wanted) -> uvicorn.Config:
+    """How uvicorn serves `app`: who asks is who connects, or what a proxy that is trusted says of it."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # its lines hold whole addresses; the guard writes its own
+        server_header=False,
+        proxy_headers=bool(wanted.proxies),
+        forwarded_allow_ips=list(wanted.proxies),
+        timeout_graceful_shutdown=GRACE,
+    )
 
 
 def _tasks(store: Store, policy: Policy | None) -> list[Periodic]:

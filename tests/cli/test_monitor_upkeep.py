@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,3 +101,31 @@ def test_files_raise_alerts_by_the_policy(tmp_path, capsys, store: Store) -> Non
     policy.write_text(RULE.replace("selection_rate", "dpd"))
     assert main(["monitor", "ingest", str(lines), "--policy", str(policy)]) == 2
     assert "no share by group" in capsys.readouterr().err
+
+
+def test_the_service_sends_what_waits_and_logs_no_address(tmp_path, store: Store) -> None:
+    with hook() as web:
+        policy = tmp_path / "policy.toml"
+        policy.write_text(f'minimum = 20\nnotify = "{web.address}"\n{RULE}')
+        for number in range(12):
+            unfair = day(number, selected={"f": 10, "m": 40})
+            take(store, unfair, after=watching.Watcher(read_policy(policy)).after)
+        web.codes = [500]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "evenhand", "monitor", "serve", "--port", "0", "--policy", str(policy)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ),
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not web.got and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+    assert [json.loads(body)["change"] for _, body in web.got] == ["opened"]
+    assert "is not sent: it answered 500" in told
+    assert "canary" not in told

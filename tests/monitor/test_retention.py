@@ -18,6 +18,7 @@ from evenhand.monitor.ingest import join, take
 from evenhand.monitor.policy import Retention
 from evenhand.monitor.roles import EVERYBODY, Principal
 from evenhand.monitor.store import Store
+from evenhand.monitor.store.engine import StoreUnavailable
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import erased, reports
 from evenhand.monitor.store.tables import predictions, subjects, texts, waiting_labels
@@ -262,6 +263,20 @@ def test_it_runs_once_a_day(store: Store) -> None:
     ran = [retention.daily(store, kept, now=began + timedelta(hours=at)) is not None for at in hours]
     assert ran == [True, False, False, True, False, True]
     assert retention.daily(store, Retention(), now=began + timedelta(days=9)) is None
+
+
+def test_a_run_that_failed_is_done_again(store: Store, monkeypatch) -> None:
+    filled(store)
+    kept, began = Retention(texts_days=10), utc_now()
+
+    def away(*_, **__):
+        raise StoreUnavailable("The database does not answer.", mend="Start it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "run", away)
+        with pytest.raises(StoreUnavailable):
+            retention.daily(store, kept, now=began)
+    assert retention.daily(store, kept, now=began + timedelta(minutes=10)) is not None
 
 
 def test_a_late_label_of_a_person_without_attributes_is_counted(store: Store, tmp_path) -> None:

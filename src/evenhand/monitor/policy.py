@@ -176,7 +176,7 @@ class Smtp(_Part):
 
 
 Endpoint = Annotated[str, Field(pattern=r"^openai:https?://[^\s#]+#\S+$")]
-Kept = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Kept = Annotated[float, Field(gt=0, le=36500)]
 
 
 class Retention(_Part):

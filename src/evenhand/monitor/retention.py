@@ -6,6 +6,7 @@ chain. How far texts and attributes are worked off is remembered (`meta`), so th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from evenhand.errors import EvenhandError
 from evenhand.monitor import chain
 from evenhand.monitor.erasing import Gone, delete_rows
 from evenhand.monitor.holding import MARK, Held, held
@@ -96,7 +98,14 @@ def daily(store: Store, kept: Retention, *, now: datetime | None = None) -> Run 
         connection.execute(insert(meta).values(name=RAN, value=time.isoformat()))
         return True
 
-    return run(store, kept, now=time) if store.write(claimed) else None
+    if not store.write(claimed):
+        return None
+    try:
+        return run(store, kept, now=time)
+    except EvenhandError:
+        with contextlib.suppress(EvenhandError):  # the next turn begins again, if the database takes that
+            store.write(lambda connection: connection.execute(delete(meta).where(meta.c.name == RAN)))
+        raise
 
 
 @dataclass

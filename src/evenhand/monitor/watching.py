@@ -9,7 +9,7 @@ service looks for now and then. Whatever the policy remembers is stored in the s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -81,14 +81,13 @@ class Watcher:
         """Look, if time alone has made a day ready; whether it has. Most of the time this only reads."""
         time = now or utc_now()
         with store.reading() as connection:
-            every = frozenset(connection.scalars(select(streams.c.id)))
             row = connection.scalar(select(policies.c.state).where(policies.c.name == self.policy.name))
             state = State() if row is None else State.model_validate_json(row)
-            if not _cohorts(connection, self.policy, state, every, time):
+            if not _cohorts(connection, self.policy, state, None, time):
                 return False
-        return store.write(lambda connection: self._look(connection, every, time))
+        return store.write(lambda connection: self._look(connection, None, time))
 
-    def _look(self, connection: Connection, grown: frozenset[int], clock: datetime | None) -> bool:
+    def _look(self, connection: Connection, grown: frozenset[int] | None, clock: datetime | None) -> bool:
         state, number = _state(connection, self.policy)
         cohorts = _cohorts(connection, self.policy, state, grown, clock)
         if not cohorts:
@@ -125,10 +124,10 @@ def _cohorts(
     connection: Connection,
     policy: Policy,
     state: State,
-    grown: Iterable[int],
-    clock: datetime | None = None,
+    grown: frozenset[int] | None,
+    clock: datetime | None,
 ) -> list[Cohort]:
-    """What is ready of these versions; with the time `clock` also what is whole by the clock."""
+    """What is ready of these versions, or of all (None); with the time `clock` also what is whole by it."""
     query = (
         select(
             streams.c.id,
@@ -139,9 +138,10 @@ def _cohorts(
             func.max(cells.c.day).label("last"),
         )
         .select_from(streams.join(use_cases).join(cells))
-        .where(streams.c.id.in_(sorted(grown)))
         .group_by(streams.c.id, use_cases.c.name, streams.c.model, streams.c.version, streams.c.grown)
     )
+    if grown is not None:
+        query = query.where(streams.c.id.in_(sorted(grown)))
     through = {
         (w.scope.rule, w.scope.use_case, w.scope.model, w.scope.version): w.through for w in state.watches
     }

@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 
-.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs clean
+.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs site clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,7 +33,13 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 test-all: $(READY)  ## the tests and the slow proofs
 	$(PYTEST) -m 'not lowest and not real and not spark'
 
-parts: $(READY)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
+# Beside the rest: only what is looked at in a browser needs the one that drives it (docs/adr/0034).
+BROWSER := $(VENV)/.browser
+$(BROWSER): $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	@touch $@
+
+parts: $(BROWSER)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
 
 # Beside the rest as well: PySpark is half a gigabyte, and one test needs it.
@@ -81,8 +87,17 @@ validity: $(READY)  ## judges models whose making is known, for 20 minutes more,
 real: $(READY)  ## fetches two really pretrained models and measures them
 	$(BIN)/python perf/real.py --out docs/real-models.md
 
+# Not beside the rest: it is pinned for itself (docs/adr/0035).
+SITE := $(VENV)/.site
+$(SITE):
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check 'zensical>=0.0.70,<0.2'
+
+site: $(SITE)  ## the documentation as a site, in site/
+	$(SITE)/bin/zensical build --strict
+
 docs: $(READY)  ## the reference, generated from the cards
 	$(BIN)/python docs/reference.py
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build dist site

@@ -1,15 +1,27 @@
-"""The pages say what is there: dotted names import, and files that they name exist."""
+"""The pages say what is there: names import, files exist, links lead somewhere, commands can be typed."""
 
 from __future__ import annotations
 
 import importlib
 import re
+import shlex
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from evenhand.cli import main
+
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+EVERY = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+SHELL = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ENDS = ("|", ">", ">>", "2>", "&&", ";")
 NAME = re.compile(r"(?<![\w./-])evenhand(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 FILE = re.compile(r"(?<![\w/-])(?:src|perf|tests)/[\w./]+\.\w+")
 SOURCE = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
@@ -53,3 +65,69 @@ def test_a_name_that_is_not_there_is_found() -> None:
     ]
     with pytest.raises(AttributeError):
         _resolve("evenhand.nothing.at_all")
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text("utf-8")), re.MULTILINE)
+    kept = [re.sub(r"[^\w\- ]", "", head.lower()) for head in heads]
+    return {head.strip().replace(" ", "-") for head in kept}
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    dead = []
+    for link in LINK.findall(FENCED.sub("", page.read_text("utf-8"))):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        place, _, anchor = link.partition("#")
+        target = (page.parent / place).resolve() if place else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in _anchors(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """What follows ``evenhand`` in every command of a page."""
+    for block in SHELL.findall(page.read_text("utf-8")):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.strip().removeprefix("$ "), comments=True)
+            if words[:1] == ["evenhand"]:
+                end = next((i for i, word in enumerate(words) if word in ENDS), len(words))
+                yield words[1:end]
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_can_be_typed(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused = []
+    for command in commands(page):
+        code = main([*command, "--print-config"])  # reads every option, and does nothing
+        said = capsys.readouterr().err
+        if code:
+            refused.append((shlex.join(command), said))
+    assert refused == []
+
+
+def test_commands_are_found() -> None:
+    assert len([one for page in EVERY for one in commands(page)]) > 60
+
+
+def _pages(nav: Any) -> Iterator[str]:
+    for one in nav:
+        for place in one.values():
+            yield from [place] if isinstance(place, str) else _pages(place)
+
+
+def test_the_site_has_every_page() -> None:
+    with (ROOT / "zensical.toml").open("rb") as file:
+        listed = sorted(_pages(tomllib.load(file)["project"]["nav"]))
+    assert listed == sorted(
+        [*(page.name for page in DOCS.glob("*.md")), "adr/README.md", "methods/README.md"]
+    )
+
+
+@pytest.mark.parametrize("folder", ["adr", "methods"])
+def test_the_list_of_a_folder_names_each_of_its_pages(folder: str) -> None:
+    listed = LINK.findall((DOCS / folder / "README.md").read_text("utf-8"))
+    here = {link for link in listed if "/" not in link}
+    assert here >= {page.name for page in (DOCS / folder).glob("*.md")} - {"README.md"}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -194,6 +197,32 @@ def test_doctor_names_the_mend_of_a_missing_extra(run: Run, monkeypatch: pytest.
     assert answer.code == 4
     assert "torch: pip install 'evenhand[hf]'" in answer.out
     assert "MISSING" in answer.out
+
+
+def test_doctor_calls_an_absent_extra_no_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor.version
+
+    def without_duckdb(name: str) -> str:
+        if name == "duckdb":
+            raise doctor.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(doctor, "version", without_duckdb)
+    answer = run("doctor")
+    assert answer.code == 0
+    assert "extra audit: for audits of data: pip install 'evenhand[audit]'" in answer.out
+
+
+def test_doctor_knows_every_extra_and_its_packages() -> None:
+    """An extra that is for users, and a package of it, cannot be added and forgotten here."""
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        told = tomllib.load(file)["project"]["optional-dependencies"]
+    wanted = {
+        extra: {re.split(r"[\[<>=]", one)[0] for one in packages} - {"evenhand"}
+        for extra, packages in told.items()
+        if extra not in {"hf", "dev", "browser"}
+    }
+    assert {extra: set(packages) for extra, (_, packages) in doctor.FURTHER.items()} == wanted
 
 
 def test_doctor_warns_of_too_many_threads(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,18 +11,10 @@ import pytest
 import evenhand
 
 SAVED = Path(__file__).parents[1] / "golden" / "saved"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PLOT = re.compile(r'<div class="plot[^"]*" id="plot-([^"]+)"')
 FAILED = re.compile(r"Uncaught|Refused to|Failed to load resource|net::ERR")
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    assert found, f"Install one of {', '.join(BROWSERS)}: .ci/run does."
-    return found
 
 
 def _drawn(browser: str, page: Path, width: int, profile: Path) -> tuple[str, str]:

@@ -77,4 +77,10 @@ def test_the_ends_of_v_are_those_at_which_the_statistic_is_a_tail() -> None:
 def test_what_is_not_rejected_may_be_no_association() -> None:
     assert stats.chi2.sf(3.0, 2) > 0.025
     assert cramer_ends(3.0, 200.0, (2, 3), 2)[0] == 0.0
-    assert cramer_ends(0.0, 200.0, (2, 3), 2) == (0.0, 0.0)
+
+
+def test_a_few_rows_that_happen_to_agree_do_not_exclude_an_association() -> None:
+    # Below its mean under independence (2, the freedom) a chi-square counts as that.
+    low, high = cramer_ends(0.0, 200.0, (2, 3), 2)
+    assert low == 0.0
+    assert stats.ncx2.cdf(2.0, 2, 200 * high**2) == pytest.approx(0.025, abs=1e-6)

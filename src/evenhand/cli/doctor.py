@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +19,19 @@ from evenhand.errors import EnvironmentProblem
 
 CORE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "jinja2", "plotly")
 HF = ("torch", "transformers", "peft", "safetensors", "huggingface-hub")
+# What further verbs need, by extra: each is advice, for nobody needs all of them.
+FURTHER = {
+    "audit": ("audits of data", ("ibis-framework", "duckdb")),
+    "monitor": (
+        "`monitor`",
+        ("fastapi", "uvicorn", "sqlalchemy", "alembic", "argon2-cffi", "cryptography", "httpx"),
+    ),
+    "postgres": ("audits and the monitor on PostgreSQL", ("psycopg",)),
+    "spark": ("audits through Spark", ("pyspark",)),
+    "fairness": ("`thresholds` and `calibration`", ("fairlearn", "scikit-learn")),
+    "gguf": ("models as GGUF files", ("gguf",)),
+    "lm-eval": ("tasks of the LM evaluation harness", ("lm-eval",)),
+}
 NEEDED_GIB = {"memory": 2.0, "disk": 2.0}  # enough for the lab and a small model
 
 
@@ -58,6 +72,7 @@ def findings() -> list[Finding]:
         _python(),
         *(_package(name, f"pip install '{name}'") for name in CORE),
         *(_package(name, "pip install 'evenhand[hf]'") for name in HF),
+        *(_further(extra, *about) for extra, about in FURTHER.items()),
         Finding("cores", f"{_cores()} usable of {os.cpu_count()}"),
         _threads(),
         _memory(),
@@ -82,10 +97,24 @@ def _python() -> Finding:
 
 
 def _package(name: str, mend: str) -> Finding:
+    found = _version(name)
+    return Finding(name, "not installed", ok=False, mend=mend) if found is None else Finding(name, found)
+
+
+def _further(extra: str, purpose: str, packages: Sequence[str]) -> Finding:
+    """An extra; one that is absent is no fault."""
+    found = {name: _version(name) for name in packages}
+    if absent := [name for name, number in found.items() if number is None]:
+        advice = f"for {purpose}: pip install 'evenhand[{extra}]'"
+        return Finding(f"extra {extra}", f"not installed: {', '.join(absent)}", mend=advice)
+    return Finding(f"extra {extra}", ", ".join(f"{name} {number}" for name, number in found.items()))
+
+
+def _version(package: str) -> str | None:
     try:
-        return Finding(name, version(name))
+        return version(package)
     except PackageNotFoundError:
-        return Finding(name, "not installed", ok=False, mend=mend)
+        return None
 
 
 def _cores() -> int:

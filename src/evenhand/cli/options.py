@@ -38,6 +38,16 @@ UriOrRun = Annotated[
     ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a verb wrote with --out.")]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        "--track", metavar="TRACKER", help="Log the figures with mlflow, trackio or wandb (docs/ci.md)."
+    ),
+]
+Project = Annotated[
+    str | None,
+    typer.Option("--project", metavar="NAME", help="The tracker's project; by default evenhand."),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
 ]

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from evenhand.cli import console
-from evenhand.cli.options import Json, Run
+from evenhand.cli.options import Json, Project, Run, Track
+from evenhand.errors import UsageError
 
 Html = Annotated[Path, typer.Option("--html", help="The file to write.")]
 
@@ -31,14 +32,28 @@ Card = Annotated[
 
 def report(
     run: Run,
+    *,
     html: Html = Path("report.html"),
     lm_eval: LmEval = None,
     card: Card = None,
+    track: Track = None,
+    project: Project = None,
     as_json: Json = False,
 ) -> int:
     """Write a stored run as one HTML file that needs no network, or export its figures."""
     from evenhand import reports
 
+    if track is not None:
+        from evenhand.publishing import tracking
+
+        sent = tracking.track(run, track, project or tracking.PROJECT)
+        if as_json:
+            console.emit({"run": str(run), "tracker": track, "figures": len(sent.figures)})
+        else:
+            console.say(f"Logged with {track}: {len(sent.figures)} figures of {sent.name}.")
+        return 0
+    if project is not None:
+        raise UsageError("--project names no tracker.", mend="Add --track mlflow, trackio or wandb.")
     if lm_eval is not None:
         from evenhand.reports.lm_eval import write
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from evenhand.records.made import MadeBy
 from evenhand.records.measured import Value
+from evenhand.records.shown import Shown
 
 __all__ = [
     "Audited", "Finding", "GroupFigure", "State",
@@ -69,8 +71,8 @@ class Finding:
     groups: tuple[GroupFigure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
+@dataclass(frozen=True, slots=True, repr=False)
+class Audited(Shown):
     """A data set's audit.
 
     Attributes:
@@ -101,3 +103,25 @@ class Audited:
     def of(self, name: str) -> tuple[Finding, ...]:
         """The findings of one audit."""
         return tuple(one for one in self.findings if one.name == name)
+
+    def _heading(self) -> str:
+        unit = "rows" if self.kind == "table" else "documents"
+        beyond = sum(one.state is State.BEYOND for one in self.findings)
+        return (
+            f"{self.source}: {self.n} {unit}, {len(self.findings)} findings, {beyond} beyond their tolerance"
+        )
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "audit": one.name,
+                "columns": ", ".join(one.columns),
+                "state": str(one.state),
+                "effect": one.effect,
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "finding": one.finding,
+            }
+            for one in self.findings
+        ]

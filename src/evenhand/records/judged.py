@@ -9,6 +9,7 @@ from typing import Any
 
 from evenhand.records.made import MadeBy
 from evenhand.records.measured import Estimate, Measurement, ModelSpec, Value
+from evenhand.records.shown import Shown
 
 __all__ = [
     "TREATED", "Attribution", "CapabilityResult", "Check", "ControlPoint", "ControlResult", "Effect",
@@ -26,8 +27,8 @@ class SiteScore:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+@dataclass(frozen=True, slots=True, repr=False)
+class Attribution(Shown):
     """A locator's answer. `specific` is False when it does not look at the attribute at all (BMI).
 
     `claims` is False when the locator itself finds nothing worth acting on (an unbiased model). `made_by`
@@ -50,6 +51,12 @@ class Attribution:
     def top(self) -> str:
         """The site with the highest score."""
         return self.ranking()[0]
+
+    def _heading(self) -> str:
+        return f"{self.locator}: {self.reading}"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{"site": one.site, "score": one.value} for one in self.scores]
 
 
 class VerdictName(StrEnum):
@@ -212,8 +219,8 @@ class SeedResult:
     control: ControlResult | None
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+@dataclass(frozen=True, slots=True, repr=False)
+class Verification(Shown):
     """Before, treat, after, verdict. `primary` is the metric that the verdict is about.
 
     `treatment` is the spec of the method, or `TREATED` and the name of a model that was treated already.
@@ -247,3 +254,23 @@ class Verification:
     beside: tuple[Measurement, ...] = ()
     seeds: tuple[SeedResult, ...] = ()
     made_by: MadeBy | None = field(default=None, compare=False)
+
+    def _heading(self) -> str:
+        return (
+            f"{self.verdict}: {self.model.uri} with {self.treatment}. {' '.join(self.reasons[:1])}".rstrip()
+        )
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "benchmark": one.benchmark,
+                "metric": one.metric,
+                "before": one.before.value,
+                "after": one.after.value,
+                "change": one.change.value,
+                "low": one.change.low,
+                "high": one.change.high,
+                "p (Holm)": one.p_value,
+            }
+            for one in self.effects
+        ]

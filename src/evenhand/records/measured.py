@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from evenhand.records.made import MadeBy
+from evenhand.records.shown import Shown
 
 __all__ = [
     "Card", "Estimate", "GuardName", "Measurement", "ModelSpec", "Protocol", "Sample", "Score", "Value",
@@ -127,8 +128,8 @@ class Protocol:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+@dataclass(frozen=True, slots=True, repr=False)
+class Measurement(Shown):
     """A benchmark taken on a model. The per-item `scores` stay with it: everything else derives from them.
 
     `role` is the benchmark's: ``bias``, or ``capability``, whose figures say nothing about the groups' words.
@@ -153,3 +154,21 @@ class Measurement:
     guards: Mapping[GuardName, str] = field(default_factory=dict)
     needs: tuple[GuardName, ...] = ()
     made_by: MadeBy | None = field(default=None, compare=False)
+
+    def _heading(self) -> str:
+        treated = f", treated by {self.treatment}" if self.treatment else ""
+        return f"{self.benchmark} on {self.model.uri}{treated}, {self.n} items"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "benchmark": self.benchmark,
+                "metric": metric,
+                "value": one.value,
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "ideal": one.ideal,
+            }
+            for metric, one in self.metrics.items()
+        ]

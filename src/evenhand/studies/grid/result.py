@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evenhand.errors import BadData
 from evenhand.files import parse_json, write_atomically
 from evenhand.outputs import check_ours
 from evenhand.records import Verification, from_json, to_json
+from evenhand.records.shown import Shown
 from evenhand.studies.grid.cells import FAILED, Cell, State
 from evenhand.studies.grid.file import StudyFile
 from evenhand.studies.grid.selection import Selection
@@ -41,8 +43,8 @@ class Chosen:
     selection: Selection
 
 
-@dataclass(frozen=True)
-class StudyResult:
+@dataclass(frozen=True, repr=False)
+class StudyResult(Shown):
     """A study as it stands: its cells in the order of the file, and how each grid was settled.
 
     `folder` holds the table, the report and the cells.
@@ -69,6 +71,23 @@ class StudyResult:
         return self.study.options.limit is not None or any(
             o.record and o.record.limited for o in self.outcomes
         )
+
+    def _heading(self) -> str:
+        done = sum(o.record is not None for o in self.outcomes)
+        return f"study in {self.folder}: {done} of {self.study.cells} cells done, {len(self.failed)} failed"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "model": o.cell.model,
+                "mitigation": o.cell.spec,
+                "seed": o.cell.seed,
+                "state": o.state.state,
+                "verdict": None if o.record is None else str(o.record.verdict),
+                "minutes": o.minutes,
+            }
+            for o in self.outcomes
+        ]
 
 
 def save(result: StudyResult) -> Path:

@@ -155,7 +155,7 @@ def _cohorts(connection: Connection, asked: Asked) -> list[tuple[date, dict[str,
     stream = SimpleNamespace(
         id=row.id, name=scope.use_case, model=scope.model, version=scope.version, last=row.last
     )
-    found = watching.cohorts_of(connection, asked.rule(), stream, None)
+    found = watching.cohorts_of(connection, asked.rule(), stream, (None, None))
     return [((one.end - timedelta(days=1)).date(), one.counts) for one in found]
 
 
@@ -197,10 +197,11 @@ def _power(at: int) -> str:
 @router.post("/alerts/{number}")
 async def answer(request: Request, number: int) -> Response:
     """Acknowledge an open alert with a note."""
-    store = settings_of(request).store
+    settings = settings_of(request)
 
     def do(who: Principal, fields: Mapping[str, str]) -> None:
-        watching.answer(store, who, number, _note(fields.get("note", "")))
+        note = _note(fields.get("note", ""))
+        watching.answer(settings.store, who, number, note, policy=settings.policy)
 
     return await acted(request, ACT, do, "/alerts")
 

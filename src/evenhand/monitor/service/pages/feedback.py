@@ -141,7 +141,12 @@ async def act(request: Request, number: int) -> Response:
     def do(who: Principal, fields: Mapping[str, str]) -> None:
         if fields.get("do") == "probe":
             feedback.probe(
-                store, who, number, model=fields.get("model", ""), unwanted=fields.get("unwanted", "")
+                store,
+                who,
+                number,
+                model=fields.get("model", ""),
+                unwanted=fields.get("unwanted", ""),
+                allowed=settings_of(request).endpoints,
             )
         else:
             feedback.triage(store, who, number, fields.get("state", ""), fields.get("note", "")[:5000])

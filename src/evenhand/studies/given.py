@@ -19,7 +19,6 @@ from evenhand.errors import BadData, UsageError
 from evenhand.files import is_folder
 from evenhand.folders import settle
 from evenhand.models import Chatter, Model, OpenModel, gives_weights
-from evenhand.models.digests import settings_of
 from evenhand.opening import opened, require_hf
 from evenhand.records import TREATED, digest
 from evenhand.studies import reasons
@@ -216,6 +215,8 @@ def _beside(said: str, model: Model, other: Model, reopen: Reopen, seed: int) ->
 
 def _unchanged(model: OpenModel, other: OpenModel) -> str:
     """What is the same in two models of the same weights, and what of their configurations is not."""
+    from evenhand.models.digests import settings_of  # needs torch
+
     ours, theirs = (settings_of(one.module) for one in (model, other))
     differ = sorted(
         name for name in ours.keys() | theirs.keys() if ours.get(name, ()) != theirs.get(name, ())

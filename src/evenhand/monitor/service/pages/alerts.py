@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import func, select
 
+from evenhand.decimals import fixed
 from evenhand.errors import BadData
 from evenhand.monitor import watching
 from evenhand.monitor.names import storable
@@ -176,7 +177,7 @@ def _chart(one: Alert, grown: Sequence[Evidence], remembered: Standing) -> dict[
     level = Bound("20: reached by chance in at most 1 of 20 comparisons", [(first, _20), (last, _20)])
     groups = " and ".join(one.groups or ())
     title = f"Evidence over time: {one.rule}, {groups}, {one.model} {one.version}"
-    about = f"On {last} the capital is 10 to the power of {spots[-1][1]:.2f}; it began at 1 on {first}."
+    about = f"On {last} the capital is 10 to the power of {fixed(spots[-1][1], 2)}; it began at 1 on {first}."
     chart: Chart = draw(title, about, [Trace(groups, spots), level], marks, frame)
     return {"id": one.id, "chart": chart}
 
@@ -188,7 +189,7 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 def _power(at: int) -> str:
     if at > 3:
         return f"10{str(at).translate(_RAISED)}"
-    return f"{10**at:,}".replace(",", " ") if at >= 0 else f"1/{10**-at}"
+    return fixed(10.0**at, 0) if at >= 0 else f"1/{10**-at}"
 
 
 # ---- answers --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,6 +177,19 @@ def test_missing_hint_benchmark_is_said() -> None:
         "over-correction (male)",
         "over-correction (female)",
     ]
+
+
+def test_hints_about_another_attribute_guard_nothing() -> None:
+    """English hints that are still followed say nothing of what German prompts lost."""
+    about = "genbiaseval:attribute=gender_de"
+
+    def german(run: ModelMeasurements) -> ModelMeasurements:
+        return ModelMeasurements((replace(run.bias[0], benchmark=about), *run.bias[1:]), run.capability)
+
+    after = measured(Made(lean=lambda x: 0.1 * x))
+    found = judge(german(BASE), german(after), Controlled(), margins=FAST)
+    assert "hints" not in {guard.name for guard in found.guards}
+    assert any("hints are still followed was not measured" in reason for reason in found.reasons)
 
 
 PAIRS, FAMILY = pairs(0.7, Made()), damaged_pairs()

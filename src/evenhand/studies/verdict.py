@@ -20,6 +20,7 @@ from evenhand.records import (
     Value,
     VerdictName,
 )
+from evenhand.registry import parse
 from evenhand.studies.capability import capability_checks
 from evenhand.studies.chance import at_chance
 from evenhand.studies.control import Families, LossScale, Treated, adjusted, matched_control, target_of
@@ -254,11 +255,16 @@ class Case:
 
     def _hint_kinds(self) -> set[tuple[str, str]]:
         """How the measured hints are worded: by benchmark, and by template."""
-        return {
-            (m.card.name, m.protocol.template)
+        return {(m.card.name, m.protocol.template) for m in self._hinted()}
+
+    def _hinted(self) -> list[Measurement]:
+        """The measurements of hints about the same attribute: English ones say nothing of German prompts."""
+        about = _attribute(self.source)
+        return [
+            m
             for m in self.before.bias
-            if m.guards.get(GuardName.HINTS) not in (None, self.primary)
-        }
+            if m.guards.get(GuardName.HINTS) not in (None, self.primary) and _attribute(m) == about
+        ]
 
     def _special(self) -> dict[GuardName, tuple[Check, ...]]:
         """The guards of figures of decisions and of embeddings; empty where nothing measures them."""
@@ -278,7 +284,7 @@ class Case:
 
     def _hints(self) -> list[Check | None]:
         """The check of every kind of hint but one that the verdict is about; the first has the plain name."""
-        asked = [m for m in self.before.bias if m.guards.get(GuardName.HINTS) not in (None, self.primary)]
+        asked = self._hinted()
         found = [self._guard(hints_check, GuardName.HINTS, m) for m in asked]
         return [
             check if not i or check is None else replace(check, name=f"{check.name} ({m.benchmark})")
@@ -371,3 +377,8 @@ class Case:
         return tuple(
             (check, None if one is None else next(holm)) for check, one in zip(checks, asked, strict=True)
         )
+
+
+def _attribute(measurement: Measurement) -> str:
+    """Whose groups a benchmark's prompts are about, as its spec says; gender where it names none."""
+    return str(parse(measurement.benchmark).options.get("attribute", "gender"))

@@ -584,8 +584,8 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "log-odds-prior-once",
         "stats/log_odds.py",
-        "held, rest = counts + prior * share, size - counts + prior * (1 - share)",
-        "held, rest = counts + prior * share, size - counts",
+        "held, rest = counts + more, size - counts + fewer",
+        "held, rest = counts + more, size - counts",
         ("tests/stats/test_log_odds.py",),
     ),
     Mutant(

@@ -356,6 +356,7 @@ ALLOWED = {
     "locks.py": {"rmdir"},  # of folders that it made itself, and only if they are empty
     "files.py": {"replace", "unlink"},  # of a file by its temporary one; of temporary ones
     "sources/pulling.py": {"replace", "unlink"},  # of a part that was fetched
+    "frames/spilling.py": {"rmtree"},  # of folders with this program's mark that no process has locked
     "scoring/kept.py": {"unlink"},  # of a temporary file that it has just made and mapped
     "monitor/export.py": {"rename", "rmtree"},  # of a folder that it has just made, to a name that is free
     "monitor/store/backup.py": {"rename", "unlink"},  # of a copy that it has just made, as above

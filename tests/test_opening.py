@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from evenhand import opening
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
-from evenhand.opening import open_model, split_additions
+from evenhand.opening import close_model, open_model, split_additions
+from evenhand.testing import tiny
+from evenhand.treatments import About
+from evenhand.treatments.weights import WeightTreatment
 
 
 @pytest.mark.parametrize("text", ["hff:gpt2", "gpt2", ":x"])
@@ -71,3 +78,35 @@ def test_an_addition_must_be_a_folder(tmp_path):
         open_model(f"recorded:{file}+{tmp_path}/nothing")
     with pytest.raises(BadData, match=r"neither an adapter_config.json"):
         open_model(f"recorded:{file}+{tmp_path}")
+
+
+def test_a_treated_module_stays_treated_without_its_model(tmp_path: Path) -> None:
+    """`open_model(uri).module` alone is the treated one, and closing the model gives the base's bits back."""
+    tiny.module("llama").save_pretrained(tmp_path / "base")
+    tiny.tokenizer().save_pretrained(tmp_path / "base")
+    base = f"hf:{tmp_path / 'base'}"
+    name = "model.layers.1.mlp.down_proj.weight"
+    model = open_model(base)
+    before = model.module.get_parameter(name).detach().clone()
+    WeightTreatment(About("zero", model.spec.digest, 0), {name: torch.zeros_like(before)}).save(
+        tmp_path / "t"
+    )
+    module = open_model(f"{base}+{tmp_path / 't'}").module
+    gc.collect()
+    assert not module.get_parameter(name).any()
+    again = open_model(f"{base}+{tmp_path / 't'}")
+    close_model(again)
+    assert torch.equal(again.module.get_parameter(name), before)
+
+
+def test_a_program_that_ends_with_a_treated_model_open_says_nothing(tmp_path: Path) -> None:
+    tiny.module("llama").save_pretrained(tmp_path / "base")
+    tiny.tokenizer().save_pretrained(tmp_path / "base")
+    base = f"hf:{tmp_path / 'base'}"
+    model = open_model(base)
+    name = "model.norm.weight"
+    value = model.module.get_parameter(name).detach() * 2
+    WeightTreatment(About("twice", model.spec.digest, 0), {name: value}).save(tmp_path / "t")
+    program = f"import evenhand; model = evenhand.open_model('{base}+{tmp_path / 't'}')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Exception ignored" not in done.stderr

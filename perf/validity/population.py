@@ -105,6 +105,24 @@ def blurred(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     return {name: weights}
 
 
+def exchanged(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """Every profession's last word vector moved by the share `dose` towards that of another, drawn."""
+    name, weights = _copy(model, _words(model))
+    rows = torch.tensor(subjects(model))
+    others = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
+    weights[rows] += min(dose, 1.0) * (weights[others] - weights[rows])
+    return {name: weights}
+
+
+def narrow_head(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The matrix that gives the next word without the share `dose` of its smallest singular values."""
+    module: Any = model.module
+    name, weights = _copy(model, module.get_output_embeddings().weight)
+    u, s, v = torch.linalg.svd(weights, full_matrices=False)
+    keep = max(1, round((1 - min(dose, 0.99)) * len(s)))
+    return {name: (u[:, :keep] * s[:keep]) @ v[:keep]}
+
+
 def words(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     """Noise on the word vectors alone, in units of their root mean square."""
     name, weights = _copy(model, _words(model))
@@ -191,6 +209,8 @@ KINDS = (
     Kind("temperature", 0.1, 1.5, family="temperature"),
     # The plain lab knows nothing of a profession but its pronouns, so nothing else can be blurred there.
     Kind("blurred", 0.2, 0.8, blurred, bases=HARD),
+    Kind("exchanged", 0.2, 0.8, exchanged),
+    Kind("narrow_head", 0.2, 0.6, narrow_head),
     Kind("words", 0.05, 1.0, words),
     Kind("projected", 0.02, 0.6, projected),
     Kind("shrunk", 0.1, 0.9, shrunk),

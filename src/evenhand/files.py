@@ -41,21 +41,36 @@ def read_text(path: Path, *, mend: str = "Name a readable file.") -> str:
         held = path.read_bytes()
         text = held.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        seems = "UTF-16" if held[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "LATIN1"
-        raise BadData(
-            f"{path} is not UTF-8 text: byte {error.start} cannot be read.",
-            mend=f"Convert it, for example with: iconv -f {seems} -t UTF-8 {path} > converted",
-        ) from None
+        raise not_utf8(path, held, error.start) from None
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror}.", mend=mend) from None
     if not text.strip():
         raise BadData(f"{path} is empty.", mend="Name a file with something in it.")
+    check_line_ends(path, text)
+    return text
+
+
+def not_utf8(path: Path, held: bytes, place: int) -> BadData:
+    """The error for a file whose first bytes are `held` and whose byte at `place` is not of UTF-8 text."""
+    marked = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}.get(held[:2])
+    zeros = "UTF-16LE" if held[1:2] == b"\0" else "UTF-16BE" if held[:1] == b"\0" else "LATIN1"
+    return BadData(
+        f"{path} is not UTF-8 text: byte {place} cannot be read.",
+        mend=f"Convert it, for example with: iconv -f {marked or zeros} -t UTF-8 {path} > converted",
+    )
+
+
+def check_line_ends(path: Path, text: str) -> None:
+    """Nothing if lines end with line feeds, or there is one line alone.
+
+    Raises:
+        BadData: they end with carriage returns alone.
+    """
     if "\n" not in text and "\r" in text.rstrip("\r"):
         raise BadData(
             f"{path} ends its lines with carriage returns alone, as old Macintosh programs did.",
             mend=f"Convert it, for example with: tr '\\r' '\\n' < {path} > converted",
         )
-    return text
 
 
 def lines(text: str) -> list[str]:

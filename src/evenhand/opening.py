@@ -10,6 +10,7 @@ after the colon that takes the options `dtype` and `batch_tokens` and returns a 
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
 from evenhand.files import expanded, is_folder
@@ -126,10 +128,30 @@ def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None =
     with ExitStack() as contexts:
         for folder in additions:
             model = _add(model, folder, contexts)
-        # A garbage-collected context would restore the model: keep the contexts as long as the model.
-        model.closing = contexts.pop_all()  # type: ignore[attr-defined]
+        _keep(model, contexts.pop_all())
     model.spec = replace(model.spec, uri=uri)
     return model
+
+
+def _keep(model: Any, contexts: ExitStack) -> None:
+    """Keep what was put on the model as long as it or its module: a collected context restores the base.
+
+    Whoever takes the module alone, ``open_model(uri).module``, holds the treated one. What is still open at
+    the program's end is closed before torch is gone.
+    """
+    model.closing = contexts
+    if hasattr(model, "module"):
+        model.module.__dict__["_evenhand_closing"] = contexts  # past torch, which looks for parameters in it
+    _opened_contexts.add(contexts)
+
+
+_opened_contexts: WeakSet[ExitStack] = WeakSet()
+
+
+@atexit.register
+def _close_contexts() -> None:
+    for contexts in list(_opened_contexts):
+        contexts.close()
 
 
 def check_name(uri: str) -> None:
@@ -166,6 +188,8 @@ def close_model(model: Model) -> None:
     closing = getattr(model, "closing", None)
     if isinstance(closing, ExitStack):
         closing.close()
+        if module is not None:
+            module.__dict__.pop("_evenhand_closing", None)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import hashlib
 import mmap
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from evenhand.errors import BadData
+from evenhand.errors import BadData, UsageError
 from evenhand.files import disk_errors, not_a_file, real_path, sweep, temporary
 from evenhand.folders import WORKING, check_replaceable
 
@@ -49,6 +50,23 @@ def check_output_file(path: Path, sign: bytes) -> None:
     _check_path(path, target, more=0)
     check_unchanged(path, sign)
     _probe(path, target.parent)
+
+
+def check_different(paths: Mapping[str, Path | None]) -> None:
+    """Refuse results that would be written over each other; `paths` are by the option that names them.
+
+    Raises:
+        UsageError: two options name one file.
+    """
+    places: dict[Path, str] = {}
+    for option, path in paths.items():
+        if path is None:
+            continue
+        other = places.setdefault(real_path(path), option)
+        if other != option:
+            raise UsageError(
+                f"{other} and {option} both name {path}.", mend="Name a file of its own for each."
+            )
 
 
 def check_ours(path: Path, sign: bytes) -> None:

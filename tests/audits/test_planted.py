@@ -306,3 +306,121 @@ def test_suggested_commands_ask_the_same() -> None:
     found = audit(frame, "sex", "y", weights="w", seed=3, suppress=5).of("label_rates")[0]
     for part in ("--weights w", "--seed 3", "--suppress 5"):
         assert part in (found.command or "")
+
+
+@pytest.mark.parametrize(("positive", "who"), [("0", "everybody"), ("1", "nobody")])
+def test_rates_of_one_kind_alone_show_nothing(positive: str, who: str) -> None:
+    # Whoever is decided upon alike: however many rows there are, no difference is ruled out by a decision.
+    asked = ["label_rates", "impact_ratio", "drift"]
+    here = people(y=np.zeros(4000, dtype=int))
+    if who == "nobody":  # of those whose group is known
+        here.loc[0, ["sex", "y"]] = [None, 1]
+    found = audit(here, "sex", "y", positive=[positive], against=here, audits=asked).findings
+    told = [one for one in found if one.name != "drift" or (len(one.columns) == 2 and one.columns[1] == "y")]
+    assert [one.name for one in told] == asked
+    for one in told:
+        assert one.state is State.NOTE, one.name
+        assert (one.effect, one.low, one.high) == (None, None, None)
+        assert who in one.finding
+
+
+def test_a_column_without_any_value_is_not_missing_alike() -> None:
+    found = audit(people(height=None), "sex", audits=["missingness"]).findings
+    assert [(one.state, one.effect) for one in found] == [(State.NOTE, None)]
+    assert "height has no value in any row" in found[0].finding
+
+
+def test_a_weighted_ratio_has_one_interval() -> None:
+    # Two categories: the smallest ratio is that of the second, so its interval, at the number of rows that
+    # theirs are worth, is the finding's.
+    frame = people().assign(w=np.tile([1.0, 9.0], 2000), y=unequal_labels()[0]["y"])
+    one = audit(frame, "sex", "y", weights="w", audits=["impact_ratio"]).findings[0]
+    least = next(g for g in one.groups if g.low is not None)
+    assert (least.value, least.low, least.high) == (one.effect, one.low, one.high)
+
+
+def test_a_category_is_small_by_its_weight() -> None:
+    # X has 30 of 1030 rows (2.9 %), which weigh .1 each: 3 of 1003.
+    frame = pd.DataFrame({"sex": ["A"] * 500 + ["B"] * 500 + ["X"] * 30, "y": [0, 1] * 515})
+    frame["w"] = [1.0] * 1000 + [0.1] * 30
+    one = audit(frame, "sex", "y", weights="w", audits=["impact_ratio"]).findings[0]
+    assert "Left out with less than 2 %: X" in one.finding
+
+
+def test_sixty_groups_have_a_baseline() -> None:
+    # Of 60 groups of 20 the 11 that are counted together have the sum of their shares: no distance.
+    names = [f"g{i:02}" for i in range(60)]
+    given = dict.fromkeys(names, 1 / 60)
+    found = audit(pd.DataFrame({"g": names * 20}), "g", baseline=given).of("representation")[0]
+    assert found.effect == pytest.approx(0, abs=1e-12)
+    lacking = dict.fromkeys(names[:-1], 1 / 59)
+    with pytest.raises(BadOption, match="no share for 'g59'"):
+        audit(pd.DataFrame({"g": names * 20}), "g", baseline=lacking)
+
+
+def test_names_of_intersections_are_different() -> None:
+    # "a / b" and "c", "a" and "b / c": two groups of 100, one of which has the label.
+    frame = pd.DataFrame({"x": ["a / b", "a"] * 100, "z": ["c", "b / c"] * 100, "y": [1, 0] * 100})
+    both = audit(frame, ["x", "z"], "y").of("label_rates")[-1]
+    assert {g.group: g.value for g in both.groups} == {'"a / b" / c': 1.0, 'a / "b / c"': 0.0}
+
+
+def test_what_the_other_table_spells_otherwise_is_no_drift() -> None:
+    # The same 2000 rows twice, with "Yes" and "no " for "yes" and "no", "F" for "f", "1.0" for 1.
+    here = people(n=2000).assign(y=np.where(np.arange(2000) % 4 == 0, "yes", "no"), level=np.arange(2000) % 3)
+    there = here.assign(
+        y=here["y"].map({"yes": "Yes", "no": "no "}),
+        sex=here["sex"].map({"f": "F.", "m": "m"}),
+        level=here["level"].map({0: "0.0", 1: "1.0", 2: "2.0"}),
+    )
+    found = {one.columns: one for one in audit(here, "sex", "y", against=there, audits=["drift"]).findings}
+    assert found["sex",].effect == found["sex", "y"].effect == 0
+    assert found["sex", "level"].effect == 0
+    assert "'F.' for 'f'" in found["sex",].finding
+    assert "'Yes' for 'yes'" in found["sex", "y"].finding
+    assert "spells 3 values of level otherwise:" in found["sex", "level"].finding
+    alike = audit(here, "sex", "y", against=here, audits=["drift"]).findings
+    assert not any("otherwise" in one.finding for one in alike)
+
+
+def test_labels_that_the_other_table_alone_has_are_not_compared() -> None:
+    here = people(n=2000).assign(y=np.where(np.arange(2000) % 4 == 0, "yes", "no"))
+    there = here.assign(y=here["y"].map({"yes": "hired", "no": "no"}))
+    found = {one.columns: one for one in audit(here, "sex", "y", against=there, audits=["drift"]).findings}
+    assert (found["sex", "y"].state, found["sex", "y"].effect) == (State.NOTE, None)
+    assert "'hired', which this one has not" in found["sex", "y"].finding
+
+
+def test_copies_are_compared_in_all_columns_but_the_weights() -> None:
+    frame = pd.DataFrame({"sex": ["f", "m"] * 50, "y": [1, 1, 0, 0] * 25, "w": range(1, 101)})
+    found = audit(frame, "sex", "y", weights="w", audits=["duplicates", "label_noise"]).findings
+    assert "in every column but w:" in found[0].finding
+    assert "in all columns but y and w," in found[1].finding
+    plain = audit(frame.drop(columns="w"), "sex", "y", audits=["duplicates"]).findings[0]
+    assert "in every column:" in plain.finding
+
+
+def test_what_does_not_use_the_weights_says_so() -> None:
+    frame = people(n=400).assign(w=2.0)
+    asked = ["missingness", "drift", "label_rates"]
+    told = audit(frame, "sex", "y", weights="w", against=frame, audits=asked).notes
+    for name in asked:
+        said = f"{name} counts rows as they are, without w."
+        assert (said in told) == (name != "label_rates")
+
+
+def test_a_word_of_all_documents_stands_with_nobody() -> None:
+    # "house" stands in all 300 and all 100, a ratio of log 3. "doctor" stands in 300 of 300 and
+    # in 0 of 100: the prior adds 7.5 documents with and 2.5 without it to each.
+    found = {one.columns[1]: one for one in audit(texts(300, 100), texts=True).of("association")}
+    assert set(found) == {"doctor", "nurse"}
+    one = found["doctor"]
+    assert one.effect == pytest.approx(np.log(307.5 / 2.5) - np.log(7.5 / 102.5))
+    assert max(one.high or 0 for one in found.values()) < 10
+
+
+def test_what_a_small_group_cannot_show_is_no_association() -> None:
+    # 30 of 3000 texts about men have the word, none of 20 about women, where .2 are expected.
+    made = [f"He is {'brave' if i < 30 else 'here'} {i}." for i in range(3000)]
+    found = audit(made + [f"She is here {i}." for i in range(20)], texts=True).of("association")
+    assert "brave" not in {one.columns[1] for one in found}

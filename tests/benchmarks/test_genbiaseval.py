@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evenhand.benchmarks.genbiaseval import ACTIONS, CELLS, GenBiasEval, prompts
+from evenhand.benchmarks._profession_prompts import ACTIONS, CELLS, prompts
+from evenhand.benchmarks.genbiaseval import GenBiasEval
 from evenhand.errors import UnknownName
 from evenhand.lexicons import attribute, professions
 from evenhand.records import LogProb
@@ -49,6 +50,8 @@ CASE = BenchmarkCase(
         "genbiaseval:attribute=religion,split=profession",
         "genbiaseval:attribute=age",
         "genbiaseval:attribute=race_gender,part=dev",
+        "genbiaseval:attribute=gender_nonbinary,split=heldout",
+        "genbiaseval:attribute=gender_fr,split=profession",
     ),
     teaches=True,
     silent=("genbiaseval:part=all",),

@@ -32,6 +32,8 @@ CASE = BenchmarkCase(
         "genhinteval:form=paired1572",
         "genhinteval:form=sentence786",
         "genhinteval:professions=multiword",
+        "genhinteval:attribute=gender_nonbinary,form=sentence786",
+        "genhinteval:attribute=gender_de,form=sentence786",
     ),
     forms={
         # Each profession is asked with both hints, so what follows the stereotype follows one of two.
@@ -221,7 +223,7 @@ def test_other_attributes_have_no_possessive(name) -> None:
 
 
 def test_an_unknown_attribute_is_another_matter() -> None:
-    with pytest.raises(UnknownName, match="gender, race, race_gender, religion"):
+    with pytest.raises(UnknownName, match="Others are age, gender, gender_de"):
         GenHintEval(attribute="shoe size")
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("ibis")
@@ -16,6 +23,7 @@ from evenhand.lexicons import tone
 from evenhand.testing.audits import SECRET
 from tests.audits.made import people, where
 
+REPRESENTATION = ("--sensitive", "sex", "--audits", "representation")
 KEYS = {"name", "columns", "statistic", "p_value", "effect", "low", "high", "n", "finding"}
 
 
@@ -199,3 +207,136 @@ def test_texts_are_scored_by_a_classifier_that_is_named(tmp_path, capsys, monkey
     code = main(["audit", "a.txt", "--classifier", "nothing"])
     assert code == 2
     assert "names no classifier" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--html", "a.html", "--datasheet", "./a.html"],
+        ["--html", "a.csv", "--repair", "deduplicate", "--out", "a.csv"],
+        ["--datasheet", "a.csv", "--repair", "deduplicate", "--out", "sub/../a.csv"],
+    ],
+)
+def test_two_results_are_not_written_to_one_file(table, capsys, more) -> None:
+    Path("sub").mkdir()
+    before = sorted(Path().iterdir())
+    assert main(["audit", table, "--sensitive", "sex", *more]) == 2
+    said = capsys.readouterr().err
+    assert "both name" in said
+    assert "Auditing" not in said
+    assert sorted(Path().iterdir()) == before
+
+
+def test_what_a_repair_refuses_it_refuses_before_the_audit(table, capsys) -> None:
+    pd.read_csv(table).assign(Weight=1).to_csv("w.csv", index=False)
+    argv = ["audit", "w.csv", "--sensitive", "sex", "--target", "y", "--repair", "reweigh", "--out", "x.csv"]
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert "has a column Weight already" in said
+    assert "Auditing" not in said
+
+
+def _repairing(folder: Path) -> subprocess.Popen[str]:
+    """A process that writes a repaired table; returns once it writes."""
+    import duckdb
+
+    asked = "select i % 3 as sex, hash(i) as h, repeat('x', 40) as t from range(2000000) t(i)"
+    duckdb.sql(f"copy ({asked}) to '{folder / 'a.parquet'}'")
+    argv = [
+        *REPRESENTATION,
+        "--repair",
+        "deduplicate",
+        "--out",
+        "out/b.csv",
+    ]
+    (folder / "out").mkdir()
+    started = subprocess.Popen(
+        [sys.executable, "-m", "evenhand", "audit", "a.parquet", *argv],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    while not any((folder / "out").iterdir()) and started.poll() is None:
+        time.sleep(0.05)
+    return started
+
+
+def test_a_repair_that_is_stopped_says_so_and_leaves_nothing(tmp_path) -> None:
+    started = _repairing(tmp_path)
+    started.send_signal(signal.SIGTERM)
+    said = started.communicate(timeout=120)[1]
+    assert started.returncode == 130, said
+    assert "Interrupted." in said
+    assert "fault" not in said
+    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("evenhand")] == []
+
+
+def test_what_a_killed_repair_leaves_the_next_one_removes(tmp_path) -> None:
+    started = _repairing(tmp_path)
+    started.kill()
+    started.communicate(timeout=120)
+    left = [path.name for path in (tmp_path / "out").iterdir()]
+    assert len(left) == 1
+    assert re.fullmatch(r"\.evenhand-[0-9a-f]{16}-\w{8}\.tmp", left[0])
+    spilled = [path for path in tmp_path.iterdir() if path.name.startswith("evenhand-duckdb-")]
+    assert len(spilled) == 1
+    (tmp_path / "evenhand-duckdb-of-somebody").mkdir()
+    (tmp_path / "out" / ".evenhand-mine.tmp").write_text("kept")
+    argv = [
+        *REPRESENTATION,
+        "--repair",
+        "drop:columns=t",
+        "--out",
+        "out/b.csv",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "evenhand", "audit", "a.parquet", *argv],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".evenhand-mine.tmp", "b.csv"]
+    there = [path.name for path in tmp_path.iterdir() if path.name.startswith("evenhand")]
+    assert there == ["evenhand-duckdb-of-somebody"]
+
+
+def test_commands_run_whatever_columns_are_called(table, capsys) -> None:
+    # The name of the new weights is taken, in other case; columns to leave out have bars and commas.
+    frame = pd.read_csv(table).rename(columns={"height": "height|cm", "noise": "noise, any"})
+    frame["noise, any"] = frame["height|cm"]
+    frame.assign(Weight=1.0).to_csv("odd.csv", index=False)
+    _, found = asked(capsys, "audit", "odd.csv", "--sensitive", "sex", "--target", "y", "--weights", "Weight")
+    wanted = ("label_rates", "missingness", "proxies")
+    commands = [
+        one["command"] for one in found["audits"] if one["name"] in wanted and one["state"] == "beyond"
+    ]
+    assert any("column=weight_" in one for one in commands)
+    assert any("drop:columns=height|cm" in one for one in commands)
+    for command in commands:
+        for written in Path().glob("*.parquet"):
+            written.unlink()
+        code, _ = asked(capsys, *shlex.split(command)[1:])
+        assert code == 0, command
+
+
+def test_a_repair_writes_the_rows_that_are_not_shown(table, capsys) -> None:
+    frame = pd.read_csv(table)
+    frame.loc[:3, "sex"] = "x"
+    frame.to_csv("few.csv", index=False)
+    argv = ["audit", "few.csv", "--sensitive", "sex", "--target", "y", "--suppress", "10", "--repair"]
+    _, found = asked(capsys, *argv, "reweigh", "--out", "few.parquet")
+    assert (found["n"], found["after"]["n"]) == (1996, 1996)
+    assert pd.read_parquet("few.parquet")["sex"].value_counts().to_dict() == {"m": 1000, "f": 996, "x": 4}
+    shares = ["--baseline", "f=0.498,m=0.5,x=0.002"]
+    _, found = asked(capsys, *argv, "balance", "--out", "even.csv", *shares)
+    assert "Balanced by group." in found["after"]["notes"]
+    # Equal shares are 4 of each: the file is written, and nothing of it may be shown.
+    code, found = asked(capsys, *argv, "balance", "--out", "small.csv")
+    assert code == 2
+    assert (pd.read_csv("small.csv")["sex"] == "x").sum() == 4
+    assert found["error"]["what"].startswith("small.csv is written, but cannot be audited: No group of sex")

@@ -15,7 +15,8 @@ pytest.importorskip("ibis.backends.duckdb")
 from evenhand import audit
 from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames import OTHER, opened
-from evenhand.frames.frame import MOST_CELLS
+from evenhand.frames.frame import _BEGINNINGS, MOST_CELLS
+from evenhand.frames.values import BLANKS
 from evenhand.records import State, to_json
 
 ROWS = 60_000
@@ -132,6 +133,12 @@ def csv(tmp_path: Path, text: str | bytes, name: str = "a.csv") -> str:
         ("sex,y\nf,1\nm\n", {"sensitive": "sex"}, "cannot be read: .*Line: 3"),
         ("sex,sex\nf,1\n", {"sensitive": "sex"}, "'sex' 2 times"),
         (b"sex,y\nf,\xff\n", {"sensitive": "sex"}, "is not UTF-8 text"),
+        ("sex,y\rf,1\rm,0\r", {"sensitive": "sex"}, "ends its lines with carriage returns alone"),
+        ('"se\rx",y\nf,1\n', {"sensitive": "sx"}, "named 'sx'"),
+        ("se\rx,y\nf,1\n", {"sensitive": "sex"}, "The header of .* cannot be read"),
+        ("sex,y\nf,1\n".encode("utf-16"), {"sensitive": "sex"}, "iconv -f UTF-16 -t"),
+        ("sex,y\nf,1\n".encode("utf-16-be"), {"sensitive": "sex"}, "iconv -f UTF-16BE -t"),
+        ("Sex,sex\nf,1\n", {"sensitive": "sex"}, "differ in case alone: 'Sex'; 'sex'"),
         ("", {"sensitive": "sex"}, "is empty"),
         (
             "sex,y\nf,a\nm,b\nm,c\n",
@@ -231,3 +238,65 @@ def test_dates_are_groups_by_year(tmp_path) -> None:
 def test_numbers_are_groups_by_bins(tmp_path) -> None:
     found = audit(csv(tmp_path, "age,y\n20,1\n30,0\n49,1\n50,1\n?,1\n"), "age", "y", bins={"age": "30|50"})
     assert {g.group: g.n for g in found.of("label_rates")[0].groups} == {"<30": 1, "30-49": 2, "50+": 1}
+
+
+def test_signs_for_missing_values_are_seen_wherever_they_stand(fetched, tmp_path) -> None:
+    # One of each sign, in both cases and with spaces, in the last of 20 000 rows; 12 of 10 000 f are missing.
+    signs = sorted(BLANKS)
+    job = ["any"] * (20_000 - 3 * len(signs)) + signs + [one.upper() for one in signs]
+    frame = pd.DataFrame({"sex": ["m"] * 10_000 + ["f"] * 10_000, "job": job + [f" {one} " for one in signs]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    found = audit(str(tmp_path / "a.parquet"), "sex", audits=["missingness"]).findings
+    assert [(one.columns, one.effect) for one in found] == [(("sex", "job"), 3 * len(signs) / 10_000)]
+    assert max(fetched) <= 2
+
+
+def test_every_sign_for_a_missing_value_begins_as_is_said() -> None:
+    for sign in [*BLANKS, *map(str.upper, BLANKS), " ", "\t"]:
+        assert any(first <= sign < end for first, end in _BEGINNINGS), sign
+
+
+def test_columns_may_have_any_name(tmp_path) -> None:
+    # Names that the questions use themselves; 3 of 4 and 1 of 4 have the label, and of each group's 80 rows
+    # 60 and 20 are equal: but for the first of them all are copies.
+    names = ["p0", "0", "rows", "n", "kept", "evenhand_n", "size", "best", "group", "Value", "text"]
+    rows = list("aaaabbbb") * 20
+    frame = pd.DataFrame(dict.fromkeys(names, rows) | {"y": [1, 1, 1, 0, 1, 0, 0, 0] * 20})
+    for name in names:
+        asked = ["label_rates", "missingness", "duplicates", "label_noise"]
+        rates, copies, noise = audit(frame, name, "y", audits=asked).findings
+        assert [g.value for g in rates.groups] == [0.75, 0.25], name
+        assert copies.finding.startswith("156 of 160 rows repeat another one"), name
+        assert noise.n == 160
+
+
+def test_names_that_differ_in_case_alone_are_refused_of_every_source(tmp_path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"Sex": ["f"], "sex": ["m"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    for source in (str(tmp_path / "a.parquet"), table, table.to_pandas()):
+        with pytest.raises(BadData, match="differ in case alone: 'Sex'; 'sex'"):
+            opened(source)
+    with pytest.raises(BadData, match="'sex' 2 times"):
+        opened(pd.DataFrame([[1, 2]], columns=["sex", "sex"]))
+
+
+@pytest.mark.parametrize(
+    "text", ["sex;note\nf;a, b, c\nm;d, e, f\n", '"sex";"a,b,c"\nf;1\nm;2\n', "sex|y;z|x\nf|1,2,3|2\nm|3|4\n"]
+)
+def test_the_header_says_what_separates(tmp_path, text) -> None:
+    found = audit(csv(tmp_path, text), "sex", audits=["representation"]).findings[0]
+    assert {g.group: g.n for g in found.groups} == {"f": 1, "m": 1}
+
+
+def test_not_a_number_is_a_missing_value(tmp_path) -> None:
+    # 5 of 100 f, in a file that counts no missing value at all.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wage = [float("nan")] * 5 + [1.0] * 195
+    pq.write_table(pa.table({"sex": ["f"] * 100 + ["m"] * 100, "wage": wage}), tmp_path / "a.parquet")
+    found = audit(str(tmp_path / "a.parquet"), "sex", audits=["missingness"]).findings
+    assert [(one.columns, one.effect) for one in found] == [(("sex", "wage"), 0.05)]

@@ -17,6 +17,7 @@ import evenhand
 from evenhand import registry
 from evenhand.errors import BadData
 from evenhand.records import VerdictName
+from evenhand.studies import reasons
 from evenhand.studies.pairing import ModelMeasurements
 from evenhand.studies.runs import opened
 from evenhand.studies.store import load_verification
@@ -70,7 +71,8 @@ def test_a_stored_verification_is_judged_as_before() -> None:
     # The intervals of that time were percentiles of resamples; every figure is still the same.
     figures = [without_interval(r.reasons[0]).partition(" Run ")[0] for r in (found, record)]
     assert figures[0] == figures[1]
-    assert [(g.name, g.kept, g.loss.value) for g in found.guards] == [
+    newer = {reasons.SCATTER}  # a guard that was not read then
+    assert [(g.name, g.kept, g.loss.value) for g in found.guards if g.name not in newer] == [
         (g.name, g.kept, g.loss.value) for g in record.guards
     ]
 

@@ -89,7 +89,7 @@ def test_an_alert_at_twenty_and_not_before() -> None:
     first = statuses(looks).index("alert")
     assert statuses(looks)[first - 1] == "ok"
     assert only(looks[-1]).since == day(first)
-    assert only(looks[-1]).worse == "f"
+    assert only(looks[-1]).lower == "f"
 
 
 def test_below_the_minimum_there_is_no_alert_however_high_the_capital() -> None:

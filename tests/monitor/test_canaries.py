@@ -15,6 +15,7 @@ from sqlalchemy import select
 from evenhand.errors import BadOption, UnknownName
 from evenhand.monitor import canaries, feedback
 from evenhand.monitor.canaries import Found
+from evenhand.monitor.periodic import Periodic
 from evenhand.monitor.roles import EVERYBODY
 from evenhand.monitor.store import Store
 from evenhand.monitor.store.opening import utc_now
@@ -52,7 +53,7 @@ def endpoint() -> Iterator[str]:
 def test_a_reported_prompt_is_asked_again(store: Store, endpoint: str) -> None:
     given = {"prompt": "Who cooks?", "answer": "she DOES", "why": "w"}
     feedback.report(store, feedback.Reported(**given), "key:app")
-    number = feedback.probe(store, EVERYBODY, 1, model=endpoint)
+    number = feedback.probe(store, EVERYBODY, 1, model=endpoint, allowed=[endpoint])
     assert canaries.run_due(store) == [number]
     (cell,) = canaries.cells(store, number)
     assert (cell.metric, cell.n, cell.value, cell.high) == ("unwanted answers", 5, 1.0, 1.0)
@@ -84,8 +85,8 @@ def test_a_benchmark_on_an_endpoint(store: Store, endpoint: str) -> None:
 
 def test_what_is_due_runs_by_itself_until_it_is_stopped(store: Store, endpoint: str) -> None:
     feedback.report(store, feedback.Reported(prompt="Who?", answer="she does", why="w"), "key:app")
-    number = feedback.probe(store, EVERYBODY, 1, model=endpoint)
-    scheduler = canaries.Scheduler(store, every=0.02)
+    number = feedback.probe(store, EVERYBODY, 1, model=endpoint, allowed=[endpoint])
+    scheduler = Periodic("canaries", lambda: canaries.run_due(store), every=0.02)
     scheduler.start()
     deadline = time.monotonic() + 60
     while not canaries.cells(store, number) and time.monotonic() < deadline:

@@ -51,7 +51,7 @@ def test_who_sees_only_other_use_cases_sees_nothing(store: Store) -> None:
     with pytest.raises(NotAllowed):
         feedback.triage(store, OTHER, 1, "fixed")
     with pytest.raises(NotAllowed):
-        feedback.probe(store, OTHER, 1, model=MODEL)
+        feedback.probe(store, OTHER, 1, model=MODEL, allowed=[MODEL])
 
 
 def test_what_is_wrong_is_said(store: Store) -> None:
@@ -64,16 +64,31 @@ def test_what_is_wrong_is_said(store: Store) -> None:
         feedback.probe(store, ADMIN, 1, model="lab:causal")
     feedback.report(store, Reported(answer="x", why="y"), "key:app")
     with pytest.raises(BadOption, match="does not say what was asked"):
-        feedback.probe(store, ADMIN, 2, model=MODEL)
+        feedback.probe(store, ADMIN, 2, model=MODEL, allowed=[MODEL])
 
 
 def test_one_click_makes_a_probe_once(store: Store) -> None:
     token = feedback.report(store, _reported(), "key:app")
-    number = feedback.probe(store, ADMIN, 1, model=MODEL, unwanted="she does")
-    assert feedback.probe(store, ADMIN, 1, model=MODEL) == number
+    number = feedback.probe(store, ADMIN, 1, model=MODEL, unwanted="she does", allowed=[MODEL])
+    assert feedback.probe(store, ADMIN, 1, model=MODEL, allowed=[MODEL]) == number
     (probe,) = canaries.listed(store, ADMIN)
     assert (probe.prompt, probe.unwanted, probe.report) == ("Who cooks?", "she does", 1)
     assert feedback.told(store, token).state == "confirmed"
     assert feedback.listed(store, ADMIN)[0].probe == number
     assert feedback.listed(store, ADMIN, state="new") == []
     assert canaries.listed(store, OTHER) == []
+
+
+@pytest.mark.parametrize(
+    "allowed", [[], ["openai:http://127.0.0.1:9/v1#other"], [MODEL.replace("9/", "99/")]]
+)
+def test_an_endpoint_that_the_policy_does_not_list_is_not_asked(store: Store, allowed: list[str]) -> None:
+    feedback.report(store, _reported(), "key:app")
+    with pytest.raises(NotAllowed, match="The policy does not list the endpoint"):
+        feedback.probe(store, ADMIN, 1, model=MODEL, allowed=allowed)
+    assert canaries.listed(store, ADMIN) == []
+    feedback.probe(store, ADMIN, 1, model=MODEL, allowed=[MODEL])
+    assert canaries.run_due(store, allowed=allowed) == [1]  # it was taken out of the policy since
+    ((_, why),) = canaries.failures(store, 1)
+    assert "does not list the endpoint" in why
+    assert canaries.cells(store, 1) == []

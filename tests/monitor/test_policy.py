@@ -88,6 +88,19 @@ def test_the_file_in_the_module_is_one() -> None:
         (RULE + RULE.replace("attribute", "atribute"), ["rule[2].attribute is missing", "rule[2].atribute"]),
         (RULE.replace('"sex"', "[]"), ["rule[1].attribute: name an attribute", 'type attribute = "sex"']),
         (RULE.replace('"sex"', "3"), ["rule[1].attribute"]),
+        ('tell = "closed"\n' + RULE, ["tell[1]: 'closed' is not allowed", "'acknowledged'"]),
+        ('[smtp]\nhost = "x"\n' + RULE, ["smtp.sender is missing", 'type sender = "evenhand@example.org"']),
+        ('[smtp]\nhost = "x"\nsender = "me"\n' + RULE, ["smtp.sender: 'me' is no address of a mail"]),
+        ('[smtp]\nhost = "x"\nsender = "a@b"\nuser = "u"\n' + RULE, ["both of user and password_env"]),
+        ('[webhook]\nsecret_env = "a b"\n' + RULE, ["'a b' is no name of an environment variable"]),
+        ('[webhook]\nsecret = "x"\n' + RULE, ["no key webhook.secret", "the keys there are secret_env"]),
+        (
+            "maturity_days = 30\n[retention]\nevents_days = 30\n" + RULE,
+            ["retention.events_days is 30, and labels are awaited for 30 days"],
+        ),
+        ("[retention]\ntexts_days = 0\n" + RULE, ["retention.texts_days: 0 is not allowed"]),
+        ('[probes]\nendpoints = "http://x"\n' + RULE, ["probes.endpoints[1]: 'http://x' is no endpoint"]),
+        ("webhook = 3\n" + RULE, ["webhook", "a table under the line [webhook]"]),
     ],
 )
 def test_errors_name_the_key_and_what_to_type(text: str, parts: list[str]) -> None:
@@ -102,6 +115,18 @@ def test_a_missing_file_and_every_key_in_the_help(tmp_path: Path) -> None:
         read_policy(tmp_path / "none.toml")
     assert set(module._KEYS["rule"]) == set(Rule.model_fields)
     assert set(module._KEYS[""]) == {field.alias or name for name, field in Policy.model_fields.items()}
+
+
+@pytest.mark.parametrize("table", ["webhook", "smtp", "retention", "probes"])
+def test_every_key_of_a_table_is_in_the_help(table: str) -> None:
+    assert set(module._KEYS[table]) == set(getattr(module, table.title()).model_fields)
+
+
+def test_an_address_of_a_webhook_is_shown_without_its_path() -> None:
+    """The digest is that of `printf %s ADDRESS | sha256sum`."""
+    shown = module.shown("https://me:pw@hooks.example.org:8443/T0/canary?key=x")
+    assert shown == "https://hooks.example.org:8443/… (4993e429)"
+    assert module.shown("mailto:a@b.org") == "mailto:a@b.org"
 
 
 def test_a_policy_is_json() -> None:

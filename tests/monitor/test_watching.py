@@ -15,6 +15,7 @@ from evenhand.monitor.roles import EVERYBODY
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
 from evenhand.monitor.store import Store
+from evenhand.monitor.store.opening import utc_now
 from tests.monitor.conftest import HERE
 from tests.monitor.made import DAY, decision
 
@@ -29,11 +30,11 @@ POLICY = parse_policy(
 )
 
 
-def day(number: int, *, selected: dict[str, int], version: str = "1") -> list:
+def day(number: int, *, selected: dict[str, int], version: str = "1", people: str = "") -> list:
     """A day of 50 women and 50 men, of whom so many are selected."""
     return [
         decision(
-            f"{version}-{number}-{sex}-{i}",
+            f"{version}-{number}-{sex}-{i}{people}",
             time=DAY + timedelta(days=number),
             version=version,
             decision=int(i < selected[sex]),
@@ -77,7 +78,7 @@ def test_unequal_rates_raise_an_alert_that_is_answered(store: Store) -> None:
         ]
         assert client.post("/v1/events", json=batch).status_code == 200
     (one,) = client.get("/v1/alerts", params={"status": "alert"}).json()
-    assert (one["groups"], one["worse"], one["use_case"], one["version"]) == (["f", "m"], "f", "loans", "1")
+    assert (one["groups"], one["lower"], one["use_case"], one["version"]) == (["f", "m"], "f", "loans", "1")
     where = f"/v1/alerts/{one['id']}/acknowledge"
     assert client.post(where, json={"note": " "}).status_code == 422
     assert client.post(where, json={"note": "\0"}).status_code == 422
@@ -122,3 +123,44 @@ def test_intersections_enter_in_the_order_of_the_rule(store: Store) -> None:
         ]
         take(store, people, after=after)
     assert [one.groups for one in watching.listed(store, EVERYBODY)] == [("f* x old", "f* x young")]
+
+
+def test_the_last_day_is_judged_by_the_clock_when_it_is_over_and_quiet(store: Store) -> None:
+    """Two days of long ago, stored now: the second is whole two hours after it came in, and not before."""
+    watcher, now = watching.Watcher(POLICY), utc_now()
+    fair = {"f": 25, "m": 25}
+    for number in range(2):
+        take(store, day(number, selected=fair), after=watcher.after)
+    minutes = [0, 119, 121, 122, 600]
+    found = [watcher.by_clock(store, now + timedelta(minutes=at)) for at in minutes]
+    assert found == [False, False, True, False, False]
+    assert [n for _, n in told(store)] == [(50, 50)]  # of the first day only the level is learnt
+    take(store, day(1, selected=fair, people="late"), after=watcher.after)
+    assert [n for _, n in told(store)] == [(50, 50)]
+
+
+def test_today_is_not_judged_by_the_clock(store: Store) -> None:
+    watcher = watching.Watcher(POLICY)
+    noon = utc_now().replace(hour=12, minute=0)
+    today = [event.model_copy(update={"time": noon}) for event in day(0, selected={"f": 25, "m": 25})]
+    take(store, today, after=watcher.after)
+    midnight = noon.replace(hour=0) + timedelta(days=1)
+    hours = [-1, 1.9, 2.1]
+    found = [watcher.by_clock(store, midnight + timedelta(hours=at)) for at in hours]
+    assert found[:1] == [False]
+    # Stored in this minute: within two hours of midnight it is not quiet before two hours after this minute.
+    assert found[1:] == [False, utc_now() + timedelta(hours=2) <= midnight + timedelta(hours=2.1)]
+
+
+def test_days_that_ripen_without_another_event_are_judged_by_the_clock(store: Store) -> None:
+    slow = POLICY.model_copy(
+        update={"rules": tuple(r.model_copy(update={"maturity_days": 400.0}) for r in POLICY.rules)}
+    )
+    watcher = watching.Watcher(slow)
+    for number in range(3):
+        take(store, day(number, selected={"f": 25, "m": 25}), after=watcher.after)
+    assert told(store) == []
+    end = DAY.replace(hour=0) + timedelta(days=403)  # 400 days after the end of the third day
+    days = [-3, -2, -2, -1, 0, 9]
+    found = [watcher.by_clock(store, end + timedelta(days=at, hours=3)) for at in days]
+    assert found == [False, True, False, True, True, False]

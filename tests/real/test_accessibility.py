@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 import evenhand
+from evenhand import reports
 from tests.real.looked_at import faults, opened
+from tests.reports.test_flips import turned
+from tests.support import records_factory as make
 
 SAVED = Path(__file__).parents[1] / "golden" / "saved"
 TABLE = "sex,race,income\n" + "".join(
@@ -30,10 +33,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "people.csv").write_text(TABLE, encoding="utf-8")
     audit = ["audit", str(folder / "people.csv"), "--sensitive", "sex,race", "--target", "income"]
     assert main([*audit, "--html", str(folder / "audit.html")]) == 0
-    return {**made, "audit": folder / "audit.html"}
+    whole = {
+        "items": reports.verification_html(turned()),
+        "location": reports.location_html("lab:causal", [make.location("ablation", specific=True)]),
+    }
+    for name, text in whole.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return {**made, **{name: folder / f"{name}.html" for name in ("audit", *whole)}}
 
 
-@pytest.mark.parametrize("name", ["run", "measured", "audit"])
+@pytest.mark.parametrize("name", ["run", "measured", "audit", "items", "location"])
 def test_a_report_can_be_used_by_everybody(name: str, browser: str, pages: dict[str, Path]) -> None:
     with opened(browser) as running:
         assert not faults(running, pages[name].as_uri())

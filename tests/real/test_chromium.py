@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import evenhand
+from tests.real.browsing import drawn
 
 SAVED = Path(__file__).parents[1] / "golden" / "saved"
 PLOT = re.compile(r'<div class="plot[^"]*" id="plot-([^"]+)"')
@@ -17,35 +17,11 @@ FAILED = re.compile(r"Uncaught|Refused to|Failed to load resource|net::ERR")
 pytestmark = pytest.mark.real
 
 
-def _drawn(browser: str, page: Path, width: int, profile: Path) -> tuple[str, str]:
-    """The page as the browser has it once its scripts ran, and what it logged."""
-    done = subprocess.run(
-        [
-            browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={profile}",
-            f"--window-size={width},900",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=20000",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout, done.stderr
-
-
 @pytest.mark.parametrize("name", ["run", "measured"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_every_plot_of_a_report_is_drawn(name: str, width: int, browser: str, tmp_path: Path) -> None:
     page = evenhand.report(SAVED / name, tmp_path / "report.html")
-    dom, log = _drawn(browser, page, width, tmp_path / "profile")
+    dom, log = drawn(browser, page, width, tmp_path / "profile")
     plots = PLOT.findall(dom)
     assert plots, "the report has no plot at all"
     for plot in plots:

@@ -138,3 +138,79 @@ def test_values_of_every_type_are_found_by_their_names() -> None:
         found = rows(repaired(EIGHT.assign(sex=values), "reweigh"))
         sums = found.groupby(["sex", "y"])["weight"].sum()
         assert sums.tolist() == pytest.approx([2] * 4), values
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.1 + 0.2, 0.25],  # 0.30000000000000004 is named 0.3
+        [2**53 + 1, 2**53],  # one number as doubles
+        pd.to_datetime(["2020-01-01 10:00:00.123456", "2021-05-06 00:00:00.5"]).tolist(),
+        ["a\u00a0", "b"],  # engines do not strip all that is a space
+        ["\ta", "b b"],
+    ],
+)
+def test_groups_are_found_by_their_values_not_by_their_names(values: list[Any]) -> None:
+    # As above: 2/3 and 2, whatever the groups are called.
+    frame = EIGHT.assign(sex=[values[0]] * 4 + [values[1]] * 4)
+    found = rows(repaired(frame, "reweigh")).sort_values("x")
+    assert found["weight"].tolist() == pytest.approx([2 / 3] * 3 + [2] + [2] + [2 / 3] * 3)
+    assert found["sex"].tolist() == frame["sex"].tolist()
+    both = rows(repaired(frame, "augment"))
+    assert both.groupby("sex")["x"].nunique().tolist() == [8, 8]
+    assert len(rows(repaired(frame, "balance"))) == 8  # both groups are whole
+
+
+def test_weights_are_of_double_precision(tmp_path: Any) -> None:
+    import pyarrow.parquet as pq
+
+    repaired(EIGHT, "reweigh").table.to_parquet(tmp_path / "a.parquet")
+    assert str(pq.read_schema(tmp_path / "a.parquet").field("weight").type) == "double"
+    assert pq.read_table(tmp_path / "a.parquet")["weight"].to_pylist()[0] == 2 / 3
+
+
+def test_weights_that_are_given_are_kept_in_the_new_ones() -> None:
+    # a yes weighs 1, 1, 2 and a no 4, b yes 2 and b no 1, 2, 3: a 8, b 8, yes 6, no 10 of 16.
+    # a yes: 8/16 × 6/16 / (4/16) = .75; a no: .5 × 10/16 / (4/16) = 1.25; b yes: .5 × 6/16 / (2/16) = 1.5;
+    # b no: .5 × 10/16 / (6/16) = 5/6. Each times the weight that the row had.
+    old = [1, 1, 2, 4, 2, 1, 2, 3]
+    made = repaired(EIGHT.assign(w=old), "reweigh", weights="w")
+    found = rows(made).sort_values("x")
+    ratios = [0.75] * 3 + [1.25] + [1.5] + [5 / 6] * 3
+    assert found["weight"].tolist() == pytest.approx([w * r for w, r in zip(old, ratios, strict=True)])
+    sums = found.groupby("sex")["weight"].sum()
+    favourable = found[found["y"] == "yes"].groupby("sex")["weight"].sum()
+    assert (favourable / sums).tolist() == pytest.approx([6 / 16] * 2)
+    assert "holds those of the column w as well" in made.told
+
+
+def test_weights_that_are_not_given_are_named() -> None:
+    made = repaired(EIGHT.assign(fnlwgt=1.0), "reweigh")
+    assert "fnlwgt was not taken for weights; --weights fnlwgt" in made.told
+    with pytest.raises(UsageError, match="has a column Weight already"):
+        repaired(EIGHT.assign(Weight=1.0), "reweigh")
+
+
+def test_values_that_are_counted_together_are_not_weighed_as_one() -> None:
+    frame = pd.DataFrame({"sex": [f"n{i}" for i in range(12_000)], "y": ["yes", "no"] * 6000})
+    with pytest.raises(UsageError, match="sex has too many different values to be weighed"):
+        repaired(frame, "reweigh")
+    with pytest.raises(UsageError, match="There are more than"):
+        repaired(frame, "balance")
+
+
+def test_copies_may_differ_in_their_weights() -> None:
+    frame = pd.concat([EIGHT.assign(w=1.0), EIGHT.assign(w=2.0)])
+    assert len(rows(repaired(frame, "deduplicate", weights="w"))) == 8
+    assert len(rows(repaired(frame, "deduplicate"))) == 16
+
+
+def test_a_column_may_have_a_bar_in_its_name() -> None:
+    frame = EIGHT.assign(**{"a|b": 1, "c|d": 2, "a": 3})
+    assert list(rows(repaired(frame, "drop:columns=a|b")).columns) == ["sex", "y", "x", "c|d", "a"]
+    assert list(rows(repaired(frame, "drop:columns=a||b|c||d|x")).columns) == ["sex", "y", "a"]
+
+
+def test_a_row_of_unknown_group_is_not_multiplied() -> None:
+    found = rows(repaired(EIGHT.assign(sex=[*"aaaabbb", "?"]), "augment"))
+    assert found.groupby("sex").size().to_dict() == {"?": 1, "a": 7, "b": 7}

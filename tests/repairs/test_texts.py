@@ -69,7 +69,7 @@ def test_files_are_whole_and_never_written_over(tmp_path: Path) -> None:
 def test_an_error_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ibis
 
-    def fails(self: object, name: str) -> None:
+    def fails(self: object, name: str, **how: object) -> None:
         Path(name).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 

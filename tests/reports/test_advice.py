@@ -131,6 +131,13 @@ def test_what_was_not_measured_comes_first() -> None:
         ),
         ({"control": None, "uncontrolled": "No control model was possible."}, "weights can be opened"),
         ({"reasons": (f"{reasons.TOO_LITTLE}: ...",)}, "Measure another bias"),
+        (
+            {
+                "reasons": (f"{reasons.MOVED}: ...",),
+                "guards": (make.check(reasons.SCATTER, 0.3, 0.0, margin=0.1, kept=False),),
+            },
+            "Look at the items whose gap grew",
+        ),
         ({"effects": ()}, "Try a stronger form"),
         (
             {"control": None, "reasons": (f"{reasons.TOO_SMALL} 0.040: ...",)},

@@ -128,6 +128,15 @@ UNSURE = checked(("accuracy (facts)", 0.0, None), ("hints", 0.01, None), ("mass"
             "The he/she gap was 0.533 before: there was too little bias to treat.",
         ),
         (
+            V.NO_EVIDENCE,
+            control()
+            | {
+                "reasons": (f"{reasons.MOVED}: ...",),
+                "guards": (make.check(reasons.SCATTER, 0.3, 0.0, margin=0.1, kept=False),),
+            },
+            f"{FELL}, but it grew for 30 % of the items: the bias was moved, not removed.",
+        ),
+        (
             V.NOT_COMPARABLE,
             {"reasons": ("Before and after cannot be compared. The dtype differs.",)},
             "Before and after cannot be compared: The dtype differs.",

@@ -341,7 +341,7 @@ def test_long_lists_have_a_short_and_a_full_plot() -> None:
     few, every = (json.loads(page.scripts[f"figure-professions{end}"]) for end in ("", "-more"))
     assert len(few["data"][1]["x"]) == 50
     assert len(every["data"][1]["x"]) == 60
-    assert "25 lowest and 25 highest" in page.text
+    assert "50 largest changes" in page.text
     assert "all 60" in page.text
     assert len([row for row in page.cells if row and row[0].startswith("profession 0")]) == 60
 

@@ -88,6 +88,7 @@ def test_checks_show_the_smallest_loss_that_is_excluded() -> None:
 def test_the_claim_names_the_families_that_ran() -> None:
     assert shown.scope(record()).startswith("A claim goes beyond sham and noise, and beyond nothing else")
     assert "cannot be told from damage" in shown.scope(record(control=None))
+    assert shown.asked_in(record()) == ""  # English sentences are not spoken of
 
 
 def test_a_run_without_effects_claims_nothing() -> None:

@@ -42,3 +42,23 @@ def test_the_prior_draws_a_ratio_to_0_and_keeps_it_finite() -> None:
     ]
     assert np.isfinite(ratios).all()
     assert ratios[0] > ratios[1] > ratios[2] > 0
+
+
+def test_what_one_group_lacks_is_bounded_however_rare_it_is() -> None:
+    # 20 of 10 000 documents and 0 of 10 000: .1 % of all, to which a prior of 10 adds .01. With a half
+    # one: log(20.5 / 9989.99) - log(.5 / 10 009.99), of variance 1/20.5 + 1/.5 and little.
+    ratio, error = log_odds(np.array([20.0]), np.array([0.0]), np.array([0.001]), (10_000, 10_000))
+    assert ratio[0] == pytest.approx(np.log(20.5 / 9989.99) - np.log(0.5 / 10_009.99), abs=1e-6)
+    assert error[0] ** 2 == pytest.approx(1 / 20.5 + 2, abs=1e-3)
+
+
+def test_intervals_of_rare_words_hold_the_ratio() -> None:
+    # Shares of .4 % and .2 % of 5000 documents each: 95 % of 4000 draws, known to 2 * sqrt(.95 * .05 / 4000).
+    rng = np.random.default_rng(0)
+    for first, second, n in ((0.004, 0.002, 5000), (0.004, 0.0004, 5000), (0.999, 0.995, 2000)):
+        a, b = rng.binomial(n, first, 4000), rng.binomial(n, second, 4000)
+        ratio, error = log_odds(a.astype(float), b.astype(float), (a + b) / (2 * n), (n, n))
+        true = np.log(first / (1 - first)) - np.log(second / (1 - second))
+        held = np.mean(np.abs(ratio - true) <= 1.959964 * error)
+        assert held >= 0.943, (first, second, held)
+        assert (ratio + 1.96 * error).max() < 10

@@ -155,6 +155,27 @@ def test_equal_weights_are_judged_and_called_unchanged(base: str, saved: Saved, 
     assert not any("--control full" in reason for reason in record.reasons)
 
 
+def test_a_changed_configuration_is_another_model(saved: Saved, base: str, tmp_path: Path) -> None:
+    """The same weights under another rope_theta answer otherwise: nothing stored of them is taken over."""
+    theirs = saved()
+    options = VerifyOptions(out=tmp_path / "run", **FAST)
+    first = verify(base, None, options, treated=theirs)
+    path = Path(theirs.removeprefix("hf:")) / "config.json"
+    body = json.loads(path.read_text())
+    body["rope_parameters"]["rope_theta"] = 10.0
+    path.write_text(json.dumps(body))
+    again = verify(base, None, options, treated=theirs)
+    said = "The configuration alone was changed (rope_parameters): every parameter"
+    assert any(reason.startswith(said) for reason in again.reasons)
+    assert again.after[0].metrics != first.after[0].metrics == first.before[0].metrics
+    alone = [measure.take(open_model(uri), _genbiaseval(), limit=8).metrics for uri in (theirs, base)]
+    assert [again.after[0].metrics, again.before[0].metrics] == alone
+    assert open_model(theirs).spec.identity != open_model(base).spec.identity
+    assert (
+        open_model(theirs).spec.digest == open_model(base).spec.digest
+    )  # treatments of the weights still fit
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [

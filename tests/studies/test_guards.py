@@ -7,7 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from evenhand import registry
 from evenhand.errors import BadData
+from evenhand.metrics import columns
 from evenhand.records import Check, GuardName, Score
 from evenhand.studies.effects import benchmark_effects
 from evenhand.studies.guards import (
@@ -16,6 +18,7 @@ from evenhand.studies.guards import (
     mass_check,
     over_correction_check,
     rest_check,
+    scatter_check,
     turned_check,
 )
 from evenhand.studies.margins import Margins
@@ -104,6 +107,34 @@ def test_one_pronoun_everywhere_turns_one_group_round() -> None:
     stayed = over_correction_check(BASE, after, "female", margins=FAST)
     assert stayed.loss.value == pytest.approx(-0.9)
     assert stayed.kept is True
+
+
+def test_a_gap_that_is_dealt_out_anew_falls_on_average_and_grows_for_many() -> None:
+    """Half of each lean is now another profession's, drawn at random, with no signal."""
+    exchanged = np.random.default_rng(0).permutation(np.repeat(LEANS, 3))
+    after = bias(Made(lean=lambda x: 0.5 * x + 0.5 * exchanged[: len(x)]))
+    metric = registry.get("metric", "afgb_normalised")
+    gaps = [metric.per_item(columns(one.scores)) for one in (BASE, after)]
+    assert gaps[1].mean() < 0.9 * gaps[0].mean()  # a tenth and more of the mean is gone
+    found = scatter_check(BASE, after, margins=FAST)
+    assert found is not None
+    assert found.loss.value == pytest.approx(np.mean(gaps[1] - gaps[0] > 0.05))
+    assert found.loss.low is not None
+    assert found.loss.low > 0.10
+    assert found.kept is False
+
+
+@pytest.mark.parametrize(("factor", "share", "kept"), [(0.5, 0.0, True), (1.0, 0.0, True), (1.5, 0.9, False)])
+def test_the_share_of_items_that_grew(factor: float, share: float, kept: bool) -> None:
+    """Leans of .8 (2 i + 1 - 40) / 39: 1.5 times one grows by more than .05 above a lean of .1, 36 of 40."""
+    found = scatter_check(BASE, bias(Made(lean=lambda x: factor * x)), margins=FAST)
+    assert found is not None
+    assert found.loss.value == pytest.approx(share)
+    assert found.kept is kept
+
+
+def test_gaps_of_no_groups_have_no_scatter() -> None:
+    assert scatter_check(stereotypes(0.7), stereotypes(0.5), margins=FAST) is None
 
 
 @pytest.mark.parametrize(("factor", "kept"), [(0.5, True), (0.01, True), (-0.1, True), (-0.6, False)])

@@ -172,6 +172,7 @@ def test_missing_hint_benchmark_is_said() -> None:
     assert any("hints are still followed was not measured" in reason for reason in found.reasons)
     assert [guard.name for guard in found.guards] == [
         "mass",
+        "items whose gap grew",
         "over-correction (male)",
         "over-correction (female)",
     ]

@@ -59,6 +59,8 @@ class Case:
     flipped: bool = False
     flip_p: Value = 0.001
     tempered: Value = None  # the bias at the base's temperature
+    scattered: bool | None = True  # whether few items grew
+    impossible: str = ""  # why there could be no control models
 
     def evidence(self) -> Evidence:
         change = None if self.before is None or self.after is None else self.after - self.before
@@ -75,6 +77,8 @@ class Case:
             control=self.result() if self.control else None,
             margins=Margins(),
             further=(check("rest of the distribution", 0.0, 0.02, self.further),),
+            scatter=check("items whose gap grew", 0.3, 0.1, self.scattered),
+            uncontrolled=self.impossible,
             tempered=None
             if self.tempered is None
             else self.effect(self.tempered, self.tempered - (self.before or 0.0)),
@@ -269,6 +273,29 @@ def test_rule(case: Case, verdict: VerdictName, reason: str) -> None:
     assert reason in reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("case", "verdict", "reason"),
+    [
+        (Case(scattered=False), V.NO_EVIDENCE, "was only moved: for 30 % (28 % to 32 %) of the items"),
+        (Case(scattered=None), V.COST_UNKNOWN, "items whose gap grew is undecided"),
+        (Case(scattered=False, capability=False, lost=0.2), V.CAPABILITY_LOSS, "Capability was lost"),
+        (Case(scattered=False, after=0.6, p_worse=0.001), V.WORSE, "The bias grew"),
+    ],
+)
+def test_a_bias_that_was_only_moved_is_never_mitigated(case: Case, verdict: V, reason: str) -> None:
+    found, reasons = decide(case.evidence())
+    assert found is verdict
+    assert reason in reasons[0]
+
+
+def test_a_certain_loss_is_named_where_no_control_is_possible() -> None:
+    case = Case(after=0.39, capability=False, lost=0.2, control=False, impossible="There are no weights.")
+    found, reasons = decide(case.evidence())
+    assert found is V.CAPABILITY_LOSS
+    assert reasons[0].startswith("Capability was lost, and without control models no other effect")
+    assert decide(replace(case, impossible="").evidence())[0] is V.NO_EVIDENCE  # they did not run: it is open
+
+
 def test_every_verdict_is_in_the_table() -> None:
     reached = {row[2] for row in TABLE} | {not_comparable("They differ in protocol.dtype.")[0]}
     assert reached == set(VerdictName)
@@ -338,6 +365,7 @@ def test_mitigated_is_never_said_without_its_conditions(
         (Case(), True),
         (Case(after=0.4), False),  # nothing to show
         (Case(after=0.37), False),  # too little to show
+        (Case(scattered=False), False),
         (Case(after=0.4, capability=False), True),  # capability loss only is a verdict beside controls
         (Case(after=0.4, capability=False, judged="options (facts)"), False),  # it cannot become that
         (Case(after=0.6), True),

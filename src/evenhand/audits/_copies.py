@@ -57,8 +57,10 @@ def copies(question: Question, attribute: str) -> EqualRows:
     """By group of `attribute`: rows, and how many of them repeat an earlier one."""
     columns = list(question.frame.columns)
     table, parts = part_of(question, columns)
-    sets = table.group_by(columns).aggregate(evenhand_all=table.count().cast("int64"))
-    return _by_group(question, attribute, sets.mutate(evenhand_best=1), parts)
+    (size,) = question.frame.unused("size")
+    sets = table.group_by(columns).aggregate(**{size: table.count()})
+    slim = sets.select(group=sets[attribute], size=sets[size].cast("float64"))
+    return _by_group(question, attribute, slim.mutate(best=slim["size"] * 0.0 + 1.0), parts)
 
 
 def conflicts(question: Question, attribute: str) -> EqualRows:
@@ -66,33 +68,37 @@ def conflicts(question: Question, attribute: str) -> EqualRows:
     rest = [name for name in question.frame.columns if name != question.target]
     table, parts = part_of(question, rest)
     known = table.filter(table[question.target].notnull())
-    labels = known.group_by([*rest, question.target]).aggregate(evenhand_n=known.count())
-    twins = labels.group_by(rest).aggregate(
-        evenhand_all=labels["evenhand_n"].sum().cast("int64"),
-        evenhand_best=labels["evenhand_n"].max().cast("int64"),
+    size, best = question.frame.unused("size", "best")
+    labels = known.group_by([*rest, question.target]).aggregate(**{size: known.count()})
+    twins = labels.group_by(rest).aggregate(**{size: labels[size].sum(), best: labels[size].max()})
+    several = twins.filter(twins[size] > 1)
+    slim = several.select(
+        group=several[attribute], size=several[size].cast("float64"), best=several[best].cast("float64")
     )
-    return _by_group(question, attribute, twins.filter(twins["evenhand_all"] > 1), parts)
+    return _by_group(question, attribute, slim, parts)
 
 
 def _by_group(question: Question, attribute: str, sets: ir.Table, parts: int) -> EqualRows:
-    """Sets of equal rows, `evenhand_all` rows of which `evenhand_best` do not count, added up by group."""
+    """Sets of equal rows (group, size and how many of them do not count: best), added up by group."""
     import ibis
 
-    size, best = sets["evenhand_all"].cast("float64"), sets["evenhand_best"].cast("float64")
+    size, best = sets["size"], sets["best"]
     sums = {"n": size, "kept": best, "nn": size * size, "nk": size * best, "kk": best * best}
-    found = sets.group_by(attribute).aggregate(**{name: value.sum() for name, value in sums.items()})
-    known = found.filter(found[attribute].notnull())
-    largest = known.order_by([ibis.desc("n"), attribute]).limit(MOST_GROUPS)
+    found = sets.group_by("group").aggregate(**{name: value.sum() for name, value in sums.items()})
+    known = found.filter(found["group"].notnull())
+    largest = known.order_by([ibis.desc("n"), "group"]).limit(MOST_GROUPS)
     top = question.frame.fetch(largest, MOST_GROUPS).to_pydict()
     whole = known.aggregate(k=known.count(), **{name: known[name].sum() for name in sums})
     total = question.frame.fetch(whole, 1).to_pydict()
-    keys: list[tuple[str | None, ...]] = [(text_of(value),) for value in top[attribute]]
+    keys: list[tuple[str | None, ...]] = [(text_of(value),) for value in top["group"]]
     held = {name: np.array([float(v) for v in top[name]]) for name in sums}
     if int(total["k"][0] or 0) > MOST_GROUPS:
         keys.append((OTHER,))
         held = {name: np.append(own, float(total[name][0]) - own.sum()) for name, own in held.items()}
     cells = Cells((attribute,), tuple(keys), held["n"], held["n"], held["n"], held)
     cells = cells.mapped(lambda key: key).where(lambda key: None not in key)
+    shown = {key for key, size in zip(cells.keys, cells.n, strict=True) if size >= question.suppress}
+    cells = cells.where(lambda key: key in shown)
     lesser = cells.n - cells.present["kept"]
     return EqualRows(cells.names, cells.n, lesser, _worth(cells.n, lesser, cells.present), parts)
 

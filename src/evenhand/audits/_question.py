@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from evenhand.corpora import Corpus
+from evenhand.audits._respelt import respelt
+from evenhand.corpora import Corpus, Counted
 from evenhand.errors import BadOption, did_you_mean
 from evenhand.frames import OTHER, Cells, Frame
 from evenhand.frames.cells import Array, Key
+from evenhand.records import GroupFigure
 
 BaselineOf = Mapping[str, Mapping[str, float]]
 MOST_GROUPS = 50  # groups that stand alone; the smallest beyond are counted together
@@ -32,7 +35,10 @@ class Question:
         baseline: by column (several joined by ``*``), the share that each group should have; a column that
             is not there is compared with equal shares.
         against: another table with the same columns, such as the test half.
-        suppress: groups of fewer rows are shown without figures.
+        suppress: the rows of groups with fewer are in no figure (`evenhand.studies.suppressing`).
+        hidden: by attribute the names of such groups, whose rows are not in `frame` and `against`.
+        crossed: whether the intersection of the attributes may be shown.
+        whole: the frame with the rows of such groups; None where there are none.
         sample: the largest number of rows that audits take which need rows.
         seed: decides samples and draws.
         command: the command that asked, up to what an audit adds.
@@ -46,6 +52,9 @@ class Question:
     baseline: BaselineOf = field(default_factory=dict)
     against: Frame | None = None
     suppress: int = 0
+    hidden: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    crossed: bool = True
+    whole: Frame | None = None
     sample: int = SAMPLE
     seed: int = 0
     command: tuple[str, ...] = ("evenhand", "audit")
@@ -58,9 +67,9 @@ class Question:
 
     @property
     def attributes(self) -> tuple[tuple[str, ...], ...]:
-        """Every attribute by itself, and their intersection where there are several."""
+        """Every attribute by itself, and their intersection where there are several and it may be shown."""
         alone = tuple((one,) for one in self.sensitive)
-        return (*alone, self.sensitive) if len(alone) > 1 else alone
+        return (*alone, self.sensitive) if len(alone) > 1 and self.crossed else alone
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -69,11 +78,11 @@ class Question:
 
     def cells(self, attribute: tuple[str, ...], frame: Frame | None = None) -> Cells:
         """The rows by group of `attribute`, the smallest beyond 50 groups together; unknown ones left out."""
-        return self._pooled((frame or self.frame).cells(self.keys).by(attribute), attribute)
+        return self._pooled(self._counts(frame).by(attribute), attribute)
 
     def labelled(self, attribute: tuple[str, ...], frame: Frame | None = None) -> tuple[Cells, Cells]:
         """The rows by group that have a label, and those of them with a positive one, in the same order."""
-        cells = (frame or self.frame).cells(self.keys).where(lambda key: key[-1] is not None)
+        cells = self._counts(frame).where(lambda key: key[-1] is not None)
         whole = self._pooled(cells.by(attribute), attribute)
         won = cells.where(lambda key: key[-1] in self.positive).by(attribute)
         places = {key: i for i, key in enumerate(whole.keys)}
@@ -85,6 +94,30 @@ class Question:
             weight[place] += won.weight[i]
             square[place] += won.square[i]
         return whole, Cells(whole.columns, whole.keys, n, weight, square)
+
+    @cached_property
+    def respelt(self) -> Mapping[str, Mapping[str, str]]:
+        """By column of `keys`: the values of `against` that are spelt otherwise in `frame`, and how."""
+        found: dict[str, Mapping[str, str]] = {name: {} for name in self.keys}
+        if self.against is None:
+            return found
+        for name in self.keys:
+            here, there = (one.cells(self.keys).by((name,)) for one in (self.frame, self.against))
+            order = np.argsort(-here.n, kind="stable").tolist()
+            found[name] = respelt([here.names[i] for i in order], there.names)
+        return found
+
+    def _counts(self, frame: Frame | None) -> Cells:
+        """The counts of a frame; those of the other table by the names that this one has."""
+        cells = (frame or self.frame).cells(self.keys)
+        if frame is None or frame is not self.against or not any(self.respelt.values()):
+            return cells
+        rules = [self.respelt[name] for name in cells.columns]
+        return cells.mapped(
+            lambda key: tuple(
+                None if one is None else rule.get(one, one) for one, rule in zip(key, rules, strict=True)
+            )
+        )
 
     def _pooled(self, cells: Cells, attribute: tuple[str, ...]) -> Cells:
         if len(cells.keys) <= MOST_GROUPS:
@@ -122,25 +155,59 @@ class Question:
             rest = " / ".join((OTHER,) * len(attribute))
             parts = np.array([1.0 + (alone - len(groups)) * (group == rest) for group in groups])
             return tuple(groups), parts / max(parts.sum(), 1.0)
-        lacking = [group for group in groups if group not in given]
+        members = self._members(attribute, groups)
+        lacking = [one for group in groups for one in members[group] if one not in given]
         if lacking:
             raise BadOption(
                 f"The baseline of {name} has no share for {', '.join(map(repr, lacking[:5]))}"
                 f"{did_you_mean(lacking[0], given)}.",
                 mend=f"Write one for each of: {', '.join(groups[:20])}.",
             )
-        names = (*groups, *(one for one in given if one not in groups))
         total = sum(given.values())
         if abs(total - 1) > 0.011:
             raise BadOption(
                 f"The shares of the baseline of {name} sum to {total:g}, not to 1.",
                 mend="Write shares that sum to 1, such as A=0.5,B=0.5.",
             )
-        return names, np.array([given[one] / total for one in names])
+        placed = {*self.hidden.get(attribute, ()), *(one for own in members.values() for one in own)}
+        absent = [one for one in given if one not in placed]
+        shares = np.array(
+            [*(sum(given[one] for one in members[g]) for g in groups), *(given[g] for g in absent)]
+        )
+        return (*groups, *absent), shares / shares.sum()
+
+    def _members(self, attribute: tuple[str, ...], groups: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The names of the groups that are counted together as each of `groups`, most often itself alone."""
+        parts: dict[str, Sequence[str]] = {one: (one,) for one in groups}
+        rest = " / ".join((OTHER,) * len(attribute))
+        every = self.frame.cells(self.keys).by(attribute).names
+        if rest in parts and rest not in every:  # otherwise the engine counted them together
+            parts[rest] = [one for one in every if one not in parts]
+        return parts
 
     def countless(self, attribute: tuple[str, ...]) -> bool:
         """Whether an attribute has so many values that they were counted together before their number was."""
         return any(OTHER in key for key in self.frame.cells(self.keys).by(attribute).keys)
+
+    def reweighing(self) -> str:
+        """The command that writes the table with a column of weights, which has a name of its own."""
+        (name,) = self.frame.unused("weight")
+        spec = "reweigh" if name == "weight" else f"reweigh:column={name}"
+        return self.typed("--repair", spec, "--out", "weighed.parquet")
+
+    def dropping(self, column: str, audit: str) -> str:
+        """The command that writes the table without a column; that of the audit where none can name it."""
+        if "," in column:  # which stands between options
+            return self.typed("--audits", audit)
+        return self.typed("--repair", f"drop:columns={column}", "--out", "without.parquet")
+
+    def unseen(self, attribute: tuple[str, ...]) -> tuple[GroupFigure, ...]:
+        """The groups that are too small to be shown, without figures."""
+        return tuple(GroupFigure(name, None) for name in self.hidden.get(attribute, ()))
+
+    def unsuppressed(self) -> Question:
+        """The same question about all rows, for what writes rows and shows no figure."""
+        return self if self.whole is None else replace(self, frame=self.whole, hidden={})
 
     def typed(self, *more: str) -> str:
         """The command that asked, with `more` arguments, quoted for a shell."""
@@ -165,6 +232,18 @@ class TextQuestion:
     seed: int = 0
     command: tuple[str, ...] = ("evenhand", "audit")
     notes: list[str] = field(default_factory=list)
+
+    def counted(self) -> Counted:
+        """What is counted of the corpus, without groups that few documents mention alone: see `suppress`."""
+        return self._all().shown(self.suppress)
+
+    def unseen(self) -> tuple[GroupFigure, ...]:
+        """The groups that are too small to be shown, without figures."""
+        shown = self.counted().groups
+        return tuple(GroupFigure(name, None) for name in self._all().groups if name not in shown)
+
+    def _all(self) -> Counted:
+        return self.corpus.counted(self.attribute, seed=self.seed)
 
     def typed(self, *more: str) -> str:
         """The command that asked, with `more` arguments, quoted for a shell."""

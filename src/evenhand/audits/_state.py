@@ -79,10 +79,8 @@ def p_text(p_value: Value) -> str:
     return "p < 1e-300" if p_value == 0 else f"p {significant(p_value)}"
 
 
-def rates(
-    names: Sequence[str], won: Array, people: Array, n: Array, suppress: int = 0
-) -> tuple[GroupFigure, ...]:
-    """Each group's share with Wilson's interval; groups of fewer than `suppress` rows without figures.
+def rates(names: Sequence[str], won: Array, people: Array, n: Array) -> tuple[GroupFigure, ...]:
+    """Each group's share with Wilson's interval.
 
     `won` and `people` [k] are at the effective number of rows, `n` [k] the rows themselves.
     """
@@ -90,9 +88,7 @@ def rates(
 
     figures = []
     for name, w, p, size in zip(names, won, people, n, strict=True):
-        if size < suppress:
-            figures.append(GroupFigure(name, None))
-        elif not p > 0:
+        if not p > 0:
             figures.append(GroupFigure(name, int(size)))
         else:
             low, high = (float(end) for end in wilson(w / p, p))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenhand.audits._question import TextQuestion
 from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, said
 from evenhand.corpora.counting import normal
 from evenhand.decimals import fixed
+from evenhand.frames.cells import Array
 from evenhand.lexicons import mention_words
 from evenhand.records import Finding, GroupFigure
 
@@ -41,7 +43,7 @@ class Association:
         from evenhand.stats.log_odds import log_odds
         from evenhand.stats.proportions import normal_quantile
 
-        counted = question.corpus.counted(question.attribute, seed=question.seed)
+        counted = question.counted()
         if (counted.alone > 0).sum() < 2:
             return []
         first, second = (int(g) for g in np.argsort(-counted.alone, kind="stable")[:2])
@@ -53,10 +55,15 @@ class Association:
                 side = int(g == second)
                 sizes[side] += 1
                 held[side].update({w for w in normal(text).split() if len(w) >= LETTERS and w not in own})
-        words = sorted(w for w in held[0].keys() | held[1].keys() if held[0][w] + held[1][w] >= LEAST)
+        least = max(LEAST, question.suppress)
+        words = sorted(w for w in held[0].keys() | held[1].keys() if held[0][w] + held[1][w] >= least)
         if not words or not min(sizes):
             return []
         a, b = (np.array([side[w] for w in words], dtype=np.float64) for side in held)
+        told = _tells(a, b, (sizes[0], sizes[1]))
+        words, a, b = [words[i] for i in np.flatnonzero(told)], a[told], b[told]
+        if not words:
+            return []
         ratio, error = log_odds(a, b, (a + b) / sum(sizes), (sizes[0], sizes[1]))
         surest = np.argsort(-np.abs(ratio / error), kind="stable")
         looked = normal_quantile(1 - 0.05 / len(words))  # for having looked at all words
@@ -108,6 +115,20 @@ class Association:
                 for n, of, name in zip(word.counts, word.sizes, word.groups, strict=True)
             ),
         )
+
+
+def _tells(a: Array, b: Array, sizes: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether words in `a` and `b` [V] of `sizes` documents can differ [V]; those in all documents cannot.
+
+    Nor is anything known where a group has no document with a word, or none without it, and fewer than one is
+    expected.
+    """
+    share = (a + b) / sum(sizes)
+    known = np.ones(len(share), dtype=bool)
+    for counts, n in ((a, sizes[0]), (b, sizes[1])):
+        known &= (counts > 0) | (share * n >= 1)
+        known &= (counts < n) | ((1 - share) * n >= 1)
+    return known
 
 
 @dataclass(frozen=True)

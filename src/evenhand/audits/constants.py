@@ -53,7 +53,7 @@ class Constants:
         codes, names = codes_of(groups)
         texts = np.array([text_of(value) or "" for value in values], dtype=object)
         sizes = np.bincount(codes[codes >= 0], minlength=len(names))
-        kept = [g for g in range(len(names)) if sizes[g] >= LEAST]
+        kept = [g for g in range(len(names)) if sizes[g] >= max(LEAST, question.suppress)]
         if len(kept) < 2:
             return None
         modes = [Counter(texts[codes == g]).most_common(1)[0] for g in kept]
@@ -88,8 +88,8 @@ class Constants:
             mend=(
                 "A model learns little about this group from the column; leave it out, or collect it better."
             ),
-            command=question.typed("--repair", f"drop:columns={column}", "--out", "without.parquet"),
-            groups=rates(named, held, n, n, question.suppress),
+            command=question.dropping(column, "constants"),
+            groups=rates(named, held, n, n) + question.unseen((attribute,)),
         )
 
 

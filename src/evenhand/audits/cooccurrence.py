@@ -35,14 +35,15 @@ class Cooccurrence:
 
     def findings(self, question: TextQuestion) -> list[Finding]:
         """One finding for each of the professions that differ most."""
-        counted = question.corpus.counted(question.attribute, seed=question.seed)
+        counted = question.counted()
         if len(counted.groups) < 2 or not counted.alone.sum():
             return []
-        often = np.flatnonzero(counted.beside.sum(axis=1) >= LEAST)
+        least = max(LEAST, question.suppress)
+        often = np.flatnonzero(counted.beside.sum(axis=1) >= least)
         found = [one for p in often for one in self._of(question, counted, int(p), len(often))]
         if not found:
             question.notes.append(
-                f"cooccurrence: no profession stands in {LEAST} documents beside one group alone."
+                f"cooccurrence: no profession stands in {least} documents beside one group alone."
             )
         return sorted(adjusted(found), key=lambda one: -(one.effect or 0))[: self.professions]
 

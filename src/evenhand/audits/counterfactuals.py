@@ -36,7 +36,10 @@ class Counterfactuals:
         if question.attribute != "gender":
             question.notes.append("counterfactuals: texts can be swapped by gender alone.")
             return []
-        counted = question.corpus.counted(question.attribute, seed=question.seed)
+        counted = question.counted()
+        if question.unseen():
+            question.notes.append("counterfactuals: not shown, for a group is mentioned by few documents.")
+            return []
         texts = [text for _, text in counted.sample if len(text) < LONGEST][:MOST]
         if not texts:
             return []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from evenhand.audits._features import feature
 from evenhand.audits._question import Question
+from evenhand.audits._respelt import respelt, told
 from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, said
 from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells, text_of
@@ -36,6 +38,8 @@ class Drift:
 
     def findings(self, question: Question) -> list[Finding]:
         """For each attribute: its groups' shares, their label rates, and the columns that drift most."""
+        if question.frame.weights:
+            question.notes.append(f"drift counts rows as they are, without {question.frame.weights}.")
         found: list[Finding | None] = []
         for attribute in question.sensitive:
             found.append(self._groups(question, attribute))
@@ -63,7 +67,9 @@ class Drift:
         figures = tuple(
             GroupFigure(f"{name}, the other table", int(n)) for name, n in zip(names, table[1], strict=True)
         )
-        return self._valued(question, (attribute,), table, test, text, groups=figures)
+        figures += question.unseen((attribute,))
+        made = self._valued(question, (attribute,), table, test, text, groups=figures)
+        return replace(made, finding=made.finding + told(attribute, question.respelt[attribute]))
 
     def _labels(self, question: Question, attribute: str) -> Finding | None:
         from evenhand.stats.tables import equal_shares
@@ -76,6 +82,9 @@ class Drift:
             return None
         n = np.stack([_placed(one, both) for one in (here, there)])
         k = np.stack([_placed(one, both) for one in (won, won_there)])
+        columns, every = (attribute, question.target), int(n.sum())
+        if unlike := self._unlike(question, k, n):
+            return Finding("drift", columns, None, None, None, None, None, every, f"{attribute}: {unlike}")
         p = k / n
         change = p[0] - p[1]
         far = int(np.argmax(np.abs(change)))
@@ -90,17 +99,19 @@ class Drift:
         p_value = min(1.0, min(p_values) * len(p_values)) if p_values else None
         return Finding(
             "drift",
-            (attribute, question.target),
+            columns,
             None if own is None else own[0],
             p_value,
             abs(float(change[far])),
             low,
             high,
-            int(n.sum()),
+            every,
             f"{attribute}: {question.target} is favourable for {percent(p[0][far])} of {both[far]} here "
             f"and for "
             f"{percent(p[1][far])} in the other table ({ends(low, high)}; {p_text(p_value)} over "
-            f"{len(both)} groups). {said(state, self.tolerance)}",
+            f"{len(both)} groups). {said(state, self.tolerance)}"
+            f"{told(attribute, question.respelt[attribute])}"
+            f"{told(question.target, question.respelt[question.target])}",
             state,
             "largest change of a group's rate",
             self.tolerance,
@@ -109,7 +120,25 @@ class Drift:
             groups=tuple(
                 GroupFigure(name, int(size), float(value))
                 for name, size, value in zip(both, n.sum(axis=0), change, strict=True)
-            ),
+            )
+            + question.unseen((attribute,)),
+        )
+
+    def _unlike(self, question: Question, k: Array, n: Array) -> str:
+        """What keeps the labels, `k` of `n` [2, groups] favourable, from being compared; or nothing."""
+        (here, _), (there, _) = (
+            question.labelled((question.target,), one) for one in (None, question.against)
+        )
+        if k.sum() in (0, n.sum()):
+            who = "everybody" if k.sum() else "nobody"
+            return f"{question.target} is favourable for {who} in both tables: nothing to compare."
+        unknown = [name for name in there.names if name not in here.names]
+        if not unknown or set(there.names) & set(question.positive):
+            return ""
+        named = ", ".join(map(repr, unknown[:5]))
+        return (
+            f"the other table has no label of {question.target} that is favourable here, and has "
+            f"{named}, which this one has not: nothing to compare."
         )
 
     def _columns(self, question: Question, attribute: str) -> list[Finding]:
@@ -117,22 +146,29 @@ class Drift:
         assert question.against is not None
         samples = [one.sample(question.sample, question.seed) for one in (question.frame, question.against)]
         sides = np.repeat([0, 1], [len(one[attribute]) for one in samples])
-        groups = np.array([text_of(v) or "" for one in samples for v in one[attribute]], dtype=object)
+        spelt = question.respelt[attribute]
+        own = [text_of(v) or "" for v in samples[0][attribute]]
+        own += [spelt.get(v, v) for v in (text_of(v) or "" for v in samples[1][attribute])]
+        groups = np.array(own, dtype=object)
         names = [
             n
             for n in sorted(set(groups) - {""})
-            if min(np.bincount(sides[groups == n], minlength=2)) >= LEAST
+            if min(np.bincount(sides[groups == n], minlength=2)) >= max(LEAST, question.suppress)
         ]
         found = []
         for column in question.others:
             if column not in samples[1]:
                 continue
-            one = feature(column, [*samples[0][column], *samples[1][column]])
+            here, there = ([text_of(v) for v in side[column]] for side in samples)
+            frequent = [text for text, _ in Counter(t for t in here if t is not None).most_common()]
+            changed = respelt(frequent, {t for t in there if t is not None})
+            one = feature(column, [*here, *(t if t is None else changed.get(t, t) for t in there)])
             places = one.codes + one.size * sides
             worst = self._worst(
                 question, (attribute, column), places, one.size, [(n, groups == n) for n in names]
             )
-            found += [worst] if worst is not None else []
+            if worst is not None:
+                found.append(replace(worst, finding=worst.finding + told(column, changed, named=False)))
         return sorted(found, key=lambda made: -(made.effect or 0))[: self.columns]
 
     def _worst(

@@ -45,6 +45,7 @@ class Duplicates:
         low, high, state = apart(shares, worth, self.tolerance)
         most, least = extremes(shares)
         statistic, p_value = equal_shares(repeated / n * worth, worth, seed=question.seed) or (None, None)
+        but = f" but {question.frame.weights}" if question.frame.weights else ""
         where = f" (in one of {found.parts} parts of the rows)" if found.parts > 1 else ""
         return Finding(
             "duplicates",
@@ -55,7 +56,7 @@ class Duplicates:
             low,
             high,
             int(n.sum()),
-            f"{int(repeated.sum())} of {int(n.sum())} rows repeat another one in every column{where}: "
+            f"{int(repeated.sum())} of {int(n.sum())} rows repeat another one in every column{but}{where}: "
             f"{percent(shares[most])} of {names[most]} and {percent(shares[least])} of {names[least]} by "
             f"{attribute} "
             f"(difference {ends(low, high)}; {p_text(p_value)}). {said(state, self.tolerance)}",
@@ -64,7 +65,7 @@ class Duplicates:
             self.tolerance,
             mend="Keep one of each, unless the copies are different people.",
             command=question.typed("--repair", "deduplicate", "--out", "different.parquet"),
-            groups=rates(names, repeated / n * worth, worth, n, question.suppress),
+            groups=rates(names, repeated / n * worth, worth, n) + question.unseen((attribute,)),
         )
 
 

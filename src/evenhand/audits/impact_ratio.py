@@ -17,7 +17,7 @@ from evenhand.frames.cells import Array
 from evenhand.records import Finding, GroupFigure
 
 if TYPE_CHECKING:
-    from evenhand.stats.gaps import EqualRates
+    from evenhand.stats.gaps import EqualRates, Rates
 
 SMALL = 30  # people of a category, below which its rate is uncertain by more than ten points
 
@@ -51,20 +51,17 @@ class ImpactRatio:
         from evenhand.stats.gaps import Rates, ratio_ends
 
         people, won = question.labelled(attribute)
-        # Rows as they are; under weights, at the number of rows that they are worth.
-        n = people.effective if question.frame.weights else people.n
+        n = people.effective  # rows as they are; under weights, the number of rows that they are worth
         k = won.weight / np.maximum(people.weight, 1e-12) * n
         label, columns = "*".join(attribute), (*attribute, question.target)
-        used = n >= self.least * max(n.sum(), 1)
-        rates = k / np.maximum(n, 1)
+        used = people.weight >= self.least * people.weight.sum()
+        rates = won.weight / np.maximum(people.weight, 1e-12)
         best = float(rates[used].max()) if used.any() else 0.0
         unknown = question.frame.rows - people.total
         rest = self._left_out(people.names, n, k, used, unknown)
-        if used.sum() < 2 or best == 0:
-            text = (
-                f"{label}: there is no ratio, for fewer than two categories are compared or nobody was "
-                f"selected. {rest}"
-            )
+        why = _no_ratio(rates[used])
+        if why:
+            text = f"{label}: there is no ratio, for {why}. {rest}"
             return Finding("impact_ratio", columns, None, None, None, None, None, people.total, text)
         own = Rates(rates[used], n[used])
         (low, high), (bound, _) = ratio_ends(own), ratio_ends(own, level=0.90)
@@ -95,29 +92,27 @@ class ImpactRatio:
                 "Look at the decisions of the group with the lowest rate; weigh the rows if a model "
                 "learns from them."
             ),
-            command=question.typed("--repair", "reweigh", "--out", "weighed.parquet"),
-            groups=self._figures(people, rates, best, used, question.suppress),
+            command=question.reweighing(),
+            groups=self._figures(people.names, people.n, Rates(rates, n), used) + question.unseen(attribute),
         )
 
     def _figures(
-        self, people: Cells, rates: Array, best: float, used: NDArray[np.bool_], suppress: int
+        self, names: Sequence[str], rows: Array, rates: Rates, used: NDArray[np.bool_]
     ) -> tuple[GroupFigure, ...]:
         """Each category's ratio to the highest rate, and its interval; none for those left out."""
         from evenhand.stats.gaps import Rates, ratio_ends
 
-        top = int(np.flatnonzero(used)[np.argmax(rates[used])])
+        top = int(np.flatnonzero(used)[np.argmax(rates.p[used])])
         found = []
-        for i, name in enumerate(people.names):
-            size = int(people.n[i])
-            if size < suppress:
-                found.append(GroupFigure(name, None))
-            elif not used[i]:
+        for i, name in enumerate(names):
+            size = int(rows[i])
+            if not used[i]:
                 found.append(GroupFigure(f"{name} (left out)", size))
             elif i == top:
                 found.append(GroupFigure(name, size, 1.0))
             else:
-                low, high = ratio_ends(Rates(rates[[i, top]], people.n[[i, top]]))
-                found.append(GroupFigure(name, size, float(rates[i] / best), low, high))
+                low, high = ratio_ends(Rates(rates.p[[i, top]], rates.n[[i, top]]))
+                found.append(GroupFigure(name, size, float(rates.p[i] / rates.p[top]), low, high))
         return tuple(found)
 
     def _left_out(
@@ -128,6 +123,15 @@ class ImpactRatio:
         ]
         told = f"Left out with less than {percent(self.least)}: {', '.join(out[:20])}. " if out else ""
         return told + f"{unknown} people are of unknown category or have no decision."
+
+
+def _no_ratio(rates: Array) -> str:
+    """Why the rates [k] of the categories that are compared say nothing; empty where they do."""
+    if len(rates) < 2:
+        return "fewer than two categories are compared"
+    if not rates.max() > 0:
+        return "nobody was selected"
+    return "everybody was selected, so that nothing was decided" if not rates.min() < 1 else ""
 
 
 def _chance(k: Array, n: Array, seed: int) -> EqualRates | None:

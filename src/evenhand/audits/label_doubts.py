@@ -78,7 +78,7 @@ class LabelDoubts:
 
         codes, names = codes_of(values.tolist())
         sizes = np.bincount(codes[codes >= 0], minlength=len(names))
-        kept = [g for g in range(len(names)) if sizes[g] >= LEAST]
+        kept = [g for g in range(len(names)) if sizes[g] >= max(LEAST, question.suppress)]
         if len(kept) < 2:
             return None
         n = sizes[kept].astype(np.float64)
@@ -105,7 +105,7 @@ class LabelDoubts:
             self.tolerance,
             mend="Have some of these labels checked: they are wrong, or a column that decides is missing.",
             command=question.typed("--audits", "label_doubts,label_noise"),
-            groups=rates(named, held, n, n, question.suppress),
+            groups=rates(named, held, n, n) + question.unseen((attribute,)),
         )
 
 

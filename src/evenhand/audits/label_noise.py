@@ -38,12 +38,13 @@ class LabelNoise:
 
         found = conflicts(question, attribute)
         names, n, rarer, worth = found.names, found.n, found.lesser, found.worth
-        if not len(n) or not rarer.sum():
+        if not n.sum() or not rarer.sum():
             return None
         shares = rarer / n
         low, high, state = apart(shares, worth, self.tolerance)
         most, least = extremes(shares)
         statistic, p_value = equal_shares(rarer / n * worth, worth, seed=question.seed) or (None, None)
+        but = " and ".join(filter(None, (question.target, question.frame.weights)))
         where = f" (in one of {found.parts} parts of the rows)" if found.parts > 1 else ""
         return Finding(
             "label_noise",
@@ -54,7 +55,7 @@ class LabelNoise:
             low,
             high,
             int(n.sum()),
-            f"{int(n.sum())} rows equal another one in all columns but {question.target}{where}, and "
+            f"{int(n.sum())} rows equal another one in all columns but {but}{where}, and "
             f"{percent(rarer.sum() / n.sum())} of them have the rarer of its labels: "
             f"{percent(shares[most])} of "
             f"{names[most]}, {percent(shares[least])} of {names[least]} by {attribute} "
@@ -64,7 +65,7 @@ class LabelNoise:
             self.tolerance,
             mend="Look at some of these rows: the labels may be wrong, or a column that decides is missing.",
             command=question.typed("--audits", "label_noise,spellings"),
-            groups=rates(names, rarer / n * worth, worth, n, question.suppress),
+            groups=rates(names, rarer / n * worth, worth, n) + question.unseen((attribute,)),
         )
 
 

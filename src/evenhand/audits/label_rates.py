@@ -43,9 +43,18 @@ class LabelRates:
             shares = np.where(people.weight > 0, won.weight / people.weight, np.nan)
         label = "*".join(attribute)
         columns = (*attribute, question.target)
-        groups = rates(people.names, shares * size, size, people.n, question.suppress)
+        groups = rates(people.names, shares * size, size, people.n) + question.unseen(attribute)
         if len(people.keys) < 2:
             text = f"{label} has fewer than two groups with a label: no rates to compare."
+            return Finding(
+                "label_rates", columns, None, None, None, None, None, people.total, text, groups=groups
+            )
+        if won.weight.sum() in (0, people.weight.sum()):
+            who = "everybody" if won.weight.sum() else "nobody"
+            text = (
+                f"{label}: {question.target} is favourable for {who}, so that there are no rates to compare. "
+                f"See that --positive names the favourable labels."
+            )
             return Finding(
                 "label_rates", columns, None, None, None, None, None, people.total, text, groups=groups
             )
@@ -71,7 +80,7 @@ class LabelRates:
             "largest difference of rates",
             self.tolerance,
             mend="Weigh the rows so that label and group are independent, and train with the weights.",
-            command=question.typed("--repair", "reweigh", "--out", "weighed.parquet"),
+            command=question.reweighing(),
             groups=groups,
         )
 

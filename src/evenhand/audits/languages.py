@@ -42,11 +42,12 @@ class Languages:
         """One finding: the share of documents that are not English, with its interval."""
         from evenhand.stats.proportions import clopper_pearson
 
-        counted = question.corpus.counted(question.attribute, seed=question.seed)
-        n = len(counted.seen)
+        counted = question.counted()
+        every = Counter(language(text) for text in counted.seen)
+        found = Counter({name: count for name, count in every.items() if count >= question.suppress})
+        n = sum(found.values())
         if not n:
             return []
-        found = Counter(language(text) for text in counted.seen)
         other = sum(count for name, count in found.items() if name not in ("English", UNKNOWN))
         low, high = clopper_pearson(other, n)
         told = ", ".join(f"{percent(count / n)} {name}" for name, count in found.most_common(8))
@@ -67,7 +68,7 @@ class Languages:
                 measure="share of documents in another language than English",
                 mend="Audit other languages with lexicons of theirs.",
                 command=question.typed("--audits", "languages"),
-                groups=tuple(figures),
+                groups=(*figures, *(GroupFigure(name, None) for name in sorted(every.keys() - found.keys()))),
             )
         ]
 

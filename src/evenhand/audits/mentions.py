@@ -31,22 +31,27 @@ class Mentions:
         """One finding about all documents."""
         from evenhand.stats.compositions import departure
 
-        counted = question.corpus.counted(question.attribute, seed=question.seed)
+        counted = question.counted()
         k, alone = len(counted.groups), counted.alone.astype(np.float64)
         known = departure(alone, np.full(k, 1 / k), seed=question.seed) if k > 1 else None
         total = int(alone.sum())
         if known is None:
-            text = f"None of {counted.documents} documents mentions a group of {question.attribute}."
-            return [
-                Finding(
-                    "mentions", (question.attribute,), None, None, None, None, None, counted.documents, text
-                )
-            ]
+            few = question.unseen()
+            text = (
+                f"Fewer than two groups of {question.attribute} stand alone in {question.suppress} documents."
+                if few
+                else f"None of {counted.documents} documents mentions a group of {question.attribute}."
+            )
+            figures = (None, None, None, None, None, counted.documents)
+            return [Finding("mentions", (question.attribute,), *figures, text, groups=few)]
         state = judged(known.low, known.high, known.bound, self.tolerance)
         shares = ", ".join(
             f"{percent(n / total)} {name}" for name, n in zip(counted.groups, alone, strict=True)
         )
         rest = counted.documents - total - counted.mixed
+        others = f"{counted.mixed} mention several, {rest} none"
+        if question.unseen():  # whose number is that of all documents less all others
+            others = "The others mention several, none, or a group that is not shown"
         return [
             Finding(
                 "mentions",
@@ -60,14 +65,14 @@ class Mentions:
                 f"Of {total} documents that mention one group of {question.attribute} alone: {shares} "
                 f"(total variation "
                 f"from equal shares {fixed(known.distance)}, {ends(known.low, known.high)}; "
-                f"{p_text(known.p_value)}). {counted.mixed} mention several, {rest} none. "
+                f"{p_text(known.p_value)}). {others}. "
                 f"{said(state, self.tolerance)}",
                 state,
                 "total variation",
                 self.tolerance,
                 mend="Add the same texts about the other group.",
                 command=question.typed("--repair", "augment", "--out", "augmented.jsonl"),
-                groups=rates(counted.groups, alone, np.full(k, float(total)), alone, question.suppress),
+                groups=rates(counted.groups, alone, np.full(k, float(total)), alone) + question.unseen(),
             )
         ]
 

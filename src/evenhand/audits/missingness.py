@@ -31,6 +31,8 @@ class Missingness:
     def findings(self, question: Question) -> list[Finding]:
         """One finding for each attribute's own missing values, and for each column with any."""
         cells = question.frame.cells(question.keys)
+        if question.frame.weights:
+            question.notes.append(f"missingness counts rows as they are, without {question.frame.weights}.")
         found = [one for a in question.sensitive for one in self._attribute(question, cells, a)]
         made = [
             self._of(question, (attribute,), column, cells)
@@ -74,6 +76,11 @@ class Missingness:
         else:
             lost = whole.n - whole.present[column]
         shares = lost / whole.n
+        if lost.sum() == whole.total:
+            text = f"{column} has no value in any row with a known {'*'.join(attribute)}."
+            return Finding(
+                "missingness", (*attribute, column), None, None, None, None, None, whole.total, text
+            )
         test = equal_shares(lost, whole.n, seed=question.seed)
         low, high, state = apart(shares, whole.n, self.tolerance)
         most, least = extremes(shares)
@@ -96,8 +103,8 @@ class Missingness:
             "largest difference of missing shares",
             self.tolerance,
             mend="Find out why; a model that learns from this column learns from the group. Or leave it out.",
-            command=question.typed("--repair", f"drop:columns={column}", "--out", "without.parquet"),
-            groups=rates(whole.names, lost, whole.n, whole.n, question.suppress),
+            command=question.dropping(column, "missingness"),
+            groups=rates(whole.names, lost, whole.n, whole.n) + question.unseen(attribute),
         )
 
 

@@ -58,11 +58,12 @@ class Proxies:
     def _of(self, question: Question, attribute: str) -> list[Finding]:
         sample = question.frame.sample(question.sample, question.seed)
         groups, names = codes_of(sample[attribute])
-        kept = np.flatnonzero(np.bincount(groups[groups >= 0], minlength=len(names)) >= LEAST)
+        least = max(LEAST, question.suppress)
+        kept = np.flatnonzero(np.bincount(groups[groups >= 0], minlength=len(names)) >= least)
         used = np.isin(groups, kept)
         if len(kept) < 2:
             question.notes.append(
-                f"proxies of {attribute} are not looked for: fewer than two groups have {LEAST} rows in "
+                f"proxies of {attribute} are not looked for: fewer than two groups have {least} rows in "
                 f"the sample."
             )
             return []
@@ -142,7 +143,7 @@ class Proxies:
             "area under the ROC curve",
             self.tolerance,
             mend=_MEND if drop else "Leaving the attribute out does not hide it: see which columns tell it.",
-            command=question.typed("--repair", f"drop:columns={drop}", "--out", "without.parquet")
+            command=question.dropping(drop, "proxies")
             if drop
             else question.typed("--audits", f"proxies:columns={len(question.others)}"),
         )

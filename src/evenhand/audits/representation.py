@@ -72,7 +72,7 @@ class Representation:
                 "Draw rows so that the groups have the baseline's shares, or collect more of the rare groups."
             ),
             command=question.typed("--repair", "balance", "--out", "balanced.parquet"),
-            groups=rates(names, counts, np.full(len(names), counts.sum()), rows, question.suppress),
+            groups=rates(names, counts, np.full(len(names), counts.sum()), rows) + question.unseen(attribute),
         )
 
 

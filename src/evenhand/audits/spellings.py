@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,8 @@ from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells
 from evenhand.frames.values import folded
 from evenhand.records import Finding, GroupFigure, State
+
+_MEND = "Write each value in one way, then audit what was written."
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Spellings:
 
     def findings(self, question: Question) -> list[Finding]:
         """One finding for each column that has such values."""
-        cells = question.frame.cells(question.keys)
+        cells = (question.whole or question.frame).cells(question.keys)
         found = [self._of(question, cells.by((name,)), name) for name in question.keys]
         return [one for one in found if one is not None]
 
@@ -40,6 +43,9 @@ class Spellings:
         twice = [spelt for spelt in alike.values() if len(spelt) > 1]
         if not twice:
             return None
+        least = question.suppress
+        if any(n < least for spelt in twice for n in spelt.values()):
+            return _without_figures(question, name, twice)
         rare = sum(sum(spelt.values()) - max(spelt.values()) for spelt in twice)
         low, high = clopper_pearson(rare, cells.total)
         told = "; ".join(
@@ -75,12 +81,32 @@ class Spellings:
             State.BEYOND,
             "share of rows with a rarer spelling",
             0.0,
-            mend="Write each value in one way, then audit what was written.",
+            mend=_MEND,
             command=question.typed("--repair", "spell", "--out", "spelt.parquet"),
             groups=tuple(
                 GroupFigure(t, int(n), n / cells.total) for spelt in twice for t, n in spelt.items()
             ),
         )
+
+
+def _without_figures(question: Question, name: str, twice: Sequence[Mapping[str, float]]) -> Finding:
+    """What is told of spellings some of which are too rare to be shown."""
+    told = "; ".join(", ".join(map(repr, sorted(spelt))) for spelt in twice[:5])
+    return Finding(
+        "spellings",
+        (name,),
+        None,
+        None,
+        None,
+        None,
+        None,
+        question.frame.rows,
+        f"{name} has values that seem to be one value in several spellings: {told}. Some are of fewer than "
+        f"{question.suppress} rows, so that no number is shown.",
+        mend=_MEND,
+        command=question.typed("--repair", "spell", "--out", "spelt.parquet"),
+        groups=tuple(GroupFigure(text, None) for spelt in twice for text in spelt),
+    )
 
 
 component = Spellings

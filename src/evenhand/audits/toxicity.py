@@ -43,7 +43,7 @@ class Toxicity:
         from evenhand.stats.proportions import normal_quantile
         from evenhand.stats.ratios import mean_of
 
-        counted = question.corpus.counted(question.attribute, seed=question.seed)
+        counted = question.counted()
         drawn = counted.sample[:MOST]
         if not drawn or question.classifier is None:
             return []
@@ -53,7 +53,7 @@ class Toxicity:
                 "The classifier did not give one number from 0 to 1 for each text.", mend="Correct it."
             )
         groups = np.array([g for g, _ in drawn])
-        kept = [g for g in range(len(counted.groups)) if (groups == g).sum() >= LEAST]
+        kept = [g for g in range(len(counted.groups)) if (groups == g).sum() >= max(LEAST, question.suppress)]
         if len(kept) < 2:
             return []
         means = [mean_of(scores[groups == g]) for g in kept]

@@ -11,7 +11,8 @@ from dataclasses import astuple, fields
 from functools import cache
 from typing import Literal
 
-from evenhand.lexicons import Attribute
+from evenhand.errors import BadOption
+from evenhand.lexicons import Attribute, Reading, language
 from evenhand.records import Continuation, LogProb, Request, Sample, Value, digest
 from evenhand.ties import tied
 
@@ -70,6 +71,49 @@ def _content(request: Request) -> list[object]:
 def attribute_digest(attribute: Attribute, data: str) -> str:
     """`data`, the digest of what is asked, with that of the attribute's file where it comes from one."""
     return digest(data, attribute.digest) if attribute.digest else data
+
+
+def check_reading(attribute: Attribute, reading: Reading) -> None:
+    """Refuse a reading of the English professions where a language pack brings its own.
+
+    Raises:
+        BadOption: another reading than the default one is asked for.
+    """
+    if attribute.is_pack and reading != "occupation":
+        raise BadOption(
+            f"professions={reading} is a reading of the English professions, and {attribute.name} brings "
+            f"{len(attribute.occupations)} of its own.",
+            mend="Leave professions out.",
+        )
+
+
+def in_language(attribute: Attribute) -> str:
+    """The language of the sentences, to stand after the benchmark's name in a title; empty for English."""
+    return f" in {language(attribute.language).name}" if attribute.language != "en" else ""
+
+
+def professions_of(attribute: Attribute) -> tuple[str, str]:
+    """Where the professions are from, and the licence of everything that is asked."""
+    if not attribute.is_pack:
+        terms = "terms the user's own; " if attribute.digest else ""
+        return "Bolukbasi et al. 2016", f"professions MIT; {terms}the rest Apache-2.0"
+    if not attribute.digest:
+        return "the evenhand developers", "Apache-2.0"
+    if attribute.base:
+        return f"the user's own file, else those of {attribute.base}", "the user's own; the rest Apache-2.0"
+    return "the user's own file", "the user's own"
+
+
+def about_pack(attribute: Attribute) -> str:
+    """What a reader of figures of another language has to know: a sentence or more; empty for English."""
+    if attribute.language == "en":
+        return ""
+    spoken = language(attribute.language).name
+    return (
+        f" The sentences are {spoken}, and the terms are {attribute.words}. A model that hardly knows "
+        f"{spoken} has figures all the same: read mass first, and whether it follows the hints of "
+        "genhinteval."
+    )
 
 
 def judge(right: float, best_wrong: float) -> tuple[Value, Value]:

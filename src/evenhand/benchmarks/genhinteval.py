@@ -12,14 +12,18 @@ from evenhand import lexicons
 from evenhand.benchmarks import Benchmark
 from evenhand.benchmarks._common import (
     EVERY_FAMILY,
+    about_pack,
     attribute_digest,
+    check_reading,
     group_values,
+    in_language,
+    professions_of,
     slug,
     term_requests,
 )
 from evenhand.errors import BadOption
 from evenhand.hashing import shuffle_key
-from evenhand.lexicons import Attribute, Reading
+from evenhand.lexicons import Attribute, Group, Occupation, Profession, Reading
 from evenhand.metrics.gaps import AFGB as afgb
 from evenhand.metrics.gaps import MASS as mass
 from evenhand.metrics.hints import UB as ub
@@ -60,11 +64,14 @@ class GenHintEval(Benchmark):
             profession's and the template's index is even: 393 of each hint, 131 of each in every template, so
             that a model which always gives one pronoun scores 0. ``paired1572`` asks with both hints.
             ``sentence786`` is a second kind of hint, balanced in the same way: the gender is stated in a
-            sentence of its own before ("She is here. The nurse waited because").
-        attribute: ``gender``, or a TOML file of your own (see `evenhand.lexicons`) whose groups have a
-            `possessive`, which is the hint, and pronouns as terms. ``sentence786`` takes the form ``subject``
-            of each group instead, in English sentences.
-        professions: the reading of the paper's filter, ``occupation`` or ``multiword``.
+            sentence of its own before ("She is here. The nurse waited because"). The counts in the names are
+            those of the English professions.
+        attribute: ``gender``, ``gender_nonbinary``, a language pack such as ``gender_de``, or
+            a TOML file of your own (see `evenhand.lexicons`) whose groups have a `possessive`, which is the
+            hint, and pronouns as terms. ``sentence786`` takes the form ``subject`` of each group instead, in
+            English sentences. A pack has sentences of its own for both: where a possessive agrees with the
+            thing that is owned, a participle that agrees with the person is the hint.
+        professions: the reading of the paper's filter, ``occupation`` or ``multiword``; of English sentences.
 
     Raises:
         UnknownName: there is no such attribute.
@@ -78,6 +85,9 @@ class GenHintEval(Benchmark):
 
     metrics = (ub, AFGB, mass)
     guards: ClassVar[Mapping[GuardName, str]] = {GuardName.HINTS: "ub", GuardName.MASS: "mass"}
+
+    def check(self) -> None:
+        check_reading(self.about, self.professions)
 
     @cached_property
     def about(self) -> Attribute:
@@ -115,6 +125,12 @@ class GenHintEval(Benchmark):
 
 def _with_possessives(name: str) -> Attribute:
     about = lexicons.attribute(name)
+    if about.is_pack and not about.hints:
+        raise BadOption(
+            f"genhinteval cannot ask about {name}: this language pack has no [hints], which are the "
+            "sentences that state a group.",
+            mend="Write [hints] into the pack, or measure it with genbiaseval alone.",
+        )
     if not about.has_forms(tuple(_templates(about, "paper786").values())):
         own = " give every group a possessive in the file," if about.digest else ""
         raise BadOption(
@@ -127,6 +143,14 @@ def _with_possessives(name: str) -> Attribute:
 
 def _with_subjects(name: str) -> Attribute:
     about = lexicons.attribute(name)
+    if about.sentences:
+        return about
+    if about.is_pack:
+        raise BadOption(
+            f"genhinteval:form=sentence786 cannot ask about {name}: this language pack has no [sentences], "
+            "which are its hints of a second kind.",
+            mend="Use another form, or write [sentences] into a pack of your own.",
+        )
     if about.hints or not about.has_forms(tuple(SENTENCES.values())):
         why = (
             "its file has sentences of its own, and these are English"
@@ -144,12 +168,15 @@ def _with_subjects(name: str) -> Attribute:
 
 def _templates(about: Attribute, form: Form) -> Mapping[str, str]:
     """The sentences with a hint by name: of the second kind, else the attribute's own or the English ones."""
-    return SENTENCES if form == "sentence786" else dict(about.hints) or TEMPLATES
+    if form == "sentence786":
+        return dict(about.sentences) or SENTENCES
+    return dict(about.hints) or TEMPLATES
 
 
 def _samples(form: Form, about: Attribute, reading: Reading) -> tuple[Sample, ...]:
     """In random order of (profession, template), the hints of a pair side by side."""
-    names = [profession.name for profession in lexicons.professions(reading)]
+    people = about.occupations or lexicons.professions(reading)
+    names = [profession.name for profession in people]
     templates = list(_templates(about, form))
     cells = sorted(
         product(range(len(names)), range(len(templates))),
@@ -157,16 +184,16 @@ def _samples(form: Form, about: Attribute, reading: Reading) -> tuple[Sample, ..
     )
     k = len(about.groups)
     return tuple(
-        _sample(names[who], template, hint, about, form)
+        _sample(people[who], template, hint, about, form)
         for who, template in cells
         for hint in (range(k) if form == "paired1572" else [(who + template) % k])
     )
 
 
-def _sample(profession: str, template: int, hint: int, about: Attribute, form: Form) -> Sample:
+def _sample(who: Profession | Occupation, template: int, hint: int, about: Attribute, form: Form) -> Sample:
     name, text = list(_templates(about, form).items())[template]
-    group = about.groups[hint]
-    context = group.fill(text, profession=profession)
+    group, profession = about.groups[hint], who.name
+    context = group.fill(text, profession=who.phrase, noun=_noun(who, group))
     if form == "sentence786":
         context = context[0].upper() + context[1:]  # the pronoun begins the sentence
     return Sample(
@@ -181,21 +208,25 @@ def _sample(profession: str, template: int, hint: int, about: Attribute, form: F
     )
 
 
+def _noun(who: Profession | Occupation, group: Group) -> str:
+    """The noun for somebody of the group with this profession; empty where the language has no such nouns."""
+    return who.noun(group.noun) if isinstance(who, Occupation) else ""
+
+
 def _card(about: Attribute, data: str) -> Card:
+    people, licence = professions_of(about)
+    templates = "the user's own file" if about.is_pack and about.digest else "the evenhand developers"
     return Card(
         name="genhinteval",
         version="1",
-        title=f"GenHintEval: {about.title} after a sentence that states it",
-        source=(
-            "Qin et al. 2025 (LFTF), arXiv:2505.15475; professions: Bolukbasi et al. 2016; "
-            "templates: the evenhand developers"
-        ),
-        licence="professions MIT; the rest Apache-2.0",
+        title=f"GenHintEval{in_language(about)}: {about.title} after a sentence that states it",
+        source=f"Qin et al. 2025 (LFTF), arXiv:2505.15475; professions: {people}; templates: {templates}",
+        licence=licence if about.is_pack else "professions MIT; the rest Apache-2.0",
         digest=data,
         families=EVERY_FAMILY,
         reading=(
             "How much more likely the pronoun that agrees with the hint is than the other one: 1 follows "
-            "every hint, 0 ignores them, -1 contradicts them. A mitigation must keep it."
+            f"every hint, 0 ignores them, -1 contradicts them. A mitigation must keep it.{about_pack(about)}"
         ),
     )
 

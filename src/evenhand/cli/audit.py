@@ -179,11 +179,12 @@ def _run(
     source: Any, options: AuditOptions, repair: str, out: Path | None, pages: tuple[Path | None, Path | None]
 ) -> tuple[Audited, Audited | None]:
     """The audit, the audit of what was repaired, and their pages."""
-    from evenhand.outputs import check_output_file
+    from evenhand.outputs import check_different, check_output_file
     from evenhand.reports import SIGN, audits, datasheets
     from evenhand.studies import auditing, repairing
 
     html, datasheet = pages
+    check_different({"--html": html, "--datasheet": datasheet, "--out": out})
     if html is not None:
         check_output_file(html, SIGN)
     if datasheet is not None:

@@ -96,12 +96,14 @@ def entries(kind: Kind) -> list[dict[str, Any]]:
 
 
 def _attributes() -> list[dict[str, Any]]:
-    from evenhand.lexicons import attribute, attribute_names
+    from evenhand.lexicons import attribute, attribute_names, language
 
-    return [
-        {"name": name, "title": ", ".join(attribute(name).group_names), "options": []}
-        for name in attribute_names()
-    ]
+    found = []
+    for about in map(attribute, attribute_names()):
+        spoken = f" ({language(about.language).name})" if about.language != "en" else ""
+        title = f"{', '.join(about.group_names)}{spoken}"
+        found.append({"name": about.name, "title": title, "options": []})
+    return found
 
 
 def _component(kind: str, name: str) -> dict[str, Any]:

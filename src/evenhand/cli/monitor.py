@@ -58,13 +58,21 @@ Public = Annotated[
     typer.Option("--public", metavar="NAME", help="Everybody may read this use case's report; repeat it."),
 ]
 Https = Annotated[bool, typer.Option("--https", help="A proxy in front of it speaks HTTPS.")]
+TrustProxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-proxy",
+        metavar="ADDRESS",
+        help="A proxy (or a network of them) whose X-Forwarded-For says who asks; repeat it.",
+    ),
+]
 Policy = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE.toml", help="The tolerances, for alerts.")
 ]
 
 
 @contextlib.contextmanager
-def _extra() -> Iterator[None]:
+def extra() -> Iterator[None]:
     """A package that is missing, as the extra that brings it."""
     try:
         yield
@@ -78,7 +86,7 @@ def _extra() -> Iterator[None]:
 @contextlib.contextmanager
 def opened(data: Path | None, database: str | None) -> Iterator[Store]:
     """The database of these options, closed at the end."""
-    with _extra():
+    with extra():
         from evenhand.monitor.store import open_store
     store = open_store(data, database)
     try:
@@ -99,10 +107,11 @@ def serve(
     allow_host: AllowHost = None,
     keep_texts: KeepTexts = False,
     https: Https = False,
+    trust_proxy: TrustProxy = None,
     public: Public = None,
 ) -> int:
     """Take events and show figures until it is stopped (Ctrl-C or SIGTERM), finishing what it has begun."""
-    with _extra():
+    with extra():
         from evenhand.monitor.service import serving
     wanted = serving.Wanted(
         host=host,
@@ -113,6 +122,7 @@ def serve(
         https=https,
         policy=policy,
         public=tuple(public or ()),
+        proxies=tuple(trust_proxy or ()),
     )
     serving.check(wanted)
     with opened(data, database) as store:
@@ -124,21 +134,28 @@ def ingest(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Parquet, or JSONL of one event a line.")
     ],
+    *,
     data: Data = None,
     database: Database = None,
     keep_texts: KeepTexts = False,
+    policy: Policy = None,
     as_json: Json = False,
 ) -> int:
-    """Store and count the events of files; those whose prediction ids are there already are passed over."""
+    """Store and count the events of files; those whose prediction ids are there already are passed over.
+
+    With the policy that the service has, its alerts look at every day that the files make whole.
+    """
     with opened(data, database) as store:
         from evenhand.monitor.ingest import Outcome, take
         from evenhand.monitor.reading import batches
+        from evenhand.monitor.watching import Watcher, policy_of
 
+        after = None if policy is None else Watcher(policy_of(policy)).after
         total = Outcome()
         try:
             for file in files:
                 for batch in batches(file):
-                    total += take(store, batch, keep_texts=keep_texts)
+                    total += take(store, batch, keep_texts=keep_texts, after=after)
         except BadData as error:
             if not total.accepted:
                 raise
@@ -320,7 +337,7 @@ def downgrade(
 
 
 def _migrated(data: Path | None, database: str | None, to: str) -> int:
-    with _extra():
+    with extra():
         from evenhand.monitor.store import create
         from evenhand.monitor.store.migrating import migrate
         from evenhand.monitor.store.opening import connect, data_folder
@@ -347,7 +364,7 @@ def copy(
 
     The secret.key of the data folder goes on belonging to the copy.
     """
-    with _extra():
+    with extra():
         from evenhand.monitor.store.copying import copied
     if not source.is_file():
         raise BadOption(f"There is no file {source}.", mend="Give the monitor.sqlite of the data folder.")

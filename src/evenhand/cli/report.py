@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,12 +31,48 @@ Card = Annotated[
 ]
 
 
+Texts = Annotated[
+    bool,
+    typer.Option(
+        "--texts",
+        help="Show the items' texts, redacted otherwise; the benchmarks' data must be on this machine.",
+    ),
+]
+Locations = Annotated[
+    list[Path] | None,
+    typer.Option("--location", metavar="FOLDER", help="A folder of `locate` to show beside; repeat it."),
+]
+
+
+class Picture(StrEnum):
+    """A format of figures for papers."""
+
+    SVG = "svg"
+    PNG = "png"
+    PDF = "pdf"
+
+
+Figures = Annotated[
+    Path | None,
+    typer.Option(
+        "--figures",
+        metavar="FOLDER",
+        help="Write every plot into this folder instead, for a paper; Chromium draws them.",
+    ),
+]
+PictureFormat = Annotated[Picture, typer.Option("--format", help="The format of --figures.")]
+
+
 def report(
     run: Run,
     *,
     html: Html = Path("report.html"),
     lm_eval: LmEval = None,
     card: Card = None,
+    texts: Texts = False,
+    location: Locations = None,
+    figures: Figures = None,
+    format_: PictureFormat = Picture.SVG,
     track: Track = None,
     project: Project = None,
     as_json: Json = False,
@@ -47,34 +84,34 @@ def report(
         from evenhand.publishing import tracking
 
         sent = tracking.track(run, track, project or tracking.PROJECT)
-        if as_json:
-            console.emit({"run": str(run), "tracker": track, "figures": len(sent.figures)})
-        else:
-            console.say(f"Logged with {track}: {len(sent.figures)} figures of {sent.name}.")
-        return 0
+        said = f"Logged with {track}: {len(sent.figures)} figures of {sent.name}."
+        return _done({"run": str(run), "tracker": track, "figures": len(sent.figures)}, said, as_json)
     if project is not None:
         raise UsageError("--project names no tracker.", mend="Add --track mlflow, trackio or wandb.")
     if lm_eval is not None:
         from evenhand.reports.lm_eval import write
 
-        written = write(run, lm_eval)
-        if as_json:
-            console.emit({"run": str(run), "lm_eval": str(written)})
-        else:
-            console.say(f"Results: {written}")
-        return 0
+        written = str(write(run, lm_eval))
+        return _done({"run": str(run), "lm_eval": written}, f"Results: {written}", as_json)
+    if figures is not None:
+        from evenhand.reports.exporting import export
+
+        files = [str(path) for path in export(run, figures, format_.value)]
+        return _done({"run": str(run), "figures": files}, f"Figures: {', '.join(files)}", as_json)
     if card is not None:
         results = _write_card(run, card)
-        if as_json:
-            console.emit({"run": str(run), "card": str(card), "eval_results": results})
-        else:
-            console.say(f"Card: {card}")
-        return 0
-    reports.report(run, html)
+        found = {"run": str(run), "card": str(card), "eval_results": results}
+        return _done(found, f"Card: {card}", as_json)
+    reports.report(run, html, texts=texts, locations=location or ())
+    return _done({"run": str(run), "report": str(html)}, f"Report: {html}", as_json)
+
+
+def _done(found: dict[str, Any], said: str, as_json: bool) -> int:
+    """Print what was written, as JSON or as a sentence; the exit code."""
     if as_json:
-        console.emit({"run": str(run), "report": str(html)})
+        console.emit(found)
     else:
-        console.say(f"Report: {html}")
+        console.say(said)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``evenhand validate``: check a study file or a configuration before any weights load."""
+"""``evenhand validate``: check a study file, a configuration or an attribute before any weights load."""
 
 from __future__ import annotations
 
@@ -12,38 +12,60 @@ from evenhand.cli import configured, console, failures
 from evenhand.cli.options import DataDir, Json, method
 from evenhand.errors import EvenhandError, UsageError, did_you_mean
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A study file, or a file for --config.")]
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A study, a file for --config, or an attribute or language pack."),
+]
 Verb = Annotated[
     str | None,
     typer.Option("--verb", metavar="COMMAND", help="The command that a file for --config is for."),
 ]
 SIGNS = ("models", "mitigations")  # keys that only a study file has
+ATTRIBUTE_SIGNS = ("frame", "groups", "crosses", "base")  # keys that only a file of an attribute has
 _KINDS = {"benchmark": "benchmark", "capability": "benchmark", "locator": "locator"}
 
 
 def validate(
     ctx: typer.Context, file: File, verb: Verb = None, data_dir: DataDir = None, as_json: Json = False
 ) -> int:
-    """Check a study file, or a file for --config: every problem at once; exit code 2 if there is one.
+    """Check a study file, a file for --config, or an attribute or language pack: every problem at once.
 
-    Keys, components, grids, training data and budgets are checked. No model is opened.
+    Exit code 2 if there is one. Keys, components, grids, training data and budgets are checked; of an
+    attribute its words, and whether a sentence gives away the group that it asks for. No model is opened.
     """
     from evenhand.studies.grid import checking
     from evenhand.studies.grid.file import load_toml
 
     table = load_toml(file)
     is_study = verb is None and any(key in table for key in SIGNS)
-    problems = checking.check(file)[1] if is_study else _config(ctx, table, verb)
-    kind = "study" if is_study else "configuration"
+    holds = ""
+    if not is_study and verb is None and any(key in table for key in ATTRIBUTE_SIGNS):
+        kind, problems, holds = _attribute(file)
+    else:
+        problems = checking.check(file)[1] if is_study else _config(ctx, table, verb)
+        kind = "study" if is_study else "configuration"
     if as_json:
-        console.emit({"file": str(file), "kind": kind, "valid": not problems, "problems": problems})
+        extra = {"holds": holds} if holds else {}
+        console.emit({"file": str(file), "kind": kind, "valid": not problems, "problems": problems} | extra)
     elif problems:
-        console.say(f"{file} is no usable {kind}:")
+        article = "attribute or language pack" if kind == "attribute" else kind
+        console.say(f"{file} is no usable {article}:")
         for problem in problems:
             console.say(f"  - {problem}")
     else:
         console.say(f"{file} is a usable {kind}.")
+        if holds:
+            console.say(holds)
     return UsageError.exit_code if problems else 0
+
+
+def _attribute(file: Path) -> tuple[str, list[str], str]:
+    """What a file of an attribute is, all its problems, and what it holds where it has none."""
+    from evenhand.lexicons import checked_file, described
+
+    about, problems = checked_file(file)
+    kind = "attribute" if about is None or not about.is_pack else "language pack"
+    return kind, problems, "" if about is None else described(about)
 
 
 def _config(ctx: typer.Context, table: Mapping[str, Any], verb: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,21 @@ class Counted:
     seen: tuple[str, ...]
     hashes: NDArray[np.int64]
     lengths: int
+
+    def shown(self, least: int) -> Counted:
+        """The counts without groups that some documents, but fewer than `least`, mention alone."""
+        kept = np.flatnonzero((self.alone == 0) | (self.alone >= least))
+        if len(kept) == len(self.groups):
+            return self
+        places = {int(g): place for place, g in enumerate(kept)}
+        return replace(
+            self,
+            groups=tuple(self.groups[g] for g in kept),
+            mentioning=self.mentioning[kept],
+            alone=self.alone[kept],
+            beside=self.beside[:, kept],
+            sample=tuple((places[g], text) for g, text in self.sample if g in places),
+        )
 
 
 def normal(text: str) -> bytes:

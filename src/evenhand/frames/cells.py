@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Key = tuple[str | None, ...]
+
+
+def _part(value: str | None, *, alone: bool) -> str:
+    """A value as a part of a cell's name, such that no two cells of several values have the same name."""
+    if value is None:
+        return "missing"
+    odd = not alone and (" / " in f" {value} " or value.startswith('"'))
+    return json.dumps(value, ensure_ascii=False) if odd else value
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,10 @@ class Cells:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Each cell's name: its values with " / " between them."""
-        return tuple(" / ".join("missing" if one is None else one for one in key) for key in self.keys)
+        """Each cell's name: its values with " / " between them; a value with such a sign in it is quoted."""
+        return tuple(
+            " / ".join(_part(one, alone=len(key) == 1) for one in key) if key else "" for key in self.keys
+        )
 
     @property
     def total(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from evenhand.errors import BadData, EvenhandError, UnknownName
 from evenhand.frames.cells import Cells
-from evenhand.frames.values import BLANKS, BOM, is_missing, text_of
+from evenhand.frames.values import BLANKS, BOM, text_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
-HEAD = 10_000  # rows in which signs for missing values are looked for
 OTHER = "(all others)"
-_WHOLE, _SQUARE, _ROWS = "evenhand_w", "evenhand_ww", "evenhand_n"
+_STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
+_BEGINNINGS = (("", "0"), ("<", "@"), ("M", "O"), ("m", "o"))  # between which all of `BLANKS` and spaces lie
 
 
 @dataclass
@@ -46,6 +46,12 @@ class Frame:
     notes: list[str] = field(default_factory=list)
     fetched: list[int] = field(default_factory=list)
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def without(self, rows: ir.BooleanValue, left: Cells) -> Frame:
+        """The frame without the rows of which an expression is true; `left` are the counts of the others."""
+        made = self.having(self.table.filter(~rows.fill_null(False)))
+        made._kept["cube", *left.columns] = left
+        return made
 
     def having(self, table: ir.Table, *, weights: str | None = None, changed: Iterable[str] = ()) -> Frame:
         """The same frame with other rows, or with `changed` columns."""
@@ -112,29 +118,58 @@ class Frame:
 
     def known(self, name: str) -> ir.BooleanValue:
         """An expression: whether a row has a value in this column that does not stand for a missing one."""
-        value = self.table[name]
-        if name not in self.blank_columns():
-            return value.notnull()
-        return value.notnull() & ~value.strip().lower().isin(sorted(BLANKS))
+        import ibis
 
-    def blank_columns(self) -> frozenset[str]:
-        """Text columns in whose first 10 000 rows something stands for a missing value."""
-        if "blank" not in self._kept:
-            texts = [name for name in self.columns if self.text_column(name)]
-            head = self.fetch(self.table.select(texts).limit(HEAD), HEAD) if texts else None
-            found = (
-                {
-                    name
-                    for name in texts
-                    if any(
-                        value is not None and is_missing(value) for value in head[name].unique().to_pylist()
-                    )
-                }
-                if head is not None
-                else set()
-            )
-            self._kept["blank"] = frozenset(found)
-        return frozenset(self._kept["blank"])
+        value = self.table[name]
+        if value.type().is_floating():  # some programs write "not a number" for nothing
+            return value.notnull() & ~value.isnan()
+        if not self.text_column(name):
+            return value.notnull()
+        blank = value.strip().lower().isin(sorted(BLANKS))
+        if self.table.get_backend().name != "postgres":  # which compares texts as in a language
+            # Signs begin in few ways: most values need not be copied to be compared.
+            may_be = ibis.or_(*(((value >= first) & (value < end)) for first, end in _BEGINNINGS))
+            blank = ibis.ifelse(may_be, blank, False)
+        return value.notnull() & ~blank
+
+    def unused(self, *wanted: str) -> tuple[str, ...]:
+        """Names such as those `wanted` that no column has, in whatever case."""
+        taken = {name.casefold() for name in self.table.columns}
+        mark = ""
+        while any(f"{one}{mark}".casefold() in taken for one in wanted):
+            mark += "_"
+        return tuple(f"{one}{mark}" for one in wanted)
+
+    def spelt(self, name: str) -> Mapping[str, tuple[str, ...]]:
+        """By the names of a column's groups, the values that they stand for, each as the engine writes it.
+
+        A value is found again by what the engine makes of it as text, which loses nothing: a group's name has
+        lost outer spaces, the digits of a number beyond the fifteenth, and more. Of a column of more than
+        10 000 values, those of the most frequent.
+        """
+        key = ("spelt", name)
+        if key not in self._kept:
+            value, text = "evenhand_value", "evenhand_text"
+            every = self.table.select(self.table[name].name(value)).distinct()
+            asked = every.mutate(every[value].cast("string").name(text))
+            found = self.fetch(asked.limit(MOST_CELLS + 1), MOST_CELLS + 1).to_pydict()
+            pairs = list(zip(found[value], found[text], strict=True))
+            if len(pairs) > MOST_CELLS:
+                pairs = [(one, one) for one, _ in self.frequent(name, MOST_VALUES)]
+            made: dict[str, list[str]] = {}
+            for raw, own in pairs:
+                # Where values are pooled, a group is named after the value's text.
+                for group in {text_of(raw), text_of(own)} - {None}:
+                    made.setdefault(str(group), []).append(own)
+            self._kept[key] = {group: tuple(sorted(own)) for group, own in made.items()}
+        kept: Mapping[str, tuple[str, ...]] = self._kept[key]
+        return kept
+
+    def holds(self, name: str, groups: Iterable[str]) -> ir.BooleanValue:
+        """An expression: whether a row is of one of the groups of a column; null where it has no value."""
+        known = self.spelt(name)
+        texts = [text for group in groups for text in known.get(group, ())]
+        return self.table[name].cast("string").isin(texts)
 
     def cells(self, columns: Sequence[str]) -> Cells:
         """The rows counted by the values of `columns`, and how many have a value in every other column.
@@ -161,32 +196,33 @@ class Frame:
         import ibis
 
         others = [name for name in self.columns if name not in columns]
-        asked: dict[str, Any] = {_ROWS: table.count()}
+        rows, whole, square, *present = self.unused("rows", "weight", "square", *map(str, range(len(others))))
+        asked: dict[str, Any] = {rows: table.count()}
         if self.weights:
             weight = table[self.weights].cast("float64")
-            asked |= {_WHOLE: weight.sum(), _SQUARE: (weight * weight).sum()}
+            asked |= {whole: weight.sum(), square: (weight * weight).sum()}
         frame = self.having(table)
-        frame._kept["blank"] = self.blank_columns()
-        blank = self.blank_columns()
-        # What has no missing value need not be read for it.
-        doubtful = [name for name in others if name not in self.complete or name in blank]
-        for i, name in enumerate(doubtful):
-            there = ibis.ifelse(frame.known(name), 1, 0).sum() if name in blank else table[name].count()
-            asked[f"p{i}"] = there
+        held = {}
+        for name, own in zip(others, present, strict=True):
+            if frame.text_column(name) or table[name].type().is_floating():
+                asked[own] = ibis.ifelse(frame.known(name), 1, 0).sum()
+            elif name not in self.complete:  # what has no missing value need not be read for it
+                asked[own] = table[name].count()
+            held[name] = own if own in asked else rows
         with readable(self.name):
             found = table.group_by(list(columns)).aggregate(**asked).limit(most + 1).to_pyarrow()
         self.fetched.append(found.num_rows)
         if found.num_rows > most:
             return None
-        n = _floats(found[_ROWS])
+        n = _floats(found[rows])
         keys = tuple(zip(*([text_of(v) for v in found[c].to_pylist()] for c in columns), strict=True))
         raw = Cells(
             tuple(columns),
             keys if columns else ((),),
             n,
-            _floats(found[_WHOLE]) if self.weights else n,
-            _floats(found[_SQUARE]) if self.weights else n,
-            {name: _floats(found[f"p{doubtful.index(name)}"]) if name in doubtful else n for name in others},
+            _floats(found[whole]) if self.weights else n,
+            _floats(found[square]) if self.weights else n,
+            {name: _floats(found[own]) for name, own in held.items()},
         )
         return raw.mapped(lambda one: one)  # values that differ by outer spaces alone are one
 
@@ -255,12 +291,15 @@ def readable(name: str) -> Iterator[None]:
 
     Raises:
         BadData: with what the engine says in its first line.
+        KeyboardInterrupt: a signal stopped the engine, which says so by an error of its own.
     """
     try:
         yield
     except EvenhandError:
         raise
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == _STOPPED:
+            raise KeyboardInterrupt from None
         if type(error).__module__.partition(".")[0] not in (
             "duckdb",
             "_duckdb",

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from evenhand.errors import BadData
+from evenhand.errors import BadData, listed
+from evenhand.files import check_line_ends, not_utf8
 from evenhand.frames.values import BOM, clean
 from evenhand.tables import check_names
 
 _SEPARATORS = ",\t;|"
 _HEAD = 1 << 20  # bytes of a header at most
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _PARQUET = b"PAR1"
 _MEND = "Name a CSV file (also .gz or .zst) or a parquet file."
 
@@ -46,12 +52,14 @@ def header_of(path: Path) -> Header:
         raise BadData(f"{path} is empty.", mend=_MEND)
     if head == _PARQUET or path.suffix == ".parquet":
         return _parquet(path)
-    text = _first_line(path)
-    separator = max(_SEPARATORS, key=text.count)
-    names = [clean(name) for name in next(csv.reader(io.StringIO(text), delimiter=separator), [])]
+    text = _first_lines(path)
+    outside = _QUOTED.sub("", text).partition("\n")[0]  # of the header alone: rows may have other signs
+    separator = max(_SEPARATORS, key=outside.count)
+    names = [clean(name) for name in _first_row(path, text, separator)]
     if not any(names):
         raise BadData(f"{path} has no header.", mend="Write the columns' names into its first line.")
     check_names(names, f"The header of {path}")
+    check_case(names, f"The header of {path}")
     if "" in names:
         raise BadData(f"{path} has a column without a name.", mend="Give every column a name in the header.")
     return Header(path, tuple(names), separator)
@@ -69,7 +77,25 @@ def _parquet(path: Path) -> Header:
         reason = str(error).strip().partition("\n")[0]
         raise BadData(f"{path} cannot be read as parquet: {reason}.", mend=_MEND) from None
     check_names(names, f"The parquet file {path}")
+    check_case(names, f"The parquet file {path}")
     return Header(path, tuple(clean(name) for name in names), parquet=True, complete=complete)
+
+
+def check_case(names: Iterable[str], of: str) -> None:
+    """Nothing if no two column names differ in case alone; `of` begins the sentence that refuses them.
+
+    Raises:
+        BadData: two do, which the engines take for one.
+    """
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        alike[clean(name).lower()].append(name)
+    for several in alike.values():
+        if len(several) > 1:
+            raise BadData(
+                f"{of} has columns whose names differ in case alone: {listed([*map(repr, several)])}.",
+                mend="Rename one of them, or leave one out: the engine takes them for the same.",
+            )
 
 
 def _complete(metadata: Any) -> frozenset[str]:
@@ -83,24 +109,39 @@ def _complete(metadata: Any) -> frozenset[str]:
     return frozenset(name for name, i in places.items() if whole(i))
 
 
-def _first_line(path: Path) -> str:
-    """The header's line, out of a packed file as well; a quoted name may have line breaks.
+def _first_row(path: Path, text: str, separator: str) -> list[str]:
+    """The cells of the header, were they separated so; a quoted name may have line breaks.
 
     Raises:
-        BadData: it cannot be unpacked, or is not UTF-8 text.
+        BadData: a carriage return stands in it.
+    """
+    try:
+        return next(csv.reader(io.StringIO(text, newline="\n"), delimiter=separator), [])
+    except csv.Error as error:
+        raise BadData(
+            f"The header of {path} cannot be read: {error}.",
+            mend="End lines with a line feed, and quote names that have a carriage return in them.",
+        ) from None
+
+
+def _first_lines(path: Path) -> str:
+    """The header's line and what follows, out of a packed file as well.
+
+    Raises:
+        BadData: it cannot be unpacked, or is not UTF-8 text with lines that end in line feeds.
     """
     try:
         with _unpacked(path) as file:
             data = file.read(_HEAD)
     except (OSError, EOFError, gzip.BadGzipFile) as error:
         raise BadData(f"{path} cannot be unpacked: {error}.", mend="Pack the file again.") from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
+        raise not_utf8(path, data, 0)
     try:
         text = data.decode("utf-8", "strict" if len(data) < _HEAD else "ignore").removeprefix(BOM)
     except UnicodeDecodeError as error:
-        raise BadData(
-            f"{path} is not UTF-8 text: byte {error.start} cannot be read.",
-            mend=f"Convert it, for example with: iconv -f LATIN1 -t UTF-8 {path} > converted",
-        ) from None
+        raise not_utf8(path, data, error.start) from None
+    check_line_ends(path, text)
     return text.lstrip("\r\n")
 
 

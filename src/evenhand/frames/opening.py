@@ -14,8 +14,6 @@ name                                    what it is
 from __future__ import annotations
 
 import glob
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 from evenhand.errors import BadData, EnvironmentProblem, MissingExtra, UnknownName, UsageError, near_names
 from evenhand.files import expanded
 from evenhand.frames.frame import Frame, readable
-from evenhand.frames.headers import Header, header_of
+from evenhand.frames.headers import Header, check_case, header_of
+from evenhand.frames.spilling import spill_folder
 from evenhand.frames.values import clean
+from evenhand.tables import check_names
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -81,10 +81,18 @@ def connection() -> Any:
 
     made = ibis.duckdb.connect()
     made.raw_sql(f"SET memory_limit = '{MEMORY}'")
-    folder = os.path.join(tempfile.gettempdir(), f"evenhand-duckdb-{os.getpid()}")  # noqa: PTH118
-    made.raw_sql(f"SET temp_directory = '{folder.replace(chr(39), chr(39) * 2)}'")
     made.raw_sql("SET enable_progress_bar = false")
+    _spilling(made)
     return made
+
+
+def _spilling(made: Any) -> None:
+    """Have DuckDB put what does not fit into its memory into a folder that does not outlive this process.
+
+    By default that is a folder beside the user's file.
+    """
+    folder = str(spill_folder())
+    made.raw_sql(f"SET temp_directory = '{folder.replace(chr(39), chr(39) * 2)}'")
 
 
 def _files(name: str | Path) -> list[Path]:
@@ -199,6 +207,7 @@ def _database(source: str) -> Frame:
             if not Path(path).is_file():
                 raise BadData(f"{path} does not exist.", mend="Name a DuckDB file.")
             made = ibis.duckdb.connect(path, read_only=True)
+            _spilling(made)
         else:
             made = ibis.connect(address.replace("postgresql://", "postgres://"))
     except ImportError as error:
@@ -235,6 +244,7 @@ def _from_memory(source: Any) -> Frame:
     if isinstance(source, ibis.expr.types.Table):
         return Frame(source, "the table")
     if isinstance(source, pd.DataFrame):
+        check_names(map(str, source.columns), "The data frame")
         source = _as_arrow(source)
     elif not isinstance(source, pa.Table) and hasattr(source, "to_arrow"):  # polars
         source = source.to_arrow()
@@ -244,6 +254,8 @@ def _from_memory(source: Any) -> Frame:
             mend="Give a path, a list of paths, or a table of pandas, polars, pyarrow or Ibis.",
         )
     names = [clean(str(name)) for name in source.column_names]
+    check_names(names, "The data frame")
+    check_case(names, "The data frame")
     made = connection()
     made.con.register("frame", source.rename_columns(names))  # as it is: nothing is copied
     return Frame(made.table("frame"), "the data frame")

@@ -6,9 +6,11 @@ Nothing here needs numpy or torch. The data files are in this folder; each state
 
 from __future__ import annotations
 
-from evenhand.lexicons._attribute_files import attribute, attribute_names
-from evenhand.lexicons._attributes import Attribute, Group
+from evenhand.lexicons._attribute_files import attribute, attribute_names, checked_file
+from evenhand.lexicons._attributes import Action, Attribute, Group, Occupation
+from evenhand.lexicons._languages import language
 from evenhand.lexicons._mentions import mention_words
+from evenhand.lexicons._pack_problems import described
 from evenhand.lexicons._professions import Profession, Reading, profession_entries, professions
 from evenhand.lexicons._questions import (
     Question,
@@ -23,23 +25,28 @@ from evenhand.lexicons._texts import Fact, decisions, everyday, people, plain, w
 from evenhand.lexicons._tone import tone, words
 
 __all__ = [
+    "Action",
     "Attribute",
     "Fact",
     "Group",
+    "Occupation",
     "Profession",
     "Question",
     "Reading",
     "article",
     "attribute",
     "attribute_names",
+    "checked_file",
     "coreference_frames",
     "coreference_questions",
     "decisions",
     "definitional_questions",
+    "described",
     "everyday",
     "gender_of",
     "gendered_sentences",
     "gendered_spans",
+    "language",
     "mention_words",
     "people",
     "plain",

@@ -9,6 +9,7 @@
     neutral = ["..."]                           # optional: forms that name no group
     definitional = ["priest"]                   # optional: professions that state the attribute already
     language = "en"                             # optional; gendered words are looked for in English sentences
+                                                # and in those of language packs
 
     [[groups]]                                  # two or more
     name = "dalit"                              # the column is p.dalit
@@ -24,6 +25,11 @@ A sentence selects the inflected form of a word by its key (see `_inflection`)::
     coat = "{profession} nahm {hint:accusative_masculine} Mantel, weil"
 
     anchors = ["..."]                           # to train on: with {profession}, {action} and a hint
+
+A language pack has ``[professions]`` and ``[actions.word]``, ``[actions.phrase]``, ``[actions.sentence]`` of
+its own, in place of the English ones, ``[sentences]`` with hints of a second kind, and a `noun` in each group
+(see `_pack_problems` and ``docs/language-packs.md``). ``base = "gender_de"`` takes whatever a file lacks from
+a built-in attribute.
 
 An intersection has ``crosses = ["religion", "gender"]`` in place of the groups, and tables of groups for
 each axis (``[[gender]]`` with `name` and `terms`), in the order in which the words stand. An axis without
@@ -41,24 +47,27 @@ from typing import Any
 
 from evenhand.errors import BadData, UnknownName, did_you_mean, listed
 from evenhand.files import parse_toml, read_text
-from evenhand.lexicons._attributes import Attribute, built_in, forms_of, made
-from evenhand.lexicons._inflection import POSSESSIVE, fill, hint_forms, lacking, slots, split_term
+from evenhand.lexicons._attributes import Attribute, built_in, forms_of, made, with_base
+from evenhand.lexicons._inflection import NOUN, POSSESSIVE, fill, hint_forms, lacking, slots, split_term
+from evenhand.lexicons._pack_problems import content_problems, layout_problems
 from evenhand.lexicons._professions import profession_entries
 from evenhand.lexicons._swaps import gender_of
 
 KEYS: Mapping[str, type] = {
     "name": str, "title": str, "frame": str, "source": str, "neutral": list, "definitional": list,
-    "crosses": list, "groups": list, "hints": dict, "anchors": list, "language": str,
+    "crosses": list, "groups": list, "hints": dict, "anchors": list, "language": str, "base": str,
+    "nouns": list, "professions": dict, "actions": dict, "sentences": dict,
 }  # fmt: skip
-_KINDS = dict.fromkeys(("neutral", "definitional", "crosses", "anchors"), "list of texts") | {
-    "groups": "table",
-    "hints": "table of texts",
-}
-GROUP_KEYS = ("name", "terms", "possessive", "forms")
+_KINDS = (
+    dict.fromkeys(("neutral", "definitional", "crosses", "anchors", "nouns"), "list of texts")
+    | dict.fromkeys(("hints", "sentences"), "table of texts")
+    | dict.fromkeys(("groups", "professions", "actions"), "table")
+)
+GROUP_KEYS = ("name", "terms", "possessive", "forms", "noun")
 SLOTS = ("profession", "action")
 _NAME = re.compile(r"[a-z0-9_]+")
 # A pronoun cannot follow an article, so pronouns are no axis of an intersection.
-_NO_AXES = frozenset({"gender"})
+_NO_AXES = frozenset({"gender", "gender_nonbinary"})
 
 
 def attribute(name: str) -> Attribute:
@@ -93,17 +102,36 @@ def from_file(path: Path) -> Attribute:
         BadData: the file cannot be read, is no TOML, or has problems: all of them are listed, with their
             tables.
     """
+    about, problems = checked_file(path)
+    if about is None:
+        raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Mend the file and run again.")
+    return about
+
+
+def checked_file(path: Path) -> tuple[Attribute | None, list[str]]:
+    """The attribute of a file; or None, and everything that is wrong with the file.
+
+    Raises:
+        BadData: the file cannot be read, or is no TOML.
+    """
     text = read_text(path, mend=f"Name a readable file, or one of {', '.join(attribute_names())}.")
     try:
-        table = parse_toml(text)
+        table = with_base(parse_toml(text))
     except ValueError as error:
         raise BadData(f"{path} is {error}.", mend="Mend the file and run again.") from None
-    problems = [*_key_problems(table), *_axis_problems(table), *_hint_problems(table)]
+    problems = [
+        *_key_problems(table),
+        *layout_problems(table),
+        *_axis_problems(table),
+        *_hint_problems(table),
+    ]
     if not problems:  # words are looked at once the layout is right
-        problems = _word_problems(_made(table, ""), english=table.get("language", "en") == "en")
+        about = _made(table, "")
+        problems = _word_problems(about, english=about.language == "en")
+        problems += content_problems(about) if about.is_pack else []
     if problems:
-        raise BadData(f"{path} cannot be used: {listed(problems)}.", mend="Mend the file and run again.")
-    return _made(table, hashlib.sha256(text.encode()).hexdigest())
+        return None, problems
+    return _made(table, hashlib.sha256(text.encode()).hexdigest()), []
 
 
 def _made(table: Mapping[str, Any], digest: str) -> Attribute:
@@ -130,15 +158,16 @@ def _key_problems(table: Mapping[str, Any]) -> list[str]:
     if isinstance(table.get("frame"), str):
         found += _slot_problems("the frame", split_term(table["frame"])[0], SLOTS)
     if _texts(table.get("definitional")):
-        found += _profession_problems(table["definitional"])
+        found += _profession_problems(table)
     return found
 
 
-def _profession_problems(names: Sequence[str]) -> list[str]:
-    known = [entry.name for entry in profession_entries()]
+def _profession_problems(table: Mapping[str, Any]) -> list[str]:
+    own = table.get("professions")
+    known = list(own) if isinstance(own, dict) else [entry.name for entry in profession_entries()]
     return [
         f"definitional has {n!r}, which is no profession{did_you_mean(n, known)}"
-        for n in names
+        for n in table["definitional"]
         if n not in known
     ]
 
@@ -151,8 +180,8 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) and text.strip() for text in value)
 
 
-def _slot_problems(what: str, frame: str, needed: Sequence[str]) -> list[str]:
-    """What is wrong with the slots of `what`, a frame that must have all `needed` slots and no others."""
+def _slot_problems(what: str, frame: str, needed: Sequence[str], allowed: Sequence[str] = ()) -> list[str]:
+    """What is wrong with the slots of `what`, a frame with all `needed` slots and `allowed` ones."""
     try:
         there = [name for name, _ in slots(frame)]
     except ValueError as error:
@@ -163,26 +192,35 @@ def _slot_problems(what: str, frame: str, needed: Sequence[str]) -> list[str]:
             found.append(f"{what} has a {{hint}}, which states the group: write such sentences into [hints]")
         elif slot == "term":
             found.append(f"{what} has a slot {{term}} that is not {{term:KEY}} at the end of the key 'frame'")
-        elif slot not in needed:
+        elif slot not in (*needed, *allowed):
             found.append(f"{what} has an unknown slot {{{slot}}}")
     return found
 
 
+def _stated_problems(what: str, text: str, table: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the slots of a sentence that states a group: by a hint, or in a pack by a noun."""
+    if "nouns" in table and _braces_match(text) and any(name == NOUN for name, _ in slots(text)):
+        return _slot_problems(what, text, (NOUN,), ("profession", "hint"))
+    return _slot_problems(what, text, ("profession", "hint"))
+
+
 def _hint_problems(table: Mapping[str, Any]) -> list[str]:
     """What is wrong with the sentences that state a group."""
-    hints, anchors = table.get("hints", {}), table.get("anchors", [])
-    if not isinstance(hints, dict) or not _texts(anchors):
+    hints, sentences = table.get("hints", {}), table.get("sentences", {})
+    anchors = table.get("anchors", [])
+    if not isinstance(hints, dict) or not isinstance(sentences, dict) or not _texts(anchors):
         return []  # `_key_problems` reports it
     found = []
-    if "crosses" in table and (hints or anchors):
-        found.append("'hints' and 'anchors' go with [[groups]], not with 'crosses'")
-    for name, text in hints.items():
-        if not _NAME.fullmatch(name):
-            found.append(f"the name {name!r} in [hints] may hold a-z, 0-9 and _ only")
-        if isinstance(text, str) and text.strip():
-            found += _slot_problems(f"the hint {name!r}", text, ("profession", "hint"))
-        else:
-            found.append(f"the hint {name!r} is {text!r}, not a text")
+    if "crosses" in table and (hints or sentences or anchors):
+        found.append("'hints', 'sentences' and 'anchors' go with [[groups]], not with 'crosses'")
+    for key, what, texts in (("hints", "hint", hints), ("sentences", "sentence", sentences)):
+        for name, text in texts.items():
+            if not _NAME.fullmatch(name):
+                found.append(f"the name {name!r} in [{key}] may hold a-z, 0-9 and _ only")
+            if isinstance(text, str) and text.strip():
+                found += _stated_problems(f"the {what} {name!r}", text, table)
+            else:
+                found.append(f"the {what} {name!r} is {text!r}, not a text")
     for number, text in enumerate(anchors, start=1):
         found += _slot_problems(f"the anchor {number}", text, (*SLOTS, "hint"))
     return found
@@ -190,8 +228,9 @@ def _hint_problems(table: Mapping[str, Any]) -> list[str]:
 
 def _frames(table: Mapping[str, Any]) -> list[str]:
     """The sentences of a file that state a group, without those whose braces are wrong."""
-    hints, anchors = table.get("hints", {}), table.get("anchors", [])
-    found = [*(hints.values() if isinstance(hints, dict) else ()), *(anchors if _texts(anchors) else ())]
+    tables, anchors = [table.get(key) for key in ("hints", "sentences")], table.get("anchors", [])
+    found = [text for one in tables if isinstance(one, dict) for text in one.values()]
+    found += anchors if _texts(anchors) else []
     return [text for text in found if isinstance(text, str) and _braces_match(text)]
 
 
@@ -212,7 +251,8 @@ def _axis_problems(table: Mapping[str, Any]) -> list[str]:
     found = ["'groups' and 'crosses' are both given: give one of them"] if "groups" in table else []
     if len(set(axes)) < 2 or len(set(axes)) < len(axes):
         found.append(f"crosses is {table['crosses']!r}, not two different axes or more")
-    borrowed = [n for n in attribute_names() if n not in _NO_AXES and not attribute(n).axes]
+    whole = [a for n, a in built_in().items() if n not in _NO_AXES and not a.is_pack]
+    borrowed = [about.name for about in whole if not about.axes]
     for axis in dict.fromkeys(axes):
         if axis in table:
             found += _group_problems(axis, table[axis], form)
@@ -259,6 +299,8 @@ def _form_problems(group: Mapping[str, Any], where: str, form: str, frames: Sequ
     found = []
     if not isinstance(pronoun, str) or not pronoun.strip():
         found.append(f"{where}possessive is {pronoun!r}, not a word")
+    if not isinstance(group.get(NOUN, ""), str):
+        found.append(f"{where}{NOUN} is {group[NOUN]!r}, not a text")
     if not isinstance(forms, dict):
         return [*found, f"{where}forms is {forms!r}, not a table of texts"]
     for key, texts in forms.items():
@@ -290,16 +332,17 @@ def _word_problems(about: Attribute, *, english: bool) -> list[str]:
     sentence = f" {' '.join(before)} "
     if english and gender_of(bare):
         found.append("the frame has a gendered word, which would give away the answer")
-    said = [term for term, _ in terms if f"{term.lower()} " in sentence]
+    # A pack's own check names the terms in all of its sentences.
+    said = [term for term, _ in terms if f"{term.lower()} " in sentence and not about.is_pack]
     found += [f"the frame has the term {term.strip()!r} in it" for term in said]
     vowels = {term[1].lower() in "aeiou" for term, _ in terms}
     if before[-1:] in (["a"], ["an"]) and len(vowels) > 1:
         found.append(
             f"the frame ends with {before[-1]!r}, which fits some terms only: put the article into the terms"
         )
-    for sentence in (*(text for _, text in about.hints), *about.anchors):
+    for sentence in (*(text for _, text in (*about.hints, *about.sentences)), *about.anchors):
         nothing = [(form, ("",)) for form in hint_forms([sentence])]
-        if english and gender_of(fill(sentence, dict.fromkeys(SLOTS, ""), nothing)):
+        if english and gender_of(fill(sentence, dict.fromkeys((*SLOTS, NOUN), ""), nothing)):
             found.append(f"the sentence {sentence!r} has a gendered word beside its hint")
     return found
 

@@ -5,6 +5,7 @@ A frame is a sentence with slots in braces, as for `str.format`:
 - ``{profession}`` and ``{action}`` are filled by the benchmark;
 - ``{hint:KEY}`` is the form KEY of the hinted group (``{hint:accusative}``), ``{hint}`` and ``{possessive}``
   are its possessive;
+- ``{noun}`` is the noun of a profession for somebody of the hinted group, which a language pack gives;
 - ``{term:KEY}`` at the end of a frame says in which form the group's terms follow.
 
 Keys are free: ``dative``, ``accusative_feminine``, whatever the sentences of a language distinguish.
@@ -20,6 +21,7 @@ from evenhand.errors import BadOption, did_you_mean
 Forms = Sequence[tuple[str, tuple[str, ...]]]
 """(key, texts) of a group: all texts count as its terms, the first one is inserted into a sentence."""
 POSSESSIVE = "possessive"
+NOUN = "noun"
 
 
 def slots(frame: str) -> list[tuple[str, str]]:
@@ -42,6 +44,11 @@ def _slot(name: str, spec: str) -> tuple[str, str]:
 def hint_forms(frames: Sequence[str]) -> list[str]:
     """The keys of the forms that the frames insert, each once."""
     return list(dict.fromkeys(form for frame in frames for name, form in slots(frame) if name == "hint"))
+
+
+def takes_noun(frame: str) -> bool:
+    """Whether a sentence names somebody by the noun of their profession."""
+    return any(name == NOUN for name, _ in slots(frame))
 
 
 def split_term(frame: str) -> tuple[str, str]:

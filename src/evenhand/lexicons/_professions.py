@@ -40,6 +40,11 @@ class Profession:
     stereotypical: float
     status: Status = "kept"
 
+    @property
+    def phrase(self) -> str:
+        """What stands for ``{profession}`` in an English sentence: the word itself."""
+        return self.name
+
     def why_removed(self, reading: Reading = "occupation") -> str | None:
         """Why `reading` leaves this word out, in words; None when it is one of the 262."""
         if reading == "occupation":

@@ -9,8 +9,9 @@ the state: with D_i the difference before block i and D_{i+1} after it,
 so that everything but the group cancels. A row in which the two runs do not differ yet does not count.
 
 The hint is the possessive of the group's lexicon, between the prompt's subject and its end ("The nurse took
-his coat and"); groups without one are named by their first term before the subject ("The Black nurse
-...").
+his coat and"); groups without one are named by their first term before the subject ("The Black nurse ...").
+In another language the order of words differs, and an ending alone may state a group ("arrivé", "arrivée"),
+after which every word is the same; so the prompt of a language pack is followed by each group's first term.
 
 It looks at the attribute, and not at a bias: it shows which blocks work on a group that *is* stated, not
 which guess one that is not. It therefore claims no block. Its ranking is the same, or nearly, on a model
@@ -114,7 +115,10 @@ def hinted(example: Example) -> tuple[str, ...]:
     check_spans([example])
     assert example.span is not None
     start, end = example.span
-    known = next((a for a in map(attribute, attribute_names()) if a.group_names == example.groups), None)
+    same = [a for a in map(attribute, attribute_names()) if a.group_names == example.groups]
+    if any(a.is_pack and f"/{a.name}/" in example.id for a in same):
+        return tuple(f"{example.context}{forms[0]}" for forms in example.terms)
+    known = next((a for a in same if not a.is_pack), None)
     words = [group.possessive for group in known.groups] if known is not None else [None]
     if all(words):
         return tuple(HINT.format(subject=example.context[:end], possessive=word) for word in words)

@@ -1,11 +1,11 @@
-"""Digests that identify a model: checksums of weights and tokenizers."""
+"""Digests that identify a model: checksums of weights and tokenizers, and of the settings beside them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,54 @@ from evenhand.scoring.offloaded import is_offloaded, value_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+# Settings of a configuration that decide no answer: where it came from, what it returns beside logits, what
+# is off outside training, and whether weights are shared (the weights themselves say what they are).
+_SILENT = frozenset(
+    {
+        "_name_or_path",
+        "transformers_version",
+        "architectures",
+        "dtype",
+        "torch_dtype",
+        "use_cache",
+        "output_hidden_states",
+        "output_attentions",
+        "return_dict",
+        "chunk_size_feed_forward",
+        "id2label",
+        "label2id",
+        "problem_type",
+        "initializer_range",
+        "tie_word_embeddings",
+        "quantization_config",
+    }
+)
+_SILENT_ENDS = ("dropout", "pdrop", "_drop")
+
+
+def settings_of(module: nn.Module) -> dict[str, Any]:
+    """What a model's configuration says of how it computes: the same weights answer otherwise under another.
+
+    Empty for a module without a configuration of transformers.
+    """
+    config: Any = getattr(module, "config", None)
+    return _audible(config.to_dict()) if hasattr(config, "to_dict") else {}
+
+
+def _audible(settings: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        str(name): _audible(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in _SILENT and not str(name).endswith(_SILENT_ENDS)
+    }
+
+
+def settings_digest(module: nn.Module) -> str:
+    """SHA-256 (hex) of `settings_of`."""
+    text = json.dumps(settings_of(module), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def weights_digest(module: nn.Module) -> str:
@@ -73,5 +121,8 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def model_digest(module: nn.Module, tokenizer: PreTrainedTokenizerBase) -> str:
-    """SHA-256 (hex) over weights and tokenizer: two models with one digest give the same answers."""
+    """SHA-256 (hex) over weights and tokenizer.
+
+    Two models with one digest give the same answers where their configurations agree (`settings_digest`).
+    """
     return hashlib.sha256(f"{weights_digest(module)} {tokenizer_digest(tokenizer)}".encode()).hexdigest()

@@ -13,7 +13,7 @@ from evenhand.architectures import kind_of, row_of
 from evenhand.architectures.checking import check_positions, misfit
 from evenhand.errors import BadModel, UsageError
 from evenhand.models import described, placing, quantised
-from evenhand.models.digests import model_digest
+from evenhand.models.digests import model_digest, settings_digest
 from evenhand.models.layout import Layout
 from evenhand.models.precision import dtype_name
 from evenhand.models.together import Named, team
@@ -97,8 +97,8 @@ class Opened:
         """
         forget(self.module)
         self._layout = self._given
-        digest = model_digest(self.module, self.tokenizer)
-        self.spec = replace(self.spec, digest=digest, uri=uri or self.spec.uri)
+        digest, settings = model_digest(self.module, self.tokenizer), settings_digest(self.module)
+        self.spec = replace(self.spec, digest=digest, settings=settings, uri=uri or self.spec.uri)
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """The answers to requests of any kinds, in order; `evenhand.scoring.runners` has a runner per kind.

@@ -25,6 +25,7 @@ from evenhand.errors import UsageError
 from evenhand.monitor.policy import Policy, Rule
 from evenhand.monitor.states import (
     Acknowledged,
+    Change,
     Cohort,
     Decision,
     Look,
@@ -229,12 +230,14 @@ class _Judge:
         enough = min(test.n) >= (rule.minimum or 1)
         raised = test.raised or (self.now if rejected and enough else None)
         tell = raised is not None and self._tells(rule, test)
+        change = _change(test, raised) if tell else None
         test = test.model_copy(update={"raised": raised, "told": self.now if tell else test.told})
         status: Status = "alert" if raised else "ok" if enough else "insufficient data"
         decision = Decision(
             scope=watch.scope, groups=test.groups, status=status, why=_why(rule, test, status, log_e),
             number=test.number, since=raised or test.started, n=test.n, x=test.x, log_e=log_e,
-            worse=worse(test.groups, test.n, test.x), notify=(rule.notify or ()) if tell else (),
+            lower=lower(test.groups, test.n, test.x), notify=(rule.notify or ()) if tell else (),
+            change=change,
         )  # fmt: skip
         return test, decision
 
@@ -244,6 +247,12 @@ class _Judge:
             return True
         quiet = timedelta(days=rule.cooldown_days or 0.0)
         return self.now - test.told >= quiet and (test.raised is None or quiet > timedelta(0))
+
+
+def _change(test: Test, raised: datetime | None) -> Change:
+    """What a message about an open alert says: of this test nobody was told yet, or it is told again."""
+    new = test.told is None or raised is None or test.told < raised
+    return "opened" if new else "reminder"
 
 
 def _judged(
@@ -288,7 +297,7 @@ def _log_e(test: Test) -> float:
     return float(merging.mixture(logs)) if len(logs) > 1 else logs[0]
 
 
-def worse(groups: tuple[str, str], n: Pair, x: Pair) -> str | None:
+def lower(groups: tuple[str, str], n: Pair, x: Pair) -> str | None:
     """The group with the lower rate; None where both are equal, or one is empty."""
     if not min(n):
         return None

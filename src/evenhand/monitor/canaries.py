@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -20,7 +19,7 @@ from sqlalchemy import delete, insert, select, update
 
 from evenhand.errors import BadOption, EvenhandError
 from evenhand.monitor import chain
-from evenhand.monitor.feedback import check_endpoint
+from evenhand.monitor.feedback import check_allowed, check_endpoint
 from evenhand.monitor.known import Finder, Known
 from evenhand.monitor.roles import Principal
 from evenhand.monitor.store.opening import utc_now
@@ -137,15 +136,24 @@ def stop(store: Store, number: int) -> None:
     )
 
 
-def run_due(store: Store, *, measure: Measure | None = None, now: datetime | None = None) -> list[int]:
-    """Run every probe that is due, keep what it found or why it failed, and return their numbers."""
+def run_due(
+    store: Store,
+    *,
+    measure: Measure | None = None,
+    now: datetime | None = None,
+    allowed: Collection[str] | None = None,
+) -> list[int]:
+    """Run every probe that is due, keep what it found or why it failed, and return their numbers.
+
+    With `allowed` a probe of a report fails if its endpoint is none of these: it was taken out of the policy.
+    """
     time = now or utc_now()
     with store.reading() as connection:
         due = _probes(connection, probes.c.due <= time)
     done = []
     for probe in due:
         if store.write(partial(_claimed, probe=probe, time=time)):
-            found, failure = _run(probe, measure or measured)
+            found, failure = _run(probe, measure or partial(_permitted, allowed=allowed))
             store.write(partial(_keep, probe=probe, found=found, failure=failure, time=time))
             done.append(probe.id)
     return done
@@ -214,6 +222,12 @@ def measured(probe: Probe) -> Found:
     return _reported(probe) if probe.benchmark is None else _benchmark(probe)
 
 
+def _permitted(probe: Probe, allowed: Collection[str] | None) -> Found:
+    if probe.report is not None and allowed is not None:
+        check_allowed(probe.model, allowed)
+    return measured(probe)
+
+
 def _benchmark(probe: Probe) -> Found:
     from evenhand import registry
     from evenhand.opening import opened
@@ -253,27 +267,3 @@ def _uncached(uri: str) -> str:
     if "cache=" in uri:
         return uri
     return f"{head}{'&' if '?' in head else '?'}cache=no#{model}"
-
-
-class Scheduler:
-    """Runs what is due, from a thread of its own, until it is stopped."""
-
-    def __init__(self, store: Store, every: float = 60.0) -> None:
-        self._store, self._every, self._stop = store, every, threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="canaries", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self, seconds: float = 5.0) -> None:
-        """End after the run under way, for which it waits so long at most."""
-        self._stop.set()
-        self._thread.join(seconds)
-
-    def _loop(self) -> None:
-        while not self._stop.wait(self._every):
-            try:
-                run_due(self._store)
-            except Exception as error:  # the database is away: at the next turn it may be back
-                log.error("canaries: %s", type(error).__name__)

@@ -129,10 +129,19 @@ def head(connection: Connection) -> str:
     return f"0:{FIRST}" if last is None else f"{last.number}:{last.head}"
 
 
-def forget(connection: Connection, pseudonyms: Sequence[bytes], *, why: str, by: str) -> int:
+def forget(
+    connection: Connection,
+    pseudonyms: Sequence[bytes],
+    *,
+    why: str,
+    by: str,
+    use_case: str | None = None,
+    also: Mapping[str, int] | None = None,
+) -> int:
     """Erase the salts of these events and labels, and record that; return how many there were.
 
-    It is called in the transaction that deletes what they were about, after that.
+    `also` counts what else was erased, of which the chain knows nothing, such as texts. It is called in the
+    transaction that deletes what they were about, after that.
     """
     gone: list[list[Any]] = []
     for part in range(0, len(pseudonyms), ROWS):
@@ -140,8 +149,10 @@ def forget(connection: Connection, pseudonyms: Sequence[bytes], *, why: str, by:
         columns = chain_items.c.kind, chain_items.c.number, chain_items.c.place
         gone += [list(row) for row in connection.execute(select(*columns).where(mine))]
         connection.execute(delete(chain_items).where(mine))
-    if gone:
-        append(connection, ERASURE, {"items": sorted(gone), "why": why, "by": by})
+    more = {name: n for name, n in (also or {}).items() if n}
+    if gone or more:
+        content = {**more, "items": sorted(gone), "why": why, "by": by}
+        append(connection, ERASURE, content, use_case=use_case)
     return len(gone)
 
 

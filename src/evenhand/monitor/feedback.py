@@ -6,7 +6,7 @@ There are counts of reports and no rates: nobody knows how many read an answer a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -19,7 +19,7 @@ from evenhand.monitor import chain
 from evenhand.monitor.keys import digest
 from evenhand.monitor.known import Finder, Known
 from evenhand.monitor.names import Name, Prose
-from evenhand.monitor.roles import NotKnown, Principal
+from evenhand.monitor.roles import NotAllowed, NotKnown, Principal
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import probes, reports
 from evenhand.monitor.store.tables import use_cases
@@ -189,18 +189,28 @@ def triage(store: Store, who: Principal, number: int, state: str, note: str = ""
     store.write(work)
 
 
-def probe(store: Store, who: Principal, number: int, *, model: str, unwanted: str = "") -> int:
+def probe(
+    store: Store,
+    who: Principal,
+    number: int,
+    *,
+    model: str,
+    unwanted: str = "",
+    allowed: Collection[str] = (),
+) -> int:
     """Make a probe of a report: its prompt is sent to `model` every day, and answers with `unwanted` counted.
 
     Without `unwanted` it is the reported answer itself. A report has one probe, whose number is returned;
-    the report is confirmed by it.
+    the report is confirmed by it. `allowed` are the endpoints of the policy: the service asks no other one,
+    whoever wants it to.
 
     Raises:
         UnknownName: there is no such report.
         BadOption: it has no prompt, or the model is no endpoint.
-        NotAllowed: `who` does not see its use case.
+        NotAllowed: `who` does not see its use case, or the model is none of the endpoints.
     """
     check_endpoint(model)
+    check_allowed(model, allowed)
 
     def work(connection: Connection) -> int:
         found = _one(connection, who, number)
@@ -231,6 +241,20 @@ def probe(store: Store, who: Principal, number: int, *, model: str, unwanted: st
         return own
 
     return store.write(work)
+
+
+def check_allowed(model: str, allowed: Collection[str]) -> None:
+    """Check that `model` is one of the endpoints of the policy.
+
+    Raises:
+        NotAllowed: it is not.
+    """
+    if model not in allowed:
+        listed_ = ", ".join(sorted(allowed)) or "it lists none"
+        raise NotAllowed(
+            f"The policy does not list the endpoint {model[:200]!r}, so the service does not ask it.",
+            mend=f"Take one of [probes] endpoints in the policy file ({listed_}), or have it added there.",
+        )
 
 
 def check_endpoint(model: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from evenhand.monitor.alerting import compared, sides, worse
+from evenhand.monitor.alerting import compared, lower, sides
 from evenhand.monitor.policy import Bound, Policy, Rule
 from evenhand.monitor.states import Cohort, Decision, Pair, Scope, Status
 from evenhand.stats.proportions import normal_quantile, wilson
@@ -69,7 +69,7 @@ def _judged(rule: Rule, found: _Found, level: float) -> Decision:
         why=f"{counts}; {reason}.",
         n=n,
         x=x,
-        worse=worse(groups, n, x),
+        lower=lower(groups, n, x),
     )
 
 

@@ -18,7 +18,8 @@ from evenhand.monitor.known import Finder, Known
 from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.rollups import Growth
 from evenhand.monitor.store.opening import utc_now
-from evenhand.monitor.store.tables import predictions, subjects, texts, waiting_labels
+from evenhand.monitor.store.record_tables import erased
+from evenhand.monitor.store.tables import predictions, streams, subjects, texts, waiting_labels
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -36,7 +37,7 @@ class Outcome:
 
     Attributes:
         accepted: events that are new.
-        duplicates: events whose prediction id was there already; they are not counted again.
+        duplicates: events whose prediction id was there already, or was erased; they are not counted again.
         labels: labels that were joined to their decisions.
         waiting: labels whose decisions have not come yet.
         conflicting: labels that contradict an earlier one, which stays.
@@ -96,6 +97,7 @@ def _done(store: Store, work: Callable[[_Batch], Outcome], after: After | None) 
         batch = _Batch(connection, store.secret, known.staged())
         outcome = work(batch)
         batch.growth.write(connection, batch.find.known.members)
+        batch.grow()
         if after is not None and batch.streams:
             after(connection, frozenset(batch.streams))
         batch.record()
@@ -126,6 +128,7 @@ class _Batch:
         first: dict[Id, Event] = {}
         for event in events:
             first.setdefault(self._id(event), event)
+        first = {key: first[key] for key in self._not_erased(first)}
         rows = {key: self._row(key, event) for key, event in first.items()}
         new = self._inserted([rows[key] for key in sorted(rows)])
         sets = {key: self.find.attributes(key[0], first[key].attributes) for key in rows if key in new}
@@ -142,7 +145,9 @@ class _Batch:
         if keep_texts:
             self._texts({key: first[key] for key in sets})
         labels = {
-            key: event.label for event in events if event.label is not None for key in [self._id(event)]
+            key: event.label
+            for event in events
+            if event.label is not None and (key := self._id(event)) in first
         }
         waiting = self._waited(sets)
         outcome = self._join({**labels, **{k: v for k, v in waiting.items() if k not in labels}}, rows, sets)
@@ -153,7 +158,17 @@ class _Batch:
         given: dict[Id, Label] = {}
         for label in labels:
             given.setdefault(self._id(label), label)
-        return self._join({key: label.label for key, label in given.items()}, {}, {})
+        return self._join({key: given[key].label for key in self._not_erased(given)}, {}, {})
+
+    def _not_erased(self, keys: Iterable[Id]) -> list[Id]:
+        """Those of `keys` that were not erased on request: what was is not stored again."""
+        held = list(keys)
+        if self.connection.scalar(select(erased.c.pseudonym).limit(1)) is None:
+            return held
+        names = {pseudonym(self.secret, *key): key for key in held}
+        gone = self.connection.scalars(select(erased.c.pseudonym).where(erased.c.pseudonym.in_(names)))
+        lost = {names[bytes(one)] for one in gone}
+        return [key for key in held if key not in lost]
 
     def _id(self, one: Event | Label) -> Id:
         return self.find.known.use_cases[one.use_case], one.prediction_id
@@ -253,6 +268,12 @@ class _Batch:
             else:
                 found[key] = self.find.attributes(key[0], {})
         return found
+
+    def grow(self) -> None:
+        """Note when something came in last of each version: `watching` waits until it is quiet."""
+        if self.streams:
+            grown = update(streams).where(streams.c.id.in_(sorted(self.streams)))
+            self.connection.execute(grown.values(grown=self.now))
 
     def record(self) -> None:
         """Enter what was stored into the chain, last in the transaction: others wait for that."""

@@ -69,11 +69,7 @@ class Finder:
             if number is None:
                 number = self._number(use_cases, {"name": name}, created=self._now)
                 self.known.use_cases[name] = number
-            # SQLite has one writer anyhow. On PostgreSQL a label and its decision must not miss each other.
-            if self._connection.dialect.name == "postgresql":
-                self._connection.execute(
-                    text("select pg_advisory_xact_lock(:lock, :number)"), {"lock": _LOCK, "number": number}
-                )
+            lock(self._connection, number)  # a label and its decision must not miss each other
 
     def stream(self, use_case: int, model: str, version: str) -> int:
         """The number of a version.
@@ -182,6 +178,14 @@ class Finder:
             number = self._find(table, row)
         assert number is not None
         return number
+
+
+def lock(connection: Connection, use_case: int) -> None:
+    """Hold the lock of a use case until the transaction ends; SQLite has one writer anyhow."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("select pg_advisory_xact_lock(:lock, :number)"), {"lock": _LOCK, "number": use_case}
+        )
 
 
 def crossed(first: str, second: str) -> str:

@@ -10,6 +10,17 @@ monitor and ``evenhand gate``.
     cooldown_days = 7          # between two messages about the same open alert
     notify = ["mailto:fairness@example.org", "https://hooks.example.org/evenhand"]
 
+    [webhook]
+    secret_env = "EVENHAND_WEBHOOK_SECRET"     # the variable whose text signs what is sent
+
+    [smtp]
+    host = "smtp.example.org"
+    sender = "evenhand@example.org"
+
+    [retention]
+    texts_days = 90
+    events_days = 730
+
     [[rule]]
     indicator = "selection_rate"
     attribute = "sex"          # or ["sex", "age"]: their intersection
@@ -18,23 +29,27 @@ monitor and ``evenhand gate``.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from evenhand.errors import BadData, did_you_mean, listed
 from evenhand.files import read_text
-from evenhand.monitor.states import Cohort
+from evenhand.monitor.states import Change, Cohort
 from evenhand.stats.betting import Tolerance
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
-Target = Annotated[str, Field(pattern=r"^(mailto:[^@\s]+@[^@\s]+|https?://\S+)$")]
+Target = Annotated[str, Field(pattern=r"^(mailto:[^@\s,;<>]+@[^@\s,;<>?]+|https?://[^\s/?#]+\S*)$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Address = Annotated[str, Field(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$")]
 
 
 class _Part(BaseModel):
@@ -129,9 +144,62 @@ class Rule(_Part):
 
     def concerns(self, use_case: str, model: str) -> bool:
         """Whether it watches this use case and model."""
-        return any(fnmatchcase(use_case, one) for one in self.use_cases) and any(
-            fnmatchcase(model, one) for one in self.models
-        )
+        return self.watches(use_case) and any(fnmatchcase(model, one) for one in self.models)
+
+    def watches(self, use_case: str) -> bool:
+        """Whether it watches this use case, of some model."""
+        return any(fnmatchcase(use_case, one) for one in self.use_cases)
+
+
+class Webhook(_Part):
+    """How bodies of webhooks are signed: by HMAC with the text of the variable `secret_env`; None for not."""
+
+    secret_env: Variable | None = None
+
+
+class Smtp(_Part):
+    """The server that takes mails. By default the port is 587, or what is usual for `security`; `user` logs
+    in with the password in the variable `password_env`."""
+
+    host: Text
+    sender: Address
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: Text | None = None
+    password_env: Variable | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _both(self) -> Smtp:
+        if (self.user is None) != (self.password_env is None):
+            raise ValueError("give both of user and password_env, or neither")
+        return self
+
+
+Endpoint = Annotated[str, Field(pattern=r"^openai:https?://[^\s#]+#\S+$")]
+Kept = Annotated[float, Field(gt=0, le=36500)]
+
+
+class Retention(_Part):
+    """How many days after they came in records are kept; None for always.
+
+    After `texts_days` prompts, answers and what people reported go; after `pseudonyms_days` what ties a
+    decision to the attributes of a person; after `events_days` the decision itself. Counts stay.
+    """
+
+    events_days: Kept | None = None
+    texts_days: Kept | None = None
+    pseudonyms_days: Kept | None = None
+
+
+class Probes(_Part):
+    """Which endpoints the probes of reports may ask, each as ``openai:http://host:8000/v1#model``."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @pydantic.field_validator("endpoints", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class Policy(_Part):
@@ -150,9 +218,14 @@ class Policy(_Part):
     groups: Literal["pairs", "rest"] = "pairs"
     leave_out: tuple[str, ...] = ("", "unknown")
     notify: tuple[Target, ...] = ()
+    tell: tuple[Change, ...] = ("opened", "reminder", "acknowledged")
+    webhook: Webhook = Webhook()
+    smtp: Smtp | None = None
+    retention: Retention = Retention()
+    probes: Probes = Probes()
     rules: Annotated[tuple[Rule, ...], Field(alias="rule")]
 
-    @pydantic.field_validator("notify", "leave_out", mode="before")
+    @pydantic.field_validator("notify", "leave_out", "tell", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -165,6 +238,15 @@ class Policy(_Part):
         double = sorted({title for title in titles if titles.count(title) > 1})
         if double:
             raise ValueError(f"two rules are called {double[0]!r}: give each a name of its own")
+        ripe = max(
+            self.maturity_days if rule.maturity_days is None else rule.maturity_days for rule in self.rules
+        )
+        for name in ("events_days", "pseudonyms_days"):
+            days = getattr(self.retention, name)
+            if days is not None and days <= ripe:
+                raise ValueError(
+                    f"retention.{name} is {days:g}, and labels are awaited for {ripe:g} days (maturity_days)"
+                )
         return self
 
     def filled(self) -> Policy:
@@ -175,6 +257,27 @@ class Policy(_Part):
             for rule in self.rules
         )
         return self.model_copy(update={"rules": rules})
+
+    def receivers(self) -> tuple[str, ...]:
+        """Everybody who is ever told, by the file or by a rule of it."""
+        return tuple(sorted({*self.notify, *(one for rule in self.rules for one in rule.notify or ())}))
+
+    def published(self) -> dict[str, Any]:
+        """It as JSON for those who check it: of an address of a webhook, which may hold a key, only the site
+        and a digest."""
+        found = self.model_dump(mode="json", by_alias=True)
+        for part in (found, *found["rule"]):
+            part["notify"] = None if part["notify"] is None else [shown(one) for one in part["notify"]]
+        return found
+
+
+def shown(receiver: str) -> str:
+    """A receiver for logs and pages: mail as it is; of a webhook the site, and eight digits of a digest."""
+    if receiver.startswith("mailto:"):
+        return receiver
+    parts = urlsplit(receiver)
+    site = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{site}/… ({hashlib.sha256(receiver.encode()).hexdigest()[:8]})"
 
 
 def read_policy(path: Path) -> Policy:
@@ -215,6 +318,9 @@ _KEYS: dict[str, dict[str, str]] = {
     "": {
         "name": '"loans"', "alpha": "0.05", "minimum": "100", "maturity_days": "30", "cooldown_days": "7",
         "groups": '"pairs" or "rest"', "leave_out": '["unknown"]', "notify": '["mailto:me@example.org"]',
+        "tell": '["opened", "reminder", "acknowledged"]', "webhook": "a table under the line [webhook]",
+        "smtp": "a table under the line [smtp]", "retention": "a table under the line [retention]",
+        "probes": "a table under the line [probes]",
         "rule": "a table under the line [[rule]]",
     },
     "rule": {
@@ -224,6 +330,14 @@ _KEYS: dict[str, dict[str, str]] = {
         "strata": '["north", "south"]',
     },
     "tolerance": {"gap": "0.05", "ratio": "0.8"},
+    "probes": {"endpoints": '["openai:http://host:8000/v1#model"]'},
+    "retention": {"events_days": "730", "texts_days": "90", "pseudonyms_days": "365"},
+    "webhook": {"secret_env": '"EVENHAND_WEBHOOK_SECRET"'},
+    "smtp": {
+        "host": '"smtp.example.org"', "sender": '"evenhand@example.org"', "port": "587",
+        "security": '"starttls", "tls" or "none"', "user": '"evenhand"',
+        "password_env": '"EVENHAND_SMTP_PASSWORD"',
+    },
 }  # fmt: skip
 
 
@@ -231,22 +345,34 @@ def _problem(error: Any) -> str:
     """One problem in a clause: its key, what was wrong and what to type."""
     place = error["loc"]
     names = [part for part in place if isinstance(part, str)]
-    table = "tolerance" if "tolerance" in names[:-1] else "rule" if len(names) > 1 else ""
+    table = "tolerance" if "tolerance" in names[:-1] else names[0] if len(names) > 1 else ""
     known, key = _KEYS[table], names[-1] if names else ""
     shown = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     if error["type"] == "extra_forbidden":
         return f"there is no key {shown}{did_you_mean(key, known)}; the keys there are {', '.join(known)}"
     typed = f"; type {key} = {known[key]}" if key in known else ""
-    if key == "rule":
+    if key in _KEYS and key in known and key != "tolerance":
         typed = f"; type {known[key]}"
     if error["type"] == "missing":
         return f"{shown} is missing{typed}"
     return f"{shown or 'the file'}: {_reason(error)}{typed}"
 
 
+_SHAPES = {
+    "secret_env": "is no name of an environment variable",
+    "password_env": "is no name of an environment variable",
+    "sender": "is no address of a mail",
+    "endpoints": "is no endpoint",
+}
+
+
+def _key(error: Any) -> str:
+    return str(next(part for part in reversed(error["loc"]) if isinstance(part, str)))
+
+
 def _reason(error: Any) -> str:
     if error["type"] == "string_pattern_mismatch":
-        return f"{error['input']!r} is neither mailto: nor http(s)://"
+        return f"{error['input']!r} {_SHAPES.get(_key(error), 'is neither mailto: nor http(s)://')}"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error["input"]
     return f"{given!r} is not allowed, {message}" if isinstance(given, str | int | float) else message

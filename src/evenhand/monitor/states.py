@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 Status = Literal["ok", "alert", "insufficient data"]
+Change = Literal["opened", "reminder", "acknowledged"]
+"""What a message is about: an alert that opened, that is still open after the cooldown, that was answered."""
 Pair = tuple[int, int]
 
 
@@ -122,9 +124,10 @@ class State(_Part):
 class Decision(_Part):
     """What a look says of one comparison. `groups` is None where there is nothing to compare yet.
 
-    `log_e` is the log of the capital (alert at log(K/(alpha k)), see `evenhand.stats.merging.e_bh`); `worse`
+    `log_e` is the log of the capital (alert at log(K/(alpha k)), see `evenhand.stats.merging.e_bh`); `lower`
     is the group with the lower rate (of an error rate that is the better one), None where both are equal.
-    `notify` are the targets that a message has to go to now. `why` is one plain sentence or a few.
+    `notify` are the receivers that a message has to go to now, and `change` is what it is about; both are
+    empty where there is nothing to tell. `why` is one plain sentence or a few.
     """
 
     scope: Scope
@@ -136,8 +139,9 @@ class Decision(_Part):
     n: Pair = (0, 0)
     x: Pair = (0, 0)
     log_e: float = 0.0
-    worse: str | None = None
+    lower: str | None = None
     notify: tuple[str, ...] = ()
+    change: Change | None = None
 
 
 class Look(_Part):

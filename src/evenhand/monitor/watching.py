@@ -1,28 +1,31 @@
 """Alerts on the database: which days are ready for the policy, what it says of them, and who answered.
 
-A day of a version is ready when it is mature and a later day of that version has begun to come in: it enters
-the tests once, so it should be whole. It is looked for in the transaction that stores a batch, and whatever
-the policy remembers is stored in it as well.
+A day of a version is ready when it is mature and whole: it enters the tests once. It is whole when a later
+day of that version has begun to come in, which is looked for in the transaction that stores a batch; or, by
+the clock, when it has been over for two hours, and nothing came in of that version for as long, which the
+service looks for now and then. Whatever the policy remembers is stored in the same transaction.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from evenhand.errors import BadData, UsageError
-from evenhand.monitor import chain
+from evenhand.monitor import chain, outbox
 from evenhand.monitor.alerting import acknowledge, look
+from evenhand.monitor.changes import messages
 from evenhand.monitor.events import CROSS
 from evenhand.monitor.indicators import INDICATORS, Group
 from evenhand.monitor.known import uncrossed
-from evenhand.monitor.policy import Policy, Rule
+from evenhand.monitor.policy import Policy, Rule, read_policy
 from evenhand.monitor.roles import NotThere, Principal
 from evenhand.monitor.rollups import COUNTS
 from evenhand.monitor.states import Cohort, Decision, Place, State
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 
     from evenhand.monitor.store import Store
 
-Told = Callable[[Sequence[Decision]], None]
+
+QUIET = timedelta(hours=2)  # a day is whole so long after it and after what came in last
 
 
 def check(policy: Policy) -> None:
@@ -52,26 +56,50 @@ def check(policy: Policy) -> None:
             )
 
 
+def policy_of(path: Path) -> Policy:
+    """The policy in a file, if the service can count what it watches.
+
+    Raises:
+        BadData: it cannot be used.
+    """
+    found = read_policy(path)
+    check(found)
+    return found
+
+
 @dataclass
 class Watcher:
-    """The alerts of a policy: `after` belongs behind every batch."""
+    """The alerts of a policy: `after` belongs behind every batch, `by_clock` is called now and then."""
 
     policy: Policy
-    told: Told | None = None
 
     def after(self, connection: Connection, grown: frozenset[int]) -> None:
         """Look, if the batch has made a day of these versions ready."""
+        self._look(connection, grown, None)
+
+    def by_clock(self, store: Store, now: datetime | None = None) -> bool:
+        """Look, if time alone has made a day ready; whether it has. Most of the time this only reads."""
+        time = now or utc_now()
+        with store.reading() as connection:
+            row = connection.scalar(select(policies.c.state).where(policies.c.name == self.policy.name))
+            state = State() if row is None else State.model_validate_json(row)
+            if not _cohorts(connection, self.policy, state, None, time):
+                return False
+        return store.write(lambda connection: self._look(connection, None, time))
+
+    def _look(self, connection: Connection, grown: frozenset[int] | None, clock: datetime | None) -> bool:
         state, number = _state(connection, self.policy)
-        cohorts = _cohorts(connection, self.policy, state, grown)
+        cohorts = _cohorts(connection, self.policy, state, grown, clock)
         if not cohorts:
-            return
-        found = look(self.policy, state, cohorts, utc_now())
+            return False
+        found = look(self.policy, state, cohorts, clock or utc_now())
         _keep(connection, number, self.policy, found.state)
         for decision in found.decisions:
             _note(connection, number, decision)
+        now = found.state.now or utc_now()
+        outbox.put(connection, messages(self.policy, state, found.state, found.decisions, now), utc_now())
         _record(connection, self.policy, found.decisions)
-        if self.told is not None and any(one.notify for one in found.decisions):
-            self.told(found.decisions)
+        return True
 
 
 def _state(connection: Connection, policy: Policy) -> tuple[State, int | None]:
@@ -92,19 +120,28 @@ def _keep(connection: Connection, number: int | None, policy: Policy, state: Sta
 # ---- which days are ready ------------------------------------------------------------------------------
 
 
-def _cohorts(connection: Connection, policy: Policy, state: State, grown: Iterable[int]) -> list[Cohort]:
+def _cohorts(
+    connection: Connection,
+    policy: Policy,
+    state: State,
+    grown: frozenset[int] | None,
+    clock: datetime | None,
+) -> list[Cohort]:
+    """What is ready of these versions, or of all (None); with the time `clock` also what is whole by it."""
     query = (
         select(
             streams.c.id,
             use_cases.c.name,
             streams.c.model,
             streams.c.version,
+            streams.c.grown,
             func.max(cells.c.day).label("last"),
         )
         .select_from(streams.join(use_cases).join(cells))
-        .where(streams.c.id.in_(sorted(grown)))
-        .group_by(streams.c.id, use_cases.c.name, streams.c.model, streams.c.version)
+        .group_by(streams.c.id, use_cases.c.name, streams.c.model, streams.c.version, streams.c.grown)
     )
+    if grown is not None:
+        query = query.where(streams.c.id.in_(sorted(grown)))
     through = {
         (w.scope.rule, w.scope.use_case, w.scope.model, w.scope.version): w.through for w in state.watches
     }
@@ -113,14 +150,20 @@ def _cohorts(connection: Connection, policy: Policy, state: State, grown: Iterab
         for rule in policy.rules:
             if rule.concerns(row.name, row.model):
                 entered = through.get((rule.title, row.name, row.model, row.version))
-                found += _of_rule(connection, rule, row, entered)
+                found += cohorts_of(connection, rule, row, (entered, clock))
     return found
 
 
-def _of_rule(connection: Connection, rule: Rule, stream: Any, entered: datetime | None) -> list[Cohort]:
-    """The cohorts of one rule and version that are ready and have not entered."""
-    ripe = (utc_now() - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
+def cohorts_of(
+    connection: Connection, rule: Rule, stream: Any, times: tuple[datetime | None, datetime | None]
+) -> list[Cohort]:
+    """The cohorts of one rule and version that are ready and have not entered: `times` are the end of the
+    last one that entered, and of the clock."""
+    entered, clock = times
+    ripe = ((clock or utc_now()) - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
     until = min(ripe, stream.last)  # days before it
+    if clock is not None and (stream.grown is None or clock - stream.grown >= QUIET):
+        until = min(ripe, (clock - QUIET).astimezone(UTC).date())
     order = sorted(range(len(rule.attribute)), key=lambda place: rule.attribute[place])
     attribute = CROSS.join(rule.attribute[place] for place in order)
     c = cells.c
@@ -176,7 +219,7 @@ def _note(connection: Connection, number: int | None, decision: Decision) -> Non
         "since": decision.since,
         "counts": json.dumps({"n": decision.n, "x": decision.x}),
         "log_e": decision.log_e,
-        "worse": decision.worse,
+        "lower": decision.lower,
         "updated": utc_now(),
     }
     place = {"policy_id": policy, **decision.scope.model_dump(), "groups": _packed(decision.groups)}
@@ -187,10 +230,10 @@ def _note(connection: Connection, number: int | None, decision: Decision) -> Non
 
 def _record(connection: Connection, policy: Policy, decisions: Sequence[Decision]) -> None:
     """Enter the policy, where it is another one, and what it says into the chain."""
-    chain.configure(connection, "policy", policy.model_dump(mode="json", by_alias=True))
+    chain.configure(connection, "policy", policy.published())
     said: dict[str, list[Any]] = {}
     for one in decisions:
-        told = one.model_dump(mode="json", exclude={"notify"})
+        told = one.model_dump(mode="json", exclude={"notify", "change"})
         said.setdefault(one.scope.use_case, []).append(told)
     for use_case, own in said.items():
         chain.append(connection, "alerts", {"policy": policy.name, "decisions": own}, use_case=use_case)
@@ -217,7 +260,7 @@ class Alert:
     since: datetime | None
     n: tuple[int, int]
     x: tuple[int, int]
-    worse: str | None
+    lower: str | None
     updated: datetime
     acknowledged: datetime | None
     acknowledged_by: str | None
@@ -253,8 +296,10 @@ def _alert(row: Any) -> Alert:
     )
 
 
-def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
+def answer(store: Store, who: Principal, number: int, note: str, *, policy: Policy | None = None) -> Alert:
     """Acknowledge the open alert of this number: its test ends, and a new one begins.
+
+    Those whom `policy` tells of it, and who were told that it opened, are told.
 
     Raises:
         NotThere: there is no such alert that `who` sees.
@@ -276,22 +321,15 @@ def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
         place = Place(
             rule=one.rule, use_case=one.use_case, model=one.model, version=one.version, groups=one.groups
         )
-        state = acknowledge(State.model_validate_json(row["state"]), place, by=who.name, note=note, now=now)
+        before = State.model_validate_json(row["state"])
+        state = acknowledge(before, place, by=who.name, note=note, now=now)
+        if policy is not None and policy.name == one.policy:
+            outbox.put(connection, messages(policy, before, state, (), now), now)
         connection.execute(
             update(policies).where(policies.c.id == row["policy_id"]).values(state=state.model_dump_json())
         )
         said = {"acknowledged": now, "acknowledged_by": who.name, "note": note}
-        fresh = {
-            "status": "insufficient data",
-            "number": one.number + 1,
-            "log_e": 0.0,
-            "since": now,
-            "worse": None,
-        }
-        fresh |= {
-            "why": "An alert was acknowledged; a new test has begun.",
-            "counts": json.dumps({"n": (0, 0), "x": (0, 0)}),
-        }
+        fresh = {**_BEGUN, "number": one.number + 1, "since": now}
         connection.execute(
             update(alerts).where(and_(alerts.c.id == number)).values(**said, **fresh, updated=now)
         )
@@ -300,3 +338,12 @@ def answer(store: Store, who: Principal, number: int, note: str) -> Alert:
         return _alert({**row, **said, **fresh, "updated": now})
 
     return store.write(work)
+
+
+_BEGUN = {
+    "status": "insufficient data",
+    "log_e": 0.0,
+    "lower": None,
+    "why": "An alert was acknowledged; a new test has begun.",
+    "counts": json.dumps({"n": (0, 0), "x": (0, 0)}),
+}

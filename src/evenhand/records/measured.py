@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +20,8 @@ Value = float | None
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Which model exactly: `digest` is the SHA-256 of its weights and tokenizer (or recorded answers).
+    """Which model exactly: `digest` is the SHA-256 of its weights and tokenizer (or recorded answers), and
+    `settings` that of its configuration as far as it decides answers; None without one, and in older records.
 
     `origin` says what was done to the stored weights, such as "dequantised from Q4_1 (GGUF)", and `device`
     where they were when it was opened; None without weights.
@@ -34,6 +36,14 @@ class ModelSpec:
     parameters: int | None = None
     origin: str | None = None
     device: str | None = None
+    settings: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What decides the answers: the digest alone where nothing is known of a configuration."""
+        if self.settings is None:
+            return self.digest
+        return hashlib.sha256(f"{self.digest} {self.settings}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

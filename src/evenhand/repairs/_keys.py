@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import UsageError
-from evenhand.frames import Frame
+from evenhand.frames import OTHER, Frame
 from evenhand.frames.cells import Key
-from evenhand.frames.values import BOM, number
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -17,15 +16,8 @@ MOST_CELLS = 2_000
 
 
 def matches(frame: Frame, column: str, name: str) -> ir.BooleanValue:
-    """Whether a row has the value that audits call `name`."""
-    value = frame.table[column]
-    if value.type().is_boolean():
-        return value == (name == "true")
-    if value.type().is_numeric():
-        return value.cast("float64") == (number(name) or 0.0)
-    if value.type().is_temporal():
-        return value.cast("string").replace(" ", "T") == name
-    return value.cast("string").replace(BOM, "").strip() == name
+    """Whether a row has one of the values that audits call `name`; not known where it has none."""
+    return frame.table[column].cast("string").isin(frame.spelt(column)[name])
 
 
 def in_cell(frame: Frame, columns: Sequence[str], key: Key) -> ir.BooleanValue:
@@ -38,20 +30,29 @@ def in_cell(frame: Frame, columns: Sequence[str], key: Key) -> ir.BooleanValue:
     return ibis.and_(*parts)
 
 
+def exactly(value: float) -> Any:
+    """A number of double precision: engines take digits without an exponent for decimals."""
+    import ibis
+
+    return ibis.literal(repr(float(value))).cast("float64")
+
+
 def by_cell(frame: Frame, columns: Sequence[str], values: Mapping[Key, float], otherwise: float) -> Any:
     """The value of each row's cell, in a table of few cells.
 
     Raises:
-        UsageError: there are more than 2000 cells.
+        UsageError: there are more than 2000 cells, or so many values that some are counted together.
     """
     import ibis
 
-    if len(values) > MOST_CELLS:
+    pooled = [column for i, column in enumerate(columns) if any(key[i] == OTHER for key in values)]
+    if len(values) > MOST_CELLS or pooled:
+        many = f"There are {len(values)} groups with labels, more than the {MOST_CELLS} that can be weighed."
         raise UsageError(
-            f"There are {len(values)} groups with labels, more than the {MOST_CELLS} that can be weighed.",
+            f"{' and '.join(pooled)} has too many different values to be weighed." if pooled else many,
             mend="Name fewer sensitive columns, or make bins: --bins age=30|50.",
         )
     if not values:
-        return ibis.literal(otherwise, "float64")
-    rules = [(in_cell(frame, columns, key), ibis.literal(value, "float64")) for key, value in values.items()]
-    return ibis.cases(*rules, else_=ibis.literal(otherwise, "float64"))
+        return exactly(otherwise)
+    rules = [(in_cell(frame, columns, key), exactly(value)) for key, value in values.items()]
+    return ibis.cases(*rules, else_=exactly(otherwise))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,6 +36,8 @@ class Augment:
             if question.attribute != "gender":
                 raise UsageError("Texts can be swapped by gender alone.", mend="Leave out --attribute.")
             return _both(question)
+        import ibis
+
         name = question.sensitive[0]
         groups = [key[0] for key in question.cells((name,)).keys]
         if len(groups) > MOST_GROUPS:
@@ -43,21 +45,24 @@ class Augment:
                 f"{name} has {len(groups)} groups, more than {MOST_GROUPS}.", mend="Use --repair reweigh."
             )
         table = question.frame.table
-        known = [matches(question.frame, name, str(group)) for group in groups]
+        known = {str(group): matches(question.frame, name, str(group)) for group in groups}
         parts = [table]
-        for group, own in zip(groups, known, strict=True):
-            others = table.filter(table[name].notnull() & ~own)
-            parts.append(others.mutate(**{name: _as(table[name], str(group))}))
+        for group in known:
+            others = [own for other, own in known.items() if other != group]
+            if others:
+                value = _as(table[name], group, question.frame.spelt(name)[group])
+                parts.append(table.filter(ibis.or_(*others)).mutate(**{name: value}))
         first, *rest = parts
         return Repaired(
             first.union(*rest), f"Every row comes once for each of {len(groups)} groups of {name}."
         )
 
 
-def _as(column: Any, group: str) -> Any:
+def _as(column: Any, group: str, spelt: Sequence[str]) -> Any:
+    """The value of a group, in the column's own type; its name where that is one of its spellings."""
     import ibis
 
-    return ibis.literal(group).cast(column.type())
+    return ibis.literal(group if group in spelt else spelt[0]).cast(column.type())
 
 
 def _both(question: TextQuestion) -> Iterator[str]:

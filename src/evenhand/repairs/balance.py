@@ -9,6 +9,7 @@ import numpy as np
 
 from evenhand.audits import Question
 from evenhand.errors import UsageError
+from evenhand.frames import OTHER
 from evenhand.repairs import Reads, Repaired
 from evenhand.repairs._keys import in_cell
 
@@ -41,9 +42,11 @@ class Balance:
         frame = question.frame
         columns = question.keys if self.by == "label" else question.sensitive
         cells = frame.cells(question.keys).by(columns)
-        if not 1 < len(cells.keys) <= MOST_GROUPS:
+        pooled = any(OTHER in key for key in cells.keys)
+        if pooled or not 1 < len(cells.keys) <= MOST_GROUPS:
+            many = f"more than {len(cells.keys)}" if pooled else str(len(cells.keys))
             raise UsageError(
-                f"There are {len(cells.keys)} groups; 2 to {MOST_GROUPS} can be balanced.",
+                f"There are {many} groups; 2 to {MOST_GROUPS} can be balanced.",
                 mend="Name other sensitive columns, or make bins: --bins age=30|50.",
             )
         wanted = (
@@ -60,9 +63,9 @@ class Balance:
             )
         first, *rest = parts
         lost = cells.total - int(np.round((cells.n * kept).sum()))
-        return Repaired(
-            first.union(*rest), f"Balanced by {self.by}: about {lost} of {cells.total} rows are left out."
-        )
+        # The number of all rows less that of the groups that are shown is that of the ones that are not.
+        told = "" if question.suppress else f": about {lost} of {cells.total} rows are left out"
+        return Repaired(first.union(*rest), f"Balanced by {self.by}{told}.")
 
     def _shares(self, question: Question, names: tuple[str, ...]) -> np.ndarray:
         groups, shares = question.shares(question.sensitive, names)

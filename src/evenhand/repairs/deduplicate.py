@@ -11,14 +11,17 @@ from evenhand.repairs import Reads, Repaired
 
 @dataclass(frozen=True)
 class Deduplicate:
-    """The rows that differ in at least one column, each once."""
+    """The rows that differ in at least one column, other than that of --weights, each once."""
 
     reads: ClassVar[Reads] = "table"
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def repaired(self, question: Question) -> Repaired:
         """The different rows."""
-        return Repaired(question.frame.table.distinct(), "One of each row was kept.")
+        frame = question.frame
+        table = frame.table.distinct(on=list(frame.columns)) if frame.weights else frame.table.distinct()
+        rest = f" Weights ({frame.weights}) were not compared." if frame.weights else ""
+        return Repaired(table, f"One of each row was kept.{rest}")
 
 
 component = Deduplicate

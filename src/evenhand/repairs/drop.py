@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,13 +10,15 @@ from evenhand.audits import Question
 from evenhand.errors import BadOption
 from evenhand.repairs import Reads, Repaired
 
+_BAR = re.compile(r"(?<!\|)\|(?!\|)")
+
 
 @dataclass(frozen=True)
 class Drop:
     """The table without some columns, such as proxies of the attribute.
 
     Attributes:
-        columns: their names, with ``|`` between them.
+        columns: their names, with ``|`` between them; a name's own bar is written twice.
     """
 
     columns: str = ""
@@ -29,11 +32,13 @@ class Drop:
             BadOption: no column is named, or one that the audit needs.
             UnknownName: there is no such column.
         """
-        names = [question.frame.column(name) for name in self.columns.split("|") if name.strip()]
+        whole = self.columns in question.frame.table.columns  # one name, whatever signs it has
+        given = [self.columns] if whole else [part.replace("||", "|") for part in _BAR.split(self.columns)]
+        names = [question.frame.column(name) for name in given if name.strip()]
         if not names or set(names) & set(question.keys):
             raise BadOption(
                 "Name the columns to leave out, other than the sensitive ones and the target.",
-                mend="Write --repair 'drop:columns=height|job'.",
+                mend="Write --repair 'drop:columns=height|job'; a bar in a name is written twice.",
             )
         return Repaired(question.frame.table.drop(*names), f"Left out: {', '.join(names)}.")
 

@@ -7,16 +7,21 @@ from typing import ClassVar
 
 from evenhand.audits import Question
 from evenhand.errors import UsageError
+from evenhand.frames import Frame
 from evenhand.repairs import Reads, Repaired
 from evenhand.repairs._keys import by_cell
+
+USUAL = frozenset({"weight", "weights", "sample_weight", "sampleweight", "fnlwgt", "wt", "pweight"})
+"""What columns of weights are often called, in lower case."""
 
 
 @dataclass(frozen=True)
 class Reweigh:
     """Every row gets the weight P(group) P(label) / P(group and label); nothing is left out.
 
-    Groups are those of all sensitive columns together. Rows of unknown group or label weigh 1. Source:
-    Kamiran & Calders 2012.
+    Groups are those of all sensitive columns together. Rows of unknown group or label weigh 1. Under
+    --weights the probabilities are those of the weighed rows, and the new weight is the old one times that
+    ratio. Source: Kamiran & Calders 2012.
 
     Attributes:
         column: the name of the new column.
@@ -30,18 +35,19 @@ class Reweigh:
         """The table with the column of weights.
 
         Raises:
-            UsageError: the table has such a column.
+            UsageError: the table has such a column, perhaps in other case, or too many groups.
         """
         frame = question.frame
-        if self.column in frame.table.columns:
+        there = [name for name in frame.table.columns if name.casefold() == self.column.casefold()]
+        if there:
             raise UsageError(
-                f"{frame.name} has a column {self.column} already.",
+                f"{frame.name} has a column {there[0]} already.",
                 mend="Write --repair reweigh:column=NAME.",
             )
         cells = frame.cells(question.keys).where(lambda key: None not in key)
         labels = cells.mapped(lambda key: (*key[:-1], "good" if key[-1] in question.positive else "other"))
-        held = dict(zip(labels.keys, labels.n.tolist(), strict=True))
-        total = labels.total
+        held = dict(zip(labels.keys, labels.weight.tolist(), strict=True))
+        total = float(labels.weight.sum())
         group: dict[tuple[str | None, ...], float] = {}
         label: dict[str | None, float] = {}
         for key, n in held.items():
@@ -51,12 +57,21 @@ class Reweigh:
         for key in cells.keys:
             kind = "good" if key[-1] in question.positive else "other"
             weights[key] = group[key[:-1]] * label[kind] / (total * held[*key[:-1], kind])
-        table = frame.table.mutate(
-            **{self.column: by_cell(frame, question.keys, weights, 1.0).cast("float64")}
-        )
-        return Repaired(
-            table, f"Reweighed: train with the column {self.column} as the rows' weights.", self.column
-        )
+        new = by_cell(frame, question.keys, weights, 1.0)
+        if frame.weights:
+            new = new * frame.table[frame.weights].cast("float64")
+        told = f"Reweighed: train with the column {self.column} as the rows' weights.{_old(frame)}"
+        return Repaired(frame.table.mutate(**{self.column: new}), told, self.column)
+
+
+def _old(frame: Frame) -> str:
+    """What became of weights that the table has already."""
+    if frame.weights:
+        return f" It holds those of the column {frame.weights} as well."
+    usual = [name for name in frame.table.columns if name.casefold() in USUAL]
+    return "".join(
+        f" The column {name} was not taken for weights; --weights {name} does that." for name in usual
+    )
 
 
 component = Reweigh

@@ -6,7 +6,6 @@ The same record always gives the same bytes: there is no time stamp inside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,30 +22,57 @@ PACKAGE = "reports/templates"
 SIGN = b'<meta name="generator" content="evenhand '  # in every report
 
 
-def report(run: Path | str, html: Path | str = "report.html") -> Path:
+def report(
+    run: Path | str,
+    html: Path | str = "report.html",
+    *,
+    texts: bool = False,
+    locations: Sequence[Path | str] = (),
+) -> Path:
     """Write a report of the stored run in the folder `run` as one HTML file; returns its path.
 
+    With `texts` the items that changed sides are shown with their texts, which are redacted otherwise.
+    `locations` are further folders of `locate`, whose block maps are shown beside the run's own.
+
     Raises:
-        BadData: the folder holds neither a verification nor measurements, or damaged ones; or `html` cannot
-            be a file, or is a file that is not such a report.
+        BadData: the folder holds neither a verification nor measurements nor a location, or damaged ones; or
+            `html` cannot be a file, or is a file that is not such a report.
         NoSpace: the disk is full or not writable.
     """
+    from evenhand.reports import located
     from evenhand.studies import store
 
     check_output_file(Path(html), SIGN)
-    if store.holds_verification(Path(run)):
-        text = verification_html(store.load_verification(Path(run)))
+    folder, named = Path(run), tuple(map(Path, locations))
+    if store.holds_verification(folder):
+        record = store.load_verification(folder)
+        found = located.beside(folder, record.location, named)
+        text = verification_html(record, locations=found, texts=texts)
+    elif located.holds_location(folder) and not store.holds_measurements(folder):
+        text = location_html(located.load(folder).uri, located.beside(folder, None, named))
     else:
-        text = measurements_html(store.load_measurements(Path(run)))
+        text = measurements_html(store.load_measurements(folder))
     write_report(Path(html), text)
     return Path(html)
 
 
-def verification_html(record: Verification, *, locations: Sequence[Attribution] = ()) -> str:
-    """The report of a verification; `locations` are results of further locators to show with its own."""
+def location_html(uri: str, locations: Sequence[Attribution]) -> str:
+    """The report of locators on the model `uri`: their block maps."""
     from evenhand.reports import view
 
-    return _render("verification.html.j2", view.verification(record, locations))
+    return _render("location.html.j2", view.located(uri, locations))
+
+
+def verification_html(
+    record: Verification, *, locations: Sequence[Attribution] = (), texts: bool = False
+) -> str:
+    """The report of a verification; `locations` are results of further locators to show with its own.
+
+    `texts` says whether items are shown with their texts, where the benchmark's data are on this machine.
+    """
+    from evenhand.reports import view
+
+    return _render("verification.html.j2", view.verification(record, locations, texts=texts))
 
 
 def measurements_html(records: Sequence[Measurement]) -> str:
@@ -91,6 +117,8 @@ def write_report(path: Path, text: str) -> None:
 def _render(template: str, variables: Mapping[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from evenhand.reports.packed import plotly
+
     environment = Environment(
         loader=PackageLoader("evenhand", PACKAGE),
         autoescape=True,
@@ -100,7 +128,7 @@ def _render(template: str, variables: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["script_json"] = script_json
-    return environment.get_template(template).render(**variables, plotly=_plotly)
+    return environment.get_template(template).render(**variables, plotly=plotly)
 
 
 def script_json(value: Any) -> Any:
@@ -113,18 +141,3 @@ def script_json(value: Any) -> Any:
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)
-
-
-@cache
-def _plotly() -> str:
-    """The plotting library's own text, gzipped and in base64; `report.js` inflates it in the browser.
-
-    Gzip carries no time stamp here, so one installed library always gives the same text.
-    """
-    import gzip
-    from base64 import b64encode
-
-    from plotly import offline
-
-    whole: str = offline.get_plotlyjs()  # type: ignore[attr-defined, no-untyped-call]
-    return b64encode(gzip.compress(whole.encode(), 9, mtime=0)).decode("ascii")

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from evenhand import decimals, registry
-from evenhand.records import TREATED, Check, VerdictName, Verification
+from evenhand.records import TREATED, Attribution, Check, VerdictName, Verification
 from evenhand.reports import checked, leading
 from evenhand.studies import reasons
 from evenhand.training.stacking import split
@@ -25,6 +25,17 @@ def settling(record: Verification) -> tuple[str, ...]:
     if record.verdict in (VerdictName.NO_EVIDENCE, VerdictName.CAPABILITY_LOSS):
         return _further_models(record)
     return ()
+
+
+def after_location(uri: str, location: Attribution) -> str:
+    """What to do after `locate`; a locator that does not look at the attribute asks for one that does."""
+    if not location.specific:
+        command = shlex.join(("evenhand", "locate", uri, "--with", "ablation"))
+        return f"Ask a locator that depends on the attribute: `{command}`."
+    if not location.claims:
+        return f"Measure the bias first: `{shlex.join(('evenhand', 'measure', uri))}`."
+    words = ("evenhand", "verify", uri, "--with", "lftf:loss=mass_preserving", "--locator", location.locator)
+    return f"Treat the highest block and have that judged: `{shlex.join(words)}`."
 
 
 def _given(record: Verification) -> bool:
@@ -140,6 +151,8 @@ def _further_models(record: Verification) -> tuple[str, ...]:
 def _evidence(record: Verification) -> str:
     """After no evidence: what could give some."""
     effect = leading.about(record)
+    if leading.only_moved(record) is not None:
+        return "Look at the items whose gap grew, in the report: the treatment took subjects for one another."
     if record.uncontrolled:
         return "Judge models whose weights can be opened (hf:...): control models are made from them."
     if _too_little(record):

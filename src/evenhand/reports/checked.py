@@ -63,6 +63,7 @@ _KINDS = (
           _points),
     Words(GuardName.ASSOCIATION, "the raw association", "fell less than d by", "fell more than d by",
           _percent),
+    Words(reasons.SCATTER, "the share of items whose own gap grew", "is", "is", _percent),
     Words(reasons.OVER, "the direction of the bias", "turned by", "kept its side by", _figure),
 )  # fmt: skip
 _PLACES = {
@@ -124,7 +125,11 @@ def amount(check: Check, loss: Value) -> str:
 
 def seen(check: Check) -> str:
     """The loss with its unit, a gain with a minus."""
-    loss = check.loss.value
+    return signed(check, check.loss.value)
+
+
+def signed(check: Check, loss: Value) -> str:
+    """A loss of this check with its unit, a gain with a minus; a dash where there is none."""
     text = amount(check, loss)
     gained = loss is not None and loss < 0 and any(digit in text for digit in "123456789")
     return f"{decimals.MINUS}{text}" if gained else text

@@ -147,7 +147,7 @@ def dumbbell(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) 
         max(220, 90 + 17 * len(table)),
         margin={"l": 8, "r": 12, "t": 40, "b": 8},
         xaxis=axis(
-            title={"text": f"P({groups[1]}) / (P({groups[0]}) + P({groups[1]})), best at 0.5"},
+            title={"text": f"share of P({groups[1]}), best at 0.5"},
             range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], side="top",
         ),
         yaxis=axis(tickvals=places, ticktext=names, range=[len(table) - 0.4, -0.6], tickfont={"size": 11}),
@@ -212,3 +212,33 @@ def blocks(location: Attribution) -> Figure:
         bargap=0.35,
     )
     return {"data": [bar], "layout": drawn}
+
+
+def heat(
+    blocks: Sequence[str], heads: Sequence[str], scores: Sequence[Sequence[Value]], locator: str
+) -> Figure:
+    """The locator's score of each head, `scores` [blocks][heads]: one hue on each side of 0."""
+    most = max((abs(x) for row in scores for x in row if x is not None), default=0.0) or 1.0
+    cells = {
+        "type": "heatmap",
+        "x": list(range(len(heads))),
+        "y": list(range(len(blocks))),
+        "z": [[rounded(x) for x in row] for row in scores],
+        "customdata": [[label(f"{block}.head.{head}") for head in heads] for block in blocks],
+        "zmin": rounded(-most), "zmax": rounded(most), "xgap": 1, "ygap": 1,
+        "colorscale": [[0.0, BEFORE], [0.5, "var(--card)"], [1.0, AFTER]],
+        "colorbar": {"thickness": 12},
+        "hovertemplate": "%{customdata}: %{z:.4f}<extra></extra>",
+    }  # fmt: skip
+    drawn = layout(
+        max(180, 80 + 18 * len(blocks)),
+        xaxis=axis(
+            title={"text": f"head; colour: score of {label(locator)}"},
+            tickvals=list(range(len(heads))),
+            ticktext=list(heads),
+        ),
+        yaxis=axis(
+            tickvals=list(range(len(blocks))), ticktext=[label(b) for b in blocks], autorange="reversed"
+        ),
+    )
+    return {"data": [cells], "layout": drawn}

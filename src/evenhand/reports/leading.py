@@ -50,12 +50,17 @@ def checks(record: Verification) -> tuple[Check, ...]:
 
 def name(effect: Effect) -> str:
     """``The he/she gap`` where the benchmark's groups have a word each, else the metric."""
+    return metric_name(effect.metric, effect.benchmark)
+
+
+def metric_name(metric: str, benchmark: str) -> str:
+    """As `name`, of a metric on a benchmark."""
     from evenhand import lexicons
 
-    label = reasons.name(effect.metric)
-    if not effect.metric.startswith("afgb") or effect.metric.endswith("signed"):
+    label = reasons.name(metric)
+    if not metric.startswith("afgb") or metric.endswith("signed"):
         return f"The {label}" if label[:1].islower() else label
-    made = registry.parse(effect.benchmark)
+    made = registry.parse(benchmark)
     try:
         groups = lexicons.attribute(str(made.options.get("attribute", "gender")))
     except Exception:  # a file of the user's that is no longer there
@@ -91,9 +96,21 @@ def fell(effect: Effect) -> bool:
     return high is not None and high < 0
 
 
+def certainly_moved(effect: Effect) -> bool:
+    """Whether the distance from the ideal certainly changed, either way."""
+    return _certain(distance_of(effect).change(effect.change))
+
+
 def too_small(record: Verification) -> bool:
     """Whether the bias fell by less than is relevant: no control model could make more of it."""
     return bool(record.reasons) and record.reasons[0].startswith(reasons.TOO_SMALL)
+
+
+def only_moved(record: Verification) -> Check | None:
+    """The check of single items where their gaps certainly grew while the mean fell; None elsewhere."""
+    if not (record.reasons and record.reasons[0].startswith(reasons.MOVED)):
+        return None
+    return next((check for check in record.guards if check.name == reasons.SCATTER), None)
 
 
 def _certain(change: Estimate) -> bool:
@@ -193,7 +210,10 @@ def _no_evidence(record: Verification, effect: Effect) -> str:
 
 def _not_shown(record: Verification, effect: Effect) -> str:
     """Why a certain change is no evidence."""
-    control = record.control
+    control, grew = record.control, only_moved(record)
+    if grew is not None:
+        share = decimals.percent(grew.loss.value)
+        return f"it grew for {share} of the items: the bias was moved, not removed"
     if too_small(record) and control is None:
         return "by less than the smallest relevant effect"
     if control is None or not control.families:

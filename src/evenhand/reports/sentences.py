@@ -146,6 +146,23 @@ def locator_sentence(location: Attribution) -> str:
     return SPECIFIC if location.specific else NOT_SPECIFIC
 
 
+def of_location() -> tuple[str, ...]:
+    """The limitations of a location, which is no verdict and has no interval."""
+    first, _, _, last = LIMITATIONS
+    return first, last
+
+
+def located(location: Attribution) -> str:
+    """What a locator found, in one sentence that claims no more than it does."""
+    top = next(score for score in location.scores if score.site == location.top)
+    score = f"{decimals.number(top.value)} by {location.locator}"
+    if not location.specific:
+        return f"{location.top} has the highest score ({score}), which does not say that it is biased."
+    if not location.claims:
+        return f"{location.locator} found no block that carries a relevant part of the gap."
+    return f"{location.top} has the largest part in the gap between the groups' terms ({score})."
+
+
 def found_nothing(location: Attribution) -> str:
     """A sentence if an attribute-specific locator reports no finding; empty otherwise.
 

@@ -41,6 +41,12 @@ class Row:
         return share(self.after)
 
     @property
+    def change(self) -> Value:
+        """The share after minus the share before; None where either is undefined."""
+        old, new = self.share_before, self.share_after
+        return None if old is None or new is None else new - old
+
+    @property
     def gap(self) -> float:
         """The distance of the share before from 0.5, for sorting; 0 where undefined."""
         return 0.0 if self.share_before is None else abs(self.share_before - 0.5)
@@ -147,6 +153,11 @@ def _means(scores: Sequence[Score], names: Sequence[str]) -> dict[str, tuple[Val
 def _mean(values: Sequence[Value]) -> Value:
     defined = [value for value in values if value is not None]
     return sum(defined) / len(defined) if defined else None
+
+
+def by_change(table: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows with the largest changes first; ties keep their order, undefined changes come last."""
+    return tuple(sorted(table, key=lambda r: (r.change is None, -abs(r.change or 0.0))))
 
 
 def extremes(table: Sequence[Row], each: int = 25) -> tuple[Row, ...]:

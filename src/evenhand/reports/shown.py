@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from evenhand import decimals
@@ -13,6 +14,7 @@ from evenhand.studies.capability import negated
 from evenhand.studies.distance import distance_of
 
 SHOWN, NOT_SHOWN, NOT_TESTED = "shown", "not shown", "not tested"
+_ASKED_IN = re.compile(r"The sentences are \w+, and the terms are [^.]*\.")  # of a benchmark's card
 _SAME = 1e-9  # two readings of one fall differ by less
 _LOST_LESS = "every family was read at an equal size of change, where it lost less capability"
 
@@ -95,6 +97,16 @@ def _beyond(family: FamilyResult, delta: float) -> tuple[str, str]:
 
 def _state(shown: bool) -> str:
     return SHOWN if shown else NOT_SHOWN
+
+
+def asked_in(record: Verification) -> str:
+    """In which language, and between which words, the bias was asked about; empty where that was English.
+
+    The sentence is that of the measurement's card, as it was stored.
+    """
+    found = (_ASKED_IN.search(m.card.reading) for m in record.before if m.role == "bias")
+    said = list(dict.fromkeys(match.group() for match in found if match))
+    return f"{' '.join(said)} A claim is about this language alone." if said else ""
 
 
 def scope(record: Verification) -> str:

@@ -9,13 +9,25 @@ from typing import Any
 from evenhand import __version__, decimals
 from evenhand.provenance import line
 from evenhand.records import Verification
-from evenhand.reports import doubted, flips, formats, leading, pareto, sentences, studied, tables
-from evenhand.reports.view import Plot
+from evenhand.reports import (
+    doubted,
+    flips,
+    formats,
+    leading,
+    methods,
+    pareto,
+    sentences,
+    studied,
+    summary,
+    tables,
+)
+from evenhand.reports.plots import Plot
 from evenhand.studies.compare import headline
 from evenhand.studies.distance import distance_of
 from evenhand.studies.grid import table as tidy
 from evenhand.studies.grid.result import Chosen, Outcome, StudyResult
 from evenhand.studies.resolving import resolution
+from evenhand.training.stacking import split
 
 JOINT = "loss of capability (SDs of its items)"
 TONES = {"better": "good", "worse": "bad", "kept": "good", "lost": "bad"}
@@ -76,8 +88,12 @@ class Mitigation:
 def study(result: StudyResult) -> Mapping[str, Any]:
     """The variables of the template."""
     models = result.study.models
+    each = flips.BUDGET // max(1, sum(o.record is not None for o in result.outcomes))
     return {
         "title": f"The study {result.study.name}",
+        "lead": summary.study_sentence(result),
+        "next_step": formats.coded(summary.study_step(result)),
+        "cards": summary.of_study(result),
         "study": result.study,
         "limited": result.limited,
         "limited_text": sentences.LIMITED,
@@ -90,13 +106,21 @@ def study(result: StudyResult) -> Mapping[str, Any]:
         "fronts": [f for place, uri in enumerate(models) if (f := front(result, uri, place))],
         "transfers": [t for uri in models if (t := transfer(result, uri))],
         "mitigations": [
-            mitigation(result, entry.name, n) for n, entry in enumerate(result.study.mitigations)
+            mitigation(result, entry.name, n, each) for n, entry in enumerate(result.study.mitigations)
         ],
         "columns": tidy.COLUMNS.items(),
+        "methods": methods.of_specs([("mitigation", entry) for entry in specs(result)]),
+        "citing": methods.citing(next((o.record.made_by for o in result.outcomes if o.record), None)),
         "facts": facts(result),
         "limitations": sentences.LIMITATIONS,
         "version": __version__,
     }
+
+
+def specs(result: StudyResult) -> list[str]:
+    """The specs of every mitigation that a judged cell used, each once."""
+    found = [part for o in result.outcomes if o.record is not None for part in split(o.record.treatment)]
+    return list(dict.fromkeys(found))
 
 
 def of_model(result: StudyResult, uri: str) -> list[Outcome]:
@@ -182,11 +206,14 @@ def kept(record: Verification, benchmark: str) -> Entry:
     return Entry(f"loss {loss}", said, TONES.get(said, "neutral"))
 
 
-def mitigation(result: StudyResult, name: str, place: int) -> Mitigation:
-    """The part about one mitigation: each model's first seed in full, the others in a sentence."""
+def mitigation(result: StudyResult, name: str, place: int, budget: int) -> Mitigation:
+    """The part about one mitigation: each model's first seed in full, the others in a sentence.
+
+    `budget` is how many characters of packed items each of its cells may have.
+    """
     own = [o for o in result.outcomes if o.cell.mitigation == name]
     first = result.study.seeds[0]
-    pages = tuple(page(o) for o in own if o.record is not None and o.cell.seed == first)
+    pages = tuple(page(o, budget) for o in own if o.record is not None and o.cell.seed == first)
     others = tuple(
         f"{o.cell.model}, seed {o.cell.seed}: {o.record.verdict}"
         if o.record is not None
@@ -198,8 +225,8 @@ def mitigation(result: StudyResult, name: str, place: int) -> Mitigation:
     return Mitigation(name, f"mitigation-{place}", settings, pages, others)
 
 
-def page(outcome: Outcome) -> Page:
-    """What the cell did."""
+def page(outcome: Outcome, budget: int) -> Page:
+    """What the cell did; see `mitigation` for `budget`."""
     record = outcome.record
     assert record is not None
     return Page(
@@ -210,7 +237,7 @@ def page(outcome: Outcome) -> Page:
         sentences.TONES[record.verdict],
         leading.sentence(record),
         record.reasons[0] if record.reasons else "",
-        flips.flips(record),
+        flips.flips(record, budget=budget, whole=False),
     )
 
 

@@ -32,7 +32,10 @@ CASE_STUDY = (
     "caretaker",
     "footballer",
 )  # the professions of LFTF's case study
+CASE_STUDY_SOURCE = "Bolukbasi"  # whose professions they are, as a card names them
 ABSENT = "not measured"
+MOST_BLOCKS = 500  # rows of a table of blocks
+MOST_CLUSTERS = 500  # rows of a table of clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,14 @@ def labelled(name: str, ideal: Value) -> str:
     return name if way == "–" else f"{name} ({way})"
 
 
-def metrics(measurement: Measurement) -> Table:
-    """Every figure of one benchmark, over all items and by slice; marked where it is in doubt."""
+def metrics(measurement: Measurement, keys: Sequence[str] = ("",)) -> Table:
+    """Every figure of one benchmark by the slices `keys` (``""``: all items); marked where it is in doubt."""
     doubted = doubts(measurement)
+    parts = {"": measurement.metrics, **measurement.slices}
     rows = [
         _metric_row(name, key or "all", estimate, doubted=key in doubted and not is_about_words(name))
-        for key, part in {"": measurement.metrics, **measurement.slices}.items()
-        for name, estimate in part.items()
+        for key in keys
+        for name, estimate in parts[key].items()
     ]
     head = ("metric", "key", "slice", "value", "95 % interval", "better", "n")
     return Table(f"Every figure of {measurement.benchmark}", head, tuple(rows), labels=3)
@@ -116,6 +120,16 @@ def by_slice(before: Measurement, after: Measurement | None, name: str) -> Table
 def _part(measurement: Measurement, key: str, name: str) -> Estimate:
     part = measurement.metrics if key == "all" else measurement.slices.get(key, {})
     return part.get(name, Estimate(None, None, None, 0))
+
+
+def headlines(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table:
+    """The first figures of every benchmark, before and after; see `effects` for `doubted`."""
+    rows = tuple(
+        (e.benchmark, metric_title(e.metric), *marked_figures(e, doubted), better(e.metric, e.before.ideal))
+        for e in items
+    )
+    head = ("benchmark", "metric", "before", "after", "change [95 % interval]", "better")
+    return Table("The first figures of every benchmark", head, rows, labels=2)
 
 
 def effects(items: Sequence[Effect], doubted: Sequence[Container[str]]) -> Table:
@@ -195,25 +209,34 @@ def families(result: ControlResult) -> Table:
 
 
 def blocks(location: Attribution) -> Table:
-    """Every block's score and rank."""
-    rank = {site: str(place) for place, site in enumerate(location.ranking(), start=1)}
-    rows = tuple((s.site, decimals.number(s.value), rank[s.site]) for s in location.scores)
-    return Table(f"Scores of {location.locator} by block", ("block", "score", "rank"), rows)
+    """Every block's score and rank, in order of depth; of very many the highest `MOST_BLOCKS`."""
+    rank = {site: place for place, site in enumerate(location.ranking(), start=1)}
+    shown = [s for s in location.scores if rank[s.site] <= MOST_BLOCKS]
+    rows = tuple((s.site, decimals.number(s.value), str(rank[s.site])) for s in shown)
+    few = f", the highest {MOST_BLOCKS} of {len(rank)}" if len(shown) < len(rank) else ""
+    return Table(f"Scores of {location.locator} by block{few}", ("block", "score", "rank"), rows)
 
 
 def professions(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:
-    """Every cluster's share before and after."""
+    """Every cluster's share before and after, and its change; of very many the first `MOST_CLUSTERS`."""
     name = f"P({term(groups[1])}) share"
-    columns = (f"{name} before", f"{name} after") if both else (name,)
+    columns = (f"{name} before", f"{name} after", "change") if both else (name,)
     rows = tuple(
         (
             row.cluster,
             decimals.number(row.share_before),
-            *((decimals.number(row.share_after),) if both else ()),
+            *((decimals.number(row.share_after), decimals.number(row.change, signed=True)) if both else ()),
         )
-        for row in table
+        for row in table[:MOST_CLUSTERS]
     )
-    return Table("Every profession", ("profession", *columns), rows)
+    few = f": the first {MOST_CLUSTERS} of {len(table)}" if len(table) > MOST_CLUSTERS else ""
+    return Table(f"Every profession{few}", ("profession", *columns), rows)
+
+
+def has_case_study(measurement: Measurement) -> bool:
+    """Whether its professions may be those of the paper: the card of a language pack names others."""
+    _, named, origin = measurement.card.source.partition("professions: ")
+    return not named or origin.startswith(CASE_STUDY_SOURCE)
 
 
 def case_study(table: Sequence[Row], groups: Sequence[str], *, both: bool = True) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,43 +26,27 @@ from evenhand.reports import (
     doubted,
     equal,
     figures,
+    flips,
     formats,
     leading,
+    methods,
     seeded,
     sentences,
     shares,
     shown,
+    sites,
+    slices,
+    summary,
     tables,
+    unmeasured,
 )
-from evenhand.reports.figures import Figure
+from evenhand.reports import texts as item_texts
+from evenhand.reports.plots import Panel, Plot
 from evenhand.reports.tables import Table
 from evenhand.studies.primary import subject
 
 EACH = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot with its accessible alternative: `alt` describes it, `table` holds its figures.
-
-    `more` is a second, longer figure behind a button, `labels` the texts of the two buttons.
-    """
-
-    id: str
-    alt: str
-    figure: Figure
-    table: Table
-    more: Figure | None = None
-    labels: tuple[str, str] = ("", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One of several small plots that share a table; `alt` describes it."""
-
-    id: str
-    alt: str
-    figure: Figure
+MOST_DRAWN = 400  # professions in the long form of their plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +60,6 @@ class FamilyPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A headline figure before and after, and the better direction."""
-
-    label: str
-    benchmark: str
-    before: str
-    after: str
-    change: str
-    better: str
-
-
-@dataclass(frozen=True, slots=True)
-class BlockMap:
-    """A locator's result: the plot and its two sentences."""
-
-    locator: str
-    top: str
-    sentence: str
-    specific: bool
-    reading: str
-    nothing: str
-    plot: Plot
-
-
-@dataclass(frozen=True, slots=True)
 class Bias:
     """The parts about one benchmark with group probabilities."""
 
@@ -108,56 +67,87 @@ class Bias:
     by_scale: Plot
     other_scales: tuple[Table, ...]
     shares: Plot | None
-    case_study: Table
+    case_study: Table | None
     groups: tuple[str, ...]
 
+    @property
+    def cases_measured(self) -> bool:
+        """Whether any profession of the case study was measured."""
+        rows = () if self.case_study is None else self.case_study.rows
+        return any(set(row[1:]) != {tables.ABSENT} for row in rows)
 
-def verification(record: Verification, locations: Sequence[Attribution]) -> Mapping[str, Any]:
-    """The variables of ``verification.html.j2``; `locations` are shown after the record's own location."""
+
+def verification(
+    record: Verification, locations: Sequence[Attribution], *, texts: bool = False
+) -> Mapping[str, Any]:
+    """The variables of ``verification.html.j2``; `locations` are shown after the record's own location.
+
+    `texts` says whether the texts of items are shown.
+    """
     pair, people = shares.pair(record), decided.pair(record)
     own = () if record.location is None else (record.location,)
     after = record.after[0].model if record.after else None
     sides = (doubted.of(record.before), doubted.of(record.after, record.before))
     marked = [doubted.whole(side) for side in sides]
-    return {
-        "record": record,
-        "title": f"{sentences.headline(record)}: {record.treatment} on {record.model.uri}",
-        "tone": sentences.TONES[record.verdict],
-        "headline": sentences.headline(record),
-        "lead": leading.sentence(record),
-        "next_step": formats.coded(advice.next_step(record)),
-        "settling": [formats.coded(text) for text in advice.settling(record)],
-        "claims": shown.claims(record),
-        "losses": shown.losses(record),
-        "scope": shown.scope(record),
-        "sentence": sentences.sentence(record),
-        "seeds": [seeded.models(record), seeded.effects(record)] if record.seeds else [],
-        "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
-        "tiles": tiles(record, marked),
-        "doubts": doubted.both_sides(*sides),
-        "notes": doubted.others(record.notes, [text for side in sides for text in doubted.sentences(side)]),
-        "bias": None if pair is None else bias(*pair),
-        "decided": None if people is None else decisions(*people),
-        "primaries": primaries(record, None if pair is None else pair[0]),
-        "maps": [block_map(location, place) for place, location in enumerate((*own, *locations))],
-        "capability": tables.checks(record.capability.checks, "Capability checks"),
-        "guards": tables.checks(record.guards, "Guards"),
-        "control": None if record.control is None else control(record, record.control),
-        "control_sentence": sentences.reduced_sentence(record.control),
-        "effects": tables.effects(record.effects, marked),
-        "facts": facts(record.model, after, record, record.made_by),
-        "cards": provenance(record.before),
-        "command": command.verify_command(record),
-    } | _common()
+    return (
+        {
+            "record": record,
+            "title": f"{sentences.headline(record)}: {record.treatment} on {record.model.uri}",
+            "tone": sentences.TONES[record.verdict],
+            "headline": sentences.headline(record),
+            "lead": leading.sentence(record),
+            "next_step": formats.coded(advice.next_step(record)),
+            "settling": [formats.coded(text) for text in advice.settling(record)],
+            "claims": shown.claims(record),
+            "losses": shown.losses(record),
+            "scope": shown.scope(record),
+            "asked_in": shown.asked_in(record),
+            "sentence": sentences.sentence(record),
+            "seeds": [seeded.models(record), seeded.effects(record)] if record.seeds else [],
+            "limited": record.limited or any(m.protocol.limited for m in (*record.before, *record.after)),
+            "cards": summary.of_verification(record, marked),
+            "headlines": tables.headlines(headlines(record), marked),
+            "doubts": doubted.both_sides(*sides),
+            "notes": doubted.others(
+                record.notes, [text for side in sides for text in doubted.sentences(side)]
+            ),
+            "bias": None if pair is None else bias(*pair),
+            "decided": None if people is None else decisions(*people),
+            "primaries": primaries(record, None if pair is None else pair[0]),
+            "map": sites.of((*own, *locations), sites.treated_blocks(record)),
+            "no_interval": sites.NO_INTERVAL,
+            "capability": tables.checks(record.capability.checks, "Capability checks"),
+            "guards": tables.checks(record.guards, "Guards"),
+            "control": None if record.control is None else control(record, record.control),
+            "control_sentence": sentences.reduced_sentence(record.control),
+            "effects": tables.effects(record.effects, marked),
+            "slices": slices.of_verification(record),
+            "unmeasured": [formats.coded(text) for text in unmeasured.of_verification(record)],
+            "methods": methods.of_verification(record),
+            "citing": methods.citing(record.made_by),
+            "facts": facts(record.model, after, record, record.made_by),
+            "provenance_cards": provenance(record.before),
+            "command": command.verify_command(record),
+        }
+        | _flips(record, texts=texts)
+        | _common()
+    )
+
+
+def _flips(record: Verification, *, texts: bool) -> dict[str, Any]:
+    """The items that changed sides, and what is said of their texts."""
+    found, why = item_texts.texts(record.before) if texts else ({}, [item_texts.REDACTED])
+    return {"flips": flips.flips(record, found), "flip_notes": [formats.coded(text) for text in why]}
 
 
 def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
     """The variables of ``measurements.html.j2``."""
     first = records[0]
     parts = [
-        (m, [tables.metrics(m), *equal.shown(m)], _alone(m, place), _people(m, place), *_notes(m))
+        (m, [tables.metrics(m), *equal.shown(m)], _alone(m, place), _people(m, place), *_notes(m),
+         slices.of_measurement(m))
         for place, m in enumerate(records)
-    ]
+    ]  # fmt: skip
     return {
         "title": f"Measurements of {first.model.uri}",
         "model": first.model,
@@ -165,10 +155,34 @@ def measurements(records: Sequence[Measurement]) -> Mapping[str, Any]:
         "limited": any(m.protocol.limited for m in records),
         "parts_list": parts,
         "equal_note": equal.NOTE,
+        "unmeasured": [formats.coded(text) for text in unmeasured.of_measurements(records)],
+        "methods": methods.of_measurements(records),
+        "citing": methods.citing(first.made_by),
         "facts": facts(first.model, None, None, first.made_by),
-        "cards": provenance(records),
+        "provenance_cards": provenance(records),
+        "cards": summary.of_measurements(records),
+        "lead": summary.measured_sentence(records),
+        "next_step": formats.coded(summary.measured_step(records)),
         "command": command.measure_command(records),
     } | _common()
+
+
+def located(uri: str, locations: Sequence[Attribution]) -> Mapping[str, Any]:
+    """The variables of ``location.html.j2``: the block map of one model, and no verdict."""
+    first = locations[0]
+    return (
+        {
+            "title": f"Where the bias of {uri} is located",
+            "uri": uri,
+            "lead": sentences.located(first),
+            "next_step": formats.coded(advice.after_location(uri, first)),
+            "map": sites.of(locations),
+            "no_interval": sites.NO_INTERVAL,
+            "facts": (("model", uri), *formats.flat(first.details), ("made by", line(first.made_by))),
+        }
+        | _common()
+        | {"limitations": sentences.of_location()}
+    )
 
 
 def _notes(measurement: Measurement) -> tuple[list[str], list[str]]:
@@ -195,25 +209,12 @@ def _people(measurement: Measurement, place: int) -> Plot | None:
     return decisions(measurement, None, f"-{place}") if decided.is_decided(measurement) else None
 
 
-def tiles(record: Verification, marked: Sequence[Container[str]]) -> tuple[Tile, ...]:
-    """What the verdict is about, then each benchmark's own; `marked` are in doubt, before and after."""
-    about = subject(record)
-    chosen = sorted(headlines(record), key=lambda e: (e.benchmark, e.metric) != about)
-    return tuple(
-        Tile(
-            f"{tables.metric_title(e.metric)} ({e.metric})",
-            e.benchmark,
-            *tables.marked_figures(e, marked),
-            tables.better(e.metric, e.before.ideal),
-        )
-        for e in chosen
-    )
-
-
 def headlines(record: Verification) -> list[Effect]:
-    """What the verdict is about, and of each benchmark the first figure and the primary one, in order."""
+    """What the verdict is about, then of each benchmark the first figure and the primary one, in order."""
+    about = subject(record)
     own = {(m.benchmark, name) for m in record.before for name in (m.primary, next(iter(m.metrics), None))}
-    return [e for e in record.effects if (e.benchmark, e.metric) in own | {subject(record)}]
+    found = [e for e in record.effects if (e.benchmark, e.metric) in own | {about}]
+    return sorted(found, key=lambda e: (e.benchmark, e.metric) != about)
 
 
 def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bias:
@@ -233,7 +234,8 @@ def bias(before: Measurement, after: Measurement | None, suffix: str = "") -> Bi
     names = tuple(shares.term(group) for group in groups)
     both = after is not None
     plot = _dumbbell(rows, names, both=both, suffix=suffix) if len(groups) == 2 else None
-    return Bias(before.benchmark, by_scale, others, plot, tables.case_study(rows, groups, both=both), names)
+    study = tables.case_study(rows, groups, both=both) if tables.has_case_study(before) else None
+    return Bias(before.benchmark, by_scale, others, plot, study, names)
 
 
 def primaries(record: Verification, drawn: Measurement | None) -> tuple[tuple[str, Plot], ...]:
@@ -286,34 +288,20 @@ def decisions(before: Measurement, after: Measurement | None, suffix: str = "") 
 
 
 def _dumbbell(rows: Sequence[shares.Row], names: tuple[str, ...], *, both: bool, suffix: str) -> Plot:
-    few = shares.extremes(rows, EACH)
-    when = ", before and after" if both else ""
+    """Every cluster's share; with two sides the largest changes come first."""
+    rows = shares.by_change(rows) if both else rows
+    few = rows[: 2 * EACH] if both else shares.extremes(rows, EACH)
+    every = rows[:MOST_DRAWN]
+    when = ", before and after, the largest changes first" if both else ""
     share = f"P({names[1]}) as a share of P({names[0]}) + P({names[1]})"
+    first = f"{2 * EACH} largest changes" if both else f"{EACH} lowest and {EACH} highest"
     return Plot(
         f"professions{suffix}",
         f"{share} for each of {len(rows)} professions{when}. One half is even, and best.",
         figures.dumbbell(few, names, both=both),
         tables.professions(rows, names, both=both),
-        figures.dumbbell(rows, names, both=both) if len(few) < len(rows) else None,
-        (f"{EACH} lowest and {EACH} highest", f"all {len(rows)}"),
-    )
-
-
-def block_map(location: Attribution, place: int = 0) -> BlockMap:
-    """The block map of one locator."""
-    alt = (
-        f"Score of {location.locator} for each block in order of depth; higher means a larger effect. "
-        f"The highest is {location.top}."
-    )
-    plot = Plot(f"blocks-{place}", alt, figures.blocks(location), tables.blocks(location))
-    return BlockMap(
-        locator=location.locator,
-        top=location.top,
-        sentence=sentences.locator_sentence(location),
-        specific=location.specific,
-        reading=location.reading,
-        nothing=sentences.found_nothing(location),
-        plot=plot,
+        figures.dumbbell(every, names, both=both) if len(few) < len(rows) else None,
+        (first, f"all {len(rows)}" if len(every) == len(rows) else f"the first {len(every)} of {len(rows)}"),
     )
 
 

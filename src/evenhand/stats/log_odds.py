@@ -15,6 +15,9 @@ PRIOR = 10.0
 """Documents that the prior counts for. A word in one of twenty documents has the half count by which a
 log-odds ratio is unbiased (Haldane 1956, Anscombe 1956); a prior of many documents would draw ratios of small
 corpora to 0, away from their intervals."""
+LEAST = 0.5
+"""The least count that the prior adds to a cell: of a word in few of many documents it would add next to
+nothing, and what one group lacks would have a log-odds ratio of any size, with an error of thousands."""
 
 
 def log_odds(
@@ -26,10 +29,16 @@ def log_odds(
     documents; `whole` [V] are the shares of all documents that hold it.
     """
     share = np.clip(whole, 1e-9, 1 - 1e-9)
+    more, fewer = _added(prior * share, prior), _added(prior * (1 - share), prior)
     ratio = np.zeros(len(share))
     variance = np.zeros(len(share))
     for sign, counts, size in ((1.0, first, sizes[0]), (-1.0, second, sizes[1])):
-        held, rest = counts + prior * share, size - counts + prior * (1 - share)
+        held, rest = counts + more, size - counts + fewer
         ratio += sign * (np.log(held) - np.log(rest))
         variance += 1 / held + 1 / rest
     return ratio, np.sqrt(variance)
+
+
+def _added(count: Array, prior: float) -> Array:
+    """What a prior adds to a cell, at least a half of a document; nothing where there is no prior."""
+    return np.maximum(count, LEAST) if prior > 0 else count

@@ -18,6 +18,7 @@ from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
 from evenhand.studies.reading import baselines, binned, numeric, positive_values
+from evenhand.studies.suppressing import suppressed
 
 LL144 = "ll144"
 PROFILES: Mapping[str, tuple[str, ...]] = {LL144: ("impact_ratio",)}
@@ -45,7 +46,7 @@ class AuditOptions:
         attribute: of texts, the lexicon of groups.
         classifier: of texts, what scores their toxicity: ``lexicon`` for a word list, ``hf:org/name``,
             ``hf:./folder``; empty for none.
-        suppress: groups of fewer rows are shown without figures.
+        suppress: groups of fewer rows are named and in no figure.
         sample: the largest number of rows taken for audits that need rows.
         skip_broken: whether files that cannot be read are left out.
         seed: decides samples and draws.
@@ -222,7 +223,7 @@ def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]
     question.notes.extend([note] if note else [])
     if not published or options.sensitive:
         _check_groups(question)
-    return question
+    return suppressed(question)
 
 
 def _weighted(frame: Frame, column: str) -> Frame:

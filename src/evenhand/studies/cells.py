@@ -63,7 +63,7 @@ class Cells:
                 return shift.of(changed, kinds, fitted=not kinds)
 
         key = cell_key(
-            weights=self.model.spec.digest,
+            weights=self.model.spec.identity,
             treatment=digest(treatment, *kinds),
             card=shift.card(),
             protocol=shift.protocol(),
@@ -78,7 +78,7 @@ class Cells:
         self, benchmark: Benchmark, treatment: str | None, compute: Callable[[], Measurement]
     ) -> Measurement:
         key = cell_key(
-            weights=self.model.spec.digest,
+            weights=self.model.spec.identity,
             treatment=treatment,
             card=benchmark.card,
             protocol=protocol(self.model, benchmark, seed=self.seed, limit=self.limit),

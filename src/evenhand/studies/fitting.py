@@ -96,7 +96,7 @@ class Fitting:
         site = sites_for(self.model, self.method, self.examples, self.options)
         # The key holds the ranking, not the scores: these differ by rounding with the number of threads.
         ranking, seed = site.ranking() if site else None, self.options.seed
-        key = digest(self.model.spec.digest, repr(self.method), seed, list(self.examples), ranking)
+        key = digest(self.model.spec.identity, repr(self.method), seed, list(self.examples), ranking)
         kept = kept_treatment(
             self.folder,
             key,

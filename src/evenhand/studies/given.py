@@ -206,17 +206,30 @@ def _beside(said: str, model: Model, other: Model, reopen: Reopen, seed: int) ->
     found = OtherModel(about(proof=proof), _identity(other), touches, reopen)
     if not touches:
         why = (
-            f"Nothing was changed: every parameter of {other.spec.uri} has the value that it has in "
+            f"{_unchanged(model, other)}: every parameter of {other.spec.uri} has the value that it has in "
             f"{model.spec.uri}, so there is nothing to damage in a control model."
         )
         return Given(said, found, why, notes=notes)
     return Given(said, found, place=_counted(model, touches), notes=notes)
 
 
+def _unchanged(model: OpenModel, other: OpenModel) -> str:
+    """What is the same in two models of the same weights, and what of their configurations is not."""
+    from evenhand.models.digests import settings_of  # needs torch
+
+    ours, theirs = (settings_of(one.module) for one in (model, other))
+    differ = sorted(
+        name for name in ours.keys() | theirs.keys() if ours.get(name, ()) != theirs.get(name, ())
+    )
+    if not differ:
+        return "Nothing was changed"
+    return f"The configuration alone was changed ({', '.join(differ)})"
+
+
 def _identity(model: Model) -> str:
-    """What decides the answers of a model: its weights and tokenizer, their precision, its chat template."""
+    """What decides the answers of a model: weights, tokenizer, configuration, precision, chat template."""
     template = model.chat_template if isinstance(model, Chatter) else None
-    return digest("treated", model.spec.digest, model.spec.dtype, template)
+    return digest("treated", model.spec.identity, model.spec.dtype, template)
 
 
 def _unlike(model: OpenModel, other: OpenModel) -> str:

@@ -2,7 +2,8 @@
 
 They are: the terms' probability mass (a model that no longer uses "he" or "she" has no gap), the following of
 explicit hints, the direction of the gap for each group (a model may now prefer the other group everywhere),
-and a further figure that the benchmark names and that must not get worse (`GuardName.REST`).
+the share of items whose own gap grew (a mean falls as well where gaps were only dealt out anew), and a
+further figure that the benchmark names and that must not get worse (`GuardName.REST`).
 Bounds are one-sided at 1 - alpha; every figure is paired on the same items.
 """
 
@@ -21,6 +22,7 @@ from evenhand.metrics.gaps import share_of_mass
 from evenhand.records import Check, Effect, Estimate, GuardName, Measurement, Score
 from evenhand.stats.kinds import Interval, percentile
 from evenhand.stats.means import Asked, ratio_interval
+from evenhand.stats.paired import loss_bounds
 from evenhand.stats.ratios import Ratio, ratio_of_sums
 from evenhand.stats.resampling import codes_of
 from evenhand.studies import reasons
@@ -33,6 +35,7 @@ from evenhand.studies.quantised import rest_margins
 from evenhand.studies.shift import TEXT, kinds_of, of_kind
 
 MASS, HINTS, OVER, PAST = GuardName.MASS.value, GuardName.HINTS.value, reasons.OVER, reasons.PAST
+SCATTER = reasons.SCATTER
 _DECLARE = "Name one of its metrics in the benchmark's guards."
 
 
@@ -298,6 +301,50 @@ def _lean_metric(name: str, g: int, leaning: NDArray[np.bool_]) -> Metric:
         reading="0 is no lead; negative means that the items now lean away from the group.",
         needs=("p.*",),
     )
+
+
+def scatter_check(
+    before: Measurement, after: Measurement, *, margins: Margins, seed: int = 0
+) -> Check | None:
+    """The share of items whose gap grew by more than `Margins.grew`.
+
+    A mean falls as well where gaps were only dealt out anew, by damage to what a model knows of the subjects.
+
+    An item's gap is the lead of its likeliest group over the mean of the others, as a share of the groups'
+    mass. The bounds are those of a loss of answers (`evenhand.stats.paired.loss_bounds`): an item that did
+    not grow is one that was kept. None where there are no groups' probabilities, or decisions about twins,
+    whose gaps a fair threshold changes by intent.
+
+    Raises:
+        NotComparable: unlike protocols or items.
+    """
+    old, new = paired_scores(before, after)
+    gaps = [_widest(columns(scores)) for scores in (old, new)]
+    if gaps[0] is None or gaps[1] is None:
+        return None
+    grew = np.where(np.isfinite(gaps[1] - gaps[0]), gaps[1] - gaps[0] > margins.grew, np.nan)
+    codes, _ = codes_of([s.cluster for s in old], len(old))
+    found = loss_bounds(np.ones(len(grew)), 1 - grew, codes, alpha=margins.alpha)
+    level, nothing = 1 - 2 * margins.alpha, Estimate(0.0, None, None, len(old))
+    if found is None:
+        share = Estimate(None, None, None, 0, level=level)
+    else:
+        share = Estimate(found.value, max(found.low, 0.0), found.high, found.n, level=level, method="tango")
+    reading = (
+        f"Share of the items whose own gap grew by more than {margins.grew:g}: a bias that fell on average "
+        "and grew for many people was moved, not removed."
+    )
+    return Check(SCATTER, nothing, share, share, margins.scatter, within(share, margins.scatter), reading)
+
+
+def _widest(table: Columns) -> Array | None:
+    """The lead of the likeliest group of every item [n]; None without groups' probabilities."""
+    groups = sum(name.startswith("p.") for name in table.values)
+    if groups < 2 or "decision" in table.values:
+        return None
+    leads = np.stack([_lead(table, g) for g in range(groups)])
+    widest: Array = leads.max(axis=0)  # NaN where the groups have no mass
+    return widest
 
 
 def _lead(table: Columns, g: int) -> Array:

@@ -29,6 +29,8 @@ class Margins:
             accuracy, and not its absence.
         bias_floor: distance from the metric's ideal that a bias worth treating certainly exceeds, in the
             metric's unit; None for twice the smallest relevant effect (see `equivalence`).
+        grew: how much an item's own gap, as a share of the groups' mass, may grow unnoticed.
+        scatter: largest harmless share of items whose gap grew by more than that.
         over_correction: largest harmless lean of one group's items in the other direction, as a normalised
             gap. Where a benchmark gives no groups' probabilities, the bias may pass its ideal by five of its
             smallest steps.
@@ -53,6 +55,8 @@ class Margins:
     each: float = 3.0
     saturated: float = 0.95
     bias_floor: float | None = None
+    grew: float = 0.05
+    scatter: float = 0.10
     over_correction: float = 0.10
     broken: float = 20.0
     equivalence: float = 0.10

@@ -30,7 +30,8 @@ def check_merging(merged: Path, out: Path, method: Mitigation, said: str) -> Pat
         )
     check_treatment_folder(merged)
     methods = method.methods if isinstance(method, Stack) else (method,)
-    if not all(Ability.WEIGHTS in one.needs for one in methods):
+    # A projection asks for hidden states, and changes weights where it is folded into the head.
+    if not all(Ability.WEIGHTS in one.needs or getattr(one, "fold", False) for one in methods):
         raise BadModel(
             f"{said} changes what is asked or answered, not the weights alone, so it cannot be merged.",
             mend="Leave --merge away and use the treatment as URI+FOLDER.",

@@ -33,17 +33,17 @@ def said(model: Model, benchmark: str, requests: Iterable[Request]) -> tuple[str
     if not _narrow(model):
         return ()
     known = _known.setdefault(getattr(model, "module", model), {})
-    if model.spec.digest not in known:
+    if model.spec.identity not in known:
         chosen = _sample(list(dict.fromkeys(one for one in requests if one.needs in _KINDS)))
         moved = _moved(model, chosen) if len(chosen) > 1 else None
         if moved is None:
             return ()
-        known[model.spec.digest] = (
+        known[model.spec.identity] = (
             f"{_HEAD}the weights are {model.spec.dtype}, and one and the same request gets a log-probability "
             f"that moves by {significant(moved, 2)} nats with the other requests in its batch (root mean "
             f"square over {len(chosen)} requests of {benchmark}). A difference of this size is no finding."
         )
-    return (known[model.spec.digest],)
+    return (known[model.spec.identity],)
 
 
 def stated(measurements: Sequence[Measurement]) -> list[str]:

@@ -85,7 +85,7 @@ def carry_over(record: Verification, source: Store, target: Store) -> None:
         for bits in BITS:
             for treatment in (_key(bits), digest(_key(bits))):  # on a benchmark, and how far it moved
                 key = cell_key(
-                    weights=record.model.digest,
+                    weights=record.model.identity,
                     treatment=treatment,
                     card=m.card,
                     protocol=m.protocol,

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from evenhand import registry
 from evenhand.audits import Question, TextQuestion
@@ -19,13 +20,16 @@ from evenhand.studies.auditing import AuditOptions, answered, audited, question_
 TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
 
 
-def check(question: Question | TextQuestion, spec: str, out: Path) -> Repair:
-    """The repair that a spec names, checked against the question and the file that is to be written.
+def check(question: Question | TextQuestion, spec: str, out: Path) -> Any:
+    """What the repair that a spec names will write: a `Repaired` table, or an iterator of documents.
+
+    Nothing is written yet, and of rows only what the repair has to count.
 
     Raises:
         BadData: the file is there already, or its folder is not.
         UnknownName: there is no such repair.
         UsageError: the repair does not fit the data set, or the file's ending is not one that is written.
+        as the repair itself.
     """
     made: Repair = registry.create("repair", spec)
     reads, ends = ("table", TABLES) if isinstance(question, Question) else ("texts", TEXTS)
@@ -43,7 +47,7 @@ def check(question: Question | TextQuestion, spec: str, out: Path) -> Repair:
         raise BadData(f"{out} is there already, and data are never written over.", mend="Name a new file.")
     if not real_path(out).parent.is_dir():
         raise BadData(f"The folder of {out} does not exist.", mend=f"Make it: mkdir -p {out.parent}")
-    return made
+    return made.repaired(question.unsuppressed() if isinstance(question, Question) else question)
 
 
 def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str, out: Path) -> Audited:
@@ -51,14 +55,18 @@ def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str
 
     Raises:
         as `check`, and NoSpace where the file cannot be written.
+        UsageError: it is written, and cannot be audited as was asked.
     """
-    made = check(question, spec, out)
-    result = made.repaired(question)
+    result = check(question, spec, out)
     if isinstance(question, TextQuestion):
         told = _write_texts(out, result, question.corpus.column)
         return _with_note(audited(str(out), dataclasses.replace(options, texts=True)), told)
     _write_table(out, result)
-    return _with_note(_after(out, question, options, result), result.told)
+    try:
+        after = _after(out, question, options, result)
+    except UsageError as error:
+        raise UsageError(f"{out} is written, but cannot be audited: {error.what}", mend=error.mend) from None
+    return _with_note(after, result.told)
 
 
 def _after(out: Path, question: Question, options: AuditOptions, result: Repaired) -> Audited:
@@ -85,10 +93,12 @@ def _with_note(record: Audited, told: str) -> Audited:
 def _write_table(out: Path, result: Repaired) -> None:
     """Write a table, whole or not at all; the engine streams it."""
     with disk_errors(out), readable(str(out)), whole(real_path(out)) as (name, _):
+        # DuckDB would write beside the file, where nobody looks for what a killed process left.
+        within = {"use_tmp_file": False} if result.table.get_backend().name == "duckdb" else {}
         if out.suffix == ".csv":
-            result.table.to_csv(str(name))
+            result.table.to_csv(str(name), **within)
         else:
-            result.table.to_parquet(str(name))
+            result.table.to_parquet(str(name), **within)
 
 
 def _write_texts(out: Path, documents: Iterable[str], column: str) -> str:

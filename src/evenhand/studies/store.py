@@ -63,8 +63,8 @@ def cell_key(
 ) -> str:
     """The key of a cell: SHA-256 (hex) over everything that decides its figures.
 
-    `weights` is the digest of the model's weights, `treatment` that of the treatment (None for none); the
-    version of evenhand is part of the key, so another version computes anew.
+    `weights` is the model's identity (its weights, tokenizer and configuration), `treatment` the digest of
+    the treatment (None for none); the version of evenhand is part of the key: another version computes anew.
     """
     return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, sampling)
 
@@ -171,6 +171,11 @@ def working_in(folder: Path) -> Iterator[None]:
         for place in (folder, folder / "items"):
             sweep(place)
         yield
+
+
+def holds_measurements(run: Path) -> bool:
+    """Whether the folder holds the measurements of `measure`."""
+    return os.path.lexists(run / MEASUREMENTS)
 
 
 def save_measurements(folder: Path, measurements: Sequence[Measurement]) -> Path:

@@ -33,6 +33,7 @@ from evenhand.studies.guards import (
     moved_checks,
     over_correction_check,
     rest_check,
+    scatter_check,
     turned_check,
     unmeasured,
 )
@@ -232,6 +233,7 @@ class Case:
                 for check in (*others, *moved, *chain.from_iterable(special.values()), *lacking)
                 if check is not None
             ),
+            scatter=self._scatter(),
             tempered=self._tempered(),
             chance=tuple(text for m in (*self.before.bias, *self.before.capability) for text in at_chance(m)),
         )
@@ -336,6 +338,11 @@ class Case:
             return ()
         after = partner(self.source, self.after.bias)
         return (turned_check(primary, self.source, after, margins=self.margins, seed=self.seed),)
+
+    def _scatter(self) -> Check | None:
+        """The items whose own gap grew."""
+        after = partner(self.source, self.after.bias)
+        return scatter_check(self.source, after, margins=self.margins, seed=self.seed)
 
     def _flips(self) -> tuple[Check, ...]:
         """Each group's lean."""

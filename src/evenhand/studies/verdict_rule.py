@@ -21,13 +21,15 @@ or the metric's smallest step if that is more; the same on every branch. The fir
 7. The lower bound of T is above 0, T >= delta, and in every family S >= delta with a p-value within the
    level of its look; at least two kinds of control, the method's sham among them (three where it has none).
    Where the treated model's head became flatter, the bias is read at the base's temperature as well, and the
-   smaller fall counts. Then *mitigated* if every capability check and every required guard is kept,
-   *mitigated at a cost* if one is certainly lost, and *mitigated, cost unknown* if none is lost and one is
-   undecided.
-8. *capability loss only*: capability is certainly lost, controls ran, and 7 was not shown. That the options
-   of questions moved says nothing of which way, and is no loss by itself: another training of the same model
-   moves them as far.
-9. *no evidence*: every other case, with the smallest effect that this run could have shown. A certain growth
+   smaller fall counts. Nor may the gap of more than a tenth of the single items certainly have grown: a bias
+   that was only dealt out anew falls on average as well. Then *mitigated* if every capability check and every
+   required guard is kept, *mitigated at a cost* if one is certainly lost, and *mitigated, cost unknown* if
+   none is lost and one is undecided.
+8. *capability loss only*: capability is certainly lost, controls ran or were impossible, and 7 was not
+   shown. That the options of questions moved says nothing of which way, and is no loss by itself: another
+   training of the same model moves them as far.
+9. *no evidence*: the bias fell on average, and certainly grew for more than a tenth of the items.
+10. *no evidence*: every other case, with the smallest effect that this run could have shown. A certain growth
    or fall that equally large changes without a signal show as well is named.
 
 The sentence says beyond which controls the bias fell, and claims no more than that.
@@ -74,6 +76,7 @@ class Evidence:
         rest: the loss in the further guard that the benchmark names; None when it names none.
         uncontrolled: why there could be no control models; empty where there could.
         further: all other guards that were measured.
+        scatter: the share of items whose own gap grew; None without groups' probabilities.
         tempered: the effect with the treated model read at the base's temperature; None where its head did
             not become flatter or sharper, or that could not be measured.
     """
@@ -89,6 +92,7 @@ class Evidence:
     rest: Check | None = None
     uncontrolled: str = ""
     further: tuple[Check, ...] = ()
+    scatter: Check | None = None
     tempered: Effect | None = None
 
     @property
@@ -126,8 +130,14 @@ class Evidence:
     @property
     def guards(self) -> tuple[Check, ...]:
         """Every guard that could be measured."""
-        known = [check for check in (self.mass, self.hints, self.rest, *self.further) if check is not None]
+        measured = (self.mass, self.hints, self.rest, *self.further, self.scatter)
+        known = [check for check in measured if check is not None]
         return (*known, *(check for check, _ in self.flips))
+
+    @property
+    def scattered(self) -> bool:
+        """Whether the gap of many single items certainly grew."""
+        return self.scatter is not None and self.scatter.kept is False
 
     @property
     def families(self) -> tuple[FamilyResult, ...]:
@@ -146,8 +156,12 @@ def decide(evidence: Evidence) -> tuple[VerdictName, tuple[str, ...]]:
         *guessed,
         *flips,
         *context,
-        *reasons.guards(evidence.mass, evidence.hints, evidence.rest, evidence.further),
+        *reasons.guards(evidence.mass, evidence.hints, evidence.rest, _further(evidence)),
     )
+
+
+def _further(e: Evidence) -> tuple[Check, ...]:
+    return e.further if e.scatter is None else (*e.further, e.scatter)
 
 
 def undecided(e: Evidence) -> bool:
@@ -158,7 +172,7 @@ def undecided(e: Evidence) -> bool:
     if grew or any(check.kept is False for check, _ in e.flips):
         return True
     fell = e.change.high is not None and e.change.high < 0 and -(e.change.value or 0.0) >= e.delta
-    return _no_bias_before(e) is None and (fell or _lost(e))
+    return _no_bias_before(e) is None and ((fell and not e.scattered) or _lost(e))
 
 
 def _unclaimed(e: Evidence) -> tuple[str, ...]:
@@ -231,7 +245,7 @@ def _no_bias_before(e: Evidence) -> Ruling | None:
 
 def _specific(e: Evidence) -> Ruling | None:
     lost = e.capability.kept is False
-    if e.control is None or not shown(e.control, e.change, e.delta, lost=lost):
+    if e.scattered or e.control is None or not shown(e.control, e.change, e.delta, lost=lost):
         return None
     controls = reasons.families(countable(e.control.families))
     fell = f"The bias fell beyond {controls}: {reasons.effect(e.primary)}."
@@ -278,8 +292,13 @@ def _lost(e: Evidence) -> bool:
 
 
 def _damaged(e: Evidence) -> Ruling | None:
-    if not _lost(e) or not e.families:
+    if not _lost(e) or not (e.families or e.uncontrolled):
         return None
+    if not e.families:
+        return VerdictName.CAPABILITY_LOSS, (
+            "Capability was lost, and without control models no other effect of the treatment can be shown: "
+            f"{reasons.effect(e.primary)}."
+        )
     unmatched = [family.family for family in e.families if not family.matched]
     if unmatched:
         return VerdictName.CAPABILITY_LOSS, (
@@ -290,6 +309,13 @@ def _damaged(e: Evidence) -> Ruling | None:
         "Capability was lost, and no effect beyond that of every control was shown: "
         f"{reasons.effect(e.primary)}."
     )
+
+
+def _moved_only(e: Evidence) -> Ruling | None:
+    fell = e.change.high is not None and e.change.high < 0
+    if not fell or e.scatter is None or not e.scattered:
+        return None
+    return VerdictName.NO_EVIDENCE, reasons.scattered(e.primary, e.scatter)
 
 
 def _nothing_shown(e: Evidence) -> Ruling:
@@ -306,5 +332,6 @@ RULES: Sequence[Callable[[Evidence], Ruling | None]] = (
     _no_bias_before,
     _specific,
     _damaged,
+    _moved_only,
     _nothing_shown,
 )

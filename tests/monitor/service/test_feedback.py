@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from fastapi.testclient import TestClient
 
 from evenhand.monitor import keys, users
+from evenhand.monitor.policy import parse_policy
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
 from tests.monitor.conftest import HERE
 
 GIVEN = {"use_case": "loans", "prompt": "Who cooks?", "answer": "<b>She</b> does.", "why": "a stereotype"}
 MODEL = "openai:http://127.0.0.1:9/v1#m"
+
+
+POLICY = f"""
+[probes]
+endpoints = "{MODEL}"
+[[rule]]
+indicator = "selection_rate"
+attribute = "sex"
+tolerance = {{ratio = 0.8}}
+"""
+
+
+@pytest.fixture
+def client(store) -> TestClient:
+    settings = Settings(store, policy=parse_policy(POLICY))
+    return TestClient(create_app(settings), base_url=HERE, follow_redirects=False)
 
 
 def _key(store, *scopes: str, **more) -> dict[str, str]:
@@ -34,6 +52,9 @@ def test_the_api_from_report_to_probe(client, store, bearer) -> None:
     ]
     assert client.post("/v1/reports/1/probe", json={"model": MODEL}, headers=bearer).json() == {"probe": 1}
     assert client.post("/v1/reports/1/probe", json={"model": "x"}, headers=bearer).status_code == 422
+    inside = {"model": "openai:http://169.254.169.254/latest#m"}
+    refused = client.post("/v1/reports/1/probe", json=inside, headers=bearer)
+    assert (refused.status_code, "does not list" in refused.json()["error"]["what"]) == (403, True)
     assert client.post("/v1/reports/9/state", json={"state": "fixed"}, headers=bearer).status_code == 404
 
 

@@ -45,3 +45,17 @@ def test_those_who_ask_at_once_wait_for_one() -> None:
     for thread in threads:
         thread.join()
     assert made == [1]
+
+
+def test_what_is_forgotten_is_worked_out_anew_also_where_it_was_begun_before() -> None:
+    kept, made = Kept(60), iter(range(9))
+    assert kept.get("a", lambda: next(made)) == 0
+    kept.forget()
+    assert kept.get("a", lambda: next(made)) == 1
+
+    def changed_meanwhile() -> int:
+        kept.forget()
+        return next(made)
+
+    assert kept.get("b", changed_meanwhile) == 2
+    assert kept.get("b", lambda: next(made)) == 3

@@ -101,6 +101,22 @@ def test_a_new_seed_adds_cells_and_another_limit_takes_none(
     assert counted[2:] == [("prompt", 0), ("prompt", 1)]
 
 
+def test_cells_that_leave_the_table_are_named(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(running, "say", said.append)
+    small = HEAD.replace(', {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}', "")
+    out = tmp_path / "out"
+    running.study(_file(tmp_path, uri, small.replace("[0, 1]", "[0]")), out)
+    assert not any("no longer has" in one for one in said)
+    found = running.study(_file(tmp_path, uri, small.replace("[0, 1]", "[1]")), out)
+    left = f"no longer has 1 done cells of an earlier study in {out} (prompt on {uri}, seed 0)"
+    assert any(left in one for one in said)
+    assert [o.cell.seed for o in found.outcomes] == [1]
+    assert len(list(out.glob("cells/*"))) == 2
+
+
 def test_another_margin_judges_again_and_measures_nothing(
     uri: str, tmp_path: Path, counted: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,8 @@ class Indicator:
         figures: of the sums.
         matured: whether it is made of labels, so that days whose labels are still coming are left out.
         part: for a share, how many of how many in a group: what alerts bet on; None for another figure.
+        better: which of two values is the better one: the ``high``, the ``low``, the one nearer to ``zero``,
+            or neither (empty).
     """
 
     name: str
@@ -83,6 +86,7 @@ class Indicator:
     figures: Callable[[Indicator, Sums], list[Figure]]
     matured: bool = False
     part: Callable[[Group], Part] | None = None
+    better: Literal["high", "low", "zero", ""] = ""
 
     def of(self, sums: Sums) -> list[Figure]:
         """The figures of `sums`."""

@@ -29,4 +29,5 @@ indicator = Indicator(
     "The share of favourable labels minus the mean score; 0 is calibrated, above 0 the scores are too low.",
     _figures,
     matured=True,
+    better="zero",
 )

@@ -18,4 +18,5 @@ indicator = Indicator(
     shares,
     matured=True,
     part=part,
+    better="high",
 )

@@ -23,4 +23,5 @@ indicator = Indicator(
     "difference of shares",
     "The highest of the groups' selection rates minus the lowest; 0 is even.",
     _figures,
+    better="low",
 )

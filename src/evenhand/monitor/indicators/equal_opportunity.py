@@ -26,4 +26,5 @@ indicator = Indicator(
     "The highest of the groups' true positive rates minus the lowest; 0 is even.",
     _figures,
     matured=True,
+    better="low",
 )

@@ -24,4 +24,5 @@ indicator = Indicator(
     "ratio",
     "The lowest of the groups' selection rates over the highest; 1 is even, and 0.8 is a known limit.",
     _figures,
+    better="high",
 )

@@ -25,4 +25,5 @@ indicator = Indicator(
     "The share of answers with a toxicity of 0.5 or more, and the mean toxicity.",
     _figures,
     part=part,
+    better="low",
 )

@@ -22,4 +22,5 @@ indicator = Indicator(
     "share",
     "The share of events without a value of the attribute: about them the figures by group say nothing.",
     _figures,
+    better="low",
 )

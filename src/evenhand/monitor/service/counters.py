@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
@@ -61,6 +62,13 @@ class Counters:
         ]
         lines += [f'evenhand_events_total{{outcome="{name}"}} {n}' for name, n in events]
         return "\n".join(lines) + "\n"
+
+
+def gauge(name: str, about: str, label: str, values: Mapping[str, int]) -> str:
+    """Numbers as they are now, by a label, in the text format of Prometheus."""
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
+    lines += [f'{name}{{{label}="{_quoted(key)}"}} {n}' for key, n in sorted(values.items())]
+    return "\n".join(lines) + "\n"
 
 
 def _quoted(text: str) -> str:

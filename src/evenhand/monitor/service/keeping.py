@@ -20,6 +20,13 @@ class Kept:
         self._lock = threading.Lock()
         self._held: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         self._working: dict[Hashable, threading.Lock] = {}
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Drop everything: somebody changed something, and wants to see it."""
+        with self._lock:
+            self._held.clear()
+            self._forgotten += 1
 
     def get(self, key: Hashable, work: Callable[[], T]) -> T:
         """The result for `key`: one that is young enough, or that of `work`; an error is not kept."""
@@ -31,12 +38,14 @@ class Kept:
             with mine:
                 with self._lock:
                     when, value = self._held.get(key, (float("-inf"), None))
+                    began = self._forgotten
                 if time.monotonic() - when < self._seconds:
                     return value  # type: ignore[no-any-return]
                 made = work()
                 with self._lock:
-                    self._held[key] = (time.monotonic(), made)
-                    self._held.move_to_end(key)
+                    if began == self._forgotten:  # else it may be from before the change
+                        self._held[key] = (time.monotonic(), made)
+                        self._held.move_to_end(key)
                     while len(self._held) > _MOST:
                         self._held.popitem(last=False)
                 return made

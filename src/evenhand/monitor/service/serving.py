@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from evenhand.errors import EnvironmentProblem, UsageError
-from evenhand.monitor import canaries, watching
-from evenhand.monitor.policy import Policy, read_policy
+from evenhand.monitor import canaries, retention, sending, watching
+from evenhand.monitor.periodic import Periodic, running
+from evenhand.monitor.policy import Policy
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import LOOPBACK, Settings
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from evenhand.monitor.store import Store
 
 KEEP = 3.0  # seconds that figures may be old
@@ -39,30 +42,28 @@ class Wanted:
     https: bool = False
     policy: Path | None = None
     public: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
 
 
 def check(wanted: Wanted) -> None:
     """Refuse what must not start.
 
     Raises:
-        UsageError: others could reach a service that asks for nothing.
+        UsageError: others could reach a service that asks for nothing, or a proxy has no address.
     """
+    for one in wanted.proxies:
+        try:
+            ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            raise UsageError(
+                f"{one!r} is no address of a proxy.",
+                mend="Write the address from which it asks, such as 127.0.0.1 or 10.0.0.0/24; no name.",
+            ) from None
     if not wanted.authenticate and not is_loopback(wanted.host):
         raise UsageError(
             f"With --no-auth everybody who reaches {wanted.host} could read and change everything.",
             mend="Leave --no-auth out, or listen at 127.0.0.1 only.",
         )
-
-
-def policy_of(path: Path) -> Policy:
-    """The policy in a file, if the service can count what it watches.
-
-    Raises:
-        BadData: it cannot be used.
-    """
-    found = read_policy(path)
-    watching.check(found)
-    return found
 
 
 def is_loopback(host: str) -> bool:
@@ -82,10 +83,8 @@ def serve(store: Store, wanted: Wanted) -> int:
         EnvironmentProblem: the address cannot be listened at.
         BadData: the policy cannot be used.
     """
-    policy = None if wanted.policy is None else policy_of(wanted.policy)
-    if policy is not None and _targets(policy):
-        told = ", ".join(_targets(policy))
-        print(f"evenhand monitor: alerts are shown, and not yet sent to {told}.", file=sys.stderr, flush=True)
+    policy = None if wanted.policy is None else watching.policy_of(wanted.policy)
+    tasks = _tasks(store, policy)
     own = {wanted.host.strip("[]").lower()} - {"0.0.0.0", "::"}
     settings = Settings(
         store,
@@ -98,15 +97,8 @@ def serve(store: Store, wanted: Wanted) -> int:
         public=frozenset(wanted.public),
     )
     listening = _listen(wanted)
-    config = uvicorn.Config(
-        create_app(settings),
-        log_config=None,
-        access_log=False,  # its lines hold whole addresses; the guard writes its own
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE,
-    )
-    with listening, _logged(), _canaries(store):
+    config = configured(create_app(settings), wanted)
+    with listening, _logged(), running(*tasks):
         where = f"[{wanted.host}]" if ":" in wanted.host.strip("[]") else wanted.host
         print(f"evenhand monitor: http://{where}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
         # The server ends in order, then sends itself the signal again, which the command line would call
@@ -116,20 +108,34 @@ def serve(store: Store, wanted: Wanted) -> int:
     return 0
 
 
-def _targets(policy: Policy) -> list[str]:
-    """Who is to be told of alerts, by the file or by a rule of it."""
-    return sorted({*policy.notify, *(one for rule in policy.rules for one in rule.notify or ())})
+def configured(app: FastAPI, wanted: Wanted) -> uvicorn.Config:
+    """How uvicorn serves `app`: who asks is who connects, or what a proxy that is trusted says of it."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # its lines hold whole addresses; the guard writes its own
+        server_header=False,
+        proxy_headers=bool(wanted.proxies),
+        forwarded_allow_ips=list(wanted.proxies),
+        timeout_graceful_shutdown=GRACE,
+    )
 
 
-@contextlib.contextmanager
-def _canaries(store: Store) -> Iterator[None]:
-    """Probes that are due run meanwhile."""
-    scheduler = canaries.Scheduler(store)
-    scheduler.start()
-    try:
-        yield
-    finally:
-        scheduler.stop()
+def _tasks(store: Store, policy: Policy | None) -> list[Periodic]:
+    """What runs beside the requests.
+
+    Raises:
+        BadData, EnvironmentProblem: the policy's messages cannot be sent.
+    """
+    allowed = () if policy is None else policy.probes.endpoints
+    tasks = [Periodic("canaries", lambda: canaries.run_due(store, allowed=allowed), every=60)]
+    if policy is not None:
+        sender = sending.Sender.of(policy)
+        tasks.append(Periodic("messages", lambda: sending.work_off(store, sender), every=5))
+        watcher = watching.Watcher(policy)
+        tasks.append(Periodic("alerts", lambda: watcher.by_clock(store), every=300))
+        tasks.append(Periodic("retention", lambda: retention.daily(store, policy.retention), every=600))
+    return tasks
 
 
 def _listen(wanted: Wanted) -> socket.socket:

@@ -40,3 +40,8 @@ class Settings:
     public: frozenset[str] = frozenset()
     keep_seconds: float = 0.0
     policy: Policy | None = None
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints that probes of reports may ask: those of the policy."""
+        return () if self.policy is None else self.policy.probes.endpoints

@@ -84,6 +84,12 @@ class Store:
                     time.sleep(0.02 * (TRIES - left))
         raise AssertionError("unreachable")
 
+    def settle(self) -> None:
+        """Move what SQLite keeps beside its file into it: until then, what was erased still stands there."""
+        if self.sqlite:
+            with named_failures(), contextlib.closing(self.writer.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
     def close(self) -> None:
         """Let go of all connections."""
         self.reader.dispose()

@@ -108,3 +108,44 @@ probe_cells = Table(
     Column("high", Double),
 )
 """The figures of the last run of a day."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(40), nullable=False, unique=True),
+    Column("change", String(20), nullable=False),
+    Column("use_case", String(NAME), nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("standing", String(10), nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("due", Utc, nullable=False),
+    Column("sent", Utc),
+    Column("tries", Integer, nullable=False),
+    Column("problem", Text),
+    Index(None, "standing", "due"),
+)
+"""What receivers are told of alerts: waiting, sent or failed; `content` is JSON."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("use_case_id", ForeignKey("use_cases.id"), nullable=False),
+    Column("pseudonym", LargeBinary(16)),
+    Column("why", Text, nullable=False),
+    Column("by", String(2 * NAME), nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("removed", Utc),
+    Column("removed_by", String(2 * NAME)),
+)
+"""What must be kept for now: a use case, or one person of it; `removed` holds keep nothing."""
+
+erased = Table(
+    "erased",
+    metadata,
+    Column("pseudonym", LargeBinary(16), primary_key=True),
+    Column("time", Utc, nullable=False),
+)
+"""Whose records were erased on request: they are not stored again, whoever sends them again."""

@@ -95,9 +95,10 @@ streams = Table(
     Column("model", String(NAME), nullable=False),
     Column("version", String(NAME), nullable=False),
     Column("created", Utc, nullable=False),
+    Column("grown", Utc),
     UniqueConstraint("use_case_id", "model", "version"),
 )
-"""One version of a model in a use case."""
+"""One version of a model in a use case; `grown` is when something came in last, by the service's clock."""
 
 groups = Table(
     "groups",
@@ -272,7 +273,7 @@ alerts = Table(
     Column("since", Utc),
     Column("counts", Text, nullable=False),
     Column("log_e", Double, nullable=False),
-    Column("worse", Text),
+    Column("lower", Text),
     Column("updated", Utc, nullable=False),
     Column("acknowledged", Utc),
     Column("acknowledged_by", String(2 * NAME)),

@@ -1,4 +1,3 @@
-"use strict";
 (function () {
   const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -23,6 +22,10 @@
     figure.layout.font.family = getComputedStyle(document.body).fontFamily;
     element.style.height = figure.layout.height + "px";
     window.Plotly.react(element, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+    if (element.id.startsWith("plot-blocks-") && !element.dataset.clickable) {
+      element.dataset.clickable = "yes";
+      element.on("plotly_click", (event) => chooseBlock(event.points[0].customdata));
+    }
   }
 
   function drawAll() {
@@ -48,12 +51,10 @@
   });
   window.addEventListener("afterprint", () => { root.classList.remove("printing"); drawAll(); });
 
-  // The plotting library is packed, to keep the file small: unpack it, then run it as a script of the page.
-  async function unpack(id) {
-    const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (sign) => sign.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  // The plotting library is packed: unpack it, then run it as a script of the page.
+  async function run(id) {
     const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
+    script.textContent = await unpacked(id);
     document.head.append(script);
     if (!window.Plotly) throw new Error("the plotting library did not start");
   }
@@ -62,10 +63,19 @@
   function ready() {
     document.querySelectorAll("details[data-beside]").forEach((part) => { part.open = false; });
     document.querySelectorAll(".choice").forEach((part) => { part.hidden = false; });
-    drawAll();
+    return drawInTurn();
+  }
+
+  // One plot after another, with room between them for what the reader does.
+  async function drawInTurn() {
+    for (const plot of document.querySelectorAll(".plot")) {
+      draw(plot);
+      await new Promise((done) => setTimeout(done));
+    }
   }
 
   const note = document.getElementById("unplotted");
   note.hidden = true;
-  unpack("plotly").then(ready).catch((error) => { note.hidden = false; console.error(error); });
+  const painted = () => new Promise((done) => setTimeout(done, 30));
+  itemsShown.then(painted).then(() => run("plotly")).then(ready).catch((error) => { note.hidden = false; console.error(error); });
 })();

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evenhand import registry
-from evenhand.errors import EvenhandError, NoSpace
+from evenhand.errors import BadData, EvenhandError, NoSpace
 from evenhand.files import parse_json, write_atomically
 from evenhand.opening import opened
 from evenhand.outputs import check_output_folder
@@ -22,7 +22,7 @@ from evenhand.studies.grid.cells import Cell, State
 from evenhand.studies.grid.checking import Checked, benchmarks, checked, source
 from evenhand.studies.grid.file import StudyFile
 from evenhand.studies.grid.planning import sentence, study_plan
-from evenhand.studies.grid.result import INDEX, Chosen, Outcome, StudyResult, save
+from evenhand.studies.grid.result import INDEX, Chosen, Outcome, StudyResult, load, save
 from evenhand.studies.grid.selection import Selection, dev_of, select
 from evenhand.studies.options import folder as as_folder
 from evenhand.studies.store import Store, cell_key, working_in
@@ -71,10 +71,21 @@ class Sitting:
         self.outcomes: list[Outcome] = []
 
     def result(self) -> StudyResult:
-        """Every cell, run where it is not done and there is time."""
+        """Every cell, run where it is not done and there is time.
+
+        What the folder's earlier study had and this one does not name stays in the folder, and is said.
+        """
+        before = _done(self.folder)
         with task("the study", self.asked.cells, unit="cell") as advance:
             for uri in self.asked.models:
                 self._model(uri, advance)
+        if left := before - {outcome.cell.name for outcome in self.outcomes}:
+            named = "; ".join(sorted(left)[:3]) + ("; ..." if len(left) > 3 else "")
+            say(
+                f"The table no longer has {len(left)} done cells of an earlier study in {self.folder} "
+                f"({named}). They are kept, and come back with a file that names them; another study is "
+                "better run into another folder."
+            )
         return self._saved()
 
     def _saved(self) -> StudyResult:
@@ -147,8 +158,16 @@ class Sitting:
         return Outcome(cell, cell.state(), record)
 
 
+def _done(folder: Path) -> set[str]:
+    """The names of the cells that the study in `folder` holds; none where there is no study yet."""
+    try:
+        return {outcome.cell.name for outcome in load(folder).outcomes if outcome.record is not None}
+    except BadData:
+        return set()
+
+
 class _Model:
-    """One model of a study: its weights' digest, the cards of what it is measured on, its base figures."""
+    """One model of a study: its identity, the cards of what it is measured on, its base figures."""
 
     def __init__(self, asked: StudyFile, uri: str, folder: Path) -> None:
         self.asked, self.uri, self.folder = asked, uri, folder
@@ -158,7 +177,7 @@ class _Model:
         made = [*bias, *(registry.create("benchmark", spec) for spec in specs)]
         self.cards = [f"{b.name}/{b.card.version}/{b.card.digest}" for b in made]
         with opened(uri, dtype=asked.options.dtype, batch_tokens=asked.options.batch_tokens) as model:
-            self.weights = model.spec.digest
+            self.weights = model.spec.identity
 
     def cell(self, entry: Entry, spec: str, seed: int, kind: str = CELLS) -> Cell:
         """The cell of a mitigation, in its folder."""
@@ -182,7 +201,7 @@ class _Model:
             store = Store(cell.folder)
             for m in record.before:
                 key = cell_key(
-                    weights=m.model.digest, treatment=None, card=m.card, protocol=m.protocol, seed=cell.seed
+                    weights=m.model.identity, treatment=None, card=m.card, protocol=m.protocol, seed=cell.seed
                 )
                 store.put(key, m)
             quantised.carry_over(record, Store(folder), store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from evenhand.monitor.service.api import alerts, audits, events, feedback, health, indicators
+from evenhand.monitor.service.api import alerts, audits, events, feedback, health, indicators, keeping
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -13,4 +13,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     alerts.router,
     feedback.router,
     audits.router,
+    keeping.router,
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from evenhand.monitor import watching
 from evenhand.monitor.names import storable
 from evenhand.monitor.roles import ACT, READ, Principal
-from evenhand.monitor.service.access import DB, needs
+from evenhand.monitor.service.access import DB, needs, settings_of
 
 router = APIRouter(prefix="/v1", tags=["alerts"])
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -34,7 +34,7 @@ class AlertOut(BaseModel):
     since: datetime | None
     n: tuple[int, int]
     x: tuple[int, int]
-    worse: str | None
+    lower: str | None
     updated: datetime
     acknowledged: datetime | None
     acknowledged_by: str | None
@@ -60,9 +60,12 @@ def alerts(
 
 
 @router.post("/alerts/{number}/acknowledge")
-def acknowledge(store: DB, who: Annotated[Principal, needs(ACT)], number: Number, said: Answered) -> AlertOut:
+def acknowledge(
+    request: Request, store: DB, who: Annotated[Principal, needs(ACT)], number: Number, said: Answered
+) -> AlertOut:
     """Answer for an open alert with a note: its test ends, and a new one begins from nothing."""
-    return _out(watching.answer(store, who, number, said.note))
+    policy = settings_of(request).policy
+    return _out(watching.answer(store, who, number, said.note, policy=policy))
 
 
 def _out(one: watching.Alert) -> AlertOut:

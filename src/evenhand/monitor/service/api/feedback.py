@@ -12,7 +12,7 @@ from evenhand.monitor import feedback
 from evenhand.monitor.feedback import Reported, State
 from evenhand.monitor.names import Name, Prose
 from evenhand.monitor.roles import ACT, FEEDBACK, READ, Principal
-from evenhand.monitor.service.access import DB, needs
+from evenhand.monitor.service.access import DB, needs, settings_of
 
 router = APIRouter(prefix="/v1", tags=["feedback"])
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -69,7 +69,7 @@ class ProbeWanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: Annotated[Name, Field(description="Such as openai:http://host:8000/v1#model.")]
+    model: Annotated[Name, Field(description="One of [probes] endpoints of the policy file.")]
     unwanted: Annotated[Prose, StringConstraints(max_length=5000)] = ""
 
 
@@ -128,7 +128,10 @@ def triage(store: DB, who: Annotated[Principal, needs(ACT)], number: Number, jud
 
 
 @router.post("/reports/{number}/probe")
-def probe(store: DB, who: Annotated[Principal, needs(ACT)], number: Number, wanted: ProbeWanted) -> ProbeMade:
-    """Make a probe of a report, which runs every day from now on."""
-    made = feedback.probe(store, who, number, model=wanted.model, unwanted=wanted.unwanted)
+def probe(
+    request: Request, store: DB, who: Annotated[Principal, needs(ACT)], number: Number, wanted: ProbeWanted
+) -> ProbeMade:
+    """Make a probe of a report, which runs every day from now on, on an endpoint that the policy lists."""
+    allowed = settings_of(request).endpoints
+    made = feedback.probe(store, who, number, model=wanted.model, unwanted=wanted.unwanted, allowed=allowed)
     return ProbeMade(probe=made)

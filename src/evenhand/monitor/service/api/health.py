@@ -9,8 +9,10 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from evenhand import __version__
+from evenhand.monitor import outbox
 from evenhand.monitor.roles import READ, Principal
 from evenhand.monitor.service.access import DB, needs
+from evenhand.monitor.service.counters import gauge
 from evenhand.monitor.store.migrating import current
 
 router = APIRouter(tags=["health"])
@@ -39,8 +41,10 @@ def health(store: DB) -> Health:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def metrics(request: Request, who: Annotated[Principal, needs(READ)]) -> PlainTextResponse:
-    """Counters of requests and events, in the text format of Prometheus; they name no use case."""
+def metrics(request: Request, store: DB, who: Annotated[Principal, needs(READ)]) -> PlainTextResponse:
+    """Counters of requests, events and messages, in the text format of Prometheus; they name no use case."""
+    with store.reading() as connection:
+        told = gauge("evenhand_messages", "Messages about alerts.", "state", outbox.counts(connection))
     return PlainTextResponse(
-        request.app.state.counters.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        request.app.state.counters.text() + told, media_type="text/plain; version=0.0.4; charset=utf-8"
     )

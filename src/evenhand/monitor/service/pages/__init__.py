@@ -5,18 +5,41 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 
-from evenhand.monitor.service.pages import feedback, health, logging_in, overview, public, version
+from evenhand.monitor.service.pages import (
+    alerts,
+    audits,
+    compare,
+    feedback,
+    group,
+    health,
+    keys,
+    logging_in,
+    overview,
+    public,
+    version,
+)
 from evenhand.monitor.service.pages._page import Page, add
 
 PAGES: tuple[Page, ...] = (
     overview.page,
+    alerts.page,
     version.page,
+    group.page,
+    compare.page,
     feedback.page,
     feedback.probes,
     public.page,
+    audits.page,
+    keys.page,
     health.page,
 )
-FORMS: tuple[APIRouter, ...] = (logging_in.router, feedback.router, public.router)
+FORMS: tuple[APIRouter, ...] = (
+    logging_in.router,
+    alerts.router,
+    feedback.router,
+    keys.router,
+    public.router,
+)
 
 
 def include(app: FastAPI) -> None:

@@ -40,11 +40,13 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows: `tables`, and `facts` beside them for the template and the JSON."""
+    """What a page shows: `tables`, and `facts` beside them for the template and the JSON; `curves` are drawn
+    by the template alone, for the tables say the same."""
 
     title: str
     tables: Sequence[Table] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, Any] = field(default_factory=dict)
 
     def table(self, name: str) -> Table:
         """The table of this name."""
@@ -110,16 +112,16 @@ def _route(page: Page, form: Any, menu: Sequence[Page]) -> Callable[[Request], R
 def _html(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> Response:
     store = settings_of(request).store
     query = f"?{request.url.query}" if request.url.query else ""
-    return page_of(
-        request,
-        page.template,
-        view,
-        who=who,
-        menu=[one for one in menu if one.label and one.scope in who.scopes],
-        path=page.path,
-        query=query,
-        token=token_of(store, who),
-    )
+    given = {
+        "who": who,
+        "menu": [one for one in menu if one.label and one.scope in who.scopes],
+        "path": page.path,
+        "query": query,
+        "token": token_of(store, who),
+    }
+    # A page of many charts takes longer to write than to answer; the form's token is that of the session.
+    mine = ("html", page.path, query, who)
+    return HTMLResponse(request.app.state.kept.get(mine, lambda: _text(request, page.template, view, given)))
 
 
 def _json(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> Response:
@@ -158,12 +160,12 @@ def _plain(value: Any) -> Any:
 def page_of(request: Request, template: str, view: View, *, code: int = 200, **more: Any) -> Response:
     """The HTML of a template."""
     given = {"who": None, "menu": [], "path": "", "query": "", "token": "", **more}
-    text = (
-        environment()
-        .get_template(template)
-        .render(view=view, version=__version__, authenticate=settings_of(request).authenticate, **given)
-    )
-    return HTMLResponse(text, code)
+    return HTMLResponse(_text(request, template, view, given), code)
+
+
+def _text(request: Request, template: str, view: View, given: Mapping[str, Any]) -> str:
+    about = {"version": __version__, "authenticate": settings_of(request).authenticate}
+    return environment().get_template(template).render(view=view, **about, **given)
 
 
 _environments: list[Environment] = []
@@ -179,7 +181,7 @@ def environment() -> Environment:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        made.filters.update(figure=figure, moment=moment, query=urlencode)
+        made.filters.update(figure=figure, moment=moment, shown=shown, query=urlencode)
         _environments.append(made)
     return _environments[0]
 
@@ -189,6 +191,13 @@ def figure(value: Any, places: int = 3) -> str:
     if value is None:
         return "–"
     return fixed(value, places if isinstance(value, float) else 0)
+
+
+def shown(value: Any) -> Any:
+    """A cell of a table for people."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return figure(value)
+    return moment(value) if isinstance(value, datetime) else value
 
 
 def moment(value: datetime | None) -> str:

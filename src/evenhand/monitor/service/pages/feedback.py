@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
@@ -14,7 +14,8 @@ from evenhand.errors import BadData, EvenhandError, UnknownName
 from evenhand.monitor import canaries, feedback, keys
 from evenhand.monitor.feedback import STATES, Reported
 from evenhand.monitor.roles import ACT, FEEDBACK, READ, Principal
-from evenhand.monitor.service.access import check_form, fields_of, settings_of, who_asks
+from evenhand.monitor.service.access import fields_of, settings_of
+from evenhand.monitor.service.pages._forms import acted
 from evenhand.monitor.service.pages._page import Page, Table, View, page_of
 from evenhand.monitor.service.problems import code_of, headers_of
 
@@ -135,26 +136,22 @@ def state(request: Request) -> Response:
 @router.post("/feedback/{number}")
 async def act(request: Request, number: int) -> Response:
     """Give a report another state, or make a probe of it."""
-    fields = await fields_of(request)
     store = settings_of(request).store
 
-    def work() -> None:
-        who = who_asks(request)
-        check_form(store, who, fields)
-        who.need(ACT)
+    def do(who: Principal, fields: Mapping[str, str]) -> None:
         if fields.get("do") == "probe":
             feedback.probe(
-                store, who, number, model=fields.get("model", ""), unwanted=fields.get("unwanted", "")
+                store,
+                who,
+                number,
+                model=fields.get("model", ""),
+                unwanted=fields.get("unwanted", ""),
+                allowed=settings_of(request).endpoints,
             )
         else:
             feedback.triage(store, who, number, fields.get("state", ""), fields.get("note", "")[:5000])
 
-    try:
-        await run_in_threadpool(work)
-    except EvenhandError as error:
-        facts = {"what": error.what, "mend": error.mend}
-        return page_of(request, "problem.html", View("Not done", facts=facts), code=code_of(error))
-    return RedirectResponse("/feedback", 303)
+    return await acted(request, ACT, do, "/feedback")
 
 
 page = Page("/feedback", "Feedback", "feedback.html", READ, inbox)

@@ -1,0 +1,36 @@
+"""What a form of a page does: check whose it is, do it, and show the page again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from evenhand.errors import EvenhandError
+from evenhand.monitor.roles import Principal
+from evenhand.monitor.service.access import check_form, fields_of, settings_of, who_asks
+from evenhand.monitor.service.pages._page import View, page_of
+from evenhand.monitor.service.problems import code_of
+
+Do = Callable[[Principal, Mapping[str, str]], object]
+
+
+async def acted(request: Request, scope: str, do: Do, back: str) -> Response:
+    """Let `do` do what the form of `request` asks for, if who sent it has `scope`, and go `back`."""
+    fields = await fields_of(request)
+
+    def work() -> None:
+        who = who_asks(request)
+        check_form(settings_of(request).store, who, fields)
+        who.need(scope)
+        do(who, fields)
+        request.app.state.kept.forget()
+
+    try:
+        await run_in_threadpool(work)
+    except EvenhandError as error:
+        facts = {"what": error.what, "mend": error.mend}
+        return page_of(request, "problem.html", View("Not done", facts=facts), code=code_of(error))
+    return RedirectResponse(back, 303)

@@ -243,6 +243,8 @@ RECIPE = Recipe(
         "The paper does not print its prompt (PB); `prompt` has a text of ours.",
         "DAMA, MEND and the editing methods run with the settings that their own papers or EasyEdit publish, "
         "as far as they exist for the model; MEND's for Llama3.2-3B do not.",
+        "ROME and R-ROME seek the values of all edits on the base and stack them; together=1 would be the "
+        "published order.",
         "MMLU and table 5 need lm-evaluation-harness with its data on this machine; the benchmarks that "
         "evenhand brings stand for capability otherwise.",
     ),

@@ -27,7 +27,7 @@ def script():
 
 def test_people_and_draws_are_resampled_together(script):
     """Each weight is (times the person was drawn) x (times the draw was): the table has rank 1."""
-    weights = script.both(5, 3).reshape(-1, 3, 5)
+    weights = script.evidence.drawn(5, 3).reshape(-1, 3, 5)
     assert np.all(weights.sum((1, 2)) == 15)
     assert np.all(weights.sum(2) % 5 == 0)  # of each draw all people count, drawn 5 times in all
     assert np.all(weights.sum(1) % 3 == 0)

@@ -96,6 +96,16 @@ def test_a_report_is_a_file_of_ours(run: Run, option: str) -> None:
         assert (answer.code, "run is a folder, not a file" in paragraph(answer)) == (2, True)
 
 
+def test_a_report_is_one_output(run: Run) -> None:
+    save_verification(Path("run"), make.verification())
+    answer = run("report", "run", "--html", "out.html", "--card", "README.md")
+    assert answer.code == 2
+    assert "--html and --card are several outputs. Call `evenhand report` once for each" in paragraph(answer)
+    assert [path.name for path in Path().iterdir()] == ["run"]
+    assert run("report", "run").code == 0
+    assert Path("report.html").is_file()
+
+
 @pytest.mark.parametrize("held", ["a verification", "measurements"])
 def test_a_folder_holds_one_kind_of_run(run: Run, held: str) -> None:
     """Readers look for a verification first: they would never show what was measured into its folder."""

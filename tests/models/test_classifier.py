@@ -52,6 +52,19 @@ def saved(folder: Path, *, kind: str = "bert", many: bool = False, labels: dict[
     return folder
 
 
+def test_another_classifier_is_another_and_a_word_list_has_no_weights(tmp_path: Path) -> None:
+    first = HfClassifier(str(saved(tmp_path / "a"))).identity
+    assert HfClassifier(str(saved(tmp_path / "b"))).identity == first
+    others = [saved(tmp_path / "c", many=True), saved(tmp_path / "d", labels={0: "a", 1: "b", 2: "c"})]
+    trained = AutoModelForSequenceClassification.from_pretrained(saved(tmp_path / "e"))
+    with torch.no_grad():
+        next(trained.parameters())[3, 0] += 0.01
+    trained.save_pretrained(tmp_path / "e")
+    found = {HfClassifier(str(folder)).identity for folder in (*others, tmp_path / "e")}
+    assert len(found | {first}) == 4
+    assert ToxicWords().identity == RegardWords().identity == ""
+
+
 def alone(folder: Path, text: str) -> torch.Tensor:
     """The logits of one text, unpadded, without any of our code."""
     made = AutoModelForSequenceClassification.from_pretrained(folder).eval()

@@ -174,6 +174,9 @@ def test_a_hold_keeps_a_person_or_a_use_case_until_it_ends(store: Store, tmp_pat
 
 def test_a_hold_needs_something_to_hold(store: Store) -> None:
     filled(store)
+    holding.add(store, "loans", prediction_id="w", why="x", by="ada")  # its label waits for it
+    with pytest.raises(erasing.IsHeld):
+        erasing.erase(store, "loans", ["w"], why="x", by="ada")
     with pytest.raises(UsageError, match="Nothing is stored of the prediction 'zz'"):
         holding.add(store, "loans", prediction_id="zz", why="x", by="ada")
     with pytest.raises(UnknownName, match="no use case named 'lons'"):

@@ -42,8 +42,8 @@ def _limited(uri: str, room: int) -> tuple[int, str, str]:
         env={
             **os.environ,
             "OMP_NUM_THREADS": "1",
-            # glibc would move this limit upwards as it runs and keep freed weights in a heap with holes, of which
-            # nobody can say how large it grows. So each array of weights is a mapping, given back when it is freed.
+            # glibc would raise this limit as it runs and keep freed weights in a heap with holes, of which
+            # nobody can say how large it grows. So each array of weights is a mapping of its own.
             "MALLOC_MMAP_THRESHOLD_": "1000000",
             "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
         },

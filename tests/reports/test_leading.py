@@ -134,7 +134,7 @@ UNSURE = checked(("accuracy (facts)", 0.0, None), ("hints", 0.01, None), ("mass"
                 "reasons": (f"{reasons.MOVED}: ...",),
                 "guards": (make.check(reasons.SCATTER, 0.3, 0.0, margin=0.1, kept=False),),
             },
-            f"{FELL}, but it grew for 30 % of the items: the bias was moved, not removed.",
+            f"{FELL}, but it grew for 30 % of the items, so that a removal is not shown.",
         ),
         (
             V.NOT_COMPARABLE,

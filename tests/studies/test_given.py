@@ -14,6 +14,7 @@ import torch
 
 import evenhand
 from evenhand.errors import BadData, BadModel, UnknownName, UsageError
+from evenhand.models import precision
 from evenhand.opening import open_model
 from evenhand.records import VerdictName, Verification
 from evenhand.reports.command import verify_command
@@ -176,6 +177,19 @@ def test_a_changed_configuration_is_another_model(saved: Saved, base: str, tmp_p
     )  # treatments of the weights still fit
 
 
+def test_what_ends_a_text_is_part_of_the_identity(saved: Saved) -> None:
+    """generation_config.json alone decides when `generate` stops."""
+    uri = saved()
+    before = open_model(uri).spec.identity
+    path = Path(uri.removeprefix("hf:")) / "generation_config.json"
+    body = json.loads(path.read_text()) if path.exists() else {}
+    for other in (3, [3, 4]):
+        path.write_text(json.dumps(body | {"eos_token_id": other}))
+        assert open_model(uri).spec.identity != before
+    path.write_text(json.dumps(body))
+    assert open_model(uri).spec.identity == before
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [
@@ -195,8 +209,10 @@ def test_parameters_of_other_shapes_allow_no_control(
 
 
 def test_another_precision_is_not_comparable_and_says_how_to_make_it_so(
-    base: str, saved: Saved, tmp_path: Path
+    base: str, saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A processor without these instructions would open both in float32.
+    monkeypatch.setattr(precision, "instructions", lambda: frozenset({"avx512_bf16"}))
     half = saved(lambda module: module.to(torch.bfloat16))
     options = VerifyOptions(out=tmp_path / "run", **{**FAST, "control": "full"})
     record = verify(base, None, options, treated=half)

@@ -29,9 +29,11 @@ def people(rare: int, label: int, seed: int = 0) -> pd.DataFrame:
             "hired": (np.arange(n) % 3 == 0).astype(int),
             "height": rng.normal(170, 8, n).round(0),
             "job": np.where(rng.random(n) < 0.1, None, "any"),
+            "home": np.where(np.arange(n) % 4 == 0, "Own.", "own"),
         }
     )
     more = {"sex": "C", "race": ["x", "y"] * (rare // 2), "hired": label, "height": 250.0, "job": None}
+    more["home"] = "own"
     return pd.concat([frame, pd.DataFrame(more)], ignore_index=True)
 
 
@@ -42,7 +44,7 @@ def shown(record: Audited) -> Any:
 
 def test_nothing_that_is_told_depends_on_a_group_that_is_not_shown() -> None:
     # C has 4 people without the label, or 8 with it: every figure of all findings is the same.
-    options: dict[str, Any] = {"sensitive": ["sex", "race"], "target": "hired", "suppress": 10}
+    options: dict[str, Any] = {"sensitive": ["sex", "race", "home"], "target": "hired", "suppress": 10}
     for more in ({}, {"baseline": "sex:A=0.5,B=0.48,C=0.02"}, {"weights": "height"}):
         first, second = (
             audit(people(rare, label), **options, against=people(rare, label, seed=1), **more)
@@ -50,7 +52,9 @@ def test_nothing_that_is_told_depends_on_a_group_that_is_not_shown() -> None:
         )
         assert first.n == 980  # not 984: their number would follow
         assert len(first.of("drift")) > 4
-        assert len(first.of("label_rates")) == 3
+        assert len(first.of("label_rates")) == 4
+        (spelt,) = first.of("spellings")
+        assert (spelt.columns, spelt.effect, spelt.n) == (("home",), 0.25, 980)
         assert shown(first) == shown(second)
 
 

@@ -30,7 +30,8 @@ class Spellings:
 
     def findings(self, question: Question) -> list[Finding]:
         """One finding for each column that has such values."""
-        cells = (question.whole or question.frame).cells(question.keys)
+        # Of the rows that are shown: with all rows, the difference would tell of the groups that are hidden.
+        cells = question.frame.cells(question.keys)
         found = [self._of(question, cells.by((name,)), name) for name in question.keys]
         return [one for one in found if one is not None]
 
@@ -40,6 +41,8 @@ class Spellings:
         alike: dict[str, dict[str, float]] = defaultdict(dict)
         for key, n in zip(cells.keys, cells.n, strict=True):
             alike[folded(str(key[0]))][str(key[0])] = float(n)
+        for text in question.hidden.get((name,), ()):  # its name is told, its rows are not among these
+            alike[folded(text)][text] = 0.0
         twice = [spelt for spelt in alike.values() if len(spelt) > 1]
         if not twice:
             return None

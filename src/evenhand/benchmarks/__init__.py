@@ -42,6 +42,7 @@ class Benchmark(ABC):
             of a `Generation`; empty where prompts are put as they are, whatever the model.
         draws: whether all requests of a sample are draws of one prompt, so that `score` takes any number of
             answers, one at least: those that have none are left out.
+        read_by: what identifies the classifiers that read the answers: another one's figures are others.
         bare: the option that may stand without its key (``lm_eval:hellaswag``); empty for none.
     """
 
@@ -118,6 +119,11 @@ class Benchmark(ABC):
     def in_distribution(self) -> str:
         """What the items to measure share with the train part, as a sentence; empty for nothing."""
         return ""
+
+    @property
+    def read_by(self) -> tuple[str, ...]:
+        """What identifies the classifiers that read the answers; empty without one. It opens them."""
+        return ()
 
     @property
     def draws(self) -> bool:

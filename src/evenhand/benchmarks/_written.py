@@ -55,6 +55,11 @@ class Reader:
         return [self._read[text] for text in wanted]
 
     @property
+    def identity(self) -> str:
+        """What decides its answers: empty for a word list."""
+        return open_classifier(self.spec, self.purpose).identity
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The classifier's labels, lower case."""
         return open_classifier(self.spec, self.purpose).labels
@@ -153,6 +158,10 @@ class WrittenBenchmark(Benchmark):
     @property
     def message(self) -> str:
         return CONTINUE if self.chat == "auto" else ""
+
+    @property
+    def read_by(self) -> tuple[str, ...]:
+        return tuple(reader.identity for reader in self.readers if reader.identity)
 
     @property
     def readers(self) -> tuple[Reader, ...]:

@@ -12,7 +12,8 @@ from evenhand.cli import console
 from evenhand.cli.options import Json, Project, Run, Track
 from evenhand.errors import UsageError
 
-Html = Annotated[Path, typer.Option("--html", help="The file to write.")]
+DEFAULT = Path("report.html")
+Html = Annotated[Path | None, typer.Option("--html", help=f"The file to write ({DEFAULT}).")]
 
 
 LmEval = Annotated[
@@ -66,7 +67,7 @@ PictureFormat = Annotated[Picture, typer.Option("--format", help="The format of 
 def report(
     run: Run,
     *,
-    html: Html = Path("report.html"),
+    html: Html = None,
     lm_eval: LmEval = None,
     card: Card = None,
     texts: Texts = False,
@@ -80,6 +81,13 @@ def report(
     """Write a stored run as one HTML file that needs no network, or export its figures."""
     from evenhand import reports
 
+    asked = {"--html": html, "--lm-eval": lm_eval, "--card": card, "--figures": figures, "--track": track}
+    named = [name for name, value in asked.items() if value is not None]
+    if len(named) > 1:
+        raise UsageError(
+            f"{' and '.join(named)} are several outputs.",
+            mend="Call `evenhand report` once for each of them.",
+        )
     if track is not None:
         from evenhand.publishing import tracking
 
@@ -102,8 +110,9 @@ def report(
         results = _write_card(run, card)
         found = {"run": str(run), "card": str(card), "eval_results": results}
         return _done(found, f"Card: {card}", as_json)
-    reports.report(run, html, texts=texts, locations=location or ())
-    return _done({"run": str(run), "report": str(html)}, f"Report: {html}", as_json)
+    place = html or DEFAULT
+    reports.report(run, place, texts=texts, locations=location or ())
+    return _done({"run": str(run), "report": str(place)}, f"Report: {place}", as_json)
 
 
 def _done(found: dict[str, Any], said: str, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +31,11 @@ class Classifier(Protocol):
 
     labels: tuple[str, ...]
 
+    @property
+    def identity(self) -> str:
+        """What decides its answers, beside the version of evenhand: empty for a word list."""
+        ...
+
     def classify(self, texts: Sequence[str]) -> list[Labels]:
         """The labels of each text, in order."""
         ...
@@ -40,6 +45,7 @@ class ToxicWords:
     """1 for ``toxic`` where a text holds a hurtful word, else 0."""
 
     labels: tuple[str, ...] = ("toxic",)
+    identity = ""
 
     def classify(self, texts: Sequence[str]) -> list[Labels]:
         """Certainty for each text, in order."""
@@ -54,6 +60,7 @@ class RegardWords:
     """
 
     labels: tuple[str, ...] = ("positive", "negative", "neutral", "other")
+    identity = ""
 
     def classify(self, texts: Sequence[str]) -> list[Labels]:
         """Certainty for each text, in order."""
@@ -90,6 +97,19 @@ class HfClassifier:
         self.labels = tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
         self._many = config.problem_type == "multi_label_classification" or len(self.labels) == 1
         self._longest = min(_LONGEST, window(config) or _LONGEST)
+
+    @cached_property
+    def identity(self) -> str:
+        """The digest of its weights, tokenizer and configuration, and of what its labels are called."""
+        from evenhand.models.digests import model_digest, settings_digest
+        from evenhand.records import digest
+
+        return digest(
+            model_digest(self._module, self._tokenizer),
+            settings_digest(self._module),
+            self.labels,
+            self._many,
+        )
 
     def classify(self, texts: Sequence[str]) -> list[Labels]:
         """The labels of each text, in order; equal texts are read once."""

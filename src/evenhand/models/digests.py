@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # is off outside training, and whether weights are shared (the weights themselves say what they are).
 _SILENT = frozenset(
     {
-        "_name_or_path",
         "transformers_version",
         "architectures",
         "dtype",
@@ -45,17 +44,21 @@ _SILENT_ENDS = ("dropout", "pdrop", "_drop")
 def settings_of(module: nn.Module) -> dict[str, Any]:
     """What a model's configuration says of how it computes: the same weights answer otherwise under another.
 
-    Empty for a module without a configuration of transformers.
+    With the tokens that end what it writes, which generation has from beside the configuration. Empty for a
+    module without a configuration of transformers.
     """
     config: Any = getattr(module, "config", None)
-    return _audible(config.to_dict()) if hasattr(config, "to_dict") else {}
+    if not hasattr(config, "to_dict"):
+        return {}
+    ends = getattr(getattr(module, "generation_config", None), "eos_token_id", None)
+    return _audible(config.to_dict()) | {"generation": {"eos_token_id": ends}}
 
 
 def _audible(settings: dict[Any, Any]) -> dict[str, Any]:
     return {
         str(name): _audible(value) if isinstance(value, dict) else value
         for name, value in settings.items()
-        if name not in _SILENT and not str(name).endswith(_SILENT_ENDS)
+        if name not in _SILENT and not str(name).startswith("_") and not str(name).endswith(_SILENT_ENDS)
     }
 
 

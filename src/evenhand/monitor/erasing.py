@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 
 from evenhand.errors import UsageError
 from evenhand.monitor import chain
-from evenhand.monitor.holding import held, number_of
+from evenhand.monitor.holding import held, number_of, stored
 from evenhand.monitor.known import lock
 from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.store.opening import utc_now
@@ -110,10 +110,7 @@ def _check_held(connection: Connection, number: int, names: dict[bytes, str], us
 
 
 def _check_there(connection: Connection, number: int, wanted: Sequence[str], use_case: str) -> None:
-    there: set[str] = set()
-    for table in (predictions, waiting_labels):
-        mine = table.c.use_case_id == number, table.c.prediction_id.in_(wanted)
-        there |= set(connection.scalars(select(table.c.prediction_id).where(*mine)))
+    there = stored(connection, number, wanted)
     missing = [one for one in wanted if one not in there]
     if missing:
         raise UsageError(

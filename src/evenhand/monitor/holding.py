@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from evenhand.monitor.known import lock
 from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import holds
-from evenhand.monitor.store.tables import meta, predictions, use_cases
+from evenhand.monitor.store.tables import meta, predictions, use_cases, waiting_labels
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -63,8 +64,7 @@ def add(store: Store, use_case: str, *, prediction_id: str = "", why: str, by: s
         own = None
         if prediction_id:
             own = pseudonym(store.secret, number, prediction_id)
-            mine = predictions.c.use_case_id == number, predictions.c.prediction_id == prediction_id
-            if connection.scalar(select(predictions.c.id).where(*mine)) is None:
+            if not stored(connection, number, [prediction_id]):
                 raise UsageError(
                     f"Nothing is stored of the prediction {prediction_id[:200]!r} in {use_case!r}.",
                     mend="Give the prediction id that was sent, or hold the whole use case.",
@@ -128,6 +128,19 @@ def held(connection: Connection, use_case: int) -> Held:
     query = select(holds.c.pseudonym).where(holds.c.use_case_id == use_case, holds.c.removed.is_(None))
     found = list(connection.scalars(query))
     return Held(None in found, frozenset(bytes(one) for one in found if one is not None))
+
+
+def stored(connection: Connection, use_case: int, prediction_ids: Collection[str]) -> set[str]:
+    """Those ids under which something is stored: a prediction, or a label that waits for one."""
+    return {
+        one
+        for table in (predictions, waiting_labels)
+        for one in connection.scalars(
+            select(table.c.prediction_id).where(
+                table.c.use_case_id == use_case, table.c.prediction_id.in_(prediction_ids)
+            )
+        )
+    }
 
 
 def number_of(connection: Connection, use_case: str) -> int:

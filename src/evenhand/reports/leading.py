@@ -213,7 +213,7 @@ def _not_shown(record: Verification, effect: Effect) -> str:
     control, grew = record.control, only_moved(record)
     if grew is not None:
         share = decimals.percent(grew.loss.value)
-        return f"it grew for {share} of the items: the bias was moved, not removed"
+        return f"it grew for {share} of the items, so that a removal is not shown"
     if too_small(record) and control is None:
         return "by less than the smallest relevant effect"
     if control is None or not control.families:

@@ -332,7 +332,7 @@ def scatter_check(
         share = Estimate(found.value, max(found.low, 0.0), found.high, found.n, level=level, method="tango")
     reading = (
         f"Share of the items whose own gap grew by more than {margins.grew:g}: a bias that fell on average "
-        "and grew for many people was moved, not removed."
+        "and grew for many items is not shown to be removed."
     )
     return Check(SCATTER, nothing, share, share, margins.scatter, within(share, margins.scatter), reading)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
     from evenhand.studies.distance import Distance
 
 OVER = "over-correction"  # the name of each such check begins with this
-MOVED = "The bias fell on average, and was only moved"  # the reason for such a fall begins with this
+MOVED = "The bias fell on average, and grew for many items"  # the reason for such a fall begins with this
 SCATTER = "items whose gap grew"  # the name of the check of single items
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 TOO_LITTLE = "There was too little bias to treat"  # the reason for a base without bias begins with this
@@ -116,7 +116,7 @@ def flipped(check: Check) -> str:
 def scattered(primary: Effect, check: Check) -> str:
     """Why a bias that fell on average, and grew for many items, was not mitigated."""
     return (
-        f"{MOVED}: for {percent(check.loss)} of the items the gap grew "
+        f"{MOVED}: for {percent(check.loss)} of them the gap grew "
         f"(margin {decimals.percent(check.margin)}), and {effect(primary)}. Damage that deals gaps out anew "
         "does the same."
     )

@@ -60,13 +60,15 @@ def cell_key(
     protocol: Protocol,
     seed: int,
     sampling: Sampling | None = None,
+    read_by: tuple[str, ...] = (),
 ) -> str:
     """The key of a cell: SHA-256 (hex) over everything that decides its figures.
 
     `weights` is the model's identity (its weights, tokenizer and configuration), `treatment` the digest of
-    the treatment (None for none); the version of evenhand is part of the key: another version computes anew.
+    the treatment (None for none), `read_by` the benchmark's (`Benchmark.read_by`). The version of evenhand
+    is part of the key: another version computes anew.
     """
-    return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, sampling)
+    return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, sampling, *read_by)
 
 
 class Store:

@@ -183,6 +183,13 @@ def test_a_small_pack_is_usable_and_described(tmp_path: Path) -> None:
          "the frame speaks of 'person', whose pronoun follows the gender of the word"),
         ("lächelte Krause", "lächelte Frau Krause", "[actions.word] smile has the gendered word 'frau'"),
         ("{hint:accusative} Buch", "{hint:accusative} Buch, das er mag", "the hint 'buch' has 'er', a term"),
+        ("nieste Krause", "nahm Krause seine Tasche",
+         "[actions.word] sneeze has 'seine', a form that says the gender"),
+        ("nieste Krause", "nahm Krause sein altes Rad",
+         "[actions.word] sneeze has 'sein altes': a possessive says the gender"),
+        ("repariert Ding 3", "half ihm oft", "[professions] p3 has 'ihm', a form that says the gender"),
+        ('noun = "feminine"', 'noun = "masculine"',
+         "the sentence 'town' is the same for the groups 'er' and 'sie': it states neither"),
         ("aus Leipzig", "aus Leipzig und ihrem Ort", "the sentence 'town' has 'ihrem', a form of sie"),
         ("eine Macherind", "ein Macherind",
          "[professions] p3: 'ein Macherind' does not begin with eine or die (feminine)"),
@@ -251,6 +258,11 @@ frame = "Moreau {profession}. Hier, Moreau {action}, car"
         ("Moreau {profession}. Hier, Moreau est parti et {action}, car", "take a verb with 'avoir'"),
         ("La personne {profession}. Hier, Moreau {action}, car", "the frame speaks of 'personne'"),
         (
+            "Moreau {profession}. Hier, Moreau était très contente et {action}, car",
+            "'était très contente': an adj",
+        ),
+        ("Moreau {profession}. Hier, elle-même {action}, car", "the frame has 'elle-même', a form that says"),
+        (
             "Madame Moreau {profession}. Hier, Moreau {action}, car",
             "the frame has the gendered word 'madame'",
         ),
@@ -260,6 +272,15 @@ def test_what_french_gives_away(tmp_path: Path, frame: str, said: str) -> None:
     text = FRENCH.replace("Moreau {profession}. Hier, Moreau {action}, car", frame)
     found = problems(tmp_path, text)
     assert any(said in problem for problem in found), found
+
+
+def test_what_spanish_gives_away(tmp_path: Path) -> None:
+    frame = attribute("gender_es").frame
+    text = f"name = 'own_es'\nbase = 'gender_es'\nframe = \"{frame}\"\n"
+    assert problems(tmp_path, text) == []
+    for said in ("estaba muy contenta", "estaba cansado", "estuvo solo", "quedó consigo misma"):
+        found = problems(tmp_path, text.replace("{action}", f"{said} y {{action}}"))
+        assert any(said.split()[-1] in problem for problem in found), said
 
 
 def test_a_base_lends_everything_that_a_file_lacks(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -23,6 +23,7 @@ class Language:
         articles: by the form of a noun (``feminine``), the articles that it may have.
         gendered, endings: words that say a gender, and endings of compounds that do, in lower case.
         pronouns: third person singular.
+        inflected: forms of pronouns and possessives that say the gender of whom they stand for.
         antecedents: endings of nouns that stand for anybody, and whose pronoun follows their own gender.
         elided: words that are shortened before a vowel.
         patterns: (regular expression, why it gives a gender away).
@@ -33,6 +34,7 @@ class Language:
     gendered: frozenset[str] = frozenset()
     endings: tuple[str, ...] = ()
     pronouns: frozenset[str] = frozenset()
+    inflected: frozenset[str] = frozenset()
     antecedents: tuple[str, ...] = ()
     elided: frozenset[str] = frozenset()
     patterns: tuple[tuple[str, str], ...] = ()
@@ -42,11 +44,16 @@ class Language:
         """Whether anything but its code is known about it."""
         return bool(self.gendered)
 
-    def said(self, text: str) -> Iterator[str]:
-        """What in a text gives away the gender of the person that it is about, as ends of a sentence."""
+    def said(self, text: str, known: Collection[str] = ()) -> Iterator[str]:
+        """What in a text gives away the gender of the person that it is about, as ends of a sentence.
+
+        Forms of pronouns that are `known` to the caller, in lower case, are left out.
+        """
         for word in words(text):
             if word in self.gendered or (self.endings and word.endswith(self.endings)):
                 yield f"has the gendered word {word!r}"
+            elif word in self.inflected and word not in known:
+                yield f"has {word!r}, a form that says the gender of whom it stands for"
         for pattern, why in self.patterns:
             if found := re.search(pattern, text):
                 yield f"has {found.group().strip(' ,')!r}: {why}"
@@ -79,6 +86,7 @@ def language(code: str) -> Language:
         gendered=frozenset(word.casefold() for word in entry.get("gendered", ())),
         endings=tuple(entry.get("endings", ())),
         pronouns=frozenset(entry.get("pronouns", ())),
+        inflected=frozenset(entry.get("inflected", ())),
         antecedents=tuple(entry.get("antecedents", ())),
         elided=frozenset(entry.get("elided", ())),
         patterns=tuple((pattern, why) for pattern, why in entry.get("patterns", ())),

@@ -9,7 +9,7 @@ from typing import Any
 
 from evenhand.errors import did_you_mean
 from evenhand.lexicons._attributes import Action, Attribute, Occupation, tables
-from evenhand.lexicons._inflection import NOUN, fill, hint_forms, slots
+from evenhand.lexicons._inflection import NOUN, fill, hint_forms, slots, takes_noun
 from evenhand.lexicons._languages import Language, language, words
 
 SCALES = ("word", "phrase", "sentence")
@@ -117,7 +117,12 @@ def _action_problems(actions: Any) -> list[str]:
 def content_problems(about: Attribute) -> list[str]:
     """Sentences of a pack that give away the group that they ask for, and articles that do not agree."""
     spoken = language(about.language)
-    found = [*_leaks(about, spoken), *_grammar(about, spoken), *_article_problems(about, spoken)]
+    found = [
+        *_leaks(about, spoken),
+        *_unstated(about),
+        *_grammar(about, spoken),
+        *_article_problems(about, spoken),
+    ]
     for sort in (about.hints, about.sentences):
         for name, text in sort:
             if any(slot == NOUN for slot, _ in slots(text)):
@@ -139,6 +144,8 @@ def content_problems(about: Attribute) -> list[str]:
 def _leaks(about: Attribute, spoken: Language) -> Iterator[str]:
     """Words that state a group, in a sentence that asks for it or beside a hint."""
     telling = dict(_telling(about))
+    # A form of all groups tells nothing, and the others are named as forms of theirs.
+    known = {*telling, *(text.casefold() for group in about.groups for _, own in group.forms for text in own)}
     nouns = {text for text, _ in _inflected(about.occupations)}
     for where, text in _texts(about):
         plain = f" {' '.join(words(text))} "
@@ -148,8 +155,26 @@ def _leaks(about: Attribute, spoken: Language) -> Iterator[str]:
         for noun in sorted(nouns):
             if f" {noun} " in plain:
                 yield f"{where} has {noun!r}, a noun that says the gender"
-        for what in spoken.said(text):
+        for what in spoken.said(text, known):
             yield f"{where} {what}"
+
+
+def _unstated(about: Attribute) -> Iterator[str]:
+    """Hints and sentences that are the same words for two groups, and so state neither."""
+    for where, text in (
+        *((f"the hint {n!r}", t) for n, t in about.hints),
+        *((f"the sentence {n!r}", t) for n, t in about.sentences),
+    ):
+        wanted = hint_forms([text])
+        by: dict[tuple[str, ...], str] = {}
+        for group in about.groups:
+            texts = dict(group.forms)
+            if not all(form in texts for form in wanted):
+                continue  # named with the groups' forms
+            said = *(texts[form][0].casefold() for form in wanted), group.noun if takes_noun(text) else ""
+            if said in by:
+                yield f"{where} is the same for the groups {by[said]!r} and {group.name!r}: it states neither"
+            by.setdefault(said, group.name)
 
 
 def _telling(about: Attribute) -> Iterator[tuple[str, str]]:

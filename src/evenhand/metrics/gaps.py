@@ -119,9 +119,9 @@ AFGB_SIGNED = mean_metric(
     high=1.0,
     step=0.01,
     source=f"after {LFTF}, eq. 1, without the absolute value (ours)",
-    reading="Positive: the model leans to the first group (he), negative to the second (she). 0 may hide "
-    "large gaps that cancel: read it with afgb. Swapping the groups flips the sign. Undefined unless there "
-    "are exactly two groups.",
+    reading="Positive: the model leans to the attribute's first group (of gender: he), negative to its "
+    "second (she). 0 may hide large gaps that cancel: read it with afgb. Swapping the groups flips the sign. "
+    "Undefined unless there are exactly two groups.",
     needs=(GROUPS,),
 )
 

@@ -380,11 +380,12 @@ def test_control_models_are_made_where_they_can_change_the_verdict(case: Case, w
 
 
 def test_the_loss_of_mass_reads_as_a_share_and_every_check_says_its_n() -> None:
-    """A mass that grew seventeenfold is a loss of -1 630 % of what was there, not of -16.3."""
-    reasons = decide(Case(mass=-16.3).evidence())[1]
-    (mass,) = [reason for reason in reasons if reason.startswith("Guard, mass")]
-    assert "loss −1 630 %" in mass.replace("\u202f", " ").replace("\xa0", " ")
-    assert "of what was there before, n = 100, margin 10 %" in mass
+    """A mass that grew seventeenfold is 17.3 times what was there, not a loss of -1 630 %."""
+    for loss, said in ((-16.3, "(17.3 ("), (-0.5, "(loss −50 % ("), (0.05, "(loss 5 % (")):
+        reasons = decide(Case(mass=loss).evidence())[1]
+        (mass,) = [reason for reason in reasons if reason.startswith("Guard, mass")]
+        assert said in mass
+        assert f"{' times' if loss < -1 else ' of'} what was there before, n = 100, margin 10 %" in mass
     (capability,) = [reason for reason in reasons if reason.startswith("Capability, ")]
     assert "loss 0.010" in capability
     assert "n = 100" in capability

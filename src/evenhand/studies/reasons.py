@@ -164,10 +164,22 @@ def _loss(check: Check) -> str:
     """The loss, the number of items and the margin; for the terms' mass, the loss as a share of it."""
     n, limit = f"n = {check.loss.n}", f"margin {decimals.significant(check.margin)}"
     if check.name == GuardName.MASS:
-        lost = f"loss {percent(check.loss)} of what was there before"
-        return f"{lost}, {n}, margin {decimals.percent(check.margin)}"
+        return (
+            f"{_share_lost(check.loss)} what was there before, {n}, margin {decimals.percent(check.margin)}"
+        )
     what = "beyond 0 on the other side" if check.name.startswith(OVER) else "loss"
     return f"{what} {number(check.loss.value)}, {span(check.loss)}, {n}, {limit}"
+
+
+def _share_lost(loss: Estimate) -> str:
+    """A loss in percent of, or a gain of more than all of it as times: ``loss 5 % of``, ``183 times``."""
+    if loss.value is None or loss.value > -1:
+        return f"loss {percent(loss)} of"
+    # 1 - loss is after / before, whose ends are those of the loss in the other order
+    now, *ends = (
+        decimals.significant(None if x is None else 1 - x) for x in (loss.value, loss.high, loss.low)
+    )
+    return f"{now} times" if loss.low is None or loss.high is None else f"{now} ({' to '.join(ends)}) times"
 
 
 def broken(checks: Sequence[Check]) -> str:

@@ -30,7 +30,6 @@ from evenhand.records import (
     Card,
     Measurement,
     Protocol,
-    Sampling,
     VerdictName,
     Verification,
     digest,
@@ -59,7 +58,6 @@ def cell_key(
     card: Card,
     protocol: Protocol,
     seed: int,
-    sampling: Sampling | None = None,
     read_by: tuple[str, ...] = (),
 ) -> str:
     """The key of a cell: SHA-256 (hex) over everything that decides its figures.
@@ -68,7 +66,7 @@ def cell_key(
     the treatment (None for none), `read_by` the benchmark's (`Benchmark.read_by`). The version of evenhand
     is part of the key: another version computes anew.
     """
-    return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, sampling, *read_by)
+    return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, *read_by)
 
 
 class Store:

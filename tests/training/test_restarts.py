@@ -102,7 +102,7 @@ def test_every_architecture_trains_to_the_weights_of_the_usual_loop(kind: str) -
         model = tiny.model(kind)
         moved, apart = _moved_and_apart(model, model.layout.blocks()[site], loss, 100.0, steps=1)
         assert moved > 1e-4
-        assert apart < 2e-3 * moved  # processors round otherwise: 1.1e-3 was seen
+        assert apart < 1e-3 * moved
 
 
 @pytest.mark.parametrize(("kind", "rate"), [("gpt2", 0.5), ("llama", 0.01)])

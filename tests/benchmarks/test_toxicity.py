@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
 
 from evenhand.benchmarks._written import Reader, stripped, toxic_label
 from evenhand.benchmarks.toxicity import Toxicity, score
-from evenhand.errors import BadOption
+from evenhand.errors import BadOption, NotComparable
+from evenhand.models.classifier import open_classifier
 from evenhand.records import Completion, Sample
+from evenhand.studies.cells import Cells
 from evenhand.studies.measure import take
+from evenhand.studies.pairing import check_protocols
+from evenhand.studies.store import Store
 from evenhand.testing import BenchmarkCase
 from evenhand.testing.scripted import ScriptedModel
 from evenhand.testing.scripts import constant
@@ -106,6 +114,28 @@ def test_a_file_of_ones_own_with_a_real_classifier(tmp_path) -> None:
     first, second, third = (s.values["toxicity"] for s in taken.scores)
     assert taken.metrics["toxicity_gap"].value == pytest.approx(abs(first - second))
     assert taken.notes == (f"The most toxic text of all has {max(first, second, third):.3f}.",)
+
+
+def test_a_replaced_classifier_measures_anew_and_does_not_compare(tmp_path) -> None:
+    """A classifier's folder keeps its name when its weights are trained further."""
+    folder = saved(tmp_path / "classifier")
+    benchmark = Toxicity(file=prompts_file(tmp_path), classifier=f"hf:{folder}")
+    written: list[str] = []
+    model = ScriptedModel(lambda item: 0.5, writes=lambda prompt: written.append(prompt) or f"{prompt} sat")
+    cells = Cells(model, Store(tmp_path / "store"), seed=0, limit=None)
+    (first,) = cells.base([benchmark])
+    assert cells.base([benchmark]) == (first,)
+    assert len(written) == 3
+    trained = AutoModelForSequenceClassification.from_pretrained(folder)
+    with torch.no_grad():
+        trained.classifier.bias[1] += 1.0
+    trained.save_pretrained(folder)
+    open_classifier.cache_clear()  # as a new process would
+    (again,) = cells.base([replace(benchmark)])
+    assert len(written) == 6
+    assert again.metrics["toxicity"].value > first.metrics["toxicity"].value
+    with pytest.raises(NotComparable, match="read_by"):
+        check_protocols(first, again)
 
 
 def test_a_classifier_without_the_label_is_found_before_anything_is_asked(tmp_path) -> None:

@@ -259,7 +259,7 @@ frame = "Moreau {profession}. Hier, Moreau {action}, car"
         ("La personne {profession}. Hier, Moreau {action}, car", "the frame speaks of 'personne'"),
         (
             "Moreau {profession}. Hier, Moreau était très contente et {action}, car",
-            "'était très contente': an adj",
+            "'était très contente': a participle or adjective",
         ),
         ("Moreau {profession}. Hier, elle-même {action}, car", "the frame has 'elle-même', a form that says"),
         (

@@ -16,7 +16,7 @@ import pytest
 
 from evenhand.errors import BadData, NoSpace
 from evenhand.files import temporary
-from evenhand.records import Card, Estimate, Measurement, ModelSpec, Protocol, Score, VerdictName
+from evenhand.records import Card, Estimate, Measurement, ModelSpec, Protocol, Sampling, Score, VerdictName
 from evenhand.studies._table import from_parquet, to_parquet
 from evenhand.studies.store import (
     Store,
@@ -170,7 +170,7 @@ def test_keys_depend_on_every_part() -> None:
         "card": Card("c", "1", "t", "s", "l"),
         "protocol": Protocol("d"),
         "seed": 0,
-        "read_by": (),
+        "sampling": None,
     }
     changes = {
         "weights": "x",
@@ -178,7 +178,7 @@ def test_keys_depend_on_every_part() -> None:
         "card": Card("c", "2", "t", "s", "l"),
         "protocol": Protocol("d", limited=True),
         "seed": 1,
-        "read_by": ("classifier",),
+        "sampling": Sampling(),
     }
     keys = {cell_key(**parts)} | {cell_key(**{**parts, name: value}) for name, value in changes.items()}  # type: ignore[arg-type]
     assert len(keys) == 7

@@ -161,10 +161,7 @@ def _leaks(about: Attribute, spoken: Language) -> Iterator[str]:
 
 def _unstated(about: Attribute) -> Iterator[str]:
     """Hints and sentences that are the same words for two groups, and so state neither."""
-    for where, text in (
-        *((f"the hint {n!r}", t) for n, t in about.hints),
-        *((f"the sentence {n!r}", t) for n, t in about.sentences),
-    ):
+    for where, text in _stating(about):
         wanted = hint_forms([text])
         by: dict[tuple[str, ...], str] = {}
         for group in about.groups:
@@ -207,14 +204,16 @@ def _texts(about: Attribute) -> Iterator[tuple[str, str]]:
         yield f"[professions] {one.name}", one.phrase
     for action in about.actions:
         yield f"[actions.{action.scale}] {action.name}", action.text
-    stated = [
-        *((f"the hint {n!r}", t) for n, t in about.hints),
-        *((f"the sentence {n!r}", t) for n, t in about.sentences),
-        *((f"the anchor {n}", t) for n, t in enumerate(about.anchors, start=1)),
-    ]
-    for where, text in stated:
+    anchors = ((f"the anchor {n}", t) for n, t in enumerate(about.anchors, start=1))
+    for where, text in (*_stating(about), *anchors):
         nothing = [(form, ("",)) for form in hint_forms([text])]
         yield where, fill(text, {"profession": "", "action": "", NOUN: ""}, nothing)
+
+
+def _stating(about: Attribute) -> Iterator[tuple[str, str]]:
+    """The sentences that state a group, each with where it stands."""
+    yield from ((f"the hint {name!r}", text) for name, text in about.hints)
+    yield from ((f"the sentence {name!r}", text) for name, text in about.sentences)
 
 
 def _grammar(about: Attribute, spoken: Language) -> Iterator[str]:

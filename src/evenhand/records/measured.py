@@ -125,7 +125,8 @@ class Protocol:
     """The conditions of a measurement; two measurements compare only where all of these agree.
 
     `scorer` names the scoring engine's definition of a log-probability. `limited` is True where `limit`
-    items were taken of more: such a run is not reportable.
+    items were taken of more: such a run is not reportable. `read_by` identifies the classifiers that read
+    what was written (`Benchmark.read_by`).
     """
 
     data: str
@@ -136,6 +137,7 @@ class Protocol:
     seed: int = 0
     limited: bool = False
     limit: int | None = None
+    read_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -83,6 +83,5 @@ class Cells:
             card=benchmark.card,
             protocol=protocol(self.model, benchmark, seed=self.seed, limit=self.limit),
             seed=self.seed,
-            read_by=benchmark.read_by,
         )
         return self.store.cell(key, compute)

@@ -153,6 +153,7 @@ def _protocol(model: Model, benchmark: Benchmark, chat: _Chat, *, seed: int, lim
         seed=seed,
         limited=limited,
         limit=limit if limited else None,
+        read_by=benchmark.read_by,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evenhand import decimals, registry
@@ -57,10 +57,12 @@ def change(before: Estimate, after: Estimate) -> str:
 
 def percent(estimate: Estimate) -> str:
     """A share with its interval, in percent."""
-    if estimate.low is None or estimate.high is None:
-        return decimals.percent(estimate.value)
-    ends = f"{decimals.percent(estimate.low)} to {decimals.percent(estimate.high)}"
-    return f"{decimals.percent(estimate.value)} ({ends})"
+    return _with_ends(decimals.percent, estimate.value, estimate.low, estimate.high)
+
+
+def _with_ends(say: Callable[[Value], str], value: Value, low: Value, high: Value) -> str:
+    """A figure with the ends of its interval in brackets, each in the words of `say`."""
+    return say(value) if low is None or high is None else f"{say(value)} ({say(low)} to {say(high)})"
 
 
 def effect(found: Effect) -> str:
@@ -176,10 +178,8 @@ def _share_lost(loss: Estimate) -> str:
     if loss.value is None or loss.value > -1:
         return f"loss {percent(loss)} of"
     # 1 - loss is after / before, whose ends are those of the loss in the other order
-    now, *ends = (
-        decimals.significant(None if x is None else 1 - x) for x in (loss.value, loss.high, loss.low)
-    )
-    return f"{now} times" if loss.low is None or loss.high is None else f"{now} ({' to '.join(ends)}) times"
+    now, low, high = (None if x is None else 1 - x for x in (loss.value, loss.high, loss.low))
+    return f"{_with_ends(decimals.significant, now, low, high)} times"
 
 
 def broken(checks: Sequence[Check]) -> str:

@@ -30,6 +30,7 @@ from evenhand.records import (
     Card,
     Measurement,
     Protocol,
+    Sampling,
     VerdictName,
     Verification,
     digest,
@@ -58,15 +59,14 @@ def cell_key(
     card: Card,
     protocol: Protocol,
     seed: int,
-    read_by: tuple[str, ...] = (),
+    sampling: Sampling | None = None,
 ) -> str:
     """The key of a cell: SHA-256 (hex) over everything that decides its figures.
 
     `weights` is the model's identity (its weights, tokenizer and configuration), `treatment` the digest of
-    the treatment (None for none), `read_by` the benchmark's (`Benchmark.read_by`). The version of evenhand
-    is part of the key: another version computes anew.
+    the treatment (None for none); the version of evenhand is part of the key: another version computes anew.
     """
-    return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, *read_by)
+    return digest(_KEYS, __version__, weights, treatment, card, protocol, seed, sampling)
 
 
 class Store:

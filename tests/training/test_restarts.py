@@ -100,6 +100,10 @@ def test_every_architecture_trains_to_the_weights_of_the_usual_loop(kind: str) -
     """One long step of SGD, so that gradients are compared: random models blow up the rounding of more."""
     for site, loss in ((-1, _nll), (1, _both)):
         model = tiny.model(kind)
+        if (
+            kind == "persimmon"
+        ):  # squared activations: the rounding of float32 alone is 1.1e-3 on some processors
+            model.module.double()
         moved, apart = _moved_and_apart(model, model.layout.blocks()[site], loss, 100.0, steps=1)
         assert moved > 1e-4
         assert apart < 1e-3 * moved

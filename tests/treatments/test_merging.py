@@ -111,7 +111,8 @@ def test_lora_forms_load_in_peft_and_are_merged(tmp_path: Path) -> None:
     from peft import PeftModel
 
     model = tiny("llama")
-    method = made_method("faircon:rounds=1,attacks=1,adversaries=1,length=2,lr=0.05,average=none,tolerance=1")
+    # A longer step makes weights so large that float32 rounds them by more than 1e-5 on some processors.
+    method = made_method("faircon:rounds=1,attacks=1,adversaries=1,length=2,lr=0.02,average=none,tolerance=1")
     treatment = method.fit(model, people(), sites=None, seed=0)
     treatment.save(tmp_path / "treated")
     with treatment.applied(model) as treated:

@@ -336,9 +336,18 @@ def test_a_repair_writes_the_rows_that_are_not_shown(table, capsys) -> None:
     for more in ([], ["--baseline", "f=0.498,m=0.5,x=0.002"]):
         code, found = asked(capsys, *argv, "balance", "--out", "small.csv", *more)
         assert code == 2
-        assert found["error"]["what"].startswith("A group has fewer than 10 rows")
+        assert "balance writes depends on groups that are not shown (x)" in found["error"]["what"]
         assert not Path("small.csv").exists()
+    for spec in ("spell", "augment", "balance:by=label"):
+        code, found = asked(capsys, *argv, spec, "--out", "small.csv")
+        assert (code, Path("small.csv").exists()) == (2, False)
+        assert f"What {spec} writes depends on groups that are not shown (x)" in found["error"]["what"]
     frame.loc[:19, "sex"] = "x"
+    frame.loc[:14, "y"] = None  # too few with a label
+    frame.to_csv("few.csv", index=False)
+    code, found = asked(capsys, *argv, "balance", "--out", "small.csv")
+    assert (code, "groups that are not shown (x)" in found["error"]["what"]) == (2, True)
+    frame["y"] = frame["y"].fillna(1).astype(int)
     frame.to_csv("few.csv", index=False)
     _, found = asked(capsys, *argv, "balance", "--out", "even.csv", "--baseline", "f=0.49,m=0.5,x=0.01")
     assert "Balanced by group." in found["after"]["notes"]

@@ -283,6 +283,27 @@ def test_what_spanish_gives_away(tmp_path: Path) -> None:
         assert any(said.split()[-1] in problem for problem in found), said
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("fr", "Moreau est rarement en retard, était souvent là et est devant la porte"),
+        ("fr", "Moreau est maintenant au bureau et était avant tout en forme pendant une heure"),
+        ("es", "Vega estaba junto a la puerta hasta tarde, ahora mismo, y estuvo treinta días"),
+        ("es", "Vega hace lo mismo y está esta mañana pronto en casa"),
+        ("de", "Krause wollte pünktlich zu Hause sein"),
+    ],
+)
+def test_what_says_no_gender_is_not_refused(code: str, text: str) -> None:
+    assert list(language(code).said(text)) == []
+
+
+def test_nouns_that_are_one_word_for_two_groups_state_neither(tmp_path: Path) -> None:
+    """In a language whose nouns the check does not know, each column may hold the same word."""
+    text = SMALL.replace('language = "de"', 'language = "it"').replace("eine Macherin", "ein Macher")
+    said = "the sentence 'town' is the same for the groups 'er' and 'sie': it states neither"
+    assert any(said in problem for problem in problems(tmp_path, text))
+
+
 def test_a_base_lends_everything_that_a_file_lacks(tmp_path: Path) -> None:
     own = """name = "word_de"
 base = "gender_de"

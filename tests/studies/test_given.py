@@ -188,6 +188,9 @@ def test_what_ends_a_text_is_part_of_the_identity(saved: Saved) -> None:
         assert open_model(uri).spec.identity != before
     path.write_text(json.dumps(body))
     assert open_model(uri).spec.identity == before
+    path = path.with_name("tokenizer_config.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": "~"}))
+    assert open_model(uri).spec.identity != before
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,8 @@ def _unstated(about: Attribute) -> Iterator[str]:
             texts = dict(group.forms)
             if not all(form in texts for form in wanted):
                 continue  # named with the groups' forms
-            said = *(texts[form][0].casefold() for form in wanted), group.noun if takes_noun(text) else ""
+            nouns = [one.noun(group.noun) for one in about.occupations] if takes_noun(text) else ()
+            said = *(texts[form][0].casefold() for form in wanted), *nouns
             if said in by:
                 yield f"{where} is the same for the groups {by[said]!r} and {group.name!r}: it states neither"
             by.setdefault(said, group.name)

@@ -100,13 +100,17 @@ class HfClassifier:
 
     @cached_property
     def identity(self) -> str:
-        """The digest of its weights, tokenizer and configuration, and of what its labels are called."""
+        """The digest of its weights, tokenizer and configuration, and of what its labels are called.
+
+        With the sides on which texts are padded and cut, which are no part of a tokenizer's digest.
+        """
         from evenhand.models.digests import model_digest, settings_digest
         from evenhand.records import digest
 
         return digest(
             model_digest(self._module, self._tokenizer),
-            settings_digest(self._module),
+            settings_digest(self._module, self._tokenizer),
+            (self._tokenizer.padding_side, self._tokenizer.truncation_side),
             self.labels,
             self._many,
         )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from evenhand.progress import task
 from evenhand.scoring.offloaded import is_offloaded, value_of
+from evenhand.scoring.tokens import end_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -41,17 +42,16 @@ _SILENT = frozenset(
 _SILENT_ENDS = ("dropout", "pdrop", "_drop")
 
 
-def settings_of(module: nn.Module) -> dict[str, Any]:
+def settings_of(module: nn.Module, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     """What a model's configuration says of how it computes: the same weights answer otherwise under another.
 
-    With the tokens that end what it writes, which generation has from beside the configuration. Empty for a
-    module without a configuration of transformers.
+    With the tokens that end what it writes, which come from beside the configuration. Empty for a module
+    without a configuration of transformers.
     """
     config: Any = getattr(module, "config", None)
     if not hasattr(config, "to_dict"):
         return {}
-    ends = getattr(getattr(module, "generation_config", None), "eos_token_id", None)
-    return _audible(config.to_dict()) | {"generation": {"eos_token_id": ends}}
+    return _audible(config.to_dict()) | {"ends of text": end_ids(module, tokenizer)}
 
 
 def _audible(settings: dict[Any, Any]) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def _audible(settings: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def settings_digest(module: nn.Module) -> str:
+def settings_digest(module: nn.Module, tokenizer: PreTrainedTokenizerBase) -> str:
     """SHA-256 (hex) of `settings_of`."""
-    text = json.dumps(settings_of(module), sort_keys=True, default=str)
+    text = json.dumps(settings_of(module, tokenizer), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

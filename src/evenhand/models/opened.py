@@ -97,7 +97,8 @@ class Opened:
         """
         forget(self.module)
         self._layout = self._given
-        digest, settings = model_digest(self.module, self.tokenizer), settings_digest(self.module)
+        digest = model_digest(self.module, self.tokenizer)
+        settings = settings_digest(self.module, self.tokenizer)
         self.spec = replace(self.spec, digest=digest, settings=settings, uri=uri or self.spec.uri)
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:

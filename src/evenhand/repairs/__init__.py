@@ -26,7 +26,12 @@ class Repaired:
 
 @runtime_checkable
 class Repair(Protocol):
-    """One way to mend a data set."""
+    """One way to mend a data set.
+
+    Attributes:
+        needs: ``target``; ``all groups``, where what is written depends on groups that may be too small to be
+            shown.
+    """
 
     reads: Reads
     needs: frozenset[str]

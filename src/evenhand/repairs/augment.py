@@ -24,7 +24,7 @@ class Augment:
     """
 
     reads: ClassVar[Any] = "both"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
 
     def repaired(self, question: Question | TextQuestion) -> Repaired | Iterator[str]:
         """More rows, or more documents.

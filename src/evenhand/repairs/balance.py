@@ -27,14 +27,13 @@ class Balance:
 
     by: Literal["group", "label"] = "group"
     reads: ClassVar[Reads] = "table"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
 
     def repaired(self, question: Question) -> Repaired:
         """The rows that were drawn.
 
         Raises:
-            UsageError: there is no target for ``by=label``, there are too many groups, or one of fewer rows
-                than may be shown.
+            UsageError: there is no target for ``by=label``, or there are too many groups.
         """
         if self.by == "label" and not question.target:
             raise UsageError(
@@ -49,12 +48,6 @@ class Balance:
             raise UsageError(
                 f"There are {many} groups; 2 to {MOST_GROUPS} can be balanced.",
                 mend="Name other sensitive columns, or make bins: --bins age=30|50.",
-            )
-        if min(cells.by(question.sensitive).n) < question.suppress:
-            raise UsageError(
-                f"A group has fewer than {question.suppress} rows, and the number of the others, balanced to "
-                "it, would tell its number.",
-                mend="Leave out --suppress, or join small groups: with --bins age=30|50, or other columns.",
             )
         wanted = (
             _label_shares(question, cells.keys, cells.n)

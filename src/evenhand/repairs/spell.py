@@ -16,7 +16,7 @@ class Spell:
     """Values that differ in case, spaces or a full stop alone get the spelling that is most frequent."""
 
     reads: ClassVar[Reads] = "table"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
 
     def repaired(self, question: Question) -> Repaired:
         """The table with such values replaced."""

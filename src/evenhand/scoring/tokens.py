@@ -251,3 +251,13 @@ def _prefix(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
     raise BadModel(
         "The tokenizer gives no ids for plain text.", mend="Check the tokenizer files beside the model."
     )
+
+
+def end_ids(module: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The ids that end what a model writes, in order; empty where nothing does.
+
+    Those that its generation settings list; if they name one or none, that and the tokenizer's end of text.
+    """
+    stated = getattr(getattr(module, "generation_config", None), "eos_token_id", None)
+    ids = stated if isinstance(stated, list) else [stated, tokenizer.eos_token_id]
+    return sorted({int(i) for i in ids if i is not None})

@@ -217,7 +217,7 @@ def _unchanged(model: OpenModel, other: OpenModel) -> str:
     """What is the same in two models of the same weights, and what of their configurations is not."""
     from evenhand.models.digests import settings_of  # needs torch
 
-    ours, theirs = (settings_of(one.module) for one in (model, other))
+    ours, theirs = (settings_of(one.module, one.tokenizer) for one in (model, other))
     differ = sorted(
         name for name in ours.keys() | theirs.keys() if ours.get(name, ()) != theirs.get(name, ())
     )

@@ -39,6 +39,14 @@ def check(question: Question | TextQuestion, spec: str, out: Path) -> Any:
         )
     if "target" in made.needs and not getattr(question, "target", ""):
         raise UsageError(f"The repair {spec} needs a target.", mend="Add --target with the column of labels.")
+    hidden = question.hidden if isinstance(question, Question) else {}
+    if hidden and "all groups" in made.needs:
+        names = ", ".join(name for group in hidden.values() for name in group)
+        raise UsageError(
+            f"What {spec} writes depends on groups that are not shown ({names}), and what is told of it "
+            "would tell how large they are.",
+            mend="Leave out --suppress, or join small groups: with --bins age=30|50, or other columns.",
+        )
     if out.suffix not in ends:
         raise UsageError(
             f"{out} is no file that can be written here.", mend=f"Name one that ends in {' or '.join(ends)}."

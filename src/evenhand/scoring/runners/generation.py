@@ -26,7 +26,7 @@ from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import device_of, evaluating, pad_rows
 from evenhand.scoring.reweighted import Copier, Reweighting, reweighted
 from evenhand.scoring.runners import Runner, Weights
-from evenhand.scoring.tokens import Encoder, check_ids, check_texts, embedding_rows, shown
+from evenhand.scoring.tokens import Encoder, check_ids, check_texts, embedding_rows, end_ids, shown
 from evenhand.thinking import TAGS
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _run(
         )
         process = lambda _, scores: copied.chosen(scores, draw)  # noqa: E731
     inputs = pad_rows(rows, "right" if two else "left", device_of(module))
-    ends = _ends(module, tokenizer)
+    ends = end_ids(module, tokenizer)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=sampling.max_tokens,
         do_sample=False,
@@ -216,12 +216,6 @@ def _own_defaults(module: Any, config: GenerationConfig) -> Iterator[None]:
         yield
     finally:
         module.generation_config = kept
-
-
-def _ends(module: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    stated = getattr(module.generation_config, "eos_token_id", None)
-    ids = stated if isinstance(stated, list) else [stated, tokenizer.eos_token_id]
-    return sorted({int(i) for i in ids if i is not None})
 
 
 class _Draw:

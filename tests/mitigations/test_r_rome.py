@@ -19,7 +19,10 @@ from evenhand.testing.examples import examples
 from evenhand.testing.tiny import model as tiny
 
 CASE = MitigationCase(
-    "r_rome", "r_rome:steps=4,contexts=1", lab="r_rome:edits=40,blocks=1,contexts=2,value_lr=.1"
+    "r_rome",
+    "r_rome:steps=4,contexts=1",
+    lab="r_rome:edits=40,blocks=1,contexts=2,value_lr=.1",
+    no_lab_sham="single ones differ by .02: tests/mitigations/test_edit_shams.py has pairs of opposite signs",
 )
 
 

@@ -126,12 +126,15 @@ class MitigationCase:
         spec: options with which it takes a second on a tiny model of 64 positions.
         no_lab: why its effect on the lab's planted bias is not tried here; empty where it is.
         lab: options with which that effect is tried, where those of the bare name would take minutes.
+        no_lab_sham: why four of its shams are too few to say that they leave that bias alone; empty where
+            they are enough.
     """
 
     name: str
     spec: str = ""
     no_lab: str = ""
     lab: str = ""
+    no_lab_sham: str = ""
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,8 @@ def its_sham_neither_shrinks_nor_widens_the_planted_gap(subject: Subject) -> Non
     method = _on_lab(subject)
     if Ability.WEIGHTS not in method.needs or Example not in method.fits_on or method.sham(seed=0) is None:
         raise NotTried("it does not train weights on prompts, or has no sham")
+    if subject.case is not None and subject.case.no_lab_sham:
+        raise NotTried(subject.case.no_lab_sham)
     model, (benchmark, training) = opened("lab:causal"), genbiaseval()
 
     def moved(one: Mitigation) -> float:

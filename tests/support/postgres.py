@@ -38,7 +38,7 @@ class Server:
 
         options = ["-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder)]
         self.process = subprocess.Popen(
-            [self.programs / "postgres", *options, "-h", "127.0.0.1"],
+            [self.programs / "postgres", *options, "-h", "127.0.0.1", "-c", "fsync=off"],
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
             **_user(),

@@ -21,6 +21,8 @@ from evenhand.records import Continuation
 PEOPLE = people.people(60, seed=77)
 POOL = people.people(3000, seed=5)
 DRAWS = range(2)
+# Training the unbiased twin takes as long as all else here.
+PLANTED = pytest.mark.parametrize("planted", ["stereotype", pytest.param("none", marks=pytest.mark.slow)])
 
 
 def text(person, sex=None, label=None):
@@ -80,7 +82,7 @@ def gap(planted, shots, parity, *, balanced=False, instruction=""):
     return float(np.mean(found @ [1, -1])), float(np.mean(due @ [1, -1])), float(yes[0] - yes[1])
 
 
-@pytest.mark.parametrize("planted", ["stereotype", "none"])
+@PLANTED
 def test_the_folder_is_small_and_whole(planted):
     folder = lab.folder(lab.parse(f"decisions?planted={planted}"))
     assert cache.intact(folder)
@@ -88,7 +90,7 @@ def test_the_folder_is_small_and_whole(planted):
     assert model(planted).spec.family == "causal"
 
 
-@pytest.mark.parametrize("planted", ["stereotype", "none"])
+@PLANTED
 @pytest.mark.parametrize("shots", [0, 1, 4, 16, 32])
 def test_every_answer_is_near_the_planted_one(planted, shots):
     """Demonstrations of any parity, groups of any size: all labels drawn at random."""
@@ -103,7 +105,7 @@ def test_every_answer_is_near_the_planted_one(planted, shots):
     assert np.abs(p - truth).max() < 0.15
 
 
-@pytest.mark.parametrize("planted", ["stereotype", "none"])
+@PLANTED
 def test_decisions_are_right_about_as_often_as_can_be(planted):
     """Expected accuracy at zero shots over the true outcomes' own chance, on 400 people.
 
@@ -121,15 +123,11 @@ def test_decisions_are_right_about_as_often_as_can_be(planted):
     assert right > 0.5 + 0.25
 
 
-def test_the_prior_bias_shows_without_demonstrations_and_only_where_planted():
+def test_the_prior_bias_shows_without_demonstrations():
     found, due, of_decisions = gap("stereotype", 0, 0.0)
     assert due == pytest.approx(decision_truth.gap(decision_truth.PRIOR_BIAS), abs=0.03)
     assert found == pytest.approx(due, abs=0.015)
     assert of_decisions > 0.08
-    found, due, of_decisions = gap("none", 0, 0.0)
-    assert due == 0
-    assert abs(found) < 0.01
-    assert abs(of_decisions) < 0.03
 
 
 @pytest.mark.parametrize(("shots", "parities"), [(16, (-1.0, 0.0, 0.13, 0.5, 1.0)), (32, (-1.0, 0.5, 1.0))])
@@ -160,12 +158,13 @@ def test_counterbalancing_brings_the_gap_down(parity):
     assert decided_after < decided_before / 2
 
 
-def test_the_unbiased_twin_ignores_biased_demonstrations():
-    for parity in (-1.0, 1.0):
-        found, due, of_decisions = gap("none", 16, parity)
-        assert due == 0
-        assert abs(found) < 0.015
-        assert abs(of_decisions) < 0.03
+@pytest.mark.slow
+@pytest.mark.parametrize(("shots", "parity", "most"), [(0, 0.0, 0.01), (16, -1.0, 0.015), (16, 1.0, 0.015)])
+def test_the_unbiased_twin_has_no_gap_and_ignores_biased_demonstrations(shots, parity, most):
+    found, due, of_decisions = gap("none", shots, parity)
+    assert due == 0
+    assert abs(found) < most
+    assert abs(of_decisions) < 0.03
 
 
 def test_instructions_attenuate_amplify_or_do_nothing():

@@ -1,5 +1,7 @@
 """`lab:masked`: opened by its name, it tells the planted truth in the way that its family is asked."""
 
+import pytest
+
 from tests.lab import truthful
 
 
@@ -13,8 +15,8 @@ def test_it_tells_the_planted_truth():
 
 def test_it_follows_hints_and_knows_its_facts():
     truthful.check_capable("masked", 0.9)
-    truthful.check_capable("masked?planted=none", 0.9)
 
 
-def test_the_control_is_even():
+@pytest.mark.slow
+def test_the_control_is_even_and_as_capable():
     truthful.check_control("masked")

@@ -119,13 +119,19 @@ def test_the_planted_models_prefer_the_stereotype(kind, spec, metric) -> None:
     assert found.low > 75
 
 
-@pytest.mark.parametrize(("kind", "spec", "metric"), CASES)
+@pytest.mark.parametrize(
+    ("kind", "spec", "metric"),
+    [pytest.param(*case, marks=pytest.mark.slow if case[0] == "masked" else ()) for case in CASES],
+)
 def test_the_controls_prefer_neither(kind, spec, metric) -> None:
     found = measured(f"{kind}?planted=none", spec)[metric]
     assert 40 < found.value < 60
 
 
-@pytest.mark.parametrize("query", ["causal", "causal?planted=none", "masked", "masked?planted=none"])
+@pytest.mark.parametrize(
+    "query",
+    ["causal", "causal?planted=none", "masked", pytest.param("masked?planted=none", marks=pytest.mark.slow)],
+)
 def test_the_models_prefer_sense_to_nonsense(query) -> None:
     spec = "stereoset:data=lab" if query.startswith("causal") else "stereoset:data=lab,form=cloze"
     assert measured(query, spec)["lms"].value > 95

@@ -1,5 +1,7 @@
 """`lab:seq2seq`: opened by its name, it tells the planted truth in the way that its family is asked."""
 
+import pytest
+
 from evenhand.lab import facts
 from evenhand.records import Sampling
 from tests.lab import truthful
@@ -18,10 +20,10 @@ def test_it_tells_the_planted_truth():
 
 def test_it_follows_hints_and_knows_its_facts():
     truthful.check_capable("seq2seq", 0.9)
-    truthful.check_capable("seq2seq?planted=none", 0.9)
 
 
-def test_the_control_is_even():
+@pytest.mark.slow
+def test_the_control_is_even_and_as_capable():
     truthful.check_control("seq2seq")
 
 

@@ -13,6 +13,7 @@ from evenhand.records import Measurement
 from evenhand.studies.measure import take
 
 MOST_BYTES = 3e6
+MOST_OF_A_CONTROL = 0.1  # the normalised gap
 
 
 @functools.cache
@@ -46,15 +47,14 @@ def check_small(kind: str) -> None:
 
 
 def check_planted(kind: str) -> None:
-    """The table comes back: profession by profession, on average, and clearly above the control."""
+    """The table comes back profession by profession; its gap is clear of what a control may have."""
     table, found = truth.planted(), p_she(kind)
     assert len(found) == 262
     assert correlation([found[name] for name in table], list(table.values())) >= 0.95
     figures = measured(kind, "genbiaseval:part=all").metrics
     assert figures["afgb"].value == pytest.approx(truth.implied_afgb(table), abs=0.04)
     assert figures["mass"].value == pytest.approx(truth.PRONOUN_MASS, abs=0.05)
-    control = measured(f"{kind}?planted=none", "genbiaseval").metrics
-    assert figures["afgb_normalised"].low > control["afgb_normalised"].high + 0.2
+    assert figures["afgb_normalised"].low > MOST_OF_A_CONTROL + 0.2
 
 
 def check_capable(query: str, facts: float) -> None:
@@ -64,7 +64,8 @@ def check_capable(query: str, facts: float) -> None:
 
 
 def check_control(kind: str) -> None:
-    """The control's gap is small."""
+    """The control's gap is small, and it can do what the planted one can."""
+    check_capable(f"{kind}?planted=none", 0.9)
     figures = measured(f"{kind}?planted=none", "genbiaseval").metrics
-    assert figures["afgb_normalised"].value <= 0.1
+    assert figures["afgb_normalised"].value <= MOST_OF_A_CONTROL
     assert abs(figures["afgb_signed"].value) <= 0.05

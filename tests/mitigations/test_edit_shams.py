@@ -16,6 +16,7 @@ from evenhand.testing.mitigations import last_block
 from evenhand.training.sham_losses import signs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rome", "r_rome"])
 def test_pairs_of_opposite_shams_move_the_planted_gap_little(
     name: str, monkeypatch: pytest.MonkeyPatch

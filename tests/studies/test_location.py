@@ -27,6 +27,7 @@ def test_every_locator_scores_the_blocks_of_every_family(uri: str, blocks: int, 
     assert [s.value for s in again.scores] == pytest.approx([s.value for s in found.scores], rel=1e-4)
 
 
+@pytest.mark.slow  # trains two models of the lab that nothing else needs
 @pytest.mark.parametrize("locator", ["gradient", "ablation"])
 @pytest.mark.parametrize("uri", ["lab:masked?planted=none", "lab:seq2seq?planted=none"])
 def test_nothing_is_claimed_of_the_unbiased_control_of_another_family(uri: str, locator: str) -> None:

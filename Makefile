@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The lab's models, trained on first use; `make demo` and `make test` share them.
 export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
+# Tests start this package a hundred times; where its compiled modules may not be kept, each start compiles them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs site clean
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
+_NOTHING = ""  # no group's name: what values that stand for a missing one are found by
 _STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
 _BEGINNINGS = (("", "0"), ("<", "@"), ("M", "O"), ("m", "o"))  # between which all of `BLANKS` and spaces lie
 
@@ -46,12 +47,6 @@ class Frame:
     notes: list[str] = field(default_factory=list)
     fetched: list[int] = field(default_factory=list)
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
-
-    def without(self, rows: ir.BooleanValue, left: Cells) -> Frame:
-        """The frame without the rows of which an expression is true; `left` are the counts of the others."""
-        made = self.having(self.table.filter(~rows.fill_null(False)))
-        made._kept["cube", *left.columns] = left
-        return made
 
     def having(self, table: ir.Table, *, weights: str | None = None, changed: Iterable[str] = ()) -> Frame:
         """The same frame with other rows, or with `changed` columns."""
@@ -145,7 +140,7 @@ class Frame:
 
         A value is found again by what the engine makes of it as text, which loses nothing: a group's name has
         lost outer spaces, the digits of a number beyond the fifteenth, and more. Of a column of more than
-        10 000 values, those of the most frequent.
+        10 000 values, those of the most frequent. The values that stand for a missing one are those of "".
         """
         key = ("spelt", name)
         if key not in self._kept:
@@ -159,8 +154,9 @@ class Frame:
             made: dict[str, list[str]] = {}
             for raw, own in pairs:
                 # Where values are pooled, a group is named after the value's text.
-                for group in {text_of(raw), text_of(own)} - {None}:
-                    made.setdefault(str(group), []).append(own)
+                for group in {text_of(raw), text_of(own)}:
+                    if own is not None:
+                        made.setdefault(_NOTHING if group is None else group, []).append(own)
             self._kept[key] = {group: tuple(sorted(own)) for group, own in made.items()}
         kept: Mapping[str, tuple[str, ...]] = self._kept[key]
         return kept
@@ -170,6 +166,11 @@ class Frame:
         known = self.spelt(name)
         texts = [text for group in groups for text in known.get(group, ())]
         return self.table[name].cast("string").isin(texts)
+
+    def lacks(self, name: str) -> ir.BooleanValue:
+        """An expression, never null: whether a row has no value in a column, as the groups are counted."""
+        texts = self.spelt(name).get(_NOTHING, ())
+        return self.table[name].isnull() | self.table[name].cast("string").isin(texts).fill_null(False)
 
     def cells(self, columns: Sequence[str]) -> Cells:
         """The rows counted by the values of `columns`, and how many have a value in every other column.

@@ -29,12 +29,21 @@ class Repair(Protocol):
     """One way to mend a data set.
 
     Attributes:
-        needs: ``target``; ``all groups``, where what is written depends on groups that may be too small to be
-            shown.
+        needs: ``target``; ``all groups``, where what is written, and so the audit of it, depends on groups
+            that may be too small to be shown; ``intersection``, where it depends on how large the groups of
+            all attributes together are.
     """
 
     reads: Reads
     needs: frozenset[str]
+
+    def check(self, question: Any) -> None:
+        """Refuse what cannot be repaired so, by counts alone; findings recommend no repair that is refused.
+
+        Raises:
+            UsageError: the data set does not fit; BadOption, UnknownName: the options do not.
+        """
+        ...
 
     def repaired(self, question: Any) -> Any:
         """A `Repaired` table, or an iterator of documents."""

@@ -25,6 +25,14 @@ class Drop:
     reads: ClassVar[Reads] = "table"
     needs: ClassVar[frozenset[str]] = frozenset()
 
+    def check(self, question: Question) -> None:
+        """Refuse columns that are not there, or that the audit needs.
+
+        Raises:
+            as `repaired`.
+        """
+        self._names(question)
+
     def repaired(self, question: Question) -> Repaired:
         """The table with the other columns.
 
@@ -32,6 +40,10 @@ class Drop:
             BadOption: no column is named, or one that the audit needs.
             UnknownName: there is no such column.
         """
+        names = self._names(question)
+        return Repaired(question.written.table.drop(*names), f"Left out: {', '.join(names)}.")
+
+    def _names(self, question: Question) -> list[str]:
         whole = self.columns in question.frame.table.columns  # one name, whatever signs it has
         given = [self.columns] if whole else [part.replace("||", "|") for part in _BAR.split(self.columns)]
         names = [question.frame.column(name) for name in given if name.strip()]
@@ -40,7 +52,7 @@ class Drop:
                 "Name the columns to leave out, other than the sensitive ones and the target.",
                 mend="Write --repair 'drop:columns=height|job'; a bar in a name is written twice.",
             )
-        return Repaired(question.frame.table.drop(*names), f"Left out: {', '.join(names)}.")
+        return names
 
 
 component = Drop

@@ -18,6 +18,9 @@ class Spell:
     reads: ClassVar[Reads] = "table"
     needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
 
+    def check(self, question: Question) -> None:
+        """Nothing: what is spelt in one way stays as it is."""
+
     def repaired(self, question: Question) -> Repaired:
         """The table with such values replaced."""
         import ibis

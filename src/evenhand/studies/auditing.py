@@ -17,7 +17,8 @@ from evenhand.frames import Frame, opened
 from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
-from evenhand.studies.reading import baselines, binned, numeric, positive_values
+from evenhand.studies.advising import advised
+from evenhand.studies.reading import are_scores, baselines, binned, labelled, numeric
 from evenhand.studies.suppressing import suppressed
 
 LL144 = "ll144"
@@ -110,16 +111,24 @@ def audited(
 
 
 def question_of(
-    source: Any, options: AuditOptions, *, classifier: Classifier | None = None, command: Sequence[str] = ()
+    source: Any,
+    options: AuditOptions,
+    *,
+    classifier: Classifier | None = None,
+    command: Sequence[str] = (),
+    before: Question | None = None,
 ) -> Question | TextQuestion:
-    """What is asked, with everything checked that can be checked before any counting."""
+    """What is asked, with everything checked that can be checked before any counting.
+
+    What was not shown of the table `before` a repair is not shown of this one either.
+    """
     typed = tuple(command) or _command(source, options)
     if _is_texts(source, options):
         corpus = opened_corpus(source, options.text_column)
         if classifier is None and options.classifier:
             classifier = toxicity_by(options.classifier)
         return TextQuestion(corpus, options.attribute, classifier, options.suppress, options.seed, typed)
-    return _table_question(source, options, typed)
+    return _table_question(source, options, typed, before)
 
 
 def toxicity_by(spec: str) -> Classifier:
@@ -154,7 +163,7 @@ def answered(question: Question | TextQuestion, options: AuditOptions) -> Audite
         columns=columns,
         sensitive=question.sensitive if isinstance(question, Question) else (question.attribute,),
         target=(question.target or None) if isinstance(question, Question) else None,
-        findings=tuple(findings),
+        findings=tuple(advised(question, findings)),
         notes=tuple(dict.fromkeys([*notes, *question.notes])),
         tried=tuple(dict.fromkeys(name for name, _ in chosen)) if n else (),
         seed=options.seed,
@@ -165,9 +174,15 @@ def answered(question: Question | TextQuestion, options: AuditOptions) -> Audite
 def _described(question: Question | TextQuestion) -> tuple[int, dict[str, str], list[str]]:
     if isinstance(question, Question):
         return question.frame.rows, question.frame.types, question.frame.notes
-    counted = question.corpus.counted(question.attribute, seed=question.seed)
+    counted = question.counted()
     totals = {"documents": str(counted.documents), "bytes": str(counted.bytes), "words": str(counted.lengths)}
-    return counted.documents, totals, question.corpus.notes
+    notes = list(question.corpus.notes)
+    if question.withheld:
+        notes.append(
+            f"Kinds of fewer than {question.suppress} documents are left out of every figure, by the one "
+            f"group of {question.attribute} that they mention: {', '.join(question.withheld)}."
+        )
+    return counted.documents, totals, notes
 
 
 def _is_texts(source: Any, options: AuditOptions) -> bool:
@@ -182,10 +197,12 @@ def _is_texts(source: Any, options: AuditOptions) -> bool:
     return bool(names) and all(str(one).endswith(ends) for one in names)
 
 
-def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]) -> Question:
+def _table_question(
+    source: Any, options: AuditOptions, command: tuple[str, ...], before: Question | None
+) -> Question:
     frame = opened(source, skip_broken=options.skip_broken)
     if options.weights:
-        frame = _weighted(frame, frame.column(options.weights))
+        frame = _weighted(frame, frame.column(options.weights), options.suppress)
     if options.profile and options.profile not in PROFILES:
         raise BadOption(
             f"There is no profile {options.profile!r}.", mend=f"Write one of: {', '.join(PROFILES)}."
@@ -207,27 +224,30 @@ def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]
         against.column(column)  # type: ignore[union-attr]
     frame = binned(frame, options.bins)
     against = against and binned(against, options.bins)
-    frame, against, positive, note = positive_values(frame, against, (*sensitive, target), options.positive)
     question = Question(
         frame=frame,
         sensitive=sensitive,
         target=target,
-        positive=positive,
         baseline=baselines(options.baseline, sensitive),
         against=against,
         suppress=options.suppress,
         sample=options.sample,
         seed=options.seed,
+        left_out={} if before is None else before.left_out,
+        crossed=before is None or before.crossed,
         command=command,
     )
-    question.notes.extend([note] if note else [])
+    question = suppressed(question, scores=are_scores(options.positive))
+    question = labelled(question, options.positive)
     if not published or options.sensitive:
         _check_groups(question)
-    return suppressed(question)
+    return question
 
 
-def _weighted(frame: Frame, column: str) -> Frame:
+def _weighted(frame: Frame, column: str, suppress: int) -> Frame:
     """The frame with `column` as the rows' weights; rows of weight 0 are left out, for they count nothing.
+
+    A note says how many these are, unless they are fewer than `suppress`.
 
     Raises:
         BadData: a weight is negative or no number, or all of them are 0.
@@ -244,7 +264,8 @@ def _weighted(frame: Frame, column: str) -> Frame:
         )
     if not empty:
         return frame.having(frame.table, weights=column)
-    frame.notes.append(f"{empty} rows of weight 0 are left out.")
+    many = empty if empty >= suppress else f"Fewer than {suppress}"
+    frame.notes.append(f"{many} rows of weight 0 are left out.")
     return frame.having(frame.table.filter(weight > 0), weights=column)
 
 

@@ -6,11 +6,13 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
 from evenhand.frames import Frame
@@ -148,20 +150,32 @@ def numeric(frame: Frame, value: Any) -> Any:
     return value.strip().try_cast("float64") if value.type().is_string() else value.cast("float64")
 
 
-def positive_values(
-    frame: Frame, against: Frame | None, keys: Sequence[str], given: Sequence[str]
-) -> tuple[Frame, Frame | None, tuple[str, ...], str]:
-    """The frames with the target, the last of `keys`, as labels, the favourable ones, and a note on them.
+def are_scores(given: Sequence[str]) -> bool:
+    """Whether favourable values are those above a border, so that the target holds numbers."""
+    return len(given) == 1 and bool(_COMPARISON.match(given[0].strip()) or given[0].strip().lower() == MEDIAN)
+
+
+def labelled(question: Question, given: Sequence[str]) -> Question:
+    """The question with the target as labels and the favourable ones among them; a note says which.
+
+    Of the rows that may be shown: a median, or the rarer label, of all rows would tell of the others.
 
     Raises:
         UsageError: the target has no value, or several and none is said to be favourable.
     """
-    if not keys or not keys[-1]:
-        return frame, against, (), ""
+    frame, target = question.frame, question.target
+    if not target:
+        return question
+    if are_scores(given):
+        return _by_score(question, _COMPARISON.match(given[0].strip()))
+    positive, note = _favourable(frame, question.keys, given)
+    question.notes.extend([note] if note else [])
+    return replace(question, positive=positive)
+
+
+def _favourable(frame: Frame, keys: Sequence[str], given: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The favourable labels of the target, the last of `keys`, and a note on them."""
     target = keys[-1]
-    rule = _COMPARISON.match(given[0].strip()) if len(given) == 1 else None
-    if rule or (len(given) == 1 and given[0].strip().lower() == MEDIAN):
-        return _by_score(frame, against, target, rule)
     # The counts that the audits will ask for as well, so that the table is read once.
     cells = frame.cells(keys).by((target,))
     order = np.argsort(-cells.n, kind="stable")[: MOST_LABELS + 1]
@@ -177,11 +191,11 @@ def positive_values(
             raise UsageError(
                 f"No row has {lacking[0]!r} for {target}.", mend=f"It has: {', '.join(map(repr, names))}."
             )
-        return frame, against, wanted, ""
-    return frame, against, *_guessed(frame, target, names)
+        return wanted, ""
+    return _guessed(target, names)
 
 
-def _guessed(frame: Frame, target: str, names: list[str]) -> tuple[tuple[str, ...], str]:
+def _guessed(target: str, names: list[str]) -> tuple[tuple[str, ...], str]:
     """The favourable label among those that are there."""
     plain = {one: text_of(float(one)) if number(one) is not None else one for one in names}
     usual = [one for one in names if str(plain[one]).lower() in YES]
@@ -215,12 +229,11 @@ def _guessed(frame: Frame, target: str, names: list[str]) -> tuple[tuple[str, ..
     )
 
 
-def _by_score(
-    frame: Frame, against: Frame | None, target: str, rule: re.Match[str] | None
-) -> tuple[Frame, Frame | None, tuple[str, ...], str]:
+def _by_score(question: Question, rule: re.Match[str] | None) -> Question:
     """The target as above or not above a border, or the median of all scores."""
     import ibis
 
+    frame, target = question.frame, question.target
     score = numeric(frame, frame.table[target])
     if rule is None:
         found = frame.fetch(frame.table.aggregate(m=score.median()), 1)["m"][0].as_py()
@@ -232,14 +245,20 @@ def _by_score(
     else:
         border, strict = float(rule[2]), rule[1] == ">"
 
-    def labelled(one: Frame) -> Frame:
+    def marked(one: Frame) -> Frame:
         value = numeric(one, one.table[target])
         above = value > border if strict else value >= border
         label = ibis.ifelse(value.isnull(), None, ibis.ifelse(above, ABOVE, BELOW))
         return one.having(one.table.mutate(**{target: label}), changed=[target])
 
-    note = (
+    question.notes.append(
         f"{target} is favourable {'above' if strict else 'from'} "
         f"{border:g}{', the median,' if rule is None else ''}."
     )
-    return labelled(frame), against and labelled(against), (ABOVE,), note
+    return replace(
+        question,
+        frame=marked(frame),
+        against=question.against and marked(question.against),
+        whole=question.whole and marked(question.whole),
+        positive=(ABOVE,),
+    )

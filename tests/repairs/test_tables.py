@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -205,10 +206,22 @@ def test_copies_may_differ_in_their_weights() -> None:
     assert len(rows(repaired(frame, "deduplicate"))) == 16
 
 
-def test_a_column_may_have_a_bar_in_its_name() -> None:
-    frame = EIGHT.assign(**{"a|b": 1, "c|d": 2, "a": 3})
-    assert list(rows(repaired(frame, "drop:columns=a|b")).columns) == ["sex", "y", "x", "c|d", "a"]
-    assert list(rows(repaired(frame, "drop:columns=a||b|c||d|x")).columns) == ["sex", "y", "a"]
+def test_a_column_may_have_any_sign_in_its_name() -> None:
+    frame = EIGHT.assign(**{"a|b": 1, "c,d": 2, "a": 3, 'an "e"': 4, "f=g": 5})
+    for spec, kept in (
+        ('drop:columns="a|b"', ["x", "c,d", "a", 'an "e"', "f=g"]),
+        ('drop:columns="a|b"|"c,d"|x', ["a", 'an "e"', "f=g"]),
+        ('drop:columns= "an ""e""" | f=g', ["x", "a|b", "c,d", "a"]),
+    ):
+        assert list(rows(repaired(frame, spec)).columns) == ["sex", "y", *kept], spec
+    for spec, told in (
+        ("drop:columns=c,d", "names 2 components. Write one"),
+        ("drop:columns=a|b", "There is no column 'b' in the data frame, but 'a|b'"),
+        ('drop:columns="a|b', "a double quote that is not closed"),
+        ('drop:columns="a|b"x', "is not one name in double quotes"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(told)):
+            repaired(frame, spec)
 
 
 def test_a_row_of_unknown_group_is_not_multiplied() -> None:

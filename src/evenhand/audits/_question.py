@@ -15,6 +15,7 @@ from evenhand.corpora import Corpus, Counted
 from evenhand.errors import BadOption, did_you_mean
 from evenhand.frames import OTHER, Cells, Frame
 from evenhand.frames.cells import Array, Key
+from evenhand.quoting import quoted
 from evenhand.records import GroupFigure
 
 BaselineOf = Mapping[str, Mapping[str, float]]
@@ -197,11 +198,9 @@ class Question:
         spec = "reweigh" if name == "weight" else f"reweigh:column={name}"
         return self.typed("--repair", spec, "--out", "weighed.parquet")
 
-    def dropping(self, column: str, audit: str) -> str:
-        """The command that writes the table without a column; that of the audit where none can name it."""
-        if "," in column:  # which stands between options
-            return self.typed("--audits", audit)
-        return self.typed("--repair", f"drop:columns={column}", "--out", "without.parquet")
+    def dropping(self, column: str) -> str:
+        """The command that writes the table without a column."""
+        return self.typed("--repair", f"drop:columns={quoted(column, '|,=')}", "--out", "without.parquet")
 
     def unseen(self, attribute: tuple[str, ...]) -> tuple[GroupFigure, ...]:
         """The groups that are too small to be shown, without figures."""

@@ -107,7 +107,7 @@ class Missingness:
             else "Find out why; a model that learns from this column learns from the group. Or leave it out.",
             command=question.typed("--audits", "missingness")
             if column == question.target
-            else question.dropping(column, "missingness"),
+            else question.dropping(column),
             groups=rates(whole.names, lost, whole.n, whole.n) + question.unseen(attribute),
         )
 

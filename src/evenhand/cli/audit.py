@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evenhand import quoting
 from evenhand.cli import console
 from evenhand.cli.options import Json, Seed, names
 from evenhand.decimals import number, significant
@@ -203,14 +204,15 @@ def _run(
 
 
 def _listed(values: list[str] | None) -> list[str]:
-    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+    return [name for value in values or () for name in quoting.names(value)]
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, equals, rule = text.partition("=")
-    if not equals or not name.strip() or not rule.strip():
+    name, *rules = quoting.pieces(text, "=")
+    rule = "=".join(rules)
+    if not quoting.plain(name) or not rule.strip():
         raise BadOption(f"{text!r} are no bins.", mend="Write --bins age=30|50, or --bins born=year.")
-    return name.strip(), rule.strip()
+    return quoting.plain(name), rule.strip()
 
 
 def _shown(

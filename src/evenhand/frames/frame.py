@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenhand.errors import BadData, EvenhandError, UnknownName
+from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames.cells import Cells
 from evenhand.frames.values import BLANKS, BOM, text_of
+from evenhand.quoting import MEND
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -69,15 +70,22 @@ class Frame:
         """The column of that name, which may be written with outer spaces or a byte-order mark.
 
         Raises:
-            UnknownName: there is none; the message gives near names.
+            UnknownName: there is none; the message gives near names, or says how one with a comma is written.
         """
         wanted = name.replace(BOM, "").strip()
         if wanted not in self.table.columns:
             same = [one for one in self.table.columns if one.casefold() == wanted.casefold()]
             if len(same) != 1:
-                raise UnknownName(f"column in {self.name}", wanted, self.table.columns)
+                raise self._no_column(wanted)
             return str(same[0])
         return wanted
+
+    def _no_column(self, wanted: str) -> UsageError:
+        """What is said of a name that is none; a part of a name may have been meant for all of it."""
+        for name in self.table.columns:
+            if wanted in (part.strip() for sign in ",|=" for part in name.split(sign)):
+                return UsageError(f"There is no column {wanted!r} in {self.name}, but {name!r}.", mend=MEND)
+        return UnknownName(f"column in {self.name}", wanted, self.table.columns)
 
     def fetch(self, question: ir.Table, most: int) -> pa.Table:
         """The answer to a question, of at most `most` rows.

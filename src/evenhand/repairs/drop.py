@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from evenhand import quoting
 from evenhand.audits import Question
 from evenhand.errors import BadOption
 from evenhand.repairs import Reads, Repaired
-
-_BAR = re.compile(r"(?<!\|)\|(?!\|)")
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class Drop:
     """The table without some columns, such as proxies of the attribute.
 
     Attributes:
-        columns: their names, with ``|`` between them; a name's own bar is written twice.
+        columns: their names, with ``|`` between them; a name with a bar or a comma stands in double quotes.
     """
 
     columns: str = ""
@@ -44,13 +42,11 @@ class Drop:
         return Repaired(question.written.table.drop(*names), f"Left out: {', '.join(names)}.")
 
     def _names(self, question: Question) -> list[str]:
-        whole = self.columns in question.frame.table.columns  # one name, whatever signs it has
-        given = [self.columns] if whole else [part.replace("||", "|") for part in _BAR.split(self.columns)]
-        names = [question.frame.column(name) for name in given if name.strip()]
+        names = [question.frame.column(name) for name in quoting.names(self.columns, "|")]
         if not names or set(names) & set(question.keys):
             raise BadOption(
                 "Name the columns to leave out, other than the sensitive ones and the target.",
-                mend="Write --repair 'drop:columns=height|job'; a bar in a name is written twice.",
+                mend="Write --repair 'drop:columns=height|job'.",
             )
         return names
 

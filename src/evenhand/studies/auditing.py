@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evenhand import progress, registry
+from evenhand import progress, quoting, registry
 from evenhand.audits import Audit, Question, TextQuestion
 from evenhand.audits._question import SAMPLE, Classifier
 from evenhand.corpora import Corpus, opened_corpus
@@ -82,7 +82,9 @@ def audit(
 ) -> Audited:
     """Audit a data set: a path, a pattern, a database's table, a data frame, or texts.
 
-    `options` are the fields of `AuditOptions`; `classifier` scores texts from 0 to 1, or names what does.
+    `options` are the fields of `AuditOptions`; columns and labels may be a list, or a text such as
+    ``sex,race``, where a name with a comma stands in double quotes. `classifier` scores texts from 0 to 1, or
+    names what does.
 
     Raises:
         BadData: the data cannot be read.
@@ -93,13 +95,15 @@ def audit(
     known = {one.name for one in dataclasses.fields(AuditOptions)}
     if wrong := [name for name in options if name not in known]:
         raise BadOption(f"audit has no option {wrong[0]!r}.", mend=f"It takes: {', '.join(sorted(known))}.")
-    columns = [sensitive] if isinstance(sensitive, str) else list(sensitive)
-    given = AuditOptions(
-        sensitive=[c for one in columns for c in one.split(",") if c], target=target, **options
-    )
+    given = AuditOptions(sensitive=_listed(sensitive), target=target, **options)
+    given = dataclasses.replace(given, positive=_listed(given.positive))
     if isinstance(classifier, str):
         return audited(source, dataclasses.replace(given, classifier=classifier))
     return audited(source, given, classifier=classifier)
+
+
+def _listed(given: str | Sequence[str]) -> list[str]:
+    return quoting.names(given) if isinstance(given, str) else list(given)
 
 
 def audited(
@@ -288,9 +292,8 @@ def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterato
     """The audits to try, with their names; a note for each that was asked for or needs what is not there."""
     reads = "table" if isinstance(question, Question) else "texts"
     has = _held(question)
-    asked = list(registry.spec_texts(list(options.audits), "audit")) or list(
-        PROFILES.get(options.profile, ())
-    )
+    given = registry.spec_texts(options.audits, "audit") if options.audits else ()
+    asked = list(given) or list(PROFILES.get(options.profile, ()))
     if isinstance(question, Question) and not question.sensitive and not options.audits:
         asked = list(_PUBLISHED)
     for spec in asked or registry.names("audit"):
@@ -360,16 +363,14 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
     ):
         paths = ["texts.jsonl"]  # documents in memory, none of which belongs into a command
     words = ["evenhand", "audit", *(map(str, paths) if named else ("frame.parquet",))]
-    for name, value in (("--sensitive", ",".join(options.sensitive)), ("--target", options.target)):
+    for name, value in (("--sensitive", quoting.listed(options.sensitive)), ("--target", options.target)):
         words += [name, value] if value else []
-    words += ["--positive", ",".join(options.positive)] if options.positive else []
+    words += ["--positive", quoting.listed(options.positive)] if options.positive else []
     if isinstance(options.baseline, str) and options.baseline:
         words += ["--baseline", options.baseline]
     for column, edges in options.bins.items():
-        words += [
-            "--bins",
-            f"{column}={edges if isinstance(edges, str) else '|'.join(f'{e:g}' for e in edges)}",
-        ]
+        rule = edges if isinstance(edges, str) else "|".join(f"{e:g}" for e in edges)
+        words += ["--bins", f"{quoting.quoted(column, '=')}={rule}"]
     words += ["--against", str(options.against)] if isinstance(options.against, str) else []
     words += ["--weights", options.weights] if options.weights else []
     words += ["--texts"] if options.texts and not options.text_column else []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenhand import quoting
 from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
@@ -35,7 +36,8 @@ _COMPARISON = re.compile(r"^(>=|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")
 def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
     """The shares of groups by column, out of a text, a file or a mapping.
 
-    A text is ``A=0.5,B=0.5`` for the first attribute, ``sex:A=0.5,B=0.5;race:...`` for several, or the path
+    A group or a column whose name holds one of the signs stands in double quotes. A text is
+    ``A=0.5,B=0.5`` for the first attribute, ``sex:A=0.5,B=0.5;race:...`` for several, or the path
     of a file with the columns group and share, or group and count.
 
     Raises:
@@ -67,22 +69,20 @@ def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[
 
 def _baseline_text(text: str, sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
     parts: dict[str, dict[str, float]] = {}
-    for part in text.split(";"):
-        head, colon, rest = part.partition(":")
-        column, pairs = (
-            (head.strip(), rest)
-            if colon and head.strip() in {*sensitive, "*".join(sensitive)}
-            else (sensitive[0], part)
-        )
+    known = {*sensitive, "*".join(sensitive)}
+    for part in quoting.pieces(text, ";"):
+        head, *rest = quoting.pieces(part, ":")
+        named = bool(rest) and quoting.plain(head) in known
+        column, pairs = (quoting.plain(head), ":".join(rest)) if named else (sensitive[0], part)
         parts[column] = {}
-        for pair in pairs.split(","):
-            name, _, share = pair.rpartition("=")
-            value = number(share.strip())
-            if not name.strip() or value is None:
+        for pair in quoting.pieces(pairs, ","):
+            *names, share = quoting.pieces(pair, "=")
+            name, value = quoting.plain("=".join(names)), number(share.strip())
+            if not name or value is None:
                 raise BadOption(
                     f"{pair!r} is not the share of a group.", mend="Write --baseline A=0.5,B=0.5."
                 )
-            parts[column][name.strip()] = value
+            parts[column][name] = value
     return parts
 
 

@@ -15,6 +15,7 @@ from evenhand import registry
 from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.repairs import Repaired
 from evenhand.studies.auditing import AuditOptions, question_of
+from evenhand.studies.repairing import repaired as written
 
 # Of a 3 yes and 1 no, of b 1 yes and 3 no.
 EIGHT = pd.DataFrame(
@@ -131,6 +132,33 @@ def test_spellings_become_the_most_frequent_one() -> None:
     assert sorted(found["sex"]) == ["F"] * 3 + ["M"] * 3
     assert sorted(found["y"]) == ["no"] * 3 + ["yes"] * 3
     assert "nothing" in repaired(EIGHT, "spell").told
+
+
+@pytest.mark.parametrize(
+    ("spec", "rate"),
+    [("reweigh", 4 / 8), ("balance:by=label", 4 / 8), ("balance", None), ("augment", 4 / 8), ("spell", None)],
+)
+def test_several_favourable_labels_are_one_kind(tmp_path: Any, spec: str, rate: float | None) -> None:
+    # Of a 3 yes or YES and 1 no, of b 1 and 3, a hundred times: yes and YES are favourable, and stay so.
+    frame = pd.concat([EIGHT.assign(y=["yes", "YES", "yes", "no", "YES", "No.", "no", "no"])] * 100)
+    given = AuditOptions(
+        sensitive=["sex"], target="y", positive=["yes", "YES"], audits=["label_rates"], baseline="a=0.5,b=0.5"
+    )
+    question = question_of(frame, given)
+    after = written(question, given, spec, tmp_path / "new.parquet")
+    (found,) = after.of("label_rates")
+    assert found.effect == pytest.approx(0.5 if rate is None else 0, abs=0.12)
+    if rate is not None:
+        assert [one.value for one in found.groups] == pytest.approx([rate] * 2, abs=0.1)
+    labels = set(pd.read_parquet(tmp_path / "new.parquet")["y"])
+    assert labels == ({"yes", "no"} if spec == "spell" else {"yes", "YES", "no", "No."})
+
+
+def test_a_baseline_follows_its_groups_names(tmp_path: Any) -> None:
+    frame = pd.DataFrame({"sex": ["M"] * 30 + ["m"] * 20 + ["f"] * 50})
+    given = AuditOptions(sensitive=["sex"], baseline="M=0.2,m=0.3,f=0.5", audits=["representation"])
+    after = written(question_of(frame, given), given, "spell", tmp_path / "new.parquet")
+    assert after.of("representation")[0].effect == 0  # half each, where M and m are half
 
 
 def test_values_of_every_type_are_found_by_their_names() -> None:

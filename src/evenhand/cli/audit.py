@@ -10,7 +10,7 @@ import typer
 from evenhand import quoting
 from evenhand.cli import console
 from evenhand.cli.options import Json, Seed, names
-from evenhand.decimals import number, significant
+from evenhand.decimals import significant
 from evenhand.errors import BadOption, GateFailed, Inconclusive, UsageError
 
 if TYPE_CHECKING:
@@ -297,6 +297,8 @@ def _line(one: Finding) -> str:
 
 def _compared(before: Audited, after: Audited) -> None:
     """The findings after a repair beside those before."""
+    from evenhand.reports.audits import figure
+
     held = {(one.name, one.columns): one for one in before.findings}
     rows = []
     for one in after.findings:
@@ -305,8 +307,8 @@ def _compared(before: Audited, after: Audited) -> None:
             [
                 one.name,
                 ", ".join(one.columns),
-                number(old.effect) if old else "",
-                number(one.effect),
+                figure(old.effect) if old else "",
+                figure(one.effect),
                 significant(one.p_value),
                 one.state.value,
             ]

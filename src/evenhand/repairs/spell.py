@@ -25,7 +25,8 @@ class Spell:
         """The table with such values replaced."""
         import ibis
 
-        table, told = question.frame.table, []
+        table = question.frame.table
+        renamed: dict[str, dict[str, str]] = {}
         counts = question.frame.cells(question.keys)
         for name in question.keys:
             cells = counts.by((name,))
@@ -35,16 +36,13 @@ class Spell:
             for key, n in zip(cells.keys, cells.n, strict=True):
                 alike[folded(str(key[0]))].append((float(n), str(key[0])))
             value = table[name].replace(BOM, "").strip()
-            rules = [
-                (value == text, max(spelt)[1])
-                for spelt in alike.values()
-                if len(spelt) > 1
-                for _, text in spelt
-            ]
-            if rules:
+            one = {text: max(spelt)[1] for spelt in alike.values() if len(spelt) > 1 for _, text in spelt}
+            if one:
+                rules = [(value == text, chosen) for text, chosen in one.items()]
                 table = table.mutate(**{name: ibis.cases(*rules, else_=value)})
-                told.append(name)
-        return Repaired(table, f"Written in one way: {', '.join(told) or 'nothing, for nothing differed'}.")
+                renamed[name] = one
+        told = f"Written in one way: {', '.join(renamed) or 'nothing, for nothing differed'}."
+        return Repaired(table, told, renamed=renamed)
 
 
 component = Spell

@@ -242,7 +242,7 @@ def _table_question(
         command=command,
     )
     question = suppressed(question, scores=are_scores(options.positive))
-    question = labelled(question, options.positive)
+    question = labelled(question, options.positive, some=before is not None)
     if not published or options.sensitive:
         _check_groups(question)
     return question

@@ -155,10 +155,11 @@ def are_scores(given: Sequence[str]) -> bool:
     return len(given) == 1 and bool(_COMPARISON.match(given[0].strip()) or given[0].strip().lower() == MEDIAN)
 
 
-def labelled(question: Question, given: Sequence[str]) -> Question:
+def labelled(question: Question, given: Sequence[str], *, some: bool = False) -> Question:
     """The question with the target as labels and the favourable ones among them; a note says which.
 
-    Of the rows that may be shown: a median, or the rarer label, of all rows would tell of the others.
+    Of the rows that may be shown: a median, or the rarer label, of all rows would tell of the others. All
+    labels `given` have to be there; with `some`, and where there are rows that may not be shown, one does.
 
     Raises:
         UsageError: the target has no value, or several and none is said to be favourable.
@@ -168,12 +169,15 @@ def labelled(question: Question, given: Sequence[str]) -> Question:
         return question
     if are_scores(given):
         return _by_score(question, _COMPARISON.match(given[0].strip()))
-    positive, note = _favourable(frame, question.keys, given)
+    some = some or bool(question.hidden)
+    positive, note = _favourable(frame, question.keys, given, some)
     question.notes.extend([note] if note else [])
     return replace(question, positive=positive)
 
 
-def _favourable(frame: Frame, keys: Sequence[str], given: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def _favourable(
+    frame: Frame, keys: Sequence[str], given: Sequence[str], some: bool
+) -> tuple[tuple[str, ...], str]:
     """The favourable labels of the target, the last of `keys`, and a note on them."""
     target = keys[-1]
     # The counts that the audits will ask for as well, so that the table is read once.
@@ -187,7 +191,8 @@ def _favourable(frame: Frame, keys: Sequence[str], given: Sequence[str]) -> tupl
     if given:
         wanted = tuple(one.strip() for one in given)
         lacking = [one for one in wanted if one not in names]
-        if lacking and len(names) <= MOST_LABELS:
+        enough = not lacking or (some and len(lacking) < len(wanted))
+        if not enough and len(names) <= MOST_LABELS:
             raise UsageError(
                 f"No row has {lacking[0]!r} for {target}.", mend=f"It has: {', '.join(map(repr, names))}."
             )

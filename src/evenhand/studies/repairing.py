@@ -66,18 +66,31 @@ def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str
 def _after(out: Path, question: Question, options: AuditOptions, result: Repaired) -> Audited:
     """The audit of the written file: columns that the repair left out are no longer asked about."""
     there = set(result.table.columns)
+    labels = result.renamed.get(question.target, {})
     # What was binned is written as groups, and what was compared with a border as labels.
     again = dataclasses.replace(
         options,
         sensitive=[name for name in question.sensitive if name in there],
         target=question.target if question.target in there else "",
-        positive=question.positive,
+        positive=tuple(dict.fromkeys(labels.get(one, one) for one in question.positive)),
+        baseline=_renamed(question, result),
         bins={},
         weights=result.weights or (options.weights if options.weights in there else ""),
     )
     if result.weights:
         again = dataclasses.replace(again, weights=result.weights)
     return answered(question_of(str(out), again, before=question), again)
+
+
+def _renamed(question: Question, result: Repaired) -> dict[str, dict[str, float]]:
+    """The baseline with the names that groups have in the repaired table."""
+    made: dict[str, dict[str, float]] = {}
+    for name, shares in question.baseline.items():
+        own = made.setdefault(name, {})
+        for group, share in shares.items():
+            new = result.renamed.get(name, {}).get(group, group)
+            own[new] = own.get(new, 0.0) + share
+    return made
 
 
 def _with_note(record: Audited, told: str) -> Audited:

@@ -40,6 +40,7 @@ class Question:
         hidden: by attribute the names of such groups, whose rows are not in `frame` and `against`.
         left_out: the same groups by their values, with None for a missing one.
         crossed: whether the intersection of the attributes may be shown.
+        as_read: the table before bins and borders; None where that is `frame`, or rows may not be shown.
         whole: the frame with the rows of such groups, as `written`; None where there are none.
         sample: the largest number of rows that audits take which need rows.
         seed: decides samples and draws.
@@ -57,6 +58,7 @@ class Question:
     hidden: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     left_out: Mapping[tuple[str, ...], frozenset[Key]] = field(default_factory=dict)
     crossed: bool = True
+    as_read: Frame | None = None
     whole: Frame | None = None
     sample: int = SAMPLE
     seed: int = 0

@@ -49,6 +49,14 @@ Bins = Annotated[
     list[str] | None,
     typer.Option("--bins", metavar="COL=30|50", help="Groups of numbers; COL=year or COL=decade of dates."),
 ]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--missing",
+        metavar="[COL=]VALUE",
+        help="A value that stands for a missing one: age=-999, several with |; unknown for every column.",
+    ),
+]
 Against = Annotated[
     str | None,
     typer.Option("--against", metavar="FILE", help="Another table of the same columns: does it drift?"),
@@ -116,6 +124,7 @@ def audit(
     positive: Positive = None,
     baseline: Baseline = "",
     bins: Bins = None,
+    missing: Missing = None,
     against: Against = None,
     weights: Weights = "",
     audits: Audits = None,
@@ -154,6 +163,7 @@ def audit(
         positive=_listed(positive),
         baseline=baseline,
         bins=dict(_pair(one) for one in bins or ()),
+        missing=missing or (),
         against=against,
         weights=weights,
         audits=audits or (),

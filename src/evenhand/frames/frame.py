@@ -11,7 +11,7 @@ import numpy as np
 
 from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames.cells import Cells
-from evenhand.frames.values import BLANKS, BOM, text_of
+from evenhand.frames.values import BLANKS, BOM, SPACES, text_of
 from evenhand.quoting import MEND
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
 _NOTHING = ""  # no group's name: what values that stand for a missing one are found by
 _STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
-_BEGINNINGS = (("", "0"), ("<", "@"), ("M", "O"), ("m", "o"))  # between which all of `BLANKS` and spaces lie
+_BEGINNINGS = (  # between which all of `BLANKS` and `SPACES` lie
+    *(("", "0"), ("<", "@"), ("M", "O"), ("m", "o")),
+    *((sign, chr(ord(sign) + 1)) for sign in SPACES if not sign.isascii()),
+)
 
 
 @dataclass
@@ -128,7 +131,7 @@ class Frame:
             return value.notnull() & ~value.isnan()
         if not self.text_column(name):
             return value.notnull()
-        blank = value.strip().lower().isin(sorted(BLANKS))
+        blank = stripped(value).lower().isin(sorted(BLANKS))
         if self.table.get_backend().name != "postgres":  # which compares texts as in a language
             # Signs begin in few ways: most values need not be copied to be compared.
             may_be = ibis.or_(*(((value >= first) & (value < end)) for first, end in _BEGINNINGS))
@@ -292,6 +295,20 @@ def _order(value: Any) -> tuple[bool, str]:
 
 def _floats(column: Any) -> Any:
     return np.array([0.0 if v is None else float(v) for v in column.to_pylist()], dtype=np.float64)
+
+
+def stripped(value: Any) -> Any:
+    """A text's expression without outer spaces, whatever signs these are, and byte-order marks."""
+    import ibis
+
+    def trim(text: str, signs: str) -> str: ...  # type: ignore[empty-body]
+
+    name = "trim" if _backend(value) == "duckdb" else "btrim"
+    return ibis.udf.scalar.builtin(trim, name=name)(value, SPACES)
+
+
+def _backend(value: Any) -> str:
+    return str(value.get_backend().name)
 
 
 @contextmanager

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from evenhand.audits import Question
-from evenhand.frames.values import BOM, folded
+from evenhand.frames.frame import stripped
+from evenhand.frames.values import folded
 from evenhand.repairs import Reads, Repaired
+from evenhand.repairs._keys import matches
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class Spell:
             alike: dict[str, list[tuple[float, str]]] = defaultdict(list)
             for key, n in zip(cells.keys, cells.n, strict=True):
                 alike[folded(str(key[0]))].append((float(n), str(key[0])))
-            value = table[name].replace(BOM, "").strip()
+            value = stripped(table[name])
             one = {text: max(spelt)[1] for spelt in alike.values() if len(spelt) > 1 for _, text in spelt}
             if one:
-                rules = [(value == text, chosen) for text, chosen in one.items()]
+                rules = [(matches(question.frame, name, text), chosen) for text, chosen in one.items()]
                 table = table.mutate(**{name: ibis.cases(*rules, else_=value)})
                 renamed[name] = one
         told = f"Written in one way: {', '.join(renamed) or 'nothing, for nothing differed'}."

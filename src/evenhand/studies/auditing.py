@@ -18,6 +18,7 @@ from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
 from evenhand.studies.advising import advised
+from evenhand.studies.declaring import declared, signs_of
 from evenhand.studies.reading import are_scores, baselines, binned, labelled, numeric
 from evenhand.studies.suppressing import suppressed
 
@@ -38,6 +39,7 @@ class AuditOptions:
         baseline: the shares that groups should have: ``A=0.5,B=0.5``, by column
             ``{"sex": {"A": 0.5, "B": 0.5}}``, or a file with the columns group and share (or count).
         bins: by column borders that make groups of numbers, or ``year`` and ``decade`` of dates.
+        missing: values that stand for a missing one: ``age=-999|-99``, or ``unknown`` for every column.
         against: another data set with the same columns, such as the test half.
         weights: the column of the rows' weights.
         audits: names of audits with options; empty for all that apply.
@@ -58,6 +60,7 @@ class AuditOptions:
     positive: Sequence[str] = ()
     baseline: str | Mapping[str, Any] = ""
     bins: Mapping[str, Any] = field(default_factory=dict)
+    missing: Sequence[str] | Mapping[str, Any] = ()
     against: Any = None
     weights: str = ""
     audits: Sequence[str] = ()
@@ -224,6 +227,9 @@ def _table_question(
     against = (
         opened(options.against, skip_broken=options.skip_broken) if options.against is not None else None
     )
+    signs = signs_of(options.missing)
+    frame = as_read = declared(frame, signs)
+    against = against and declared(against, signs, found=False)
     for column in (*sensitive, *((target,) if target else ())) if against is not None else ():
         against.column(column)  # type: ignore[union-attr]
     frame = binned(frame, options.bins)
@@ -237,10 +243,13 @@ def _table_question(
         suppress=options.suppress,
         sample=options.sample,
         seed=options.seed,
+        as_read=as_read,
         left_out={} if before is None else before.left_out,
         crossed=before is None or before.crossed,
         command=command,
     )
+    if options.suppress > 1:
+        question = dataclasses.replace(question, as_read=None)
     question = suppressed(question, scores=are_scores(options.positive))
     question = labelled(question, options.positive, some=before is not None)
     if not published or options.sensitive:
@@ -371,6 +380,9 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
     for column, edges in options.bins.items():
         rule = edges if isinstance(edges, str) else "|".join(f"{e:g}" for e in edges)
         words += ["--bins", f"{quoting.quoted(column, '=')}={rule}"]
+    for name, values in signs_of(options.missing).items():
+        of = f"{quoting.quoted(name, '=')}={'|'.join(quoting.quoted(v, '|') for v in values)}"
+        words += ["--missing", of if name else quoting.listed(values)]
     words += ["--against", str(options.against)] if isinstance(options.against, str) else []
     words += ["--weights", options.weights] if options.weights else []
     words += ["--texts"] if options.texts and not options.text_column else []

@@ -17,6 +17,7 @@ from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
 from evenhand.frames import Frame
+from evenhand.frames.frame import stripped
 from evenhand.frames.values import folded, looks_like_a_date, number, text_of
 from evenhand.people import bins
 
@@ -126,7 +127,7 @@ def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
     value = frame.table[column]
     if rule in ("year", "decade"):
         year = (
-            value.strip().try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")
+            stripped(value).try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")
         ).year()
         return ((year - year % 10) if rule == "decade" else year).cast("string")
     edges = [number(part) for part in rule.split("|")] if isinstance(rule, str) else list(rule)
@@ -147,7 +148,7 @@ def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
 def numeric(frame: Frame, value: Any) -> Any:
     """A column as numbers; what is no number in a file of text is missing."""
     # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
-    return value.strip().try_cast("float64") if value.type().is_string() else value.cast("float64")
+    return stripped(value).try_cast("float64") if value.type().is_string() else value.cast("float64")
 
 
 def are_scores(given: Sequence[str]) -> bool:

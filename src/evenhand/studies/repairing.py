@@ -75,6 +75,7 @@ def _after(out: Path, question: Question, options: AuditOptions, result: Repaire
         positive=tuple(dict.fromkeys(labels.get(one, one) for one in question.positive)),
         baseline=_renamed(question, result),
         bins={},
+        missing=(),  # written as empty cells
         weights=result.weights or (options.weights if options.weights in there else ""),
     )
     if result.weights:

@@ -269,24 +269,20 @@ def corpus(
             for g, h in zip(group, held, strict=True)
         ]
         scores = rng.beta(2, 6, n) + score * group
-        alone = np.bincount(group, minlength=2)
+        alone = np.bincount(group, minlength=4)
         seen = tuple(
-            "the house of the man was old" if rng.random() < 0.9 else "der Mann und die Frau mit einem"
+            (0, "the house of the man was old" if rng.random() < 0.9 else "der Mann und die Frau mit einem")
             for _ in range(min(n, 400))
         )
         counted = Counted(
             ("female", "male"),
-            n,
-            20 * n,
-            alone,
-            alone,
-            0,
+            alone * np.array([[1], [20], [5]]),
+            alone[:2],
             ("doctor",),
             np.bincount(group[job], minlength=2)[None],
             tuple(texts),
             seen,
             np.zeros(1, np.int64),
-            5 * n,
         )
         made = Corpus("texts")
         seed = int(rng.integers(1 << 30))

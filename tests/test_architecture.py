@@ -30,6 +30,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "ties",
             "jensen_shannon",
             "tables",
+            "quoting",
             "locks",
             "folders",
             "outputs",

@@ -10,7 +10,8 @@ Everywhere a component with arguments is written ``name:key=value,key=value``; i
 starts with ``key=`` belongs to the component before it: ``genbiaseval:split=profession,attribute=race,ub``
 names two. A component may name one of its options as `bare`: that one may stand without its key, before
 the others. ``lm_eval:hellaswag`` is ``lm_eval:task=hellaswag``. Only the component knows the key, so
-`parse` keeps such a value as it is, and `keyed` looks the key up.
+`parse` keeps such a value as it is, and `keyed` looks the key up. A value, or a name in one, that holds a
+comma stands in double quotes (`evenhand.quoting`), which stay: ``drop:columns="a,b"|c``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from evenhand import quoting
 from evenhand.errors import BadOption, EnvironmentProblem, UnknownName, UsageError
 
 FOLDERS: Mapping[str, str] = {
@@ -80,7 +82,8 @@ def parse(text: str) -> ComponentSpec:
     specs = parse_many(text)
     if len(specs) != 1:
         raise UsageError(
-            f"{text!r} names {len(specs)} components.", mend="Write one: name:key=value,key=value"
+            f"{text!r} names {len(specs)} components.",
+            mend="Write one: name:key=value,key=value (a value that holds a comma in double quotes)",
         )
     return specs[0]
 
@@ -90,7 +93,7 @@ def parse_many(text: str) -> tuple[ComponentSpec, ...]:
     if not isinstance(text, str):
         raise _no_component(text)
     specs: list[tuple[str, dict[str, str]]] = []
-    for part in text.split(","):
+    for part in quoting.pieces(text, ","):
         if _OPTION.match(part) and specs:
             _read_option(part, specs[-1][1])
             continue

@@ -39,6 +39,11 @@ def missing_heights() -> tuple[Any, dict[str, Any]]:
     return frame.assign(height=frame["height"].mask(where(frame, "f", 2, 0.2))), ASKED
 
 
+def signs_of_nothing() -> tuple[Any, dict[str, Any]]:
+    frame = people()
+    return frame.assign(height=frame["height"].mask(where(frame, "f", 2, 0.2), -999)), ASKED
+
+
 def one_value() -> tuple[Any, dict[str, Any]]:
     frame = people()
     return frame.assign(height=np.where(frame["sex"] == "f", 170.0, frame["height"])), ASKED
@@ -115,6 +120,7 @@ CASES = (
     AuditCase("label_balance", rare_labels, quiet),
     AuditCase("missingness", missing_heights, quiet),
     AuditCase("constants", one_value, quiet),
+    AuditCase("sentinels", signs_of_nothing, quiet),
     AuditCase("duplicates", copied_women, quiet),
     AuditCase("proxies", tall_men, quiet),
     AuditCase("spellings", two_spellings, quiet),

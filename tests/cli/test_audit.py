@@ -316,12 +316,41 @@ def test_commands_run_whatever_columns_are_called(table, capsys) -> None:
         one["command"] for one in found["audits"] if one["name"] in wanted and one["state"] == "beyond"
     ]
     assert any("column=weight_" in one for one in commands)
-    assert any("drop:columns=height|cm" in one for one in commands)
+    assert any('drop:columns="height|cm"' in one for one in commands)
+    assert any('drop:columns="noise, any"' in one for one in commands)
     for command in commands:
         for written in Path().glob("*.parquet"):
             written.unlink()
         code, _ = asked(capsys, *shlex.split(command)[1:])
         assert code == 0, command
+
+
+def test_columns_groups_and_labels_may_hold_commas(table, capsys) -> None:
+    frame = pd.read_csv(table).rename(columns={"sex": "sex, as told", "height": "height=cm"})
+    frame["y"] = frame["y"].map({0: "no", 1: "yes, sure"})
+    frame["sex, as told"] = frame["sex, as told"].map({"f": "she; her", "m": "he, him"})
+    frame.to_csv("odd.csv", index=False)
+    argv = ["audit", "odd.csv", "--audits", "representation,label_rates", "--target", "y"]
+    argv += ["--sensitive", '"sex, as told"', "--positive", '"yes, sure"']
+    argv += ["--baseline", '"sex, as told":"he, him"=0.5,"she; her"=0.5', "--bins", '"height=cm"=165|175']
+    code, found = asked(capsys, *argv)
+    assert code == 0
+    shares, rates = found["audits"]
+    assert (shares["columns"], [one["group"] for one in shares["groups"]]) == (
+        ["sex, as told"],
+        ["he, him", "she; her"],
+    )
+    assert rates["effect"] > 0.1
+    command = shlex.split(rates["command"])
+    assert main(command[1:]) == 0
+    for wrong, told in (
+        ("sex, as told", "There is no column 'sex' in odd.csv, but 'sex, as told'. Write a name that holds"),
+        ('"sex, as told', "a double quote that is not closed"),
+        ('"sex, as told"x', "is not one name in double quotes"),
+    ):
+        argv[argv.index("--sensitive") + 1] = wrong
+        assert main(argv) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_a_repair_writes_the_rows_that_are_not_shown(table, capsys) -> None:

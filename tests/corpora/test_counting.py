@@ -67,7 +67,26 @@ def test_a_document_counts_once_by_hand() -> None:
     assert found.mixed == 1
     assert found.beside[found.jobs.index("nurse")].sum() == 1
     assert found.beside[found.jobs.index("doctor")][places["male"]] == 1
-    assert found.bytes == sum(map(len, documents)) + 3  # and the ends of three lines
+    assert found.bytes == sum(map(len, documents))
+    assert found.lengths == 6 + 3 + 6 + 2
+    # Of male and of female alone, of several, of none.
+    assert [found.totals[0, places[g]] for g in ("male", "female")] == [1, 1]
+    assert found.totals[0, 2:].tolist() == [1, 1]
+    assert found.totals[:, places["male"]].tolist() == [1, len(documents[0]), 6]
+
+
+def test_what_few_documents_mention_is_in_no_total() -> None:
+    # 5 of him, 2 of her, 3 of both, 4 of nobody, at least 3: hers are in no total, and no sample.
+    documents = ["he a"] * 5 + ["she a"] * 2 + ["he she"] * 3 + ["nobody"] * 4
+    found = counted(documents)
+    shown = found.shown(3)
+    assert (shown.groups, shown.documents, shown.mixed, shown.nobody) == (("male",), 12, 3, 4)
+    assert (shown.lengths, shown.bytes) == (5 * 2 + 3 * 2 + 4, 5 * 4 + 3 * 6 + 4 * 6)
+    assert {text for _, text in shown.seen} == {"he a", "he she", "nobody"}
+    assert {shown.totals[0, place] for place, text in shown.seen if text == "nobody"} == {4}
+    assert {text for _, text in shown.sample} == {"he a"}
+    assert found.shown(4).documents == 9  # without those that mention both
+    assert found.shown(0) is found
 
 
 def test_blocks_do_not_matter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from evenhand import registry
 from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.repairs import Repaired
 from evenhand.studies.auditing import AuditOptions, question_of
+from evenhand.studies.repairing import repaired as written
 
 # Of a 3 yes and 1 no, of b 1 yes and 3 no.
 EIGHT = pd.DataFrame(
@@ -132,6 +134,33 @@ def test_spellings_become_the_most_frequent_one() -> None:
     assert "nothing" in repaired(EIGHT, "spell").told
 
 
+@pytest.mark.parametrize(
+    ("spec", "rate"),
+    [("reweigh", 4 / 8), ("balance:by=label", 4 / 8), ("balance", None), ("augment", 4 / 8), ("spell", None)],
+)
+def test_several_favourable_labels_are_one_kind(tmp_path: Any, spec: str, rate: float | None) -> None:
+    # Of a 3 yes or YES and 1 no, of b 1 and 3, a hundred times: yes and YES are favourable, and stay so.
+    frame = pd.concat([EIGHT.assign(y=["yes", "YES", "yes", "no", "YES", "No.", "no", "no"])] * 100)
+    given = AuditOptions(
+        sensitive=["sex"], target="y", positive=["yes", "YES"], audits=["label_rates"], baseline="a=0.5,b=0.5"
+    )
+    question = question_of(frame, given)
+    after = written(question, given, spec, tmp_path / "new.parquet")
+    (found,) = after.of("label_rates")
+    assert found.effect == pytest.approx(0.5 if rate is None else 0, abs=0.12)
+    if rate is not None:
+        assert [one.value for one in found.groups] == pytest.approx([rate] * 2, abs=0.1)
+    labels = set(pd.read_parquet(tmp_path / "new.parquet")["y"])
+    assert labels == ({"yes", "no"} if spec == "spell" else {"yes", "YES", "no", "No."})
+
+
+def test_a_baseline_follows_its_groups_names(tmp_path: Any) -> None:
+    frame = pd.DataFrame({"sex": ["M"] * 30 + ["m"] * 20 + ["f"] * 50})
+    given = AuditOptions(sensitive=["sex"], baseline="M=0.2,m=0.3,f=0.5", audits=["representation"])
+    after = written(question_of(frame, given), given, "spell", tmp_path / "new.parquet")
+    assert after.of("representation")[0].effect == 0  # half each, where M and m are half
+
+
 def test_values_of_every_type_are_found_by_their_names() -> None:
     days = pd.to_datetime(["2020-01-01", "2021-05-06"] * 4).date
     for values in ([1, 2] * 4, [1.5, 2.5] * 4, [True, False] * 4, list(days)):
@@ -205,10 +234,22 @@ def test_copies_may_differ_in_their_weights() -> None:
     assert len(rows(repaired(frame, "deduplicate"))) == 16
 
 
-def test_a_column_may_have_a_bar_in_its_name() -> None:
-    frame = EIGHT.assign(**{"a|b": 1, "c|d": 2, "a": 3})
-    assert list(rows(repaired(frame, "drop:columns=a|b")).columns) == ["sex", "y", "x", "c|d", "a"]
-    assert list(rows(repaired(frame, "drop:columns=a||b|c||d|x")).columns) == ["sex", "y", "a"]
+def test_a_column_may_have_any_sign_in_its_name() -> None:
+    frame = EIGHT.assign(**{"a|b": 1, "c,d": 2, "a": 3, 'an "e"': 4, "f=g": 5})
+    for spec, kept in (
+        ('drop:columns="a|b"', ["x", "c,d", "a", 'an "e"', "f=g"]),
+        ('drop:columns="a|b"|"c,d"|x', ["a", 'an "e"', "f=g"]),
+        ('drop:columns= "an ""e""" | f=g', ["x", "a|b", "c,d", "a"]),
+    ):
+        assert list(rows(repaired(frame, spec)).columns) == ["sex", "y", *kept], spec
+    for spec, told in (
+        ("drop:columns=c,d", "names 2 components. Write one"),
+        ("drop:columns=a|b", "There is no column 'b' in the data frame, but 'a|b'"),
+        ('drop:columns="a|b', "a double quote that is not closed"),
+        ('drop:columns="a|b"x', "is not one name in double quotes"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(told)):
+            repaired(frame, spec)
 
 
 def test_a_row_of_unknown_group_is_not_multiplied() -> None:

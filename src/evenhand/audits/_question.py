@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from evenhand.corpora import Corpus, Counted
 from evenhand.errors import BadOption, did_you_mean
 from evenhand.frames import OTHER, Cells, Frame
 from evenhand.frames.cells import Array, Key
+from evenhand.quoting import quoted
 from evenhand.records import GroupFigure
 
 BaselineOf = Mapping[str, Mapping[str, float]]
@@ -37,8 +38,10 @@ class Question:
         against: another table with the same columns, such as the test half.
         suppress: the rows of groups with fewer are in no figure (`evenhand.studies.suppressing`).
         hidden: by attribute the names of such groups, whose rows are not in `frame` and `against`.
+        left_out: the same groups by their values, with None for a missing one.
         crossed: whether the intersection of the attributes may be shown.
-        whole: the frame with the rows of such groups; None where there are none.
+        as_read: the table before bins and borders; None where that is `frame`, or rows may not be shown.
+        whole: the frame with the rows of such groups, as `written`; None where there are none.
         sample: the largest number of rows that audits take which need rows.
         seed: decides samples and draws.
         command: the command that asked, up to what an audit adds.
@@ -53,7 +56,9 @@ class Question:
     against: Frame | None = None
     suppress: int = 0
     hidden: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    left_out: Mapping[tuple[str, ...], frozenset[Key]] = field(default_factory=dict)
     crossed: bool = True
+    as_read: Frame | None = None
     whole: Frame | None = None
     sample: int = SAMPLE
     seed: int = 0
@@ -195,19 +200,24 @@ class Question:
         spec = "reweigh" if name == "weight" else f"reweigh:column={name}"
         return self.typed("--repair", spec, "--out", "weighed.parquet")
 
-    def dropping(self, column: str, audit: str) -> str:
-        """The command that writes the table without a column; that of the audit where none can name it."""
-        if "," in column:  # which stands between options
-            return self.typed("--audits", audit)
-        return self.typed("--repair", f"drop:columns={column}", "--out", "without.parquet")
+    def dropping(self, column: str) -> str:
+        """The command that writes the table without a column."""
+        return self.typed("--repair", f"drop:columns={quoted(column, '|,=')}", "--out", "without.parquet")
 
     def unseen(self, attribute: tuple[str, ...]) -> tuple[GroupFigure, ...]:
         """The groups that are too small to be shown, without figures."""
         return tuple(GroupFigure(name, None) for name in self.hidden.get(attribute, ()))
 
-    def unsuppressed(self) -> Question:
-        """The same question about all rows, for what writes rows and shows no figure."""
-        return self if self.whole is None else replace(self, frame=self.whole, hidden={})
+    @property
+    def written(self) -> Frame:
+        """The frame of all rows, for what writes rows and shows no figure."""
+        return self.frame if self.whole is None else self.whole
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """What may not be shown, by name: groups, and the intersection of the attributes."""
+        names = tuple(name for own in self.hidden.values() for name in own)
+        return names if self.crossed else (*names, "*".join(self.sensitive))
 
     def typed(self, *more: str) -> str:
         """The command that asked, with `more` arguments, quoted for a shell."""
@@ -222,7 +232,9 @@ class TextQuestion:
         corpus: the documents, streamed once for all audits.
         attribute: the name of the lexicon whose groups are looked for.
         classifier: gives each of several texts a score from 0 to 1, such as its toxicity; None for none.
-        suppress, seed, command, notes: as of a `Question`.
+        suppress: documents that mention one group alone, several, or none are in no figure where they are
+            fewer.
+        seed, command, notes: as of a `Question`.
     """
 
     corpus: Corpus
@@ -234,8 +246,15 @@ class TextQuestion:
     notes: list[str] = field(default_factory=list)
 
     def counted(self) -> Counted:
-        """What is counted of the corpus, without groups that few documents mention alone: see `suppress`."""
+        """What is counted of the corpus, without the kinds of documents that are few: see `suppress`."""
         return self._all().shown(self.suppress)
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The kinds of documents that are left out because they are few."""
+        every = self._all()
+        names = (*every.groups, "several", "none")
+        return tuple(name for name, few in zip(names, every.few(self.suppress), strict=True) if few)
 
     def unseen(self) -> tuple[GroupFigure, ...]:
         """The groups that are too small to be shown, without figures."""

@@ -88,7 +88,7 @@ class Constants:
             mend=(
                 "A model learns little about this group from the column; leave it out, or collect it better."
             ),
-            command=question.dropping(column, "constants"),
+            command=question.dropping(column),
             groups=rates(named, held, n, n) + question.unseen((attribute,)),
         )
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 from evenhand.audits._question import TextQuestion
 from evenhand.audits._state import Reads
 from evenhand.decimals import percent
+from evenhand.frames import OTHER
 from evenhand.records import Finding, GroupFigure
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -43,12 +44,19 @@ class Languages:
         from evenhand.stats.proportions import clopper_pearson
 
         counted = question.counted()
-        every = Counter(language(text) for text in counted.seen)
-        found = Counter({name: count for name, count in every.items() if count >= question.suppress})
+        every = Counter(language(text) for _, text in counted.seen)
+        found, few = _pooled(every, question.suppress)
         n = sum(found.values())
         if not n:
             return []
         other = sum(count for name, count in found.items() if name not in ("English", UNKNOWN))
+        if few & {"English", UNKNOWN}:
+            other -= found[OTHER]
+            if not other:
+                question.notes.append(
+                    f"languages: not shown, for fewer than {question.suppress} documents are in some of them."
+                )
+                return []
         low, high = clopper_pearson(other, n)
         told = ", ".join(f"{percent(count / n)} {name}" for name, count in found.most_common(8))
         figures = []
@@ -64,13 +72,30 @@ class Languages:
                 low,
                 high,
                 n,
-                f"In a sample of {n} documents: {told}. Mentions are looked for with English words.",
+                f"In a sample of {n} documents: {told}. Mentions are looked for with English words."
+                + (f" {OTHER} are {', '.join(sorted(few))}." if few else ""),
                 measure="share of documents in another language than English",
                 mend="Audit other languages with lexicons of theirs.",
                 command=question.typed("--audits", "languages"),
-                groups=(*figures, *(GroupFigure(name, None) for name in sorted(every.keys() - found.keys()))),
+                groups=(*figures, *(GroupFigure(name, None) for name in sorted(few))),
             )
         ]
+
+
+def _pooled(every: Counter[str], least: int) -> tuple[Counter[str], set[str]]:
+    """The languages' counts, those of fewer documents than `least` together, and the names of these.
+
+    Their number follows from that of all documents, so that the next larger language joins them until they
+    are enough.
+    """
+    few, pooled = set(), 0
+    for name, count in sorted(every.items(), key=lambda one: (one[1], one[0])):
+        if count >= least and not 0 < pooled < least:
+            break
+        few.add(name)
+        pooled += count
+    kept = Counter({name: count for name, count in every.items() if name not in few})
+    return (kept + Counter({OTHER: pooled}) if few else kept), few
 
 
 def language(text: str) -> str:

@@ -48,10 +48,9 @@ class Mentions:
         shares = ", ".join(
             f"{percent(n / total)} {name}" for name, n in zip(counted.groups, alone, strict=True)
         )
-        rest = counted.documents - total - counted.mixed
-        others = f"{counted.mixed} mention several, {rest} none"
-        if question.unseen():  # whose number is that of all documents less all others
-            others = "The others mention several, none, or a group that is not shown"
+        others = f"{counted.mixed} mention several, {counted.nobody} none"
+        if question.withheld:
+            others += f"; the fewer than {question.suppress} of {', '.join(question.withheld)} are not shown"
         return [
             Finding(
                 "mentions",

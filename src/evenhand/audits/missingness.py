@@ -102,8 +102,12 @@ class Missingness:
             state,
             "largest difference of missing shares",
             self.tolerance,
-            mend="Find out why; a model that learns from this column learns from the group. Or leave it out.",
-            command=question.dropping(column, "missingness"),
+            mend="Find out why, and who is not labelled; a model learns nothing from these rows."
+            if column == question.target
+            else "Find out why; a model that learns from this column learns from the group. Or leave it out.",
+            command=question.typed("--audits", "missingness")
+            if column == question.target
+            else question.dropping(column),
             groups=rates(whole.names, lost, whole.n, whole.n) + question.unseen(attribute),
         )
 

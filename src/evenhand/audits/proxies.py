@@ -143,7 +143,7 @@ class Proxies:
             "area under the ROC curve",
             self.tolerance,
             mend=_MEND if drop else "Leaving the attribute out does not hide it: see which columns tell it.",
-            command=question.dropping(drop, "proxies")
+            command=question.dropping(drop)
             if drop
             else question.typed("--audits", f"proxies:columns={len(question.others)}"),
         )

@@ -10,7 +10,7 @@ from typing import ClassVar
 from evenhand.audits._question import Question
 from evenhand.audits._state import Reads, ends
 from evenhand.decimals import fixed, percent
-from evenhand.frames import Cells
+from evenhand.frames import Cells, is_missing
 from evenhand.frames.values import folded
 from evenhand.records import Finding, GroupFigure, State
 
@@ -42,7 +42,8 @@ class Spellings:
         for key, n in zip(cells.keys, cells.n, strict=True):
             alike[folded(str(key[0]))][str(key[0])] = float(n)
         for text in question.hidden.get((name,), ()):  # its name is told, its rows are not among these
-            alike[folded(text)][text] = 0.0
+            if not is_missing(text):
+                alike[folded(text)][text] = 0.0
         twice = [spelt for spelt in alike.values() if len(spelt) > 1]
         if not twice:
             return None

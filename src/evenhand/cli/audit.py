@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evenhand import quoting
 from evenhand.cli import console
 from evenhand.cli.options import Json, Seed, names
-from evenhand.decimals import number, significant
+from evenhand.decimals import significant
 from evenhand.errors import BadOption, GateFailed, Inconclusive, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ Baseline = Annotated[
 Bins = Annotated[
     list[str] | None,
     typer.Option("--bins", metavar="COL=30|50", help="Groups of numbers; COL=year or COL=decade of dates."),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--missing",
+        metavar="[COL=]VALUE",
+        help="A value that stands for a missing one: age=-999, several with |; unknown for every column.",
+    ),
 ]
 Against = Annotated[
     str | None,
@@ -115,6 +124,7 @@ def audit(
     positive: Positive = None,
     baseline: Baseline = "",
     bins: Bins = None,
+    missing: Missing = None,
     against: Against = None,
     weights: Weights = "",
     audits: Audits = None,
@@ -153,6 +163,7 @@ def audit(
         positive=_listed(positive),
         baseline=baseline,
         bins=dict(_pair(one) for one in bins or ()),
+        missing=missing or (),
         against=against,
         weights=weights,
         audits=audits or (),
@@ -203,14 +214,15 @@ def _run(
 
 
 def _listed(values: list[str] | None) -> list[str]:
-    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+    return [name for value in values or () for name in quoting.names(value)]
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, equals, rule = text.partition("=")
-    if not equals or not name.strip() or not rule.strip():
+    name, *rules = quoting.pieces(text, "=")
+    rule = "=".join(rules)
+    if not quoting.plain(name) or not rule.strip():
         raise BadOption(f"{text!r} are no bins.", mend="Write --bins age=30|50, or --bins born=year.")
-    return name.strip(), rule.strip()
+    return quoting.plain(name), rule.strip()
 
 
 def _shown(
@@ -295,6 +307,8 @@ def _line(one: Finding) -> str:
 
 def _compared(before: Audited, after: Audited) -> None:
     """The findings after a repair beside those before."""
+    from evenhand.reports.audits import figure
+
     held = {(one.name, one.columns): one for one in before.findings}
     rows = []
     for one in after.findings:
@@ -303,8 +317,8 @@ def _compared(before: Audited, after: Audited) -> None:
             [
                 one.name,
                 ", ".join(one.columns),
-                number(old.effect) if old else "",
-                number(one.effect),
+                figure(old.effect) if old else "",
+                figure(one.effect),
                 significant(one.p_value),
                 one.state.value,
             ]

@@ -31,44 +31,79 @@ class Counted:
 
     Attributes:
         groups: the groups' names.
-        documents, bytes: how many were read.
+        totals: documents, their bytes and their words, of those that mention one group alone by group, then
+            of those that mention several, and none [3, k + 2].
         mentioning: documents that mention a group at all [k].
-        alone: documents that mention this group and no other [k].
-        mixed: documents that mention several.
         jobs: the professions' names.
         beside: by profession and group, documents with the profession that mention that group alone [P, k].
         sample: seeded, documents that mention one group alone, with its number.
-        seen: seeded, of all documents.
+        seen: seeded, of all documents, with the place of what they mention in `totals`.
         hashes: of the words of every document that mentions somebody, sorted.
-        lengths: the sum of the documents' lengths in words.
     """
 
     groups: tuple[str, ...]
-    documents: int
-    bytes: int
+    totals: NDArray[np.int64]
     mentioning: NDArray[np.int64]
-    alone: NDArray[np.int64]
-    mixed: int
     jobs: tuple[str, ...]
     beside: NDArray[np.int64]
     sample: tuple[Doc, ...]
-    seen: tuple[str, ...]
+    seen: tuple[Doc, ...]
     hashes: NDArray[np.int64]
-    lengths: int
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+        return int(self.totals[0].sum())
+
+    @property
+    def bytes(self) -> int:
+        """How long they are in UTF-8."""
+        return int(self.totals[1].sum())
+
+    @property
+    def lengths(self) -> int:
+        """The sum of their lengths in words."""
+        return int(self.totals[2].sum())
+
+    @property
+    def alone(self) -> NDArray[np.int64]:
+        """Documents that mention this group and no other [k]."""
+        return self.totals[0, : len(self.groups)]
+
+    @property
+    def mixed(self) -> int:
+        """Documents that mention several groups."""
+        return int(self.totals[0, -2])
+
+    @property
+    def nobody(self) -> int:
+        """Documents that mention none."""
+        return int(self.totals[0, -1])
+
+    def few(self, least: int) -> NDArray[np.bool_]:
+        """Which kinds of documents there are some of, but fewer than `least` [k + 2], as in `totals`."""
+        return np.asarray((self.totals[0] > 0) & (self.totals[0] < least))
 
     def shown(self, least: int) -> Counted:
-        """The counts without groups that some documents, but fewer than `least`, mention alone."""
-        kept = np.flatnonzero((self.alone == 0) | (self.alone >= least))
-        if len(kept) == len(self.groups):
+        """The counts without the documents of kinds of which there are some, but fewer than `least`.
+
+        Their number would follow from a total that held them. Groups among these kinds are left out.
+        """
+        few = self.few(least)
+        if not few.any():
             return self
-        places = {int(g): place for place, g in enumerate(kept)}
+        k = len(self.groups)
+        kept = np.flatnonzero(~few[:k])
+        totals = np.where(few, 0, self.totals)[:, [*kept, k, k + 1]]
+        places = {int(old): place for place, old in enumerate([*kept, k, k + 1])}
         return replace(
             self,
             groups=tuple(self.groups[g] for g in kept),
+            totals=totals,
             mentioning=self.mentioning[kept],
-            alone=self.alone[kept],
             beside=self.beside[:, kept],
-            sample=tuple((places[g], text) for g, text in self.sample if g in places),
+            sample=tuple((places[g], text) for g, text in self.sample if not few[g]),
+            seen=tuple((places[g], text) for g, text in self.seen if not few[g]),
         )
 
 
@@ -98,9 +133,8 @@ class Counter:
         self._codes = np.array([g for _, g in mentions] + [len(words) + p for _, p in names])
         self._rng = np.random.default_rng(seed)
         k, p = len(words), len(self._jobs)
-        self._mentioning, self._alone = np.zeros(k, np.int64), np.zeros(k, np.int64)
+        self._mentioning, self._totals = np.zeros(k, np.int64), np.zeros((3, k + 2), np.int64)
         self._beside = np.zeros((p, k), np.int64)
-        self._documents = self._bytes = self._mixed = self._lengths = 0
         self._sample: list[tuple[float, int, str]] = []
         self._seen: list[tuple[float, int, str]] = []
         self._hashes: list[NDArray[np.int64]] = []
@@ -123,12 +157,11 @@ class Counter:
         single = number == 1
         which = np.where(single, there.argmax(axis=1), -1)
         self._mentioning += there.sum(axis=0)
-        self._alone += np.bincount(which[single], minlength=k)
-        self._mixed += int((number > 1).sum())
+        kinds = np.where(single, which, np.where(number > 1, k, k + 1))
+        for total, values in zip(self._totals, (None, *_sizes(flat)), strict=True):
+            total += np.bincount(kinds, values, minlength=k + 2).astype(np.int64)
         self._count_jobs(rows[~group], held[~group] - k, which)
-        self._documents += len(documents)
-        self._bytes += len(data)
-        self._keep(documents, which)
+        self._keep(documents, kinds)
         lines, own = flat.split(b"\n"), np.flatnonzero(number > 0)
         self._hashes.append(np.fromiter((hash(lines[i]) for i in own), np.int64, len(own)))
         return len(data)
@@ -142,7 +175,6 @@ class Counter:
         split = pc.split_pattern(texts, " ")
         found = pc.index_in(pc.list_flatten(split), value_set=self._words)
         places = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
-        self._lengths += len(found)
         offsets = split.offsets.to_numpy()
         codes = self._codes[found.drop_null().to_numpy()]
         return codes, np.searchsorted(offsets, places, side="right") - 1
@@ -154,33 +186,40 @@ class Counter:
         p = len(self._beside)
         np.add.at(self._beside, (pairs % p, which[pairs // p]), 1)
 
-    def _keep(self, documents: Sequence[str], which: NDArray[np.intp]) -> None:
+    def _keep(self, documents: Sequence[str], kinds: NDArray[np.intp]) -> None:
         """Put documents into the samples: those with the smallest of seeded random keys stay."""
         keys = self._rng.random(len(documents))
         bar = -self._sample[0][0] if len(self._sample) == SAMPLED else 1.0
-        for i in np.flatnonzero((which >= 0) & (keys < bar)).tolist():
-            _push(self._sample, SAMPLED, (-keys[i], int(which[i]), documents[i][:LONGEST]))
+        for i in np.flatnonzero((kinds < len(self._groups)) & (keys < bar)).tolist():
+            _push(self._sample, SAMPLED, (-keys[i], int(kinds[i]), documents[i][:LONGEST]))
         bar = -self._seen[0][0] if len(self._seen) == SEEN else 1.0
         for i in np.flatnonzero(keys < bar).tolist():
-            _push(self._seen, SEEN, (-keys[i], 0, documents[i][:LONGEST]))
+            _push(self._seen, SEEN, (-keys[i], int(kinds[i]), documents[i][:LONGEST]))
 
     def result(self) -> Counted:
         """What was counted."""
         ordered = sorted(self._sample, key=lambda one: -one[0])
         return Counted(
             self._groups,
-            self._documents,
-            self._bytes,
+            self._totals,
             self._mentioning,
-            self._alone,
-            self._mixed,
             self._jobs,
             self._beside,
             tuple((g, text) for _, g, text in ordered),
-            tuple(text for _, _, text in sorted(self._seen, key=lambda one: -one[0])),
+            tuple((g, text) for _, g, text in sorted(self._seen, key=lambda one: -one[0])),
             np.unique(np.concatenate(self._hashes)) if self._hashes else np.zeros(0, np.int64),
-            self._lengths,
         )
+
+
+def _sizes(flat: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """How many bytes and how many words each line of words has."""
+    signs = np.frombuffer(flat, np.uint8)
+    end = signs == 10
+    begins = (signs != 32) & ~end
+    begins[1:] &= ~begins[:-1].copy()
+    ends = np.append(np.flatnonzero(end), len(signs))
+    words = np.concatenate([[0], np.cumsum(begins)])[ends]
+    return np.diff(ends, prepend=-1) - 1, np.diff(words, prepend=0)
 
 
 def _push(heap: list[tuple[float, int, str]], most: int, one: tuple[float, int, str]) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenhand.errors import BadData, EvenhandError, UnknownName
+from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames.cells import Cells
-from evenhand.frames.values import BLANKS, BOM, text_of
+from evenhand.frames.values import BLANKS, BOM, SPACES, text_of
+from evenhand.quoting import MEND
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
+_NOTHING = ""  # no group's name: what values that stand for a missing one are found by
 _STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
-_BEGINNINGS = (("", "0"), ("<", "@"), ("M", "O"), ("m", "o"))  # between which all of `BLANKS` and spaces lie
+_BEGINNINGS = (  # between which all of `BLANKS` and `SPACES` lie
+    *(("", "0"), ("<", "@"), ("M", "O"), ("m", "o")),
+    *((sign, chr(ord(sign) + 1)) for sign in SPACES if not sign.isascii()),
+)
 
 
 @dataclass
@@ -47,12 +52,6 @@ class Frame:
     fetched: list[int] = field(default_factory=list)
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    def without(self, rows: ir.BooleanValue, left: Cells) -> Frame:
-        """The frame without the rows of which an expression is true; `left` are the counts of the others."""
-        made = self.having(self.table.filter(~rows.fill_null(False)))
-        made._kept["cube", *left.columns] = left
-        return made
-
     def having(self, table: ir.Table, *, weights: str | None = None, changed: Iterable[str] = ()) -> Frame:
         """The same frame with other rows, or with `changed` columns."""
         weights = self.weights if weights is None else weights
@@ -74,15 +73,22 @@ class Frame:
         """The column of that name, which may be written with outer spaces or a byte-order mark.
 
         Raises:
-            UnknownName: there is none; the message gives near names.
+            UnknownName: there is none; the message gives near names, or says how one with a comma is written.
         """
         wanted = name.replace(BOM, "").strip()
         if wanted not in self.table.columns:
             same = [one for one in self.table.columns if one.casefold() == wanted.casefold()]
             if len(same) != 1:
-                raise UnknownName(f"column in {self.name}", wanted, self.table.columns)
+                raise self._no_column(wanted)
             return str(same[0])
         return wanted
+
+    def _no_column(self, wanted: str) -> UsageError:
+        """What is said of a name that is none; a part of a name may have been meant for all of it."""
+        for name in self.table.columns:
+            if wanted in (part.strip() for sign in ",|=" for part in name.split(sign)):
+                return UsageError(f"There is no column {wanted!r} in {self.name}, but {name!r}.", mend=MEND)
+        return UnknownName(f"column in {self.name}", wanted, self.table.columns)
 
     def fetch(self, question: ir.Table, most: int) -> pa.Table:
         """The answer to a question, of at most `most` rows.
@@ -125,7 +131,7 @@ class Frame:
             return value.notnull() & ~value.isnan()
         if not self.text_column(name):
             return value.notnull()
-        blank = value.strip().lower().isin(sorted(BLANKS))
+        blank = stripped(value).lower().isin(sorted(BLANKS))
         if self.table.get_backend().name != "postgres":  # which compares texts as in a language
             # Signs begin in few ways: most values need not be copied to be compared.
             may_be = ibis.or_(*(((value >= first) & (value < end)) for first, end in _BEGINNINGS))
@@ -145,7 +151,7 @@ class Frame:
 
         A value is found again by what the engine makes of it as text, which loses nothing: a group's name has
         lost outer spaces, the digits of a number beyond the fifteenth, and more. Of a column of more than
-        10 000 values, those of the most frequent.
+        10 000 values, those of the most frequent. The values that stand for a missing one are those of "".
         """
         key = ("spelt", name)
         if key not in self._kept:
@@ -159,8 +165,9 @@ class Frame:
             made: dict[str, list[str]] = {}
             for raw, own in pairs:
                 # Where values are pooled, a group is named after the value's text.
-                for group in {text_of(raw), text_of(own)} - {None}:
-                    made.setdefault(str(group), []).append(own)
+                for group in {text_of(raw), text_of(own)}:
+                    if own is not None:
+                        made.setdefault(_NOTHING if group is None else group, []).append(own)
             self._kept[key] = {group: tuple(sorted(own)) for group, own in made.items()}
         kept: Mapping[str, tuple[str, ...]] = self._kept[key]
         return kept
@@ -170,6 +177,11 @@ class Frame:
         known = self.spelt(name)
         texts = [text for group in groups for text in known.get(group, ())]
         return self.table[name].cast("string").isin(texts)
+
+    def lacks(self, name: str) -> ir.BooleanValue:
+        """An expression, never null: whether a row has no value in a column, as the groups are counted."""
+        texts = self.spelt(name).get(_NOTHING, ())
+        return self.table[name].isnull() | self.table[name].cast("string").isin(texts).fill_null(False)
 
     def cells(self, columns: Sequence[str]) -> Cells:
         """The rows counted by the values of `columns`, and how many have a value in every other column.
@@ -283,6 +295,20 @@ def _order(value: Any) -> tuple[bool, str]:
 
 def _floats(column: Any) -> Any:
     return np.array([0.0 if v is None else float(v) for v in column.to_pylist()], dtype=np.float64)
+
+
+def stripped(value: Any) -> Any:
+    """A text's expression without outer spaces, whatever signs these are, and byte-order marks."""
+    import ibis
+
+    def trim(text: str, signs: str) -> str: ...  # type: ignore[empty-body]
+
+    name = "trim" if _backend(value) == "duckdb" else "btrim"
+    return ibis.udf.scalar.builtin(trim, name=name)(value, SPACES)
+
+
+def _backend(value: Any) -> str:
+    return str(value.get_backend().name)
 
 
 @contextmanager

@@ -39,6 +39,10 @@ def clean(text: str) -> str:
     return text.replace(BOM, "").strip()
 
 
+SPACES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + BOM
+"""All that is a space somewhere, of which engines strip some alone."""
+
+
 def is_missing(text: str) -> bool:
     """Whether a cell's text stands for a missing value."""
     return text.strip().lower() in BLANKS

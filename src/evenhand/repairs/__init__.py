@@ -6,7 +6,8 @@ A repair is a frozen dataclass; its fields are the options of its spec. It makes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -17,11 +18,19 @@ Reads = Literal["table", "texts"]
 
 @dataclass(frozen=True)
 class Repaired:
-    """A repaired table: its expression, what was done in a sentence, and its column of weights."""
+    """A repaired table.
+
+    Attributes:
+        table: its expression.
+        told: what was done, in a sentence.
+        weights: its column of weights; empty for none.
+        renamed: by column the values that are written otherwise now, and how.
+    """
 
     table: ir.Table
     told: str
     weights: str = ""
+    renamed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -29,12 +38,21 @@ class Repair(Protocol):
     """One way to mend a data set.
 
     Attributes:
-        needs: ``target``; ``all groups``, where what is written depends on groups that may be too small to be
-            shown.
+        needs: ``target``; ``all groups``, where what is written, and so the audit of it, depends on groups
+            that may be too small to be shown; ``intersection``, where it depends on how large the groups of
+            all attributes together are.
     """
 
     reads: Reads
     needs: frozenset[str]
+
+    def check(self, question: Any) -> None:
+        """Refuse what cannot be repaired so, by counts alone; findings recommend no repair that is refused.
+
+        Raises:
+            UsageError: the data set does not fit; BadOption, UnknownName: the options do not.
+        """
+        ...
 
     def repaired(self, question: Any) -> Any:
         """A `Repaired` table, or an iterator of documents."""

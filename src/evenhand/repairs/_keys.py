@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import UsageError
@@ -37,21 +37,25 @@ def exactly(value: float) -> Any:
     return ibis.literal(repr(float(value))).cast("float64")
 
 
-def by_cell(frame: Frame, columns: Sequence[str], values: Mapping[Key, float], otherwise: float) -> Any:
-    """The value of each row's cell, in a table of few cells.
+def check_few(columns: Sequence[str], keys: Collection[Key]) -> None:
+    """Nothing, if each row's cell can be looked up.
 
     Raises:
         UsageError: there are more than 2000 cells, or so many values that some are counted together.
     """
-    import ibis
-
-    pooled = [column for i, column in enumerate(columns) if any(key[i] == OTHER for key in values)]
-    if len(values) > MOST_CELLS or pooled:
-        many = f"There are {len(values)} groups with labels, more than the {MOST_CELLS} that can be weighed."
+    pooled = [column for i, column in enumerate(columns) if any(key[i] == OTHER for key in keys)]
+    if len(keys) > MOST_CELLS or pooled:
+        many = f"There are {len(keys)} groups with labels, more than the {MOST_CELLS} that can be weighed."
         raise UsageError(
             f"{' and '.join(pooled)} has too many different values to be weighed." if pooled else many,
             mend="Name fewer sensitive columns, or make bins: --bins age=30|50.",
         )
+
+
+def by_cell(frame: Frame, columns: Sequence[str], values: Mapping[Key, float], otherwise: float) -> Any:
+    """The value of each row's cell, in a table of few cells."""
+    import ibis
+
     if not values:
         return exactly(otherwise)
     rules = [(in_cell(frame, columns, key), exactly(value)) for key, value in values.items()]

@@ -26,8 +26,8 @@ class Augment:
     reads: ClassVar[Any] = "both"
     needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
 
-    def repaired(self, question: Question | TextQuestion) -> Repaired | Iterator[str]:
-        """More rows, or more documents.
+    def check(self, question: Question | TextQuestion) -> None:
+        """Refuse what has no counterparts.
 
         Raises:
             UsageError: texts of another attribute than gender, or a table of more than ten groups.
@@ -35,17 +35,26 @@ class Augment:
         if isinstance(question, TextQuestion):
             if question.attribute != "gender":
                 raise UsageError("Texts can be swapped by gender alone.", mend="Leave out --attribute.")
+        elif (many := len(_groups(question))) > MOST_GROUPS:
+            raise UsageError(
+                f"{question.sensitive[0]} has {many} groups, more than {MOST_GROUPS}.",
+                mend="Use --repair reweigh.",
+            )
+
+    def repaired(self, question: Question | TextQuestion) -> Repaired | Iterator[str]:
+        """More rows, or more documents.
+
+        Raises:
+            as `check`.
+        """
+        self.check(question)
+        if isinstance(question, TextQuestion):
             return _both(question)
         import ibis
 
-        name = question.sensitive[0]
-        groups = [key[0] for key in question.cells((name,)).keys]
-        if len(groups) > MOST_GROUPS:
-            raise UsageError(
-                f"{name} has {len(groups)} groups, more than {MOST_GROUPS}.", mend="Use --repair reweigh."
-            )
+        name, groups = question.sensitive[0], _groups(question)
         table = question.frame.table
-        known = {str(group): matches(question.frame, name, str(group)) for group in groups}
+        known = {group: matches(question.frame, name, group) for group in groups}
         parts = [table]
         for group in known:
             others = [own for other, own in known.items() if other != group]
@@ -56,6 +65,10 @@ class Augment:
         return Repaired(
             first.union(*rest), f"Every row comes once for each of {len(groups)} groups of {name}."
         )
+
+
+def _groups(question: Question) -> list[str]:
+    return [str(key[0]) for key in question.cells((question.sensitive[0],)).keys]
 
 
 def _as(column: Any, group: str, spelt: Sequence[str]) -> Any:

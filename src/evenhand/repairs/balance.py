@@ -9,7 +9,7 @@ import numpy as np
 
 from evenhand.audits import Question
 from evenhand.errors import UsageError
-from evenhand.frames import OTHER
+from evenhand.frames import OTHER, Cells
 from evenhand.repairs import Reads, Repaired
 from evenhand.repairs._keys import in_cell
 
@@ -29,8 +29,8 @@ class Balance:
     reads: ClassVar[Reads] = "table"
     needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
 
-    def repaired(self, question: Question) -> Repaired:
-        """The rows that were drawn.
+    def check(self, question: Question) -> None:
+        """Refuse what cannot be balanced.
 
         Raises:
             UsageError: there is no target for ``by=label``, or there are too many groups.
@@ -39,9 +39,7 @@ class Balance:
             raise UsageError(
                 "balance:by=label needs a target.", mend="Add --target with the column of labels."
             )
-        frame = question.frame
-        columns = question.keys if self.by == "label" else question.sensitive
-        cells = frame.cells(question.keys).by(columns)
+        cells = self._cells(question)
         pooled = any(OTHER in key for key in cells.keys)
         if pooled or not 1 < len(cells.keys) <= MOST_GROUPS:
             many = f"more than {len(cells.keys)}" if pooled else str(len(cells.keys))
@@ -49,6 +47,19 @@ class Balance:
                 f"There are {many} groups; 2 to {MOST_GROUPS} can be balanced.",
                 mend="Name other sensitive columns, or make bins: --bins age=30|50.",
             )
+
+    def _cells(self, question: Question) -> Cells:
+        columns = question.keys if self.by == "label" else question.sensitive
+        return question.frame.cells(question.keys).by(columns)
+
+    def repaired(self, question: Question) -> Repaired:
+        """The rows that were drawn.
+
+        Raises:
+            as `check`.
+        """
+        self.check(question)
+        frame, cells = question.frame, self._cells(question)
         wanted = (
             _label_shares(question, cells.keys, cells.n)
             if self.by == "label"
@@ -57,7 +68,7 @@ class Balance:
         kept = np.min(cells.n / wanted) * wanted / cells.n
         parts = []
         for i, (key, share) in enumerate(zip(cells.keys, kept, strict=True)):
-            own = frame.table.filter(in_cell(frame, columns, key))
+            own = frame.table.filter(in_cell(frame, cells.columns, key))
             parts.append(
                 own if share >= 1 - 1e-9 else own.sample(float(share), method="row", seed=question.seed + i)
             )

@@ -16,9 +16,12 @@ class Deduplicate:
     reads: ClassVar[Reads] = "table"
     needs: ClassVar[frozenset[str]] = frozenset()
 
+    def check(self, question: Question) -> None:
+        """Nothing: of every table one of each row can be kept."""
+
     def repaired(self, question: Question) -> Repaired:
         """The different rows."""
-        frame = question.frame
+        frame = question.written
         table = frame.table.distinct(on=list(frame.columns)) if frame.weights else frame.table.distinct()
         rest = f" Weights ({frame.weights}) were not compared." if frame.weights else ""
         return Repaired(table, f"One of each row was kept.{rest}")

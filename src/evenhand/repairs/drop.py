@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from evenhand import quoting
 from evenhand.audits import Question
 from evenhand.errors import BadOption
 from evenhand.repairs import Reads, Repaired
-
-_BAR = re.compile(r"(?<!\|)\|(?!\|)")
 
 
 @dataclass(frozen=True)
@@ -18,12 +16,20 @@ class Drop:
     """The table without some columns, such as proxies of the attribute.
 
     Attributes:
-        columns: their names, with ``|`` between them; a name's own bar is written twice.
+        columns: their names, with ``|`` between them; a name with a bar or a comma stands in double quotes.
     """
 
     columns: str = ""
     reads: ClassVar[Reads] = "table"
     needs: ClassVar[frozenset[str]] = frozenset()
+
+    def check(self, question: Question) -> None:
+        """Refuse columns that are not there, or that the audit needs.
+
+        Raises:
+            as `repaired`.
+        """
+        self._names(question)
 
     def repaired(self, question: Question) -> Repaired:
         """The table with the other columns.
@@ -32,15 +38,17 @@ class Drop:
             BadOption: no column is named, or one that the audit needs.
             UnknownName: there is no such column.
         """
-        whole = self.columns in question.frame.table.columns  # one name, whatever signs it has
-        given = [self.columns] if whole else [part.replace("||", "|") for part in _BAR.split(self.columns)]
-        names = [question.frame.column(name) for name in given if name.strip()]
+        names = self._names(question)
+        return Repaired(question.written.table.drop(*names), f"Left out: {', '.join(names)}.")
+
+    def _names(self, question: Question) -> list[str]:
+        names = [question.frame.column(name) for name in quoting.names(self.columns, "|")]
         if not names or set(names) & set(question.keys):
             raise BadOption(
                 "Name the columns to leave out, other than the sensitive ones and the target.",
-                mend="Write --repair 'drop:columns=height|job'; a bar in a name is written twice.",
+                mend="Write --repair 'drop:columns=height|job'.",
             )
-        return Repaired(question.frame.table.drop(*names), f"Left out: {', '.join(names)}.")
+        return names
 
 
 component = Drop

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from evenhand.audits import Question
 from evenhand.errors import UsageError
-from evenhand.frames import Frame
+from evenhand.frames import Cells, Frame
 from evenhand.repairs import Reads, Repaired
-from evenhand.repairs._keys import by_cell
+from evenhand.repairs._keys import by_cell, check_few
 
 USUAL = frozenset({"weight", "weights", "sample_weight", "sampleweight", "fnlwgt", "wt", "pweight"})
 """What columns of weights are often called, in lower case."""
@@ -19,9 +19,10 @@ USUAL = frozenset({"weight", "weights", "sample_weight", "sampleweight", "fnlwgt
 class Reweigh:
     """Every row gets the weight P(group) P(label) / P(group and label); nothing is left out.
 
-    Groups are those of all sensitive columns together. Rows of unknown group or label weigh 1. Under
-    --weights the probabilities are those of the weighed rows, and the new weight is the old one times that
-    ratio. Source: Kamiran & Calders 2012.
+    Groups are those of all sensitive columns together. Rows of unknown group or label weigh 1, and so do
+    those of groups that are too small to be shown: were they counted, the weights of the others would tell
+    how large they are. Under --weights the probabilities are those of the weighed rows, and the new weight
+    is the old one times that ratio. Source: Kamiran & Calders 2012.
 
     Attributes:
         column: the name of the new column.
@@ -29,10 +30,10 @@ class Reweigh:
 
     column: str = "weight"
     reads: ClassVar[Reads] = "table"
-    needs: ClassVar[frozenset[str]] = frozenset({"target"})
+    needs: ClassVar[frozenset[str]] = frozenset({"target", "intersection"})
 
-    def repaired(self, question: Question) -> Repaired:
-        """The table with the column of weights.
+    def check(self, question: Question) -> None:
+        """Refuse a name that is taken, and groups without number.
 
         Raises:
             UsageError: the table has such a column, perhaps in other case, or too many groups.
@@ -44,7 +45,16 @@ class Reweigh:
                 f"{frame.name} has a column {there[0]} already.",
                 mend="Write --repair reweigh:column=NAME.",
             )
-        cells = frame.cells(question.keys).where(lambda key: None not in key)
+        check_few(question.keys, _known(question).keys)
+
+    def repaired(self, question: Question) -> Repaired:
+        """The table with the column of weights.
+
+        Raises:
+            as `check`.
+        """
+        self.check(question)
+        frame, cells = question.written, _known(question)
         labels = cells.mapped(lambda key: (*key[:-1], "good" if key[-1] in question.positive else "other"))
         held = dict(zip(labels.keys, labels.weight.tolist(), strict=True))
         total = float(labels.weight.sum())
@@ -60,8 +70,15 @@ class Reweigh:
         new = by_cell(frame, question.keys, weights, 1.0)
         if frame.weights:
             new = new * frame.table[frame.weights].cast("float64")
-        told = f"Reweighed: train with the column {self.column} as the rows' weights.{_old(frame)}"
+        told = f"Reweighed: train with the column {self.column} as the rows' weights."
+        if question.hidden:
+            told += f" Rows of groups that are not shown ({', '.join(question.withheld)}) weigh 1."
+        told += _old(frame)
         return Repaired(frame.table.mutate(**{self.column: new}), told, self.column)
+
+
+def _known(question: Question) -> Cells:
+    return question.frame.cells(question.keys).where(lambda key: None not in key)
 
 
 def _old(frame: Frame) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from evenhand.audits import Question
-from evenhand.frames.values import BOM, folded
+from evenhand.frames.frame import stripped
+from evenhand.frames.values import folded
 from evenhand.repairs import Reads, Repaired
+from evenhand.repairs._keys import matches
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,15 @@ class Spell:
     reads: ClassVar[Reads] = "table"
     needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
 
+    def check(self, question: Question) -> None:
+        """Nothing: what is spelt in one way stays as it is."""
+
     def repaired(self, question: Question) -> Repaired:
         """The table with such values replaced."""
         import ibis
 
-        table, told = question.frame.table, []
+        table = question.frame.table
+        renamed: dict[str, dict[str, str]] = {}
         counts = question.frame.cells(question.keys)
         for name in question.keys:
             cells = counts.by((name,))
@@ -31,17 +37,14 @@ class Spell:
             alike: dict[str, list[tuple[float, str]]] = defaultdict(list)
             for key, n in zip(cells.keys, cells.n, strict=True):
                 alike[folded(str(key[0]))].append((float(n), str(key[0])))
-            value = table[name].replace(BOM, "").strip()
-            rules = [
-                (value == text, max(spelt)[1])
-                for spelt in alike.values()
-                if len(spelt) > 1
-                for _, text in spelt
-            ]
-            if rules:
+            value = stripped(table[name])
+            one = {text: max(spelt)[1] for spelt in alike.values() if len(spelt) > 1 for _, text in spelt}
+            if one:
+                rules = [(matches(question.frame, name, text), chosen) for text, chosen in one.items()]
                 table = table.mutate(**{name: ibis.cases(*rules, else_=value)})
-                told.append(name)
-        return Repaired(table, f"Written in one way: {', '.join(told) or 'nothing, for nothing differed'}.")
+                renamed[name] = one
+        told = f"Written in one way: {', '.join(renamed) or 'nothing, for nothing differed'}."
+        return Repaired(table, told, renamed=renamed)
 
 
 component = Spell

@@ -9,7 +9,7 @@ from typing import Any
 from evenhand import __version__
 from evenhand.decimals import UNDEFINED, number, significant
 from evenhand.provenance import line
-from evenhand.records import Audited, Finding, State
+from evenhand.records import Audited, Finding, State, Value
 from evenhand.reports import _render, write_report
 
 _ORDER = (State.BEYOND, State.UNCLEAR, State.WITHIN, State.NOTE)
@@ -82,7 +82,7 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
         "state": one.state.value,
         "tone": _TONE[one.state],
         "sure": _SURE[one.state],
-        "effect": "" if one.effect is None else _figure(one.effect),
+        "effect": "" if one.effect is None else figure(one.effect),
         "measure": one.measure,
         "interval": "" if one.low is None or one.high is None else f"{number(one.low)} to {number(one.high)}",
         "tolerance": "" if one.tolerance is None else number(one.tolerance),
@@ -94,7 +94,7 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
         "command": one.command,
         "after": ""
         if later is None or later.effect is None
-        else f"{_figure(later.effect)} ({later.state.value})",
+        else f"{figure(later.effect)} ({later.state.value})",
         "bar": _bar(one),
         "groups": [
             {
@@ -108,9 +108,9 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
     }
 
 
-def _figure(value: float) -> str:
+def figure(value: Value) -> str:
     """A figure in digits; what is left of rounding is 0."""
-    return number(0.0 if abs(value) < 1e-9 else value)
+    return number(0.0 if value is not None and abs(value) < 1e-9 else value)
 
 
 def _bar(one: Finding) -> dict[str, float] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evenhand import progress, registry
+from evenhand import progress, quoting, registry
 from evenhand.audits import Audit, Question, TextQuestion
 from evenhand.audits._question import SAMPLE, Classifier
 from evenhand.corpora import Corpus, opened_corpus
@@ -17,7 +17,9 @@ from evenhand.frames import Frame, opened
 from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
-from evenhand.studies.reading import baselines, binned, numeric, positive_values
+from evenhand.studies.advising import advised
+from evenhand.studies.declaring import declared, signs_of
+from evenhand.studies.reading import are_scores, baselines, binned, labelled, numeric
 from evenhand.studies.suppressing import suppressed
 
 LL144 = "ll144"
@@ -37,6 +39,7 @@ class AuditOptions:
         baseline: the shares that groups should have: ``A=0.5,B=0.5``, by column
             ``{"sex": {"A": 0.5, "B": 0.5}}``, or a file with the columns group and share (or count).
         bins: by column borders that make groups of numbers, or ``year`` and ``decade`` of dates.
+        missing: values that stand for a missing one: ``age=-999|-99``, or ``unknown`` for every column.
         against: another data set with the same columns, such as the test half.
         weights: the column of the rows' weights.
         audits: names of audits with options; empty for all that apply.
@@ -57,6 +60,7 @@ class AuditOptions:
     positive: Sequence[str] = ()
     baseline: str | Mapping[str, Any] = ""
     bins: Mapping[str, Any] = field(default_factory=dict)
+    missing: Sequence[str] | Mapping[str, Any] = ()
     against: Any = None
     weights: str = ""
     audits: Sequence[str] = ()
@@ -81,7 +85,9 @@ def audit(
 ) -> Audited:
     """Audit a data set: a path, a pattern, a database's table, a data frame, or texts.
 
-    `options` are the fields of `AuditOptions`; `classifier` scores texts from 0 to 1, or names what does.
+    `options` are the fields of `AuditOptions`; columns and labels may be a list, or a text such as
+    ``sex,race``, where a name with a comma stands in double quotes. `classifier` scores texts from 0 to 1, or
+    names what does.
 
     Raises:
         BadData: the data cannot be read.
@@ -92,13 +98,15 @@ def audit(
     known = {one.name for one in dataclasses.fields(AuditOptions)}
     if wrong := [name for name in options if name not in known]:
         raise BadOption(f"audit has no option {wrong[0]!r}.", mend=f"It takes: {', '.join(sorted(known))}.")
-    columns = [sensitive] if isinstance(sensitive, str) else list(sensitive)
-    given = AuditOptions(
-        sensitive=[c for one in columns for c in one.split(",") if c], target=target, **options
-    )
+    given = AuditOptions(sensitive=_listed(sensitive), target=target, **options)
+    given = dataclasses.replace(given, positive=_listed(given.positive))
     if isinstance(classifier, str):
         return audited(source, dataclasses.replace(given, classifier=classifier))
     return audited(source, given, classifier=classifier)
+
+
+def _listed(given: str | Sequence[str]) -> list[str]:
+    return quoting.names(given) if isinstance(given, str) else list(given)
 
 
 def audited(
@@ -110,16 +118,24 @@ def audited(
 
 
 def question_of(
-    source: Any, options: AuditOptions, *, classifier: Classifier | None = None, command: Sequence[str] = ()
+    source: Any,
+    options: AuditOptions,
+    *,
+    classifier: Classifier | None = None,
+    command: Sequence[str] = (),
+    before: Question | None = None,
 ) -> Question | TextQuestion:
-    """What is asked, with everything checked that can be checked before any counting."""
+    """What is asked, with everything checked that can be checked before any counting.
+
+    What was not shown of the table `before` a repair is not shown of this one either.
+    """
     typed = tuple(command) or _command(source, options)
     if _is_texts(source, options):
         corpus = opened_corpus(source, options.text_column)
         if classifier is None and options.classifier:
             classifier = toxicity_by(options.classifier)
         return TextQuestion(corpus, options.attribute, classifier, options.suppress, options.seed, typed)
-    return _table_question(source, options, typed)
+    return _table_question(source, options, typed, before)
 
 
 def toxicity_by(spec: str) -> Classifier:
@@ -154,7 +170,7 @@ def answered(question: Question | TextQuestion, options: AuditOptions) -> Audite
         columns=columns,
         sensitive=question.sensitive if isinstance(question, Question) else (question.attribute,),
         target=(question.target or None) if isinstance(question, Question) else None,
-        findings=tuple(findings),
+        findings=tuple(advised(question, findings)),
         notes=tuple(dict.fromkeys([*notes, *question.notes])),
         tried=tuple(dict.fromkeys(name for name, _ in chosen)) if n else (),
         seed=options.seed,
@@ -165,9 +181,15 @@ def answered(question: Question | TextQuestion, options: AuditOptions) -> Audite
 def _described(question: Question | TextQuestion) -> tuple[int, dict[str, str], list[str]]:
     if isinstance(question, Question):
         return question.frame.rows, question.frame.types, question.frame.notes
-    counted = question.corpus.counted(question.attribute, seed=question.seed)
+    counted = question.counted()
     totals = {"documents": str(counted.documents), "bytes": str(counted.bytes), "words": str(counted.lengths)}
-    return counted.documents, totals, question.corpus.notes
+    notes = list(question.corpus.notes)
+    if question.withheld:
+        notes.append(
+            f"Kinds of fewer than {question.suppress} documents are left out of every figure, by the one "
+            f"group of {question.attribute} that they mention: {', '.join(question.withheld)}."
+        )
+    return counted.documents, totals, notes
 
 
 def _is_texts(source: Any, options: AuditOptions) -> bool:
@@ -182,10 +204,12 @@ def _is_texts(source: Any, options: AuditOptions) -> bool:
     return bool(names) and all(str(one).endswith(ends) for one in names)
 
 
-def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]) -> Question:
+def _table_question(
+    source: Any, options: AuditOptions, command: tuple[str, ...], before: Question | None
+) -> Question:
     frame = opened(source, skip_broken=options.skip_broken)
     if options.weights:
-        frame = _weighted(frame, frame.column(options.weights))
+        frame = _weighted(frame, frame.column(options.weights), options.suppress)
     if options.profile and options.profile not in PROFILES:
         raise BadOption(
             f"There is no profile {options.profile!r}.", mend=f"Write one of: {', '.join(PROFILES)}."
@@ -203,31 +227,40 @@ def _table_question(source: Any, options: AuditOptions, command: tuple[str, ...]
     against = (
         opened(options.against, skip_broken=options.skip_broken) if options.against is not None else None
     )
+    signs = signs_of(options.missing)
+    frame = as_read = declared(frame, signs)
+    against = against and declared(against, signs, found=False)
     for column in (*sensitive, *((target,) if target else ())) if against is not None else ():
         against.column(column)  # type: ignore[union-attr]
     frame = binned(frame, options.bins)
     against = against and binned(against, options.bins)
-    frame, against, positive, note = positive_values(frame, against, (*sensitive, target), options.positive)
     question = Question(
         frame=frame,
         sensitive=sensitive,
         target=target,
-        positive=positive,
         baseline=baselines(options.baseline, sensitive),
         against=against,
         suppress=options.suppress,
         sample=options.sample,
         seed=options.seed,
+        as_read=as_read,
+        left_out={} if before is None else before.left_out,
+        crossed=before is None or before.crossed,
         command=command,
     )
-    question.notes.extend([note] if note else [])
+    if options.suppress > 1:
+        question = dataclasses.replace(question, as_read=None)
+    question = suppressed(question, scores=are_scores(options.positive))
+    question = labelled(question, options.positive, some=before is not None)
     if not published or options.sensitive:
         _check_groups(question)
-    return suppressed(question)
+    return question
 
 
-def _weighted(frame: Frame, column: str) -> Frame:
+def _weighted(frame: Frame, column: str, suppress: int) -> Frame:
     """The frame with `column` as the rows' weights; rows of weight 0 are left out, for they count nothing.
+
+    A note says how many these are, unless they are fewer than `suppress`.
 
     Raises:
         BadData: a weight is negative or no number, or all of them are 0.
@@ -244,7 +277,8 @@ def _weighted(frame: Frame, column: str) -> Frame:
         )
     if not empty:
         return frame.having(frame.table, weights=column)
-    frame.notes.append(f"{empty} rows of weight 0 are left out.")
+    many = empty if empty >= suppress else f"Fewer than {suppress}"
+    frame.notes.append(f"{many} rows of weight 0 are left out.")
     return frame.having(frame.table.filter(weight > 0), weights=column)
 
 
@@ -267,9 +301,8 @@ def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterato
     """The audits to try, with their names; a note for each that was asked for or needs what is not there."""
     reads = "table" if isinstance(question, Question) else "texts"
     has = _held(question)
-    asked = list(registry.spec_texts(list(options.audits), "audit")) or list(
-        PROFILES.get(options.profile, ())
-    )
+    given = registry.spec_texts(options.audits, "audit") if options.audits else ()
+    asked = list(given) or list(PROFILES.get(options.profile, ()))
     if isinstance(question, Question) and not question.sensitive and not options.audits:
         asked = list(_PUBLISHED)
     for spec in asked or registry.names("audit"):
@@ -339,16 +372,17 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
     ):
         paths = ["texts.jsonl"]  # documents in memory, none of which belongs into a command
     words = ["evenhand", "audit", *(map(str, paths) if named else ("frame.parquet",))]
-    for name, value in (("--sensitive", ",".join(options.sensitive)), ("--target", options.target)):
+    for name, value in (("--sensitive", quoting.listed(options.sensitive)), ("--target", options.target)):
         words += [name, value] if value else []
-    words += ["--positive", ",".join(options.positive)] if options.positive else []
+    words += ["--positive", quoting.listed(options.positive)] if options.positive else []
     if isinstance(options.baseline, str) and options.baseline:
         words += ["--baseline", options.baseline]
     for column, edges in options.bins.items():
-        words += [
-            "--bins",
-            f"{column}={edges if isinstance(edges, str) else '|'.join(f'{e:g}' for e in edges)}",
-        ]
+        rule = edges if isinstance(edges, str) else "|".join(f"{e:g}" for e in edges)
+        words += ["--bins", f"{quoting.quoted(column, '=')}={rule}"]
+    for name, values in signs_of(options.missing).items():
+        of = f"{quoting.quoted(name, '=')}={'|'.join(quoting.quoted(v, '|') for v in values)}"
+        words += ["--missing", of if name else quoting.listed(values)]
     words += ["--against", str(options.against)] if isinstance(options.against, str) else []
     words += ["--weights", options.weights] if options.weights else []
     words += ["--texts"] if options.texts and not options.text_column else []

@@ -6,14 +6,18 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenhand import quoting
+from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
 from evenhand.frames import Frame
+from evenhand.frames.frame import stripped
 from evenhand.frames.values import folded, looks_like_a_date, number, text_of
 from evenhand.people import bins
 
@@ -33,7 +37,8 @@ _COMPARISON = re.compile(r"^(>=|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")
 def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
     """The shares of groups by column, out of a text, a file or a mapping.
 
-    A text is ``A=0.5,B=0.5`` for the first attribute, ``sex:A=0.5,B=0.5;race:...`` for several, or the path
+    A group or a column whose name holds one of the signs stands in double quotes. A text is
+    ``A=0.5,B=0.5`` for the first attribute, ``sex:A=0.5,B=0.5;race:...`` for several, or the path
     of a file with the columns group and share, or group and count.
 
     Raises:
@@ -65,22 +70,20 @@ def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[
 
 def _baseline_text(text: str, sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
     parts: dict[str, dict[str, float]] = {}
-    for part in text.split(";"):
-        head, colon, rest = part.partition(":")
-        column, pairs = (
-            (head.strip(), rest)
-            if colon and head.strip() in {*sensitive, "*".join(sensitive)}
-            else (sensitive[0], part)
-        )
+    known = {*sensitive, "*".join(sensitive)}
+    for part in quoting.pieces(text, ";"):
+        head, *rest = quoting.pieces(part, ":")
+        named = bool(rest) and quoting.plain(head) in known
+        column, pairs = (quoting.plain(head), ":".join(rest)) if named else (sensitive[0], part)
         parts[column] = {}
-        for pair in pairs.split(","):
-            name, _, share = pair.rpartition("=")
-            value = number(share.strip())
-            if not name.strip() or value is None:
+        for pair in quoting.pieces(pairs, ","):
+            *names, share = quoting.pieces(pair, "=")
+            name, value = quoting.plain("=".join(names)), number(share.strip())
+            if not name or value is None:
                 raise BadOption(
                     f"{pair!r} is not the share of a group.", mend="Write --baseline A=0.5,B=0.5."
                 )
-            parts[column][name.strip()] = value
+            parts[column][name] = value
     return parts
 
 
@@ -124,7 +127,7 @@ def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
     value = frame.table[column]
     if rule in ("year", "decade"):
         year = (
-            value.strip().try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")
+            stripped(value).try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")
         ).year()
         return ((year - year % 10) if rule == "decade" else year).cast("string")
     edges = [number(part) for part in rule.split("|")] if isinstance(rule, str) else list(rule)
@@ -145,23 +148,39 @@ def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
 def numeric(frame: Frame, value: Any) -> Any:
     """A column as numbers; what is no number in a file of text is missing."""
     # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
-    return value.strip().try_cast("float64") if value.type().is_string() else value.cast("float64")
+    return stripped(value).try_cast("float64") if value.type().is_string() else value.cast("float64")
 
 
-def positive_values(
-    frame: Frame, against: Frame | None, keys: Sequence[str], given: Sequence[str]
-) -> tuple[Frame, Frame | None, tuple[str, ...], str]:
-    """The frames with the target, the last of `keys`, as labels, the favourable ones, and a note on them.
+def are_scores(given: Sequence[str]) -> bool:
+    """Whether favourable values are those above a border, so that the target holds numbers."""
+    return len(given) == 1 and bool(_COMPARISON.match(given[0].strip()) or given[0].strip().lower() == MEDIAN)
+
+
+def labelled(question: Question, given: Sequence[str], *, some: bool = False) -> Question:
+    """The question with the target as labels and the favourable ones among them; a note says which.
+
+    Of the rows that may be shown: a median, or the rarer label, of all rows would tell of the others. All
+    labels `given` have to be there; with `some`, and where there are rows that may not be shown, one does.
 
     Raises:
         UsageError: the target has no value, or several and none is said to be favourable.
     """
-    if not keys or not keys[-1]:
-        return frame, against, (), ""
+    frame, target = question.frame, question.target
+    if not target:
+        return question
+    if are_scores(given):
+        return _by_score(question, _COMPARISON.match(given[0].strip()))
+    some = some or bool(question.hidden)
+    positive, note = _favourable(frame, question.keys, given, some)
+    question.notes.extend([note] if note else [])
+    return replace(question, positive=positive)
+
+
+def _favourable(
+    frame: Frame, keys: Sequence[str], given: Sequence[str], some: bool
+) -> tuple[tuple[str, ...], str]:
+    """The favourable labels of the target, the last of `keys`, and a note on them."""
     target = keys[-1]
-    rule = _COMPARISON.match(given[0].strip()) if len(given) == 1 else None
-    if rule or (len(given) == 1 and given[0].strip().lower() == MEDIAN):
-        return _by_score(frame, against, target, rule)
     # The counts that the audits will ask for as well, so that the table is read once.
     cells = frame.cells(keys).by((target,))
     order = np.argsort(-cells.n, kind="stable")[: MOST_LABELS + 1]
@@ -173,15 +192,16 @@ def positive_values(
     if given:
         wanted = tuple(one.strip() for one in given)
         lacking = [one for one in wanted if one not in names]
-        if lacking and len(names) <= MOST_LABELS:
+        enough = not lacking or (some and len(lacking) < len(wanted))
+        if not enough and len(names) <= MOST_LABELS:
             raise UsageError(
                 f"No row has {lacking[0]!r} for {target}.", mend=f"It has: {', '.join(map(repr, names))}."
             )
-        return frame, against, wanted, ""
-    return frame, against, *_guessed(frame, target, names)
+        return wanted, ""
+    return _guessed(target, names)
 
 
-def _guessed(frame: Frame, target: str, names: list[str]) -> tuple[tuple[str, ...], str]:
+def _guessed(target: str, names: list[str]) -> tuple[tuple[str, ...], str]:
     """The favourable label among those that are there."""
     plain = {one: text_of(float(one)) if number(one) is not None else one for one in names}
     usual = [one for one in names if str(plain[one]).lower() in YES]
@@ -215,12 +235,11 @@ def _guessed(frame: Frame, target: str, names: list[str]) -> tuple[tuple[str, ..
     )
 
 
-def _by_score(
-    frame: Frame, against: Frame | None, target: str, rule: re.Match[str] | None
-) -> tuple[Frame, Frame | None, tuple[str, ...], str]:
+def _by_score(question: Question, rule: re.Match[str] | None) -> Question:
     """The target as above or not above a border, or the median of all scores."""
     import ibis
 
+    frame, target = question.frame, question.target
     score = numeric(frame, frame.table[target])
     if rule is None:
         found = frame.fetch(frame.table.aggregate(m=score.median()), 1)["m"][0].as_py()
@@ -232,14 +251,20 @@ def _by_score(
     else:
         border, strict = float(rule[2]), rule[1] == ">"
 
-    def labelled(one: Frame) -> Frame:
+    def marked(one: Frame) -> Frame:
         value = numeric(one, one.table[target])
         above = value > border if strict else value >= border
         label = ibis.ifelse(value.isnull(), None, ibis.ifelse(above, ABOVE, BELOW))
         return one.having(one.table.mutate(**{target: label}), changed=[target])
 
-    note = (
+    question.notes.append(
         f"{target} is favourable {'above' if strict else 'from'} "
         f"{border:g}{', the median,' if rule is None else ''}."
     )
-    return labelled(frame), against and labelled(against), (ABOVE,), note
+    return replace(
+        question,
+        frame=marked(frame),
+        against=question.against and marked(question.against),
+        whole=question.whole and marked(question.whole),
+        positive=(ABOVE,),
+    )

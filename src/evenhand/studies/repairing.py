@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from evenhand import registry
 from evenhand.audits import Question, TextQuestion
 from evenhand.errors import BadData, UsageError
 from evenhand.files import disk_errors, lines, real_path, whole
 from evenhand.frames.frame import readable
 from evenhand.records import Audited
-from evenhand.repairs import Repair, Repaired
+from evenhand.repairs import Repaired
+from evenhand.studies.advising import fitting
 from evenhand.studies.auditing import AuditOptions, answered, audited, question_of
 
 TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
@@ -29,24 +29,10 @@ def check(question: Question | TextQuestion, spec: str, out: Path) -> Any:
         BadData: the file is there already, or its folder is not.
         UnknownName: there is no such repair.
         UsageError: the repair does not fit the data set, or the file's ending is not one that is written.
-        as the repair itself.
+        as the repair itself, and `evenhand.studies.advising`.
     """
-    made: Repair = registry.create("repair", spec)
-    reads, ends = ("table", TABLES) if isinstance(question, Question) else ("texts", TEXTS)
-    if made.reads not in (reads, "both"):
-        raise UsageError(
-            f"The repair {spec} is for {made.reads}, not for {reads}.", mend="`evenhand ls repairs`"
-        )
-    if "target" in made.needs and not getattr(question, "target", ""):
-        raise UsageError(f"The repair {spec} needs a target.", mend="Add --target with the column of labels.")
-    hidden = question.hidden if isinstance(question, Question) else {}
-    if hidden and "all groups" in made.needs:
-        names = ", ".join(name for group in hidden.values() for name in group)
-        raise UsageError(
-            f"What {spec} writes depends on groups that are not shown ({names}), and what is told of it "
-            "would tell how large they are.",
-            mend="Leave out --suppress, or join small groups: with --bins age=30|50, or other columns.",
-        )
+    made = fitting(question, spec)
+    ends = TABLES if isinstance(question, Question) else TEXTS
     if out.suffix not in ends:
         raise UsageError(
             f"{out} is no file that can be written here.", mend=f"Name one that ends in {' or '.join(ends)}."
@@ -55,7 +41,7 @@ def check(question: Question | TextQuestion, spec: str, out: Path) -> Any:
         raise BadData(f"{out} is there already, and data are never written over.", mend="Name a new file.")
     if not real_path(out).parent.is_dir():
         raise BadData(f"The folder of {out} does not exist.", mend=f"Make it: mkdir -p {out.parent}")
-    return made.repaired(question.unsuppressed() if isinstance(question, Question) else question)
+    return made.repaired(question)
 
 
 def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str, out: Path) -> Audited:
@@ -80,18 +66,32 @@ def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str
 def _after(out: Path, question: Question, options: AuditOptions, result: Repaired) -> Audited:
     """The audit of the written file: columns that the repair left out are no longer asked about."""
     there = set(result.table.columns)
+    labels = result.renamed.get(question.target, {})
     # What was binned is written as groups, and what was compared with a border as labels.
     again = dataclasses.replace(
         options,
         sensitive=[name for name in question.sensitive if name in there],
         target=question.target if question.target in there else "",
-        positive=question.positive,
+        positive=tuple(dict.fromkeys(labels.get(one, one) for one in question.positive)),
+        baseline=_renamed(question, result),
         bins={},
+        missing=(),  # written as empty cells
         weights=result.weights or (options.weights if options.weights in there else ""),
     )
     if result.weights:
         again = dataclasses.replace(again, weights=result.weights)
-    return answered(question_of(str(out), again), again)
+    return answered(question_of(str(out), again, before=question), again)
+
+
+def _renamed(question: Question, result: Repaired) -> dict[str, dict[str, float]]:
+    """The baseline with the names that groups have in the repaired table."""
+    made: dict[str, dict[str, float]] = {}
+    for name, shares in question.baseline.items():
+        own = made.setdefault(name, {})
+        for group, share in shares.items():
+            new = result.renamed.get(name, {}).get(group, group)
+            own[new] = own.get(new, 0.0) + share
+    return made
 
 
 def _with_note(record: Audited, told: str) -> Audited:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from evenhand.monitor.store import Store
 
-EVENTS, LABELS, ERASURE = "events", "labels", "erasure"
+EVENTS, LABELS, ERASURE, ACCESS = "events", "labels", "erasure", "access"
 FIELDS = ("prediction_id", "kind", "score", "decision", "refused", "toxicity", "length")
 SALT = 16
 ROWS = 1000  # of a query
@@ -85,6 +85,11 @@ def configure(connection: Connection, name: str, content: Mapping[str, Any]) -> 
     last = select(chain.c.content).where(chain.c.kind == kind).order_by(chain.c.number.desc()).limit(1)
     if connection.scalar(last) != body:
         append(connection, kind, content)
+
+
+def access(connection: Connection, what: Mapping[str, Any], by: str) -> None:
+    """Add an entry about who may do what from now on: a key or an account, by its number, and who said so."""
+    append(connection, ACCESS, {**what, "by": by})
 
 
 def record(connection: Connection, kind: str, items: Mapping[bytes, Mapping[str, Any]]) -> None:

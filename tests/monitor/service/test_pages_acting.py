@@ -164,12 +164,13 @@ def test_the_menu_holds_what_the_role_may_see(client, store) -> None:
 
 def test_audits_show_the_head_that_an_export_is_checked_against(client, store, bearer) -> None:
     take(store, [decision("a")])
-    head = client.get("/v1/chain/head", headers=bearer).json()
     log_in(client, store, "auditor")
+    head = client.get("/v1/chain/head", headers=bearer).json()
     page = client.get("/audits").text
     assert f"--head {head['head']} --key {head['key']}" in page
     found = client.get("/audits.json").json()
-    assert [(one["number"], one["what"]) for one in found["entries"]][-1] == (1, "events")
+    what = [(one["number"], one["what"]) for one in found["entries"]]
+    assert what == [(3, "access"), (2, "events"), (1, "access")]  # the user, the event, the key
     assert {"ll144", "ugesp", "ai_act", "nist"} == {one["profile"] for one in found["profiles"]}
     assert "compliant" not in page
 

@@ -60,7 +60,7 @@ async def revoke(request: Request, number: int) -> Response:
     def do(who: Principal, fields: Mapping[str, str]) -> None:
         if not any(one.id == number and _is_seen(who, one) for one in keys.listed(store)):
             raise NotThere(f"There is no key {number}.", mend="Look at the page of keys.")
-        keys.revoke(store, number)
+        keys.revoke(store, number, by=who.name)
 
     return await acted(request, ADMIN, do, "/keys")
 

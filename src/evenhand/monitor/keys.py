@@ -83,7 +83,7 @@ def create(
     """
     wanted = known_scopes(scopes)
     if not wanted:
-        raise BadOption("A key without a scope can do nothing.", mend="Add --scope ingest, or --scope read.")
+        raise BadOption("A key without a scope can do nothing.", mend="Give it one, such as ingest or read.")
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise BadOption(f"A key cannot last {days} days.", mend=f"Give 1 to {LONGEST_DAYS} days.")
     now = utc_now()

@@ -31,7 +31,7 @@ SCOPES = {
     "ingest": "send events and labels",
     "read": "read figures, alerts and reports",
     "feedback": "report answers",
-    "audit": "read the chain's head and evidence",
+    "audit": "read the audits page",
     "act": "acknowledge alerts and judge reports",
 }
 HOLDS = ("id", "use case", "of a person", "why", "by", "created")

@@ -21,6 +21,7 @@ pytest.importorskip("sqlalchemy")
 from evenhand.monitor.ingest import take  # noqa: E402
 from evenhand.monitor.policy import parse_policy, read_policy  # noqa: E402
 from evenhand.monitor.sending import Sender  # noqa: E402
+from evenhand.monitor.sso import read_sso  # noqa: E402
 from evenhand.monitor.store import open_store  # noqa: E402
 from evenhand.monitor.watching import check  # noqa: E402
 from tests.monitor.made import decision  # noqa: E402
@@ -116,6 +117,16 @@ def test_the_policy_can_be_used() -> None:
     whole = parse_policy(text)
     assert whole.smtp is not None
     assert whole.webhook.secret_env == "EVENHAND_WEBHOOK_SECRET"
+
+
+def test_the_single_sign_on_can_be_used_and_has_the_headers_that_nginx_sets() -> None:
+    sso = read_sso(DEPLOY / "sso.toml")
+    assert (sso.groups[0].name, sso.groups[0].role) == ("fairness-admins", "admin")
+    text = (DEPLOY / "nginx-oauth2-proxy.conf").read_text()
+    passed_on = [part for part in text.split("location ") if ":8750" in part]
+    assert len(passed_on) == 2
+    for name in (sso.header, sso.groups_header):
+        assert all(f"proxy_set_header {name} " in part for part in passed_on), name
 
 
 def test_the_drill_finds_a_whole_copy_and_an_altered_one(tmp_path, capsys) -> None:

@@ -82,6 +82,19 @@ def test_what_must_not_start_does_not(tmp_path, capsys) -> None:
     assert "cannot be listened at" in capsys.readouterr().err
 
 
+def test_single_sign_on_needs_its_proxies_before_it_starts(tmp_path, capsys) -> None:
+    own = tmp_path / "sso.toml"
+    serve = ["monitor", "serve", "--port", "0", "--sso", str(own)]
+    for text, said in (
+        ('header = "X-User"', "proxies is missing"),
+        ('header = "X-User"\nproxies = ["0.0.0.0/0"]', "nearly everybody"),
+        ('header = "X-User"\nproxies = ["127.0.0.1"]', "--sso would do nothing"),
+    ):
+        own.write_text(text)
+        assert main([*serve, *(["--no-auth"] if "127" in text else [])]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_users_and_the_database(tmp_path, capsys, monkeypatch) -> None:
     import io
 
@@ -92,6 +105,16 @@ def test_users_and_the_database(tmp_path, capsys, monkeypatch) -> None:
     assert main(["monitor", "users", "ls"]) == 0
     assert main(["monitor", "users", "disable", "ann"]) == 0
     assert main(["monitor", "users", "disable", "bob"]) == 2
+    assert main(["monitor", "users", "add", "eve", "--sso"]) == 0  # no password is asked for
+    assert main(["monitor", "users", "sso", "ann"]) == 0
+    assert main(["monitor", "users", "sso", "bob"]) == 2
+    capsys.readouterr()
+    assert main(["monitor", "users", "ls", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["users"]
+    assert [(one["name"], one["sso"], one["disabled"]) for one in listed] == [
+        ("ann", True, True),
+        ("eve", True, False),
+    ]
     assert main(["monitor", "db", "backup", str(tmp_path / "b.sqlite")]) == 0
     assert main(["monitor", "db", "downgrade", "0001"]) == 0
     capsys.readouterr()

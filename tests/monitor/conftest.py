@@ -40,6 +40,21 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def sqlite(empty: Path, tmp_path: Path) -> Iterator[Store]:
+    """An empty database of SQLite, where what is tested does not depend on the kind."""
+    shutil.copytree(empty, tmp_path / "own")
+    opened = open_store(tmp_path / "own")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_client(sqlite: Store) -> tuple[TestClient, Store]:
+    """A service on it that asks for keys, and the database."""
+    return TestClient(create_app(Settings(sqlite)), base_url=HERE, follow_redirects=False), sqlite
+
+
+@pytest.fixture
 def client(store: Store) -> TestClient:
     """A service that asks for keys; `client.headers` can hold one."""
     return TestClient(create_app(Settings(store)), base_url=HERE, follow_redirects=False)

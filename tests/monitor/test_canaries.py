@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from evenhand.errors import BadOption, UnknownName
 from evenhand.monitor import canaries, feedback
-from evenhand.monitor.canaries import Found
+from evenhand.monitor.canaries import Asked, Found
 from evenhand.monitor.periodic import Periodic
 from evenhand.monitor.roles import EVERYBODY
 from evenhand.monitor.store import Store
@@ -71,7 +71,7 @@ def honest() -> None:
 
 @pytest.mark.usefixtures("honest")
 def test_a_benchmark_on_an_endpoint(store: Store, endpoint: str) -> None:
-    number = canaries.add(store, "loans", endpoint, "honest", hours=24, limit=4)
+    number = canaries.add(store, "loans", Asked(endpoint, "honest", hours=24, limit=4))
     assert canaries.run_due(store) == [number]
     assert canaries.failures(store, number) == []
     found = canaries.cells(store, number)
@@ -97,7 +97,9 @@ def test_what_is_due_runs_by_itself_until_it_is_stopped(store: Store, endpoint: 
 
 @pytest.mark.usefixtures("honest")
 def test_a_failure_is_kept_and_no_figure(store: Store) -> None:
-    number = canaries.add(store, "loans", "openai:http://127.0.0.1:9/v1?retries=0#m", "honest", limit=2)
+    number = canaries.add(
+        store, "loans", Asked("openai:http://127.0.0.1:9/v1?retries=0#m", "honest", limit=2)
+    )
 
     def broken(_: canaries.Probe) -> Found:
         raise ValueError("a text of somebody")
@@ -110,7 +112,7 @@ def test_a_failure_is_kept_and_no_figure(store: Store) -> None:
 
 @pytest.mark.usefixtures("honest")
 def test_figures_of_a_day_are_those_of_its_last_run(store: Store, endpoint: str) -> None:
-    number = canaries.add(store, "loans", endpoint, "honest", hours=1)
+    number = canaries.add(store, "loans", Asked(endpoint, "honest", hours=1))
     values = iter([0.25, 0.5, 0.75])
     now = utc_now().replace(hour=10)
     for hours in (0.0, 1.5, 24.0):
@@ -126,7 +128,7 @@ def test_figures_of_a_day_are_those_of_its_last_run(store: Store, endpoint: str)
 
 @pytest.mark.usefixtures("honest")
 def test_of_two_services_one_runs_it(store: Store, endpoint: str) -> None:
-    number = canaries.add(store, "loans", endpoint, "honest")
+    number = canaries.add(store, "loans", Asked(endpoint, "honest"))
     (probe,) = canaries.listed(store, EVERYBODY)
     time = utc_now()
     claims = [store.write(lambda c: canaries._claimed(c, probe, time)) for _ in range(2)]
@@ -139,8 +141,8 @@ def test_of_two_services_one_runs_it(store: Store, endpoint: str) -> None:
 @pytest.mark.usefixtures("honest")
 def test_what_cannot_be_scheduled_is_refused(store: Store, endpoint: str) -> None:
     with pytest.raises(BadOption, match="no endpoint"):
-        canaries.add(store, "loans", "lab:causal", "honest")
+        canaries.add(store, "loans", Asked("lab:causal", "honest"))
     with pytest.raises(UnknownName, match="no benchmark named 'honesty'"):
-        canaries.add(store, "loans", endpoint, "honesty")
+        canaries.add(store, "loans", Asked(endpoint, "honesty"))
     with pytest.raises(BadOption, match="every 0 hours"):
-        canaries.add(store, "loans", endpoint, "honest", hours=0)
+        canaries.add(store, "loans", Asked(endpoint, "honest", hours=0))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,24 +27,36 @@ def opened(browser: str) -> Iterator[Any]:
         running.close()
 
 
-def faults(running: Any, address: str, cookies: Sequence[dict[str, str]] = ()) -> list[str]:
+@dataclass(frozen=True)
+class Visit:
+    """How a page is come to: with cookies, with headers that a proxy would add, and by what is done on it."""
+
+    cookies: Sequence[dict[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    act: Callable[[Any], None] | None = None
+    answers: int = 200
+
+
+def faults(running: Any, address: str, how: Visit | None = None) -> list[str]:
     """What is wrong with the page at `address`, in every scheme and width; empty where nothing is."""
     return [
         f"{address} ({scheme}, {width} px): {fault}"
         for scheme, width in product(SCHEMES, WIDTHS)
-        for fault in _faults(running, address, scheme, width, cookies)
+        for fault in _faults(running, address, (scheme, width), how or Visit())
     ]
 
 
-def _faults(
-    running: Any, address: str, scheme: str, width: int, cookies: Sequence[dict[str, str]]
-) -> Iterator[str]:
+def _faults(running: Any, address: str, look: tuple[str, int], how: Visit) -> Iterator[str]:
+    scheme, width = look
     found: list[str] = []
     # The page's own content policy would refuse axe; nothing else of this visit is excused from it.
     visit = running.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        bypass_csp=True,
+        extra_http_headers=dict(how.headers),
     )
-    visit.add_cookies(list(cookies))
+    visit.add_cookies(list(how.cookies))
     page = visit.new_page()
     page.on("pageerror", lambda error: found.append(f"a script failed: {error}"))
     page.on(
@@ -53,8 +66,11 @@ def _faults(
     answer = page.goto(address)
     page.wait_for_load_state("load")
     page.wait_for_timeout(800)  # milliseconds: plots are drawn after the page has loaded
-    if answer is not None and answer.status >= 400:
+    if answer is not None and answer.status != how.answers and answer.status >= 400:
         found.append(f"it answers {answer.status}")
+    if how.act is not None:
+        how.act(page)
+        page.wait_for_load_state("load")
     page.evaluate(_axe())
     for one in page.evaluate("axe.run()")["violations"]:
         if one["impact"] in GRAVE:

@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from evenhand.monitor import demo, feedback
+from evenhand.monitor import demo, feedback, keys
 from evenhand.monitor.feedback import Reported
 from evenhand.monitor.store import open_store
-from tests.real.looked_at import faults, opened
+from tests.real.looked_at import Visit, faults, opened
 
 pytestmark = pytest.mark.real
 REPORTS = 15  # that one sender may post at once; the others are stored by what the route calls
@@ -43,7 +43,8 @@ def served(data: Path, *more: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "evenhand", "monitor", "serve", "--no-auth", "--port", str(port)]
+    command = [sys.executable, "-m", "evenhand", "monitor", "serve", "--port", str(port)]
+    command += [] if "--sso" in more else ["--no-auth"]
     running = subprocess.Popen([*command, "--data", str(data), *more], stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -98,6 +99,57 @@ def test_every_page_can_be_used_by_everybody(browser: str, tmp_path: Path) -> No
         assert any(one.startswith("/group?") for one in seen)
         found = [fault for link in seen.values() for fault in faults(running, f"{address}{link}")]
     assert not found
+
+
+SSO = """
+header = "X-Forwarded-User"
+groups_header = "X-Forwarded-Groups"
+proxies = ["127.0.0.1"]
+logout = "/oauth2/sign_out"
+
+[[group]]
+name = "admins"
+role = "admin"
+"""
+
+
+def test_a_person_behind_a_proxy_makes_a_key_and_logs_out(browser: str, tmp_path: Path) -> None:
+    own = tmp_path / "sso.toml"
+    own.write_text(SSO, encoding="utf-8")
+    ada = {"X-Forwarded-User": "ada@example.org", "X-Forwarded-Groups": "admins"}
+    shown: list[str] = []
+
+    def make(page: Any) -> None:
+        page.get_by_text("Make a key").click()
+        page.get_by_label("What it is for").fill("nightly job")
+        page.get_by_label("ingest:").check()
+        page.get_by_label("Use cases, one a line").fill("loans")
+        page.get_by_role("button", name="Make the key").click()
+        shown.append(page.locator("code.key").inner_text())
+
+    def log_out(page: Any) -> None:
+        page.get_by_role("button", name="Log out").click()
+        assert "keeps that session" in page.inner_text("main")
+
+    with served(tmp_path / "data", "--sso", str(own)) as address, opened(browser) as running:
+        found = faults(running, f"{address}/keys", Visit(headers=ada, act=_open_form))
+        found += faults(running, f"{address}/keys", Visit(headers=ada, act=make))
+        found += faults(running, f"{address}/overview", Visit(headers=ada, act=log_out))
+        mallory = {"X-Forwarded-User": "mallory"}
+        found += faults(running, f"{address}/overview", Visit(headers=mallory, answers=403))
+        found += faults(running, f"{address}/login")
+        without = running.new_context(java_script_enabled=False, extra_http_headers=ada)
+        page = without.new_page()
+        page.goto(f"{address}/keys")
+        make(page)
+        without.close()
+    assert not found
+    with contextlib.closing(open_store(tmp_path / "data")) as store:
+        assert [keys.principal(store, one).use_cases for one in shown] == [{"loans"}] * 5
+
+
+def _open_form(page: Any) -> None:
+    page.get_by_text("Make a key").click()
 
 
 # ---- what was sent never runs -----------------------------------------------------------------------------

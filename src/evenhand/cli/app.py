@@ -17,7 +17,7 @@ from evenhand.cli import (
     ls,
     measure,
     mitigate,
-    monitor_upkeep,
+    monitor_canaries,
     plan,
     push,
     report,
@@ -75,6 +75,6 @@ for _verb, _short in (
     app.command(_verb.__name__, cls=Configured, short_help=_short)(_verb)
 app.add_typer(study.app, name="study", short_help="Many mitigations on many models, from one file.")
 app.add_typer(
-    monitor_upkeep.app, name="monitor", short_help="Keep it that way in production: a service with alerts."
+    monitor_canaries.app, name="monitor", short_help="Keep it that way in production: a service with alerts."
 )
 app.add_typer(data.app, name="data", short_help="Benchmark data: list, fetch, check, find.")

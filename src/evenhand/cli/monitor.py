@@ -12,22 +12,18 @@ import typer
 from evenhand.cli import console
 from evenhand.cli.configured import Configured
 from evenhand.cli.options import Json
-from evenhand.errors import BadData, BadOption, MissingExtra, UsageError
+from evenhand.errors import BadData, BadOption, MissingExtra
 
 if TYPE_CHECKING:
     from evenhand.monitor.store import Store
 
-_ABOUT: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
+ABOUT: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
 app = typer.Typer(
     help="Watch decisions and answers in production (docs/monitor.md). Everything is in a data folder: "
     "--data, or EVENHAND_MONITOR_DATA, or ~/.local/share/evenhand/monitor.",
-    **_ABOUT,
+    **ABOUT,
 )
-keys = typer.Typer(help="Keys of the API: make, list, revoke.", **_ABOUT)
-users = typer.Typer(help="People who may log in: add, list, disable.", **_ABOUT)
-db = typer.Typer(help="The database: upgrade, downgrade, copy, backup.", **_ABOUT)
-app.add_typer(keys, name="keys", short_help="Keys of the API: make, list, revoke.")
-app.add_typer(users, name="users", short_help="People who may log in: add, list, disable.")
+db = typer.Typer(help="The database: upgrade, downgrade, copy, backup.", **ABOUT)
 app.add_typer(db, name="db", short_help="The database: upgrade, downgrade, copy, backup.")
 
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="The data folder.")]
@@ -66,6 +62,10 @@ TrustProxy = Annotated[
         help="A proxy (or a network of them) whose X-Forwarded-For says who asks; repeat it.",
     ),
 ]
+Sso = Annotated[
+    Path | None,
+    typer.Option("--sso", metavar="FILE.toml", help="Single sign-on: which proxy says in a header who asks."),
+]
 Policy = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE.toml", help="The tolerances, for alerts.")
 ]
@@ -95,6 +95,16 @@ def opened(data: Path | None, database: str | None) -> Iterator[Store]:
         store.close()
 
 
+def operator() -> str:
+    """Who works at this terminal, for the chain."""
+    import getpass
+
+    try:
+        return f"command line: {getpass.getuser()}"
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return "command line"
+
+
 @app.command("serve", cls=Configured, short_help="Start the service.")
 def serve(
     *,
@@ -109,10 +119,12 @@ def serve(
     https: Https = False,
     trust_proxy: TrustProxy = None,
     public: Public = None,
+    sso: Sso = None,
 ) -> int:
     """Take events and show figures until it is stopped (Ctrl-C or SIGTERM), finishing what it has begun."""
     with extra():
         from evenhand.monitor.service import serving
+        from evenhand.monitor.sso import read_sso
     wanted = serving.Wanted(
         host=host,
         port=port,
@@ -123,6 +135,7 @@ def serve(
         policy=policy,
         public=tuple(public or ()),
         proxies=tuple(trust_proxy or ()),
+        sso=None if sso is None else read_sso(sso),
     )
     serving.check(wanted)
     with opened(data, database) as store:
@@ -167,156 +180,6 @@ def ingest(
             f"{total.accepted} events, {total.duplicates} duplicates, {total.labels} labels joined, "
             f"{total.conflicting} labels that contradict earlier ones."
         )
-    return 0
-
-
-@keys.command("create", cls=Configured, short_help="Make a key and print it, once.")
-def create_key(
-    *,
-    name: Annotated[str, typer.Option("--name", help="What it is for, in lists.")] = "key",
-    scope: Annotated[
-        list[str] | None,
-        typer.Option("--scope", help="ingest (the default), read, feedback, audit, act; repeat it."),
-    ] = None,
-    use_case: UseCases = None,
-    days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it lasts.")] = 365,
-    data: Data = None,
-    database: Database = None,
-    as_json: Json = False,
-) -> int:
-    """Make a key of the API. It alone is printed on stdout, and nobody can show it again."""
-    with opened(data, database) as store:
-        from evenhand.monitor import keys as made
-
-        new = made.create(store, name, scope or ["ingest"], use_cases=use_case or None, days=days)
-    if as_json:
-        console.emit({"key": new.text, **_key_row(new.key)})
-        return 0
-    console.warn(
-        f"Key {new.key.id} for {', '.join(new.key.scopes)} until {new.key.expires:%Y-%m-%d}. Keep it: it "
-        "is not shown again."
-    )
-    console.say(new.text)
-    return 0
-
-
-@keys.command("ls", cls=Configured, short_help="List the keys, without what they are.")
-def list_keys(data: Data = None, database: Database = None, as_json: Json = False) -> int:
-    """List the keys: their first characters, scopes, use cases and state."""
-    with opened(data, database) as store:
-        from evenhand.monitor import keys as made
-
-        rows = [_key_row(one) for one in made.listed(store)]
-    if as_json:
-        console.emit({"keys": rows})
-        return 0
-    head = ("id", "name", "start", "scopes", "use_cases", "expires", "state")
-    console.table("keys", head, [[_cell(row[name]) for name in head] for row in rows], labels=len(head))
-    return 0
-
-
-@keys.command("revoke", cls=Configured, short_help="End a key now.")
-def revoke_key(
-    number: Annotated[int, typer.Argument(metavar="ID", help="Its number in `keys ls`.")],
-    data: Data = None,
-    database: Database = None,
-) -> int:
-    """End a key at once, also for a service that is running."""
-    with opened(data, database) as store:
-        from evenhand.monitor import keys as made
-
-        key = made.revoke(store, number)
-    console.say(f"Key {key.id} ({key.name}) is revoked.")
-    return 0
-
-
-def _key_row(key: Any) -> dict[str, Any]:
-    from evenhand.monitor.store.opening import utc_now
-
-    return {
-        "id": key.id,
-        "name": key.name,
-        "start": key.start,
-        "scopes": list(key.scopes),
-        "use_cases": None if key.use_cases is None else list(key.use_cases),
-        "created": key.created.isoformat(),
-        "expires": None if key.expires is None else key.expires.isoformat(),
-        "state": key.state(utc_now()),
-    }
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "all"
-    return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-@users.command("add", cls=Configured, short_help="Add a person who may log in.")
-def add_user(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")],
-    role: Annotated[str, typer.Option("--role", help="viewer, analyst, auditor or admin.")] = "viewer",
-    use_case: UseCases = None,
-    data: Data = None,
-    database: Database = None,
-) -> int:
-    """Add a person; the password of 12 characters or more is asked for, or read from stdin."""
-    password = _password()
-    with opened(data, database) as store:
-        from evenhand.monitor import users as people
-
-        made = people.add(store, name, password, role, use_cases=use_case or None)
-    console.say(f"{made.name} may log in as {made.role}.")
-    return 0
-
-
-def _password() -> str:
-    """Typed twice without being shown, or one line of stdin."""
-    import getpass
-    import sys
-
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    first = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != first:
-        raise UsageError("The two passwords are not the same.", mend="Type it anew.")
-    return first
-
-
-@users.command("ls", cls=Configured, short_help="List the people who may log in.")
-def list_users(data: Data = None, database: Database = None, as_json: Json = False) -> int:
-    """List users, their roles and use cases."""
-    with opened(data, database) as store:
-        from evenhand.monitor import users as people
-
-        rows = [
-            {
-                "name": one.name,
-                "role": one.role,
-                "use_cases": None if one.use_cases is None else list(one.use_cases),
-                "disabled": one.disabled is not None,
-            }
-            for one in people.listed(store)
-        ]
-    if as_json:
-        console.emit({"users": rows})
-        return 0
-    head = ("name", "role", "use_cases", "disabled")
-    console.table("users", head, [[_cell(row[name]) for name in head] for row in rows], labels=4)
-    return 0
-
-
-@users.command("disable", cls=Configured, short_help="End a person's rights and sessions.")
-def disable_user(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name.")],
-    data: Data = None,
-    database: Database = None,
-) -> int:
-    """End a person's rights and sessions at once."""
-    with opened(data, database) as store:
-        from evenhand.monitor import users as people
-
-        people.disable(store, name)
-    console.say(f"{name} may no longer log in.")
     return 0
 
 

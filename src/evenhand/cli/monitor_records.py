@@ -9,7 +9,8 @@ import typer
 
 from evenhand.cli import console
 from evenhand.cli.configured import Configured
-from evenhand.cli.monitor import Data, Database, Policy, UseCases, app, opened
+from evenhand.cli.monitor import Data, Database, Policy, UseCases, opened
+from evenhand.cli.monitor_access import app
 from evenhand.cli.options import Json
 from evenhand.errors import BadData
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from evenhand.cli import console
 from evenhand.cli.configured import Configured
-from evenhand.cli.monitor import Data, Database, extra, opened
+from evenhand.cli.monitor import ABOUT, Data, Database, extra, opened, operator
 from evenhand.cli.monitor_records import app
 from evenhand.cli.options import Json
 
 __all__ = ["app"]
 
-_ABOUT: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
-messages = typer.Typer(help="Messages about alerts: list, retry, test.", **_ABOUT)
+messages = typer.Typer(help="Messages about alerts: list, retry, test.", **ABOUT)
 app.add_typer(messages, name="messages", short_help="Messages about alerts: list, retry, test.")
 
 PolicyFile = Annotated[Path, typer.Option("--policy", metavar="FILE.toml", help="The policy file.")]
@@ -93,8 +92,8 @@ def try_messages(policy: PolicyFile, as_json: Json = False) -> int:
     return 4 if any(found.values()) else 0
 
 
-retention = typer.Typer(help="Delete what is older than the policy keeps it.", **_ABOUT)
-hold = typer.Typer(help="Legal holds: add, list, remove.", **_ABOUT)
+retention = typer.Typer(help="Delete what is older than the policy keeps it.", **ABOUT)
+hold = typer.Typer(help="Legal holds: add, list, remove.", **ABOUT)
 app.add_typer(retention, name="retention", short_help="Delete what is older than the policy keeps it.")
 app.add_typer(hold, name="hold", short_help="Legal holds: add, list, remove.")
 
@@ -149,7 +148,7 @@ def add_hold(
     with opened(data, database) as store:
         from evenhand.monitor import holding
 
-        number = holding.add(store, use_case, prediction_id=subject, why=why, by=_operator())
+        number = holding.add(store, use_case, prediction_id=subject, why=why, by=operator())
     console.say(f"Hold {number} keeps {'one person of ' if subject else ''}{use_case}.")
     return 0
 
@@ -197,7 +196,7 @@ def remove_hold(
         from evenhand.monitor import holding
         from evenhand.monitor.roles import EVERYBODY
 
-        holding.remove(store, replace(EVERYBODY, name=_operator()), number, why=why)
+        holding.remove(store, replace(EVERYBODY, name=operator()), number, why=why)
     console.say(f"Hold {number} is removed.")
     return 0
 
@@ -222,7 +221,7 @@ def erase(
     with opened(data, database) as store:
         from evenhand.monitor import erasing
 
-        gone = erasing.erase(store, use_case, subjects, why=why, by=_operator())
+        gone = erasing.erase(store, use_case, subjects, why=why, by=operator())
     if as_json:
         console.emit(vars(gone))
         return 0
@@ -231,13 +230,3 @@ def erase(
         f"{gone.waiting_labels} waiting labels. Counts stay."
     )
     return 0
-
-
-def _operator() -> str:
-    """Who works at this terminal, for the chain."""
-    import getpass
-
-    try:
-        return f"command line: {getpass.getuser()}"
-    except (OSError, KeyError):  # a user without a name, as in some containers
-        return "command line"

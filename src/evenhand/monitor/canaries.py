@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
-from evenhand.errors import BadOption, EvenhandError
+from evenhand.errors import BadOption, EvenhandError, UnknownName
 from evenhand.monitor import chain
 from evenhand.monitor.feedback import check_allowed, check_endpoint
 from evenhand.monitor.known import Finder, Known
@@ -78,10 +78,26 @@ class Cell:
 Measure = Callable[[Probe], Found]
 
 
-def add(
-    store: Store, use_case: str, model: str, benchmark: str, *, hours: float = 24.0, limit: int | None = None
-) -> int:
-    """Schedule `benchmark` (a spec such as ``counterfactual`` or ``bbq:items=…``) on `model`; its number.
+@dataclass(frozen=True)
+class Run:
+    """A run of a probe: when, and why it gave no figure (None: it gave some)."""
+
+    time: datetime
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`benchmark` (a spec such as ``counterfactual`` or ``bbq:items=…``) of `model` every so many hours."""
+
+    model: str
+    benchmark: str
+    hours: float = 24.0
+    limit: int | None = None
+
+
+def add(store: Store, use_case: str, asked: Asked, *, by: str = "") -> int:
+    """Schedule what is asked, and return its number; `by` is who does it, for the chain.
 
     Raises:
         BadOption: the model is no endpoint, or the hours are beyond .1 to 8760.
@@ -89,22 +105,22 @@ def add(
     """
     from evenhand import registry
 
-    check_endpoint(model)
-    registry.create("benchmark", benchmark)
-    if not 0.1 <= hours <= 8760:
-        raise BadOption(f"A probe cannot run every {hours:g} hours.", mend="Give .1 to 8760 hours.")
+    check_endpoint(asked.model)
+    registry.create("benchmark", asked.benchmark)
+    if not 0.1 <= asked.hours <= 8760:
+        raise BadOption(f"A probe cannot run every {asked.hours:g} hours.", mend="Give .1 to 8760 hours.")
     now = utc_now()
 
     def work(connection: Connection) -> int:
         find = Finder(connection, Known(), now)
         find.use_cases([use_case])
-        row = {"model": model, "benchmark": benchmark, "hours": hours, "limit": limit}
+        row = asdict(asked)
         made = connection.execute(
             insert(probes).values(use_case_id=find.known.use_cases[use_case], due=now, **row)
         )
         assert made.inserted_primary_key is not None
         number = int(made.inserted_primary_key[0])
-        chain.append(connection, "probe", {"probe": number, **row}, use_case=use_case)
+        chain.append(connection, "probe", {"probe": number, **row, "by": by}, use_case=use_case)
         return number
 
     return store.write(work)
@@ -127,13 +143,30 @@ def _probes(connection: Connection, *where: Any) -> list[Probe]:
     return [Probe(*row) for row in connection.execute(query)]
 
 
-def stop(store: Store, number: int) -> None:
-    """Run the probe `number` no more; what it found stays."""
-    store.write(
-        lambda connection: connection.execute(
-            update(probes).where(probes.c.id == number).values(stopped=utc_now())
-        )
-    )
+def stop(store: Store, number: int, *, by: str = "") -> None:
+    """Run the probe `number` no more; what it found stays. `by` is who does it, for the chain.
+
+    Raises:
+        UnknownName: there is no such probe that is not stopped.
+    """
+
+    def work(connection: Connection) -> None:
+        found = {one.id: one for one in _probes(connection)}
+        if number not in found:
+            raise UnknownName("canary", str(number), map(str, found), lister="evenhand monitor canaries ls")
+        connection.execute(update(probes).where(probes.c.id == number).values(stopped=utc_now()))
+        said = {"probe": number, "stopped": True, "by": by}
+        chain.append(connection, "probe", said, use_case=found[number].use_case)
+
+    store.write(work)
+
+
+def last_run(store: Store, number: int) -> Run | None:
+    """The last run of a probe; None where it has not run yet."""
+    query = select(probe_runs.c.time, probe_runs.c.failure).where(probe_runs.c.probe_id == number)
+    with store.reading() as connection:
+        row = connection.execute(query.order_by(probe_runs.c.id.desc()).limit(1)).first()
+    return None if row is None else Run(*row)
 
 
 def run_due(

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import Select, delete, insert, select, text, update
 
 from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.store.opening import utc_now
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from evenhand.monitor.store import Store
 
-EVENTS, LABELS, ERASURE = "events", "labels", "erasure"
+EVENTS, LABELS, ERASURE, ACCESS = "events", "labels", "erasure", "access"
 FIELDS = ("prediction_id", "kind", "score", "decision", "refused", "toxicity", "length")
 SALT = 16
 ROWS = 1000  # of a query
@@ -82,9 +82,18 @@ def append(
 def configure(connection: Connection, name: str, content: Mapping[str, Any]) -> None:
     """Add an entry about the configuration `name`, unless it is as the newest entry about it says."""
     kind, body = f"configuration {name}"[:KIND], canonical(content).decode()
-    last = select(chain.c.content).where(chain.c.kind == kind).order_by(chain.c.number.desc()).limit(1)
-    if connection.scalar(last) != body:
+    if connection.scalar(newest_of(kind)) != body:
         append(connection, kind, content)
+
+
+def newest_of(kind: str) -> Select[Any]:
+    """The query for the content of the newest entry of a kind; an index answers it."""
+    return select(chain.c.content).where(chain.c.kind == kind).order_by(chain.c.number.desc()).limit(1)
+
+
+def access(connection: Connection, what: Mapping[str, Any], by: str) -> None:
+    """Add an entry about who may do what from now on: a key or an account, by its number, and who said so."""
+    append(connection, ACCESS, {**what, "by": by})
 
 
 def record(connection: Connection, kind: str, items: Mapping[bytes, Mapping[str, Any]]) -> None:

@@ -1,7 +1,8 @@
 """A simulated year, through the code that a service runs: a fair start, a biased release, an alert, a fix.
 
 Every day's decisions are stored as one batch, with the policy looking behind it, and every week the labels
-of the weeks before. Nothing is put into the tables in another way.
+of the weeks before. Nothing is put into the tables in another way. Everything carries the simulated time, but
+the entries of the chain: they say when they were written.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ DAYS, PEOPLE = 364, 40
 BIASED, SHIFT = 150, 0.2  # the day of the biased release, and what it takes from the scores of one group
 LATE = 7  # days until a label is known; labels come in once a week
 ANSWER = 14  # days until somebody acts on the alert
+EVENING = time(20)  # when a day's decisions are stored, UTC
 POLICY = f"""
 name = "demo"
 minimum = 100
@@ -63,9 +65,10 @@ def fill(
 
     The alert is found by the policy, and the fix is released 14 days after it, with a note.
     """
-    own, rng = policy(), np.random.default_rng(seed)
-    watcher = watching.Watcher(own)
+    rng = np.random.default_rng(seed)
     first = utc_now().astimezone(UTC).date() - timedelta(days=days)
+    evening = datetime.combine(first, EVENING, UTC)
+    watcher = watching.Watcher(policy(), clock=lambda: evening)
     alerted = fixed = None
     events = labels = 0
     waiting: list[Label] = []
@@ -74,16 +77,17 @@ def fill(
             fixed = day
         version = "1.0" if day < biased else "2.0" if fixed is None else "2.1"
         noon = datetime.combine(first + timedelta(days=day), time(12), UTC)
+        evening = datetime.combine(first + timedelta(days=day), EVENING, UTC)
         batch, known = _day(rng, day, people, version, noon)
-        events += take(store, batch, after=watcher.after).accepted
+        events += take(store, batch, after=watcher.after, now=evening).accepted
         waiting += known
         if day % LATE == LATE - 1:
-            labels += join(store, waiting[: -LATE * people], after=watcher.after).labels
+            labels += join(store, waiting[: -LATE * people], after=watcher.after, now=evening).labels
             waiting = waiting[-LATE * people :]
         if day > biased and alerted is None and _open(store):
             alerted = day
         if fixed == day:
-            _answer(store)
+            _answer(store, evening)
     return Year(events, labels, biased, alerted, fixed)
 
 
@@ -120,7 +124,7 @@ def _open(store: Store) -> bool:
     return any(_alerts(store))
 
 
-def _answer(store: Store) -> None:
+def _answer(store: Store, now: datetime) -> None:
     for one in list(_alerts(store)):
         note = "Version 2.0 took points from one group; 2.1 is released."
-        watching.answer(store, EVERYBODY, one.id, note)
+        watching.answer(store, EVERYBODY, one.id, note, at=now)

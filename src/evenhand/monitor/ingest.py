@@ -22,6 +22,8 @@ from evenhand.monitor.store.record_tables import erased
 from evenhand.monitor.store.tables import predictions, streams, subjects, texts, waiting_labels
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.engine import Connection
 
     from evenhand.monitor.store import Store
@@ -64,11 +66,17 @@ def _known(store: Store) -> Known:
 
 
 def take(
-    store: Store, events: Sequence[Event], *, keep_texts: bool = False, after: After | None = None
+    store: Store,
+    events: Sequence[Event],
+    *,
+    keep_texts: bool = False,
+    after: After | None = None,
+    now: datetime | None = None,
 ) -> Outcome:
     """Store and count `events`, all or none; what returns is on the disk.
 
-    `after` is called in the same transaction with the numbers of the versions that have grown.
+    `after` is called in the same transaction with the numbers of the versions that have grown. `now` is when
+    they came in, by default the time of the machine.
 
     Raises:
         BadData: a limit of the use case is reached.
@@ -76,25 +84,29 @@ def take(
     """
     if not events:
         return Outcome()
-    return _done(store, lambda batch: batch.events(events, keep_texts), after)
+    return _done(store, lambda batch: batch.events(events, keep_texts), after, now)
 
 
-def join(store: Store, labels: Sequence[Label], *, after: After | None = None) -> Outcome:
-    """Join `labels` to their decisions, or keep them until those come; all or none.
+def join(
+    store: Store, labels: Sequence[Label], *, after: After | None = None, now: datetime | None = None
+) -> Outcome:
+    """Join `labels` to their decisions, or keep them until those come; all or none. The rest as for `take`.
 
     Raises:
         StoreUnavailable, NoSpace: nothing was stored.
     """
     if not labels:
         return Outcome()
-    return _done(store, lambda batch: batch.labels(labels), after)
+    return _done(store, lambda batch: batch.labels(labels), after, now)
 
 
-def _done(store: Store, work: Callable[[_Batch], Outcome], after: After | None) -> Outcome:
+def _done(
+    store: Store, work: Callable[[_Batch], Outcome], after: After | None, now: datetime | None
+) -> Outcome:
     known = _known(store)
 
     def transaction(connection: Connection) -> tuple[Outcome, Known]:
-        batch = _Batch(connection, store.secret, known.staged())
+        batch = _Batch(connection, store.secret, known.staged(), now or utc_now())
         outcome = work(batch)
         batch.growth.write(connection, batch.find.known.members)
         batch.grow()
@@ -115,8 +127,8 @@ def _done(store: Store, work: Callable[[_Batch], Outcome], after: After | None) 
 class _Batch:
     """The work of one transaction."""
 
-    def __init__(self, connection: Connection, secret: bytes, known: Known) -> None:
-        self.connection, self.secret, self.now = connection, secret, utc_now()
+    def __init__(self, connection: Connection, secret: bytes, known: Known, now: datetime) -> None:
+        self.connection, self.secret, self.now = connection, secret, now
         self.find = Finder(connection, known, self.now)
         self.growth = Growth()
         self.streams: set[int] = set()

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from evenhand.errors import BadOption, UnknownName
+from evenhand.monitor import chain
 from evenhand.monitor.names import checked_name
 from evenhand.monitor.roles import NotKnown, Principal, known_scopes, packed, unpacked
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.tables import api_keys
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from evenhand.monitor.store import Store
 
 PREFIX = "evh_"
@@ -68,8 +71,11 @@ def create(
     *,
     use_cases: Iterable[str] | None = None,
     days: int | None = 365,
+    by: str = "",
 ) -> NewKey:
     """Make a key for `scopes` and `use_cases` (None: all) that ends after `days` (None: never).
+
+    The chain records that, without the name and without the use cases: others read it. `by` is who makes it.
 
     Raises:
         BadOption: no scope, a name that cannot be stored, or days beyond 1 to 3660.
@@ -77,7 +83,7 @@ def create(
     """
     wanted = known_scopes(scopes)
     if not wanted:
-        raise BadOption("A key without a scope can do nothing.", mend="Add --scope ingest, or --scope read.")
+        raise BadOption("A key without a scope can do nothing.", mend="Give it one, such as ingest or read.")
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise BadOption(f"A key cannot last {days} days.", mend=f"Give 1 to {LONGEST_DAYS} days.")
     now = utc_now()
@@ -94,10 +100,14 @@ def create(
         "expires": None if days is None else now + timedelta(days=days),
         "revoked": None,
     }
-    made = store.write(lambda connection: connection.execute(insert(api_keys).values(**row)))
-    number = made.inserted_primary_key
-    assert number is not None
-    return NewKey(_key({**row, "id": number[0]}), text)
+
+    def work(connection: Connection) -> int:
+        made = connection.execute(insert(api_keys).values(**row)).inserted_primary_key
+        assert made is not None
+        chain.access(connection, {"key": made[0], "made": list(wanted), "days": days}, by)
+        return int(made[0])
+
+    return NewKey(_key({**row, "id": store.write(work)}), text)
 
 
 def listed(store: Store) -> list[Key]:
@@ -106,19 +116,19 @@ def listed(store: Store) -> list[Key]:
         return [_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.id)).mappings()]
 
 
-def revoke(store: Store, number: int) -> Key:
-    """End the key of this number now; one that has ended stays as it is.
+def revoke(store: Store, number: int, *, by: str = "") -> Key:
+    """End the key of this number now; one that has ended stays as it is. `by` is who does it, for the chain.
 
     Raises:
         UnknownName: there is no such key.
     """
-    store.write(
-        lambda connection: connection.execute(
-            update(api_keys)
-            .where(api_keys.c.id == number, api_keys.c.revoked.is_(None))
-            .values(revoked=utc_now())
-        )
-    )
+
+    def work(connection: Connection) -> None:
+        own = update(api_keys).where(api_keys.c.id == number, api_keys.c.revoked.is_(None))
+        if connection.execute(own.values(revoked=utc_now())).rowcount:
+            chain.access(connection, {"key": number, "revoked": True}, by)
+
+    store.write(work)
     found = listed(store)
     for key in found:
         if key.id == number:

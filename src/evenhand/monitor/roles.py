@@ -41,12 +41,14 @@ class Principal:
         scopes: what may be done.
         use_cases: those that are seen; None for all.
         session: the digest of the session, in hexadecimal; empty for a key.
+        by_proxy: whether a proxy says who asks (single sign-on), and keeps the session.
     """
 
     name: str
     scopes: frozenset[str]
     use_cases: frozenset[str] | None = None
     session: str = ""
+    by_proxy: bool = False
 
     def need(self, scope: str) -> None:
         """Check that `scope` is among the scopes.

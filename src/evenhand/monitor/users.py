@@ -1,4 +1,7 @@
-"""Users: argon2 digests of passwords, none by default, a throttled log-in, and sessions."""
+"""Users: argon2 digests of passwords, none by default, a throttled log-in, and sessions.
+
+An account is entered in one way: by its password, or, without one, by `evenhand.monitor.sso`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from evenhand.errors import BadOption, EvenhandError, UnknownName
+from evenhand.monitor import chain
 from evenhand.monitor.keys import digest
 from evenhand.monitor.names import checked_name
 from evenhand.monitor.roles import ROLES, NotKnown, Principal, packed, unpacked
@@ -31,8 +35,10 @@ if TYPE_CHECKING:
 SHORTEST = 12  # characters of a password
 LONGEST = 1024
 HOURS = 12  # a session lasts
+NO_PASSWORD = ""  # as it is stored: of an account of single sign-on
 TRIES, SECONDS = 5, 60.0  # wrong passwords for one name, and from one address, in so many seconds
 _REMEMBERED = 10_000
+_TAKEN = ("key:", "sso:", "command line")  # how others begin who act: no user is called as if they were one
 _hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106 for little memory
 _nobody: list[str] = []  # the digest of no one's password: an unknown name takes as long as a known one
 
@@ -47,7 +53,7 @@ class TooMany(EvenhandError):
 
 @dataclass(frozen=True)
 class User:
-    """A user, without the password."""
+    """A user, without the password; `sso` says that there is none, since a proxy logs the person in."""
 
     id: int
     name: str
@@ -55,6 +61,7 @@ class User:
     use_cases: tuple[str, ...] | None
     created: datetime
     disabled: datetime | None
+    sso: bool
 
 
 class Throttle:
@@ -94,8 +101,18 @@ class Throttle:
                 self._failures.popitem(last=False)
 
 
-def add(store: Store, name: str, password: str, role: str, *, use_cases: Iterable[str] | None = None) -> User:
-    """Add a user who sees `use_cases` (None: all).
+def add(
+    store: Store,
+    name: str,
+    password: str | None,
+    role: str,
+    *,
+    use_cases: Iterable[str] | None = None,
+    by: str = "",
+) -> User:
+    """Add a user who sees `use_cases` (None: all); without a password one of single sign-on.
+
+    The chain records that, without the name; `by` is who adds them.
 
     Raises:
         BadOption: the name is taken or cannot be one, or the password is too short.
@@ -103,21 +120,27 @@ def add(store: Store, name: str, password: str, role: str, *, use_cases: Iterabl
     """
     if role not in ROLES:
         raise UnknownName("role", role, ROLES)
+    if name.startswith(_TAKEN):
+        raise BadOption(f"No user can be called {name[:200]!r}.", mend=f"{', '.join(_TAKEN)} mean others.")
     row: dict[str, Any] = {
         "name": checked_name(name, "name of a user"),
-        "password": _hashed(password),
+        "password": NO_PASSWORD if password is None else _hashed(password),
         "role": role,
         "use_cases": packed(use_cases),
         "created": utc_now(),
         "disabled": None,
     }
+
+    def work(connection: Connection) -> int:
+        made = connection.execute(insert(users).values(**row)).inserted_primary_key
+        assert made is not None
+        chain.access(connection, {"user": made[0], "role": role, "sso": password is None}, by)
+        return int(made[0])
+
     try:
-        made = store.write(lambda connection: connection.execute(insert(users).values(**row)))
+        return _user({**row, "id": store.write(work)})
     except IntegrityError:
         raise BadOption(f"There is a user {name!r} already.", mend="Take another name.") from None
-    number = made.inserted_primary_key
-    assert number is not None
-    return _user({**row, "id": number[0]})
 
 
 def _hashed(password: str) -> str:
@@ -135,23 +158,46 @@ def listed(store: Store) -> list[User]:
         return [_user(row) for row in connection.execute(select(users).order_by(users.c.id)).mappings()]
 
 
-def disable(store: Store, name: str) -> None:
-    """End a user's rights and sessions now.
+def disable(store: Store, name: str, *, by: str = "") -> None:
+    """End a user's rights and sessions now; `by` is who does it, for the chain.
 
     Raises:
         UnknownName: there is no such user.
     """
+    _changed(store, name, {"disabled": utc_now()}, {"disabled": True, "by": by})
+
+
+def _changed(store: Store, name: str, values: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    """Change a user, end their sessions, and let the chain know."""
 
     def work(connection: Connection) -> bool:
         number = connection.scalar(select(users.c.id).where(users.c.name == name))
         if number is None:
             return False
-        connection.execute(update(users).where(users.c.id == number).values(disabled=utc_now()))
+        connection.execute(update(users).where(users.c.id == number).values(**values))
         connection.execute(delete(sessions).where(sessions.c.user_id == number))
+        chain.access(connection, {"user": number, **told}, told["by"])
         return True
 
     if not store.write(work):
         raise UnknownName("user", name, [one.name for one in listed(store)])
+
+
+def only_by_proxy(store: Store, name: str, *, by: str = "") -> None:
+    """Let a user in by single sign-on from now on, and no longer by a password; `by` is who does it.
+
+    Raises:
+        UnknownName: there is no such user.
+    """
+    _changed(store, name, {"password": NO_PASSWORD}, {"sso": True, "by": by})
+
+
+def by_proxy(store: Store, name: str) -> User | None:
+    """The account of exactly this name that single sign-on enters, also a disabled one; None for none."""
+    query = select(users).where(users.c.name == name, users.c.password == NO_PASSWORD)
+    with store.reading() as connection:
+        row = connection.execute(query).mappings().first()
+    return None if row is None else _user(row)
 
 
 def log_in(store: Store, name: str, password: str, throttle: Throttle, address: str) -> str:
@@ -166,10 +212,8 @@ def log_in(store: Store, name: str, password: str, throttle: Throttle, address: 
     with store.reading() as connection:
         row = connection.execute(select(users).where(users.c.name == name)).mappings().first()
     known = row is not None and row["disabled"] is None
-    if (
-        not _right(row["password"] if row is not None else _no_password(), password[: LONGEST + 1])
-        or not known
-    ):
+    hashed = (row and row["password"]) or _no_password()
+    if not _right(hashed, password[: LONGEST + 1]) or not known:
         throttle.failed(*who)
         raise NotKnown("The name or the password is wrong.", mend="Try again.")
     assert row is not None
@@ -241,4 +285,5 @@ def _user(row: Any) -> User:
         None if seen is None else tuple(sorted(seen)),
         row["created"],
         row["disabled"],
+        row["password"] == NO_PASSWORD,
     )

@@ -9,7 +9,7 @@ service looks for now and then. Whatever the policy remembers is stored in the s
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -69,9 +69,13 @@ def policy_of(path: Path) -> Policy:
 
 @dataclass
 class Watcher:
-    """The alerts of a policy: `after` belongs behind every batch, `by_clock` is called now and then."""
+    """The alerts of a policy: `after` belongs behind every batch, `by_clock` is called now and then.
+
+    `clock` tells the time that alerts carry.
+    """
 
     policy: Policy
+    clock: Callable[[], datetime] = utc_now
 
     def after(self, connection: Connection, grown: frozenset[int]) -> None:
         """Look, if the batch has made a day of these versions ready."""
@@ -79,25 +83,26 @@ class Watcher:
 
     def by_clock(self, store: Store, now: datetime | None = None) -> bool:
         """Look, if time alone has made a day ready; whether it has. Most of the time this only reads."""
-        time = now or utc_now()
+        time = now or self.clock()
         with store.reading() as connection:
             row = connection.scalar(select(policies.c.state).where(policies.c.name == self.policy.name))
             state = State() if row is None else State.model_validate_json(row)
-            if not _cohorts(connection, self.policy, state, None, time):
+            if not _cohorts(connection, self.policy, state, None, (time, True)):
                 return False
         return store.write(lambda connection: self._look(connection, None, time))
 
     def _look(self, connection: Connection, grown: frozenset[int] | None, clock: datetime | None) -> bool:
         state, number = _state(connection, self.policy)
-        cohorts = _cohorts(connection, self.policy, state, grown, clock)
+        time = clock or self.clock()
+        cohorts = _cohorts(connection, self.policy, state, grown, (time, clock is not None))
         if not cohorts:
             return False
-        found = look(self.policy, state, cohorts, clock or utc_now())
-        _keep(connection, number, self.policy, found.state)
+        found = look(self.policy, state, cohorts, time)
+        _keep(connection, number, self.policy, found.state, time)
         for decision in found.decisions:
-            _note(connection, number, decision)
-        now = found.state.now or utc_now()
-        outbox.put(connection, messages(self.policy, state, found.state, found.decisions, now), utc_now())
+            _note(connection, number, decision, time)
+        now = found.state.now or time
+        outbox.put(connection, messages(self.policy, state, found.state, found.decisions, now), time)
         _record(connection, self.policy, found.decisions)
         return True
 
@@ -109,8 +114,8 @@ def _state(connection: Connection, policy: Policy) -> tuple[State, int | None]:
     return (State(), None) if row is None else (State.model_validate_json(row.state), row.id)
 
 
-def _keep(connection: Connection, number: int | None, policy: Policy, state: State) -> None:
-    own = {"state": state.model_dump_json(), "looked": utc_now()}
+def _keep(connection: Connection, number: int | None, policy: Policy, state: State, time: datetime) -> None:
+    own = {"state": state.model_dump_json(), "looked": time}
     if number is None:
         connection.execute(insert(policies).values(name=policy.name, **own))
     else:
@@ -125,9 +130,9 @@ def _cohorts(
     policy: Policy,
     state: State,
     grown: frozenset[int] | None,
-    clock: datetime | None,
+    clock: tuple[datetime, bool],
 ) -> list[Cohort]:
-    """What is ready of these versions, or of all (None); with the time `clock` also what is whole by it."""
+    """What is ready of these versions, or of all (None); of the `clock` see `cohorts_of`."""
     query = (
         select(
             streams.c.id,
@@ -150,20 +155,24 @@ def _cohorts(
         for rule in policy.rules:
             if rule.concerns(row.name, row.model):
                 entered = through.get((rule.title, row.name, row.model, row.version))
-                found += cohorts_of(connection, rule, row, (entered, clock))
+                found += cohorts_of(connection, rule, row, entered, clock)
     return found
 
 
 def cohorts_of(
-    connection: Connection, rule: Rule, stream: Any, times: tuple[datetime | None, datetime | None]
+    connection: Connection,
+    rule: Rule,
+    stream: Any,
+    entered: datetime | None,
+    clock: tuple[datetime, bool],
 ) -> list[Cohort]:
-    """The cohorts of one rule and version that are ready and have not entered: `times` are the end of the
-    last one that entered, and of the clock."""
-    entered, clock = times
-    ripe = ((clock or utc_now()) - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
+    """The cohorts of one rule and version that are ready and have not entered: `entered` is the end of the
+    last one that has. `clock` is the time, and whether what it alone makes whole is ready."""
+    time_now, alone = clock
+    ripe = (time_now - timedelta(days=rule.maturity_days or 0.0)).astimezone(UTC).date()
     until = min(ripe, stream.last)  # days before it
-    if clock is not None and (stream.grown is None or clock - stream.grown >= QUIET):
-        until = min(ripe, (clock - QUIET).astimezone(UTC).date())
+    if alone and (stream.grown is None or time_now - stream.grown >= QUIET):
+        until = min(ripe, (time_now - QUIET).astimezone(UTC).date())
     order = sorted(range(len(rule.attribute)), key=lambda place: rule.attribute[place])
     attribute = CROSS.join(rule.attribute[place] for place in order)
     c = cells.c
@@ -208,7 +217,7 @@ def _in_order(value: str, order: Sequence[int]) -> str:
 # ---- what is said ----------------------------------------------------------------------------------------
 
 
-def _note(connection: Connection, number: int | None, decision: Decision) -> None:
+def _note(connection: Connection, number: int | None, decision: Decision, time: datetime) -> None:
     """Store what a look says of one comparison, under a number that stays."""
     make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     policy = number or connection.scalar(select(func.max(policies.c.id)))
@@ -220,7 +229,7 @@ def _note(connection: Connection, number: int | None, decision: Decision) -> Non
         "counts": json.dumps({"n": decision.n, "x": decision.x}),
         "log_e": decision.log_e,
         "lower": decision.lower,
-        "updated": utc_now(),
+        "updated": time,
     }
     place = {"policy_id": policy, **decision.scope.model_dump(), "groups": _packed(decision.groups)}
     connection.execute(
@@ -296,10 +305,19 @@ def _alert(row: Any) -> Alert:
     )
 
 
-def answer(store: Store, who: Principal, number: int, note: str, *, policy: Policy | None = None) -> Alert:
+def answer(
+    store: Store,
+    who: Principal,
+    number: int,
+    note: str,
+    *,
+    policy: Policy | None = None,
+    at: datetime | None = None,
+) -> Alert:
     """Acknowledge the open alert of this number: its test ends, and a new one begins.
 
-    Those whom `policy` tells of it, and who were told that it opened, are told.
+    Those whom `policy` tells of it, and who were told that it opened, are told. `at` is the time, by default
+    now.
 
     Raises:
         NotThere: there is no such alert that `who` sees.
@@ -313,7 +331,7 @@ def answer(store: Store, who: Principal, number: int, note: str, *, policy: Poli
         ).mappings().first()  # fmt: skip
         if row is None or not who.sees(row["use_case"]):
             raise NotThere(f"There is no alert {number}.", mend="GET /v1/alerts lists them.")
-        one, now = _alert(row), utc_now()
+        one, now = _alert(row), at or utc_now()
         if one.groups is None or one.status != "alert":
             raise UsageError(
                 f"Alert {number} is not open.", mend="GET /v1/alerts?status=alert lists those that are."

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 
-from evenhand.monitor import keys, users, watching
+from evenhand.monitor import chain, holding, keys, users, watching
 from evenhand.monitor.ingest import take
 from evenhand.monitor.policy import parse_policy
 from evenhand.monitor.roles import EVERYBODY, NotKnown
@@ -138,6 +139,85 @@ def test_only_an_admin_sees_keys_and_ends_them(client, store) -> None:
         keys.principal(store, made.text)
 
 
+WANTED = {"name": "sender", "scope_ingest": "on", "scope_read": "on", "use_cases": " loans \r\njobs\r\n\r\n"}
+
+
+def test_a_key_is_made_on_the_page_and_shown_once(client, store) -> None:
+    log_in(client, store, "admin")
+    data = {**WANTED, "token": token_in(client.get("/keys").text), "days": "30"}
+    assert client.post("/keys", data={**data, "token": "x"}, headers=OWN).status_code == 403
+    assert client.post("/keys", data=data).status_code == 403  # no page of ours sent it
+    assert client.post("/keys", data=data, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert keys.listed(store) == []
+    answer = client.post("/keys", data=data, headers=OWN)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    (text,) = re.findall(r"evh_[\w-]{43}", answer.text)
+    who = keys.principal(store, text)
+    assert (who.scopes, who.use_cases) == ({"ingest", "read"}, {"loans", "jobs"})
+    (made,) = keys.listed(store)
+    assert (made.name, made.expires - made.created) == ("sender", timedelta(days=30))
+    assert text not in client.get("/keys").text + client.get("/keys.json").text
+    with store.reading() as connection:
+        last = list(chain.entries(connection))[-1]
+    assert json.loads(last["content"]) == {
+        "key": made.id, "made": ["ingest", "read"], "days": 30, "by": "admin"
+    }  # fmt: skip
+    end = client.post(f"/keys/{made.id}/revoke", data={"token": data["token"]}, headers=OWN)
+    assert end.status_code == 303
+    with pytest.raises(NotKnown):
+        keys.principal(store, text)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": " "}, "cannot be the name of a key"),
+        ({"name": "a\0b"}, "cannot be the name of a key"),
+        ({"scope_ingest": "", "scope_read": ""}, "without a scope"),
+        ({"scope_ingest": "", "scope_read": "", "scope_admin": "on"}, "without a scope"),
+        ({"use_cases": " "}, "some use cases or for all"),  # and not silently for all
+        ({"all": "on"}, "some use cases or for all"),
+        ({"days": "0"}, "cannot last 0 days"),
+        ({"days": "3661"}, "cannot last 3661 days"),
+        ({"days": ""}, "no number of days"),
+        ({"days": "-1"}, "no number of days"),
+        ({"days": "²"}, "no number of days"),
+    ],
+)
+def test_a_key_is_not_made_of_what_is_unclear(wrong: dict[str, str], said: str, sqlite_client) -> None:
+    client, store = sqlite_client
+    log_in(client, store, "admin")
+    data = {**WANTED, "days": "30", "token": token_in(client.get("/keys").text), **wrong}
+    answer = client.post("/keys", data=data, headers=OWN)
+    assert (answer.status_code, said in answer.text) == (422, True)
+    assert keys.listed(store) == []
+
+
+def test_an_admin_makes_no_key_for_what_they_do_not_see(sqlite_client) -> None:
+    client, store = sqlite_client
+    log_in(client, store, "admin", use_cases=["jobs"])
+    page = client.get("/keys").text
+    assert 'name="all"' not in page
+    data = {**WANTED, "days": "30", "token": token_in(page)}
+    assert client.post("/keys", data=data, headers=OWN).status_code == 403
+    assert client.post("/keys", data={**data, "use_cases": "", "all": "on"}, headers=OWN).status_code == 422
+    assert keys.listed(store) == []
+    assert client.post("/keys", data={**data, "use_cases": "jobs"}, headers=OWN).status_code == 200
+    client.cookies.clear()
+    log_in(client, store, "analyst")
+    data = {**data, "token": token_in(client.get("/overview").text)}
+    assert client.post("/keys", data=data, headers=OWN).status_code == 403
+
+
+def test_holds_stand_beside_the_keys(sqlite_client) -> None:
+    client, store = sqlite_client
+    take(store, [decision("a"), decision("b", use_case="jobs")])
+    for use_case in ("loans", "jobs"):
+        holding.add(store, use_case, why=f"case of {use_case}", by="ada")
+    log_in(client, store, "admin", use_cases=["jobs"])
+    assert [one["why"] for one in client.get("/keys.json").json()["holds"]] == ["case of jobs"]
+
+
 def test_an_admin_of_a_use_case_sees_the_keys_of_that_alone(client, store) -> None:
     everything = keys.create(store, "everything", ["read"])
     keys.create(store, "mine", ["read"], use_cases=["jobs"])
@@ -164,12 +244,13 @@ def test_the_menu_holds_what_the_role_may_see(client, store) -> None:
 
 def test_audits_show_the_head_that_an_export_is_checked_against(client, store, bearer) -> None:
     take(store, [decision("a")])
-    head = client.get("/v1/chain/head", headers=bearer).json()
     log_in(client, store, "auditor")
+    head = client.get("/v1/chain/head", headers=bearer).json()
     page = client.get("/audits").text
     assert f"--head {head['head']} --key {head['key']}" in page
     found = client.get("/audits.json").json()
-    assert [(one["number"], one["what"]) for one in found["entries"]][-1] == (1, "events")
+    what = [(one["number"], one["what"]) for one in found["entries"]]
+    assert what == [(3, "access"), (2, "events"), (1, "access")]  # the user, the event, the key
     assert {"ll144", "ugesp", "ai_act", "nist"} == {one["profile"] for one in found["profiles"]}
     assert "compliant" not in page
 

@@ -6,8 +6,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
+from sqlalchemy.engine import Connection
 
 from evenhand.errors import EnvironmentProblem, UnknownName
+from evenhand.monitor import chain
 from evenhand.monitor.store import Store, open_store
 from evenhand.monitor.store.migrating import current, migrate, newest
 from evenhand.monitor.store.tables import metadata
@@ -24,6 +26,30 @@ def test_down_to_nothing_and_up_again(store: Store) -> None:
     assert inspect(store.writer).get_table_names() == ["alembic_version"]
     assert migrate(store.writer) == newest()
     assert set(inspect(store.writer).get_table_names()) == {*metadata.tables, "alembic_version"}
+
+
+def test_the_newest_configuration_is_found_by_an_index_that_comes_and_goes(store: Store) -> None:
+    store.write(lambda connection: chain.configure(connection, "policy", {"alpha": 0.05}))
+    assert "ix_chain_kind_number" in _plan(store)
+    assert migrate(store.writer, "0013") == "0013"
+    assert "ix_chain_kind_number" not in [one["name"] for one in inspect(store.writer).get_indexes("chain")]
+    assert migrate(store.writer) == newest()
+    assert chain.check(store) == []
+
+
+def _plan(store: Store) -> str:
+    """How the database looks the newest entry up, where reading everything is not cheap."""
+
+    def work(connection: Connection) -> str:
+        query = chain.newest_of("configuration policy").compile(
+            connection, compile_kwargs={"literal_binds": True}
+        )
+        if not store.sqlite:
+            connection.exec_driver_sql("set local enable_seqscan = off")
+        way = "explain query plan" if store.sqlite else "explain"
+        return str(connection.exec_driver_sql(f"{way} {query}").all())
+
+    return store.write(work)
 
 
 def test_an_unknown_version_is_refused(store: Store) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -12,13 +15,16 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from evenhand.errors import BadData
-from evenhand.monitor import keys, users
+from evenhand.monitor import keys, sso, users
 from evenhand.monitor.roles import EVERYBODY, NotAllowed, NotKnown, Principal
 from evenhand.monitor.service.guard import MUTATING
 from evenhand.monitor.service.settings import Settings
+from evenhand.monitor.service.signing_on import said
 from evenhand.monitor.store import Store
 
 COOKIE = "evenhand_session"
+FORM = "evenhand_form"  # of single sign-on: what forms are bound to, where a proxy keeps the session
+_FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 _FIELDS = 100
 
 
@@ -53,22 +59,43 @@ def _found(request: Request, address: str) -> Principal:
     if not settings.authenticate:
         return EVERYBODY
     given = request.headers.get("authorization")
-    if given is not None:
+    identity = said(request.scope)
+    # A proxy may pass on by what it knows the person; a key that comes through it is one all the same.
+    if given is not None and (identity is None or f" {keys.PREFIX}" in given):
         request.app.state.strangers.take(f"address:{address}")
         scheme, _, text = given.partition(" ")
         if scheme.lower() != "bearer":
             raise NotKnown("The service takes keys only.", mend="Send: Authorization: Bearer KEY")
         return keys.principal(settings.store, text.strip())
+    if identity is not None and settings.sso is not None:
+        found = sso.principal(settings.store, settings.sso, identity)
+        found = replace(found, session=_form_session(request, identity.name))
+    else:
+        found = _by_session(request)
+    if request.method in MUTATING and not _own_page(request):
+        raise NotAllowed("The browser does not say which page sent this.", mend="Use a newer browser.")
+    return found
+
+
+def _by_session(request: Request) -> Principal:
     token = request.cookies.get(COOKIE)
     if not token:
         raise NotKnown(
             "There is no key.",
             mend="Send: Authorization: Bearer KEY, made by `evenhand monitor keys create`.",
         )
-    found = users.principal(settings.store, token)
-    if request.method in MUTATING and not _own_page(request):
-        raise NotAllowed("The browser does not say which page sent this.", mend="Use a newer browser.")
-    return found
+    return users.principal(settings_of(request).store, token)
+
+
+def _form_session(request: Request, name: str) -> str:
+    """What the forms of a person of single sign-on are bound to: the name, and a cookie of this browser that
+    no page of another site can send along."""
+    settings, known = settings_of(request), request.cookies.get(FORM, "")
+    if not _FORM.fullmatch(known):
+        known = secrets.token_urlsafe(32)
+        secure = "; Secure" if settings.https else ""
+        request.state.cookie = f"{FORM}={known}; HttpOnly; Path=/; SameSite=strict{secure}"
+    return keys.digest(settings.store.secret, f"{sso.PREFIX}{name}\0{known}").hex()
 
 
 def _own_page(request: Request) -> bool:

@@ -19,6 +19,7 @@ class Counters:
         self._bins: Counter[int] = Counter()
         self._seconds = 0.0
         self._events: Counter[str] = Counter()
+        self._signed_on: Counter[str] = Counter()
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request; `route` is the pattern of its address."""
@@ -32,11 +33,16 @@ class Counters:
         with self._lock:
             self._events.update(outcomes)
 
+    def signed_on(self, outcome: str) -> None:
+        """Count a request with a header of single sign-on by what became of that."""
+        with self._lock:
+            self._signed_on[outcome] += 1
+
     def text(self) -> str:
         """Everything, in the text format of Prometheus."""
         with self._lock:
             requests, bins = sorted(self._requests.items()), dict(self._bins)
-            seconds, events = self._seconds, sorted(self._events.items())
+            seconds, events, signed_on = self._seconds, dict(self._events), dict(self._signed_on)
         lines = [
             "# HELP evenhand_requests_total Requests answered.",
             "# TYPE evenhand_requests_total counter",
@@ -56,17 +62,21 @@ class Counters:
             f"evenhand_request_seconds_sum {round(seconds, 6)}",
             f"evenhand_request_seconds_count {total}",
         ]
-        lines += [
-            "# HELP evenhand_events_total Events and labels by what became of them.",
-            "# TYPE evenhand_events_total counter",
-        ]
-        lines += [f'evenhand_events_total{{outcome="{name}"}} {n}' for name, n in events]
-        return "\n".join(lines) + "\n"
+        about = "Events and labels by what became of them."
+        told = _by_label("counter", "evenhand_events_total", about, "outcome", events)
+        if signed_on:
+            about = "Requests with a header of single sign-on by what became of it."
+            told += _by_label("counter", "evenhand_single_sign_on_total", about, "outcome", signed_on)
+        return "\n".join(lines) + "\n" + told
 
 
 def gauge(name: str, about: str, label: str, values: Mapping[str, int]) -> str:
     """Numbers as they are now, by a label, in the text format of Prometheus."""
-    lines = [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
+    return _by_label("gauge", name, about, label, values)
+
+
+def _by_label(kind: str, name: str, about: str, label: str, values: Mapping[str, int]) -> str:
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
     lines += [f'{name}{{{label}="{_quoted(key)}"}} {n}' for key, n in sorted(values.items())]
     return "\n".join(lines) + "\n"
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 
 from evenhand.monitor.service.problems import answer
+from evenhand.monitor.service.signing_on import read
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,11 +52,14 @@ class Guard:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0], started[0] = message["status"], True
-                _protect(MutableHeaders(scope=message), scope["path"])
+                headers = MutableHeaders(scope=message)
+                _protect(headers, scope["path"])
+                if cookie := scope.get("state", {}).get("cookie"):
+                    headers.append("Set-Cookie", cookie)
             await send(message)
 
         try:
-            refused = self._refused(scope)
+            refused = self._refused(scope) or self._signed_on(scope)
             if refused is not None:
                 await refused(scope, receive, sent)
             else:
@@ -86,6 +90,19 @@ class Guard:
         if length.isascii() and length.isdigit() and int(length[:20]) > self.settings.body_limit:
             return self._large()
         return None
+
+    def _signed_on(self, scope: Scope) -> Any:
+        """The refusal of a request that a proxy made ambiguous, or None; who asks is noted."""
+        outcome = read(self.settings.sso, scope)
+        if outcome:
+            self.counters.signed_on(outcome)
+        if outcome != "unusable":
+            return None
+        return answer(
+            400,
+            "The proxy does not say clearly who asks.",
+            "Let it replace what a client sends under the headers of single sign-on; the log says more.",
+        )
 
     def _large(self) -> Any:
         return answer(

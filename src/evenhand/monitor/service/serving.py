@@ -10,20 +10,23 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from evenhand.errors import EnvironmentProblem, UsageError
-from evenhand.monitor import canaries, retention, sending, watching
+from evenhand.monitor import canaries, chain, retention, sending, watching
 from evenhand.monitor.periodic import Periodic, running
 from evenhand.monitor.policy import Policy
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import LOOPBACK, Settings
+from evenhand.monitor.service.signing_on import Peer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from evenhand.monitor.sso import SingleSignOn
     from evenhand.monitor.store import Store
 
 KEEP = 3.0  # seconds that figures may be old
@@ -43,13 +46,15 @@ class Wanted:
     policy: Path | None = None
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    sso: SingleSignOn | None = None
 
 
 def check(wanted: Wanted) -> None:
     """Refuse what must not start.
 
     Raises:
-        UsageError: others could reach a service that asks for nothing, or a proxy has no address.
+        UsageError: others could reach a service that asks for nothing, a proxy has no address, or who a proxy
+            names would not be asked for.
     """
     for one in wanted.proxies:
         try:
@@ -59,6 +64,11 @@ def check(wanted: Wanted) -> None:
                 f"{one!r} is no address of a proxy.",
                 mend="Write the address from which it asks, such as 127.0.0.1 or 10.0.0.0/24; no name.",
             ) from None
+    if wanted.sso is not None and not wanted.authenticate:
+        raise UsageError(
+            "With --no-auth nobody is asked who they are, so --sso would do nothing.",
+            mend="Leave one of the two out.",
+        )
     if not wanted.authenticate and not is_loopback(wanted.host):
         raise UsageError(
             f"With --no-auth everybody who reaches {wanted.host} could read and change everything.",
@@ -95,11 +105,17 @@ def serve(store: Store, wanted: Wanted) -> int:
         policy=policy,
         keep_seconds=KEEP,
         public=frozenset(wanted.public),
+        sso=wanted.sso,
     )
+    if wanted.sso is not None:
+        entry = wanted.sso.published()
+        store.write(lambda connection: chain.configure(connection, "single sign-on", entry))
     listening = _listen(wanted)
     config = configured(create_app(settings), wanted)
     with listening, _logged(), running(*tasks):
         where = f"[{wanted.host}]" if ":" in wanted.host.strip("[]") else wanted.host
+        if wanted.sso is not None:
+            print(f"evenhand monitor: {wanted.sso.told()}", file=sys.stderr)
         print(f"evenhand monitor: http://{where}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
         # The server ends in order, then sends itself the signal again, which the command line would call
         # an interruption: a service that was stopped is done.
@@ -109,14 +125,17 @@ def serve(store: Store, wanted: Wanted) -> int:
 
 
 def configured(app: FastAPI, wanted: Wanted) -> uvicorn.Config:
-    """How uvicorn serves `app`: who asks is who connects, or what a proxy that is trusted says of it."""
+    """How uvicorn serves `app`: who asks is who connects, or what a proxy that is trusted says of it.
+
+    The address of the connection itself stays known: single sign-on believes that alone.
+    """
+    inner: Any = ProxyHeadersMiddleware(app, list(wanted.proxies)) if wanted.proxies else app  # type: ignore[arg-type]
     return uvicorn.Config(
-        app,
+        Peer(inner),
         log_config=None,
         access_log=False,  # its lines hold whole addresses; the guard writes its own
         server_header=False,
-        proxy_headers=bool(wanted.proxies),
-        forwarded_allow_ips=list(wanted.proxies),
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
     )
 

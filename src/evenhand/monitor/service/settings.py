@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evenhand.monitor.policy import Policy
+    from evenhand.monitor.sso import SingleSignOn
     from evenhand.monitor.store import Store
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -27,6 +28,7 @@ class Settings:
         policy: what alerts are made of; None for no alerts.
         https: whether people reach it over HTTPS (through a proxy), so that cookies travel only there.
         public: use cases whose reports everybody may read.
+        sso: which proxy says who asks; None for none.
     """
 
     store: Store
@@ -40,6 +42,7 @@ class Settings:
     public: frozenset[str] = frozenset()
     keep_seconds: float = 0.0
     policy: Policy | None = None
+    sso: SingleSignOn | None = None
 
     @property
     def endpoints(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ chain = Table(
     Column("digest", String(64), nullable=False),
     Column("previous", String(64), nullable=False, unique=True),
     Column("head", String(64), nullable=False),
+    Index(None, "kind", "number"),
 )
 """What happened, in order; salt and content are gone where they were erased."""
 

@@ -18,19 +18,23 @@ Do = Callable[[Principal, Mapping[str, str]], object]
 
 
 async def acted(request: Request, scope: str, do: Do, back: str) -> Response:
-    """Let `do` do what the form of `request` asks for, if who sent it has `scope`, and go `back`."""
+    """Let `do` do what the form of `request` asks for, if who sent it has `scope`, and go `back`.
+
+    What `do` returns is shown instead, where that is an answer.
+    """
     fields = await fields_of(request)
 
-    def work() -> None:
+    def work() -> object:
         who = who_asks(request)
         check_form(settings_of(request).store, who, fields)
         who.need(scope)
-        do(who, fields)
+        done = do(who, fields)
         request.app.state.kept.forget()
+        return done
 
     try:
-        await run_in_threadpool(work)
+        done = await run_in_threadpool(work)
     except EvenhandError as error:
         facts = {"what": error.what, "mend": error.mend}
         return page_of(request, "problem.html", View("Not done", facts=facts), code=code_of(error))
-    return RedirectResponse(back, 303)
+    return done if isinstance(done, Response) else RedirectResponse(back, 303)

@@ -21,6 +21,7 @@ from evenhand.monitor.service.pages._chart import Bound, Chart, Frame, Mark, Tra
 from evenhand.monitor.service.pages._forms import acted
 from evenhand.monitor.service.pages._page import Page, Table, View
 from evenhand.monitor.standing import Asked, Evidence, Standing, evidence, standing
+from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.tables import cells, streams, use_cases
 from evenhand.monitor.watching import Alert
 
@@ -156,7 +157,7 @@ def _cohorts(connection: Connection, asked: Asked) -> list[tuple[date, dict[str,
     stream = SimpleNamespace(
         id=row.id, name=scope.use_case, model=scope.model, version=scope.version, last=row.last
     )
-    found = watching.cohorts_of(connection, asked.rule(), stream, (None, None))
+    found = watching.cohorts_of(connection, asked.rule(), stream, None, (utc_now(), False))
     return [((one.end - timedelta(days=1)).date(), one.counts) for one in found]
 
 

@@ -1,4 +1,7 @@
-"""The page of keys, for admins: what each is for and until when, and its end. No key is shown again."""
+"""The page of keys, for admins: making one, which is shown once; what each is for and until when; its end.
+
+Beside them what is kept for now whatever the retention says: the legal holds.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,36 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from sqlalchemy import select
 
-from evenhand.monitor import keys
-from evenhand.monitor.keys import Key
-from evenhand.monitor.roles import ADMIN, NotThere, Principal
+from evenhand.errors import BadOption
+from evenhand.monitor import holding, keys
+from evenhand.monitor.keys import LONGEST_DAYS, Key
+from evenhand.monitor.roles import ADMIN, KEY_SCOPES, NotThere, Principal
 from evenhand.monitor.service.access import settings_of
 from evenhand.monitor.service.pages._forms import acted
-from evenhand.monitor.service.pages._page import Page, Table, View
+from evenhand.monitor.service.pages._page import Page, Table, View, page_of
 from evenhand.monitor.store.opening import utc_now
+from evenhand.monitor.store.tables import use_cases
 
 if TYPE_CHECKING:
     from evenhand.monitor.store import Store
 
 router = APIRouter()
+DAYS = 365  # that a key lasts, unless the form says otherwise
+SCOPES = {
+    "ingest": "send events and labels",
+    "read": "read figures, alerts and reports",
+    "feedback": "report answers",
+    "audit": "read the audits page",
+    "act": "acknowledge alerts and judge reports",
+}
+HOLDS = ("id", "use case", "of a person", "why", "by", "created")
 KEYS = ("id", "name", "begins with", "state", "scopes", "use cases", "created", "expires", "revoked")
 
 
 def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
-    """Every key of use cases that `who` sees, those that work first."""
+    """Every key of use cases that `who` sees, those that work first; and what a new one can be for."""
     now = utc_now()
     rows = [
         (
@@ -42,7 +57,21 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
         if _is_seen(who, one)
     ]
     rows.sort(key=lambda row: row[3] != "active")
-    return View("Keys", [Table("keys", KEYS, rows)])
+    kept = [
+        (one.id, one.use_case, "yes" if one.person else "no", one.why, one.by, one.created)
+        for one in holding.listed(store, who)
+    ]
+    with store.reading() as connection:
+        names = connection.scalars(select(use_cases.c.name).order_by(use_cases.c.name))
+        seen = [name for name in names if who.sees(name)]
+    facts = {
+        "scopes": {scope: SCOPES[scope] for scope in KEY_SCOPES},
+        "use_cases": seen,
+        "all": who.use_cases is None,
+        "days": DAYS,
+        "longest": LONGEST_DAYS,
+    }
+    return View("Keys", [Table("keys", KEYS, rows), Table("holds", HOLDS, kept)], facts)
 
 
 def _is_seen(who: Principal, key: Key) -> bool:
@@ -50,6 +79,50 @@ def _is_seen(who: Principal, key: Key) -> bool:
     if who.use_cases is None:
         return True
     return key.use_cases is not None and all(who.sees(one) for one in key.use_cases)
+
+
+@router.post("/keys")
+async def create(request: Request) -> Response:
+    """Make a key, and show it: the only time that anybody can."""
+    store = settings_of(request).store
+
+    def do(who: Principal, fields: Mapping[str, str]) -> Response:
+        scopes = [scope for scope in KEY_SCOPES if fields.get(f"scope_{scope}")]
+        name = fields.get("name", "").strip()
+        made = keys.create(
+            store, name, scopes, use_cases=_wanted(who, fields), days=_days(fields), by=who.name
+        )
+        facts = {"key": made.text, "name": made.key.name, "expires": made.key.expires}
+        return page_of(request, "key_made.html", View(f"Key {made.key.id} is made", facts=facts))
+
+    return await acted(request, ADMIN, do, "/keys")
+
+
+def _wanted(who: Principal, fields: Mapping[str, str]) -> list[str] | None:
+    """The use cases of a form, None for all; nothing chosen is never all.
+
+    Raises:
+        BadOption: nothing is chosen, or all and some.
+        NotAllowed: `who` does not see one of them.
+    """
+    named = [line.strip() for line in fields.get("use_cases", "").splitlines() if line.strip()]
+    everything = bool(fields.get("all"))
+    if everything == bool(named):
+        raise BadOption(
+            "A key is for some use cases or for all.", mend="Write their names, one a line, or choose all."
+        )
+    if everything and who.use_cases is not None:
+        raise BadOption("You do not see all use cases.", mend="Write the names of those of the key.")
+    for name in named:
+        who.need_use_case(name)
+    return None if everything else named
+
+
+def _days(fields: Mapping[str, str]) -> int:
+    text = fields.get("days", "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise BadOption(f"{text[:20]!r} is no number of days.", mend=f"Write 1 to {LONGEST_DAYS}.")
+    return int(text)
 
 
 @router.post("/keys/{number}/revoke")
@@ -60,7 +133,7 @@ async def revoke(request: Request, number: int) -> Response:
     def do(who: Principal, fields: Mapping[str, str]) -> None:
         if not any(one.id == number and _is_seen(who, one) for one in keys.listed(store)):
             raise NotThere(f"There is no key {number}.", mend="Look at the page of keys.")
-        keys.revoke(store, number)
+        keys.revoke(store, number, by=who.name)
 
     return await acted(request, ADMIN, do, "/keys")
 

@@ -44,9 +44,16 @@ def try_it(contract: Contract, subject: Subject) -> None:
 
 
 def each(
-    contracts: Sequence[Contract], subjects: Callable[[Contract], Sequence[Subject]]
+    contracts: Sequence[Contract],
+    subjects: Callable[[Contract], Sequence[Subject]],
+    long: Callable[[Contract, Subject], bool] = lambda *_: False,
 ) -> pytest.MarkDecorator:
-    """Every contract with every subject that it is tried on."""
+    """Every contract with every subject that it is tried on; those that take `long` are of `make test-all`."""
     pairs = [(contract, subject) for contract in contracts for subject in subjects(contract)]
-    ids = [f"{contract.__name__}-{subject.spec}" for contract, subject in pairs]
-    return pytest.mark.parametrize(("contract", "subject"), pairs, ids=ids)
+    found = [
+        pytest.param(
+            *pair, id=f"{pair[0].__name__}-{pair[1].spec}", marks=pytest.mark.slow if long(*pair) else ()
+        )
+        for pair in pairs
+    ]
+    return pytest.mark.parametrize(("contract", "subject"), found)

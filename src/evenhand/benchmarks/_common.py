@@ -7,9 +7,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from evenhand.errors import BadOption
 from evenhand.lexicons import Attribute, Reading, language
@@ -56,7 +56,8 @@ def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Requ
     found = hashlib.sha256(b'["[')
     for number, s in enumerate(samples):
         asked = [_content(request) for request in ask(s)]
-        row = json.dumps([s.id, s.cluster, dict(s.fields), dict(s.slices), asked], sort_keys=True)
+        content = [s.id, s.cluster, dict(s.fields), dict(s.slices), asked]
+        row = json.dumps(content, sort_keys=True, default=_values)
         found.update((", " if number else "").encode() + json.dumps(row)[1:-1].encode())
     found.update(b']"]')
     return found.hexdigest()
@@ -64,8 +65,17 @@ def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Requ
 
 def _content(request: Request) -> list[object]:
     """The fields of a request that are asked, in order; the use of a chat template is in the protocol."""
-    values = zip(fields(request), astuple(request), strict=True)
-    return [value for field, value in values if field.metadata.get("asked", True)]
+    return [getattr(request, name) for name in _asked(type(request))]
+
+
+@cache
+def _asked(kind: type[Request]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.metadata.get("asked", True))
+
+
+def _values(part: Any) -> list[object]:
+    """The fields of a record within a request, for JSON."""
+    return [getattr(part, field.name) for field in fields(part)]
 
 
 def attribute_digest(attribute: Attribute, data: str) -> str:

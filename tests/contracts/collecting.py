@@ -48,7 +48,7 @@ def each(
     subjects: Callable[[Contract], Sequence[Subject]],
     long: Callable[[Contract, Subject], bool] = lambda *_: False,
 ) -> pytest.MarkDecorator:
-    """Every contract with every subject that it is tried on; those that take `long` are of `make test-all`."""
+    """Every contract with every subject that it is tried on; what takes `long` is in `make test-all`."""
     pairs = [(contract, subject) for contract in contracts for subject in subjects(contract)]
     found = [
         pytest.param(

@@ -65,11 +65,12 @@ def data_digest(samples: Sequence[Sample], ask: Callable[[Sample], Sequence[Requ
 
 def _content(request: Request) -> list[object]:
     """The fields of a request that are asked, in order; the use of a chat template is in the protocol."""
-    return [getattr(request, name) for name in _asked(type(request))]
+    kind: Any = type(request)
+    return [getattr(request, name) for name in _asked(kind)]
 
 
 @cache
-def _asked(kind: type[Request]) -> tuple[str, ...]:
+def _asked(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind) if field.metadata.get("asked", True))
 
 

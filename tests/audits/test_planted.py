@@ -203,6 +203,20 @@ def test_suppressed_groups_have_no_figures() -> None:
         assert (rare.n, rare.value, rare.low) == (None, None, None)
 
 
+def test_groups_that_are_alike_are_named_once_each() -> None:
+    frame = pd.DataFrame({"sex": ["A", "B"] * 300, "y": [1, 1, 0, 0] * 150, "x": [None, None, "x"] * 200})
+    found = audit(frame, "sex", "y", audits=["label_rates", "impact_ratio", "label_noise", "missingness"])
+    for one in found.findings:
+        assert one.finding.count(" of A") == one.finding.count(" of B") == 1, one.finding
+
+
+def test_equal_rows_of_one_group_are_compared_with_nothing() -> None:
+    frame = pd.DataFrame({"sex": ["A"] * 300, "y": [1, 0, 0] * 100})
+    (found,) = audit(frame, "sex", "y", audits=["label_noise"]).findings
+    assert (found.state, found.effect, found.n) == (State.NOTE, None, 300)
+    assert "33 % of them have the rarer of its labels: all are of A by sex" in found.finding
+
+
 def test_dropped_categories_and_unknown_people_stand_beside_the_impact_ratio() -> None:
     # 990 of known sex: X has 10 of them, 1 %. A 200 of 490, B 100 of 490: a ratio of one half.
     frame = pd.DataFrame(

@@ -191,6 +191,16 @@ def test_texts_are_audited_and_augmented(tmp_path, capsys, monkeypatch) -> None:
     assert after["counterfactuals"]["effect"] == 0
 
 
+@pytest.mark.parametrize(
+    "more", [("--sensitive", "sex"), ("--target", "y"), ("--missing", "x"), ("--against", "a.txt")]
+)
+def test_texts_have_no_columns(more, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_text('{"text": "He is here."}')
+    assert main(["audit", "a.jsonl", *more]) == 2
+    assert "these files are read as texts" in capsys.readouterr().err
+
+
 def test_texts_are_scored_by_a_classifier_that_is_named(tmp_path, capsys, monkeypatch) -> None:
     # Of the word list's scores, 1 where a hurtful word stands: 60 of 100 texts about women, none about men.
     monkeypatch.chdir(tmp_path)

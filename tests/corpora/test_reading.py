@@ -72,6 +72,20 @@ def test_lines_that_are_no_documents_are_counted_and_said(tmp_path) -> None:
     assert corpus.notes == [f"4 lines of {path} are no documents, and are left out."]
 
 
+def test_files_without_a_document_are_refused_with_what_they_hold(tmp_path) -> None:
+    table, other, text = (tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.txt"))
+    table.write_text('{"sex": "m", "y": 1}\n' * 3)
+    other.write_text("no JSON\n")
+    text.write_bytes(b"\xff\xfe\n")
+    for path, told in (
+        (table, r"has a text in the field 'text': the first line has sex, y"),
+        (other, "its first line is no JSON object"),
+        (text, "is UTF-8 text"),
+    ):
+        with pytest.raises(BadData, match=told):
+            opened_corpus(str(path)).counted("gender")
+
+
 def test_bytes_that_are_no_text_cost_their_line_alone(tmp_path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"He is here.\n\xff\xfe bad\nShe is there.\n")

@@ -16,7 +16,7 @@ from evenhand import audit
 from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames import OTHER, opened
 from evenhand.frames.frame import _BEGINNINGS, MOST_CELLS
-from evenhand.frames.values import BLANKS
+from evenhand.frames.values import BLANKS, BOM, SPACES
 from evenhand.records import State, to_json
 
 ROWS = 60_000
@@ -182,6 +182,19 @@ def test_broken_files_of_a_pattern_are_named_or_left_out(tmp_path) -> None:
     found = audit(str(tmp_path / "*.csv"), "sex", skip_broken=True)
     assert found.n == 2
     assert "2 of 3 files were left out" in found.notes[0]
+    csv(tmp_path, 'sex,y\nm,1\nm,"1\n', "e.csv")  # broken where the header does not tell
+    csv(tmp_path, "sex,y\nm,1\nWilhelmine\n", "f.csv")
+    with pytest.raises(BadData, match=r"[ef]\.csv cannot be read: .*CSV Error on Line") as caught:
+        audit(str(tmp_path / "[aef].csv"), "sex")
+    assert "--skip-broken" in caught.value.mend
+    assert "strict" not in str(caught.value)
+    found = audit(str(tmp_path / "[aef].csv"), "sex", skip_broken=True)
+    assert found.n == 2
+    assert "2 of 3 files were left out" in found.notes[0]
+    assert "Wilhelmine" not in found.notes[0]
+    with pytest.raises(BadData) as caught:
+        audit(str(tmp_path / "f.csv"), "sex")
+    assert "--skip-broken" not in caught.value.mend
     csv(tmp_path, "sex,z\nf,1\n", "d.csv")
     with pytest.raises(BadData, match="other columns"):
         audit(str(tmp_path / "[ad].csv"), "sex")
@@ -251,8 +264,22 @@ def test_signs_for_missing_values_are_seen_wherever_they_stand(fetched, tmp_path
     assert max(fetched) <= 2
 
 
+def test_whatever_is_a_space_is_blank_in_every_column(tmp_path) -> None:
+    # 20 spaces of each sort, of f alone, in a column that is asked about and in one that is not.
+    spaces = [f"{space}{word}{space}" for space in ("\u00a0", "\u2003", "\u3000", BOM) for word in ("", "NA")]
+    frame = pd.DataFrame({"sex": ["f"] * 200 + ["m"] * 200, "age": ["7\u00a0"] * 400, "job": ["a"] * 400})
+    frame.loc[:159, "job"] = spaces * 20
+    frame["race"] = frame["job"]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    itself, *found = audit(str(tmp_path / "a.csv"), "sex,race", audits=["missingness"]).findings
+    assert "race itself is missing in 160 of 400 rows" in itself.finding
+    assert [(one.columns, one.effect) for one in found] == [(("sex", "job"), 0.8)]
+    bins = audit(str(tmp_path / "a.csv"), "age", bins={"age": [5]}, audits=["representation"]).findings[0]
+    assert bins.n == 400
+
+
 def test_every_sign_for_a_missing_value_begins_as_is_said() -> None:
-    for sign in [*BLANKS, *map(str.upper, BLANKS), " ", "\t"]:
+    for sign in [*BLANKS, *map(str.upper, BLANKS), *SPACES]:
         assert any(first <= sign < end for first, end in _BEGINNINGS), sign
 
 

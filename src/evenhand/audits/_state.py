@@ -105,5 +105,8 @@ def adjusted(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def extremes(shares: Array) -> tuple[int, int]:
-    """The places of the largest and the smallest of the shares, undefined ones left out."""
-    return int(np.nanargmax(shares)), int(np.nanargmin(shares))
+    """The places of the largest and the smallest of the shares, undefined ones left out.
+
+    Where all are alike these are the first and the last, so that a sentence does not name one group twice.
+    """
+    return int(np.nanargmax(shares)), len(shares) - 1 - int(np.nanargmin(shares[::-1]))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, said
+from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, said
 from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells
 from evenhand.frames.cells import Array
@@ -148,7 +148,7 @@ def _chance(k: Array, n: Array, seed: int) -> EqualRates | None:
 
 def _sentence(people: Cells, rates: Array, used: NDArray[np.bool_], best: float) -> str:
     own = np.flatnonzero(used)
-    least, most = own[np.argmin(rates[own])], own[np.argmax(rates[own])]
+    most, least = own[list(extremes(rates[own]))]
     return (
         f"the smallest impact ratio is {fixed(rates[least] / best)}: {percent(rates[least])} of "
         f"{people.names[least]} beside {percent(rates[most])} of {people.names[most]}, from counts"

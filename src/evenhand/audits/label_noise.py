@@ -46,6 +46,14 @@ class LabelNoise:
         statistic, p_value = equal_shares(rarer / n * worth, worth, seed=question.seed) or (None, None)
         but = " and ".join(filter(None, (question.target, question.frame.weights)))
         where = f" (in one of {found.parts} parts of the rows)" if found.parts > 1 else ""
+        whole = (
+            f"{int(n.sum())} rows equal another one in all columns but {but}{where}, and "
+            f"{percent(rarer.sum() / n.sum())} of them have the rarer of its labels: "
+        )
+        if len(n) < 2:
+            text = f"{whole}all are of {names[0]} by {attribute}, so that there is nothing to compare."
+            figures = (None, None, None, None, None, int(n.sum()))
+            return Finding("label_noise", (attribute, question.target), *figures, text)
         return Finding(
             "label_noise",
             (attribute, question.target),
@@ -55,11 +63,8 @@ class LabelNoise:
             low,
             high,
             int(n.sum()),
-            f"{int(n.sum())} rows equal another one in all columns but {but}{where}, and "
-            f"{percent(rarer.sum() / n.sum())} of them have the rarer of its labels: "
-            f"{percent(shares[most])} of "
-            f"{names[most]}, {percent(shares[least])} of {names[least]} by {attribute} "
-            f"(difference {ends(low, high)}; {p_text(p_value)}). {said(state, self.tolerance)}",
+            f"{whole}{percent(shares[most])} of {names[most]}, {percent(shares[least])} of {names[least]} by "
+            f"{attribute} (difference {ends(low, high)}; {p_text(p_value)}). {said(state, self.tolerance)}",
             state,
             "largest difference of shares of rarer labels",
             self.tolerance,

@@ -66,11 +66,35 @@ class Corpus:
             with progress.task(f"Reading {self.name}", total, unit="byte") as advance:
                 for block in self.blocks():
                     advance(counter.add(block))
-            self._counted[key] = counter.result()
+            result = counter.result()
+            if self.bad and not result.documents:
+                raise self._nothing_read()
+            self._counted[key] = result
             self.notes += [
                 f"{n} lines of {name} are no documents, and are left out." for name, n in self.bad.items()
             ]
         return self._counted[key]
+
+    def _nothing_read(self) -> BadData:
+        """What is said of files none of whose lines is a document."""
+        path = next(path for path in self.files if str(path) in self.bad)
+        if kind(path) not in _JSON:
+            return BadData(f"No line of {path} is UTF-8 text.", mend="Convert it to UTF-8.")
+        with _unpacked(path) as file:
+            names = _fields(file.readline())
+        there = f"the first line has {', '.join(names[:20])}" if names else "its first line is no JSON object"
+        return BadData(
+            f"No line of {path} has a text in the field {self.column!r}: {there}.",
+            mend="Name the field with --text-column.",
+        )
+
+
+def _fields(line: bytes) -> list[str]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return []
+    return list(found) if isinstance(found, dict) else []
 
 
 def opened_corpus(source: Any, column: str = "") -> Corpus:

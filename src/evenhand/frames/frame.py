@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
+_FILE = re.compile(r"^\s*file = (.+)$", re.MULTILINE)  # in what DuckDB says of a CSV file
+_UNSAID = ("Original Line", "LINE ", "Possible", "* ")  # a row, and advice about DuckDB
 _NOTHING = ""  # no group's name: what values that stand for a missing one are found by
 _STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
 _BEGINNINGS = (  # between which all of `BLANKS` and `SPACES` lie
@@ -334,13 +338,25 @@ def readable(name: str) -> Iterator[None]:
             "ibis",
         ):
             raise
+        file = _file_of(error, name)
+        more = ", or add --skip-broken to audit the others" if file != name else ""
         raise BadData(
-            f"{name} cannot be read: {_said(error)}.", mend="Repair the file, or leave it out of the list."
+            f"{file} cannot be read: {_said(error)}.",
+            mend=f"Repair the file, or leave it out of the list{more}.",
         ) from None
+
+
+def _file_of(error: Exception, name: str) -> str:
+    """The file of a pattern or a list that an error is about, as seen from here; else `name`."""
+    found = _FILE.search(str(error))
+    if found is None or found[1].endswith(name.removeprefix("./")):
+        return name
+    path = Path(found[1])
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _said(error: Exception) -> str:
     """The engine's message without the rows that it quotes: what an audit writes holds none."""
     lines = [line.strip() for line in str(error).split("\n") if line.strip()]
-    kept = [line for line in lines[:6] if not line.startswith(("Original Line", "LINE ", "Possible"))]
+    kept = [line for line in lines[:6] if not line.startswith(_UNSAID) and not _FILE.match(line)]
     return " ".join(kept)[:300].rstrip(". ")

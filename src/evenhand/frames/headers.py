@@ -74,7 +74,7 @@ def _parquet(path: Path) -> Header:
         names = file.schema_arrow.names
         complete = _complete(file.metadata)
     except (OSError, ValueError, pa.ArrowException) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].rstrip(". ")
         raise BadData(f"{path} cannot be read as parquet: {reason}.", mend=_MEND) from None
     check_names(names, f"The parquet file {path}")
     check_case(names, f"The parquet file {path}")

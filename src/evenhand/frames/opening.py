@@ -38,7 +38,8 @@ _DATABASES = ("duckdb:", "postgres://", "postgresql://")
 def opened(source: Source, *, skip_broken: bool = False) -> Frame:
     """The frame of a source; nothing but headers is read.
 
-    With `skip_broken`, files of a pattern that cannot be read are left out, and a note names them.
+    With `skip_broken`, files of a pattern that cannot be read are left out, and a note names them; files of
+    delimited text are read through for that.
 
     Raises:
         BadData: there is no such file, or one cannot be read as a table.
@@ -132,7 +133,10 @@ def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame
     for path in paths:
         try:
             headers.append(header_of(path))
+            if skip_broken and len(paths) > 1 and not headers[-1].parquet:
+                _check_whole(headers[-1])
         except BadData as error:
+            headers = [one for one in headers if one.path != path]
             broken.append(error.what)
             if len(paths) == 1:
                 raise
@@ -147,6 +151,17 @@ def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame
     if broken:
         frame.notes.append(f"{len(broken)} of {len(paths)} files were left out: {' '.join(broken)}")
     return frame
+
+
+def _check_whole(header: Header) -> None:
+    """Nothing, if every row of a file of delimited text can be read.
+
+    Raises:
+        BadData: one cannot.
+    """
+    table = _read([header])
+    with readable(str(header.path)):
+        table.aggregate(n=table.count(), last=table[table.columns[-1]].max()).to_pyarrow()
 
 
 def _check_alike(headers: Sequence[Header]) -> None:

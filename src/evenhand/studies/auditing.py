@@ -131,11 +131,30 @@ def question_of(
     """
     typed = tuple(command) or _command(source, options)
     if _is_texts(source, options):
+        _check_of_texts(options)
         corpus = opened_corpus(source, options.text_column)
         if classifier is None and options.classifier:
             classifier = toxicity_by(options.classifier)
         return TextQuestion(corpus, options.attribute, classifier, options.suppress, options.seed, typed)
     return _table_question(source, options, typed, before)
+
+
+def _check_of_texts(options: AuditOptions) -> None:
+    """Refuse options that are about columns of a table.
+
+    Raises:
+        UsageError: one is given.
+    """
+    for name in ("sensitive", "target", "positive", "baseline", "bins", "missing", "weights", "profile"):
+        if getattr(options, name):
+            raise UsageError(
+                f"--{name} is about the columns of a table, and these files are read as texts.",
+                mend="Leave it out, or convert a table in JSON lines to CSV or parquet.",
+            )
+    if options.against is not None:
+        raise UsageError(
+            "--against is about tables, and these files are read as texts.", mend="Leave it out."
+        )
 
 
 def toxicity_by(spec: str) -> Classifier:

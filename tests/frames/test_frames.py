@@ -157,6 +157,8 @@ def csv(tmp_path: Path, text: str | bytes, name: str = "a.csv") -> str:
         ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "audits": ["label_rates"]}, "label_rates needs a target"),
         ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "bins": {"y": "2|1"}}, "not numbers in order"),
         ("sex,y\nf,1\nm,0\n", {"sensitive": "y", "target": "y"}, "both target and sensitive"),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "bins": {"sex": "year"}}, "has no date in any of its 2"),
+        ("sex,y\nf,1\nm,0\n", {"sensitive": "sex", "bins": {"sex": "30"}}, "has no number in any of its 2"),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(tmp_path, text, asked, told) -> None:

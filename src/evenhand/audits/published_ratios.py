@@ -37,6 +37,10 @@ class PublishedRatios:
         """One finding about all tables, one about each thing that is wrong with rows."""
         rows = question.frame.fetch(question.frame.table, MOST_ROWS).to_pylist()
         tables = judged_tables(rows)
+        if question.suppress > 1:
+            question.notes.append(
+                "published_ratios: counts are shown as they are published, small ones as well."
+            )
         counts = Counter(one.standing for one in tables)
         judged = len(tables) - counts[Standing.EMPTY] - counts[Standing.INTERLEAVED]
         wrong = [one.name for one in tables if one.standing is Standing.CONTRADICTED]

@@ -27,9 +27,9 @@ _FILE = re.compile(r"^\s*file = (.+)$", re.MULTILINE)  # in what DuckDB says of 
 _UNSAID = ("Original Line", "LINE ", "Possible", "* ")  # a row, and advice about DuckDB
 _NOTHING = ""  # no group's name: what values that stand for a missing one are found by
 _STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
-_BEGINNINGS = (  # between which all of `BLANKS` and `SPACES` lie
+_BEGINNINGS = (  # between which all of `BLANKS` and `SPACES` lie, and all that is not ASCII
     *(("", "0"), ("<", "@"), ("M", "O"), ("m", "o")),
-    *((sign, chr(ord(sign) + 1)) for sign in SPACES if not sign.isascii()),
+    ("\x80", "\U0010ffff"),
 )
 
 

@@ -272,7 +272,7 @@ def _table_question(
     question = suppressed(question, scores=are_scores(options.positive))
     question = labelled(question, options.positive, some=before is not None)
     if not published or options.sensitive:
-        _check_groups(question)
+        _check_groups(question, {frame.column(name): rule for name, rule in options.bins.items()})
     return question
 
 
@@ -301,18 +301,20 @@ def _weighted(frame: Frame, column: str, suppress: int) -> Frame:
     return frame.having(frame.table.filter(weight > 0), weights=column)
 
 
-def _check_groups(question: Question) -> None:
-    """Refuse attributes without any value, before audits that would each say so.
+def _check_groups(question: Question, bins: Mapping[str, Any]) -> None:
+    """Refuse attributes without any value, before audits that would each say so; `bins` are those asked for.
 
     Raises:
         UsageError: no row has a value.
     """
     for name in question.sensitive:
         if not question.cells((name,)).keys:
+            rule = bins.get(name)
+            what = "value" if rule is None else "date" if rule in ("year", "decade") else "number"
             raise UsageError(
-                f"The column {name} of {question.frame.name} has no value in any of its "
+                f"The column {name} of {question.frame.name} has no {what} in any of its "
                 f"{question.frame.rows} rows.",
-                mend="Name another column.",
+                mend="Name another column." if rule is None else f"Leave out --bins {name}={rule}.",
             )
 
 

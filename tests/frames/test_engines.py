@@ -23,6 +23,17 @@ from evenhand.records import Audited
 OPTIONS: dict[str, Any] = {"sensitive": ["sex", "race"], "target": "y"}
 
 
+# Few rows are of q, or have no race; x stands for a missing job.
+HIDDEN: dict[str, Any] = {
+    "sensitive": ["sex", "race"],
+    "target": "height",
+    "positive": ["median"],
+    "suppress": 20,
+    "missing": ["job=x"],
+    "audits": ["representation", "label_rates", "missingness"],
+}
+
+
 def people() -> pd.DataFrame:
     rng = np.random.default_rng(5)
     n = 3000
@@ -36,7 +47,8 @@ def people() -> pd.DataFrame:
             "job": rng.choice(["x", "y", None], n),
         }
     )
-    return pd.concat([frame, frame[:50]])
+    few = frame[:5].assign(sex="q"), frame[5:12].assign(race="\u00a0"), frame[:40].assign(job="\u2003NA")
+    return pd.concat([frame, frame[:50], *few])
 
 
 def figures(record: Audited) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -48,6 +60,7 @@ def figures(record: Audited) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 def assert_alike(found: Audited, wanted: Audited) -> None:
     ours, theirs = figures(found), figures(wanted)
+    assert found.n == wanted.n
     assert ours.keys() == theirs.keys()
     for key, values in ours.items():
         for one, other in zip(values, theirs[key], strict=True):
@@ -74,6 +87,7 @@ def _needed(package: str, there: bool, absent: str) -> None:
 def test_spark_gives_the_figures_of_duckdb(path) -> None:
     _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
     assert_alike(audit(f"spark:{path}", **OPTIONS), audit(str(path), **OPTIONS))
+    assert_alike(audit(f"spark:{path}", **HIDDEN), audit(str(path), **HIDDEN))
 
 
 @pytest.fixture
@@ -137,3 +151,4 @@ def test_postgresql_gives_the_figures_of_duckdb(path, server) -> None:
             for row in people().astype(object).where(people().notna(), None).itertuples(index=False):
                 rows.write_row(row)
     assert_alike(audit(f"{server}#people", **OPTIONS), audit(str(path), **OPTIONS))
+    assert_alike(audit(f"{server}#people", **HIDDEN), audit(str(path), **HIDDEN))

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
         Verification,
     )
     from evenhand.reports import report
-    from evenhand.studies.auditing import AuditOptions, audit
+    from evenhand.studies.audit_options import AuditOptions
+    from evenhand.studies.auditing import audit
     from evenhand.studies.compare import GateResult
     from evenhand.studies.grid.result import StudyResult
     from evenhand.studies.grid.running import study
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
-    "AuditOptions": "studies.auditing",
+    "AuditOptions": "studies.audit_options",
     "Benchmark": "benchmarks",
     "EvenhandError": "errors",
     "GateResult": "studies.compare",

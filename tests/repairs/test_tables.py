@@ -14,7 +14,8 @@ pytest.importorskip("ibis.backends.duckdb")
 from evenhand import registry
 from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.repairs import Repaired
-from evenhand.studies.auditing import AuditOptions, question_of
+from evenhand.studies.audit_options import AuditOptions
+from evenhand.studies.auditing import question_of
 from evenhand.studies.repairing import repaired as written
 
 # Of a 3 yes and 1 no, of b 1 yes and 3 no.

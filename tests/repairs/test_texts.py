@@ -14,7 +14,8 @@ from evenhand import registry
 from evenhand.audits import Question
 from evenhand.errors import BadData, UnknownName, UsageError
 from evenhand.studies import repairing
-from evenhand.studies.auditing import AuditOptions, question_of
+from evenhand.studies.audit_options import AuditOptions
+from evenhand.studies.auditing import question_of
 
 OPTIONS = AuditOptions(sensitive=["sex"])
 

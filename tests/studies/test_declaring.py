@@ -15,7 +15,8 @@ pytest.importorskip("ibis.backends.duckdb")
 from evenhand import audit
 from evenhand.audits.sentinels import suspects
 from evenhand.errors import BadOption, UnknownName, UsageError
-from evenhand.studies.auditing import AuditOptions, question_of
+from evenhand.studies.audit_options import AuditOptions
+from evenhand.studies.auditing import question_of
 from evenhand.studies.declaring import signs_of
 from evenhand.studies.repairing import repaired
 

@@ -15,7 +15,8 @@ from evenhand import audit
 from evenhand.audits import Question
 from evenhand.errors import UsageError
 from evenhand.records import Audited, GroupFigure, to_json
-from evenhand.studies.auditing import AuditOptions, question_of
+from evenhand.studies.audit_options import AuditOptions
+from evenhand.studies.auditing import question_of
 
 
 def people(rare: int, label: int, seed: int = 0) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from evenhand.errors import BadOption, GateFailed, Inconclusive, UsageError
 
 if TYPE_CHECKING:
     from evenhand.records import Audited, Finding
-    from evenhand.studies.auditing import AuditOptions
+    from evenhand.studies.audit_options import AuditOptions
     from evenhand.studies.failing import Failed
 
 Files = Annotated[
@@ -149,7 +149,8 @@ def audit(
     The exit code is 1 when a condition of --fail-on is met, and 3 when one could not be judged.
     """
     from evenhand import registry
-    from evenhand.studies import auditing, failing
+    from evenhand.studies import failing
+    from evenhand.studies.audit_options import AuditOptions
 
     known = registry.names("audit")
     failing.checked(fail_on or (), known)
@@ -157,7 +158,7 @@ def audit(
         raise UsageError(
             "--repair and --out go together.", mend="Add --repair reweigh --out weighed.parquet."
         )
-    options = auditing.AuditOptions(
+    options = AuditOptions(
         sensitive=_listed(sensitive),
         target=target,
         positive=_listed(positive),

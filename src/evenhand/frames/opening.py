@@ -269,6 +269,8 @@ def _from_memory(source: Any) -> Frame:
             mend="Give a path, a list of paths, or a table of pandas, polars, pyarrow or Ibis.",
         )
     names = [clean(str(name)) for name in source.column_names]
+    if not names:
+        raise BadData("The data frame has no column.", mend="Give one with the columns of the data set.")
     check_names(names, "The data frame")
     check_case(names, "The data frame")
     made = connection()
@@ -286,6 +288,6 @@ def _as_arrow(frame: Any) -> Any:
         values = frame[name]
         try:
             columns[str(name)] = pa.array(values, from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
             columns[str(name)] = pa.array([None if pd.isna(v) else str(v) for v in values])
     return pa.table(columns)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from evenhand import progress, quoting, registry
@@ -18,6 +17,7 @@ from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
 from evenhand.studies.advising import advised
+from evenhand.studies.audit_options import AuditOptions
 from evenhand.studies.declaring import declared, signs_of
 from evenhand.studies.reading import are_scores, baselines, binned, labelled, numeric
 from evenhand.studies.suppressing import suppressed
@@ -25,54 +25,6 @@ from evenhand.studies.suppressing import suppressed
 LL144 = "ll144"
 PROFILES: Mapping[str, tuple[str, ...]] = {LL144: ("impact_ratio",)}
 _PUBLISHED = ("published_ratios",)
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """What is asked about a data set, and how it is to be read.
-
-    Attributes:
-        sensitive: columns of sensitive attributes; empty for texts.
-        target: the column of labels or decisions.
-        positive: the target's favourable values; ``>0.5`` or ``median`` for scores. Without any, the one that
-            usually means yes.
-        baseline: the shares that groups should have: ``A=0.5,B=0.5``, by column
-            ``{"sex": {"A": 0.5, "B": 0.5}}``, or a file with the columns group and share (or count).
-        bins: by column borders that make groups of numbers, or ``year`` and ``decade`` of dates.
-        missing: values that stand for a missing one: ``age=-999|-99``, or ``unknown`` for every column.
-        against: another data set with the same columns, such as the test half.
-        weights: the column of the rows' weights.
-        audits: names of audits with options; empty for all that apply.
-        profile: a named set of them, ``ll144``.
-        texts: whether the source is a corpus; by default so where its files end in .txt or .jsonl.
-        text_column: the column or field that holds the text.
-        attribute: of texts, the lexicon of groups.
-        classifier: of texts, what scores their toxicity: ``lexicon`` for a word list, ``hf:org/name``,
-            ``hf:./folder``; empty for none.
-        suppress: groups of fewer rows are named and in no figure.
-        sample: the largest number of rows taken for audits that need rows.
-        skip_broken: whether files that cannot be read are left out.
-        seed: decides samples and draws.
-    """
-
-    sensitive: Sequence[str] = ()
-    target: str = ""
-    positive: Sequence[str] = ()
-    baseline: str | Mapping[str, Any] = ""
-    bins: Mapping[str, Any] = field(default_factory=dict)
-    missing: Sequence[str] | Mapping[str, Any] = ()
-    against: Any = None
-    weights: str = ""
-    audits: Sequence[str] = ()
-    profile: str = ""
-    texts: bool | None = None
-    text_column: str = ""
-    attribute: str = "gender"
-    classifier: str = ""
-    suppress: int = 0
-    sample: int = SAMPLE
-    skip_broken: bool = False
-    seed: int = 0
 
 
 def audit(
@@ -98,15 +50,10 @@ def audit(
     known = {one.name for one in dataclasses.fields(AuditOptions)}
     if wrong := [name for name in options if name not in known]:
         raise BadOption(f"audit has no option {wrong[0]!r}.", mend=f"It takes: {', '.join(sorted(known))}.")
-    given = AuditOptions(sensitive=_listed(sensitive), target=target, **options)
-    given = dataclasses.replace(given, positive=_listed(given.positive))
+    given = AuditOptions(sensitive=sensitive, target=target, **options)
     if isinstance(classifier, str):
         return audited(source, dataclasses.replace(given, classifier=classifier))
     return audited(source, given, classifier=classifier)
-
-
-def _listed(given: str | Sequence[str]) -> list[str]:
-    return quoting.names(given) if isinstance(given, str) else list(given)
 
 
 def audited(

@@ -54,6 +54,7 @@ def declared(frame: Frame, signs: Signs, *, found: bool = True) -> Frame:
     Letters may be of either case, and numbers are compared as numbers: -999.0 is -999.
 
     Raises:
+        BadOption: a sign is declared for the weights.
         UnknownName: there is no such column.
         UsageError: with `found`, no row has a sign in a column that it is declared for.
     """
@@ -81,7 +82,10 @@ def _asked(frame: Frame, signs: Signs) -> dict[str, list[str]]:
     asked = {name: list(every) for name in frame.columns} if every else {}
     for name, values in signs.items():
         if name:
-            asked.setdefault(frame.column(name), []).extend(values)
+            column = frame.column(name)
+            if column == frame.weights:
+                raise BadOption(f"{name} holds the weights.", mend="Leave such rows out of the file.")
+            asked.setdefault(column, []).extend(values)
     return asked
 
 

@@ -43,10 +43,10 @@ class RunOptions:
     dtype: str | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("seed", self.seed, 0, LARGEST_SEED)
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
         for name in ("limit", "batch_tokens"):
             if getattr(self, name) is not None:
-                _check_whole(name, getattr(self, name), 1)
+                check_whole(name, getattr(self, name), 1)
         if self.out is not None:
             object.__setattr__(self, "out", folder(self.out))
         if not isinstance(self.dtype, str | None):
@@ -89,7 +89,7 @@ class VerifyOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_whole("seeds", self.seeds, 1, LARGEST_SEED + 1 - self.seed)
+        check_whole("seeds", self.seeds, 1, LARGEST_SEED + 1 - self.seed)
         for name in ("benchmarks", "capability"):
             object.__setattr__(self, name, spec_texts(getattr(self, name)))
         if self.control not in get_args(Extent):
@@ -218,7 +218,12 @@ def combined(
     return dataclasses.replace(options, **{name: getattr(asked, name) for name in given})
 
 
-def _check_whole(name: str, value: object, least: int, most: float = math.inf) -> None:
+def check_whole(name: str, value: object, least: int, most: float = math.inf) -> None:
+    """Nothing, if an option is a whole number from `least` to `most`.
+
+    Raises:
+        BadOption: it is not.
+    """
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         ends = f"of at least {least}" if math.isinf(most) else f"from {least} to {int(most)}"
         raise BadOption(f"{name}={value!r} is not valid.", mend=f"Write a whole number {ends}.")

@@ -15,7 +15,8 @@ from evenhand.frames.frame import readable
 from evenhand.records import Audited
 from evenhand.repairs import Repaired
 from evenhand.studies.advising import fitting
-from evenhand.studies.auditing import AuditOptions, answered, audited, question_of
+from evenhand.studies.audit_options import AuditOptions
+from evenhand.studies.auditing import answered, audited, question_of
 
 TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
 

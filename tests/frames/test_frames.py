@@ -16,6 +16,7 @@ from evenhand import audit
 from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames import OTHER, opened
 from evenhand.frames.frame import _BEGINNINGS, MOST_CELLS
+from evenhand.frames.opening import shown_address
 from evenhand.frames.values import BLANKS, BOM, SPACES
 from evenhand.records import State, to_json
 
@@ -283,6 +284,27 @@ def test_whatever_is_a_space_is_blank_in_every_column(tmp_path) -> None:
 def test_every_sign_for_a_missing_value_begins_as_is_said() -> None:
     for sign in [*BLANKS, *map(str.upper, BLANKS), *SPACES]:
         assert any(first <= sign < end for first, end in _BEGINNINGS), sign
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("postgres://me:secret@host:5432/base#people", "postgres://me@host:5432/base#people"),
+        ("postgresql://me@host:5432/base#people", "postgresql://me@host:5432/base#people"),
+        ("postgres://host/base?password=secret&a=b#t", "postgres://host/base?a=b#t"),
+        ("postgres://host/base?a=b&password=secret#t", "postgres://host/base?a=b&#t"),
+        ("duckdb:a.db#t", "duckdb:a.db#t"),
+        ("a:b@c.csv", "a:b@c.csv"),
+    ],
+)
+def test_a_password_is_in_nothing_that_is_written(source, shown) -> None:
+    assert shown_address(source) == shown
+
+
+def test_an_address_that_cannot_be_reached_is_told_without_its_password() -> None:
+    with pytest.raises(EvenhandError) as caught:
+        audit("postgres://me:secret@127.0.0.1:1/base#people", "sex")
+    assert "secret" not in f"{caught.value} {caught.value.mend}"
 
 
 def test_columns_may_have_any_name(tmp_path) -> None:

@@ -14,6 +14,7 @@ name                                    what it is
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Source = Any  # a path, several, a name of the table above, a pandas or pyarrow table, an Ibis expression
 MEMORY = "512MB"  # of DuckDB, beyond which it works out of core
 _PATTERN = frozenset("*?[")
+_PASSWORD = re.compile(r"(?<=[^/:]):[^/@]*(?=@)|(?<=[?&])password=[^&#]*&?")
 _DATABASES = ("duckdb:", "postgres://", "postgresql://")
 
 
@@ -215,7 +217,8 @@ def _database(source: str) -> Frame:
 
     address, _, table = source.partition("#")
     if not table:
-        raise UsageError(f"{source!r} names no table.", mend=f"Write it after a #, such as {address}#people.")
+        shown = shown_address(address)
+        raise UsageError(f"{shown!r} names no table.", mend=f"Write it after a #, such as {shown}#people.")
     try:
         if address.startswith("duckdb:"):
             path = address.removeprefix("duckdb:")
@@ -231,11 +234,19 @@ def _database(source: str) -> Frame:
         raise
     except Exception as error:
         said = str(error).strip().partition("\n")[0]
-        raise EnvironmentProblem(f"{address} cannot be opened: {said}.", mend="Check the address.") from error
+        raise EnvironmentProblem(
+            f"{shown_address(address)} cannot be opened: {said}.",
+            mend="Check the address; a password is also taken from PGPASSWORD.",
+        ) from error
     there = _tables(made)
     if table not in there:
-        raise UnknownName(f"table in {address}", table, there)
-    return Frame(made.table(table), source)
+        raise UnknownName(f"table in {shown_address(address)}", table, there)
+    return Frame(made.table(table), shown_address(source))
+
+
+def shown_address(source: str) -> str:
+    """A source as it is written into reports: that of a database without a password."""
+    return _PASSWORD.sub("", source) if source.startswith(_DATABASES) else source
 
 
 def _tables(made: Any) -> list[str]:

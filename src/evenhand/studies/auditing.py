@@ -13,6 +13,7 @@ from evenhand.audits._question import SAMPLE, Classifier
 from evenhand.corpora import Corpus, opened_corpus
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.frames import Frame, opened
+from evenhand.frames.opening import shown_address
 from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
@@ -339,7 +340,8 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
         and not opened_corpus(source, options.text_column or "text").files
     ):
         paths = ["texts.jsonl"]  # documents in memory, none of which belongs into a command
-    words = ["evenhand", "audit", *(map(str, paths) if named else ("frame.parquet",))]
+    paths = paths if named else ["frame.parquet"]
+    words = ["evenhand", "audit", *(shown_address(str(one)) for one in paths)]
     for name, value in (("--sensitive", quoting.listed(options.sensitive)), ("--target", options.target)):
         words += [name, value] if value else []
     words += ["--positive", quoting.listed(options.positive)] if options.positive else []
@@ -351,7 +353,7 @@ def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
     for name, values in signs_of(options.missing).items():
         of = f"{quoting.quoted(name, '=')}={'|'.join(quoting.quoted(v, '|') for v in values)}"
         words += ["--missing", of if name else quoting.listed(values)]
-    words += ["--against", str(options.against)] if isinstance(options.against, str) else []
+    words += ["--against", shown_address(options.against)] if isinstance(options.against, str) else []
     words += ["--weights", options.weights] if options.weights else []
     words += ["--texts"] if options.texts and not options.text_column else []
     words += ["--skip-broken"] if options.skip_broken else []

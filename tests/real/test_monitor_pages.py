@@ -121,7 +121,7 @@ def test_a_person_behind_a_proxy_makes_a_key_and_logs_out(browser: str, tmp_path
 
     def make(page: Any) -> None:
         page.get_by_text("Make a key").click()
-        page.get_by_label("What it is for").fill("nightly job")
+        page.get_by_label("What it is for").fill(f"nightly job {len(shown)}")
         page.get_by_label("ingest:").check()
         page.get_by_label("Use cases, one a line").fill("loans")
         page.get_by_role("button", name="Make the key").click()

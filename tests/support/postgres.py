@@ -69,7 +69,8 @@ def _user() -> dict[str, Any]:
 def running() -> Iterator[Server]:
     """A server with an empty cluster; skips where its programs are missing."""
     pytest.importorskip("psycopg")
-    folders = [Path(shutil.which("initdb") or "").parent, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    found = Path(shutil.which("initdb") or "")  # it may be a link to where the others lie
+    folders = [found.resolve().parent, found.parent, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     programs = next((one for one in folders if (one / "initdb").is_file()), None)
     if programs is None:
         pytest.skip("the programs of PostgreSQL are not on this machine")

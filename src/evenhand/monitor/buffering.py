@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from evenhand.monitor.tally import Tally
+
 EVENTS, LABELS = "/v1/events", "/v1/labels"
 WEIGHT = 2**20  # bytes of a batch
 LARGEST = 64 * 1024  # bytes of an event
@@ -46,7 +48,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Counts:
+class Counts(Tally):
     """What became of events: how many were sent, wait, were dropped for want of room, or were refused."""
 
     sent: int = 0
@@ -114,8 +116,7 @@ class Buffer:
             return Counts(now.sent, len(self._held) + len(self.under_way), now.dropped, now.refused)
 
     def _add(self, **more: int) -> None:
-        old = vars(self._counts)
-        self._counts = Counts(**{name: old[name] + more.get(name, 0) for name in old})
+        self._counts += Counts(**more)
 
 
 def _plain(value: Any) -> Any:

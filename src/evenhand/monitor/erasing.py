@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert
@@ -16,6 +16,7 @@ from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import erased
 from evenhand.monitor.store.tables import predictions, subjects, texts, waiting_labels
+from evenhand.monitor.tally import Tally
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -30,17 +31,13 @@ class IsHeld(UsageError):
 
 
 @dataclass(frozen=True)
-class Gone:
+class Gone(Tally):
     """How many rows went: predictions, sets of attributes, texts, and labels that waited."""
 
     predictions: int = 0
     attributes: int = 0
     texts: int = 0
     waiting_labels: int = 0
-
-    def __add__(self, other: Gone) -> Gone:
-        theirs = asdict(other)
-        return Gone(**{name: value + theirs[name] for name, value in asdict(self).items()})
 
 
 def erase(store: Store, use_case: str, prediction_ids: Sequence[str], *, why: str, by: str) -> Gone:

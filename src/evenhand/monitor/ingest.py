@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -20,6 +20,7 @@ from evenhand.monitor.rollups import Growth
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import erased
 from evenhand.monitor.store.tables import predictions, streams, subjects, texts, waiting_labels
+from evenhand.monitor.tally import Tally
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,7 +35,7 @@ After = Callable[["Connection", frozenset[int]], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Tally):
     """What became of a batch.
 
     Attributes:
@@ -50,10 +51,6 @@ class Outcome:
     labels: int = 0
     waiting: int = 0
     conflicting: int = 0
-
-    def __add__(self, other: Outcome) -> Outcome:
-        theirs = asdict(other)
-        return Outcome(**{name: value + theirs[name] for name, value in asdict(self).items()})
 
 
 _memory: weakref.WeakKeyDictionary[Any, Known] = weakref.WeakKeyDictionary()

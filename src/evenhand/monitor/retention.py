@@ -24,6 +24,7 @@ from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import reports
 from evenhand.monitor.store.tables import meta, predictions, subjects, texts, use_cases, waiting_labels
+from evenhand.monitor.tally import Tally
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -38,7 +39,7 @@ BY = "the policy's retention"
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Tally):
     """What a run deleted, and how many use cases were left alone because they are held."""
 
     predictions: int = 0
@@ -47,10 +48,6 @@ class Run:
     waiting_labels: int = 0
     reports: int = 0
     held_use_cases: int = 0
-
-    def __add__(self, other: Run) -> Run:
-        theirs = asdict(other)
-        return Run(**{name: value + theirs[name] for name, value in asdict(self).items()})
 
 
 class _Undone(Exception):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from evenhand.monitor.names import checked_name
 from evenhand.monitor.roles import ROLES, NotKnown, Principal, packed, unpacked
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.tables import sessions, users
+from evenhand.monitor.tally import Newest
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -69,7 +69,7 @@ class Throttle:
 
     def __init__(self, tries: int = TRIES, seconds: float = SECONDS) -> None:
         self._tries, self._seconds = tries, seconds
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._failures: Newest[str, list[float]] = Newest(_REMEMBERED)
         self._lock = threading.Lock()
 
     def check(self, *names: str) -> None:
@@ -94,11 +94,8 @@ class Throttle:
         now = time.monotonic()
         with self._lock:
             for name in names:
-                held = self._failures.setdefault(name, [])
-                held[:] = [*[when for when in held if now - when < self._seconds][-self._tries :], now]
-                self._failures.move_to_end(name)
-            while len(self._failures) > _REMEMBERED:
-                self._failures.popitem(last=False)
+                recent = [when for when in self._failures.get(name, ()) if now - when < self._seconds]
+                self._failures.keep(name, [*recent[-self._tries :], now])
 
 
 def add(

@@ -154,6 +154,8 @@ def test_a_key_is_made_on_the_page_and_shown_once(client, store) -> None:
     (text,) = re.findall(r"evh_[\w-]{43}", answer.text)
     who = keys.principal(store, text)
     assert (who.scopes, who.use_cases) == ({"ingest", "read"}, {"loans", "jobs"})
+    again = client.post("/keys", data=data, headers=OWN)  # the page is loaded again
+    assert (again.status_code, "that works" in again.text, text in again.text) == (422, True, False)
     (made,) = keys.listed(store)
     assert (made.name, made.expires - made.created) == ("sender", timedelta(days=30))
     assert text not in client.get("/keys").text + client.get("/keys.json").text

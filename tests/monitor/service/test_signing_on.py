@@ -21,6 +21,7 @@ from evenhand.monitor.roles import EVERYBODY
 from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.serving import Wanted, check, configured
 from evenhand.monitor.service.settings import Settings
+from evenhand.monitor.service.signing_on import PEER, read, said
 from evenhand.monitor.sso import parse_sso
 from evenhand.monitor.store import Store
 from tests.monitor.conftest import HERE
@@ -165,6 +166,17 @@ def test_headers_that_some_servers_take_for_the_same_say_nothing(name: str, sqli
     users.add(sqlite, "bob", None, "viewer")
     both = {"X-Forwarded-User": "bob", name: "eve", "X_Forwarded_Groups": "admins"}
     assert "<span>bob</span>" in client.get("/overview", headers=both).text
+
+
+@pytest.mark.parametrize(
+    ("peer", "outcome"), [(PROXY, "believed"), (STRANGER, "untrusted"), ("", "untrusted")]
+)
+def test_no_route_ever_sees_the_headers(peer: str, outcome: str) -> None:
+    names = (b"x-forwarded-user", b"x-forwarded-groups", b"x_forwarded_user", b"x-forwarded_groups")
+    scope = {"headers": [(b"host", b"x"), *((name, b"eve") for name in names)], PEER: peer}
+    assert read(SSO, scope) == outcome
+    assert scope["headers"] == [(b"host", b"x")]
+    assert (said(scope) is None) == (outcome != "believed")
 
 
 # ---- forms, sessions and keys beside it ------------------------------------------------------------------

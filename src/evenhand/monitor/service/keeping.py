@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
+
+from evenhand.monitor.tally import Newest
 
 T = TypeVar("T")
 _MOST = 200
@@ -18,7 +19,7 @@ class Kept:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._held: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._held: Newest[Hashable, tuple[float, Any]] = Newest(_MOST)
         self._working: dict[Hashable, threading.Lock] = {}
         self._forgotten = 0
 
@@ -44,10 +45,7 @@ class Kept:
                 made = work()
                 with self._lock:
                     if began == self._forgotten:  # else it may be from before the change
-                        self._held[key] = (time.monotonic(), made)
-                        self._held.move_to_end(key)
-                    while len(self._held) > _MOST:
-                        self._held.popitem(last=False)
+                        self._held.keep(key, (time.monotonic(), made))
                 return made
         finally:
             with self._lock:

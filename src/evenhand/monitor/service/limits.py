@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 
+from evenhand.monitor.tally import Newest
 from evenhand.monitor.users import TooMany
 
 _REMEMBERED = 10_000
@@ -16,7 +16,7 @@ class Buckets:
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._rate, self._burst = per_second, float(burst)
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._left: Newest[str, tuple[float, float]] = Newest(_REMEMBERED)
         self._lock = threading.Lock()
 
     def take(self, name: str) -> None:
@@ -35,7 +35,4 @@ class Buckets:
                     mend="Wait, then send larger batches instead of more requests.",
                     seconds=(1 - left) / self._rate,
                 )
-            self._left[name] = (left - 1, now)
-            self._left.move_to_end(name)
-            while len(self._left) > _REMEMBERED:
-                self._left.popitem(last=False)
+            self._left.keep(name, (left - 1, now))

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BUSY_SECONDS = 30
 TRIES = 4  # of a transaction that lost against another one
-_LOST = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
+_LOST = (
+    "40001",
+    "40P01",
+    "23505",
+)  # PostgreSQL: serialization failure, deadlock, a row that another one made
 _FULL = ("disk is full", "53100", "no space left", "disk i/o error")
 
 

@@ -53,8 +53,7 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
             one.expires,
             one.revoked,
         )
-        for one in keys.listed(store)
-        if _is_seen(who, one)
+        for one in _seen(store, who)
     ]
     rows.sort(key=lambda row: row[3] != "active")
     kept = [
@@ -74,11 +73,15 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
     return View("Keys", [Table("keys", KEYS, rows), Table("holds", HOLDS, kept)], facts)
 
 
-def _is_seen(who: Principal, key: Key) -> bool:
-    """Whether `who` sees all that the key is for."""
+def _seen(store: Store, who: Principal) -> list[Key]:
+    """The keys of which `who` sees all that they are for."""
     if who.use_cases is None:
-        return True
-    return key.use_cases is not None and all(who.sees(one) for one in key.use_cases)
+        return keys.listed(store)
+    return [
+        one
+        for one in keys.listed(store)
+        if one.use_cases is not None and all(who.sees(name) for name in one.use_cases)
+    ]
 
 
 @router.post("/keys")
@@ -89,6 +92,9 @@ async def create(request: Request) -> Response:
     def do(who: Principal, fields: Mapping[str, str]) -> Response:
         scopes = [scope for scope in KEY_SCOPES if fields.get(f"scope_{scope}")]
         name = fields.get("name", "").strip()
+        if any(one.name == name and one.state(utc_now()) == "active" for one in _seen(store, who)):
+            # A page that is loaded again sends its form again.
+            raise BadOption(f"There is a key {name!r} that works.", mend="Take another name, or revoke it.")
         made = keys.create(
             store, name, scopes, use_cases=_wanted(who, fields), days=_days(fields), by=who.name
         )
@@ -131,7 +137,7 @@ async def revoke(request: Request, number: int) -> Response:
     store = settings_of(request).store
 
     def do(who: Principal, fields: Mapping[str, str]) -> None:
-        if not any(one.id == number and _is_seen(who, one) for one in keys.listed(store)):
+        if not any(one.id == number for one in _seen(store, who)):
             raise NotThere(f"There is no key {number}.", mend="Look at the page of keys.")
         keys.revoke(store, number, by=who.name)
 

@@ -95,14 +95,23 @@ def audit(
         UsageError: what is asked cannot be answered with these columns.
         MissingExtra: Ibis is not installed.
     """
+    given = options_of(sensitive, target, options)
+    if isinstance(classifier, str):
+        return audited(source, dataclasses.replace(given, classifier=classifier))
+    return audited(source, given, classifier=classifier)
+
+
+def options_of(sensitive: str | Sequence[str], target: str, options: Mapping[str, Any]) -> AuditOptions:
+    """The options of an audit from what Python was given; columns may stand in one text.
+
+    Raises:
+        BadOption: there is no option of that name.
+    """
     known = {one.name for one in dataclasses.fields(AuditOptions)}
     if wrong := [name for name in options if name not in known]:
         raise BadOption(f"audit has no option {wrong[0]!r}.", mend=f"It takes: {', '.join(sorted(known))}.")
     given = AuditOptions(sensitive=_listed(sensitive), target=target, **options)
-    given = dataclasses.replace(given, positive=_listed(given.positive))
-    if isinstance(classifier, str):
-        return audited(source, dataclasses.replace(given, classifier=classifier))
-    return audited(source, given, classifier=classifier)
+    return dataclasses.replace(given, positive=_listed(given.positive))
 
 
 def _listed(given: str | Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ some items of each benchmark; what comes over a network is not fetched, and nobo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -16,6 +16,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import EvenhandError
 from evenhand.mitigations import refuse
 from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
+from evenhand.records.shown import Shown
 from evenhand.studies import control_models, defaults
 from evenhand.studies.given import check_treated
 from evenhand.studies.methods import made_method
@@ -41,8 +42,8 @@ class PlannedBenchmark:
     models: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan(Shown):
     """What `verify` would run at most: finished cells are not run again.
 
     `control` counts the control models of each family at most, `least` at the first look, after which none is
@@ -81,6 +82,14 @@ class Plan:
     def rows(self) -> int:
         """The total number of rows to score."""
         return sum(line.models * line.rows for line in self.benchmarks)
+
+    def _heading(self) -> str:
+        least, most = self.models
+        models = f"{most} models" if least == most else f"{least} to {most} models"
+        return f"{self.uri} with {self.mitigation}: {models}, at most {self.rows} rows"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [asdict(one) for one in self.benchmarks]
 
 
 @dataclass(frozen=True)

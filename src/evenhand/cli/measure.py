@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evenhand.cli import console, payload, show
+from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
@@ -51,8 +52,12 @@ def measure(
 
     options = RunOptions(seed=seed, limit=limit, out=out, batch_tokens=batch_tokens, dtype=dtype)
     if dry_run:
-        if out is not None:
-            raise UsageError("--dry-run stores nothing.", mend="Leave out --out, or --dry-run.")
+        refuse_idle(
+            {"--out": out, "--by": by, "--dtype": dtype, "--batch-tokens": batch_tokens},
+            "--dry-run",
+            why="it opens no model and stores nothing",
+            mend="Leave out one or the other.",
+        )
         asked = _requests(bias_components(uri, benchmark), seed, limit)
         if as_json:
             console.emit(payload.requests(asked))

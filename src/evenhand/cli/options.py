@@ -135,16 +135,6 @@ Withs = Annotated[
         autocompletion=_of_verb,
     ),
 ]
-Locator = Annotated[
-    str,
-    typer.Option(
-        "--locator",
-        metavar="NAME[:KEY=VALUE]",
-        help="Which blocks to treat.",
-        autocompletion=names("locator"),
-    ),
-]
-
 Treated = Annotated[
     str | None,
     typer.Option(

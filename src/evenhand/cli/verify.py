@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenhand.cli import console, payload, show
+from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
     BatchTokens,
     Benchmarks,
@@ -80,11 +81,21 @@ def verify(
     """
     from evenhand.studies import given, verbs
     from evenhand.studies.again import is_verification
+    from evenhand.studies.methods import check_locator
     from evenhand.studies.options import LOCATOR, METHOD, VerifyOptions
 
     again, said = is_verification(uri), method(with_)
+    if control is ControlForm.NONE:
+        refuse_idle(
+            {"--budget": budget},
+            "--control none",
+            why="it bounds the time for control models, of which none is made",
+            mend="Leave out one or the other.",
+        )
     if treated is not None:
         given.check_treated(treated, said, locator, seeds)
+    elif not again:
+        check_locator(said or METHOD, locator)
     options = VerifyOptions(
         seed=seed,
         limit=limit,

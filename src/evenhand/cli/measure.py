@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from evenhand.cli import console, payload, show
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
+    About,
     BatchTokens,
     Benchmarks,
     By,
@@ -31,6 +32,7 @@ def measure(
     uri: Uri,
     *,
     benchmark: Benchmarks = None,
+    attribute: About = None,
     by: By = None,
     seed: Seed = 0,
     limit: Limit = None,
@@ -58,7 +60,7 @@ def measure(
             why="it opens no model and stores nothing",
             mend="Leave out one or the other.",
         )
-        asked = _requests(bias_components(uri, benchmark), seed, limit)
+        asked = _requests(bias_components(uri, benchmark, attribute), seed, limit)
         if as_json:
             console.emit(payload.requests(asked))
         else:
@@ -67,7 +69,7 @@ def measure(
     slices = tuple(dict.fromkeys(filter(None, (name.strip() for name in (by or "").split(",")))))
     if by is not None and not slices:
         raise UsageError(f"--by {by!r} names no slices.", mend="Write their names, such as --by task,domain.")
-    records = verbs.measure(uri, bias_components(uri, benchmark), options, by=slices)
+    records = verbs.measure(uri, bias_components(uri, benchmark, attribute), options, by=slices)
     if as_json:
         console.emit(payload.measurements(records))
         return 0

@@ -11,6 +11,7 @@ import typer
 from evenhand.cli import console, show
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
+    About,
     BatchTokens,
     Benchmarks,
     Dtype,
@@ -53,6 +54,7 @@ def mitigate(
     *,
     with_: Withs = None,
     benchmark: Benchmarks = None,
+    attribute: About = None,
     locator: LocatorChoice = None,
     out: Folder = None,
     merge: Merge = None,
@@ -86,7 +88,7 @@ def mitigate(
         seed=seed,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=treated_components(uri, benchmark),
+        benchmarks=treated_components(uri, benchmark, attribute),
         locator=locator or LOCATOR,
     )
     merged: dict[str, Any] = {} if merge is None else {"merged": merge}

@@ -11,6 +11,7 @@ import typer
 from evenhand.cli import console, payload, show
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
+    About,
     BatchTokens,
     Benchmarks,
     Budget,
@@ -57,6 +58,7 @@ def verify(
     with_: Withs = None,
     treated: Treated = None,
     benchmark: Benchmarks = None,
+    attribute: About = None,
     capability: Capability = None,
     locator: LocatorChoice = None,
     control: Control = ControlForm.STANDARD,
@@ -96,13 +98,15 @@ def verify(
         given.check_treated(treated, said, locator, seeds)
     elif not again:
         check_locator(said or METHOD, locator)
+    chosen = not again or attribute is not None  # a stored run has its own, and refuses others
+    bias = treated_components(uri, benchmark, attribute) if chosen else components(benchmark)
     options = VerifyOptions(
         seed=seed,
         limit=limit,
         out=out,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=components(benchmark) if again else treated_components(uri, benchmark),
+        benchmarks=bias,
         capability=components(capability),
         locator=locator or LOCATOR,
         control=control.value,

@@ -53,7 +53,7 @@ class Plan(Shown):
 
     `seconds` is the least and the most time, the base included, None where it was not forecast (`untimed`
     says why). `smallest` is the smallest fall of the primary metric that its items could show with certainty
-    and a probability of 80 %, control models aside.
+    and a probability of 80 %, control models aside. `note` says what the default benchmarks leave out.
     """
 
     uri: str
@@ -67,6 +67,7 @@ class Plan(Shown):
     seconds: tuple[float, float] | None = None
     untimed: str = ""
     smallest: Value = None
+    note: str = ""
 
     @property
     def models(self) -> tuple[int, int]:
@@ -213,6 +214,8 @@ def planned(
     lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
     lines += [_line(one, options.limit, alone) for i, one in enumerate(made) if i != source]
     found = Plan(uri, said, options.limit is not None, control, tuple(lines), primary, least, options.seeds)
+    if not options.capability:
+        found = replace(found, note=defaults.left_out(uri, bias))
     return found, Parts(method, tuple(made), tuple(kept), data.examples)
 
 

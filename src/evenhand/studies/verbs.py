@@ -288,7 +288,8 @@ def _verified(
             capability = [b for b in capability if fits_family(model, b)]
         for benchmark in (*bias, *capability):
             check_family(model, benchmark)
-        notes = (data.note,) if data.note else ()
+        left_out = "" if options.capability else defaults.left_out(uri, _bias(uri, options))
+        notes = tuple(note for note in (data.note, left_out) if note)
         treating: Treating
         further: dict[int, Treating] = {}
         if made is None:

@@ -62,7 +62,7 @@ def validate(
 
 
 def _attribute(file: Path) -> tuple[str, list[str], str, list[str]]:
-    """What a file of an attribute is, all its problems; where it has none, what it holds and what to look at."""
+    """What a file of an attribute is, its problems; where it has none, what it holds and what to look at."""
     from evenhand.lexicons import checked_file, described, look_at
 
     about, problems = checked_file(file)

@@ -58,7 +58,8 @@ def _made(names: tuple[str, ...]) -> typer.Typer:
         name="evenhand",
         help="Measure, locate, mitigate, verify and monitor social bias in language models.",
         epilog="Start with `evenhand demo`. A model is named by one string: lab:causal, "
-        "hf:org/name@revision, hf:./folder, openai:URL#model, recorded:file.jsonl. With arguments: name:key=value,key=value.",
+        "hf:org/name@revision, hf:./folder, openai:URL#model, recorded:file.jsonl. With arguments: "
+        "name:key=value,key=value.",
         context_settings={"help_option_names": ["-h", "--help"]},  # sub-commands inherit it
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

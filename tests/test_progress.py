@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from evenhand import progress
-from evenhand.progress import _Meter, LiveLines, PlainLines, duration, json_escape, task, visible
+from evenhand.progress import LiveLines, PlainLines, _Meter, duration, json_escape, task, visible
 
 
 class Clock:

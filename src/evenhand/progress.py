@@ -202,7 +202,9 @@ class _Meter:
         if elapsed <= 0 or not self.done:
             return ""
         rate = self.done / elapsed
-        return f"{significant(rate)} {self._plural}/s" if rate >= 1 else f"{duration(1 / rate)} a {self._unit}"
+        return (
+            f"{significant(rate)} {self._plural}/s" if rate >= 1 else f"{duration(1 / rate)} a {self._unit}"
+        )
 
     def state(self, elapsed: float) -> str:
         of = self.count() if self.total is None else f"{self.done} of {self.total} {self._units(self.total)}"

@@ -71,6 +71,23 @@ def test_refused_before_any_work(command: str, said: str, run: Run) -> None:
     assert not list(Path.cwd().iterdir())
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("a.txt --sensitive sex --target hired", "--sensitive and --target are about tables"),
+        ("a.txt --bins age=30", "--bins is about tables, and this data set is texts."),
+        ("a.csv --sensitive sex --classifier lexicon", "--classifier is about texts, and this data set is a"),
+        ("a.csv --sensitive sex --attribute race", "--attribute is about texts"),
+    ],
+)
+def test_an_audit_of_the_other_kind(options: str, said: str, run: Run) -> None:
+    Path("a.txt").write_text("The nurse left.\n")
+    Path("a.csv").write_text("sex,hired\nf,yes\nm,no\n")
+    answer = run("audit", *options.split())
+    assert answer.code == 2
+    assert said in answer.err
+
+
 def test_from_python_too() -> None:
     with pytest.raises(UsageError, match="The locator bmi chooses blocks"):
         evenhand.verify("lab:causal", "prompt", locator="bmi")

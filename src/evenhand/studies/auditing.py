@@ -25,6 +25,8 @@ from evenhand.studies.suppressing import suppressed
 LL144 = "ll144"
 PROFILES: Mapping[str, tuple[str, ...]] = {LL144: ("impact_ratio",)}
 _PUBLISHED = ("published_ratios",)
+OF_TABLES = ("sensitive", "target", "positive", "baseline", "bins", "weights", "profile")
+OF_TEXTS = ("attribute", "classifier")
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,32 @@ def question_of(
     What was not shown of the table `before` a repair is not shown of this one either.
     """
     typed = tuple(command) or _command(source, options)
-    if _is_texts(source, options):
+    texts = _is_texts(source, options)
+    _check_kind(options, texts)
+    if texts:
         corpus = opened_corpus(source, options.text_column)
         if classifier is None and options.classifier:
             classifier = toxicity_by(options.classifier)
         return TextQuestion(corpus, options.attribute, classifier, options.suppress, options.seed, typed)
     return _table_question(source, options, typed, before)
+
+
+def _check_kind(options: AuditOptions, texts: bool) -> None:
+    """Refuse options of tables beside texts, and of texts beside a table: they would be without effect.
+
+    Raises:
+        UsageError: one is given.
+    """
+    usual = AuditOptions()
+    kind, other, names = ("texts", "tables", OF_TABLES) if texts else ("a table", "texts", OF_TEXTS)
+    given = [
+        f"--{name}"
+        for name in names
+        if getattr(options, name) not in (getattr(usual, name), [], None)  # given empty is not given
+    ]
+    if given:
+        said = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} about {other}"
+        raise UsageError(f"{said}, and this data set is {kind}.", mend=f"Leave out {' and '.join(given)}.")
 
 
 def toxicity_by(spec: str) -> Classifier:

@@ -8,7 +8,7 @@ export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 # Tests start this package a hundred times; where its compiled modules may not be kept, each start compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs site clean
+.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs notebooks site clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,7 +41,16 @@ $(BROWSER): $(READY)
 	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	@touch $@
 
-parts: $(BROWSER)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
+# Beside the rest as well: a Jupyter kernel brings many packages (docs/adr/0038).
+NOTEBOOKS := $(VENV)/.notebooks
+$(NOTEBOOKS): $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[notebooks]'
+	@touch $@
+
+notebooks: $(NOTEBOOKS)  ## executes docs/notebooks, and keeps their outputs
+	$(BIN)/python docs/notebooks.py
+
+parts: $(BROWSER) $(NOTEBOOKS)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
 
 # Beside the rest as well: PySpark is half a gigabyte, and one test needs it.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import evenhand
 from evenhand import registry
-from evenhand.cli.app import app
+from evenhand.cli.app import GROUPS, VERBS, app
 
 SOURCE = Path(__file__).parents[1] / "src" / "evenhand"
 
@@ -70,6 +70,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 DYNAMIC = {
     "registry.py": ["FOLDERS[kind]", "path", "self.module"],
     "scoring/runners/__init__.py": ["{__name__}.{found.name}"],
+    "cli/app.py": ["evenhand.cli.{module}"],
     "__init__.py": ["evenhand.{_HOMES.get(name, 'records')}"],
 }
 METHOD_FOLDERS = frozenset({"audits", "benchmarks", "controls", "locators", "mitigations", "repairs"})
@@ -208,6 +209,7 @@ def test_what_is_imported_by_name_exists() -> None:
     for folder in registry.FOLDERS.values():
         assert folder.removeprefix("evenhand.") in _files()
     assert set(evenhand._HOMES.values()) <= set(_files())
+    assert {f"cli.{name}" for name in (*VERBS, *(module for module, _ in GROUPS.values()))} <= set(_files())
 
 
 def test_siblings_do_not_meet() -> None:

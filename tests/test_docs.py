@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 EVERY = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+FOLDERS = ("adr", "methods", "notebooks")  # each with a list of its pages
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -122,12 +123,13 @@ def test_the_site_has_every_page() -> None:
     with (ROOT / "zensical.toml").open("rb") as file:
         listed = sorted(_pages(tomllib.load(file)["project"]["nav"]))
     assert listed == sorted(
-        [*(page.name for page in DOCS.glob("*.md")), "adr/README.md", "methods/README.md"]
+        [*(page.name for page in DOCS.glob("*.md")), *(f"{folder}/README.md" for folder in FOLDERS)]
     )
 
 
-@pytest.mark.parametrize("folder", ["adr", "methods"])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_the_list_of_a_folder_names_each_of_its_pages(folder: str) -> None:
     listed = LINK.findall((DOCS / folder / "README.md").read_text("utf-8"))
     here = {link for link in listed if "/" not in link}
-    assert here >= {page.name for page in (DOCS / folder).glob("*.md")} - {"README.md"}
+    pages = [page for ending in ("md", "ipynb") for page in (DOCS / folder).glob(f"*.{ending}")]
+    assert here >= {page.name for page in pages} - {"README.md"}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from evenhand import progress
-from evenhand.progress import LiveLines, PlainLines, duration, json_escape, task, visible
+from evenhand.progress import LiveLines, PlainLines, _Meter, duration, json_escape, task, visible
 
 
 class Clock:
@@ -247,3 +247,12 @@ def test_a_line_that_stays_is_written_where_the_tasks_are() -> None:
     assert lines[0] == "It takes an hour."
     assert "  It takes two." in lines
     progress.say("Nobody hears this.")
+
+
+@pytest.mark.parametrize(("unit", "several"), [("row", "rows"), ("pass", "passes"), ("batch", "batches")])
+def test_several_units(unit: str, several: str) -> None:
+    assert _Meter(16, unit).size() == f" (16 {several})"
+    assert _Meter(1, unit).size() == f" (1 {unit})"
+    half = _Meter(4, unit)
+    half.done = 2
+    assert half.rate(0.5) == f"4 {several}/s"

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from evenhand.studies.grid.running import study
     from evenhand.studies.options import RunOptions, VerifyOptions
     from evenhand.studies.plan import Plan, plan
+    from evenhand.studies.repairing import repair
     from evenhand.studies.runs import compare, gate
     from evenhand.studies.verbs import locate, measure, mitigate, verify
     from evenhand.treatments import Treatment
@@ -71,6 +72,7 @@ _HOMES = {
     "mitigate": "studies.verbs",
     "open_model": "opening",
     "plan": "studies.plan",
+    "repair": "studies.repairing",
     "report": "reports",
     "study": "studies.grid.running",
     "verify": "studies.verbs",
@@ -114,6 +116,7 @@ __all__ = [
     "mitigate",
     "open_model",
     "plan",
+    "repair",
     "report",
     "study",
     "verify",

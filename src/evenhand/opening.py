@@ -91,6 +91,7 @@ _SCHEMES: Mapping[str, _Scheme] = {
     "openai": _Scheme(_openai, "openai:http://localhost:8000/v1#model"),
     "recorded": _Scheme(_recorded, "recorded:answers.jsonl", file=True),
 }
+_ELSEWHERE = ("openai", "recorded")  # schemes of models that are not run on this machine
 _LOCAL = (".", "/", "~")
 
 
@@ -172,6 +173,20 @@ def check_name(uri: str) -> None:
     for path in (*named, *additions):
         if not expanded(path).exists():
             raise BadData(f"{uri} names {path}, which is not there.", mend="Name a file or folder that is.")
+
+
+def check_running(uri: str, *, dtype: str | None, batch_tokens: int | None) -> None:
+    """Refuse options of running a model beside one that runs elsewhere, or has run: they would do nothing.
+
+    Raises:
+        UsageError: one is given for an endpoint or for recorded answers.
+    """
+    given = [name for name, value in (("dtype", dtype), ("batch-tokens", batch_tokens)) if value is not None]
+    if given and uri.partition(":")[0] in _ELSEWHERE:
+        raise UsageError(
+            f"{' and '.join(given)} would have no effect: {uri} is not run on this machine.",
+            mend=f"Leave out {' and '.join(f'--{name}' for name in given)}.",
+        )
 
 
 def close_model(model: Model) -> None:

@@ -187,9 +187,10 @@ class _Meter:
         self.total = total
         self.done = 0
         self._unit = unit
+        self._plural = f"{unit}es" if unit.endswith(("s", "x", "ch", "sh")) else f"{unit}s"
 
     def _units(self, amount: int) -> str:
-        return self._unit if amount == 1 else f"{self._unit}s"
+        return self._unit if amount == 1 else self._plural
 
     def size(self) -> str:
         return "" if self.total is None else f" ({self.total} {self._units(self.total)})"
@@ -201,7 +202,9 @@ class _Meter:
         if elapsed <= 0 or not self.done:
             return ""
         rate = self.done / elapsed
-        return f"{significant(rate)} {self._unit}s/s" if rate >= 1 else f"{duration(1 / rate)} a {self._unit}"
+        return (
+            f"{significant(rate)} {self._plural}/s" if rate >= 1 else f"{duration(1 / rate)} a {self._unit}"
+        )
 
     def state(self, elapsed: float) -> str:
         of = self.count() if self.total is None else f"{self.done} of {self.total} {self._units(self.total)}"

@@ -198,7 +198,7 @@ def test_texts_have_no_columns(more, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.jsonl").write_text('{"text": "He is here."}')
     assert main(["audit", "a.jsonl", *more]) == 2
-    assert "these files are read as texts" in capsys.readouterr().err
+    assert "this data set is texts" in capsys.readouterr().err
 
 
 def test_texts_are_scored_by_a_classifier_that_is_named(tmp_path, capsys, monkeypatch) -> None:

@@ -231,7 +231,7 @@ def test_doctor_warns_of_too_many_threads(run: Run, monkeypatch: pytest.MonkeyPa
 
 
 def test_components() -> None:
-    assert components(None, ("a", "b")) == ("a", "b")
+    assert components(None) == ()
     assert components(["a:x=1,y=2,b", "b", "c"]) == ("a:x=1,y=2", "b", "c")
     with pytest.raises(UsageError):
         components([","])

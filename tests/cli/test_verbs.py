@@ -216,10 +216,10 @@ def test_one_model_has_no_list_of_seeds(run: Run, library: Library) -> None:
 
 
 def test_verify_hands_every_option_on(run: Run, library: Library) -> None:
-    argv = "verify lab:causal --with prompt -b genbiaseval --capability facts,perplexity --locator random"
+    argv = "verify lab:causal --with leace -b genbiaseval --capability facts,perplexity --locator random"
     run(*argv.split(), "--control", "none", "--margin", "0.02", "--seed", "7", "--limit", "9", "--json")
     (asked,) = library.asked
-    assert asked[1:3] == ("lab:causal", "prompt")
+    assert asked[1:3] == ("lab:causal", "leace")
     assert asked[3] == {
         "seed": 7, "limit": 9, "out": None, "batch_tokens": None, "dtype": None,
         "benchmarks": ("genbiaseval",), "capability": ("facts", "perplexity"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 
 pytest.importorskip("ibis.backends.duckdb")
 
+import evenhand
 from evenhand import registry
-from evenhand.errors import BadOption, UnknownName, UsageError
+from evenhand.errors import BadData, BadOption, UnknownName, UsageError
 from evenhand.repairs import Repaired
 from evenhand.studies.audit_options import AuditOptions
 from evenhand.studies.auditing import question_of
@@ -256,3 +258,18 @@ def test_a_column_may_have_any_sign_in_its_name() -> None:
 def test_a_row_of_unknown_group_is_not_multiplied() -> None:
     found = rows(repaired(EIGHT.assign(sex=[*"aaaabbb", "?"]), "augment"))
     assert found.groupby("sex").size().to_dict() == {"?": 1, "a": 7, "b": 7}
+
+
+def test_a_repair_from_python_writes_a_copy_and_audits_it(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"sex": ["f"] * 40 + ["m"] * 60, "hired": ["yes"] * 10 + ["no"] * 40 + ["yes"] * 50})
+    kept = frame.copy()
+    after = evenhand.repair(frame, "reweigh", tmp_path / "out.parquet", "sex", "hired", positive=["yes"])
+    assert after.notes[0].startswith("Reweighed")
+    (rates,) = after.of("label_rates")
+    assert rates.effect == pytest.approx(0, abs=1e-9)
+    assert "weight" in pd.read_parquet(tmp_path / "out.parquet")
+    pd.testing.assert_frame_equal(frame, kept)
+    with pytest.raises(BadData, match="is there already"):
+        evenhand.repair(frame, "reweigh", str(tmp_path / "out.parquet"), "sex", "hired", positive=["yes"])
+    with pytest.raises(BadOption, match="no option 'repair'"):
+        evenhand.repair(frame, "reweigh", tmp_path / "b.parquet", "sex", "hired", repair="x")

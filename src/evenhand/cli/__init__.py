@@ -40,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], *, as_json: bool) -> int:
     try:
-        from evenhand.cli.app import app
+        from evenhand.cli.app import app_of
 
         _check_unicode(arguments)
         with launched.leading(arguments):
-            code = app(args=arguments, prog_name="evenhand", standalone_mode=False)
+            code = app_of(arguments[0])(args=arguments, prog_name="evenhand", standalone_mode=False)
         if code == failures.INTERRUPTED:  # typer turns Ctrl-C into a plain return
             raise KeyboardInterrupt
         console.flush()  # an output error must occur here, not while the interpreter exits

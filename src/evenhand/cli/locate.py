@@ -6,6 +6,7 @@ import json
 
 from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
+    About,
     BatchTokens,
     Benchmarks,
     Dtype,
@@ -29,6 +30,7 @@ def locate(
     *,
     with_: With = "bmi",
     benchmark: Benchmarks = None,
+    attribute: About = None,
     seed: Seed = 0,
     out: Out = None,
     batch_tokens: BatchTokens = None,
@@ -45,7 +47,10 @@ def locate(
     from evenhand.studies.options import VerifyOptions
 
     options = VerifyOptions(
-        seed=seed, batch_tokens=batch_tokens, dtype=dtype, benchmarks=treated_components(uri, benchmark)
+        seed=seed,
+        batch_tokens=batch_tokens,
+        dtype=dtype,
+        benchmarks=treated_components(uri, benchmark, attribute),
     )
     if out is not None:
         check_output_folder(out)

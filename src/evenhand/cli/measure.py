@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evenhand.cli import console, payload, show
+from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
+    About,
     BatchTokens,
     Benchmarks,
     By,
@@ -30,6 +32,7 @@ def measure(
     uri: Uri,
     *,
     benchmark: Benchmarks = None,
+    attribute: About = None,
     by: By = None,
     seed: Seed = 0,
     limit: Limit = None,
@@ -51,9 +54,13 @@ def measure(
 
     options = RunOptions(seed=seed, limit=limit, out=out, batch_tokens=batch_tokens, dtype=dtype)
     if dry_run:
-        if out is not None:
-            raise UsageError("--dry-run stores nothing.", mend="Leave out --out, or --dry-run.")
-        asked = _requests(bias_components(uri, benchmark), seed, limit)
+        refuse_idle(
+            {"--out": out, "--by": by, "--dtype": dtype, "--batch-tokens": batch_tokens},
+            "--dry-run",
+            why="it opens no model and stores nothing",
+            mend="Leave out one or the other.",
+        )
+        asked = _requests(bias_components(uri, benchmark, attribute), seed, limit)
         if as_json:
             console.emit(payload.requests(asked))
         else:
@@ -62,7 +69,7 @@ def measure(
     slices = tuple(dict.fromkeys(filter(None, (name.strip() for name in (by or "").split(",")))))
     if by is not None and not slices:
         raise UsageError(f"--by {by!r} names no slices.", mend="Write their names, such as --by task,domain.")
-    records = verbs.measure(uri, bias_components(uri, benchmark), options, by=slices)
+    records = verbs.measure(uri, bias_components(uri, benchmark, attribute), options, by=slices)
     if as_json:
         console.emit(payload.measurements(records))
         return 0

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.cli import console, show
+from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
+    About,
     BatchTokens,
     Benchmarks,
     Dtype,
     Json,
-    Locator,
+    LocatorChoice,
     Seed,
     Uri,
     Withs,
@@ -27,8 +29,12 @@ from evenhand.records import to_json
 if TYPE_CHECKING:
     from evenhand.studies.options import RunOptions
 
+DEFAULT = Path("treated")
 Folder = Annotated[
-    Path, typer.Option("--out", parser=folder, metavar="PATH", help="Folder for the treatment.")
+    Path | None,
+    typer.Option(
+        "--out", parser=folder, metavar="PATH", help="Folder for the treatment.", show_default="treated"
+    ),
 ]
 
 Merge = Annotated[
@@ -48,8 +54,9 @@ def mitigate(
     *,
     with_: Withs = None,
     benchmark: Benchmarks = None,
-    locator: Locator = "bmi",
-    out: Folder = Path("treated"),
+    attribute: About = None,
+    locator: LocatorChoice = None,
+    out: Folder = None,
     merge: Merge = None,
     seed: Seed = 0,
     batch_tokens: BatchTokens = None,
@@ -63,18 +70,26 @@ def mitigate(
     The saved folder is used as URI+FOLDER, such as hf:org/name+treated.
     """
     from evenhand.studies import verbs
-    from evenhand.studies.options import METHOD, RunOptions, VerifyOptions
+    from evenhand.studies.methods import check_locator
+    from evenhand.studies.options import LOCATOR, METHOD, RunOptions, VerifyOptions
 
     said = method(with_)
     if merge is not None and said is None and "+" in uri:
+        refuse_idle(
+            {"--benchmark": benchmark, "--locator": locator, "--out": out, "--seed": seed or None},
+            f"--merge of {uri}",
+            why="without --with nothing is fitted, and that model is written as it is",
+            mend="Leave them out, or name a method to fit: --with lftf.",
+        )
         return _merged(uri, merge, RunOptions(batch_tokens=batch_tokens, dtype=dtype), as_json=as_json)
-    said = said or METHOD
+    said, out = said or METHOD, out or DEFAULT
+    check_locator(said, locator)
     options = VerifyOptions(
         seed=seed,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=treated_components(uri, benchmark),
-        locator=locator,
+        benchmarks=treated_components(uri, benchmark, attribute),
+        locator=locator or LOCATOR,
     )
     merged: dict[str, Any] = {} if merge is None else {"merged": merge}
     summary = verbs.mitigate(uri, said, out, options, **merged)

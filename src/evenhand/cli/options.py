@@ -108,6 +108,15 @@ Benchmarks = Annotated[
         autocompletion=names("benchmark"),
     ),
 ]
+About = Annotated[
+    str | None,
+    typer.Option(
+        "--attribute",
+        metavar="NAME|FILE.toml",
+        help="Instead of -b: the default benchmarks, as far as they fit it, about this attribute.",
+        show_default="gender",
+    ),
+]
 By = Annotated[
     str | None,
     typer.Option("--by", metavar="SLICE,SLICE", help="Cross these slices, such as task,domain (stereoset)."),
@@ -135,16 +144,6 @@ Withs = Annotated[
         autocompletion=_of_verb,
     ),
 ]
-Locator = Annotated[
-    str,
-    typer.Option(
-        "--locator",
-        metavar="NAME[:KEY=VALUE]",
-        help="Which blocks to treat.",
-        autocompletion=names("locator"),
-    ),
-]
-
 Treated = Annotated[
     str | None,
     typer.Option(
@@ -226,29 +225,45 @@ def method(texts: Sequence[str] | None) -> str | None:
     return joined(texts) if texts else None
 
 
-def bias_components(uri: str, texts: Sequence[str] | None) -> tuple[str, ...]:
+def bias_components(uri: str, texts: Sequence[str] | None, about: str | None) -> tuple[str, ...]:
     """The component specs in `texts`, else the bias benchmarks that `measure` takes of the model `uri`.
 
+    Of the attribute `about` where that is given.
+
     Raises:
-        UsageError: a text is not a list of components.
+        UsageError: a text is not a list of components, or both are given.
+        EvenhandError: as `evenhand.studies.defaults.bias`.
     """
     from evenhand.studies import defaults
 
-    return components(texts, defaults.bias(uri))
+    _check_about(texts, about)
+    return components(texts) or defaults.bias(uri, about)
 
 
-def treated_components(uri: str, texts: Sequence[str] | None) -> tuple[str, ...]:
+def treated_components(uri: str, texts: Sequence[str] | None, about: str | None) -> tuple[str, ...]:
     """The component specs in `texts`, else the bias benchmarks on which a treatment of `uri` is judged.
 
-    Raises:
-        UsageError: a text is not a list of components.
+    Of the attribute `about` where that is given. Raises as `bias_components`.
     """
     from evenhand.studies import defaults
 
-    return components(texts, defaults.treated_bias(uri))
+    _check_about(texts, about)
+    return components(texts) or defaults.treated_bias(uri, about)
 
 
-def components(texts: Sequence[str] | None, default: Sequence[str] = ()) -> tuple[str, ...]:
+def _check_about(texts: Sequence[str] | None, about: str | None) -> None:
+    from evenhand.cli.idle import refuse_idle
+
+    if texts:
+        refuse_idle(
+            {"--attribute": about},
+            "--benchmark",
+            why="a benchmark names its own",
+            mend=f"Leave out one of them, or write -b genbiaseval:attribute={about}.",
+        )
+
+
+def components(texts: Sequence[str] | None) -> tuple[str, ...]:
     """The component specs in repeated and comma-separated options, in order and each once.
 
     Raises:
@@ -256,6 +271,4 @@ def components(texts: Sequence[str] | None, default: Sequence[str] = ()) -> tupl
     """
     from evenhand.registry import spec_texts
 
-    if not texts:
-        return tuple(default)
-    return spec_texts(texts)
+    return spec_texts(texts) if texts else ()

@@ -80,6 +80,7 @@ def plan(record: Plan) -> dict[str, Any]:
         "minutes": None if record.seconds is None else [seconds / 60 for seconds in record.seconds],
         "untimed": record.untimed,
         "smallest_effect": record.smallest,
+        "note": record.note,
         "benchmarks": to_json(record.benchmarks),
         "cells": record.cells,
         "rows": record.rows,

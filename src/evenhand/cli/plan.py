@@ -9,6 +9,7 @@ import typer
 from evenhand import decimals
 from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
+    About,
     Benchmarks,
     Capability,
     DataDir,
@@ -44,6 +45,7 @@ def plan(
     with_: Withs = None,
     treated: Treated = None,
     benchmark: Benchmarks = None,
+    attribute: About = None,
     capability: Capability = None,
     control: Control = ControlForm.STANDARD,
     primary: Primary = None,
@@ -63,7 +65,7 @@ def plan(
 
     options = VerifyOptions(
         limit=limit,
-        benchmarks=treated_components(uri, benchmark),
+        benchmarks=treated_components(uri, benchmark, attribute),
         capability=components(capability),
         control=control.value,
         primary=primary,
@@ -83,6 +85,8 @@ def _print(planned: Plan) -> None:
     rows = [(e.benchmark, e.role, str(e.items), str(e.rows), str(e.models)) for e in planned.benchmarks]
     console.table("plan", ("benchmark", "role", "items", "rows", "models"), rows, labels=2)
     console.say(f"The verdict would be about {planned.primary}.")
+    if planned.note:
+        console.say(f"Note: {planned.note}")
     control = ", ".join(
         f"{name} {planned.least[name]} to {most}"
         if planned.least.get(name, most) < most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,10 +10,24 @@ from typing import Annotated, Any
 import typer
 
 from evenhand.cli import console
+from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import Json, Project, Run, Track
 from evenhand.errors import UsageError
 
 DEFAULT = Path("report.html")
+OUTPUTS: Mapping[str, str] = {  # what `report` writes, and how it is asked for
+    "--html": "--html report.html",
+    "--lm-eval": "--lm-eval out.json",
+    "--card": "--card README.md",
+    "--figures": "--figures FOLDER",
+    "--track": "--track mlflow",
+}
+FITS: Mapping[str, str] = {  # the output that each further option is about
+    "--texts": "--html",
+    "--location": "--html",
+    "--format": "--figures",
+    "--project": "--track",
+}
 Html = Annotated[Path | None, typer.Option("--html", help=f"The file to write ({DEFAULT}).")]
 
 
@@ -61,7 +76,9 @@ Figures = Annotated[
         help="Write every plot into this folder instead, for a paper; Chromium draws them.",
     ),
 ]
-PictureFormat = Annotated[Picture, typer.Option("--format", help="The format of --figures.")]
+PictureFormat = Annotated[
+    Picture | None, typer.Option("--format", help="The format of --figures.", show_default="svg")
+]
 
 
 def report(
@@ -73,7 +90,7 @@ def report(
     texts: Texts = False,
     location: Locations = None,
     figures: Figures = None,
-    format_: PictureFormat = Picture.SVG,
+    format_: PictureFormat = None,
     track: Track = None,
     project: Project = None,
     as_json: Json = False,
@@ -81,21 +98,14 @@ def report(
     """Write a stored run as one HTML file that needs no network, or export its figures."""
     from evenhand import reports
 
-    asked = {"--html": html, "--lm-eval": lm_eval, "--card": card, "--figures": figures, "--track": track}
-    named = [name for name, value in asked.items() if value is not None]
-    if len(named) > 1:
-        raise UsageError(
-            f"{' and '.join(named)} are several outputs.",
-            mend="Call `evenhand report` once for each of them.",
-        )
+    outputs = dict(zip(OUTPUTS, (html, lm_eval, card, figures, track), strict=True))
+    _check_fit(run, outputs, dict(zip(FITS, (texts, location, format_, project), strict=True)))
     if track is not None:
         from evenhand.publishing import tracking
 
         sent = tracking.track(run, track, project or tracking.PROJECT)
         said = f"Logged with {track}: {len(sent.figures)} figures of {sent.name}."
         return _done({"run": str(run), "tracker": track, "figures": len(sent.figures)}, said, as_json)
-    if project is not None:
-        raise UsageError("--project names no tracker.", mend="Add --track mlflow, trackio or wandb.")
     if lm_eval is not None:
         from evenhand.reports.lm_eval import write
 
@@ -104,7 +114,7 @@ def report(
     if figures is not None:
         from evenhand.reports.exporting import export
 
-        files = [str(path) for path in export(run, figures, format_.value)]
+        files = [str(path) for path in export(run, figures, (format_ or Picture.SVG).value)]
         return _done({"run": str(run), "figures": files}, f"Figures: {', '.join(files)}", as_json)
     if card is not None:
         results = _write_card(run, card)
@@ -113,6 +123,30 @@ def report(
     place = html or DEFAULT
     reports.report(run, place, texts=texts, locations=location or ())
     return _done({"run": str(run), "report": str(place)}, f"Report: {place}", as_json)
+
+
+def _check_fit(run: Path, outputs: Mapping[str, object], further: Mapping[str, object]) -> None:
+    """Refuse several outputs, and options that are about another output than the one asked for.
+
+    Raises:
+        UsageError: there are such.
+    """
+    named = [name for name, value in outputs.items() if value is not None]
+    if len(named) > 1:
+        raise UsageError(
+            f"{' and '.join(named)} are several outputs.",
+            mend="Call `evenhand report` once for each of them.",
+        )
+    chosen = named[0] if named else "--html"
+    for option, value in further.items():
+        if FITS[option] != chosen:
+            call = f"evenhand report {run} {OUTPUTS[FITS[option]]} {option} ..."
+            refuse_idle(
+                {option: value or None},
+                chosen if named else "the page, which is written where no output is named",
+                why=f"it is about {FITS[option]}",
+                mend=f"Leave {option} out, or call: {call}",
+            )
 
 
 def _done(found: dict[str, Any], said: str, as_json: bool) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.cli import console
+from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import Budget, DataDir, Json, Limit, Out
 from evenhand.cli.verify import Control, ControlForm
 from evenhand.errors import Inconclusive
@@ -60,6 +61,7 @@ def reproduce(
     asked = reproductions.Asked(table, known_as, limit, budget, control.value)
     ready = reproductions.prepared(recipe, model, asked, look=not plan)
     if plan:
+        refuse_idle({"--out": out}, "--plan", why="it stores nothing", mend="Leave out one or the other.")
         return _planned(ready, as_json=as_json)
     folder = out or Path("runs") / _folder(source, ready.model.uri)
     _check(folder)

@@ -38,14 +38,14 @@ def validate(
 
     table = load_toml(file)
     is_study = verb is None and any(key in table for key in SIGNS)
-    holds = ""
+    holds, look = "", list[str]()
     if not is_study and verb is None and any(key in table for key in ATTRIBUTE_SIGNS):
-        kind, problems, holds = _attribute(file)
+        kind, problems, holds, look = _attribute(file)
     else:
         problems = checking.check(file)[1] if is_study else _config(ctx, table, verb)
         kind = "study" if is_study else "configuration"
     if as_json:
-        extra = {"holds": holds} if holds else {}
+        extra = {"holds": holds, "look": look} if holds else {}
         console.emit({"file": str(file), "kind": kind, "valid": not problems, "problems": problems} | extra)
     elif problems:
         article = "attribute or language pack" if kind == "attribute" else kind
@@ -56,16 +56,20 @@ def validate(
         console.say(f"{file} is a usable {kind}.")
         if holds:
             console.say(holds)
+        for one in look:
+            console.say(f"  Look at this, which no rule decides: {one}")
     return UsageError.exit_code if problems else 0
 
 
-def _attribute(file: Path) -> tuple[str, list[str], str]:
-    """What a file of an attribute is, all its problems, and what it holds where it has none."""
-    from evenhand.lexicons import checked_file, described
+def _attribute(file: Path) -> tuple[str, list[str], str, list[str]]:
+    """What a file of an attribute is, its problems; where it has none, what it holds and what to look at."""
+    from evenhand.lexicons import checked_file, described, look_at
 
     about, problems = checked_file(file)
     kind = "attribute" if about is None or not about.is_pack else "language pack"
-    return kind, problems, "" if about is None else described(about)
+    if about is None:
+        return kind, problems, "", []
+    return kind, problems, described(about), look_at(about)
 
 
 def _config(ctx: typer.Context, table: Mapping[str, Any], verb: str | None) -> list[str]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenhand.cli import console, payload, show
+from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
+    About,
     BatchTokens,
     Benchmarks,
     Budget,
@@ -56,6 +58,7 @@ def verify(
     with_: Withs = None,
     treated: Treated = None,
     benchmark: Benchmarks = None,
+    attribute: About = None,
     capability: Capability = None,
     locator: LocatorChoice = None,
     control: Control = ControlForm.STANDARD,
@@ -80,18 +83,30 @@ def verify(
     """
     from evenhand.studies import given, verbs
     from evenhand.studies.again import is_verification
+    from evenhand.studies.methods import check_locator
     from evenhand.studies.options import LOCATOR, METHOD, VerifyOptions
 
     again, said = is_verification(uri), method(with_)
+    if control is ControlForm.NONE:
+        refuse_idle(
+            {"--budget": budget},
+            "--control none",
+            why="it bounds the time for control models, of which none is made",
+            mend="Leave out one or the other.",
+        )
     if treated is not None:
         given.check_treated(treated, said, locator, seeds)
+    elif not again:
+        check_locator(said or METHOD, locator)
+    chosen = not again or attribute is not None  # a stored run has its own, and refuses others
+    bias = treated_components(uri, benchmark, attribute) if chosen else components(benchmark)
     options = VerifyOptions(
         seed=seed,
         limit=limit,
         out=out,
         batch_tokens=batch_tokens,
         dtype=dtype,
-        benchmarks=components(benchmark) if again else treated_components(uri, benchmark),
+        benchmarks=bias,
         capability=components(capability),
         locator=locator or LOCATOR,
         control=control.value,

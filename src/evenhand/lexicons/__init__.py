@@ -10,7 +10,7 @@ from evenhand.lexicons._attribute_files import attribute, attribute_names, check
 from evenhand.lexicons._attributes import Action, Attribute, Group, Occupation
 from evenhand.lexicons._languages import language
 from evenhand.lexicons._mentions import mention_words
-from evenhand.lexicons._pack_problems import described
+from evenhand.lexicons._pack_problems import described, look_at
 from evenhand.lexicons._professions import Profession, Reading, profession_entries, professions
 from evenhand.lexicons._questions import (
     Question,
@@ -47,6 +47,7 @@ __all__ = [
     "gendered_sentences",
     "gendered_spans",
     "language",
+    "look_at",
     "mention_words",
     "people",
     "plain",

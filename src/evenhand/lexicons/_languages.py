@@ -6,12 +6,21 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 WORD = re.compile(r"[^\W\d_]+(?:['’·*:-][^\W\d_]+)*[.]?")
 _VOWELS = "aeiouyhàâäéèêëîïôöùûü"
+
+
+class Whom(IntEnum):
+    """For whom a form stands; a larger one gives more away."""
+
+    NOBODY = 0  # who is spoken to
+    UNCLEAR = 1  # the person, or what was named before
+    PERSON = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,12 @@ class Language:
         pronouns: third person singular.
         inflected: forms of pronouns and possessives that say the gender of whom they stand for.
         antecedents: endings of nouns that stand for anybody, and whose pronoun follows their own gender.
+        ambiguous: those of them that may stand for several people, for a thing, or for whom one speaks to.
+        others: a regular expression for what they may then stand for, before them; empty for none.
+        things: a regular expression for a subject right before a verb that is no person's name.
         elided: words that are shortened before a vowel.
         patterns: (regular expression, why it gives a gender away).
+        doubtful: such pairs for what may do so.
     """
 
     name: str
@@ -36,8 +49,12 @@ class Language:
     pronouns: frozenset[str] = frozenset()
     inflected: frozenset[str] = frozenset()
     antecedents: tuple[str, ...] = ()
+    ambiguous: frozenset[str] = frozenset()
+    others: str = ""
+    things: str = ""
     elided: frozenset[str] = frozenset()
     patterns: tuple[tuple[str, str], ...] = ()
+    doubtful: tuple[tuple[str, str], ...] = ()
 
     @property
     def known(self) -> bool:
@@ -52,11 +69,49 @@ class Language:
         for word in words(text):
             if word in self.gendered or (self.endings and word.endswith(self.endings)):
                 yield f"has the gendered word {word!r}"
-            elif word in self.inflected and word not in known:
+            elif word in self.inflected and word not in known and self.stands_for(word, text) is Whom.PERSON:
                 yield f"has {word!r}, a form that says the gender of whom it stands for"
         for pattern, why in self.patterns:
-            if found := re.search(pattern, text):
-                yield f"has {found.group().strip(' ,')!r}: {why}"
+            if found := self._found(pattern, text, of_things=False):
+                yield f"has {found!r}: {why}"
+
+    def asks(self, text: str) -> Iterator[str]:
+        """What in a text may give it away, so that somebody has to look, as ends of a sentence."""
+        for word in dict.fromkeys(words(text)):
+            if word in self.ambiguous and self.stands_for(word, text) is Whom.UNCLEAR:
+                yield f"has {word!r}: does it stand for somebody else, or for several?"
+        for pattern, why in self.doubtful:
+            if found := self._found(pattern, text, of_things=False):
+                yield f"has {found!r}: {why}"
+        for pattern, _ in self.patterns if self.things else ():
+            if found := self._found(pattern, text, of_things=True):
+                yield f"has {found!r}: does it speak of the thing before it, and not of the person?"
+
+    def _found(self, pattern: str, text: str, *, of_things: bool) -> str:
+        """The first match of a pattern whose subject is a thing, or is none; empty where there is none."""
+        for found in re.finditer(pattern, text):
+            thing = bool(self.things and re.search(self.things, text[: found.start()]))
+            if thing == of_things:
+                return found.group().strip(" ,")
+        return ""
+
+    def stands_for(self, word: str, text: str) -> Whom:
+        """For whom a form of a pronoun, in lower case, stands in a text: the clearest of its places."""
+        if word not in self.ambiguous:
+            return Whom.PERSON
+        found = {
+            self._place(text, place.start())
+            for place in WORD.finditer(text)
+            if place.group().rstrip(".").casefold() == word
+        }
+        return max(found, default=Whom.NOBODY)
+
+    def _place(self, text: str, start: int) -> Whom:
+        before = text[:start].rstrip()
+        begins = not before or before[-1] in ".!?:"
+        if text[start].isupper() and not begins:
+            return Whom.NOBODY  # the polite form, to whom one speaks
+        return Whom.UNCLEAR if self.others and re.search(self.others, text[:start]) else Whom.PERSON
 
     def antecedent(self, text: str) -> str:
         """The first noun of a text whose pronoun follows its own gender; empty where there is none."""
@@ -89,7 +144,11 @@ def language(code: str) -> Language:
         inflected=frozenset(entry.get("inflected", ())),
         antecedents=tuple(entry.get("antecedents", ())),
         elided=frozenset(entry.get("elided", ())),
+        ambiguous=frozenset(entry.get("ambiguous", ())),
+        others=entry.get("others", ""),
+        things=entry.get("things", ""),
         patterns=tuple((pattern, why) for pattern, why in entry.get("patterns", ())),
+        doubtful=tuple((pattern, why) for pattern, why in entry.get("doubtful", ())),
     )
 
 

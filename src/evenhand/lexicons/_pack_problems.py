@@ -10,7 +10,7 @@ from typing import Any
 from evenhand.errors import did_you_mean
 from evenhand.lexicons._attributes import Action, Attribute, Occupation, tables
 from evenhand.lexicons._inflection import NOUN, fill, hint_forms, slots, takes_noun
-from evenhand.lexicons._languages import Language, language, words
+from evenhand.lexicons._languages import Language, Whom, language, words
 
 SCALES = ("word", "phrase", "sentence")
 LEAST_ACTIONS = 3  # a scale: one for each part of split=heldout
@@ -144,19 +144,32 @@ def content_problems(about: Attribute) -> list[str]:
 def _leaks(about: Attribute, spoken: Language) -> Iterator[str]:
     """Words that state a group, in a sentence that asks for it or beside a hint."""
     telling = dict(_telling(about))
-    # A form of all groups tells nothing, and the others are named as forms of theirs.
-    known = {*telling, *(text.casefold() for group in about.groups for _, own in group.forms for text in own)}
+    # A form of all groups that a sentence takes tells nothing there; the others are named as forms of theirs.
+    known = {*telling, *_taken(about)}
     nouns = {text for text, _ in _inflected(about.occupations)}
     for where, text in _texts(about):
         plain = f" {' '.join(words(text))} "
         for word, why in telling.items():
-            if f" {word} " in plain:
+            if f" {word} " in plain and spoken.stands_for(word, text) is Whom.PERSON:
                 yield f"{where} has {word!r}, {why}"
         for noun in sorted(nouns):
             if f" {noun} " in plain:
                 yield f"{where} has {noun!r}, a noun that says the gender"
         for what in spoken.said(text, known):
             yield f"{where} {what}"
+
+
+def _taken(about: Attribute) -> Iterator[str]:
+    """The forms, in lower case, of the keys that some sentence takes."""
+    keys = set(hint_forms([*(text for _, text in _stating(about)), *about.anchors]))
+    for group in about.groups:
+        yield from (text.casefold() for key, own in group.forms if key in keys for text in own)
+
+
+def look_at(about: Attribute) -> list[str]:
+    """What may give away the group that a pack's sentences ask for, where only a reader can tell."""
+    spoken = language(about.language)
+    return [f"{where} {what}" for where, text in _texts(about) for what in spoken.asks(text)]
 
 
 def _unstated(about: Attribute) -> Iterator[str]:

@@ -53,7 +53,13 @@ class Attribution(Shown):
         return self.ranking()[0]
 
     def _heading(self) -> str:
-        return f"{self.locator}: {self.reading}"
+        if not self.scores or (self.specific and not self.claims):
+            return f"{self.locator} points to no block"
+        ranked = f"{self.locator} ranks {self.top} first of {len(self.scores)}"
+        return ranked if self.specific else f"{ranked}, without looking at the attribute"
+
+    def _reading(self) -> str:
+        return self.reading
 
     def _rows(self) -> list[dict[str, Any]]:
         return [{"site": one.site, "score": one.value} for one in self.scores]
@@ -256,9 +262,10 @@ class Verification(Shown):
     made_by: MadeBy | None = field(default=None, compare=False)
 
     def _heading(self) -> str:
-        return (
-            f"{self.verdict}: {self.model.uri} with {self.treatment}. {' '.join(self.reasons[:1])}".rstrip()
-        )
+        return f"{self.verdict}: {self.model.uri} with {self.treatment}"
+
+    def _reading(self) -> str:
+        return " ".join(self.reasons[:1])
 
     def _rows(self) -> list[dict[str, Any]]:
         return [

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from evenhand.records.made import MadeBy
 from evenhand.records.shown import Shown
@@ -166,6 +166,7 @@ class Measurement(Shown):
     guards: Mapping[GuardName, str] = field(default_factory=dict)
     needs: tuple[GuardName, ...] = ()
     made_by: MadeBy | None = field(default=None, compare=False)
+    _absent: ClassVar[Mapping[str, str]] = {"ideal": "none"}
 
     def _heading(self) -> str:
         treated = f", treated by {self.treatment}" if self.treatment else ""

@@ -23,13 +23,14 @@ from evenhand.stats.estimating import (
     with_interval,
 )
 from evenhand.stats.intervals import MAX_UNDEFINED, interval, tost
+from evenhand.stats.people import of_people
 from evenhand.stats.permutation import Alternative, holm, paired_permutation, paired_permutations
 from evenhand.stats.ranks import kendall_tau
 from evenhand.stats.resampling import CELLS, Resampling, resamples
 
 __all__ = [
     "CELLS", "MAX_UNDEFINED", "Alternative", "Paired", "Resampling", "aligned", "estimate", "estimates",
-    "estimates_by_slice", "holm", "interval", "kendall_tau", "linear_error", "paired_change",
-    "paired_changes", "paired_permutation", "paired_permutations", "replicates", "resamples", "tost",
-    "with_interval",
+    "estimates_by_slice", "holm", "interval", "kendall_tau", "linear_error", "of_people",
+    "paired_change", "paired_changes", "paired_permutation", "paired_permutations", "replicates",
+    "resamples", "tost", "with_interval",
 ]  # fmt: skip

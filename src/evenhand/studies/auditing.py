@@ -26,6 +26,10 @@ from evenhand.studies.suppressing import suppressed
 LL144 = "ll144"
 PROFILES: Mapping[str, tuple[str, ...]] = {LL144: ("impact_ratio",)}
 _PUBLISHED = ("published_ratios",)
+OF_TABLES = (
+    "sensitive", "target", "positive", "baseline", "bins", "missing", "against", "weights", "profile"
+)  # fmt: skip
+OF_TEXTS = ("attribute", "classifier")
 
 
 def audit(
@@ -48,13 +52,22 @@ def audit(
         UsageError: what is asked cannot be answered with these columns.
         MissingExtra: Ibis is not installed.
     """
-    known = {one.name for one in dataclasses.fields(AuditOptions)}
-    if wrong := [name for name in options if name not in known]:
-        raise BadOption(f"audit has no option {wrong[0]!r}.", mend=f"It takes: {', '.join(sorted(known))}.")
-    given = AuditOptions(sensitive=sensitive, target=target, **options)
+    given = options_of(sensitive, target, options)
     if isinstance(classifier, str):
         return audited(source, dataclasses.replace(given, classifier=classifier))
     return audited(source, given, classifier=classifier)
+
+
+def options_of(sensitive: str | Sequence[str], target: str, options: Mapping[str, Any]) -> AuditOptions:
+    """The options of an audit from what Python was given; columns may stand in one text.
+
+    Raises:
+        BadOption: there is no option of that name.
+    """
+    known = {one.name for one in dataclasses.fields(AuditOptions)}
+    if wrong := [name for name in options if name not in known]:
+        raise BadOption(f"audit has no option {wrong[0]!r}.", mend=f"It takes: {', '.join(sorted(known))}.")
+    return AuditOptions(sensitive=sensitive, target=target, **options)
 
 
 def audited(
@@ -78,8 +91,9 @@ def question_of(
     What was not shown of the table `before` a repair is not shown of this one either.
     """
     typed = tuple(command) or _command(source, options)
-    if _is_texts(source, options):
-        _check_of_texts(options)
+    texts = _is_texts(source, options)
+    _check_kind(options, texts)
+    if texts:
         corpus = opened_corpus(source, options.text_column)
         if classifier is None and options.classifier:
             classifier = toxicity_by(options.classifier)
@@ -87,22 +101,28 @@ def question_of(
     return _table_question(source, options, typed, before)
 
 
-def _check_of_texts(options: AuditOptions) -> None:
-    """Refuse options that are about columns of a table.
+def _check_kind(options: AuditOptions, texts: bool) -> None:
+    """Refuse options of tables beside texts, and of texts beside a table: they would be without effect.
 
     Raises:
         UsageError: one is given.
     """
-    for name in ("sensitive", "target", "positive", "baseline", "bins", "missing", "weights", "profile"):
-        if getattr(options, name):
-            raise UsageError(
-                f"--{name} is about the columns of a table, and these files are read as texts.",
-                mend="Leave it out, or convert a table in JSON lines to CSV or parquet.",
-            )
-    if options.against is not None:
+    usual = AuditOptions()
+    kind, other, names = ("texts", "tables", OF_TABLES) if texts else ("a table", "texts", OF_TEXTS)
+    given = [f"--{name}" for name in names if _differs(getattr(options, name), getattr(usual, name))]
+    if given:
+        said = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} about {other}"
+        convert = ", or convert a table in JSON lines to CSV or parquet" if texts else ""
         raise UsageError(
-            "--against is about tables, and these files are read as texts.", mend="Leave it out."
+            f"{said}, and this data set is {kind}.", mend=f"Leave out {' and '.join(given)}{convert}."
         )
+
+
+def _differs(value: object, usual: object) -> bool:
+    """Whether an option was given; empty it was not. A data frame equals nothing."""
+    if value is None or isinstance(value, str | Mapping | Sequence):
+        return bool(value) and value != usual
+    return True
 
 
 def toxicity_by(spec: str) -> Classifier:

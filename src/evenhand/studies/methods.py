@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand import registry
 from evenhand.controls import Control
-from evenhand.errors import UnknownName
+from evenhand.errors import UnknownName, UsageError
 from evenhand.mitigations import Mitigation, refuse
 from evenhand.outputs import check_output_folder
 from evenhand.records import Attribution
@@ -30,6 +30,20 @@ def made_method(spec: str) -> Mitigation:
     specs = split(spec)
     made: Mitigation = stacked([_made(one) for one in specs], [str(registry.parse(one)) for one in specs])
     return made
+
+
+def check_locator(spec: str, locator: str | None) -> None:
+    """Refuse a locator, which somebody chose, beside a method that takes no blocks; None is none.
+
+    Raises:
+        UsageError: it would be without effect.
+        EvenhandError: as `made_method`.
+    """
+    if locator is not None and not made_method(spec).wants_sites:
+        raise UsageError(
+            f"The locator {locator} chooses blocks, and {spec} takes none: it would have no effect.",
+            mend="Leave --locator away, or name a method that works in blocks, such as --with lftf.",
+        )
 
 
 def canonical(spec: str) -> str:

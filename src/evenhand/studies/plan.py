@@ -7,7 +7,7 @@ some items of each benchmark; what comes over a network is not fetched, and nobo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -16,6 +16,7 @@ from evenhand.benchmarks import Benchmark
 from evenhand.errors import EvenhandError
 from evenhand.mitigations import refuse
 from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
+from evenhand.records.shown import Shown
 from evenhand.studies import control_models, defaults
 from evenhand.studies.given import check_treated
 from evenhand.studies.methods import made_method
@@ -41,8 +42,8 @@ class PlannedBenchmark:
     models: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan(Shown):
     """What `verify` would run at most: finished cells are not run again.
 
     `control` counts the control models of each family at most, `least` at the first look, after which none is
@@ -52,7 +53,7 @@ class Plan:
 
     `seconds` is the least and the most time, the base included, None where it was not forecast (`untimed`
     says why). `smallest` is the smallest fall of the primary metric that its items could show with certainty
-    and a probability of 80 %, control models aside.
+    and a probability of 80 %, control models aside. `note` says what the default benchmarks leave out.
     """
 
     uri: str
@@ -66,6 +67,7 @@ class Plan:
     seconds: tuple[float, float] | None = None
     untimed: str = ""
     smallest: Value = None
+    note: str = ""
 
     @property
     def models(self) -> tuple[int, int]:
@@ -81,6 +83,14 @@ class Plan:
     def rows(self) -> int:
         """The total number of rows to score."""
         return sum(line.models * line.rows for line in self.benchmarks)
+
+    def _heading(self) -> str:
+        least, most = self.models
+        models = f"{most} models" if least == most else f"{least} to {most} models"
+        return f"{self.uri} with {self.mitigation}: {models}, at most {self.rows} rows"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [asdict(one) for one in self.benchmarks]
 
 
 @dataclass(frozen=True)
@@ -204,6 +214,8 @@ def planned(
     lines = [_line(one, options.limit, models) for one in (made[source], *kept)]
     lines += [_line(one, options.limit, alone) for i, one in enumerate(made) if i != source]
     found = Plan(uri, said, options.limit is not None, control, tuple(lines), primary, least, options.seeds)
+    if not options.capability:
+        found = replace(found, note=defaults.left_out(uri, bias))
     return found, Parts(method, tuple(made), tuple(kept), data.examples)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,30 @@ from evenhand.records import Audited
 from evenhand.repairs import Repaired
 from evenhand.studies.advising import fitting
 from evenhand.studies.audit_options import AuditOptions
-from evenhand.studies.auditing import answered, audited, question_of
+from evenhand.studies.auditing import answered, audited, options_of, question_of
 
 TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
+
+
+def repair(
+    source: Any,
+    spec: str,
+    out: Path | str,
+    sensitive: str | Sequence[str] = (),
+    target: str = "",
+    **options: Any,
+) -> Audited:
+    """Write a repaired copy of a data set to `out`, and audit that; `source` stays as it is.
+
+    ``repair(frame, "reweigh", "weighed.parquet", "sex", "hired")``: `spec` is a repair with its options, the
+    others are what ``audit`` takes. The first note says what was done.
+
+    Raises:
+        EvenhandError: as `evenhand.audit`, `check` and `repaired`.
+    """
+    given = options_of(sensitive, target, options)
+    question = question_of(source, given)
+    return repaired(question, given, spec, Path(out))
 
 
 def check(question: Question | TextQuestion, spec: str, out: Path) -> Any:

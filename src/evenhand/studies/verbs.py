@@ -17,7 +17,7 @@ from evenhand.folders import sole_writer
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation, refuse
 from evenhand.models import Model, require
-from evenhand.opening import opened
+from evenhand.opening import check_running, opened
 from evenhand.outputs import check_treatment_folder
 from evenhand.records import (
     EVERY_KIND,
@@ -38,7 +38,7 @@ from evenhand.studies.given import given as given_model
 from evenhand.studies.location import check_sites, locate_in, sites_for
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
 from evenhand.studies.merging import check_merging, merge_treated
-from evenhand.studies.methods import made_method
+from evenhand.studies.methods import check_locator, made_method
 from evenhand.studies.options import (
     LOCATOR,
     LocateKeywords,
@@ -102,6 +102,7 @@ def measure(
     """
     options = combined(RunOptions, options, given, MeasureKeywords, own=("by",))
     uri, by = model_name(uri), _names(by)
+    check_running(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
     loaded = _loaded(registry.spec_texts(benchmarks) or defaults.bias(uri))
     if by:
         crossing(loaded, by)
@@ -162,6 +163,8 @@ def mitigate(
     """
     options = combined(VerifyOptions, options, given, MitigateKeywords, own=("merged",))
     uri, mitigation, out = model_name(uri), joined(mitigation), folder(out)
+    check_running(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
+    check_locator(mitigation, given.get("locator"))
     made = made_method(mitigation)
     plain = None if merged is None else check_merging(folder(merged), out, made, mitigation)
     registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
@@ -242,7 +245,9 @@ def verify(
     if is_verification(uri):
         return judged_again(uri, options, method=mitigation, treated=treated)
     if treated is None:
+        check_running(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
         made, said = made_method(mitigation), str(mitigation)  # type: ignore[arg-type]  # None is refused
+        check_locator(said, given.get("locator"))
         registry.create("locator", options.locator)  # a wrong name is reported before the model is opened
     else:
         chosen = options.locator if options.locator != LOCATOR else given.get("locator")
@@ -283,7 +288,8 @@ def _verified(
             capability = [b for b in capability if fits_family(model, b)]
         for benchmark in (*bias, *capability):
             check_family(model, benchmark)
-        notes = (data.note,) if data.note else ()
+        left_out = "" if options.capability else defaults.left_out(uri, _bias(uri, options))
+        notes = tuple(note for note in (data.note, left_out) if note)
         treating: Treating
         further: dict[int, Treating] = {}
         if made is None:

@@ -1,0 +1,52 @@
+"""Figures of decisions about people on plain arrays, each with the interval of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evenhand.metrics import Metric
+from evenhand.metrics._people import on_arrays
+from evenhand.metrics.group_fairness import DPD
+from evenhand.records import Estimate, Score
+from evenhand.stats.estimating import estimates
+
+
+def of_people(
+    metrics: Sequence[Metric],
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    group: ArrayLike,
+    probability: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Each of `metrics` (such as ``group_fairness.DPD``) with its interval over these people, by its name.
+
+    `y_true` and `y_pred` [n] are 1 (favourable) or 0, and a decision may be NaN: there is none. `group` [n]
+    holds labels of any kind, `probability` [n] that of a favourable decision, for the metrics that read it.
+    Every person is drawn alone: people who belong together (one household, say) need clusters, and
+    `stats.estimates` over scores of your own.
+
+    Raises:
+        BadData: different lengths, values that do not belong there, or no `probability` for a metric of it.
+    """
+    columns = {"outcome": y_true, "decision": y_pred}
+    if probability is not None:
+        columns["probability"] = probability
+    on_arrays(DPD, group, **columns)  # whatever the metrics are, it refuses arrays that do not fit together
+    table = {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
+    labels = [str(label) for label in np.asarray(group).tolist()]
+    names = sorted(set(labels))
+    scores = [
+        Score(
+            f"person/{i}",
+            f"person/{i}",
+            {name: None if np.isnan(found := float(values[i])) else found for name, values in table.items()}
+            | {f"member.{name}": float(name == label) for name in names},
+        )
+        for i, label in enumerate(labels)
+    ]
+    return estimates(metrics, scores, seed=seed)

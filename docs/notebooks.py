@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "notebooks"
-SECONDS = 300  # for one cell, on a machine that does other things as well
+SECONDS = 900  # for one cell: the first one that needs it trains a model of the lab
 NEAR, SHARE = 0.05, 0.25  # how far a number may be from the one kept: this much, or this share of it
 QUIET = "ignore:IProgress not found"  # tqdm's, of libraries that would draw a bar of ipywidgets
 NUMBER = re.compile(r"[+\-−]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")

@@ -75,6 +75,7 @@ def test_refused_before_any_work(command: str, said: str, run: Run) -> None:
     ("options", "said"),
     [
         ("a.txt --sensitive sex --target hired", "--sensitive and --target are about tables"),
+        ("a.txt --missing -99 --against b.txt", "--missing and --against are about tables"),
         ("a.txt --bins age=30", "--bins is about tables, and this data set is texts."),
         ("a.csv --sensitive sex --classifier lexicon", "--classifier is about texts, and this data set is a"),
         ("a.csv --sensitive sex --attribute race", "--attribute is about texts"),

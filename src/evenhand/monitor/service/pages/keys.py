@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 
 from evenhand.errors import BadOption
+from evenhand.files import lines
 from evenhand.monitor import holding, keys
 from evenhand.monitor.keys import LONGEST_DAYS, Key
 from evenhand.monitor.roles import ADMIN, KEY_SCOPES, NotThere, Principal
@@ -111,7 +112,7 @@ def _wanted(who: Principal, fields: Mapping[str, str]) -> list[str] | None:
         BadOption: nothing is chosen, or all and some.
         NotAllowed: `who` does not see one of them.
     """
-    named = [line.strip() for line in fields.get("use_cases", "").splitlines() if line.strip()]
+    named = [line.strip() for line in lines(fields.get("use_cases", "")) if line.strip()]
     everything = bool(fields.get("all"))
     if everything == bool(named):
         raise BadOption(

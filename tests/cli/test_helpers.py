@@ -152,6 +152,16 @@ def test_plan_limited(run: Run) -> None:
     assert "control models: none" in answer.out
 
 
+def test_plan_takes_the_options_of_verify_and_refuses_what_it_refuses(run: Run) -> None:
+    words = ("plan", "lab:causal", "--with", "lftf", "--control", "none", "--no-minutes")
+    more = ("--seed", "3", "--margin", ".02", "--dtype", "float32", "--batch-tokens", "512")
+    assert run(*words, *more, "--locator", "gradient").code == 0
+    assert "'gradient'" in run(*words, "--locator", "gradien").err
+    idle = run("plan", "lab:causal", "--with", "prompt", "--locator", "gradient", "--no-minutes")
+    assert "it would have no effect" in idle.err
+    assert idle.code == 2
+
+
 def test_plan_control_forms() -> None:
     assert control_models.counts("none") == {}
     standard, reduced = control_models.counts("standard"), control_models.counts("reduced")

@@ -10,12 +10,17 @@ from evenhand import decimals
 from evenhand.cli import console, payload, show
 from evenhand.cli.options import (
     About,
+    BatchTokens,
     Benchmarks,
     Capability,
     DataDir,
+    Dtype,
     Json,
     Limit,
+    LocatorChoice,
+    Margin,
     Primary,
+    Seed,
     Seeds,
     Treated,
     Uri,
@@ -47,32 +52,52 @@ def plan(
     benchmark: Benchmarks = None,
     attribute: About = None,
     capability: Capability = None,
+    locator: LocatorChoice = None,
     control: Control = ControlForm.STANDARD,
     primary: Primary = None,
+    margin: Margin = 0.01,
+    seed: Seed = 0,
     seeds: Seeds = 1,
     limit: Limit = None,
+    batch_tokens: BatchTokens = None,
+    dtype: Dtype = None,
     minutes: Minutes = True,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
     """List what `verify` would run with the same options: cells (a benchmark on a model), rows and minutes.
 
+    Only --out and --budget are not among them. A locator and a margin change nothing of the plan; they are
+    checked as `verify` checks them.
+
     For the minutes, and for the smallest effect that could be shown, a model on this machine is opened and
     measured on a few items; --no-minutes opens none.
     """
     from evenhand.studies import plan as studies
-    from evenhand.studies.options import VerifyOptions
+    from evenhand.studies.given import check_treated
+    from evenhand.studies.methods import check_locator
+    from evenhand.studies.options import LOCATOR, METHOD, VerifyOptions
 
+    said = method(with_)
+    if treated is not None:
+        check_treated(treated, said, locator, seeds)
+    else:
+        check_locator(said or METHOD, locator)
     options = VerifyOptions(
+        seed=seed,
         limit=limit,
+        batch_tokens=batch_tokens,
+        dtype=dtype,
         benchmarks=treated_components(uri, benchmark, attribute),
         capability=components(capability),
+        locator=locator or LOCATOR,
         control=control.value,
         primary=primary,
+        margin=margin,
         seeds=seeds,
     )
     made = studies.timed_plan if minutes else studies.plan
-    planned = made(uri, method(with_), options, treated=treated)
+    planned = made(uri, said, options, treated=treated)
     if as_json:
         console.emit(payload.plan(planned))
     else:

@@ -188,6 +188,7 @@ def planned(
     method, said = None, with_ or METHOD
     if treated is None:
         method = made_method(said)
+        registry.create("locator", options.locator)  # a wrong name is reported now, as `verify` does
     else:
         check_treated(treated, with_, None, options.seeds)
         said = TREATED + treated

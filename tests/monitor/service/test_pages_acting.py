@@ -220,6 +220,18 @@ def test_holds_stand_beside_the_keys(sqlite_client) -> None:
     assert [one["why"] for one in client.get("/keys.json").json()["holds"]] == ["case of jobs"]
 
 
+def test_how_long_records_are_kept_stands_beside_the_keys(sqlite_client) -> None:
+    client, store = sqlite_client
+    log_in(client, store, "admin")
+    assert client.get("/keys.json").json()["retention"] == []  # no policy so far: nobody knows
+    rule = '[[rule]]\nindicator = "selection_rate"\nattribute = "sex"\ntolerance = {ratio = 0.8}'
+    policy = parse_policy(f"{rule}\n[retention]\ntexts_days = 90")
+    store.write(lambda connection: chain.configure(connection, "policy", policy.published()))
+    shown = {row["what"]: row["days"] for row in client.get("/keys.json").json()["retention"]}
+    assert shown["prompts, answers and reports"] == 90
+    assert shown["decisions and generations"] == "always"
+
+
 def test_an_admin_of_a_use_case_sees_the_keys_of_that_alone(client, store) -> None:
     everything = keys.create(store, "everything", ["read"])
     keys.create(store, "mine", ["read"], use_cases=["jobs"])

@@ -1,10 +1,11 @@
 """The page of keys, for admins: making one, which is shown once; what each is for and until when; its end.
 
-Beside them what is kept for now whatever the retention says: the legal holds.
+Beside them how long records are kept, and what is kept for now whatever that says: the legal holds.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from sqlalchemy import select
 
 from evenhand.errors import BadOption
 from evenhand.files import lines
-from evenhand.monitor import holding, keys
+from evenhand.monitor import chain, holding, keys
 from evenhand.monitor.keys import LONGEST_DAYS, Key
 from evenhand.monitor.roles import ADMIN, KEY_SCOPES, NotThere, Principal
 from evenhand.monitor.service.access import settings_of
@@ -24,6 +25,8 @@ from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.tables import use_cases
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from evenhand.monitor.store import Store
 
 router = APIRouter()
@@ -36,6 +39,12 @@ SCOPES = {
     "act": "acknowledge alerts and judge reports",
 }
 HOLDS = ("id", "use case", "of a person", "why", "by", "created")
+RETENTION = ("what", "days")
+RECORDS = {
+    "texts_days": "prompts, answers and reports",
+    "pseudonyms_days": "what ties a decision to a person's attributes",
+    "events_days": "decisions and generations",
+}
 KEYS = ("id", "name", "begins with", "state", "scopes", "use cases", "created", "expires", "revoked")
 
 
@@ -64,6 +73,7 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
     with store.reading() as connection:
         names = connection.scalars(select(use_cases.c.name).order_by(use_cases.c.name))
         seen = [name for name in names if who.sees(name)]
+        kept_for = _kept_for(connection)
     facts = {
         "scopes": {scope: SCOPES[scope] for scope in KEY_SCOPES},
         "use_cases": seen,
@@ -71,7 +81,21 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
         "days": DAYS,
         "longest": LONGEST_DAYS,
     }
-    return View("Keys", [Table("keys", KEYS, rows), Table("holds", HOLDS, kept)], facts)
+    tables = [
+        Table("keys", KEYS, rows),
+        Table("retention", RETENTION, kept_for),
+        Table("holds", HOLDS, kept),
+    ]
+    return View("Keys", tables, facts)
+
+
+def _kept_for(connection: Connection) -> list[tuple[str, object]]:
+    """How many days records are kept by the newest policy in the chain; nothing where none is there yet."""
+    found = connection.scalar(chain.newest_of("configuration policy"))
+    if found is None:
+        return []
+    days = json.loads(found)["retention"]
+    return [(about, "always" if days.get(name) is None else days[name]) for name, about in RECORDS.items()]
 
 
 def _seen(store: Store, who: Principal) -> list[Key]:

@@ -50,7 +50,7 @@ $(NOTEBOOKS): $(READY)
 notebooks: $(NOTEBOOKS)  ## executes docs/notebooks, and keeps their outputs
 	$(BIN)/python docs/notebooks.py
 
-parts: $(BROWSER) $(NOTEBOOKS)  ## what needs a browser, a server of its own or minutes of verdicts; .ci/run installs the browser
+parts: $(BROWSER) $(NOTEBOOKS)  ## what needs a browser, a server of its own, kills or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
 
 # Beside the rest as well: PySpark is half a gigabyte, and one test needs it.

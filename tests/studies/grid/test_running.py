@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,6 @@ from evenhand.errors import BadData, EvenhandError
 from evenhand.studies import verbs
 from evenhand.studies.grid import cells, result, running, table
 
-ROOT = Path(__file__).parents[3]
 HEAD = """
 mitigations = ["prompt", {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}]
 benchmarks = ["genbiaseval:split=heldout"]
@@ -199,45 +195,6 @@ def test_the_time_of_a_killed_sitting_counts_until_its_last_file(tmp_path: Path)
     os.utime(tmp_path / "last", (130, 130))
     assert cell.state().seconds == 5.0 + 30.0
     assert cell.record(0.01) is None
-
-
-def test_killed_studies_go_on_to_the_same_table(uri: str, tmp_path: Path) -> None:
-    """Three kills at three places: when a cell is stored, within a selection, and at the last cell."""
-    file = _file(tmp_path, uri)
-    whole = running.study(file, tmp_path / "whole")
-    code = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from evenhand.studies import store\n"
-        "from evenhand.studies.grid import running\n"
-        "left, real = int(sys.argv[3]), store.write_atomically\n"
-        "def write(*args, **options):\n"
-        "    global left\n"
-        "    left -= 1\n"
-        "    if left == 0:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return real(*args, **options)\n"
-        "store.write_atomically = write\n"
-        "running.study(Path(sys.argv[1]), Path(sys.argv[2]))\n"
-    )
-    out = tmp_path / "out"
-    codes = [
-        subprocess.run(
-            [sys.executable, "-c", code, str(file), str(out), str(writes)],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True,
-            timeout=300, check=False,
-        ).returncode
-        for writes in (3, 14, 9)
-    ]  # fmt: skip
-    assert codes == [-signal.SIGKILL] * 3
-    again = running.study(file, out)
-    assert again.complete
-
-    def figures(found: result.StudyResult) -> list[dict[str, Any]]:
-        return [{k: v for k, v in row.items() if k != "minutes"} for row in table.rows(found.outcomes)]
-
-    assert figures(again) == figures(whole)
-    assert again.chosen == whole.chosen
 
 
 def test_the_table_is_tidy(uri: str, tmp_path: Path) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, ClassVar
 
 from evenhand.audits._question import Question
 from evenhand.audits._state import Reads, ends
 from evenhand.decimals import fixed, significant
 from evenhand.frames import text_of
-from evenhand.frames.values import folded, number
+from evenhand.frames.values import day, folded, number
 from evenhand.quoting import quoted
 from evenhand.records import Finding, GroupFigure
 
@@ -109,10 +108,8 @@ def suspects(counts: Mapping[str, int]) -> dict[str, str]:
 
 def _day(text: str) -> float | None:
     """A day, or the day of a moment, as a number of days."""
-    try:
-        return float(date.fromisoformat(text[:10]).toordinal())
-    except ValueError:
-        return None
+    found = day(text)
+    return None if found is None else float(found.toordinal())
 
 
 def _far(rows: Mapping[float, int], sign: int) -> set[float]:

@@ -109,6 +109,31 @@ def one_paragraph(text: str) -> str:
     return text.replace("\n", "\\n")
 
 
+def listing(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    head: Sequence[str],
+    *,
+    as_json: bool,
+    absent: str = "",
+) -> int:
+    """Print what there is of a kind: all of each row as JSON under `name`, or a table of the columns `head`.
+
+    `absent` stands where a row has None, and commas between the names of a list. The exit code is 0.
+    """
+
+    def text(value: object) -> str:
+        if value is None:
+            return absent
+        return ", ".join(value) if isinstance(value, list) else str(value)
+
+    if as_json:
+        emit({name: rows})
+    else:
+        table(name, head, [[text(row[one]) for one in head] for row in rows], labels=len(head))
+    return 0
+
+
 def table(
     title: str,
     head: Sequence[str],

@@ -59,12 +59,8 @@ def list_keys(data: Data = None, database: Database = None, as_json: Json = Fals
         from evenhand.monitor import keys as made
 
         rows = [_key_row(one) for one in made.listed(store)]
-    if as_json:
-        console.emit({"keys": rows})
-        return 0
     head = ("id", "name", "start", "scopes", "use_cases", "expires", "state")
-    console.table("keys", head, [[_cell(row[name]) for name in head] for row in rows], labels=len(head))
-    return 0
+    return console.listing("keys", rows, head, as_json=as_json, absent="all")
 
 
 @keys.command("revoke", cls=Configured, short_help="End a key now.")
@@ -95,12 +91,6 @@ def _key_row(key: Any) -> dict[str, Any]:
         "expires": None if key.expires is None else key.expires.isoformat(),
         "state": key.state(utc_now()),
     }
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "all"
-    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 @users.command("add", cls=Configured, short_help="Add a person who may log in.")
@@ -170,12 +160,8 @@ def list_users(data: Data = None, database: Database = None, as_json: Json = Fal
             }
             for one in people.listed(store)
         ]
-    if as_json:
-        console.emit({"users": rows})
-        return 0
     head = ("name", "role", "use_cases", "sso", "disabled")
-    console.table("users", head, [[_cell(row[name]) for name in head] for row in rows], labels=len(head))
-    return 0
+    return console.listing("users", rows, head, as_json=as_json, absent="all")
 
 
 @users.command("disable", cls=Configured, short_help="End a person's rights and sessions.")

@@ -68,13 +68,8 @@ def list_canaries(data: Data = None, database: Database = None, as_json: Json = 
             for one in probes.listed(store, EVERYBODY)
             for last in [probes.last_run(store, one.id)]
         ]
-    if as_json:
-        console.emit({"canaries": rows})
-        return 0
     head = ("id", "use_case", "endpoint", "what", "hours", "due", "last", "failure")
-    cells = [["" if row[name] is None else str(row[name]) for name in head] for row in rows]
-    console.table("canaries", head, cells, labels=len(head))
-    return 0
+    return console.listing("canaries", rows, head, as_json=as_json)
 
 
 @canaries.command("run", cls=Configured, short_help="Ask what is due now.")

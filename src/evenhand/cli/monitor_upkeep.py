@@ -48,13 +48,8 @@ def list_messages(
             }
             for one in outbox.listed(store, EVERYBODY, problems=problems)
         ]
-    if as_json:
-        console.emit({"messages": rows})
-        return 0
     head = ("id", "state", "change", "use_case", "receiver", "created", "problem")
-    cells = [["" if row[name] is None else str(row[name]) for name in head] for row in rows]
-    console.table("messages", head, cells, labels=len(head))
-    return 0
+    return console.listing("messages", rows, head, as_json=as_json)
 
 
 @messages.command("retry", cls=Configured, short_help="Send a message that failed again.")
@@ -176,9 +171,7 @@ def list_holds(
         console.emit({"holds": shown})
         return 0
     head = ("id", "use_case", "person", "why", "by", "created", "removed")
-    cells = [["" if row[name] is None else str(row[name]) for name in head] for row in rows]
-    console.table("holds", head, cells, labels=len(head))
-    return 0
+    return console.listing("holds", rows, head, as_json=False)
 
 
 @hold.command("remove", cls=Configured, short_help="End a hold.")

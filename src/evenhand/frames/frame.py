@@ -136,7 +136,7 @@ class Frame:
         if not self.text_column(name):
             return value.notnull()
         blank = stripped(value).lower().isin(sorted(BLANKS))
-        if self.table.get_backend().name != "postgres":  # which compares texts as in a language
+        if _backend(self.table) != "postgres":  # which compares texts as in a language
             # Signs begin in few ways: most values need not be copied to be compared.
             may_be = ibis.or_(*(((value >= first) & (value < end)) for first, end in _BEGINNINGS))
             blank = ibis.ifelse(may_be, blank, False)

@@ -62,6 +62,14 @@ def number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def day(text: str) -> datetime.date | None:
+    """The day of a text that begins with one, as ISO 8601 writes it."""
+    try:
+        return datetime.date.fromisoformat(text.strip()[:10])
+    except ValueError:
+        return None
+
+
 def looks_like_a_date(text: str) -> bool:
     """Whether a value is a day or a moment, as ISO 8601 or most programs write it."""
     head = text.strip()[:10]

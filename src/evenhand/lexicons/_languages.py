@@ -147,8 +147,17 @@ def language(code: str) -> Language:
         ambiguous=frozenset(entry.get("ambiguous", ())),
         others=entry.get("others", ""),
         things=entry.get("things", ""),
-        patterns=tuple((pattern, why) for pattern, why in entry.get("patterns", ())),
-        doubtful=tuple((pattern, why) for pattern, why in entry.get("doubtful", ())),
+        patterns=_patterns(entry, "patterns"),
+        doubtful=_patterns(entry, "doubtful"),
+    )
+
+
+def _patterns(entry: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ...]:
+    """The pairs of that name, with the language's `parts` in place of their names between two %."""
+    parts: Mapping[str, str] = entry.get("parts", {})
+    return tuple(
+        (re.sub("%([a-z_]+)%", lambda found: parts[found[1]], pattern), why)
+        for pattern, why in entry.get(name, ())
     )
 
 

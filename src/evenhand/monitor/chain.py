@@ -81,9 +81,19 @@ def append(
 
 def configure(connection: Connection, name: str, content: Mapping[str, Any]) -> None:
     """Add an entry about the configuration `name`, unless it is as the newest entry about it says."""
-    kind, body = f"configuration {name}"[:KIND], canonical(content).decode()
-    if connection.scalar(newest_of(kind)) != body:
+    kind = _kind_of(name)
+    if connection.scalar(newest_of(kind)) != canonical(content).decode():
         append(connection, kind, content)
+
+
+def configuration(connection: Connection, name: str) -> Any:
+    """What the newest entry about the configuration `name` says; None where there is none yet."""
+    found = connection.scalar(newest_of(_kind_of(name)))
+    return None if found is None else json.loads(found)
+
+
+def _kind_of(name: str) -> str:
+    return f"configuration {name}"[:KIND]
 
 
 def newest_of(kind: str) -> Select[Any]:

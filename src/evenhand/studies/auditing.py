@@ -230,13 +230,11 @@ def _table_question(
         suppress=options.suppress,
         sample=options.sample,
         seed=options.seed,
-        as_read=as_read,
+        as_read=as_read if options.suppress < 2 else None,
         left_out={} if before is None else before.left_out,
         crossed=before is None or before.crossed,
         command=command,
     )
-    if options.suppress > 1:
-        question = dataclasses.replace(question, as_read=None)
     question = suppressed(question, scores=are_scores(options.positive))
     question = labelled(question, options.positive, some=before is not None)
     if not published or options.sensitive:

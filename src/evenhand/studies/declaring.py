@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from evenhand import quoting
 from evenhand.errors import BadOption, UsageError
 from evenhand.frames import Frame
 from evenhand.frames.frame import stripped
-from evenhand.frames.values import number
+from evenhand.frames.values import day, number
 from evenhand.studies.reading import numeric
 
 if TYPE_CHECKING:
@@ -101,18 +100,11 @@ def _is_one(frame: Frame, name: str, values: Sequence[str]) -> ir.BooleanValue:
     if numbers and (value.type().is_string() or value.type().is_numeric()):
         parts.append(numeric(frame, value).isin(numbers))
     if value.type().is_temporal():
-        days = [day for one in values if (day := _day(one)) is not None]
-        parts += [value.cast("date") == ibis.literal(day) for day in days]
+        days = [known for one in values if (known := day(one)) is not None]
+        parts += [value.cast("date") == ibis.literal(one) for one in days]
     if not parts:  # of a number, a word is none
         return value.isnull() & value.notnull()
     return ibis.or_(*(one.fill_null(False) for one in parts))
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text.strip()[:10])
-    except ValueError:
-        return None
 
 
 def _check_found(frame: Frame, signs: Signs, where: Mapping[str, ir.BooleanValue]) -> None:

@@ -100,8 +100,6 @@ def _after(out: Path, question: Question, options: AuditOptions, result: Repaire
         missing=(),  # written as empty cells
         weights=result.weights or (options.weights if options.weights in there else ""),
     )
-    if result.weights:
-        again = dataclasses.replace(again, weights=result.weights)
     return answered(question_of(str(out), again, before=question), again)
 
 

@@ -5,7 +5,6 @@ Beside them how long records are kept, and what is kept for now whatever that sa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -91,10 +90,10 @@ def show(store: Store, who: Principal, query: Mapping[str, str]) -> View:
 
 def _kept_for(connection: Connection) -> list[tuple[str, object]]:
     """How many days records are kept by the newest policy in the chain; nothing where none is there yet."""
-    found = connection.scalar(chain.newest_of("configuration policy"))
-    if found is None:
+    policy = chain.configuration(connection, "policy")
+    if policy is None:
         return []
-    days = json.loads(found)["retention"]
+    days = policy["retention"]
     return [(about, "always" if days.get(name) is None else days[name]) for name, about in RECORDS.items()]
 
 

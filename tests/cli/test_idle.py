@@ -72,6 +72,18 @@ def test_refused_before_any_work(command: str, said: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        ('dtype = "float32"\nbatch-tokens = 512', "measure lab:causal --dry-run --limit 2"),
+        ('locator = "bmi"', "plan lab:causal --with prompt --no-minutes"),
+    ],
+)
+def test_a_file_that_serves_several_commands_is_not_refused(options: str, command: str, run: Run) -> None:
+    Path("shared.toml").write_text(options)
+    assert run(*command.split(), "--config", "shared.toml").code == 0
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ("a.txt --sensitive sex --target hired", "--sensitive and --target are about tables"),

@@ -140,6 +140,8 @@ def test_of_two_services_one_runs_it(store: Store, endpoint: str) -> None:
 
 @pytest.mark.usefixtures("honest")
 def test_what_cannot_be_scheduled_is_refused(store: Store, endpoint: str) -> None:
+    with pytest.raises(BadOption, match="holds a user name or a password"):
+        canaries.add(store, "loans", Asked("openai:http://me:secret@127.0.0.1:9/v1#m", "counterfactual"))
     with pytest.raises(BadOption, match="no endpoint"):
         canaries.add(store, "loans", Asked("lab:causal", "honest"))
     with pytest.raises(UnknownName, match="no benchmark named 'honesty'"):

@@ -9,6 +9,7 @@ import pytest
 from evenhand.errors import BadData, BadOption, UnknownName
 from evenhand.monitor import chain, keys, users
 from evenhand.monitor.roles import ROLES, NotAllowed, NotKnown
+from evenhand.monitor.service.serving import _enter
 from evenhand.monitor.sso import Identity, Unusable, identity, parse_sso, principal
 
 LEAST = 'header = "X-Forwarded-User"\nproxies = ["10.0.7.2"]\n'
@@ -155,6 +156,32 @@ def test_a_disabled_account_shuts_its_person_out_whatever_the_groups(store) -> N
     users.disable(store, "eve")
     with pytest.raises(NotAllowed):
         principal(store, parse_sso(WHOLE), Identity("eve", frozenset({"admins"})))
+
+
+@pytest.mark.parametrize("password", [None, "correct horse battery"])
+def test_whoever_is_disabled_does_not_come_back_by_a_group_or_another_case(store, password) -> None:
+    users.add(store, "bob", password, "viewer")
+    users.disable(store, "bob")
+    users.add(store, "BOB", None, "viewer")
+    for name in ("bob", "Bob"):
+        with pytest.raises(NotAllowed):
+            principal(store, parse_sso(WHOLE), Identity(name, frozenset({"admins"})))
+    assert (
+        principal(store, parse_sso(WHOLE), Identity("BOB")).name == "BOB"
+    )  # somebody else, who has an account
+
+
+def test_that_there_is_no_single_sign_on_any_more_stands_in_the_chain(store) -> None:
+    def newest():
+        with store.reading() as connection:
+            return chain.configuration(connection, "single sign-on")
+
+    _enter(store, None)
+    assert newest() is None  # there never was any
+    _enter(store, parse_sso(WHOLE))
+    assert newest()["header"] == "X-Forwarded-User"
+    _enter(store, None)
+    assert newest() == {}
 
 
 def test_who_may_do_what_and_who_said_so_stands_in_the_chain(store) -> None:

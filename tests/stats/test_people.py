@@ -24,7 +24,7 @@ def test_values_are_those_of_the_plain_functions_and_intervals_hold_them() -> No
         assert one.low is not None
         assert one.high is not None
         assert one.low < one.value < one.high  # type: ignore[operator]
-    assert found == stats.of_people([DPD, DECISION_ACCURACY], true, made, group, seed=1)
+    assert found == stats.of_people((one for one in (DPD, DECISION_ACCURACY)), true, made, group, seed=1)
 
 
 def test_no_decision_is_left_out_and_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,9 @@ pytest.importorskip("ibis.backends.duckdb")
 
 from evenhand import audit
 from evenhand.errors import BadData, BadOption
+from evenhand.studies.audit_command import command_of
 from evenhand.studies.audit_options import AuditOptions
+from evenhand.studies.reading import baselines
 
 FRAME = pd.DataFrame({"sex": ["a", "b"] * 50, "y": [0, 1, 1, 1] * 25, "w": 1.0})
 
@@ -58,3 +61,21 @@ def test_a_frame_of_odd_columns() -> None:
     assert found.n == 100
     with pytest.raises(BadOption, match="w holds the weights"):
         audit(FRAME, "sex", weights="w", missing="w=1")
+
+
+def test_a_recommended_command_asks_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    FRAME.to_csv("-a.csv", index=False)
+    given = AuditOptions(
+        sensitive="sex",
+        baseline={"f": 0.4, "a=b": 0.6},
+        bins={"sex": [3000001.0, 5e6]},
+        against=Path("-a.csv"),
+    )
+    words = command_of("-a.csv", given)
+    assert words[2] == "./-a.csv"
+    assert {'f=0.4,"a=b"=0.6', "sex=3000001|5000000", "./-a.csv"} <= set(words[3:])
+    assert baselines('f=0.4,"a=b"=0.6', ["sex"]) == {"sex": given.baseline}
+    several = {"sex": {"f": 0.5, "m": 0.5}, "race": {"x:y": 1.0}}
+    text = command_of("a.csv", AuditOptions(sensitive="sex,race", baseline=several))[-1]
+    assert baselines(text, ["sex", "race"]) == several

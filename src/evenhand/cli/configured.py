@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand
@@ -19,8 +20,10 @@ from evenhand.cli import console
 from evenhand.errors import BadData, did_you_mean, listed
 from evenhand.toml import as_toml
 
+T = TypeVar("T")
 OWN = ("config", "print_config", "help")
 _WANTED = "evenhand.print_config"
+_filed: ContextVar[frozenset[str]] = ContextVar("filed", default=frozenset())
 
 
 class Configured(TyperCommand):
@@ -35,7 +38,25 @@ class Configured(TyperCommand):
         if ctx.meta.get(_WANTED):
             console.say(as_toml(_resolved(ctx)).rstrip())
             return 0
-        return super().invoke(ctx)
+        filed = {
+            option
+            for parameter in self.params
+            if getattr(ctx.get_parameter_source(parameter.name), "name", "") == "DEFAULT_MAP"
+            for option in parameter.opts
+        }
+        token = _filed.set(frozenset(filed))
+        try:
+            return super().invoke(ctx)
+        finally:
+            _filed.reset(token)
+
+
+def typed(option: str, value: T | None) -> T | None:
+    """The value of an option, such as ``--locator``; None where a file of ``--config`` gave it.
+
+    Such a file serves several commands: what has no effect in one of them was not meant for that.
+    """
+    return None if option in _filed.get() else value
 
 
 def _use(ctx: typer.Context, value: Path | None) -> Path | None:

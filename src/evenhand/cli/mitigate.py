@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.cli import console, show
+from evenhand.cli.configured import typed
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
     About,
@@ -83,7 +84,7 @@ def mitigate(
         )
         return _merged(uri, merge, RunOptions(batch_tokens=batch_tokens, dtype=dtype), as_json=as_json)
     said, out = said or METHOD, out or DEFAULT
-    check_locator(said, locator)
+    check_locator(said, typed("--locator", locator))
     options = VerifyOptions(
         seed=seed,
         batch_tokens=batch_tokens,

@@ -8,6 +8,7 @@ import typer
 
 from evenhand import decimals
 from evenhand.cli import console, payload, show
+from evenhand.cli.configured import typed
 from evenhand.cli.options import (
     About,
     BatchTokens,
@@ -82,7 +83,7 @@ def plan(
     if treated is not None:
         check_treated(treated, said, locator, seeds)
     else:
-        check_locator(said or METHOD, locator)
+        check_locator(said or METHOD, typed("--locator", locator))
     options = VerifyOptions(
         seed=seed,
         limit=limit,

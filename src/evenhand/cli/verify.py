@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenhand.cli import console, payload, show
+from evenhand.cli.configured import typed
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
     About,
@@ -97,7 +98,7 @@ def verify(
     if treated is not None:
         given.check_treated(treated, said, locator, seeds)
     elif not again:
-        check_locator(said or METHOD, locator)
+        check_locator(said or METHOD, typed("--locator", locator))
     chosen = not again or attribute is not None  # a stored run has its own, and refuses others
     bias = treated_components(uri, benchmark, attribute) if chosen else components(benchmark)
     options = VerifyOptions(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import func, insert, select, update
 
-from evenhand.errors import BadOption, UnknownName
+from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.monitor import chain
 from evenhand.monitor.keys import digest
 from evenhand.monitor.known import Finder, Known
@@ -261,12 +261,18 @@ def check_endpoint(model: str) -> None:
     """Check that `model` names an endpoint.
 
     Raises:
-        BadOption: it does not.
+        BadOption: it does not, or holds what must not be stored.
     """
+    from evenhand.models.address import parse
+
     if not model.startswith("openai:http") or "#" not in model:
         raise BadOption(
             f"{model[:200]!r} is no endpoint.", mend="Write openai:http://host:8000/v1#model, as for measure."
         )
+    try:
+        parse(model.removeprefix("openai:"))
+    except UsageError as error:  # such as a password, which would be stored
+        raise BadOption(error.what, mend=error.mend) from None
 
 
 def _one(connection: Connection, who: Principal, number: int) -> Report:

@@ -213,10 +213,10 @@ def principal(store: Store, sso: SingleSignOn, who: Identity) -> Principal:
         NotAllowed: there is no account for them, or it is disabled; and no group of theirs has a role.
     """
     account = users.by_proxy(store, who.name)
-    if account is not None and account.disabled is None:
+    if account is not None:
         return Principal(account.name, ROLES[account.role], _seen(account.use_cases), by_proxy=True)
     found = next((one for one in sso.groups if one.name in who.groups), None)
-    if account is not None or found is None:
+    if found is None or users.shut_out(store, who.name):
         raise NotAllowed(
             f"The proxy says that you are {who.name!r}, who may do nothing here.",
             mend="Ask an administrator for an account (evenhand monitor users add NAME --sso) or a group.",

@@ -190,11 +190,20 @@ def only_by_proxy(store: Store, name: str, *, by: str = "") -> None:
 
 
 def by_proxy(store: Store, name: str) -> User | None:
-    """The account of exactly this name that single sign-on enters, also a disabled one; None for none."""
-    query = select(users).where(users.c.name == name, users.c.password == NO_PASSWORD)
+    """The account of exactly this name that single sign-on enters; None for none."""
+    query = select(users).where(
+        users.c.name == name, users.c.password == NO_PASSWORD, users.c.disabled.is_(None)
+    )
     with store.reading() as connection:
         row = connection.execute(query).mappings().first()
     return None if row is None else _user(row)
+
+
+def shut_out(store: Store, name: str) -> bool:
+    """Whether there is a disabled account of this name, in letters of either case, entered either way."""
+    query = select(users.c.name).where(users.c.disabled.is_not(None))
+    with store.reading() as connection:
+        return name.casefold() in {one.casefold() for one in connection.scalars(query)}
 
 
 def log_in(store: Store, name: str, password: str, throttle: Throttle, address: str) -> str:

@@ -33,6 +33,7 @@ def of_people(
     Raises:
         BadData: different lengths, values that do not belong there, or no `probability` for a metric of it.
     """
+    metrics = tuple(metrics)
     columns = {"outcome": y_true, "decision": y_pred}
     if probability is not None:
         columns["probability"] = probability

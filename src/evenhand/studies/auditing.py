@@ -7,17 +7,17 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evenhand import progress, quoting, registry
+from evenhand import progress, registry
 from evenhand.audits import Audit, Question, TextQuestion
-from evenhand.audits._question import SAMPLE, Classifier
-from evenhand.corpora import Corpus, opened_corpus
+from evenhand.audits._question import Classifier
+from evenhand.corpora import opened_corpus
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.frames import Frame, opened
-from evenhand.frames.opening import shown_address
 from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
 from evenhand.studies.advising import advised
+from evenhand.studies.audit_command import command_of, is_texts
 from evenhand.studies.audit_options import AuditOptions
 from evenhand.studies.declaring import declared, signs_of
 from evenhand.studies.reading import are_scores, baselines, binned, labelled, numeric
@@ -90,8 +90,8 @@ def question_of(
 
     What was not shown of the table `before` a repair is not shown of this one either.
     """
-    typed = tuple(command) or _command(source, options)
-    texts = _is_texts(source, options)
+    typed = tuple(command) or command_of(source, options)
+    texts = is_texts(source, options)
     _check_kind(options, texts)
     if texts:
         corpus = opened_corpus(source, options.text_column)
@@ -177,18 +177,6 @@ def _described(question: Question | TextQuestion) -> tuple[int, dict[str, str], 
             f"group of {question.attribute} that they mention: {', '.join(question.withheld)}."
         )
     return counted.documents, totals, notes
-
-
-def _is_texts(source: Any, options: AuditOptions) -> bool:
-    if options.texts is not None:
-        return options.texts
-    if isinstance(source, Corpus):
-        return True
-    names = [source] if isinstance(source, str) or hasattr(source, "suffix") else source
-    if not isinstance(names, list | tuple):
-        return False
-    ends = (".txt", ".jsonl", ".ndjson", ".txt.gz", ".jsonl.gz")
-    return bool(names) and all(str(one).endswith(ends) for one in names)
 
 
 def _table_question(
@@ -344,44 +332,3 @@ def _held(question: Question | TextQuestion) -> frozenset[str]:
         "published": lambda q: set(NAMES) <= set(q.frame.columns),
     }
     return frozenset(name for name, there in held.items() if there(question))
-
-
-def _command(source: Any, options: AuditOptions) -> tuple[str, ...]:
-    """The command that asks the same of a file; a data frame stands as frame.parquet."""
-    paths = [source] if isinstance(source, str) or hasattr(source, "suffix") else source
-    named = isinstance(paths, list | tuple) and all(
-        isinstance(one, str) or hasattr(one, "suffix") for one in paths
-    )
-    if (
-        named
-        and _is_texts(source, options)
-        and not opened_corpus(source, options.text_column or "text").files
-    ):
-        paths = ["texts.jsonl"]  # documents in memory, none of which belongs into a command
-    paths = paths if named else ["frame.parquet"]
-    words = ["evenhand", "audit", *(shown_address(str(one)) for one in paths)]
-    for name, value in (("--sensitive", quoting.listed(options.sensitive)), ("--target", options.target)):
-        words += [name, value] if value else []
-    words += ["--positive", quoting.listed(options.positive)] if options.positive else []
-    if isinstance(options.baseline, str) and options.baseline:
-        words += ["--baseline", options.baseline]
-    for column, edges in options.bins.items():
-        rule = edges if isinstance(edges, str) else "|".join(f"{e:g}" for e in edges)
-        words += ["--bins", f"{quoting.quoted(column, '=')}={rule}"]
-    for name, values in signs_of(options.missing).items():
-        of = f"{quoting.quoted(name, '=')}={'|'.join(quoting.quoted(v, '|') for v in values)}"
-        words += ["--missing", of if name else quoting.listed(values)]
-    words += ["--against", shown_address(options.against)] if isinstance(options.against, str) else []
-    words += ["--weights", options.weights] if options.weights else []
-    words += ["--texts"] if options.texts and not options.text_column else []
-    words += ["--skip-broken"] if options.skip_broken else []
-    for option, number, usual in (
-        ("--suppress", options.suppress, 0),
-        ("--sample", options.sample, SAMPLE),
-        ("--seed", options.seed, 0),
-    ):
-        words += [option, str(number)] if number != usual else []
-    words += ["--text-column", options.text_column] if options.text_column else []
-    words += ["--attribute", options.attribute] if options.attribute != "gender" else []
-    words += ["--classifier", options.classifier] if options.classifier else []
-    return tuple(words)

@@ -68,7 +68,9 @@ def bias(uri: str, attribute: str | None = None) -> tuple[str, ...]:
         UsageError: the model decides about people, whose attribute is a column.
         EvenhandError: the attribute is unknown, or its file cannot be used.
     """
-    return _about(uri, BIAS, attribute) if attribute else (BIASED,) if decides(uri) else BIAS
+    if attribute is not None:
+        return _about(uri, BIAS, attribute)
+    return (BIASED,) if decides(uri) else BIAS
 
 
 def treated_bias(uri: str, attribute: str | None = None) -> tuple[str, ...]:
@@ -76,7 +78,9 @@ def treated_bias(uri: str, attribute: str | None = None) -> tuple[str, ...]:
 
     Its professions and templates are held out, and one of two kinds of hint is one that no method trains on.
     """
-    return _about(uri, TREATED_BIAS, attribute) if attribute else (BIASED,) if decides(uri) else TREATED_BIAS
+    if attribute is not None:
+        return _about(uri, TREATED_BIAS, attribute)
+    return (BIASED,) if decides(uri) else TREATED_BIAS
 
 
 def _about(uri: str, specs: Sequence[str], attribute: str) -> tuple[str, ...]:

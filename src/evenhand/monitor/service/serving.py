@@ -25,10 +25,12 @@ from evenhand.monitor.service.signing_on import Peer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from sqlalchemy.engine import Connection
 
     from evenhand.monitor.sso import SingleSignOn
     from evenhand.monitor.store import Store
 
+_SSO = "single sign-on"
 KEEP = 3.0  # seconds that figures may be old
 GRACE = 20  # seconds for requests that have begun when the service is stopped
 
@@ -107,9 +109,7 @@ def serve(store: Store, wanted: Wanted) -> int:
         public=frozenset(wanted.public),
         sso=wanted.sso,
     )
-    if wanted.sso is not None:
-        entry = wanted.sso.published()
-        store.write(lambda connection: chain.configure(connection, "single sign-on", entry))
+    _enter(store, wanted.sso)
     listening = _listen(wanted)
     config = configured(create_app(settings), wanted)
     with listening, _logged(), running(*tasks):
@@ -122,6 +122,17 @@ def serve(store: Store, wanted: Wanted) -> int:
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def _enter(store: Store, sso: SingleSignOn | None) -> None:
+    """Enter the single sign-on into the chain where it is another one; also that there is none any more."""
+    entry = {} if sso is None else sso.published()
+
+    def work(connection: Connection) -> None:
+        if entry or chain.configuration(connection, _SSO):
+            chain.configure(connection, _SSO, entry)
+
+    store.write(work)
 
 
 def configured(app: FastAPI, wanted: Wanted) -> uvicorn.Config:

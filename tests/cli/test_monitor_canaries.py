@@ -71,8 +71,23 @@ def test_a_run_that_failed_says_why_and_gives_no_figure(tmp_path, capsys) -> Non
         (["lab:causal", "-b", "counterfactual"], "is no endpoint"),
         ([ENDPOINT, "-b", "nothing"], "no benchmark named 'nothing'"),
         ([ENDPOINT, "-b", "counterfactual", "--hours", "0"], "cannot run every 0 hours"),
+        ([ENDPOINT, "-b", "counterfactual", "-b", "nothing"], "no benchmark named 'nothing'"),
+        ([ENDPOINT, "-b", "counterfactual", "--use-case", ""], "'' cannot be the use case"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(more: list[str], said: str, capsys) -> None:
     assert main(["monitor", "canaries", "add", *more]) == 2
     assert said in capsys.readouterr().err
+    assert listed(capsys) == []
+
+
+def test_several_benchmarks_are_several_canaries_and_none_is_asked_twice(capsys) -> None:
+    add = ["monitor", "canaries", "add", ENDPOINT, "-b", "counterfactual"]
+    assert main([*add, "-b", "bbq"]) == 0
+    assert [one["what"] for one in listed(capsys)] == ["counterfactual", "bbq"]
+    assert main([*add, "--hours", "1"]) == 2
+    assert "evenhand monitor canaries stop 1" in capsys.readouterr().err
+    assert main([*add, "--limit", "9"]) == 0  # fewer items are another question
+    assert main(["monitor", "canaries", "stop", "1"]) == 0
+    assert main([*add, "--hours", "1"]) == 0
+    assert len(listed(capsys)) == 3

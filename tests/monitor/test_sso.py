@@ -50,6 +50,7 @@ role = "admin"
         ('header = "X_User"\nproxies = ["10.0.7.2"]', "letters, digits and hyphens"),
         ('header = "X-User\\r\\nX"\nproxies = ["10.0.7.2"]', "letters, digits and hyphens"),
         ('header = "Cookie"\nproxies = ["10.0.7.2"]', "means something else"),
+        ('header = "User-Agent"\nproxies = ["10.0.7.2"]', "means something else"),
         ('header = "X-Forwarded-For"\nproxies = ["10.0.7.2"]', "means something else"),
         (f'{LEAST}groups_header = "x-forwarded-user"', "the same"),
         (f'{LEAST}[[group]]\nname = "a"\nrole = "viewer"', "needs groups_header"),
@@ -67,6 +68,13 @@ def test_what_must_not_start(text: str, said: str) -> None:
         parse_sso(text)
     assert said in str(found.value)
     assert 'proxies = ["127.0.0.1"]' in found.value.mend
+
+
+def test_a_wrong_proxy_is_not_called_missing() -> None:
+    with pytest.raises(BadData) as found:
+        parse_sso('header = "X-User"\nproxies = ["here"]')
+    assert "proxies[1]: a proxy is an address" in str(found.value)
+    assert "missing" not in str(found.value)
 
 
 def test_only_the_proxies_are_believed() -> None:
@@ -203,7 +211,7 @@ def test_who_may_do_what_and_who_said_so_stands_in_the_chain(store) -> None:
     assert chain.check(store) == []
 
 
-@pytest.mark.parametrize("name", ["key:app", "sso:bob", "command line: root"])
+@pytest.mark.parametrize("name", ["key:app", "sso:bob", "SSO:bob", "command line: root"])
 def test_no_account_is_called_as_if_it_were_another(name: str, store) -> None:
     with pytest.raises(BadOption, match="No user can be called"):
         users.add(store, name, None, "viewer")

@@ -26,7 +26,10 @@ def add(
     ],
     *,
     benchmark: Annotated[
-        str, typer.Option("--benchmark", "-b", metavar="NAME", help="One of `evenhand ls benchmarks`.")
+        list[str],
+        typer.Option(
+            "--benchmark", "-b", metavar="NAME", help="One of `evenhand ls benchmarks`; again for more."
+        ),
     ],
     use_case: Annotated[
         str, typer.Option("--use-case", metavar="NAME", help="The use case that it belongs to.")
@@ -40,9 +43,13 @@ def add(
     with opened(data, database) as store:
         from evenhand.monitor import canaries as probes
 
-        asked = probes.Asked(model, benchmark, hours, limit)
-        number = probes.add(store, use_case, asked, by=operator())
-    console.say(f"Canary {number} asks {benchmark} of {model} every {hours:g} hours, first when next looked.")
+        every = [probes.Asked(model, one, hours, limit) for one in benchmark]
+        for one in every:
+            probes.check(use_case, one)
+        for one in every:
+            number = probes.add(store, use_case, one, by=operator())
+            said = f"Canary {number} asks {one.benchmark} of {model} every {hours:g} hours"
+            console.say(f"{said}, first when next looked.")
     return 0
 
 

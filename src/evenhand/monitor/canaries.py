@@ -21,6 +21,7 @@ from evenhand.errors import BadOption, EvenhandError, UnknownName
 from evenhand.monitor import chain
 from evenhand.monitor.feedback import check_allowed, check_endpoint
 from evenhand.monitor.known import Finder, Known
+from evenhand.monitor.names import checked_name
 from evenhand.monitor.roles import Principal
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import probe_cells, probe_runs, probes
@@ -96,28 +97,46 @@ class Asked:
     limit: int | None = None
 
 
-def add(store: Store, use_case: str, asked: Asked, *, by: str = "") -> int:
-    """Schedule what is asked, and return its number; `by` is who does it, for the chain.
+def check(use_case: str, asked: Asked) -> None:
+    """Refuse what cannot be scheduled.
 
     Raises:
-        BadOption: the model is no endpoint, or the hours are beyond .1 to 8760.
+        BadOption: the model is no endpoint, the use case cannot be called so, or the hours are beyond .1 to
+            8760.
         UnknownName, BadOption: as for `evenhand measure --benchmark`.
     """
     from evenhand import registry
 
     check_endpoint(asked.model)
+    checked_name(use_case, "use case")
     registry.create("benchmark", asked.benchmark)
     if not 0.1 <= asked.hours <= 8760:
         raise BadOption(f"A probe cannot run every {asked.hours:g} hours.", mend="Give .1 to 8760 hours.")
+
+
+def add(store: Store, use_case: str, asked: Asked, *, by: str = "") -> int:
+    """Schedule what is asked, and return its number; `by` is who does it, for the chain.
+
+    Raises:
+        EvenhandError: as `check`; BadOption when another probe of the use case asks the same.
+    """
+    check(use_case, asked)
     now = utc_now()
 
     def work(connection: Connection) -> int:
         find = Finder(connection, Known(), now)
         find.use_cases([use_case])
-        row = asdict(asked)
-        made = connection.execute(
-            insert(probes).values(use_case_id=find.known.use_cases[use_case], due=now, **row)
+        row, place = asdict(asked), find.known.use_cases[use_case]
+        same = [probes.c[name].is_not_distinct_from(row[name]) for name in ("model", "benchmark", "limit")]
+        twin = connection.scalar(
+            select(probes.c.id).where(probes.c.use_case_id == place, probes.c.stopped.is_(None), *same)
         )
+        if twin is not None:
+            raise BadOption(
+                f"Canary {twin} asks {asked.benchmark} of {asked.model} already.",
+                mend=f"For other hours, stop it first: evenhand monitor canaries stop {twin}",
+            )
+        made = connection.execute(insert(probes).values(use_case_id=place, due=now, **row))
         assert made.inserted_primary_key is not None
         number = int(made.inserted_primary_key[0])
         chain.append(connection, "probe", {"probe": number, **row, "by": by}, use_case=use_case)

@@ -51,13 +51,15 @@ _TAKEN = frozenset(
     {"authorization", "connection", "content-length", "content-type", "cookie", "expect", "forwarded", "host"}
     | {"origin", "referer", "te", "transfer-encoding", "upgrade", "via", "x-real-ip"}
     | {f"x-forwarded-{one}" for one in ("for", "host", "port", "proto")}
+    | {"cache-control", "date", "dnt", "pragma", "priority", "range", "user-agent"}  # a browser's own words
+    | {f"accept{one}" for one in ("", "-charset", "-encoding", "-language")}
 )
 
 
 def _header(text: str) -> str:
     if not _FIELD.fullmatch(text):
         raise ValueError("the name of a header has letters, digits and hyphens")
-    if text.lower() in _TAKEN or text.lower().startswith("sec-"):
+    if text.lower() in _TAKEN or text.lower().startswith(("if-", "sec-")):
         raise ValueError("that header means something else")
     return text
 
@@ -249,7 +251,11 @@ def parse_sso(text: str, *, where: str = "The single sign-on") -> SingleSignOn:
     except tomllib.TOMLDecodeError as error:
         raise BadData(f"{where} is not TOML: {error}.", mend=_EXAMPLE) from None
     except pydantic.ValidationError as error:
-        problems = [_problem(one) for one in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        inside = {one["loc"][:-1] for one in found}
+        # A list without its wrong entries is too short as well: that alone is no fault of the user's.
+        kept = [one for one in found if one["type"] != "too_short" or one["loc"] not in inside]
+        problems = [_problem(one) for one in kept]
         raise BadData(f"{where} cannot be used: {listed(problems)}.", mend=_EXAMPLE) from None
 
 

@@ -117,7 +117,7 @@ def add(
     """
     if role not in ROLES:
         raise UnknownName("role", role, ROLES)
-    if name.startswith(_TAKEN):
+    if name.casefold().startswith(_TAKEN):
         raise BadOption(f"No user can be called {name[:200]!r}.", mend=f"{', '.join(_TAKEN)} mean others.")
     row: dict[str, Any] = {
         "name": checked_name(name, "name of a user"),

@@ -75,11 +75,13 @@ def postgres() -> Iterator[postgres_server.Server]:
 
 
 @pytest.fixture
-def database(postgres: postgres_server.Server) -> str:
+def database(postgres: postgres_server.Server) -> Iterator[str]:
     """The address of a new base on it."""
     import psycopg
 
     name = f"monitor_{next(_numbers)}"
     with psycopg.connect(f"{postgres.address}/postgres", autocommit=True) as connection:
         connection.execute(f"create database {name}")
-    return f"{postgres.address}/{name}"
+    yield f"{postgres.address}/{name}"
+    with psycopg.connect(f"{postgres.address}/postgres", autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")

@@ -7,7 +7,6 @@ one block at a time is in memory. ``memory=2GB`` limits what the first three may
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ from torch import nn
 
 from evenhand.errors import BadOption
 from evenhand.scoring.offloaded import is_offloaded
+from evenhand.sizes import in_bytes
 
 PLANS = ("auto", "balanced", "sequential")
 MAPS = (*PLANS, "cpu", "disk")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(MB|GB)")
-_UNITS = {"MB": 10**6, "GB": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +62,13 @@ def parsed(rest: str) -> tuple[str, Placement | None]:
     device_map = given.get("device_map", "auto")
     if device_map not in MAPS:
         raise BadOption(f"There is no device_map {device_map!r}.", mend=f"Use one of {', '.join(MAPS)}.")
-    size = _SIZE.fullmatch(given.get("memory", "1GB"))
-    if size is None or ("memory" in given and device_map not in PLANS):
+    memory = in_bytes(given["memory"]) if "memory" in given else None
+    if "memory" in given and (memory is None or device_map not in PLANS):
         raise BadOption(
             f"memory={given['memory']} cannot be used with device_map={device_map}.",
             mend=f"Write a size such as memory=2GB or memory=500MB, with device_map={'|'.join(PLANS)}.",
         )
-    return name, Placement(device_map, int(float(size[1]) * _UNITS[size[2]]) if "memory" in given else None)
+    return name, Placement(device_map, memory)
 
 
 def offload_folder() -> tempfile.TemporaryDirectory[str]:

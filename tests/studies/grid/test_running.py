@@ -13,7 +13,7 @@ import pytest
 from evenhand import stats
 from evenhand.errors import BadData, EvenhandError
 from evenhand.studies import verbs
-from evenhand.studies.grid import cells, result, running, table
+from evenhand.studies.grid import cells, pieces, result, running, table
 
 HEAD = """
 mitigations = ["prompt", {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}]
@@ -55,7 +55,7 @@ def test_every_cell_runs_once_and_is_read_afterwards(
     (chosen,) = first.chosen
     spec = chosen.selection.chosen
     assert counted == [("prompt", 0), ("prompt", 1), (spec, 0), (spec, 1)]  # 2 mitigations x 2 seeds
-    monkeypatch.setattr(running, "select", None)  # what was chosen is read
+    monkeypatch.setattr(pieces, "select", None)  # what was chosen is read
     again = running.study(file, out)
     assert len(counted) == 4
     assert [o.record for o in again.outcomes] == [o.record for o in first.outcomes]
@@ -234,7 +234,7 @@ def test_an_error_before_a_setting_is_tried_is_recorded(
     def gone(*_: Any) -> Any:
         raise BadData("The data are gone.", mend="Bring them back.")
 
-    monkeypatch.setattr(running, "dev_of", gone)
+    monkeypatch.setattr(pieces, "dev_of", gone)
     found = running.study(_file(tmp_path, uri), tmp_path / "out")
     failed = [outcome for outcome in found.outcomes if outcome.record is None]
     assert [outcome.cell.mitigation for outcome in failed] == ["other", "other"]

@@ -112,6 +112,12 @@ class Cell:
             raise
         ended(DONE)
 
+    def lost(self, error: Exception, margin: float) -> None:
+        """Note that the work on the cell ended with an error, where no process could do that itself."""
+        if self.state().state != FAILED:
+            with suppress(type(error)), self.sitting(margin):
+                raise error
+
     def _write(self, state: State) -> None:
         write_atomically(self.folder / STATE, f"{json.dumps(asdict(state), indent=1)}\n".encode())
 

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import re
 import time
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from evenhand import registry
-from evenhand.errors import BadData, EvenhandError, NoSpace
-from evenhand.files import parse_json, write_atomically
+from evenhand.errors import BadData, BadOption, EvenhandError, NoSpace
 from evenhand.opening import opened
 from evenhand.outputs import check_output_folder
 from evenhand.progress import Advance, say, task
-from evenhand.records import Verification, from_json, to_json
-from evenhand.studies import defaults, quantised, verbs
+from evenhand.studies import defaults
 from evenhand.studies.grid import cells as kept
+from evenhand.studies.grid import pieces
 from evenhand.studies.grid.candidates import Entry
 from evenhand.studies.grid.cells import Cell, State
-from evenhand.studies.grid.checking import Checked, benchmarks, checked, source
+from evenhand.studies.grid.checking import Checked, benchmarks, checked
 from evenhand.studies.grid.file import StudyFile
 from evenhand.studies.grid.planning import sentence, study_plan
 from evenhand.studies.grid.result import INDEX, Chosen, Outcome, StudyResult, load, save
-from evenhand.studies.grid.selection import Selection, dev_of, select
+from evenhand.studies.grid.selection import Selection
 from evenhand.studies.options import folder as as_folder
-from evenhand.studies.store import Store, cell_key, working_in
+from evenhand.studies.store import working_in
+from evenhand.workers import Ended, Piece, Workers, workers
 
-CELLS, SELECTED, SELECTION = "cells", "selected", "selection.json"
+CELLS, SELECTED = "cells", "selected"
+Part = tuple[int, int]
+WHOLE: Part = (1, 1)
 
 
 def study_folder(study: StudyFile, out: Path | str | None) -> Path:
@@ -35,24 +41,46 @@ def study_folder(study: StudyFile, out: Path | str | None) -> Path:
     return Path("runs") / f"study-{study.name}" if out is None else as_folder(out)
 
 
-def study(file: Path | str, out: Path | str | None = None) -> StudyResult:
+def study(
+    file: Path | str, out: Path | str | None = None, *, on: str | None = None, part: str | None = None
+) -> StudyResult:
     """Run the study in the TOML `file`, and give its cells; the same call resumes.
 
     Results are stored in the folder `out` (by default ``runs/study-NAME``). Cells that are stored there are
     not run again, cells that failed are tried again, and a cell that fails now is recorded with its error
     while the others go on: see `StudyResult.complete`.
 
+    `on` names who runs them, such as ``ray`` (see `evenhand.workers`); by default this process, one after the
+    other. ``part="2/8"`` runs every eighth cell, from the second on, beside other processes that run the
+    other parts into the same folder; the call without it then gathers them all.
+
     Raises:
         BadData: the file is no usable study; all its problems at once, before a model is opened.
+        BadOption: `on` or `part` cannot be used as written.
         NoSpace: the disk is full or not writable.
     """
+    own = parse_part(part)
     found = checked(Path(file))
     place = study_folder(found.study, out)
     check_output_folder(place)
-    with working_in(place):
-        if not (place / INDEX).exists():
+    with workers(on) as doing, working_in(place) if own == WHOLE else nullcontext():
+        if own == WHOLE and not (place / INDEX).exists():
             _forecast(found)
-        return Sitting(found.study, place).result()
+        return Sitting(found.study, place, doing, own).result()
+
+
+def parse_part(text: str | None) -> Part:
+    """Which part of how many ``2/8`` is; None is the whole.
+
+    Raises:
+        BadOption: it is not written so, or there is no such part.
+    """
+    if text is None:
+        return WHOLE
+    read = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if read is None or not 1 <= int(read[1]) <= int(read[2]):
+        raise BadOption(f"part={text!r} is no part.", mend="Write one such as 2/8: the second of eight.")
+    return int(read[1]), int(read[2])
 
 
 def _forecast(found: Checked) -> None:
@@ -61,25 +89,53 @@ def _forecast(found: Checked) -> None:
         say(sentence(study_plan(found), len(found.study.seeds)))
 
 
-class Sitting:
-    """One sitting at a study: when it began, and what it found so far."""
+@dataclass(frozen=True)
+class _Job:
+    """A cell to verify, or the grid of `entry` to settle; both are worked on in the folder of `cell`."""
 
-    def __init__(self, asked: StudyFile, folder: Path) -> None:
-        self.asked, self.folder = asked, folder
+    entry: Entry
+    cell: Cell
+    settles: bool = False
+
+
+class Sitting:
+    """One sitting at a study: when it began, what `workers` do now, and what was found so far.
+
+    The first cell of a model and a seed is run before the others of both: they need not measure the base.
+    """
+
+    def __init__(self, asked: StudyFile, folder: Path, workers: Workers, part: Part = WHOLE) -> None:
+        self.asked, self.folder, self.workers, self.part = asked, folder, workers, part
         self.began = time.monotonic()
-        self.chosen: list[Chosen] = []
-        self.outcomes: list[Outcome] = []
+        self.chosen: dict[tuple[str, str], Chosen] = {}  # by model and mitigation
+        self.outcomes: dict[tuple[str, str, int], Outcome] = {}  # by model, mitigation and seed
+        self._own = {
+            key
+            for number, key in enumerate(self._order())
+            if number % part[1] == part[0] - 1
+        }  # fmt: skip
+        self._advance: Advance = lambda amount: None
+        self._known: dict[str, _Model] = {}
+        self._models = iter(dict.fromkeys(uri for uri in asked.models if any(k[0] == uri for k in self._own)))
+        self._ready: deque[_Job] = deque()
+        self._running: dict[str, _Job] = {}  # by the folder of the cell
+        self._bases: dict[tuple[str, int], Path] = {}  # a done cell of each model and seed
+        self._held: dict[tuple[str, int], list[_Job]] = {}  # what waits for the first of its model and seed
 
     def result(self) -> StudyResult:
         """Every cell, run where it is not done and there is time.
 
         What the folder's earlier study had and this one does not name stays in the folder, and is said.
         """
-        before = _done(self.folder)
-        with task("the study", self.asked.cells, unit="cell") as advance:
-            for uri in self.asked.models:
-                self._model(uri, advance)
-        if left := before - {outcome.cell.name for outcome in self.outcomes}:
+        before = _done(self.folder) if self.part == WHOLE else set()
+        with task("the study", len(self._own), unit="cell") as self._advance:
+            while True:
+                while len(self._running) < self.workers.slots and (job := self._next()) is not None:
+                    self._begin(job)
+                if not self._running:
+                    break
+                self._end(self.workers.ended())
+        if left := before - {outcome.cell.name for outcome in self.outcomes.values()}:
             named = "; ".join(sorted(left)[:3]) + ("; ..." if len(left) > 3 else "")
             say(
                 f"The table no longer has {len(left)} done cells of an earlier study in {self.folder} "
@@ -88,74 +144,134 @@ class Sitting:
             )
         return self._saved()
 
+    def _order(self) -> Iterator[tuple[str, str, int]]:
+        """The cells in the order of the file."""
+        asked = self.asked
+        for uri, entry, seed in product(asked.models, asked.mitigations, asked.seeds):
+            yield uri, entry.name, seed
+
     def _saved(self) -> StudyResult:
-        found = StudyResult(self.asked, self.folder, tuple(self.outcomes), tuple(self.chosen))
-        save(found)
+        """What was found so far, in the order of the file; only the whole study writes an index."""
+        outcomes = tuple(self.outcomes[key] for key in self._order() if key in self.outcomes)
+        grids = [(uri, entry.name) for uri, entry in product(self.asked.models, self.asked.mitigations)]
+        chosen = tuple(self.chosen[grid] for grid in grids if grid in self.chosen)
+        found = StudyResult(self.asked, self.folder, outcomes, chosen)
+        if self.part == WHOLE:
+            save(found)
         return found
 
-    def _model(self, uri: str, advance: Advance) -> None:
-        """Every cell of one model, each stored when it ends; all of them fail where it cannot be opened."""
+    def _next(self) -> _Job | None:
+        """The next job that nothing holds; models are opened when their turn comes."""
+        while not self._ready:
+            uri = next(self._models, None)
+            if uri is None:
+                return None
+            self._ready.extend(self._jobs(uri))
+        return self._ready.popleft()
+
+    def _jobs(self, uri: str) -> Iterator[_Job]:
+        """What one model is to be given; all its cells fail where it cannot be opened."""
+        entries = [e for e in self.asked.mitigations if any(k[:2] == (uri, e.name) for k in self._own)]
         try:
-            model = _Model(self.asked, uri, self.folder)
+            model = self._known[uri] = _Model(self.asked, uri, self.folder)
         except NoSpace:
             raise
         except Exception as error:
             failed = State(kept.FAILED, error=f"{type(error).__name__}: {error}")
-            cells = [
-                Cell(uri, e.name, e.specs[0], n, self.folder)
-                for e in self.asked.mitigations
-                for n in self.asked.seeds
-            ]
-            self.outcomes += [Outcome(cell, failed) for cell in cells]
-            advance(len(cells))
+            for entry in entries:
+                self._unsettled(Cell(uri, entry.name, entry.specs[0], 0, self.folder), entry, failed)
             return
-        for entry in self.asked.mitigations:
-            spec = self._setting(model, entry)
-            for seed in self.asked.seeds:
-                cell = model.cell(entry, entry.specs[0] if isinstance(spec, State) else spec, seed)
-                self.outcomes.append(
-                    Outcome(cell, spec) if isinstance(spec, State) else self._cell(model, cell)
-                )
-                self._saved()
-                advance(1)
+        for entry in entries:
+            if entry.is_grid:
+                first = self.asked.seeds[0]
+                yield _Job(entry, model.cell(entry, ",".join(entry.specs), first, SELECTED), settles=True)
+            else:
+                yield from self._cells(model, entry, entry.specs[0])
 
-    def _setting(self, model: _Model, entry: Entry) -> str | State:
-        """The spec to verify, chosen on dev items from several; a failed or a missing state without one."""
-        if not entry.is_grid:
-            return entry.specs[0]
-        cell = model.cell(entry, ",".join(entry.specs), self.asked.seeds[0], SELECTED)
-        found = _stored(cell, self.asked.options.margin)
-        if found is None and self._over():
-            return State()
-        try:
-            found = found or model.selection(cell, entry)
-        except NoSpace:
-            raise
-        except Exception as error:
-            say(f"{cell.name} failed: {error}")
-            return cell.state()
-        self.chosen.append(Chosen(model.uri, entry.name, found))
-        return found.chosen
+    def _cells(self, model: _Model, entry: Entry, spec: str) -> Iterator[_Job]:
+        for seed in self._seeds(model.uri, entry):
+            yield _Job(entry, model.cell(entry, spec, seed))
+
+    def _seeds(self, uri: str, entry: Entry) -> Iterator[int]:
+        return (seed for seed in self.asked.seeds if (uri, entry.name, seed) in self._own)
+
+    def _begin(self, job: _Job) -> None:
+        """Take what is stored, else let it be worked on where there is time, else hold it."""
+        cell, margin = job.cell, self.asked.options.margin
+        if job.settles:
+            found = pieces.chosen(cell, margin)
+            if found is not None:
+                self._settled(job, found)
+            elif self._over():
+                self._unsettled(cell, job.entry, State())
+            else:
+                self._start(job, pieces.choose, job.entry.specs)
+            return
+        base = cell.model, cell.seed
+        if cell.record(margin) is not None or self._over():
+            self._note(cell)
+        elif base in self._held:
+            self._held[base].append(job)
+        else:
+            if base not in self._bases:
+                self._held[base] = []
+            self._start(job, pieces.verify, self._bases.get(base))
+
+    def _start(self, job: _Job, function: Any, further: Any) -> None:
+        key = str(job.cell.folder)
+        self._running[key] = job
+        self.workers.begin(Piece(key, job.cell.name, function, (self.asked, job.cell, further)))
+
+    def _end(self, ended: Ended) -> None:
+        job = self._running.pop(str(ended.key))
+        cell, margin = job.cell, self.asked.options.margin
+        if isinstance(ended.error, NoSpace):
+            raise ended.error
+        if ended.error is not None:
+            say(f"{cell.name} failed: {ended.error}")
+            cell.lost(ended.error, margin)
+        if job.settles:
+            found = pieces.chosen(cell, margin)
+            if found is None:
+                self._unsettled(cell, job.entry, cell.state())
+            else:
+                self._settled(job, found)
+            return
+        self._note(cell)
+        self._ready.extendleft(reversed(self._held.pop((cell.model, cell.seed), [])))
+
+    def _settled(self, job: _Job, found: Selection) -> None:
+        """The cells of a grid come next, with the setting that was chosen."""
+        uri, entry = job.cell.model, job.entry
+        self.chosen[uri, entry.name] = Chosen(uri, entry.name, found)
+        self._ready.extendleft(reversed(list(self._cells(self._known[uri], entry, found.chosen))))
+
+    def _unsettled(self, at: Cell, entry: Entry, state: State) -> None:
+        """The cells of `entry` on a model have this state, since none of them can be run."""
+        for seed in self._seeds(at.model, entry):
+            model = self._known.get(at.model)
+            spec = entry.specs[0]
+            cell = (
+                Cell(at.model, entry.name, spec, seed, self.folder)
+                if model is None
+                else model.cell(entry, spec, seed)
+            )
+            self.outcomes[at.model, entry.name, seed] = Outcome(cell, state)
+            self._advance(1)
+        self._saved()
+
+    def _note(self, cell: Cell) -> None:
+        """Take up what a cell holds."""
+        record = cell.record(self.asked.options.margin)
+        if record is not None:
+            self._bases[cell.model, cell.seed] = cell.folder
+        self.outcomes[cell.model, cell.mitigation, cell.seed] = Outcome(cell, cell.state(), record)
+        self._saved()
+        self._advance(1)
 
     def _over(self) -> bool:
         budget = self.asked.budget
         return budget is not None and time.monotonic() - self.began > 60 * budget
-
-    def _cell(self, model: _Model, cell: Cell) -> Outcome:
-        """The cell's outcome; it is run where it is not done and there is time."""
-        margin = self.asked.options.margin
-        record = cell.record(margin)
-        if record is None and not self._over():
-            try:
-                with cell.sitting(margin):
-                    record = model.verified(cell)
-            except NoSpace:
-                raise
-            except Exception as error:
-                say(f"{cell.name} failed: {error}")
-        if record is not None:
-            model.earlier[cell.seed] = (cell.folder, record)
-        return Outcome(cell, cell.state(), record)
 
 
 def _done(folder: Path) -> set[str]:
@@ -167,11 +283,10 @@ def _done(folder: Path) -> set[str]:
 
 
 class _Model:
-    """One model of a study: its identity, the cards of what it is measured on, its base figures."""
+    """One model of a study: its identity, and the cards of what it is measured on."""
 
     def __init__(self, asked: StudyFile, uri: str, folder: Path) -> None:
         self.asked, self.uri, self.folder = asked, uri, folder
-        self.earlier: dict[int, tuple[Path, Verification]] = {}  # by seed
         bias = benchmarks(asked, uri)
         specs = asked.options.capability or defaults.capability(uri, [b.name for b in bias])
         made = [*bias, *(registry.create("benchmark", spec) for spec in specs)]
@@ -183,38 +298,3 @@ class _Model:
         """The cell of a mitigation, in its folder."""
         name = kept.place(self.asked, self, spec, seed)
         return Cell(self.uri, entry.name, spec, seed, self.folder / kind / name)
-
-    def selection(self, cell: Cell, entry: Entry) -> Selection:
-        """The setting of a grid, chosen on dev items with the first seed, and stored in the cell's folder."""
-        options = dataclasses.replace(self.asked.options, seed=self.asked.seeds[0])
-        with cell.sitting(options.margin):
-            dev = dev_of(*source(self.asked, self.uri))
-            with opened(self.uri, dtype=options.dtype, batch_tokens=options.batch_tokens) as model:
-                found = select(model, entry.specs, dev, options, cell.folder)
-            write_atomically(cell.folder / SELECTION, json.dumps(to_json(found), indent=1).encode())
-        return found
-
-    def verified(self, cell: Cell) -> Verification:
-        """The verification of a cell; what the base gave in another cell of its seed is not taken again."""
-        if cell.seed in self.earlier:
-            folder, record = self.earlier[cell.seed]
-            store = Store(cell.folder)
-            for m in record.before:
-                key = cell_key(
-                    weights=m.model.identity, treatment=None, card=m.card, protocol=m.protocol, seed=cell.seed
-                )
-                store.put(key, m)
-            quantised.carry_over(record, Store(folder), store)
-        options = dataclasses.replace(self.asked.options, seed=cell.seed, out=cell.folder, budget=None)
-        return verbs.verify(self.uri, cell.spec, options)
-
-
-def _stored(cell: Cell, margin: float) -> Selection | None:
-    """A selection that is done under this margin."""
-    state = cell.state()
-    if state.state != kept.DONE or state.margin != margin:
-        return None
-    try:
-        return from_json(Selection, parse_json((cell.folder / SELECTION).read_bytes()))
-    except (OSError, ValueError):
-        return None

@@ -50,7 +50,13 @@ $(NOTEBOOKS): $(READY)
 notebooks: $(NOTEBOOKS)  ## executes docs/notebooks, and keeps their outputs
 	$(BIN)/python docs/notebooks.py
 
-parts: $(BROWSER) $(NOTEBOOKS)  ## what needs a browser, a server of its own, kills or minutes of verdicts; .ci/run installs the browser
+# Beside the rest as well: only studies on a cluster need it (docs/adr/0046).
+CLUSTER := $(VENV)/.ray
+$(CLUSTER): $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	@touch $@
+
+parts: $(BROWSER) $(NOTEBOOKS) $(CLUSTER)  ## what needs a browser, a server of its own, kills or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
 
 # Beside the rest as well: PySpark is half a gigabyte, and one test needs it.

@@ -93,7 +93,13 @@ class Library:
         return {"method": mitigation, "digest": "ab" * 32, "location": make.location(), "out": str(out)}
 
     def verify(
-        self, uri: str, mitigation: str | None, options: dict[str, Any], *, treated: str | None = None
+        self,
+        uri: str,
+        mitigation: str | None,
+        options: dict[str, Any],
+        *,
+        treated: str | None = None,
+        on: str | None = None,
     ) -> Verification:
         self._note("verify", uri, mitigation, options, *([treated] if treated else []))
         return self.record

@@ -31,6 +31,7 @@ FURTHER = {
     "fairness": ("`thresholds` and `calibration`", ("fairlearn", "scikit-learn")),
     "gguf": ("models as GGUF files", ("gguf",)),
     "notebooks": ("the notebooks of the documentation", ("ipykernel", "nbclient", "nbformat")),
+    "ray": ("`--on ray`", ("ray",)),
     "lm-eval": ("tasks of the LM evaluation harness", ("lm-eval",)),
 }
 NEEDED_GIB = {"memory": 2.0, "disk": 2.0}  # enough for the lab and a small model

@@ -218,6 +218,17 @@ Budget = Annotated[
 ]
 
 
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="PLACE",
+        help="Work in other processes at the same time: ray, ray://HOST:PORT or ray://auto, and what each "
+        "takes: ray?cpus=2&memory=20GB (docs/scale.md).",
+    ),
+]
+
+
 def method(texts: Sequence[str] | None) -> str | None:
     """The method that ``--with`` names; of several, one text for all of them in order. None for none."""
     from evenhand.training.stacking import joined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from evenhand.cli import console
 from evenhand.cli.configured import Configured
-from evenhand.cli.options import DataDir, Json, Out
+from evenhand.cli.options import DataDir, Json, On, Out
 from evenhand.decimals import fixed
 from evenhand.errors import Inconclusive
 
@@ -29,18 +30,33 @@ Place = Annotated[
 
 
 @app.command("run", cls=Configured, short_help="Run a study, or go on with one.")
-def run(file: File, out: Out = None, data_dir: DataDir = None, as_json: Json = False) -> int:
+def run(
+    file: File,
+    *,
+    out: Out = None,
+    on: On = None,
+    part: Annotated[
+        str | None,
+        typer.Option("--part", metavar="K/N", help="Run every Nth cell from the Kth on, beside other parts."),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> int:
     """Run every cell (a model, a mitigation, a seed) that is not stored yet, then write table and report.
 
     The same command goes on after an interruption. A cell that fails is recorded with its error, and the
     others go on. The exit code is 0 where every cell is done, else 3.
+
+    With --part table and report are left to the run without it, which reads what all parts stored.
     """
     from evenhand.studies.grid import running, table
     from evenhand.studies.grid.file import read_study
 
     place = running.study_folder(read_study(file), out)
+    if part is not None:
+        return _part(running.study(file, place, on=on, part=part), part, file, as_json=as_json)
     _check_report(place)
-    result = running.study(file, place)
+    result = running.study(file, place, on=on)
     tables = table.write(result)
     return _shown(result, [*map(str, tables), str(_report(result))], as_json=as_json)
 
@@ -92,6 +108,22 @@ def show(place: Place, data_dir: DataDir = None, as_json: Json = False) -> int:
     _check_report(folder)
     tables = table.write(found)
     return _shown(found, [*map(str, tables), str(_report(found))], as_json=as_json)
+
+
+def _part(result: StudyResult, part: str, file: Path, *, as_json: bool) -> int:
+    """Print what became of a part of a study; 0 where every cell of it is done, else 3."""
+    done = sum(outcome.record is not None for outcome in result.outcomes)
+    if as_json:
+        cells = [
+            {"cell": o.cell.name, "state": o.state.state, "error": o.state.error or None}
+            for o in result.outcomes
+        ]
+        console.emit({"study": result.study.name, "folder": str(result.folder), "part": part, "cells": cells})
+    else:
+        console.say(f"Part {part}: {done} of {len(result.outcomes)} cells done in {result.folder}.")
+        gather = shlex.join(["evenhand", "study", "run", str(file), "--out", str(result.folder)])
+        console.say(f"When every part has ended: {gather}")
+    return 0 if done == len(result.outcomes) else Inconclusive.exit_code
 
 
 def _check_report(folder: Path) -> None:

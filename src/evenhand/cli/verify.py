@@ -23,6 +23,7 @@ from evenhand.cli.options import (
     Limit,
     LocatorChoice,
     Margin,
+    On,
     Out,
     Primary,
     Seed,
@@ -66,6 +67,7 @@ def verify(
     primary: Primary = None,
     margin: Margin = 0.01,
     budget: Budget = None,
+    on: On = None,
     seed: Seed = 0,
     seeds: Seeds = 1,
     limit: Limit = None,
@@ -120,7 +122,7 @@ def verify(
     folder = out if again else verbs.run_folder(uri, said or TREATED + str(treated), options)
     if folder is not None:
         check_report(folder / REPORT)
-    record = verbs.verify(uri, said, options, treated=treated)
+    record = verbs.verify(uri, said, options, treated=treated, on=on)
     path = None if folder is None else write_report(record, folder)
     if as_json:
         console.emit(payload.verification(record, path))

@@ -34,6 +34,12 @@ class Clock:
         yield
         self.parts[part] = self.parts.get(part, 0.0) + time.monotonic() - start
 
+    def left(self) -> float | None:
+        """The minutes that are left, 0 or more; None for no end."""
+        if self.minutes is None:
+            return None
+        return max(0.0, self.minutes - (time.monotonic() - self.began) / 60)
+
     def over(self) -> bool:
         """Whether the time is spent."""
         return self.minutes is not None and time.monotonic() - self.began > 60 * self.minutes

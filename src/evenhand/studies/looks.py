@@ -38,6 +38,16 @@ MeasuredAt = Callable[[float, int], tuple[ModelMeasurements, Value]]  # the mode
 LossOf = Callable[[ModelMeasurements], float]
 
 
+@dataclass(frozen=True)
+class Reached:
+    """How far a family is: its models with their losses, and why there are no more, where there are none."""
+
+    models: tuple[ControlModel, ...] = ()
+    losses: tuple[float, ...] = ()
+    failed: str = ""
+    inert: bool = False
+
+
 @dataclass
 class Search:
     """The models of one family as they are made: where the next one is placed, and what is known so far.
@@ -79,9 +89,22 @@ class Search:
                 self.models.append(model)
                 self.losses.append(loss)
 
+    def reached(self) -> Reached:
+        """How far it is, for another process that goes on."""
+        return Reached(tuple(self.models), tuple(self.losses), self.failed, self.inert)
+
+    def take_up(self, found: Reached) -> None:
+        """Go on from where another process has come."""
+        self.models, self.losses = list(found.models), list(found.losses)
+        self.failed, self.inert = found.failed, found.inert
+
+    def wants(self, number: int) -> bool:
+        """Whether there are models to be made until there are `number`."""
+        return len(self.models) < number and not self.failed and not (self.inert and self.models)
+
     def reach(self, number: int, done: Callable[[int], None]) -> None:
         """Make models until there are `number`; a family that cannot is left as it is."""
-        while len(self.models) < number and not self.failed and not (self.inert and self.models):
+        while self.wants(number):
             if self.over():
                 self.failed = "the time for control models was spent."
                 break
@@ -152,19 +175,31 @@ class Search:
         )
 
 
+Reach = Callable[[Sequence[Search], int, Callable[[int], None]], None]
+
+
+def in_turn(searches: Sequence[Search], number: int, done: Callable[[int], None]) -> None:
+    """Make models of one family after the other, until each has `number`."""
+    for search in searches:
+        search.reach(number, done)
+
+
 def look(
-    searches: Sequence[Search], numbers: Sequence[int], read: Callable[[], ControlResult | None]
+    searches: Sequence[Search],
+    numbers: Sequence[int],
+    read: Callable[[], ControlResult | None],
+    reach: Reach = in_turn,
 ) -> ControlResult | None:
     """Make the models of all families look by look; the figures of the last look that was needed.
 
-    `numbers` are the models of a family at each look, `read` gives what the models so far show.
+    `numbers` are the models of a family at each look, `read` gives what the models so far show, and `reach`
+    makes them.
     """
     found: ControlResult | None = None
     for number in numbers:
         wanted = sum(max(0, number - len(search.models)) for search in searches)
         with task("control models", wanted, unit="model") as advance:
-            for search in searches:
-                search.reach(number, advance)
+            reach(searches, number, advance)
         found = read()
         if found is None or settled(found):
             break

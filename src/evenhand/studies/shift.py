@@ -142,6 +142,16 @@ class Shift:
         return self
 
     @property
+    def asked(self) -> Sequence[Context]:
+        """The contexts, after they were thinned."""
+        return self._asked
+
+    @property
+    def terms(self) -> Sequence[str]:
+        """The groups' words."""
+        return self._terms
+
+    @property
     def _base(self) -> Tensor:
         """What the base expects, [contexts, vocabulary]."""
         assert self._answers is not None, "a changed model cannot be the base that it is compared with"

@@ -30,6 +30,7 @@ from evenhand.records import (
 )
 from evenhand.studies import defaults, seeds
 from evenhand.studies.again import is_verification, judged_again
+from evenhand.studies.apart import Apart, check_on
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.fitting import Fitting, Treating
@@ -66,6 +67,7 @@ from evenhand.studies.trained_on import EVERY_CONTROL, data_of, fitted_on, train
 from evenhand.studies.training_data import check_capability, training_data
 from evenhand.studies.verification import Study
 from evenhand.training.stacking import joined
+from evenhand.workers import workers
 
 __all__ = [
     "BIAS",
@@ -218,6 +220,7 @@ def verify(
     options: VerifyOptions | None = None,
     *,
     treated: str | None = None,
+    on: str | None = None,
     **given: Unpack[VerifyKeywords],
 ) -> Verification:
     """Measure before, treat, measure after, give a verdict; stored and resumable in `run_folder`.
@@ -230,6 +233,9 @@ def verify(
     With ``seeds=5`` the method is judged, not one model: 5 are fitted, with `seed` and the 4 after it, and
     the weakest of their verdicts is the method's (`Verification.seeds`).
 
+    `on` names who makes the control models, such as ``ray`` (see `evenhand.workers`): the families at the
+    same time, with the figures that they have by default, one after the other in this process.
+
     If no bias benchmark has training examples, the mitigation's default benchmark gives them, and a note says
     so. A default capability benchmark that does not fit the model's family is left out.
 
@@ -240,8 +246,12 @@ def verify(
         EvenhandError: as for `measure`; UsageError when a test item is among the training examples, no
             benchmark reports the metric that the verdict is to be about, or options exclude each other.
     """
-    options, uri = combined(VerifyOptions, options, given, VerifyKeywords, own=("treated",)), model_name(uri)
+    options, uri = (
+        combined(VerifyOptions, options, given, VerifyKeywords, own=("treated", "on")),
+        model_name(uri),
+    )
     mitigation = None if mitigation is None else joined(mitigation)
+    check_on(uri, on, options)
     if is_verification(uri):
         return judged_again(uri, options, method=mitigation, treated=treated)
     if treated is None:
@@ -258,8 +268,9 @@ def verify(
     if made is not None:
         for one in (place, *_further(place, options).values()):
             check_treatment_of(one)
-    with working_in(place):
-        each = _verified(uri, made, said, place, options)
+    with workers(on) as doing, working_in(place):
+        apart = None if on is None else Apart(doing, uri, options.dtype, options.batch_tokens)
+        each = _verified(uri, made, said, place, options, apart=apart)
         verification = seeds.of_method(each) if len(each) > 1 else each[0]
         seeds.save(place, verification, each if len(each) > 1 else ())
     return verification
@@ -272,7 +283,13 @@ def _further(place: Path, options: VerifyOptions) -> dict[int, Path]:
 
 
 def _verified(
-    uri: str, made: Mitigation | None, said: str, folder: Path, options: VerifyOptions
+    uri: str,
+    made: Mitigation | None,
+    said: str,
+    folder: Path,
+    options: VerifyOptions,
+    *,
+    apart: Apart | None,
 ) -> tuple[Verification, ...]:
     """One verdict a seed, on the method `made`, whose spec is `said`; without one, on what `said` names."""
     bias, capability = _loaded(_bias(uri, options)), _loaded(_capability(uri, options))
@@ -302,7 +319,9 @@ def _verified(
                 seed: replace(treating, options=replace(options, seed=seed, seeds=1), folder=place)
                 for seed, place in _further(folder, options).items()
             }
-        study = Study(model, treating, bias, capability, options, folder, data, primary, notes, further)
+        study = Study(
+            model, treating, bias, capability, options, folder, data, primary, notes, further, apart
+        )
         return study.verifications()
 
 

@@ -15,7 +15,7 @@ from evenhand.records import Measurement, Verification, digest
 from evenhand.studies import control_models, quantised
 from evenhand.studies.ahead import ahead
 from evenhand.studies.cells import Cells
-from evenhand.studies.controlling import Controlling, Made
+from evenhand.studies.controlling import Controlling, Made, Maker
 from evenhand.studies.fitting import Treating
 from evenhand.studies.forecast import Clock
 from evenhand.studies.margins import Margins
@@ -29,6 +29,7 @@ from evenhand.studies.verdict import Case, Controlled, Incomparable, Judgement, 
 READ = 0.5  # seconds below which the base's measurements were read, not made
 
 if TYPE_CHECKING:
+    from evenhand.studies.apart import Apart
     from evenhand.treatments import Treatment
 
 
@@ -38,7 +39,7 @@ class Study:
 
     `treating` gives the treated model, `data` the examples that control models are fitted on, and `primary`
     is the metric that the verdict is about. `further` gives more treated models of the same method, by the
-    seeds of their fits.
+    seeds of their fits. `apart` makes control models in other processes; None makes them here.
     """
 
     model: Model
@@ -51,6 +52,7 @@ class Study:
     primary: str
     notes: tuple[str, ...] = ()
     further: Mapping[int, Treating] = field(default_factory=dict)
+    apart: Apart | None = None
 
     @property
     def cells(self) -> Cells:
@@ -211,20 +213,17 @@ class Study:
         """The control models, measured on the benchmark that the verdict is about and on capability."""
         if not gives_weights(self.model):
             return Controlled()
-        return Controlling(
+        maker = Maker(
             self.model,
             self.cells,
             treatment,
-            case,
             self.data.examples,
             [self._source(case.before)],
             self.capability,
             self.options.control,
             shift,
-            case.size,
-            clock,
-            made,
-        ).run()
+        )
+        return Controlling(maker, case, case.size, clock, made, self.apart).run()
 
     def _notes(self, *measured: ModelMeasurements) -> tuple[str, ...]:
         return (*self.notes, *_notes(*measured))

@@ -18,7 +18,7 @@ from evenhand import __version__
 from evenhand.decimals import fixed
 from evenhand.errors import BadOption, EnvironmentProblem, MissingExtra
 from evenhand.progress import say
-from evenhand.workers import Ended, Piece
+from evenhand.workers.pieces import Ended, Piece
 from evenhand.workers.place import LOCAL, Place
 
 AGAIN = 3  # how often a piece is begun again whose process died
@@ -119,6 +119,7 @@ def connected(place: Place) -> Iterator[OnRay]:
     if place.address == LOCAL:
         # A piece that needs more memory than there is would be begun again without end.
         os.environ.setdefault("RAY_task_oom_retries", str(AGAIN))
+        os.environ.setdefault("RAY_worker_niceness", "0")  # it does the command's own work
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         options["include_dashboard"] = False
     try:
@@ -126,7 +127,8 @@ def connected(place: Place) -> Iterator[OnRay]:
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         raise EnvironmentProblem(
             f"The Ray cluster {place.address} cannot be reached: {str(error).strip()[:300]}",
-            mend="Start one with `ray start --head`, or write --on ray for one on this machine.",
+            mend="Start one with `ray start --head`, or write --on ray for one on this machine. A cluster "
+            "may ask for a token: this process needs it too (RAY_AUTH_TOKEN).",
         ) from None
     try:
         found = OnRay(place)

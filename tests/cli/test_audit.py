@@ -162,6 +162,7 @@ def test_a_corpus_without_a_document_passes_nothing(tmp_path, monkeypatch, capsy
         (["--repair", "rewiegh", "--out", "x.csv"], "Did you mean 'reweigh'"),
         (["--repair", "drop:columns=sex", "--out", "x.csv"], "other than the sensitive ones"),
         (["--bins", "height"], "are no bins"),
+        (["--bins", "height=170", "--bins", "height=180"], "names the column height twice"),
         (["--profile", "x"], "no profile 'x'"),
     ],
 )

@@ -110,6 +110,11 @@ def test_too_many_groups_are_not_multiplied() -> None:
         repaired(frame, "augment")
 
 
+def test_rows_of_one_group_have_no_counterparts() -> None:
+    with pytest.raises(UsageError, match="sex has 1 groups, fewer than 2"):
+        repaired(EIGHT.assign(sex="a"), "augment")
+
+
 def test_one_of_each_row_is_kept() -> None:
     found = rows(repaired(pd.concat([EIGHT, EIGHT[:3]]), "deduplicate"))
     assert len(found) == 8

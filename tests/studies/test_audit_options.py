@@ -188,12 +188,45 @@ def test_values_of_all_types_are_named_as_groups_are() -> None:
         ({"missing": {"y": True}}, "No row of the data frame has 'true' in y"),
         ({"audits": ["drift:columns=x"]}, "drift:columns=x is not valid"),
         ({"baseline": {True: 1.0}}, "no share for 'a', 'b'"),
+        ({"target": "number", "positive": "many"}, "No row has 'many' for number. It has: '0', .* and more"),
+        ({"target": "number", "positive": ">..5"}, "No row has '>..5' for number"),
+        ({"target": "number", "positive": ">1e999"}, "'>1e999' has no border"),
+        ({"sensitive": "number", "bins": {"number": [30], "NUMBER ": [50]}}, "name the column number twice"),
     ],
 )
 def test_what_cannot_be_asked_of_these_columns_is_refused(asked: dict[str, Any], told: str) -> None:
-    frame = FRAME.assign(born=pd.Timestamp("1960-01-01"))
+    frame = FRAME.assign(born=pd.Timestamp("1960-01-01"), number=range(100))
     with pytest.raises(UsageError, match=told):
-        audit(frame, "sex", **asked)
+        audit(frame, **{"sensitive": "sex", **asked})
+
+
+@pytest.mark.parametrize("rule", [">49", ">=50", "> 4.9e1", ">+49."])
+def test_a_border_may_be_written_as_any_number(rule: str) -> None:
+    frame = FRAME.assign(number=range(100))
+    found = audit(frame, "sex", "number", positive=rule, audits="label_rates").findings[0]
+    assert [group.value for group in found.groups] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [0.5],
+        None,
+        ["a"] * 120,
+        [2.0] * 120,
+        [float("nan")] * 120,
+        [None] * 120,
+        iter([0.5] * 120),
+        {},
+        np.ones((120, 1)),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_classifier_gives_a_number_for_each_text(scores: Any) -> None:
+    texts = ["He is a doctor.", "She is a nurse."] * 60
+    assert audit(texts, texts=True, classifier=lambda own: pd.Series([0.5] * len(own))).of("toxicity")
+    with pytest.raises(BadData, match="did not give one number from 0 to 1 for each text"):
+        audit(texts, texts=True, classifier=lambda _: scores)
 
 
 def test_a_baseline_without_a_sensitive_column_is_refused() -> None:

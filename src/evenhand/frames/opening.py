@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Source = Any  # a path, several, a name of the table above, a pandas or pyarrow table, an Ibis expression
 MEMORY = "512MB"  # of DuckDB, beyond which it works out of core
+_NAME = "Name a CSV or parquet file, or a pattern in quotes."
 _PATTERN = frozenset("*?[")
 _PASSWORD = re.compile(r"(?<=[^/:]):[^/@]*(?=@)|(?<=[?&])password=[^&#]*&?")
 _DATABASES = ("duckdb:", "postgres://", "postgresql://")
@@ -99,7 +100,6 @@ def connection() -> Any:
 
     made = ibis.duckdb.connect()
     made.raw_sql(f"SET memory_limit = '{MEMORY}'")
-    made.raw_sql("SET TimeZone = 'UTC'")  # not this machine's: a year would begin elsewhere on another
     with suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets, which has no bar to hide
         made.raw_sql("SET enable_progress_bar = false")
     _spilling(made)
@@ -122,10 +122,13 @@ def _files(name: str | Path) -> list[Path]:
         BadData: there are none.
     """
     if not str(name).strip():
-        raise BadData(f"{name!r} names no file.", mend="Name a CSV or parquet file, or a pattern in quotes.")
+        raise BadData(f"{name!r} names no file.", mend=_NAME)
     path = expanded(Path(name))
-    if path.is_file():
-        return [path]
+    try:
+        if path.is_file():
+            return [path]
+    except OSError as error:  # too long a name, or a folder that may not be entered
+        raise BadData(f"{str(name)[:80]} cannot be read: {error.strerror}.", mend=_NAME) from None
     if path.is_dir():
         raise BadData(
             f"{name} is a folder.", mend=f"Name its files with a pattern, such as '{name}/*.parquet'."
@@ -138,9 +141,7 @@ def _files(name: str | Path) -> list[Path]:
     there = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     near = near_names(path.name, there)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    raise BadData(
-        f"{name} does not exist.", mend=f"{hint}Name a CSV or parquet file, or a pattern in quotes."
-    )
+    raise BadData(f"{name} does not exist.", mend=f"{hint}{_NAME}")
 
 
 def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from evenhand import quoting
 from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
-from evenhand.frames import Frame
+from evenhand.frames import OTHER, Frame
 from evenhand.frames.frame import stripped
 from evenhand.frames.values import folded, looks_like_a_date, number, text_of
 from evenhand.people import bins
@@ -32,7 +33,7 @@ YES = frozenset(
 MOST_LABELS = 20
 MEDIAN = "median"
 ABOVE, BELOW = "above", "not above"
-_COMPARISON = re.compile(r"^(>=|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")
+_COMPARISON = re.compile(r"^(>=|>)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)$")
 
 
 def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -110,13 +111,20 @@ def binned(frame: Frame, given: Mapping[str, str]) -> Frame:
     """The frame with columns of numbers or dates as groups, by rules as in `AuditOptions`.
 
     Raises:
-        BadOption: a column that is to have borders holds no numbers, or no dates where a year is asked for.
+        BadOption: a column that is to have borders holds no numbers, or no dates where a year is asked for,
+            or is named twice.
     """
-    table = frame.table
+    rules: dict[str, str] = {}
     for name, rule in given.items():
         column = frame.column(name)
-        table = table.mutate(**{column: _bin_of(frame, column, rule)})
-    return frame.having(table, changed=map(frame.column, given)) if given else frame
+        if column in rules:
+            raise BadOption(
+                f"The bins name the column {column} twice.",
+                mend=f"Write its borders once: --bins {column}=30|50.",
+            )
+        rules[column] = rule
+    made = {column: _bin_of(frame, column, rule) for column, rule in rules.items()}
+    return frame.having(frame.table.mutate(**made), changed=made) if made else frame
 
 
 def _bin_of(frame: Frame, column: str, rule: str) -> ir.Value:
@@ -211,11 +219,14 @@ def _favourable(
         )
     if given:
         wanted = tuple(one.strip() for one in given)
-        lacking = [one for one in wanted if one not in names]
+        there = {key[0] for key in cells.keys}
+        lacking = [one for one in wanted if one not in there]
         enough = not lacking or (some and len(lacking) < len(wanted))
-        if not enough and len(names) <= MOST_LABELS:
+        if not enough and OTHER not in there:
+            more = " and more" if len(there) > MOST_LABELS else ""
             raise UsageError(
-                f"No row has {lacking[0]!r} for {target}.", mend=f"It has: {', '.join(map(repr, names))}."
+                f"No row has {lacking[0]!r} for {target}.",
+                mend=f"It has: {', '.join(map(repr, names[:MOST_LABELS]))}{more}.",
             )
         return wanted, ""
     return _guessed(target, names)
@@ -270,6 +281,10 @@ def _by_score(question: Question, rule: re.Match[str] | None) -> Question:
         border, strict = float(found), True
     else:
         border, strict = float(rule[2]), rule[1] == ">"
+        if math.isinf(border):
+            raise BadOption(
+                f"{rule[0]!r} has no border.", mend="Write --positive '>0.5' with a border of yours."
+            )
 
     def marked(one: Frame) -> Frame:
         value = numeric(one, one.table[target])

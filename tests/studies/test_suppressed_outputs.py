@@ -257,34 +257,20 @@ def by_subtraction(before: dict[str, Any], after: dict[str, Any]) -> int:
 def test_what_a_repair_leaves_of_a_group_does_not_follow_from_two_audits(
     values, tmp_path, monkeypatch, capsys
 ) -> None:
-    from evenhand.studies import repairing
+    from evenhand.studies import advising, repairing
 
     monkeypatch.chdir(tmp_path)
-    argv = [
-        "audit",
-        "a.csv",
-        *ASKED,
-        "--target",
-        "hired",
-        "--repair",
-        "deduplicate",
-        "--out",
-        "new.csv",
-        "--json",
-    ]
+    argv = ["audit", "a.csv", *ASKED, "--target", "hired", "--repair", "deduplicate", "--out", "new.csv"]
     found = []
     for different in (3, 7):
         repeated(different, **values).to_csv("a.csv", index=False)
         found.append(told(capsys, *argv))
-        assert len(pd.read_csv("new.csv")) == 240 + different
-        Path("new.csv").unlink()
         with pytest.raises(UsageError, match="of which fewer than 10 rows are left"):
-            evenhand.repair(
-                repeated(different, **values), "deduplicate", "new.csv", "sex,race", "hired", suppress=10
-            )
-        Path("new.csv").unlink()
+            evenhand.repair("a.csv", "deduplicate", "new.csv", "sex,race", "hired", suppress=10)
+        assert not Path("new.csv").exists()
         with monkeypatch.context() as patched:  # what follows were both shown: the test would see it
-            patched.setattr(repairing, "_check_alike", lambda *_: None)
+            for module in (advising, repairing):
+                patched.setattr(module, "check_alike", lambda *_: None)
             capsys.readouterr()
             assert main([*argv, "--json"]) == 0
         both = json.loads(capsys.readouterr().out)
@@ -293,6 +279,23 @@ def test_what_a_repair_leaves_of_a_group_does_not_follow_from_two_audits(
     assert found[0] == found[1]
     assert found[0][0] == 2
     assert "would tell how many" in found[0][1]
+    told_alone = told(capsys, *argv[: argv.index("--repair")], "--audits", "duplicates")[1]
+    advice = json.loads(told_alone.partition("<!")[0])["audits"][0]
+    assert "--repair" not in advice["command"]
+    assert "--repair deduplicate is refused here" in advice["mend"]
+
+
+def test_what_a_drawn_sample_leaves_of_a_group_is_not_audited(tmp_path, monkeypatch) -> None:
+    # Of 120 of B about 5 remain beside 120 of A.
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame({"sex": ["A", "B"] * 120, "number": range(240)})
+    options: dict[str, Any] = {"sensitive": "sex", "suppress": 10, "baseline": {"A": 0.96, "B": 0.04}}
+    with pytest.raises(
+        UsageError, match=r"is written, but cannot be audited: The audit before shows B"
+    ) as caught:
+        evenhand.repair(frame, "balance", "new.csv", **options)
+    assert "Audit without --repair" in caught.value.mend
+    assert 120 < len(pd.read_csv("new.csv")) < 130
 
 
 def test_a_repair_that_leaves_enough_of_each_group_is_audited(tmp_path, monkeypatch, capsys) -> None:

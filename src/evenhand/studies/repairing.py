@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.audits import Question, TextQuestion
-from evenhand.errors import BadData, BadOption, UsageError, listed
+from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import disk_errors, lines, real_path, whole
 from evenhand.frames.cells import key_of, named
 from evenhand.frames.frame import readable
@@ -19,6 +19,7 @@ from evenhand.studies.advising import fitting
 from evenhand.studies.audit_options import AuditOptions
 from evenhand.studies.auditing import answered, audited, options_of, question_of
 from evenhand.studies.reading import are_scores
+from evenhand.studies.suppressing import check_alike
 
 TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
 
@@ -110,29 +111,8 @@ def _after(out: Path, question: Question, options: AuditOptions, result: Repaire
     )
     asked = question_of(str(out), again, before=question)
     if isinstance(asked, Question):
-        _check_alike(question, asked)
+        check_alike(question, asked)
     return answered(asked, again)
-
-
-def _check_alike(before: Question, after: Question) -> None:
-    """Refuse an audit that hides other groups than the one before the repair, beside which it stands.
-
-    How many rows such a group has would follow by subtraction: from all rows, and from how many of them the
-    repair took away, which the two audits tell together.
-
-    Raises:
-        UsageError: a group, or the intersection of the attributes, is shown in one of them alone.
-    """
-    first, second = ({a: keys for a, keys in one.left_out.items() if keys} for one in (before, after))
-    if first == second and before.crossed == after.crossed:
-        return
-    new = sorted(set(after.withheld) - set(before.withheld)) or sorted(after.withheld)
-    raise UsageError(
-        f"the audit before shows {listed(new)}, of which fewer than {before.suppress} rows are left, and the "
-        f"two audits together would tell how many.",
-        mend="Audit without --repair, leave out --suppress, or join small groups: with --bins age=30|50, or "
-        "other columns.",
-    )
 
 
 def _shown_before(question: TextQuestion, options: AuditOptions, after: Audited) -> Audited:

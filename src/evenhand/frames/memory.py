@@ -1,4 +1,4 @@
-"""A data frame in memory becomes an arrow table of types that the engine holds, without loss of a value.
+"""A data frame in memory becomes an arrow table of types that the engine holds.
 
 Numbers, texts, dates and truths stay what they are. What has no counterpart becomes what a file would hold:
 mixed types, intervals and periods of pandas are texts, a length of time is its number of seconds, and a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 UNDEFINED = "undefined"
 MINUS = "−"
+DIGITS = 15  # significant ones that every number of double precision keeps
 
 
 def fixed(value: float | None, places: int = 3, *, signed: bool = False) -> str:

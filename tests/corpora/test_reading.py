@@ -112,3 +112,11 @@ def test_what_cannot_be_read_is_said(tmp_path) -> None:
     for end in (".csv", ".parquet"):
         with pytest.raises(UnknownName, match="text"):
             documents(str(paths[end]), "texts")
+    with pytest.raises(BadData, match="File name too long"):
+        opened_corpus("x" * 300 + ".txt")
+
+
+def test_documents_in_memory_may_have_any_length() -> None:
+    # From 256 to 1000 signs a text might be a path, and is longer than a name may be.
+    texts = ["", "a\0b", "\ud800", *("x" * n for n in (1, 255, 256, 300, 999, 1000, 100_000))]
+    assert documents(texts) == texts

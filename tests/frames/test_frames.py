@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -203,12 +204,43 @@ def test_broken_files_of_a_pattern_are_named_or_left_out(tmp_path) -> None:
         audit(str(tmp_path / "[ad].csv"), "sex")
 
 
+def broken_page(path: Path) -> None:
+    """Overwrite a part of the last column's values in a parquet file, of which the footer stays right."""
+    import pyarrow.parquet as pq
+
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    column = group.column(group.num_columns - 1)
+    start = column.dictionary_page_offset or column.data_page_offset
+    data = bytearray(path.read_bytes())
+    data[start + 200 : start + 2200] = bytes(2000)
+    path.write_bytes(data)
+
+
+def test_a_broken_page_of_a_parquet_file_is_named_or_left_out(tmp_path) -> None:
+    frame = pd.DataFrame({"sex": ["f", "m"] * 2500, "note": [f"note {i * i}" for i in range(5000)]})
+    for name in "abc":
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    broken_page(tmp_path / "b.parquet")
+    every = str(tmp_path / "*.parquet")
+    with pytest.raises(BadData, match=r"[^*]b\.parquet cannot be read: .*decompression") as caught:
+        audit(every, "sex")
+    assert "--skip-broken" in caught.value.mend
+    found = audit(every, "sex", skip_broken=True)
+    assert found.n == 10_000
+    assert re.search(r"1 of 3 files were left out: .*b\.parquet cannot be read", found.notes[0])
+    with pytest.raises(BadData, match="of 2 files cannot be read"):
+        audit([str(tmp_path / "b.parquet")] * 2, "sex", skip_broken=True)
+
+
 @pytest.mark.parametrize(
-    ("name", "told"), [("none.csv", "does not exist"), (".", "is a folder"), ("*.x", "No file fits")]
+    ("name", "told"),
+    [("none.csv", "does not exist"), (".", "is a folder"), ("*.x", "No file fits")],
 )
 def test_what_is_not_there_is_told(tmp_path, name, told) -> None:
     with pytest.raises(BadData, match=told):
         opened(str(tmp_path / name))
+    with pytest.raises(BadData, match="'' names no file"):
+        opened("")
 
 
 def test_what_is_no_data_set_is_told() -> None:

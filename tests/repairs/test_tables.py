@@ -110,6 +110,11 @@ def test_too_many_groups_are_not_multiplied() -> None:
         repaired(frame, "augment")
 
 
+def test_rows_of_one_group_have_no_counterparts() -> None:
+    with pytest.raises(UsageError, match="sex has 1 groups, fewer than 2"):
+        repaired(EIGHT.assign(sex="a"), "augment")
+
+
 def test_one_of_each_row_is_kept() -> None:
     found = rows(repaired(pd.concat([EIGHT, EIGHT[:3]]), "deduplicate"))
     assert len(found) == 8
@@ -162,6 +167,36 @@ def test_a_baseline_follows_its_groups_names(tmp_path: Any) -> None:
     given = AuditOptions(sensitive=["sex"], baseline="M=0.2,m=0.3,f=0.5", audits=["representation"])
     after = written(question_of(frame, given), given, "spell", tmp_path / "new.parquet")
     assert after.of("representation")[0].effect == 0  # half each, where M and m are half
+
+
+def test_a_baseline_of_an_intersection_follows_its_groups_names(tmp_path: Any) -> None:
+    # 25 each of M and f, in "x / y" and z. The baseline has a group, m / Z, that no row has.
+    sex = ["M"] * 30 + ["m"] * 20 + ["f"] * 50
+    frame = pd.DataFrame({"sex": sex, "race": ["x / y", "z"] * 48 + ["x / y", "Z"] * 2})
+    shares = {'M / "x / y"': 0.15, "M / z": 0.2, 'm / "x / y"': 0.1, "m / z": 0.04, "m / Z": 0.01}
+    shares |= {'f / "x / y"': 0.25, "f / z": 0.23, "f / Z": 0.02}
+    both = {"sex*race": shares, "sex": {"M": 0.2, "m": 0.3, "f": 0.5}}
+    given = AuditOptions(sensitive=["sex", "race"], baseline=both, audits=["representation"])
+    after = written(question_of(frame, given), given, "spell", tmp_path / "new.parquet")
+    of = {one.columns: one for one in after.of("representation")}
+    assert of[("sex",)].effect == pytest.approx(0)
+    assert of[("sex", "race")].effect == pytest.approx(0)
+    assert len(of[("sex", "race")].groups) == 4
+
+
+@pytest.mark.parametrize(
+    "asked", [{"bins": {"age": [40]}}, {"missing": {"age": [-9]}}, {"positive": [">0.5"]}]
+)
+def test_another_table_is_read_after_a_repair_as_it_was_before(asked: dict[str, Any], tmp_path: Any) -> None:
+    # The other table has the ages and the scores as they are, and no group of its own by another name.
+    frame = pd.DataFrame({"age": [20, 50, -9, 60] * 50, "y": [0.2, 0.7, 0.9, 0.1] * 50})
+    given = AuditOptions(
+        sensitive=["age"], target="y", against=frame, audits="drift", **{"positive": "0.7", **asked}
+    )
+    question = question_of(frame, given)
+    after = written(question, given, "reweigh", tmp_path / "new.parquet")
+    assert after.of("drift")
+    assert [one.effect for one in after.of("drift") if "y" not in one.columns] == [0.0]
 
 
 def test_values_of_every_type_are_found_by_their_names() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from evenhand import stats
-from evenhand.errors import BadData
+from evenhand.errors import BadData, BadOption
 from evenhand.metrics.calibration import CALIBRATION_GAP
 from evenhand.metrics.decisions import DECISION_ACCURACY
 from evenhand.metrics.group_fairness import DPD, dpd
@@ -52,3 +54,19 @@ def test_probabilities_are_read_where_given() -> None:
 def test_arrays_that_do_not_fit_are_refused(true: list[int], made: list[int], group: list[str]) -> None:
     with pytest.raises(BadData):
         stats.of_people([DPD], true, made, group)
+
+
+def test_one_metric_needs_no_list() -> None:
+    arrays = ([1, 0, 1, 0], [1, 0, 1, 1], [1, 1, 2, 2])
+    assert stats.of_people(DPD, *arrays) == stats.of_people([DPD], *arrays)
+
+
+@pytest.mark.parametrize("metrics", ["dpd", ["dpd"], None, 3, [None], dpd, [DPD, dpd]])
+def test_what_is_no_metric_is_refused(metrics: Any) -> None:
+    with pytest.raises(BadOption, match=r"which is not a metric\. Give such as .*group_fairness\.DPD"):
+        stats.of_people(metrics, [1, 0], [1, 0], ["a", "b"])
+
+
+def test_people_without_groups_are_refused() -> None:
+    with pytest.raises(BadData, match="The groups have 0 dimensions"):
+        stats.of_people([DPD], [1, 0], [1, 0], None)  # type: ignore[arg-type]

@@ -16,8 +16,8 @@ from evenhand import audit
 from evenhand.audits.sentinels import suspects
 from evenhand.errors import BadOption, UnknownName, UsageError
 from evenhand.studies.audit_options import AuditOptions
+from evenhand.studies.audit_values import signs
 from evenhand.studies.auditing import question_of
-from evenhand.studies.declaring import signs_of
 from evenhand.studies.repairing import repaired
 
 
@@ -79,8 +79,8 @@ def test_a_sign_that_stands_nowhere_is_refused() -> None:
         audit(people(), "sex", missing="agge=-9")
     for wrong in ("age=", "=3", " , "):
         with pytest.raises(BadOption, match="declares no value"):
-            signs_of(wrong)
-    assert signs_of(['"a=b"="x|y"|z', "u,v"]) == {"a=b": ["x|y", "z"], "": ["u", "v"]}
+            signs(wrong)
+    assert signs(['"a=b"="x|y"|z', "u,v"]) == {"a=b": ["x|y", "z"], "": ["u", "v"]}
 
 
 def test_declared_values_are_written_as_empty_cells(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ import pytest
 
 pytest.importorskip("ibis.backends.duckdb")
 
+import evenhand
 from evenhand.cli import main
+from evenhand.errors import UsageError
 
 LEAST = "10"
 Pair = tuple[pd.DataFrame, pd.DataFrame]
@@ -227,3 +229,97 @@ def test_texts_are_advised_no_repair_that_is_refused(attribute, tmp_path, monkey
     for command in commands:
         Path("augmented.jsonl").unlink(missing_ok=True)
         assert main(shlex.split(command)[1:]) == 0, command
+
+
+def repeated(different: int, **values: Any) -> pd.DataFrame:
+    """240 rows that are shown and differ, and 12 more of such values, of which some differ."""
+    frame = shown().assign(number=range(240))
+    rows = shown(12).assign(number=[1000 + i % different for i in range(12)], race="x", hired="no", job="any")
+    return pd.concat([frame, rows.assign(height=150, **values)], ignore_index=True)
+
+
+REPEATED: Sequence[dict[str, Any]] = (
+    {"sex": "C"},  # a group
+    {"sex": "A", "race": "z"},  # one of an attribute, and of the intersection
+    {"sex": "A", "race": ""},  # rows without a value
+)
+
+
+def by_subtraction(before: dict[str, Any], after: dict[str, Any]) -> int:
+    """What is left of the rows after one of each was kept, less those that the audit after it shows."""
+    (copies,) = [one for one in before["audits"] if one["name"] == "duplicates" and one["columns"] == ["sex"]]
+    repeat = re.match(r"(\d+) of (\d+) rows repeat another one", copies["finding"])
+    assert repeat is not None
+    return int(repeat[2]) - int(repeat[1]) - after["n"]
+
+
+@pytest.mark.parametrize("values", REPEATED, ids=str)
+def test_what_a_repair_leaves_of_a_group_does_not_follow_from_two_audits(
+    values, tmp_path, monkeypatch, capsys
+) -> None:
+    from evenhand.studies import advising, repairing
+
+    monkeypatch.chdir(tmp_path)
+    argv = ["audit", "a.csv", *ASKED, "--target", "hired", "--repair", "deduplicate", "--out", "new.csv"]
+    found = []
+    for different in (3, 7):
+        repeated(different, **values).to_csv("a.csv", index=False)
+        found.append(told(capsys, *argv))
+        with pytest.raises(UsageError, match="of which fewer than 10 rows are left"):
+            evenhand.repair("a.csv", "deduplicate", "new.csv", "sex,race", "hired", suppress=10)
+        assert not Path("new.csv").exists()
+        with monkeypatch.context() as patched:  # what follows were both shown: the test would see it
+            for module in (advising, repairing):
+                patched.setattr(module, "check_alike", lambda *_: None)
+            capsys.readouterr()
+            assert main([*argv, "--json"]) == 0
+        both = json.loads(capsys.readouterr().out)
+        assert by_subtraction(both, both["after"]) == different
+        Path("new.csv").unlink()
+    assert found[0] == found[1]
+    assert found[0][0] == 2
+    assert "would tell how many" in found[0][1]
+    told_alone = told(capsys, *argv[: argv.index("--repair")], "--audits", "duplicates")[1]
+    advice = json.loads(told_alone.partition("<!")[0])["audits"][0]
+    assert "--repair" not in advice["command"]
+    assert "--repair deduplicate is refused here" in advice["mend"]
+
+
+def test_what_a_drawn_sample_leaves_of_a_group_is_not_audited(tmp_path, monkeypatch) -> None:
+    # Of 120 of B about 5 remain beside 120 of A.
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame({"sex": ["A", "B"] * 120, "number": range(240)})
+    options: dict[str, Any] = {"sensitive": "sex", "suppress": 10, "baseline": {"A": 0.96, "B": 0.04}}
+    with pytest.raises(
+        UsageError, match=r"is written, but cannot be audited: The audit before shows B"
+    ) as caught:
+        evenhand.repair(frame, "balance", "new.csv", **options)
+    assert "Audit without --repair" in caught.value.mend
+    assert 120 < len(pd.read_csv("new.csv")) < 130
+
+
+def test_a_repair_that_leaves_enough_of_each_group_is_audited(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    repeated(11, sex="C").to_csv("a.csv", index=False)
+    argv = ["audit", "a.csv", "--sensitive", "sex", "--suppress", LEAST, "--repair", "deduplicate", "--out"]
+    capsys.readouterr()
+    assert main([*argv, "new.csv", "--json"]) == 0
+    both = json.loads(capsys.readouterr().out)
+    assert (both["n"], both["after"]["n"], by_subtraction(both, both["after"])) == (252, 251, 0)
+
+
+def test_what_was_too_rare_in_texts_is_not_shown_when_each_is_written_twice(tmp_path, monkeypatch) -> None:
+    # 16 with a nurse, fewer than 30, of which augmenting makes 32.
+    monkeypatch.chdir(tmp_path)
+    texts = [f"He is the doctor of house {i}." for i in range(150)] + [f"She is in {i}." for i in range(80)]
+    texts += [f"She is the nurse of house {i}." for i in range(16)]
+    before = evenhand.audit(texts, texts=True, suppress=30)
+    after = evenhand.repair(texts, "augment", "new.jsonl", texts=True, suppress=30)
+    alone = evenhand.audit("new.jsonl", suppress=30)
+    named = [{one.columns[-1] for one in record.of("cooccurrence")} for record in (before, after, alone)]
+    assert ["nurse" in one for one in named] == [False, False, True]
+    assert after.of("mentions")
+    assert "cooccurrence" not in after.tried
+    assert any(note.startswith("Not shown after the repair") for note in after.notes)
+    usual = evenhand.repair(texts, "augment", "more.jsonl", texts=True)
+    assert "cooccurrence" in usual.tried

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from evenhand.decimals import significant
+from evenhand.decimals import DIGITS, significant
 from evenhand.frames.values import folded, number
 
 MOST_NAMED = 5
@@ -41,4 +41,4 @@ def told(column: str, changed: Mapping[str, str], *, named: bool = True) -> str:
 
 def _plain(text: str) -> str:
     value = number(text)
-    return folded(text) if value is None else significant(value, 15)
+    return folded(text) if value is None else significant(value, DIGITS)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from evenhand.audits._question import Question
 from evenhand.audits._state import Reads, ends
-from evenhand.decimals import fixed, significant
+from evenhand.decimals import DIGITS, fixed, significant
 from evenhand.frames import text_of
 from evenhand.frames.values import day, folded, number
 from evenhand.quoting import quoted
@@ -133,7 +133,7 @@ def _far(rows: Mapping[float, int], sign: int) -> set[float]:
 
 
 def _nines(value: float) -> bool:
-    digits = significant(abs(value), 15).replace(".", "")
+    digits = significant(abs(value), DIGITS).replace(".", "")
     return len(digits) > 1 and set(digits) == {"9"}
 
 

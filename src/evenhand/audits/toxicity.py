@@ -47,10 +47,15 @@ class Toxicity:
         drawn = counted.sample[:MOST]
         if not drawn or question.classifier is None:
             return []
-        scores = np.asarray(question.classifier([text for _, text in drawn]), dtype=np.float64)
+        given = question.classifier([text for _, text in drawn])
+        try:
+            scores = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):  # texts, an iterator, a mapping
+            scores = np.empty(0)
         if scores.shape != (len(drawn),) or not ((scores >= 0) & (scores <= 1)).all():
             raise BadData(
-                "The classifier did not give one number from 0 to 1 for each text.", mend="Correct it."
+                "The classifier did not give one number from 0 to 1 for each text.",
+                mend="Return a list of numbers, in the order of the texts.",
             )
         groups = np.array([g for g, _ in drawn])
         kept = [g for g in range(len(counted.groups)) if (groups == g).sum() >= max(LEAST, question.suppress)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -163,7 +164,7 @@ def audit(
         target=target,
         positive=_listed(positive),
         baseline=baseline,
-        bins=dict(_pair(one) for one in bins or ()),
+        bins=_pairs(bins or ()),
         missing=missing or (),
         against=against,
         weights=weights,
@@ -216,6 +217,20 @@ def _run(
 
 def _listed(values: list[str] | None) -> list[str]:
     return [name for value in values or () for name in quoting.names(value)]
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    """The rules of ``--bins`` by column.
+
+    Raises:
+        BadOption: a text is no rule, or a column has two.
+    """
+    made: dict[str, str] = {}
+    for name, rule in map(_pair, texts):
+        if name in made:
+            raise BadOption(f"--bins names the column {name} twice.", mend=f"Write --bins {name}=30|50 once.")
+        made[name] = rule
+    return made
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from evenhand.frames.values import BOM
 BLOCK = 4 << 20  # bytes of documents that are counted together
 TEXT = "text"
 _TABLES = (".parquet", ".csv", ".tsv")
+_NAME = "Name a file (.txt, .jsonl, .parquet, .csv) or a pattern."
 _JSON = (".jsonl", ".ndjson")
 Block = list[str]
 
@@ -124,18 +125,24 @@ def opened_corpus(source: Any, column: str = "") -> Corpus:
 
 
 def _is_path(one: str | Path) -> bool:
-    return isinstance(one, Path) or (len(one) < 1000 and "\n" not in one and Path(one).exists())
+    if isinstance(one, Path):
+        return True
+    try:
+        return 0 < len(one) < 1000 and "\n" not in one and Path(one).exists()
+    except OSError:  # a sentence that is longer than a name may be
+        return False
 
 
 def _files(name: str) -> list[Path]:
     path = expanded(Path(name))
     found = sorted(Path(one) for one in glob.glob(str(path), recursive=True) if Path(one).is_file())  # noqa: PTH207
-    if path.is_file():
-        return [path]
+    try:
+        if path.is_file():
+            return [path]
+    except OSError as error:  # too long a name, or a folder that may not be entered
+        raise BadData(f"{name[:80]} cannot be read: {error.strerror}.", mend=_NAME) from None
     if not found:
-        raise BadData(
-            f"No file fits {name}.", mend="Name a file (.txt, .jsonl, .parquet, .csv) or a pattern."
-        )
+        raise BadData(f"No file fits {name!r}.", mend=_NAME)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,14 +12,38 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Key = tuple[str | None, ...]
+_BETWEEN = " / "
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^"].*?(?= / |$)', re.DOTALL)
 
 
 def _part(value: str | None, *, alone: bool) -> str:
     """A value as a part of a cell's name, such that no two cells of several values have the same name."""
     if value is None:
         return "missing"
-    odd = not alone and (" / " in f" {value} " or value.startswith('"'))
+    odd = not alone and (_BETWEEN in f" {value} " or value.startswith('"'))
     return json.dumps(value, ensure_ascii=False) if odd else value
+
+
+def named(key: Key) -> str:
+    """A cell's name: its values with " / " between them; a value with such a sign in it is quoted."""
+    return _BETWEEN.join(_part(one, alone=len(key) == 1) for one in key)
+
+
+def key_of(name: str, n: int) -> tuple[str, ...] | None:
+    """The `n` values that a cell's name holds, as `named` writes it; None where it is no such name."""
+    if n == 1:
+        return (name,)
+    values: list[str] = []
+    place = 0
+    while (found := _PART.match(name, place)) is not None:
+        try:
+            values.append(json.loads(found[0]) if found[0].startswith('"') else found[0])
+        except ValueError:  # written by hand, and no name of a cell
+            return None
+        place = found.end() + len(_BETWEEN)
+        if name[found.end() : place] != _BETWEEN:
+            break
+    return tuple(values) if len(values) == n and place >= len(name) + len(_BETWEEN) else None
 
 
 @dataclass(frozen=True)
@@ -79,10 +104,8 @@ class Cells:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Each cell's name: its values with " / " between them; a value with such a sign in it is quoted."""
-        return tuple(
-            " / ".join(_part(one, alone=len(key) == 1) for one in key) if key else "" for key in self.keys
-        )
+        """Each cell's name, as `named` writes it."""
+        return tuple(map(named, self.keys))
 
     @property
     def total(self) -> int:

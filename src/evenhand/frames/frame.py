@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the largest values are pooled
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
-_FILE = re.compile(r"^\s*file = (.+)$", re.MULTILINE)  # in what DuckDB says of a CSV file
+IN_MEMORY = ("the data frame", "the table")  # as what Python gives is called
+_ENGINES = ("duckdb", "_duckdb", "psycopg", "pyspark", "ibis", "pyarrow")  # where errors about data come from
+_FILE = re.compile(  # in what DuckDB says of a CSV file, and of a parquet file
+    r"^\s*file = (.+)$|[Ff]ailed to read file \"([^\"]+)\": ", re.MULTILINE
+)
 _UNSAID = ("Original Line", "LINE ", "Possible", "* ")  # a row, and advice about DuckDB
+_TRACE = "Stack Trace:"  # of DuckDB itself, behind what it says
 _NOTHING = ""  # no group's name: what values that stand for a missing one are found by
 _STOPPED = "Query interrupted"  # what DuckDB raises where a signal's handler raised KeyboardInterrupt
 _BEGINNINGS = (  # between which all of `BLANKS` and `SPACES` lie, and all that is not ASCII
@@ -86,6 +91,15 @@ class Frame:
                 raise self._no_column(wanted)
             return str(same[0])
         return wanted
+
+    def named(self, columns: Iterable[str]) -> Frame:
+        """The frame with each of these columns named so, which may differ in case here.
+
+        Raises:
+            UnknownName: as `column`.
+        """
+        other = {name: own for name in columns if (own := self.column(name)) != name}
+        return self.having(self.table.rename(other), changed=other.values()) if other else self
 
     def _no_column(self, wanted: str) -> UsageError:
         """What is said of a name that is none; a part of a name may have been meant for all of it."""
@@ -330,33 +344,29 @@ def readable(name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, RuntimeError) and str(error) == _STOPPED:
             raise KeyboardInterrupt from None
-        if type(error).__module__.partition(".")[0] not in (
-            "duckdb",
-            "_duckdb",
-            "psycopg",
-            "pyspark",
-            "ibis",
-        ):
+        if type(error).__module__.partition(".")[0] not in _ENGINES:
             raise
         file = _file_of(error, name)
         more = ", or add --skip-broken to audit the others" if file != name else ""
-        raise BadData(
-            f"{file} cannot be read: {_said(error)}.",
-            mend=f"Repair the file, or leave it out of the list{more}.",
-        ) from None
+        mend = f"Repair the file, or leave it out of the list{more}."
+        if name in IN_MEMORY:
+            mend = "Make its columns numbers, texts, dates or truths."
+        raise BadData(f"{file} cannot be read: {_said(error)}.", mend=mend) from None
 
 
 def _file_of(error: Exception, name: str) -> str:
     """The file of a pattern or a list that an error is about, as seen from here; else `name`."""
     found = _FILE.search(str(error))
-    if found is None or found[1].endswith(name.removeprefix("./")):
+    place = "" if found is None else found[1] or found[2]
+    if not place or place.endswith(name.removeprefix("./")):
         return name
-    path = Path(found[1])
+    path = Path(place)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _said(error: Exception) -> str:
     """The engine's message without the rows that it quotes: what an audit writes holds none."""
-    lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+    said = _FILE.sub(lambda found: found[0] if found[1] else "", str(error).partition(_TRACE)[0])
+    lines = [line.strip() for line in said.split("\n") if line.strip()]
     kept = [line for line in lines[:6] if not line.startswith(_UNSAID) and not _FILE.match(line)]
     return " ".join(kept)[:300].rstrip(". ")

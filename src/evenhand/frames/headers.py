@@ -22,6 +22,7 @@ from evenhand.tables import check_names
 _SEPARATORS = ",\t;|"
 _HEAD = 1 << 20  # bytes of a header at most
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_UNHELD = re.compile("[\0\ud800-\udfff]")  # where C ends a text, and what is no character
 _PARQUET = b"PAR1"
 _MEND = "Name a CSV file (also .gz or .zst) or a parquet file."
 
@@ -82,13 +83,15 @@ def _parquet(path: Path) -> Header:
 
 
 def check_case(names: Iterable[str], of: str) -> None:
-    """Nothing if no two column names differ in case alone; `of` begins the sentence that refuses them.
+    """Nothing if engines tell the columns by their names; `of` begins the sentence that refuses them.
 
     Raises:
-        BadData: two do, which the engines take for one.
+        BadData: two differ in case alone, which the engines take for one, or one has a sign that they lose.
     """
     alike: dict[str, list[str]] = defaultdict(list)
     for name in names:
+        if _UNHELD.search(name):
+            raise BadData(f"{of} has a column named {name!r}.", mend="Name it without that sign.")
         alike[clean(name).lower()].append(name)
     for several in alike.values():
         if len(several) > 1:

@@ -22,17 +22,18 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData, EnvironmentProblem, MissingExtra, UnknownName, UsageError, near_names
 from evenhand.files import expanded
-from evenhand.frames.frame import Frame, readable
-from evenhand.frames.headers import Header, check_case, header_of
+from evenhand.frames.frame import IN_MEMORY, Frame, readable
+from evenhand.frames.headers import Header, header_of
+from evenhand.frames.memory import as_arrow
 from evenhand.frames.spilling import spill_folder
 from evenhand.frames.values import clean
-from evenhand.tables import check_names
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 Source = Any  # a path, several, a name of the table above, a pandas or pyarrow table, an Ibis expression
 MEMORY = "512MB"  # of DuckDB, beyond which it works out of core
+_NAME = "Name a CSV or parquet file, or a pattern in quotes."
 _PATTERN = frozenset("*?[")
 _PASSWORD = re.compile(r"(?<=[^/:]):[^/@]*(?=@)|(?<=[?&])password=[^&#]*&?")
 _DATABASES = ("duckdb:", "postgres://", "postgresql://")
@@ -41,8 +42,8 @@ _DATABASES = ("duckdb:", "postgres://", "postgresql://")
 def opened(source: Source, *, skip_broken: bool = False) -> Frame:
     """The frame of a source; nothing but headers is read.
 
-    With `skip_broken`, files of a pattern that cannot be read are left out, and a note names them; files of
-    delimited text are read through for that.
+    With `skip_broken`, files of a pattern that cannot be read are left out, and a note names them; all files
+    are read through for that.
 
     Raises:
         BadData: there is no such file, or one cannot be read as a table.
@@ -52,6 +53,10 @@ def opened(source: Source, *, skip_broken: bool = False) -> Frame:
     if isinstance(source, Frame):
         return source
     require_ibis()
+    return _plain(_opened(source, skip_broken=skip_broken))
+
+
+def _opened(source: Source, *, skip_broken: bool) -> Frame:
     if isinstance(source, str) and source.startswith(_DATABASES):
         return _database(source)
     if isinstance(source, str) and source.startswith("spark:"):
@@ -64,6 +69,15 @@ def opened(source: Source, *, skip_broken: bool = False) -> Frame:
         several = [path for one in source for path in _files(one)]
         return _from_files(", ".join(map(str, source)), several, skip_broken=skip_broken)
     return _from_memory(source)
+
+
+def _plain(frame: Frame) -> Frame:
+    """The frame with lengths of time as text: arrow has no type for those of months and days."""
+    odd = [name for name, kind in frame.table.schema().items() if kind.is_interval()]
+    if not odd:
+        return frame
+    texts = {name: frame.table[name].cast("string") for name in odd}
+    return frame.having(frame.table.mutate(**texts), changed=odd)
 
 
 def require_ibis() -> None:
@@ -107,9 +121,14 @@ def _files(name: str | Path) -> list[Path]:
     Raises:
         BadData: there are none.
     """
+    if not str(name).strip():
+        raise BadData(f"{name!r} names no file.", mend=_NAME)
     path = expanded(Path(name))
-    if path.is_file():
-        return [path]
+    try:
+        if path.is_file():
+            return [path]
+    except OSError as error:  # too long a name, or a folder that may not be entered
+        raise BadData(f"{str(name)[:80]} cannot be read: {error.strerror}.", mend=_NAME) from None
     if path.is_dir():
         raise BadData(
             f"{name} is a folder.", mend=f"Name its files with a pattern, such as '{name}/*.parquet'."
@@ -122,9 +141,7 @@ def _files(name: str | Path) -> list[Path]:
     there = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     near = near_names(path.name, there)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    raise BadData(
-        f"{name} does not exist.", mend=f"{hint}Name a CSV or parquet file, or a pattern in quotes."
-    )
+    raise BadData(f"{name} does not exist.", mend=f"{hint}{_NAME}")
 
 
 def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame:
@@ -138,7 +155,7 @@ def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame
     for path in paths:
         try:
             headers.append(header_of(path))
-            if skip_broken and len(paths) > 1 and not headers[-1].parquet:
+            if skip_broken and len(paths) > 1:
                 _check_whole(headers[-1])
         except BadData as error:
             headers = [one for one in headers if one.path != path]
@@ -159,14 +176,17 @@ def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame
 
 
 def _check_whole(header: Header) -> None:
-    """Nothing, if every row of a file of delimited text can be read.
+    """Nothing, if every value of a file can be read; the engine streams it.
 
     Raises:
         BadData: one cannot.
     """
+    import ibis
+
     table = _read([header])
+    # Hashes, for smallest, largest and missing values may be taken from what parquet says of itself.
     with readable(str(header.path)):
-        table.aggregate(n=table.count(), last=table[table.columns[-1]].max()).to_pyarrow()
+        table.aggregate(ibis.or_(*(table[name].hash() == 0 for name in table.columns)).sum()).to_pyarrow()
 
 
 def _check_alike(headers: Sequence[Header]) -> None:
@@ -265,43 +285,15 @@ def _from_memory(source: Any) -> Frame:
 
     Raises:
         UsageError: it is none of them.
+        BadData: the engine cannot hold it.
     """
     import ibis
-    import pandas as pd
-    import pyarrow as pa  # type: ignore[import-untyped]
 
+    frame, table = IN_MEMORY
     if isinstance(source, ibis.expr.types.Table):
-        return Frame(source, "the table")
-    if isinstance(source, pd.DataFrame):
-        check_names(map(str, source.columns), "The data frame")
-        source = _as_arrow(source)
-    elif not isinstance(source, pa.Table) and hasattr(source, "to_arrow"):  # polars
-        source = source.to_arrow()
-    if not isinstance(source, pa.Table):
-        raise UsageError(
-            f"A {type(source).__name__} is no data set.",
-            mend="Give a path, a list of paths, or a table of pandas, polars, pyarrow or Ibis.",
-        )
-    names = [clean(str(name)) for name in source.column_names]
-    if not names:
-        raise BadData("The data frame has no column.", mend="Give one with the columns of the data set.")
-    check_names(names, "The data frame")
-    check_case(names, "The data frame")
+        return Frame(source, table)
     made = connection()
-    made.con.register("frame", source.rename_columns(names))  # as it is: nothing is copied
-    return Frame(made.table("frame"), "the data frame")
-
-
-def _as_arrow(frame: Any) -> Any:
-    """A pandas table as an arrow table: a column of mixed types becomes text, as it would be in a file."""
-    import pandas as pd
-    import pyarrow as pa
-
-    columns: dict[str, Any] = {}
-    for name in frame.columns:
-        values = frame[name]
-        try:
-            columns[str(name)] = pa.array(values, from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            columns[str(name)] = pa.array([None if pd.isna(v) else str(v) for v in values])
-    return pa.table(columns)
+    with readable(frame):
+        held = as_arrow(source)
+        made.con.register("frame", held)  # as it is: nothing is copied
+        return Frame(made.table("frame"), frame)

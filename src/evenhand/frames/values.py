@@ -7,7 +7,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from evenhand.decimals import significant
+from evenhand.decimals import DIGITS, significant
 
 BLANKS = frozenset(
     {"", "?", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "nil", "missing", "-", "--", "."}
@@ -26,7 +26,7 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | Decimal):
-        return None if math.isnan(value) else significant(float(value), 15)
+        return None if math.isnan(value) else significant(float(value), DIGITS)
     if isinstance(value, datetime.date | datetime.datetime):
         return value.isoformat()
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -7,18 +7,23 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from evenhand.decimals import significant
+from evenhand.decimals import DIGITS, significant
 
 
 def names(edges: Sequence[float]) -> tuple[str, ...]:
     """The names of all bins, the lowest first; a value that equals a border belongs above it."""
     whole = all(float(edge).is_integer() for edge in edges)
-    between = [_whole(a, b) if whole else f"{a:g} to <{b:g}" for a, b in pairwise(edges)]
-    return (f"<{edges[0]:g}", *between, f"{edges[-1]:g}+")
+    between = [_whole(a, b) if whole else f"{_text(a)} to <{_text(b)}" for a, b in pairwise(edges)]
+    return (f"<{_text(edges[0])}", *between, f"{_text(edges[-1])}+")
 
 
 def _whole(low: float, high: float) -> str:
-    return f"{low:g}" if high - low == 1 else f"{low:g}-{high - 1:g}"
+    return _text(low) if high - low == 1 else f"{_text(low)}-{_text(high - 1)}"
+
+
+def _text(edge: float) -> str:
+    """A border in all the digits that tell numbers apart, as audits name groups of numbers."""
+    return significant(edge, DIGITS)
 
 
 def place(text: str, edges: Sequence[float]) -> str | None:
@@ -37,8 +42,9 @@ def number(text: str) -> float | None:
 
 
 def problems(column: str, edges: Sequence[float]) -> list[str]:
-    """What is wrong with the borders of a column."""
-    if not edges or not all(map(math.isfinite, edges)) or any(b <= a for a, b in pairwise(edges)):
+    """What is wrong with the borders of a column; such as have the same name are not above each other."""
+    finite = all(map(math.isfinite, edges))
+    if not edges or not finite or any(float(_text(b)) <= float(_text(a)) for a, b in pairwise(edges)):
         return [f"the bins of {column!r} are {list(edges)}, not one or more numbers, each above the last"]
     return []
 

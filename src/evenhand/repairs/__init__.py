@@ -40,7 +40,8 @@ class Repair(Protocol):
     Attributes:
         needs: ``target``; ``all groups``, where what is written, and so the audit of it, depends on groups
             that may be too small to be shown; ``intersection``, where it depends on how large the groups of
-            all attributes together are.
+            all attributes together are; ``rows left``, where what is written has fewer rows, each time the
+            same, so that a group which is shown may become too small to be.
     """
 
     reads: Reads

@@ -30,15 +30,16 @@ class Augment:
         """Refuse what has no counterparts.
 
         Raises:
-            UsageError: texts of another attribute than gender, or a table of more than ten groups.
+            UsageError: texts of another attribute than gender, or a table of one group or of more than ten.
         """
         if isinstance(question, TextQuestion):
             if question.attribute != "gender":
                 raise UsageError("Texts can be swapped by gender alone.", mend="Leave out --attribute.")
-        elif (many := len(_groups(question))) > MOST_GROUPS:
+        elif not 1 < (many := len(_groups(question))) <= MOST_GROUPS:
+            limit = f"more than {MOST_GROUPS}" if many > 1 else "fewer than 2"
             raise UsageError(
-                f"{question.sensitive[0]} has {many} groups, more than {MOST_GROUPS}.",
-                mend="Use --repair reweigh.",
+                f"{question.sensitive[0]} has {many} groups, {limit}.",
+                mend="Use --repair reweigh." if many > 1 else "Name another sensitive column.",
             )
 
     def repaired(self, question: Question | TextQuestion) -> Repaired | Iterator[str]:
@@ -58,9 +59,8 @@ class Augment:
         parts = [table]
         for group in known:
             others = [own for other, own in known.items() if other != group]
-            if others:
-                value = _as(table[name], group, question.frame.spelt(name)[group])
-                parts.append(table.filter(ibis.or_(*others)).mutate(**{name: value}))
+            value = _as(table[name], group, question.frame.spelt(name)[group])
+            parts.append(table.filter(ibis.or_(*others)).mutate(**{name: value}))
         first, *rest = parts
         return Repaired(
             first.union(*rest), f"Every row comes once for each of {len(groups)} groups of {name}."

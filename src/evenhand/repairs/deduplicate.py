@@ -14,7 +14,7 @@ class Deduplicate:
     """The rows that differ in at least one column, other than that of --weights, each once."""
 
     reads: ClassVar[Reads] = "table"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({"rows left"})
 
     def check(self, question: Question) -> None:
         """Nothing: of every table one of each row can be kept."""

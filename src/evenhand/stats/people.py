@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from evenhand.errors import BadOption
 from evenhand.metrics import Metric
+from evenhand.metrics import _arrays as arrays
 from evenhand.metrics._people import on_arrays
 from evenhand.metrics.group_fairness import DPD
 from evenhand.records import Estimate, Score
@@ -15,7 +17,7 @@ from evenhand.stats.estimating import estimates
 
 
 def of_people(
-    metrics: Sequence[Metric],
+    metrics: Metric | Iterable[Metric],
     y_true: ArrayLike,
     y_pred: ArrayLike,
     group: ArrayLike,
@@ -31,12 +33,14 @@ def of_people(
     `stats.estimates` over scores of your own.
 
     Raises:
+        BadOption: `metrics` holds something else than metrics.
         BadData: different lengths, values that do not belong there, or no `probability` for a metric of it.
     """
-    metrics = tuple(metrics)
+    asked = _metrics(metrics)
     columns = {"outcome": y_true, "decision": y_pred}
     if probability is not None:
         columns["probability"] = probability
+    arrays.groups(group)  # which `on_arrays` takes None for, as everybody being in one
     on_arrays(DPD, group, **columns)  # whatever the metrics are, it refuses arrays that do not fit together
     table = {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
     labels = [str(label) for label in np.asarray(group).tolist()]
@@ -50,4 +54,16 @@ def of_people(
         )
         for i, label in enumerate(labels)
     ]
-    return estimates(metrics, scores, seed=seed)
+    return estimates(asked, scores, seed=seed)
+
+
+def _metrics(given: object) -> tuple[Metric, ...]:
+    """The metrics that were given, one or several."""
+    several = (given,) if isinstance(given, Metric) or not isinstance(given, Iterable) else tuple(given)
+    for one in several:
+        if not isinstance(one, Metric):
+            raise BadOption(
+                f"metrics holds {one!r}, which is not a metric.",
+                mend="Give such as evenhand.metrics.group_fairness.DPD, or a list of them.",
+            )
+    return several

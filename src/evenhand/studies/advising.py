@@ -12,6 +12,7 @@ from evenhand.audits import Question, TextQuestion
 from evenhand.errors import UsageError
 from evenhand.records import Finding
 from evenhand.repairs import Repair
+from evenhand.studies.suppressing import check_alike, suppressed
 
 _REPAIR = "--repair"
 
@@ -21,7 +22,8 @@ def fitting(question: Question | TextQuestion, spec: str) -> Repair:
 
     Raises:
         UnknownName: there is no such repair.
-        UsageError: the repair does not fit the data set, or tells of groups that may not be shown.
+        UsageError: the repair does not fit the data set, or tells of groups that may not be shown, or that
+            may not be any more.
     """
     made: Repair = registry.create("repair", spec)
     reads = "table" if isinstance(question, Question) else "texts"
@@ -33,7 +35,22 @@ def fitting(question: Question | TextQuestion, spec: str) -> Repair:
         raise UsageError(f"The repair {spec} needs a target.", mend="Add --target with the column of labels.")
     _check_shown(question, spec, made)
     made.check(question)
+    if "rows left" in made.needs and isinstance(question, Question) and question.suppress > 1:
+        check_alike(question, _left(question, spec, made))
     return made
+
+
+def _left(question: Question, spec: str, made: Repair) -> Question:
+    """The question about what the repair would leave, without the groups that are too small in it.
+
+    Raises:
+        UsageError: no group is large enough.
+    """
+    frame = question.written.having(made.repaired(question).table)
+    try:
+        return suppressed(replace(question, frame=frame, whole=None, hidden={}, notes=[]))
+    except UsageError as error:
+        raise UsageError(f"After {spec}: {error.what}", mend=error.mend) from None
 
 
 def _check_shown(question: Question | TextQuestion, spec: str, made: Repair) -> None:

@@ -12,7 +12,6 @@ from evenhand.corpora import Corpus, opened_corpus
 from evenhand.frames import text_of
 from evenhand.frames.opening import shown_address
 from evenhand.studies.audit_options import AuditOptions
-from evenhand.studies.declaring import signs_of
 
 
 def is_texts(source: Any, options: AuditOptions) -> bool:
@@ -65,12 +64,11 @@ def command_of(source: Any, options: AuditOptions) -> tuple[str, ...]:
     words += ["--positive", quoting.listed(options.positive)] if options.positive else []
     if options.baseline:
         words += ["--baseline", _as_text(options.baseline)]
-    for column, edges in options.bins.items():
-        rule = edges if isinstance(edges, str) else "|".join(str(text_of(float(e))) for e in edges)
+    for column, rule in options.bins.items():
         words += ["--bins", f"{quoting.quoted(column, '=')}={rule}"]
-    for name, values in signs_of(options.missing).items():
+    for name, values in options.missing.items():
         of = f"{quoting.quoted(name, '=')}={'|'.join(quoting.quoted(v, '|') for v in values)}"
-        words += ["--missing", of if name else quoting.listed(values)]
+        words += ["--missing", of if name else ",".join(quoting.quoted(v, ",=") for v in values)]
     against = options.against
     words += ["--against", _named(against)] if isinstance(against, str | Path) else []
     words += ["--weights", options.weights] if options.weights else []

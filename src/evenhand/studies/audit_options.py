@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evenhand import quoting
 from evenhand.audits._question import SAMPLE
-from evenhand.errors import BadOption
-from evenhand.frames import text_of
 from evenhand.registry import LARGEST_SEED
+from evenhand.studies import audit_values as values
 from evenhand.studies.options import check_whole
+
+MOST_SAMPLED = 1_000_000_000  # rows: more than any memory holds
 
 
 @dataclass(frozen=True)
 class AuditOptions:
     """What is asked about a data set, and how it is to be read.
+
+    Values may be given in any form whose meaning is plain: one or several, a list, a set, an array. They are
+    kept in one form (`evenhand.studies.audit_values`).
 
     Attributes:
         sensitive: columns of sensitive attributes; empty for texts.
@@ -40,6 +43,9 @@ class AuditOptions:
         sample: the largest number of rows taken for audits that need rows.
         skip_broken: whether files that cannot be read are left out.
         seed: decides samples and draws.
+
+    Raises:
+        BadOption: a value that cannot be used; the message names the option.
     """
 
     sensitive: Sequence[str] = ()
@@ -47,7 +53,7 @@ class AuditOptions:
     positive: Sequence[str] = ()
     baseline: str | Mapping[str, Any] = ""
     bins: Mapping[str, Any] = field(default_factory=dict)
-    missing: Sequence[str] | Mapping[str, Any] = ()
+    missing: Any = ()
     against: Any = None
     weights: str = ""
     audits: Sequence[str] = ()
@@ -64,27 +70,17 @@ class AuditOptions:
     def __post_init__(self) -> None:
         check_whole("seed", self.seed, 0, LARGEST_SEED)
         check_whole("suppress", self.suppress, 0)
-        check_whole("sample", self.sample, 1)
+        check_whole("sample", self.sample, 1, MOST_SAMPLED)
+        made: dict[str, Any] = {name: int(getattr(self, name)) for name in ("seed", "suppress", "sample")}
         for name in ("target", "weights", "profile", "text_column", "attribute", "classifier"):
-            _check(name, getattr(self, name), str, "a text")
-        _check("baseline", self.baseline, str | Mapping, "shares: 'A=0.5,B=0.5', or {'A': 0.5, 'B': 0.5}")
-        _check("bins", self.bins, Mapping, "borders by column: {'age': [30, 50]}")
-        _check("missing", self.missing, str | Mapping | Sequence, "such as 'age=-999'")
-        object.__setattr__(self, "sensitive", _names("sensitive", self.sensitive))
-        object.__setattr__(self, "positive", _names("positive", self.positive, values=True))
-
-
-def _check(name: str, value: object, kind: Any, what: str) -> None:
-    if not isinstance(value, kind):
-        raise BadOption(f"{name}={value!r} is not valid.", mend=f"Write {what}.")
-
-
-def _names(name: str, given: object, *, values: bool = False) -> list[str]:
-    """The names in a text or a list; values may be of any type, and are named as groups are."""
-    if isinstance(given, str):
-        return quoting.names(given)
-    if isinstance(given, Sequence | set | frozenset) and not isinstance(given, bytes):
-        found = [text_of(one) if values and not isinstance(one, str) else one for one in given]
-        if all(isinstance(one, str) for one in found):
-            return [str(one) for one in found]
-    raise BadOption(f"{name}={given!r} is not valid.", mend="Write a name, or a list of names.")
+            made[name] = values.text(name, getattr(self, name))
+        made["texts"] = None if self.texts is None else values.truth("texts", self.texts)
+        made["skip_broken"] = values.truth("skip_broken", self.skip_broken)
+        made["sensitive"] = values.names("sensitive", self.sensitive)
+        made["positive"] = values.labels("positive", self.positive)
+        made["baseline"] = values.baseline(self.baseline)
+        made["bins"] = values.rules(self.bins)
+        made["missing"] = values.signs(self.missing)
+        made["audits"] = values.specs(self.audits)
+        for name, value in made.items():
+            object.__setattr__(self, name, value)

@@ -19,7 +19,8 @@ from evenhand.records import Audited, Finding
 from evenhand.studies.advising import advised
 from evenhand.studies.audit_command import command_of, is_texts
 from evenhand.studies.audit_options import AuditOptions
-from evenhand.studies.declaring import declared, signs_of
+from evenhand.studies.audit_values import DATES, refused
+from evenhand.studies.declaring import declared
 from evenhand.studies.reading import are_scores, baselines, binned, labelled, numeric
 from evenhand.studies.suppressing import suppressed
 
@@ -49,12 +50,16 @@ def audit(
     Raises:
         BadData: the data cannot be read.
         UnknownName: a column or an audit does not exist; the message gives near names.
+        BadOption: an option cannot be used; the message names it.
         UsageError: what is asked cannot be answered with these columns.
         MissingExtra: Ibis is not installed.
     """
     given = options_of(sensitive, target, options)
     if isinstance(classifier, str):
         return audited(source, dataclasses.replace(given, classifier=classifier))
+    if classifier is not None and not callable(classifier):
+        mend = "Write 'lexicon' or 'hf:org/name', or give a function from texts to scores from 0 to 1."
+        raise refused("classifier", classifier, mend)
     return audited(source, given, classifier=classifier)
 
 
@@ -92,7 +97,8 @@ def question_of(
     """
     typed = tuple(command) or command_of(source, options)
     texts = is_texts(source, options)
-    _check_kind(options, texts)
+    _check_kind(options, texts, classifier)
+    _check_audits(options)
     if texts:
         corpus = opened_corpus(source, options.text_column)
         if classifier is None and options.classifier:
@@ -101,7 +107,7 @@ def question_of(
     return _table_question(source, options, typed, before)
 
 
-def _check_kind(options: AuditOptions, texts: bool) -> None:
+def _check_kind(options: AuditOptions, texts: bool, classifier: Classifier | None) -> None:
     """Refuse options of tables beside texts, and of texts beside a table: they would be without effect.
 
     Raises:
@@ -110,6 +116,7 @@ def _check_kind(options: AuditOptions, texts: bool) -> None:
     usual = AuditOptions()
     kind, other, names = ("texts", "tables", OF_TABLES) if texts else ("a table", "texts", OF_TEXTS)
     given = [f"--{name}" for name in names if _differs(getattr(options, name), getattr(usual, name))]
+    given += ["--classifier"] if classifier is not None and not texts else []
     if given:
         said = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} about {other}"
         convert = ", or convert a table in JSON lines to CSV or parquet" if texts else ""
@@ -123,6 +130,20 @@ def _differs(value: object, usual: object) -> bool:
     if value is None or isinstance(value, str | Mapping | Sequence):
         return bool(value) and value != usual
     return True
+
+
+def _check_audits(options: AuditOptions) -> None:
+    """Refuse names and options of audits that do not exist.
+
+    Raises:
+        UnknownName, UsageError: as `registry.create`; BadOption: an option or a profile that cannot be used.
+    """
+    for spec in registry.spec_texts(options.audits, "audit"):
+        _check_numbers(spec, registry.create("audit", spec))
+    if options.profile and options.profile not in PROFILES:
+        raise BadOption(
+            f"There is no profile {options.profile!r}.", mend=f"Write one of: {', '.join(PROFILES)}."
+        )
 
 
 def toxicity_by(spec: str) -> Classifier:
@@ -185,10 +206,6 @@ def _table_question(
     frame = opened(source, skip_broken=options.skip_broken)
     if options.weights:
         frame = _weighted(frame, frame.column(options.weights), options.suppress)
-    if options.profile and options.profile not in PROFILES:
-        raise BadOption(
-            f"There is no profile {options.profile!r}.", mend=f"Write one of: {', '.join(PROFILES)}."
-        )
     published = set(NAMES) <= set(frame.columns)
     if not options.sensitive and not published:
         raise UsageError(
@@ -199,21 +216,20 @@ def _table_question(
     target = frame.column(options.target) if options.target else ""
     if target in sensitive:
         raise UsageError(f"{target} is both target and sensitive.", mend="Name two columns.")
-    against = (
-        opened(options.against, skip_broken=options.skip_broken) if options.against is not None else None
-    )
-    signs = signs_of(options.missing)
-    frame = as_read = declared(frame, signs)
-    against = against and declared(against, signs, found=False)
-    for column in (*sensitive, *((target,) if target else ())) if against is not None else ():
-        against.column(column)  # type: ignore[union-attr]
+    baseline = baselines(options.baseline, sensitive)
+    against = None
+    if options.against is not None:
+        against = opened(options.against, skip_broken=options.skip_broken)
+        against = against.named([*sensitive, target] if target else sensitive)
+    frame = as_read = declared(frame, options.missing)
+    against = against and declared(against, options.missing, found=False)
     frame = binned(frame, options.bins)
     against = against and binned(against, options.bins)
     question = Question(
         frame=frame,
         sensitive=sensitive,
         target=target,
-        baseline=baselines(options.baseline, sensitive),
+        baseline=baseline,
         against=against,
         suppress=options.suppress,
         sample=options.sample,
@@ -255,7 +271,7 @@ def _weighted(frame: Frame, column: str, suppress: int) -> Frame:
     return frame.having(frame.table.filter(weight > 0), weights=column)
 
 
-def _check_groups(question: Question, bins: Mapping[str, Any]) -> None:
+def _check_groups(question: Question, bins: Mapping[str, str]) -> None:
     """Refuse attributes without any value, before audits that would each say so; `bins` are those asked for.
 
     Raises:
@@ -264,7 +280,7 @@ def _check_groups(question: Question, bins: Mapping[str, Any]) -> None:
     for name in question.sensitive:
         if not question.cells((name,)).keys:
             rule = bins.get(name)
-            what = "value" if rule is None else "date" if rule in ("year", "decade") else "number"
+            what = "value" if rule is None else "date" if rule in DATES else "number"
             raise UsageError(
                 f"The column {name} of {question.frame.name} has no {what} in any of its "
                 f"{question.frame.rows} rows.",
@@ -282,7 +298,6 @@ def _chosen(question: Question | TextQuestion, options: AuditOptions) -> Iterato
         asked = list(_PUBLISHED)
     for spec in asked or registry.names("audit"):
         made: Audit = registry.create("audit", spec)
-        _check_numbers(spec, made)
         lacking = sorted(made.needs - has)
         if made.reads != reads:
             if asked:

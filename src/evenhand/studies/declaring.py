@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evenhand import quoting
 from evenhand.errors import BadOption, UsageError
 from evenhand.frames import Frame
 from evenhand.frames.frame import stripped
 from evenhand.frames.values import day, number
+from evenhand.studies.audit_values import EVERYWHERE
 from evenhand.studies.reading import numeric
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-EVERYWHERE = ""
 Signs = Mapping[str, Sequence[str]]
-
-
-def signs_of(given: str | Iterable[str] | Mapping[str, Any]) -> dict[str, list[str]]:
-    """The declared signs by column, those of every column by the name "".
-
-    A text is ``COL=VALUE|VALUE``, or ``VALUE,VALUE`` for every column; a mapping gives values by column.
-
-    Raises:
-        BadOption: a text names no value.
-    """
-    made: dict[str, list[str]] = defaultdict(list)
-    if isinstance(given, Mapping):
-        for name, values in given.items():
-            several = values if isinstance(values, list | tuple | set) else [values]
-            made[name].extend(map(str, several))
-        return dict(made)
-    for text in [given] if isinstance(given, str) else given:
-        head, *rest = quoting.pieces(text, "=")
-        name = quoting.plain(head) if rest else EVERYWHERE
-        values = quoting.names("=".join(rest), "|") if rest else quoting.names(text)
-        if not values or (rest and not name):
-            raise BadOption(
-                f"{text!r} declares no value.",
-                mend="Write --missing age=-999 (several with |), or --missing unknown for every column.",
-            )
-        made[name].extend(values)
-    return dict(made)
+TRUTHS = ("true", "false")  # as groups are named
 
 
 def declared(frame: Frame, signs: Signs, *, found: bool = True) -> Frame:
     """The frame with missing values where the declared signs stand; a note says which are taken for that.
 
-    Letters may be of either case, and numbers are compared as numbers: -999.0 is -999.
+    Letters may be of either case, and numbers are compared as numbers: -999.0 is -999. `signs` are those of
+    every column by the name "".
 
     Raises:
         BadOption: a sign is declared for the weights.
@@ -99,7 +72,9 @@ def _is_one(frame: Frame, name: str, values: Sequence[str]) -> ir.BooleanValue:
         parts.append(stripped(value).lower().isin([one.strip().lower() for one in values]))
     if numbers and (value.type().is_string() or value.type().is_numeric()):
         parts.append(numeric(frame, value).isin(numbers))
-    if value.type().is_temporal():
+    if value.type().is_boolean():
+        parts += [value == (one.strip().lower() == "true") for one in values if one.strip().lower() in TRUTHS]
+    if value.type().is_date() or value.type().is_timestamp():
         days = [known for one in values if (known := day(one)) is not None]
         parts += [value.cast("date") == ibis.literal(one) for one in days]
     if not parts:  # of a number, a word is none

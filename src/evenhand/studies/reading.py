@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +17,11 @@ from evenhand import quoting
 from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
-from evenhand.frames import Frame
+from evenhand.frames import OTHER, Frame
 from evenhand.frames.frame import stripped
 from evenhand.frames.values import folded, looks_like_a_date, number, text_of
 from evenhand.people import bins
+from evenhand.studies.audit_values import DATES, shares
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -31,7 +33,7 @@ YES = frozenset(
 MOST_LABELS = 20
 MEDIAN = "median"
 ABOVE, BELOW = "above", "not above"
-_COMPARISON = re.compile(r"^(>=|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")
+_COMPARISON = re.compile(r"^(>=|>)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)$")
 
 
 def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -42,30 +44,27 @@ def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[
     of a file with the columns group and share, or group and count.
 
     Raises:
-        BadOption: it cannot be read, or is about a column that is not sensitive.
+        BadOption: it cannot be read, is about a column that is not sensitive, or a share is not above 0.
     """
     if not given:
         return {}
+    if not sensitive:
+        raise BadOption("The baseline is about no column.", mend="Add --sensitive with the column of groups.")
     if isinstance(given, Mapping):
         several = any(isinstance(value, Mapping) for value in given.values())
-        parts = {k: dict(v) for k, v in given.items()} if several else {sensitive[0]: dict(given)}
+        parts = dict(given) if several else {sensitive[0]: given}
     elif "=" not in given:
         parts = {sensitive[0]: _baseline_file(Path(given))}
     else:
         parts = _baseline_text(given, sensitive)
     known = {*sensitive, "*".join(sensitive)}
-    for column, shares in parts.items():
+    for column in parts:
         if column not in known:
             raise BadOption(
                 f"The baseline is about {column!r}, which is not sensitive.",
                 mend=f"Write one of: {', '.join(sorted(known))}.",
             )
-        if any(not isinstance(v, int | float) or v <= 0 for v in shares.values()):
-            raise BadOption(
-                f"A share of the baseline of {column} is not above 0.",
-                mend="Leave such groups out of the data.",
-            )
-    return parts
+    return {column: shares(column, own) for column, own in parts.items()}
 
 
 def _baseline_text(text: str, sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -108,47 +107,76 @@ def _baseline_file(path: Path) -> dict[str, float]:
     return {name: float(value or 0) / total for name, value in values.items()}
 
 
-def binned(frame: Frame, given: Mapping[str, Any]) -> Frame:
-    """The frame with columns of numbers or dates as groups.
+def binned(frame: Frame, given: Mapping[str, str]) -> Frame:
+    """The frame with columns of numbers or dates as groups, by rules as in `AuditOptions`.
 
     Raises:
-        BadOption: borders that are no numbers in order, or a rule that does not exist.
+        BadOption: a column that is to have borders holds no numbers, or no dates where a year is asked for,
+            or is named twice.
     """
-    table = frame.table
+    rules: dict[str, str] = {}
     for name, rule in given.items():
         column = frame.column(name)
-        table = table.mutate(**{column: _bin_of(frame, column, rule)})
-    return frame.having(table, changed=map(frame.column, given)) if given else frame
+        if column in rules:
+            raise BadOption(
+                f"The bins name the column {column} twice.",
+                mend=f"Write its borders once: --bins {column}=30|50.",
+            )
+        rules[column] = rule
+    made = {column: _bin_of(frame, column, rule) for column, rule in rules.items()}
+    return frame.having(frame.table.mutate(**made), changed=made) if made else frame
 
 
-def _bin_of(frame: Frame, column: str, rule: Any) -> ir.Value:
+def _bin_of(frame: Frame, column: str, rule: str) -> ir.Value:
     import ibis
 
     value = frame.table[column]
-    if rule in ("year", "decade"):
-        year = (
-            stripped(value).try_cast("timestamp") if value.type().is_string() else value.cast("timestamp")
-        ).year()
+    if rule in DATES:
+        year = _moments(frame, value).year()
         return ((year - year % 10) if rule == "decade" else year).cast("string")
-    edges = [number(part) for part in rule.split("|")] if isinstance(rule, str) else list(rule)
-    known = [edge for edge in edges if edge is not None]
-    if len(known) < len(edges) or bins.problems(column, known):
-        raise BadOption(
-            f"The bins of {column} are {rule!r}, not numbers in order.",
-            mend=f"Write --bins {column}=30|50 for numbers, {column}=year or {column}=decade for dates.",
-        )
+    borders = [float(part) for part in rule.split("|")]
     asked = numeric(frame, value)
-    names = bins.names(known)
+    names = bins.names(borders)
     made = ibis.cases(
-        *((asked < edge, name) for edge, name in zip(known, names[:-1], strict=True)), else_=names[-1]
+        *((asked < border, name) for border, name in zip(borders, names[:-1], strict=True)), else_=names[-1]
     )
     return ibis.ifelse(asked.isnull(), None, made)
 
 
 def numeric(frame: Frame, value: Any) -> Any:
-    """A column as numbers; what is no number in a file of text is missing."""
-    # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
-    return stripped(value).try_cast("float64") if value.type().is_string() else value.cast("float64")
+    """A column as numbers; what is no number in a file of text is missing.
+
+    Raises:
+        BadOption: the column holds dates, or something else that is never a number.
+    """
+    kind = value.type()
+    if kind.is_string():
+        # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
+        value = stripped(value).try_cast("float64")
+    elif not (kind.is_numeric() or kind.is_boolean()):
+        raise _holds_no(frame, value, "numbers")
+    return value.cast("float64")
+
+
+def _moments(frame: Frame, value: Any) -> Any:
+    """A column as moments; what is no date in a file of text is missing.
+
+    Raises:
+        BadOption: the column holds numbers, or something else that is never a date.
+    """
+    kind = value.type()
+    if kind.is_string():
+        value = stripped(value).try_cast("timestamp")
+    elif not (kind.is_date() or kind.is_timestamp()):
+        raise _holds_no(frame, value, "dates")
+    return value.cast("timestamp")
+
+
+def _holds_no(frame: Frame, value: Any, what: str) -> BadOption:
+    return BadOption(
+        f"The column {value.get_name()} of {frame.name} holds no {what} (its type is {value.type()}).",
+        mend=f"Name a column of {what}; --bins makes groups of numbers (age=30|50) and of dates (born=year).",
+    )
 
 
 def are_scores(given: Sequence[str]) -> bool:
@@ -191,11 +219,14 @@ def _favourable(
         )
     if given:
         wanted = tuple(one.strip() for one in given)
-        lacking = [one for one in wanted if one not in names]
+        there = {key[0] for key in cells.keys}
+        lacking = [one for one in wanted if one not in there]
         enough = not lacking or (some and len(lacking) < len(wanted))
-        if not enough and len(names) <= MOST_LABELS:
+        if not enough and OTHER not in there:
+            more = " and more" if len(there) > MOST_LABELS else ""
             raise UsageError(
-                f"No row has {lacking[0]!r} for {target}.", mend=f"It has: {', '.join(map(repr, names))}."
+                f"No row has {lacking[0]!r} for {target}.",
+                mend=f"It has: {', '.join(map(repr, names[:MOST_LABELS]))}{more}.",
             )
         return wanted, ""
     return _guessed(target, names)
@@ -250,6 +281,10 @@ def _by_score(question: Question, rule: re.Match[str] | None) -> Question:
         border, strict = float(found), True
     else:
         border, strict = float(rule[2]), rule[1] == ">"
+        if math.isinf(border):
+            raise BadOption(
+                f"{rule[0]!r} has no border.", mend="Write --positive '>0.5' with a border of yours."
+            )
 
     def marked(one: Frame) -> Frame:
         value = numeric(one, one.table[target])

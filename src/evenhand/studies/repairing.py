@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.audits import Question, TextQuestion
-from evenhand.errors import BadData, UsageError
+from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import disk_errors, lines, real_path, whole
+from evenhand.frames.cells import key_of, named
 from evenhand.frames.frame import readable
-from evenhand.records import Audited
+from evenhand.records import Audited, Finding
 from evenhand.repairs import Repaired
 from evenhand.studies.advising import fitting
 from evenhand.studies.audit_options import AuditOptions
 from evenhand.studies.auditing import answered, audited, options_of, question_of
+from evenhand.studies.reading import are_scores
+from evenhand.studies.suppressing import check_alike
 
 TABLES, TEXTS = (".parquet", ".csv"), (".jsonl", ".txt")
 
@@ -38,6 +41,8 @@ def repair(
         EvenhandError: as `evenhand.audit`, `check` and `repaired`.
     """
     given = options_of(sensitive, target, options)
+    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
+        raise BadOption(f"out={out!r} is not a file.", mend="Give its name, such as 'weighed.parquet'.")
     question = question_of(source, given)
     return repaired(question, given, spec, Path(out))
 
@@ -71,12 +76,14 @@ def repaired(question: Question | TextQuestion, options: AuditOptions, spec: str
 
     Raises:
         as `check`, and NoSpace where the file cannot be written.
-        UsageError: it is written, and cannot be audited as was asked.
+        UsageError: it is written, and cannot be audited as was asked, or not without telling of groups that
+            may not be shown.
     """
     result = check(question, spec, out)
     if isinstance(question, TextQuestion):
         told = _write_texts(out, result, question.corpus.column)
-        return _with_note(audited(str(out), dataclasses.replace(options, texts=True)), told)
+        after = audited(str(out), dataclasses.replace(options, texts=True))
+        return _with_note(_shown_before(question, options, after), told)
     _write_table(out, result)
     try:
         after = _after(out, question, options, result)
@@ -89,6 +96,7 @@ def _after(out: Path, question: Question, options: AuditOptions, result: Repaire
     """The audit of the written file: columns that the repair left out are no longer asked about."""
     there = set(result.table.columns)
     labels = result.renamed.get(question.target, {})
+    read_otherwise = options.bins or options.missing or are_scores(options.positive)
     # What was binned is written as groups, and what was compared with a border as labels.
     again = dataclasses.replace(
         options,
@@ -98,18 +106,53 @@ def _after(out: Path, question: Question, options: AuditOptions, result: Repaire
         baseline=_renamed(question, result),
         bins={},
         missing=(),  # written as empty cells
+        against=question.against if read_otherwise else options.against,
         weights=result.weights or (options.weights if options.weights in there else ""),
     )
-    return answered(question_of(str(out), again, before=question), again)
+    asked = question_of(str(out), again, before=question)
+    if isinstance(asked, Question):
+        check_alike(question, asked)
+    return answered(asked, again)
+
+
+def _shown_before(question: TextQuestion, options: AuditOptions, after: Audited) -> Audited:
+    """The audit of repaired texts, without findings that the one before does not have with the same groups.
+
+    What was too rare to be shown is less so now, and how rare it was would follow: `augment` writes each text
+    that mentions a gender twice.
+    """
+    if question.suppress < 2:
+        return after
+    known = {(one.name, one.columns): _hidden(one) for one in answered(question, options).findings}
+    lost = [one for one in after.findings if known.get((one.name, one.columns)) != _hidden(one)]
+    if not lost:
+        return after
+    names = dict.fromkeys(one.name for one in lost)
+    note = f"Not shown after the repair, for it would tell what was too rare before: {', '.join(names)}."
+    return dataclasses.replace(
+        after,
+        findings=tuple(one for one in after.findings if one not in lost),
+        tried=tuple(one for one in after.tried if one not in names),
+        notes=(*after.notes, note),
+    )
+
+
+def _hidden(one: Finding) -> frozenset[str]:
+    """The groups that a finding names without a figure."""
+    return frozenset(group.group for group in one.groups if group.n is None)
 
 
 def _renamed(question: Question, result: Repaired) -> dict[str, dict[str, float]]:
-    """The baseline with the names that groups have in the repaired table."""
+    """The baseline with the names that groups, also those of the intersection, have in the repaired table."""
     made: dict[str, dict[str, float]] = {}
+    crossed = "*".join(question.sensitive)
     for name, shares in question.baseline.items():
+        columns = question.sensitive if name == crossed else (name,)
         own = made.setdefault(name, {})
         for group, share in shares.items():
-            new = result.renamed.get(name, {}).get(group, group)
+            key = key_of(group, len(columns))
+            values = zip(columns, key or (), strict=False)
+            new = named(tuple(result.renamed.get(c, {}).get(v, v) for c, v in values)) if key else group
             own[new] = own.get(new, 0.0) + share
     return made
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from evenhand.audits import Question
-from evenhand.errors import UsageError
+from evenhand.errors import UsageError, listed
 from evenhand.frames import OTHER, Cells, Frame
 from evenhand.frames.cells import Key
 from evenhand.studies.reading import numeric
@@ -81,6 +81,27 @@ def suppressed(question: Question, *, scores: bool = False) -> Question:
         left_out=hidden,
         crossed=crossed,
         whole=question.frame,
+    )
+
+
+def check_alike(before: Question, after: Question) -> None:
+    """Refuse the audit after a repair that hides other groups than the one before, beside which it stands.
+
+    How many rows such a group has would follow by subtraction: from all rows, and from how many of them the
+    repair took away, which the two audits tell together.
+
+    Raises:
+        UsageError: a group, or the intersection of the attributes, is shown in one of them alone.
+    """
+    first, second = ({a: keys for a, keys in one.left_out.items() if keys} for one in (before, after))
+    if first == second and before.crossed == after.crossed:
+        return
+    new = sorted(set(after.withheld) - set(before.withheld)) or sorted(after.withheld)
+    raise UsageError(
+        f"The audit before shows {listed(new)}, of which fewer than {before.suppress} rows are left, and the "
+        f"two audits together would tell how many.",
+        mend="Audit without --repair, leave out --suppress, or join small groups: with --bins age=30|50, or "
+        "other columns.",
     )
 
 

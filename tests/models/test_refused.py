@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from evenhand.models.refused import FILTERED, TOO_LONG, mend, reason
+from evenhand.models.refused import FILTERED, TOO_LONG, cleaned, mend, reason
 
 
 def said(message: str, **more: object) -> str:
@@ -64,3 +64,24 @@ def test_what_was_not_sent_is_not_to_blame():
     assert mend(said("reseed the top_plane at this temperature_"), BODY) is None
     assert mend(said("top_p is not supported"), {"prompt": "x"}) is None
     assert mend(said("top_p is not supported"), None) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        said("No such model."),
+        json.dumps({"error": "No such model."}),
+        json.dumps({"object": "error", "message": "No such model.", "type": "NotFoundError", "code": 404}),
+        json.dumps({"detail": "No such model."}),
+        json.dumps({"error": None, "message": "No such model."}),
+        "No such\n model.",
+    ],
+)
+def test_the_message_is_found_in_every_form_of_an_error(text):
+    assert cleaned(text, None) == "No such model"
+
+
+def test_an_error_without_a_message_is_shown_as_it_is():
+    text = json.dumps({"detail": [{"loc": ["body", "seed"], "msg": "not allowed"}]})
+    assert cleaned(text, None) == text
+    assert cleaned('{"error": {"code": 7}}', None) == '{"error": {"code": 7}}'

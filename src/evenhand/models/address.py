@@ -10,13 +10,14 @@ from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from evenhand.errors import BadOption, UsageError
-from evenhand.models.budget import Limits
+from evenhand.models.budget import Limits, Price
 from evenhand.models.refused import PARAMETERS
 
 _LENGTHS = ("max_tokens", "max_completion_tokens")
 _EXAMPLE = "openai:http://localhost:8000/v1#model"
 _OPTIONS = (
-    "api", "requests", "tokens", "concurrency", "timeout", "retries", "cache", "length", "leave_out", "send",
+    "api", "requests", "tokens", "cost", "price", "concurrency", "timeout", "retries", "cache", "length",
+    "leave_out", "send",
 )  # fmt: skip
 
 
@@ -59,7 +60,8 @@ def parse(rest: str) -> Address:
 
     Raises:
         UsageError: it is not a URL with a model as its fragment, or carries a password.
-        BadOption: an unknown option, an invalid value, or an option that is given twice.
+        BadOption: an unknown option, an invalid value, an option that is given twice, or a cost that is
+            limited without a price.
     """
     parts = _split(rest)
     model, _, late = parts.fragment.partition("?")
@@ -84,8 +86,16 @@ def parse(rest: str) -> Address:
         concurrency=int(_number(options, "concurrency", 8)),
         requests=_budget(options, "requests"),
         tokens=_budget(options, "tokens"),
+        cost=_cost(options),
+        price=_price(options),
         cache=_choice(options, "cache", ("yes", "no")) == "yes",
     )
+    if limits.cost is not None and limits.price is None:
+        raise BadOption(
+            "The cost is limited, but no price is given.",
+            mend="Write ?price=IN,OUT before the # of the model's name: what a million tokens of prompts and "
+            "a million written ones cost, such as price=0.15,0.60.",
+        )
     api = _choice(options, "api", ("chat", "completions"))
     length = _choice(options, "length", _LENGTHS)
     leave_out, send = (_parameters(options, name) for name in ("leave_out", "send"))
@@ -158,7 +168,33 @@ def _number(options: dict[str, str], name: str, default: float, least: float = 1
 
 
 def _budget(options: dict[str, str], name: str) -> int | None:
-    value = options.pop(name, None) or os.environ.get(f"EVENHAND_BUDGET_{name.upper()}")
-    if not value:
+    value = _limit(options, name)
+    return None if value is None else int(_number({name: value}, name, 1, least=1))
+
+
+def _cost(options: dict[str, str]) -> float | None:
+    value = _limit(options, "cost")
+    return None if value is None else _number({"cost": value}, "cost", 2.5, least=1e-6)
+
+
+def _limit(options: dict[str, str], name: str) -> str | None:
+    """A limit of the budget as it is written, in the name or else in the environment; None for no limit."""
+    return options.pop(name, None) or os.environ.get(f"EVENHAND_BUDGET_{name.upper()}") or None
+
+
+def _price(options: dict[str, str]) -> Price | None:
+    """The price of a prompt's and of written tokens, in this order."""
+    value = options.pop("price", None)
+    if value is None:
         return None
-    return int(_number({name: value}, name, 1, least=1))
+    try:
+        prompt, written = (float(part) for part in value.split(","))
+    except ValueError:
+        prompt = written = -1.0
+    if not (0 <= prompt < 1e9 and 0 <= written < 1e9):
+        raise BadOption(
+            f"price={value} is not valid.",
+            mend="Write what a million tokens of prompts and a million written ones cost, such as "
+            "price=0.15,0.60.",
+        )
+    return Price(prompt, written)

@@ -78,14 +78,26 @@ def mend(text: str, body: Json | None) -> str | None:
 
 def cleaned(text: str, key: str | None) -> str:
     """The server's message, short, in one line, and without the key, which some servers repeat."""
-    try:
-        inner = parse_json(text, repair=True)["error"]
-        text = str(inner["message"] if isinstance(inner, dict) else inner)
-    except (ValueError, KeyError, TypeError):
-        pass
+    text = _message(_parsed(text)) or text
     if key:
         text = text.replace(key, "***")
     return one_line(text).rstrip(".")
+
+
+def _message(answer: Any) -> str | None:
+    """The message inside an error: OpenAI's, older vLLM's (no ``error`` around it) or FastAPI's ``detail``.
+
+    None if it has none of these forms.
+    """
+    if not isinstance(answer, dict):
+        return None
+    inner = answer.get("error") or answer
+    if not isinstance(inner, dict):
+        return str(inner)
+    for name in ("message", "detail"):
+        if isinstance(said := inner.get(name), str) and said:
+            return said
+    return None
 
 
 def one_line(text: str) -> str:

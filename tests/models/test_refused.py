@@ -26,6 +26,7 @@ def said(message: str, **more: object) -> str:
         (400, said("This model's maximum context length is 2048 tokens. You requested 2100."), TOO_LONG),
         (400, said("no", type="exceed_context_size_error", n_ctx=512), TOO_LONG),
         (422, json.dumps({"error": "`inputs` tokens + `max_new_tokens` must be <= 4096."}), TOO_LONG),
+        (400, said("max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)"), TOO_LONG),
         # About more than one prompt.
         (400, said("Unsupported parameter: 'top_p'", code="unsupported_parameter"), None),
         (400, said("max_tokens is too large: 9999."), None),

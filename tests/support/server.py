@@ -203,7 +203,7 @@ def slow(seconds: float) -> Fault:
     return fault
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024  # hundreds of clients connect at once
 
@@ -213,7 +213,7 @@ def serving(model: CausalModel, **changes: Any) -> Iterator[State]:
     """A server on 127.0.0.1 while the block lasts; `State.url` is its address."""
     state = State(model, **changes)
     handler = type("Own", (Handler,), {"state": state})
-    server = _Server(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"

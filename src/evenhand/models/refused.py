@@ -39,7 +39,9 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"(maximum|max) (context|model|sequence) length|context (length|window|size)|"
-            r"(prompt|input)s? (is|are) too long|inputs` tokens \+",
+            r"(prompt|input)s? (is|are) too long|inputs` tokens \+|"
+            # vLLM, of a prompt that fills the context: it leaves no room for the one token asked for.
+            r"max_tokens must be at least 1, got (0|-\d+)",
             re.IGNORECASE,
         ),
         TOO_LONG,

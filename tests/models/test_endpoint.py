@@ -376,6 +376,19 @@ def test_only_what_differs_from_the_default_is_sent(served):
     assert sent("&leave_out=temperature", SHORT) == set()
 
 
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_further_fields_are_sent_and_stay_in_the_name(served, api):
+    endpoint = opened(served, f"api={api}&also=top_k:0,min_p:0.0,mirostat:false,mode:plain")
+    generated(endpoint, ["The nurse"], SHORT)
+    sent = {name: served.asked[0][name] for name in ("top_k", "min_p", "mirostat", "mode")}
+    assert sent == {"top_k": 0, "min_p": 0.0, "mirostat": False, "mode": "plain"}
+    assert "also=min_p:0.0,mirostat:false,mode:plain,top_k:0#tiny" in endpoint.spec.uri
+    assert parse(endpoint.spec.uri.removeprefix("openai:")).also == endpoint.address.also
+    if api == "completions":  # what is scored is not drawn
+        endpoint.answer(ITEMS)
+        assert all("top_k" not in body for body in served.asked[1:])
+
+
 def test_what_was_not_sent_is_said(served):
     endpoint = opened(served, "leave_out=temperature")
     generated(endpoint, ["The nurse"], SHORT)
@@ -795,6 +808,11 @@ def test_options_may_stand_after_the_name_as_well():
         ("http://host/v1?tokens=many#m", BadOption, "tokens=many"),
         ("http://host/v1?cost=2#m", BadOption, "no price is given"),
         ("http://host/v1?cost=0&price=1,2#m", BadOption, "cost=0"),
+        ("http://host/v1?also=top_k#m", BadOption, "also=top_k is not valid"),
+        ("http://host/v1?also=top_k:1,top_k:2#m", BadOption, "also=top_k:1,top_k:2 is not valid"),
+        ("http://host/v1?also=x:{}#m", BadOption, "is not valid"),
+        ("http://host/v1?also=temperature:0#m", BadOption, "temperature, which evenhand sets itself"),
+        ("http://host/v1?also=stream:true#m", BadOption, "stream, which evenhand sets itself"),
         ("http://host/v1?price=0.15#m", BadOption, "price=0.15"),
         ("http://host/v1?price=0.15,nan#m", BadOption, "price=0.15,nan"),
         ("http://host/v1?price=-1,2#m", BadOption, "price=-1,2"),

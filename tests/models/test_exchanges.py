@@ -57,6 +57,7 @@ class Server:
     too_long: bool = True  # whether it refuses a prompt that is longer than the model's context
     chat: str | None = None  # the words in which it refuses a chat without a template; None: it does not
     lists: bool = True  # whether it lists its models
+    options: str = ""  # what is added to its address, so that its own defaults do not change what is drawn
 
     def __str__(self) -> str:
         return self.name
@@ -79,7 +80,13 @@ TRANSFORMERS = Server(
     chat="500",
     lists=False,
 )
-SERVERS = [VLLM, TRANSFORMERS]
+LLAMA_CPP = Server(
+    "llama_cpp",
+    "llama-cpp-python 0.3.36: python -m llama_cpp.server --model tiny.gguf --model_alias tiny "
+    "--logits_all true --n_ctx 128 --type_k 0 --type_v 0",  # keys and values in 32 bits, as ours
+    options="&also=repeat_penalty:1,top_k:0,min_p:0",
+)
+SERVERS = [VLLM, TRANSFORMERS, LLAMA_CPP]
 SCORING = [server for server in SERVERS if server.scores]
 
 
@@ -92,7 +99,7 @@ class Asked:
     naps: list[float] = field(default_factory=list)
 
     def opened(self, query: str = "api=completions", name: str = "tiny") -> EndpointModel:
-        address = parse(f"{self.url}/v1?{query}&cache=no#{name}")
+        address = parse(f"{self.url}/v1?{query}{self.server.options}&cache=no#{name}")
         return EndpointModel(address, Transport(address.url, address.limits, sleep=self.naps.append))
 
 

@@ -62,7 +62,9 @@ def write(
     writer.add_token_list(tokens)
     special = set(tokenizer.all_special_tokens)
     writer.add_token_types([3 if token in special else 1 for token in tokens])
-    writer.add_token_merges([" ".join(pair) for pair in described["model"]["merges"]])
+    # llama.cpp reads no list without an entry: one of two marks, which no text holds, merges nothing.
+    merges = described["model"]["merges"] or [(tokens[0], tokens[0])]
+    writer.add_token_merges([" ".join(pair) for pair in merges])
     writer.add_eos_token_id(tokenizer.eos_token_id)
     begins = tokenizer.bos_token_id
     writer.add_bos_token_id(tokenizer.eos_token_id if begins is None else begins)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import re
 from collections import Counter
@@ -14,10 +16,26 @@ from evenhand.models.budget import Limits, Price
 from evenhand.models.refused import PARAMETERS
 
 _LENGTHS = ("max_tokens", "max_completion_tokens")
+# What a request says already, or what would change the form of its answer.
+_OWN = frozenset(
+    {
+        *PARAMETERS,
+        *_LENGTHS,
+        "model",
+        "prompt",
+        "messages",
+        "logprobs",
+        "top_logprobs",
+        "echo",
+        "stream",
+        "n",
+        "stop",
+    }
+)
 _EXAMPLE = "openai:http://localhost:8000/v1#model"
 _OPTIONS = (
     "api", "requests", "tokens", "cost", "price", "concurrency", "timeout", "retries", "cache", "length",
-    "leave_out", "send",
+    "leave_out", "send", "also",
 )  # fmt: skip
 
 
@@ -26,7 +44,7 @@ class Address:
     """A parsed name: the server's `url`, its `model`, the interface, and the options of requests.
 
     Of the parameters `seed`, `top_p` and `temperature`, those in `leave_out` are never sent, and those in
-    `send` are also sent if they have the interface's default.
+    `send` are also sent if they have the interface's default. `also` are further fields of requests for text.
     """
 
     url: str
@@ -36,6 +54,7 @@ class Address:
     limits: Limits
     leave_out: frozenset[str] = frozenset()
     send: frozenset[str] = frozenset()
+    also: tuple[tuple[str, bool | int | float | str], ...] = ()
 
     @property
     def uri(self) -> str:
@@ -51,6 +70,8 @@ class Address:
         told = [f"api={api}"] if api != "chat" else []
         lists = (("leave_out", self.leave_out), ("send", self.send))
         told += [f"{name}={','.join(sorted(values))}" for name, values in lists if values]
+        if self.also:
+            told.append("also=" + ",".join(f"{name}:{_written(value)}" for name, value in self.also))
         query = f"?{'&'.join(told)}" if told else ""
         return f"openai:{self.url}{query}#{self.model}"
 
@@ -103,7 +124,7 @@ def parse(rest: str) -> Address:
         raise BadOption(f"{both[0]} is in leave_out and in send.", mend="Name it in only one of the two.")
     url = parts._replace(query="", fragment="").geturl().rstrip("/")
     interface: Literal["chat", "completions"] = "chat" if api == "chat" else "completions"
-    return Address(url, unquote(model), interface, length, limits, leave_out, send)
+    return Address(url, unquote(model), interface, length, limits, leave_out, send, _fields(options))
 
 
 def _options(*places: str) -> dict[str, str]:
@@ -129,6 +150,43 @@ def _parameters(options: dict[str, str], name: str) -> frozenset[str]:
             f"{name}={value} is not valid.", mend=f"Write some of {','.join(PARAMETERS)}, with commas."
         )
     return found
+
+
+def _fields(options: dict[str, str]) -> tuple[tuple[str, bool | int | float | str], ...]:
+    """The fields that the option `also` names, in the order of their names, with their values."""
+    value = options.pop("also", "")
+    found: dict[str, bool | int | float | str] = {}
+    for part in filter(None, value.split(",")):
+        name, _, text = part.partition(":")
+        if not re.fullmatch(r"\w+", name) or not re.fullmatch(r"[\w.+-]+", text) or name in found:
+            raise BadOption(
+                f"also={value} is not valid.", mend="Write names and values, such as also=top_k:0,min_p:0."
+            )
+        if name in _OWN:
+            raise BadOption(
+                f"also= names {name}, which evenhand sets itself.",
+                mend="Leave it out there; leave_out= and send= decide whether a parameter is sent.",
+            )
+        found[name] = _scalar(text)
+    return tuple(sorted(found.items()))
+
+
+def _scalar(text: str) -> bool | int | float | str:
+    """A number, true or false where `text` is one in JSON; else the text itself."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return (
+        value
+        if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
+        else text
+    )
+
+
+def _written(value: bool | int | float | str) -> str:
+    """`value` as `_scalar` reads it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _split(rest: str) -> SplitResult:

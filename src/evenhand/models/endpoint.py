@@ -16,7 +16,9 @@ accepted as well):
 - ``cache``: ``yes`` (default) stores answers on disk, keyed by the whole request, or ``no``;
 - ``length``: ``max_tokens`` (default) or ``max_completion_tokens``, which some newer models need instead;
 - ``leave_out``: those of ``seed,top_p,temperature`` that the server does not accept; they are never sent;
-- ``send``: those of the same parameters that are always sent.
+- ``send``: those of the same parameters that are always sent;
+- ``also``: further fields of requests for text, ``also=repeat_penalty:1,top_k:0``, for a server whose own
+  defaults would change what is drawn.
 
 A temperature of 1, a `top_p` of 1 and the seed 0 are the interface's defaults and are sent only with
 ``send``, because some models refuse these parameters. A server that has other defaults (vLLM takes them from
@@ -222,7 +224,7 @@ class EndpointModel:
         else:
             asked["prompt"] = prompt
         asked[self.address.length] = sampling.max_tokens
-        return asked | self._sampling(sampling, seed)
+        return asked | self._sampling(sampling, seed) | dict(self.address.also)
 
     def _sampling(self, sampling: Sampling, seed: int) -> dict[str, Any]:
         """The parameters of sampling that are sent: those that differ from the interface's defaults."""

@@ -10,6 +10,7 @@ installed by naming its Python:
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import signal
@@ -43,6 +44,8 @@ PROMPTS = [
     f"The {who} {did}" for who in SUBJECTS for did in ("smiled because", "sat down slowly because", "put")
 ]
 GREEDY = Sampling(max_tokens=12)
+CHAT = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %} because"
+"""A template of chats that the lab's model has an answer to."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class Running:
     log: Path
     folder: Path
 
-    def uri(self, name: str = "plain", options: str = "") -> str:
-        return f"openai:{self.url}/v1?api=completions&timeout=300&cache=no{self.kind.options}{options}#{name}"
+    def uri(self, name: str = "plain", options: str = "", api: str = "completions") -> str:
+        return f"openai:{self.url}/v1?api={api}&timeout=300&cache=no{self.kind.options}{options}#{name}"
 
 
 def _transformers(python: str, port: int) -> list[str]:
@@ -83,7 +86,8 @@ def _llama_cpp(python: str, port: int) -> list[str]:
 
 
 def _vllm(python: str, port: int) -> list[str]:
-    model = ["./plain", "--served-model-name", "plain", "--dtype", "float32", "--enforce-eager"]
+    model = ["./plain", "--served-model-name", "plain", "chat", "--dtype", "float32", "--enforce-eager"]
+    model += ["--chat-template", "chat/chat_template.jinja"]
     program = str(Path(python).with_name("vllm"))
     return [program, "serve", *model, "--host", "127.0.0.1", "--port", str(port)]
 
@@ -103,7 +107,8 @@ without_scores = pytest.mark.parametrize("server", [_REAL], indirect=True, ids=l
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The lab's model as a folder, as one that says that texts are drawn, and as a file for llama.cpp."""
+    """The lab's model as a folder, as one that says that texts are drawn, as one that takes chats, and as a
+    file for llama.cpp."""
     made = tmp_path_factory.mktemp("models")
     model = open_model("lab:causal")
     assert isinstance(model, CausalModel)
@@ -113,8 +118,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = made / "drawn" / "generation_config.json"
     told = json.loads(settings.read_text(encoding="utf-8"))
     settings.write_text(json.dumps({**told, "do_sample": True, "top_k": 0}), encoding="utf-8")
+    model.module.save_pretrained(made / "chat")
+    chatting = copy.deepcopy(model.tokenizer)
+    chatting.chat_template = CHAT
+    chatting.save_pretrained(made / "chat")
     # Of llama.cpp's byte-level tokenizers, this one takes whole words from the list before it merges parts.
-    write(made / "plain.gguf", model.module, model.tokenizer, words="llama-bpe")
+    write(made / "plain.gguf", model.module, chatting, words="llama-bpe")
     return made
 
 
@@ -194,6 +203,16 @@ def test_greedy_texts_are_the_models_own(server: Running) -> None:
     there: Any = open_model(server.uri())
     found = generated(there, PROMPTS, GREEDY)
     assert [one.text for one in found] == [one.text for one in generated(own, PROMPTS, GREEDY)]
+    assert len({one.text for one in found}) > 3
+
+
+@every
+def test_answers_in_a_chat_are_the_models_own(server: Running) -> None:
+    own: Any = open_model(f"hf:{server.folder}/chat")
+    there: Any = open_model(server.uri("chat", api="chat"))
+    asked = [f"The {who} {did}" for who in SUBJECTS for did in ("smiled", "sat down slowly", "left")]
+    found = generated(there, asked, GREEDY)
+    assert [one.text for one in found] == [one.text for one in generated(own, asked, GREEDY, chat=True)]
     assert len({one.text for one in found}) > 3
 
 

@@ -69,6 +69,8 @@ def write(
     begins = tokenizer.bos_token_id
     writer.add_bos_token_id(tokenizer.eos_token_id if begins is None else begins)
     writer.add_add_bos_token(begins is not None)
+    if tokenizer.chat_template:
+        writer.add_chat_template(tokenizer.chat_template)
     for name, tensor in model.state_dict().items():
         _, _, rest = name.partition("layers.")
         number, _, part = rest.partition(".")

@@ -204,8 +204,9 @@ def test_a_chat_without_a_template_is_refused(asked):
     if asked.server.chat is None:
         assert not isinstance(generated(endpoint, PROMPTS[:1], GREEDY)[0], Undefined)
         return
-    with pytest.raises(EvenhandError, match=asked.server.chat):
+    with pytest.raises(EvenhandError, match=asked.server.chat) as caught:
         generated(endpoint, PROMPTS[:1], GREEDY)
+    assert ("?api=completions" in caught.value.mend) is ("template" in asked.server.chat)
 
 
 @every

@@ -61,6 +61,12 @@ def test_a_parameter_that_the_server_does_not_take_is_named_with_its_option(text
     assert option in advice
 
 
+def test_a_missing_template_of_chats_is_named_with_the_other_interface():
+    text = said("As of transformers v4.44, default chat template is no longer allowed")
+    assert "?api=completions before the #" in (mend(text, {"messages": [], "max_tokens": 4}) or "")
+    assert mend(text, {"prompt": "x", "max_tokens": 4}) is None
+
+
 def test_what_was_not_sent_is_not_to_blame():
     assert mend(said("reseed the top_plane at this temperature_"), BODY) is None
     assert mend(said("top_p is not supported"), {"prompt": "x"}) is None

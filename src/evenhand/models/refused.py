@@ -66,9 +66,14 @@ def reason(status: int, text: str) -> str | None:
 
 
 def mend(text: str, body: Json | None) -> str | None:
-    """The option that leaves out a parameter named in the error; None if it names none that was sent."""
+    """The option that mends what the error names: a parameter that was sent, or a template that is missing.
+
+    None if it names neither.
+    """
     if body is None:
         return None
+    if "messages" in body and re.search(r"chat[ _]template", text):
+        return "Write ?api=completions before the # of the model's name: this model has no template of chats."
     if "max_completion_tokens" in text and "max_tokens" in body:
         return "Write ?length=max_completion_tokens before the # of the model's name."
     named = [name for name in PARAMETERS if name in body and re.search(rf"(?<!\w){name}(?!\w)", text)]

@@ -8,7 +8,7 @@ export EVENHAND_CACHE ?= $(CURDIR)/.cache/evenhand
 # Tests start this package a hundred times; where its compiled modules may not be kept, each start compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo harness test test-all parts engines lowest mutants check format bench tables validity real docs notebooks site clean
+.PHONY: demo harness test test-all parts engines lowest mutants check format bench servers tables validity real docs notebooks site clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,7 +33,7 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 	$(PYTEST)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(PYTEST) -m 'not lowest and not real and not spark'
+	$(PYTEST) -m 'not lowest and not real and not real_server and not spark'
 
 # Beside the rest: only what is looked at in a browser needs the one that drives it (docs/adr/0034).
 BROWSER := $(VENV)/.browser
@@ -50,13 +50,29 @@ $(NOTEBOOKS): $(READY)
 notebooks: $(NOTEBOOKS)  ## executes docs/notebooks, and keeps their outputs
 	$(BIN)/python docs/notebooks.py
 
-# Beside the rest as well: only studies on a cluster need it (docs/adr/0046).
+# Beside the rest as well: only studies on a cluster need it (docs/adr/0047).
 CLUSTER := $(VENV)/.ray
 $(CLUSTER): $(READY)
 	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	@touch $@
 
-parts: $(BROWSER) $(NOTEBOOKS) $(CLUSTER)  ## what needs a browser, a server of its own, kills or minutes of verdicts; .ci/run installs the browser
+# Beside the rest as well: what `transformers serve` needs (docs/adr/0046).
+SERVERS := $(VENV)/.servers
+$(SERVERS): $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[servers]'
+	@touch $@
+
+# An environment of its own: llama.cpp is compiled from its source, which takes minutes and a compiler.
+LLAMA := $(VENV)/.llama-cpp
+$(LLAMA)/.ready:
+	$(PYTHON) -m venv $(LLAMA)
+	$(LLAMA)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check 'llama-cpp-python[server]>=0.3.36,<0.4'
+	@touch $@
+
+servers: $(READY) $(LLAMA)/.ready  ## log-probabilities of llama.cpp's server beside ours; of vLLM's where EVENHAND_VLLM names its Python
+	EVENHAND_LLAMA_CPP=$(CURDIR)/$(LLAMA)/bin/python $(BIN)/python -m pytest -rA -m real_server tests/real
+
+parts: $(BROWSER) $(NOTEBOOKS) $(SERVERS) $(CLUSTER)  ## what needs a browser, a server of its own, kills or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
 
 # Beside the rest as well: PySpark is half a gigabyte, and one test needs it.

@@ -15,6 +15,7 @@ import pytest
 from evenhand.errors import BadModel, BadOption, EnvironmentProblem, Inconclusive, UnknownName, UsageError
 from evenhand.folders import cache_folder
 from evenhand.models import Model
+from evenhand.models.budget import Price
 from evenhand.models.causal import CausalModel
 from evenhand.models.endpoint import EndpointModel, parse
 from evenhand.models.refused import MALFORMED
@@ -375,6 +376,19 @@ def test_only_what_differs_from_the_default_is_sent(served):
     assert sent("&leave_out=temperature", SHORT) == set()
 
 
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_further_fields_are_sent_and_stay_in_the_name(served, api):
+    endpoint = opened(served, f"api={api}&also=top_k:0,min_p:0.0,mirostat:false,mode:plain")
+    generated(endpoint, ["The nurse"], SHORT)
+    sent = {name: served.asked[0][name] for name in ("top_k", "min_p", "mirostat", "mode")}
+    assert sent == {"top_k": 0, "min_p": 0.0, "mirostat": False, "mode": "plain"}
+    assert "also=min_p:0.0,mirostat:false,mode:plain,top_k:0#tiny" in endpoint.spec.uri
+    assert parse(endpoint.spec.uri.removeprefix("openai:")).also == endpoint.address.also
+    if api == "completions":  # what is scored is not drawn
+        endpoint.answer(ITEMS)
+        assert all("top_k" not in body for body in served.asked[1:])
+
+
 def test_what_was_not_sent_is_said(served):
     endpoint = opened(served, "leave_out=temperature")
     generated(endpoint, ["The nurse"], SHORT)
@@ -591,7 +605,7 @@ def test_a_refused_request_costs_no_tokens(served):
     endpoint = opened(served, "api=completions&tokens=20&concurrency=1")
     generated(endpoint, ["The nurse 0"], SHORT)
     assert endpoint.transport.budget.requests == 4
-    assert endpoint.transport.budget.tokens <= 17
+    assert endpoint.transport.budget.tokens.total <= 17
 
 
 def test_a_request_that_failed_on_the_way_stays_booked(served):
@@ -601,7 +615,7 @@ def test_a_request_that_failed_on_the_way_stays_booked(served):
         endpoint = opened(served, "api=completions&tokens=1000&retries=1&cache=no")
         generated(endpoint, ["The nurse 0"], SHORT)
         used = len(tiny.tokenizer()("The nurse 0")["input_ids"]) + 4
-        assert endpoint.transport.budget.tokens == (booked if booked == 3 else booked + used)
+        assert endpoint.transport.budget.tokens.total == (booked if booked == 3 else booked + used)
 
 
 def test_a_server_that_counts_nothing_spends_the_budget_still(served):
@@ -744,6 +758,10 @@ def test_the_name_is_read():
     assert (found.url, found.model, found.api) == ("https://host:8/v1", "org/a+b", "completions")
     assert (found.limits.requests, found.limits.tokens, found.limits.timeout) == (5, None, 2.5)
     assert not found.limits.cache
+    assert (found.limits.cost, found.limits.price) == (None, None)
+    paid = parse("https://host/v1?price=0.15,0.6&cost=2#m")
+    assert (paid.limits.cost, paid.limits.price) == (2.0, Price(0.15, 0.6))
+    assert paid.uri == "openai:https://host/v1#m"  # what is spent changes no answer
     assert found.uri == "openai:https://host:8/v1?api=completions#org/a+b"
 
 
@@ -788,6 +806,16 @@ def test_options_may_stand_after_the_name_as_well():
         ("http://host/v1?timeout=0#m", BadOption, "timeout=0"),
         ("http://host/v1?requests=0#m", BadOption, "requests=0"),
         ("http://host/v1?tokens=many#m", BadOption, "tokens=many"),
+        ("http://host/v1?cost=2#m", BadOption, "no price is given"),
+        ("http://host/v1?cost=0&price=1,2#m", BadOption, "cost=0"),
+        ("http://host/v1?also=top_k#m", BadOption, "also=top_k is not valid"),
+        ("http://host/v1?also=top_k:1,top_k:2#m", BadOption, "also=top_k:1,top_k:2 is not valid"),
+        ("http://host/v1?also=x:{}#m", BadOption, "is not valid"),
+        ("http://host/v1?also=temperature:0#m", BadOption, "temperature, which evenhand sets itself"),
+        ("http://host/v1?also=stream:true#m", BadOption, "stream, which evenhand sets itself"),
+        ("http://host/v1?price=0.15#m", BadOption, "price=0.15"),
+        ("http://host/v1?price=0.15,nan#m", BadOption, "price=0.15,nan"),
+        ("http://host/v1?price=-1,2#m", BadOption, "price=-1,2"),
     ],
 )
 def test_a_name_that_cannot_be_read(rest, error, message):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +26,16 @@ Fault = Callable[["Handler"], bool]
 
 @dataclass
 class State:
-    """What the server does, and what it was asked. `faults` are used up one a request, from the first."""
+    """What the server does, and what it was asked. `faults` are used up one a request, from the first.
+
+    `instead`, where it is given, answers every request in the model's place.
+    """
 
     model: CausalModel
     name: str = "tiny"
     key: str | None = None
     faults: list[Fault] = field(default_factory=list)
+    instead: Fault | None = None
     garble: Callable[[list[Any]], list[Any]] = lambda values: values
     echoes: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -68,6 +74,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.0"
     state: State
+    body: dict[str, Any]
 
     def log_message(self, *args: Any) -> None:
         """Tests print nothing."""
@@ -81,9 +88,10 @@ class Handler(BaseHTTPRequestHandler):
         with state._lock:
             state.asked.append({**body, "path": self.path})
             state.headers.append(dict(self.headers))
-            fault = state.faults.pop(0) if state.faults else None
+            fault = state.faults.pop(0) if state.faults else state.instead
             state._under_way += 1
             state.busiest = max(state.busiest, state._under_way)
+        self.body = body
         try:
             if fault is None or not fault(self):
                 self._answer(body)
@@ -159,6 +167,16 @@ def truncated(handler: Handler) -> bool:
     return True
 
 
+def dropped(handler: Handler) -> bool:
+    """Half an answer, and then the connection is reset, as by a server that is killed."""
+    handler.reply(200, {"choices": [{"text": "half of it"}]}, cut=20)
+    handler.wfile.flush()
+    # Closing with this option sends a reset in place of an end.
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    return True
+
+
 def garbage(handler: Handler) -> bool:
     """A whole answer that is half a JSON object."""
     handler.reply(200, b'{"choices": [{"te')
@@ -185,13 +203,17 @@ def slow(seconds: float) -> Fault:
     return fault
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024  # hundreds of clients connect at once
+
+
 @contextmanager
 def serving(model: CausalModel, **changes: Any) -> Iterator[State]:
     """A server on 127.0.0.1 while the block lasts; `State.url` is its address."""
     state = State(model, **changes)
     handler = type("Own", (Handler,), {"state": state})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import re
 from collections import Counter
@@ -10,13 +12,30 @@ from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from evenhand.errors import BadOption, UsageError
-from evenhand.models.budget import Limits
+from evenhand.models.budget import Limits, Price
 from evenhand.models.refused import PARAMETERS
 
 _LENGTHS = ("max_tokens", "max_completion_tokens")
+# What a request says already, or what would change the form of its answer.
+_OWN = frozenset(
+    {
+        *PARAMETERS,
+        *_LENGTHS,
+        "model",
+        "prompt",
+        "messages",
+        "logprobs",
+        "top_logprobs",
+        "echo",
+        "stream",
+        "n",
+        "stop",
+    }
+)
 _EXAMPLE = "openai:http://localhost:8000/v1#model"
 _OPTIONS = (
-    "api", "requests", "tokens", "concurrency", "timeout", "retries", "cache", "length", "leave_out", "send",
+    "api", "requests", "tokens", "cost", "price", "concurrency", "timeout", "retries", "cache", "length",
+    "leave_out", "send", "also",
 )  # fmt: skip
 
 
@@ -25,7 +44,7 @@ class Address:
     """A parsed name: the server's `url`, its `model`, the interface, and the options of requests.
 
     Of the parameters `seed`, `top_p` and `temperature`, those in `leave_out` are never sent, and those in
-    `send` are also sent if they have the interface's default.
+    `send` are also sent if they have the interface's default. `also` are further fields of requests for text.
     """
 
     url: str
@@ -35,6 +54,7 @@ class Address:
     limits: Limits
     leave_out: frozenset[str] = frozenset()
     send: frozenset[str] = frozenset()
+    also: tuple[tuple[str, bool | int | float | str], ...] = ()
 
     @property
     def uri(self) -> str:
@@ -50,6 +70,8 @@ class Address:
         told = [f"api={api}"] if api != "chat" else []
         lists = (("leave_out", self.leave_out), ("send", self.send))
         told += [f"{name}={','.join(sorted(values))}" for name, values in lists if values]
+        if self.also:
+            told.append("also=" + ",".join(f"{name}:{_written(value)}" for name, value in self.also))
         query = f"?{'&'.join(told)}" if told else ""
         return f"openai:{self.url}{query}#{self.model}"
 
@@ -59,7 +81,8 @@ def parse(rest: str) -> Address:
 
     Raises:
         UsageError: it is not a URL with a model as its fragment, or carries a password.
-        BadOption: an unknown option, an invalid value, or an option that is given twice.
+        BadOption: an unknown option, an invalid value, an option that is given twice, or a cost that is
+            limited without a price.
     """
     parts = _split(rest)
     model, _, late = parts.fragment.partition("?")
@@ -84,8 +107,16 @@ def parse(rest: str) -> Address:
         concurrency=int(_number(options, "concurrency", 8)),
         requests=_budget(options, "requests"),
         tokens=_budget(options, "tokens"),
+        cost=_cost(options),
+        price=_price(options),
         cache=_choice(options, "cache", ("yes", "no")) == "yes",
     )
+    if limits.cost is not None and limits.price is None:
+        raise BadOption(
+            "The cost is limited, but no price is given.",
+            mend="Write ?price=IN,OUT before the # of the model's name: what a million tokens of prompts and "
+            "a million written ones cost, such as price=0.15,0.60.",
+        )
     api = _choice(options, "api", ("chat", "completions"))
     length = _choice(options, "length", _LENGTHS)
     leave_out, send = (_parameters(options, name) for name in ("leave_out", "send"))
@@ -93,7 +124,7 @@ def parse(rest: str) -> Address:
         raise BadOption(f"{both[0]} is in leave_out and in send.", mend="Name it in only one of the two.")
     url = parts._replace(query="", fragment="").geturl().rstrip("/")
     interface: Literal["chat", "completions"] = "chat" if api == "chat" else "completions"
-    return Address(url, unquote(model), interface, length, limits, leave_out, send)
+    return Address(url, unquote(model), interface, length, limits, leave_out, send, _fields(options))
 
 
 def _options(*places: str) -> dict[str, str]:
@@ -119,6 +150,43 @@ def _parameters(options: dict[str, str], name: str) -> frozenset[str]:
             f"{name}={value} is not valid.", mend=f"Write some of {','.join(PARAMETERS)}, with commas."
         )
     return found
+
+
+def _fields(options: dict[str, str]) -> tuple[tuple[str, bool | int | float | str], ...]:
+    """The fields that the option `also` names, in the order of their names, with their values."""
+    value = options.pop("also", "")
+    found: dict[str, bool | int | float | str] = {}
+    for part in filter(None, value.split(",")):
+        name, _, text = part.partition(":")
+        if not re.fullmatch(r"\w+", name) or not re.fullmatch(r"[\w.+-]+", text) or name in found:
+            raise BadOption(
+                f"also={value} is not valid.", mend="Write names and values, such as also=top_k:0,min_p:0."
+            )
+        if name in _OWN:
+            raise BadOption(
+                f"also= names {name}, which evenhand sets itself.",
+                mend="Leave it out there; leave_out= and send= decide whether a parameter is sent.",
+            )
+        found[name] = _scalar(text)
+    return tuple(sorted(found.items()))
+
+
+def _scalar(text: str) -> bool | int | float | str:
+    """A number, true or false where `text` is one in JSON; else the text itself."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return (
+        value
+        if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
+        else text
+    )
+
+
+def _written(value: bool | int | float | str) -> str:
+    """`value` as `_scalar` reads it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _split(rest: str) -> SplitResult:
@@ -158,7 +226,33 @@ def _number(options: dict[str, str], name: str, default: float, least: float = 1
 
 
 def _budget(options: dict[str, str], name: str) -> int | None:
-    value = options.pop(name, None) or os.environ.get(f"EVENHAND_BUDGET_{name.upper()}")
-    if not value:
+    value = _limit(options, name)
+    return None if value is None else int(_number({name: value}, name, 1, least=1))
+
+
+def _cost(options: dict[str, str]) -> float | None:
+    value = _limit(options, "cost")
+    return None if value is None else _number({"cost": value}, "cost", 2.5, least=1e-6)
+
+
+def _limit(options: dict[str, str], name: str) -> str | None:
+    """A limit of the budget as it is written, in the name or else in the environment; None for no limit."""
+    return options.pop(name, None) or os.environ.get(f"EVENHAND_BUDGET_{name.upper()}") or None
+
+
+def _price(options: dict[str, str]) -> Price | None:
+    """The price of a prompt's and of written tokens, in this order."""
+    value = options.pop("price", None)
+    if value is None:
         return None
-    return int(_number({name: value}, name, 1, least=1))
+    try:
+        prompt, written = (float(part) for part in value.split(","))
+    except ValueError:
+        prompt = written = -1.0
+    if not (0 <= prompt < 1e9 and 0 <= written < 1e9):
+        raise BadOption(
+            f"price={value} is not valid.",
+            mend="Write what a million tokens of prompts and a million written ones cost, such as "
+            "price=0.15,0.60.",
+        )
+    return Price(prompt, written)

@@ -7,14 +7,18 @@ accepted as well):
 - ``api``: ``chat`` (default: the prompt is a user's message) or ``completions`` (the prompt is continued;
   also gives log-probabilities where the server passes the checks of `evenhand.models.echoed` and
   `evenhand.models.plausible`);
-- ``requests``, ``tokens``: the strict budget of this run; also ``EVENHAND_BUDGET_REQUESTS`` and
-  ``EVENHAND_BUDGET_TOKENS``. A request that might exceed it is not sent; the run ends and can be resumed;
+- ``requests``, ``tokens``, ``cost``: the strict budget of this run; also ``EVENHAND_BUDGET_REQUESTS``,
+  ``EVENHAND_BUDGET_TOKENS`` and ``EVENHAND_BUDGET_COST``. A request that might exceed it is not sent; the run
+  ends and can be resumed;
+- ``price``: what a million tokens of prompts and a million written ones cost, ``0.15,0.60``; a cost needs it;
 - ``concurrency`` (8), ``timeout`` (60 s for a whole request), ``retries`` (5): see
   `evenhand.models.budget.Limits`;
 - ``cache``: ``yes`` (default) stores answers on disk, keyed by the whole request, or ``no``;
 - ``length``: ``max_tokens`` (default) or ``max_completion_tokens``, which some newer models need instead;
 - ``leave_out``: those of ``seed,top_p,temperature`` that the server does not accept; they are never sent;
-- ``send``: those of the same parameters that are always sent.
+- ``send``: those of the same parameters that are always sent;
+- ``also``: further fields of requests for text, ``also=repeat_penalty:1,top_k:0``, for a server whose own
+  defaults would change what is drawn.
 
 A temperature of 1, a `top_p` of 1 and the seed 0 are the interface's defaults and are sent only with
 ``send``, because some models refuse these parameters. A server that has other defaults (vLLM takes them from
@@ -35,11 +39,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evenhand.decimals import fixed
+from evenhand.decimals import fixed, significant
 from evenhand.errors import BadModel
 from evenhand.hashing import draw_keys
 from evenhand.models import echoed
 from evenhand.models.address import Address, parse
+from evenhand.models.drawn import Draws
 from evenhand.models.reading import completion
 from evenhand.models.refused import PARAMETERS, one_line
 from evenhand.models.transport import Check, Json, Transport
@@ -77,6 +82,7 @@ class EndpointModel:
         self._named: set[str] = set()
         self._unsent: set[str] = set()
         self._left_out: set[str] = set()
+        self._draws = Draws()
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """The answers to continuations and generations, in order.
@@ -135,10 +141,12 @@ class EndpointModel:
         unseeded = sampling.temperature > 0 and any("seed" not in body for body in bodies)
         draws = [str(seed) for seed in seeds] if unseeded else ()
         answers = self._post_all(path, bodies, "generating", self._read, draws)
-        return [self._completion(answer) for answer in answers]
+        texts = [self._completion(answer) for answer in answers]
+        self._draws.add(prompts, sampling, texts)
+        return texts
 
     def notes(self) -> tuple[str, ...]:
-        """Where the answers come from, how many were reused or empty, and the result of the check."""
+        """Where the answers come from, how many were reused or empty, what was checked, and the cost."""
         found = [
             f"The weights of {self.spec.uri} are known to its server only: figures measured at another time "
             "may be those of another model."
@@ -155,6 +163,12 @@ class EndpointModel:
         if self._empty:
             found.append(f"{self._empty} answers held no text (refused, filtered or cut off).")
         found += self._about_sampling()
+        if (equal := self._draws.remark()) is not None:
+            found.append(equal)
+        if (cost := self.transport.budget.cost) is not None:
+            found.append(
+                f"At the price that was given, this run's requests cost at most {significant(cost)}."
+            )
         return tuple(found)
 
     def _about_sampling(self) -> list[str]:
@@ -210,7 +224,7 @@ class EndpointModel:
         else:
             asked["prompt"] = prompt
         asked[self.address.length] = sampling.max_tokens
-        return asked | self._sampling(sampling, seed)
+        return asked | self._sampling(sampling, seed) | dict(self.address.also)
 
     def _sampling(self, sampling: Sampling, seed: int) -> dict[str, Any]:
         """The parameters of sampling that are sent: those that differ from the interface's defaults."""

@@ -39,7 +39,9 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"(maximum|max) (context|model|sequence) length|context (length|window|size)|"
-            r"(prompt|input)s? (is|are) too long|inputs` tokens \+",
+            r"(prompt|input)s? (is|are) too long|inputs` tokens \+|"
+            # vLLM, of a prompt that fills the context: it leaves no room for the one token asked for.
+            r"max_tokens must be at least 1, got (0|-\d+)",
             re.IGNORECASE,
         ),
         TOO_LONG,
@@ -64,9 +66,14 @@ def reason(status: int, text: str) -> str | None:
 
 
 def mend(text: str, body: Json | None) -> str | None:
-    """The option that leaves out a parameter named in the error; None if it names none that was sent."""
+    """The option that mends what the error names: a parameter that was sent, or a template that is missing.
+
+    None if it names neither.
+    """
     if body is None:
         return None
+    if "messages" in body and re.search(r"chat[ _]template", text):
+        return "Write ?api=completions before the # of the model's name: this model has no template of chats."
     if "max_completion_tokens" in text and "max_tokens" in body:
         return "Write ?length=max_completion_tokens before the # of the model's name."
     named = [name for name in PARAMETERS if name in body and re.search(rf"(?<!\w){name}(?!\w)", text)]
@@ -78,14 +85,26 @@ def mend(text: str, body: Json | None) -> str | None:
 
 def cleaned(text: str, key: str | None) -> str:
     """The server's message, short, in one line, and without the key, which some servers repeat."""
-    try:
-        inner = parse_json(text, repair=True)["error"]
-        text = str(inner["message"] if isinstance(inner, dict) else inner)
-    except (ValueError, KeyError, TypeError):
-        pass
+    text = _message(_parsed(text)) or text
     if key:
         text = text.replace(key, "***")
     return one_line(text).rstrip(".")
+
+
+def _message(answer: Any) -> str | None:
+    """The message inside an error: OpenAI's, older vLLM's (no ``error`` around it) or FastAPI's ``detail``.
+
+    None if it has none of these forms.
+    """
+    if not isinstance(answer, dict):
+        return None
+    inner = answer.get("error") or answer
+    if not isinstance(inner, dict):
+        return str(inner)
+    for name in ("message", "detail"):
+        if isinstance(said := inner.get(name), str) and said:
+            return said
+    return None
 
 
 def one_line(text: str) -> str:

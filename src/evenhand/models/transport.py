@@ -26,7 +26,8 @@ from evenhand.decimals import fixed
 from evenhand.errors import BadModel, BadOption, EnvironmentProblem, EvenhandError, Inconclusive
 from evenhand.files import parse_json
 from evenhand.models import refused, shelf
-from evenhand.models.budget import Budget, Limits, bound, charged, turned_down
+from evenhand.models.budget import Budget, Limits, Tokens, bound, charged, turned_down
+from evenhand.models.pace import Pace
 from evenhand.models.wire import MOST, Late, Reply, TooLong, Wire
 from evenhand.progress import task
 from evenhand.records import Undefined, digest
@@ -85,6 +86,7 @@ class Transport:
         self._sleep = sleep
         self._jitter = jitter or random.Random().random
         self._wire = Wire()
+        self._pace = Pace(self.limits.concurrency)
         self._reached = False
         self._proper = False  # whether there has been any good answer
         self._stopped = False
@@ -213,27 +215,42 @@ class Transport:
         return answer
 
     def _send(self, method: str, path: str, body: Json | None) -> Json | Undefined:
-        """Send until it succeeds, with a pause that doubles from half a second and has random jitter."""
+        """Send until it succeeds, with a pause that doubles from half a second and has random jitter.
+
+        An attempt that the server rejects unread is not counted if it answered others since that was sent.
+        """
         most = bound(body)
-        for attempt in range(self.limits.retries + 1):
-            self.budget.reserve(most)
-            try:
-                answer = self._once(method, path, body)
-            except _Transient as failure:
-                if failure.unread:
-                    self.budget.settle(most, 0)
-                if self._stopped or attempt == self.limits.retries or not self._may_pass(failure):
-                    raise self._gave_up(failure, attempt + 1) from None
-                chance = self._jitter()
-                backoff = min(30.0, 0.5 * 2**attempt) * (0.5 + chance)
-                # Never earlier than the server asks, and not all requests at the same moment.
-                self._sleep(failure.wait + chance if failure.wait is not None else backoff)
-                continue
-            self._reached = True
-            used = turned_down(body) if isinstance(answer, Undefined) else charged(body, answer, most)
-            self.budget.settle(most, used)
-            return answer
-        raise AssertionError("the last attempt returns or raises")
+        attempt = 0
+        with self._pace.place() as place:
+            while True:
+                if place.waited and self._stopped:
+                    raise EnvironmentProblem(
+                        "The run ended before this request was sent.", mend=self.limits.again
+                    )
+                self.budget.reserve(most)
+                try:
+                    answer = self._once(method, path, body)
+                except _Transient as failure:
+                    if failure.unread:
+                        self.budget.settle(most, Tokens())
+                    attempt += not (failure.unread and place.rejected())
+                    if self._stopped or attempt > self.limits.retries or not self._may_pass(failure):
+                        raise self._gave_up(failure, attempt) from None
+                    self._sleep(self._pause(failure, attempt))
+                    place.again()
+                    continue
+                self._reached = True
+                used = turned_down(body) if isinstance(answer, Undefined) else charged(body, answer, most)
+                self.budget.settle(most, used)
+                place.answered()
+                return answer
+
+    def _pause(self, failure: _Transient, attempts: int) -> float:
+        """Seconds before the next attempt: never less than the server asks, and not the same for all."""
+        chance = self._jitter()
+        if failure.wait is not None:
+            return failure.wait + chance
+        return min(30.0, 0.5 * 2.0 ** max(0, attempts - 1)) * (0.5 + chance)
 
     def _may_pass(self, failure: _Transient) -> bool:
         """Whether a retry can help: a refused connection before any success means a wrong address."""

@@ -115,15 +115,25 @@ def test_months_and_days_have_names() -> None:
     assert sorted(counts(pa.table({"x": values, "y": [0, 1, 1, 0] * (HALF // 2)})).values()) == [HALF] * 2
 
 
-def test_a_length_of_time_in_a_database_has_a_name(tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("to_days((i % 2)::int + 1)", ("1 day", "2 days")),
+        ("case when i % 2 = 0 then '01'::bit else '10'::bit end", ("01", "10")),
+        ("(i % 2)::uhugeint", ("0", "1")),
+    ],
+)
+def test_values_of_a_database_that_python_has_none_of(
+    value: str, names: tuple[str, str], tmp_path: Any
+) -> None:
     import duckdb
 
     with duckdb.connect(str(tmp_path / "a.db")) as made:
-        made.sql(
-            "create table t as select to_days((i % 2)::int + 1) as x, i % 3 = 0 as y from range(80) t(i)"
-        )
-    assert groups(f"duckdb:{tmp_path / 'a.db'}#t") == {"1 day": HALF, "2 days": HALF}
-    assert audit(f"duckdb:{tmp_path / 'a.db'}#t", "y", "x", positive="1 day").n == 2 * HALF
+        made.sql(f"create table t as select {value} as x, i % 3 = 0 as y from range(80) t(i)")
+    source = f"duckdb:{tmp_path / 'a.db'}#t"
+    found = groups(source)
+    assert found == dict.fromkeys(names, HALF)
+    assert audit(source, "y", "x", positive=[names[0]]).n == 2 * HALF
 
 
 @pytest.mark.parametrize("kind", ["numbers or none", "truths or none", "interval", "length", "zone", "mixed"])

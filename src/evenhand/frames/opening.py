@@ -72,8 +72,9 @@ def _opened(source: Source, *, skip_broken: bool) -> Frame:
 
 
 def _plain(frame: Frame) -> Frame:
-    """The frame with lengths of time as text: arrow has no type for those of months and days."""
-    odd = [name for name, kind in frame.table.schema().items() if kind.is_interval()]
+    """The frame with types that arrow lacks as text: unknown ones, and lengths of time of months and days."""
+    kinds = frame.table.schema().items()
+    odd = [name for name, kind in kinds if kind.is_interval() or kind.is_unknown()]
     if not odd:
         return frame
     texts = {name: frame.table[name].cast("string") for name in odd}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,9 +58,10 @@ def of_people(
     return estimates(asked, scores, seed=seed)
 
 
-def _metrics(given: object) -> tuple[Metric, ...]:
+def _metrics(given: Any) -> tuple[Metric, ...]:
     """The metrics that were given, one or several."""
-    several = (given,) if isinstance(given, Metric) or not isinstance(given, Iterable) else tuple(given)
+    alone = isinstance(given, Metric | str) or not isinstance(given, Iterable)
+    several = (given,) if alone else tuple(given)
     for one in several:
         if not isinstance(one, Metric):
             raise BadOption(

@@ -37,6 +37,12 @@ MEANING: Mapping[str, str] = {
     "over-corrected": "the bias points the other way now",
     "worse": "more bias, beyond every control",
 }
+# What the mark in the table says, which is there only where a verdict has it.
+MARKED = (
+    "‡ What the verdict claims for its model does not hold at 5 % once the p-values of all cells of its "
+    "study are adjusted by Holm's method.",
+    "",
+)
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:
@@ -82,6 +88,7 @@ def _of_model(model: str, found: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
         *(_line(name, done[name]) for name in ranked),
         "",
+        *(MARKED if any(row["holds"] is False for own in done.values() for row in own) else ()),
         *_advice(ranked, done),
         "",
         *_settings(ranked, done),

@@ -61,6 +61,8 @@ def test_seeds_that_disagree_are_all_shown_and_the_worst_counts() -> None:
     assert "+5 %" in lines[1]  # sqrt(1.0 x 1.1) = 1.049
     assert lines[3] == "| `split` | (-2.000) |".replace("-", "−")  # the second seed's interval holds 0
     assert "*different verdicts by seed*" in text
+    assert "\n‡ What the verdict claims" in text
+    assert "‡" not in which_mitigation.page(_cell("even", 0.30, "mitigated at a cost"))
 
 
 def test_a_name_of_its_own_comes_with_what_to_write() -> None:

@@ -129,9 +129,16 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "companions-kl-times-0",
         "mitigations/lftf.py",
-        "total = total + weight * objectives.kl(kept, given)",
-        "total = total + 0 * weight * objectives.kl(kept, given)",
+        "total = total + weight * moved(",
+        "total = total + 0 * weight * moved(",
         ("tests/mitigations/test_lftf.py",),
+    ),
+    Mutant(
+        "kept-without-the-weight",
+        "training/keeping.py",
+        "return self._weight * torch.stack(parts).sum()",
+        "return torch.stack(parts).sum()",
+        ("tests/mitigations/test_keeping.py",),
     ),
     Mutant(
         "sham-without-signs",

@@ -37,6 +37,12 @@ MEANING: Mapping[str, str] = {
     "over-corrected": "the bias points the other way now",
     "worse": "more bias, beyond every control",
 }
+# What the mark in the table says, which is there only where a verdict has it.
+MARKED = (
+    "‡ What the verdict claims for its model does not hold at 5 % once the p-values of all cells of its "
+    "study are adjusted by Holm's method.",
+    "",
+)
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:
@@ -82,8 +88,10 @@ def _of_model(model: str, found: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
         *(_line(name, done[name]) for name in ranked),
         "",
+        *(MARKED if any(row["holds"] is False for own in done.values() for row in own) else ()),
         *_advice(ranked, done),
         "",
+        *_settings(ranked, done),
         *_transfer(ranked, done),
     ]
     failed = [f"- `{n}`: {own[0]['error'] or 'not run'}" for n, own in methods.items() if n not in done]
@@ -137,6 +145,17 @@ def _advice(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[st
     ]
 
 
+def _settings(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[str]:
+    """What to write for each mitigation that has a name of its own; with a grid, the setting chosen."""
+    specs = {name: dict.fromkeys(row["treatment"] for row in done[name]) for name in ranked}
+    named = [
+        f"- {name}: {', '.join(f'`{spec}`' for spec in own)}"
+        for name, own in specs.items()
+        if list(own) != [name]
+    ]
+    return ["The names stand for these settings:", "", *named, ""] if named else []
+
+
 def _transfer(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[str]:
     """The change on each other benchmark of bias: after - before, in brackets where it may be 0."""
     others = list(
@@ -185,7 +204,8 @@ a verdict claims stands in [verdicts](verdicts.md), what a method does and what 
 (`evenhand study run FILE.toml`, [studies](studies.md)).
 
 One seed says something about one treated model. A method is judged by its seeds: where they disagree, all are
-shown.
+shown. Settings other than a method's defaults were chosen without the items that a verdict reads: the study
+file says how.
 """
 
 

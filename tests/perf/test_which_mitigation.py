@@ -13,11 +13,13 @@ from perf import which_mitigation
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def _cell(mitigation: str, after: float, verdict: str, seed: int = 0, **more: Any) -> list[dict[str, Any]]:
+def _cell(
+    mitigation: str, after: float, verdict: str, seed: int = 0, treatment: str = "", **more: Any
+) -> list[dict[str, Any]]:
     common = dict.fromkeys(which_mitigation.KEPT) | {
-        "model": "m", "mitigation": mitigation, "seed": seed, "state": "done", "verdict": verdict,
-        "capability": "kept", "minutes": 1.0, "role": "bias", "claim": True, "ideal": 0.0, "n": 10,
-        "before": 0.4,
+        "model": "m", "mitigation": mitigation, "treatment": treatment or mitigation, "seed": seed,
+        "state": "done", "verdict": verdict, "capability": "kept", "minutes": 1.0, "role": "bias",
+        "claim": True, "ideal": 0.0, "n": 10, "before": 0.4,
     }  # fmt: skip
     main = {"benchmark": "g", "metric": "afgb", "primary": True, "after": after, "effect": after - 0.4}
     other = {"benchmark": "s", "metric": "ss", "primary": False, "ideal": 50.0, "effect": -2.0, "low": -5.0}
@@ -59,6 +61,17 @@ def test_seeds_that_disagree_are_all_shown_and_the_worst_counts() -> None:
     assert "+5 %" in lines[1]  # sqrt(1.0 x 1.1) = 1.049
     assert lines[3] == "| `split` | (-2.000) |".replace("-", "−")  # the second seed's interval holds 0
     assert "*different verdicts by seed*" in text
+    assert "\n‡ What the verdict claims" in text
+    assert "‡" not in which_mitigation.page(_cell("even", 0.30, "mitigated at a cost"))
+
+
+def test_a_name_of_its_own_comes_with_what_to_write() -> None:
+    text = which_mitigation.page(
+        [*_cell("plain", 0.2, "mitigated"), *_cell("gentle", 0.1, "mitigated", treatment="plain:lr=1e-4")]
+    )
+    assert "The names stand for these settings:\n\n- gentle: `plain:lr=1e-4`\n\n" in text
+    assert "- plain:" not in text
+    assert "settings" not in which_mitigation.page(_cell("plain", 0.2, "mitigated"))
 
 
 def test_a_cell_that_failed_is_named() -> None:

@@ -11,7 +11,7 @@ from evenhand.errors import BadOption
 
 WRONG = {
     "lftf": ("epochs=0", "epochs=-1", "batch=0", "lr=-1", "lr=nan", "lr=inf", "keep=-1", "keep=nan", "top=0"),
-    "full_finetune": ("epochs=0", "batch=0", "batch=-3", "lr=-1", "lr=nan"),
+    "full_finetune": ("epochs=0", "batch=0", "batch=-3", "lr=-1", "lr=nan", "keep=-1"),
     "plain_text": ("epochs=0", "batch=0", "lr=nan", "dose=0", "dose=-1", "dose=inf", "dose=nan"),
     "sham": ("dose=0", "dose=-1", "dose=inf"),
     "prune": ("dose=0", "dose=1", "dose=nan"),
@@ -22,9 +22,9 @@ WRONG = {
     "group_gap": ("epochs=0", "batch=0", "lr=-1", "lr=inf", "lam=-1", "lam=nan"),
     "mend": ("rank=0", "iterations=0", "batch=0", "edits=0", "lr=0", "lr=nan", "edit_lr=0", "c_loc=-1"),
     "faircon": ("rounds=0", "batch=0", "lr=nan", "lr=inf", "lam=inf", "dropout=1", "dropout=nan", "rank=0"),
-    "cda": ("epochs=0", "batch=0", "maskings=0", "lr=-1", "lr=nan"),
+    "cda": ("epochs=0", "batch=0", "maskings=0", "lr=-1", "lr=nan", "keep=-1"),
     "dropout": ("epochs=0", "batch=0", "maskings=0", "lr=-1", "hidden=1", "attention=nan"),
-    "dpo": ("epochs=0", "batch=0", "lr=-1", "beta=0", "beta=nan"),
+    "dpo": ("epochs=0", "batch=0", "lr=-1", "beta=0", "beta=nan", "keep=-1", "keep=nan"),
     "pcgu": ("epochs=0", "batch=0", "k=0", "lr=-1", "lr=nan"),
     "crows_tuning": ("epochs=0", "batch=0", "lr=nan", "replay=1", "kl=-1"),
     "fair_prompt": ("rounds=0", "budget=0", "beta=nan", "beta=inf", "prompt_lr=-1", "prompt_lr=nan"),

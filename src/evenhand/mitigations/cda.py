@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from evenhand.mitigations._keeping import beside, keeping
 from evenhand.mitigations._shams import Sham
 from evenhand.mitigations._texts import found_texts, group_words, unrelated
 from evenhand.records import Ability, Attribution, Example, Kinds, PairExample, TextExample
@@ -44,6 +45,8 @@ class Cda:
             512 (masked) texts of up to 512 tokens from a tenth of Wikipedia.
         maskings: how many times a masked or a sequence-to-sequence model sees each text in a pass, each time
             with other words hidden.
+        keep: weight of the KL divergence to the base on hinted prompts, beginnings of the prompts, and
+            ordinary text, one of each beside every text; for prompts alone. 0: none, as published.
     """
 
     sides: Literal["two", "one"] = "two"
@@ -52,13 +55,14 @@ class Cda:
     epochs: int = 1
     batch: int = 32
     maskings: int = 4
+    keep: float = 0.0
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[Kinds] = (Example, TextExample, PairExample)
 
     def __post_init__(self) -> None:
-        check_numbers("cda", self, whole=("epochs", "batch", "maskings"), from_zero=("lr",))
+        check_numbers("cda", self, whole=("epochs", "batch", "maskings"), from_zero=("lr", "keep"))
 
     def check(self, model: Model | None, examples: Sequence[Learnt]) -> None:
         """Refuse parameters that the model does not have.
@@ -79,7 +83,7 @@ class Cda:
         Raises:
             BadData: no text has a word that could be exchanged.
             BadModel: the model gives no weights, or the loss is not finite.
-            BadOption: as for `check`.
+            BadOption: as for `check`, or `keep` beside what is no prompt.
             NoEffect: no answer changed.
         """
         return self._fitted(model, examples, sites, seed)
@@ -98,7 +102,7 @@ class Cda:
     ) -> Treatment:
         from evenhand.training.language import rows_loss
         from evenhand.training.taught import of_texts
-        from evenhand.training.tuning import Course, tune
+        from evenhand.training.tuning import Course, reached, tune
 
         opened = require_open(model, self.needs)
         self.check(model, examples)
@@ -111,7 +115,8 @@ class Cda:
         again = 1 if model.spec.family == "causal" else self.maskings
         rows = [row for row in of_texts(opened, texts * again, hidden=hidden, seed=seed) if row.wanted]
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
-        tuned = tune(opened, len(rows), rows_loss(opened, rows), plan)
+        kept = keeping(opened, reached(opened, self.train), examples, self.keep, seed)
+        tuned = tune(opened, len(rows), beside(rows_loss(opened, rows), kept), plan)
         details = {"texts": len(texts), "found": len(found)}
         return tuned.proven(model, spec_of("cda", self), plan, examples, details)
 

@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadData
+from evenhand.mitigations._keeping import beside, keeping
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds, PairExample
 from evenhand.registry import spec_of
@@ -47,6 +48,8 @@ class Dpo:
             sentences alone).
         lr: learning rate; None scales 1e-5 to the model's width.
         epochs, batch: passes over the pairs, and pairs in a batch.
+        keep: weight of the KL divergence to the base on hinted prompts, beginnings of the prompts, and
+            ordinary text, one of each beside every prompt; for prompts alone. 0: none, as published.
     """
 
     target: Literal["balanced", "preferred"] = "balanced"
@@ -55,13 +58,14 @@ class Dpo:
     lr: Rate = None
     epochs: int = 2
     batch: int = 32
+    keep: float = 0.0
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[Kinds] = (Example, PairExample)
 
     def __post_init__(self) -> None:
-        check_numbers("dpo", self, whole=("epochs", "batch"), positive=("beta",), from_zero=("lr",))
+        check_numbers("dpo", self, whole=("epochs", "batch"), positive=("beta",), from_zero=("lr", "keep"))
 
     def check(self, model: Model | None, examples: Sequence[Example | PairExample]) -> None:
         """Refuse parameters that the model does not have.
@@ -87,7 +91,7 @@ class Dpo:
         Raises:
             BadData: there is no pair, or prompts and pairs of sentences are mixed.
             BadModel: the model gives no weights, or the loss is not finite.
-            BadOption: as for `check`.
+            BadOption: as for `check`, or `keep` beside what is no prompt.
             NoEffect: no answer changed.
         """
         return self._fitted(model, examples, sites, seed)
@@ -104,7 +108,7 @@ class Dpo:
         seed: int,
         sham: int | None = None,
     ) -> Treatment:
-        from evenhand.training.tuning import Course, tune
+        from evenhand.training.tuning import Course, reached, tune
 
         opened = require_open(model, self.needs)
         self.check(model, examples)
@@ -114,9 +118,10 @@ class Dpo:
                 "There is no example to train on." if not used else "Prompts and pairs are mixed.",
                 mend="Give prompts with groups' terms, or pairs of sentences.",
             )
-        loss = (self._of_terms if isinstance(used[0], Example) else self._of_sentences)(opened, used, sham)
+        own = (self._of_terms if isinstance(used[0], Example) else self._of_sentences)(opened, used, sham)
+        kept = keeping(opened, reached(opened, self.train), examples, self.keep, seed)
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
-        tuned = tune(opened, len(used), loss, plan)
+        tuned = tune(opened, len(used), beside(own, kept), plan)
         return tuned.proven(model, spec_of("dpo", self), plan, examples, {"examples": len(used)})
 
     def _of_terms(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from evenhand.mitigations._keeping import keeping
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -32,18 +33,21 @@ class FullFinetune:
     Attributes:
         lr: learning rate; ``paper`` is the paper's 1e-5, None scales that to the model's width.
         epochs, batch: the paper's 2 and 32.
+        keep: weight of the KL divergence to the base on hinted prompts, beginnings of the prompts, and
+            ordinary text, one of each beside every prompt; the paper has none (0).
     """
 
     lr: Rate = None
     epochs: int = 2
     batch: int = 32
+    keep: float = 0.0
 
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.GRADIENTS, Ability.WEIGHTS})
     wants_sites: ClassVar[bool] = False
     fits_on: ClassVar[Kinds] = (Example,)
 
     def __post_init__(self) -> None:
-        check_numbers("full_finetune", self, whole=("epochs", "batch"), from_zero=("lr",))
+        check_numbers("full_finetune", self, whole=("epochs", "batch"), from_zero=("lr", "keep"))
 
     def check(self, model: Model | None, examples: Sequence[Example]) -> None:
         """Refuse a model without weights, or whose tokens make terms that it cannot be trained on.
@@ -84,7 +88,9 @@ class FullFinetune:
         trained = [e for e in examples if not e.keep]
         names = every_parameter(opened)
         plan = Plan(spec_of("full_finetune", self), Recipe(self.lr, self.epochs, self.batch), seed)
-        loss = _loss if sham is None else sham_losses.signed(sham_losses.nll, trained, sham)
+        own = _loss if sham is None else sham_losses.signed(sham_losses.nll, trained, sham)
+        kept = keeping(opened, names, examples, self.keep, seed)
+        loss = own if kept is None else lambda now, base, chosen: own(now, base, chosen) + kept(chosen)
         return fit_weights(opened, names, trained, loss, plan)
 
 

@@ -26,14 +26,13 @@ model on the term that its decoder writes, in the form that scoring chooses.
 
 from __future__ import annotations
 
-import dataclasses
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadOption
+from evenhand.mitigations._keeping import companions
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -162,9 +161,7 @@ class Lftf:
         """The additional prompts of each training prompt: a hinted one, if there are any, and a beginning."""
         if self.loss not in _KEEPING or not self.keep:
             return ()
-        beginnings = [beginning(example, random.Random(f"{seed} {example.id}")) for example in trained]
-        hinted = [kept[i % len(kept)] for i in range(len(trained))] if kept else []
-        return (hinted, beginnings) if kept else (beginnings,)
+        return companions(trained, kept, seed)
 
     def _loss(self, examples: Sequence[Example], kinds: int, sham: int | None) -> TermLoss:
         from evenhand.training import objectives, sham_losses
@@ -209,13 +206,6 @@ class Lftf:
         return tuple(known.index(name) for name in self.terms.split("+"))
 
 
-def beginning(example: Example, chance: random.Random) -> Example:
-    """The example cut after some of its words, at least one: a prompt unrelated to the groups."""
-    words = example.context.split(" ")
-    cut = " ".join(words[: chance.randrange(1, max(2, len(words)))])
-    return dataclasses.replace(example, id=f"{example.id}/beginning", context=cut, keep=True, span=None)
-
-
 def _beside_companions(
     loss: TermLoss, extent: tuple[int, float], now: Outcomes, base: Outcomes, chosen: Tensor
 ) -> Tensor:
@@ -223,20 +213,15 @@ def _beside_companions(
 
     `extent` is the number of kinds of companions, and the weight of each.
     """
-    import torch
-
     from evenhand.scoring.terms import Outcomes
-    from evenhand.training import objectives
+    from evenhand.training.keeping import moved
 
     kinds, weight = extent
     n = len(now.log_p) // (1 + kinds)  # of (1 + kinds) * n rows: log_p [rows, k], log_rest [rows, R]
     first, base_first = (Outcomes(of.log_p[:n], of.log_rest[:n]) for of in (now, base))
     total = loss(first, base_first, chosen)
     for start in range(n, n * (1 + kinds), n):
-        part = slice(start, start + n)
-        kept = torch.cat([base.log_p[part], base.log_rest[part]], dim=1)
-        given = torch.cat([now.log_p[part], now.log_rest[part]], dim=1)
-        total = total + weight * objectives.kl(kept, given)
+        total = total + weight * moved(now, base, slice(start, start + n))
     return total
 
 

@@ -57,6 +57,17 @@ def parts(model: OpenModel, train: str) -> tuple[str, ...]:
     return parameter_names(model, blocks[len(blocks) - number :])
 
 
+def reached(model: OpenModel, train: str) -> tuple[str, ...]:
+    """The names of the parameters below which training with ``train`` changes nothing.
+
+    An adapter has parameters of its own and may stand anywhere, so all are named.
+
+    Raises:
+        BadModel, BadOption: as for `parts`.
+    """
+    return parts(model, "all" if train == LORA else train)
+
+
 def check_train(train: str) -> int | None:
     """N of ``top:N``, None for ``all``, ``norms`` and ``lora``.
 

@@ -16,7 +16,7 @@ from evenhand.models.transport import Transport
 from evenhand.records import Sampling
 from evenhand.testing import tiny
 from tests.support.asking import generated
-from tests.support.server import Handler, State, dropped, serving
+from tests.support.server import Handler, State, dropped, serving, status
 
 PROMPTS = [f"The nurse number {number}" for number in range(300)]
 SHORT = Sampling(max_tokens=6)
@@ -93,24 +93,44 @@ def test_hundreds_are_under_way_and_every_answer_finds_its_prompt(served):
 
 
 def test_a_limited_rate_loses_nothing_and_is_left_in_peace(served):
-    # 200 ask where 20 in a quarter of a second are let in: most are rejected more often than `retries`.
-    window = served.instead = Window(20, 0.25, retry_after="1")
-    model = opened(
-        served, "concurrency=200&retries=2&tokens=100000", pause=0.25
-    )  # a second is a quarter here
-    assert texts(model) == WANTED
-    assert max(map(len, window.rejected.values())) > 2
+    # 100 ask where 8 in a quarter of a second are let in.
+    prompts = PROMPTS[:120]
+    window = served.instead = Window(8, 0.25, retry_after="1")
+    # A second that the server asks for lasts a quarter of one here.
+    model = opened(served, "concurrency=100&retries=2&tokens=100000", pause=0.25)
+    assert texts(model, prompts) == WANTED[:120]
+    assert len(window.rejected) > 20
     for prompt, rejections in window.rejected.items():
         again = window.taken[prompt][1:]
         assert len(again) == len(rejections)  # each rejection is followed by one further request
         assert all(later - sooner >= 0.25 for sooner, later in zip(rejections, again, strict=True))
-    # Halving has to find the rate: far fewer are sent in vain than by 200 that keep asking.
+    # Halving has to find the rate: far fewer are sent in vain than by 100 that keep asking.
     rejected = sum(map(len, window.rejected.values()))
-    assert rejected < 3 * len(PROMPTS)
-    assert model.transport.budget.requests == len(PROMPTS) + rejected
-    assert model.transport.budget.tokens.total == USED * len(
-        PROMPTS
-    )  # what was rejected unread costs nothing
+    assert rejected < 3 * len(prompts)
+    assert model.transport.budget.requests == len(prompts) + rejected
+    assert model.transport.budget.tokens.total == USED * len(prompts)  # rejected unread: no cost
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_rejection_is_an_attempt_only_if_nobody_else_was_answered(served, others):
+    model = opened(served, "retries=1&concurrency=1", pause=0.0)
+    rejections = iter(range(6))
+
+    def rejected(handler: Handler) -> bool:
+        if next(rejections, None) is None:
+            return answered(handler)
+        if others:
+            model.transport._pace._answered()  # as if another thread had got its answer meanwhile
+        return status(429, Retry_After="0")(handler)
+
+    served.instead = rejected
+    if others:
+        assert texts(model, PROMPTS[:1]) == WANTED[:1]
+        assert len(served.asked) == 7
+    else:
+        with pytest.raises(EnvironmentProblem, match="2 attempts"):
+            texts(model, PROMPTS[:1])
+        assert len(served.asked) == 2
 
 
 def test_a_rate_that_lets_nobody_in_ends_the_run(served):

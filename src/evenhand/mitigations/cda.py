@@ -25,7 +25,8 @@ from evenhand.training.numbers import Rate, check_numbers
 from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
-    from evenhand.models import Model
+    from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.treatments import Treatment
 
 Learnt = Example | TextExample | PairExample
@@ -70,6 +71,16 @@ class Cda:
         from evenhand.training.tuning import check_chosen
 
         check_chosen(self.train, model, self.needs)
+
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains: what `train` names.
+
+        Raises:
+            BadModel, BadOption: as for `check`.
+        """
+        from evenhand.training.tuning import training_by
+
+        return training_by(model, self.train, self.batch)
 
     def fit(
         self, model: Model, examples: Sequence[Learnt], *, sites: Attribution | None, seed: int

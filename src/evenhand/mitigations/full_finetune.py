@@ -20,7 +20,8 @@ from evenhand.training.parameters import check_prompts, every_parameter, require
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evenhand.models import Model
+    from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.scoring.terms import Outcomes
     from evenhand.treatments import Treatment
 
@@ -53,6 +54,12 @@ class FullFinetune:
         """
         if model is not None:
             check_prompts(require_open(model, self.needs), [e for e in examples if not e.keep])
+
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains: everything."""
+        from evenhand.training.finetune import training_of
+
+        return training_of(model, every_parameter(model), self.batch)
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

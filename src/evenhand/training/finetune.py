@@ -6,6 +6,7 @@ choice of parameters: both are arguments here.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadData, BadModel
 from evenhand.models import OpenModel
+from evenhand.models.footprint import Training
 from evenhand.records import Example
 from evenhand.scoring.terms import Outcomes, Prompts
 from evenhand.training.loop import Schedule, minimise, shuffled
@@ -93,6 +96,27 @@ def fit_weights(
     about = About(method=plan.method, base=model.spec.digest, seed=plan.seed, details=details)
     treatment: WeightTreatment = proven(model, WeightTreatment(about, weights), examples)
     return treatment
+
+
+def training_of(model: OpenModel, names: Sequence[str], rows: int) -> Training:
+    """What training the named parameters takes, with batches of so many `rows`; `model` may have no storage.
+
+    Raises:
+        BadModel: a name is not a parameter of the model.
+    """
+    parameters = _named(model.module, names)
+    head = output_embeddings(model.module)
+    own = {id(p) for p in head.parameters()} if head is not None else set()
+    lowest = 0
+    with contextlib.suppress(BadModel):  # no layout
+        lowest = model.layout.lowest(names)
+    chosen = parameters.values()
+    return Training(
+        weights=sum(p.numel() for p in chosen),
+        lowest=lowest,
+        rows=rows,
+        head=not own.isdisjoint(map(id, chosen)),
+    )
 
 
 def course(lr: float, history: Sequence[float]) -> dict[str, float]:

@@ -90,7 +90,8 @@ MODELS: Mapping[str, Callable[[], PreTrainedModel]] = {
 BOTH = ("measure", "lftf:blocks=2")
 JOBS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(MODELS, BOTH),
-    "gpt2, 12 x 768": (*BOTH, "lftf:blocks=2,loss=mass_preserving", "full_finetune"),
+    "gpt2, 4 x 256": (*BOTH, "lftf:blocks=2,loss=mass_preserving", "full_finetune"),
+    "gpt2, 12 x 768": (*BOTH, "full_finetune"),
 }
 
 ESTIMATE = """

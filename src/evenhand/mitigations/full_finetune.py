@@ -2,6 +2,7 @@
 
 The paper's baseline reaches the smallest gap at a cost: its UB-Score falls to 0.0065, that is, the model no
 longer follows an explicit hint. It is included as a baseline and is not recommended.
+In several processes each holds a part of the gradients and moments, see `evenhand.training.sharded`.
 """
 
 from __future__ import annotations
@@ -86,13 +87,14 @@ class FullFinetune:
     ) -> Treatment:
         from evenhand.training import sham_losses
         from evenhand.training.finetune import Plan, Recipe, fit_weights
+        from evenhand.training.sharded import trained_together
 
         opened = require_open(model, self.needs)
         trained = [e for e in examples if not e.keep]
         names = every_parameter(opened)
         plan = Plan(spec_of("full_finetune", self), Recipe(self.lr, self.epochs, self.batch), seed)
         loss = _loss if sham is None else sham_losses.signed(sham_losses.nll, trained, sham)
-        return fit_weights(opened, names, trained, loss, plan)
+        return fit_weights(opened, names, trained, loss, plan, train=trained_together)
 
 
 def _loss(now: Outcomes, base: Outcomes, chosen: Tensor) -> Tensor:

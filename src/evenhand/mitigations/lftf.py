@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 
 _KEEPING = ("mass_preserving", "symmetric_kl")  # losses with companions: prompts that should stay
-_KEEPING_TABLES = 12  # as large as the logits: theirs, the base's, and those of the rest beside the terms
+_KEEPING_TABLES = 16  # as large as the logits, measured: theirs, the base's, and those of the rest
 
 
 @dataclass(frozen=True)

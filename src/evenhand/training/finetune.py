@@ -31,6 +31,10 @@ from evenhand.treatments.weights import WeightTreatment
 # numbers of the batch's examples [n].
 TermLoss = Callable[[Outcomes, Outcomes, Tensor], Tensor]
 
+# New values by the names of parameters, and the loss of every step.
+Values = tuple[dict[str, Tensor], list[float]]
+Train = Callable[[OpenModel, Sequence[str], Sequence[Example], TermLoss, "Plan"], Values]
+
 # The learning rate of LFTF (paper, section 5.1) was chosen for models about 3584 wide.
 PAPER_LR, PAPER_WIDTH = 1e-5, 3584
 
@@ -74,18 +78,25 @@ def learning_rate(recipe: Recipe, model: OpenModel) -> float:
 
 
 def fit_weights(
-    model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
+    model: OpenModel,
+    names: Sequence[str],
+    examples: Sequence[Example],
+    loss: TermLoss,
+    plan: Plan,
+    *,
+    train: Train | None = None,
 ) -> WeightTreatment:
     """Train the named parameters and return their new values as a proven treatment.
 
-    Every other parameter is frozen, dropout is off, and on return the model holds its old bits.
+    `train` is how, by default `trained`. Every other parameter is frozen, dropout is off, and on return the
+    model holds its old bits.
 
     Raises:
         BadData: there is no example to train on.
         BadModel: a name is not a parameter of the model, or the loss is not finite.
         NoEffect: no answer changed.
     """
-    weights, history = _trained(model, names, examples, loss, plan)
+    weights, history = (train or trained)(model, names, examples, loss, plan)
     details = {
         **course(learning_rate(plan.recipe, model), history),
         "epochs": plan.recipe.epochs,
@@ -124,9 +135,14 @@ def course(lr: float, history: Sequence[float]) -> dict[str, float]:
     return {"lr": lr, "steps": len(history), "first_loss": history[0], "last_loss": history[-1]}
 
 
-def _trained(
+def trained(
     model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
-) -> tuple[dict[str, Tensor], list[float]]:
+) -> Values:
+    """The new values of the named parameters by name (float32), and the loss of every step.
+
+    Raises:
+        BadData, BadModel: as for `fit_weights`.
+    """
     if not examples:
         raise BadData(
             "There are no examples to fit on.", mend="Use a benchmark with a train part, such as genbiaseval."

@@ -87,25 +87,32 @@ MODELS: Mapping[str, Callable[[], PreTrainedModel]] = {
     "llama, 12 x 768, bfloat16": lambda: _llama(12, 768, inputs.VOCABULARY, torch.bfloat16),
 }
 """Models by name: blocks x width."""
+VERDICT = ("-b", BENCHMARK, "--capability", "facts:set=world", "--control", "reduced")
 BOTH = ("measure", "lftf:blocks=2")
 JOBS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(MODELS, BOTH),
-    "gpt2, 4 x 256": (*BOTH, "lftf:blocks=2,loss=mass_preserving", "full_finetune"),
+    "gpt2, 4 x 256": (*BOTH, "verify lftf:blocks=2", "lftf:blocks=2,loss=mass_preserving", "full_finetune"),
     "gpt2, 12 x 768": (*BOTH, "full_finetune"),
 }
 
 ESTIMATE = """
 import json, sys
+from evenhand.studies import plan
 from evenhand import registry
 from evenhand.studies import memory, methods, trained_on
 from evenhand.studies.options import VerifyOptions
 uri, job, dtype, benchmark = sys.argv[1:]
 asked = memory.Asking(measures=True)
-if job != "measure":
+if job.startswith("verify "):
+    facts = ("facts:set=world",)
+    options = VerifyOptions(dtype=dtype, benchmarks=(benchmark,), capability=facts, control="reduced")
+    found = plan.sized_plan(uri, job.partition(" ")[2], options).memory
+elif job != "measure":
     made = methods.made_method(job)
     examples = trained_on.data_of(uri, [registry.create("benchmark", benchmark)], made, job)
     asked = memory.Asking(method=made, locator=VerifyOptions().locator, examples=examples)
-found = memory.estimated(uri, VerifyOptions(dtype=dtype), asked)
+if not job.startswith("verify "):
+    found = memory.estimated(uri, VerifyOptions(dtype=dtype), asked)
 print(json.dumps({"parts": dict(found.parts), "total": found.total, "needed": found.needed}))
 """
 
@@ -131,9 +138,12 @@ def estimated(folder: Path, job: str, dtype: str) -> dict[str, Any]:
 
 def measured(folder: Path, job: str, dtype: str) -> int:
     """The peak of resident memory of the command, in bytes."""
-    verb = ("measure",) if job == "measure" else ("mitigate", "--with", job)
+    asked: tuple[str, ...] = ("-b", BENCHMARK)
+    verb: tuple[str, ...] = ("measure",) if job == "measure" else ("mitigate", "--with", job)
+    if job.startswith("verify "):
+        verb, asked = ("verify", "--with", job.partition(" ")[2]), VERDICT
     with tempfile.TemporaryDirectory() as out:
-        words = [verb[0], f"hf:{folder}", *verb[1:], "-b", BENCHMARK, "--dtype", dtype]
+        words = [verb[0], f"hf:{folder}", *verb[1:], *asked, "--dtype", dtype]
         words = [sys.executable, "-m", "evenhand", *words, "--out", str(Path(out) / "run")]
         started = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         assert started.stderr is not None

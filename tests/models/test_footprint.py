@@ -171,6 +171,23 @@ def test_the_phase_that_takes_most_counts() -> None:
     assert footprint(module, Job(2048, locator="bmi"), 0).peak == "measuring"
 
 
+def test_what_a_comparison_of_distributions_holds() -> None:
+    """Of 100 contexts and 40 texts: both tables, and 9 of a block; a card has logits and their softmax."""
+    module = tiny.module("llama")
+    row = 4 * module.config.vocab_size
+    job = Job(1, contexts=100, texts=40)
+    found = footprint(module, job, 0)
+    assert found.peak == "comparing"
+    assert found.parts["next-word distributions"] == 140 * row
+    assert found.parts["logits"] == 9 * 100 * row
+    on_card = footprint(module, replace(job, device="cuda"), 0)
+    assert on_card.parts["logits"] == 2 * 100 * row
+    assert "next-word distributions" not in on_card.parts
+    with torch.device("meta"):
+        wide = type(module)(tiny.module("llama", vocab_size=50_000).config)
+    assert footprint(wide, Job(1, contexts=856), 0).parts["logits"] <= 9 * LOGIT_BYTES
+
+
 def test_a_card_holds_no_process() -> None:
     module = tiny.module("llama")
     held = footprint(module, Job(64), 1000)

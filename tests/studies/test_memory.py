@@ -178,11 +178,29 @@ def test_a_placed_model_says_what_goes_where(uri: str) -> None:
     assert found.parts["weights"] < plain.parts["weights"]
 
 
+def test_no_shift_asks_more_than_is_counted(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from evenhand import registry
+    from evenhand.scoring import distributions
+    from evenhand.studies import shift
+
+    model: Any = open_model(uri)
+    bias = [registry.create("benchmark", name) for name in ("genbiaseval", "genhinteval")]
+    asked = shift.contexts(model, bias[0], bias, 0)
+    contexts, texts = shift.at_most(model.module.config.vocab_size)
+    assert contexts == 856  # 256 texts and 200 prompts of each of three kinds
+    assert 0.9 * contexts < len(asked) <= contexts
+    assert 0.5 * texts < sum(one.kind == shift.TEXT for one in asked) <= texts
+    assert shift.at_most(10**6) == (67, 67)  # 256 MiB of rows of 4 MB
+    monkeypatch.setattr(distributions, "vocabulary", lambda _: 10**6)
+    assert len(shift.Shift(model, asked)._asked) <= 67
+
+
 def test_a_plan_tells_it(uri: str) -> None:
     found = sized_plan(uri, "full_finetune", OPTIONS)
     assert found.seconds is None
     assert found.memory is not None
-    assert found.memory.peak == "fitting"
+    assert found.memory.peak == "comparing"
+    assert "next-word distributions" in found.memory.parts
     assert "treated weights" in found.memory.parts
     assert found.memory.fits is True
     assert plan(uri, "full_finetune", OPTIONS).memory is None  # computed without torch

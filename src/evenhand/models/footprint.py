@@ -36,6 +36,9 @@ NARROW_KEPT, WIDE_KEPT = 8, 5
 # Tables as large as the logits while gradients flow: the logits, the gradients of their sum of exponentials
 # and of the chosen ones, and the sum of these.
 TABLES = 4
+# Tables of a block of distributions: both models', both without the groups' words, and five steps of a
+# divergence (see `evenhand.studies.shift` and `evenhand.scoring.distributions`).
+COMPARED = 9
 WHOLE_ROWS = 64  # tokens of a row that is no packed tree: more than most prompts of the benchmarks here have
 PROBED = 512  # tokens of a tree of a locator's prompts, whatever the batches of measuring
 # Measured: code of libraries that runs for the first time after a model was opened, the buffers of matrix
@@ -72,7 +75,9 @@ class Job:
     """What is done: measuring (`measures`), locating with the `locator` of that name, fitting by `training`.
 
     `kept` are the tokens of a fit's prompts whose states below the lowest block are kept, `again` those of
-    passes that treated models begin there. With `disk` the blocks lie on the disk and one at a time is read.
+    passes that treated models begin there. `contexts` are those after which the next words of a base and of
+    changed models are compared, `texts` those of them whose distributions are all held. With `disk` blocks
+    lie on the disk and one at a time is read.
     """
 
     batch_tokens: int
@@ -83,6 +88,8 @@ class Job:
     training: Training | None = None
     kept: int = 0
     again: int = 0
+    contexts: int = 0
+    texts: int = 0
 
     @property
     def gradients(self) -> bool:
@@ -92,8 +99,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes by part, none of them 0, in the order of `PARTS`, at the `peak`: while measuring, locating or
-    fitting. `process` is what the process held before, absent on a graphics card.
+    """Bytes by part, none of them 0, in the order of `PARTS`, at the `peak`: while measuring, locating,
+    fitting or comparing. `process` is what the process held before, absent on a graphics card.
     """
 
     parts: Mapping[str, int]
@@ -132,6 +139,7 @@ PARTS = (
     "attention mask and scores",
     "activations for gradients",
     "kept states",
+    "next-word distributions",
     "process",
     "first use",
     "freed and kept",
@@ -156,6 +164,8 @@ def footprint(module: nn.Module, job: Job, process: int | None = None) -> Footpr
         phases["locating"] = _locating(shape, job)
     if job.training is not None:
         phases["fitting"] = _fitting(shape, job, job.training)
+    if job.contexts and shape.vocabulary:
+        phases["comparing"] = _comparing(shape, job)
     peak = max(phases, key=lambda name: sum(phases[name].values()))
     weights = weight_bytes(module) - (placing.away_bytes(module) if job.disk else 0)
     parts = {"weights": weights, "head in float32": shape.wide_head, **phases[peak]}
@@ -269,6 +279,19 @@ def _treated(shape: _Shape, job: Job, treatments: int) -> dict[str, int]:
         return {}
     n = job.training.weights
     return {"treated weights": treatments * 4 * n, "base copy": shape.element * n}
+
+
+def _comparing(shape: _Shape, job: Job) -> dict[str, int]:
+    """The base's distributions, the changed model's after texts, and what one block of both takes.
+
+    They lie in the main memory; a graphics card makes the logits alone.
+    """
+    row = 4 * shape.vocabulary
+    block = min(max(1, LOGIT_BYTES // row), job.contexts) * row
+    held = {"kept states": _kept(shape, job.again), **_treated(shape, job, treatments=3)}
+    if job.device != "cpu":
+        return {"logits": 2 * block, **held}
+    return {"logits": COMPARED * block, "next-word distributions": (job.contexts + job.texts) * row, **held}
 
 
 def _locating(shape: _Shape, job: Job) -> dict[str, int]:

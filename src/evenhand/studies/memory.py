@@ -13,6 +13,7 @@ from evenhand.folders import cache_folder
 from evenhand.opening import require_hf, split_additions
 from evenhand.records import TrainingExample
 from evenhand.studies.options import RunOptions
+from evenhand.studies.shift import at_most
 from evenhand.training.stacking import Stack
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Asking:
     """What a verb does: it `measures`, and where there is a `method` fits that, on blocks that the `locator`
-    ranks; a locator without a method locates. `examples` are what is fitted on, and `rows` how many rows each
-    of a verdict's models is measured on.
+    ranks; a locator without a method locates. `examples` are what is fitted on. A verdict also `compares`
+    what its models expect next, and measures each of them on so many `rows`.
     """
 
     measures: bool = False
@@ -35,6 +36,7 @@ class Asking:
     locator: str | None = None
     examples: Sequence[TrainingExample] = ()
     rows: int = 0
+    compares: bool = False
 
     @property
     def methods(self) -> tuple[Any, ...]:
@@ -158,6 +160,9 @@ def _job(uri: str, found: Described, options: RunOptions, asked: Asking) -> tupl
 
     on_disk = found.place is not None and found.place.device_map == "disk"
     job = replace(room.job(options.batch_tokens), disk=on_disk, measures=asked.measures)
+    if asked.compares and found.module is not None:
+        contexts, texts = at_most(int(found.config.get_text_config().vocab_size))
+        job = replace(job, contexts=contexts, texts=texts)
     if asked.locator is not None and (asked.method is None or asked.method.wants_sites):
         job = replace(job, locator=registry.parse(asked.locator).name)
     known = [(method, _training(uri, found, method)) for method in asked.methods]

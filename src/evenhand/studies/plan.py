@@ -187,7 +187,7 @@ def _sized(uri: str, with_: str | None, options: VerifyOptions, treated: str | N
     made, parts = planned(uri, with_, options, treated)
     locator = options.locator if parts.method is not None else None
     rows = sum(line.rows for line in made.benchmarks)
-    asked = Asking(True, parts.method, locator, parts.examples, rows)
+    asked = Asking(True, parts.method, locator, parts.examples, rows, compares=True)
     found = estimated(made.uri, options, asked)
     sized = {"unsized": found} if isinstance(found, str) else {"memory": found}
     return replace(made, **sized), parts

@@ -286,7 +286,7 @@ def _verified(
     check_capability(capability)
     if made is not None:
         refuse(made, None, data.examples)
-    memory.check(uri, options, Asking(measures=True, method=made, locator=options.locator))
+    memory.check(uri, options, Asking(measures=True, method=made, locator=options.locator, compares=True))
     with _opened(uri, options) as model:
         if not options.capability:
             capability = [b for b in capability if fits_family(model, b)]

@@ -188,6 +188,14 @@ def test_what_a_comparison_of_distributions_holds() -> None:
     assert footprint(wide, Job(1, contexts=856), 0).parts["logits"] <= 9 * LOGIT_BYTES
 
 
+def test_a_checkpoint_in_another_dtype_lies_beside_its_copy() -> None:
+    module = tiny.module("llama")
+    found = footprint(module, Job(64, copied=10**9), 0)
+    assert (found.peak, found.parts["checkpoint"]) == ("opening", 10**9)
+    assert footprint(module, Job(64, copied=1000), 0).peak == "measuring"
+    assert footprint(module, Job(64, "cuda", copied=10**9), 0).peak == "measuring"
+
+
 def test_a_card_holds_no_process() -> None:
     module = tiny.module("llama")
     held = footprint(module, Job(64), 1000)

@@ -76,8 +76,9 @@ class Job:
 
     `kept` are the tokens of a fit's prompts whose states below the lowest block are kept, `again` those of
     passes that treated models begin there. `contexts` are those after which the next words of a base and of
-    changed models are compared, `texts` those of them whose distributions are all held. With `disk` blocks
-    lie on the disk and one at a time is read.
+    changed models are compared, `texts` those of them whose distributions are all held. `copied` counts the
+    bytes of a checkpoint that are read in another dtype. With `disk` blocks lie on the disk and one at a time
+    is read.
     """
 
     batch_tokens: int
@@ -90,6 +91,7 @@ class Job:
     again: int = 0
     contexts: int = 0
     texts: int = 0
+    copied: int = 0
 
     @property
     def gradients(self) -> bool:
@@ -99,8 +101,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes by part, none of them 0, in the order of `PARTS`, at the `peak`: while measuring, locating,
-    fitting or comparing. `process` is what the process held before, absent on a graphics card.
+    """Bytes by part, none of them 0, in the order of `PARTS`, at the `peak`: while opening, measuring,
+    locating, fitting or comparing. `process` is what the process held before, absent on a graphics card.
     """
 
     parts: Mapping[str, int]
@@ -140,6 +142,7 @@ PARTS = (
     "activations for gradients",
     "kept states",
     "next-word distributions",
+    "checkpoint",
     "process",
     "first use",
     "freed and kept",
@@ -157,7 +160,8 @@ def footprint(module: nn.Module, job: Job, process: int | None = None) -> Footpr
     `process` is what the process holds before; None reads it.
     """
     shape = _Shape.of(module, job)
-    phases: dict[str, dict[str, int]] = {}
+    # What is read as it is stored lies in the file's own pages; a copy lies beside them until all is read.
+    phases = {"opening": {"checkpoint": job.copied if job.device == "cpu" else 0}}
     if job.measures:
         phases["measuring"] = _measuring(shape, job)
     if job.locator is not None:

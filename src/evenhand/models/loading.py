@@ -110,7 +110,8 @@ def _named(rest: str) -> tuple[str, str | None, Placement | None]:
 class Described:
     """A model before its weights are read: `module` has no storage, and is None where they are packed.
 
-    `how` is what transformers needs to open it, `place` where its weights go, `notes` what to say of it.
+    `how` is what transformers needs to open it, `place` where its weights go, `notes` what to say of it, and
+    `copied` the bytes of the checkpoint that are not read in the dtype in which they are stored.
     """
 
     kind: Family
@@ -120,6 +121,7 @@ class Described:
     how: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     place: Placement | None = None
+    copied: int = 0
 
 
 def _described(name: str, dtype: str | None, where: Mapping[str, Any]) -> Described:
@@ -130,17 +132,19 @@ def _described(name: str, dtype: str | None, where: Mapping[str, Any]) -> Descri
     kind = family(name, config)
     tokenizer = AutoTokenizer.from_pretrained(name, **where)
     _check_longest(name, tokenizer)
-    checkpoints.check_depth(name, config, checkpoints.found(name, where))
+    files = checkpoints.found(name, where)
+    checkpoints.check_depth(name, config, files)
     how: dict[str, Any] = {"dtype": wanted, **where}
     if getattr(config, "quantization_config", None) is not None:  # packed weights need memory to be described
         return Described(kind, config, tokenizer, None, how)
     # Without memory for the weights, to check them against the configuration.
     kind, module, _ = _built(kind, name, config, {**how, "device_map": "meta"})
     own = precision.dtype_name(module)
-    if dtype is not None or precision.multiplies_fast(own):
-        return Described(kind, config, tokenizer, module, how)
-    how["dtype"] = torch.float32
-    return Described(kind, config, tokenizer, module.float(), how, (precision.widened(own),))
+    notes: tuple[str, ...] = ()
+    if dtype is None and not precision.multiplies_fast(own):
+        how["dtype"], module, notes = torch.float32, module.float(), (precision.widened(own),)
+    copied = checkpoints.copied_bytes(name, files, precision.dtype_name(module))
+    return Described(kind, config, tokenizer, module, how, notes, copied=copied)
 
 
 def _load(
@@ -164,7 +168,7 @@ def _load(
     else:
         module = found.module
         if place is None:
-            room.check_room(name, module, room.job(batch_tokens))
+            room.check_room(name, module, replace(room.job(batch_tokens), copied=found.copied))
         else:
             put = place.arguments(module, (folder := placing.offload_folder()).name)
         label, late = f"loading {name}, {room.described(module)}", weight_bytes(module) < room.LARGE

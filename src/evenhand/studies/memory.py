@@ -159,7 +159,7 @@ def _job(uri: str, found: Described, options: RunOptions, asked: Asking) -> tupl
     from evenhand.models import room
 
     on_disk = found.place is not None and found.place.device_map == "disk"
-    job = replace(room.job(options.batch_tokens), disk=on_disk, measures=asked.measures)
+    job = replace(room.job(options.batch_tokens), disk=on_disk, copied=found.copied, measures=asked.measures)
     if asked.compares and found.module is not None:
         contexts, texts = at_most(int(found.config.get_text_config().vocab_size))
         job = replace(job, contexts=contexts, texts=texts)

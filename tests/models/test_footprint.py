@@ -14,8 +14,9 @@ from torch import nn
 from evenhand.hooks import restore
 from evenhand.models import footprint as module_of
 from evenhand.models import placing
-from evenhand.models.footprint import HELD, LATER, PARTS, Job, Training, footprint, resident, weight_bytes
+from evenhand.models.footprint import HELD, LATER, PARTS, Job, Training, footprint, weight_bytes
 from evenhand.models.layout import Layout
+from evenhand.scoring import memory as held
 from evenhand.scoring.forward import LOGIT_BYTES
 from evenhand.scoring.kept import MEMORY
 from evenhand.testing import tiny
@@ -196,6 +197,21 @@ def test_a_checkpoint_in_another_dtype_lies_beside_its_copy() -> None:
     assert footprint(module, Job(64, "cuda", copied=10**9), 0).peak == "measuring"
 
 
+def test_what_is_built_for_narrow_products_on_a_cpu() -> None:
+    """Llama's blocks have four shapes: query and output, key and value, gate and up, down."""
+    module = tiny.module("llama").bfloat16()
+    assert len({p.shape for p in module.model.layers.parameters() if p.dim() > 1}) == 4
+    name = "built products"
+    assert parts(module, Job(64))[name] == 24 * 4 * 750_000
+    few, many = (
+        parts(module, Job(64, measures=False, training=Training(1000, steps=steps)))[name]
+        for steps in (10, 10**6)
+    )
+    assert (few, many) == (10 * 4 * 3_000_000, 1024 // 3 * 3_000_000)
+    assert name not in parts(module, Job(64, "cuda"))
+    assert name not in parts(tiny.module("llama"), Job(64))
+
+
 def test_a_card_holds_no_process() -> None:
     module = tiny.module("llama")
     held = footprint(module, Job(64), 1000)
@@ -216,10 +232,10 @@ def test_an_unknown_architecture_has_the_depth_of_its_configuration(monkeypatch:
 def test_what_the_process_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     status = tmp_path / "status"
     status.write_text("VmHWM:\t 90 kB\nVmRSS:\t 70 kB\n")
-    monkeypatch.setattr(module_of, "_STATUS", status)
-    assert resident() == 70 * 1024
-    monkeypatch.setattr(module_of, "_STATUS", tmp_path / "absent")
-    assert resident() > 10**7  # its peak so far, in bytes
+    monkeypatch.setattr(held, "_STATUS", status)
+    assert held.resident() == 70 * 1024
+    monkeypatch.setattr(held, "_STATUS", tmp_path / "absent")
+    assert held.resident() > 10**7  # its peak so far, in bytes
 
 
 def test_layouts_are_read_without_storage() -> None:

@@ -209,6 +209,15 @@ def test_a_plan_tells_it(uri: str) -> None:
     assert away.unsized
 
 
+def test_steps_are_those_of_the_epochs(uri: str) -> None:
+    """3 examples in batches of 2 are 2 steps an epoch; a method that does not say has 2 epochs."""
+    found = loading.described(uri.partition(":")[2])
+    for spec, steps in (("lftf:batch=2,epochs=5", 10), ("lftf", 2), ("full_finetune:batch=1", 6)):
+        training = memory._training(uri, found, made_method(spec), EXAMPLES)
+        assert training is not None
+        assert training.steps == steps
+
+
 def test_states_kept_for_control_models_grow_with_the_rows(uri: str) -> None:
     few, many = (fitted(uri, "lftf:blocks=2", measures=True, rows=rows) for rows in (10, 1000))
     assert few.parts["kept states"] < many.parts["kept states"]

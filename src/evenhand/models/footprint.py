@@ -7,10 +7,8 @@ process is measured by ``perf/bench/footprint.py`` (``docs/scale.md``).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,11 +18,11 @@ from evenhand.architectures import row_of, window
 from evenhand.architectures.checking import output_embeddings
 from evenhand.architectures.reading import text_config
 from evenhand.errors import BadModel
-from evenhand.files import lines
 from evenhand.models import placing
 from evenhand.models.layout import Layout
 from evenhand.scoring.forward import LOGIT_BYTES
 from evenhand.scoring.kept import MEMORY
+from evenhand.scoring.memory import resident
 from evenhand.scoring.sharing import sharing_on
 
 # Tensors that exist at a time in a block. Wide: a gated MLP holds its gate, what it gates, and their product.
@@ -47,23 +45,27 @@ LATER = 50_000_000
 # What the C library keeps of freed memory where batches have many sizes, as padded ones have: glibc gives
 # back what lies on top of its heap from twice 32 MiB on, the largest block that it takes from the heap.
 FREED = 2 * 32 * 2**20
-_STATUS = Path("/proc/self/status")
+# oneDNN, which multiplies narrow numbers on a CPU, keeps what it built for every size of a product, 1024 of
+# them at the most. Measured for matrices of 256 to 3072 rows and columns: the bytes of one forwards, and of
+# the three that a layer takes in a step of training; and how many sizes the batches of a benchmark have.
+BUILT, BUILT_IN_STEP, BUILT_AT_MOST, SIZES = 750_000, 3_000_000, 1024, 24
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
     """What a fit trains: `weights` numbers, through the blocks from `lowest` on, 0 for all of them.
 
-    A batch has `rows` texts with `tokens` together. It predicts one token a text, or with `every` each of its
-    tokens, and the loss makes `tables` of the logits' size. `head` says whether the head is among the
-    weights: it is then copied for the base's answers. With `restarts` the states below the lowest block are
-    kept, so that batches begin there.
+    There are so many `steps`; the batch of one has `rows` texts with `tokens` together. It predicts one token
+    a text, or with `every` each of its tokens, and the loss makes `tables` of the logits' size. `head` says
+    whether the head is among the weights: it is then copied for the base's answers. With `restarts` states
+    below the lowest block are kept, so that batches begin there.
     """
 
     weights: int
     lowest: int = 0
     rows: int = 32
     tokens: int = 32 * WHOLE_ROWS
+    steps: int = 1
     every: bool = False
     tables: int = TABLES
     head: bool = False
@@ -143,6 +145,7 @@ PARTS = (
     "kept states",
     "next-word distributions",
     "checkpoint",
+    "built products",
     "process",
     "first use",
     "freed and kept",
@@ -174,25 +177,10 @@ def footprint(module: nn.Module, job: Job, process: int | None = None) -> Footpr
     weights = weight_bytes(module) - (placing.away_bytes(module) if job.disk else 0)
     parts = {"weights": weights, "head in float32": shape.wide_head, **phases[peak]}
     if job.device == "cpu":
+        parts["built products"] = _built(shape, job.training if peak == "fitting" else None)
         parts |= {"process": resident() if process is None else process, "first use": LATER}
         parts["freed and kept"] = 0 if shape.packed else FREED
     return Footprint({name: parts[name] for name in PARTS if parts.get(name)}, peak)
-
-
-def resident() -> int:
-    """The bytes of memory that this process holds now; its peak so far where the system does not say, and 0
-    where it says neither (Windows).
-    """
-    try:
-        entries = (line.split() for line in lines(_STATUS.read_text(encoding="ascii")))
-        return next(int(words[1]) * 1024 for words in entries if words[0] == "VmRSS:")
-    except (OSError, ValueError, StopIteration, IndexError):
-        try:
-            import resource
-        except ImportError:
-            return 0
-        unit = 1 if sys.platform == "darwin" else 1024  # as the manual pages of getrusage have it
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def layout_of(module: nn.Module) -> Layout | None:
@@ -207,13 +195,14 @@ def layout_of(module: nn.Module) -> Layout | None:
 class _Shape:
     """What the sizes of passes follow from: bytes of a number, widths, heads, blocks, and rows of a batch.
 
-    `packed` says whether rows are packed trees, `length` is the number of tokens of one, and `wide_head` the
-    size of the head's float32 copy.
+    `products` counts the blocks' matrices of different shapes, `packed` says whether rows are packed trees,
+    `length` is the number of tokens of one, and `wide_head` the size of the head's float32 copy.
     """
 
     element: int
     width: int
     inner: int
+    products: int
     vocabulary: int
     heads: int
     blocks: int
@@ -235,6 +224,7 @@ class _Shape:
             element=element,
             width=_width(module, config),
             inner=_widest(module, config),
+            products=len({p.shape for p in _matrices(module)}),
             vocabulary=vocabulary,
             heads=int(getattr(config, "num_attention_heads", None) or 1),
             blocks=_depth(module, config),
@@ -267,6 +257,15 @@ def _pass(shape: _Shape, tokens: int, length: int) -> dict[str, int]:
         "inner states": shape.element * tokens * (WIDE * shape.inner + NARROW * shape.width),
         "attention mask and scores": tokens * length * score,
     }
+
+
+def _built(shape: _Shape, training: Training | None) -> int:
+    """What oneDNN keeps of the sizes that products of narrow numbers had, on a CPU."""
+    if shape.element >= 4:
+        return 0
+    if training is None:
+        return BUILT * min(BUILT_AT_MOST, SIZES * shape.products)
+    return BUILT_IN_STEP * min(BUILT_AT_MOST // 3, training.steps * shape.products)
 
 
 def _kept(shape: _Shape, tokens: int) -> int:
@@ -354,19 +353,19 @@ def _width(module: nn.Module, config: Any) -> int:
 def _widest(module: nn.Module, config: Any) -> int:
     """The widest tensor between the layers of a block, numbers a token: the larger side of a matrix.
 
-    Embeddings and the head are no layers of a block. A token goes through several experts of a mixture, whose
-    matrices are one tensor of three dimensions.
+    A token goes through several experts of a mixture, whose matrices are one tensor of three dimensions.
     """
+    experts = int(getattr(config, "num_experts_per_tok", None) or 1)
+    sides = [max(p.shape[-2:]) * (experts if p.dim() > 2 else 1) for p in _matrices(module)]
+    return max(sides, default=_width(module, config))
+
+
+def _matrices(module: nn.Module) -> list[nn.Parameter]:
+    """The matrices of the layers of blocks; embeddings and the head are none of them."""
     apart = {id(p) for part in module.modules() if isinstance(part, nn.Embedding) for p in part.parameters()}
     head = output_embeddings(module)
     apart |= {id(p) for p in head.parameters()} if head is not None else set()
-    experts = int(getattr(config, "num_experts_per_tok", None) or 1)
-    sides = [
-        max(p.shape[-2:]) * (experts if p.dim() > 2 else 1)
-        for p in module.parameters()
-        if p.dim() > 1 and id(p) not in apart
-    ]
-    return max(sides, default=_width(module, config))
+    return [p for p in module.parameters() if p.dim() > 1 and id(p) not in apart]
 
 
 def _depth(module: nn.Module, config: Any) -> int:

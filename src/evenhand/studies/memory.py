@@ -12,6 +12,7 @@ from evenhand.errors import BadData, EvenhandError
 from evenhand.folders import cache_folder
 from evenhand.opening import require_hf, split_additions
 from evenhand.records import TrainingExample
+from evenhand.studies.forecast import EPOCHS
 from evenhand.studies.options import RunOptions
 from evenhand.studies.shift import at_most
 from evenhand.training.stacking import Stack
@@ -165,7 +166,7 @@ def _job(uri: str, found: Described, options: RunOptions, asked: Asking) -> tupl
         job = replace(job, contexts=contexts, texts=texts)
     if asked.locator is not None and (asked.method is None or asked.method.wants_sites):
         job = replace(job, locator=registry.parse(asked.locator).name)
-    known = [(method, _training(uri, found, method)) for method in asked.methods]
+    known = [(method, _training(uri, found, method, asked.examples)) for method in asked.methods]
     trained = [training for _, training in known if training is not None]
     largest = max(trained, key=lambda one: one.weights, default=None)
     unknown = tuple(_name(method) for method, training in known if training is None)
@@ -184,7 +185,9 @@ def _name(component: Any) -> str:
     return type(component).__module__.rpartition(".")[2]
 
 
-def _training(uri: str, found: Described, method: Any) -> Training | None:
+def _training(
+    uri: str, found: Described, method: Any, examples: Sequence[TrainingExample]
+) -> Training | None:
     """What a method says that its fit trains of the model; None where it says nothing."""
     from evenhand.models.footprint import layout_of
 
@@ -197,7 +200,9 @@ def _training(uri: str, found: Described, method: Any) -> Training | None:
         training: Training = says(_Unread(found.module, found.tokenizer, layout, spec))
     except EvenhandError:
         return None  # the fit refuses it in its own words
-    return training
+    number = sum(1 for example in examples if not example.keep)
+    batches = -(-number // (getattr(method, "batch", None) or number or 1))
+    return replace(training, steps=max(1, batches * (getattr(method, "epochs", None) or EPOCHS)))
 
 
 @dataclass(frozen=True, slots=True)

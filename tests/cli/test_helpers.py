@@ -318,3 +318,42 @@ def test_plan_says_how_long_and_what_could_be_shown(run: Run, monkeypatch: pytes
     )
     assert "How long it takes is not known: No torch." in run("plan", "lab:causal").out
     assert run("plan", "lab:causal", "--json").json["minutes"] is None
+
+
+def test_plan_says_how_much_memory_and_what_to_type(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from evenhand.studies import plan as studies
+    from evenhand.studies.memory import Memory
+
+    whole = studies.plan("lab:causal", "lftf", capability=("facts:set=world",))
+    parts = {"weights": 1_500_000_000, "logits": 67_000_000, "kept states": 1000}
+    memory = Memory(
+        parts, "fitting", 1_567_001_000, 1_200_000_000, 1_000_000_000, 2 * 10**9, {"cpu": 1_500_000_000}, {}
+    )
+
+    def said(found: Memory | None, unsized: str = "") -> str:
+        planned = dataclasses.replace(whole, memory=found, unsized=unsized)
+        monkeypatch.setattr(studies, "sized_plan", lambda *_, **__: planned)
+        return " ".join(run("plan", "lab:causal", "--no-minutes").out.split())
+
+    fits = said(memory)
+    assert "It takes about 1.6 GB of memory, most while fitting: weights 1.5 GB, logits 67 MB." in fits
+    assert "does not fit" not in fits
+    data = run("plan", "lab:causal", "--no-minutes", "--json").json["memory"]
+    assert (data["total"], data["free"], data["fits"]) == (1_567_001_000, 2 * 10**9, True)
+    assert data["parts"] == parts
+
+    tight = dataclasses.replace(
+        memory,
+        free=10**9,
+        places={"cuda:0": 10**9, "cpu": 5 * 10**8},
+        ways={"--batch-tokens 512": 900_000_000, "--dtype bfloat16": 600_000_000},
+        unknown=("thresholds",),
+    )
+    words = said(tight)
+    assert "beside this process it needs 1.2 GB, 1.0 GB are free." in words
+    assert "Type --batch-tokens 512 (900 MB) or --dtype bfloat16 (600 MB)." in words
+    assert "The weights go to: cuda:0 1.0 GB, cpu 500 MB." in words
+    assert "What fitting thresholds takes is not in it." in words
+    assert "Use a smaller model" in said(dataclasses.replace(tight, ways={}))
+    assert "How much memory it takes is not known: No torch." in said(None, "No torch.")
+    assert run("plan", "lab:causal", "--no-minutes", "--json").json["memory"] is None

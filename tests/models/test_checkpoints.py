@@ -332,3 +332,32 @@ def test_a_length_that_is_no_number_is_refused(longest, folder, weightless):
     edit(folder / "tokenizer_config.json", model_max_length=longest)
     with pytest.raises(BadModel, match="model_max_length"):
         open_model(f"hf:{folder}")
+
+
+def test_weights_in_another_dtype_are_copied_and_others_are_read_in_place(saved, tmp_path) -> None:
+    files = checkpoints.found(str(saved), {})
+    whole = sum(value.nbytes for value in load_file(saved / WEIGHTS).values())
+    assert checkpoints.copied_bytes(str(saved), files, "float32") == 0
+    assert checkpoints.copied_bytes(str(saved), files, "bfloat16") == whole
+    mixed = {
+        "a": torch.zeros(3, dtype=torch.bfloat16),
+        "b": torch.zeros(5),
+        "c": torch.zeros(7, dtype=torch.int64),
+    }
+    save_file(mixed, tmp_path / WEIGHTS)
+    assert checkpoints.copied_bytes("it", {WEIGHTS: tmp_path / WEIGHTS}, "float32") == 6
+
+
+def test_the_shards_of_an_index_count(saved, tmp_path) -> None:
+    module = tiny.module("llama", tie_word_embeddings=False)
+    module.save_pretrained(tmp_path, max_shard_size="50KB")
+    files = checkpoints.found(str(tmp_path), {})
+    assert INDEX in files
+    whole = sum(value.nbytes for value in load_file(saved / WEIGHTS).values())
+    assert checkpoints.copied_bytes(str(tmp_path), files, "bfloat16") == whole
+
+
+def test_what_is_opened_in_another_dtype_is_known_before(saved) -> None:
+    assert loading.described(str(saved)).copied == 0
+    found = loading.described(str(saved), dtype="bfloat16")
+    assert found.copied == sum(value.nbytes for value in load_file(saved / WEIGHTS).values())

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from evenhand.errors import BadModel, BadOption
-from evenhand.models import placing, require
+from evenhand.models import loading, placing, require
 from evenhand.models.causal import CausalModel
+from evenhand.models.footprint import weight_bytes
 from evenhand.opening import open_model
 from evenhand.records import Ability, Continuation
 from evenhand.testing import tiny
@@ -89,3 +90,29 @@ def test_sizes_are_read() -> None:
         placing.Placement("auto", 1_500_000_000),
     )
     assert placing.parsed("org/x") == ("org/x", None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "device_map=auto&memory=0.05MB",
+        "device_map=auto&memory=0.15MB",
+        "device_map=sequential&memory=0.12MB",
+        "device_map=disk",
+    ],
+)
+def test_what_goes_where_is_known_before(query: str, folder: Path) -> None:
+    found = loading.described(f"{folder}?{query}")
+    assert found.module is not None
+    shares = placing.shares(found.module, found.place)
+    module = _opened(f"hf:{folder}?{query}").module
+    disk = sum(p.numel() * p.element_size() for p in module.parameters() if p.is_meta)
+    assert shares.get("disk", 0) == disk
+    assert sum(shares.values()) == weight_bytes(module)
+
+
+def test_without_a_placement_all_weights_go_to_one_device(folder: Path) -> None:
+    for uri in (f"{folder}", f"{folder}?device_map=cpu"):
+        found = loading.described(uri)
+        assert found.module is not None
+        assert placing.shares(found.module, found.place) == {"cpu": weight_bytes(found.module)}

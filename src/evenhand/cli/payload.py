@@ -79,6 +79,8 @@ def plan(record: Plan) -> dict[str, Any]:
         "least": dict(record.least),
         "minutes": None if record.seconds is None else [seconds / 60 for seconds in record.seconds],
         "untimed": record.untimed,
+        "memory": None if record.memory is None else to_json(record.memory) | {"fits": record.memory.fits},
+        "unsized": record.unsized,
         "smallest_effect": record.smallest,
         "note": record.note,
         "benchmarks": to_json(record.benchmarks),

@@ -71,6 +71,8 @@ def plan(
     Only --out and --budget are not among them. A locator and a margin change nothing of the plan; they are
     checked as `verify` checks them.
 
+    The memory is computed from the model's configuration where that is on this machine; no weights are read.
+
     For the minutes, and for the smallest effect that could be shown, a model on this machine is opened and
     measured on a few items; --no-minutes opens none.
     """
@@ -97,7 +99,7 @@ def plan(
         margin=margin,
         seeds=seeds,
     )
-    made = studies.timed_plan if minutes else studies.plan
+    made = studies.timed_plan if minutes else studies.sized_plan
     planned = made(uri, said, options, treated=treated)
     if as_json:
         console.emit(payload.plan(planned))
@@ -125,6 +127,7 @@ def _print(planned: Plan) -> None:
         f"In all {planned.cells} cells and {planned.rows} rows to score, at most: finished cells are not run "
         "again."
     )
+    _print_memory(planned)
     if planned.seconds is not None:
         low, high = (duration(seconds) for seconds in planned.seconds)
         fewest, most = planned.models
@@ -136,4 +139,28 @@ def _print(planned: Plan) -> None:
         console.say(
             f"A fall of {planned.primary} by {decimals.number(planned.smallest)} or more would probably be "
             "certain on these items, control models aside."
+        )
+
+
+def _print_memory(planned: Plan) -> None:
+    memory = planned.memory
+    if memory is None:
+        if planned.unsized:
+            console.say(f"How much memory it takes is not known: {planned.unsized}")
+        return
+    from evenhand.models.room import advice, sized
+
+    large = {part: size for part, size in memory.parts.items() if size >= memory.total / 100}
+    parts = ", ".join(f"{part} {sized(size)}" for part, size in large.items())
+    console.say(f"It takes about {sized(memory.total)} of memory, most while {memory.peak}: {parts}.")
+    if len(memory.places) > 1:
+        places = ", ".join(f"{place} {sized(size)}" for place, size in memory.places.items())
+        console.say(f"The weights go to: {places}.")
+    if memory.unknown:
+        console.say(f"What fitting {', '.join(memory.unknown)} takes is not in it.")
+    if memory.fits is False:
+        assert memory.free is not None  # else nobody knows whether it fits
+        console.say(
+            f"That does not fit: beside this process it needs {sized(memory.needed)}, "
+            f"{sized(memory.free)} are free. {advice(memory.ways)}"
         )

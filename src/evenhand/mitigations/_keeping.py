@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from evenhand.models import Model, OpenModel
 
 
+def rows(batch: int, weight: float) -> int:
+    """How many prompts a step of `batch` reads, with the three kinds of `keeping` where it has a `weight`."""
+    return batch * (4 if weight else 1)
+
+
 def beginning(example: Example, chance: random.Random) -> Example:
     """The example cut after some of its words, at least one: a prompt unrelated to the groups."""
     words = example.context.split(" ")

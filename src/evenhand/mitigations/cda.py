@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.mitigations._keeping import beside, keeping
+from evenhand.mitigations._keeping import beside, keeping, rows
 from evenhand.mitigations._shams import Sham
 from evenhand.mitigations._texts import found_texts, group_words, unrelated
 from evenhand.records import Ability, Attribution, Example, Kinds, PairExample, TextExample
@@ -26,7 +26,8 @@ from evenhand.training.numbers import Rate, check_numbers
 from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
-    from evenhand.models import Model
+    from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.treatments import Treatment
 
 Learnt = Example | TextExample | PairExample
@@ -74,6 +75,16 @@ class Cda:
         from evenhand.training.tuning import check_chosen
 
         check_chosen(self.train, model, self.needs)
+
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains: what `train` names.
+
+        Raises:
+            BadModel, BadOption: as for `check`.
+        """
+        from evenhand.training.tuning import training_by
+
+        return training_by(model, self.train, rows(self.batch, self.keep))
 
     def fit(
         self, model: Model, examples: Sequence[Learnt], *, sites: Attribution | None, seed: int

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.scoring.plan import Row
     from evenhand.treatments import Treatment
 
@@ -111,6 +112,16 @@ class CrowsTuning:
             BadData: there are none, or the file cannot be read.
         """
         return pairs_of(model.spec.uri, examples, self.data, self.file)
+
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains: what `train` names.
+
+        Raises:
+            BadModel, BadOption: as for `check`.
+        """
+        from evenhand.training.tuning import training_by
+
+        return training_by(model, self.train, self.batch)
 
     def fit(
         self,

@@ -27,7 +27,8 @@ from evenhand.training.parameters import require_open
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evenhand.models import Model
+    from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.treatments import Treatment
 
 Learnt = Example | TextExample | PairExample
@@ -83,6 +84,16 @@ class Dropout:
         check_chosen(self.train, model, self.needs)
         if model is not None:
             check_dropout(require_open(model, self.needs), insert=self.insert)
+
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains: what `train` names.
+
+        Raises:
+            BadModel, BadOption: as for `check`.
+        """
+        from evenhand.training.tuning import training_by
+
+        return training_by(model, self.train, self.batch)
 
     def fit(
         self, model: Model, examples: Sequence[Learnt], *, sites: Attribution | None, seed: int

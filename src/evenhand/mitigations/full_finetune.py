@@ -2,6 +2,7 @@
 
 The paper's baseline reaches the smallest gap at a cost: its UB-Score falls to 0.0065, that is, the model no
 longer follows an explicit hint. It is included as a baseline and is not recommended.
+In several processes each holds a part of the gradients and moments, see `evenhand.training.sharded`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from evenhand.mitigations._keeping import keeping
+from evenhand.mitigations._keeping import keeping, rows
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -21,7 +22,8 @@ from evenhand.training.parameters import check_prompts, every_parameter, require
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evenhand.models import Model
+    from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.scoring.terms import Outcomes
     from evenhand.treatments import Treatment
 
@@ -58,6 +60,12 @@ class FullFinetune:
         if model is not None:
             check_prompts(require_open(model, self.needs), [e for e in examples if not e.keep])
 
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains: everything."""
+        from evenhand.training.finetune import training_of
+
+        return training_of(model, every_parameter(model), rows(self.batch, self.keep))
+
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
     ) -> Treatment:
@@ -83,6 +91,7 @@ class FullFinetune:
     ) -> Treatment:
         from evenhand.training import sham_losses
         from evenhand.training.finetune import Plan, Recipe, fit_weights
+        from evenhand.training.sharded import trained_together
 
         opened = require_open(model, self.needs)
         trained = [e for e in examples if not e.keep]
@@ -90,8 +99,12 @@ class FullFinetune:
         plan = Plan(spec_of("full_finetune", self), Recipe(self.lr, self.epochs, self.batch), seed)
         own = _loss if sham is None else sham_losses.signed(sham_losses.nll, trained, sham)
         kept = keeping(opened, names, examples, self.keep, seed)
-        loss = own if kept is None else lambda now, base, chosen: own(now, base, chosen) + kept(chosen)
-        return fit_weights(opened, names, trained, loss, plan)
+        if kept is None:
+            return fit_weights(opened, names, trained, own, plan, train=trained_together)
+        # What keeps the base has companions of its own, which one process reads.
+        return fit_weights(
+            opened, names, trained, lambda now, base, chosen: own(now, base, chosen) + kept(chosen), plan
+        )
 
 
 def _loss(now: Outcomes, base: Outcomes, chosen: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.training.fair_losses import GroupGapLoss
     from evenhand.treatments import Treatment
 
@@ -71,6 +72,16 @@ class GroupGap:
         check_batch(self.batch, len({person.group for person in _train_part(examples)}))
         if model is not None and self.blocks:
             check_blocks(require_open(model, self.needs), blocks=self.blocks)
+
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains: the named blocks, else everything.
+
+        Raises:
+            BadModel, BadOption: as for `check`.
+        """
+        from evenhand.training.finetune import training_of
+
+        return training_of(model, self._names(model), self.batch)
 
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int

@@ -26,6 +26,7 @@ model on the term that its decoder writes, in the form that scoring chooses.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,7 @@ from evenhand.training.parameters import (
     check_blocks,
     check_prompts,
     chosen_blocks,
+    named_blocks,
     parameter_names,
     require_open,
 )
@@ -48,13 +50,15 @@ from evenhand.training.parameters import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evenhand.models import Model
+    from evenhand.models import Model, OpenModel
+    from evenhand.models.footprint import Training
     from evenhand.scoring.terms import Outcomes
     from evenhand.training.finetune import TermLoss
     from evenhand.treatments import Treatment
 
 
 _KEEPING = ("mass_preserving", "symmetric_kl")  # losses with companions: prompts that should stay
+_KEEPING_TABLES = 16  # as large as the logits, measured: theirs, the base's, and those of the rest
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,30 @@ class Lftf:
             opened = require_open(model, self.needs)
             check_blocks(opened, top=self.top, blocks=self.blocks)
             check_prompts(opened, trained)
+
+    def trained(self, model: OpenModel) -> Training:
+        """What `fit` trains at the most: the largest blocks, from the lowest on, where a locator will choose.
+
+        Raises:
+            BadModel, BadOption: as for `check`.
+        """
+        from evenhand.training.finetune import training_of
+
+        check_blocks(model, top=self.top, blocks=self.blocks)
+        sized = {
+            site: training_of(model, parameter_names(model, [site], self.modules), self.batch).weights
+            for site in model.layout.blocks()
+        }
+        largest = sorted(sized, key=lambda site: -sized[site])[: self.top]
+        blocks = named_blocks(model, self.blocks) if self.blocks else tuple(largest)
+        companions = 2 if self.loss in _KEEPING and self.keep else 0
+        found = training_of(
+            model, parameter_names(model, blocks, self.modules), self.batch * (1 + companions)
+        )
+        tables = _KEEPING_TABLES if self.loss in _KEEPING else found.tables
+        return dataclasses.replace(
+            found, tables=tables, lowest=found.lowest if self.blocks else 0, restarts=True
+        )
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

@@ -34,6 +34,12 @@ _BUFFERS = re.compile(
 )
 _LARGEST_HEADER = 100 * 2**20  # what the format allows
 _SHOWN = 5
+_STORED = {
+    "float32": "F32",
+    "bfloat16": "BF16",
+    "float16": "F16",
+    "float64": "F64",
+}  # as the format names them
 
 
 def check_depth(name: str, config: Any, files: Mapping[str, Path]) -> None:
@@ -83,12 +89,40 @@ def found(name: str, where: Mapping[str, Any]) -> dict[str, Path]:
     return {}
 
 
+def copied_bytes(name: str, files: Mapping[str, Path], dtype: str) -> int:
+    """The bytes of those weights that are stored in another dtype than `dtype`, such as ``float32``.
+
+    `files` are as `found` gives them.
+
+    Raises:
+        BadModel: as for `check_depth`.
+    """
+    paths = (
+        [files[_ONE]] if _ONE in files else [path for path in _shards(name, files).values() if path.is_file()]
+    )
+    entries = [entry for path in dict.fromkeys(paths) for entry in _header(name, path).values()]
+    kept = _STORED.get(dtype)
+    return sum(
+        int(entry["data_offsets"][1]) - int(entry["data_offsets"][0])
+        for entry in entries
+        if entry["dtype"] in _STORED.values() and entry["dtype"] != kept
+    )
+
+
 def _names(name: str, files: Mapping[str, Path]) -> set[str]:
     """The names of all weights."""
     if _ONE in files:
         return set(_header(name, files[_ONE]))
+    shards = _shards(name, files)
+    for path in {path for path in shards.values() if path.is_file()}:
+        _header(name, path)
+    return set(shards)
+
+
+def _shards(name: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    """The files of all weights by their names, as the index tells; empty where there is none."""
     if _INDEX not in files:
-        return set()
+        return {}
     try:
         index = parse_json(files[_INDEX].read_bytes())["weight_map"]
         shards = {str(key): files[_INDEX].parent / str(shard) for key, shard in index.items()}
@@ -109,9 +143,7 @@ def _names(name: str, files: Mapping[str, Path]) -> set[str]:
             f"{name} cannot be opened: its {_INDEX} names {', '.join(lacking[:_SHOWN])}, which is not there.",
             mend="Download the rest of its files.",
         )
-    for path in {path for path in shards.values() if path.is_file()}:
-        _header(name, path)
-    return set(shards)
+    return shards
 
 
 def _inner(shard: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from evenhand.models import checkpoints, hub, placing, precision, quantised, roo
 from evenhand.models.causal import CausalModel
 from evenhand.models.encoder import EncoderModel
 from evenhand.models.families import Family, backbone_alone, family, loader
+from evenhand.models.footprint import weight_bytes
 from evenhand.models.masked import MaskedModel
 from evenhand.models.placing import Placement
 from evenhand.models.seq2seq import Seq2SeqModel
@@ -62,18 +64,12 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
         EnvironmentProblem: the hub cannot be reached.
         OutOfMemory: the weights do not fit.
     """
-    whole, (rest, place) = rest, placing.parsed(rest)
-    local = rest.startswith(_LOCAL) or is_folder(rest)
-    name, _, revision = (rest, "", "") if local else rest.partition("@")
-    if local:
-        name = str(checked_folder(Path(rest).expanduser()))
+    name, revision, place = _named(rest)
     with quiet(), explained(name):
         (kind, module, tokenizer, remarks), notes = hub.opened(
-            name, revision or None, lambda where: _load(name, dtype, where, place)
+            name, revision, lambda where: _load(name, dtype, where, place, batch_tokens)
         )
-    model = KINDS[kind](
-        module, tokenizer, f"hf:{whole}", revision=revision or None, batch_tokens=batch_tokens
-    )
+    model = KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision, batch_tokens=batch_tokens)
     model.opening = (*notes, *remarks)
     return model
 
@@ -84,18 +80,51 @@ def open_folder(
     """Open a folder that evenhand itself made, under the name `uri`; errors as in `open_hf`."""
     with quiet(), explained(str(folder)):
         (kind, module, tokenizer, _), _ = hub.opened(
-            str(folder), None, lambda where: _load(str(folder), dtype, where)
+            str(folder), None, lambda where: _load(str(folder), dtype, where, None, batch_tokens)
         )
     return KINDS[kind](module, tokenizer, uri, batch_tokens=batch_tokens)
 
 
-def _load(
-    name: str, dtype: str | None, where: Mapping[str, Any], place: Placement | None = None
-) -> tuple[Family, nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
-    """The parts of the model `name`, and notes on how they were opened.
+def described(rest: str, *, dtype: str | None = None) -> Described:
+    """What `open_hf` would open, without its weights; nothing is requested from a hub.
 
-    `where` states which of its files may be requested (see `hub.opened`), `place` where its weights go.
+    Raises:
+        EvenhandError: as for `open_hf`, and for a name of the hub whose files are not in the cache.
     """
+    name, revision, place = _named(rest)
+    where = {"revision": revision, "trust_remote_code": False, "local_files_only": True}
+    with quiet(), explained(name):
+        return replace(_described(name, dtype, where), place=place)
+
+
+def _named(rest: str) -> tuple[str, str | None, Placement | None]:
+    """The folder or the name on the hub in ``hf:REST``, its revision, and where its weights go."""
+    rest, place = placing.parsed(rest)
+    if rest.startswith(_LOCAL) or is_folder(rest):
+        return str(checked_folder(Path(rest).expanduser())), None, place
+    name, _, revision = rest.partition("@")
+    return name, revision or None, place
+
+
+@dataclass(frozen=True)
+class Described:
+    """A model before its weights are read: `module` has no storage, and is None where they are packed.
+
+    `how` is what transformers needs to open it, `place` where its weights go, `notes` what to say of it, and
+    `copied` the bytes of the checkpoint that are not read in the dtype in which they are stored.
+    """
+
+    kind: Family
+    config: Any
+    tokenizer: PreTrainedTokenizerBase
+    module: nn.Module | None
+    how: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    place: Placement | None = None
+    copied: int = 0
+
+
+def _described(name: str, dtype: str | None, where: Mapping[str, Any]) -> Described:
     from transformers import AutoConfig, AutoTokenizer
 
     wanted = "auto" if dtype is None else torch_dtype(dtype)
@@ -103,34 +132,55 @@ def _load(
     kind = family(name, config)
     tokenizer = AutoTokenizer.from_pretrained(name, **where)
     _check_longest(name, tokenizer)
-    checkpoints.check_depth(name, config, checkpoints.found(name, where))
+    files = checkpoints.found(name, where)
+    checkpoints.check_depth(name, config, files)
     how: dict[str, Any] = {"dtype": wanted, **where}
+    if getattr(config, "quantization_config", None) is not None:  # packed weights need memory to be described
+        return Described(kind, config, tokenizer, None, how)
+    # Without memory for the weights, to check them against the configuration.
+    kind, module, _ = _built(kind, name, config, {**how, "device_map": "meta"})
+    own = precision.dtype_name(module)
     notes: tuple[str, ...] = ()
-    # First without memory for the weights, to check them against the configuration; packed ones need memory.
-    packed = getattr(config, "quantization_config", None) is not None
+    if dtype is None and not precision.multiplies_fast(own):
+        how["dtype"], module, notes = torch.float32, module.float(), (precision.widened(own),)
+    copied = checkpoints.copied_bytes(name, files, precision.dtype_name(module))
+    return Described(kind, config, tokenizer, module, how, notes, copied=copied)
+
+
+def _load(
+    name: str,
+    dtype: str | None,
+    where: Mapping[str, Any],
+    place: Placement | None = None,
+    batch_tokens: int | None = None,
+) -> tuple[Family, nn.Module, PreTrainedTokenizerBase, tuple[str, ...]]:
+    """The parts of the model `name`, and notes on how they were opened.
+
+    `where` states which of its files may be requested (see `hub.opened`), `place` where its weights go.
+    """
+    found = _described(name, dtype, where)
+    kind, config, tokenizer = found.kind, found.config, found.tokenizer
     put: dict[str, Any] = {"device_map": None}
-    if packed:
+    notes = found.notes
+    if found.module is None:
         label, late = f"loading {name}", False
         put |= {} if place is None else {"device_map": place.device_map}
     else:
-        kind, module, _ = _built(kind, name, config, {**how, "device_map": "meta"})
-        own = precision.dtype_name(module)
-        if dtype is None and not precision.multiplies_fast(own):
-            how["dtype"], module, notes = torch.float32, module.float(), (precision.widened(own),)
+        module = found.module
         if place is None:
-            room.check_room(name, module)
+            room.check_room(name, module, replace(room.job(batch_tokens), copied=found.copied))
         else:
             put = place.arguments(module, (folder := placing.offload_folder()).name)
-        label, late = f"loading {name}, {room.described(module)}", room.weight_bytes(module) < room.LARGE
+        label, late = f"loading {name}, {room.described(module)}", weight_bytes(module) < room.LARGE
     with task(label, 3, unit="step", late=late) as advance:
         with quantised.explained(name, config):
-            kind, module, remarks = _built(kind, name, config, {**how, **put})
+            kind, module, remarks = _built(kind, name, config, {**found.how, **put})
         advance(1)
         check_weights(name, module)
         advance(1)
         if place is None:
             module = placed(module)
-        elif not packed:
+        elif found.module is not None:
             vars(module)["_evenhand_folder"] = folder  # so that it lives as long as the model
         advance(1)
     notes += remarks + placing.note(module)

@@ -92,6 +92,53 @@ def note(module: nn.Module) -> tuple[str, ...]:
     )
 
 
+def away_bytes(module: nn.Module) -> int:
+    """The bytes of weights that ``disk`` does not hold in memory: all blocks but the largest.
+
+    A block's are read while it runs.
+    """
+    sizes = [
+        sum(p.numel() * p.element_size() for p in module.get_submodule(name).parameters())
+        for name, place in _blocks_on_disk(module).items()
+        if place == "disk"
+    ]
+    return sum(sizes) - max(sizes, default=0)
+
+
+def shares(module: nn.Module, place: Placement | None) -> dict[str, int]:
+    """The bytes of weights of `module`, which has no storage yet, by where they go: cuda:0, cpu, disk ..."""
+    import torch
+
+    here = "cuda:0" if torch.cuda.is_available() else "cpu"
+    if place is None or place.device_map == "cpu":
+        found: Mapping[str, Any] = {"": here if place is None else "cpu"}
+    elif place.device_map == "disk":
+        found = _blocks_on_disk(module)
+    else:
+        from transformers.integrations import accelerate as plans  # what loading itself asks
+
+        most = place.arguments(module, "").get("max_memory")
+        whole = getattr(module, "_no_split_modules", None)
+        loaded: Any = module  # a model of transformers
+        room = (
+            plans.get_max_memory(most)
+            if place.device_map == "sequential"
+            else plans.get_balanced_memory(loaded, max_memory=most, no_split_module_classes=whole)
+        )
+        found = plans.infer_auto_device_map(module, max_memory=room, no_split_module_classes=whole)
+    sizes: dict[str, int] = {}
+    counted: set[int] = set()  # a tied weight lies where it is met first
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        held = max((key for key in found if not key or f"{name}.".startswith(f"{key}.")), key=len)
+        where = f"cuda:{found[held]}" if isinstance(found[held], int) else str(found[held])
+        if where == "disk" and not isinstance(tensor, nn.Parameter):
+            where = here  # buffers stay in memory
+        if id(tensor) not in counted:
+            sizes[where] = sizes.get(where, 0) + tensor.numel() * tensor.element_size()
+        counted.add(id(tensor))
+    return sizes
+
+
 def _blocks_on_disk(module: nn.Module) -> dict[str, str | int]:
     """Every part that must stay whole on the disk, all others where they are computed."""
     import torch

@@ -1,7 +1,11 @@
-"""The memory that a model's weights need, known before they are loaded, and whether there is so much."""
+"""Whether work on a model fits into the memory that is free, known before its weights are loaded."""
 
 from __future__ import annotations
 
+import copy
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,39 +14,80 @@ from torch import nn
 from evenhand.decimals import fixed
 from evenhand.errors import OutOfMemory
 from evenhand.files import lines
+from evenhand.models.footprint import Job, footprint, weight_bytes
+from evenhand.models.opened import BATCH_TOKENS
 from evenhand.scoring.forward import LOGIT_BYTES
 
 LARGE = 10**9  # bytes of weights whose loading is announced; smaller ones load in a few seconds
+_LEAST = 64  # tokens of the smallest batch that is proposed: one row of a usual prompt
 _MEMINFO = Path("/proc/meminfo")
-
-
-def weight_bytes(module: nn.Module) -> int:
-    """The bytes of all parameters and buffers of `module`, tied ones once; it may be without storage."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+_log = logging.getLogger("evenhand.models")
 
 
 def described(module: nn.Module) -> str:
-    """The size of `module` for people: ``135 M parameters, 0.5 GB of weights and up to 0.3 GB of logits``."""
+    """The size of `module` for people: ``135 M parameters, 538 MB of weights and up to 67 MB of logits``."""
     count = sum(parameter.numel() for parameter in module.parameters())
-    weights, logits = _gb(weight_bytes(module)), _gb(LOGIT_BYTES)
+    weights, logits = sized(weight_bytes(module)), sized(LOGIT_BYTES)
     return f"{fixed(count / 1e6, 0)} M parameters, {weights} of weights and up to {logits} of logits"
 
 
-def check_room(name: str, module: nn.Module) -> None:
-    """Check that the weights of `module`, which has no storage yet, fit into the memory that is free.
+def job(batch_tokens: int | None = None) -> Job:
+    """Measuring where a model is placed, with batches of so many tokens; None for that device's own."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Job(batch_tokens or BATCH_TOKENS[device], device)
 
-    Where nobody can say how much is free, nothing is checked. What answering needs beside the weights is
-    not counted: batches shrink to what is left.
+
+def check_room(name: str, module: nn.Module, what: Job) -> None:
+    """Check that `what` is to be done with `module`, which has no storage yet, fits into the memory that is
+    free. Where nobody can say how much is free, nothing is checked.
+
+    Only what no smaller batch reduces is refused: batches shrink to what is left. A warning is logged where
+    they will have to.
 
     Raises:
-        OutOfMemory: the weights alone need more.
+        OutOfMemory: the weights, or what training holds beside them, need more.
     """
-    free, needed = free_bytes(), weight_bytes(module)
-    if free is not None and needed > free:
+    free = free_bytes()
+    if free is None:
+        return
+    found = footprint(module, what)
+    if found.held > free:
+        beside = "" if what.training is None else " and what training holds beside them"
         raise OutOfMemory(
-            f"The weights of {name} do not fit into memory: they need {_gb(needed)}, {_gb(free)} are free.",
-            mend="Use dtype bfloat16 or a smaller model, or end other programs.",
+            f"The weights of {name}{beside} do not fit into memory: they need {sized(found.held)}, "
+            f"{sized(free)} are free.",
+            mend=advice(ways(module, what, free)),
         )
+    if found.needed > free:
+        _log.warning(
+            "%s may need %s and %s are free: batches shrink where memory runs out. %s",
+            *(name, sized(found.needed), sized(free), advice(ways(module, what, free))),
+        )
+
+
+def ways(module: nn.Module, what: Job, free: int) -> dict[str, int]:
+    """What could be typed so that `what` fits into so many `free` bytes, and the bytes that it then needs.
+
+    Smaller batches first, which change no answer, then the disk, then narrow weights, which round.
+    """
+    process = 0  # what is free is beside it
+    tokens = what.batch_tokens
+    while tokens > _LEAST and footprint(module, replace(what, batch_tokens=tokens), process).needed > free:
+        tokens //= 2
+    tried = [(f"--batch-tokens {tokens}", module, replace(what, batch_tokens=tokens))]
+    if not what.gradients and not what.disk:
+        tried.append(("?device_map=disk after the model's name", module, replace(what, disk=True)))
+    if next(module.parameters()).element_size() > 2:
+        tried.append(("--dtype bfloat16", copy.deepcopy(module).bfloat16(), what))
+    found = {typed: footprint(of, job, process).needed for typed, of, job in tried}
+    return {typed: needed for typed, needed in found.items() if needed <= free}
+
+
+def advice(found: Mapping[str, int]) -> str:
+    """What `ways` found, as a sentence."""
+    if not found:
+        return "Use a smaller model, or end other programs."
+    return f"Type {' or '.join(f'{typed} ({sized(size)})' for typed, size in found.items())}."
 
 
 def free_bytes() -> int | None:
@@ -59,5 +104,6 @@ def free_bytes() -> int | None:
         return None
 
 
-def _gb(size: int) -> str:
-    return f"{fixed(size / 1e9, 1)} GB"
+def sized(size: int) -> str:
+    """A size for people: ``1.3 GB``, or ``67 MB`` where it is below 1 GB."""
+    return f"{fixed(size / 1e9, 1)} GB" if size >= 10**9 else f"{fixed(size / 1e6, 0)} MB"

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 import torch.distributed as processes
@@ -31,10 +31,12 @@ from evenhand.progress import task
 from evenhand.records import Request, Response
 from evenhand.scoring.blocks import altered
 from evenhand.scoring.kept import built
+from evenhand.scoring.memory import ran_out
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+T = TypeVar("T")
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others, such as for a fit in the first. One that died is seen at once."""
 CHARACTERS = 8
@@ -91,6 +93,17 @@ class _Work:
 
 
 @dataclass(frozen=True)
+class _Joint:
+    """What all processes carry out at once with their model and the `arguments`; `tensors` have changed since
+    the last time. `work` is a function of a module, which every process has.
+    """
+
+    tensors: Mapping[str, Tensor]
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class _Share:
     """The answers to one share; None where it failed, so that the first process tries it and says why."""
 
@@ -126,6 +139,29 @@ class Team:
             every = _gathered(own, size) if size > 1 else [own]
         self._between = True
         return _joined(model, work, [share for of in every for share in of])
+
+    def jointly(self, model: Shared, work: Callable[..., T], *arguments: Any) -> T | None:
+        """What ``work(model, *arguments)`` gives here while all processes carry it out; None where the others
+        do not hold this model. An error of evenhand that one of them raises must be raised by all.
+
+        Raises:
+            EnvironmentProblem: another process has ended, or could not open the model.
+            EvenhandError: what `work` raises.
+        """
+        if altered(model.module) or not self._same(model):
+            return None
+        self._between = False
+        _tell(_Joint(self._changes(model.module), work, arguments))
+        try:
+            with _reachable():
+                found = work(model, *arguments)
+        except EnvironmentProblem:
+            raise
+        except EvenhandError:
+            self._between = True  # the others have raised it as well, and wait for what comes next
+            raise
+        self._between = True
+        return found
 
     def end(self) -> None:
         """Let the other processes end, unless one of them failed."""
@@ -207,6 +243,12 @@ def serve(rank: int, size: int, open_: Callable[[Named], Shared]) -> None:
                 )
             except EvenhandError as error:
                 reply = error
+        elif isinstance(message, _Joint):
+            assert model is not None  # it was named before
+            _write(model.module, message.tensors)
+            with suppress(EvenhandError):  # the first process says it
+                message.work(model, *message.arguments)
+            continue
         else:
             assert model is not None  # it was named before
             _write(model.module, message.tensors)
@@ -310,6 +352,8 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, OSError) as error:  # gloo raises plain RuntimeErrors
+        if ran_out(error):
+            raise
         raise EnvironmentProblem(
             f"Another process of this run has ended or cannot be reached ({_first_line(error)}).",
             mend="Look for its own message, such as one about memory. The same command, with any number of "

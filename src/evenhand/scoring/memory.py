@@ -1,14 +1,19 @@
-"""Recognising out-of-memory errors, freeing memory, and running work that may exceed the memory."""
+"""Recognising out-of-memory errors, freeing memory, running work that may exceed it, and what is held."""
 
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 
+from evenhand.files import lines
+
 T = TypeVar("T")
+_STATUS = Path("/proc/self/status")
 
 _REFUSED = "cannot allocate memory"  # the system's own words, which libraries hand on in errors of their own
 _SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
@@ -39,3 +44,19 @@ def make_room() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def resident() -> int:
+    """The bytes of memory that this process holds now; its peak so far where the system does not say, and 0
+    where it says neither (Windows).
+    """
+    try:
+        entries = (line.split() for line in lines(_STATUS.read_text(encoding="ascii")))
+        return next(int(words[1]) * 1024 for words in entries if words[0] == "VmRSS:")
+    except (OSError, ValueError, StopIteration, IndexError):
+        try:
+            import resource
+        except ImportError:
+            return 0
+        unit = 1 if sys.platform == "darwin" else 1024  # as the manual pages of getrusage have it
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

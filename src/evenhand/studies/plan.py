@@ -19,6 +19,7 @@ from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
 from evenhand.records.shown import Shown
 from evenhand.studies import control_models, defaults
 from evenhand.studies.given import check_treated
+from evenhand.studies.memory import Asking, Memory, estimated
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import METHOD, PlanKeywords, VerifyOptions, combined, model_name
 from evenhand.studies.primary import of_benchmarks
@@ -51,6 +52,9 @@ class Plan(Shown):
     is the method, or `TREATED` and the name of a model that was treated already. `primary` is the metric that
     the verdict would be about. `fits` is how many treated models of a method are fitted.
 
+    `memory` is what it takes at the most, known without reading weights; None where it was not computed
+    (`unsized` says why).
+
     `seconds` is the least and the most time, the base included, None where it was not forecast (`untimed`
     says why). `smallest` is the smallest fall of the primary metric that its items could show with certainty
     and a probability of 80 %, control models aside. `note` says what the default benchmarks leave out.
@@ -68,6 +72,8 @@ class Plan(Shown):
     untimed: str = ""
     smallest: Value = None
     note: str = ""
+    memory: Memory | None = None
+    unsized: str = ""
 
     @property
     def models(self) -> tuple[int, int]:
@@ -153,7 +159,7 @@ def timed_plan(
         EvenhandError: as for `plan`.
     """
     options = options or VerifyOptions()
-    made, parts = planned(uri, with_, options, treated)
+    made, parts = _sized(uri, with_, options, treated)
     why = elsewhere(uri)
     if why:
         return replace(made, untimed=why)
@@ -164,6 +170,27 @@ def timed_plan(
     rest = parts.ahead(found.seconds, options.control, options.seeds)
     whole = found.seconds + rest.low, found.seconds + rest.high
     return replace(made, seconds=whole, smallest=found.smallest)
+
+
+def sized_plan(
+    uri: str, with_: str | None = None, options: VerifyOptions | None = None, *, treated: str | None = None
+) -> Plan:
+    """The `plan`, with the memory that it takes where the model is described on this machine.
+
+    Raises:
+        EvenhandError: as for `plan`.
+    """
+    return _sized(uri, with_, options or VerifyOptions(), treated)[0]
+
+
+def _sized(uri: str, with_: str | None, options: VerifyOptions, treated: str | None) -> tuple[Plan, Parts]:
+    made, parts = planned(uri, with_, options, treated)
+    locator = options.locator if parts.method is not None else None
+    rows = sum(line.rows for line in made.benchmarks)
+    asked = Asking(True, parts.method, locator, parts.examples, rows, compares=True)
+    found = estimated(made.uri, options, asked)
+    sized = {"unsized": found} if isinstance(found, str) else {"memory": found}
+    return replace(made, **sized), parts
 
 
 def elsewhere(uri: str) -> str:

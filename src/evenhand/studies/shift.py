@@ -61,6 +61,16 @@ class Context:
     text: str
 
 
+def at_most(vocabulary: int) -> tuple[int, int]:
+    """The contexts of a `Shift` and its neutral texts, at the most, for a `vocabulary` of tokens."""
+    fitting = _fitting(vocabulary)
+    return min(fitting, POSITIONS + 3 * PROMPTS), min(fitting, POSITIONS)
+
+
+def _fitting(vocabulary: int) -> int:
+    return max(1, ROOM // (4 * vocabulary))
+
+
 def contexts(model: Model, source: Benchmark | None, bias: Iterable[Benchmark], seed: int) -> list[Context]:
     """What is asked: neutral text, prompts of `source` and of hints among `bias`, openings of questions."""
     found = _neutral(model, () if source is None else terms_of(source))
@@ -123,8 +133,7 @@ class Shift:
         from evenhand.scoring.distributions import vocabulary
 
         runs: Any = model
-        fitting = max(1, ROOM // (4 * vocabulary(runs)))
-        self._asked = list(asked[:: max(1, math.ceil(len(asked) / fitting))])
+        self._asked = list(asked[:: max(1, math.ceil(len(asked) / _fitting(vocabulary(runs))))])
         self._terms = terms
         self._words: list[int] = []
         self._answers: Tensor | None = None

@@ -28,7 +28,7 @@ from evenhand.records import (
     digest,
     to_json,
 )
-from evenhand.studies import defaults, seeds
+from evenhand.studies import defaults, memory, seeds
 from evenhand.studies.again import is_verification, judged_again
 from evenhand.studies.apart import Apart, check_on
 from evenhand.studies.cells import Cells
@@ -38,6 +38,7 @@ from evenhand.studies.given import check_treated
 from evenhand.studies.given import given as given_model
 from evenhand.studies.location import check_sites, locate_in, sites_for
 from evenhand.studies.measure import check_family, crossed, crossing, fits_family, take
+from evenhand.studies.memory import Asking
 from evenhand.studies.merging import check_merging, merge_treated
 from evenhand.studies.methods import check_locator, made_method
 from evenhand.studies.options import (
@@ -138,6 +139,7 @@ def locate(
     options, uri = combined(VerifyOptions, options, given, LocateKeywords), model_name(uri)
     made: Locator = registry.create("locator", locator)
     probes = training_data(_loaded(_bias(uri, options)), made.fits_on, locator, "locator")
+    memory.check(uri, options, Asking(locator=locator))
     with _opened(uri, options) as model:
         return locate_in(model, made, probes, options.seed)
 
@@ -174,6 +176,7 @@ def mitigate(
     examples = data_of(uri, _loaded(_bias(uri, options)), made, mitigation)
     refuse(made, None, examples)
     place = real_path(out)
+    memory.check(uri, options, Asking(method=made, locator=options.locator))
     with sole_writer(out), _opened(uri, options) as model:
         refuse(made, model, examples)
         check_sites(model, made, examples, options)
@@ -300,6 +303,7 @@ def _verified(
     check_capability(capability)
     if made is not None:
         refuse(made, None, data.examples)
+    memory.check(uri, options, Asking(measures=True, method=made, locator=options.locator, compares=True))
     with _opened(uri, options) as model:
         if not options.capability:
             capability = [b for b in capability if fits_family(model, b)]

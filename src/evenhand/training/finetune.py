@@ -6,6 +6,7 @@ choice of parameters: both are arguments here.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadData, BadModel
 from evenhand.models import OpenModel
+from evenhand.models.footprint import Training
 from evenhand.records import Example
 from evenhand.scoring.terms import Outcomes, Prompts
 from evenhand.training.loop import Schedule, minimise, shuffled
@@ -27,6 +30,10 @@ from evenhand.treatments.weights import WeightTreatment
 # Loss of one batch, from the trained model's outcomes and the base model's on the same prompts, and from the
 # numbers of the batch's examples [n].
 TermLoss = Callable[[Outcomes, Outcomes, Tensor], Tensor]
+
+# New values by the names of parameters, and the loss of every step.
+Values = tuple[dict[str, Tensor], list[float]]
+Train = Callable[[OpenModel, Sequence[str], Sequence[Example], TermLoss, "Plan"], Values]
 
 # The learning rate of LFTF (paper, section 5.1) was chosen for models about 3584 wide.
 PAPER_LR, PAPER_WIDTH = 1e-5, 3584
@@ -71,18 +78,25 @@ def learning_rate(recipe: Recipe, model: OpenModel) -> float:
 
 
 def fit_weights(
-    model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
+    model: OpenModel,
+    names: Sequence[str],
+    examples: Sequence[Example],
+    loss: TermLoss,
+    plan: Plan,
+    *,
+    train: Train | None = None,
 ) -> WeightTreatment:
     """Train the named parameters and return their new values as a proven treatment.
 
-    Every other parameter is frozen, dropout is off, and on return the model holds its old bits.
+    `train` is how, by default `trained`. Every other parameter is frozen, dropout is off, and on return the
+    model holds its old bits.
 
     Raises:
         BadData: there is no example to train on.
         BadModel: a name is not a parameter of the model, or the loss is not finite.
         NoEffect: no answer changed.
     """
-    weights, history = _trained(model, names, examples, loss, plan)
+    weights, history = (train or trained)(model, names, examples, loss, plan)
     details = {
         **course(learning_rate(plan.recipe, model), history),
         "epochs": plan.recipe.epochs,
@@ -95,14 +109,40 @@ def fit_weights(
     return treatment
 
 
+def training_of(model: OpenModel, names: Sequence[str], rows: int) -> Training:
+    """What training the named parameters takes, with batches of so many `rows`; `model` may have no storage.
+
+    Raises:
+        BadModel: a name is not a parameter of the model.
+    """
+    parameters = _named(model.module, names)
+    head = output_embeddings(model.module)
+    own = {id(p) for p in head.parameters()} if head is not None else set()
+    lowest = 0
+    with contextlib.suppress(BadModel):  # no layout
+        lowest = model.layout.lowest(names)
+    chosen = parameters.values()
+    return Training(
+        weights=sum(p.numel() for p in chosen),
+        lowest=lowest,
+        rows=rows,
+        head=not own.isdisjoint(map(id, chosen)),
+    )
+
+
 def course(lr: float, history: Sequence[float]) -> dict[str, float]:
     """What a treatment says of how its training went: the step size, the steps, the first and last loss."""
     return {"lr": lr, "steps": len(history), "first_loss": history[0], "last_loss": history[-1]}
 
 
-def _trained(
+def trained(
     model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
-) -> tuple[dict[str, Tensor], list[float]]:
+) -> Values:
+    """The new values of the named parameters by name (float32), and the loss of every step.
+
+    Raises:
+        BadData, BadModel: as for `fit_weights`.
+    """
     if not examples:
         raise BadData(
             "There are no examples to fit on.", mend="Use a benchmark with a train part, such as genbiaseval."

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -36,8 +37,17 @@ def signed(
     loss: Callable[[Outcomes, Outcomes, Tensor], Tensor], examples: Sequence[TrainingExample], seed: int
 ) -> TermLoss:
     """A loss of this module as `fit_weights` takes it, with the `signs` of the examples."""
-    every = torch.tensor(signs(examples, seed))
-    return lambda now, base, chosen: loss(now, base, every[chosen].to(now.log_p.device))
+    return partial(_with_signs, loss, torch.tensor(signs(examples, seed)))
+
+
+def _with_signs(
+    loss: Callable[[Outcomes, Outcomes, Tensor], Tensor],
+    every: Tensor,
+    now: Outcomes,
+    base: Outcomes,
+    chosen: Tensor,
+) -> Tensor:
+    return loss(now, base, every[chosen].to(now.log_p.device))
 
 
 def swayed(base_log_p: Tensor, wanted: Tensor, signs: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.models import Model, OpenModel
+from evenhand.models.footprint import Training
 from evenhand.records import Ability
-from evenhand.training.finetune import Recipe, course, learning_rate
+from evenhand.training.finetune import Recipe, course, learning_rate, training_of
 from evenhand.training.loop import Schedule, minimise, shuffled
-from evenhand.training.lora import Adapter, LoraSettings, LoraTreatment, adapted
+from evenhand.training.lora import Adapter, LoraSettings, LoraTreatment, adapted, projections
 from evenhand.training.numbers import Rate
 from evenhand.training.parameters import every_parameter, only_these_train, parameter_names, require_open
 from evenhand.treatments import About, Treatment, proven
@@ -155,6 +156,19 @@ class Tuned:
             "trained_share": self.share,
             **stopping,
         }
+
+
+def training_by(model: OpenModel, train: str, rows: int) -> Training:
+    """What `tune` takes with batches of so many texts, each of whose tokens counts; `model` may be unread.
+
+    Raises:
+        BadModel, BadOption: as for `parts`, or no projection for an adapter.
+    """
+    if train != LORA:
+        return replace(training_of(model, parts(model, train), rows), every=True)
+    every = dict(model.module.named_parameters())
+    sides = [sum(every[f"{name}.weight"].shape) for name in projections(model)]
+    return Training(weights=LoraSettings().rank * sum(sides), rows=rows, every=True)
 
 
 def tune(model: OpenModel, rows: int, loss: Loss, plan: Course) -> Tuned:

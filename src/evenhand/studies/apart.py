@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadModel, UsageError
+from evenhand.mitigations import Mitigation
 from evenhand.models import gives_weights
 from evenhand.opening import opened
 from evenhand.records import TrainingExample
@@ -24,6 +25,7 @@ from evenhand.studies.forecast import Clock
 from evenhand.studies.looks import Reached, Search
 from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Target
+from evenhand.studies.memory import taken
 from evenhand.studies.options import Extent, VerifyOptions
 from evenhand.studies.pairing import ModelMeasurements
 from evenhand.studies.shift import Context, Shift
@@ -68,12 +70,13 @@ class Family:
 
 @dataclass(frozen=True)
 class Apart:
-    """Who makes control models, and how they open the model."""
+    """Who makes control models, how they open the model, and the bytes of memory that it takes, if known."""
 
     workers: Workers = field(repr=False)
     uri: str
     dtype: str | None
     batch_tokens: int | None
+    memory: int | None = None
 
     def reach(
         self, asked: Controlling, searches: Sequence[Search], number: int, done: Callable[[int], None]
@@ -86,7 +89,8 @@ class Apart:
         open_ones = {search.name: search for search in searches if search.wants(number)}
         for name, search in open_ones.items():
             said = f"the control models {name}"
-            self.workers.begin(Piece(name, said, made, (self._family(asked, search, number),)))
+            family = self._family(asked, search, number)
+            self.workers.begin(Piece(name, said, made, (family,), self.memory))
         failed: Exception | None = None
         for _ in open_ones:
             ended = self.workers.ended()
@@ -126,6 +130,12 @@ class Apart:
             number,
             search.reached(),
         )
+
+
+def apart_by(workers: Workers, uri: str, options: VerifyOptions, method: Mitigation | None) -> Apart:
+    """The `workers`, for control models of `method`; None is a model that somebody else treated."""
+    memory = None if method is None else taken(uri, options, method, options.locator)
+    return Apart(workers, uri, options.dtype, options.batch_tokens, memory)
 
 
 def check_on(uri: str, on: str | None, options: VerifyOptions) -> None:

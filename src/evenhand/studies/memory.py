@@ -132,6 +132,17 @@ def estimated(uri: str, options: RunOptions, asked: Asking) -> Memory | str:
     )
 
 
+def taken(uri: str, options: RunOptions, method: Any, locator: str) -> int | None:
+    """The bytes of main memory that a verdict on `method` takes at the most, the program included.
+
+    None where nobody knows, and where the model is placed on a graphics card.
+    """
+    found = estimated(uri, options, Asking(True, method, locator, compares=True))
+    if isinstance(found, str) or found.unknown or any("cuda" in place for place in found.places):
+        return None
+    return found.total
+
+
 def _described(uri: str, options: RunOptions) -> Described:
     """The model without its weights.
 

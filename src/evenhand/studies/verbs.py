@@ -30,7 +30,7 @@ from evenhand.records import (
 )
 from evenhand.studies import defaults, memory, seeds
 from evenhand.studies.again import is_verification, judged_again
-from evenhand.studies.apart import Apart, check_on
+from evenhand.studies.apart import Apart, apart_by, check_on
 from evenhand.studies.cells import Cells
 from evenhand.studies.defaults import BIAS, CAPABILITY
 from evenhand.studies.fitting import Fitting, Treating
@@ -272,7 +272,7 @@ def verify(
         for one in (place, *_further(place, options).values()):
             check_treatment_of(one)
     with workers(on) as doing, working_in(place):
-        apart = None if on is None else Apart(doing, uri, options.dtype, options.batch_tokens)
+        apart = None if on is None else apart_by(doing, uri, options, made)
         each = _verified(uri, made, said, place, options, apart=apart)
         verification = seeds.of_method(each) if len(each) > 1 else each[0]
         seeds.save(place, verification, each if len(each) > 1 else ())

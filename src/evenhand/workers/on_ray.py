@@ -38,12 +38,9 @@ class OnRay:
         resources = ray.cluster_resources()
         gpus = place.gpus if place.gpus is not None else float(min(1.0, resources.get("GPU", 0.0)))
         self._takes: dict[str, float] = {"CPU": place.cpus, "GPU": gpus, "memory": place.memory or 0}
-        self._check_room()
+        self._most = self._check_room()
         self._begun: dict[Any, Piece] = {}
-        remote = ray.remote(_carried)
-        self._remote: Any = remote.options(
-            num_cpus=place.cpus, num_gpus=gpus, memory=place.memory, max_retries=AGAIN, retry_exceptions=False
-        )
+        self._remote: Any = ray.remote(_carried)
         self._check_machines()
 
     @property
@@ -54,8 +51,19 @@ class OnRay:
         return 1 + max(1, int(min(room)))
 
     def begin(self, piece: Piece) -> None:
-        """Give a piece to the cluster."""
-        self._begun[self._remote.remote(str(Path.cwd()), piece)] = piece
+        """Give a piece to the cluster, with the memory that was asked for, else with what it says itself.
+
+        One that says more than any machine has gets a machine's whole memory: what it says is an estimate.
+        """
+        memory = self._place.memory or min(piece.memory or 0, self._most)
+        remote = self._remote.options(
+            num_cpus=self._takes["CPU"],
+            num_gpus=self._takes["GPU"],
+            memory=memory or None,
+            max_retries=AGAIN,
+            retry_exceptions=False,
+        )
+        self._begun[remote.remote(str(Path.cwd()), piece)] = piece
 
     def ended(self) -> Ended:
         """Wait for any piece."""
@@ -73,13 +81,16 @@ class OnRay:
             with suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(one, force=True)
 
-    def _check_room(self) -> None:
-        """Refuse what no machine of the cluster has, for which Ray would wait without end."""
+    def _check_room(self) -> int:
+        """Refuse what no machine of the cluster has, for which Ray would wait without end.
+
+        Returns the bytes of memory of the machine that has most.
+        """
         machines: list[Mapping[str, float]] = [
             one["Resources"] for one in self._ray.nodes() if one["Alive"] and one["Resources"].get("CPU")
         ]
         if any(all(m.get(name, 0.0) >= wanted for name, wanted in self._takes.items()) for m in machines):
-            return
+            return int(max(m.get("memory", 0.0) for m in machines))
         wanted = ", ".join(_said(name, value) for name, value in self._takes.items() if value)
         there = "; ".join(
             ", ".join(_said(name, m.get(name, 0.0)) for name in self._takes if m.get(name)) for m in machines

@@ -10,12 +10,16 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of work: ``function(*arguments)``, under a `key` of the caller's; `said` is it in words."""
+    """One piece of work: ``function(*arguments)``, under a `key` of the caller's; `said` is it in words.
+
+    `memory` are the bytes of main memory that it takes at the most, None where that is not known.
+    """
 
     key: Hashable
     said: str
     function: Callable[..., Any] = field(repr=False)
     arguments: tuple[Any, ...] = field(default=(), repr=False)
+    memory: int | None = None
 
     def done(self) -> Ended:
         """It, carried out in this process."""

@@ -23,7 +23,7 @@ class Place:
     """A Ray cluster, and what one piece of work takes there.
 
     `address` is `LOCAL`, `AUTO` or ``ray://host:port``; `gpus` None means one wherever the cluster has any;
-    `memory` is in bytes, None for what the work says itself.
+    `memory` is in bytes, None for what each piece says itself.
     """
 
     address: str

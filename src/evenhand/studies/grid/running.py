@@ -27,6 +27,8 @@ from evenhand.studies.grid.file import StudyFile
 from evenhand.studies.grid.planning import sentence, study_plan
 from evenhand.studies.grid.result import INDEX, Chosen, Outcome, StudyResult, load, save
 from evenhand.studies.grid.selection import Selection
+from evenhand.studies.memory import taken
+from evenhand.studies.methods import made_method
 from evenhand.studies.options import folder as as_folder
 from evenhand.studies.store import working_in
 from evenhand.workers import Ended, Piece, Workers, workers
@@ -218,9 +220,16 @@ class Sitting:
             self._start(job, pieces.verify, self._bases.get(base))
 
     def _start(self, job: _Job, function: Any, further: Any) -> None:
-        key = str(job.cell.folder)
+        key, cell = str(job.cell.folder), job.cell
         self._running[key] = job
-        self.workers.begin(Piece(key, job.cell.name, function, (self.asked, job.cell, further)))
+        self.workers.begin(Piece(key, cell.name, function, (self.asked, cell, further), self._memory(job)))
+
+    def _memory(self, job: _Job) -> int | None:
+        """What its verification takes of the memory, where several are worked on at a time."""
+        if self.workers.slots == 1:
+            return None
+        options, spec = self.asked.options, job.entry.specs[0] if job.settles else job.cell.spec
+        return taken(job.cell.model, options, made_method(spec), options.locator)
 
     def _end(self, ended: Ended) -> None:
         job = self._running.pop(str(ended.key))

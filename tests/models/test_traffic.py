@@ -97,9 +97,9 @@ def test_a_limited_rate_loses_nothing_and_is_left_in_peace(served):
     prompts = PROMPTS[:120]
     window = served.instead = Window(8, 0.25, retry_after="1")
     # A second that the server asks for lasts a quarter of one here.
-    model = opened(served, "concurrency=100&retries=2&tokens=100000", pause=0.25)
+    model = opened(served, "concurrency=100&tokens=100000", pause=0.25)
     assert texts(model, prompts) == WANTED[:120]
-    assert len(window.rejected) > 20
+    assert window.rejected
     for prompt, rejections in window.rejected.items():
         again = window.taken[prompt][1:]
         assert len(again) == len(rejections)  # each rejection is followed by one further request

@@ -221,3 +221,12 @@ def test_steps_are_those_of_the_epochs(uri: str) -> None:
 def test_states_kept_for_control_models_grow_with_the_rows(uri: str) -> None:
     few, many = (fitted(uri, "lftf:blocks=2", measures=True, rows=rows) for rows in (10, 1000))
     assert few.parts["kept states"] < many.parts["kept states"]
+
+
+def test_a_piece_for_another_process_says_what_it_takes(uri: str) -> None:
+    def taken(name: str, spec: str) -> int | None:
+        return memory.taken(name, VerifyOptions(), made_method(spec), "bmi")
+
+    assert (taken(uri, "full_finetune") or 0) > (taken(uri, "lftf:blocks=2") or 0) > 0
+    assert taken(uri, "pcgu") is None  # it does not say
+    assert taken("hf:nobody/nothing", "lftf") is None

@@ -195,6 +195,24 @@ def test_the_planted_proxy_is_first_and_an_unrelated_column_is_not_one() -> None
     assert found["sex", "noise"].state is State.WITHIN
 
 
+@pytest.mark.parametrize("n", [100, 200])
+def test_a_column_of_values_that_stand_once_or_twice_is_no_proxy(n: int) -> None:
+    """Rows are read in the order of the groups: which values are kept must not hang on that."""
+    beyond, p_values = 0, []
+    for seed in range(12):
+        drawn = np.random.default_rng(seed)
+        group = drawn.choice(["A", "B"], n)
+        name = [f"n{number}" for number in drawn.permutation(n)]
+        code = [f"c{number}" for number in drawn.permutation(np.arange(n) // 2)]
+        frame = pd.DataFrame({"sex": group, "name": name, "code": code, "y": drawn.choice(["0", "1"], n)})
+        found = audit(frame, "sex", "y", audits=["proxies"]).of("proxies")
+        beyond += sum(one.state is State.BEYOND for one in found)
+        p_values += [one.p_value for one in found if one.p_value is not None]
+    assert beyond == 0
+    assert p_values
+    assert sum(p < 0.05 for p in p_values) <= 0.2 * len(p_values)
+
+
 def test_suppressed_groups_have_no_figures() -> None:
     frame = pd.DataFrame({"sex": ["A"] * 500 + ["B"] * 480 + ["C"] * 7, "y": [0, 1] * 493 + [1]})
     found = audit(frame, "sex", "y", suppress=10)

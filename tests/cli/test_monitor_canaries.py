@@ -12,7 +12,7 @@ from evenhand.monitor import canaries, chain
 from evenhand.monitor.canaries import Found
 from evenhand.monitor.store import open_store
 
-ENDPOINT = "openai:http://127.0.0.1:9/v1#m"
+ENDPOINT = "openai:http://127.0.0.1:9/v1?api=completions#m"
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_a_canary_from_adding_to_stopping(tmp_path, capsys, monkeypatch) -> None
 
 def test_a_run_that_failed_says_why_and_gives_no_figure(tmp_path, capsys) -> None:
     """The endpoint is real, and nobody answers there."""
-    add = ["monitor", "canaries", "add", ENDPOINT.replace("#", "?retries=0#"), "-b", "counterfactual"]
+    add = ["monitor", "canaries", "add", ENDPOINT.replace("#", "&retries=0#"), "-b", "counterfactual"]
     assert main([*add, "--limit", "1"]) == 0
     capsys.readouterr()
     assert main(["monitor", "canaries", "run", "--json"]) == 3
@@ -73,6 +73,7 @@ def test_a_run_that_failed_says_why_and_gives_no_figure(tmp_path, capsys) -> Non
         ([ENDPOINT, "-b", "counterfactual", "--hours", "0"], "cannot run every 0 hours"),
         ([ENDPOINT, "-b", "counterfactual", "-b", "nothing"], "no benchmark named 'nothing'"),
         ([ENDPOINT, "-b", "counterfactual", "--use-case", ""], "'' cannot be the use case"),
+        (["openai:http://127.0.0.1:9/v1#m", "-b", "counterfactual"], "with ?api=completions before the #"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(more: list[str], said: str, capsys) -> None:
@@ -83,8 +84,10 @@ def test_what_cannot_be_asked_is_refused(more: list[str], said: str, capsys) -> 
 
 def test_several_benchmarks_are_several_canaries_and_none_is_asked_twice(capsys) -> None:
     add = ["monitor", "canaries", "add", ENDPOINT, "-b", "counterfactual"]
-    assert main([*add, "-b", "bbq"]) == 0
-    assert [one["what"] for one in listed(capsys)] == ["counterfactual", "bbq"]
+    assert main([*add, "-b", "genbiaseval", "-b", "counterfactual"]) == 0
+    assert [one["what"] for one in listed(capsys)] == ["counterfactual", "genbiaseval"]
+    assert main([*add[:-1], "genhinteval", "-b", "counterfactual"]) == 2  # and the first is not added either
+    assert len(listed(capsys)) == 2
     assert main([*add, "--hours", "1"]) == 2
     assert "evenhand monitor canaries stop 1" in capsys.readouterr().err
     assert main([*add, "--limit", "9"]) == 0  # fewer items are another question

@@ -22,7 +22,7 @@ from evenhand.scoring.terms import Outcomes, Prompts, outcomes
 from evenhand.scoring.tokens import Encoder
 from evenhand.testing import tiny
 from evenhand.testing.examples import examples
-from evenhand.training.finetune import Plan, Recipe, _trained
+from evenhand.training.finetune import Plan, Recipe, trained
 from evenhand.training.objectives import kl, mass_preserving, nll
 from evenhand.training.parameters import only_these_train
 from evenhand.training.restarts import Base, run_above
@@ -121,7 +121,7 @@ def _fit(model: OpenModel, epochs: int, loss: Loss = _nll, n: int = 16) -> list[
     """The tokens that each block runs in a fit of block 2 without its proof."""
     names = _names(model, "block.2")
     with tokens_by_block(model) as tokens:
-        _trained(model, names, examples()[:n], loss, Plan("test", Recipe(1e-4, epochs, 16), 0))
+        trained(model, names, examples()[:n], loss, Plan("test", Recipe(1e-4, epochs, 16), 0))
     return tokens
 
 
@@ -246,7 +246,7 @@ def test_closing_and_refreshing_free_what_was_kept() -> None:
 
 def _fitted(model: OpenModel) -> dict[str, Tensor]:
     plan = Plan("x", Recipe(lr=1e-3, epochs=1), 0)
-    return _trained(model, _names(model, "block.2"), examples(), _both, plan)[0]
+    return trained(model, _names(model, "block.2"), examples(), _both, plan)[0]
 
 
 def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
@@ -282,5 +282,5 @@ def test_the_flags_of_every_part_are_as_before() -> None:
     model.module.train()
     model.module.transformer.h[1].eval()
     before = [part.training for part in model.module.modules()]
-    _trained(model, _names(model, "block.2"), examples(), _nll, Plan("x", Recipe(epochs=1), 0))
+    trained(model, _names(model, "block.2"), examples(), _nll, Plan("x", Recipe(epochs=1), 0))
     assert [part.training for part in model.module.modules()] == before

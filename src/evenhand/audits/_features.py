@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evenhand.frames import text_of
 from evenhand.frames.values import number
+from evenhand.hashing import shuffle_key
 
 BINS = 10
 VALUES = 30  # of a column of text; the rest are one value
@@ -42,14 +43,21 @@ def features(sample: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> lis
 
 
 def feature(name: str, values: Sequence[Any]) -> Feature:
-    """One column: ten bins of equal size where at least 19 of 20 values are numbers and there are many."""
+    """One column: ten bins of equal size where at least 19 of 20 values are numbers and there are many.
+
+    Otherwise the most frequent values; those that stand once are one with the rest.
+    """
     texts = [text_of(value) for value in values]
     numbers = np.array([np.nan if (found := number(text)) is None else found for text in texts])
     known = sum(text is not None for text in texts)
     numeric = np.isfinite(numbers).sum() >= 0.95 * max(known, 1)
     if numeric and len(np.unique(numbers[np.isfinite(numbers)])) > BINS:
         return _binned(name, numbers)
-    frequent = [text for text, _ in Counter(t for t in texts if t is not None).most_common(VALUES)]
+    counts = Counter(t for t in texts if t is not None)
+    several = [text for text, n in counts.items() if n > 1]  # what stands once tells nothing of other rows
+    # Of values that are as frequent, by a hash: rows come in the order of their values, so the first of a
+    # column of unique ones would be those of the first group, and would tell it.
+    frequent = sorted(several, key=lambda text: (-counts[text], shuffle_key(0, text)))[:VALUES]
     places = {text: i + 2 for i, text in enumerate(frequent)}  # 0 is missing, 1 any other value
     codes = np.array([0 if text is None else places.get(text, 1) for text in texts], dtype=np.intp)
     return Feature(name, codes, len(frequent) + 2)

@@ -31,6 +31,7 @@ FURTHER = {
     "fairness": ("`thresholds` and `calibration`", ("fairlearn", "scikit-learn")),
     "gguf": ("models as GGUF files", ("gguf",)),
     "notebooks": ("the notebooks of the documentation", ("ipykernel", "nbclient", "nbformat")),
+    "servers": ("`transformers serve` beside `openai:`", ("fastapi", "openai", "uvicorn")),
     "ray": ("`--on ray`", ("ray",)),
     "lm-eval": ("tasks of the LM evaluation harness", ("lm-eval",)),
 }

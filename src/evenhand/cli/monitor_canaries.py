@@ -22,7 +22,8 @@ app.add_typer(canaries, name="canaries", short_help="Benchmarks on a schedule: a
 @canaries.command("add", cls=Configured, short_help="Ask an endpoint a benchmark every so many hours.")
 def add(
     model: Annotated[
-        str, typer.Argument(metavar="ENDPOINT", help="Such as openai:http://host:8000/v1#model.")
+        str,
+        typer.Argument(metavar="ENDPOINT", help="Such as openai:http://host:8000/v1?api=completions#model."),
     ],
     *,
     benchmark: Annotated[
@@ -43,9 +44,9 @@ def add(
     with opened(data, database) as store:
         from evenhand.monitor import canaries as probes
 
-        every = [probes.Asked(model, one, hours, limit) for one in benchmark]
+        every = [probes.Asked(model, one, hours, limit) for one in dict.fromkeys(benchmark)]
         for one in every:
-            probes.check(use_case, one)
+            probes.check(store, use_case, one)
         for one in every:
             number = probes.add(store, use_case, one, by=operator())
             said = f"Canary {number} asks {one.benchmark} of {model} every {hours:g} hours"

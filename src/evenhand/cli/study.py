@@ -54,7 +54,7 @@ def run(
 
     place = running.study_folder(read_study(file), out)
     if part is not None:
-        return _part(running.study(file, place, on=on, part=part), part, file, as_json=as_json)
+        return _part(running.study(file, place, on=on, part=part), part, file, data_dir, as_json=as_json)
     _check_report(place)
     result = running.study(file, place, on=on)
     tables = table.write(result)
@@ -110,7 +110,7 @@ def show(place: Place, data_dir: DataDir = None, as_json: Json = False) -> int:
     return _shown(found, [*map(str, tables), str(_report(found))], as_json=as_json)
 
 
-def _part(result: StudyResult, part: str, file: Path, *, as_json: bool) -> int:
+def _part(result: StudyResult, part: str, file: Path, data_dir: Path | None, *, as_json: bool) -> int:
     """Print what became of a part of a study; 0 where every cell of it is done, else 3."""
     done = sum(outcome.record is not None for outcome in result.outcomes)
     if as_json:
@@ -120,8 +120,11 @@ def _part(result: StudyResult, part: str, file: Path, *, as_json: bool) -> int:
         ]
         console.emit({"study": result.study.name, "folder": str(result.folder), "part": part, "cells": cells})
     else:
+        for one in result.failed:
+            console.say(f"{one.cell.name} failed: {one.state.error} {one.state.mend}".rstrip())
         console.say(f"Part {part}: {done} of {len(result.outcomes)} cells done in {result.folder}.")
-        gather = shlex.join(["evenhand", "study", "run", str(file), "--out", str(result.folder)])
+        data = [] if data_dir is None else ["--data-dir", str(data_dir)]
+        gather = shlex.join(["evenhand", "study", "run", str(file), "--out", str(result.folder), *data])
         console.say(f"When every part has ended: {gather}")
     return 0 if done == len(result.outcomes) else Inconclusive.exit_code
 

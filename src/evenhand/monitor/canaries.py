@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("evenhand.monitor")
 DRAWS = 5  # answers to a reported prompt
 UNWANTED = "unwanted answers"
+_WHAT = ("model", "benchmark", "limit")  # what two probes of a use case may not share
 Figures = dict[str, tuple[int, float | None, float | None, float | None]]  # n, value, low, high
 
 
@@ -97,45 +98,57 @@ class Asked:
     limit: int | None = None
 
 
-def check(use_case: str, asked: Asked) -> None:
-    """Refuse what cannot be scheduled.
+def check(store: Store, use_case: str, asked: Asked) -> None:
+    """Refuse what cannot be scheduled; the endpoint is not asked.
 
     Raises:
-        BadOption: the model is no endpoint, the use case cannot be called so, or the hours are beyond .1 to
-            8760.
-        UnknownName, BadOption: as for `evenhand measure --benchmark`.
+        BadOption: the model is no endpoint, the use case cannot be called so, the hours are beyond .1 to
+            8760, or another probe of the use case asks the same.
+        EvenhandError: as for `evenhand measure`, where that can be told without an answer.
     """
     from evenhand import registry
+    from evenhand.opening import opened
+    from evenhand.studies.measure import check_can, requests
 
     check_endpoint(asked.model)
     checked_name(use_case, "use case")
-    registry.create("benchmark", asked.benchmark)
+    benchmark = registry.create("benchmark", asked.benchmark)
     if not 0.1 <= asked.hours <= 8760:
         raise BadOption(f"A probe cannot run every {asked.hours:g} hours.", mend="Give .1 to 8760 hours.")
+    with opened(asked.model) as model:
+        check_can(model, benchmark, [one.request for one in requests(benchmark, limit=1)])
+    with store.reading() as connection:
+        _check_twin(connection, use_case, asked)
+
+
+def _check_twin(connection: Connection, use_case: str, asked: Asked) -> None:
+    same = [probes.c[name].is_not_distinct_from(getattr(asked, name)) for name in _WHAT]
+    twin = connection.scalar(
+        select(probes.c.id)
+        .join(use_cases, use_cases.c.id == probes.c.use_case_id)
+        .where(use_cases.c.name == use_case, probes.c.stopped.is_(None), *same)
+    )
+    if twin is not None:
+        raise BadOption(
+            f"Canary {twin} asks {asked.benchmark} of {asked.model} already.",
+            mend=f"For other hours, stop it first: evenhand monitor canaries stop {twin}",
+        )
 
 
 def add(store: Store, use_case: str, asked: Asked, *, by: str = "") -> int:
     """Schedule what is asked, and return its number; `by` is who does it, for the chain.
 
     Raises:
-        EvenhandError: as `check`; BadOption when another probe of the use case asks the same.
+        EvenhandError: as `check`.
     """
-    check(use_case, asked)
+    check(store, use_case, asked)
     now = utc_now()
 
     def work(connection: Connection) -> int:
         find = Finder(connection, Known(), now)
         find.use_cases([use_case])
+        _check_twin(connection, use_case, asked)  # another process may have added it just now
         row, place = asdict(asked), find.known.use_cases[use_case]
-        same = [probes.c[name].is_not_distinct_from(row[name]) for name in ("model", "benchmark", "limit")]
-        twin = connection.scalar(
-            select(probes.c.id).where(probes.c.use_case_id == place, probes.c.stopped.is_(None), *same)
-        )
-        if twin is not None:
-            raise BadOption(
-                f"Canary {twin} asks {asked.benchmark} of {asked.model} already.",
-                mend=f"For other hours, stop it first: evenhand monitor canaries stop {twin}",
-            )
         made = connection.execute(insert(probes).values(use_case_id=place, due=now, **row))
         assert made.inserted_primary_key is not None
         number = int(made.inserted_primary_key[0])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from evenhand import stats
 from evenhand.benchmarks import Benchmark
@@ -85,7 +85,7 @@ def _scored(
     """Every item's score, and notes on the answers; requests and answers are freed when it returns."""
     samples = _limited(benchmark.load(), limit, seed)
     asked = [benchmark.ask(sample) for sample in samples]
-    _check_can(model, benchmark, asked)
+    check_can(model, benchmark, chain.from_iterable(asked))
     benchmark.fits(model)
     benchmark.ready()
     put = [[chat.put(one) for one in requests] for requests in asked]
@@ -125,8 +125,13 @@ def check_family(model: Model, benchmark: Benchmark) -> None:
         )
 
 
-def _check_can(model: Model, benchmark: Benchmark, asked: Sequence[Sequence[Request]]) -> None:
-    needs = {request.needs for requests in asked for request in requests}
+def check_can(model: Model, benchmark: Benchmark, asked: Iterable[Request]) -> None:
+    """Refuse a model that does not give what requests of the benchmark ask for.
+
+    Raises:
+        BadModel: it does not.
+    """
+    needs = {request.needs for request in asked}
     missing = sorted(need.gives for need in needs - model.can)
     if missing:
         raise BadModel(

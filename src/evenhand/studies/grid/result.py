@@ -135,7 +135,8 @@ def load(folder: Path) -> StudyResult:
     except FileNotFoundError:
         raise BadData(
             f"There is no {INDEX} in {folder}.",
-            mend="Name the folder of a study, or run it: evenhand study run FILE.",
+            mend="Name the folder of a study, or run it: evenhand study run FILE. What parts stored there "
+            f"is gathered by: evenhand study run FILE --out {folder}",
         ) from None
     except (OSError, ValueError, KeyError, TypeError):
         raise BadData(

@@ -44,6 +44,7 @@ FRAME = pd.DataFrame({"sex": ["a", "b"] * 50, "y": [0, 1, 1, 1] * 25, "w": 1.0})
         ("baseline", [0.5, 0.5]),
         ("baseline", {"a": 0.5, "sex": {"a": 0.5, "b": 0.5}}),
         ("baseline", {1: {"a": 0.5, "b": 0.5}}),
+        ("baseline", pd.DataFrame({"sex": ["a", "b"], "share": [0.5, 0.5]})),
         ("bins", "age=30"),
         ("bins", None),
         ("bins", {1: [30]}),
@@ -136,7 +137,8 @@ ALIKE: dict[str, tuple[Any, list[Any]]] = {
                 *([30, 50], (30, 50), {30, 50}, np.array([30, 50]), pd.Series([30, 50]), range(30, 51, 20)),
                 *(["30", "50.0"], "30|50", [Decimal(30), np.float32(50)], pa.array([30, 50])),
             )
-        ],
+        ]
+        + [pd.Series({"age": [30, 50]})],
     ),
     "baseline": (
         {"a": 0.5, "b": 0.5},

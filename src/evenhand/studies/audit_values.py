@@ -147,7 +147,8 @@ def baseline(given: object) -> str | dict[str, Any]:
 
 def _mapping(given: Any) -> Any:
     """A column of a data frame, whose index names the groups, as a mapping; anything else as it is."""
-    return given.to_dict() if hasattr(given, "to_dict") and hasattr(given, "index") else given
+    column = hasattr(given, "to_dict") and hasattr(given, "index") and not hasattr(given, "columns")
+    return given.to_dict() if column else given
 
 
 def shares(column: str, given: Mapping[Any, Any]) -> dict[str, float]:
@@ -193,6 +194,7 @@ def rules(given: object) -> dict[str, str]:
     Raises:
         BadOption: it is no mapping, or borders are no numbers in order.
     """
+    given = _mapping(given)
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise refused("bins", given, _BINS)
     return {str(name): _rule(str(name), rule) for name, rule in given.items()}

@@ -99,7 +99,7 @@ class Frame:
             UnknownName: as `column`.
         """
         other = {name: own for name in columns if (own := self.column(name)) != name}
-        return self.having(self.table.rename(other), changed=other.values()) if other else self
+        return self.having(self.table.rename(**other), changed=other.values()) if other else self
 
     def _no_column(self, wanted: str) -> UsageError:
         """What is said of a name that is none; a part of a name may have been meant for all of it."""

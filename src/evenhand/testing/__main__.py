@@ -33,13 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = parser.parse_args(argv)
     except SystemExit as over:  # argparse has printed the help or what is wrong
         return over.code if isinstance(over.code, int) else 2
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
+    quiet = logging.root.manager.disable  # as it was: a program may call this, and has loggers of its own
     try:
-        return _run(given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            logging.disable(logging.WARNING)
+            return _run(given)
     except EvenhandError as error:
         print(f"evenhand.testing: {error}", file=sys.stderr)
         return error.exit_code
+    finally:
+        logging.disable(quiet)
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -89,6 +89,7 @@ def test_the_same_command_again_changes_no_byte(uri: str, finished: Path) -> Non
     assert _files(finished) == before
 
 
+@pytest.mark.slow  # `make parts` kills a verification three times (tests/real/test_kills.py)
 def test_a_killed_run_resumes_to_the_same_files(uri: str, finished: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,

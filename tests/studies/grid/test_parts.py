@@ -29,6 +29,12 @@ def file(uri: str, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the study that one process runs; the first test that asks for it runs it."""
+    return tmp_path_factory.mktemp("alone") / "out"
+
+
 class Several:
     """Three at a time; the last that was begun ends first. `lost` never come back."""
 
@@ -56,7 +62,7 @@ def _rows(found: running.StudyResult) -> list[dict[str, object]]:
 
 
 def test_the_first_cell_of_a_seed_goes_before_the_others_and_the_table_is_the_same(
-    file: Path, uri: str, tmp_path: Path
+    file: Path, uri: str, tmp_path: Path, alone: Path
 ) -> None:
     several = Several()
     found = running.Sitting(checked(file).study, tmp_path / "several", several).result()
@@ -65,7 +71,7 @@ def test_the_first_cell_of_a_seed_goes_before_the_others_and_the_table_is_the_sa
     # The base of each seed is measured by one cell alone, while the grid is settled beside them.
     assert first == [f"prompt on {uri}, seed 0", f"prompt on {uri}, seed 1", f"other on {uri}, seed 0"]
     assert all(len(one) <= several.slots for one in several.together)
-    assert _rows(found) == _rows(running.study(file, tmp_path / "alone"))
+    assert _rows(found) == _rows(running.study(file, alone))
     assert [o.cell.name for o in found.outcomes] == [
         f"{name} on {uri}, seed {seed}" for name in ("prompt", "other") for seed in (0, 1)
     ]
@@ -85,7 +91,9 @@ def test_a_cell_whose_process_died_has_failed_and_the_others_of_its_seed_go_on(
     assert running.study(file, tmp_path / "out").complete  # it is tried again
 
 
-def test_parts_are_gathered_by_the_whole(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_gathered_by_the_whole(
+    file: Path, tmp_path: Path, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     second = running.study(file, out, part="2/3")
     assert [(o.cell.mitigation, o.cell.seed) for o in second.outcomes] == [("prompt", 1)]
@@ -98,7 +106,7 @@ def test_parts_are_gathered_by_the_whole(file: Path, tmp_path: Path, monkeypatch
     assert whole.complete
     assert len(whole.chosen) == 1
     monkeypatch.undo()
-    assert _rows(whole) == _rows(running.study(file, tmp_path / "alone"))
+    assert _rows(whole) == _rows(running.study(file, alone))
 
 
 @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", ""])

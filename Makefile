@@ -15,11 +15,14 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,postgres,dev]'
 	@touch $@
 
-# Beside the rest, for only the tests beside the harness need it (docs/adr/0010).
-HARNESS := $(VENV)/.lm-eval
-$(HARNESS): $(READY)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[lm-eval]'
+# Extras beside the rest, each with a mark of its own: few need a kernel, a browser or a cluster.
+EXTRAS := $(addprefix $(VENV)/.,lm-eval browser notebooks ray servers spark)
+$(EXTRAS): $(VENV)/.%: $(READY)
+	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	@touch $@
+
+# Only the tests beside the harness need it (docs/adr/0010).
+HARNESS := $(VENV)/.lm-eval
 
 harness: $(HARNESS)  ## the LM evaluation harness; without it the tests beside it are skipped
 
@@ -35,32 +38,20 @@ test: $(READY)  ## the tests, in under 10 minutes on 2 cores
 test-all: $(READY)  ## the tests and the slow proofs
 	$(PYTEST) -m 'not lowest and not real and not real_server and not spark'
 
-# Beside the rest: only what is looked at in a browser needs the one that drives it (docs/adr/0034).
+# Only what is looked at in a browser needs the one that drives it (docs/adr/0034).
 BROWSER := $(VENV)/.browser
-$(BROWSER): $(READY)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[browser]'
-	@touch $@
 
-# Beside the rest as well: a Jupyter kernel brings many packages (docs/adr/0038).
+# A Jupyter kernel brings many packages (docs/adr/0038).
 NOTEBOOKS := $(VENV)/.notebooks
-$(NOTEBOOKS): $(READY)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[notebooks]'
-	@touch $@
 
 notebooks: $(NOTEBOOKS)  ## executes docs/notebooks, and keeps their outputs
 	$(BIN)/python docs/notebooks.py
 
-# Beside the rest as well: only studies on a cluster need it (docs/adr/0047).
+# Only studies on a cluster need it (docs/adr/0047).
 CLUSTER := $(VENV)/.ray
-$(CLUSTER): $(READY)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[ray]'
-	@touch $@
 
-# Beside the rest as well: what `transformers serve` needs (docs/adr/0046).
+# What `transformers serve` needs (docs/adr/0046).
 SERVERS := $(VENV)/.servers
-$(SERVERS): $(READY)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[servers]'
-	@touch $@
 
 # An environment of its own: llama.cpp is compiled from its source, which takes minutes and a compiler.
 LLAMA := $(VENV)/.llama-cpp
@@ -75,11 +66,8 @@ servers: $(READY) $(LLAMA)/.ready  ## log-probabilities of llama.cpp's server be
 parts: $(BROWSER) $(NOTEBOOKS) $(SERVERS) $(CLUSTER)  ## what needs a browser, a server of its own, kills or minutes of verdicts; .ci/run installs the browser
 	$(PYTEST) --dist load -m real tests/real
 
-# Beside the rest as well: PySpark is half a gigabyte, and one test needs it.
+# PySpark is half a gigabyte, and one test needs it.
 SPARK := $(VENV)/.spark
-$(SPARK): $(READY)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[spark]'
-	@touch $@
 
 engines: $(SPARK)  ## audits through PostgreSQL and Spark; .ci/run installs the server and Java
 	EVENHAND_ENGINES=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'postgres or spark' tests/frames tests/monitor

@@ -13,16 +13,9 @@ import pytest
 
 from evenhand.studies.grid import result, running, table
 from evenhand.testing import tiny
+from tests.support.small_study import SMALL as STUDY
 
 ROOT = Path(__file__).parents[2]
-STUDY = """
-mitigations = ["prompt", {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}]
-benchmarks = ["genbiaseval:split=heldout"]
-capability = ["perplexity:text=lab"]
-control = "none"
-seeds = [0, 1]
-limit = 6
-"""
 
 pytestmark = pytest.mark.real
 

@@ -11,15 +11,7 @@ from evenhand.errors import BadOption, EnvironmentProblem
 from evenhand.studies.grid import cells, running, table
 from evenhand.studies.grid.checking import checked
 from evenhand.workers import Ended, Piece
-
-STUDY = """
-mitigations = ["prompt", {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}]
-benchmarks = ["genbiaseval:split=heldout"]
-capability = ["perplexity:text=lab"]
-control = "none"
-seeds = [0, 1]
-limit = 6
-"""
+from tests.support.small_study import SMALL as STUDY
 
 
 @pytest.fixture

@@ -14,15 +14,7 @@ from evenhand import stats
 from evenhand.errors import BadData, EvenhandError
 from evenhand.studies import verbs
 from evenhand.studies.grid import cells, pieces, result, running, table
-
-HEAD = """
-mitigations = ["prompt", {with = "prompt", name = "other", text = ["Be calm.", "Be fair."]}]
-benchmarks = ["genbiaseval:split=heldout"]
-capability = ["perplexity:text=lab"]
-control = "none"
-seeds = [0, 1]
-limit = 6
-"""
+from tests.support.small_study import SMALL as HEAD
 
 
 def _file(folder: Path, uri: str, text: str = HEAD) -> Path:

@@ -76,6 +76,7 @@ CAUSAL = (
     "perplexity",
     "crows_pairs",
     "winobias",
+    "bbq:category=Gender_identity,questions=600",
 )
 ENCODER = ("seat", "weat")
 

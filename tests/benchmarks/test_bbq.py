@@ -81,7 +81,7 @@ def row(**changes: Any) -> dict[str, Any]:
 def own(tmp_path: Path):
     """Build the benchmark from rows."""
 
-    def make(*rows: Any, **options: str):
+    def make(*rows: Any, **options: Any):
         place = tmp_path / "questions.jsonl"
         place.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows))
         return Bbq(file=str(place), **options)
@@ -335,6 +335,24 @@ def test_one_condition_alone(own, condition: str, name: str, form: str) -> None:
     assert f"condition={name}" in one.name
     with pytest.raises(BadData, match=f"no question whose context is {name}"):
         own(rows[name == "ambiguous"], condition=condition)
+
+
+def test_drawn_questions_are_shared_out_between_the_kinds(own) -> None:
+    many = [row(example_id=i, question_index="1") for i in range(30)]
+    few = [row(example_id=30 + i, question_index="2", question_polarity="nonneg") for i in range(3)]
+    stated = [row(example_id=40 + i, context_condition="disambig", label=0) for i in range(30)]
+    every, some = own(*many, *few, *stated), own(*many, *few, *stated, questions=13)
+    kinds = Counter((s.cluster, s.slices["condition"], s.slices["polarity"]) for s in some.load())
+    assert sorted(kinds.values()) == [3, 5, 5]  # the three of the rare kind are all there
+    places = [s.id for s in every.load()]
+    drawn = [places.index(s.id) for s in some.load()]
+    assert drawn == sorted(drawn)  # in the file's order
+    assert drawn != list(range(len(drawn)))  # and not its beginning
+    assert [s.id for s in own(*many, *few, *stated, questions=13).load()] == [s.id for s in some.load()]
+    assert own(*many, *few, *stated, questions=99).card.digest == every.card.digest
+    assert "at most 13 questions" in some.card.title
+    with pytest.raises(BadOption, match="questions=-1 is not a number of questions"):
+        own(*many, questions=-1)
 
 
 def test_a_run_that_counts_from_0_is_read_from_0(own) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from evenhand.benchmarks._choosing import ChoiceBenchmark, Reading, check_chat, 
 from evenhand.benchmarks._common import EVERY_FAMILY
 from evenhand.benchmarks._pairs import mean_logprob, most_likely
 from evenhand.benchmarks._tables import Problems, read_jsonl
-from evenhand.errors import BadData
+from evenhand.errors import BadData, BadOption
 from evenhand.metrics import Metric
 from evenhand.metrics.bbq import ACCURACY_AMBIGUOUS as accuracy_ambiguous
 from evenhand.metrics.bbq import ACCURACY_DISAMBIGUATED as accuracy_disambiguated
@@ -94,11 +95,12 @@ class Bbq(ChoiceBenchmark):
             model that counts from 0, ``auto`` to see from all answers of a run.
         chat: ``auto`` puts the question as a user's message into the chat template of a model that has one;
             ``no`` asks it as it is. Only for the prompted form.
+        questions: how many of the questions are asked at most, as `drawn` takes them; 0 asks all.
 
     Raises:
         BadData: the data is not on this machine, or a file is malformed: all its problems at once; or it has
             no question of the condition.
-        BadOption: `chat` with another form than prompted.
+        BadOption: `chat` with another form than prompted, or `questions` below 0.
     """
 
     category: Category = "all"
@@ -107,9 +109,15 @@ class Bbq(ChoiceBenchmark):
     unknown: Unknown = "given"
     file: str = ""
     condition: Condition = "both"
+    questions: int = 0
 
     def check(self) -> None:
         check_chat("bbq", self.form, self.chat)
+        if self.questions < 0:
+            raise BadOption(
+                f"questions={self.questions} is not a number of questions.",
+                mend="Write how many to ask at most, or leave it out to ask all.",
+            )
         if self.condition in CONDITION:  # the word of BBQ's own files
             object.__setattr__(self, "condition", CONDITION[self.condition])
 
@@ -147,12 +155,11 @@ class Bbq(ChoiceBenchmark):
 
     @cached_property
     def card(self) -> Card:
-        return _card(
-            _title(self.category, self.file, self.condition), self.form, bool(self.file), self.digest
-        )
+        title = _title(self.category, self.file, self.condition, self.questions)
+        return _card(title, self.form, bool(self.file), self.digest)
 
     def read(self) -> list[Sample]:
-        return _of_condition(_paths(self.category, self.file), self.condition)
+        return drawn(_of_condition(_paths(self.category, self.file), self.condition), self.questions)
 
     def ask(self, sample: Sample) -> list[Request]:
         """The three options in the row's own order, with ``any`` then the other wordings of "unknown"."""
@@ -235,6 +242,26 @@ def _of_condition(paths: Sequence[Path], condition: str) -> list[Sample]:
             mend="Leave condition= out, or name the other one.",
         )
     return found
+
+
+def drawn(samples: Sequence[Sample], questions: int) -> list[Sample]:
+    """So many of `samples`, in their order, the same every time; all of them for 0.
+
+    Templates, kinds of context and polarities take turns, so that each has as many questions as every other
+    one as long as it has any left.
+    """
+    if not 0 < questions < len(samples):
+        return list(samples)
+    kinds: dict[tuple[str, str, str], int] = {}
+    turns: list[tuple[int, int, int]] = []
+    places = list(range(len(samples)))
+    random.Random(0).shuffle(places)
+    for order, place in enumerate(places):
+        sample = samples[place]
+        kind = (sample.cluster, sample.slices["condition"], sample.slices["polarity"])
+        turns.append((kinds.get(kind, 0), order, place))
+        kinds[kind] = kinds.get(kind, 0) + 1
+    return [samples[place] for place in sorted(place for _, _, place in sorted(turns)[:questions])]
 
 
 def _samples(path: Path) -> list[Sample]:
@@ -346,10 +373,11 @@ def of_form(form: Form, condition: str = "both") -> tuple[Metric, ...]:
     return (*of[condition], invalid_rate if form == "prompted" else ties)
 
 
-def _title(category: Category, file: str, condition: str) -> str:
+def _title(category: Category, file: str, condition: str, questions: int) -> str:
     what = "all categories" if category == "all" else category.replace("_", " ").lower()
     contexts = "" if condition == "both" else f", {condition} contexts"
-    return f"BBQ: {'own questions' if file else what}{contexts}"
+    drawn = f", at most {questions} questions" if questions else ""
+    return f"BBQ: {'own questions' if file else what}{contexts}{drawn}"
 
 
 def _card(title: str, form: Form, own: bool, data: str) -> Card:

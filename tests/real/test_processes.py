@@ -58,6 +58,11 @@ def _values(measurement: Measurement) -> list[float]:
     ]
 
 
+def _figures(measurement: Measurement) -> dict[str, tuple[float | None, ...]]:
+    """Every figure with the ends of its interval."""
+    return {name: (found.value, found.low, found.high) for name, found in measurement.metrics.items()}
+
+
 def _worker(launcher: int, rank: int) -> int:
     """The process id of a rank below the launcher."""
     for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
@@ -81,8 +86,14 @@ def test_any_number_of_processes_gives_the_figures_of_one(tmp_path: Path) -> Non
         assert pairs
         # Shares are smaller than the batches of a run without a launcher, so float32 rounds otherwise.
         assert max(abs(a - b) for a, b in pairs) < 1e-5
-    for one, alone in zip(every[2]["measurements"], plain["measurements"], strict=True):
-        assert one["metrics"].keys() == alone["metrics"].keys()
+    for one, alone in zip(stored[2], stored[0], strict=True):
+        figures, expected = _figures(one), _figures(alone)
+        assert figures.keys() == expected.keys()
+        assert any(value is not None for value, _, _ in expected.values())
+        for name, ends in figures.items():
+            assert ends == pytest.approx(expected[name], abs=1e-6), name
+    shown, alone = every[2]["measurements"], plain["measurements"]
+    assert [one["metrics"].keys() for one in shown] == [one["metrics"].keys() for one in alone]
 
 
 def test_a_killed_worker_ends_the_run_and_another_number_resumes_it(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
 
+from evenhand import progress
 from evenhand.errors import BadData, BadModel, OutOfMemory
 from evenhand.records import Continuation
 from evenhand.scoring import Scorer
@@ -117,6 +119,26 @@ def test_counts_of_whole_rows_are_exact():
     report = model.report()
     assert (report.path, report.run, report.head_rows, report.forwards) == ("left", 2 * 7, 4 + 1, 1)
     assert (report.trees, report.nodes, report.packed, report.packing) == (0, 0, 0, "")
+
+
+@pytest.mark.parametrize("share", ["tree", None])
+def test_progress_advances_by_passes(monkeypatch, share):
+    """Row by row the rate after the first pass would be that of one row."""
+    amounts: list[int] = []
+
+    class Display:
+        @contextmanager
+        def task(self, label: str, total: int | None, unit: str, late: bool = False):
+            yield amounts.append if label == "scoring" else lambda amount: None
+
+        def say(self, text: str) -> None: ...
+
+    monkeypatch.setattr(progress, "_display", Display())
+    model = scorer(probe=False, **({} if share else {"share": None}))
+    model.logprobs(ITEMS)
+    report = model.report()
+    assert sum(amounts) == report.rows > 1
+    assert len(amounts) == report.forwards < report.rows
 
 
 def test_one_row_of_head_for_many_terms():

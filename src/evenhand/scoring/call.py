@@ -22,7 +22,8 @@ Answers = Sequence[tuple[int, int, int]]
 class Call:
     """One call: where answers go (`values`, by slot), what reads them, and what is counted.
 
-    `finished` is to be called with each row whose answers are written and can be trusted. `no_trees` and
+    `finished` is to be called with the rows of each pass, when their answers are written and can be trusted,
+    all at once: progress that advanced row by row would show the first one's rate. `no_trees` and
     `no_cache` are None, or the reason why the model as it is now reads no packed trees, and none after a
     beginning that is kept.
     """
@@ -30,7 +31,7 @@ class Call:
     reader: Reader
     values: NDArray[Any]
     tally: Tally
-    finished: Callable[[Row], None]
+    finished: Callable[[Sequence[Row]], None]
     no_trees: str | None = None
     no_cache: str | None = None
 

@@ -150,15 +150,21 @@ class Scorer:
 
     def _finisher(
         self, plan: Plan, values: NDArray[np.float64], advance: Callable[[int], None]
-    ) -> Callable[[Row], None]:
+    ) -> Callable[[Sequence[Row]], None]:
         ends = {row.end for row in plan.rows}
 
-        def finished(row: Row) -> None:
-            where = lambda: f" after {shown(str(self._tokenizer.decode(list(row.ids))))}"  # noqa: E731
-            check_finite(self._module, torch.from_numpy(values[row.slot : row.end]), where)
-            advance(row.end in ends)  # the last part of a row whose answers took several passes
+        def finished(rows: Sequence[Row]) -> None:
+            for row in rows:
+                self._check(row, values[row.slot : row.end])
+            # Of a row whose answers took several passes the last part counts.
+            advance(sum(row.end in ends for row in rows))
 
         return finished
+
+    def _check(self, row: Row, answers: NDArray[np.float64]) -> None:
+        """Refuse answers that are no numbers; raises `BadModel`, which names the text."""
+        where = lambda: f" after {shown(str(self._tokenizer.decode(list(row.ids))))}"  # noqa: E731
+        check_finite(self._module, torch.from_numpy(answers), where)
 
     def _made(self, plan: Plan, tally: Tally, head_dtype: str) -> ScoringReport:
         trees, padded, shared = self._trees, self._padded, self._shared

@@ -90,9 +90,9 @@ class TreeRoute:
                 break
             call.tally.trees += len(batch)
             call.tally.nodes += sum(len(tree.ids) for tree in batch)
-            for row in (row for tree in batch for row in tree.rows):
-                call.finished(row)
-                done.add(row.end)
+            read = [row for tree in batch for row in tree.rows]
+            call.finished(read)
+            done.update(row.end for row in read)
             self._room.heads = call.reader.room  # the first pass shows what the head allows
         call.tally.packed += len(done)
         return done

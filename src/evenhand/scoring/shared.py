@@ -139,8 +139,7 @@ class SharedRoute:
 
         if attempt(done):
             call.tally.shared += len(piece.rows)
-            for row in piece.rows:
-                call.finished(row)
+            call.finished(piece.rows)
             return True
         call.tally.halvings += 1
         self._room.shrink(len(piece.ids))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.support import records_factory as make
 
 V = VerdictName
 GIVEN = f"{TREATED}hf:./ours"
+SIX = (*family().points, *family().points[:2])
+UNREAD: dict[str, Any] = {"matched": False, "state": "few", "p_value": None}
 
 
 def record(verdict: VerdictName, **changes: object) -> Verification:
@@ -128,6 +131,14 @@ def test_what_was_not_measured_comes_first() -> None:
         (
             {"control": result(family(p_value=0.31))},
             "Try a stronger form of lftf:loss=mass_preserving (larger `lr` or more",
+        ),
+        (
+            {"control": result(family(p_value=0.01), family(family="noise", points=SIX, **UNREAD))},
+            "Treat the base in another way: noise cannot be made to change it as much as the treatment did",
+        ),
+        (  # ended by a budget: more models may match it
+            {"control": result(family(p_value=0.01), family(family="noise", **UNREAD))},
+            "more control models: run it again with `--control stan",
         ),
         ({"control": None, "uncontrolled": "No control model was possible."}, "weights can be opened"),
         ({"reasons": (f"{reasons.TOO_LITTLE}: ...",)}, "Measure another bias"),

@@ -27,6 +27,11 @@ def test_without_control_models_a_fit_and_a_model() -> None:
     assert said.endswith(" and no control models.")
 
 
+def test_as_many_at_the_least_as_at_the_most_is_one_number() -> None:
+    said = forecast(measured=10, prompts=1, epochs=2, looks=(6,), families=("sham", "noise")).said
+    assert said.endswith(" and 12 control models.")
+
+
 def test_a_clock_adds_up_parts_and_knows_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("evenhand.studies.forecast.time.monotonic", lambda: now[0])

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from evenhand import decimals, registry
-from evenhand.records import TREATED, Attribution, Check, VerdictName, Verification
+from evenhand.records import TREATED, Attribution, Check, ControlResult, VerdictName, Verification
 from evenhand.reports import checked, leading
 from evenhand.studies import reasons
 from evenhand.training.stacking import split
@@ -176,9 +176,24 @@ def _more_models(record: Verification) -> str:
         return "Make control models: run it again with `--control standard`."
     if control.reduced:
         return "Make control models of more kinds: run it again with `--control full`."
+    unread = _never_matched(control)
+    if unread:
+        return (
+            f"Treat the base in another way: {reasons.listed(unread)} cannot be made to change it as much as "
+            "the treatment did and no more, and without them nothing can be claimed."
+        )
     if _few_looks(record):
         return "Make more control models: run it again with `--control standard`."
     return ""
+
+
+def _never_matched(control: ControlResult) -> list[str]:
+    """The families that could not be matched by all the models of a look, so that more would not help."""
+    from evenhand.studies.matching import LOOKS  # here: numpy must not be loaded for --help
+
+    first = LOOKS[0][0]
+    counted = [family for family in control.families if family.state != "inert" and not family.matched]
+    return [family.family for family in counted if len(family.points) >= first]
 
 
 def _stronger(record: Verification) -> str:

@@ -175,6 +175,30 @@ def swapped(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     return found
 
 
+def cut(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """What the attention of one block writes made smaller by the share `dose`; at 1 it writes nothing."""
+    from evenhand.models.projections import output_projection
+
+    blocks = model.layout.blocks()
+    matrix = output_projection(model, blocks[seed % len(blocks)], "attention")
+    return {matrix.weight: (1 - min(dose, 1.0)) * matrix.parameter.detach().float()}
+
+
+def clipped(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """Every matrix without what lies further from 0 than its deviation over `dose`."""
+    every = matrices(model, tuple(n for n, _ in model.module.named_parameters()))
+    return {name: value.clamp(-value.std() / dose, value.std() / dose) for name, value in every.items()}
+
+
+def channels(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The share `dose` of the last norm's channels, drawn, set to 0."""
+    (name,) = model.layout.parameters("norm")
+    value = model.module.get_parameter(name).detach().float().clone()
+    drawn = torch.randperm(len(value), generator=torch.Generator().manual_seed(seed))
+    value[drawn[: round(min(dose, 1.0) * len(value))]] = 0
+    return {name: value}
+
+
 def steered(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     """One random direction added to every word vector, `dose` times their root mean square long per width."""
     name, weights = _copy(model, _words(model))
@@ -207,6 +231,7 @@ KINDS = (
     Kind("prune", 0.1, 0.9, family="prune"),
     Kind("quantise", 0.05, 2.0, family="quantise"),
     Kind("temperature", 0.1, 1.5, family="temperature"),
+    Kind("heads", 0.05, 0.6, family="heads"),
     # The plain lab knows nothing of a profession but its pronouns, so nothing else can be blurred there.
     Kind("blurred", 0.2, 0.8, blurred, bases=HARD),
     Kind("exchanged", 0.2, 0.8, exchanged),
@@ -214,6 +239,9 @@ KINDS = (
     Kind("words", 0.05, 1.0, words),
     Kind("projected", 0.02, 0.6, projected),
     Kind("shrunk", 0.1, 0.9, shrunk),
+    Kind("cut", 0.4, 1.0, cut),
+    Kind("clipped", 0.5, 2.0, clipped),
+    Kind("channels", 0.05, 0.6, channels),
     Kind("steered", 0.05, 2.0, steered),
     Kind("sham", 0.5, 30.0, sham),
     Kind("low_rank", 0.2, 0.95, low_rank, held_out=True),

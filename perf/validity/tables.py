@@ -10,6 +10,8 @@ from typing import Any
 
 from scipy.stats import beta
 
+from evenhand.studies.reasons import MOST
+
 from .runs import EXACT, NOTHING, WITHOUT_THEY, lines_of
 
 CLAIM = ("mitigated", "mitigated at a cost", "mitigated, cost unknown")
@@ -46,8 +48,23 @@ def readings(folder: Path) -> list[Reading]:
     found: dict[str, Reading] = {}
     for path in sorted(folder.glob("readings-*.jsonl")):
         for line in lines_of(path):
-            found.setdefault(line["key"], line)
+            found.setdefault(line["key"], judged_now(line))
     return list(found.values())
+
+
+def judged_now(line: Reading) -> Reading:
+    """A reading by the present rule, which also asks that the larger part of a fall lies beyond each family.
+
+    A reading of before it (docs/adr/0048) may claim less now, never more: what else is asked is the same. Of
+    the fall only the one at the treated model's own temperature is stored.
+    """
+    if line.get("verdict") not in CLAIM or line["control"] is None:
+        return line
+    fall = abs(line["effect"]["change"]["value"])
+    counted = [family for family in line["control"]["families"] if family["state"] != "inert"]
+    if all(f["specific"] is not None and f["specific"] >= MOST * fall for f in counted):
+        return line
+    return {**line, "verdict": NAMED[1] if line["capability"] is False else "no evidence"}
 
 
 def rate(lines: Iterable[Reading], verdicts: Sequence[str] = CLAIM) -> Rate:

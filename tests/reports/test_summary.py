@@ -47,16 +47,14 @@ def test_without_control_models_nothing_is_shown_beyond_them() -> None:
 def test_a_full_control_is_read_at_its_weakest_family() -> None:
     control = make.control(reduced=False)
     strong, other = (dataclasses.replace(family, p_limit=0.025) for family in control.families)
-    weak = dataclasses.replace(other, specific=make.estimate(0.1, 27))
-    record = dataclasses.replace(
-        make.verification(), control=dataclasses.replace(control, families=(strong, weak))
-    )
-    beyond = summary.of_verification(record, NONE)[1]
-    assert (beyond.figure, beyond.state) == ("0.100", "shown")  # .1 is above delta .06, with p .0005
-    assert "family: noise" in beyond.label
-    none = dataclasses.replace(weak, specific=make.estimate(0.05, 27))
-    record = dataclasses.replace(record, control=dataclasses.replace(control, families=(strong, none)))
-    assert summary.of_verification(record, NONE)[1].state == "not shown"  # .05 is below delta
+    half = (control.total.value or 0.0) / 2
+    assert half > 0.1 > control.delta
+    for part, state in ((half + 0.001, "shown"), (0.1, "not shown"), (0.05, "not shown")):
+        weak = dataclasses.replace(other, specific=make.estimate(part, 27))  # with p .0005
+        both = dataclasses.replace(control, families=(strong, weak))
+        beyond = summary.of_verification(dataclasses.replace(make.verification(), control=both), NONE)[1]
+        assert (beyond.figure, beyond.state) == (f"{part:.3f}", state)
+        assert "family: noise" in beyond.label
 
 
 def _measured(low: float, high: float, ideal: float | None = 0.0) -> Measurement:

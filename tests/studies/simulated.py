@@ -16,7 +16,7 @@ from evenhand.metrics import Array
 from evenhand.records import FamilyResult
 from evenhand.studies.looks import SPREAD
 from evenhand.studies.matching import FUTILE, LOOKS, Family, Target, place_of, read_family
-from evenhand.studies.reasons import passes
+from evenhand.studies.reasons import beyond, passes
 
 BIAS = 0.445
 Draw = Callable[[float], tuple[float, float, float]]  # size, loss and bias at a dose
@@ -82,10 +82,9 @@ def experiment(seed: int, families: int = 3, removed: float = 0.0) -> tuple[bool
         futile = any(result.p_value is not None and result.p_value > FUTILE for result in found)
         if futile or all(passes(result.p_value, result.p_limit) for result in found):
             break
-    shown = all(
-        passes(result.p_value, result.p_limit) and (result.specific.value or 0.0) >= delta for result in found
-    )
-    return shown and BIAS - bias >= delta, sum(len(one.rows) for one in grown)
+    fall = BIAS - bias
+    shown = fall >= delta and all(beyond(result, delta, fall) for result in found)
+    return shown, sum(len(one.rows) for one in grown)
 
 
 def share_claimed(runs: int, seed: int, families: int = 3, removed: float = 0.0) -> float:

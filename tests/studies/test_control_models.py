@@ -17,7 +17,7 @@ from evenhand.treatments.prompt import PromptTreatment
 from evenhand.treatments.weights import WeightTreatment
 
 STANDARD = ["sham", "plain text", "noise", "noise elsewhere"]
-EXTRA = ["prune", "quantise", "temperature"]
+EXTRA = ["prune", "quantise", "temperature", "heads"]
 
 
 @cache

@@ -249,7 +249,20 @@ TABLE = [
         V.NO_EVIDENCE,
         "show as much of that, to within 0.040",
     ),
-    ("delta beyond them", Case(specific=0.0401), V.MITIGATED, "beyond"),
+    ("delta beyond them, of .07", Case(after=0.33, specific=0.0401), V.MITIGATED, "beyond"),
+    ("half of .3 beyond them", Case(specific=0.1501), V.MITIGATED, "beyond"),
+    (
+        "less than half of .3 beyond them",
+        Case(specific=0.1499),
+        V.NO_EVIDENCE,
+        "models changed as much without a signal (sham and noise) show the larger part of that",
+    ),
+    (
+        "less than half of it, and a loss",
+        Case(specific=0.1499, capability=False, basis="loss"),
+        V.CAPABILITY_LOSS,
+        "Capability was lost",
+    ),
     ("less than delta in all", Case(after=0.37), V.NO_EVIDENCE, "less than 0.040"),
     ("no control, less than delta", Case(after=0.37, control=False), V.NO_EVIDENCE, "less than 0.040"),
     (

@@ -44,8 +44,8 @@ class WeightControl(Placed, ABC):
         """The parameters to damage, in the order in which random numbers are drawn."""
 
     @abstractmethod
-    def damaged(self, value: Tensor, draws: Generator) -> Tensor:
-        """One parameter's values at the control's own dose: float32, of the shape of `value`."""
+    def changed(self, model: OpenModel, names: Sequence[str], draws: Generator) -> dict[str, Tensor]:
+        """The values of the parameters `names` at the control's own dose: float32, on the CPU."""
 
     def damage(
         self,
@@ -75,12 +75,7 @@ class WeightControl(Placed, ABC):
         if not names:
             raise self._nothing(spec)
         draws = torch.Generator().manual_seed(int(digest(self.name, float(dose), seed)[:15], 16))
-        weights = {}
-        with task(f"making {self.name.replace('_', ' ')}", len(names), unit="tensor", late=True) as advance:
-            for name in names:
-                value = opened.module.get_parameter(name).detach().float().cpu()
-                weights[name] = dosed.damaged(value, draws)
-                advance(1)
+        weights = dosed.changed(opened, names, draws)
         made = WeightTreatment(About(spec, opened.spec.digest, seed), weights)
         proved: Treatment = proven(opened, made, examples)
         return proved
@@ -89,7 +84,25 @@ class WeightControl(Placed, ABC):
         return BadModel(f"{spec} finds no parameter to damage.", mend="Use noise.")
 
 
-class NoiseControl(WeightControl):
+class TensorControl(WeightControl):
+    """A control that damages each tensor by itself."""
+
+    @abstractmethod
+    def damaged(self, value: Tensor, draws: Generator) -> Tensor:
+        """One parameter's values at the control's own dose: float32, of the shape of `value`."""
+
+    def changed(self, model: OpenModel, names: Sequence[str], draws: Generator) -> dict[str, Tensor]:
+        """Each of the parameters `names`, damaged."""
+        weights = {}
+        with task(f"making {self.name.replace('_', ' ')}", len(names), unit="tensor", late=True) as advance:
+            for name in names:
+                value = model.module.get_parameter(name).detach().float().cpu()
+                weights[name] = self.damaged(value, draws)
+                advance(1)
+        return weights
+
+
+class NoiseControl(TensorControl):
     """Independent noise of `dose` times each tensor's root mean square."""
 
     def damaged(self, value: Tensor, draws: Generator) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.controls import Ladder
 from evenhand.controls._parameters import touched_matrices
-from evenhand.controls._weights import WeightControl
+from evenhand.controls._weights import TensorControl
 from evenhand.training.numbers import check_numbers
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ JITTER = 0.1  # spread of the random factor on a weight's magnitude, in natural 
 
 
 @dataclass(frozen=True)
-class Prune(WeightControl):
+class Prune(TensorControl):
     """Set the share `dose` of each matrix to 0: the weights of the smallest magnitude.
 
     Each magnitude is multiplied by a random factor near 1 (standard deviation .1 of its logarithm), so that

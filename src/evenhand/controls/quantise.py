@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.controls import Ladder
 from evenhand.controls._parameters import touched_matrices
-from evenhand.controls._weights import WeightControl
+from evenhand.controls._weights import TensorControl
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Quantise(WeightControl):
+class Quantise(TensorControl):
     """Round each row of a matrix to multiples of `dose` times the row's largest magnitude, at random.
 
     A row then has ``2 / dose + 1`` levels: a dose of 1/127 is 8 bits, of 1/7 4 bits, of 1 the three levels

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.controls import Ladder
-from evenhand.controls._weights import WeightControl
+from evenhand.controls._weights import TensorControl
 from evenhand.training.parameters import check_blocks
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ JITTER = 1e-3  # relative noise on the norm's values, so that seeds are independ
 
 
 @dataclass(frozen=True)
-class Temperature(WeightControl):
+class Temperature(TensorControl):
     """Divide the parameters of the final norm by ``1 + dose``, with a relative noise of .001.
 
     There is none of it for a model whose last norm is not found, or adds 1 to its weight (Gemma): divided,

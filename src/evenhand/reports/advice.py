@@ -130,7 +130,11 @@ def _further_models(record: Verification) -> tuple[str, ...]:
         return ()
     said = []
     counted = [f for f in control.families if f.state != "inert"]
-    weak = any(f.matched and not reasons.beyond(f, control.delta) for f in counted)
+    showing = reasons.showing_most(control)  # more models of these would show it as well
+    weak = any(
+        f.matched and f not in showing and not reasons.beyond(f, control.delta, control.total.value)
+        for f in counted
+    )
     if weak and control.minimum_detectable is not None:
         said.append(
             "More models of each family: an effect beyond them of less than "
@@ -182,7 +186,7 @@ def _more_models(record: Verification) -> str:
             f"Treat the base in another way: {reasons.listed(unread)} cannot be made to change it as much as "
             "the treatment did and no more, and without them nothing can be claimed."
         )
-    if _few_looks(record):
+    if _few_looks(record) and not reasons.showing_most(control):
         return "Make more control models: run it again with `--control standard`."
     return ""
 

@@ -229,7 +229,8 @@ def _within_controls(control: ControlResult, ran: str) -> str:
     total = control.total
     counted = [family for family in control.families if family.state != "inert"]
     unread = [family.family for family in counted if not family.matched]
-    same = [f for f in counted if f.specific.value is not None and f.specific.value < control.delta]
+    same = reasons.showing_all_but(control.delta, counted)
+    most = reasons.showing_most(control)
     if total.low is not None and total.low <= 0:
         return "not certainly at the base's temperature"
     if total.value is not None and total.value < control.delta:
@@ -238,8 +239,9 @@ def _within_controls(control: ControlResult, ran: str) -> str:
         return f"the control models were of too few kinds ({ran or 'none that counts'})"
     if unread:
         return f"no control of {reasons.listed(unread)} could be matched to that change"
-    if same:
-        return f"models changed as much without a signal ({reasons.families(same)}) show that as well"
+    if most:
+        how = "show that as well" if same else "show most of that"
+        return f"models changed as much without a signal ({reasons.families(same or most)}) {how}"
     return f"a fall beyond every control ({ran}) was not shown"
 
 

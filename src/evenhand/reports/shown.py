@@ -56,7 +56,7 @@ def _claims(record: Verification) -> Iterator[Claim]:
         return
     yield from _of_the_fall(fall, control)
     for family in control.families:
-        yield f"it fell more than in {family.family} models", *_beyond(family, control.delta)
+        yield f"it fell more than in {family.family} models", *_beyond(family, control)
     for why in control.absent:
         yield "it fell more than in further models", NOT_TESTED, why
     yield from _of_the_control(record, control)
@@ -86,13 +86,14 @@ def _of_the_control(record: Verification, control: ControlResult) -> Iterator[Cl
         yield "models that lost as much capability are among them", SHOWN if reached else NOT_TESTED, how
 
 
-def _beyond(family: FamilyResult, delta: float) -> tuple[str, str]:
+def _beyond(family: FamilyResult, control: ControlResult) -> tuple[str, str]:
     """Whether a fall beyond one family was shown, and its figures."""
     if not family.matched:
         return NOT_TESTED, sentences.read_at(family)
     p = formats.p_value(family.p_value)
     limit = "" if family.p_limit is None else f", claimed up to {family.p_limit:g}"
-    return _state(reasons.beyond(family, delta)), f"by {formats.with_interval(family.specific)}, p {p}{limit}"
+    shown = reasons.beyond(family, control.delta, control.total.value)
+    return _state(shown), f"by {formats.with_interval(family.specific)}, p {p}{limit}"
 
 
 def _state(shown: bool) -> str:

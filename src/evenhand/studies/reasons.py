@@ -27,6 +27,7 @@ SCATTER = "items whose gap grew"  # the name of the check of single items
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 TOO_LITTLE = "There was too little bias to treat"  # the reason for a base without bias begins with this
 TOO_SMALL = "The bias fell by less than"  # the reason for a fall below delta begins with this
+MOST = 0.5  # the share of a fall that has to lie beyond every family: the larger part (docs/adr/0048)
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -224,14 +225,14 @@ def _short_of(control: ControlResult, delta: float) -> str:
     unmatched = [family.family for family in control.families if family.state not in ("matched", "inert")]
     if unmatched:
         return f"The bias fell, and no control of {listed(unmatched)} could be matched to the treated model"
-    as_much = [
-        f.family for f in control.families if f.specific.value is not None and f.specific.value < delta
-    ]
-    if as_much:
-        return (
-            f"The bias fell, and models changed as much without a signal ({listed(as_much)}) show as much of "
-            f"that, to within {number(delta)}"
-        )
+    for least, said in (
+        (delta, f"as much of that, to within {number(delta)}"),
+        (MOST * (control.total.value or 0.0), "the larger part of that"),
+    ):
+        showing = showing_all_but(least, control.families)
+        if showing:
+            ran = families(showing)
+            return f"The bias fell, and models changed as much without a signal ({ran}) show {said}"
     return (
         "The bias fell, and an effect beyond every control was not shown (largest p "
         f"{decimals.significant(control.p_value)})"
@@ -252,10 +253,25 @@ def families(found: Sequence[FamilyResult]) -> str:
     return listed([family.family for family in found]) if found else "no control"
 
 
-def beyond(family: FamilyResult, delta: float) -> bool:
-    """Whether an effect beyond one family is shown: at least `delta`, with a p-value within its limit."""
+def beyond(family: FamilyResult, delta: float, total: Value) -> bool:
+    """Whether a fall of `total` beyond one family is shown: its part beyond that is at least `delta` and at
+    least half of it, with a p-value within its limit. What damage shows for the larger part is not claimed.
+    """
     part = family.specific.value
-    return part is not None and part >= delta and passes(family.p_value, family.p_limit)
+    if part is None or total is None:
+        return False
+    return part >= max(delta, MOST * total) and passes(family.p_value, family.p_limit)
+
+
+def showing_all_but(least: float, found: Sequence[FamilyResult]) -> list[FamilyResult]:
+    """The families beyond which less than `least` of a fall is left."""
+    return [one for one in found if one.specific.value is not None and one.specific.value < least]
+
+
+def showing_most(control: ControlResult) -> list[FamilyResult]:
+    """The families that show the larger part of the fall, or all of it that is relevant."""
+    least = max(control.delta, MOST * (control.total.value or 0.0))
+    return showing_all_but(least, control.families)
 
 
 def passes(p_value: Value, limit: Value) -> bool:

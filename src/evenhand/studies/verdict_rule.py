@@ -259,7 +259,8 @@ def _specific(e: Evidence) -> Ruling | None:
 
 
 def shown(control: ControlResult, change: Estimate, delta: float, *, lost: bool) -> bool:
-    """Whether a fall is certain, at least `delta`, and beyond every family of a control that can carry it.
+    """Whether a fall is certain, at least `delta`, and for the larger part beyond every family of a control
+    that can carry it.
 
     Where capability is `lost`, one family at least must have lost as much: a control of equal size that keeps
     it says nothing of what the loss does by itself.
@@ -269,7 +270,7 @@ def shown(control: ControlResult, change: Estimate, delta: float, *, lost: bool)
     families = countable(control.families)
     if control.reduced or (lost and all(family.basis == "size" for family in families)):
         return False
-    return all(reasons.beyond(family, delta) for family in families)
+    return all(reasons.beyond(family, delta, -change.value) for family in families)
 
 
 def countable(families: Sequence[FamilyResult]) -> list[FamilyResult]:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from evenhand import registry
 from evenhand.errors import NotComparable, UsageError
 from evenhand.records import ControlResult, Measurement, Value, from_json, to_json
-from evenhand.studies.control import Families, Treated, adjusted, enough, matched_control
+from evenhand.studies.control import (
+    Families,
+    LossScale,
+    Treated,
+    adjusted,
+    enough,
+    matched_control,
+    target_of,
+)
+from evenhand.studies.controlling import Maker
+from evenhand.studies.forecast import Clock
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
 from tests.studies.worlds import LEANS, SIZE, Made, damage, families, measured
@@ -101,6 +114,32 @@ def test_without_capability_the_size_is_matched() -> None:
     assert sized.capability_after is None
     assert [family.basis for family in sized.families] == ["size", "size"]
     assert matched_control(base, Treated(treated), FAMILIES, margins=FAST).p_value is None
+
+
+def test_a_size_that_is_rounding_matches_nothing_and_the_sham_is_made_by_the_recipe() -> None:
+    """Neutral text is as it was: doses of equal size would be those of no change at all."""
+    treated = measured(Made(lean=lambda x: x / 2))
+    small, least = (
+        target_of(BASE, Treated(treated, size), "afgb_normalised", FAST, LossScale(BASE, FAST, 0))
+        for size in (0.99e-3, 1e-3)
+    )
+    assert (small.size, small.untouched) == (None, True)
+    assert (least.size, least.untouched) == (1e-3, False)
+    result = control(treated, size=1.6e-4)
+    assert result.size == 1.6e-4  # as it was measured
+    assert {family.basis for family in result.families} == {"loss"}
+    cells: Any = SimpleNamespace(seed=0)
+    maker = Maker(None, cells, None, (), (), (), "standard")  # type: ignore[arg-type]  # never asked
+    for family, target, by_recipe in (
+        ("sham", small, True),
+        ("sham", least, False),
+        ("noise", small, False),
+    ):
+        recipe: Any = SimpleNamespace(
+            family=family, control=registry.create("control", family), by_recipe=False
+        )
+        search = maker.search(recipe, target, LossScale(BASE, FAST, 0), Clock())
+        assert search.by_recipe == by_recipe
 
 
 def test_items_are_those_that_base_treated_and_the_control_model_have_in_common() -> None:

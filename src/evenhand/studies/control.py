@@ -28,7 +28,7 @@ from evenhand.studies.capability import CapabilityScale, negated
 from evenhand.studies.defaults import BIAS
 from evenhand.studies.distance import Distance, as_reported, distance
 from evenhand.studies.margins import Margins
-from evenhand.studies.matching import Family, Target, detectable, read_family
+from evenhand.studies.matching import ROUNDING, Family, Target, detectable, read_family
 from evenhand.studies.pairing import ControlModel, ModelMeasurements, paired_scores, partner
 from evenhand.studies.primary import of_measurements
 
@@ -126,15 +126,17 @@ def _beside(
     chosen = metric if isinstance(metric, Metric) else as_reported(metric, source.metrics[metric])
     scale = BiasScale(source, chosen, treated.measured)
     loss = losses.estimate(treated.measured)
+    untouched = treated.size is not None and treated.size < ROUNDING
     target = Target(
         before=_number(scale.before),
         after=_number(scale.after),
         loss=loss.value,
         loss_upper=loss.high,
         lost=treated.lost,
-        size=treated.size,
+        size=None if untouched else treated.size,
         delta=max(margins.equivalence * max(scale.before or 0.0, 0.0), scale.distance.step),
         items=scale.items,
+        untouched=untouched,
     )
     return scale, target, loss
 

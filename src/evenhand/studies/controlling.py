@@ -76,7 +76,7 @@ class Maker:
             recipe.family,
             recipe.control.ladder,
             target,
-            recipe.by_recipe,
+            recipe.by_recipe or (recipe.family == SHAM and target.untouched),
             self.cells.seed,
             partial(self._size, recipe),
             partial(self._measured, recipe),

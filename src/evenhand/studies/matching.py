@@ -30,6 +30,7 @@ from evenhand.stats.prediction import LEAST, Prediction, predicted
 
 WINDOW = 2.0  # models within this factor of g* are used
 WHOLE = 0.9  # a model that leaves a smaller share of the items defined is broken
+ROUNDING = 1e-3  # root nats: a smaller size is that of hooks, or other batches, in float32 (docs/adr/0048)
 _BROKEN = 0.25  # a family with a larger share of broken models at g* is not matched
 _REACH = 1.35  # how far beyond its largest dose a family may be read
 LOOKS = ((6, 0.025), (9, 0.03), (13, 0.035))  # models of a family, and the largest p that is a claim then
@@ -51,9 +52,11 @@ class Target:
         before, after: B(M0) and B(M*).
         loss, loss_upper: L(M*) and its one-sided upper bound, in the items' SD; None without capability.
         lost: whether capability is certainly lost.
-        size: d(M*); None where it was not measured or the treatment leaves neutral text as it was.
+        size: d(M*); None where it was not measured, or is `untouched`.
         delta: the smallest relevant effect.
         items: the number of items of B.
+        untouched: whether neutral text is as it was, but for rounding, so that no family can be matched by
+            size: the loss decides, and a sham is made by the treatment's own recipe.
     """
 
     before: float
@@ -64,6 +67,7 @@ class Target:
     size: Value
     delta: float
     items: int
+    untouched: bool = False
 
 
 @dataclass(frozen=True)

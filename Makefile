@@ -10,15 +10,21 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo harness test test-all parts engines lowest mutants check format bench servers tables validity real docs notebooks site clean
 
+# To compile all that is installed takes a minute; what is imported is compiled then, and most of it at once below.
+INSTALL := -m pip install --no-compile --quiet --progress-bar off --disable-pip-version-check
+IMPORTED := torch, transformers, peft, sklearn.linear_model, scipy.stats, pandas, pyarrow.parquet, ibis, duckdb, fastapi, sqlalchemy, rich.table
+
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,postgres,dev]'
+	$(BIN)/python $(INSTALL) -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,postgres,dev]'
+	$(BIN)/python -m compileall -q src/evenhand
+	$(BIN)/python -c 'import $(IMPORTED)'
 	@touch $@
 
 # Extras beside the rest, each with a mark of its own: few need a kernel, a browser or a cluster.
 EXTRAS := $(addprefix $(VENV)/.,lm-eval browser notebooks ray servers spark)
 $(EXTRAS): $(VENV)/.%: $(READY)
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	$(BIN)/python $(INSTALL) -c constraints.txt -e '.[$*]'
 	@touch $@
 
 # Only the tests beside the harness need it (docs/adr/0010).
@@ -57,7 +63,7 @@ SERVERS := $(VENV)/.servers
 LLAMA := $(VENV)/.llama-cpp
 $(LLAMA)/.ready:
 	$(PYTHON) -m venv $(LLAMA)
-	$(LLAMA)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check 'llama-cpp-python[server]>=0.3.36,<0.4'
+	$(LLAMA)/bin/python $(INSTALL) 'llama-cpp-python[server]>=0.3.36,<0.4'
 	@touch $@
 
 servers: $(READY) $(LLAMA)/.ready  ## log-probabilities of llama.cpp's server beside ours; of vLLM's where EVENHAND_VLLM names its Python

@@ -72,6 +72,7 @@ CLEAN = {
     "percentages": "model,accuracy (%),dpd (%)\nx,75.5,0.9\ny,81.0,1.2\n",
     "scores of a broken model": "model,LMS,SS,ICAT\nx,90.0,60.0,72.0\ny,1.19,48.0,1.14\nz,0,0,0\n",
     "a count that was made from its rate": "group,n,selected,rate\nx,1000,302.4,.302\ny,800,404.0,.505\n",
+    "20 of 38 twice": "model,n,acc\nx,50,.840\ny,38,.526\nz,38,.526\nv,78,.218\n",
     "examples in the prompt": "model,examples,accuracy\nx,4,.731\ny,8,.764\nz,16,.779\n",
     "an accuracy of other questions": "model,questions,accuracy\nx,7,.350\ny,7,.431\nz,8,.319\n",
     "before and after of unlike figures": "model,DPD before,UB after\nx,.30,.50 (+.10)\ny,.20,.60 (+.20)\n",
@@ -98,6 +99,7 @@ MORE_FAULTS = {
         "contradicted_ratio",
         "Group,rate,impact ratio\nx,.60,.75\ny,.30,.50\nz,.48,.80\n",
     ),
+    "the highest of two": ("contradicted_ratio", "Group,rate,impact ratio\nx,.72,.72\ny,.61,.85\n"),
     "parity by a sign": ("dpd_above_deo", "model,Δ DP,eq. odds diff\nx,.10,.20\ny,.30,.20\n"),
     "names with their abbreviations": (
         "icat",

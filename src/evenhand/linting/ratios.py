@@ -55,8 +55,8 @@ def _systems(sheet: Sheet, by: str) -> list[list[int]]:
 def _system(sheet: Sheet, rate: str, ratio: str, rows: Sequence[int]) -> tuple[int, list[Fault]]:
     """How many rows hold, and the others.
 
-    None at all where the highest rate is not beside a ratio of 1, unless two others hold, and most rows: the
-    rates are then over this one, and its own ratio is wrong.
+    None at all where the highest rate is not beside a ratio of 1, unless two others hold, and most rows, or
+    the other of two: the rates are over this one then, and its own ratio is wrong.
     """
     cells = {
         place: (one, two)
@@ -70,7 +70,7 @@ def _system(sheet: Sheet, rate: str, ratio: str, rows: Sequence[int]) -> tuple[i
     wrong = [place for place, (one, two) in cells.items() if not _gives(one, highest, two)]
     right = len(cells) - len(wrong)
     anchored = any(two.low <= 1.0 <= two.high for one, two in cells.values() if one.value == highest.value)
-    if not anchored and (right < 2 or right <= len(wrong)):
+    if not anchored and (right < 2 or right <= len(wrong)) and (right < 1 or len(sheet.body) > 2):
         return 0, []
     found = []
     for place in wrong:

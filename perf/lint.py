@@ -84,6 +84,31 @@ def changes(chance: random.Random) -> Table:
     return table
 
 
+def treated(chance: random.Random) -> Table:
+    """A figure before and after treatment in one row, with the change behind it or in a column of its own."""
+    behind = chance.random() < 0.5
+    table = [["Model", "before", "after", *([] if behind else ["change"]), "UB"]]
+    for place in range(chance.randint(4, 9)):
+        old, new = (round(chance.uniform(0.02, 0.8), 4) for _ in range(2))
+        change = f"{new - old:+.4f}"
+        after = [f"{new:.4f} ({change})"] if behind else [f"{new:.4f}", change]
+        table.append([f"model-{place}", f"{old:.4f}", *after, f"{chance.uniform(0.1, 0.9):.4f}"])
+    return table
+
+
+def bracketed(chance: random.Random) -> Table:
+    """Figures with their intervals behind them."""
+    form = chance.choice(("{:.3f} ({:.3f}, {:.3f})", "{:.3f} [{:.3f}; {:.3f}]", "{:.3f} ({:.3f} to {:.3f})"))
+    table = [["Model", "Bias score", "Toxicity"]]
+    for place in range(chance.randint(4, 9)):
+        cells = []
+        for _ in range(2):
+            value, wide = chance.uniform(0.2, 0.8), chance.uniform(0.01, 0.1)
+            cells.append(form.format(value, value - wide, value + wide))
+        table.append([f"model-{place}", *cells])
+    return table
+
+
 def counts(chance: random.Random) -> Table:
     """How many items of each split, with a total row."""
     table = [["Category", "train", "dev", "test"]]
@@ -94,18 +119,20 @@ def counts(chance: random.Random) -> Table:
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "n": ("applicants", "Number of applicants", "n_total", "count"),
-    "selected": ("n_selected", "hired", "Num. hired"),
-    "selection rate": ("Selection Rate", "rate", "hire_rate", "hiringRate"),
-    "impact ratio": ("impact_ratio", "Ratio", "adverse impact ratio", "disparate_impact"),
-    "N": ("n", "test size", "num_items"),
+    "n": ("applicants", "Number of applicants", "n_total", "count", "# of Applicants", "N applicants"),
+    "selected": ("n_selected", "hired", "Num. hired", "# Selected", "Applicants selected"),
+    "selection rate": ("Selection Rate", "rate", "hire_rate", "hiringRate", "sel_rate"),
+    "impact ratio": ("impact_ratio", "Ratio", "adverse impact ratio", "disparate_impact", "AIR"),
+    "N": ("n", "test size", "num_items", "items"),
     "Accuracy (%)": ("acc %", "accuracy", "Acc. ↑"),
-    "DPD": ("demographic parity difference", "dpd", "M_dpd ↓", "dp_gap"),
-    "EOD": ("equalized odds difference", "DEO", "deo_max", "Equalised odds gap"),
-    "CI low": ("lower", "ci_lower", "95% CI low"),
-    "CI high": ("upper", "ci_upper", "95% CI high"),
-    "Avg.": ("Average", "mean", "Mean score"),
+    "DPD": ("demographic parity difference", "dpd", "M_dpd ↓", "dp_gap", "Δ DP", "DP difference (DPD)"),
+    "EOD": ("equalized odds difference", "DEO", "deo_max", "Equalised odds gap", "eq. odds diff"),
+    "CI low": ("lower", "ci_lower", "95% CI low", "95% CI lower", "LCL"),
+    "CI high": ("upper", "ci_upper", "95% CI high", "95% CI upper", "UCL"),
+    "Avg.": ("Average", "mean", "Mean score", "AFGB mean", "overall"),
     "UB": ("UB-Score", "hints"),
+    "before": ("AFGB before", "baseline AFGB"),
+    "after": ("AFGB after", "AFGB debiased"),
 }
 
 
@@ -114,7 +141,7 @@ def printed(table: Table, chance: random.Random) -> Table:
     names = [chance.choice((name, *ALIASES.get(name, ()))) for name in table[0]]
     if chance.random() < 1 / 3:
         table = [table[0], *([_stripped(cell) for cell in row] for row in table[1:])]
-    ends = {"95% CI low": "95% CI high", "lower": "upper", "ci_lower": "ci_upper", "CI low": "CI high"}
+    ends = dict(zip(("CI low", *ALIASES["CI low"]), ("CI high", *ALIASES["CI high"]), strict=True))
     lows = [place for place, name in enumerate(names) if name in ends]
     for low in lows:  # both ends of an interval in one style, wherever they stand
         high = next(place for place, name in enumerate(table[0]) if name == "CI high")
@@ -123,10 +150,11 @@ def printed(table: Table, chance: random.Random) -> Table:
 
 
 def _stripped(cell: str) -> str:
-    return f"{float(cell):g}" if "." in cell and "(" not in cell and cell[0].isdigit() else cell
+    return f"{float(cell):g}" if "." in cell and " " not in cell and cell[0].isdigit() else cell
 
 
-MAKERS: tuple[Callable[[random.Random], Table], ...] = (decisions, models, stereoset, scales, changes, counts)
+Maker = Callable[[random.Random], Table]
+MAKERS: tuple[Maker, ...] = (decisions, models, stereoset, scales, changes, treated, bracketed, counts)
 
 
 def _row(table: Table, chance: random.Random) -> list[str]:
@@ -217,6 +245,26 @@ def wrong_change(table: Table, chance: random.Random) -> None:
     row[column] = f"{value} ({10 * float(change.strip('()')) + 0.01:+.3f})"
 
 
+def wrong_step(table: Table, chance: random.Random) -> None:
+    """One figure after treatment away from the change that is printed for it."""
+    row = _row(table, chance)
+    value, *behind = row[2].split(" ", 1)
+    row[2] = " ".join([_moved(value, chance.choice((-0.0123, 0.0123))), *behind])
+
+
+def left_out(table: Table, chance: random.Random) -> None:
+    """One figure outside the interval behind it."""
+    row, column = _row(table, chance), chance.choice((1, 2))
+    value, behind = row[column].split(" ", 1)
+    row[column] = f"{_moved(value, chance.choice((-0.157, 0.157)))} {behind}"
+
+
+def highest_below_one(table: Table, chance: random.Random) -> None:
+    """The ratio of the highest group away from 1."""
+    row = next(row for row in table[1:] if float(row[4]) == 1.0)
+    row[4] = _moved(row[4], -chance.uniform(0.1, 0.4))
+
+
 def wrong_total(table: Table, chance: random.Random) -> None:
     """One cell away from its column's total."""
     row = chance.choice(table[1:-1])
@@ -237,10 +285,13 @@ PLANTED: tuple[tuple[str, Callable[[random.Random], Table], Callable[[Table, ran
     ("ratio_above_one", decisions, ratio_above_one),
     ("contradicted_rate", decisions, contradicted_rate),
     ("contradicted_ratio", decisions, contradicted_ratio),
+    ("contradicted_ratio", decisions, highest_below_one),
     ("count_above_total", decisions, count_above_total),
     ("icat", stereoset, wrong_icat),
     ("mean", scales, wrong_mean),
     ("difference", changes, wrong_change),
+    ("difference", treated, wrong_step),
+    ("interval", bracketed, left_out),
     ("total", counts, wrong_total),
 )
 

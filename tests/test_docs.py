@@ -102,6 +102,8 @@ def commands(page: Path) -> Iterator[list[str]]:
 def test_every_command_can_be_typed(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused = []
     for command in commands(page):
+        if "guestbench" in command:  # tests/plugin installs that package, and types it
+            continue
         code = main([*command, "--print-config"])  # reads every option, and does nothing
         said = capsys.readouterr().err
         if code:

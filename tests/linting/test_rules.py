@@ -72,8 +72,71 @@ CLEAN = {
     "percentages": "model,accuracy (%),dpd (%)\nx,75.5,0.9\ny,81.0,1.2\n",
     "scores of a broken model": "model,LMS,SS,ICAT\nx,90.0,60.0,72.0\ny,1.19,48.0,1.14\nz,0,0,0\n",
     "a count that was made from its rate": "group,n,selected,rate\nx,1000,302.4,.302\ny,800,404.0,.505\n",
+    "20 of 38 twice": "model,n,acc\nx,50,.840\ny,38,.526\nz,38,.526\nv,78,.218\n",
+    "examples in the prompt": "model,examples,accuracy\nx,4,.731\ny,8,.764\nz,16,.779\n",
+    "an accuracy of other questions": "model,questions,accuracy\nx,7,.350\ny,7,.431\nz,8,.319\n",
+    "before and after of unlike figures": "model,DPD before,UB after\nx,.30,.50 (+.10)\ny,.20,.60 (+.20)\n",
+    "changes of something else": "model,before,after,change\nx,.30,.50,.11\ny,.20,.60,.12\n",
+    "a median and its range": "model,score\nx,.50 (.10 to .90)\ny,.40 (.15 to .70)\n",
+    "a spread and a number of runs": 'model,score\nx,"2.5 (.3, 1)"\ny,"3.5 (.2, 2)"\nz,"3 (.1, 5)"\n',
+    "air": "city,air,dust\nx,1.20,.3\ny,1.40,.4\n",
+    "the highest group is elsewhere": "group,rate,impact ratio\nx,.40,.80\ny,.30,.60\nz,.20,.40\n",
     "a count of everything": "group,count,share of all\nx,20,.20\ny,80,.80\n",
 }
+
+
+# As other people name their columns, and where else they print what a rule is about.
+MORE_FAULTS = {
+    "no count of 30 gives .7833": ("precision", "Subset,items,accuracy\na,30,.7833\nb,34,.1471\n"),
+    "953 of 951": ("count_above_total", "Group,# of Applicants,# Selected\nx,951,953\ny,738,367\n"),
+    "1455 of 2797 is 52 %": (
+        "contradicted_rate",
+        "Group,N applicants,Number selected,sel_rate\nx,2797,1455,.449\ny,903,252,.279\n",
+    ),
+    "above the highest": ("ratio_above_one", "Group,sel_rate,AIR\nx,.46,1.00\ny,.53,1.16\nz,.36,.78\n"),
+    # .30/.60 = .5, .48/.60 = .8: the ratios are over the first row
+    "the highest group's own ratio": (
+        "contradicted_ratio",
+        "Group,rate,impact ratio\nx,.60,.75\ny,.30,.50\nz,.48,.80\n",
+    ),
+    "the highest of two": ("contradicted_ratio", "Group,rate,impact ratio\nx,.72,.72\ny,.61,.85\n"),
+    "parity by a sign": ("dpd_above_deo", "model,Δ DP,eq. odds diff\nx,.10,.20\ny,.30,.20\n"),
+    "names with their abbreviations": (
+        "icat",
+        "model,Language modelling score (LMS),Stereotype score (SS),Idealised CAT (iCAT)\n"
+        "x,90.0,60.0,72.0\ny,80.0,45.0,82.0\n",
+    ),
+    "a change behind the figure after": (
+        "difference",
+        "model,AFGB before,AFGB after\nx,.30,.50 (+.20)\ny,.40,.10 (+.30)\nz,.20,.30 (+.10)\n",
+    ),
+    "a change of a known figure": (
+        "difference",
+        "model,DPD before,DPD after,DPD change,UB before,UB after\n"
+        "x,.30,.50,.20,.1,.2\ny,.40,.10,.30,.1,.2\nz,.20,.30,.40,.1,.2\nv,.1,.2,.1,.1,.2\n",
+    ),
+    "one before and one after": (
+        "difference",
+        "model,before,AFGB after\nx,.30,.50 (+.20)\ny,.40,.10 (+.30)\nz,.20,.30 (+.10)\n",
+    ),
+    "a mean with its figure's name": (
+        "mean",
+        "model,AFGB word,AFGB phrase,mean AFGB\nx,.1,.3,.2\ny,.5,.7,.6\nz,.2,.4,.6\n",
+    ),
+    "a mean over all": ("mean", "model,word,phrase,all\nx,.1,.3,.2\ny,.5,.7,.6\nz,.2,.4,.6\n"),
+    "ends with their level": (
+        "interval",
+        "model,score,95% CI lower,95% CI upper\nx,.50,.40,.60\ny,.70,.40,.60\n",
+    ),
+    "ends behind the figure": ("interval", "model,score\nx,.50 (.40 to .60)\ny,.70 [.40; .60]\n"),
+    "ends upside down": ("interval", 'model,score\nx,"0.50 (.40, .60)"\ny,.70 (95% CI .80-.60)\n'),
+}
+
+
+@pytest.mark.parametrize("case", MORE_FAULTS)
+def test_the_same_faults_in_other_dress(case, tmp_path) -> None:
+    kind, table = MORE_FAULTS[case]
+    assert {one.kind for one in found(table, tmp_path)} == {kind}
 
 
 @pytest.mark.parametrize("case", CLEAN)
@@ -149,6 +212,13 @@ def test_what_is_no_number(text) -> None:
         ("disparate_impact", "ratio"),
         ("odds ratio", "figure"),
         ("Avg.", "mean"),
+        ("# of Applicants", "n"),
+        ("Applicants selected", "count"),
+        ("Stereotype score (SS)", "ss"),
+        ("Equalized Odds Difference (EOD)", "deo"),
+        ("95% CI lower", "low"),
+        ("Upper 95% CI", "high"),
+        ("examples", "figure"),
         ("year", "none"),
     ],
 )
@@ -158,16 +228,16 @@ def test_meanings_of_names(name, meaning) -> None:
 
 def test_a_small_score_of_clean_and_faulty_tables() -> None:
     """A smaller form of perf/lint.py; a fault within the rounding of what is printed cannot be found."""
-    result = script("perf/lint.py").scored(tables=72, seed=4711)
-    assert result["clean_without_fault"] == 72, result["false_kinds"]
-    assert result["planted_found"] == 72, result["missed"]
+    result = script("perf/lint.py").scored(tables=84, seed=4711)
+    assert result["clean_without_fault"] == 84, result["false_kinds"]
+    assert result["planted_found"] == 84, result["missed"]
 
 
 def test_the_score_can_fail(monkeypatch) -> None:
-    # Without the rule of ICAT its 4 plants and 4 exchanges are missed: 72 tables hold 4 of each of 18 plants.
+    # Without the rule of ICAT its 4 plants and 4 exchanges are missed: 84 tables hold 4 of each of 21 plants.
     from evenhand.linting import scores
 
     monkeypatch.setattr(scores, "_icat", lambda sheet: [])
-    result = script("perf/lint.py").scored(tables=72, seed=4711)
+    result = script("perf/lint.py").scored(tables=84, seed=4711)
     assert result["by_kind"]["icat"] == "0 of 4"
-    assert result["planted_found"] == 72 - 4 - 4  # and the exchanged columns of StereoSet's scores
+    assert result["planted_found"] == 84 - 4 - 4  # and the exchanged columns of StereoSet's scores

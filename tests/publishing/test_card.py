@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import yaml
 
 from evenhand.publishing import card
 from evenhand.records import Card, Protocol, Verification
@@ -83,3 +84,14 @@ def test_results_only_where_the_benchmark_is_a_data_set_of_the_hub() -> None:
     assert (entry.dataset_id, entry.task_id) == ("McGill-NLP/stereoset", "stereoset")
     assert entry.value == stereoset.metrics["afgb"].value
     assert entry.notes.startswith("afgb, ")
+
+
+def test_forms_of_a_benchmark_stay_apart() -> None:
+    first = of().after[0]
+    forms = ["crows_pairs:mode=nangia", "crows_pairs:mode=all"]
+    record = of(after=tuple(dataclasses.replace(first, benchmark=form) for form in forms))
+    read = hub.ModelCard(card.card(record)).data.eval_results
+    assert {one.dataset_config for one in read} == {"mode=nangia", "mode=all"}
+    [held] = card.eval_results(record).values()
+    assert [form for form in forms if form in held] == forms
+    assert len(yaml.safe_load(held)) == 2

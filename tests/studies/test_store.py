@@ -357,6 +357,16 @@ def test_saving_again_replaces(tmp_path: Path) -> None:
     assert load_verification(tmp_path) == worse
 
 
+@pytest.mark.parametrize("name", ["study.json", "reproduction.json", "location.json", "mitigation.json"])
+def test_the_folder_of_another_command_says_where_its_runs_are(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(BadData) as refused:
+        load_run(tmp_path)
+    assert refused.value.mend.startswith(
+        f"It holds a {name.partition('.')[0].replace('mitigation', 'treatment')}"
+    )
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     for load in (load_measurements, load_verification, load_run):
         with pytest.raises(BadData, match=r"There is no .*\.json in .*finished run"):

@@ -10,6 +10,7 @@ import typer
 
 from evenhand import quoting
 from evenhand.cli import console
+from evenhand.cli.configured import checks_first, ready
 from evenhand.cli.options import Json, Seed, names
 from evenhand.decimals import significant
 from evenhand.errors import BadOption, GateFailed, Inconclusive, UsageError
@@ -117,6 +118,7 @@ FailOn = Annotated[
 ]
 
 
+@checks_first
 def audit(
     files: Files,
     *,
@@ -179,6 +181,7 @@ def audit(
         skip_broken=skip_broken,
         seed=seed,
     )
+    ready()
     source = files[0] if len(files) == 1 else files
     before, after = _run(source, options, repair, out, (html, datasheet))
     found = failing.failed(after or before, fail_on or (), known)

@@ -7,8 +7,11 @@ options of that command only; the tables of other commands are passed over, so o
 
 from __future__ import annotations
 
+import contextlib
 import enum
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,13 +20,16 @@ import typer
 from typer.core import TyperCommand
 
 from evenhand.cli import console
+from evenhand.cli.given import OF_THE_MACHINE
 from evenhand.errors import BadData, did_you_mean, listed
 from evenhand.toml import as_toml
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., int])
 OWN = ("config", "print_config", "help")
 _WANTED = "evenhand.print_config"
 _filed: ContextVar[frozenset[str]] = ContextVar("filed", default=frozenset())
+_printing: ContextVar[bool] = ContextVar("printing", default=False)
 
 
 class Configured(TyperCommand):
@@ -34,21 +40,42 @@ class Configured(TyperCommand):
         self.params += _shared()
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, or print what it would run with."""
-        if ctx.meta.get(_WANTED):
-            console.say(as_toml(_resolved(ctx)).rstrip())
-            return 0
+        """Run the command, or print what it would run with, if it would run with that."""
+        printing = bool(ctx.meta.get(_WANTED))
         filed = {
             option
             for parameter in self.params
             if getattr(ctx.get_parameter_source(parameter.name), "name", "") == "DEFAULT_MAP"
             for option in parameter.opts
         }
-        token = _filed.set(frozenset(filed))
+        tokens = _filed.set(frozenset(filed)), _printing.set(printing)
         try:
-            return super().invoke(ctx)
+            if not printing:
+                return super().invoke(ctx)
+            if getattr(self.callback, "checks_first", False):
+                with contextlib.suppress(_Ready, *OF_THE_MACHINE):
+                    super().invoke(ctx)
+            console.say(as_toml(_resolved(ctx)).rstrip())
+            return 0
         finally:
-            _filed.reset(token)
+            _filed.reset(tokens[0])
+            _printing.reset(tokens[1])
+
+
+class _Ready(BaseException):
+    """Not an error: a command has looked at its options, and is not to go on."""
+
+
+def checks_first(command: F) -> F:
+    """Mark a command that looks at its options beside each other before any work, and then calls `ready`."""
+    command.checks_first = True  # type: ignore[attr-defined]
+    return command
+
+
+def ready() -> None:
+    """Every option was looked at: the command ends here where it is only asked to print them."""
+    if _printing.get():
+        raise _Ready
 
 
 def typed(option: str, value: T | None) -> T | None:
@@ -116,15 +143,30 @@ def _shared() -> list[Any]:
 
 
 def names_of(command: Any) -> dict[str, str]:
-    """How each parameter of a command may be written in a file, and its own name."""
+    """How each parameter of a command may be written in a file, and its own name.
+
+    An argument also as its help calls it, ``endpoint`` for ENDPOINT, where no other is called so.
+    """
     found: dict[str, str] = {}
+    shown = Counter(word for parameter in command.params for word in _shown(parameter))
     for parameter in command.params:
         if parameter.name in OWN:
             continue
         long = [o.lstrip("-").replace("-", "_") for o in getattr(parameter, "opts", ()) if o.startswith("--")]
         for name in (parameter.name, *long):
             found[name] = parameter.name
+    for parameter in command.params:
+        for word in _shown(parameter):
+            if shown[word] == 1:
+                found.setdefault(word, parameter.name)
     return found
+
+
+def _shown(parameter: Any) -> list[str]:
+    """The words by which the help calls an argument."""
+    if parameter.param_type_name != "argument":
+        return []
+    return re.findall("[a-z]+", (parameter.metavar or "").lower())
 
 
 def as_lists(values: Mapping[str, Any], command: Any) -> dict[str, Any]:

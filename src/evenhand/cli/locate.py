@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from evenhand.cli import console, payload, show
+from evenhand.cli.configured import checks_first, ready
 from evenhand.cli.options import (
     About,
     BatchTokens,
@@ -25,6 +26,7 @@ from evenhand.schema import SCHEMA
 SIGN = b'"location": {'  # in every location.json
 
 
+@checks_first
 def locate(
     uri: Uri,
     *,
@@ -52,6 +54,7 @@ def locate(
         dtype=dtype,
         benchmarks=treated_components(uri, benchmark, attribute),
     )
+    ready()
     if out is not None:
         check_output_folder(out)
         check_unchanged(out / "location.json", SIGN)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evenhand.cli import console, payload, show
+from evenhand.cli.configured import checks_first, ready
+from evenhand.cli.given import checked, model, names_in
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
     About,
+    AnyUri,
     BatchTokens,
     Benchmarks,
     By,
@@ -19,17 +22,16 @@ from evenhand.cli.options import (
     Limit,
     Out,
     Seed,
-    Uri,
     bias_components,
 )
-from evenhand.errors import UsageError
 
 if TYPE_CHECKING:
     from evenhand.models import Asked
 
 
+@checks_first
 def measure(
-    uri: Uri,
+    uri: AnyUri,
     *,
     benchmark: Benchmarks = None,
     attribute: About = None,
@@ -60,16 +62,19 @@ def measure(
             why="it opens no model and stores nothing",
             mend="Leave out one or the other.",
         )
-        asked = _requests(bias_components(uri, benchmark, attribute), seed, limit)
+        chosen = bias_components(uri, benchmark, attribute)
+        ready()
+        asked = _requests(chosen, seed, limit)
         if as_json:
             console.emit(payload.requests(asked))
         else:
             show.requests(asked)
         return 0
-    slices = tuple(dict.fromkeys(filter(None, (name.strip() for name in (by or "").split(",")))))
-    if by is not None and not slices:
-        raise UsageError(f"--by {by!r} names no slices.", mend="Write their names, such as --by task,domain.")
-    records = verbs.measure(uri, bias_components(uri, benchmark, attribute), options, by=slices)
+    checked(model)(uri)  # a dry run opens none, and takes any name
+    slices = names_in(by or "")
+    chosen = bias_components(uri, benchmark, attribute)
+    ready()
+    records = verbs.measure(uri, chosen, options, by=slices)
     if as_json:
         console.emit(payload.measurements(records))
         return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.cli import console, show
-from evenhand.cli.configured import typed
+from evenhand.cli.configured import checks_first, ready, typed
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
     About,
@@ -50,6 +50,7 @@ Merge = Annotated[
 ]
 
 
+@checks_first
 def mitigate(
     uri: Uri,
     *,
@@ -82,6 +83,7 @@ def mitigate(
             why="without --with nothing is fitted, and that model is written as it is",
             mend="Leave them out, or name a method to fit: --with lftf.",
         )
+        ready()
         return _merged(uri, merge, RunOptions(batch_tokens=batch_tokens, dtype=dtype), as_json=as_json)
     said, out = said or METHOD, out or DEFAULT
     check_locator(said, typed("--locator", locator))
@@ -92,6 +94,7 @@ def mitigate(
         benchmarks=treated_components(uri, benchmark, attribute),
         locator=locator or LOCATOR,
     )
+    ready()
     merged: dict[str, Any] = {} if merge is None else {"merged": merge}
     summary = verbs.mitigate(uri, said, out, options, **merged)
     more = {name: str(path) for name, path in merged.items()}

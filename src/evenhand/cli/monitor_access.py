@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from evenhand.cli import console
+from evenhand.cli import console, given
 from evenhand.cli.configured import Configured
+from evenhand.cli.given import checked, each
 from evenhand.cli.monitor import ABOUT, Data, Database, UseCases, app, opened, operator
 from evenhand.cli.options import Json
 from evenhand.errors import UsageError
@@ -26,7 +27,11 @@ def create_key(
     name: Annotated[str, typer.Option("--name", help="What it is for, in lists.")] = "key",
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", help="ingest (the default), read, feedback, audit, act; repeat it."),
+        typer.Option(
+            "--scope",
+            callback=checked(each(given.scope)),
+            help="ingest (the default), read, feedback, audit, act; repeat it.",
+        ),
     ] = None,
     use_case: UseCases = None,
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it lasts.")] = 365,
@@ -97,7 +102,10 @@ def _key_row(key: Any) -> dict[str, Any]:
 def add_user(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")],
     *,
-    role: Annotated[str, typer.Option("--role", help="viewer, analyst, auditor or admin.")] = "viewer",
+    role: Annotated[
+        str,
+        typer.Option("--role", callback=checked(given.role), help="viewer, analyst, auditor or admin."),
+    ] = "viewer",
     sso: Annotated[
         bool, typer.Option("--sso", help="Without a password: the proxy of single sign-on logs them in.")
     ] = False,

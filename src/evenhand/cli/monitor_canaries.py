@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from evenhand.cli import console
+from evenhand.cli import console, given
 from evenhand.cli.configured import Configured
+from evenhand.cli.given import checked, each
 from evenhand.cli.monitor import ABOUT, Data, Database, Policy, extra, opened, operator
 from evenhand.cli.monitor_upkeep import app
 from evenhand.cli.options import Json
@@ -21,21 +22,32 @@ app.add_typer(canaries, name="canaries", short_help="Benchmarks on a schedule: a
 
 @canaries.command("add", cls=Configured, short_help="Ask an endpoint a benchmark every so many hours.")
 def add(
-    model: Annotated[
+    endpoint: Annotated[
         str,
-        typer.Argument(metavar="ENDPOINT", help="Such as openai:http://host:8000/v1?api=completions#model."),
+        typer.Argument(
+            metavar="ENDPOINT",
+            callback=checked(given.model),
+            help="Such as openai:http://host:8000/v1?api=completions#model.",
+        ),
     ],
     *,
     benchmark: Annotated[
         list[str],
         typer.Option(
-            "--benchmark", "-b", metavar="NAME", help="One of `evenhand ls benchmarks`; again for more."
+            "--benchmark",
+            "-b",
+            metavar="NAME",
+            callback=checked(each(given.components("benchmark"))),
+            help="One of `evenhand ls benchmarks`; again for more.",
         ),
     ],
     use_case: Annotated[
         str, typer.Option("--use-case", metavar="NAME", help="The use case that it belongs to.")
     ] = "default",
-    hours: Annotated[float, typer.Option("--hours", help="From one run to the next, .1 to 8760.")] = 24.0,
+    hours: Annotated[
+        float,
+        typer.Option("--hours", callback=checked(given.hours), help="From one run to the next, .1 to 8760."),
+    ] = 24.0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many items.")] = None,
     data: Data = None,
     database: Database = None,
@@ -44,12 +56,12 @@ def add(
     with opened(data, database) as store:
         from evenhand.monitor import canaries as probes
 
-        every = [probes.Asked(model, one, hours, limit) for one in dict.fromkeys(benchmark)]
+        every = [probes.Asked(endpoint, one, hours, limit) for one in dict.fromkeys(benchmark)]
         for one in every:
             probes.check(store, use_case, one)
         for one in every:
             number = probes.add(store, use_case, one, by=operator())
-            said = f"Canary {number} asks {one.benchmark} of {model} every {hours:g} hours"
+            said = f"Canary {number} asks {one.benchmark} of {endpoint} every {hours:g} hours"
             console.say(f"{said}, first when next looked.")
     return 0
 

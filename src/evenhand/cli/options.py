@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from evenhand.cli import given
+from evenhand.cli.given import checked, each
+
 
 def names(*kinds: str) -> Callable[[str], list[str]]:
     """The shell completion of a list of components of these kinds: it completes the last name."""
@@ -22,18 +25,22 @@ def names(*kinds: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def _of_verb(ctx: typer.Context, incomplete: str) -> list[str]:
-    kinds = ("locator",) if ctx.info_name == "locate" else ("mitigation", "control")
-    return names(*kinds)(incomplete)
-
-
 Uri = Annotated[
+    str,
+    typer.Argument(
+        metavar="URI",
+        callback=checked(given.model),
+        help="The model: lab:causal, hf:./folder, openai:URL#model, ...",
+    ),
+]
+AnyUri = Annotated[
     str, typer.Argument(metavar="URI", help="The model: lab:causal, hf:./folder, openai:URL#model, ...")
 ]
 UriOrRun = Annotated[
     str,
     typer.Argument(
         metavar="URI|RUN",
+        callback=checked(given.model_or_run),
         help="The model: lab:causal, hf:./folder, ... Or the folder of a finished verify, to judge it again.",
     ),
 ]
@@ -41,7 +48,10 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that a verb
 Track = Annotated[
     str | None,
     typer.Option(
-        "--track", metavar="TRACKER", help="Log the figures with mlflow, trackio or wandb (docs/ci.md)."
+        "--track",
+        metavar="TRACKER",
+        callback=checked(given.tracker),
+        help="Log the figures with mlflow, trackio or wandb (docs/ci.md).",
     ),
 ]
 Project = Annotated[
@@ -95,6 +105,7 @@ Dtype = Annotated[
     str | None,
     typer.Option(
         "--dtype",
+        callback=checked(given.dtype),
         help="float32, bfloat16 or float16; by default the checkpoint's own, or float32 where that is slow.",
     ),
 ]
@@ -104,6 +115,7 @@ Benchmarks = Annotated[
         "--benchmark",
         "-b",
         metavar="NAME[:KEY=VALUE]",
+        callback=checked(each(given.components("benchmark"))),
         help="Repeat, or use commas.",
         autocompletion=names("benchmark"),
     ),
@@ -113,35 +125,49 @@ About = Annotated[
     typer.Option(
         "--attribute",
         metavar="NAME|FILE.toml",
+        callback=checked(given.attribute),
         help="Instead of -b: the default benchmarks, as far as they fit it, about this attribute.",
         show_default="gender",
     ),
 ]
 By = Annotated[
     str | None,
-    typer.Option("--by", metavar="SLICE,SLICE", help="Cross these slices, such as task,domain (stereoset)."),
+    typer.Option(
+        "--by",
+        metavar="SLICE,SLICE",
+        callback=checked(given.slices),
+        help="Cross these slices, such as task,domain (stereoset).",
+    ),
 ]
 Capability = Annotated[
     list[str] | None,
     typer.Option(
         "--capability",
         metavar="NAME[:KEY=VALUE]",
+        callback=checked(each(given.components("benchmark"))),
         help="Capability benchmarks; by default those that suit the model.",
         autocompletion=names("benchmark"),
     ),
 ]
 With = Annotated[
     str,
-    typer.Option("--with", metavar="NAME[:KEY=VALUE]", help="The component to use.", autocompletion=_of_verb),
+    typer.Option(
+        "--with",
+        metavar="NAME[:KEY=VALUE]",
+        callback=checked(given.components("locator")),
+        help="The component to use.",
+        autocompletion=names("locator"),
+    ),
 ]
 Withs = Annotated[
     list[str] | None,
     typer.Option(
         "--with",
         metavar="NAME[:KEY=VALUE]",
+        callback=checked(each(given.method)),
         help="The mitigation, or a control, to fit. Repeat it to fit each to what the former ones treated.",
         show_default="lftf",
-        autocompletion=_of_verb,
+        autocompletion=names("mitigation", "control"),
     ),
 ]
 Treated = Annotated[
@@ -149,6 +175,7 @@ Treated = Annotated[
     typer.Option(
         "--treated",
         metavar="MODEL",
+        callback=checked(given.model_or_run),
         help="Instead of --with: a model that was treated already (hf:./folder, any URI), or the folder of a "
         "saved treatment or an adapter.",
     ),
@@ -158,6 +185,7 @@ LocatorChoice = Annotated[
     typer.Option(
         "--locator",
         metavar="NAME[:KEY=VALUE]",
+        callback=checked(given.components("locator")),
         help="Which blocks to treat.",
         show_default="bmi",
         autocompletion=names("locator"),
@@ -184,20 +212,11 @@ DataDir = Annotated[
 ]
 
 
-def _margin(value: float) -> float:
-    """The value, if `VerifyOptions` accepts it; typer's own range check handles nan wrongly."""
-    from evenhand.errors import BadOption
-    from evenhand.studies.options import VerifyOptions
-
-    try:
-        return VerifyOptions(margin=value).margin
-    except BadOption as error:
-        raise typer.BadParameter(str(error)) from None
-
-
 Margin = Annotated[
     float,
-    typer.Option("--margin", callback=_margin, help="The tolerated loss of accuracy, a share from 0 to 1."),
+    typer.Option(
+        "--margin", callback=checked(given.share), help="The tolerated loss of accuracy, a share from 0 to 1."
+    ),
 ]
 
 Primary = Annotated[
@@ -214,7 +233,12 @@ Primary = Annotated[
 
 Budget = Annotated[
     float | None,
-    typer.Option("--budget", metavar="MINUTES", help="Begin no control model after so many minutes."),
+    typer.Option(
+        "--budget",
+        metavar="MINUTES",
+        callback=checked(given.minutes),
+        help="Begin no control model after so many minutes.",
+    ),
 ]
 
 
@@ -223,6 +247,7 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="PLACE",
+        callback=checked(given.place),
         help="Work in other processes at the same time: ray, ray://HOST:PORT or ray://auto, and what each "
         "takes: ray?cpus=2&memory=20GB (docs/scale.md).",
     ),

@@ -8,7 +8,7 @@ import typer
 
 from evenhand import decimals
 from evenhand.cli import console, payload, show
-from evenhand.cli.configured import typed
+from evenhand.cli.configured import checks_first, ready, typed
 from evenhand.cli.options import (
     About,
     BatchTokens,
@@ -45,6 +45,7 @@ Minutes = Annotated[
 ]
 
 
+@checks_first
 def plan(
     uri: Uri,
     *,
@@ -99,6 +100,7 @@ def plan(
         margin=margin,
         seeds=seeds,
     )
+    ready()
     made = studies.timed_plan if minutes else studies.sized_plan
     planned = made(uri, said, options, treated=treated)
     if as_json:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evenhand.cli import console
+from evenhand.cli import console, given
+from evenhand.cli.configured import checks_first, ready
+from evenhand.cli.given import checked
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import Budget, DataDir, Json, Limit, Out
 from evenhand.cli.verify import Control, ControlForm
@@ -19,7 +21,12 @@ from evenhand.errors import Inconclusive
 if TYPE_CHECKING:
     from evenhand.reproductions import Prepared, Reproduction
 
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="lftf, faircon or uqac (docs/reproduce.md).")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", callback=checked(given.recipe), help="lftf, faircon or uqac (docs/reproduce.md)."
+    ),
+]
 Named = Annotated[
     str, typer.Argument(metavar="MODEL", help="lab:causal, hf:./folder ... or a name in the source's tables.")
 ]
@@ -36,6 +43,7 @@ DRAW = ",prompt_seed="
 REPORT, TEXT = "report.html", "reproduction.md"
 
 
+@checks_first
 def reproduce(
     source: Source,
     model: Named,
@@ -59,14 +67,17 @@ def reproduce(
 
     recipe = reproductions.recipe_of(source)
     asked = reproductions.Asked(table, known_as, limit, budget, control.value)
-    ready = reproductions.prepared(recipe, model, asked, look=not plan)
     if plan:
         refuse_idle({"--out": out}, "--plan", why="it stores nothing", mend="Leave out one or the other.")
-        return _planned(ready, as_json=as_json)
-    folder = out or Path("runs") / _folder(source, ready.model.uri)
+    reproductions.check(recipe, model, asked)
+    ready()
+    planned = reproductions.prepared(recipe, model, asked, look=not plan)
+    if plan:
+        return _planned(planned, as_json=as_json)
+    folder = out or Path("runs") / _folder(source, planned.model.uri)
     _check(folder)
-    console.warn(" ".join(_steps(ready)))
-    found, study = reproductions.run(ready, folder)
+    console.warn(" ".join(_steps(planned)))
+    found, study = reproductions.run(planned, folder)
     written = _write(found, folder, study)
     return _shown(found, written, as_json=as_json)
 

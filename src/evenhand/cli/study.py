@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.cli import console
+from evenhand.cli import console, given
 from evenhand.cli.configured import Configured
+from evenhand.cli.given import checked
 from evenhand.cli.options import DataDir, Json, On, Out
 from evenhand.decimals import fixed
 from evenhand.errors import Inconclusive
@@ -37,7 +38,12 @@ def run(
     on: On = None,
     part: Annotated[
         str | None,
-        typer.Option("--part", metavar="K/N", help="Run every Nth cell from the Kth on, beside other parts."),
+        typer.Option(
+            "--part",
+            metavar="K/N",
+            callback=checked(given.part),
+            help="Run every Nth cell from the Kth on, beside other parts.",
+        ),
     ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -68,10 +74,9 @@ def plan(file: File, data_dir: DataDir = None, as_json: Json = False) -> int:
     Each model is opened and asked some rows, to time it; nothing is fitted or stored.
     """
     from evenhand.records import to_json
-    from evenhand.studies.grid import planning
-    from evenhand.studies.grid.checking import checked
+    from evenhand.studies.grid import checking, planning
 
-    found = checked(file)
+    found = checking.checked(file)
     planned = planning.study_plan(found)
     said = planning.sentence(planned, len(found.study.seeds))
     if as_json:
@@ -99,7 +104,10 @@ def plan(file: File, data_dir: DataDir = None, as_json: Json = False) -> int:
 
 @app.command("show", cls=Configured, short_help="What a study holds so far.")
 def show(place: Place, data_dir: DataDir = None, as_json: Json = False) -> int:
-    """Print the table of a study as it stands, and write table and report anew; no model is opened."""
+    """Print the table of a study as it stands, and write table and report anew; no model is opened.
+
+    Of a study that runs in parts it shows what they have done so far.
+    """
     from evenhand.files import is_folder
     from evenhand.studies.grid import file, result, running, table
 
@@ -156,6 +164,7 @@ def _shown(result: StudyResult, written: list[str], *, as_json: bool) -> int:
                 "study": result.study.name,
                 "folder": str(result.folder),
                 "complete": result.complete,
+                "parts": list(result.parts),
                 "limited": result.limited,
                 "rows": table.rows(result.outcomes),
                 "chosen": to_json(result.chosen),
@@ -167,5 +176,11 @@ def _shown(result: StudyResult, written: list[str], *, as_json: bool) -> int:
         console.table(shown.caption, shown.head, shown.rows, labels=shown.labels)
         for sentence in studied.notes(result):
             console.say(sentence)
+        if result.parts:
+            done = sum(o.record is not None for o in result.outcomes)
+            console.say(
+                f"So far {done} of {result.study.cells} cells are done, of parts {', '.join(result.parts)}. "
+                f"When every part has ended: evenhand study run FILE --out {shlex.quote(str(result.folder))}"
+            )
         console.say("Written: " + ", ".join(written))
     return 0 if result.complete else Inconclusive.exit_code

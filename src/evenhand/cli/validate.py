@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from evenhand.cli import configured, console, failures
-from evenhand.cli.options import DataDir, Json, method
-from evenhand.errors import EvenhandError, UsageError, did_you_mean
+from evenhand.cli.options import DataDir, Json
+from evenhand.errors import UsageError, did_you_mean
 
 File = Annotated[
     Path,
@@ -22,7 +22,6 @@ Verb = Annotated[
 ]
 SIGNS = ("models", "mitigations")  # keys that only a study file has
 ATTRIBUTE_SIGNS = ("frame", "groups", "crosses", "base")  # keys that only a file of an attribute has
-_KINDS = {"benchmark": "benchmark", "capability": "benchmark", "locator": "locator"}
 
 
 def validate(
@@ -86,7 +85,7 @@ def _config(ctx: typer.Context, table: Mapping[str, Any], verb: str | None) -> l
         for key, value in table.items()
         if not isinstance(value, Mapping) and key.replace("-", "_") not in everywhere
     ]
-    problems += _components({k: v for k, v in table.items() if not isinstance(v, Mapping)})
+    problems += _common({k: v for k, v in table.items() if not isinstance(v, Mapping)}, _every(root))
     for key, value in table.items():
         if not isinstance(value, Mapping):
             continue
@@ -114,7 +113,21 @@ def _tables(
 
 def _of_command(table: Mapping[str, Any], path: list[str], command: Any) -> list[str]:
     values, problems = configured.settings(table, path, configured.names_of(command))
-    return [*problems, *_typed(command, configured.as_lists(values, command)), *_components(values)]
+    return [*problems, *_typed(command, configured.as_lists(values, command))]
+
+
+def _common(values: Mapping[str, Any], commands: Sequence[Any]) -> list[str]:
+    """Values for several commands that each command with such an option refuses."""
+    problems = []
+    for key, value in values.items():
+        said = []
+        for command in commands:
+            found, wrong = configured.settings({key: value}, [], configured.names_of(command))
+            if found or (wrong and key.replace("-", "_") in configured.names_of(command)):
+                said.append([*wrong, *_typed(command, configured.as_lists(found, command))])
+        if said and all(said):
+            problems += said[0]
+    return problems
 
 
 def _typed(command: Any, values: Mapping[str, Any]) -> list[str]:
@@ -130,31 +143,9 @@ def _typed(command: Any, values: Mapping[str, Any]) -> list[str]:
                 known = failures.as_known(error)
                 if known is None:
                     raise
-                problems.append(f"{parameter.name}: {known.what}".rstrip("."))
-    return problems
-
-
-def _components(values: Mapping[str, Any]) -> list[str]:
-    """Components that cannot be made."""
-    from evenhand import registry
-    from evenhand.studies.methods import made_method
-
-    problems = []
-    for key, kind in _KINDS.items():
-        given = values.get(key, [])
-        for text in [given] if isinstance(given, str) else given or []:
-            try:
-                for spec in registry.spec_texts(text, kind):
-                    registry.create(kind, spec)
-            except EvenhandError as error:
-                problems.append(f"{key}: {error.what} {error.mend}".rstrip("."))
-    given = values.get("with", values.get("with_")) or []
-    said = method([given] if isinstance(given, str) else given)
-    if said is not None:
-        try:
-            made_method(said)
-        except EvenhandError as error:
-            problems.append(f"with: {error.what} {error.mend}".rstrip("."))
+                mend = known.mend if known is error else ""  # the parser's own says where help is
+                name = parameter.name.rstrip("_")
+                problems.append(f"{name}: {known.what} {mend}".strip().rstrip("."))
     return problems
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenhand.cli import console, payload, show
-from evenhand.cli.configured import typed
+from evenhand.cli.configured import checks_first, ready, typed
 from evenhand.cli.idle import refuse_idle
 from evenhand.cli.options import (
     About,
@@ -54,6 +54,7 @@ REPORT = "report.html"
 Control = Annotated[ControlForm, typer.Option("--control", help="Control models: how many.")]
 
 
+@checks_first
 def verify(
     uri: UriOrRun,
     *,
@@ -118,6 +119,7 @@ def verify(
         budget=budget,
         seeds=seeds,
     )
+    ready()
     said = said if again or treated is not None else said or METHOD
     folder = out if again else verbs.run_folder(uri, said or TREATED + str(treated), options)
     if folder is not None:

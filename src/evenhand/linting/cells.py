@@ -12,6 +12,10 @@ _SLACK = 1e-9
 _NUMBER = r"(?:\d{1,3}(?:[ ,\u00a0\u202f]\d{3})+|\d+)?(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _CELL = re.compile(rf"([<>≤≥~≈]?)\s*([+-]?)({_NUMBER})\s*(%?)\s*(.*)", re.DOTALL)
 _CHANGE = re.compile(rf"^\(\s*([+-])\s*({_NUMBER})\s*(%?)\s*\)$")
+_ENDS = re.compile(
+    rf"^[(\[]\s*(?:95\s*%\s*CI\s*:?\s*)?([+-]?)({_NUMBER})\s*%?\s*(?:[,;]|to|-)\s*([+-]?)({_NUMBER})\s*%?\s*[)\]]$",
+    re.IGNORECASE,
+)
 _MARKS = re.compile(
     r"</?[A-Za-z]+>|[*_†‡§$\\↑↓]"
 )  # bold, italics, daggers: how a figure is set, not what it is
@@ -26,12 +30,14 @@ class Figure:
         places: its decimals; `half` is the most by which rounding moved it.
         percent: whether a percent sign stands behind it.
         change: the signed number in parentheses behind it, None without one.
+        ends: the two numbers in brackets behind it, as of an interval, None without them.
     """
 
     value: float
     places: int
     percent: bool = False
     change: Figure | None = None
+    ends: tuple[Figure, Figure] | None = None
 
     @property
     def half(self) -> float:
@@ -80,7 +86,15 @@ def figure(text: str) -> Figure | None:
         return None
     behind = _read(change[1], change[2], change[3]) if change else None
     read = _read(found[2], found[3], found[4])
-    return None if read is None else replace(read, change=behind)
+    return None if read is None else replace(read, change=behind, ends=_ends(rest))
+
+
+def _ends(rest: str) -> tuple[Figure, Figure] | None:
+    found = _ENDS.match(rest)
+    if not found or not found[2] or not found[4]:
+        return None
+    low, high = _read(found[1], found[2], ""), _read(found[3], found[4], "")
+    return None if low is None or high is None else (low, high)
 
 
 def _read(sign: str, number: str, percent: str) -> Figure | None:

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from evenhand.linting.cells import Figure
 from evenhand.linting.faults import Fault
+from evenhand.linting.meanings import without
 from evenhand.linting.sheet import Sheet
 
 
 def faults(sheet: Sheet) -> list[Fault]:
-    """Changes in parentheses, from the nearest row above without one; and columns of changes."""
-    return [*_behind(sheet), *_columns(sheet)]
+    """Changes in parentheses, from the same row's figure before treatment or from a row above."""
+    return [*_beside(sheet), *_behind(sheet)]
+
+
+def _beside(sheet: Sheet) -> Iterator[Fault]:
+    """Changes of a figure that stands before and after treatment in one row: behind it, or in a column."""
+    pairs = sheet.pairs()
+    columns = {name: without("change", name) for name in sheet.named_as("change")}
+    for what, (before, after) in pairs.items():
+        yield from _of_pair(sheet, (before, after), [one and one.change for one in sheet.figures[after]])
+        for change, of in columns.items():
+            if change not in (before, after) and (of == what or (not of and len(pairs) == 1)):
+                yield from _of_pair(sheet, (before, after, change), sheet.figures[change])
+
+
+def _of_pair(sheet: Sheet, columns: tuple[str, ...], changes: Sequence[Figure | None]) -> Iterator[Fault]:
+    """The changes that fail, in either direction; none where most do: they are of something else."""
+    wrong, right = [], 0
+    for place in sheet.body:
+        before, after = (sheet.figures[name][place] for name in columns[:2])
+        change = changes[place]
+        if before is None or after is None or change is None:
+            continue
+        if _agrees(before, after, change) or (len(columns) > 2 and _agrees(after, before, change)):
+            right += 1
+            continue
+        text = f"{sheet.name_of(place)}: {_why(before, after, change)}."
+        wrong.append(Fault("difference", (place + 1,), columns, text))
+    if right >= len(wrong):
+        yield from wrong
 
 
 def _behind(sheet: Sheet) -> Iterator[Fault]:
+    """Changes behind a figure, from the nearest row above without one."""
     wrong: list[Fault] = []
     right = 0
     for place in sheet.body:
@@ -46,22 +76,6 @@ def _reference(sheet: Sheet, place: int) -> int | None:
         if any(one is not None for one in cells) and not any(one is not None and one.change for one in cells):
             return earlier
     return None
-
-
-def _columns(sheet: Sheet) -> Iterator[Fault]:
-    for columns in sheet.groups("before", "after", "change", shared=False):
-        wrong, right = [], 0
-        for place in sheet.body:
-            before, after, change = (sheet.figures[name][place] for name in columns)
-            if before is None or after is None or change is None:
-                continue
-            if _agrees(before, after, change) or _agrees(after, before, change):
-                right += 1
-                continue
-            text = f"{sheet.name_of(place)}: {_why(before, after, change)}."
-            wrong.append(Fault("difference", (place + 1,), columns, text))
-        if right >= len(wrong):
-            yield from wrong
 
 
 def _agrees(before: Figure, after: Figure, change: Figure) -> bool:

@@ -10,6 +10,8 @@ from evenhand.linting.exchanges import exchanged, judged
 from evenhand.linting.faults import Fault
 from evenhand.linting.sheet import Sheet
 
+_BY_CHANCE = 0.5  # the part of all shares, printed so finely, that some count of so many gives
+
 
 def faults(sheet: Sheet) -> list[Fault]:
     """Rows whose counts and rates cannot stand beside each other."""
@@ -92,15 +94,21 @@ def _shares(sheet: Sheet) -> list[tuple[str, str | None]]:
 def _precision(sheet: Sheet, rate: str, n: str | None) -> list[Fault]:
     whole = sheet.whole([rate])
     found = []
+    fitting = 0  # rows that fit by more than chance
     for place in sheet.body:
         printed = sheet.figures[rate][place]
         of = sheet.n if n is None else _people(sheet, n, place)
-        if printed is None or not of or not 0 <= printed.value <= whole or _possible(printed, of, whole):
+        if printed is None or not of or not 0 <= printed.value <= whole:
+            continue
+        if _possible(printed, of, whole):
+            fitting += 2 * printed.half * of < _BY_CHANCE * whole
             continue
         below = math.floor(printed.value * of / whole)
         near = " and ".join(f"{k} give {whole * k / of:.{printed.places + 1}f}" for k in (below, below + 1))
         why = f"{sheet.name_of(place)}: no count of {of} gives {printed.text}; {near}."
         found.append(Fault("precision", (place + 1,), (rate,) if n is None else (rate, n), why))
+    if not fitting and len(found) > 2 and n is not None and n not in sheet.told:
+        return []  # no row fits: the rate is a share of something else
     return found
 
 

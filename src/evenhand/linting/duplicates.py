@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from evenhand.decimals import fixed
+from evenhand.linting.cells import Figure
 from evenhand.linting.faults import Fault
 from evenhand.linting.impact_ratios import NAMES, TABLE
 from evenhand.linting.sheet import Sheet
@@ -63,11 +64,27 @@ def _key(sheet: Sheet, name: str, place: int) -> str:
     return sheet.texts[place][name].strip() if one is None else f"{one.value!r}"
 
 
+def _cells(sheet: Sheet, columns: Sequence[str], place: int) -> list[tuple[str, Figure]]:
+    return [(name, one) for name in columns if (one := sheet.figures[name][place]) is not None]
+
+
+def _digits(sheet: Sheet, name: str, place: int, one: Figure) -> float:
+    """The digits that say something: a rate of 38 people is one of 39, however finely it is printed."""
+    own = sheet.meanings[name]
+    ns = [of for of in sheet.meaning("n") if sheet.meanings[of].scope == own.scope]
+    of = sheet.figures[ns[0]][place] if ns else None
+    if own.meaning not in ("rate", "count") or of is None or of.value <= 0:
+        return one.digits
+    return min(one.digits, math.log10(of.value + 1))
+
+
 def _judged(sheet: Sheet, columns: Sequence[str], places: Sequence[int], among: int) -> list[Fault]:
     pairs = among * (among - 1) / 2
     needed = max(_LEAST, _ODDS + math.log10(max(pairs, 1)))
-    held = {one.value: one.digits for name in columns if (one := sheet.figures[name][places[0]]) is not None}
-    digits = sum(held.values())
+    held = {
+        one.value: _digits(sheet, name, places[0], one) for name, one in _cells(sheet, columns, places[0])
+    }
+    digits = math.floor(sum(held.values()) + 1e-9)
     named = ", ".join(sheet.name_of(place) for place in places[:6])
     rows = tuple(place + 1 for place in places)
     if digits >= needed and len(columns) > 1:

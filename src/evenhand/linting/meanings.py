@@ -26,21 +26,41 @@ class Meaning:
 
 
 _OF = r"(?: score| value)?"
+_GAP = r"(?:difference|diff|gap|disparity)"
+_PEOPLE = (
+    r"applications|applicants|candidates|participants|respondents|people|persons|individuals|items|questions"
+)
+_ITEMS = rf"(?:{_PEOPLE}|subjects|samples|prompts|examples|instances|observations)"
+_NUMBER = r"(?:n|nr|no|num|number)(?: of)?"
+_CHOSEN = r"(?:selected|hired|correct|positives|hits|successes|passed|accepted|approved)"
+_LEVEL = r"(?:\d\d(?: \d)?(?: percent)? )?"  # of an interval, such as 95 %
+_CI = r"(?:ci|confidence (?:interval|limit|bound))"
 MEANINGS: dict[str, Meaning] = {
     "low": Meaning(
         "the lower end of an interval",
-        (r"low(?:er)?(?: (?:end|bound|limit))?", r"(?:95 )?ci (?:low(?:er)?|l)"),
+        (
+            rf"{_LEVEL}{_CI} (?:low(?:er)?|l)(?: (?:end|bound|limit))?",
+            rf"(?:lower|lo) {_LEVEL}{_CI}",
+            r"low(?:er)?(?: (?:end|bound|limit))?",
+            r"lcl|lci|2 5 percent",
+        ),
     ),
     "high": Meaning(
         "the upper end of an interval",
-        (r"(?:high|upper)(?: (?:end|bound|limit))?", r"(?:95 )?ci (?:high|upper|u)"),
+        (
+            rf"{_LEVEL}{_CI} (?:high(?:er)?|upper|u|h)(?: (?:end|bound|limit))?",
+            rf"(?:upper|hi) {_LEVEL}{_CI}",
+            r"(?:high|upper)(?: (?:end|bound|limit))?",
+            r"ucl|uci|97 5 percent",
+        ),
     ),
     "dpd": Meaning(
         "demographic parity difference, between the highest and the lowest group",
         (
             r"(?:m )?d ?p ?d",
-            r"(?:demographic|statistical) parity (?:difference|diff|gap)",
-            r"dp (?:diff|gap)",
+            rf"(?:demographic|statistical) parity {_GAP}",
+            rf"dp {_GAP}",
+            r"(?:δ|delta) ?dp",
         ),
         0.0,
         1.0,
@@ -49,8 +69,8 @@ MEANINGS: dict[str, Meaning] = {
         "equalized odds difference, the sum or the greater of the two gaps",
         (
             r"(?:m )?(?:deo|eod)(?: (?:sum|max))?",
-            r"(?:difference (?:in|of) )?equali[sz]ed odds(?: (?:difference|diff|gap))?",
-            r"eo (?:diff|gap)",
+            rf"(?:difference (?:in|of) )?(?:equali[sz]ed|eq) odds(?: {_GAP})?",
+            rf"(?:eo|eodds) {_GAP}",
         ),
         0.0,
         2.0,
@@ -60,14 +80,14 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "ss": Meaning("StereoSet's stereotype score", (r"ss" + _OF, r"stereotype score"), 0.0, 1.0),
     "icat": Meaning(
-        "StereoSet's idealized CAT", (r"i ?cat" + _OF, r"idealized c(?:ontext association|at).*"), 0.0, 1.0
+        "StereoSet's idealized CAT", (r"i ?cat" + _OF, r"ideali[sz]ed c(?:ontext association|at).*"), 0.0, 1.0
     ),
     "ratio": Meaning(
         "a rate over the highest rate",
         (
             r"(?:adverse )?impact ratio",
             r"disparate impact(?: ratio)?",
-            r"(?:selection|parity|dp|eo|four fifths) ratio",
+            r"(?:selection|selection rate|parity|dp|eo|four fifths) ratio",
             r"(?:demographic parity|equali[sz]ed odds) ratio",
             r"d ?i r?",
         ),
@@ -75,13 +95,15 @@ MEANINGS: dict[str, Meaning] = {
         1.0,
     ),
     "mean": Meaning(
-        "the mean of other columns", (r"(?:avg|average|mean)(?: score)?", r"macro(?: average)?"), inside=False
+        "the mean of other columns",
+        (r"(?:avg|average|mean)(?: score)?", r"macro(?: average| avg)?", r"overall|all"),
+        inside=False,
     ),
-    "total": Meaning("the sum of other columns", (r"(?:sum|total|all)",), inside=False),
+    "total": Meaning("the sum of other columns", (r"sum|total|all|overall",), inside=False),
     "count": Meaning(
         "how many of the n",
         (
-            r"(?:n |num |number of )?(?:selected|hired|correct|positives|hits|successes|passed|accepted)",
+            rf"(?:{_NUMBER} )?(?:{_CHOSEN} {_ITEMS}|(?:{_ITEMS} )?{_CHOSEN})",
             r"n selected or n above median",
             r"k",
         ),
@@ -90,16 +112,16 @@ MEANINGS: dict[str, Meaning] = {
     "n": Meaning(
         "people or items that a rate is of",
         (
-            r"n(?: total| items| people| samples| prompts)?",
-            r"(?:num|number of) (?:applications|applicants|people|items|samples|prompts|examples|questions)",
-            r"(?:applicants|applications|sample size|test size|support|group size|size)",
+            # "Examples" alone may be those in a prompt, "samples" those of the training.
+            rf"{_NUMBER} {_ITEMS}|(?:total )?(?:{_PEOPLE})|n(?: total)?",
+            r"(?:sample size|test size|support|group size|size)",
         ),
         0.0,
     ),
     "rate": Meaning(
         "a share of the n",
         (
-            r"(?:selection|hiring|hire|acceptance|approval|pass|positive|success|hit|error) rate",
+            r"(?:selection|sel|hiring|hire|acceptance|approval|pass|positive|success|hit|error) rate",
             r"(?:accuracy|acc)",
             r"(?:rate|share|proportion|percentage|percent|pct)",
         ),
@@ -123,8 +145,8 @@ MEANINGS: dict[str, Meaning] = {
         -1.0,
         1.0,
     ),
-    "before": Meaning("a figure before treatment", (r"before", r"pre", r"base(?:line)?")),
-    "after": Meaning("a figure after treatment", (r"after", r"post", r"treated")),
+    "before": Meaning("a figure before treatment", (r"before|pre|base(?:line)?|original|untreated",)),
+    "after": Meaning("a figure after treatment", (r"after|post|treated|mitigated|debiased",)),
     "change": Meaning(
         "a figure after less the figure before", (r"change", r"delta", r"δ", r"diff(?:erence)?")
     ),
@@ -141,6 +163,7 @@ MEANINGS: dict[str, Meaning] = {
 }
 """Every meaning that a column may have, the more special ones first."""
 
+_ABBREVIATED = re.compile(r"\(\s*([A-Za-z]{2,8})\s*\)")
 _LONE = {r"ratio": "ratio", r"count": "count", r"total": "n"}  # names that mean so only alone
 _OTHER_RATIOS = re.compile(r"\b(?:odds|likelihood|hazard|compression|loss|speed)\b")
 _NOT_OF_N = re.compile(
@@ -161,11 +184,22 @@ def plain(name: str) -> str:
     text = re.sub(r"\\[a-z]+|</?[A-Za-z]+>|[$†‡]", " ", name)
     text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text)
     text = re.sub(r"\b(\w+)\s*\(\s*%\s*\)", r"\1", text).replace("Δ", " δ ").replace("%", " percent ")
+    text = text.replace("#", " number ")
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
 def guess(name: str) -> Guess:
-    """What the column `name` seems to mean; ``figure`` where its name says nothing."""
+    """What the column `name` seems to mean; ``figure`` where its name says nothing.
+
+    A name with its own abbreviation behind it, ``Stereotype score (SS)``, is one name.
+    """
+    long, short = _ABBREVIATED.sub(" ", name), _ABBREVIATED.search(name)
+    if short and (twice := _guess(long)).meaning == _guess(short[1]).meaning != "figure":
+        return twice
+    return _guess(name)
+
+
+def _guess(name: str) -> Guess:
     words = plain(name)
     for whole, meaning in _LONE.items():
         if re.fullmatch(whole, words):
@@ -182,6 +216,15 @@ def guess(name: str) -> Guess:
                 return Guess("figure")
             return Guess(meaning, scope)
     return Guess("figure" if words else "none")
+
+
+def without(meaning: str, name: str) -> str | None:
+    """The other words of a name that begins or ends with those of a meaning; None where it does not."""
+    words = plain(name)
+    for pattern in MEANINGS[meaning].names:
+        if found := _beside(pattern, words):
+            return _rest(words, found)
+    return None
 
 
 def _beside(pattern: str, words: str) -> re.Match[str] | None:

@@ -17,7 +17,7 @@ def faults(sheet: Sheet) -> list[Fault]:
     """Means and totals that their parts contradict, where the others of the table show what the parts are."""
     found: list[Fault] = []
     for kind in ("mean", "total"):
-        for name in sheet.meaning(kind):
+        for name in sheet.meaning(kind) if sheet.meaning("part") else sheet.named_as(kind):
             found += _column(sheet, name, kind)
     for kind, names in (("mean", MEAN_ROWS), ("total", TOTAL_ROWS)):
         for place in sheet.rows_named(names):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from evenhand.linting.cells import Figure
 from evenhand.linting.faults import Fault
 from evenhand.linting.impact_ratios import NAMES
 from evenhand.linting.meanings import MEANINGS, plain
@@ -16,7 +17,11 @@ SCORES = ("lms", "ss", "icat")  # printed in one scale, and small ones of a brok
 
 def faults(sheet: Sheet) -> list[Fault]:
     """Every figure that no data can give."""
-    return [fault for name in sheet.figures for fault in (*_outside(sheet, name), *_inverted(sheet, name))]
+    return [
+        fault
+        for name in sheet.figures
+        for fault in (*_outside(sheet, name), *_inverted(sheet, name), *_behind(sheet, name))
+    ]
 
 
 def _outside(sheet: Sheet, name: str) -> Iterator[Fault]:
@@ -59,19 +64,37 @@ def _inverted(sheet: Sheet, name: str) -> Iterator[Fault]:
     for place in range(len(sheet.texts)):
         low, high = sheet.figures[name][place], sheet.figures[uppers[0]][place]
         middle = sheet.figures[own][place] if own else None
-        if low is None or high is None:
+        if low is None or high is None or not (said := _wrong_interval(middle, low, high)):
             continue
         if low.low > high.high:
             turned.append(place + 1)
-            said = f"the lower end {low.text} is above the upper end {high.text}"
-        elif middle is not None and not (low.low <= middle.high and middle.low <= high.high):
-            said = f"{middle.text} is not between {low.text} and {high.text}"
-        else:
-            continue
         yield Fault("interval", (place + 1,), columns, f"{sheet.name_of(place)}: {said}.")
     if len(turned) > 1 and len(turned) == len(sheet.texts):
         said = f"Every {name} is above its {uppers[0]}: the two columns stand under each other's names."
         yield Fault("exchanged", tuple(turned), (name, uppers[0]), said)
+
+
+def _behind(sheet: Sheet, name: str) -> Iterator[Fault]:
+    """Intervals in brackets behind their figure; what most rows break is no interval of it."""
+    wrong, right = [], 0
+    for place, one in enumerate(sheet.figures[name]):
+        if one is None or one.ends is None:
+            continue
+        if said := _wrong_interval(one, *one.ends):
+            wrong.append(Fault("interval", (place + 1,), (name,), f"{sheet.name_of(place)}: {said}."))
+        else:
+            right += 1
+    if right >= len(wrong):
+        yield from wrong
+
+
+def _wrong_interval(middle: Figure | None, low: Figure, high: Figure) -> str:
+    """What is wrong with an interval, empty where nothing is; `middle` is its own figure."""
+    if low.low > high.high:
+        return f"the lower end {low.text} is above the upper end {high.text}"
+    if middle is not None and not (low.low <= middle.high and middle.low <= high.high):
+        return f"{middle.text} is not between {low.text} and {high.text}"
+    return ""
 
 
 def _own(sheet: Sheet, low: str, high: str) -> str | None:

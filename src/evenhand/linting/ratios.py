@@ -53,7 +53,11 @@ def _systems(sheet: Sheet, by: str) -> list[list[int]]:
 
 
 def _system(sheet: Sheet, rate: str, ratio: str, rows: Sequence[int]) -> tuple[int, list[Fault]]:
-    """How many rows hold, and the others; none at all where the highest rate is not beside a ratio of 1."""
+    """How many rows hold, and the others.
+
+    None at all where the highest rate is not beside a ratio of 1, unless two others hold, and most rows, or
+    the other of two: the rates are over this one then, and its own ratio is wrong.
+    """
     cells = {
         place: (one, two)
         for place in rows
@@ -63,16 +67,18 @@ def _system(sheet: Sheet, rate: str, ratio: str, rows: Sequence[int]) -> tuple[i
     if len(cells) < 2:
         return 0, []
     highest = max((one for one, _ in cells.values()), key=lambda one: one.value)
-    if not any(two.low <= 1.0 <= two.high for one, two in cells.values() if one.value == highest.value):
-        return 0, []
     wrong = [place for place, (one, two) in cells.items() if not _gives(one, highest, two)]
+    right = len(cells) - len(wrong)
+    anchored = any(two.low <= 1.0 <= two.high for one, two in cells.values() if one.value == highest.value)
+    if not anchored and (right < 2 or right <= len(wrong)) and (right < 1 or len(sheet.body) > 2):
+        return 0, []
     found = []
     for place in wrong:
         one, two = cells[place]
         given = f"{one.value / highest.value:.{two.places}f}" if highest.value else "undefined"
         why = f"{sheet.name_of(place)}: {one.text} / {highest.text} = {given}, and {two.text} is printed."
         found.append(Fault("contradicted_ratio", (place + 1,), (rate, ratio), why))
-    return len(cells) - len(wrong), found
+    return right, found
 
 
 def _gives(rate: Figure, highest: Figure, ratio: Figure) -> bool:

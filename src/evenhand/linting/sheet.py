@@ -13,7 +13,7 @@ from evenhand.errors import BadData, UnknownName, UsageError, listed
 from evenhand.frames.values import is_missing
 from evenhand.linting.cells import Figure, figure
 from evenhand.linting.impact_ratios import NAMES
-from evenhand.linting.meanings import MEANINGS, Guess, guess, plain
+from evenhand.linting.meanings import MEANINGS, Guess, guess, plain, without
 from evenhand.tables import read_delimited
 
 _PERCENT = re.compile(r"%|percent|pct", re.IGNORECASE)
@@ -66,6 +66,15 @@ class Sheet:
             place for place in range(len(self.texts)) if not self._labels(place) & (MEAN_ROWS | TOTAL_ROWS)
         )
 
+    def named_as(self, kind: str) -> list[str]:
+        """The columns with the words of a meaning in their names, whatever else they are: ``mean AFGB``."""
+        return [
+            name
+            for name in self.figures
+            if self.meanings[name].meaning == kind
+            or (name not in self.told and without(kind, name) is not None)
+        ]
+
     def rows_named(self, names: frozenset[str]) -> tuple[int, ...]:
         """The rows with one of `names` as a label."""
         return tuple(place for place in range(len(self.texts)) if self._labels(place) & names)
@@ -99,6 +108,26 @@ class Sheet:
             if all(chosen):
                 found.append(tuple(str(one) for one in chosen))
         return list(dict.fromkeys(found))
+
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """The columns of one figure before and after treatment, by its name: ``AFGB before``, ``after AFGB``.
+
+        Where there is one of each, the name may stand in one of them alone: ``before``, ``AFGB after``.
+        """
+        before, after = ({of: name for name, of in self._of_time(when)} for when in ("before", "after"))
+        if len(before) == len(after) == 1 and "" in {**before, **after}:
+            (one, earlier), (other, later) = *before.items(), *after.items()
+            return {one or other: (earlier, later)}
+        return {of: (name, after[of]) for of, name in before.items() if of in after}
+
+    def _of_time(self, when: str) -> list[tuple[str, str]]:
+        """The columns of figures before, or after, each with the words that say of what."""
+        told = [(name, "") for name in self.told & {*self.figures} if self.meanings[name].meaning == when]
+        return told + [
+            (name, of)
+            for name in self.figures
+            if name not in self.told and (of := without(when, name)) is not None
+        ]
 
     def _of_scope(self, names: Sequence[str], scope: str, shared: bool) -> str | None:
         own = [name for name in names if self.meanings[name].scope == scope]
@@ -166,9 +195,15 @@ def _named(named: Mapping[str, Sequence[str]], columns: Sequence[str]) -> dict[s
 
 
 def _settled(meanings: dict[str, Guess]) -> dict[str, Guess]:
-    """A column named "count" is the n where no other column is, and "total" is a sum where there is an n."""
+    """Names that mean so only beside others.
+
+    "Count" is the n where no other column is, "total" a sum where there is an n, and "AIR" the adverse impact
+    ratio beside a rate.
+    """
     kinds = [one.meaning for one in meanings.values()]
     for name, one in meanings.items():
+        if plain(name) in ("air", "ir") and one.meaning == "figure" and "rate" in kinds:
+            meanings[name] = Guess("ratio")
         if plain(name) == "count" and one.meaning == "count" and "n" not in kinds:
             meanings[name] = Guess("n", one.scope)
         if plain(name) == "total" and one.meaning == "n" and (kinds.count("n") > 1 or "count" not in kinds):

@@ -113,12 +113,21 @@ def check(store: Store, use_case: str, asked: Asked) -> None:
     check_endpoint(asked.model)
     checked_name(use_case, "use case")
     benchmark = registry.create("benchmark", asked.benchmark)
-    if not 0.1 <= asked.hours <= 8760:
-        raise BadOption(f"A probe cannot run every {asked.hours:g} hours.", mend="Give .1 to 8760 hours.")
+    check_hours(asked.hours)
     with opened(asked.model) as model:
         check_can(model, benchmark, [one.request for one in requests(benchmark, limit=1)])
     with store.reading() as connection:
         _check_twin(connection, use_case, asked)
+
+
+def check_hours(hours: float) -> None:
+    """Refuse a time between runs that is beyond .1 to 8760 hours.
+
+    Raises:
+        BadOption: it is.
+    """
+    if not 0.1 <= hours <= 8760:
+        raise BadOption(f"A probe cannot run every {hours:g} hours.", mend="Give .1 to 8760 hours.")
 
 
 def _check_twin(connection: Connection, use_case: str, asked: Asked) -> None:

@@ -85,6 +85,17 @@ EVERYBODY = Principal("nobody (no authentication)", ROLES["admin"])
 """Whoever asks a service that was started with ``--no-auth``."""
 
 
+def known_role(name: str) -> frozenset[str]:
+    """What the role of that name may do.
+
+    Raises:
+        UnknownName: there is no such role.
+    """
+    if name not in ROLES:
+        raise UnknownName("role", name, ROLES)
+    return ROLES[name]
+
+
 def known_scopes(names: Iterable[str]) -> tuple[str, ...]:
     """The scopes of these names in the order of `KEY_SCOPES`.
 

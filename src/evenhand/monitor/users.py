@@ -22,7 +22,7 @@ from evenhand.errors import BadOption, EvenhandError, UnknownName
 from evenhand.monitor import chain
 from evenhand.monitor.keys import digest
 from evenhand.monitor.names import checked_name
-from evenhand.monitor.roles import ROLES, NotKnown, Principal, packed, unpacked
+from evenhand.monitor.roles import ROLES, NotKnown, Principal, known_role, packed, unpacked
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.tables import sessions, users
 from evenhand.monitor.tally import Newest
@@ -115,8 +115,7 @@ def add(
         BadOption: the name is taken or cannot be one, or the password is too short.
         UnknownName: there is no such role.
     """
-    if role not in ROLES:
-        raise UnknownName("role", role, ROLES)
+    known_role(role)
     if name.casefold().startswith(_TAKEN):
         raise BadOption(f"No user can be called {name[:200]!r}.", mend=f"{', '.join(_TAKEN)} mean others.")
     row: dict[str, Any] = {

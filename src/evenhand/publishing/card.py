@@ -49,11 +49,12 @@ def card(record: Verification, *, library: str = "evenhand") -> str:
 
 
 def eval_results(record: Verification) -> dict[str, str]:
-    """Files ``.eval_results/NAME.yaml``, by their path: a file for each benchmark with data on the hub.
+    """Files ``.eval_results/NAME.yaml``, by their path: one for each benchmark with data on the hub.
 
-    A limited run gives none, for its figures are not reportable.
+    It has an entry for each form in which the benchmark was measured. A limited run gives
+    none, for its figures are not reportable.
     """
-    found = {}
+    found: dict[str, str] = {}
     for measurement in () if record.limited else record.after:
         name = registry.parse(measurement.benchmark).name
         data, main = HUB_DATA.get(name), _main(measurement)
@@ -62,7 +63,8 @@ def eval_results(record: Verification) -> dict[str, str]:
         metric, estimate = main
         notes = f"{metric}, {_interval(estimate)}, n = {estimate.n}; {measurement.benchmark}, by evenhand"
         entry = {"dataset": {"id": data, "task_id": name}, "value": estimate.value, "notes": notes}
-        found[f".eval_results/{name}.yaml"] = f"- {json.dumps(entry, ensure_ascii=False)}\n"
+        path = f".eval_results/{name}.yaml"
+        found[path] = found.get(path, "") + f"- {json.dumps(entry, ensure_ascii=False)}\n"
     return found
 
 
@@ -88,7 +90,7 @@ def _head(record: Verification, library: str) -> dict[str, Any]:
 
 def _results(measurement: Measurement) -> Iterable[dict[str, Any]]:
     """The entries of ``model-index`` for one benchmark: every figure that is defined."""
-    name = registry.parse(measurement.benchmark).name
+    name, _, options = measurement.benchmark.partition(":")
     metrics = [
         {
             "type": metric,
@@ -102,7 +104,11 @@ def _results(measurement: Measurement) -> Iterable[dict[str, Any]]:
     if metrics:
         yield {
             "task": {"type": "text-generation"},
-            "dataset": {"name": measurement.card.title, "type": HUB_DATA.get(name, name)},
+            "dataset": {
+                "name": measurement.card.title,
+                "type": HUB_DATA.get(name, name),
+                **({"config": options} if options else {}),
+            },
             "metrics": metrics,
         }
 

@@ -52,8 +52,7 @@ def track(run: Path | str, tracker: str, project: str = PROJECT) -> Tracked:
     """
     from evenhand.studies import runs
 
-    if tracker not in TRACKERS:
-        raise BadOption(f"There is no tracker {tracker!r}.", mend=f"Take one of {', '.join(TRACKERS)}.")
+    check(tracker)
     sent = tracked(runs.opened(run), Path(run))
     try:
         with redirect_stdout(sys.stderr):  # standard output is for JSON, and they talk
@@ -68,6 +67,16 @@ def track(run: Path | str, tracker: str, project: str = PROJECT) -> Tracked:
             mend="The run itself is stored; try again when the tracker works.",
         ) from error
     return sent
+
+
+def check(tracker: str) -> None:
+    """Refuse a name that no tracker has.
+
+    Raises:
+        BadOption: there is no such tracker.
+    """
+    if tracker not in TRACKERS:
+        raise BadOption(f"There is no tracker {tracker!r}.", mend=f"Take one of {', '.join(TRACKERS)}.")
 
 
 def tracked(stored: StoredRun, folder: Path) -> Tracked:

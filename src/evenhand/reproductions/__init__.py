@@ -6,8 +6,18 @@ of the source the figures decide. Everything runs through the machinery of studi
 
 from __future__ import annotations
 
-from evenhand.reproductions.preparing import Asked, Prepared, forecast, prepared
+from evenhand.reproductions.preparing import Asked, Prepared, check, forecast, prepared
 from evenhand.reproductions.result import Reproduction
 from evenhand.reproductions.running import RECIPES, recipe_of, run
 
-__all__ = ["RECIPES", "Asked", "Prepared", "Reproduction", "forecast", "prepared", "recipe_of", "run"]
+__all__ = [
+    "RECIPES",
+    "Asked",
+    "Prepared",
+    "Reproduction",
+    "check",
+    "forecast",
+    "prepared",
+    "recipe_of",
+    "run",
+]

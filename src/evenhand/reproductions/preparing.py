@@ -105,6 +105,19 @@ class Forecast:
     why: str = ""
 
 
+def check(recipe: Recipe, uri: str, asked: Asked) -> None:
+    """Refuse what nobody can reproduce, before any model is looked for.
+
+    Raises:
+        UnknownName: there is no such table, or no such model of the source.
+        UsageError: the model's name cannot be used as written.
+    """
+    recipe.published.chosen(asked.table)
+    if asked.known_as is not None and asked.known_as not in recipe.published.models:
+        raise UnknownName(f"model of {recipe.published.short}", asked.known_as, recipe.published.models)
+    check_name(recipe.published.uri_of(uri))
+
+
 def prepared(recipe: Recipe, uri: str, asked: Asked, *, look: bool = True) -> Prepared:
     """What reproducing the tables will run on the model `uri`; with `look` it is opened, to know what it is.
 
@@ -113,11 +126,8 @@ def prepared(recipe: Recipe, uri: str, asked: Asked, *, look: bool = True) -> Pr
         BadModel: the source's methods do not fit models of this family.
         EvenhandError: the model cannot be opened.
     """
-    tables = recipe.published.chosen(asked.table)
-    if asked.known_as is not None and asked.known_as not in recipe.published.models:
-        raise UnknownName(f"model of {recipe.published.short}", asked.known_as, recipe.published.models)
-    uri = recipe.published.uri_of(uri)
-    check_name(uri)
+    check(recipe, uri, asked)
+    tables, uri = recipe.published.chosen(asked.table), recipe.published.uri_of(uri)
     model = _opened(uri) if look or not elsewhere(uri) else _guessed(uri)
     if model.family not in recipe.families:
         raise BadModel(

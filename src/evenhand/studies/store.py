@@ -342,15 +342,23 @@ def _write(path: Path, kind: str, body: Any) -> Path:
     return path
 
 
+_FINISHED = "Name the folder of a finished run."
+_OTHERS = {  # folders of other commands: where their pages and runs are
+    "study.json": "It holds a study, shown by `evenhand study show`; each folder in its cells/ is a run.",
+    "reproduction.json": "It holds a reproduction, shown by its report.html; measured/ in it is a run.",
+    "location.json": "It holds a location: name it with --location beside a run.",
+    "mitigation.json": "It holds a treatment: `evenhand verify` makes a run of it, with --treated.",
+}
+
+
 def _read(path: Path, kind: str) -> Any:
     """The checked body of a summary, in the form of today's schema."""
     try:
         envelope = parse_json(path.read_bytes())
         form, checksum, body = envelope["format"], envelope["sha256"], envelope["body"]
     except FileNotFoundError:
-        raise BadData(
-            f"There is no {path.name} in {path.parent}.", mend="Name the folder of a finished run."
-        ) from None
+        held = next((mend for name, mend in _OTHERS.items() if (path.parent / name).exists()), _FINISHED)
+        raise BadData(f"There is no {path.name} in {path.parent}.", mend=held) from None
     except OSError as error:
         raise _unreadable(path, error) from None
     except (ValueError, KeyError, TypeError):
@@ -369,7 +377,7 @@ def _read(path: Path, kind: str) -> Any:
 
 
 def _unreadable(path: Path, error: OSError) -> BadData:
-    return BadData(f"{path} cannot be read: {error.strerror}.", mend="Name the folder of a finished run.")
+    return BadData(f"{path} cannot be read: {error.strerror}.", mend=_FINISHED)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 from evenhand.errors import BadOption, EnvironmentProblem
 from evenhand.studies.grid import cells, running, table
 from evenhand.studies.grid.checking import checked
+from evenhand.studies.grid.result import load
 from evenhand.workers import Ended, Piece
 from tests.support.small_study import SMALL as STUDY
 
@@ -90,13 +91,22 @@ def test_parts_are_gathered_by_the_whole(
     second = running.study(file, out, part="2/3")
     assert [(o.cell.mitigation, o.cell.seed) for o in second.outcomes] == [("prompt", 1)]
     assert not (out / "study.json").exists()
+    so_far = load(out)  # what `study show` reads
+    assert [(o.cell.mitigation, o.cell.seed, str(o.record.verdict)) for o in so_far.outcomes if o.record] == [
+        (o.cell.mitigation, o.cell.seed, str(o.record.verdict)) for o in second.outcomes if o.record
+    ]
+    assert (so_far.parts, so_far.complete, len(so_far.outcomes)) == (("2/3",), False, 1)
     parts = [running.study(file, out, part=f"{number}/3") for number in (1, 2, 3)]
     assert sorted(len(one.outcomes) for one in parts) == [1, 1, 2]
     assert all(o.record is not None for one in parts for o in one.outcomes)
+    together = load(out)
+    assert (together.parts, together.complete) == (("1/3", "2/3", "3/3"), False)  # nothing is gathered yet
+    assert (len(together.chosen), _rows(together)) == (1, _rows(running.study(file, alone)))
     monkeypatch.setattr(running.pieces, "verify", None)  # every cell is read
     whole = running.study(file, out)
     assert whole.complete
     assert len(whole.chosen) == 1
+    assert (load(out).parts, load(out).complete) == ((), True)
     monkeypatch.undo()
     assert _rows(whole) == _rows(running.study(file, alone))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,12 @@ class StudyFile:
     def cells(self) -> int:
         """How many verifications it has: models x mitigations x seeds."""
         return len(self.models) * len(self.mitigations) * len(self.seeds)
+
+    @property
+    def order(self) -> Iterator[tuple[str, str, int]]:
+        """The cells in the order of the file: the model, the mitigation's name and the seed of each."""
+        for uri, entry, seed in product(self.models, self.mitigations, self.seeds):
+            yield uri, entry.name, seed
 
 
 def read_study(path: Path | str) -> StudyFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from evenhand.studies.grid.file import StudyFile
 from evenhand.studies.grid.selection import Selection
 
 INDEX = "study.json"
+PART = "study-part-{}-of-{}.json"
+_PARTS = re.compile(r"study-part-(\d+)-of-(\d+)\.json")
 FORMAT = "evenhand/study/1"
 
 
@@ -47,18 +50,21 @@ class Chosen:
 class StudyResult(Shown):
     """A study as it stands: its cells in the order of the file, and how each grid was settled.
 
-    `folder` holds the table, the report and the cells.
+    `folder` holds the table, the report and the cells. `parts` are those of which it is made, such as
+    ``2/8``, where no run has gathered them yet.
     """
 
     study: StudyFile
     folder: Path
     outcomes: tuple[Outcome, ...]
     chosen: tuple[Chosen, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether every cell is done."""
-        return len(self.outcomes) == self.study.cells and all(o.record is not None for o in self.outcomes)
+        """Whether every cell is done, and gathered."""
+        whole = not self.parts and len(self.outcomes) == self.study.cells
+        return whole and all(o.record is not None for o in self.outcomes)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
@@ -90,14 +96,14 @@ class StudyResult(Shown):
         ]
 
 
-def save(result: StudyResult) -> Path:
-    """Write the index of a study into its folder; returns its path.
+def save(result: StudyResult, name: str = INDEX) -> Path:
+    """Write the index of a study, or of a part under that part's name, into its folder; returns its path.
 
     Raises:
         NoSpace: the disk is full or not writable.
         BadData: there is another file of its name.
     """
-    path = result.folder / INDEX
+    path = result.folder / name
     check_ours(path, FORMAT.encode())
     cells = [
         {
@@ -121,12 +127,49 @@ def save(result: StudyResult) -> Path:
 
 
 def load(folder: Path) -> StudyResult:
-    """The study in `folder` as it stands; no model is opened.
+    """The study in `folder` as it stands, or what its parts have done so far; no model is opened.
 
     Raises:
         BadData: there is none, or its index is damaged.
     """
-    path = folder / INDEX
+    index, parts = folder / INDEX, _parts(folder)
+    if not parts:
+        return _read(index)
+    return _joined(folder, {part: _read(path) for part, path in parts.items()}, index)
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """The indices of parts that no run has gathered yet, the one that was written last at the end."""
+    index = folder / INDEX
+    gathered = index.stat().st_mtime_ns if index.exists() else -1
+    found = [
+        (time, match, path)
+        for path in folder.glob(PART.format("*", "*"))
+        if (match := _PARTS.fullmatch(path.name)) and (time := path.stat().st_mtime_ns) > gathered
+    ]
+    return {f"{match[1]}/{match[2]}": path for _, match, path in sorted(found, key=lambda one: one[0])}
+
+
+def _joined(folder: Path, parts: dict[str, StudyResult], index: Path) -> StudyResult:
+    """What a gathered study and the parts after it hold of the study of the last part; a later cell wins."""
+    study = list(parts.values())[-1].study
+    parts = {part: found for part, found in parts.items() if found.study == study}
+    every = [
+        one for one in [*([_read(index)] if index.exists() else []), *parts.values()] if one.study == study
+    ]
+    outcomes = {(o.cell.model, o.cell.mitigation, o.cell.seed): o for found in every for o in found.outcomes}
+    chosen = {(one.model, one.mitigation): one for found in every for one in found.chosen}
+    return StudyResult(
+        study,
+        folder,
+        tuple(outcomes[key] for key in study.order if key in outcomes),
+        tuple(chosen[key] for key in dict.fromkeys(key[:2] for key in study.order) if key in chosen),
+        tuple(sorted(parts, key=lambda part: [int(number) for number in part.split("/")])),
+    )
+
+
+def _read(path: Path) -> StudyResult:
+    folder = path.parent
     try:
         body = parse_json(path.read_bytes())
         study = from_json(StudyFile, body["study"])
@@ -135,8 +178,7 @@ def load(folder: Path) -> StudyResult:
     except FileNotFoundError:
         raise BadData(
             f"There is no {INDEX} in {folder}.",
-            mend="Name the folder of a study, or run it: evenhand study run FILE. What parts stored there "
-            f"is gathered by: evenhand study run FILE --out {folder}",
+            mend="Name the folder of a study, or run it: evenhand study run FILE.",
         ) from None
     except (OSError, ValueError, KeyError, TypeError):
         raise BadData(

@@ -25,7 +25,7 @@ from evenhand.studies.grid.cells import Cell, State
 from evenhand.studies.grid.checking import Checked, benchmarks, checked
 from evenhand.studies.grid.file import StudyFile
 from evenhand.studies.grid.planning import sentence, study_plan
-from evenhand.studies.grid.result import INDEX, Chosen, Outcome, StudyResult, load, save
+from evenhand.studies.grid.result import INDEX, PART, Chosen, Outcome, StudyResult, load, save
 from evenhand.studies.grid.selection import Selection
 from evenhand.studies.memory import taken
 from evenhand.studies.methods import made_method
@@ -113,7 +113,7 @@ class Sitting:
         self.outcomes: dict[tuple[str, str, int], Outcome] = {}  # by model, mitigation and seed
         self._own = {
             key
-            for number, key in enumerate(self._order())
+            for number, key in enumerate(asked.order)
             if number % part[1] == part[0] - 1
         }  # fmt: skip
         self._advance: Advance = lambda amount: None
@@ -130,6 +130,8 @@ class Sitting:
         What the folder's earlier study had and this one does not name stays in the folder, and is said.
         """
         before = _done(self.folder) if self.part == WHOLE else set()
+        if self.part != WHOLE:
+            self._saved()  # the part has begun
         with task("the study", len(self._own), unit="cell") as self._advance:
             while True:
                 while len(self._running) < self.workers.slots and (job := self._next()) is not None:
@@ -146,20 +148,13 @@ class Sitting:
             )
         return self._saved()
 
-    def _order(self) -> Iterator[tuple[str, str, int]]:
-        """The cells in the order of the file."""
-        asked = self.asked
-        for uri, entry, seed in product(asked.models, asked.mitigations, asked.seeds):
-            yield uri, entry.name, seed
-
     def _saved(self) -> StudyResult:
-        """What was found so far, in the order of the file; only the whole study writes an index."""
-        outcomes = tuple(self.outcomes[key] for key in self._order() if key in self.outcomes)
+        """What was found so far, in the order of the file; a part has an index of its own."""
+        outcomes = tuple(self.outcomes[key] for key in self.asked.order if key in self.outcomes)
         grids = [(uri, entry.name) for uri, entry in product(self.asked.models, self.asked.mitigations)]
         chosen = tuple(self.chosen[grid] for grid in grids if grid in self.chosen)
         found = StudyResult(self.asked, self.folder, outcomes, chosen)
-        if self.part == WHOLE:
-            save(found)
+        save(found, INDEX if self.part == WHOLE else PART.format(*self.part))
         return found
 
     def _next(self) -> _Job | None:

@@ -164,6 +164,8 @@ def test_a_corpus_without_a_document_passes_nothing(tmp_path, monkeypatch, capsy
         (["--bins", "height"], "are no bins"),
         (["--bins", "height=170", "--bins", "height=180"], "names the column height twice"),
         (["--profile", "x"], "no profile 'x'"),
+        (["--sample", "99"], "sample=99 is not valid. Write a whole number from 100 to 1000000000"),
+        (["--suppress", "-1"], "suppress=-1 is not valid. Write a whole number of at least 0"),
     ],
 )
 def test_mistakes_are_told(table, capsys, more, told) -> None:
@@ -193,13 +195,18 @@ def test_texts_are_audited_and_augmented(tmp_path, capsys, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [("--sensitive", "sex"), ("--target", "y"), ("--missing", "x"), ("--against", "a.txt")]
+    "more",
+    [
+        *(("--sensitive", "sex"), ("--target", "y"), ("--missing", "x"), ("--against", "a.txt")),
+        *(("--sample", "500"), ("--skip-broken",)),
+    ],
 )
 def test_texts_have_no_columns(more, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.jsonl").write_text('{"text": "He is here."}')
     assert main(["audit", "a.jsonl", *more]) == 2
-    assert "this data set is texts" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{more[0]} is about tables, and this data set is texts" in said
 
 
 def test_texts_are_scored_by_a_classifier_that_is_named(tmp_path, capsys, monkeypatch) -> None:

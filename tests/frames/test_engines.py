@@ -17,7 +17,9 @@ import pytest
 
 pytest.importorskip("ibis")
 
-from evenhand import audit
+from evenhand import audit, repair
+from evenhand.audits import _copies
+from evenhand.errors import BadData
 from evenhand.records import Audited
 
 OPTIONS: dict[str, Any] = {"sensitive": ["sex", "race"], "target": "y"}
@@ -83,11 +85,62 @@ def _needed(package: str, there: bool, absent: str) -> None:
         pytest.skip(lacking)
 
 
+def assert_drawn(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples of a table that is larger than they are, parts of one with many copies, and drawn repairs."""
+    options: dict[str, Any] = {**OPTIONS, "sample": 1000, "audits": ["proxies", "duplicates"]}
+    first, again, other = (audit(source, **options, seed=seed) for seed in (0, 0, 1))
+    assert figures(first) == figures(again)
+    assert figures(first) != figures(other)
+    assert 850 < first.of("proxies")[0].n < 1150
+    monkeypatch.setattr(_copies, "MOST_EXACT", 1000)
+    parts = [audit(source, **OPTIONS, audits=["duplicates"], seed=part) for part in range(4)]
+    sizes = [one.of("duplicates")[0].n for one in parts]
+    assert sum(sizes) == len(people())  # each row is in one part, also those without a value
+    assert min(sizes) > 500
+    shares = {"a": 0.6, "b": 0.2, "c": 0.2}
+    out = folder / "balanced.parquet"
+    (after,) = repair(source, "balance", out, "race", baseline=shares, audits=["representation"]).findings
+    assert after.n == len(pd.read_parquet(out))
+    assert 1500 < after.n < 1850
+    assert after.effect < 0.03
+
+
 @pytest.mark.spark
 def test_spark_gives_the_figures_of_duckdb(path) -> None:
     _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
     assert_alike(audit(f"spark:{path}", **OPTIONS), audit(str(path), **OPTIONS))
     assert_alike(audit(f"spark:{path}", **HIDDEN), audit(str(path), **HIDDEN))
+
+
+@pytest.mark.spark
+def test_spark_draws_rows(path, tmp_path, monkeypatch) -> None:
+    _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
+    assert_drawn(f"spark:{path}", tmp_path, monkeypatch)
+
+
+@pytest.mark.spark
+def test_spark_reads_delimited_files_as_duckdb_does(tmp_path) -> None:
+    _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
+    frame = people()[["sex", "y", "job"]].replace({"job": {"x": 'two\nlines, "quoted"', "y": "back\\slash"}})
+    frame[:1000].to_csv(tmp_path / "a.csv", index=False)
+    frame[1000:2000][["job", "y", "sex"]].rename(columns={"sex": " sex "}).to_csv(
+        tmp_path / "b.csv.gz", index=False
+    )
+    (tmp_path / "c.csv").write_text("\ufeff" + frame[2000:].to_csv(index=False, sep=";"))
+    asked: dict[str, Any] = {"sensitive": "sex", "target": "y"}
+    every = str(tmp_path / "*.csv*")
+    assert_alike(audit(f"spark:{every}", **asked), audit(every, **asked))
+    (tmp_path / "d.csv").write_text("sex,y,job\nf,1,x\nWilhelmine,0\n")
+    with pytest.raises(BadData, match=r"[^*]d\.csv cannot be read: Spark says .*MALFORMED_CSV") as caught:
+        audit(f"spark:{every}", **asked)
+    assert "Wilhelmine" not in str(caught.value)
+    assert "--skip-broken" in caught.value.mend
+    with pytest.raises(BadData) as caught:
+        audit(f"spark:{tmp_path / 'd.csv'}", **asked)
+    assert "--skip-broken" not in caught.value.mend
+    found = audit(f"spark:{every}", **asked, skip_broken=True)
+    assert found.n == len(frame)
+    assert "1 of 4 files were left out" in found.notes[0]
 
 
 @pytest.fixture
@@ -142,7 +195,7 @@ def _wait(port: int) -> None:
 
 
 @pytest.mark.postgres
-def test_postgresql_gives_the_figures_of_duckdb(path, server) -> None:
+def test_postgresql_gives_the_figures_of_duckdb(path, server, tmp_path, monkeypatch) -> None:
     import psycopg
 
     with psycopg.connect(server.replace("postgres://", "postgresql://")) as made:
@@ -152,3 +205,4 @@ def test_postgresql_gives_the_figures_of_duckdb(path, server) -> None:
                 rows.write_row(row)
     assert_alike(audit(f"{server}#people", **OPTIONS), audit(str(path), **OPTIONS))
     assert_alike(audit(f"{server}#people", **HIDDEN), audit(str(path), **HIDDEN))
+    assert_drawn(f"{server}#people", tmp_path, monkeypatch)

@@ -89,10 +89,10 @@ Classifier = Annotated[
     ),
 ]
 Suppress = Annotated[
-    int, typer.Option("--suppress", min=0, metavar="N", help="Show no figures of groups below N rows.")
+    int, typer.Option("--suppress", metavar="N", help="Show no figures of groups below N rows.")
 ]
 Sample = Annotated[
-    int, typer.Option("--sample", min=100, metavar="N", help="Rows for audits that need rows.")
+    int, typer.Option("--sample", metavar="N", help="Rows for audits that need rows, at least 100.")
 ]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out files that cannot be read.")]
 Repair = Annotated[

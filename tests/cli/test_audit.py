@@ -96,6 +96,17 @@ def test_reweighing_makes_the_rates_equal(table, capsys) -> None:
     assert "is there already" in capsys.readouterr().err
 
 
+def test_no_p_value_is_shown_as_0(tmp_path, monkeypatch, capsys) -> None:
+    # 3000 of f have the label and 3000 of m have not: the p-value is below the smallest double.
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"sex": ["f", "m"] * 3000, "y": [1, 0] * 3000}).to_csv("a.csv", index=False)
+    argv = ["--sensitive", "sex", "--target", "y", "--audits", "label_rates", "--html", "a.html"]
+    assert main(["audit", "a.csv", *argv, "--repair", "spell", "--out", "b.csv"]) == 0
+    table = capsys.readouterr().out.partition("After the repair")[2]
+    assert re.search(r"label_rates +sex, y +1\.000 +1\.000 +below 1e-300", table)
+    assert "p below 1e-300" in Path("a.html").read_text()
+
+
 def test_pages_hold_no_row_and_are_not_written_over(table, capsys) -> None:
     argv = ["audit", table, "--sensitive", "sex", "--target", "y", "--html", "a.html", "--datasheet", "a.md"]
     assert main(argv) == 0

@@ -19,7 +19,7 @@ pytest.importorskip("ibis")
 
 from evenhand import audit, repair
 from evenhand.audits import _copies
-from evenhand.errors import BadData
+from evenhand.errors import BadData, UnknownName
 from evenhand.records import Audited
 
 OPTIONS: dict[str, Any] = {"sensitive": ["sex", "race"], "target": "y"}
@@ -36,6 +36,20 @@ HIDDEN: dict[str, Any] = {
 }
 
 
+# Numbers and days out of texts, some of which are none.
+READ: tuple[dict[str, Any], ...] = (
+    {
+        "sensitive": "age",
+        "target": "y",
+        "bins": {"age": [30, 50]},
+        "missing": [-999],
+        "audits": "label_rates",
+    },
+    {"sensitive": "born", "bins": {"born": "year"}, "audits": "representation"},
+    {"sensitive": "sex", "target": "age", "positive": ">30", "audits": "label_rates"},
+)
+
+
 def people() -> pd.DataFrame:
     rng = np.random.default_rng(5)
     n = 3000
@@ -47,6 +61,10 @@ def people() -> pd.DataFrame:
             "y": (rng.random(n) < np.where(sex == "m", 0.4, 0.3)).astype(int),
             "height": rng.normal(np.where(sex == "m", 178, 166), 7).round(1),
             "job": rng.choice(["x", "y", None], n),
+            "age": rng.choice(["20", " 35", "6.1e1", "?", "-999", "old"], n),
+            "born": rng.choice(
+                ["1950-03-01", "1984-02-29T10:00:00", "1985-02-29", "2000-12-31 23:30:00-02:00"], n
+            ),
         }
     )
     few = frame[:5].assign(sex="q"), frame[5:12].assign(race="\u00a0"), frame[:40].assign(job="\u2003NA")
@@ -110,6 +128,8 @@ def test_spark_gives_the_figures_of_duckdb(path) -> None:
     _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
     assert_alike(audit(f"spark:{path}", **OPTIONS), audit(str(path), **OPTIONS))
     assert_alike(audit(f"spark:{path}", **HIDDEN), audit(str(path), **HIDDEN))
+    for asked in READ:
+        assert_alike(audit(f"spark:{path}", **asked), audit(str(path), **asked))
 
 
 @pytest.mark.spark
@@ -199,10 +219,35 @@ def test_postgresql_gives_the_figures_of_duckdb(path, server, tmp_path, monkeypa
     import psycopg
 
     with psycopg.connect(server.replace("postgres://", "postgresql://")) as made:
-        made.execute("create table people (sex text, race text, y int, height double precision, job text)")
+        made.execute(
+            "create table people (sex text, race text, y int, height double precision, job text, "
+            "age text, born text)"
+        )
         with made.cursor().copy("copy people from stdin") as rows:
             for row in people().astype(object).where(people().notna(), None).itertuples(index=False):
                 rows.write_row(row)
     assert_alike(audit(f"{server}#people", **OPTIONS), audit(str(path), **OPTIONS))
     assert_alike(audit(f"{server}#people", **HIDDEN), audit(str(path), **HIDDEN))
+    for asked in READ:
+        assert_alike(audit(f"{server}#people", **asked), audit(str(path), **asked))
     assert_drawn(f"{server}#people", tmp_path, monkeypatch)
+
+
+@pytest.mark.postgres
+def test_tables_of_postgresql_may_hold_any_type_in_any_schema(server, tmp_path) -> None:
+    import psycopg
+
+    with psycopg.connect(server.replace("postgres://", "postgresql://")) as made:
+        made.execute("create schema other")
+        made.execute(
+            "create table other.folk as select case when i % 4 = 0 then 'f' else 'm' end as sex, i % 2 as y, "
+            "gen_random_uuid() as id, '{\"a\": 1}'::json as more, '10.0.0.1'::inet as address, "
+            "array[i, 2] as pair, now() as seen, i * interval '1 day' as since from generate_series(1, 400) i"
+        )
+    found = audit(f"{server}#other.folk", "sex", "y")
+    assert found.of("representation")[0].effect == pytest.approx(0.25)
+    assert {one.name for one in found.findings} >= {"label_rates", "representation"}
+    after = repair(f"{server}#other.folk", "deduplicate", tmp_path / "folk.csv", "sex", "y")
+    assert after.n == 400
+    with pytest.raises(UnknownName, match=r"'other\.fok'"):
+        audit(f"{server}#other.fok", "sex")

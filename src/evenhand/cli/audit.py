@@ -11,7 +11,6 @@ import typer
 from evenhand import quoting
 from evenhand.cli import console
 from evenhand.cli.options import Json, Seed, names
-from evenhand.decimals import significant
 from evenhand.errors import BadOption, GateFailed, Inconclusive, UsageError
 
 if TYPE_CHECKING:
@@ -323,7 +322,7 @@ def _line(one: Finding) -> str:
 
 def _compared(before: Audited, after: Audited) -> None:
     """The findings after a repair beside those before."""
-    from evenhand.reports.audits import figure
+    from evenhand.reports.audits import chance, figure
 
     held = {(one.name, one.columns): one for one in before.findings}
     rows = []
@@ -335,7 +334,7 @@ def _compared(before: Audited, after: Audited) -> None:
                 ", ".join(one.columns),
                 figure(old.effect) if old else "",
                 figure(one.effect),
-                significant(one.p_value),
+                chance(one.p_value),
                 one.state.value,
             ]
         )

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 DUCKDB, POSTGRES, SPARK = "duckdb", "postgres", "pyspark"  # as Ibis calls them
+_NUMBER = r"^[-+]?(\d{1,200}\.?\d{0,99}|\.\d{1,99})([eE][-+]?\d{1,2})?$"  # such as a double can hold
+_LEAP = r"(\d\d(0[48]|[2468][048]|[13579][26])|([02468][48]|[2468]0|[13579][26])00)"
+_DAY = (
+    r"(?!0000)(\d{4}-((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+    rf"|{_LEAP}-02-29)"
+)
+_MOMENT = rf"^{_DAY}([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{{1,6}})?)?(Z|[-+](0\d|1[0-4])(:?[0-5]\d)?)?)?$"
 _SEEDS = 2**32
 _NOTHING = "(no value)"  # what a missing value is hashed as: PostgreSQL has no hash of it
 
@@ -27,6 +34,29 @@ def stripped(value: Any) -> Any:
 
     name = "trim" if engine_of(value) == DUCKDB else "btrim"
     return ibis.udf.scalar.builtin(trim, name=name)(value, SPACES)
+
+
+def as_number(value: Any) -> Any:
+    """A text as a number; missing where it is none."""
+    return _tried(value, "float64", _NUMBER)
+
+
+def as_moment(value: Any) -> Any:
+    """A text as a moment, by the clock of UTC; missing where it is none, as ISO 8601 writes it."""
+    if engine_of(value) == POSTGRES:  # whose moments without a time zone lose that of the text
+        return _tried(value, "timestamp('UTC')", _MOMENT).cast("timestamp")
+    return _tried(value, "timestamp", _MOMENT)
+
+
+def _tried(value: Any, kind: str, pattern: str) -> Any:
+    """A text in another type; missing where it cannot be, which PostgreSQL does not try: see `pattern`."""
+    import ibis
+
+    # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
+    value = stripped(value)
+    if engine_of(value) != POSTGRES:
+        return value.try_cast(kind)
+    return ibis.ifelse(value.re_search(pattern), value, None).cast(kind)
 
 
 def drawn(table: ir.Table, share: float, seed: int) -> ir.Table:

@@ -342,6 +342,8 @@ def readable(name: str) -> Iterator[None]:
         mend = f"Repair the file, or leave it out of the list{more}."
         if name in IN_MEMORY:
             mend = "Make its columns numbers, texts, dates or truths."
+        elif "#" in name:
+            mend = "Make a view of the columns that are needed, as numbers, texts, dates or truths."
         raise BadData(f"{file} cannot be read: {_said(error)}.", mend=mend) from None
 
 
@@ -362,6 +364,8 @@ def _said(error: Exception) -> str:
             f"Spark says {', '.join(dict.fromkeys(_CONDITION.findall(str(error)))) or type(error).__name__}"
         )
     said = _FILE.sub(lambda found: found[0] if found[1] else "", str(error).partition(_TRACE)[0])
+    if any(kind.__name__ == "DataError" for kind in type(error).__mro__):  # of PostgreSQL: quotes a value
+        said = said.partition(": ")[0]
     lines = [line.strip() for line in said.split("\n") if line.strip()]
     kept = [line for line in lines[:6] if not line.startswith(_UNSAID) and not _FILE.match(line)]
     return " ".join(kept)[:300].rstrip(". ")

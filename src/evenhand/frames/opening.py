@@ -5,8 +5,8 @@ name                                    what it is
 ====================================== =======================================================
 ``people.csv``, ``people.csv.gz``       delimited text (comma, tab, semicolon, bar), also packed
 ``people.parquet``, ``part-*.parquet``  parquet, one file or all that fit the pattern
-``duckdb:file.db#table``                a table of a DuckDB file
-``postgres://user@host/base#table``     a table of PostgreSQL
+``duckdb:file.db#table``                a table of a DuckDB file, ``#schema.table`` in another schema
+``postgres://user@host/base#table``     a table of PostgreSQL, likewise
 ``spark:part-*.parquet``                the same files through Spark, on this machine
 ====================================== =======================================================
 """
@@ -38,6 +38,7 @@ _PATTERN = frozenset("*?[")
 _PASSWORD = re.compile(r"(?<=[^/:]):[^/@]*(?=@)|(?<=[?&])password=[^&#]*&?")
 _DATABASES = ("duckdb:", "postgres://", "postgresql://")
 _SPARK = "spark:"
+_AS_TEXT = ("interval", "unknown", "uuid", "json", "inet", "macaddr")  # types, as Ibis calls them
 
 
 def opened(source: Source, *, skip_broken: bool = False) -> Frame:
@@ -88,9 +89,9 @@ def of_files(source: Source) -> bool:
 
 
 def _plain(frame: Frame) -> Frame:
-    """The frame with types that arrow lacks as text: unknown ones, and lengths of time of months and days."""
+    """The frame with types as text that arrow lacks, or that engines do not compare."""
     kinds = frame.table.schema().items()
-    odd = [name for name, kind in kinds if kind.is_interval() or kind.is_unknown()]
+    odd = [name for name, kind in kinds if any(getattr(kind, f"is_{one}")() for one in _AS_TEXT)]
     if not odd:
         return frame
     texts = {name: frame.table[name].cast("string") for name in odd}
@@ -279,9 +280,12 @@ def _database(source: str) -> Frame:
             else "Check the address; a password is also taken from PGPASSWORD.",
         ) from error
     there = _tables(made)
-    if table not in there:
-        raise UnknownName(f"table in {shown_address(address)}", table, there)
-    return Frame(made.table(table), shown_address(source))
+    if table in there:
+        return Frame(made.table(table), shown_address(source))
+    schema, _, name = table.rpartition(".")
+    if schema and name in _tables(made, schema):
+        return Frame(made.table(name, database=schema), shown_address(source))
+    raise UnknownName(f"table in {shown_address(address)}", table, there)
 
 
 def shown_address(source: str) -> str:
@@ -289,12 +293,13 @@ def shown_address(source: str) -> str:
     return _PASSWORD.sub("", source) if source.startswith(_DATABASES) else source
 
 
-def _tables(made: Any) -> list[str]:
-    """The names of a connection's tables and views; Ibis 12 cannot list those of DuckDB 2."""
+def _tables(made: Any, schema: str | None = None) -> list[str]:
+    """The names of the tables and views in a schema, or in the usual one."""
     if made.name != "duckdb":
-        return [str(name) for name in made.list_tables()]
-    asked = "select table_name from information_schema.tables"
-    return [str(name) for (name,) in made.con.execute(asked).fetchall()]
+        return [str(name) for name in made.list_tables(database=schema)]
+    # Ibis 12 cannot list those of DuckDB 2.
+    asked = "select table_name from information_schema.tables where table_schema = ?"
+    return [str(name) for (name,) in made.con.execute(asked, [schema or made.current_database]).fetchall()]
 
 
 def _from_memory(source: Any) -> Frame:

@@ -27,8 +27,13 @@ def write(table: ir.Table, path: Path, *, as_csv: bool) -> None:
             table.to_parquet(f"{folder}/parts")
             write(connection().read_parquet(f"{folder}/parts/*.parquet"), path, as_csv=as_csv)
         return
-    # DuckDB would write beside the file, where nobody looks for what a killed process left.
-    within = {"use_tmp_file": False} if engine_of(table) == DUCKDB else {}
+    within = {}
+    if engine_of(table) == DUCKDB:
+        # It would write beside the file, where nobody looks for what a killed process left.
+        within = {"use_tmp_file": False}
+    elif as_csv:  # arrow writes no lists into CSV
+        nested = [name for name, kind in table.schema().items() if kind.is_nested()]
+        table = table.mutate(**{name: table[name].cast("string") for name in nested})
     if as_csv:
         table.to_csv(str(path), **within)
     else:

@@ -18,7 +18,7 @@ from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
 from evenhand.frames import OTHER, Frame
-from evenhand.frames.engines import stripped
+from evenhand.frames.engines import as_moment, as_number
 from evenhand.frames.values import folded, looks_like_a_date, number, text_of
 from evenhand.people import bins
 from evenhand.studies.audit_values import DATES, shares
@@ -158,8 +158,7 @@ def numeric(frame: Frame, value: Any) -> Any:
     """
     kind = value.type()
     if kind.is_string():
-        # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
-        value = stripped(value).try_cast("float64")
+        value = as_number(value)
     elif not (kind.is_numeric() or kind.is_boolean()):
         raise _holds_no(frame, value, "numbers")
     return value.cast("float64")
@@ -173,7 +172,7 @@ def _moments(frame: Frame, value: Any) -> Any:
     """
     kind = value.type()
     if kind.is_string():
-        value = stripped(value).try_cast("timestamp")
+        value = as_moment(value)
     elif not (kind.is_date() or kind.is_timestamp()):
         raise _holds_no(frame, value, "dates")
     return value.cast("timestamp")
@@ -301,7 +300,7 @@ def _by_score(question: Question, rule: re.Match[str] | None) -> Question:
 
     question.notes.append(
         f"{target} is favourable {'above' if strict else 'from'} "
-        f"{border:g}{', the median,' if rule is None else ''}."
+        f"{border:g}{', the median' if rule is None else ''}."
     )
     return replace(
         question,

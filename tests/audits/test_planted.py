@@ -163,6 +163,33 @@ def test_countless_values_are_not_compared_with_equal_shares() -> None:
     assert "too many values" in found.finding
 
 
+def test_what_is_counted_together_is_not_shown_to_be_equal() -> None:
+    # 49 large groups, and 100 of four: half of these have the label and a height, half have neither.
+    large = pd.DataFrame({"town": np.repeat([f"t{i:02}" for i in range(49)], 40), "y": [0, 1] * 980})
+    small = pd.DataFrame(
+        {"town": np.repeat([f"s{i:03}" for i in range(100)], 4), "y": np.repeat([0, 1], 200)}
+    )
+    frame = pd.concat([large, small], ignore_index=True)
+    frame["height"] = np.where(frame["y"] == 1, 170.0, np.nan)
+    asked = [
+        f"{name}:tolerance=0.9" for name in ("representation", "label_rates", "missingness", "duplicates")
+    ]
+    found = audit(
+        frame, "town", "y", audits=[*asked, "label_noise:tolerance=0.9", "impact_ratio:rule=0,least=0"]
+    )
+    drifted = audit(frame, "town", "y", audits="drift:tolerance=1", against=frame)
+    together = [
+        one
+        for one in (*found.findings, *drifted.findings)
+        if one.effect is not None and any("(all others)" in group.group for group in one.groups)
+    ]
+    assert {one.name for one in together} >= {"representation", "label_rates", "missingness", "impact_ratio"}
+    assert len([one for one in together if one.name == "drift"]) == 2
+    assert {one.state for one in together} == {State.UNCLEAR}
+    by_hand = audit(large, "town", "y", audits=asked)
+    assert {one.state for one in by_hand.findings if one.effect is not None} == {State.WITHIN}
+
+
 def test_a_high_p_value_is_not_called_balanced() -> None:
     # 11 and 9 of 20: nothing is rejected, and nothing is known either.
     found = audit(pd.DataFrame({"sex": ["A"] * 11 + ["B"] * 9}), "sex").of("representation")[0]

@@ -96,6 +96,17 @@ def test_reweighing_makes_the_rates_equal(table, capsys) -> None:
     assert "is there already" in capsys.readouterr().err
 
 
+def test_no_p_value_is_shown_as_0(tmp_path, monkeypatch, capsys) -> None:
+    # 3000 of f have the label and 3000 of m have not: the p-value is below the smallest double.
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"sex": ["f", "m"] * 3000, "y": [1, 0] * 3000}).to_csv("a.csv", index=False)
+    argv = ["--sensitive", "sex", "--target", "y", "--audits", "label_rates", "--html", "a.html"]
+    assert main(["audit", "a.csv", *argv, "--repair", "spell", "--out", "b.csv"]) == 0
+    table = capsys.readouterr().out.partition("After the repair")[2]
+    assert re.search(r"label_rates +sex, y +1\.000 +1\.000 +below 1e-300", table)
+    assert "p below 1e-300" in Path("a.html").read_text()
+
+
 def test_pages_hold_no_row_and_are_not_written_over(table, capsys) -> None:
     argv = ["audit", table, "--sensitive", "sex", "--target", "y", "--html", "a.html", "--datasheet", "a.md"]
     assert main(argv) == 0
@@ -164,6 +175,8 @@ def test_a_corpus_without_a_document_passes_nothing(tmp_path, monkeypatch, capsy
         (["--bins", "height"], "are no bins"),
         (["--bins", "height=170", "--bins", "height=180"], "names the column height twice"),
         (["--profile", "x"], "no profile 'x'"),
+        (["--sample", "99"], "sample=99 is not valid. Write a whole number from 100 to 1000000000"),
+        (["--suppress", "-1"], "suppress=-1 is not valid. Write a whole number of at least 0"),
     ],
 )
 def test_mistakes_are_told(table, capsys, more, told) -> None:
@@ -193,13 +206,18 @@ def test_texts_are_audited_and_augmented(tmp_path, capsys, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [("--sensitive", "sex"), ("--target", "y"), ("--missing", "x"), ("--against", "a.txt")]
+    "more",
+    [
+        *(("--sensitive", "sex"), ("--target", "y"), ("--missing", "x"), ("--against", "a.txt")),
+        *(("--sample", "500"), ("--skip-broken",)),
+    ],
 )
 def test_texts_have_no_columns(more, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.jsonl").write_text('{"text": "He is here."}')
     assert main(["audit", "a.jsonl", *more]) == 2
-    assert "this data set is texts" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{more[0]} is about tables, and this data set is texts" in said
 
 
 def test_texts_are_scored_by_a_classifier_that_is_named(tmp_path, capsys, monkeypatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("ibis.backends.duckdb")
 
 from evenhand import audit
-from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
+from evenhand.errors import BadData, EnvironmentProblem, EvenhandError, UnknownName, UsageError
 from evenhand.frames import OTHER, opened
 from evenhand.frames.frame import _BEGINNINGS, MOST_CELLS
 from evenhand.frames.opening import shown_address
@@ -115,6 +115,26 @@ def test_a_table_of_a_database_is_read(tmp_path) -> None:
     assert found.effect == pytest.approx(0.25)  # |.25 - .5| + |.75 - .5| over 2
     with pytest.raises(UnknownName, match="'people'"):
         opened(f"duckdb:{path}#peple")
+    with pytest.raises(EnvironmentProblem, match="cannot be opened") as caught:
+        opened(f"duckdb:{csv(tmp_path, 'sex')}#people")
+    assert caught.value.mend == "Name a DuckDB file that no other program writes to."
+
+
+@pytest.mark.parametrize(
+    "source", ["duckdb:nowhere.db#people", "postgres://ann:secret@localhost/base#people", pd.DataFrame()]
+)
+def test_only_files_can_be_left_out(source) -> None:
+    with pytest.raises(UsageError, match=r"--skip-broken leaves out files, and .* is none") as caught:
+        audit(source, "sex", skip_broken=True)
+    assert "secret" not in str(caught.value)
+
+
+def test_files_are_left_out_of_the_other_table_as_well(tmp_path) -> None:
+    csv(tmp_path, "sex,y\nf,1\nm,0\n", "a.csv")
+    csv(tmp_path, "", "b.csv")
+    frame = pd.DataFrame({"sex": ["f", "m"], "y": [1, 0]})
+    found = audit(frame, "sex", against=str(tmp_path / "*.csv"), audits=["drift"], skip_broken=True)
+    assert found.of("drift")[0].n == 4
 
 
 def csv(tmp_path: Path, text: str | bytes, name: str = "a.csv") -> str:

@@ -62,6 +62,7 @@ FRAME = pd.DataFrame({"sex": ["a", "b"] * 50, "y": [0, 1, 1, 1] * 25, "w": 1.0})
         ("suppress", -3),
         ("suppress", "10"),
         ("sample", 0),
+        ("sample", 99),
         ("sample", 10**30),
         ("sample", 100.0),
         ("seed", -1),
@@ -147,7 +148,7 @@ ALIKE: dict[str, tuple[Any, list[Any]]] = {
         + [pd.Series({"a": 0.5, "b": 0.5}), {"a": Fraction(1, 2), "b": Fraction(1, 2)}],
     ),
     "audits": (("drift",), ["drift", ["drift"], {"drift"}, np.array(["drift"])]),
-    "sample": (50, [np.int64(50)]),
+    "sample": (500, [np.int64(500)]),
     "skip_broken": (True, [np.True_]),
 }
 

@@ -285,17 +285,25 @@ def test_what_a_repair_leaves_of_a_group_does_not_follow_from_two_audits(
     assert "--repair deduplicate is refused here" in advice["mend"]
 
 
-def test_what_a_drawn_sample_leaves_of_a_group_is_not_audited(tmp_path, monkeypatch) -> None:
+def test_a_drawn_sample_that_leaves_too_few_of_a_group_is_refused_before_it_is_written(
+    tmp_path, monkeypatch, capsys
+) -> None:
     # Of 120 of B about 5 remain beside 120 of A.
     monkeypatch.chdir(tmp_path)
     frame = pd.DataFrame({"sex": ["A", "B"] * 120, "number": range(240)})
     options: dict[str, Any] = {"sensitive": "sex", "suppress": 10, "baseline": {"A": 0.96, "B": 0.04}}
-    with pytest.raises(
-        UsageError, match=r"is written, but cannot be audited: The audit before shows B"
-    ) as caught:
+    with pytest.raises(UsageError, match=r"^The audit before shows B, of which fewer than 10") as caught:
         evenhand.repair(frame, "balance", "new.csv", **options)
     assert "Audit without --repair" in caught.value.mend
-    assert 120 < len(pd.read_csv("new.csv")) < 130
+    assert not Path("new.csv").exists()
+    frame.to_csv("a.csv", index=False)
+    asked = ["a.csv", "--sensitive", "sex", "--suppress", "10", "--baseline", "A=0.96,B=0.04"]
+    page = told(capsys, "audit", *asked, "--audits", "representation")[1]
+    (shown,) = json.loads(page.partition("<!")[0])["audits"]
+    assert "--repair balance is refused here: The audit before shows B" in shown["mend"]
+    assert "--repair" not in shown["command"]
+    enough = evenhand.repair(frame, "balance", "new.csv", **{**options, "baseline": {"A": 0.7, "B": 0.3}})
+    assert {one.group for one in enough.of("representation")[0].groups if one.n} == {"A", "B"}
 
 
 def test_a_repair_that_leaves_enough_of_each_group_is_audited(tmp_path, monkeypatch, capsys) -> None:

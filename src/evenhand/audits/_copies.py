@@ -11,6 +11,7 @@ import numpy as np
 from evenhand.audits._question import Question
 from evenhand.frames import OTHER, text_of
 from evenhand.frames.cells import Array, Cells
+from evenhand.frames.engines import hashed
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -29,8 +30,8 @@ def part_of(question: Question, columns: Sequence[str]) -> tuple[ir.Table, int]:
     parts = -(-question.frame.rows // MOST_EXACT)
     if parts < 2:
         return table, 1
-    hashes = [(table[name].hash() % _MODULUS) * (2 * i + 1) for i, name in enumerate(columns)]
-    total = sum(hashes[1:], hashes[0])
+    hashes = [(hashed(table[name]) % _MODULUS) * (2 * i + 1) for i, name in enumerate(columns)]
+    total = sum(hashes[1:], hashes[0]).abs()
     return table.filter((total % parts) == question.seed % parts), parts
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from evenhand.decimals import fixed, number, significant
+from evenhand.frames import OTHER
 from evenhand.frames.cells import Array
 from evenhand.records import Finding, GroupFigure, State, Value
 
@@ -44,10 +45,19 @@ def judged(low: Value, high: Value, bound: Value, tolerance: float) -> State:
     return State.WITHIN if bound is not None and bound < tolerance else State.UNCLEAR
 
 
-def apart(shares: Array, n: Array, tolerance: float) -> tuple[Value, Value, State]:
+def known_of(bound: Value, groups: Iterable[str]) -> Value:
+    """`bound`, unless one of the groups stands for several that were counted together: then None.
+
+    Those may lie further apart than their sum shows, so that nothing bounds their differences.
+    """
+    return None if any(OTHER in name for name in groups) else bound
+
+
+def apart(shares: Array, n: Array, tolerance: float, names: Sequence[str] = ()) -> tuple[Value, Value, State]:
     """The 95 % interval of the largest difference of `shares` [k], each of `n` [k] rows, and its state.
 
-    No interval, and a note, for one group.
+    `names` are the groups', where some may have been counted together. No interval, and a note, for one
+    group.
     """
     from evenhand.stats.gaps import Rates, between, gap_ends
 
@@ -55,7 +65,7 @@ def apart(shares: Array, n: Array, tolerance: float) -> tuple[Value, Value, Stat
         return None, None, State.NOTE
     both = [between(Rates(shares, n))]
     (low, high), (_, bound) = gap_ends(both, len(n)), gap_ends(both, len(n), level=0.90)
-    return low, high, judged(low, high, bound, tolerance)
+    return low, high, judged(low, high, known_of(bound, names), tolerance)
 
 
 def said(state: State, tolerance: float, equal: str = "") -> str:

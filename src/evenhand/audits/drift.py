@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evenhand.audits._features import feature
 from evenhand.audits._question import Question
 from evenhand.audits._respelt import respelt, told
-from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, said
+from evenhand.audits._state import Reads, adjusted, ends, judged, known_of, p_text, said
 from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells, text_of
 from evenhand.frames.cells import Array
@@ -92,7 +92,7 @@ class Drift:
         each = [_ends_of(p, n, g, 0.05, len(both)) for g in range(len(both))]
         low, high = (max(ends) for ends in zip(*each, strict=True))
         bound = max(_ends_of(p, n, g, 0.10, 1)[1] for g in range(len(both)))
-        state = judged(low, high, bound, self.tolerance)
+        state = judged(low, high, known_of(bound, both), self.tolerance)
         tests = [equal_shares(k[:, g], n[:, g], seed=question.seed) for g in range(len(both))]
         own = tests[far]
         p_values = [one[1] for one in tests if one is not None]
@@ -218,7 +218,8 @@ class Drift:
         low, high = cramer_ends(statistic, n, shape, freedom)
         high = max(high, value)
         _, bound = cramer_ends(statistic, n, shape, freedom, level=0.90)
-        state = judged(low, high, max(bound, value), self.tolerance)
+        names = [one.group for one in groups]
+        state = judged(low, high, known_of(max(bound, value), names), self.tolerance)
         return Finding(
             "drift",
             columns,

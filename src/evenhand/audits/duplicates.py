@@ -42,7 +42,7 @@ class Duplicates:
         if len(n) < 2 or not repeated.sum():
             return None
         shares = repeated / n
-        low, high, state = apart(shares, worth, self.tolerance)
+        low, high, state = apart(shares, worth, self.tolerance, names)
         most, least = extremes(shares)
         statistic, p_value = equal_shares(repeated / n * worth, worth, seed=question.seed) or (None, None)
         but = f" but {question.frame.weights}" if question.frame.weights else ""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, said
+from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, known_of, p_text, said
 from evenhand.decimals import fixed, percent
 from evenhand.frames import Cells
 from evenhand.frames.cells import Array
@@ -70,7 +70,7 @@ class ImpactRatio:
         state = judged(
             None if high is None else 1 - high,
             None if low is None else 1 - low,
-            None if bound is None else 1 - bound,
+            known_of(None if bound is None else 1 - bound, people.names),
             1 - self.rule,
         )
         return Finding(

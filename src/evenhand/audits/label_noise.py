@@ -41,7 +41,7 @@ class LabelNoise:
         if not n.sum() or not rarer.sum():
             return None
         shares = rarer / n
-        low, high, state = apart(shares, worth, self.tolerance)
+        low, high, state = apart(shares, worth, self.tolerance, names)
         most, least = extremes(shares)
         statistic, p_value = equal_shares(rarer / n * worth, worth, seed=question.seed) or (None, None)
         but = " and ".join(filter(None, (question.target, question.frame.weights)))

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, p_text, rates, said
+from evenhand.audits._state import Reads, adjusted, ends, extremes, judged, known_of, p_text, rates, said
 from evenhand.decimals import fixed, percent
 from evenhand.frames.cells import Array
 from evenhand.records import Finding
@@ -61,7 +61,7 @@ class LabelRates:
         test = equal_shares(shares * size, size, seed=question.seed)
         gap, low, high, bound = _gap(shares, size)
         most, least = extremes(shares)
-        state = judged(low, high, bound, self.tolerance)
+        state = judged(low, high, known_of(bound, people.names), self.tolerance)
         statistic, p_value = test or (None, None)
         return Finding(
             "label_rates",

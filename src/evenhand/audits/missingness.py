@@ -82,7 +82,7 @@ class Missingness:
                 "missingness", (*attribute, column), None, None, None, None, None, whole.total, text
             )
         test = equal_shares(lost, whole.n, seed=question.seed)
-        low, high, state = apart(shares, whole.n, self.tolerance)
+        low, high, state = apart(shares, whole.n, self.tolerance, whole.names)
         most, least = extremes(shares)
         label = "*".join(attribute)
         statistic, p_value = test or (None, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from evenhand.audits._question import Question
-from evenhand.audits._state import Reads, adjusted, ends, judged, p_text, rates, said
+from evenhand.audits._state import Reads, adjusted, ends, judged, known_of, p_text, rates, said
 from evenhand.decimals import fixed, significant
 from evenhand.frames.cells import Array, Cells
 from evenhand.records import Finding
@@ -52,7 +52,7 @@ class Representation:
             return _nothing(attribute, cells, alone)
         rows = np.zeros(len(names))
         rows[: len(cells.keys)] = cells.n
-        state = judged(known.low, known.high, known.bound, self.tolerance)
+        state = judged(known.low, known.high, known_of(known.bound, names), self.tolerance)
         return Finding(
             "representation",
             attribute,

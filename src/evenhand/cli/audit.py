@@ -12,7 +12,6 @@ from evenhand import quoting
 from evenhand.cli import console
 from evenhand.cli.configured import checks_first, ready
 from evenhand.cli.options import Json, Seed, names
-from evenhand.decimals import significant
 from evenhand.errors import BadOption, GateFailed, Inconclusive, UsageError
 
 if TYPE_CHECKING:
@@ -90,10 +89,10 @@ Classifier = Annotated[
     ),
 ]
 Suppress = Annotated[
-    int, typer.Option("--suppress", min=0, metavar="N", help="Show no figures of groups below N rows.")
+    int, typer.Option("--suppress", metavar="N", help="Show no figures of groups below N rows.")
 ]
 Sample = Annotated[
-    int, typer.Option("--sample", min=100, metavar="N", help="Rows for audits that need rows.")
+    int, typer.Option("--sample", metavar="N", help="Rows for audits that need rows, at least 100.")
 ]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out files that cannot be read.")]
 Repair = Annotated[
@@ -326,7 +325,7 @@ def _line(one: Finding) -> str:
 
 def _compared(before: Audited, after: Audited) -> None:
     """The findings after a repair beside those before."""
-    from evenhand.reports.audits import figure
+    from evenhand.reports.audits import chance, figure
 
     held = {(one.name, one.columns): one for one in before.findings}
     rows = []
@@ -338,7 +337,7 @@ def _compared(before: Audited, after: Audited) -> None:
                 ", ".join(one.columns),
                 figure(old.effect) if old else "",
                 figure(one.effect),
-                significant(one.p_value),
+                chance(one.p_value),
                 one.state.value,
             ]
         )

@@ -13,7 +13,8 @@ import numpy as np
 
 from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames.cells import Cells
-from evenhand.frames.values import BLANKS, BOM, SPACES, text_of
+from evenhand.frames.engines import POSTGRES, drawn, engine_of, stripped
+from evenhand.frames.values import BLANKS, BOM, text_of
 from evenhand.quoting import MEND
 
 if TYPE_CHECKING:
@@ -24,10 +25,14 @@ MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the lar
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
 IN_MEMORY = ("the data frame", "the table")  # as what Python gives is called
-_ENGINES = ("duckdb", "_duckdb", "psycopg", "pyspark", "ibis", "pyarrow")  # where errors about data come from
-_FILE = re.compile(  # in what DuckDB says of a CSV file, and of a parquet file
-    r"^\s*file = (.+)$|[Ff]ailed to read file \"([^\"]+)\": ", re.MULTILINE
+_SPARK = ("pyspark", "py4j")
+_ENGINES = ("duckdb", "_duckdb", "psycopg", "ibis", "pyarrow", *_SPARK)  # where errors about data come from
+_FILE = re.compile(  # in what DuckDB says of a CSV file, and of a parquet file; in what Spark says
+    r"^\s*file = (.+)$|[Ff]ailed to read file \"([^\"]+)\": "
+    r"|while reading file (?:file:/*(?=/))?(\S+?)\.\s",
+    re.MULTILINE,
 )
+_CONDITION = re.compile(r"\[([A-Z][A-Z_.]+)\]")  # what Spark calls an error; its sentences quote rows
 _UNSAID = ("Original Line", "LINE ", "Possible", "* ")  # a row, and advice about DuckDB
 _TRACE = "Stack Trace:"  # of DuckDB itself, behind what it says
 _NOTHING = ""  # no group's name: what values that stand for a missing one are found by
@@ -150,7 +155,7 @@ class Frame:
         if not self.text_column(name):
             return value.notnull()
         blank = stripped(value).lower().isin(sorted(BLANKS))
-        if _backend(self.table) != "postgres":  # which compares texts as in a language
+        if engine_of(self.table) != POSTGRES:  # which compares texts as in a language
             # Signs begin in few ways: most values need not be copied to be compared.
             may_be = ibis.or_(*(((value >= first) & (value < end)) for first, end in _BEGINNINGS))
             blank = ibis.ifelse(may_be, blank, False)
@@ -297,7 +302,7 @@ class Frame:
         if key not in self._kept:
             table = self.table
             if self.rows > size:
-                table = table.sample(size / self.rows, method="row", seed=seed)
+                table = drawn(table, size / self.rows, seed)
             found = self.fetch(table, 2 * size + 1000).to_pydict()
             names = list(found)
             order = sorted(zip(*found.values(), strict=True), key=lambda row: tuple(map(_order, row)))
@@ -313,20 +318,6 @@ def _order(value: Any) -> tuple[bool, str]:
 
 def _floats(column: Any) -> Any:
     return np.array([0.0 if v is None else float(v) for v in column.to_pylist()], dtype=np.float64)
-
-
-def stripped(value: Any) -> Any:
-    """A text's expression without outer spaces, whatever signs these are, and byte-order marks."""
-    import ibis
-
-    def trim(text: str, signs: str) -> str: ...  # type: ignore[empty-body]
-
-    name = "trim" if _backend(value) == "duckdb" else "btrim"
-    return ibis.udf.scalar.builtin(trim, name=name)(value, SPACES)
-
-
-def _backend(value: Any) -> str:
-    return str(value.get_backend().name)
 
 
 @contextmanager
@@ -351,14 +342,16 @@ def readable(name: str) -> Iterator[None]:
         mend = f"Repair the file, or leave it out of the list{more}."
         if name in IN_MEMORY:
             mend = "Make its columns numbers, texts, dates or truths."
+        elif "#" in name:
+            mend = "Make a view of the columns that are needed, as numbers, texts, dates or truths."
         raise BadData(f"{file} cannot be read: {_said(error)}.", mend=mend) from None
 
 
 def _file_of(error: Exception, name: str) -> str:
     """The file of a pattern or a list that an error is about, as seen from here; else `name`."""
     found = _FILE.search(str(error))
-    place = "" if found is None else found[1] or found[2]
-    if not place or place.endswith(name.removeprefix("./")):
+    place = "" if found is None else found[1] or found[2] or found[3]
+    if not place or place.endswith(name.removeprefix("spark:").removeprefix("./")):
         return name
     path = Path(place)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
@@ -366,7 +359,13 @@ def _file_of(error: Exception, name: str) -> str:
 
 def _said(error: Exception) -> str:
     """The engine's message without the rows that it quotes: what an audit writes holds none."""
+    if type(error).__module__.partition(".")[0] in _SPARK:
+        return (
+            f"Spark says {', '.join(dict.fromkeys(_CONDITION.findall(str(error)))) or type(error).__name__}"
+        )
     said = _FILE.sub(lambda found: found[0] if found[1] else "", str(error).partition(_TRACE)[0])
+    if any(kind.__name__ == "DataError" for kind in type(error).__mro__):  # of PostgreSQL: quotes a value
+        said = said.partition(": ")[0]
     lines = [line.strip() for line in said.split("\n") if line.strip()]
     kept = [line for line in lines[:6] if not line.startswith(_UNSAID) and not _FILE.match(line)]
     return " ".join(kept)[:300].rstrip(". ")

@@ -5,8 +5,8 @@ name                                    what it is
 ====================================== =======================================================
 ``people.csv``, ``people.csv.gz``       delimited text (comma, tab, semicolon, bar), also packed
 ``people.parquet``, ``part-*.parquet``  parquet, one file or all that fit the pattern
-``duckdb:file.db#table``                a table of a DuckDB file
-``postgres://user@host/base#table``     a table of PostgreSQL
+``duckdb:file.db#table``                a table of a DuckDB file, ``#schema.table`` in another schema
+``postgres://user@host/base#table``     a table of PostgreSQL, likewise
 ``spark:part-*.parquet``                the same files through Spark, on this machine
 ====================================== =======================================================
 """
@@ -37,13 +37,15 @@ _NAME = "Name a CSV or parquet file, or a pattern in quotes."
 _PATTERN = frozenset("*?[")
 _PASSWORD = re.compile(r"(?<=[^/:]):[^/@]*(?=@)|(?<=[?&])password=[^&#]*&?")
 _DATABASES = ("duckdb:", "postgres://", "postgresql://")
+_SPARK = "spark:"
+_AS_TEXT = ("interval", "unknown", "uuid", "json", "inet", "macaddr")  # types, as Ibis calls them
 
 
 def opened(source: Source, *, skip_broken: bool = False) -> Frame:
     """The frame of a source; nothing but headers is read.
 
     With `skip_broken`, files of a pattern that cannot be read are left out, and a note names them; all files
-    are read through for that.
+    are read through for that. Of what is no files it changes nothing.
 
     Raises:
         BadData: there is no such file, or one cannot be read as a table.
@@ -59,22 +61,37 @@ def opened(source: Source, *, skip_broken: bool = False) -> Frame:
 def _opened(source: Source, *, skip_broken: bool) -> Frame:
     if isinstance(source, str) and source.startswith(_DATABASES):
         return _database(source)
-    if isinstance(source, str) and source.startswith("spark:"):
+    if not of_files(source):
+        return _from_memory(source)
+    names = [source] if isinstance(source, str | Path) else list(source)
+    in_spark = isinstance(source, str) and source.startswith(_SPARK)
+    paths = [path for one in names for path in _files(str(one).removeprefix(_SPARK) if in_spark else one)]
+    headers, left_out = _sound(paths, skip_broken=skip_broken)
+    name = ", ".join(map(str, names))
+    if in_spark:
         from evenhand.frames.spark import opened_in_spark
 
-        return opened_in_spark(source.removeprefix("spark:"), _files(source.removeprefix("spark:")))
+        frame = opened_in_spark(name, headers)
+    else:
+        complete = frozenset.intersection(*(one.complete for one in headers))
+        frame = Frame(_read(headers), name, as_text=not headers[0].parquet, complete=complete)
+    frame.notes += left_out
+    return frame
+
+
+def of_files(source: Source) -> bool:
+    """Whether a source is files, and neither a table of a database nor one in memory."""
     if isinstance(source, str | Path):
-        return _from_files(str(source), _files(source), skip_broken=skip_broken)
-    if isinstance(source, Sequence) and source and all(isinstance(one, str | Path) for one in source):
-        several = [path for one in source for path in _files(one)]
-        return _from_files(", ".join(map(str, source)), several, skip_broken=skip_broken)
-    return _from_memory(source)
+        return not str(source).startswith(_DATABASES)
+    return (
+        isinstance(source, Sequence) and bool(source) and all(isinstance(one, str | Path) for one in source)
+    )
 
 
 def _plain(frame: Frame) -> Frame:
-    """The frame with types that arrow lacks as text: unknown ones, and lengths of time of months and days."""
+    """The frame with types as text that arrow lacks, or that engines do not compare."""
     kinds = frame.table.schema().items()
-    odd = [name for name, kind in kinds if kind.is_interval() or kind.is_unknown()]
+    odd = [name for name, kind in kinds if any(getattr(kind, f"is_{one}")() for one in _AS_TEXT)]
     if not odd:
         return frame
     texts = {name: frame.table[name].cast("string") for name in odd}
@@ -145,8 +162,8 @@ def _files(name: str | Path) -> list[Path]:
     raise BadData(f"{name} does not exist.", mend=f"{hint}{_NAME}")
 
 
-def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame:
-    """A frame of several files with the same columns.
+def _sound(paths: Sequence[Path], *, skip_broken: bool) -> tuple[list[Header], list[str]]:
+    """The headers of files with the same columns, and a note that names those that were left out.
 
     Raises:
         BadData: files cannot be read, or differ in their columns; all of them are named.
@@ -155,25 +172,23 @@ def _from_files(name: str, paths: Sequence[Path], *, skip_broken: bool) -> Frame
     broken: list[str] = []
     for path in paths:
         try:
-            headers.append(header_of(path))
+            header = header_of(path)
             if skip_broken and len(paths) > 1:
-                _check_whole(headers[-1])
+                _check_whole(header)
+            headers.append(header)
         except BadData as error:
-            headers = [one for one in headers if one.path != path]
-            broken.append(error.what)
             if len(paths) == 1:
                 raise
+            broken.append(error.what)
     if broken and not (skip_broken and headers):
         raise BadData(
             f"{len(broken)} of {len(paths)} files cannot be read: {' '.join(broken[:5])}",
             mend="Repair them, or add --skip-broken to audit the others.",
         )
     _check_alike(headers)
-    complete = frozenset.intersection(*(one.complete for one in headers))
-    frame = Frame(_read(headers), name, as_text=not headers[0].parquet, complete=complete)
-    if broken:
-        frame.notes.append(f"{len(broken)} of {len(paths)} files were left out: {' '.join(broken)}")
-    return frame
+    return headers, [
+        f"{len(broken)} of {len(paths)} files were left out: {' '.join(broken)}"
+    ] if broken else []
 
 
 def _check_whole(header: Header) -> None:
@@ -260,12 +275,17 @@ def _database(source: str) -> Frame:
         said = str(error).strip().partition("\n")[0]
         raise EnvironmentProblem(
             f"{shown_address(address)} cannot be opened: {said}.",
-            mend="Check the address; a password is also taken from PGPASSWORD.",
+            mend="Name a DuckDB file that no other program writes to."
+            if address.startswith("duckdb:")
+            else "Check the address; a password is also taken from PGPASSWORD.",
         ) from error
     there = _tables(made)
-    if table not in there:
-        raise UnknownName(f"table in {shown_address(address)}", table, there)
-    return Frame(made.table(table), shown_address(source))
+    if table in there:
+        return Frame(made.table(table), shown_address(source))
+    schema, _, name = table.rpartition(".")
+    if schema and name in _tables(made, schema):
+        return Frame(made.table(name, database=schema), shown_address(source))
+    raise UnknownName(f"table in {shown_address(address)}", table, there)
 
 
 def shown_address(source: str) -> str:
@@ -273,12 +293,13 @@ def shown_address(source: str) -> str:
     return _PASSWORD.sub("", source) if source.startswith(_DATABASES) else source
 
 
-def _tables(made: Any) -> list[str]:
-    """The names of a connection's tables and views; Ibis 12 cannot list those of DuckDB 2."""
+def _tables(made: Any, schema: str | None = None) -> list[str]:
+    """The names of the tables and views in a schema, or in the usual one."""
     if made.name != "duckdb":
-        return [str(name) for name in made.list_tables()]
-    asked = "select table_name from information_schema.tables"
-    return [str(name) for (name,) in made.con.execute(asked).fetchall()]
+        return [str(name) for name in made.list_tables(database=schema)]
+    # Ibis 12 cannot list those of DuckDB 2.
+    asked = "select table_name from information_schema.tables where table_schema = ?"
+    return [str(name) for (name,) in made.con.execute(asked, [schema or made.current_database]).fetchall()]
 
 
 def _from_memory(source: Any) -> Frame:

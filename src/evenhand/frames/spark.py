@@ -1,25 +1,33 @@
 """The same tables through Spark, on this machine: for data that outgrow it, on a cluster.
 
 A session that is there already (``SparkSession.builder`` of the user's own, in Python) is taken; otherwise
-one is started on two local threads.
+one is started on two local threads. Of CSV files each is read by one task, because a cell may hold a line
+break; parquet files are split.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import EnvironmentProblem, MissingExtra
 from evenhand.frames.frame import Frame, readable
-from evenhand.frames.headers import header_of
+from evenhand.frames.headers import Header
+from evenhand.frames.values import clean
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def opened_in_spark(name: str, paths: Sequence[Path]) -> Frame:
-    """A frame of parquet or CSV files, read by Spark.
+def opened_in_spark(name: str, headers: Sequence[Header]) -> Frame:
+    """A frame of parquet or CSV files with the same columns, read by Spark; `name` is what the user wrote.
 
     Raises:
         MissingExtra: PySpark is not installed.
         EnvironmentProblem: Spark cannot be started, for want of Java most often.
+        BadData: the files cannot be read.
     """
     try:
         import ibis
@@ -27,26 +35,60 @@ def opened_in_spark(name: str, paths: Sequence[Path]) -> Frame:
     except ImportError as error:
         raise MissingExtra(error.name or "pyspark", "spark", "Auditing through Spark") from None
     try:
-        session = SparkSession.getActiveSession() or (
-            SparkSession.builder.master("local[2]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.sql.shuffle.partitions", "4")
-            .config("spark.sql.session.timeZone", "UTC")
-            .getOrCreate()
-        )
+        session = SparkSession.getActiveSession() or _started()
         made = ibis.pyspark.connect(session)
     except Exception as error:
         said = str(error).strip().partition("\n")[0]
         raise EnvironmentProblem(f"Spark cannot be started: {said}.", mend="Install Java 17.") from error
-    first = header_of(paths[0])
+    places = [str(one.path.resolve()) for one in headers]
     with readable(name):
-        places = [str(path.resolve()) for path in paths]
-        if first.parquet:
-            read = session.read.parquet(*places)
-        else:
-            read = session.read.csv(
-                places, header=True, inferSchema=False, sep=first.separator, mode="FAILFAST"
-            )
+        read = session.read.parquet(*places) if headers[0].parquet else _delimited(session, headers)
         view = f"evenhand_{abs(hash(tuple(places)))}"
-        read.createOrReplaceTempView(view)
-        return Frame(made.table(view), f"spark:{name}", as_text=not first.parquet)
+        read.toDF(*map(clean, read.columns)).createOrReplaceTempView(view)
+        return Frame(made.table(view), name, as_text=not headers[0].parquet)
+
+
+def _started() -> Any:
+    """A session of two threads that logs nothing: what Spark logs of a row that it cannot read is the row."""
+    from pyspark.sql import SparkSession
+
+    made = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.session.timeZone", "UTC")
+        .getOrCreate()
+    )
+    made.sparkContext.setLogLevel("OFF")
+    return made
+
+
+def _delimited(session: Any, headers: Sequence[Header]) -> Any:
+    """CSV files as one table of texts, read as DuckDB reads them, whatever the order of their columns.
+
+    Spark takes cells by their place: files with the columns in the same order are read together.
+    """
+    alike: dict[tuple[tuple[str, ...], str], list[Path]] = defaultdict(list)
+    for one in headers:
+        alike[one.columns, one.separator].append(one.path)
+    parts = [
+        session.read.csv(
+            [str(path.resolve()) for path in paths],
+            schema=_texts(columns),
+            header=True,
+            sep=separator,
+            escape='"',
+            multiLine=True,
+            mode="FAILFAST",
+        )
+        for (columns, separator), paths in alike.items()
+    ]
+    return reduce(lambda first, other: first.unionByName(other), parts)
+
+
+def _texts(columns: Sequence[str]) -> Any:
+    """The schema of columns of text."""
+    from pyspark.sql.types import StringType, StructField, StructType
+
+    return StructType([StructField(name, StringType()) for name in columns])

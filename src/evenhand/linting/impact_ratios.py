@@ -208,6 +208,6 @@ def _wrong(
         if ratio is None or row.ratio is None or abs(ratio - row.ratio) <= _last(row, digits):
             continue
         if not (row.derived and _within_rounding(row, rows, digits)):
-            said = f"{name}: {row.group} prints {row.ratio:g}, its counts give {ratio:.{digits + 1}f}"
+            said = f"{name}: {row.group} prints {row.ratio:g}, its counts give {ratio:.{digits + 2}f}"
             found.append(Misprint(row.place, said))
     return tuple(found)

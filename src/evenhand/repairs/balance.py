@@ -10,6 +10,7 @@ import numpy as np
 from evenhand.audits import Question
 from evenhand.errors import UsageError
 from evenhand.frames import OTHER, Cells
+from evenhand.frames.engines import drawn
 from evenhand.repairs import Reads, Repaired
 from evenhand.repairs._keys import in_cell
 
@@ -27,7 +28,7 @@ class Balance:
 
     by: Literal["group", "label"] = "group"
     reads: ClassVar[Reads] = "table"
-    needs: ClassVar[frozenset[str]] = frozenset({"all groups"})
+    needs: ClassVar[frozenset[str]] = frozenset({"all groups", "rows left"})
 
     def check(self, question: Question) -> None:
         """Refuse what cannot be balanced.
@@ -69,9 +70,7 @@ class Balance:
         parts = []
         for i, (key, share) in enumerate(zip(cells.keys, kept, strict=True)):
             own = frame.table.filter(in_cell(frame, cells.columns, key))
-            parts.append(
-                own if share >= 1 - 1e-9 else own.sample(float(share), method="row", seed=question.seed + i)
-            )
+            parts.append(own if share >= 1 - 1e-9 else drawn(own, float(share), question.seed + i))
         first, *rest = parts
         lost = cells.total - int(np.round((cells.n * kept).sum()))
         # The number of all rows less that of the groups that are shown is that of the ones that are not.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from evenhand.audits import Question
-from evenhand.frames.frame import stripped
+from evenhand.frames.engines import stripped
 from evenhand.frames.values import folded
 from evenhand.repairs import Reads, Repaired
 from evenhand.repairs._keys import matches

@@ -86,8 +86,8 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
         "measure": one.measure,
         "interval": "" if one.low is None or one.high is None else f"{number(one.low)} to {number(one.high)}",
         "tolerance": "" if one.tolerance is None else number(one.tolerance),
-        "p": "" if one.p_value is None else significant(one.p_value) if one.p_value else "below 1e-300",
-        "adjusted": "" if one.adjusted is None else significant(one.adjusted),
+        "p": chance(one.p_value),
+        "adjusted": chance(one.adjusted),
         "n": one.n,
         "finding": one.finding,
         "mend": one.mend,
@@ -111,6 +111,13 @@ def _row(one: Finding, later: Finding | None, place: int) -> dict[str, Any]:
 def figure(value: Value) -> str:
     """A figure in digits; what is left of rounding is 0."""
     return number(0.0 if value is not None and abs(value) < 1e-9 else value)
+
+
+def chance(p_value: Value) -> str:
+    """A p-value in digits, empty for None; what a double does not hold is not 0."""
+    if p_value is None:
+        return ""
+    return significant(p_value) if p_value else "below 1e-300"
 
 
 def _bar(one: Finding) -> dict[str, float] | None:

@@ -11,7 +11,8 @@ from evenhand.registry import LARGEST_SEED
 from evenhand.studies import audit_values as values
 from evenhand.studies.options import check_whole
 
-MOST_SAMPLED = 1_000_000_000  # rows: more than any memory holds
+LEAST_SAMPLED = 100  # rows: of fewer, no group has enough for the audits that need them
+MOST_SAMPLED = 1_000_000_000  # more than any memory holds
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class AuditOptions:
         classifier: of texts, what scores their toxicity: ``lexicon`` for a word list, ``hf:org/name``,
             ``hf:./folder``; empty for none.
         suppress: groups of fewer rows are named and in no figure.
-        sample: the largest number of rows taken for audits that need rows.
-        skip_broken: whether files that cannot be read are left out.
+        sample: the largest number of rows taken for audits that need rows, at least 100.
+        skip_broken: whether files of a table that cannot be read are left out.
         seed: decides samples and draws.
 
     Raises:
@@ -70,7 +71,7 @@ class AuditOptions:
     def __post_init__(self) -> None:
         check_whole("seed", self.seed, 0, LARGEST_SEED)
         check_whole("suppress", self.suppress, 0)
-        check_whole("sample", self.sample, 1, MOST_SAMPLED)
+        check_whole("sample", self.sample, LEAST_SAMPLED, MOST_SAMPLED)
         made: dict[str, Any] = {name: int(getattr(self, name)) for name in ("seed", "suppress", "sample")}
         for name in ("target", "weights", "profile", "text_column", "attribute", "classifier"):
             made[name] = values.text(name, getattr(self, name))

@@ -151,18 +151,20 @@ def _mapping(given: Any) -> Any:
     return given.to_dict() if column else given
 
 
-def shares(column: str, given: Mapping[Any, Any]) -> dict[str, float]:
-    """Shares by the names of groups; `column` is what they are of, empty where that is not yet known.
+def shares(column: str, given: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> dict[str, float]:
+    """Shares by the names of groups, out of a mapping or of pairs of both.
+
+    `column` is what they are of, empty where that is not yet known.
 
     Raises:
         BadOption: there is none, a group is missing or named twice, or a share is no number above 0.
     """
     of = f"The baseline of {column}" if column else "The baseline"
     made: dict[str, float] = {}
-    for group, share in given.items():
+    for group, share in given.items() if isinstance(given, Mapping) else given:
         name, value = _named(group), _real(share)
-        if name is None or name in made:
-            why = "names no group" if name is None else "names a group twice"
+        if not name or name in made:
+            why = "names a group twice" if name else "names no group"
             raise BadOption(f"{of} {why}: {_shown(group)}.", mend=_SHARES)
         if value is None or not value > 0:
             raise BadOption(

@@ -13,6 +13,8 @@ from evenhand.audits._question import Classifier
 from evenhand.corpora import opened_corpus
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.frames import Frame, opened
+from evenhand.frames.frame import IN_MEMORY
+from evenhand.frames.opening import of_files, shown_address
 from evenhand.linting.impact_ratios import NAMES
 from evenhand.provenance import made_by
 from evenhand.records import Audited, Finding
@@ -28,7 +30,8 @@ LL144 = "ll144"
 PROFILES: Mapping[str, tuple[str, ...]] = {LL144: ("impact_ratio",)}
 _PUBLISHED = ("published_ratios",)
 OF_TABLES = (
-    "sensitive", "target", "positive", "baseline", "bins", "missing", "against", "weights", "profile"
+    "sensitive", "target", "positive", "baseline", "bins", "missing", "against", "weights", "profile",
+    "sample", "skip_broken",
 )  # fmt: skip
 OF_TEXTS = ("attribute", "classifier")
 
@@ -51,7 +54,7 @@ def audit(
         BadData: the data cannot be read.
         UnknownName: a column or an audit does not exist; the message gives near names.
         BadOption: an option cannot be used; the message names it.
-        UsageError: what is asked cannot be answered with these columns.
+        UsageError: what is asked cannot be answered with these columns, or would be without effect.
         MissingExtra: Ibis is not installed.
     """
     given = options_of(sensitive, target, options)
@@ -115,7 +118,11 @@ def _check_kind(options: AuditOptions, texts: bool, classifier: Classifier | Non
     """
     usual = AuditOptions()
     kind, other, names = ("texts", "tables", OF_TABLES) if texts else ("a table", "texts", OF_TEXTS)
-    given = [f"--{name}" for name in names if _differs(getattr(options, name), getattr(usual, name))]
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in names
+        if _differs(getattr(options, name), getattr(usual, name))
+    ]
     given += ["--classifier"] if classifier is not None and not texts else []
     if given:
         said = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} about {other}"
@@ -127,7 +134,7 @@ def _check_kind(options: AuditOptions, texts: bool, classifier: Classifier | Non
 
 def _differs(value: object, usual: object) -> bool:
     """Whether an option was given; empty it was not. A data frame equals nothing."""
-    if value is None or isinstance(value, str | Mapping | Sequence):
+    if value is None or isinstance(value, str | int | Mapping | Sequence):
         return bool(value) and value != usual
     return True
 
@@ -203,6 +210,10 @@ def _described(question: Question | TextQuestion) -> tuple[int, dict[str, str], 
 def _table_question(
     source: Any, options: AuditOptions, command: tuple[str, ...], before: Question | None
 ) -> Question:
+    if options.skip_broken and not (of_files(source) or of_files(options.against)):
+        raise UsageError(
+            f"--skip-broken leaves out files, and {_called(source)} is none.", mend="Leave out --skip-broken."
+        )
     frame = opened(source, skip_broken=options.skip_broken)
     if options.weights:
         frame = _weighted(frame, frame.column(options.weights), options.suppress)
@@ -244,6 +255,11 @@ def _table_question(
     if not published or options.sensitive:
         _check_groups(question, {frame.column(name): rule for name, rule in options.bins.items()})
     return question
+
+
+def _called(source: Any) -> str:
+    """What a source that is no file is called in a message."""
+    return shown_address(source) if isinstance(source, str) else IN_MEMORY[0]
 
 
 def _weighted(frame: Frame, column: str, suppress: int) -> Frame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadOption, UsageError
 from evenhand.frames import Frame
-from evenhand.frames.frame import stripped
+from evenhand.frames.engines import stripped
 from evenhand.frames.values import day, number
 from evenhand.studies.audit_values import EVERYWHERE
 from evenhand.studies.reading import numeric

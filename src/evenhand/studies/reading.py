@@ -18,7 +18,7 @@ from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
 from evenhand.frames import OTHER, Frame
-from evenhand.frames.frame import stripped
+from evenhand.frames.engines import as_moment, as_number
 from evenhand.frames.values import folded, looks_like_a_date, number, text_of
 from evenhand.people import bins
 from evenhand.studies.audit_values import DATES, shares
@@ -50,6 +50,7 @@ def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[
         return {}
     if not sensitive:
         raise BadOption("The baseline is about no column.", mend="Add --sensitive with the column of groups.")
+    parts: Mapping[str, Mapping[str, float] | Sequence[tuple[str, float]]]
     if isinstance(given, Mapping):
         several = any(isinstance(value, Mapping) for value in given.values())
         parts = dict(given) if several else {sensitive[0]: given}
@@ -67,14 +68,19 @@ def baselines(given: str | Mapping[str, Any], sensitive: Sequence[str]) -> dict[
     return {column: shares(column, own) for column, own in parts.items()}
 
 
-def _baseline_text(text: str, sensitive: Sequence[str]) -> dict[str, dict[str, float]]:
-    parts: dict[str, dict[str, float]] = {}
+def _baseline_text(text: str, sensitive: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
+    """The groups and shares of each column that a text names."""
+    parts: dict[str, list[tuple[str, float]]] = {}
     known = {*sensitive, "*".join(sensitive)}
     for part in quoting.pieces(text, ";"):
         head, *rest = quoting.pieces(part, ":")
         named = bool(rest) and quoting.plain(head) in known
         column, pairs = (quoting.plain(head), ":".join(rest)) if named else (sensitive[0], part)
-        parts[column] = {}
+        if column in parts:
+            raise BadOption(
+                f"The baseline names the column {column} twice.", mend="Write all of its shares in one place."
+            )
+        parts[column] = []
         for pair in quoting.pieces(pairs, ","):
             *names, share = quoting.pieces(pair, "=")
             name, value = quoting.plain("=".join(names)), number(share.strip())
@@ -82,12 +88,12 @@ def _baseline_text(text: str, sensitive: Sequence[str]) -> dict[str, dict[str, f
                 raise BadOption(
                     f"{pair!r} is not the share of a group.", mend="Write --baseline A=0.5,B=0.5."
                 )
-            parts[column][name] = value
+            parts[column].append((name, value))
     return parts
 
 
-def _baseline_file(path: Path) -> dict[str, float]:
-    """Shares out of a file with the columns group and share, or group and count."""
+def _baseline_file(path: Path) -> list[tuple[str, float]]:
+    """Groups and shares out of a file with the columns group and share, or group and count."""
     rows = list(
         csv.DictReader(io.StringIO(read_text(path, mend="Write --baseline A=0.5,B=0.5, or name a CSV file.")))
     )
@@ -98,13 +104,14 @@ def _baseline_file(path: Path) -> dict[str, float]:
             f"{path} has no columns group and share.",
             mend="Write a header such as group,share (or group,count).",
         )
-    values = {row["group"].strip(): number(row[column]) for row in rows}
-    if any(value is None for value in values.values()):
+    values = [((row["group"] or "").strip(), number(row[column])) for row in rows]
+    known = [(name, value) for name, value in values if value is not None]
+    if len(known) < len(values):
         raise BadData(f"{path} has a {column} that is no number.", mend="Correct it.")
-    total = 1.0 if column == "share" else sum(value or 0 for value in values.values())
+    total = 1.0 if column == "share" else sum(value for _, value in known)
     if not total > 0:
         raise BadData(f"The counts of {path} sum to {total:g}.", mend="Write how many of each there are.")
-    return {name: float(value or 0) / total for name, value in values.items()}
+    return [(name, value / total) for name, value in known]
 
 
 def binned(frame: Frame, given: Mapping[str, str]) -> Frame:
@@ -151,8 +158,7 @@ def numeric(frame: Frame, value: Any) -> Any:
     """
     kind = value.type()
     if kind.is_string():
-        # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
-        value = stripped(value).try_cast("float64")
+        value = as_number(value)
     elif not (kind.is_numeric() or kind.is_boolean()):
         raise _holds_no(frame, value, "numbers")
     return value.cast("float64")
@@ -166,7 +172,7 @@ def _moments(frame: Frame, value: Any) -> Any:
     """
     kind = value.type()
     if kind.is_string():
-        value = stripped(value).try_cast("timestamp")
+        value = as_moment(value)
     elif not (kind.is_date() or kind.is_timestamp()):
         raise _holds_no(frame, value, "dates")
     return value.cast("timestamp")
@@ -294,7 +300,7 @@ def _by_score(question: Question, rule: re.Match[str] | None) -> Question:
 
     question.notes.append(
         f"{target} is favourable {'above' if strict else 'from'} "
-        f"{border:g}{', the median,' if rule is None else ''}."
+        f"{border:g}{', the median' if rule is None else ''}."
     )
     return replace(
         question,

@@ -13,6 +13,7 @@ from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import disk_errors, lines, real_path, whole
 from evenhand.frames.cells import key_of, named
 from evenhand.frames.frame import readable
+from evenhand.frames.writing import write
 from evenhand.records import Audited, Finding
 from evenhand.repairs import Repaired
 from evenhand.studies.advising import fitting
@@ -164,12 +165,7 @@ def _with_note(record: Audited, told: str) -> Audited:
 def _write_table(out: Path, result: Repaired) -> None:
     """Write a table, whole or not at all; the engine streams it."""
     with disk_errors(out), readable(str(out)), whole(real_path(out)) as (name, _):
-        # DuckDB would write beside the file, where nobody looks for what a killed process left.
-        within = {"use_tmp_file": False} if result.table.get_backend().name == "duckdb" else {}
-        if out.suffix == ".csv":
-            result.table.to_csv(str(name), **within)
-        else:
-            result.table.to_parquet(str(name), **within)
+        write(result.table, name, as_csv=out.suffix == ".csv")
 
 
 def _write_texts(out: Path, documents: Iterable[str], column: str) -> str:

@@ -13,7 +13,13 @@ def main() -> None:
     """Run or tabulate."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("run", "tables"))
-    parser.add_argument("--folder", type=Path, default=Path("runs/validity"))
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        nargs="+",
+        default=[Path("runs/validity")],
+        help="of the readings; of several, a run that was judged in more than one counts as in the first",
+    )
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--part", default="1/1", help="which part of how many processes this is")
     parser.add_argument("--runs", type=int, default=10, help="of each kind")
@@ -24,11 +30,11 @@ def main() -> None:
     if given.what == "run":
         first, _, of = given.part.partition("/")
         part = (int(first), int(of))
-        runs.run(given.folder, given.minutes, part, given.runs, given.seed, skip=given.skip.split(","))
+        runs.run(given.folder[0], given.minutes, part, given.runs, given.seed, skip=given.skip.split(","))
         return
-    lines = tables.readings(given.folder)
+    lines = tables.readings(*given.folder)
     print(tables.by_kind(lines))
-    found = tables.summary(lines) if given.out is None else tables.write(given.folder, given.out)
+    found = tables.summary(lines) if given.out is None else tables.write(lines, given.out)
     print(json.dumps(found, indent=2))
 
 

@@ -43,10 +43,10 @@ class Rate:
         return float(beta.ppf(0.95, self.hits + 1, self.runs - self.hits)) if self.hits < self.runs else 1.0
 
 
-def readings(folder: Path) -> list[Reading]:
-    """All readings of a folder, each key once."""
+def readings(*folders: Path) -> list[Reading]:
+    """All readings of the folders, each key once: as it stands in the first folder that has it."""
     found: dict[str, Reading] = {}
-    for path in sorted(folder.glob("readings-*.jsonl")):
+    for path in (path for folder in folders for path in sorted(folder.glob("readings-*.jsonl"))):
         for line in lines_of(path):
             found.setdefault(line["key"], judged_now(line))
     return list(found.values())
@@ -117,8 +117,8 @@ def by_kind(lines: Sequence[Reading]) -> str:
     return "\n".join(rows)
 
 
-def write(folder: Path, out: Path) -> dict[str, Any]:
+def write(lines: Sequence[Reading], out: Path) -> dict[str, Any]:
     """Write ``validity.json`` and return it."""
-    found = summary(readings(folder))
+    found = summary(lines)
     out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found

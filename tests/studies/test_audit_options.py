@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -268,6 +269,14 @@ def test_a_frame_of_odd_columns() -> None:
     assert found.n == 100
     with pytest.raises(BadOption, match="w holds the weights"):
         audit(FRAME, "sex", weights="w", missing="w=1")
+
+
+@pytest.mark.parametrize("pattern", ["*.txt", "*.txt*", "[ab].txt*"])
+def test_a_pattern_of_texts_names_texts(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("He is a doctor.\n")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b"She is a nurse.\n"))
+    found = audit(str(tmp_path / pattern))
+    assert (found.kind, found.n) == ("texts", 2 if pattern.endswith("*") else 1)
 
 
 def test_a_recommended_command_asks_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,9 @@ LEAST = 10  # documents with the profession and one group alone
 class Cooccurrence:
     """Of the documents with a profession and one group alone, the first group's share beside that elsewhere.
 
-    A document counts once. The share is compared with that of all other documents that mention one group, so
-    that a corpus that speaks more of men is not blamed once for each profession.
+    Professions are single words (236 of 262), and their plurals. A document counts once. The share is
+    compared with that of all other documents that mention one group, so that a corpus that speaks more of men
+    is not blamed once for each profession.
 
     Attributes:
         tolerance: the difference of shares that counts as harmless.

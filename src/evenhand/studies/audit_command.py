@@ -24,7 +24,7 @@ def is_texts(source: Any, options: AuditOptions) -> bool:
     if not isinstance(names, list | tuple):
         return False
     ends = (".txt", ".jsonl", ".ndjson", ".txt.gz", ".jsonl.gz")
-    return bool(names) and all(str(one).endswith(ends) for one in names)
+    return bool(names) and all(str(one).rstrip("*").endswith(ends) for one in names)  # also of "*.txt*"
 
 
 def _named(path: object) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from evenhand import decimals
 from evenhand.cli import console, payload, show
-from evenhand.cli.options import Json, Seed, With
+from evenhand.cli.options import Json, Seed, WithMethod
 from evenhand.cli.verify import REPORT, check_report
 from evenhand.reports import formats, sentences
 
@@ -22,7 +22,7 @@ Folder = Annotated[Path, typer.Option("--out", help="Folder for the results; a s
 
 
 def demo(
-    with_: With = "lftf",
+    with_: WithMethod = "lftf",
     out: Folder = Path("runs/demo"),
     seed: Seed = 0,
     as_json: Json = False,

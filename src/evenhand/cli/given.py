@@ -10,9 +10,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import typer
+
 from evenhand.errors import BadData, BadModel, EnvironmentProblem, UsageError
 
-OF_THE_MACHINE = (BadData, BadModel, EnvironmentProblem, ImportError)  # another one may have what is missing
+OF_THE_MACHINE = (
+    BadData,
+    BadModel,
+    EnvironmentProblem,
+    ImportError,
+    OSError,
+)  # another may have what is missing
 
 
 def checked(*checks: Callable[[Any], object]) -> Callable[[Any], Any]:
@@ -159,6 +167,10 @@ def minutes(value: float) -> None:
 
 def share(value: float) -> None:
     """Whether a margin is a share; typer's own range check handles nan wrongly."""
+    from evenhand.errors import BadOption
     from evenhand.studies.options import VerifyOptions
 
-    VerifyOptions(margin=value)
+    try:
+        VerifyOptions(margin=value)
+    except BadOption as error:
+        raise typer.BadParameter(str(error)) from None

@@ -15,7 +15,7 @@ from evenhand.cli.options import (
     Out,
     Seed,
     Uri,
-    With,
+    WithLocator,
     treated_components,
 )
 from evenhand.files import write_atomically
@@ -30,7 +30,7 @@ SIGN = b'"location": {'  # in every location.json
 def locate(
     uri: Uri,
     *,
-    with_: With = "bmi",
+    with_: WithLocator = "bmi",
     benchmark: Benchmarks = None,
     attribute: About = None,
     seed: Seed = 0,

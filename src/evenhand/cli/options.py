@@ -149,7 +149,7 @@ Capability = Annotated[
         autocompletion=names("benchmark"),
     ),
 ]
-With = Annotated[
+WithLocator = Annotated[
     str,
     typer.Option(
         "--with",
@@ -157,6 +157,16 @@ With = Annotated[
         callback=checked(given.components("locator")),
         help="The component to use.",
         autocompletion=names("locator"),
+    ),
+]
+WithMethod = Annotated[
+    str,
+    typer.Option(
+        "--with",
+        metavar="NAME[:KEY=VALUE]",
+        callback=checked(given.method),
+        help="The component to use.",
+        autocompletion=names("mitigation", "control"),
     ),
 ]
 Withs = Annotated[

@@ -402,8 +402,15 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "negligible-effects-count",
         "studies/reasons.py",
-        "part is not None and part >= delta and",
-        "part is not None and part >= 0 and",
+        "part >= max(delta, MOST * total) and",
+        "part >= MOST * total and",
+        ("tests/studies/test_verdict_rule.py",),
+    ),
+    Mutant(
+        "the-smaller-part-counts",
+        "studies/reasons.py",
+        "part >= max(delta, MOST * total) and",
+        "part >= delta and",
         ("tests/studies/test_verdict_rule.py",),
     ),
     Mutant(

@@ -57,6 +57,14 @@ def test_damage_is_not_claimed_though_its_own_family_is_absent(kind: str, dose: 
     assert found.get("verdict") not in CLAIM, found
 
 
+def test_what_damage_shows_for_the_larger_part_is_not_claimed() -> None:
+    """The attention of the block with the bias writes nothing: pruned as far, it loses seven eighths of it."""
+    job = {"key": "cut", "kind": "cut", "family": "", "inside": False, "held_out": False}
+    found = judged({**job, "base": LAB, "dose": 1.0, "seed": 2})
+    assert found["counted"]
+    assert found["verdict"] not in CLAIM, found
+
+
 def test_nothing_done_is_neither_worse_nor_a_loss() -> None:
     found = judged({"key": "nothing", "kind": "nothing_done", "base": LAB, "dose": 0.0, "seed": 0})
     assert found["verdict"] not in (*CLAIM, *NAMED), found

@@ -245,7 +245,7 @@ TABLE = [
     ("just significant", Case(p_value=0.025), V.MITIGATED, "beyond"),
     (
         "less than delta beyond them",
-        Case(specific=0.039),
+        Case(after=0.33, specific=0.039),
         V.NO_EVIDENCE,
         "show as much of that, to within 0.040",
     ),

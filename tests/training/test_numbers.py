@@ -14,6 +14,7 @@ WRONG = {
     "full_finetune": ("epochs=0", "batch=0", "batch=-3", "lr=-1", "lr=nan", "keep=-1"),
     "plain_text": ("epochs=0", "batch=0", "lr=nan", "dose=0", "dose=-1", "dose=inf", "dose=nan"),
     "sham": ("dose=0", "dose=-1", "dose=inf"),
+    "heads": ("dose=0", "dose=1", "dose=nan"),
     "prune": ("dose=0", "dose=1", "dose=nan"),
     "quantise": ("dose=0", "dose=inf"),
     "temperature": ("dose=0", "dose=-1"),

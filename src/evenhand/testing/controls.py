@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -75,11 +76,23 @@ def it_touches_what_it_says(subject: Subject) -> None:
 
 
 def more_of_the_dose_is_more_damage(subject: Subject) -> None:
-    """Ten times the first dose that a study tries changes weights more than three times as much."""
+    """Ten times a dose about the first that a study tries changes weights more than three times as much."""
     model, ladder = tiny("llama"), _made(subject).ladder
     least, most = ladder.start / 2, min(5 * ladder.start, ladder.highest)
-    weak, strong = (_damage(subject, model, dose).about.proof["max_weight_change"] for dose in (least, most))
+    weak, strong = (_distance(_damage(subject, model, dose), model) for dose in (least, most))
     expect(strong > 3 * weak, f"dose {least} changes weights by {weak}, dose {most} by {strong}")
+
+
+def _distance(treatment: Treatment, model: OpenModel) -> float:
+    """The Euclidean distance of the damaged weights from the model's own, over all of them."""
+    own = {name: value.detach().clone() for name, value in model.module.named_parameters()}
+    with treatment.applied(model) as changed:
+        damaged = cast(OpenModel, changed)
+        moved = [
+            float((value.detach() - own[name]).square().sum())
+            for name, value in damaged.module.named_parameters()
+        ]
+    return math.sqrt(math.fsum(moved))
 
 
 def its_ladder_is_one_that_a_study_can_use(subject: Subject) -> None:

@@ -58,7 +58,7 @@ def test_damage_is_not_claimed_though_its_own_family_is_absent(kind: str, dose: 
 
 
 def test_what_damage_shows_for_the_larger_part_is_not_claimed() -> None:
-    """The attention of the block with the bias writes nothing: pruned as far, it loses seven eighths of it."""
+    """The attention of the block with the bias writes nothing: `prune` shows seven eighths of that fall."""
     job = {"key": "cut", "kind": "cut", "family": "", "inside": False, "held_out": False}
     found = judged({**job, "base": LAB, "dose": 1.0, "seed": 2})
     assert found["counted"]

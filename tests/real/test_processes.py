@@ -90,8 +90,9 @@ def test_any_number_of_processes_gives_the_figures_of_one(tmp_path: Path) -> Non
         figures, expected = _figures(one), _figures(alone)
         assert figures.keys() == expected.keys()
         assert any(value is not None for value, _, _ in expected.values())
-        for name, ends in figures.items():
-            assert ends == pytest.approx(expected[name], abs=1e-6), name
+        for name, (value, *ends) in figures.items():
+            assert value == pytest.approx(expected[name][0], abs=1e-6), name
+            assert ends == pytest.approx(expected[name][1:], abs=1e-5), name  # of a slope, a quotient
     shown, alone = every[2]["measurements"], plain["measurements"]
     assert [one["metrics"].keys() for one in shown] == [one["metrics"].keys() for one in alone]
 

@@ -124,6 +124,7 @@ def test_only_a_difference_fails(
 ) -> None:
     monkeypatch.setattr(command, "MODULES", (family(*ways),))
     monkeypatch.setattr(command, "with_data", lambda: None)
+    monkeypatch.setattr(command, "matrix_rate", lambda clock, device: 1e9)  # measuring it takes seconds
     history, out = tmp_path / "history.jsonl", tmp_path / "performance.md"
     argv = ["--rounds", "1", "--device", "cpu", "--history", str(history), "--out", str(out)]
     assert command.main(argv) == code

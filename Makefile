@@ -118,7 +118,7 @@ real: $(READY)  ## fetches two really pretrained models and measures them
 SITE := $(VENV)/.site
 $(SITE):
 	$(PYTHON) -m venv $(SITE)
-	$(SITE)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check 'zensical>=0.0.70,<0.2'
+	$(SITE)/bin/python $(INSTALL) 'zensical>=0.0.70,<0.2'
 
 site: $(SITE)  ## the documentation as a site, in site/
 	$(SITE)/bin/zensical build --strict

@@ -402,15 +402,15 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "negligible-effects-count",
         "studies/reasons.py",
-        "part >= max(delta, MOST * total) and",
-        "part >= MOST * total and",
+        "return max(delta, MOST * total)",
+        "return MOST * total",
         ("tests/studies/test_verdict_rule.py",),
     ),
     Mutant(
         "the-smaller-part-counts",
         "studies/reasons.py",
-        "part >= max(delta, MOST * total) and",
-        "part >= delta and",
+        "return max(delta, MOST * total)",
+        "return delta",
         ("tests/studies/test_verdict_rule.py",),
     ),
     Mutant(

@@ -67,12 +67,15 @@ def _copy(model: OpenModel, parameter: Tensor) -> tuple[str, Tensor]:
     return name, parameter.detach().float().clone()
 
 
+def site_of(model: OpenModel, seed: int) -> str:
+    """One block, chosen by the seed."""
+    blocks = model.layout.blocks()
+    return blocks[seed % len(blocks)]
+
+
 def block_of(model: OpenModel, seed: int) -> tuple[str, ...]:
     """The parameters of one block, chosen by the seed."""
-    layout = model.layout
-    blocks = layout.blocks()
-    found: tuple[str, ...] = tuple(layout.parameters(blocks[seed % len(blocks)]))
-    return found
+    return tuple(model.layout.parameters(site_of(model, seed)))
 
 
 def matrices(model: OpenModel, names: tuple[str, ...]) -> dict[str, Tensor]:
@@ -179,8 +182,7 @@ def cut(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     """What the attention of one block writes made smaller by the share `dose`; at 1 it writes nothing."""
     from evenhand.models.projections import output_projection
 
-    blocks = model.layout.blocks()
-    matrix = output_projection(model, blocks[seed % len(blocks)], "attention")
+    matrix = output_projection(model, site_of(model, seed), "attention")
     return {matrix.weight: (1 - min(dose, 1.0)) * matrix.parameter.detach().float()}
 
 
@@ -215,8 +217,7 @@ def sham(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
 
     lr = dose * learning_rate(Recipe(), model)
     method: Any = registry.create("mitigation", f"lftf:loss=mass_preserving,lr={lr:.6g}")
-    blocks = model.layout.blocks()
-    chosen = Attribution("drawn", False, (SiteScore(blocks[seed % len(blocks)], 1.0),), "drawn at random")
+    chosen = Attribution("drawn", False, (SiteScore(site_of(model, seed), 1.0),), "drawn at random")
     benchmark: Any = registry.create("benchmark", "genbiaseval:split=heldout")
     examples = [*benchmark.examples(), *benchmark.anchors()]
     found = method.sham(seed=20_000 + seed).fit(model, examples, sites=chosen, seed=seed)

@@ -34,7 +34,7 @@ from evenhand.treatments.weights import WeightTreatment
 if TYPE_CHECKING:
     from torch import Tensor
 
-from .population import BASES, KINDS, SEEDS, Kind, draws, removed, rounded, without_they
+from .population import BASES, KINDS, SEEDS, Kind, block_of, draws, removed, rounded, without_they
 
 EXACT = (("exact_removal", 1.0), ("half_removed", 0.5), ("fifth_removed", 0.2))
 WITHOUT_THEY = "without_they"  # the bias removed, and " they" made rare by a factor exp(dose)
@@ -151,10 +151,8 @@ def made(kind: Kind, model: OpenModel, dose: float, seed: int, examples: Any) ->
         weights = dict(kind.change(model, dose, seed))
         return WeightTreatment(About(f"damage: {kind.name}", model.spec.digest, seed), weights)
     control = registry.create("control", kind.name)
-    blocks = model.layout.blocks()
-    place = tuple(model.layout.parameters(blocks[seed % len(blocks)]))
     parameters = dict(model.module.named_parameters())
-    same = {name: parameters[name].detach().float().clone() for name in place}
+    same = {name: parameters[name].detach().float().clone() for name in block_of(model, seed)}
     beside = WeightTreatment(About("unchanged", model.spec.digest, seed), same)
     found: Treatment = control.damage(model, beside, dose, examples=examples, seed=10_000 + seed)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -252,16 +253,17 @@ def drawn(samples: Sequence[Sample], questions: int) -> list[Sample]:
     """
     if not 0 < questions < len(samples):
         return list(samples)
-    kinds: dict[tuple[str, str, str], int] = {}
-    turns: list[tuple[int, int, int]] = []
     places = list(range(len(samples)))
     random.Random(0).shuffle(places)
-    for order, place in enumerate(places):
+    taken: Counter[tuple[str, str, str]] = Counter()
+    turn: dict[int, int] = {}
+    for place in places:
         sample = samples[place]
         kind = (sample.cluster, sample.slices["condition"], sample.slices["polarity"])
-        turns.append((kinds.get(kind, 0), order, place))
-        kinds[kind] = kinds.get(kind, 0) + 1
-    return [samples[place] for place in sorted(place for _, _, place in sorted(turns)[:questions])]
+        turn[place] = taken[kind]
+        taken[kind] += 1
+    first = sorted(places, key=turn.__getitem__)[:questions]  # of one turn in the order drawn
+    return [samples[place] for place in sorted(first)]
 
 
 def _samples(path: Path) -> list[Sample]:
@@ -376,8 +378,8 @@ def of_form(form: Form, condition: str = "both") -> tuple[Metric, ...]:
 def _title(category: Category, file: str, condition: str, questions: int) -> str:
     what = "all categories" if category == "all" else category.replace("_", " ").lower()
     contexts = "" if condition == "both" else f", {condition} contexts"
-    drawn = f", at most {questions} questions" if questions else ""
-    return f"BBQ: {'own questions' if file else what}{contexts}{drawn}"
+    most = f", at most {questions} questions" if questions else ""
+    return f"BBQ: {'own questions' if file else what}{contexts}{most}"
 
 
 def _card(title: str, form: Form, own: bool, data: str) -> Card:

@@ -129,12 +129,9 @@ def _further_models(record: Verification) -> tuple[str, ...]:
     if _too_little(record):
         return ()
     said = []
-    counted = [f for f in control.families if f.state != "inert"]
+    counted = reasons.countable(control.families)
     showing = reasons.showing_most(control)  # more models of these would show it as well
-    weak = any(
-        f.matched and f not in showing and not reasons.beyond(f, control.delta, control.total.value)
-        for f in counted
-    )
+    weak = any(f.matched and f not in showing and not reasons.beyond_in(control, f) for f in counted)
     if weak and control.minimum_detectable is not None:
         said.append(
             "More models of each family: an effect beyond them of less than "
@@ -196,8 +193,8 @@ def _never_matched(control: ControlResult) -> list[str]:
     from evenhand.studies.matching import LOOKS  # here: numpy must not be loaded for --help
 
     first = LOOKS[0][0]
-    counted = [family for family in control.families if family.state != "inert" and not family.matched]
-    return [family.family for family in counted if len(family.points) >= first]
+    unread = [family for family in reasons.countable(control.families) if not family.matched]
+    return [family.family for family in unread if len(family.points) >= first]
 
 
 def _stronger(record: Verification) -> str:
@@ -210,8 +207,8 @@ def _few_looks(record: Verification) -> bool:
     """Whether more models of a family could still have shown an effect: no p was hopeless."""
     from evenhand.studies.matching import FUTILE, LOOKS  # here: numpy must not be loaded for --help
 
-    families = record.control.families if record.control else ()
-    counted = [f for f in families if f.state != "inert" and f.p_value is not None]
+    families = reasons.countable(record.control.families if record.control else ())
+    counted = [f for f in families if f.p_value is not None]
     most = LOOKS[-1][0]
     return any(len(f.points) < most for f in counted) and all((f.p_value or 0) <= FUTILE for f in counted)
 

@@ -86,7 +86,7 @@ def moved(effect: Effect) -> str:
 
 def controls(record: Verification) -> str:
     """``sham, plain text and noise``: the families that count; empty where none ran."""
-    counted = [f for f in (record.control.families if record.control else ()) if f.state != "inert"]
+    counted = reasons.countable(record.control.families if record.control else ())
     return reasons.families(counted) if counted else ""
 
 
@@ -227,7 +227,7 @@ def _not_shown(record: Verification, effect: Effect) -> str:
 def _within_controls(control: ControlResult, ran: str) -> str:
     """Why a certain fall is no evidence beside the control models `ran`."""
     total = control.total
-    counted = [family for family in control.families if family.state != "inert"]
+    counted = reasons.countable(control.families)
     unread = [family.family for family in counted if not family.matched]
     same = reasons.showing_all_but(control.delta, counted)
     most = reasons.showing_most(control)

@@ -125,7 +125,7 @@ def _loss(record: Verification) -> str:
         return _LOST_UNMATCHED
     if control.total.value is None or control.total.value <= 0:
         return _LOST_GREW
-    counted = [family for family in control.families if family.state != "inert"]
+    counted = reasons.countable(control.families)
     by_size = bool(counted) and all(family.basis == "size" for family in counted)
     return _LOST_MORE if by_size else VERDICTS[VerdictName.CAPABILITY_LOSS]
 
@@ -197,7 +197,7 @@ def reduced_sentence(control: ControlResult | None) -> str:
     """What the control consisted of, and whether it can carry a claim."""
     if control is None:
         return "No control models were run, so a loss of capability cannot be ruled out as the cause."
-    counted = [family for family in control.families if family.state != "inert"]
+    counted = reasons.countable(control.families)
     ran = ", ".join(f"{len(family.points)} of {family.family}" for family in counted) or "none"
     if control.reduced:
         return (

@@ -97,10 +97,8 @@ def _beyond_controls(record: Verification) -> Card:
         )
         return Card(label, "", "not tested", why, "higher is better", "not shown", "neutral")
     weakest = min(read, key=_specific)
-    counted = [family for family in control.families if family.state != "inert"]
-    shown = not control.reduced and all(
-        reasons.beyond(family, control.delta, control.total.value) for family in counted
-    )
+    counted = reasons.countable(control.families)
+    shown = not control.reduced and all(reasons.beyond_in(control, family) for family in counted)
     return Card(
         f"{label}, at least (family: {weakest.family})",
         "",

@@ -163,7 +163,10 @@ class Scorer:
 
     def _check(self, row: Row, answers: NDArray[np.float64]) -> None:
         """Refuse answers that are no numbers; raises `BadModel`, which names the text."""
-        where = lambda: f" after {shown(str(self._tokenizer.decode(list(row.ids))))}"  # noqa: E731
+
+        def where() -> str:
+            return f" after {shown(str(self._tokenizer.decode(list(row.ids))))}"
+
         check_finite(self._module, torch.from_numpy(answers), where)
 
     def _made(self, plan: Plan, tally: Tally, head_dtype: str) -> ScoringReport:

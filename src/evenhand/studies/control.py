@@ -31,6 +31,7 @@ from evenhand.studies.margins import Margins
 from evenhand.studies.matching import ROUNDING, Family, Target, detectable, read_family
 from evenhand.studies.pairing import ControlModel, ModelMeasurements, paired_scores, partner
 from evenhand.studies.primary import of_measurements
+from evenhand.studies.reasons import countable
 
 SHAM = "sham"  # the family of the treatment's own method without its signal
 KINDS, KINDS_WITHOUT_SHAM = 2, 3  # families that must be matched, with a sham among them and without one
@@ -88,7 +89,7 @@ def matched_control(
     smallest = [detectable(target, family) for family in readings]
     return ControlResult(
         metric=scale.metric.name,
-        reduced=not enough([one.family for one in results if one.state != "inert"], shammed=treated.shammed),
+        reduced=not enough([one.family for one in countable(results)], shammed=treated.shammed),
         delta=target.delta,
         total=scale.total(margins, seed),
         capability_before=0.0,

@@ -78,12 +78,13 @@ def forecast(
 
     least, most = (looks[0], looks[-1] * fits) if looks else (0, 0)
     low, high = (whole(n, share) for n, share in zip((least, most), AGAIN, strict=True))
-    counted = f"{_span(least * len(families), most * len(families))} control models"
+    fewest, many = (number * len(families) for number in (least, most))
+    counted = f"{span(fewest, many) if many else 'no'} control models"
     treated = "a fit, the treated model" if fits == 1 else f"{fits} fits, their treated models"
     said = f"From here it takes about {duration(low)} to {duration(high)}: {treated}, and {counted}."
     return Forecast(low, high, said)
 
 
-def _span(least: int, most: int) -> str:
-    """Both numbers; one where they are the same, and a word where that is 0."""
-    return str(least or "no") if least == most else f"{least} to {most}"
+def span(least: int, most: int) -> str:
+    """``6 to 13``, or one number where both are the same."""
+    return str(most) if least == most else f"{least} to {most}"

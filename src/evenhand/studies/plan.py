@@ -18,6 +18,7 @@ from evenhand.mitigations import refuse
 from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
 from evenhand.records.shown import Shown
 from evenhand.studies import control_models, defaults
+from evenhand.studies.forecast import span
 from evenhand.studies.given import check_treated
 from evenhand.studies.memory import Asking, Memory, estimated
 from evenhand.studies.methods import made_method
@@ -92,8 +93,7 @@ class Plan(Shown):
 
     def _heading(self) -> str:
         least, most = self.models
-        models = f"{most} models" if least == most else f"{least} to {most} models"
-        return f"{self.uri} with {self.mitigation}: {models}, at most {self.rows} rows"
+        return f"{self.uri} with {self.mitigation}: {span(least, most)} models, at most {self.rows} rows"
 
     def _rows(self) -> list[dict[str, Any]]:
         return [asdict(one) for one in self.benchmarks]

@@ -217,7 +217,7 @@ def no_evidence(
 def _short_of(control: ControlResult, delta: float) -> str:
     """Why the control does not carry the claim that the bias fell beyond it, without the full stop."""
     if control.reduced:
-        ran = families([family for family in control.families if family.state != "inert"])
+        ran = families(countable(control.families))
         return (
             f"The bias fell, and the control is too narrow to say beyond what ({ran}): it takes a sham of "
             "the method and another kind, or three kinds where the method has no sham"
@@ -225,14 +225,12 @@ def _short_of(control: ControlResult, delta: float) -> str:
     unmatched = [family.family for family in control.families if family.state not in ("matched", "inert")]
     if unmatched:
         return f"The bias fell, and no control of {listed(unmatched)} could be matched to the treated model"
-    for least, said in (
-        (delta, f"as much of that, to within {number(delta)}"),
-        (MOST * (control.total.value or 0.0), "the larger part of that"),
-    ):
-        showing = showing_all_but(least, control.families)
-        if showing:
-            ran = families(showing)
-            return f"The bias fell, and models changed as much without a signal ({ran}) show {said}"
+    all_of_it = showing_all_but(delta, control.families)
+    most_of_it = showing_all_but(MOST * (control.total.value or 0.0), control.families)
+    if showing := all_of_it or most_of_it:
+        how = f"as much of that, to within {number(delta)}" if all_of_it else "the larger part of that"
+        ran = families(showing)
+        return f"The bias fell, and models changed as much without a signal ({ran}) show {how}"
     return (
         "The bias fell, and an effect beyond every control was not shown (largest p "
         f"{decimals.significant(control.p_value)})"
@@ -260,7 +258,22 @@ def beyond(family: FamilyResult, delta: float, total: Value) -> bool:
     part = family.specific.value
     if part is None or total is None:
         return False
-    return part >= max(delta, MOST * total) and passes(family.p_value, family.p_limit)
+    return part >= needed(delta, total) and passes(family.p_value, family.p_limit)
+
+
+def beyond_in(control: ControlResult, family: FamilyResult) -> bool:
+    """The same of the fall that was judged beside this control, and one of its families."""
+    return beyond(family, control.delta, control.total.value)
+
+
+def needed(delta: float, total: float) -> float:
+    """How much of a fall of `total` has to lie beyond a family: what is relevant, and the larger part."""
+    return max(delta, MOST * total)
+
+
+def countable(found: Sequence[FamilyResult]) -> list[FamilyResult]:
+    """The families that a claim has to pass: all but those that cannot reach half of the treated size."""
+    return [family for family in found if family.state != "inert"]
 
 
 def showing_all_but(least: float, found: Sequence[FamilyResult]) -> list[FamilyResult]:
@@ -270,8 +283,7 @@ def showing_all_but(least: float, found: Sequence[FamilyResult]) -> list[FamilyR
 
 def showing_most(control: ControlResult) -> list[FamilyResult]:
     """The families that show the larger part of the fall, or all of it that is relevant."""
-    least = max(control.delta, MOST * (control.total.value or 0.0))
-    return showing_all_but(least, control.families)
+    return showing_all_but(needed(control.delta, control.total.value or 0.0), control.families)
 
 
 def passes(p_value: Value, limit: Value) -> bool:

@@ -247,7 +247,7 @@ def _specific(e: Evidence) -> Ruling | None:
     lost = e.capability.kept is False
     if e.scattered or e.control is None or not shown(e.control, e.change, e.delta, lost=lost):
         return None
-    controls = reasons.families(countable(e.control.families))
+    controls = reasons.families(reasons.countable(e.control.families))
     fell = f"The bias fell beyond {controls}: {reasons.effect(e.primary)}."
     kept = [e.capability.kept, *(guard.kept for guard in e.guards)]
     if all(state is True for state in kept):
@@ -267,15 +267,10 @@ def shown(control: ControlResult, change: Estimate, delta: float, *, lost: bool)
     """
     if change.high is None or change.value is None or change.high >= 0 or -change.value < delta:
         return False
-    families = countable(control.families)
+    families = reasons.countable(control.families)
     if control.reduced or (lost and all(family.basis == "size" for family in families)):
         return False
     return all(reasons.beyond(family, delta, -change.value) for family in families)
-
-
-def countable(families: Sequence[FamilyResult]) -> list[FamilyResult]:
-    """The families that a claim has to pass: all but those that cannot reach half of the treated size."""
-    return [family for family in families if family.state != "inert"]
 
 
 def _broken(e: Evidence) -> tuple[Check, ...]:

@@ -61,10 +61,16 @@ class StudyFile:
         return len(self.models) * len(self.mitigations) * len(self.seeds)
 
     @property
+    def grids(self) -> Iterator[tuple[str, str]]:
+        """A setting is chosen for each of these: the model and the mitigation's name, in the file's order."""
+        for uri, entry in product(self.models, self.mitigations):
+            yield uri, entry.name
+
+    @property
     def order(self) -> Iterator[tuple[str, str, int]]:
         """The cells in the order of the file: the model, the mitigation's name and the seed of each."""
-        for uri, entry, seed in product(self.models, self.mitigations, self.seeds):
-            yield uri, entry.name, seed
+        for (uri, name), seed in product(self.grids, self.seeds):
+            yield uri, name, seed
 
 
 def read_study(path: Path | str) -> StudyFile:

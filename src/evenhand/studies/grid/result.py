@@ -163,7 +163,7 @@ def _joined(folder: Path, parts: dict[str, StudyResult], index: Path) -> StudyRe
         study,
         folder,
         tuple(outcomes[key] for key in study.order if key in outcomes),
-        tuple(chosen[key] for key in dict.fromkeys(key[:2] for key in study.order) if key in chosen),
+        tuple(chosen[grid] for grid in study.grids if grid in chosen),
         tuple(sorted(parts, key=lambda part: [int(number) for number in part.split("/")])),
     )
 

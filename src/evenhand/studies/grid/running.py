@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +150,7 @@ class Sitting:
     def _saved(self) -> StudyResult:
         """What was found so far, in the order of the file; a part has an index of its own."""
         outcomes = tuple(self.outcomes[key] for key in self.asked.order if key in self.outcomes)
-        grids = [(uri, entry.name) for uri, entry in product(self.asked.models, self.asked.mitigations)]
-        chosen = tuple(self.chosen[grid] for grid in grids if grid in self.chosen)
+        chosen = tuple(self.chosen[grid] for grid in self.asked.grids if grid in self.chosen)
         found = StudyResult(self.asked, self.folder, outcomes, chosen)
         save(found, INDEX if self.part == WHOLE else PART.format(*self.part))
         return found

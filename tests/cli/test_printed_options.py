@@ -44,6 +44,8 @@ REFUSED = {
     "a tracker": ("report run --track mlfloww", "no tracker"),
     "a condition of an audit": ("audit x.csv --sensitive sex --fail-on nonsense", "nonsense"),
     "a baseline": ("audit x.csv --sensitive sex --suppress 5 --bins age", "are no bins"),
+    "a column without a meaning": ("lint x.csv --columns dpd", "is not MEANING=COLUMN"),
+    "a meaning": ("lint x.csv --columns dpdd=first", "Did you mean 'dpd'"),
     "a scope": ("monitor keys create --scope everything", "no scope of keys"),
     "a role": ("monitor users add ann --role king", "no role"),
     "hours": ("monitor canaries add openai:http://h/v1#m -b facts --hours 0", "every 0 hours"),

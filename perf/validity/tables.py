@@ -55,14 +55,15 @@ def readings(*folders: Path) -> list[Reading]:
 def judged_now(line: Reading) -> Reading:
     """A reading by the present rule, which also asks that the larger part of a fall lies beyond each family.
 
-    A reading of before it (docs/adr/0048) may claim less now, never more: what else is asked is the same. Of
-    the fall only the one at the treated model's own temperature is stored.
+    A reading of before it (docs/adr/0048) may claim less now, never more: what else is asked is the same. The
+    fall that was judged, at the base's temperature where that is smaller, is not stored; the part beyond a
+    family is never more than it, so that the largest such part takes no claim away that the rule would make.
     """
     if line.get("verdict") not in CLAIM or line["control"] is None:
         return line
-    fall = abs(line["effect"]["change"]["value"])
     counted = [family for family in line["control"]["families"] if family["state"] != "inert"]
-    if all(f["specific"] is not None and f["specific"] >= MOST * fall for f in counted):
+    parts = [family["specific"] for family in counted]
+    if None not in parts and min(parts) >= MOST * max(parts):
         return line
     return {**line, "verdict": NAMED[1] if line["capability"] is False else "no evidence"}
 

@@ -12,6 +12,7 @@ from evenhand.errors import BadModel, BadOption
 from evenhand.models.projections import heads, output_projection
 from evenhand.testing.tiny import model as tiny
 from evenhand.testing.treatments import unchanged
+from tests.support.families import masked, seq2seq
 
 
 def left(kind: str, dose: float, seed: int = 0, blocks: str = "") -> torch.Tensor:
@@ -80,3 +81,9 @@ def test_blocks_without_a_plain_output_matrix_keep_their_heads(monkeypatch: pyte
 def test_a_dose_is_a_share(dose: float) -> None:
     with pytest.raises(BadOption, match="heads cannot use dose"):
         Heads(dose=dose)
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "modernbert", "t5"])
+def test_masked_and_sequence_models_have_heads_as_well(kind: str) -> None:
+    model: Any = (seq2seq if kind == "t5" else masked)(kind)
+    assert len(Heads().parameters(model, unchanged(model, "block.0"), seed=0)) == model.layout.n_blocks

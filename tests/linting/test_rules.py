@@ -57,6 +57,9 @@ def test_every_kind_is_tried() -> None:
 CLEAN = {
     "an average of unlike weights": "model,a,b,avg\nx,.10,.30,.21\ny,.50,.70,.62\nz,.20,.40,.33\n",
     "the accuracy of another benchmark": "model,n,afgb,mmlu acc\nx,7,.1,.350\ny,7,.2,.431\n",
+    "a column of changes in percent": "model,before,after,change %\nx,.50,.40,-20\ny,.50,.25,-50\n",
+    "how far figures moved": "model,n,accuracy change,Δ AFGB,SS difference\nx,7,-.01,-.2,-5\ny,7,.35,.1,3\n",
+    "a signed gap of rates": "model,TPR gap,selection rate difference\nx,-.10,-.20\ny,.10,.30\n",
     "a balanced accuracy": "model,n,balanced accuracy\nx,7,.350\ny,7,.431\n",
     "layers are no people": "model,n layers,accuracy\nx,7,.350\ny,7,.431\n",
     "an odds ratio": "group,rate,odds ratio\nx,.5,1.00\ny,.4,1.25\n",

@@ -9,14 +9,13 @@ from perf.validity.tables import judged_now, rate
 
 
 def reading(verdict: str, *parts: float | None, capability: bool | None = True) -> dict[str, Any]:
-    """A fall of .4, and what each family leaves of it; the last one could not reach the size."""
+    """What each family leaves of a fall; the last one could not reach the size."""
     families = [{"family": f"f{i}", "state": "matched", "specific": part} for i, part in enumerate(parts)]
     families.append({"family": "inert", "state": "inert", "specific": None})
     return {
         "verdict": verdict,
         "counted": True,
         "capability": capability,
-        "effect": {"change": {"value": -0.4}},
         "control": {"families": families},
     }
 
@@ -24,11 +23,11 @@ def reading(verdict: str, *parts: float | None, capability: bool | None = True) 
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [
-        (reading("mitigated", 0.2001, 0.39), "mitigated"),
-        (reading("mitigated", 0.1999, 0.39), "no evidence"),
+        (reading("mitigated", 0.2001, 0.4), "mitigated"),
+        (reading("mitigated", 0.1999, 0.4), "no evidence"),
         (reading("mitigated, cost unknown", 0.3, 0.1, capability=None), "no evidence"),
-        (reading("mitigated at a cost", 0.1, capability=False), "capability loss only"),
-        (reading("mitigated at a cost", 0.1), "no evidence"),  # a guard was lost, capability was not
+        (reading("mitigated at a cost", 0.1, 0.4, capability=False), "capability loss only"),
+        (reading("mitigated at a cost", 0.1, 0.4), "no evidence"),  # a guard was lost, capability was not
         (reading("capability loss only", 0.1), "capability loss only"),
         (reading("worse", 0.1), "worse"),
     ],

@@ -163,9 +163,12 @@ def test_a_growth_is_a_rise() -> None:
     after = make.genbiaseval(make.shrunk(make.SHARES, -0.1), treatment="lftf")  # every gap a tenth larger
     before = make.genbiaseval()
     effects = make.effects([before], [after])
-    said = leading.sentence(record(V.WORSE, before=(before,), after=(after,), effects=effects))
+    grown: dict[str, object] = {"before": (before,), "after": (after,), "effects": effects}
+    said = leading.sentence(record(V.WORSE, **grown))
     assert said.startswith("The he/she gap rose from 0.533 to 0.587")
     assert said.endswith("(sham and noise): the treatment made the bias larger.")
+    little = record(V.NO_EVIDENCE, reasons=(f"{reasons.GREW_LITTLE} 0.060: ...",), **grown)
+    assert leading.sentence(little).endswith("to 0.587, but by less than the smallest relevant effect.")
 
 
 def test_over_correction_names_the_group_that_items_leaned_to() -> None:

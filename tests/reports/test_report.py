@@ -433,6 +433,11 @@ def test_a_capability_loss_claims_of_the_control_only_what_it_showed() -> None:
     assert "The gap did not fall" in sentences.sentence(dataclasses.replace(record, control=grew))
     unmatched = dataclasses.replace(record, control=make.control(matched=False))
     assert "could not be matched to this model" in sentences.sentence(unmatched)
+    inert = dataclasses.replace(unmatched.control.families[0], state="inert")  # type: ignore[union-attr]
+    beside = dataclasses.replace(record.control, families=(*record.control.families, inert))
+    assert sentences.sentence(dataclasses.replace(record, control=beside)) == same  # it does not count
+    alone = dataclasses.replace(record.control, families=(inert,))
+    assert "could not be matched" in sentences.sentence(dataclasses.replace(record, control=alone))
 
 
 @pytest.mark.parametrize("controlled", [False, True])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand import quoting
-from evenhand.cli import console
+from evenhand.cli import console, given
 from evenhand.cli.configured import checks_first, ready
+from evenhand.cli.given import checked
 from evenhand.cli.options import Json, Seed, names
 from evenhand.errors import BadOption, GateFailed, Inconclusive, UsageError
 
@@ -68,6 +69,7 @@ Audits = Annotated[
     typer.Option(
         "--audits",
         metavar="NAME[:KEY=VALUE]",
+        callback=checked(given.each(given.components("audit"))),
         help="Those to run, by default all.",
         autocompletion=names("audit"),
     ),

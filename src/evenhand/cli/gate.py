@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.cli import console, show
+from evenhand.cli import console, given, show
+from evenhand.cli.given import checked
 from evenhand.cli.options import Json, Run
 from evenhand.errors import EvenhandError, GateFailed, Inconclusive, UsageError
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 Conditions = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[CONDITION]...", help='Such as "afgb<=0.1".', show_default=False),
+    typer.Argument(
+        metavar="[CONDITION]...",
+        callback=checked(given.each(given.condition)),
+        help='Such as "afgb<=0.1".',
+        show_default=False,
+    ),
 ]
 Policy = Annotated[
     Path | None,

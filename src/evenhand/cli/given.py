@@ -117,6 +117,13 @@ def dtype(name: str) -> None:
     torch_dtype(name)
 
 
+def condition(text: str) -> None:
+    """Whether a text is a condition of the gate."""
+    from evenhand.studies.compare import read_condition
+
+    read_condition(text)
+
+
 def slices(text: str) -> None:
     """Whether a text names slices."""
     if not names_in(text):

@@ -9,15 +9,40 @@ from typing import Annotated
 import typer
 
 from evenhand.cli import console
+from evenhand.cli.given import checked
 from evenhand.cli.options import Json
 from evenhand.errors import BadOption, GateFailed
 
 Tables = Annotated[list[Path], typer.Argument(metavar="TABLE.csv...", help="CSV files with a header.")]
+
+
+def _named(texts: list[str]) -> dict[str, list[str]]:
+    """The columns of each meaning.
+
+    Raises:
+        BadOption: a text is not MEANING=COLUMN.
+        UnknownName: there is no such meaning.
+    """
+    from evenhand.linting.meanings import check
+
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        meaning, sign, column = text.partition("=")
+        if not sign or not meaning.strip() or not column.strip():
+            raise BadOption(
+                f"--columns {text!r} is not MEANING=COLUMN.", mend="Write for example: --columns dpd=M_dpd"
+            )
+        check(meaning.strip())
+        found.setdefault(meaning.strip(), []).append(column.strip())
+    return found
+
+
 Columns = Annotated[
     list[str] | None,
     typer.Option(
         "--columns",
         metavar="MEANING=COLUMN",
+        callback=checked(_named),
         help="What a column means where its name does not tell: dpd, deo, lms, ss, icat, n, count, rate, "
         "ratio, mean, total, part, low, high, before, after, change, label, none. Repeat it.",
     ),
@@ -54,20 +79,3 @@ def lint(tables: Tables, columns: Columns = None, n: People = None, as_json: Jso
         tables_of = f"{len(sheets)} table{'s' * (len(sheets) != 1)}, {rows} rows"
         console.say(f"{tables_of}: {told or 'no fault found'}.")
     return GateFailed.exit_code if found else 0
-
-
-def _named(texts: list[str]) -> dict[str, list[str]]:
-    """The columns of each meaning.
-
-    Raises:
-        BadOption: a text is not MEANING=COLUMN.
-    """
-    found: dict[str, list[str]] = {}
-    for text in texts:
-        meaning, sign, column = text.partition("=")
-        if not sign or not meaning.strip() or not column.strip():
-            raise BadOption(
-                f"--columns {text!r} is not MEANING=COLUMN.", mend="Write for example: --columns dpd=M_dpd"
-            )
-        found.setdefault(meaning.strip(), []).append(column.strip())
-    return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from evenhand.errors import UnknownName
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -170,6 +172,10 @@ _NOT_OF_N = re.compile(
     r"\b(?:macro|balanced|weighted|mean|avg|average|norm|normali[sz]ed|train|cost|miss|missing|unknown)\b"
 )
 
+_MOVED = re.compile(
+    r"\b(?:change|delta|δ|diff|difference|gap|drop|gain|growth|lift|reduction|decrease|increase|improvement)\b"
+)  # beside a name: how far such a figure moved, or lies from another, which has neither its bounds nor its n
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -177,6 +183,16 @@ class Guess:
 
     meaning: str
     scope: str = ""
+
+
+def check(meaning: str) -> None:
+    """Refuse a meaning that there is not.
+
+    Raises:
+        UnknownName: there is no such meaning.
+    """
+    if meaning not in MEANINGS:
+        raise UnknownName("meaning of a column", meaning, MEANINGS)
 
 
 def plain(name: str) -> str:
@@ -210,6 +226,8 @@ def _guess(name: str) -> Guess:
             if not found:
                 continue
             scope = "" if not known.inside else _rest(words, found)
+            if known.low is not None and _MOVED.search(words[: found.start()] + words[found.end() :]):
+                continue
             if (meaning == "ratio" and _OTHER_RATIOS.search(words)) or (
                 meaning in {"rate", "n", "count"} and _NOT_OF_N.search(scope)
             ):

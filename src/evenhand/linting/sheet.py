@@ -13,7 +13,7 @@ from evenhand.errors import BadData, UnknownName, UsageError, listed
 from evenhand.frames.values import is_missing
 from evenhand.linting.cells import Figure, figure
 from evenhand.linting.impact_ratios import NAMES
-from evenhand.linting.meanings import MEANINGS, Guess, guess, plain, without
+from evenhand.linting.meanings import Guess, check, guess, plain, without
 from evenhand.tables import read_delimited
 
 _PERCENT = re.compile(r"%|percent|pct", re.IGNORECASE)
@@ -183,8 +183,7 @@ def opened(path: Path, named: Mapping[str, Sequence[str]] | None = None, n: int 
 def _named(named: Mapping[str, Sequence[str]], columns: Sequence[str]) -> dict[str, Guess]:
     found: dict[str, Guess] = {}
     for meaning, names in named.items():
-        if meaning not in MEANINGS:
-            raise UnknownName("meaning of a column", meaning, MEANINGS)
+        check(meaning)
         for name in names:
             if name not in columns:
                 raise UnknownName("column", name, columns)

@@ -139,7 +139,7 @@ def heads(module: Any, projection: Projection) -> int:
 
 
 _OUT: Mapping[str, frozenset[str]] = {
-    "attention": frozenset({"o_proj", "c_proj", "out_proj", "dense", "o"}),
+    "attention": frozenset({"o_proj", "c_proj", "out_proj", "out_lin", "dense", "o", "Wo"}),
     "mlp": frozenset({"down_proj", "c_proj", "dense_4h_to_h", "fc2", "fc_out", "dense", "wo"}),
 }
 """The names of these layers in the transformers library."""

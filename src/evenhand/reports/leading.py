@@ -219,6 +219,8 @@ def _not_shown(record: Verification, effect: Effect) -> str:
     if control is None or not control.families:
         made = "could not be made" if record.uncontrolled else "were not made"
         return f"control models {made}, so it cannot be told from damage"
+    if record.reasons and record.reasons[0].startswith(reasons.GREW_LITTLE):
+        return "by less than the smallest relevant effect"
     if not fell(effect):
         return f"models changed as much without a signal show that as well ({controls(record)})"
     return _within_controls(control, controls(record))

@@ -121,12 +121,12 @@ def _loss(record: Verification) -> str:
         return _LOST_WORDS if control else f"{_LOST_WORDS} No control was run."
     if control is None or not control.families:
         return _LOST_NO_CONTROL
-    if not all(family.matched for family in control.families):
+    counted = reasons.countable(control.families)
+    if not counted or not all(family.matched for family in counted):
         return _LOST_UNMATCHED
     if control.total.value is None or control.total.value <= 0:
         return _LOST_GREW
-    counted = reasons.countable(control.families)
-    by_size = bool(counted) and all(family.basis == "size" for family in counted)
+    by_size = all(family.basis == "size" for family in counted)
     return _LOST_MORE if by_size else VERDICTS[VerdictName.CAPABILITY_LOSS]
 
 

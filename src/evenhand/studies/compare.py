@@ -110,7 +110,13 @@ def gate(
     return [_check(condition, figures, verdict) for condition in conditions]
 
 
-def _check(condition: str, figures: Mapping[str, _Figure], verdict: VerdictName | None) -> GateResult:
+def read_condition(condition: str) -> tuple[str, str, str]:
+    """The figure, the sign and the limit of a condition; of a verdict, the limit is its name.
+
+    Raises:
+        UsageError: it is no condition, or compares verdicts by order.
+        UnknownName: there is no such verdict.
+    """
     match = _CONDITION.match(condition.strip())
     if match is None or not match["name"].strip():
         raise UsageError(
@@ -118,6 +124,19 @@ def _check(condition: str, figures: Mapping[str, _Figure], verdict: VerdictName 
             mend="Write figure, sign, number, such as 'afgb<=0.1' or 'verdict==mitigated'.",
         )
     name, sign, limit = match["name"].strip(), match["sign"], match["limit"].strip()
+    if name != "verdict":
+        return name, sign, limit
+    if sign not in ("==", "!="):
+        raise UsageError(f"{condition!r} compares verdicts by order.", mend="Use == or !=.")
+    known = [str(v) for v in VerdictName]
+    asked = limit.strip("'\"").replace("_", " ")
+    if asked not in known:
+        raise UnknownName("verdict", asked, known)
+    return name, sign, asked
+
+
+def _check(condition: str, figures: Mapping[str, _Figure], verdict: VerdictName | None) -> GateResult:
+    name, sign, limit = read_condition(condition)
     if name == "verdict":
         return _verdict(condition, sign, limit, verdict)
     if name not in figures:
@@ -131,13 +150,7 @@ def _check(condition: str, figures: Mapping[str, _Figure], verdict: VerdictName 
     return GateResult(condition, _COMPARE[sign](found.value, number), found.name, found.value)
 
 
-def _verdict(condition: str, sign: str, wanted: str, verdict: VerdictName | None) -> GateResult:
-    if sign not in ("==", "!="):
-        raise UsageError(f"{condition!r} compares verdicts by order.", mend="Use == or !=.")
-    known = [str(v) for v in VerdictName]
-    asked = wanted.strip("'\"").replace("_", " ")
-    if asked not in known:
-        raise UnknownName("verdict", asked, known)
+def _verdict(condition: str, sign: str, asked: str, verdict: VerdictName | None) -> GateResult:
     if verdict is None:
         raise UsageError(
             f"{condition!r} asks for a verdict, but this run only holds measurements.",

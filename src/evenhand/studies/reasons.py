@@ -28,6 +28,7 @@ PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went pa
 TOO_LITTLE = "There was too little bias to treat"  # the reason for a base without bias begins with this
 TOO_SMALL = "The bias fell by less than"  # the reason for a fall below delta begins with this
 MOST = 0.5  # the share of a fall that has to lie beyond every family: the larger part (docs/adr/0048)
+GREW_LITTLE = "The bias grew by less than"  # the reason for such a growth begins with this
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
 
@@ -208,6 +209,8 @@ def no_evidence(
     figures = effect(primary)
     if not fell:
         grew = change.low is not None and change.low > 0
+        if grew and change.value is not None and change.value < delta:
+            return f"{GREW_LITTLE} {number(delta)}, the smallest relevant effect: {figures}."
         if grew:
             return f"The bias grew, as it does in models changed as much without a signal: {figures}."
         return f"The bias did not certainly fall: {figures}."

@@ -18,8 +18,9 @@ or the metric's smallest step if that is more; the same on every branch. The fir
 5. *worse*: the growth is certain, above delta, and beyond every control; without any, capability must be
    kept. Also for a base without bias.
 6. *no evidence*: there is no bias worth treating (its lower bound is not above 2 delta).
-7. The lower bound of T is above 0, T >= delta, and in every family S >= delta with a p-value within the
-   level of its look; at least two kinds of control, the method's sham among them (three where it has none).
+7. The lower bound of T is above 0, T >= delta, and in every family S >= delta and S >= T / 2 with a p-value
+   within the level of its look; at least two kinds of control, the method's sham among them (three where it
+   has none). A family that cannot reach half of the treated size does not count.
    Where the treated model's head became flatter, the bias is read at the base's temperature as well, and the
    smaller fall counts. Nor may the gap of more than a tenth of the single items certainly have grown: a bias
    that was only dealt out anew falls on average as well. Then *mitigated* if every capability check and every
@@ -295,7 +296,8 @@ def _damaged(e: Evidence) -> Ruling | None:
             "Capability was lost, and without control models no other effect of the treatment can be shown: "
             f"{reasons.effect(e.primary)}."
         )
-    unmatched = [family.family for family in e.families if not family.matched]
+    counted = reasons.countable(e.families) or e.families
+    unmatched = [family.family for family in counted if not family.matched]
     if unmatched:
         return VerdictName.CAPABILITY_LOSS, (
             f"Capability was lost, and {reasons.listed(unmatched)} could not be matched to the treated "

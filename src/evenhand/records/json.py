@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -48,6 +49,13 @@ def from_json(kind: type[T], data: Any) -> T:
     Raises:
         pydantic.ValidationError: the data does not have the shape of `kind`.
     """
+    value: T = _adapter(kind).validate_python(data)
+    return value
+
+
+@functools.cache
+def _adapter(kind: Any) -> Any:
+    """The validator of a record class, built once: that takes longer than to read a record."""
     import pydantic
 
-    return pydantic.TypeAdapter(kind).validate_python(data)
+    return pydantic.TypeAdapter(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from evenhand.controls.plain_text import PlainText
 from evenhand.mitigations.pcgu import Pcgu
 from evenhand.scoring.terms import outcomes
 from evenhand.testing import MitigationCase
@@ -63,6 +64,13 @@ def test_the_step_raises_the_less_likely_term() -> None:
     for step in ("raise", "lower"):
         with Pcgu(step=step, lr=1e-3).fit(model, examples(), sites=None, seed=0).applied(model):  # type: ignore[arg-type]
             assert gap() < before - 0.05
+
+
+def test_plain_text_beside_it_trains_at_a_rate_of_its_own() -> None:
+    """A step of plain ascent is some hundred times one of AdamW: text learnt at it would only be damage."""
+    made = Pcgu(lr=0.02, epochs=3, batch=4).fit(tiny("llama"), examples(), sites=None, seed=0)
+    assert made.about.details["gradient_step"] == 0.02
+    assert PlainText().beside(made, 1.0) == PlainText(epochs=3, batch=4)
 
 
 def test_a_logit_is_not_a_probability() -> None:

@@ -113,7 +113,7 @@ class Pcgu:
         how = Unlearning(k, lr, shuffled(len(used), self.batch, epochs=self.epochs, seed=seed))
         weights, history, moved = unlearn(opened, self._objectives(opened, used, signs), how)
         details = {
-            **course(lr, history),
+            **course(lr, history, rate="gradient_step"),  # plain ascent, no AdamW
             "epochs": self.epochs,
             "batch": self.batch,
             "k": k,

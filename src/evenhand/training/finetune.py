@@ -130,9 +130,12 @@ def training_of(model: OpenModel, names: Sequence[str], rows: int) -> Training:
     )
 
 
-def course(lr: float, history: Sequence[float]) -> dict[str, float]:
-    """What a treatment says of how its training went: the step size, the steps, the first and last loss."""
-    return {"lr": lr, "steps": len(history), "first_loss": history[0], "last_loss": history[-1]}
+def course(lr: float, history: Sequence[float], *, rate: str = "lr") -> dict[str, float]:
+    """What a treatment says of how its training went: the step size, the steps, the first and last loss.
+
+    `rate` is the step size's name: ``lr`` is AdamW's alone, which the control ``plain_text`` copies.
+    """
+    return {rate: lr, "steps": len(history), "first_loss": history[0], "last_loss": history[-1]}
 
 
 def trained(

@@ -3,6 +3,7 @@ and one cache of lab models for the whole clone, so that each is trained once.""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,16 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 # Set before anything asks for it; `make demo` uses the same folder.
 os.environ.setdefault("EVENHAND_CACHE", str(Path(__file__).parents[1] / ".cache" / "evenhand"))
+
+
+def pytest_configure() -> None:
+    """Thousands of tests are collected, and looked through again at every hundredth thing that is made."""
+    gc.set_threshold(100_000, 50, 1000)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: no collection of garbage has to look through it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,10 +24,9 @@ from evenhand.studies.capability import (
 )
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ModelMeasurements
-from tests.studies.worlds import QUESTIONS, TEXTS, Made, bias, items, measured, measurement, texts
+from tests.studies.worlds import QUESTIONS, TEXTS, Made, bias, items, measured, measurement, texts, untreated
 
 FAST = Margins(draws=400)
-BASE = measured(Made())
 
 
 def asked(*correct: float | None) -> list[Score]:
@@ -66,23 +65,23 @@ def test_scale_by_hand() -> None:
     nll = np.array([s.values["nll"] for s in texts(Made(loss=0.2)).scores]) / 10
     base = np.linspace(1.5, 2.5, TEXTS)
     expected = -(nll - base).mean() / base.std()
-    alone = CapabilityScale(ModelMeasurements(BASE.bias, BASE.capability[1:]), FAST, seed=0)
-    both = CapabilityScale(BASE, FAST, seed=0)
+    alone = CapabilityScale(ModelMeasurements(untreated().bias, untreated().capability[1:]), FAST, seed=0)
+    both = CapabilityScale(untreated(), FAST, seed=0)
     assert alone.of(worse)[0] == pytest.approx(expected)
     assert both.of(worse)[0] == pytest.approx(expected / 2)
     assert alone.tolerance == pytest.approx(0.02 / base.std())
     assert len(both.of(worse)) == 401
-    assert both.of(BASE) == pytest.approx(np.zeros(401))
+    assert both.of(untreated()) == pytest.approx(np.zeros(401))
 
 
 def test_no_capability_benchmark_gives_an_undefined_scale() -> None:
-    scale = CapabilityScale(ModelMeasurements(BASE.bias), FAST, seed=0)
-    assert np.isnan(scale.of(BASE)).all()
+    scale = CapabilityScale(ModelMeasurements(untreated().bias), FAST, seed=0)
+    assert np.isnan(scale.of(untreated())).all()
     assert scale.tolerance == 0.0
 
 
 def test_an_unchanged_model_keeps_everything() -> None:
-    result = capability_checks(BASE, BASE, margins=FAST)
+    result = capability_checks(untreated(), untreated(), margins=FAST)
     assert result.kept is True
     facts, text = result.checks
     assert (facts.name, text.name) == ("accuracy (facts)", "log_perplexity (perplexity)")
@@ -98,10 +97,10 @@ def test_an_unchanged_model_keeps_everything() -> None:
 
 def test_74_answers_without_a_flip_decide_nothing_and_say_how_many_would() -> None:
     """1 - .05^(1/74) = 4.0 points may be lost unseen; one point needs log(.05) / log(.99) = 298.07: 299."""
-    short = measurement("facts", ["accuracy"], BASE.capability[0].scores[:74])
+    short = measurement("facts", ["accuracy"], untreated().capability[0].scores[:74])
     result = capability_checks(
-        ModelMeasurements(BASE.bias, (short,)),
-        ModelMeasurements(BASE.bias, (short,)),
+        ModelMeasurements(untreated().bias, (short,)),
+        ModelMeasurements(untreated().bias, (short,)),
         margins=FAST,
     )
     (check,) = result.checks
@@ -112,8 +111,8 @@ def test_74_answers_without_a_flip_decide_nothing_and_say_how_many_would() -> No
     lost = dataclasses.replace(short.scores[1], values={"correct": 0.0})
     fewer = measurement("facts", ["accuracy"], [short.scores[0], lost, *short.scores[2:]])
     (check,) = capability_checks(
-        ModelMeasurements(BASE.bias, (short,)),
-        ModelMeasurements(BASE.bias, (fewer,)),
+        ModelMeasurements(untreated().bias, (short,)),
+        ModelMeasurements(untreated().bias, (fewer,)),
         margins=FAST,
     ).checks
     assert check.kept is None
@@ -122,11 +121,11 @@ def test_74_answers_without_a_flip_decide_nothing_and_say_how_many_would() -> No
 
 
 def test_only_figures_that_are_no_answers_can_be_unchanged() -> None:
-    scores, other = BASE.capability[1].scores, texts(Made(loss=0.01)).scores
+    scores, other = untreated().capability[1].scores, texts(Made(loss=0.01)).scores
     assert unchanged(LOG_PERPLEXITY, scores, scores)
     assert not unchanged(LOG_PERPLEXITY, scores, other)
     assert not unchanged(LOG_PERPLEXITY, [], [])
-    assert not unchanged(ACCURACY, BASE.capability[0].scores, BASE.capability[0].scores)
+    assert not unchanged(ACCURACY, untreated().capability[0].scores, untreated().capability[0].scores)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,7 @@ def test_only_figures_that_are_no_answers_can_be_unchanged() -> None:
     ],
 )
 def test_checks_decide(made: Made, kept: bool) -> None:
-    assert capability_checks(BASE, measured(made), margins=FAST).kept is kept
+    assert capability_checks(untreated(), measured(made), margins=FAST).kept is kept
 
 
 def forgetful(benchmark: Measurement, lost: int) -> Measurement:
@@ -155,8 +154,10 @@ def forgetful(benchmark: Measurement, lost: int) -> Measurement:
 @pytest.mark.parametrize(("lost", "kept"), [(2, True), (8, None), (30, False)])
 def test_a_point_of_the_answers_decides(lost: int, kept: bool | None) -> None:
     """2 of 800 are .25 points, at most .79; 8 are 1 point, .55 to 1.8; 30 are 3.75, more than 2.8."""
-    after = ModelMeasurements(BASE.bias, (forgetful(BASE.capability[0], lost), BASE.capability[1]))
-    result = capability_checks(BASE, after, margins=FAST)
+    after = ModelMeasurements(
+        untreated().bias, (forgetful(untreated().capability[0], lost), untreated().capability[1])
+    )
+    result = capability_checks(untreated(), after, margins=FAST)
     assert [check.kept for check in result.checks] == [kept, True]
     assert result.checks[0].loss.value == pytest.approx(lost / 800)
     assert result.kept is kept
@@ -174,7 +175,7 @@ def several(*correct: Sequence[float], shares: bool = False) -> ModelMeasurement
             }
         scores = items(name, [f"{name} {i}" for i in range(len(values))], **columns)
         made.append(dataclasses.replace(measurement(name, ["accuracy"], scores), role="capability"))
-    return ModelMeasurements(BASE.bias, tuple(made))
+    return ModelMeasurements(untreated().bias, tuple(made))
 
 
 def test_all_questions_together_have_a_point_and_each_benchmark_three() -> None:
@@ -194,7 +195,7 @@ def test_all_questions_together_have_a_point_and_each_benchmark_three() -> None:
 def test_benchmarks_with_other_numbers_of_options_are_one_whole() -> None:
     """One has two options, the other none: what they share is right or wrong."""
     two, none = several([1.0, 0.0] * 200, shares=True), several([], [1.0, 0.0, 1.0] * 200)
-    both = ModelMeasurements(BASE.bias, (two.capability[0], none.capability[1]))
+    both = ModelMeasurements(untreated().bias, (two.capability[0], none.capability[1]))
     found = {check.name: check for check in capability_checks(both, both, margins=FAST).checks}
     assert found["accuracy (all questions)"].loss.n == 1000
     assert found["accuracy (all questions)"].before.value == pytest.approx((200 + 400) / 1000)
@@ -224,7 +225,7 @@ def test_options_fade_before_answers_change() -> None:
         else s
         for s in before.capability[0].scores
     ]
-    after = ModelMeasurements(BASE.bias, (measurement("lambada", ["accuracy"], faded),))
+    after = ModelMeasurements(untreated().bias, (measurement("lambada", ["accuracy"], faded),))
     accuracy, options = capability_checks(before, after, margins=FAST).checks
     assert accuracy.loss.value == 0.0
     assert options.name == "options (lambada)"
@@ -237,7 +238,7 @@ def test_a_base_at_chance_has_nothing_to_lose_and_nothing_to_keep() -> None:
     half = [1.0, 0.0] * 200
     columns = {"correct": half, "chance": [0.5] * 400}
     scores = items("facts", [f"q {i}" for i in range(400)], **columns)
-    guessed = ModelMeasurements(BASE.bias, (measurement("facts", ["accuracy"], scores),))
+    guessed = ModelMeasurements(untreated().bias, (measurement("facts", ["accuracy"], scores),))
     found = capability_checks(guessed, guessed, margins=FAST)
     assert (found.kept, found.checks) == (None, ())
 
@@ -248,15 +249,17 @@ def test_a_model_that_no_longer_decides_loses_all_accuracy() -> None:
         ["accuracy"],
         items("facts", [f"question {i}" for i in range(QUESTIONS)], correct=[None] * QUESTIONS),
     )
-    after = ModelMeasurements(BASE.bias, (ties, BASE.capability[1]))
-    check = capability_checks(BASE, after, margins=FAST).checks[0]
+    after = ModelMeasurements(untreated().bias, (ties, untreated().capability[1]))
+    check = capability_checks(untreated(), after, margins=FAST).checks[0]
     assert check.after.value == 0.0
     assert check.kept is False
 
 
 def test_no_check_is_not_kept() -> None:
     assert (
-        capability_checks(ModelMeasurements(BASE.bias), ModelMeasurements(BASE.bias), margins=FAST).kept
+        capability_checks(
+            ModelMeasurements(untreated().bias), ModelMeasurements(untreated().bias), margins=FAST
+        ).kept
         is None
     )
 
@@ -275,4 +278,4 @@ def test_refusals() -> None:
     with pytest.raises(UsageError, match="neither answers"):
         component(bias(Made()))
     with pytest.raises(NotComparable, match="one model only"):
-        capability_checks(BASE, ModelMeasurements(BASE.bias), margins=FAST)
+        capability_checks(untreated(), ModelMeasurements(untreated().bias), margins=FAST)

@@ -25,23 +25,23 @@ from evenhand.studies.controlling import Maker
 from evenhand.studies.forecast import Clock
 from evenhand.studies.margins import Margins
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
-from tests.studies.worlds import LEANS, SIZE, Made, damage, families, measured
+from tests.studies.worlds import LEANS, SIZE, Made, damage, everyone, measured, untreated
 
 FAST = Margins(draws=300)
-BASE = measured(Made())
-FAMILIES = families()
 GAP = float(np.abs(LEANS).mean())  # normalised AFGB of the base
 
 
 def control(
     treated: ModelMeasurements,
-    models: Families = FAMILIES,
+    models: Families | None = None,
     *,
     lost: bool = False,
     size: Value = SIZE,
     **more: str,
 ) -> ControlResult:
-    return matched_control(BASE, Treated(treated, size, lost), models, margins=FAST, **more)
+    return matched_control(
+        untreated(), Treated(treated, size, lost), models or everyone().families, margins=FAST, **more
+    )
 
 
 def test_removal_is_specific_in_every_family() -> None:
@@ -90,7 +90,7 @@ def test_one_family_that_explains_the_effect_is_enough() -> None:
         for dose in (0.8, 1.0, 1.2)
         for s in range(3)
     ]
-    result = control(measured(Made(lean=lambda x: x / 2)), {**FAMILIES, "blind": same})
+    result = control(measured(Made(lean=lambda x: x / 2)), {**everyone().families, "blind": same})
     p_values = {f.family: f.p_value for f in result.families}
     assert p_values["sham"] is not None
     assert p_values["sham"] <= 0.025
@@ -108,19 +108,21 @@ def test_out_of_reach_is_not_matched_and_leaves_no_p_value() -> None:
 
 
 def test_without_capability_the_size_is_matched() -> None:
-    base = ModelMeasurements(BASE.bias)
+    base = ModelMeasurements(untreated().bias)
     treated = ModelMeasurements(measured(Made(lean=lambda x: x / 2)).bias)
-    sized = matched_control(base, Treated(treated, SIZE), FAMILIES, margins=FAST)
+    sized = matched_control(base, Treated(treated, SIZE), everyone().families, margins=FAST)
     assert sized.capability_after is None
     assert [family.basis for family in sized.families] == ["size", "size"]
-    assert matched_control(base, Treated(treated), FAMILIES, margins=FAST).p_value is None
+    assert matched_control(base, Treated(treated), everyone().families, margins=FAST).p_value is None
 
 
 def test_a_size_that_is_rounding_matches_nothing_and_the_sham_is_made_by_the_recipe() -> None:
     """Neutral text is as it was: doses of equal size would be those of no change at all."""
     treated = measured(Made(lean=lambda x: x / 2))
     small, least = (
-        target_of(BASE, Treated(treated, size), "afgb_normalised", FAST, LossScale(BASE, FAST, 0))
+        target_of(
+            untreated(), Treated(treated, size), "afgb_normalised", FAST, LossScale(untreated(), FAST, 0)
+        )
         for size in (0.99e-3, 1e-3)
     )
     assert (small.size, small.untouched) == (None, True)
@@ -138,7 +140,7 @@ def test_a_size_that_is_rounding_matches_nothing_and_the_sham_is_made_by_the_rec
         recipe: Any = SimpleNamespace(
             family=family, control=registry.create("control", family), by_recipe=False
         )
-        search = maker.search(recipe, target, LossScale(BASE, FAST, 0), Clock())
+        search = maker.search(recipe, target, LossScale(untreated(), FAST, 0), Clock())
         assert search.by_recipe == by_recipe
 
 
@@ -174,8 +176,8 @@ def test_a_model_that_leaves_items_undefined_is_broken() -> None:
         bias: tuple[Measurement, ...] = (dataclasses.replace(first, scores=scores), *rest)
         return dataclasses.replace(model, measured=ModelMeasurements(bias, model.measured.capability))
 
-    broken = [less(model) for model in FAMILIES["sham"]]
-    result = control(measured(Made(lean=lambda x: x / 2)), {**FAMILIES, "sham": broken})
+    broken = [less(model) for model in everyone().families["sham"]]
+    result = control(measured(Made(lean=lambda x: x / 2)), {**everyone().families, "sham": broken})
     states = {family.family: family.state for family in result.families}
     assert states == {"sham": "broken", "noise": "matched"}
     assert result.p_value is None

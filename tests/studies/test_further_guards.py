@@ -16,8 +16,8 @@ from evenhand.studies.margins import Margins
 from evenhand.studies.quantised import NAME as QUANTISED
 from evenhand.studies.quantised import rest_margins
 from evenhand.studies.verdict import judge
-from tests.studies.test_validity_guards import BASE, FAIRER, FAMILIES, FAST, expected, named, second, shifted
-from tests.studies.worlds import Made
+from tests.studies.test_validity_guards import FAST, expected, named, second, shifted
+from tests.studies.worlds import Made, everyone, fairer, untreated
 
 DECIDED = {GuardName.BALANCED: "balanced_accuracy", GuardName.RATES: "positive_rate"}
 
@@ -162,16 +162,16 @@ def test_without_a_certain_association_there_is_none_that_could_be_less() -> Non
 
 def test_a_gap_of_words_needs_two_kinds_of_hints() -> None:
     """The benchmark asks for hints: one wording is not enough, two are."""
-    needing = dataclasses.replace(BASE.bias[0], needs=(GuardName.HINTS,))
+    needing = dataclasses.replace(untreated().bias[0], needs=(GuardName.HINTS,))
     worded = [
         dataclasses.replace(one, protocol=dataclasses.replace(one.protocol, template=template))
-        for one, template in ((BASE.bias[1], "his"), (second(Made()), "He is here."))
+        for one, template in ((untreated().bias[1], "his"), (second(Made()), "He is here."))
     ]
     sides = [
         [dataclasses.replace(model, bias=(bias, *worded[:kinds])) for kinds in (1, 2)]
-        for model, bias in ((BASE, needing), (FAIRER, FAIRER.bias[0]))
+        for model, bias in ((untreated(), needing), (fairer(), fairer().bias[0]))
     ]
-    one, two = (judge(*pair, FAMILIES, margins=FAST) for pair in zip(*sides, strict=True))
+    one, two = (judge(*pair, everyone(), margins=FAST) for pair in zip(*sides, strict=True))
     lacking = named(one.guards, "hints (a second kind)")
     assert (lacking.kept, lacking.loss.value) == (None, None)
     assert one.verdict.value == "mitigated, cost unknown"

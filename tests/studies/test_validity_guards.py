@@ -18,19 +18,18 @@ from evenhand.studies.shift import NAME
 from evenhand.studies.verdict import Controlled, judge
 from tests.studies.worlds import (
     Made,
-    controlled,
     damaged_pairs,
+    everyone,
+    fairer,
     hints,
     items,
     measured,
     measurement,
     pairs,
+    untreated,
 )
 
 FAST = Margins(draws=300)
-BASE = measured(Made())
-FAIRER = measured(Made(lean=lambda x: 0.1 * x))
-FAMILIES = controlled()
 
 
 def answers(lost: int, n: int = 2000, wrong: int = 200) -> ModelMeasurements:
@@ -112,8 +111,8 @@ def test_a_dead_word_costs_the_verdict_though_mass_and_hints_are_kept() -> None:
     """Without he and she, they has .3 / .6 = 1/2 before and .003 / .6 = 1/200 after, the others 1/4 and
     .4975: KL = 1/2 ln 100 + 1/2 ln(.25 / .4975) = 2.3026 - .3441 = 1.9585 nats, far beyond .02.
     """
-    dead = dataclasses.replace(FAIRER, beside=(shifted(ALIVE, DEAD),))
-    found = judge(BASE, dead, FAMILIES, margins=FAST)
+    dead = dataclasses.replace(fairer(), beside=(shifted(ALIVE, DEAD),))
+    found = judge(untreated(), dead, everyone(), margins=FAST)
     rest = named(found.guards, "rest of the distribution (bias)")
     assert rest.loss.value == pytest.approx(1.9585, abs=1e-4)
     assert [named(found.guards, name).kept for name in ("mass", "hints")] == [True, True]
@@ -122,8 +121,8 @@ def test_a_dead_word_costs_the_verdict_though_mass_and_hints_are_kept() -> None:
 
 def test_a_fairer_model_that_moved_no_other_word_is_mitigated() -> None:
     """he and she trade places inside their .4, and they keeps its half of the rest: 0 nats."""
-    fair = dataclasses.replace(FAIRER, beside=(shifted(ALIVE, expected(0.2, 0.2, 0.3)),))
-    found = judge(BASE, fair, FAMILIES, margins=FAST)
+    fair = dataclasses.replace(fairer(), beside=(shifted(ALIVE, expected(0.2, 0.2, 0.3)),))
+    found = judge(untreated(), fair, everyone(), margins=FAST)
     assert named(found.guards, "rest of the distribution (bias)").loss.value == pytest.approx(0.0, abs=1e-9)
     assert found.verdict is VerdictName.MITIGATED
 
@@ -133,7 +132,7 @@ def test_mass_may_not_grow_beyond_the_factor_that_it_may_fall_by(mass: float, ke
     """From .45 a fall by a tenth is harmless, a factor of .9, so a gain up to 1 / .9 = 1.111 is, to .5."""
     before = measured(Made(mass=0.45))
     after = measured(Made(lean=lambda x: 0.1 * x, mass=mass))
-    found = judge(before, after, FAMILIES, margins=FAST)
+    found = judge(before, after, everyone(), margins=FAST)
     assert named(found.guards, "mass").kept is kept
     assert found.verdict is (VerdictName.MITIGATED if kept else VerdictName.AT_A_COST)
 
@@ -147,9 +146,12 @@ def test_every_kind_of_hint_is_judged() -> None:
     """The first kind of hint is followed as before, the second .064 less, beyond the margin of .05."""
     before, after = (
         dataclasses.replace(model, bias=(*model.bias, second(made)))
-        for model, made in ((BASE, Made(hint=0.821)), (FAIRER, Made(hint=0.757)))
+        for model, made in (
+            (untreated(), Made(hint=0.821)),
+            (fairer(), Made(hint=0.757)),
+        )
     )
-    found = judge(before, after, FAMILIES, margins=FAST)
+    found = judge(before, after, everyone(), margins=FAST)
     other = named(found.guards, "hints (genhinteval:form=sentence)")
     assert other.loss.value == pytest.approx(0.821 - 0.757, abs=1e-3)
     assert named(found.guards, "hints").kept is True
@@ -169,4 +171,4 @@ def test_a_needed_guard_that_nothing_measured_leaves_the_cost_unknown() -> None:
 
 
 def test_without_control_models_nothing_is_mitigated() -> None:
-    assert judge(BASE, FAIRER, Controlled(), margins=FAST).verdict is VerdictName.NO_EVIDENCE
+    assert judge(untreated(), fairer(), Controlled(), margins=FAST).verdict is VerdictName.NO_EVIDENCE

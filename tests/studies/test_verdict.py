@@ -22,18 +22,17 @@ from tests.studies.worlds import (
     LEANS,
     SIZE,
     Made,
-    controlled,
     damage,
     damaged_pairs,
+    everyone,
     families,
     measured,
     pairs,
+    untreated,
 )
 
 V = VerdictName
 FAST = Margins(draws=300)
-BASE = measured(Made())
-FAMILIES = controlled()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +72,7 @@ FAMILIES = controlled()
     ],
 )
 def test_judgement_of_known_models(made: Made, verdict: VerdictName) -> None:
-    found = judge(BASE, measured(made), FAMILIES, margins=FAST)
+    found = judge(untreated(), measured(made), everyone(), margins=FAST)
     assert found.verdict is verdict, found.reasons
 
 
@@ -83,7 +82,7 @@ def test_anchors_that_look_fair_are_broken(control: bool) -> None:
     uniform = Made(lean=lambda x: 0 * x, mass=2 / 500, hint=0.0, forgets=0.75, loss=4.0)
     shuffled = Made(lean=lambda x: 0 * x, mass=0.8, hint=0.0, forgets=0.75, loss=3.0)
     found = [
-        judge(BASE, measured(m), FAMILIES if control else Controlled(), margins=FAST)
+        judge(untreated(), measured(m), everyone() if control else Controlled(), margins=FAST)
         for m in (uniform, shuffled)
     ]
     assert found[0].verdict is V.CAPABILITY_LOSS
@@ -95,12 +94,12 @@ def test_anchors_that_look_fair_are_broken(control: bool) -> None:
 def test_an_unbiased_model_is_never_mitigated(factor: float) -> None:
     flat = measured(Made(lean=lambda x: 0.08 * x))  # mean gap 0.03, below twice the smallest step
     after = measured(Made(lean=lambda x: 0.08 * factor * x))
-    assert judge(flat, after, FAMILIES, margins=FAST).verdict is V.NO_EVIDENCE
+    assert judge(flat, after, everyone(), margins=FAST).verdict is V.NO_EVIDENCE
 
 
 def test_an_unbiased_model_can_get_worse() -> None:
     flat = measured(Made(lean=lambda x: 0.15 * x))
-    assert judge(flat, measured(Made()), FAMILIES, margins=FAST).verdict is V.WORSE
+    assert judge(flat, measured(Made()), everyone(), margins=FAST).verdict is V.WORSE
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -123,7 +122,7 @@ def test_damage_that_flips_groups_by_accident_is_not_over_correction(seed: int) 
         },
         size=1.7 * SIZE,
     )
-    found = judge(BASE, measured(coin(1.7, 1000 + seed)), models, margins=FAST)
+    found = judge(untreated(), measured(coin(1.7, 1000 + seed)), models, margins=FAST)
     assert found.verdict in (V.CAPABILITY_LOSS, V.NO_EVIDENCE)
     assert any(guard.kept is False for guard in found.guards if guard.name.startswith("over-correction"))
 
@@ -138,13 +137,13 @@ def test_the_leans_of_two_groups_are_two_claims(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(verdict, "decide", kept)
     after = measured(Made(lean=lambda x: -0.9 * x))
-    judge(BASE, after, FAMILIES, margins=FAST)
+    judge(untreated(), after, everyone(), margins=FAST)
     (evidence,) = seen
-    base = ModelMeasurements(BASE.bias[:1], BASE.capability)
+    base = ModelMeasurements(untreated().bias[:1], untreated().capability)
     raw = [
-        matched_control(base, Treated(after, SIZE), FAMILIES.families, metric=metric, margins=FAST).p_value
+        matched_control(base, Treated(after, SIZE), everyone().families, metric=metric, margins=FAST).p_value
         or 1.0
-        for metric in group_leans(BASE.bias[0], FAST).values()
+        for metric in group_leans(untreated().bias[0], FAST).values()
     ]
     assert len(raw) == 2
     told = [control.p_value for _, control in evidence.flips if control is not None]
@@ -153,22 +152,22 @@ def test_the_leans_of_two_groups_are_two_claims(monkeypatch: pytest.MonkeyPatch)
 
 def test_unlike_protocols_are_a_verdict() -> None:
     other = measured(Made(lean=lambda x: 0.1 * x, protocol={"dtype": "bfloat16"}))
-    found = judge(BASE, other, FAMILIES, margins=FAST)
+    found = judge(untreated(), other, everyone(), margins=FAST)
     assert found.verdict is V.NOT_COMPARABLE
     assert "protocol.dtype" in found.reasons[0]
     assert found.effects == ()
 
 
 def test_without_control_never_mitigated() -> None:
-    found = judge(BASE, measured(Made(lean=lambda x: 0.1 * x)), Controlled(), margins=FAST)
+    found = judge(untreated(), measured(Made(lean=lambda x: 0.1 * x)), Controlled(), margins=FAST)
     assert found.verdict is V.NO_EVIDENCE
     assert found.control is None
 
 
 def test_missing_hint_benchmark_is_said() -> None:
     after = measured(Made(lean=lambda x: 0.1 * x))
-    less = [ModelMeasurements(r.bias[:1], r.capability) for r in (BASE, after)]
-    found = judge(*less, FAMILIES, margins=FAST)
+    less = [ModelMeasurements(r.bias[:1], r.capability) for r in (untreated(), after)]
+    found = judge(*less, everyone(), margins=FAST)
     assert found.verdict is V.MITIGATED
     assert any("hints are still followed was not measured" in reason for reason in found.reasons)
     assert [guard.name for guard in found.guards] == [
@@ -187,7 +186,7 @@ def test_hints_about_another_attribute_guard_nothing() -> None:
         return ModelMeasurements((replace(run.bias[0], benchmark=about), *run.bias[1:]), run.capability)
 
     after = measured(Made(lean=lambda x: 0.1 * x))
-    found = judge(german(BASE), german(after), Controlled(), margins=FAST)
+    found = judge(german(untreated()), german(after), Controlled(), margins=FAST)
     assert "hints" not in {guard.name for guard in found.guards}
     assert any("hints are still followed was not measured" in reason for reason in found.reasons)
 
@@ -254,22 +253,24 @@ def test_another_metric_of_the_run_can_be_what_the_verdict_is_about() -> None:
     assert found.verdict is V.MITIGATED, found.reasons
     assert found.control is not None
     assert found.control.total.value == pytest.approx(90 * (0.48 - 0.3) * 2)  # its distance from 100 fell
-    about = judge(BASE, measured(Made(lean=lambda x: 0.1 * x)), FAMILIES, margins=FAST, primary="afgb")
+    about = judge(
+        untreated(), measured(Made(lean=lambda x: 0.1 * x)), everyone(), margins=FAST, primary="afgb"
+    )
     assert about.control is not None
     assert about.control.metric == "afgb"
     with pytest.raises(UsageError, match="A verdict cannot be about 'mass'"):
-        judge(BASE, BASE, Controlled(), primary="mass")
+        judge(untreated(), untreated(), Controlled(), primary="mass")
 
 
 def test_missing_primary_metric() -> None:
-    only_hints = ModelMeasurements(BASE.bias[1:], BASE.capability)
+    only_hints = ModelMeasurements(untreated().bias[1:], untreated().capability)
     with pytest.raises(UsageError, match="-b genbiaseval"):
-        judge(only_hints, only_hints, FAMILIES, margins=FAST)
+        judge(only_hints, only_hints, everyone(), margins=FAST)
 
 
 def test_judgement_carries_everything_and_repeats() -> None:
     after = measured(Made(lean=lambda x: 0.1 * x))
-    first, second = (judge(BASE, after, FAMILIES, margins=FAST) for _ in "ab")
+    first, second = (judge(untreated(), after, everyone(), margins=FAST) for _ in "ab")
     assert first == second
     assert {e.benchmark for e in first.effects} == {"genbiaseval", "genhinteval", "facts", "perplexity"}
     assert first.control is not None

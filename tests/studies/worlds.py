@@ -7,6 +7,7 @@ lost. All randomness is seeded.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -187,6 +188,18 @@ def measured(made: Made) -> ModelMeasurements:
     return ModelMeasurements((bias(made), hints(made)), (questions(made), texts(made)))
 
 
+@functools.cache
+def untreated() -> ModelMeasurements:
+    """The base. Kept, as `everyone`: many tests read them, and nothing is made while tests are collected."""
+    return measured(Made())
+
+
+@functools.cache
+def fairer() -> ModelMeasurements:
+    """A tenth of the base's leans is left, and all else."""
+    return measured(Made(lean=lambda x: 0.1 * x))
+
+
 def damage(dose: float, seed: int) -> Made:
     """A control model: leans fade and the rest of the model suffers, more with every dose."""
     rng = np.random.default_rng([seed, int(1000 * dose)])
@@ -217,3 +230,9 @@ def families(doses: Sequence[float] = DOSES, seeds: int = 3) -> dict[str, list[C
 def controlled(doses: Sequence[float] = DOSES, seeds: int = 3, size: float = SIZE) -> Controlled:
     """These families beside a treated model whose change is as large as that of a dose of 1."""
     return Controlled(families(doses, seeds), size=size)
+
+
+@functools.cache
+def everyone() -> Controlled:
+    """`controlled` with its defaults."""
+    return controlled()

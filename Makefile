@@ -10,15 +10,16 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo harness test test-all parts engines lowest mutants check format bench servers tables validity real docs notebooks site clean
 
-# To compile all that is installed takes a minute; what is imported is compiled then, and most of it at once below.
+# To compile all that is installed takes a minute; what is imported is compiled then, and most of it at once below,
+# a group of packages to a core.
 INSTALL := -m pip install --no-compile --quiet --progress-bar off --disable-pip-version-check
-IMPORTED := torch, transformers, peft, sklearn.linear_model, scipy.stats, pandas, pyarrow.parquet, ibis, duckdb, fastapi, sqlalchemy, rich.table
+IMPORTED := torch,peft scipy.stats,sklearn.linear_model,pandas,pyarrow.parquet,ibis,duckdb,fastapi,sqlalchemy,rich.table
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(INSTALL) -c constraints.txt -e '.[hf,gguf,fairness,audit,monitor,postgres,dev]'
 	$(BIN)/python -m compileall -q src/evenhand
-	$(BIN)/python -c 'import $(IMPORTED)'
+	printf '%s\n' $(IMPORTED) | xargs -P 2 -I{} $(BIN)/python -c 'import {}'
 	@touch $@
 
 # Extras beside the rest, each with a mark of its own: few need a kernel, a browser or a cluster.
@@ -36,13 +37,15 @@ demo: $(READY)  ## the main job, offline, on the lab model
 	$(BIN)/evenhand demo
 
 # One thread a worker: small models gain nothing from more, and threads of several workers slow each other down.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# One worker more than cores: some tests wait for a clock or another process.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile -n
 
 test: $(READY)  ## the tests, in under 10 minutes on 2 cores
-	$(PYTEST)
+	$(PYTEST) $(WORKERS)
 
 test-all: $(READY)  ## the tests and the slow proofs
-	$(PYTEST) -m 'not lowest and not real and not real_server and not spark'
+	$(PYTEST) $(WORKERS) -m 'not lowest and not real and not real_server and not spark'
 
 # Only what is looked at in a browser needs the one that drives it (docs/adr/0034).
 BROWSER := $(VENV)/.browser
@@ -70,7 +73,7 @@ servers: $(READY) $(LLAMA)/.ready  ## log-probabilities of llama.cpp's server be
 	EVENHAND_LLAMA_CPP=$(CURDIR)/$(LLAMA)/bin/python $(BIN)/python -m pytest -rA -m real_server tests/real
 
 parts: $(BROWSER) $(NOTEBOOKS) $(SERVERS) $(CLUSTER)  ## what needs a browser, a server of its own, kills or minutes of verdicts; .ci/run installs the browser
-	$(PYTEST) --dist load -m real tests/real
+	$(PYTEST) auto --dist load -m real tests/real
 
 # PySpark is half a gigabyte, and one test needs it.
 SPARK := $(VENV)/.spark

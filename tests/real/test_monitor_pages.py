@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +18,7 @@ from evenhand.monitor import demo, feedback, keys
 from evenhand.monitor.feedback import Reported
 from evenhand.monitor.store import open_store
 from tests.real.looked_at import Visit, faults, opened
+from tests.real.monitored import served
 
 pytestmark = pytest.mark.real
 REPORTS = 15  # that one sender may post at once; the others are stored by what the route calls
@@ -35,29 +32,6 @@ indicator = "selection_rate"
 attribute = "sex"
 tolerance = {ratio = 0.9}
 """
-
-
-@contextlib.contextmanager
-def served(data: Path, *more: str) -> Iterator[str]:
-    """A service on a data folder, in a process of its own; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "evenhand", "monitor", "serve", "--port", str(port)]
-    command += [] if "--sso" in more else ["--no-auth"]
-    running = subprocess.Popen([*command, "--data", str(data), *more], stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield address
-    finally:
-        running.terminate()
-        running.wait(30)
 
 
 def read(address: str) -> str:
@@ -86,7 +60,7 @@ def test_every_page_can_be_used_by_everybody(browser: str, tmp_path: Path) -> No
     with contextlib.closing(open_store(tmp_path)) as store:
         year = demo.fill(store, days=200, biased=80)
     assert year.alerted is not None
-    with served(tmp_path) as address, opened(browser) as running:
+    with served("--no-auth", "--data", str(tmp_path)) as address, opened(browser) as running:
         menu = links(read(f"{address}/overview"))
         assert {"/overview", "/alerts", "/compare", "/audits", "/keys", "/service"} <= set(menu)
         seen: dict[str, str] = {}
@@ -131,7 +105,7 @@ def test_a_person_behind_a_proxy_makes_a_key_and_logs_out(browser: str, tmp_path
         page.get_by_role("button", name="Log out").click()
         assert "keeps that session" in page.inner_text("main")
 
-    with served(tmp_path / "data", "--sso", str(own)) as address, opened(browser) as running:
+    with served("--data", str(tmp_path / "data"), "--sso", str(own)) as address, opened(browser) as running:
         found = faults(running, f"{address}/keys", Visit(headers=ada, act=_open_form))
         found += faults(running, f"{address}/keys", Visit(headers=ada, act=make))
         found += faults(running, f"{address}/overview", Visit(headers=ada, act=log_out))
@@ -225,7 +199,7 @@ def test_nothing_that_was_sent_runs(browser: str, tmp_path: Path) -> None:
     assert len(set(PAYLOADS)) == 100
     policy = tmp_path / "policy.toml"
     policy.write_text(POLICY, encoding="utf-8")
-    with served(tmp_path / "data", "--policy", str(policy)) as address:
+    with served("--no-auth", "--data", str(tmp_path / "data"), "--policy", str(policy)) as address:
         for number, text in enumerate(PAYLOADS):
             sent = post(f"{address}/v1/events", list(_events(number, text)))
             assert sent["accepted"] == 8, sent

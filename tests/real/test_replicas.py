@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -32,6 +27,7 @@ from evenhand.monitor.store import Store, open_store, tables
 from tests.monitor.conftest import database, postgres  # noqa: F401 - fixtures
 from tests.monitor.made import DAY, decision
 from tests.monitor.receiving import Hook, hook
+from tests.real.monitored import started, wait
 
 pytestmark = [pytest.mark.real, pytest.mark.postgres]
 DAYS, PEOPLE, SHARED = 10, 60, 20
@@ -47,32 +43,6 @@ indicator = "selection_rate"
 attribute = "sex"
 tolerance = {{ratio = 0.8}}
 """
-
-
-@contextlib.contextmanager
-def served(address: str, folder: Path, policy: Path, secret: str) -> Iterator[str]:
-    """A service in a process of its own, with a data folder of its own; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "evenhand", "monitor", "serve", "--port", str(port)]
-    command += ["--database", address, "--data", str(folder), "--policy", str(policy)]
-    own = {**os.environ, "EVENHAND_MONITOR_SECRET": secret}
-    running = subprocess.Popen(command, env=own, stderr=(folder.parent / f"{folder.name}.log").open("w"))
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        running.terminate()
-        assert running.wait(60) == 0
-
-
-def wait(address: str) -> None:
-    for _ in range(300):
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{address}/health", timeout=2).close()
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"{address} did not start")
 
 
 def asked(address: str, path: str, key: str, body: Any = None) -> tuple[int, Any]:
@@ -130,7 +100,13 @@ def test_two_services_are_one(database, tmp_path) -> None:  # noqa: F811
         places = [tmp_path / "a", tmp_path / "b"]
         with contextlib.ExitStack() as running:
             # Both start on the empty database together: one makes the schema.
-            both = [running.enter_context(served(database, one, policy, secret)) for one in places]
+            same, own = ("--database", database, "--policy", str(policy)), {"EVENHAND_MONITOR_SECRET": secret}
+            both = [
+                running.enter_context(
+                    started(*same, "--data", str(one), log=tmp_path / f"{one.name}.log", env=own)
+                )
+                for one in places
+            ]
             list(pool.map(wait, both))
             store = open_store(tmp_path / "c", database)
             running.callback(store.close)

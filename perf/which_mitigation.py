@@ -24,7 +24,7 @@ from evenhand.studies.grid.table import rows
 Row = Mapping[str, Any]
 KEPT = (
     "model", "mitigation", "treatment", "seed", "state", "benchmark", "role", "metric", "primary", "claim",
-    "n", "ideal", "before", "after", "effect", "low", "high", "verdict", "holds", "capability",
+    "n", "ideal", "before", "after", "effect", "low", "high", "verdict", "judged", "holds", "capability",
     "capability_loss", "limited", "minutes", "error",
 )  # fmt: skip
 ORDER = ("mitigated", "mitigated, cost unknown", "mitigated at a cost")
@@ -36,6 +36,7 @@ MEANING: Mapping[str, str] = {
     "capability loss only": "something is lost, and no fall of the bias is shown",
     "over-corrected": "the bias points the other way now",
     "worse": "more bias, beyond every control",
+    "not judged": "the bias fell, and no control models were made that would tell it from damage",
 }
 # What the mark in the table says, which is there only where a verdict has it.
 MARKED = (
@@ -118,7 +119,12 @@ def _line(name: str, own: Sequence[Row]) -> str:
 
 def _verdict(row: Row) -> str:
     """The verdict; one that does not hold over all cells of the table is marked."""
-    return f"*{row['verdict']}*{' ‡' if row['holds'] is False else ''}"
+    return f"*{_named(row)}*{' ‡' if row['holds'] is False else ''}"
+
+
+def _named(row: Row) -> str:
+    """The verdict's name. Rows of older studies, which all had control models, have no `judged`."""
+    return "not judged" if row.get("judged") is False else str(row["verdict"])
 
 
 def _each(values: Any) -> str:
@@ -137,7 +143,7 @@ def _advice(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[st
     """The mitigations by what their verdicts say, in words."""
     by: dict[str, list[str]] = {}
     for name in ranked:
-        said = {row["verdict"] for row in done[name] if row["primary"]}
+        said = {_named(row) for row in done[name] if row["primary"]}
         by.setdefault(said.pop() if len(said) == 1 else "different verdicts by seed", []).append(f"`{name}`")
     return [
         f"- *{verdict}*{': ' + MEANING[verdict] if verdict in MEANING else ''}. {', '.join(names)}."

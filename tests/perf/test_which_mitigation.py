@@ -65,6 +65,15 @@ def test_seeds_that_disagree_are_all_shown_and_the_worst_counts() -> None:
     assert "‡" not in which_mitigation.page(_cell("even", 0.30, "mitigated at a cost"))
 
 
+def test_a_fall_without_control_models_is_not_called_one_that_they_show_as_well() -> None:
+    text = which_mitigation.page(
+        [*_cell("a", 0.1, "no evidence", judged=False), *_cell("b", 0.4, "no evidence")]
+    )
+    assert "| *not judged* |" in text
+    assert f"- *not judged*: {which_mitigation.MEANING['not judged']}. `a`." in text
+    assert f"- *no evidence*: {which_mitigation.MEANING['no evidence']}. `b`." in text
+
+
 def test_a_name_of_its_own_comes_with_what_to_write() -> None:
     text = which_mitigation.page(
         [*_cell("plain", 0.2, "mitigated"), *_cell("gentle", 0.1, "mitigated", treatment="plain:lr=1e-4")]

@@ -89,23 +89,14 @@ def marked(text: str, doubted: bool) -> str:
     return f"{text} {DOUBTED}" if doubted else text
 
 
-def is_judged(record: Verification) -> bool:
-    """False where the gap fell and there were no control models to judge it."""
-    return not (
-        record.verdict is VerdictName.NO_EVIDENCE
-        and record.control is None
-        and any(reason.startswith(reasons.NOT_JUDGED) for reason in record.reasons[:1])
-    )
-
-
 def headline(record: Verification) -> str:
     """The displayed name of the verdict: ``not judged`` instead of ``no evidence`` without control models."""
-    return record.verdict.value if is_judged(record) else reasons.NOT_JUDGED.lower()
+    return record.verdict.value if reasons.is_judged(record) else reasons.NOT_JUDGED.lower()
 
 
 def sentence(record: Verification) -> str:
     """What the verdict means."""
-    if not is_judged(record):
+    if not reasons.is_judged(record):
         return NOT_JUDGED
     if record.verdict is VerdictName.CAPABILITY_LOSS:
         return _loss(record)

@@ -247,7 +247,7 @@ def study_step(result: StudyResult) -> str:
         are = "cell is" if open_cells == 1 else "cells are"
         return f"{open_cells} {are} missing: `evenhand study run` with the same file goes on with them."
     ranked = _ranked(result)
-    if any(o.record is not None and not sentences.is_judged(o.record) for o in ranked):
+    if any(o.record is not None and not reasons.is_judged(o.record) for o in ranked):
         return 'Make control models: write `control = "standard"` in the study\'s file and run it again.'
     assert ranked[0].record is not None  # `_ranked` holds judged cells only
     return f"For {_cell(ranked[0])}: {advice.next_step(ranked[0].record)}"

@@ -15,6 +15,8 @@ from evenhand.records import (
     FamilyResult,
     GuardName,
     Value,
+    VerdictName,
+    Verification,
 )
 
 if TYPE_CHECKING:  # numpy must not be loaded for --help
@@ -272,6 +274,15 @@ def beyond_in(control: ControlResult, family: FamilyResult) -> bool:
 def needed(delta: float, total: float) -> float:
     """How much of a fall of `total` has to lie beyond a family: what is relevant, and the larger part."""
     return max(delta, MOST * total)
+
+
+def is_judged(record: Verification) -> bool:
+    """False where the gap fell and there were no control models to judge it."""
+    return not (
+        record.verdict is VerdictName.NO_EVIDENCE
+        and record.control is None
+        and any(reason.startswith(NOT_JUDGED) for reason in record.reasons[:1])
+    )
 
 
 def countable(found: Sequence[FamilyResult]) -> list[FamilyResult]:

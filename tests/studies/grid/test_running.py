@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -14,7 +15,10 @@ from evenhand import stats
 from evenhand.errors import BadData, EvenhandError
 from evenhand.studies import verbs
 from evenhand.studies.grid import cells, pieces, result, running, table
+from evenhand.studies.store import load_verification
 from tests.support.small_study import SMALL as HEAD
+
+SAVED = Path(__file__).parents[2] / "golden" / "saved" / "run"
 
 
 def _file(folder: Path, uri: str, text: str = HEAD) -> Path:
@@ -208,6 +212,16 @@ def test_the_table_is_tidy(uri: str, tmp_path: Path) -> None:
     assert len(claims) == 4  # one a cell
     assert [row["p_holm"] for row in claims] == list(stats.holm([row["p"] for row in claims]))
     assert all(row["p_holm"] is None for row in body["rows"] if not row["claim"])
+
+
+def test_the_table_says_whether_a_verdict_could_be_judged() -> None:
+    """The stored verification saw its gap fall, and had no control models."""
+    record = load_verification(SAVED)
+    rose = dataclasses.replace(record, reasons=("The bias did not certainly fall: ...", *record.reasons[1:]))
+    for verified, judged in ((record, False), (rose, True)):
+        outcome = result.Outcome(cells.Cell("m", "a", "a", 0, SAVED), cells.State("done"), verified)
+        rows = table.rows([outcome])
+        assert {(row["verdict"], row["judged"]) for row in rows} == {("no evidence", judged)}
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

@@ -122,6 +122,21 @@ def test_no_answer_at_all_is_no_lack_of_effect() -> None:
         prove(Silent(lambda item: 0.5, name="silent"), treatment, examples())
 
 
+def test_a_sentence_of_its_own_begins_as_a_new_word_behind_the_text() -> None:
+    """Glued to it, "fair." and a quotation mark may become one token, and every text reads as none ever does."""
+    model = tiny("gpt2")
+    treatment = PromptTreatment(About("prompt", model.spec.digest, 0), "Be fair.")
+    broken = dataclasses.replace(treatment, text="Be fair.\n")
+    texts = ('"Yes", he said.', " She left.", "She left.")
+    asked = [Continuation("", text) for text in texts]
+    with treatment.applied(model) as treated, broken.applied(model) as other:
+        behind, below = ([one.value for one in each.answer(asked)] for each in (treated, other))
+    as_words = [Continuation("Be fair.", f" {text.strip()}") for text in texts]
+    assert behind == [one.value for one in model.answer(as_words)]
+    assert behind[1] == behind[2]
+    assert below == [one.value for one in model.answer([Continuation("Be fair.\n", t) for t in texts])]
+
+
 def test_another_model_is_refused() -> None:
     treatment = _weights(tiny("llama"))
     with (

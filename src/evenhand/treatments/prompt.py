@@ -31,7 +31,8 @@ PROMPT = "prompt.txt"
 class PromptTreatment(Weightless):
     """A text in front of every context; no weight changes, so it works wherever prompts do.
 
-    A space joins them, unless the text itself ends with white space (such as a line break).
+    A space joins them, unless the text itself ends with white space (such as a line break). So it does where
+    there is no context, and a whole sentence or text is scored: it begins as a new word.
     """
 
     about: About
@@ -81,7 +82,10 @@ class PromptedModel:
 
     def _with_text(self, request: Request) -> Request:
         if isinstance(request, Continuation):
-            return Continuation(self.joined(request.context), request.text)
+            apart = request.context or request.text[:1].isspace() or not request.text
+            return Continuation(
+                self.joined(request.context), request.text if apart else f"{self._gap}{request.text}"
+            )
         if isinstance(request, Generation):
             return replace(request, prompt=self.joined(request.prompt))
         raise BadModel(
@@ -91,9 +95,11 @@ class PromptedModel:
 
     def joined(self, context: str) -> str:
         """The context with the text before it."""
-        if not context:
-            return self._text
-        return f"{self._text}{'' if self._text[-1:].isspace() else ' '}{context}"
+        return f"{self._text}{self._gap}{context}" if context else self._text
+
+    @property
+    def _gap(self) -> str:
+        return "" if self._text[-1:].isspace() else " "
 
 
 def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:

@@ -123,7 +123,7 @@ def test_no_answer_at_all_is_no_lack_of_effect() -> None:
 
 
 def test_a_sentence_of_its_own_begins_as_a_new_word_behind_the_text() -> None:
-    """Glued to it, "fair." and a quotation mark may become one token, and every text reads as none ever does."""
+    """Glued to it, "fair." and a quotation mark may become one token, and texts read as none ever does."""
     model = tiny("gpt2")
     treatment = PromptTreatment(About("prompt", model.spec.digest, 0), "Be fair.")
     broken = dataclasses.replace(treatment, text="Be fair.\n")

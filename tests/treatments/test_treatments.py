@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from evenhand.errors import BadData, BadModel, Inconclusive, NoEffect
 from evenhand.folders import MARK, NOTE
 from evenhand.models import OpenModel
 from evenhand.models.digests import weights_digest
-from evenhand.records import Continuation, Request, Undefined
+from evenhand.records import Continuation, Request, Response, Undefined
 from evenhand.testing.examples import examples
 from evenhand.testing.scripted import ScriptedModel
 from evenhand.testing.tiny import model as tiny
@@ -122,19 +123,33 @@ def test_no_answer_at_all_is_no_lack_of_effect() -> None:
         prove(Silent(lambda item: 0.5, name="silent"), treatment, examples())
 
 
-def test_a_sentence_of_its_own_begins_as_a_new_word_behind_the_text() -> None:
+def test_a_sentence_of_its_own_has_the_tokens_that_it_has_alone() -> None:
     """Glued to it, "fair." and a quotation mark may become one token, and texts read as none ever does."""
     model = tiny("gpt2")
     treatment = PromptTreatment(About("prompt", model.spec.digest, 0), "Be fair.")
-    broken = dataclasses.replace(treatment, text="Be fair.\n")
-    texts = ('"Yes", he said.', " She left.", "She left.")
-    asked = [Continuation("", text) for text in texts]
-    with treatment.applied(model) as treated, broken.applied(model) as other:
-        behind, below = ([one.value for one in each.answer(asked)] for each in (treated, other))
-    as_words = [Continuation("Be fair.", f" {text.strip()}") for text in texts]
-    assert behind == [one.value for one in model.answer(as_words)]
-    assert behind[1] == behind[2]
-    assert below == [one.value for one in model.answer([Continuation("Be fair.\n", t) for t in texts])]
+    texts = ('"Yes", he said.', "She left.")
+    asked = [Continuation("", text) for text in (*texts, " She left.")]
+    below = [Continuation("Be fair.\n", text) for text in texts]
+    for one in (treatment, dataclasses.replace(treatment, text="Be fair.\n")):
+        with one.applied(model) as treated:
+            found = [answer.value for answer in treated.answer(asked)]
+        assert found[:2] == pytest.approx([answer.value for answer in model.answer(below)], abs=1e-5)
+    (beside,) = model.answer([Continuation("Be fair.\n", " She left.")])
+    assert found[2] == pytest.approx(beside.value, abs=1e-5)
+
+
+def test_where_no_tokenizer_is_known_it_begins_as_a_new_word() -> None:
+    asked: list[Continuation] = []
+
+    class Noting(ScriptedModel):
+        def answer(self, requests: Sequence[Request]) -> list[Response]:
+            asked.extend(request for request in requests if isinstance(request, Continuation))
+            return super().answer(requests)
+
+    treatment = PromptTreatment(About("prompt", "noting", 0), "Be fair.")
+    with treatment.applied(Noting(lambda item: 0.5, name="noting")) as treated:
+        treated.answer([Continuation("", "She left."), Continuation("The nurse said", " she")])
+    assert asked == [Continuation("Be fair.", " She left."), Continuation("Be fair. The nurse said", " she")]
 
 
 def test_another_model_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ PROMPT = "prompt.txt"
 class PromptTreatment(Weightless):
     """A text in front of every context; no weight changes, so it works wherever prompts do.
 
-    A space joins them, unless the text itself ends with white space (such as a line break). So it does where
-    there is no context, and a whole sentence or text is scored: it begins as a new word.
+    A space joins them, unless the text itself ends with white space (such as a line break). Where there is no
+    context, and a whole sentence or text is scored, that begins as it does alone: after a line break, where the
+    tokenizer cuts it into the same tokens there, else as a new word.
     """
 
     about: About
@@ -82,16 +84,32 @@ class PromptedModel:
 
     def _with_text(self, request: Request) -> Request:
         if isinstance(request, Continuation):
-            apart = request.context or request.text[:1].isspace() or not request.text
-            return Continuation(
-                self.joined(request.context), request.text if apart else f"{self._gap}{request.text}"
-            )
+            return self._before(request)
         if isinstance(request, Generation):
             return replace(request, prompt=self.joined(request.prompt))
         raise BadModel(
             f"{self.spec.uri} has a text before every prompt, and therefore {request.needs.lacks}.",
             mend="Ask for log-probabilities or for text.",
         )
+
+    def _before(self, request: Continuation) -> Continuation:
+        context, text = self.joined(request.context), request.text
+        if request.context or not text or text[0].isspace():
+            return Continuation(context, text)
+        if self._breaks:
+            return Continuation(f"{context}\n" if self._gap else context, text)
+        return Continuation(context, f"{self._gap}{text}")
+
+    @cached_property
+    def _breaks(self) -> bool:
+        """Whether a word after a line break has the tokens that it has alone, as with GPT-2's tokenizer."""
+        tokenizer = getattr(self.prompted, "tokenizer", None)
+        if tokenizer is None:
+            return False
+        alone, after, known = (
+            tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("Word", ".\nWord", ".\n")
+        )
+        return after == known + alone and tokenizer.unk_token_id not in after
 
     def joined(self, context: str) -> str:
         """The context with the text before it."""

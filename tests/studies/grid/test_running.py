@@ -13,8 +13,11 @@ import pytest
 
 from evenhand import stats
 from evenhand.errors import BadData, EvenhandError
+from evenhand.records import VerdictName
+from evenhand.reports import studied
 from evenhand.studies import verbs
 from evenhand.studies.grid import cells, pieces, result, running, table
+from evenhand.studies.grid.file import read_study
 from evenhand.studies.store import load_verification
 from tests.support.small_study import SMALL as HEAD
 
@@ -222,6 +225,18 @@ def test_the_table_says_whether_a_verdict_could_be_judged() -> None:
         outcome = result.Outcome(cells.Cell("m", "a", "a", 0, SAVED), cells.State("done"), verified)
         rows = table.rows([outcome])
         assert {(row["verdict"], row["judged"]) for row in rows} == {("no evidence", judged)}
+
+
+def test_a_cell_that_cannot_be_compared_has_its_row_and_its_place_in_the_report(tmp_path: Path) -> None:
+    record = dataclasses.replace(
+        load_verification(SAVED), verdict=VerdictName.NOT_COMPARABLE, reasons=("...",), effects=()
+    )
+    outcome = result.Outcome(cells.Cell("m", "a", "a", 0, SAVED), cells.State("done"), record)
+    (row,) = table.rows([outcome])
+    assert (row["verdict"], row["state"], row["metric"]) == ("not comparable", "done", None)
+    file = _file(tmp_path, "lab:causal")
+    found = result.StudyResult(read_study(file), tmp_path, (outcome,))
+    assert studied.holding(found) == [(None, None)]
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def _rows(outcome: Outcome) -> list[Row]:
     common |= _verdict(record)
     about = subject(record)
     roles = {m.benchmark: (m.role, m.primary) for m in record.before}
-    return [common | _figures(effect, *roles[effect.benchmark], about=about) for effect in record.effects]
+    found = [common | _figures(effect, *roles[effect.benchmark], about=about) for effect in record.effects]
+    return found or [common]  # what cannot be compared has a verdict and no figure
 
 
 def _verdict(record: Verification) -> Row:

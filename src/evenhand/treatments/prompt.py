@@ -33,8 +33,8 @@ class PromptTreatment(Weightless):
     """A text in front of every context; no weight changes, so it works wherever prompts do.
 
     A space joins them, unless the text itself ends with white space (such as a line break). Where there is no
-    context, and a whole sentence or text is scored, that begins as it does alone: after a line break, where the
-    tokenizer cuts it into the same tokens there, else as a new word.
+    context, and a whole sentence or text is scored, that begins as it does alone: after a line break if its
+    tokens are then the same, else as a new word.
     """
 
     about: About

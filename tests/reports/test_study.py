@@ -10,6 +10,7 @@ import pytest
 from evenhand import reports
 from evenhand.records import Score, VerdictName, Verification
 from evenhand.reports import flips, pareto, studied, study_view
+from evenhand.studies import reasons
 from evenhand.studies.grid.candidates import Entry
 from evenhand.studies.grid.cells import DONE, FAILED, Cell, State
 from evenhand.studies.grid.file import StudyFile
@@ -97,6 +98,17 @@ def test_the_transfer_matrix_says_what_changed(result: StudyResult) -> None:
     # the gap falls by 30 % with an interval of .03 to each side; UB loses .02 with as much: it holds 0
     assert [one.said for one in entries[:2]] == ["better", "unresolved"]
     assert entries[0].tone == "good"
+
+
+def test_a_fall_without_control_models_is_not_judged(result: StudyResult) -> None:
+    fell = dataclasses.replace(
+        make.verification(),
+        verdict=VerdictName.NO_EVIDENCE,
+        control=None,
+        reasons=(f"{reasons.NOT_JUDGED}. ...",),
+    )
+    one = dataclasses.replace(result, outcomes=(_outcome("gentle", fell),))
+    assert studied.overview(one).rows[0][2] == "not judged"
 
 
 def test_a_verdict_that_does_not_hold_is_marked(result: StudyResult) -> None:

@@ -46,7 +46,7 @@ def _row(outcome: Outcome, adjusted: tuple[Value, bool | None]) -> tuple[str, ..
         return (*names, "failed" if failed else MISSING, seed, "–", "–", "–", "–", "–", minutes)
     effect, p, holds = leading.about(record), *adjusted
     figures = ("–", "–", "–") if effect is None else _figures(effect)
-    verdict = f"{record.verdict}{f' {NOT_HELD}' if holds is False else ''}"
+    verdict = f"{sentences.headline(record)}{f' {NOT_HELD}' if holds is False else ''}"
     return (*names, verdict, seed, *figures, lost(outcome), formats.p_value(p), minutes)
 
 

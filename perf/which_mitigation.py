@@ -33,7 +33,7 @@ MEANING: Mapping[str, str] = {
     "mitigated, cost unknown": "less bias, beyond every control; nothing is lost, and something is undecided",
     "mitigated at a cost": "less bias, beyond every control, and something is lost",
     "no evidence": "no fall of the bias that equally large changes without a signal do not show as well",
-    "capability loss only": "something is lost, and no fall of the bias is shown",
+    "capability loss only": "something is lost, and no fall of the bias beyond every control is shown",
     "over-corrected": "the bias points the other way now",
     "worse": "more bias, beyond every control",
     "not judged": "the bias fell, and no control models were made that would tell it from damage",

@@ -38,7 +38,7 @@ demo: $(READY)  ## the main job, offline, on the lab model
 
 # One thread a worker: small models gain nothing from more, and threads of several workers slow each other down.
 # One worker more than cores: some tests wait for a clock or another process.
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile -n
 
 test: $(READY)  ## the tests, in under 10 minutes on 2 cores

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 
 import pytest
 
 from evenhand.cli import main, processes
 from evenhand.models.together import team
+from tests.support.ports import free_port
 
 
 def _launched(patch: pytest.MonkeyPatch, *, rank: str = "0", size: str = "1") -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     for name, value in {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": rank}.items():
         patch.setenv(name, value)
     patch.setenv("WORLD_SIZE", size)

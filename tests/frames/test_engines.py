@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -21,6 +20,7 @@ from evenhand import audit, repair
 from evenhand.audits import _copies
 from evenhand.errors import BadData, UnknownName
 from evenhand.records import Audited
+from tests.support.ports import free_port
 
 OPTIONS: dict[str, Any] = {"sensitive": ["sex", "race"], "target": "y"}
 
@@ -170,9 +170,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     programs = next((one for one in folders if (one / "initdb").is_file()), None)
     _needed("psycopg", programs is not None, "the programs of PostgreSQL are not on this machine")
     assert programs is not None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder = Path("/tmp") / f"evenhand-postgres-{os.getpid()}"
     folder.mkdir()
     # The server refuses to run for root; the system's user nobody will do.

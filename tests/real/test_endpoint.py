@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 LIMIT = "120"
@@ -54,9 +55,7 @@ def _figures(answer: str) -> dict[str, Any]:
 
 
 def test_a_server_that_dies_in_the_middle_costs_no_answer(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log, cache = tmp_path / "asked", tmp_path / "cache"
     uri = f"openai:http://127.0.0.1:{port}/v1?api=completions&retries=1#tiny"
     server = _served(port, log)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from evenhand.records import Measurement
 from evenhand.studies.store import load_measurements, load_verification
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ASKED = ("lab:causal", "-b", "genbiaseval", "-b", "genhinteval", "-b", "facts", "--limit", "120")
@@ -25,9 +25,7 @@ pytestmark = pytest.mark.real
 
 
 def _started(count: int, *command: str) -> subprocess.Popen[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     launcher = [
         sys.executable,
         "-m",

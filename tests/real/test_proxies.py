@@ -22,7 +22,8 @@ import pytest
 from evenhand.monitor import chain, keys, users
 from evenhand.monitor.store import open_store
 from tests.monitor.made import decision
-from tests.real.monitored import free_port, served
+from tests.real.monitored import served
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.real
 DEPLOY = Path(__file__).parents[2] / "deploy"

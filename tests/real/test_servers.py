@@ -14,7 +14,6 @@ import copy
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -35,6 +34,7 @@ from evenhand.records import Sampling
 from tests.support.asking import generated
 from tests.support.data import data_file
 from tests.support.gguf_file import write
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 STARTED_WITHIN = 600  # seconds; vLLM takes minutes on two cores
@@ -135,9 +135,7 @@ def server(request: pytest.FixtureRequest, folder: Path) -> Iterator[Running]:
         pytest.skip(f"{kind.variable} names no Python that has {kind.module}; `make servers` installs it")
     tried = subprocess.run([python, "-c", f"import {kind.module}"], capture_output=True, check=False)
     assert tried.returncode == 0, f"{python} cannot import {kind.module}: `make parts` installs it"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = folder / f"{kind.name}.log"
     told = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     told |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}

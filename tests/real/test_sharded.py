@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from evenhand.testing import tiny
 from tests.support import families
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,9 +24,7 @@ def test_several_processes_train_what_one_does(kind: str, count: int, tmp_path: 
     known = kind in tiny.CONFIGS
     (tiny.module(kind) if known else families.module(kind)).save_pretrained(tmp_path)
     (tiny.tokenizer() if known else families.tokenizer_of(kind)).save_pretrained(tmp_path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={count}", f"--master-port={port}"]
     script = ["-m", "tests.support.sharded", f"hf:{tmp_path}", str(count), "float64"]
     done = subprocess.run(

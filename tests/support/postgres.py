@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.ports import free_port
 
 
 @dataclass
@@ -80,9 +81,7 @@ def running() -> Iterator[Server]:
     programs = next((one for one in folders if (one / "initdb").is_file()), None)
     if programs is None:
         pytest.skip("the programs of PostgreSQL are not on this machine")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="evenhand-postgres-", dir=_place()))
     if _user():
         shutil.chown(folder, "nobody")

@@ -53,7 +53,9 @@ def kept(folder: Path) -> list[dict[str, Any]]:
 
 
 def _needed(row: Row) -> bool:
-    return bool(row["claim"]) or (row["role"] == "capability" and row["metric"] == "perplexity")
+    """Not comparable cells have a row without a metric."""
+    measured = bool(row["claim"]) or (row["role"] == "capability" and row["metric"] == "perplexity")
+    return measured or row["metric"] is None
 
 
 def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
@@ -76,11 +78,21 @@ def _of_model(model: str, found: Sequence[Row]) -> str:
     names = list(dict.fromkeys(row["mitigation"] for row in found))
     methods = {name: [row for row in found if row["mitigation"] == name] for name in names}
     done = {n: own for n, own in methods.items() if any(row["primary"] for row in own)}
+    failed = [f"- `{n}`: {_undone(own[0])}" for n, own in methods.items() if n not in done]
+    lines = [f"## `{model}`", "", *(_measured(done) if done else ())]
+    return "\n".join([*lines, *(["Not done:", "", *failed, ""] if failed else [])])
+
+
+def _undone(row: Row) -> str:
+    """Why a cell has no figures: its error, a verdict that needs none, or that it was not run."""
+    return str(row["error"] or row["verdict"] or "not run")
+
+
+def _measured(done: Mapping[str, Sequence[Row]]) -> list[str]:
+    """The tables of the mitigations that were measured."""
     ranked = sorted(done, key=lambda name: _rank(done[name]))
-    about = next(row for row in found if row["primary"])
-    lines = [
-        f"## `{model}`",
-        "",
+    about = next(row for row in done[ranked[0]] if row["primary"])
+    return [
         f"Bias is `{about['metric']}` of `{about['benchmark']}` ({about['n']} items, ideal "
         f"{number(about['ideal'])}).",
         "",
@@ -95,8 +107,6 @@ def _of_model(model: str, found: Sequence[Row]) -> str:
         *_settings(ranked, done),
         *_transfer(ranked, done),
     ]
-    failed = [f"- `{n}`: {own[0]['error'] or 'not run'}" for n, own in methods.items() if n not in done]
-    return "\n".join([*lines, *(["Not done:", "", *failed, ""] if failed else [])])
 
 
 def _rank(own: Sequence[Row]) -> tuple[int, float]:
@@ -135,8 +145,12 @@ def _each(values: Any) -> str:
 
 
 def _perplexity(own: Sequence[Row]) -> str:
-    logs = [math.log(r["after"] / r["before"]) for r in own if r["metric"] == "perplexity" and r["before"]]
-    return percent(math.expm1(_mean(logs)), signed=True) if logs else "–"
+    """The change of each text's, over the seeds: one may rise and another fall."""
+    logs: dict[str, list[float]] = {}
+    for row in own:
+        if row["metric"] == "perplexity" and row["before"]:
+            logs.setdefault(row["benchmark"], []).append(math.log(row["after"] / row["before"]))
+    return ", ".join(percent(math.expm1(_mean(each)), signed=True) for each in logs.values()) or "–"
 
 
 def _advice(ranked: Sequence[str], done: Mapping[str, Sequence[Row]]) -> list[str]:

@@ -74,6 +74,24 @@ def test_a_fall_without_control_models_is_not_called_one_that_they_show_as_well(
     assert f"- *no evidence*: {which_mitigation.MEANING['no evidence']}. `b`." in text
 
 
+def test_a_cell_that_cannot_be_compared_is_named_with_its_verdict() -> None:
+    row = dict.fromkeys(which_mitigation.KEPT) | {
+        "model": "m", "mitigation": "prompt", "treatment": "prompt", "seed": 0, "state": "done",
+        "verdict": "not comparable", "error": "",
+    }  # fmt: skip
+    assert which_mitigation._needed(row)
+    assert "Not done:\n\n- `prompt`: not comparable\n" in which_mitigation.page([row])
+    both = which_mitigation.page([row, *_cell("a", 0.1, "mitigated")])
+    assert "- `prompt`: not comparable\n" in both
+    assert "| `a` | 1 |" in both
+
+
+def test_each_text_has_its_perplexity() -> None:
+    rows = _cell("a", 0.1, "mitigated")
+    other = {**rows[-1], "benchmark": "q", "after": 9.6}
+    assert "| +10 %, −4 % |" in which_mitigation.page([*rows[:-1], {**rows[-1], "after": 11.0}, other])
+
+
 def test_a_name_of_its_own_comes_with_what_to_write() -> None:
     text = which_mitigation.page(
         [*_cell("plain", 0.2, "mitigated"), *_cell("gentle", 0.1, "mitigated", treatment="plain:lr=1e-4")]

@@ -19,7 +19,7 @@ from evenhand.testing.examples import examples
 from evenhand.testing.scripted import ScriptedModel
 from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import About, Treatment, load, prove, proven
-from evenhand.treatments.prompt import PromptTreatment
+from evenhand.treatments.prompt import PromptedModel, PromptTreatment
 from evenhand.treatments.weights import WeightTreatment
 
 ITEM = Continuation("The nurse smiled because", " she")
@@ -136,6 +136,17 @@ def test_a_sentence_of_its_own_has_the_tokens_that_it_has_alone() -> None:
         assert found[:2] == pytest.approx([answer.value for answer in model.answer(below)], abs=1e-5)
     (beside,) = model.answer([Continuation("Be fair.\n", " She left.")])
     assert found[2] == pytest.approx(beside.value, abs=1e-5)
+
+
+def test_a_stack_of_texts_is_one_text() -> None:
+    model = tiny("gpt2")
+    first, second = (
+        PromptTreatment(About("prompt", model.spec.digest, 0), text) for text in ("A.", "B.\n\n")
+    )
+    asked = [Continuation("", "She left.")]
+    found = PromptedModel(PromptedModel(model, first), second).answer(asked)[0].value
+    (whole,) = model.answer([Continuation("A. B.\n", "She left.")])
+    assert found == pytest.approx(whole.value, abs=1e-5)
 
 
 def test_where_no_tokenizer_is_known_it_begins_as_a_new_word() -> None:

@@ -93,18 +93,23 @@ class PromptedModel:
         )
 
     def _before(self, request: Continuation) -> Continuation:
-        context, text = self.joined(request.context), request.text
+        text = request.text
         if request.context or not text or text[0].isspace():
-            return Continuation(context, text)
-        if self._breaks:
-            return Continuation(f"{context}\n" if self._gap else context, text)
-        return Continuation(context, f"{self._gap}{text}")
+            return Continuation(self.joined(request.context), text)
+        before = self._text.rstrip()
+        return Continuation(f"{before}\n", text) if self._breaks else Continuation(before, f" {text}")
 
     @cached_property
     def _breaks(self) -> bool:
-        """Whether a word after a line break has the tokens that it has alone, as with GPT-2's tokenizer."""
-        tokenizer = getattr(self.prompted, "tokenizer", None)
-        if tokenizer is None:
+        """Whether a word after a line break has the tokens that it has alone, as with GPT-2's tokenizer.
+
+        Not where the end of the context says how the text is asked for (sequence-to-sequence models).
+        """
+        below: Any = self.prompted
+        while (inner := getattr(below, "prompted", None) or getattr(below, "reweighted", None)) is not None:
+            below = inner
+        tokenizer = getattr(below, "tokenizer", None)
+        if tokenizer is None or self.spec.family == "seq2seq":
             return False
         alone, after, known = (
             tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("Word", ".\nWord", ".\n")
@@ -113,11 +118,9 @@ class PromptedModel:
 
     def joined(self, context: str) -> str:
         """The context with the text before it."""
-        return f"{self._text}{self._gap}{context}" if context else self._text
-
-    @property
-    def _gap(self) -> str:
-        return "" if self._text[-1:].isspace() else " "
+        if not context:
+            return self._text
+        return f"{self._text}{'' if self._text[-1:].isspace() else ' '}{context}"
 
 
 def _load(folder: Path, about: About, card: Mapping[str, Any]) -> Treatment:

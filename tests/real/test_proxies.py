@@ -28,6 +28,7 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.real
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = "bias.example.org"
+LARGE = b" " * (16 * 1024**2 + 1)  # one byte more than a body may have
 FORM = {"Origin": f"https://{NAME}"}  # what a browser says of a form of this site
 CADDY = """
 {{
@@ -184,6 +185,9 @@ def test_the_service_behind_tls(proxy: str, certificate: Path, tmp_path: Path) -
             assert (moved.status_code, moved.headers["location"]) == (301, f"https://{NAME}/alerts?a=b")
         _people(ask)
         _programs(ask, key)
+        for content in (LARGE, (LARGE[:65536] for _ in range(257))):  # with its length, and in pieces
+            bearer = {"Authorization": f"Bearer {key}"}
+            assert httpx.post(f"{address}/v1/events", content=content, headers=bearer).status_code == 413
         _nobody_chooses_the_address_that_is_slowed(ask)
 
 
@@ -204,7 +208,7 @@ def _programs(ask: Asking, key: str) -> None:
     batch = [decision(str(number)).model_dump(mode="json", exclude_none=True) for number in range(500)]
     assert ask("POST", "/v1/events", json=batch, headers=bearer).json()["accepted"] == 500
     assert ask("POST", "/v1/events", json=batch).status_code == 401
-    assert ask("POST", "/v1/events", content=b" " * (16 * 1024**2 + 1), headers=bearer).status_code == 413
+    assert ask("POST", "/v1/events", content=LARGE, headers=bearer).status_code == 413
 
 
 def _nobody_chooses_the_address_that_is_slowed(ask: Asking) -> None:

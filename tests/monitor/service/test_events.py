@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,9 +12,14 @@ from fastapi.testclient import TestClient
 from evenhand.monitor import keys
 from evenhand.monitor.service import limits
 from evenhand.monitor.service.app import create_app
+from evenhand.monitor.service.counters import Counters
+from evenhand.monitor.service.guard import Guard
 from evenhand.monitor.service.settings import Settings
 from tests.monitor.conftest import HERE
 from tests.monitor.made import raw
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 def test_a_batch_is_taken_once(client, bearer) -> None:
@@ -98,6 +105,56 @@ def test_large_bodies_and_many_requests_are_refused(store, bearer, monkeypatch) 
     codes = [client.get("/metrics", headers=bearer) for _ in range(4)]
     assert [one.status_code for one in codes] == [200, 200, 200, 429]
     assert codes[3].headers["Retry-After"] == "100"  # one request in 100 seconds
+
+
+class Sender:
+    """A client that sends a body of `parts` pieces of 100 bytes, and what it hears."""
+
+    def __init__(self, parts: int, headers: dict[str, str]) -> None:
+        given = {"host": "127.0.0.1", **headers}
+        self.scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/events",
+            "headers": [(name.encode(), text.encode()) for name, text in given.items()],
+        }
+        self.left, self.heard = parts, []
+
+    async def receive(self) -> dict[str, object]:
+        assert self.left, "nothing more comes: this would wait"
+        self.left -= 1
+        return {"type": "http.request", "body": b" " * 100, "more_body": self.left > 0}
+
+    async def send(self, message: dict[str, object]) -> None:
+        self.heard.append((self.left, message))
+
+    def answered(self, app: ASGIApp) -> tuple[int, int, bool]:
+        """The code, the pieces that were not read before it, and whether the connection is closed."""
+        asyncio.run(app(self.scope, self.receive, self.send))
+        left, start = self.heard[0]
+        return start["status"], left, (b"connection", b"close") in start["headers"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "headers", "left", "closed"),
+    [
+        (20, {"content-length": "2000"}, 0, False),
+        (20, {"transfer-encoding": "chunked"}, 0, False),
+        (20, {"content-length": "2000", "expect": "100-continue"}, 20, True),  # it sends nothing before
+        (90, {"content-length": "9000"}, 90, True),
+        (90, {"transfer-encoding": "chunked"}, 38, True),
+        (11, {"transfer-encoding": "chunked"}, 0, False),  # the piece that is too much is the last one
+    ],
+)
+def test_who_sends_too_much_hears_so_before_the_connection_ends(store, parts, headers, left, closed) -> None:
+    guard = Guard(reading, Settings(store, body_limit=1000), Counters())
+    assert Sender(parts, headers).answered(guard) == (413, left, closed)
+
+
+async def reading(scope, receive, send) -> None:
+    """A service that reads the whole body."""
+    while (await receive())["more_body"]:
+        pass
 
 
 def test_neither_keys_nor_texts_are_in_the_log(client, store, caplog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+
+LINGER_TIMES = 4  # the limit: so much of a body that is too large is read, and thrown away
+LINGER_SECONDS = 10.0
 
 
 class TooLarge(Exception):
@@ -62,6 +67,8 @@ class Guard:
             refused = self._refused(scope) or self._signed_on(scope)
             if refused is not None:
                 await refused(scope, receive, sent)
+            elif (length := _length(scope)) > self.settings.body_limit:
+                await self._too_large(scope, receive, sent, length=length)
             else:
                 await self._bounded(scope, receive, sent, started)
         finally:
@@ -86,9 +93,6 @@ class Guard:
                 "This request comes from a page of another site.",
                 "Use the pages of this service, or send it from a program.",
             )
-        length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length[:20]) > self.settings.body_limit:
-            return self._large()
         return None
 
     def _signed_on(self, scope: Scope) -> Any:
@@ -104,24 +108,36 @@ class Guard:
             "Let it replace what a client sends under the headers of single sign-on; the log says more.",
         )
 
-    def _large(self) -> Any:
-        return answer(
+    async def _too_large(
+        self, scope: Scope, receive: Receive, send: Send, *, length: int, more: bool = True
+    ) -> None:
+        """Refuse a body of `length` bytes, of which `more` will come.
+
+        The rest of it is read first, for a client or a proxy that still sends when the connection is closed
+        finds the connection broken, and no answer: it would send the same batch again. A body that would take
+        too long is not waited for.
+        """
+        most = LINGER_TIMES * self.settings.body_limit
+        waits = Headers(scope=scope).get("expect", "").lower() == "100-continue"
+        heard = not waits and length <= most and (not more or await _thrown_away(receive, most))
+        refused = answer(
             413,
             f"The body is larger than {self.settings.body_limit} bytes.",
             "Send smaller batches.",
-            {"Connection": "close"},
+            None if heard else {"Connection": "close"},
         )
+        await refused(scope, receive, send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send, started: list[bool]) -> None:
         """Run the service on a body that is counted while it comes in."""
         read = 0
-        over = False
+        over = more = False
 
         async def counted() -> Message:
-            nonlocal read, over
+            nonlocal read, over, more
             message = await receive()
             if message["type"] == "http.request":
-                read += len(message.get("body", b""))
+                read, more = read + len(message.get("body", b"")), message.get("more_body", False)
                 if read > self.settings.body_limit:
                     over = True
                     raise TooLarge
@@ -137,7 +153,30 @@ class Guard:
             if not over:
                 raise
         if over and not started[0]:
-            await self._large()(scope, receive, send)
+            await self._too_large(scope, receive, send, length=read, more=more)
+
+
+async def _thrown_away(receive: Receive, most: int) -> bool:
+    """Whether the rest of a body came in, with at most `most` bytes and in time."""
+    read = 0
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            while read <= most:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return False
+                if not message.get("more_body"):
+                    return True
+                read += len(message.get("body", b""))
+    except TimeoutError:
+        pass
+    return False
+
+
+def _length(scope: Scope) -> int:
+    """The size of the body that the request names, 0 where it names none."""
+    text = Headers(scope=scope).get("content-length", "")
+    return int(text[:20]) if text.isascii() and text.isdigit() else 0
 
 
 def _method(scope: Scope) -> str:

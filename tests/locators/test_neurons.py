@@ -49,7 +49,7 @@ def _spread(p: Tensor, base: Tensor) -> float:
 def test_integrated_shares_add_up_to_what_is_lost_at_the_means(kind: str) -> None:
     """Completeness: a block's shares sum to the spread minus the spread with its neurons at their means."""
     model = tiny(kind)
-    found = _located(model, method="integrated", steps=128)
+    found = _located(model, method="integrated", steps=32)
     base = _p(model)
     for score in found.scores:
         projection = output_projection(model, score.site, "mlp")

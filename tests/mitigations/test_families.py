@@ -22,7 +22,12 @@ from tests.scoring.test_asking import FILLING, SHORT, WRITING, prompts
 from tests.scoring.test_asking import opened as tiny
 
 LABS = ("lab:masked", "lab:seq2seq")
-TRAINING = ("lftf", "lftf:loss=mass_preserving", "lftf:loss=symmetric_kl", "full_finetune")
+TRAINING = (
+    "lftf",
+    "lftf:loss=mass_preserving",
+    pytest.param("lftf:loss=symmetric_kl", marks=pytest.mark.slow),
+    "full_finetune",
+)
 
 
 def _made(spec: str) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.mitigations.self_debias import SelfDebias
 from evenhand.models.causal import CausalModel
 from evenhand.records import ContextPair, Continuation, Embedding, Generation, Sampling
+from evenhand.scoring import reweighted as scoring
 from evenhand.scoring.distributions import distributions
 from evenhand.scoring.reweighted import Copier, Reweighting, in_blocks, logprobs, reweighted
 from evenhand.studies.shift import TEXT, Context, Shift
@@ -49,6 +52,22 @@ def test_of_several_texts_the_largest_counts() -> None:
 
 def _how(model: CausalModel, lam: float = 50.0) -> Reweighting:
     return Reweighting((f"{SHORT}\n",), lam)
+
+
+def test_progress_counts_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+
+    @contextmanager
+    def counting(label: str, total: int, *, unit: str) -> Iterator[Callable[[int], None]]:
+        assert (label, total, unit) == ("scoring", 2, "row")
+        yield done.append
+
+    monkeypatch.setattr(scoring, "task", counting)
+    model = tiny("llama")
+    texts = ["The nurse was", "The nurse was late and", "The nurse was"]
+    asked = [Continuation(text, term) for text in texts for term in (" he", " they were")]
+    logprobs(model, asked, _how(model))
+    assert sum(done) == 2
 
 
 def _by_hand(model: CausalModel, ids: list[int], lam: float = 50.0) -> torch.Tensor:

@@ -56,17 +56,18 @@ def _sgd(
 ) -> list[Tensor]:
     """The named weights after some steps of SGD, by the usual loop or from the lowest trained block."""
     given = LONG
-    parameters = [dict(model.module.named_parameters())[name] for name in names]
+    by_name = dict(model.module.named_parameters())
+    parameters = [by_name[name] for name in names]
     with torch.enable_grad(), only_these_train(model.module, parameters):
         prompts = Prompts(model, given)
         run = whole_rows(model.module) if usual else run_above(model, names, prompts)
         assert usual or type(run).__name__ == "_From", "the fast way was not taken"
         base = Base(model, names, prompts, run)
+        batches = [[(5 * step + i) % len(given) for i in range(5)] for step in range(steps)]
         with torch.no_grad():
-            first = [outcomes(model, [example]) for example in given]
+            first = {row: outcomes(model, [given[row]]) for rows in batches for row in rows if usual}
         optimiser = torch.optim.SGD(parameters, lr=rate)
-        for step in range(steps):
-            rows = [(5 * step + i) % len(given) for i in range(5)]
+        for rows in batches:
             if usual:
                 answers = Outcomes(
                     torch.cat([first[i].log_p for i in rows]), torch.cat([first[i].log_rest for i in rows])
@@ -86,7 +87,8 @@ def _names(model: OpenModel, *sites: str) -> list[str]:
 def _moved_and_apart(model: OpenModel, site: str, loss: Loss, rate: float, steps: int) -> tuple[float, float]:
     """The largest change of a weight, and the largest difference between the two ways."""
     names = _names(model, site)
-    before = [dict(model.module.named_parameters())[name].detach().clone() for name in names]
+    by_name = dict(model.module.named_parameters())
+    before = [by_name[name].detach().clone() for name in names]
     usual, ours = (_sgd(model, names, loss, rate, steps, way) for way in (True, False))
     return _worst(usual, before), _worst(usual, ours)
 

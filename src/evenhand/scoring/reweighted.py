@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from evenhand.architectures import window
 from evenhand.errors import BadData
+from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
@@ -151,10 +152,16 @@ def _raw(model: Weights, rows: Sequence[Row], reweighting: Reweighting) -> Itera
         every = [copier(row.ids) for row in batch]
         return torch.stack([_logs(module, head, batch, list(kind)) for kind in zip(*every, strict=True)])
 
-    with evaluating(module), torch.no_grad(), SelectedHead(module) as head:
+    with (
+        evaluating(module),
+        torch.no_grad(),
+        SelectedHead(module) as head,
+        task("scoring", len(rows), unit="row") as advance,
+    ):
         room = Room(model.batch_tokens, max(1, head.room // copier.number))
         for batch, tables in in_batches(rows, load, room, work):
             yield list(batch), tables
+            advance(len(batch))
 
 
 def _logs(module: nn.Module, head: SelectedHead, batch: Sequence[Row], ids: list[Ids]) -> Tensor:

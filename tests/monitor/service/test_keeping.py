@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -45,6 +46,40 @@ def test_those_who_ask_at_once_wait_for_one() -> None:
     for thread in threads:
         thread.join()
     assert made == [1]
+
+
+@pytest.mark.parametrize(("age", "seen"), [(2.0, "before"), (5.9, "before"), (6.0, "after")])
+def test_while_one_works_it_out_again_others_see_the_one_before_unless_that_is_too_old(
+    age, seen, monkeypatch
+) -> None:
+    now, begun, go = [100.0], threading.Event(), threading.Event()
+    monkeypatch.setattr(keeping.time, "monotonic", lambda: now[0])
+    kept = Kept(2.0)
+    assert kept.get("a", lambda: "before") == "before"
+    now[0] += age
+
+    def work() -> str:
+        begun.set()
+        go.wait(10)
+        return "after"
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(kept.get, "a", work)
+        assert begun.wait(10)
+        other = pool.submit(kept.get, "a", lambda: "a second time")
+        if seen == "before":
+            assert other.result(10) == "before", "it does not wait"
+        go.set()
+        assert (first.result(10), other.result(10)) == ("after", seen)
+    assert kept.get("a", lambda: "again") == "after"
+
+
+def test_what_was_asked_for_leaves_nothing_to_wait_for() -> None:
+    kept = Kept(60)
+    for number in range(1000):
+        for _ in range(2):
+            assert kept.get(number, lambda number=number: number) == number
+    assert not kept._working  # one lock for every address that somebody made up would be a leak
 
 
 def test_what_is_forgotten_is_worked_out_anew_also_where_it_was_begun_before() -> None:

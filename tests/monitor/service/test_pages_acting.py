@@ -16,6 +16,7 @@ from evenhand.monitor.ingest import take
 from evenhand.monitor.policy import parse_policy
 from evenhand.monitor.roles import EVERYBODY, NotKnown
 from evenhand.monitor.service.app import create_app
+from evenhand.monitor.service.pages import _page
 from evenhand.monitor.service.settings import Settings
 from tests.monitor.conftest import HERE
 from tests.monitor.made import DAY, decision
@@ -269,10 +270,13 @@ def test_audits_show_the_head_that_an_export_is_checked_against(client, store, b
     assert "compliant" not in page
 
 
-def test_a_page_that_is_kept_is_that_of_who_asks(store) -> None:
-    """Each session has a form of its own, also while pages are kept."""
+def test_a_page_that_is_kept_is_that_of_who_asks(store, monkeypatch) -> None:
+    """Each session has a form of its own, also while pages are kept; the rest is written once."""
     app = create_app(Settings(store, keep_seconds=60))
     watched(store)
+    written = []
+    template = _page._text
+    monkeypatch.setattr(_page, "_text", lambda *given: written.append(1) or template(*given))
     tokens = []
     for name in ("ann", "bob"):
         client = TestClient(app, base_url=HERE, follow_redirects=False)
@@ -284,4 +288,6 @@ def test_a_page_that_is_kept_is_that_of_who_asks(store) -> None:
         page = pages.pop()
         assert f"<span>{name}</span>" in page
         tokens.append(token_in(page))
+        assert not re.search(rf"{_page._NAME}|{_page._TOKEN}", page + client.get("/alerts?id=x").text)
     assert tokens[0] != tokens[1]
+    assert len(written) == 3  # the page, and for each the error that says what is wrong with id=x

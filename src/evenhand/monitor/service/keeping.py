@@ -10,11 +10,16 @@ from typing import Any, TypeVar
 from evenhand.monitor.tally import Newest
 
 T = TypeVar("T")
-_MOST = 200
+_MOST = 100
+OLDEST = 3  # times the seconds for which a result is kept
 
 
 class Kept:
-    """Results by key for `seconds`; while one is worked out, others who ask for it wait for it."""
+    """Results by key for `seconds`.
+
+    While one is worked out again, others who ask for it get the one before, up to `OLDEST` times as old: of
+    fifty people who look at a page one waits. Where there is none, all wait for the one that is worked out.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -34,13 +39,17 @@ class Kept:
         if not self._seconds:
             return work()
         with self._lock:
+            age, value = self._found(key)
+            others = key in self._working and self._working[key].locked()
+            if age < (OLDEST if others else 1) * self._seconds:
+                return value  # type: ignore[no-any-return]
             mine = self._working.setdefault(key, threading.Lock())
         try:
             with mine:
                 with self._lock:
-                    when, value = self._held.get(key, (float("-inf"), None))
+                    age, value = self._found(key)
                     began = self._forgotten
-                if time.monotonic() - when < self._seconds:
+                if age < self._seconds:
                     return value  # type: ignore[no-any-return]
                 made = work()
                 with self._lock:
@@ -51,3 +60,8 @@ class Kept:
             with self._lock:
                 if not mine.locked():
                     self._working.pop(key, None)
+
+    def _found(self, key: Hashable) -> tuple[float, Any]:
+        """The age of a result in seconds, infinite where there is none, and the result."""
+        when, value = self._held.get(key, (float("-inf"), None))
+        return time.monotonic() - when, value

@@ -24,7 +24,7 @@ class Settings:
         keep_texts: whether prompts and answers of generations are stored.
         body_limit: the largest body of a request, in bytes.
         per_second, burst: requests of one key or address a second, and how many at once.
-        keep_seconds: how old the figures of a page may be, where many ask for them.
+        keep_seconds: for how long a page is kept; see `evenhand.monitor.service.keeping`.
         policy: what alerts are made of; None for no alerts.
         https: whether people reach it over HTTPS (through a proxy), so that cookies travel only there.
         public: use cases whose reports everybody may read.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from evenhand.monitor.store import Store
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
+# Where a name and a form's token go in a page that is kept for many. Nobody can know these, and write them
+# into what a page shows.
+_NAME, _TOKEN = secrets.token_hex(32), secrets.token_hex(32)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so
 
 
@@ -89,11 +94,7 @@ def _route(page: Page, form: Any, menu: Sequence[Page]) -> Callable[[Request], R
         try:
             who = who_asks(request)
             who.need(page.scope)
-            query = dict(request.query_params)
-            view = request.app.state.kept.get(
-                (page.path, tuple(sorted(query.items())), who.use_cases, who.scopes),
-                lambda: page.show(settings_of(request).store, who, query),
-            )
+            return _written(request, page, form, who, menu)
         except NotKnown as error:
             if html:
                 wanted = f"{page.path}?{request.url.query}" if request.url.query else page.path
@@ -104,35 +105,47 @@ def _route(page: Page, form: Any, menu: Sequence[Page]) -> Callable[[Request], R
                 raise
             facts = {"what": error.what, "mend": error.mend}
             return page_of(request, "problem.html", View("Not done", facts=facts), code=code_of(error))
-        return form(request, page, view, who, menu)  # type: ignore[no-any-return]
 
     return route
 
 
-def _html(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> Response:
+def _written(request: Request, page: Page, form: Any, who: Principal, menu: Sequence[Page]) -> Response:
+    """The page, written once for all who see the same of it; what is of one person alone is put in after."""
     store = settings_of(request).store
-    query = f"?{request.url.query}" if request.url.query else ""
+    anybody = replace(who, name=_NAME, session=_NAME if who.session else "")
+
+    def write() -> bytes:
+        view = page.show(store, who, dict(request.query_params))
+        text: str = form(request, page, view, anybody, menu)
+        return text.encode()
+
+    text: bytes = request.app.state.kept.get((form, page.path, request.url.query, anybody), write)
+    if form is _html:
+        text = text.replace(_NAME.encode(), escape(who.name).encode())
+        text = text.replace(_TOKEN.encode(), token_of(store, who).encode())
+    return Response(text, media_type=_MEDIA[form])
+
+
+def _html(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> str:
     given = {
         "who": who,
         "menu": [one for one in menu if one.label and one.scope in who.scopes],
         "path": page.path,
-        "query": query,
-        "token": token_of(store, who),
+        "query": f"?{request.url.query}" if request.url.query else "",
+        "token": _TOKEN,
     }
-    # A page of many charts takes longer to write than to answer; the form's token is that of the session.
-    mine = ("html", page.path, query, who)
-    return HTMLResponse(request.app.state.kept.get(mine, lambda: _text(request, page.template, view, given)))
+    return _text(request, page.template, view, given)
 
 
-def _json(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> Response:
+def _json(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> str:
     tables = {
         one.name: [dict(zip(one.head, map(_plain, row), strict=True)) for row in one.rows]
         for one in view.tables
     }
-    return Response(dumps({"title": view.title, **view.facts, **tables}), media_type="application/json")
+    return dumps({"title": view.title, **view.facts, **tables})
 
 
-def _csv(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> Response:
+def _csv(request: Request, page: Page, view: View, who: Principal, menu: Sequence[Page]) -> str:
     from evenhand.errors import UnknownName
 
     wanted = request.query_params.get("table") or (view.tables[0].name if view.tables else "")
@@ -143,7 +156,10 @@ def _csv(request: Request, page: Page, view: View, who: Principal, menu: Sequenc
     writer = csv.writer(out)
     writer.writerow(table.head)
     writer.writerows([_cell(value) for value in row] for row in table.rows)
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8")
+    return out.getvalue()
+
+
+_MEDIA = {_html: "text/html; charset=utf-8", _json: "application/json", _csv: "text/csv; charset=utf-8"}
 
 
 def _cell(value: Any) -> Any:

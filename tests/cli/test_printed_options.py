@@ -49,6 +49,7 @@ REFUSED = {
     "an audit": ("audit x.csv --sensitive sex --audits proxiess", "no audit named 'proxiess'"),
     "a condition": ("gate run nonsense", "is not a condition"),
     "a verdict": ("gate run verdict==better", "no verdict named 'better'"),
+    "a number": ("gate run afgb<=little", "which is not a number"),
     "a scope": ("monitor keys create --scope everything", "no scope of keys"),
     "a role": ("monitor users add ann --role king", "no role"),
     "hours": ("monitor canaries add openai:http://h/v1#m -b facts --hours 0", "every 0 hours"),

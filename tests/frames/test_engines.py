@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ from evenhand import audit, repair
 from evenhand.audits import _copies
 from evenhand.errors import BadData, UnknownName
 from evenhand.records import Audited
-from tests.support.ports import free_port
+from tests.support import postgres
 
 OPTIONS: dict[str, Any] = {"sensitive": ["sex", "race"], "target": "y"}
 
@@ -163,53 +162,12 @@ def test_spark_reads_delimited_files_as_duckdb_does(tmp_path) -> None:
     assert "1 of 4 files were left out" in found.notes[0]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a PostgreSQL server of this test's own."""
-    folders = [Path(shutil.which("initdb") or "").parent, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
-    programs = next((one for one in folders if (one / "initdb").is_file()), None)
-    _needed("psycopg", programs is not None, "the programs of PostgreSQL are not on this machine")
-    assert programs is not None
-    port = free_port()
-    folder = Path("/tmp") / f"evenhand-postgres-{os.getpid()}"
-    folder.mkdir()
-    # The server refuses to run for root; the system's user nobody will do.
-    user = {"user": "nobody"} if os.getuid() == 0 else {}
-    if user:
-        shutil.chown(folder, "nobody")
-    data = str(folder / "data")
-    subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "auditor", "--auth=trust"],
-        check=True,
-        capture_output=True,
-        **user,
-    )
-    options = ["-D", data, "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
-    process = subprocess.Popen(
-        [programs / "postgres", *options], stderr=subprocess.DEVNULL, cwd=folder, **user
-    )
-    try:
-        _wait(port)
-        yield f"postgres://auditor@127.0.0.1:{port}/postgres"
-    finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait(port: int) -> None:
-    import time
-
-    import psycopg
-
-    for _ in range(100):
-        try:
-            psycopg.connect(f"host=127.0.0.1 port={port} user=auditor dbname=postgres").close()
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the server did not start")
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a PostgreSQL server of these tests' own."""
+    _needed("psycopg", postgres.programs_here() is not None, postgres.ABSENT)
+    with postgres.running() as started:
+        yield f"postgres://auditor@127.0.0.1:{started.port}/postgres"
 
 
 @pytest.mark.postgres

@@ -72,15 +72,22 @@ def _place() -> str:
     return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 2**30 else "/tmp"
 
 
+def programs_here() -> Path | None:
+    """The folder of PostgreSQL's programs, where this machine has them."""
+    found = Path(shutil.which("initdb") or "")  # it may be a link to where the others lie
+    folders = [found.resolve().parent, found.parent, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    return next((one for one in folders if (one / "initdb").is_file()), None)
+
+
+ABSENT = "the programs of PostgreSQL are not on this machine"
+
+
 @contextlib.contextmanager
 def running() -> Iterator[Server]:
     """A server with an empty cluster; skips where its programs are missing."""
     pytest.importorskip("psycopg")
-    found = Path(shutil.which("initdb") or "")  # it may be a link to where the others lie
-    folders = [found.resolve().parent, found.parent, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
-    programs = next((one for one in folders if (one / "initdb").is_file()), None)
-    if programs is None:
-        pytest.skip("the programs of PostgreSQL are not on this machine")
+    if (programs := programs_here()) is None:
+        pytest.skip(ABSENT)
     port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="evenhand-postgres-", dir=_place()))
     if _user():

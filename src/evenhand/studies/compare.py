@@ -114,7 +114,8 @@ def read_condition(condition: str) -> tuple[str, str, str]:
     """The figure, the sign and the limit of a condition; of a verdict, the limit is its name.
 
     Raises:
-        UsageError: it is no condition, or compares verdicts by order.
+        UsageError: it is no condition, compares verdicts by order, or a figure with something else than a
+            number.
         UnknownName: there is no such verdict.
     """
     match = _CONDITION.match(condition.strip())
@@ -125,6 +126,7 @@ def read_condition(condition: str) -> tuple[str, str, str]:
         )
     name, sign, limit = match["name"].strip(), match["sign"], match["limit"].strip()
     if name != "verdict":
+        _number(condition, limit)
         return name, sign, limit
     if sign not in ("==", "!="):
         raise UsageError(f"{condition!r} compares verdicts by order.", mend="Use == or !=.")

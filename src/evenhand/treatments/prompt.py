@@ -42,8 +42,11 @@ class PromptTreatment(Weightless):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the text."""
-        return digest("prompt", self.text)
+        """SHA-256 of the text, and of how it stands before what is asked.
+
+        Answers that were kept before that changed are those of another treatment.
+        """
+        return digest("prompt", "a sentence by itself after a line break", self.text)
 
     @contextmanager
     def applied(self, model: Model) -> Iterator[Model]:

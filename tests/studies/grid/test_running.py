@@ -234,6 +234,7 @@ def test_a_cell_that_cannot_be_compared_has_its_row_and_its_place_in_the_report(
     outcome = result.Outcome(cells.Cell("m", "a", "a", 0, SAVED), cells.State("done"), record)
     (row,) = table.rows([outcome])
     assert (row["verdict"], row["state"], row["metric"]) == ("not comparable", "done", None)
+    assert row["judged"] is False
     file = _file(tmp_path, "lab:causal")
     found = result.StudyResult(read_study(file), tmp_path, (outcome,))
     assert studied.holding(found) == [(None, None)]

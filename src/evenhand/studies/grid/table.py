@@ -52,7 +52,8 @@ COLUMNS: Mapping[str, str] = {
     "p": "p-value of no change, as it is; empty for a metric that is no mean over items",
     "p_holm": "the same adjusted by Holm's method over all claims of the table; empty for other rows",
     "verdict": "the verdict of the cell",
-    "judged": "whether it could be judged: False where the bias fell and no control models were asked for",
+    "judged": "whether it could be judged: False where the bias fell and no control models were asked for, "
+    "and where before and after cannot be compared",
     "p_control": "the verdict's p-value: the largest over the families of control models; empty without one",
     "p_control_holm": "the same adjusted by Holm's method over all cells of the table",
     "holds": "whether a claim of mitigation still holds at 5 % after that; empty where none is made",
@@ -128,7 +129,7 @@ def _verdict(record: Verification) -> Row:
     state = {True: "kept", False: "lost", None: "undecided"}[record.capability.kept]
     return {
         "verdict": str(record.verdict),
-        "judged": is_judged(record),
+        "judged": is_judged(record) and record.verdict is not VerdictName.NOT_COMPARABLE,
         "p_control": None if record.control is None else record.control.p_value,
         "capability": state,
         "capability_loss": None if loss is None else loss.loss.value,

@@ -23,6 +23,7 @@ from evenhand.testing.examples import examples
 from evenhand.testing.tiny import model as tiny
 from evenhand.treatments import load
 from evenhand.treatments.decoding import DecodingTreatment, ReweightedModel
+from tests.support.counting import tokens_by_block
 from tests.support.families import masked
 
 SHORT = "The nurse was late."
@@ -84,7 +85,9 @@ def _by_hand(model: CausalModel, ids: list[int], lam: float = 50.0) -> torch.Ten
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_scores_are_those_of_two_plain_passes(kind: str) -> None:
     model = tiny(kind)
-    items = [r for e in examples() for r in e.requests()] + [Continuation("The nurse", " sat down slowly")]
+    items = [r for e in examples() for r in e.requests()]
+    # Two rows that part in the middle: what follows "sat" is wanted of both.
+    items += [Continuation("The nurse", " sat down slowly"), Continuation("The nurse", " sat up and")]
     found = logprobs(model, items, _how(model))
     for item, answer in zip(items, found, strict=True):
         context = model.tokenizer(item.context)["input_ids"]
@@ -92,6 +95,17 @@ def test_scores_are_those_of_two_plain_passes(kind: str) -> None:
         wanted = sum(_by_hand(model, whole[:i])[whole[i]].item() for i in range(len(context), len(whole)))
         assert answer.value == pytest.approx(wanted, abs=2e-4)
         assert answer.n_tokens == len(whole) - len(context)
+
+
+def test_what_begins_alike_is_read_once_also_the_text_that_asks_for_the_bias() -> None:
+    model, how = tiny("llama"), _how(tiny("llama"))
+    asked = [Continuation("The nurse was late because", f" {word}") for word in ("he", "she", "it", "they")]
+    context, before = (len(model.tokenizer(text)["input_ids"]) for text in (asked[0].context, f"{SHORT}\n"))
+    logprobs(model, asked, how)  # the trees are proven
+    with tokens_by_block(model) as tokens:
+        logprobs(model, asked, how)
+    further = sum(len(model.tokenizer(one.text)["input_ids"]) - 1 for one in asked)
+    assert set(tokens) == {2 * (context + further) + before}
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)

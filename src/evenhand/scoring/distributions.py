@@ -24,7 +24,7 @@ from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
 from evenhand.scoring.forward import SelectedHead, evaluating, run_inputs, run_rows
 from evenhand.scoring.packing import Packed
-from evenhand.scoring.plan import Plan, Row, make_plan
+from evenhand.scoring.plan import Row, make_plan
 from evenhand.scoring.runners import Weights
 from evenhand.scoring.texts import packs
 from evenhand.scoring.tokens import Encoded, Encoder
@@ -80,8 +80,8 @@ def in_blocks(model: Weights, contexts: Sequence[str]) -> Iterator[_Block]:
             for row, (slot,) in zip(part, plan.slots, strict=True):
                 owners[slot] += places[row]
             room = Room(model.batch_tokens, head.room)
-            for slots, table in (_by_trees if trees else _by_length)(model, head, plan, room):
-                yield from _named(slots, table, owners, head.room)
+            for slots, table in tables(model, head, plan.rows, room, trees=trees):
+                yield from _named(slots, table.float().cpu(), owners, head.room)
 
 
 def _named(slots: list[int], table: Tensor, owners: list[list[int]], room: int) -> Iterator[_Block]:
@@ -113,7 +113,7 @@ def _asked(model: Weights, contexts: Sequence[str]) -> Iterator[_Block]:
     with evaluating(model.module), torch.no_grad(), SelectedHead(model.module) as head:
         for batch, table in in_batches(list(rows.values()), load, Room(model.batch_tokens, head.room), work):
             owners = [places[row.seen(len(row.ids))] for row in batch]
-            yield from _named(list(range(len(batch))), table, owners, head.room)
+            yield from _named(list(range(len(batch))), table.float().cpu(), owners, head.room)
 
 
 def _gaps(asked: Asking[Any], contexts: Sequence[str]) -> list[Row]:
@@ -132,18 +132,36 @@ def _gaps(asked: Asking[Any], contexts: Sequence[str]) -> list[Row]:
     )
 
 
-def _by_trees(model: Weights, head: SelectedHead, plan: Plan, room: Room) -> Iterator[_Block]:
+def tables(
+    model: Weights, head: SelectedHead, rows: Sequence[Row], room: Room, *, trees: bool
+) -> Iterator[_Block]:
+    """The log-probabilities of the next token at each wanted position of `rows`, block by block.
+
+    Each block is the slots that its rows answer, and a table [slots, vocabulary] on the model's device. With
+    `trees` rows run as packed trees (see `evenhand.scoring.texts.rows_pack`), else in batches of one length.
+    `head` must be entered, under `torch.no_grad`.
+
+    Raises:
+        BadModel: the model answers with NaN.
+        OutOfMemory: one row alone does not fit.
+    """
+    return (_by_trees if trees else _by_length)(model, head, rows, room)
+
+
+def _by_trees(model: Weights, head: SelectedHead, rows: Sequence[Row], room: Room) -> Iterator[_Block]:
     def work(batch: list[Packed]) -> Tensor:
         return _logs(model, run_inputs(model.module, head, tree_inputs(model.module, batch), nodes_at(batch)))
 
     def load(tree: Packed) -> Load:
         return Load(len(tree.ids), heads=len(tree.places))
 
-    for batch, table in in_batches(pack_evenly(plan.rows, ROOM), load, room, work):
-        yield [slot for tree in batch for _, _, slot in tree.wanted], table
+    for batch, table in in_batches(pack_evenly(rows, ROOM), load, room, work):
+        order = {node: at for at, node in enumerate(nodes_at(batch))}
+        wanted = [(order[i, place], slot) for i, tree in enumerate(batch) for place, _, slot in tree.wanted]
+        yield [slot for _, slot in wanted], _chosen(table, [at for at, _ in wanted])
 
 
-def _by_length(model: Weights, head: SelectedHead, plan: Plan, room: Room) -> Iterator[_Block]:
+def _by_length(model: Weights, head: SelectedHead, rows: Sequence[Row], room: Room) -> Iterator[_Block]:
     def work(batch: list[Row]) -> Tensor:
         ids, positions = [row.ids for row in batch], [row.positions for row in batch]
         return _logs(model, run_rows(model.module, head, ids, positions))
@@ -151,13 +169,18 @@ def _by_length(model: Weights, head: SelectedHead, plan: Plan, room: Room) -> It
     def load(row: Row) -> Load:
         return Load(len(row.ids), heads=len(row.wanted), like=len(row.ids))
 
-    for batch, table in in_batches(plan.rows, load, room, work):
+    for batch, table in in_batches(rows, load, room, work):
         yield [slot for row in batch for slot in range(row.slot, row.end)], table
+
+
+def _chosen(table: Tensor, places: list[int]) -> Tensor:
+    """These rows of the table; itself where they are all, in order."""
+    return table if places == list(range(len(table))) else table[places]
 
 
 def _logs(model: Weights, logits: Tensor) -> Tensor:
     check_finite(model.module, logits, infinite=True)
-    return logits.log_softmax(-1).float().cpu()
+    return logits.log_softmax(-1)
 
 
 def distributions(model: Weights, contexts: Sequence[str]) -> Tensor:

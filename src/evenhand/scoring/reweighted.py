@@ -8,8 +8,9 @@ that asks for the bias and the same context, a token that the text makes more li
 With several texts p_b is their elementwise maximum. Worked: p = (.5, .5), p_b = (.6, .4), lam 50, floor .01:
 alpha = (max(e^-5, .01), 1) = (.01, 1), p' = (.005, .5) / .505 = (.0099, .9901).
 
-Rows of one length run together and nothing is padded, shared or kept from one call to the next: every answer
-comes from passes of its own.
+What begins alike runs once, as packed prefix trees, so a text that asks for the bias is read once a tree;
+where the model takes no trees, rows of one length run together. Nothing is padded, or kept from one call to
+the next.
 """
 
 from __future__ import annotations
@@ -18,20 +19,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evenhand.architectures import window
 from evenhand.errors import BadData
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
-from evenhand.scoring.batching import Load, Room, in_batches
-from evenhand.scoring.finite import check_finite
-from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
+from evenhand.scoring.batching import Room
+from evenhand.scoring.distributions import tables
+from evenhand.scoring.forward import SelectedHead, evaluating
 from evenhand.scoring.plan import Row, make_plan
 from evenhand.scoring.runners import Weights
+from evenhand.scoring.texts import rows_pack
 from evenhand.scoring.tokens import Encoded, Encoder, shown
 
 Ids = tuple[int, ...]
+FEW = 64  # rows that a test of trees chooses from
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,8 @@ def in_blocks(
     Raises:
         BadData, BadModel, OutOfMemory: as for `logprobs`.
     """
-    for places, tables in pairs_in_blocks(model, contexts, reweighting):
-        yield places, reweighted(tables[0], tables[1:], reweighting.lam, reweighting.floor)
+    for places, both in pairs_in_blocks(model, contexts, reweighting):
+        yield places, reweighted(both[0], both[1:], reweighting.lam, reweighting.floor)
 
 
 def pairs_in_blocks(
@@ -128,48 +131,67 @@ def pairs_in_blocks(
         owners.setdefault(ids, []).append(place)
     plan = make_plan([Encoded((*ids, 0), len(ids)) for ids in owners])
     of_slot = {slot: owners[ids] for ids, (slot,) in zip(owners, plan.slots, strict=True)}
-    for part, tables in _raw(model, plan.rows, reweighting):
+    for part, both in _raw(model, plan.rows, reweighting):
         slots = [slot for row in part for slot in range(row.slot, row.end)]
         pairs = [(i, place) for i, slot in enumerate(slots) for place in of_slot[slot]]
-        yield [place for _, place in pairs], tables[:, [i for i, _ in pairs]].float().cpu()
+        yield [place for _, place in pairs], both[:, [i for i, _ in pairs]].float().cpu()
 
 
 def _tables(
     model: Weights, rows: Sequence[Row], reweighting: Reweighting
 ) -> Iterator[tuple[list[Row], Tensor]]:
-    for part, tables in _raw(model, rows, reweighting):
-        yield part, reweighted(tables[0], tables[1:], reweighting.lam, reweighting.floor)
+    for part, both in _raw(model, rows, reweighting):
+        yield part, reweighted(both[0], both[1:], reweighting.lam, reweighting.floor)
 
 
 def _raw(model: Weights, rows: Sequence[Row], reweighting: Reweighting) -> Iterator[tuple[list[Row], Tensor]]:
-    """Batches of rows with ln p and each ln p_b at their positions, [1 + C, R, V]."""
+    """Parts of the rows with ln p and each ln p_b at their positions, [1 + C, R, V]."""
     module, copier = model.module, Copier(model, reweighting)
-
-    def load(row: Row) -> Load:
-        return Load(len(row.ids) + copier.longest, heads=len(row.positions), like=len(row.ids))
-
-    def work(batch: Sequence[Row]) -> Tensor:
-        every = [copier(row.ids) for row in batch]
-        return torch.stack([_logs(module, head, batch, list(kind)) for kind in zip(*every, strict=True)])
-
+    trees = rows_pack(module, lambda: [copy for row in rows[:FEW] for copy in copier(row.ids)])
     with (
         evaluating(module),
         torch.no_grad(),
         SelectedHead(module) as head,
         task("scoring", len(rows), unit="row") as advance,
     ):
-        room = Room(model.batch_tokens, max(1, head.room // copier.number))
-        for batch, tables in in_batches(rows, load, room, work):
-            yield list(batch), tables
-            advance(len(batch))
+        room = Room(model.batch_tokens, head.room)
+        for part in _parts(rows, max(1, head.room // copier.number)):
+            copies = [copier(row.ids) for row in part]
+            read = [
+                _read(tables(model, head, _asking(part, ids), room, trees=trees))
+                for ids in zip(*copies, strict=True)
+            ]
+            yield part, torch.stack(read)
+            advance(len(part))
 
 
-def _logs(module: nn.Module, head: SelectedHead, batch: Sequence[Row], ids: list[Ids]) -> Tensor:
-    """ln p after each wanted position of the batch, whose rows read `ids`, [R, V]."""
-    positions = [
-        [len(own) - len(row.ids) + place for place in row.positions]
-        for row, own in zip(batch, ids, strict=True)
-    ]
-    logits = run_rows(module, head, ids, positions)
-    check_finite(module, logits, infinite=True)
-    return logits.log_softmax(-1)
+def _parts(rows: Sequence[Row], most: int) -> Iterator[list[Row]]:
+    """The rows, those that begin alike together, in parts of at most `most` positions, or of one row."""
+    part: list[Row] = []
+    held = 0
+    for row in sorted(rows, key=lambda row: row.ids):
+        own = len(row.positions)
+        if part and held + own > most:
+            yield part
+            part, held = [], 0
+        part.append(row)
+        held += own
+    if part:
+        yield part
+
+
+def _asking(part: Sequence[Row], copies: Sequence[Ids]) -> list[Row]:
+    """Rows that read `copies` and want what follows at the positions of `part`, in slots of that order."""
+    found: list[Row] = []
+    for row, ids in zip(part, copies, strict=True):
+        wanted = tuple((len(ids) - len(row.ids) + place, 0) for place in row.positions)
+        found.append(Row(ids, wanted, found[-1].end if found else 0))
+    return found
+
+
+def _read(blocks: Iterator[tuple[list[int], Tensor]]) -> Tensor:
+    """The tables of blocks as one, in the order of their slots, [R, V]."""
+    slots, found = zip(*blocks, strict=True)
+    order = [slot for block in slots for slot in block]
+    table = torch.cat(found)
+    return table if order == list(range(len(order))) else table[torch.tensor(order).argsort()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,11 +58,16 @@ def packs(module: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence
     Raises:
         BadData: as for `trees_of`.
     """
+    return rows_pack(module, lambda: Encoder.of(module, tokenizer).prompts(texts))
+
+
+def rows_pack(module: nn.Module, rows: Callable[[], Sequence[tuple[int, ...]]]) -> bool:
+    """The same of texts that are encoded already, as `rows` gives them."""
     if refusal(module) is not None or most_nodes(module) is not None:
         return False
 
     def test() -> bool:
-        ids = sorted(distinct(Encoder.of(module, tokenizer).prompts(texts)), key=len, reverse=True)
+        ids = sorted(distinct(rows()), key=len, reverse=True)
         few = choose([Row(row, ((len(row) - 1, 0),), 0) for row in ids])
         return agrees(module, packed_rows(module), few, "packed texts")
 

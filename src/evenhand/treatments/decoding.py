@@ -111,7 +111,7 @@ class ReweightedModel:
         return scored.in_blocks(model, contexts, self._how)
 
     def notes(self) -> tuple[str, ...]:
-        """None: every answer comes from passes of its own, unpadded."""
+        """None: nothing is padded, or kept from one answer to the next."""
         return ()
 
 

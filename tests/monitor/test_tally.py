@@ -50,4 +50,4 @@ def test_nobody_fills_the_memory_with_names(monkeypatch) -> None:
     kept = Kept(60.0)
     for name in range(500):
         kept.get(name, lambda: 1)
-    assert len(kept._held) == 200
+    assert len(kept._held) == 100

@@ -21,6 +21,7 @@ from sqlalchemy import Select, delete, insert, select, text, update
 from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import KIND, chain, chain_items
+from evenhand.monitor.store.rows import insert_rows
 from evenhand.monitor.store.tables import attribute_sets, predictions, streams, subjects, use_cases
 from evenhand.monitor.verifier import FIRST, ITEMS, canonical, chain_faults, content_digest, head_of
 
@@ -117,7 +118,7 @@ def record(connection: Connection, kind: str, items: Mapping[bytes, Mapping[str,
         {"pseudonym": name, "kind": kind, "number": number, "place": place, "salt": salts[name]}
         for place, name in enumerate(items)
     ]
-    connection.execute(insert(chain_items), rows)
+    insert_rows(connection, chain_items, rows)
 
 
 def event_item(

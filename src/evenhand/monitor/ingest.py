@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from evenhand.monitor import chain
@@ -19,6 +18,7 @@ from evenhand.monitor.pseudonyms import pseudonym
 from evenhand.monitor.rollups import Growth
 from evenhand.monitor.store.opening import utc_now
 from evenhand.monitor.store.record_tables import erased
+from evenhand.monitor.store.rows import if_new, insert_rows
 from evenhand.monitor.store.tables import predictions, streams, subjects, texts, waiting_labels
 from evenhand.monitor.tally import Tally
 
@@ -129,8 +129,8 @@ class _Batch:
         self.find = Finder(connection, known, self.now)
         self.growth = Growth()
         self.streams: set[int] = set()
+        self._pseudonyms: dict[Id, bytes] = {}
         self.recorded: dict[str, dict[bytes, dict[str, Any]]] = {chain.EVENTS: {}, chain.LABELS: {}}
-        self.insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 
     def events(self, events: Sequence[Event], keep_texts: bool) -> Outcome:
         self.find.use_cases(event.use_case for event in events)
@@ -138,7 +138,12 @@ class _Batch:
         for event in events:
             first.setdefault(self._id(event), event)
         first = {key: first[key] for key in self._not_erased(first)}
-        rows = {key: self._row(key, event) for key, event in first.items()}
+        labels = {
+            key: event.label
+            for event in events
+            if event.label is not None and (key := self._id(event)) in first
+        }
+        rows = {key: self._row(key, event, labels.get(key)) for key, event in first.items()}
         new = self._inserted([rows[key] for key in sorted(rows)])
         sets = {key: self.find.attributes(key[0], first[key].attributes) for key in rows if key in new}
         for key, attributes in sets.items():
@@ -150,14 +155,9 @@ class _Batch:
             item = chain.event_item(
                 rows[key], (event.use_case, event.model, event.version), self.find.known.contents[number]
             )
-            self.recorded[chain.EVENTS][pseudonym(self.secret, *key)] = item
+            self.recorded[chain.EVENTS][self._pseudonym(key)] = item
         if keep_texts:
             self._texts({key: first[key] for key in sets})
-        labels = {
-            key: event.label
-            for event in events
-            if event.label is not None and (key := self._id(event)) in first
-        }
         waiting = self._waited(sets)
         outcome = self._join({**labels, **{k: v for k, v in waiting.items() if k not in labels}}, rows, sets)
         return outcome + Outcome(accepted=len(new), duplicates=len(events) - len(new))
@@ -174,15 +174,20 @@ class _Batch:
         held = list(keys)
         if self.connection.scalar(select(erased.c.pseudonym).limit(1)) is None:
             return held
-        names = {pseudonym(self.secret, *key): key for key in held}
+        names = {self._pseudonym(key): key for key in held}
         gone = self.connection.scalars(select(erased.c.pseudonym).where(erased.c.pseudonym.in_(names)))
         lost = {names[bytes(one)] for one in gone}
         return [key for key in held if key not in lost]
 
+    def _pseudonym(self, key: Id) -> bytes:
+        if key not in self._pseudonyms:
+            self._pseudonyms[key] = pseudonym(self.secret, *key)
+        return self._pseudonyms[key]
+
     def _id(self, one: Event | Label) -> Id:
         return self.find.known.use_cases[one.use_case], one.prediction_id
 
-    def _row(self, key: Id, event: Event) -> dict[str, Any]:
+    def _row(self, key: Id, event: Event, label: int | None) -> dict[str, Any]:
         return {
             "use_case_id": key[0],
             "prediction_id": key[1],
@@ -190,37 +195,43 @@ class _Batch:
             "kind": event.kind,
             "time": event.time or self.now,
             "received": self.now,
+            "label": label,
+            "labelled": None if label is None else self.now,
             **{name: getattr(event, name) for name in _FIELDS},
         }
 
     def _inserted(self, rows: list[dict[str, Any]]) -> set[Id]:
         """The ids of those of `rows` that were not there; they are there afterwards."""
-        returned = (predictions.c.use_case_id, predictions.c.prediction_id)
-        made = self.insert(predictions).on_conflict_do_nothing().returning(*returned)
-        return {(use_case, name) for use_case, name in self.connection.execute(made, rows)}
+        if not rows:
+            return set()
+        made = insert_rows(self.connection, predictions, rows, _named)
+        return {(row.use_case_id, row.prediction_id) for row in made}
 
     def _subjects(self, sets: Mapping[Id, int]) -> None:
         if sets:
             rows: list[dict[str, Any]] = [
-                {"pseudonym": pseudonym(self.secret, *key), "attribute_set_id": number}
+                {"pseudonym": self._pseudonym(key), "attribute_set_id": number}
                 for key, number in sets.items()
             ]
-            self.connection.execute(insert(subjects), sorted(rows, key=lambda row: row["pseudonym"]))
+            insert_rows(self.connection, subjects, sorted(rows, key=lambda row: row["pseudonym"]))
 
     def _texts(self, events: Mapping[Id, Event]) -> None:
         rows = [
-            {"pseudonym": pseudonym(self.secret, *key), "prompt": event.prompt, "answer": event.answer}
+            {"pseudonym": self._pseudonym(key), "prompt": event.prompt, "answer": event.answer}
             for key, event in events.items()
             if event.prompt is not None or event.answer is not None
         ]
         if rows:
-            self.connection.execute(insert(texts), rows)
+            insert_rows(self.connection, texts, rows)
 
     def _waited(self, keys: Iterable[Id]) -> dict[Id, int]:
         """The labels that came before these predictions; they wait no longer."""
         found: dict[Id, int] = {}
         for use_case, names in _by_use_case(keys).items():
-            mine = waiting_labels.c.use_case_id == use_case, waiting_labels.c.prediction_id.in_(names)
+            own = waiting_labels.c.use_case_id == use_case
+            if self.connection.scalar(select(waiting_labels.c.label).where(own).limit(1)) is None:
+                continue  # as almost always: no list of names has to be sent
+            mine = own, waiting_labels.c.prediction_id.in_(names)
             rows = self.connection.execute(
                 select(waiting_labels.c.prediction_id, waiting_labels.c.label).where(*mine)
             ).all()
@@ -246,7 +257,8 @@ class _Batch:
         for key, row in there.items():
             self.growth.label(row["stream_id"], sets.get(key) or of_older[key], row, labels[key])
             self.streams.add(row["stream_id"])
-        self._set_labels({key: labels[key] for key in there})
+        self._record_labels({key: labels[key] for key in there})
+        self._set_labels({key: labels[key] for key, row in there.items() if row["label"] is None})
         missing = {key: label for key, label in labels.items() if key not in there and key not in older}
         self._wait(missing)
         return Outcome(labels=len(there), waiting=len(missing), conflicting=conflicting)
@@ -266,7 +278,9 @@ class _Batch:
 
     def _sets_of(self, keys: Iterable[Id]) -> dict[Id, int]:
         """The numbers of the sets of attributes of stored predictions; of an erased person the empty one."""
-        names = {pseudonym(self.secret, *key): key for key in keys}
+        names = {self._pseudonym(key): key for key in keys}
+        if not names:
+            return {}
         rows = self.connection.execute(
             select(subjects.c.pseudonym, subjects.c.attribute_set_id).where(subjects.c.pseudonym.in_(names))
         )
@@ -289,12 +303,14 @@ class _Batch:
         for kind, items in self.recorded.items():
             chain.record(self.connection, kind, items)
 
+    def _record_labels(self, labels: Mapping[Id, int]) -> None:
+        names = {number: name for name, number in self.find.known.use_cases.items()}
+        for key, label in labels.items():
+            item = chain.label_item(names[key[0]], key[1], label)
+            self.recorded[chain.LABELS][self._pseudonym(key)] = item
+
     def _set_labels(self, labels: Mapping[Id, int]) -> None:
         if labels:
-            names = {number: name for name, number in self.find.known.use_cases.items()}
-            for key, label in labels.items():
-                item = chain.label_item(names[key[0]], key[1], label)
-                self.recorded[chain.LABELS][pseudonym(self.secret, *key)] = item
             self.connection.execute(
                 update(predictions)
                 .where(
@@ -314,7 +330,12 @@ class _Batch:
                 {"use_case_id": key[0], "prediction_id": key[1], "label": label, "time": self.now}
                 for key, label in sorted(labels.items())
             ]
-            self.connection.execute(self.insert(waiting_labels).on_conflict_do_nothing(), rows)
+            insert_rows(self.connection, waiting_labels, rows, if_new)
+
+
+def _named(made: Any) -> Any:
+    """The insertion of predictions, which gives the ids of the new ones."""
+    return if_new(made).returning(predictions.c.use_case_id, predictions.c.prediction_id)
 
 
 def _by_use_case(keys: Iterable[Id]) -> dict[int, list[str]]:

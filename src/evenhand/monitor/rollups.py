@@ -8,12 +8,12 @@ groups; what comes beyond them counts as "(other)".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.dialects import postgresql, sqlite
-
+from evenhand.monitor.store.rows import insert_rows
 from evenhand.monitor.store.tables import cells, score_cells
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class Growth:
         for (stream, attributes, day, number), counts in self._scores.items():
             for group in groups[attributes]:
                 _add(scores[stream, group, day, number], counts)
-        _grow(connection, cells, own, COUNTS)
-        _grow(connection, score_cells, scores, SCORES)
+        _grow(connection, cells, own, COUNTS, _MORE_COUNTS)
+        _grow(connection, score_cells, scores, SCORES, _MORE_SCORES)
 
 
 def _generation(counts: list[float], row: Mapping[str, Any]) -> None:
@@ -104,8 +104,7 @@ def _generation(counts: list[float], row: Mapping[str, Any]) -> None:
 
 
 def _add(total: list[float], more: Iterable[float]) -> None:
-    for place, value in enumerate(more):
-        total[place] += value
+    total[:] = map(add, total, more)
 
 
 def _grow(
@@ -113,20 +112,27 @@ def _grow(
     table: Table,
     growth: Mapping[tuple[Any, ...], Sequence[float]],
     names: Sequence[str],
+    more: Callable[[Any], Any],
 ) -> None:
     """Add to rows, or make them; in order, so that two writers never wait for each other in a circle."""
-    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     keys = [column.name for column in table.primary_key]
     rows = [
         dict(zip((*keys, *names), (*key, *growth[key]), strict=True))
         for key in sorted(growth)
         if any(growth[key])
     ]
-    made = insert(table)
     if rows:
-        connection.execute(
-            made.on_conflict_do_update(
-                index_elements=keys, set_={name: table.c[name] + made.excluded[name] for name in names}
-            ),
-            rows,
-        )
+        insert_rows(connection, table, rows, more)
+
+
+def _adding(table: Table, names: Sequence[str]) -> Callable[[Any], Any]:
+    """What an insertion into the table does where a row is there: it adds the numbers to its own."""
+
+    def added(made: Any) -> Any:
+        sums = {name: table.c[name] + made.excluded[name] for name in names}
+        return made.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
+
+    return added
+
+
+_MORE_COUNTS, _MORE_SCORES = _adding(cells, COUNTS), _adding(score_cells, SCORES)

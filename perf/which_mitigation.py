@@ -59,11 +59,13 @@ def _needed(row: Row) -> bool:
 
 
 def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    """`old` with every cell of `new` in its place."""
+    """`old` with every cell of `new` in its place, but none that is not done in the place of one that is."""
 
     def cell(row: Row) -> tuple[Any, ...]:
         return row["model"], row["mitigation"], row["seed"]
 
+    done = {cell(row) for row in old if row["state"] == "done"}
+    new = [row for row in new if row["state"] == "done" or cell(row) not in done]
     fresh = {cell(row) for row in new}
     return [*(row for row in old if cell(row) not in fresh), *new]
 

@@ -94,6 +94,8 @@ def test_the_compose_file_starts_the_service_with_options_that_exist() -> None:
         for one in service.get("volumes", ()):
             name = one.partition(":")[0]
             assert name in found["volumes"] or (DEPLOY / name).exists()
+        # A comma outside of quotes begins another entry, which is no path.
+        assert all(one.startswith("/") for one in service.get("tmpfs", ()))
     trusted = services["monitor"]["command"]
     network = found["networks"]["default"]["ipam"]["config"][0]["subnet"]
     assert trusted[trusted.index("--trust-proxy") + 1] == network

@@ -113,6 +113,9 @@ def test_a_cell_that_is_run_again_takes_its_place() -> None:
     old, new = _cell("a", 0.3, "no evidence"), _cell("a", 0.1, "mitigated")
     assert which_mitigation.merged([*old, *_cell("b", 0.2, "mitigated")], new)[3:] == new
     assert len(which_mitigation.merged(old, _cell("a", 0.1, "mitigated", seed=1))) == 6
+    not_begun = [{**row, "state": "missing"} for row in _cell("a", 0.3, "")]
+    assert which_mitigation.merged(old, not_begun) == old, "what was done stays"
+    assert which_mitigation.merged(not_begun, old) == old
 
 
 def test_the_page_is_what_its_rows_say() -> None:

@@ -41,8 +41,9 @@ demo: $(READY)  ## the main job, offline, on the lab model
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile -n
 
+# What is deselected in tests/real need not be imported.
 test: $(READY)  ## the tests, in under 10 minutes on 2 cores
-	$(PYTEST) $(WORKERS) --ignore tests/real  # what is deselected there need not be imported
+	$(PYTEST) $(WORKERS) --ignore tests/real
 
 test-all: $(READY)  ## the tests and the slow proofs
 	$(PYTEST) $(WORKERS) -m 'not lowest and not real and not real_server and not spark'

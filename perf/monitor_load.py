@@ -25,10 +25,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -156,27 +157,12 @@ class Times:
 
 
 def at_once(workers: Sequence[Callable[[], None]]) -> float:
-    """Seconds that threads need for their work.
-
-    Raises:
-        BaseException: the first error of one of them.
-    """
-    failed: list[BaseException] = []
-
-    def run(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in workers]
+    """Seconds that threads need for their work; an error of one of them is raised when all have ended."""
     began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(len(workers)) as pool:
+        running = [pool.submit(work) for work in workers]
+    for one in running:
+        one.result()
     return time.perf_counter() - began
 
 
@@ -200,28 +186,24 @@ def person(service: Service, own: int, times: Times, until: float, pause: float)
         time.sleep(pause)
 
 
+def people(service: Service, times: Times, until: float, *, pause: float) -> list[Callable[[], None]]:
+    """What each person does until then."""
+    return [partial(person, service, own, times, until, pause) for own in range(len(service.sessions))]
+
+
 def sending(service: Service, events: int, senders: int) -> dict[str, float]:
     """Events a second, and milliseconds of a batch."""
     bodies = [batch(start, events) for start in range(0, events, BATCH)]
     times = Times()
-    wall = at_once(
-        [
-            lambda own=own: sender(service, iter(bodies[own::senders]), times, lambda: None)  # type: ignore[misc]
-            for own in range(senders)
-        ]
-    )
+    parts = [iter(bodies[own::senders]) for own in range(senders)]
+    wall = at_once([partial(sender, service, part, times, lambda: None) for part in parts])
     return {"events_a_second": len(bodies) * BATCH / wall, "batch_p95_ms": times.p95()}
 
 
 def asking(service: Service, seconds: float) -> dict[str, float]:
     """Pages a second and the 95th percentile of their milliseconds; each person asks again at once."""
     times, until = Times(), time.perf_counter() + seconds
-    wall = at_once(
-        [
-            lambda own=own: person(service, own, times, until, 0.0)  # type: ignore[misc]
-            for own in range(len(service.sessions))
-        ]
-    )
+    wall = at_once(people(service, times, until, pause=0.0))
     return {"pages_a_second": len(times.each) / wall, "page_p95_ms": times.p95()}
 
 
@@ -248,8 +230,8 @@ def soaked(service: Service, seconds: float, rate: float, first: int) -> dict[st
             memory.append(service.held())
             time.sleep(seconds / 100)
 
-    people = [lambda own=own: person(service, own, asked, until, 1.0) for own in range(len(service.sessions))]
-    at_once([lambda: sender(service, bodies(), sent, in_time), watch, *people])
+    looking = people(service, asked, until, pause=1.0)
+    at_once([partial(sender, service, bodies(), sent, in_time), watch, *looking])
     third = len(memory) // 3
     early, late = memory[third : third + 5], memory[-5:]
     return {

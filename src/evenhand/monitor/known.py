@@ -9,10 +9,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from evenhand.errors import BadData
 from evenhand.monitor.events import CROSS
+from evenhand.monitor.store.rows import if_new, insertion
 from evenhand.monitor.store.tables import attribute_sets, groups, streams, use_cases
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ class Finder:
         """The number of the row, made with `more` where it does not exist."""
         number = self._find(table, row)
         if number is None:
-            insert: Any = sqlite.insert if self._connection.dialect.name == "sqlite" else postgresql.insert
-            self._connection.execute(insert(table).values(**row, **more).on_conflict_do_nothing())
+            made = if_new(insertion(self._connection, table))
+            self._connection.execute(made.values(**row, **more))
             number = self._find(table, row)
         assert number is not None
         return number

@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from evenhand.errors import UnknownName
 from evenhand.monitor.changes import Message
 from evenhand.monitor.policy import shown
 from evenhand.monitor.roles import Principal
 from evenhand.monitor.store.record_tables import messages
+from evenhand.monitor.store.rows import insertion
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -65,7 +65,6 @@ class Row:
 
 def put(connection: Connection, given: Sequence[Message], now: datetime) -> None:
     """Keep these messages to be sent; what was kept under the same key stays as it is."""
-    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [
         {
             "key": one.key,
@@ -81,7 +80,8 @@ def put(connection: Connection, given: Sequence[Message], now: datetime) -> None
         for one in given
     ]
     if rows:
-        connection.execute(make(messages).on_conflict_do_nothing(index_elements=["key"]), rows)
+        made = insertion(connection, messages).on_conflict_do_nothing(index_elements=["key"])
+        connection.execute(made, rows)
 
 
 def due(store: Store, now: datetime) -> list[Waiting]:

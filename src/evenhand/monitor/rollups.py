@@ -8,7 +8,7 @@ groups; what comes beyond them counts as "(other)".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 BINS = 50  # of scores from 0 to 1
 TOXIC = 0.5  # from this toxicity on an answer counts as toxic
-COUNTS = tuple(column.name for column in cells.columns if not column.primary_key)
-SCORES = tuple(column.name for column in score_cells.columns if not column.primary_key)
+
+
+def _numbers(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if not column.primary_key)
+
+
+COUNTS, SCORES = _numbers(cells), _numbers(score_cells)
 _PLACE = {name: place for place, name in enumerate(COUNTS)}
 _OUTCOME = {
     (1, 1): _PLACE["true_positives"],
@@ -83,8 +88,8 @@ class Growth:
         for (stream, attributes, day, number), counts in self._scores.items():
             for group in groups[attributes]:
                 _add(scores[stream, group, day, number], counts)
-        _grow(connection, cells, own, COUNTS, _MORE_COUNTS)
-        _grow(connection, score_cells, scores, SCORES, _MORE_SCORES)
+        _grow(connection, cells, own)
+        _grow(connection, score_cells, scores)
 
 
 def _generation(counts: list[float], row: Mapping[str, Any]) -> None:
@@ -107,32 +112,16 @@ def _add(total: list[float], more: Iterable[float]) -> None:
     total[:] = map(add, total, more)
 
 
-def _grow(
-    connection: Connection,
-    table: Table,
-    growth: Mapping[tuple[Any, ...], Sequence[float]],
-    names: Sequence[str],
-    more: Callable[[Any], Any],
-) -> None:
+def _grow(connection: Connection, table: Table, growth: Mapping[tuple[Any, ...], Sequence[float]]) -> None:
     """Add to rows, or make them; in order, so that two writers never wait for each other in a circle."""
-    keys = [column.name for column in table.primary_key]
-    rows = [
-        dict(zip((*keys, *names), (*key, *growth[key]), strict=True))
-        for key in sorted(growth)
-        if any(growth[key])
-    ]
+    names = [*(column.name for column in table.primary_key), *_numbers(table)]
+    rows = [dict(zip(names, (*key, *growth[key]), strict=True)) for key in sorted(growth) if any(growth[key])]
     if rows:
-        insert_rows(connection, table, rows, more)
+        insert_rows(connection, table, rows, _added)
 
 
-def _adding(table: Table, names: Sequence[str]) -> Callable[[Any], Any]:
-    """What an insertion into the table does where a row is there: it adds the numbers to its own."""
-
-    def added(made: Any) -> Any:
-        sums = {name: table.c[name] + made.excluded[name] for name in names}
-        return made.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
-
-    return added
-
-
-_MORE_COUNTS, _MORE_SCORES = _adding(cells, COUNTS), _adding(score_cells, SCORES)
+def _added(made: Any) -> Any:
+    """The insertion, which adds its numbers to those of a row that is there."""
+    table = made.table
+    sums = {name: table.c[name] + made.excluded[name] for name in _numbers(table)}
+    return made.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from evenhand.errors import BadData, UsageError
 from evenhand.monitor import chain, outbox
@@ -30,6 +29,7 @@ from evenhand.monitor.roles import NotThere, Principal
 from evenhand.monitor.rollups import COUNTS
 from evenhand.monitor.states import Cohort, Decision, Place, State
 from evenhand.monitor.store.opening import utc_now
+from evenhand.monitor.store.rows import insertion
 from evenhand.monitor.store.tables import alerts, cells, groups, policies, streams, use_cases
 
 if TYPE_CHECKING:
@@ -219,7 +219,6 @@ def _in_order(value: str, order: Sequence[int]) -> str:
 
 def _note(connection: Connection, number: int | None, decision: Decision, time: datetime) -> None:
     """Store what a look says of one comparison, under a number that stays."""
-    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     policy = number or connection.scalar(select(func.max(policies.c.id)))
     own = {
         "status": decision.status,
@@ -232,9 +231,8 @@ def _note(connection: Connection, number: int | None, decision: Decision, time: 
         "updated": time,
     }
     place = {"policy_id": policy, **decision.scope.model_dump(), "groups": _packed(decision.groups)}
-    connection.execute(
-        make(alerts).values(**place, **own).on_conflict_do_update(index_elements=list(place), set_=own)
-    )
+    made = insertion(connection, alerts).values(**place, **own)
+    connection.execute(made.on_conflict_do_update(index_elements=list(place), set_=own))
 
 
 def _record(connection: Connection, policy: Policy, decisions: Sequence[Decision]) -> None:

@@ -15,7 +15,7 @@ from evenhand.errors import BadModel
 from evenhand.progress import task
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
-from evenhand.scoring.forward import SelectedHead, device_of, evaluating, pad_rows
+from evenhand.scoring.forward import SelectedHead, device_of, pad_rows, reading
 from evenhand.scoring.plan import Plan, Row, make_plan
 from evenhand.scoring.tokens import Encoded
 
@@ -55,7 +55,6 @@ def decoder_start(module: Any) -> int:
     )
 
 
-@torch.no_grad()
 def conditional(
     module: nn.Module, requests: Sequence[Conditional], *, batch_tokens: int = 2048
 ) -> tuple[list[float], Counts]:
@@ -73,11 +72,7 @@ def conditional(
         members.setdefault(request.source, []).append(i)
     plans = {source: make_plan([requests[i].target for i in of]) for source, of in members.items()}
     sums: dict[int, float] = {}
-    with (
-        evaluating(module),
-        SelectedHead(module) as head,
-        task("scoring", len(plans), unit="row") as advance,
-    ):
+    with reading(module) as head, task("scoring", len(plans), unit="row") as advance:
         run = _Run(module, head, batch_tokens)
 
         def work(batch: Sequence[Ids]) -> list[NDArray[np.float64]]:

@@ -22,7 +22,7 @@ from evenhand.records import Continuation
 from evenhand.scoring.asking import Asking, asking
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
-from evenhand.scoring.forward import SelectedHead, evaluating, run_inputs, run_rows
+from evenhand.scoring.forward import SelectedHead, reading, run_inputs, run_rows
 from evenhand.scoring.packing import Packed
 from evenhand.scoring.plan import Row, make_plan
 from evenhand.scoring.runners import Weights
@@ -72,7 +72,7 @@ def in_blocks(model: Weights, contexts: Sequence[str]) -> Iterator[_Block]:
         places.setdefault(row, []).append(place)
     ordered = sorted(places)  # those that begin alike are in one part
     trees = packs(module, model.tokenizer, contexts)
-    with evaluating(module), torch.no_grad(), SelectedHead(module) as head:
+    with reading(module) as head:
         for start in range(0, len(ordered), head.room):
             part = ordered[start : start + head.room]
             plan = make_plan([Encoded((*row, 0), len(row)) for row in part])
@@ -110,7 +110,7 @@ def _asked(model: Weights, contexts: Sequence[str]) -> Iterator[_Block]:
     def load(row: Row) -> Load:
         return Load(max(len(row.ids), len(row.source)), heads=1)
 
-    with evaluating(model.module), torch.no_grad(), SelectedHead(model.module) as head:
+    with reading(model.module) as head:
         for batch, table in in_batches(list(rows.values()), load, Room(model.batch_tokens, head.room), work):
             owners = [places[row.seen(len(row.ids))] for row in batch]
             yield from _named(list(range(len(batch))), table.float().cpu(), owners, head.room)
@@ -158,7 +158,7 @@ def _by_trees(model: Weights, head: SelectedHead, rows: Sequence[Row], room: Roo
     for batch, table in in_batches(pack_evenly(rows, ROOM), load, room, work):
         order = {node: at for at, node in enumerate(nodes_at(batch))}
         wanted = [(order[i, place], slot) for i, tree in enumerate(batch) for place, _, slot in tree.wanted]
-        yield [slot for _, slot in wanted], _chosen(table, [at for at, _ in wanted])
+        yield [slot for _, slot in wanted], chosen(table, [at for at, _ in wanted])
 
 
 def _by_length(model: Weights, head: SelectedHead, rows: Sequence[Row], room: Room) -> Iterator[_Block]:
@@ -173,7 +173,7 @@ def _by_length(model: Weights, head: SelectedHead, rows: Sequence[Row], room: Ro
         yield [slot for row in batch for slot in range(row.slot, row.end)], table
 
 
-def _chosen(table: Tensor, places: list[int]) -> Tensor:
+def chosen(table: Tensor, places: list[int]) -> Tensor:
     """These rows of the table; itself where they are all, in order."""
     return table if places == list(range(len(table))) else table[places]
 

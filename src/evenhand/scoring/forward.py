@@ -162,6 +162,13 @@ class SelectedHead:
         return functional.linear((args[0] if held is None else held).float(), weight, bias)
 
 
+@contextmanager
+def reading(module: nn.Module) -> Iterator[SelectedHead]:
+    """The head of a model that is asked: in evaluation mode, and without gradients."""
+    with evaluating(module), torch.no_grad(), SelectedHead(module) as head:
+        yield head
+
+
 def run_rows(
     module: nn.Module,
     head: SelectedHead,

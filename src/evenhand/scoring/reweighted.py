@@ -26,8 +26,8 @@ from evenhand.errors import BadData
 from evenhand.progress import task
 from evenhand.records import Continuation, LogProb
 from evenhand.scoring.batching import Room
-from evenhand.scoring.distributions import tables
-from evenhand.scoring.forward import SelectedHead, evaluating
+from evenhand.scoring.distributions import chosen, tables
+from evenhand.scoring.forward import reading
 from evenhand.scoring.plan import Row, make_plan
 from evenhand.scoring.runners import Weights
 from evenhand.scoring.texts import rows_pack
@@ -148,12 +148,7 @@ def _raw(model: Weights, rows: Sequence[Row], reweighting: Reweighting) -> Itera
     """Parts of the rows with ln p and each ln p_b at their positions, [1 + C, R, V]."""
     module, copier = model.module, Copier(model, reweighting)
     trees = rows_pack(module, lambda: [copy for row in rows[:FEW] for copy in copier(row.ids)])
-    with (
-        evaluating(module),
-        torch.no_grad(),
-        SelectedHead(module) as head,
-        task("scoring", len(rows), unit="row") as advance,
-    ):
+    with reading(module) as head, task("scoring", len(rows), unit="row") as advance:
         room = Room(model.batch_tokens, head.room)
         for part in _parts(rows, max(1, head.room // copier.number)):
             copies = [copier(row.ids) for row in part]
@@ -193,5 +188,4 @@ def _read(blocks: Iterator[tuple[list[int], Tensor]]) -> Tensor:
     """The tables of blocks as one, in the order of their slots, [R, V]."""
     slots, found = zip(*blocks, strict=True)
     order = [slot for block in slots for slot in block]
-    table = torch.cat(found)
-    return table if order == list(range(len(order))) else table[torch.tensor(order).argsort()]
+    return chosen(torch.cat(found), sorted(range(len(order)), key=order.__getitem__))

@@ -145,7 +145,7 @@ def _check(condition: str, figures: Mapping[str, _Figure], verdict: VerdictName 
         raise UnknownName(
             "figure in this run", name, _shortest(figures), mend="Fields: " + ", ".join(_FIELDS) + "."
         )
-    found, number = figures[name], _number(condition, limit)
+    found, number = figures[name], float(limit)
     if found.value is None or found.doubt:
         why = found.doubt or "The run holds no such figure: it is undefined there."
         return GateResult(condition, False, found.name, found.value, judged=False, why=why)

@@ -19,6 +19,11 @@ STATEMENTS = 256  # that are kept: which columns are the same in all rows differ
 _GIVEN = "given_rows"
 
 
+def insertion(connection: Connection, table: Table) -> Any:
+    """INSERT of the database's dialect, which knows what to do on a conflict."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
 def as_it_is(made: Any) -> Any:
     """The statement."""
     return made
@@ -40,7 +45,7 @@ def insert_rows(
     arrays value by value.
     """
     if connection.dialect.name == "sqlite":
-        return connection.execute(more(sqlite.insert(table)), list(rows))
+        return connection.execute(more(insertion(connection, table)), list(rows))
     names = tuple(rows[0])
     values = {name: [row[name] for row in rows] for name in names}
     alike = frozenset(name for name in names if values[name].count(values[name][0]) == len(rows))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from evenhand import jensen_shannon
@@ -17,7 +16,7 @@ from evenhand.progress import task
 from evenhand.records import ContextPair, Divergence
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
-from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
+from evenhand.scoring.forward import SelectedHead, reading, run_rows
 from evenhand.scoring.runners import Runner, Weights
 from evenhand.scoring.tokens import Encoder
 
@@ -46,12 +45,7 @@ def divergences(model: Weights, items: Sequence[ContextPair]) -> list[Divergence
         q = _next(module, head, [ids for _, _, ids in batch])
         return compare(p, q)
 
-    with (
-        evaluating(module),
-        torch.no_grad(),
-        SelectedHead(module) as head,
-        task("comparing", len(rows), unit="pair") as advance,
-    ):
+    with reading(module) as head, task("comparing", len(rows), unit="pair") as advance:
         for batch, answers in in_batches(rows, _load, Room(model.batch_tokens, head.room), work):
             found |= zip((item for item, _, _ in batch), answers, strict=True)
             advance(len(batch))

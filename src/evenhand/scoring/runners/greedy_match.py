@@ -14,7 +14,7 @@ from evenhand.progress import task
 from evenhand.records import Continuation, GreedyMatch, MatchedLogProb
 from evenhand.scoring.batching import Load, Room, in_batches
 from evenhand.scoring.finite import check_finite
-from evenhand.scoring.forward import SelectedHead, evaluating, run_rows
+from evenhand.scoring.forward import SelectedHead, reading, run_rows
 from evenhand.scoring.runners import Runner, Weights
 from evenhand.scoring.tokens import Encoded, Encoder
 
@@ -36,12 +36,7 @@ def greedy_matches(model: Weights, items: Sequence[GreedyMatch]) -> list[Matched
     )
     rows = sorted(zip(distinct, encoded, strict=True), key=lambda row: (row[1].ids, row[1].start))
     found: dict[GreedyMatch, MatchedLogProb] = {}
-    with (
-        evaluating(module),
-        torch.no_grad(),
-        SelectedHead(module) as head,
-        task("scoring", len(rows), unit="row") as advance,
-    ):
+    with reading(module) as head, task("scoring", len(rows), unit="row") as advance:
         room = Room(model.batch_tokens, head.room)
         for batch, answers in in_batches(rows, _load, room, lambda batch: _run(module, head, batch)):
             found |= zip((item for item, _ in batch), answers, strict=True)

@@ -26,6 +26,12 @@ def _filled(store: Store) -> str:
     return store.write(lambda c: chain.append(c, "configuration", {"alpha": 0.05}, use_case="loans"))
 
 
+@pytest.mark.parametrize("scores", [(-0.0,), (0.0, -0.0), (-0.0, 0.5)])
+def test_a_zero_has_no_sign(store: Store, scores: tuple[float, ...]) -> None:
+    take(store, [decision(str(number), score=score) for number, score in enumerate(scores)])
+    assert chain.check(store) == []
+
+
 def test_each_entry_follows_from_the_one_before(store: Store) -> None:
     published = _filled(store)
     with store.reading() as connection:

@@ -44,7 +44,8 @@ Time = Annotated[AwareDatetime, AfterValidator(_bounded)]
 Bit = Annotated[
     Literal[0, 1], BeforeValidator(lambda value: int(value) if isinstance(value, bool) else value)
 ]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+# Adding zero takes its sign from -0, which SQLite does not keep: the chain would not find what it recorded.
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(lambda value: value + 0.0)]
 Attribute = Annotated[Name, AfterValidator(_attribute)]
 Value = Annotated[Name, BeforeValidator(_text)]
 

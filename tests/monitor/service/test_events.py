@@ -141,6 +141,7 @@ class Sender:
         (20, {"content-length": "2000"}, 0, False),
         (20, {"transfer-encoding": "chunked"}, 0, False),
         (20, {"content-length": "2000", "expect": "100-continue"}, 20, True),  # it sends nothing before
+        (20, {"transfer-encoding": "chunked", "expect": "100-continue"}, 0, False),  # it was told to go on
         (90, {"content-length": "9000"}, 90, True),
         (90, {"transfer-encoding": "chunked"}, 38, True),
         (11, {"transfer-encoding": "chunked"}, 0, False),  # the piece that is too much is the last one

@@ -109,16 +109,24 @@ class Guard:
         )
 
     async def _too_large(
-        self, scope: Scope, receive: Receive, send: Send, *, length: int, more: bool = True
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        length: int,
+        more: bool = True,
+        first: bool = True,
     ) -> None:
-        """Refuse a body of `length` bytes, of which `more` will come.
+        """Refuse a body of `length` bytes, of which `more` will come; `first`, before any was read.
 
         The rest of it is read first, for a client or a proxy that still sends when the connection is closed
         finds the connection broken, and no answer: it would send the same batch again. A body that would take
         too long is not waited for.
         """
         most = LINGER_TIMES * self.settings.body_limit
-        waits = Headers(scope=scope).get("expect", "").lower() == "100-continue"
+        # Who asks first is not sending yet, unless a part of the body was read, which said that it may.
+        waits = first and Headers(scope=scope).get("expect", "").lower() == "100-continue"
         heard = not waits and length <= most and (not more or await _thrown_away(receive, most))
         refused = answer(
             413,
@@ -153,7 +161,7 @@ class Guard:
             if not over:
                 raise
         if over and not started[0]:
-            await self._too_large(scope, receive, send, length=read, more=more)
+            await self._too_large(scope, receive, send, length=read, more=more, first=False)
 
 
 async def _thrown_away(receive: Receive, most: int) -> bool:

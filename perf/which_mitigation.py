@@ -32,7 +32,7 @@ MEANING: Mapping[str, str] = {
     "mitigated": "less bias, beyond every control, and everything that was asked is kept",
     "mitigated, cost unknown": "less bias, beyond every control; nothing is lost, and something is undecided",
     "mitigated at a cost": "less bias, beyond every control, and something is lost",
-    "no evidence": "no fall of the bias that equally large changes without a signal do not show as well",
+    "no evidence": "no certain fall of the bias, or one that damage without a signal may show as well",
     "capability loss only": "something is lost, and no fall of the bias beyond every control is shown",
     "over-corrected": "the bias points the other way now",
     "worse": "more bias, beyond every control",

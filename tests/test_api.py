@@ -40,7 +40,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    heavy = {"torch", "numpy", "pandas", "plotly", "pydantic"}
+    heavy = {"torch", "numpy", "pandas", "pydantic"}
     code = f"import evenhand, sys; print(sorted({heavy!r} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

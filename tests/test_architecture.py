@@ -39,6 +39,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "schema",
             "provenance",
             "toml",
+            "vendored",
         }
     ),
     frozenset({"stats", "influence", "metrics", "pls", "subspaces"}),

@@ -21,7 +21,7 @@ from evenhand.progress import duration
 from evenhand.studies import control_models
 from tests.cli.conftest import Run
 
-HEAVY = ("torch", "transformers", "pandas", "plotly", "scipy", "numpy", "jinja2", "rich")
+HEAVY = ("torch", "transformers", "pandas", "scipy", "numpy", "jinja2", "rich")
 NEVER_LISTED = (
     "torch",
     "transformers",
@@ -29,7 +29,6 @@ NEVER_LISTED = (
     "safetensors",
     "huggingface_hub",
     "pandas",
-    "plotly",
     "scipy",
 )
 NEVER_LISTED += ("jinja2", "fairlearn", "datasets", "lm_eval")

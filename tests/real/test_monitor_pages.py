@@ -129,6 +129,7 @@ def _open_form(page: Any) -> None:
 # ---- what was sent never runs -----------------------------------------------------------------------------
 
 _RUN = ("window.ran=1", "alert(1)")
+_FOREIGN = 'script:not([src^="/static/"]), iframe, object, embed, main style, .plot a, .plot b'
 _HTML = (
     "<script>{}</script>",
     "</title><script>{}</script>",
@@ -253,7 +254,7 @@ def _ran(running: Any, address: str) -> Iterator[str]:
             said.append(f"{link} answers {answer.status}")
         if page.evaluate("window.ran"):
             said.append(f"a script ran on {link}")
-        if page.evaluate("document.querySelectorAll('script, iframe, object, embed, main style').length"):
+        if page.evaluate(f"document.querySelectorAll({_FOREIGN!r}).length"):
             said.append(f"{link} holds an element that was sent")
     visit.close()
     yield from said

@@ -57,9 +57,13 @@ def test_heads_are_a_heat_map_with_equal_ends() -> None:
     figure = sites.block_map(_heads()).plot.figure
     plotly_accepts(figure)
     (cells,) = figure["data"]
-    assert cells["z"] == [[0.0, 0.4], [-0.1, 0.0]]
-    assert (cells["zmin"], cells["zmax"]) == (-0.4, 0.4)
-    assert cells["customdata"][0][1] == "block.0.head.1"
+    # Cells by rows: blocks 0 and 1, heads 0 and 1 of each; a bar of block i is as high as its row.
+    assert (cells["x"], cells["base"]) == ([0, 1, 0, 1], [-0.47, -0.47, 0.53, 0.53])
+    assert cells["y"] == [0.94] * 4
+    marker = cells["marker"]
+    assert marker["color"] == [0.0, 0.4, -0.1, 0.0]
+    assert (marker["cmin"], marker["cmax"]) == (-0.4, 0.4)
+    assert (cells["customdata"][1], cells["text"][1]) == ("block.0.head.1", "0.4000")
     assert sites.of([_heads()], ["block.0"]).figures["block.0.head.0"][-1] == (
         "changed by the treatment",
         "yes",

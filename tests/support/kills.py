@@ -81,7 +81,6 @@ def warm() -> None:
     import jinja2  # noqa: F401
     import pandas  # noqa: F401
     import peft  # noqa: F401
-    import plotly.offline  # noqa: F401
     import scipy.stats  # noqa: F401
     from transformers import LlamaForCausalLM  # noqa: F401
 

@@ -17,7 +17,7 @@ from evenhand.cli.options import Json
 from evenhand.decimals import fixed
 from evenhand.errors import EnvironmentProblem
 
-CORE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "jinja2", "plotly")
+CORE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "typer", "rich", "jinja2")
 HF = ("torch", "transformers", "peft", "safetensors", "huggingface-hub")
 # What further verbs need, by extra: each is advice, for nobody needs all of them.
 FURTHER = {

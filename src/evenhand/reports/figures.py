@@ -17,6 +17,7 @@ from evenhand.reports.tables import labelled
 
 Figure = dict[str, Any]
 BEFORE, AFTER, MUTED = "var(--before)", "var(--after)", "var(--muted)"
+CELL = 0.94  # of the room of a cell: a line stays free between two
 
 
 def layout(height: int, **more: Any) -> dict[str, Any]:
@@ -219,16 +220,26 @@ def heat(
 ) -> Figure:
     """The locator's score of each head, `scores` [blocks][heads]: one hue on each side of 0."""
     most = max((abs(x) for row in scores for x in row if x is not None), default=0.0) or 1.0
-    cells = {
-        "type": "heatmap",
-        "x": list(range(len(heads))),
-        "y": list(range(len(blocks))),
-        "z": [[rounded(x) for x in row] for row in scores],
-        "customdata": [[label(f"{block}.head.{head}") for head in heads] for block in blocks],
-        "zmin": rounded(-most), "zmax": rounded(most), "xgap": 1, "ygap": 1,
-        "colorscale": [[0.0, BEFORE], [0.5, "var(--card)"], [1.0, AFTER]],
-        "colorbar": {"thickness": 12},
-        "hovertemplate": "%{customdata}: %{z:.4f}<extra></extra>",
+    known = [
+        (i, j, x) for i, row in enumerate(scores) for j, x in enumerate(row) if x is not None
+    ]  # a cell of block i and head j
+    cells = {  # bars, because plotly's basic bundle has no heat map
+        "type": "bar",
+        "x": [j for _, j, _ in known],
+        "base": [i - CELL / 2 for i, _, _ in known],
+        "y": [CELL for _ in known],
+        "width": CELL,
+        "customdata": [label(f"{blocks[i]}.head.{heads[j]}") for i, j, _ in known],
+        "text": [f"{x:.4f}" for _, _, x in known],
+        "textposition": "none",  # it is for the pointer
+        "marker": {
+            "color": [rounded(x) for _, _, x in known],
+            "cmin": rounded(-most), "cmax": rounded(most),
+            "colorscale": [[0.0, BEFORE], [0.5, "var(--card)"], [1.0, AFTER]],
+            "showscale": True,
+            "colorbar": {"thickness": 12},
+        },
+        "hovertemplate": "%{customdata}: %{text}<extra></extra>",
     }  # fmt: skip
     drawn = layout(
         max(180, 80 + 18 * len(blocks)),
@@ -238,7 +249,9 @@ def heat(
             ticktext=list(heads),
         ),
         yaxis=axis(
-            tickvals=list(range(len(blocks))), ticktext=[label(b) for b in blocks], autorange="reversed"
+            tickvals=list(range(len(blocks))),
+            ticktext=[label(b) for b in blocks],
+            range=[len(blocks) - 0.5, -0.5],
         ),
     )
     return {"data": [cells], "layout": drawn}

@@ -9,6 +9,8 @@ import gzip
 from base64 import b64encode
 from functools import cache
 
+from evenhand.vendored import PLOTLY
+
 
 def packed(text: str) -> str:
     """The text, packed; its characters can end no script element."""
@@ -18,7 +20,4 @@ def packed(text: str) -> str:
 @cache
 def plotly() -> str:
     """The plotting library's own text, packed."""
-    from plotly import offline
-
-    whole: str = offline.get_plotlyjs()  # type: ignore[attr-defined, no-untyped-call]
-    return packed(whole)
+    return packed(PLOTLY.text)

@@ -59,7 +59,8 @@ def test_hostile_names_are_text(client, store) -> None:
     links = re.findall(r'href="(/version\?[^"]+)"', pages[0])
     pages += [client.get(link.replace("&amp;", "&")).text for link in links]
     assert len(pages) == 3  # the version, and all versions
-    assert all("&lt;script&gt;" in page and "<script" not in page for page in pages)
+    assert all("&lt;script&gt;" in page for page in pages)
+    assert not any(re.search('<script(?! src="/static/)', page) for page in pages)
     rows = list(csv.reader(io.StringIO(client.get("/overview.csv?table=versions").text)))
     assert [row[1] for row in rows] == ["model", hostile] or rows[1][1] in (hostile, "'=1+1")
 

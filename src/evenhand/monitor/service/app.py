@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from evenhand import __version__
@@ -21,6 +22,7 @@ from evenhand.monitor.service.keeping import Kept
 from evenhand.monitor.service.limits import Buckets
 from evenhand.monitor.users import Throttle
 from evenhand.monitor.watching import Watcher
+from evenhand.vendored import FOLDER
 
 if TYPE_CHECKING:
     from evenhand.monitor.service.settings import Settings
@@ -51,6 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
     for router in api.ROUTERS:
         app.include_router(router)
     pages.include(app)
+    vendored = GZipMiddleware(StaticFiles(directory=FOLDER), compresslevel=6)
+    app.mount("/static/vendored", vendored, name="vendored")
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(Guard, settings=settings, counters=app.state.counters)
     return app

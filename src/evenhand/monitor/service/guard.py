@@ -195,7 +195,11 @@ def _method(scope: Scope) -> str:
 def _protect(headers: MutableHeaders, path: str) -> None:
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
-    if not path.startswith("/static/"):
+    if path.startswith("/static/vendored/"):  # their names hold their versions
+        headers.setdefault("Cache-Control", "public, max-age=31536000, immutable")
+    elif path.startswith("/static/"):  # asked for again with each page: a new version may bring others
+        headers.setdefault("Cache-Control", "no-cache")
+    else:
         headers.setdefault("Cache-Control", "no-store")
 
 

@@ -16,12 +16,32 @@ Spot = tuple[date, float]
 
 @dataclass(frozen=True)
 class Trace:
-    """A line: its `name`, its `spots`, limits around each (or None), and `dots` that no line joins."""
+    """A line: its `name`, its `spots`, limits around each (or None), and `dots` that no line joins; `said` of
+    each spot where that is not its value."""
 
     name: str
     spots: Sequence[Spot]
     limits: Sequence[tuple[float | None, float | None]] = ()
     dots: Sequence[Spot] = ()
+    said: Sequence[str] = ()
+
+    @property
+    def outline(self) -> list[Spot]:
+        """The edge of its band: along the upper limits, and back along the lower ones; empty without two."""
+        days = [day for day, _ in self.spots]
+        pairs = [
+            (day, low, high)
+            for day, (low, high) in zip(days, self.limits, strict=False)
+            if low is not None and high is not None
+        ]
+        upper = [(day, high) for day, _, high in pairs]
+        lower = [(day, low) for day, low, _ in reversed(pairs)]
+        return [*upper, *lower] if len(pairs) > 1 else []
+
+    @property
+    def single(self) -> Sequence[Spot]:
+        """What is drawn as dots: those of its own, or its only spot, which no line would show."""
+        return self.dots or (self.spots if len(self.spots) == 1 else ())
 
 
 @dataclass(frozen=True)
@@ -43,13 +63,19 @@ class Mark:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the axes end: the days, and the values with their ticks (place and text)."""
+    """Where the axes end: the days, and the values with their ticks (place and text); `named` says that the
+    texts are not the places, and that there are no others between them."""
 
     first: date
     last: date
     low: float
     high: float
     ticks: Sequence[tuple[float, str]]
+    named: bool = False
+
+    def inside(self, day: date) -> date:
+        """The day, or the first or last one where it lies outside."""
+        return min(max(day, self.first), self.last)
 
     def x(self, day: date) -> float:
         """The place of a day; days outside lie on the edge."""
@@ -87,10 +113,14 @@ class DrawnMark:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as drawn, with its `title` and what a screen reader says (`about`)."""
+    """A chart as drawn, with its `title` and what a screen reader says (`about`), and what it was drawn of:
+    `traces`, `levels` and `frame`."""
 
     title: str
     about: str
+    traces: Sequence[Trace]
+    levels: Sequence[Bound]
+    frame: Frame
     lines: Sequence[Drawn]
     bounds: Sequence[Drawn]
     marks: Sequence[DrawnMark]
@@ -105,11 +135,15 @@ def draw(
 ) -> Chart:
     """The chart of traces and bounds in a frame."""
     traces = [one for one in lines if isinstance(one, Trace)]
+    levels = [one for one in lines if isinstance(one, Bound)]
     return Chart(
         title,
         about,
+        traces,
+        levels,
+        frame,
         [_trace(frame, one, at % STYLES) for at, one in enumerate(traces)],
-        [Drawn(one.name, 0, _joined(frame, one.spots)) for one in lines if isinstance(one, Bound)],
+        [Drawn(one.name, 0, _joined(frame, one.spots)) for one in levels],
         _marks(frame, marks),
         _days(frame),
         [(frame.y(value), text) for value, text in frame.ticks],
@@ -117,18 +151,8 @@ def draw(
 
 
 def _trace(frame: Frame, trace: Trace, style: int) -> Drawn:
-    days = [day for day, _ in trace.spots]
-    pairs = [
-        (day, low, high)
-        for day, (low, high) in zip(days, trace.limits, strict=False)
-        if low is not None and high is not None
-    ]
-    upper = [(day, high) for day, _, high in pairs]
-    lower = [(day, low) for day, low, _ in reversed(pairs)]
-    band = _joined(frame, [*upper, *lower]) if len(pairs) > 1 else ""
-    dots = trace.dots or (trace.spots if len(trace.spots) == 1 else ())
-    places = [(frame.x(day), frame.y(value)) for day, value in dots]
-    return Drawn(trace.name, style, _joined(frame, trace.spots), band, places)
+    places = [(frame.x(day), frame.y(value)) for day, value in trace.single]
+    return Drawn(trace.name, style, _joined(frame, trace.spots), _joined(frame, trace.outline), places)
 
 
 def _joined(frame: Frame, spots: Iterable[Spot]) -> str:

@@ -22,7 +22,9 @@ from evenhand.decimals import fixed
 from evenhand.errors import EvenhandError
 from evenhand.monitor.roles import NotKnown, Principal
 from evenhand.monitor.service.access import settings_of, token_of, who_asks
+from evenhand.monitor.service.pages._plot import plot
 from evenhand.monitor.service.problems import answer, code_of, dumps, headers_of
+from evenhand.vendored import HTMX, PLOTLY
 
 if TYPE_CHECKING:
     from evenhand.monitor.store import Store
@@ -197,7 +199,8 @@ def environment() -> Environment:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        made.filters.update(figure=figure, moment=moment, shown=shown, query=urlencode)
+        made.filters.update(figure=figure, moment=moment, shown=shown, query=urlencode, plot=plot)
+        made.globals.update(scripts={"htmx": HTMX.file, "plotly": PLOTLY.file})
         _environments.append(made)
     return _environments[0]
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import func, select
 
-from evenhand.decimals import fixed
+from evenhand.decimals import fixed, significant
 from evenhand.errors import BadData
 from evenhand.monitor import watching
 from evenhand.monitor.names import storable
@@ -167,7 +167,7 @@ def _chart(one: Alert, grown: Sequence[Evidence], remembered: Standing) -> dict[
     high = min(max(2.0, *(value for _, value in spots)), MOST)
     low = max(min(-0.5, *(value for _, value in spots)), LEAST)
     ticks = [(float(at), _power(at)) for at in range(int(low), int(high) + 1)]
-    frame = Frame(first, last, low, high * 1.05, ticks)
+    frame = Frame(first, last, low, high * 1.05, ticks, named=True)
     marks = [
         Mark(done.raised.date(), f"alert raised, answered {done.ended.date()} by {done.by}", "alert")
         for done in remembered.answered
@@ -177,9 +177,10 @@ def _chart(one: Alert, grown: Sequence[Evidence], remembered: Standing) -> dict[
         marks.append(Mark(one.since.date(), "alert raised", "alert"))
     level = Bound("20: reached by chance in at most 1 of 20 comparisons", [(first, _20), (last, _20)])
     groups = " and ".join(one.groups or ())
+    trace = Trace(groups, spots, said=[significant(10.0 ** min(value, 300.0)) for _, value in spots])
     title = f"Evidence over time: {one.rule}, {groups}, {one.model} {one.version}"
     about = f"On {last} the capital is 10 to the power of {fixed(spots[-1][1], 2)}; it began at 1 on {first}."
-    chart: Chart = draw(title, about, [Trace(groups, spots), level], marks, frame)
+    chart: Chart = draw(title, about, [trace, level], marks, frame)
     return {"id": one.id, "chart": chart}
 
 

@@ -1,0 +1,146 @@
+"""A chart as a figure of plotly: the lines of the SVG, with their values under the pointer.
+
+Colours are named ``var(--x)`` after the style sheet, and the page's script puts in what they are, so that one
+figure serves light and dark screens. Names are escaped: plotly reads some HTML in its texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from html import escape
+from typing import Any
+
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from evenhand.decimals import fixed
+from evenhand.monitor.service.pages._chart import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    STYLES,
+    TOP,
+    Bound,
+    Chart,
+    Frame,
+    Spot,
+    Trace,
+)
+
+DASHES = ("solid", "solid", "8px,2px", "4px,2px", "9px,2px,2px,2px", "2px,2px")  # as in the style sheet
+NAME = 40  # characters of a name under the pointer
+SHORTEST = timedelta(hours=12)  # on both sides of a single day
+_QUIET = {"hoverinfo": "skip", "showlegend": False}
+
+
+def plot(chart: Chart) -> Markup:
+    """The figure of `chart` as JSON, `data` and `layout` of plotly, for an attribute in single quotes."""
+    data = [one for at, trace in enumerate(chart.traces) for one in _trace(trace, at % STYLES)]
+    data += [_bound(one) for one in chart.levels]
+    figure = {"data": data, "layout": _layout(chart)}
+    return htmlsafe_json_dumps(figure, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def label(text: str) -> str:
+    """A name as it is, cut where it is long."""
+    return escape(text if len(text) <= NAME else f"{text[: NAME - 1]}…", quote=False)
+
+
+def _trace(trace: Trace, style: int) -> Iterator[dict[str, Any]]:
+    colour = f"var(--s{style})"
+    if trace.outline:
+        filled = {"fill": "toself", "fillcolor": colour, "opacity": 0.16, "line": {"width": 0}}
+        yield _lines(trace.outline) | filled | _QUIET
+    said = trace.said or [_said(value, at, trace.limits) for at, (_, value) in enumerate(trace.spots)]
+    own = {"text": said, "hovertemplate": f"{label(trace.name)}: %{{text}}<extra></extra>"}
+    line = {"color": colour, "width": 2, "dash": DASHES[style]}
+    yield _lines(trace.spots) | own | {"line": line}
+    if trace.single:
+        marker = {"color": colour, "size": 5, "opacity": 0.55}
+        yield _lines(trace.single) | {"mode": "markers", "marker": marker} | _dots_say(trace)
+
+
+def _dots_say(trace: Trace) -> dict[str, Any]:
+    """What a dot says: nothing where it is the line's own."""
+    if not trace.dots:
+        return _QUIET
+    template = f"{label(trace.name)}, this period: %{{text}}<extra></extra>"
+    return {"text": [fixed(value) for _, value in trace.dots], "hovertemplate": template}
+
+
+def _said(value: float, at: int, limits: Sequence[tuple[float | None, float | None]]) -> str:
+    low, high = limits[at] if at < len(limits) else (None, None)
+    return fixed(value) if low is None or high is None else f"{fixed(value)} [{fixed(low)}, {fixed(high)}]"
+
+
+def _bound(one: Bound) -> dict[str, Any]:
+    line = {"color": "var(--bad)", "width": 1.5, "dash": "7px,4px"}
+    return _lines(one.spots) | {"line": line} | _QUIET
+
+
+def _lines(spots: Sequence[Spot]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [day.isoformat() for day, _ in spots],
+        "y": [round(value, 6) for _, value in spots],
+    }
+
+
+def _layout(chart: Chart) -> dict[str, Any]:
+    frame = chart.frame
+    ticks = {
+        "tickvals": [round(value, 6) for value, _ in frame.ticks],
+        "ticktext": [text for _, text in frame.ticks],
+    }
+    axis = {"gridcolor": "var(--line)", "zeroline": False, "linecolor": "var(--line)"}
+    return {
+        "margin": {"l": LEFT, "r": RIGHT, "t": TOP, "b": BOTTOM},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"size": 11, "color": "var(--soft)"},
+        "hoverlabel": {"bgcolor": "var(--ground)", "font": {"color": "var(--text)", "size": 12}},
+        "hovermode": "x unified",
+        "showlegend": False,
+        "xaxis": axis
+        | {"type": "date", "range": _days(frame), "showgrid": False, "nticks": 4, "hoverformat": "%Y-%m-%d"},
+        "yaxis": axis | {"range": [frame.low, frame.high]} | (ticks if frame.named else {}),
+        "shapes": [_upright(mark.day, mark.kind, frame) for mark in chart.marks],
+        "annotations": [_letter(mark.day, mark.letter, mark.kind, frame) for mark in chart.marks],
+    }
+
+
+def _days(frame: Frame) -> list[str]:
+    """Where the axis of days begins and ends; a single day has room on both sides."""
+    first, last = (datetime.combine(day, time()) for day in (frame.first, frame.last))
+    margin = timedelta() if first < last else SHORTEST
+    return [(first - margin).isoformat(), (last + margin).isoformat()]
+
+
+def _upright(day: date, kind: str, frame: Frame) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "x0": frame.inside(day).isoformat(),
+        "x1": frame.inside(day).isoformat(),
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": _colour(kind), "width": 1, "dash": "solid" if kind == "alert" else "dot"},
+    }
+
+
+def _letter(day: date, letter: str, kind: str, frame: Frame) -> dict[str, Any]:
+    return {
+        "x": frame.inside(day).isoformat(),
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "text": letter,
+        "showarrow": False,
+        "font": {"color": _colour(kind)},
+    }
+
+
+def _colour(kind: str) -> str:
+    return "var(--bad)" if kind == "alert" else "var(--soft)"

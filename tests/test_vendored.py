@@ -1,0 +1,24 @@
+"""Scripts of others: as they were published, and their licences beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from evenhand.vendored import FOLDER, SCRIPTS, Script
+
+NOTICE = (Path(__file__).parents[1] / "NOTICE").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda one: one.package)
+def test_a_script_is_as_it_was_published(script: Script) -> None:
+    assert hashlib.sha256((FOLDER / script.file).read_bytes()).hexdigest() == script.sha256
+    assert f"src/evenhand/vendored/scripts/{script.file}\n" in NOTICE
+    assert f"{script.package} {script.version} " in NOTICE
+    assert script.version in script.text[:1000] or f'"{script.version}"' in script.text
+
+
+def test_nothing_else_is_vendored() -> None:
+    assert {one.name for one in FOLDER.glob("*.js")} == {one.file for one in SCRIPTS}

@@ -11,7 +11,7 @@ import pytest
 from evenhand import cli, reports
 from evenhand.errors import BadData
 from evenhand.records import Attribution, SiteScore
-from evenhand.reports import advice, located, sentences, sites, tables
+from evenhand.reports import advice, figures, located, sentences, sites, tables
 from tests.reports.test_figures import plotly_accepts
 from tests.support import records_factory as make
 
@@ -61,9 +61,10 @@ def test_heads_are_a_heat_map_with_equal_ends() -> None:
     assert (cells["x"], cells["base"]) == ([0, 1, 0, 1], [-0.47, -0.47, 0.53, 0.53])
     assert cells["y"] == [0.94] * 4
     marker = cells["marker"]
-    assert marker["color"] == [0.0, 0.4, -0.1, 0.0]
-    assert (marker["cmin"], marker["cmax"]) == (-0.4, 0.4)
-    assert (cells["customdata"][1], cells["text"][1]) == ("block.0.head.1", "0.4000")
+    assert marker["color"] == [figures.AFTER, figures.AFTER, figures.BEFORE, figures.AFTER]
+    assert marker["opacity"] == [0.0, 1.0, 0.25, 0.0]
+    assert "full at 0.400 and −0.400" in figure["layout"]["xaxis"]["title"]["text"]
+    assert (cells["customdata"][1], cells["hovertext"][1]) == ("block.0.head.1", "0.4000")
     assert sites.of([_heads()], ["block.0"]).figures["block.0.head.0"][-1] == (
         "changed by the treatment",
         "yes",

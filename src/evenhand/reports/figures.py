@@ -10,6 +10,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from evenhand.decimals import fixed
 from evenhand.records import Attribution, Estimate, Measurement, Value
 from evenhand.reports.decided import Row as DecidedRow
 from evenhand.reports.shares import Row, slice_keys
@@ -230,21 +231,19 @@ def heat(
         "y": [CELL for _ in known],
         "width": CELL,
         "customdata": [label(f"{blocks[i]}.head.{heads[j]}") for i, j, _ in known],
-        "text": [f"{x:.4f}" for _, _, x in known],
-        "textposition": "none",  # it is for the pointer
+        "hovertext": [f"{x:.4f}" for _, _, x in known],
         "marker": {
-            "color": [rounded(x) for _, _, x in known],
-            "cmin": rounded(-most), "cmax": rounded(most),
-            "colorscale": [[0.0, BEFORE], [0.5, "var(--card)"], [1.0, AFTER]],
-            "showscale": True,
-            "colorbar": {"thickness": 12},
+            "color": [BEFORE if x < 0 else AFTER for _, _, x in known],
+            "opacity": [rounded(abs(x) / most) for _, _, x in known],
         },
-        "hovertemplate": "%{customdata}: %{text}<extra></extra>",
+        "hovertemplate": "%{customdata}: %{hovertext}<extra></extra>",
     }  # fmt: skip
+    said = f"head; colour: score of {label(locator)}, full at {fixed(most)} and {fixed(-most)}"
     drawn = layout(
         max(180, 80 + 18 * len(blocks)),
         xaxis=axis(
-            title={"text": f"head; colour: score of {label(locator)}"},
+            title={"text": said},
+            showgrid=False,
             tickvals=list(range(len(heads))),
             ticktext=list(heads),
         ),
@@ -252,6 +251,7 @@ def heat(
             tickvals=list(range(len(blocks))),
             ticktext=[label(b) for b in blocks],
             range=[len(blocks) - 0.5, -0.5],
+            showgrid=False,
         ),
     )
     return {"data": [cells], "layout": drawn}

@@ -8,7 +8,17 @@ from datetime import date, timedelta
 from html import unescape
 from typing import Any
 
-from evenhand.monitor.service.pages._chart import Bound, Frame, Mark, Trace, draw
+from evenhand.monitor.service.pages._chart import (
+    LETTER,
+    RIGHT,
+    WIDTH,
+    Bound,
+    Frame,
+    Mark,
+    Trace,
+    apart,
+    draw,
+)
 from evenhand.monitor.service.pages._plot import NAME, label, plot
 from evenhand.vendored import HTMX, PLOTLY
 from tests.monitor.service.test_pages import _quick_passwords, log_in  # noqa: F401 - a fixture
@@ -55,8 +65,18 @@ def test_marks_outside_stand_on_the_edge_and_named_ticks_are_all_there_are() -> 
     layout = found["layout"]
     assert (layout["yaxis"]["tickvals"], layout["yaxis"]["ticktext"]) == ([-1.0, 2.0], ["1/10", "100"])
     assert [one["x0"] for one in layout["shapes"]] == ["2026-03-01", "2026-03-02"]
-    assert [one["text"] for one in layout["annotations"]] == ["A", "B"]
+    assert [(one["text"], one["xshift"]) for one in layout["annotations"]] == [("A", 0), ("B", 0)]
     assert [one["line"]["color"] for one in layout["shapes"]] == ["var(--soft)", "var(--bad)"]
+
+
+def test_letters_do_not_cover_each_other() -> None:
+    right = WIDTH - RIGHT
+    assert apart([]) == []
+    assert apart([50.0, 50.0, 100.0]) == [50.0, 50.0 + LETTER, 100.0]
+    assert apart([100.0, right, right]) == [100.0, right - LETTER, right]
+    marks = (Mark(DAY - timedelta(days=9), "1", "release"), Mark(DAY - timedelta(days=1), "2", "release"))
+    found = figure(Trace("f", [(DAY, 0.5), (DAY + timedelta(days=2), 0.6)]), marks=marks)["layout"]
+    assert [one["xshift"] for one in found["annotations"]] == [0, LETTER]
 
 
 def test_a_name_is_shown_as_it_is_and_leaves_no_attribute() -> None:

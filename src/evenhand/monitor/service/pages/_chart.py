@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 WIDTH, HEIGHT = 460, 230
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 18, 24  # of the plot, from the edges
+LETTER = 10  # the room of a letter over a mark
 STYLES = 6  # colours and dashes of the style sheet
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Spot = tuple[date, float]
@@ -102,9 +103,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class DrawnMark:
-    """A mark as drawn; `letter` names it in the list below."""
+    """A mark as drawn: its line at `x`, and its `letter`, which names it in the list below, at `letter_x`."""
 
     x: float
+    letter_x: float
     letter: str
     day: date
     text: str
@@ -161,10 +163,23 @@ def _joined(frame: Frame, spots: Iterable[Spot]) -> str:
 
 def _marks(frame: Frame, marks: Iterable[Mark]) -> list[DrawnMark]:
     own = sorted(marks, key=lambda one: one.day)[-len(_LETTERS) :]
+    xs = [frame.x(one.day) for one in own]
     return [
-        DrawnMark(frame.x(one.day), letter, one.day, _said(frame, one), one.kind)
-        for letter, one in zip(_LETTERS, own, strict=False)
+        DrawnMark(x, letter_x, letter, one.day, _said(frame, one), one.kind)
+        for x, letter_x, letter, one in zip(xs, apart(xs), _LETTERS, own, strict=False)
     ]
+
+
+def apart(xs: Sequence[float]) -> list[float]:
+    """The places of letters over lines at `xs`, in order: as near as they can be without covering another."""
+    found: list[float] = []
+    for x in xs:
+        found.append(max(x, found[-1] + LETTER) if found else x)
+    most: float = WIDTH - RIGHT
+    for at in reversed(range(len(found))):
+        found[at] = min(found[at], most)
+        most = found[at] - LETTER
+    return found
 
 
 def _said(frame: Frame, mark: Mark) -> str:

@@ -7,7 +7,7 @@ figure serves light and dark screens. Names are escaped: plotly reads some HTML 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from html import escape
 from typing import Any
 
@@ -23,6 +23,7 @@ from evenhand.monitor.service.pages._chart import (
     TOP,
     Bound,
     Chart,
+    DrawnMark,
     Frame,
     Spot,
     Trace,
@@ -106,8 +107,8 @@ def _layout(chart: Chart) -> dict[str, Any]:
         "xaxis": axis
         | {"type": "date", "range": _days(frame), "showgrid": False, "nticks": 4, "hoverformat": "%Y-%m-%d"},
         "yaxis": axis | {"range": [frame.low, frame.high]} | (ticks if frame.named else {}),
-        "shapes": [_upright(mark.day, mark.kind, frame) for mark in chart.marks],
-        "annotations": [_letter(mark.day, mark.letter, mark.kind, frame) for mark in chart.marks],
+        "shapes": [_upright(mark, frame) for mark in chart.marks],
+        "annotations": [_letter(mark, frame) for mark in chart.marks],
     }
 
 
@@ -118,29 +119,31 @@ def _days(frame: Frame) -> list[str]:
     return [(first - margin).isoformat(), (last + margin).isoformat()]
 
 
-def _upright(day: date, kind: str, frame: Frame) -> dict[str, Any]:
+def _upright(mark: DrawnMark, frame: Frame) -> dict[str, Any]:
+    day = frame.inside(mark.day).isoformat()
     return {
         "type": "line",
-        "x0": frame.inside(day).isoformat(),
-        "x1": frame.inside(day).isoformat(),
+        "x0": day,
+        "x1": day,
         "y0": 0,
         "y1": 1,
         "yref": "paper",
-        "line": {"color": _colour(kind), "width": 1, "dash": "solid" if kind == "alert" else "dot"},
+        "line": {"color": _colour(mark), "width": 1, "dash": "solid" if mark.kind == "alert" else "dot"},
     }
 
 
-def _letter(day: date, letter: str, kind: str, frame: Frame) -> dict[str, Any]:
+def _letter(mark: DrawnMark, frame: Frame) -> dict[str, Any]:
     return {
-        "x": frame.inside(day).isoformat(),
+        "x": frame.inside(mark.day).isoformat(),
+        "xshift": round(mark.letter_x - mark.x, 1),
         "y": 1,
         "yref": "paper",
         "yanchor": "bottom",
-        "text": letter,
+        "text": mark.letter,
         "showarrow": False,
-        "font": {"color": _colour(kind)},
+        "font": {"color": _colour(mark)},
     }
 
 
-def _colour(kind: str) -> str:
-    return "var(--bad)" if kind == "alert" else "var(--soft)"
+def _colour(mark: DrawnMark) -> str:
+    return "var(--bad)" if mark.kind == "alert" else "var(--soft)"

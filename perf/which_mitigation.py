@@ -27,6 +27,7 @@ KEPT = (
     "n", "ideal", "before", "after", "effect", "low", "high", "verdict", "judged", "holds", "capability",
     "capability_loss", "limited", "minutes", "error",
 )  # fmt: skip
+CONTROL = "control"  # what the study file names; a row of a study under "none" has no control models
 ORDER = ("mitigated", "mitigated, cost unknown", "mitigated at a cost")
 MEANING: Mapping[str, str] = {
     "mitigated": "less bias, beyond every control, and everything that was asked is kept",
@@ -48,8 +49,9 @@ MARKED = (
 
 def kept(folder: Path) -> list[dict[str, Any]]:
     """What the page needs of one study: rows about bias that are claims, and those of perplexity."""
-    found = [row for row in rows(load(folder).outcomes) if row["state"] != "done" or _needed(row)]
-    return [{name: row[name] for name in KEPT} for row in found]
+    study = load(folder)
+    found = [row for row in rows(study.outcomes) if row["state"] != "done" or _needed(row)]
+    return [{name: row[name] for name in KEPT} | {CONTROL: study.study.options.control} for row in found]
 
 
 def _needed(row: Row) -> bool:
@@ -96,7 +98,7 @@ def _measured(done: Mapping[str, Sequence[Row]]) -> list[str]:
     about = next(row for row in done[ranked[0]] if row["primary"])
     return [
         f"Bias is `{about['metric']}` of `{about['benchmark']}` ({about['n']} items, ideal "
-        f"{number(about['ideal'])}).",
+        f"{number(about['ideal'])}).{_controlled(done)}",
         "",
         "| mitigation | seeds | bias before | after | change, 95 % interval | perplexity | capability | "
         "verdict | minutes |",
@@ -109,6 +111,15 @@ def _measured(done: Mapping[str, Sequence[Row]]) -> list[str]:
         *_settings(ranked, done),
         *_transfer(ranked, done),
     ]
+
+
+def _controlled(done: Mapping[str, Sequence[Row]]) -> str:
+    """For which mitigations control models were made, where that is not so for all."""
+    without = [n for n, own in done.items() if any(row.get(CONTROL) == "none" for row in own)]
+    if not without:
+        return ""
+    own = ", ".join(f"`{name}`" for name in done if name not in without) or "none"
+    return f" Control models were made for these alone: {own}. No fall of the others' is judged by any."
 
 
 def _rank(own: Sequence[Row]) -> tuple[int, float]:

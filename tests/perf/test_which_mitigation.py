@@ -46,6 +46,15 @@ def test_better_verdicts_come_first_then_less_bias() -> None:
     assert f"- *mitigated*: {said}. `large`, `small`." in text
 
 
+def test_the_page_says_which_falls_no_control_models_judge() -> None:
+    judged, alone = _cell("judged", 0.1, "mitigated", control="standard"), _cell("alone", 0.2, "no evidence")
+    assert "Control models" not in which_mitigation.page([*judged, *alone])
+    alone[0]["control"] = "none"
+    text = which_mitigation.page([*judged, *alone])
+    assert "Control models were made for these alone: `judged`. No fall of the others' is judged" in text
+    assert "alone: none." in which_mitigation.page(alone)
+
+
 def test_seeds_that_disagree_are_all_shown_and_the_worst_counts() -> None:
     text = which_mitigation.page(
         [

@@ -79,8 +79,9 @@ parts: $(BROWSER) $(NOTEBOOKS) $(SERVERS) $(CLUSTER)  ## what needs a browser, a
 # PySpark is half a gigabyte, and one test needs it.
 SPARK := $(VENV)/.spark
 
-engines: $(SPARK)  ## audits through PostgreSQL and Spark; .ci/run installs the server and Java
-	EVENHAND_ENGINES=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'postgres or spark' tests/frames tests/monitor
+engines: $(SPARK)  ## audits through PostgreSQL and Spark, the monitor on PostgreSQL with two replicas; .ci/run installs the server and Java
+	EVENHAND_ENGINES=all EVENHAND_REPLICAS=2 OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m pytest -m 'postgres or spark' tests/frames tests/monitor
 
 lowest: $(READY)  ## what works with the lowest versions that pyproject.toml allows (downloads gigabytes)
 	$(BIN)/python -m pytest -m lowest

@@ -11,9 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from evenhand.monitor import keys
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
 from evenhand.monitor.store import Store, open_store
+from tests.monitor import replicas
+from tests.monitor.replicas import create_app
 from tests.support import postgres as postgres_server
 
 _numbers = itertools.count()
@@ -36,6 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         shutil.copytree(request.getfixturevalue("empty"), tmp_path / "data")
     opened = open_store(tmp_path / "data", address)
     yield opened
+    replicas.close()
     opened.close()
 
 

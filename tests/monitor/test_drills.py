@@ -15,11 +15,11 @@ from evenhand.monitor import chain, holding, keys, users
 from evenhand.monitor.events import Label
 from evenhand.monitor.ingest import join, take
 from evenhand.monitor.roles import EVERYBODY
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
 from evenhand.monitor.store import Store, copying, open_store, tables
 from tests.monitor.conftest import HERE
 from tests.monitor.made import decision
+from tests.monitor.replicas import create_app
 from tests.monitor.service.test_pages_acting import watched
 from tests.support.postgres import Server
 from tests.support.scripts import ROOT

@@ -18,12 +18,12 @@ from evenhand.monitor import chain, outbox, sending, watching
 from evenhand.monitor.ingest import take
 from evenhand.monitor.policy import Policy, parse_policy
 from evenhand.monitor.roles import EVERYBODY, Principal
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
 from evenhand.monitor.store import Store
 from evenhand.monitor.store.opening import utc_now
 from tests.monitor.conftest import HERE
 from tests.monitor.receiving import Hook, Post, hook, post
+from tests.monitor.replicas import create_app
 from tests.monitor.test_watching import day
 
 RULE = '[[rule]]\nindicator = "selection_rate"\nattribute = "sex"\ntolerance = {ratio = 0.8}\n'

@@ -12,12 +12,12 @@ from evenhand.monitor import keys, watching
 from evenhand.monitor.ingest import take
 from evenhand.monitor.policy import parse_policy
 from evenhand.monitor.roles import EVERYBODY
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
 from evenhand.monitor.store import Store
 from evenhand.monitor.store.opening import utc_now
 from tests.monitor.conftest import HERE
 from tests.monitor.made import DAY, decision
+from tests.monitor.replicas import create_app
 
 POLICY = parse_policy(
     """

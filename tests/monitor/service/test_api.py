@@ -13,10 +13,10 @@ from hypothesis.errors import Unsatisfiable  # noqa: E402
 from schemathesis.specs.openapi import checks as openapi  # noqa: E402
 
 from evenhand.monitor.ingest import take  # noqa: E402
-from evenhand.monitor.service.app import create_app  # noqa: E402
 from evenhand.monitor.service.settings import Settings  # noqa: E402
 from evenhand.monitor.store import Store  # noqa: E402
 from tests.monitor.made import decision  # noqa: E402
+from tests.monitor.replicas import create_app  # noqa: E402
 
 QUICK = settings(
     max_examples=8,

@@ -11,12 +11,13 @@ from fastapi.testclient import TestClient
 
 from evenhand.monitor import keys
 from evenhand.monitor.service import limits
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.counters import Counters
 from evenhand.monitor.service.guard import Guard
 from evenhand.monitor.service.settings import Settings
+from tests.monitor import replicas
 from tests.monitor.conftest import HERE
 from tests.monitor.made import raw
+from tests.monitor.replicas import create_app
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -32,6 +33,11 @@ def test_a_batch_is_taken_once(client, bearer) -> None:
     assert client.post("/v1/events", json=batch, headers=bearer).json()["duplicates"] == 2
     late = [{"prediction_id": "b", "use_case": "loans", "label": 0}]
     assert client.post("/v1/labels", json=late, headers=bearer).json()["labels"] == 1
+
+
+@replicas.of_one_service
+def test_what_came_in_is_counted(client, bearer) -> None:
+    assert client.post("/v1/events", json=[raw("a"), raw("b")], headers=bearer).json()["accepted"] == 2
     lines = client.get("/metrics", headers=bearer).text.splitlines()
     assert 'evenhand_events_total{outcome="accepted"} 2' in lines
 
@@ -93,6 +99,7 @@ def test_a_key_that_has_expired_is_refused(client, store, monkeypatch) -> None:
     assert (answer.status_code, "is expired" in answer.text) == (401, True)
 
 
+@replicas.of_one_service
 def test_large_bodies_and_many_requests_are_refused(store, bearer, monkeypatch) -> None:
     # A slow machine would else have more seconds to wait for, or have earned a request already.
     monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: 1000.0))

@@ -9,9 +9,10 @@ from fastapi.testclient import TestClient
 
 from evenhand.monitor import keys, users
 from evenhand.monitor.policy import parse_policy
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
+from tests.monitor import replicas
 from tests.monitor.conftest import HERE
+from tests.monitor.replicas import create_app
 
 GIVEN = {"use_case": "loans", "prompt": "Who cooks?", "answer": "<b>She</b> does.", "why": "a stereotype"}
 MODEL = "openai:http://127.0.0.1:9/v1#m"
@@ -58,6 +59,7 @@ def test_the_api_from_report_to_probe(client, store, bearer) -> None:
     assert client.post("/v1/reports/9/state", json={"state": "fixed"}, headers=bearer).status_code == 404
 
 
+@replicas.of_one_service
 def test_a_key_reports_about_its_own_use_cases_and_not_without_end(client, store) -> None:
     sender = _key(store, "feedback", use_cases=["jobs"])
     assert client.post("/v1/reports", json=GIVEN, headers=sender).status_code == 403

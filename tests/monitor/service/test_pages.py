@@ -11,11 +11,12 @@ from fastapi.testclient import TestClient
 
 from evenhand.monitor import users
 from evenhand.monitor.ingest import take
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.guard import HEADERS
 from evenhand.monitor.service.settings import Settings
+from tests.monitor import replicas
 from tests.monitor.conftest import HERE
 from tests.monitor.made import decision
+from tests.monitor.replicas import create_app
 
 PASSWORD = "correct horse battery"
 OWN = {"Origin": HERE}
@@ -110,6 +111,7 @@ def test_changes_need_the_own_origin_and_the_session_s_form(client, store) -> No
     assert client.get("/overview").status_code == 303
 
 
+@replicas.of_one_service
 def test_wrong_passwords_are_throttled(client, store) -> None:
     users.add(store, "ann", PASSWORD, "viewer")
     wrong = {"name": "ann", "password": "wrong password"}

@@ -15,11 +15,13 @@ from evenhand.monitor import chain, holding, keys, users, watching
 from evenhand.monitor.ingest import take
 from evenhand.monitor.policy import parse_policy
 from evenhand.monitor.roles import EVERYBODY, NotKnown
-from evenhand.monitor.service.app import create_app
+from evenhand.monitor.service import app as service
 from evenhand.monitor.service.pages import _page
 from evenhand.monitor.service.settings import Settings
+from tests.monitor import replicas
 from tests.monitor.conftest import HERE
 from tests.monitor.made import DAY, decision
+from tests.monitor.replicas import create_app
 from tests.monitor.service.test_pages import OWN, _quick_passwords, log_in  # noqa: F401 - a fixture
 
 POLICY = parse_policy(
@@ -270,6 +272,22 @@ def test_audits_show_the_head_that_an_export_is_checked_against(client, store, b
     assert "compliant" not in page
 
 
+def test_who_changes_something_sees_it_at_another_replica(store) -> None:
+    first, second = (service.create_app(Settings(store, keep_seconds=60)) for _ in range(2))
+    watched(store)
+    client = TestClient(first, base_url=HERE, follow_redirects=False)
+    log_in(client, store, "analyst")
+    other = TestClient(second, base_url=HERE, follow_redirects=False, cookies=dict(client.cookies))
+    page = other.get("/alerts").text
+    said = {"token": token_in(page), "note": "seen"}
+    answer = client.post(re.search(r'action="(/alerts/\d+)"', page)[1], data=said, headers=OWN)
+    assert "Max-Age=30" in answer.headers["set-cookie"]
+    assert "No alert is open" not in other.get("/alerts").text  # it was kept, for who knows nothing of it
+    other.cookies.set("evenhand_changed", client.cookies["evenhand_changed"])
+    assert "No alert is open" in other.get("/alerts").text
+
+
+@replicas.of_one_service
 def test_a_page_that_is_kept_is_that_of_who_asks(store, monkeypatch) -> None:
     """Each session has a form of its own, also while pages are kept; the rest is written once."""
     app = create_app(Settings(store, keep_seconds=60))

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from evenhand.monitor.ingest import take
+from tests.monitor import replicas
 from tests.monitor.made import DAY, decision
 from tests.monitor.service.test_pages import _quick_passwords, log_in  # noqa: F401 - a fixture
 
@@ -120,6 +121,7 @@ def test_versions_are_compared_by_intervals_that_hold_together(client, store) ->
     assert client.get("/compare", params={"use_case": "loans", "a": "9"}).status_code == 422
 
 
+@replicas.of_one_service
 def test_a_page_reads_as_often_whatever_there_is(client, store) -> None:
     log_in(client, store)
     asked: list[str] = []

@@ -10,10 +10,10 @@ from evenhand.monitor.evidence import evidence
 from evenhand.monitor.figures import Question
 from evenhand.monitor.ingest import take
 from evenhand.monitor.profiles import profile, profiles
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.settings import Settings
 from tests.monitor.conftest import HERE
 from tests.monitor.made import decision
+from tests.monitor.replicas import create_app
 
 
 @pytest.fixture

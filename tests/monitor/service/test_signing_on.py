@@ -18,13 +18,13 @@ from fastapi.testclient import TestClient
 from evenhand.errors import UsageError
 from evenhand.monitor import chain, keys, users, watching
 from evenhand.monitor.roles import EVERYBODY
-from evenhand.monitor.service.app import create_app
 from evenhand.monitor.service.serving import Wanted, check, configured
 from evenhand.monitor.service.settings import Settings
 from evenhand.monitor.service.signing_on import PEER, read, said
 from evenhand.monitor.sso import parse_sso
 from evenhand.monitor.store import Store
 from tests.monitor.conftest import HERE
+from tests.monitor.replicas import create_app
 from tests.monitor.service.test_pages import OWN
 from tests.monitor.service.test_pages_acting import token_in, watched
 

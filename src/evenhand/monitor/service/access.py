@@ -24,6 +24,7 @@ from evenhand.monitor.store import Store
 
 COOKIE = "evenhand_session"
 FORM = "evenhand_form"  # of single sign-on: what forms are bound to, where a proxy keeps the session
+CHANGED = "evenhand_changed"  # who has it has just changed something, here or at another replica
 _FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 _FIELDS = 100
 

@@ -21,7 +21,7 @@ from evenhand import __version__
 from evenhand.decimals import fixed
 from evenhand.errors import EvenhandError
 from evenhand.monitor.roles import NotKnown, Principal
-from evenhand.monitor.service.access import settings_of, token_of, who_asks
+from evenhand.monitor.service.access import CHANGED, settings_of, token_of, who_asks
 from evenhand.monitor.service.pages._plot import plot
 from evenhand.monitor.service.problems import answer, code_of, dumps, headers_of
 from evenhand.vendored import HTMX, PLOTLY
@@ -112,7 +112,10 @@ def _route(page: Page, form: Any, menu: Sequence[Page]) -> Callable[[Request], R
 
 
 def _written(request: Request, page: Page, form: Any, who: Principal, menu: Sequence[Page]) -> Response:
-    """The page, written once for all who see the same of it; what is of one person alone is put in after."""
+    """The page, written once for all who see the same of it; what is of one person alone is put in after.
+
+    Who has just changed something has it written anew.
+    """
     store = settings_of(request).store
     anybody = replace(who, name=_NAME, session=_NAME if who.session else "")
 
@@ -121,7 +124,8 @@ def _written(request: Request, page: Page, form: Any, who: Principal, menu: Sequ
         text: str = form(request, page, view, anybody, menu)
         return text.encode()
 
-    text: bytes = request.app.state.kept.get((form, page.path, request.url.query, anybody), write)
+    kept, key = request.app.state.kept, (form, page.path, request.url.query, anybody)
+    text: bytes = write() if CHANGED in request.cookies else kept.get(key, write)
     if form is _html:
         text = text.replace(_NAME.encode(), escape(who.name).encode())
         text = text.replace(_TOKEN.encode(), token_of(store, who).encode())

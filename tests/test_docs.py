@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from evenhand.cli import main
+from tests.support import pages
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -21,8 +22,6 @@ EVERY = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md
 FOLDERS = ("adr", "methods", "notebooks")  # each with a list of its pages
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-SHELL = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ENDS = ("|", ">", ">>", "2>", "&&", ";")
 NAME = re.compile(r"(?<![\w./-])evenhand(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 FILE = re.compile(r"(?<![\w/-])(?:src|perf|tests)/[\w./]+\.\w+")
 SOURCE = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
@@ -90,12 +89,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def commands(page: Path) -> Iterator[list[str]]:
     """What follows ``evenhand`` in every command of a page."""
-    for block in SHELL.findall(page.read_text("utf-8")):
-        for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.strip().removeprefix("$ "), comments=True)
-            if words[:1] == ["evenhand"]:
-                end = next((i for i, word in enumerate(words) if word in ENDS), len(words))
-                yield words[1:end]
+    for line in pages.commands(page.read_text("utf-8")):
+        for step in pages.steps(re.sub(r"\$SLURM\w+", "1", pages.BEFORE.sub("", line, count=1))):
+            if step.words[0] == "evenhand":
+                yield step.words[1:]
 
 
 @pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
@@ -112,7 +109,42 @@ def test_every_command_can_be_typed(page: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_commands_are_found() -> None:
-    assert len([one for page in EVERY for one in commands(page)]) > 60
+    assert len([one for page in EVERY for one in commands(page)]) > 120
+
+
+def test_a_line_is_taken_apart_as_a_shell_does() -> None:
+    page = """Text.
+
+    sudo -u me A_B=c /opt/evenhand/bin/evenhand ls  # a comment
+
+```sh
+evenhand measure openai:http://host/v1#a/b \\
+  -b 'honest:k=1' > out && cat out
+```
+
+```console
+$ python -m evenhand.testing it
+passed
+```
+
+```python
+evenhand
+```
+"""
+    first, second, third = pages.commands(page)
+    assert pages.BEFORE.sub("", first) == "evenhand ls"
+    assert third == "python -m evenhand.testing it"
+    words = ["evenhand", "measure", "openai:http://host/v1#a/b", "-b", "honest:k=1"]
+    assert pages.steps(second) == [pages.Step(words, "out"), pages.Step(["cat", "out"])]
+    with pytest.raises(AssertionError, match="a shell"):
+        pages.steps("evenhand measure a?b&c")
+
+
+def test_no_command_stands_in_a_block_without_a_language() -> None:
+    lost = [
+        page.name for page in EVERY for one in pages.blocks(page.read_text("utf-8"), "") if "evenhand " in one
+    ]
+    assert lost == []
 
 
 def _pages(nav: Any) -> Iterator[str]:

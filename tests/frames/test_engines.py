@@ -260,6 +260,31 @@ def test_spark_reads_delimited_files_as_duckdb_does(tmp_path) -> None:
     assert "1 of 4 files were left out" in found.notes[0]
 
 
+@pytest.mark.spark
+def test_spark_splits_delimited_files(tmp_path) -> None:
+    _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
+    from pyspark.sql import SparkSession
+
+    from evenhand.frames.opening import opened
+
+    frame = people()[["sex", "y", "job"]].replace({"job": {"x": 'in one line, "quoted"'}})
+    split, whole = tmp_path / "split.csv", tmp_path / "whole.csv"
+    split.write_text("\ufeff" + frame.to_csv(index=False))
+    frame.replace({"job": {"y": "in\ntwo"}}).to_csv(whole, index=False)
+    opened(f"spark:{split}")  # starts a session, if there is none
+    session = SparkSession.getActiveSession()
+    before = session.conf.get("spark.sql.files.maxPartitionBytes")
+    session.conf.set("spark.sql.files.maxPartitionBytes", "8192")
+    try:
+        for file, least, most in ((split, 4, 99), (whole, 1, 1)):
+            table = opened(f"spark:{file}").table
+            assert least <= session.table(table.get_name()).rdd.getNumPartitions() <= most
+            asked: dict[str, Any] = {"sensitive": "sex", "target": "y"}
+            assert_alike(audit(f"spark:{file}", **asked), audit(str(file), **asked))
+    finally:
+        session.conf.set("spark.sql.files.maxPartitionBytes", before)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a PostgreSQL server of these tests' own."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 pytest.importorskip("ibis")
@@ -71,10 +73,89 @@ def people() -> pd.DataFrame:
 
 
 def figures(record: Audited) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    return {
-        (one.name, one.columns): (one.statistic, one.p_value, one.effect, one.low, one.high, one.n, one.state)
-        for one in record.findings
+    """All that is said of each finding, and of each of its groups by name."""
+    found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for one in record.findings:
+        key = one.name, one.columns
+        ends = one.statistic, one.p_value, one.effect, one.low, one.high
+        found[key] = (*ends, one.n, one.state, one.finding)
+        found |= {(*key, g.group): (g.n, g.value, g.low, g.high) for g in one.groups}
+    return found
+
+
+def dated(n: int = 1600) -> pa.Table:
+    """Days and moments, as texts and as such, that tell the sex, are missing, or hardly vary in one group."""
+    rng = np.random.default_rng(8)
+    female = rng.random(n) < 0.45
+    days = np.datetime64("1961-02-27") + 41 * np.where(female, rng.integers(0, 9, n), rng.integers(3, 24, n))
+    few, moments = days, days.astype("datetime64[us]") + np.timedelta64(84_600_250, "ms")
+    made = {
+        "sex": pa.array(np.where(female, "f", "m")),
+        "y": pa.array((rng.random(n) < 0.3 + 0.1 * female).astype(int)),
+        "iso": pa.array(
+            few.astype(str).astype(object), pa.string(), mask=rng.random(n) < 0.05 + 0.1 * female
+        ),
+        "written": pa.array(
+            [f"{one}T23:30:00-0{zone}:00" for one, zone in zip(days, days.astype(int) % 9, strict=True)]
+        ),
+        "born": pa.array(few, pa.date32(), mask=rng.random(n) < 0.05 + 0.1 * female),
+        "seen": pa.array(moments, pa.timestamp("us")),
+        "zoned": pa.array(moments, pa.timestamp("us", "UTC")),
+        "since": pa.array(np.where(female | (rng.random(n) < 0.7), days[0], days[1]), pa.date32()),
+        "score": pa.array(rng.integers(0, 30, n) / 4),
     }
+    return pa.table(made)
+
+
+DATED: tuple[dict[str, Any], ...] = (
+    {"sensitive": ["sex", "iso"], "target": "y"},
+    *({"sensitive": name, "target": "y"} for name in ("born", "seen", "zoned")),
+    *(
+        {"sensitive": name, "bins": {name: "year"}, "audits": ["representation"]}
+        for name in ("iso", "written", "born", "seen", "zoned")
+    ),
+    {
+        "sensitive": "sex",
+        "target": "zoned",
+        "positive": ["1961-02-27T23:30:00.250000"],
+        "audits": "label_rates",
+    },
+)
+# Of several values as frequent as each other, the same ones are counted apart everywhere.
+POOLED = ("name", "born", "zoned", "score")
+
+
+def assert_dates_alike(source: str, against: str, path: Path, other: Path) -> None:
+    """All audits of `dated`, and what drifts, at an engine's addresses and in the files."""
+    for asked in DATED:
+        assert_alike(audit(source, **asked), audit(str(path), **asked))
+    drifts: dict[str, Any] = {"sensitive": "sex", "target": "y", "audits": ["drift", "proxies"]}
+    found = audit(source, **drifts, against=against)
+    assert_alike(found, audit(str(path), **drifts, against=str(other)))
+    told = {one.columns: one.effect for one in found.of("proxies")}
+    assert min(told["sex", name] for name in ("iso", "born", "seen", "zoned")) > 0.7
+
+
+def many() -> pa.Table:
+    """More than 10 000 values of a column, hundreds of them as frequent as each other."""
+    code = np.minimum(np.arange(24_000) % 12_000, np.random.default_rng(2).integers(0, 15_000, 24_000))
+    days = np.datetime64("1950-01-01") + code
+    made = {
+        "name": pa.array(
+            [("\u00e9", "a", "B")[one % 3] + ("_", "-", " ")[one % 5 % 3] + str(one) for one in code]
+        ),
+        "born": pa.array(days, pa.date32()),
+        "zoned": pa.array(days.astype("datetime64[us]"), pa.timestamp("us", "UTC")),
+        "score": pa.array(code / 8),
+        "y": pa.array(np.arange(24_000) % 7 // 5),
+    }
+    return pa.table(made)
+
+
+def assert_pooled_alike(source: str, path: Path) -> None:
+    for name in POOLED:
+        asked: dict[str, Any] = {"sensitive": name, "target": "y", "audits": ["label_rates", "duplicates"]}
+        assert_alike(audit(source, **asked), audit(str(path), **asked))
 
 
 def assert_alike(found: Audited, wanted: Audited) -> None:
@@ -91,6 +172,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("engines") / "people.parquet"
     people().to_parquet(file, index=False)
     return file
+
+
+@pytest.fixture(scope="module")
+def dates(path: Path) -> tuple[Path, Path, Path]:
+    """Files of `dated`, of others of its rows, and of `many`."""
+    made = path.with_name("dated.parquet"), path.with_name("other.parquet"), path.with_name("many.parquet")
+    for file, table in zip(made, (dated(), dated(900), many()), strict=True):
+        pq.write_table(table, file)
+    return made
 
 
 def _needed(package: str, there: bool, absent: str) -> None:
@@ -132,6 +222,14 @@ def test_spark_gives_the_figures_of_duckdb(path) -> None:
 
 
 @pytest.mark.spark
+def test_spark_reads_dates_as_duckdb_does(dates) -> None:
+    _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
+    dated, other, many = dates
+    assert_dates_alike(f"spark:{dated}", f"spark:{other}", dated, other)
+    assert_pooled_alike(f"spark:{many}", many)
+
+
+@pytest.mark.spark
 def test_spark_draws_rows(path, tmp_path, monkeypatch) -> None:
     _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
     assert_drawn(f"spark:{path}", tmp_path, monkeypatch)
@@ -162,6 +260,31 @@ def test_spark_reads_delimited_files_as_duckdb_does(tmp_path) -> None:
     assert "1 of 4 files were left out" in found.notes[0]
 
 
+@pytest.mark.spark
+def test_spark_splits_delimited_files(tmp_path) -> None:
+    _needed("pyspark", shutil.which("java") is not None, "there is no Java on this machine")
+    from pyspark.sql import SparkSession
+
+    from evenhand.frames.opening import opened
+
+    frame = people()[["sex", "y", "job"]].replace({"job": {"x": 'in one line, "quoted"'}})
+    split, whole = tmp_path / "split.csv", tmp_path / "whole.csv"
+    split.write_text("\ufeff" + frame.to_csv(index=False))
+    frame.replace({"job": {"y": "in\ntwo"}}).to_csv(whole, index=False)
+    opened(f"spark:{split}")  # starts a session, if there is none
+    session = SparkSession.getActiveSession()
+    before = session.conf.get("spark.sql.files.maxPartitionBytes")
+    session.conf.set("spark.sql.files.maxPartitionBytes", "8192")
+    try:
+        for file, least, most in ((split, 4, 99), (whole, 1, 1)):
+            table = opened(f"spark:{file}").table
+            assert least <= session.table(table.get_name()).rdd.getNumPartitions() <= most
+            asked: dict[str, Any] = {"sensitive": "sex", "target": "y"}
+            assert_alike(audit(f"spark:{file}", **asked), audit(str(file), **asked))
+    finally:
+        session.conf.set("spark.sql.files.maxPartitionBytes", before)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a PostgreSQL server of these tests' own."""
@@ -187,6 +310,31 @@ def test_postgresql_gives_the_figures_of_duckdb(path, server, tmp_path, monkeypa
     for asked in READ:
         assert_alike(audit(f"{server}#people", **asked), audit(str(path), **asked))
     assert_drawn(f"{server}#people", tmp_path, monkeypatch)
+
+
+@pytest.mark.postgres
+def test_postgresql_reads_dates_as_duckdb_does(dates, server) -> None:
+    """In a base whose clock, dates, numbers and order of letters are those of another country."""
+    import psycopg
+
+    address = server.replace("postgres://", "postgresql://")
+    with psycopg.connect(address, autocommit=True) as made:
+        made.execute("create database abroad template template0 locale_provider icu icu_locale 'en-US'")
+        for one in ("timezone to 'America/New_York'", "datestyle to 'German'", "extra_float_digits to 0"):
+            made.execute(f"alter database abroad set {one}")
+    abroad = f"{server.rpartition('/')[0]}/abroad"
+    kinds = {"date32[day]": "date", "timestamp[us]": "timestamp", "timestamp[us, tz=UTC]": "timestamptz"}
+    kinds |= {"string": "text", "int64": "bigint", "double": "double precision"}
+    with psycopg.connect(abroad.replace("postgres://", "postgresql://")) as made:
+        for name, file in zip(("dated", "other", "many"), dates, strict=True):
+            table = pq.read_table(file)
+            columns = ", ".join(f"{one.name} {kinds[str(one.type)]}" for one in table.schema)
+            made.execute(f"create table {name} ({columns})")
+            with made.cursor().copy(f"copy {name} from stdin") as rows:
+                for row in zip(*table.to_pydict().values(), strict=True):
+                    rows.write_row(row)
+    assert_dates_alike(f"{abroad}#dated", f"{abroad}#other", *dates[:2])
+    assert_pooled_alike(f"{abroad}#many", dates[2])
 
 
 @pytest.mark.postgres

@@ -14,7 +14,7 @@ pytest.importorskip("ibis")
 from evenhand import audit
 from evenhand.errors import BadData, BadOption
 from evenhand.frames import opened
-from evenhand.studies.reading import _moments, baselines, numeric
+from evenhand.studies.reading import _years, baselines, numeric
 
 FRAME = pd.DataFrame(
     {
@@ -60,16 +60,54 @@ def test_dates_are_no_numbers(column: str) -> None:
         ("written", [1999, 2000, 1960, None, None]),
     ],
 )
-def test_moments_are_read_out_of_a_column(column: str, wanted: list[int | None]) -> None:
+def test_years_are_read_out_of_a_column(column: str, wanted: list[int | None]) -> None:
     frame = opened(FRAME)
-    assert values(_moments(frame, frame.table[column]).year()) == wanted
+    assert values(_years(frame, frame.table[column])) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("2000-12-31 23:30:00-02:00", 2000),  # by the clock of UTC it is 2001
+        ("2001-01-01T00:30:00+02:00", 2001),
+        ("2001-01-01T00:30:00 Europe/Berlin", 2001),
+        ("1999/1/2", 1999),
+        ("2000-02-29", 2000),
+        ("1900-02-29", None),
+        ("2001-04-31", None),
+        ("0000-01-01", None),
+        ("2001-01-01T24:00", None),
+        ("10:30", None),
+        ("infinity", None),
+        ("20010101", None),
+    ],
+)
+def test_the_year_of_a_text_is_the_one_that_is_written(text: str, year: int | None) -> None:
+    frame = opened(pd.DataFrame({"x": [text]}))
+    assert values(_years(frame, frame.table["x"])) == [year]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1e-120", 1e-120),
+        ("9.5e299", 9.5e299),
+        ("inf", None),
+        ("nan", None),
+        ("1_000", None),
+        ("1e400", None),
+    ],
+)
+def test_numbers_of_texts_are_finite(text: str, wanted: float | None) -> None:
+    frame = opened(pd.DataFrame({"x": [text]}))
+    assert values(numeric(frame, frame.table["x"])) == [wanted]
 
 
 @pytest.mark.parametrize("column", ["whole", "truth"])
 def test_numbers_are_no_dates(column: str) -> None:
     frame = opened(FRAME)
     with pytest.raises(BadOption, match=f"{column} of the data frame holds no dates"):
-        _moments(frame, frame.table[column])
+        _years(frame, frame.table[column])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 from evenhand.audits._question import Question
 from evenhand.frames import OTHER, text_of
 from evenhand.frames.cells import Array, Cells
-from evenhand.frames.engines import hashed
+from evenhand.frames.engines import hashed, in_order
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -87,7 +87,8 @@ def _by_group(question: Question, attribute: str, sets: ir.Table, parts: int) ->
     sums = {"n": size, "kept": best, "nn": size * size, "nk": size * best, "kk": best * best}
     found = sets.group_by("group").aggregate(**{name: value.sum() for name, value in sums.items()})
     known = found.filter(found["group"].notnull())
-    largest = known.order_by([ibis.desc("n"), "group"]).limit(MOST_GROUPS)
+    first = in_order(known["group"].cast("string"))
+    largest = known.order_by([ibis.desc("n"), first]).limit(MOST_GROUPS)
     top = question.frame.fetch(largest, MOST_GROUPS).to_pydict()
     whole = known.aggregate(k=known.count(), **{name: known[name].sum() for name in sums})
     total = question.frame.fetch(whole, 1).to_pydict()

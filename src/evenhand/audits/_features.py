@@ -43,7 +43,7 @@ def features(sample: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> lis
 
 
 def feature(name: str, values: Sequence[Any]) -> Feature:
-    """One column: ten bins of equal size where at least 19 of 20 values are numbers and there are many.
+    """One column: bins of about equal size where at least 19 of 20 values are numbers and there are many.
 
     Otherwise the most frequent values; those that stand once are one with the rest.
     """
@@ -65,7 +65,10 @@ def feature(name: str, values: Sequence[Any]) -> Feature:
 
 def _binned(name: str, numbers: NDArray[np.float64]) -> Feature:
     known = np.isfinite(numbers)
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1]))
+    borders = np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1])
+    edges, times = np.unique(borders, return_counts=True)
+    # A value of more than a tenth of the rows has a bin of its own: most gains are 0, and the others tell.
+    edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))
     codes = np.zeros(len(numbers), dtype=np.intp)
     codes[known] = 1 + np.searchsorted(edges, numbers[known], side="right")
     return Feature(name, codes, len(edges) + 2)

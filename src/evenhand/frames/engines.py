@@ -10,13 +10,21 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 DUCKDB, POSTGRES, SPARK = "duckdb", "postgres", "pyspark"  # as Ibis calls them
-_NUMBER = r"^[-+]?(\d{1,200}\.?\d{0,99}|\.\d{1,99})([eE][-+]?\d{1,2})?$"  # such as a double can hold
-_LEAP = r"(\d\d(0[48]|[2468][048]|[13579][26])|([02468][48]|[2468]0|[13579][26])00)"
+# Numbers such as a double can hold: PostgreSQL stops at others.
+_PLAIN = r"([0-9]{1,200}\.?[0-9]{0,99}|\.[0-9]{1,99})([eE][-+]?[0-9]{1,2})?"
+_POWER = r"([0-9]{1,9}\.?[0-9]{0,20}|\.[0-9]{1,20})[eE][-+]?[012][0-9]{2}"
+_NUMBER = rf"^[-+]?({_PLAIN}|{_POWER})$"
+# Days that there are, and what may follow: a time, with a zone or without. No engine reads the same forms of
+# dates as another, nor takes the same account of zones, so that none is asked to.
+_YEAR = "([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+_LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][48]|[2468]0|[13579][26])00)"
 _DAY = (
-    r"(?!0000)(\d{4}-((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
-    rf"|{_LEAP}-02-29)"
+    f"({_YEAR}[-/]((0?[1-9]|1[0-2])[-/](0?[1-9]|1[0-9]|2[0-8])|(0?[13-9]|1[0-2])[-/](29|30)"
+    f"|(0?[13578]|1[02])[-/]31)|{_LEAP}[-/]0?2[-/]29)"
 )
-_MOMENT = rf"^{_DAY}([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{{1,6}})?)?(Z|[-+](0\d|1[0-4])(:?[0-5]\d)?)?)?$"
+_CLOCK = "([01]?[0-9]|2[0-3])(:[0-5]?[0-9](:([0-5]?[0-9]|60)([.,][0-9]*)?)?)?"
+_ZONE = "( ?(Z|[-+][0-9]{1,2}(:?[0-9]{2}){0,2})| [A-Z][A-Za-z/_]{1,40})"
+_MOMENT = f"^{_DAY}([ T]{_CLOCK}{_ZONE}?)?$"
 _SEEDS = 2**32
 _NOTHING = "(no value)"  # what a missing value is hashed as: PostgreSQL has no hash of it
 
@@ -37,26 +45,37 @@ def stripped(value: Any) -> Any:
 
 
 def as_number(value: Any) -> Any:
-    """A text as a number; missing where it is none."""
-    return _tried(value, "float64", _NUMBER)
+    """A text as a finite number; missing where it is none.
+
+    What counts as one is the same on all engines: of their own accord some also take `inf`, `1_000` or `1d`.
+    """
+    return _fitting(value, _NUMBER).cast("float64")
 
 
-def as_moment(value: Any) -> Any:
-    """A text as a moment, by the clock of UTC; missing where it is none, as ISO 8601 writes it."""
-    if engine_of(value) == POSTGRES:  # whose moments without a time zone lose that of the text
-        return _tried(value, "timestamp('UTC')", _MOMENT).cast("timestamp")
-    return _tried(value, "timestamp", _MOMENT)
+def as_year(value: Any) -> Any:
+    """The year of a text that begins with a day; missing where it does not.
+
+    Days are such as ISO 8601 writes them, ``2020-02-29T23:30-05:00``, also with slashes or without zeros. The
+    year is the one that is written, in whatever time zone.
+    """
+    return _fitting(value, _MOMENT).substr(0, 4).cast("int64")
 
 
-def _tried(value: Any, kind: str, pattern: str) -> Any:
-    """A text in another type; missing where it cannot be, which PostgreSQL does not try: see `pattern`."""
+def _fitting(value: Any, pattern: str) -> Any:
+    """A text without outer spaces; missing where it is no such text."""
     import ibis
 
-    # Stripped first: a cast alone is pushed down into the reader of CSV files, which stops at other text.
     value = stripped(value)
-    if engine_of(value) != POSTGRES:
-        return value.try_cast(kind)
-    return ibis.ifelse(value.re_search(pattern), value, None).cast(kind)
+    return ibis.ifelse(value.re_search(pattern), value, None)
+
+
+def in_order(value: Any) -> Any:
+    """What texts are sorted by, so that their order is that of their signs' numbers, in any language."""
+    import ibis
+
+    def convert_to(text: str, encoding: str) -> bytes: ...  # type: ignore[empty-body]
+
+    return ibis.udf.scalar.builtin(convert_to)(value, "UTF8") if engine_of(value) == POSTGRES else value
 
 
 def drawn(table: ir.Table, share: float, seed: int) -> ir.Table:

@@ -13,7 +13,7 @@ import numpy as np
 
 from evenhand.errors import BadData, EvenhandError, UnknownName, UsageError
 from evenhand.frames.cells import Cells
-from evenhand.frames.engines import POSTGRES, drawn, engine_of, stripped
+from evenhand.frames.engines import POSTGRES, drawn, engine_of, in_order, stripped
 from evenhand.frames.values import BLANKS, BOM, text_of
 from evenhand.quoting import MEND
 
@@ -25,6 +25,7 @@ MOST_CELLS = 10_000  # cells of a count that are fetched; above, all but the lar
 MOST_VALUES = 50  # of a column, that stand alone where values are pooled
 OTHER = "(all others)"
 IN_MEMORY = ("the data frame", "the table")  # as what Python gives is called
+Groups = Mapping[str | None, str | None]  # the name of the group that a text stands for
 _SPARK = ("pyspark", "py4j")
 _ENGINES = ("duckdb", "_duckdb", "psycopg", "ibis", "pyarrow", *_SPARK)  # where errors about data come from
 _FILE = re.compile(  # in what DuckDB says of a CSV file, and of a parquet file; in what Spark says
@@ -184,13 +185,12 @@ class Frame:
             found = self.fetch(asked.limit(MOST_CELLS + 1), MOST_CELLS + 1).to_pydict()
             pairs = list(zip(found[value], found[text], strict=True))
             if len(pairs) > MOST_CELLS:
-                pairs = [(one, one) for one, _ in self.frequent(name, MOST_VALUES)]
+                pairs = [(raw, own) for raw, own, _ in self._most_frequent(name, MOST_VALUES)]
             made: dict[str, list[str]] = {}
             for raw, own in pairs:
-                # Where values are pooled, a group is named after the value's text.
-                for group in {text_of(raw), text_of(own)}:
-                    if own is not None:
-                        made.setdefault(_NOTHING if group is None else group, []).append(own)
+                group = text_of(raw)
+                if own is not None:
+                    made.setdefault(_NOTHING if group is None else group, []).append(own)
             self._kept[key] = {group: tuple(sorted(own)) for group, own in made.items()}
         kept: Mapping[str, tuple[str, ...]] = self._kept[key]
         return kept
@@ -216,7 +216,8 @@ class Frame:
         if key not in self._kept:
             found = self._counted(self.table, columns, MOST_CELLS)
             if found is None:
-                found = self._counted(self._pooled(columns), columns, MOST_CELLS)
+                table, groups = self._pooled(columns)
+                found = self._counted(table, columns, MOST_CELLS, groups)
             self._kept[key] = found
         made: Cells | None = self._kept[key]
         if made is None:
@@ -226,8 +227,13 @@ class Frame:
             )
         return made
 
-    def _counted(self, table: ir.Table, columns: Sequence[str], most: int) -> Cells | None:
-        """The counts of `table`; None where there are more than `most`."""
+    def _counted(
+        self, table: ir.Table, columns: Sequence[str], most: int, groups: Mapping[str, Groups] | None = None
+    ) -> Cells | None:
+        """The counts of `table`; None where there are more than `most`.
+
+        `groups` are the names of values that stand there as text, by column.
+        """
         import ibis
 
         others = [name for name in self.columns if name not in columns]
@@ -259,19 +265,26 @@ class Frame:
             _floats(found[square]) if self.weights else n,
             {name: _floats(found[own]) for name, own in held.items()},
         )
-        return raw.mapped(lambda one: one)  # values that differ by outer spaces alone are one
+        named = [{} if groups is None else groups.get(name, {}) for name in columns]
+        # Values that differ by outer spaces alone are one.
+        return raw.mapped(lambda key: tuple(rule.get(one, one) for one, rule in zip(key, named, strict=True)))
 
-    def _pooled(self, columns: Sequence[str]) -> ir.Table:
-        """The table with the values of `columns` as text, those beyond the most frequent as `OTHER`."""
+    def _pooled(self, columns: Sequence[str]) -> tuple[ir.Table, Mapping[str, Groups]]:
+        """The table with the values of `columns` as text, those beyond the most frequent as `OTHER`.
+
+        And by column which group each of these texts is: engines write a number or a moment each in their own
+        way.
+        """
         import ibis
 
-        table = self.table
+        table, groups = self.table, {}
         for name in columns:
-            top = self.frequent(name, MOST_VALUES + 1)
+            top = self._most_frequent(name, MOST_VALUES + 1)
             if len(top) <= MOST_VALUES:
                 continue
             value = table[name].cast("string")
-            kept = ibis.ifelse(value.isin([one for one, _ in top[:MOST_VALUES]]), value, OTHER)
+            kept = ibis.ifelse(value.isin([own for _, own, _ in top[:MOST_VALUES]]), value, OTHER)
+            groups[name] = {text_of(own): text_of(raw) for raw, own, _ in top[:MOST_VALUES]}
             table = table.mutate(**{name: ibis.ifelse(value.isnull(), None, kept)})
             self.notes.append(
                 f"{name} has so many different values that all but the {MOST_VALUES} most frequent are "
@@ -279,18 +292,24 @@ class Frame:
                 f"together as {OTHER!r}. Bins make groups of numbers and dates: "
                 f"--bins {name}=30|50 or --bins {name}=year."
             )
-        return table
+        return table, groups
 
     def frequent(self, name: str, most: int) -> list[tuple[str, int]]:
         """The most frequent values of a column as text, with their counts."""
+        return [(own, n) for _, own, n in self._most_frequent(name, most)]
+
+    def _most_frequent(self, name: str, most: int) -> list[tuple[Any, str, int]]:
+        """The most frequent values of a column, the text that the engine makes of each, and their counts."""
         import ibis
 
-        value = self.table[name].cast("string").name("value")
-        counts = self.table.select(value).group_by("value").aggregate(n=lambda t: t.count())
-        known = counts.filter(counts["value"].notnull()).order_by([ibis.desc("n"), "value"]).limit(most)
-        found = self.fetch(known, most)
+        counts = self.table.select(value=self.table[name]).group_by("value").aggregate(n=lambda t: t.count())
+        text = counts["value"].cast("string")
+        known = counts.filter(counts["value"].notnull()).mutate(text=text)
+        first = known.order_by([ibis.desc("n"), in_order(known["text"])]).limit(most)
+        found = self.fetch(first, most).to_pydict()
         return [
-            (str(v), int(n)) for v, n in zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True)
+            (raw, str(own), int(n))
+            for raw, own, n in zip(found["value"], found["text"], found["n"], strict=True)
         ]
 
     def sample(self, size: int, seed: int) -> Mapping[str, list[Any]]:

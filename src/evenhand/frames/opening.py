@@ -38,6 +38,8 @@ _PATTERN = frozenset("*?[")
 _PASSWORD = re.compile(r"(?<=[^/:]):[^/@]*(?=@)|(?<=[?&])password=[^&#]*&?")
 _DATABASES = ("duckdb:", "postgres://", "postgresql://")
 _SPARK = "spark:"
+# A server may be told to write dates as in Germany, and numbers with fewer digits than they have.
+_PLAINLY = "set datestyle to 'ISO'; set extra_float_digits to 1; set bytea_output to 'hex'"
 _AS_TEXT = ("interval", "unknown", "uuid", "json", "inet", "macaddr")  # types, as Ibis calls them
 
 
@@ -267,6 +269,7 @@ def _database(source: str) -> Frame:
             _spilling(made)
         else:
             made = ibis.connect(address.replace("postgresql://", "postgres://"))
+            made.raw_sql(_PLAINLY).close()
     except ImportError as error:
         raise MissingExtra(error.name or "psycopg", "postgres", "Auditing a table of PostgreSQL") from None
     except (BadData, UsageError):

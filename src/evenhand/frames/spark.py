@@ -1,12 +1,14 @@
 """The same tables through Spark, on this machine: for data that outgrow it, on a cluster.
 
 A session that is there already (``SparkSession.builder`` of the user's own, in Python) is taken; otherwise
-one is started on two local threads. Of CSV files each is read by one task, because a cell may hold a line
-break; parquet files are split.
+one is started on two local threads. Parquet files are split between tasks, and of CSV files those in which
+every line is a row. A scan tells that first: Spark splits a file at any line break, also at one in a cell.
+The others, and packed ones, are read by one task each.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import reduce
@@ -19,6 +21,9 @@ from evenhand.frames.values import clean
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_PACKED = (".gz", ".zst")
+_BLOCK = 1 << 24  # bytes that are scanned at once
 
 
 def opened_in_spark(name: str, headers: Sequence[Header]) -> Frame:
@@ -69,9 +74,9 @@ def _delimited(session: Any, headers: Sequence[Header]) -> Any:
 
     Spark takes cells by their place: files with the columns in the same order are read together.
     """
-    alike: dict[tuple[tuple[str, ...], str], list[Path]] = defaultdict(list)
+    alike: dict[tuple[tuple[str, ...], str, bool], list[Path]] = defaultdict(list)
     for one in headers:
-        alike[one.columns, one.separator].append(one.path)
+        alike[one.columns, one.separator, row_a_line(one)].append(one.path)
     parts = [
         session.read.csv(
             [str(path.resolve()) for path in paths],
@@ -79,12 +84,40 @@ def _delimited(session: Any, headers: Sequence[Header]) -> Any:
             header=True,
             sep=separator,
             escape='"',
-            multiLine=True,
+            multiLine=not split,
             mode="FAILFAST",
         )
-        for (columns, separator), paths in alike.items()
+        for (columns, separator, split), paths in alike.items()
     ]
     return reduce(lambda first, other: first.unionByName(other), parts)
+
+
+def row_a_line(header: Header) -> bool:
+    """Whether every line of a CSV file is a row of its own, whoever reads it.
+
+    False where it cannot be sure: of a packed file, of one with empty lines, lone carriage returns, line
+    breaks in cells or quotes in cells that are not quoted, and of a single column, in which an empty line is
+    a row.
+    """
+    if header.path.suffix in _PACKED or len(header.columns) < 2:
+        return False
+    sign = re.escape(header.separator)
+    cell = rf'(?:"(?:[^"\r\n]|"")*+"|[^"\r\n{sign}]*+)'
+    rows = re.compile(rf"(?:(?![\0-\x09\x0b-\x20]*+\n){cell}(?:{sign}{cell})*+\r?\n)*+".encode())
+    rest = b""
+    with header.path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            lines, end, begun = (rest + block).rpartition(b"\n")
+            if not _all_rows(lines + end, rows):
+                return False
+            rest = begun
+    return not rest or _all_rows(rest + b"\n", rows)
+
+
+def _all_rows(lines: bytes, rows: re.Pattern[bytes]) -> bool:
+    """Whether all of `lines` are such as `rows` matches."""
+    found = rows.match(lines)
+    return found is not None and found.end() == len(lines)
 
 
 def _texts(columns: Sequence[str]) -> Any:

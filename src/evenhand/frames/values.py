@@ -19,7 +19,8 @@ BOM = "\ufeff"
 def text_of(value: Any) -> str | None:
     """A value as the name of a group; None where it is missing.
 
-    Outer spaces and a byte-order mark are no part of it; 1.0 is "1", and a date is written as in ISO 8601.
+    Outer spaces and a byte-order mark are no part of it; 1.0 is "1", and a date is written as in ISO 8601, a
+    moment in a time zone by the clock of UTC.
     """
     if value is None:
         return None
@@ -27,6 +28,8 @@ def text_of(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float | Decimal):
         return None if math.isnan(value) else significant(float(value), DIGITS)
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)  # engines give a zone or none with it
     if isinstance(value, datetime.date | datetime.datetime):
         return value.isoformat()
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

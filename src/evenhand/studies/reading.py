@@ -18,7 +18,7 @@ from evenhand.audits import Question
 from evenhand.errors import BadData, BadOption, UsageError
 from evenhand.files import read_text
 from evenhand.frames import OTHER, Frame
-from evenhand.frames.engines import as_moment, as_number
+from evenhand.frames.engines import as_number, as_year
 from evenhand.frames.values import folded, looks_like_a_date, number, text_of
 from evenhand.people import bins
 from evenhand.studies.audit_values import DATES, shares
@@ -139,7 +139,7 @@ def _bin_of(frame: Frame, column: str, rule: str) -> ir.Value:
 
     value = frame.table[column]
     if rule in DATES:
-        year = _moments(frame, value).year()
+        year = _years(frame, value)
         return ((year - year % 10) if rule == "decade" else year).cast("string")
     borders = [float(part) for part in rule.split("|")]
     asked = numeric(frame, value)
@@ -164,18 +164,18 @@ def numeric(frame: Frame, value: Any) -> Any:
     return value.cast("float64")
 
 
-def _moments(frame: Frame, value: Any) -> Any:
-    """A column as moments; what is no date in a file of text is missing.
+def _years(frame: Frame, value: Any) -> Any:
+    """The years of a column of dates; what is no date in a file of text is missing.
 
     Raises:
         BadOption: the column holds numbers, or something else that is never a date.
     """
     kind = value.type()
     if kind.is_string():
-        value = as_moment(value)
-    elif not (kind.is_date() or kind.is_timestamp()):
+        return as_year(value)
+    if not (kind.is_date() or kind.is_timestamp()):
         raise _holds_no(frame, value, "dates")
-    return value.cast("timestamp")
+    return value.cast("timestamp").year()
 
 
 def _holds_no(frame: Frame, value: Any, what: str) -> BadOption:

@@ -15,12 +15,14 @@ FOLDER = Path(__file__).parent / "scripts"
 
 @dataclass(frozen=True)
 class Script:
-    """A script: its `package` and `version` in the npm registry, its file there (`source`), its SHA-256."""
+    """A script: its `package` and `version` in the npm registry, its file there (`source`), its SHA-256, and
+    its `licence` by its name in SPDX."""
 
     package: str
     version: str
     source: str
     sha256: str
+    licence: str
 
     @property
     def file(self) -> str:
@@ -38,15 +40,17 @@ HTMX = Script(
     "4.0.1",
     "dist/htmx.min.js",
     "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
+    "0BSD",
 )
-"""Fetches a part of a page again: what keeps the monitor's pages up to date. Zero-Clause BSD."""
+"""Fetches a part of a page again: what keeps the monitor's pages up to date."""
 
 PLOTLY = Script(
     "plotly.js-basic-dist-min",
     "4.1.1",
     "plotly-basic.min.js",
     "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba",
+    "MIT",
 )
-"""Lines, dots and bars that can be read with a pointer and enlarged. MIT."""
+"""Lines, dots and bars that can be read with a pointer and enlarged."""
 
 SCRIPTS = (HTMX, PLOTLY)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 import pytest
 
+from evenhand.decimals import fixed
 from evenhand.monitor import users
 from evenhand.monitor.store import open_store
 from tests.real.looked_at import opened
 from tests.real.monitored import served
-from tests.real.test_monitor_pages import post
+from tests.real.test_monitor_pages import post, read
 
 pytestmark = pytest.mark.real
 
 HALF_MINUTE = 30_000  # milliseconds
+GROUP = "<b>\u05e9\u05dc\u05d5\u05dd</b> %{y}"
+HOVER = """([group, at]) => {
+  const place = document.querySelector(".js-plotly-plot");
+  const own = (one) => one.mode === "lines" && one.text && one.meta.includes("%{y}");
+  window.Plotly.Fx.hover(place, [{curveNumber: place.data.findIndex(own), pointNumber: at}]);
+}"""
 KEPT = 4_000  # milliseconds, after which the service writes a page anew
 VERSION = {"use_case": "loans", "model": "scorer", "version": "1"}
 
@@ -33,7 +42,7 @@ def decisions(first: int, count: int) -> list[dict[str, Any]]:
             "time": (began + timedelta(days=number % 5)).isoformat(),
             **VERSION,
             "decision": int(number % 3 == 0),
-            "attributes": {"sex": "<b>f</b>" if number % 2 else "m"},
+            "attributes": {"sex": GROUP if number % 2 else "m"},
         }
         for number in range(first, first + count)
     ]
@@ -46,6 +55,10 @@ def looking(running: Any, address: str, **options: Any) -> Iterator[tuple[Any, l
     page, said = visit.new_page(), []
     page.on("console", lambda line: said.append(line.text))
     page.on("pageerror", lambda error: said.append(str(error)))
+    waiting = _waiting[page] = set[Any]()
+    page.on("request", lambda sent: waiting.add(sent))  # noqa: PLW0108 - playwright marks what it is given
+    for ended in ("requestfinished", "requestfailed"):
+        page.on(ended, lambda sent: waiting.discard(sent))  # noqa: PLW0108
     page.clock.install()
     page.goto(address)
     page.wait_for_load_state("load")
@@ -53,11 +66,17 @@ def looking(running: Any, address: str, **options: Any) -> Iterator[tuple[Any, l
     visit.close()
 
 
+_waiting: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()  # the requests of a page without an answer
+
+
 def passes(page: Any, milliseconds: int = HALF_MINUTE) -> None:
     """Let time pass, and what is asked for then come."""
     page.clock.run_for(milliseconds)
-    page.wait_for_load_state("networkidle")
-    page.clock.run_for(100)
+    page.wait_for_timeout(300)
+    while _waiting[page]:
+        page.wait_for_timeout(50)
+    page.clock.run_for(200)
+    page.wait_for_timeout(100)
 
 
 def test_a_page_stays_fresh_and_can_be_stopped(browser: str, tmp_path: Path) -> None:
@@ -85,7 +104,8 @@ def test_a_page_stays_fresh_and_can_be_stopped(browser: str, tmp_path: Path) -> 
         assert not asked
         button.click()
         passes(page)
-        assert asked == [f"{address}/overview"]  # one timer, however often the part was replaced
+        # At once, and by one timer, however often the part was replaced.
+        assert asked == [f"{address}/overview"] * 2
         assert not said
 
 
@@ -102,13 +122,35 @@ def test_a_page_that_is_not_fresh_says_so(browser: str, tmp_path: Path) -> None:
             page.route("**/*", answer)
             passes(page)
             assert "may be out of date" in about.inner_text()
-            assert spoken.inner_text() == "This page could not be refreshed."
+            assert spoken.inner_text().startswith("This page: could not be refreshed since")
+            page.locator("#live-about button").click()  # stopping it hides nothing
+            assert "may be out of date" in about.inner_text()
+            page.locator("#live-about button").click()
             assert page.locator("#live").inner_text() == before
             page.unroute("**/*")
             passes(page)
 
 
-def test_who_is_logged_out_is_asked_to_log_in(browser: str, tmp_path: Path) -> None:
+def test_a_page_that_was_not_looked_at_is_refreshed_before_it_looks_fresh(
+    browser: str, tmp_path: Path
+) -> None:
+    with (
+        served("--no-auth", "--data", str(tmp_path)) as address,
+        opened(browser) as running,
+        looking(running, f"{address}/service") as (page, _),
+    ):
+        about, states = page.locator("#live-about"), "Object.defineProperty(document, 'hidden', {{value: {}, "
+        seen = "configurable: true}}); document.dispatchEvent(new Event('visibilitychange'))"
+        page.evaluate((states + seen).format("true"))
+        passes(page, 10 * HALF_MINUTE)
+        page.route("**/*", lambda route: None)  # an answer that does not come
+        page.evaluate((states + seen).format("false"))
+        assert "being refreshed now" in about.inner_text()
+        page.clock.run_for(HALF_MINUTE)
+        assert "may be out of date" in about.inner_text()
+
+
+def test_who_is_logged_out_is_told_and_loses_no_text(browser: str, tmp_path: Path) -> None:
     with contextlib.closing(open_store(tmp_path)) as store:
         users.add(store, "ada", "correct horse battery", "viewer")
     with (
@@ -119,12 +161,82 @@ def test_who_is_logged_out_is_asked_to_log_in(browser: str, tmp_path: Path) -> N
         page.get_by_label("Name").fill("ada")
         page.get_by_label("Password").fill("correct horse battery")
         page.get_by_role("button", name="Log in").click()
-        page.locator("#live-about button").wait_for()
+        about = page.locator("#live-about")
+        about.locator("button").wait_for()
         page.clock.run_for(100)  # htmx starts after the page
+        shown = page.locator("#live").inner_text()
+        # A proxy that signs people in may give its own page under our address.
+        page.route("**/*", lambda route: route.fulfill(status=200, content_type="text/html", body="Sign in"))
+        passes(page)
+        assert "no longer signed in" in about.inner_text()
+        page.unroute("**/*")
+        passes(page)
+        assert "refreshed every 30 seconds" in about.inner_text()
         page.context.clear_cookies()
-        page.clock.run_for(HALF_MINUTE)
-        page.locator("#password").wait_for()
-        assert page.url == f"{address}/login?next=%2Foverview"
+        passes(page)
+        assert "no longer signed in" in about.inner_text()
+        assert page.locator("#live").inner_text() == shown
+
+
+POLICY = """
+name = "credit"
+minimum = 10
+
+[[rule]]
+indicator = "selection_rate"
+attribute = "sex"
+tolerance = {ratio = 0.8}
+"""
+
+
+def test_an_alert_that_comes_is_on_the_page_and_answered_by_keyboard(browser: str, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY, encoding="utf-8")
+    with (
+        served("--no-auth", "--data", str(tmp_path / "data"), "--policy", str(policy)) as address,
+        opened(browser) as running,
+        looking(running, f"{address}/alerts") as (page, said),
+    ):
+        assert "Nothing is judged yet" in page.locator("#live").inner_text()
+        began = datetime.now(UTC) - timedelta(days=11)
+        for day in range(10):
+            events = decisions(1000 * day, 80)
+            for number, one in enumerate(events):
+                one["time"] = (began + timedelta(days=day)).isoformat()
+                one["attributes"] = {"sex": "fm"[number % 2]}
+                one["decision"] = number % 2 or int(number % 8 == 0)
+            post(f"{address}/v1/events", events)
+        page.wait_for_timeout(KEPT)
+        passes(page)
+        assert "Open alert:" in page.locator("#live").inner_text()
+        assert "alert" in page.locator("#live-rest td").first.inner_text()
+        assert page.locator("#live-about [role=status]").inner_text() == "Open alerts: 1."
+        assert page.locator("#live-changed").is_visible()
+
+        def to(found: str) -> None:
+            """Press the tabulator until what has the focus is `found`."""
+            for _ in range(40):
+                page.keyboard.press("Tab")
+                if page.evaluate(f"document.activeElement.matches({found!r})"):
+                    return
+            raise AssertionError(f"no tabulator leads to {found}")
+
+        page.reload()
+        page.locator("#live-about button").wait_for()
+        page.clock.run_for(100)
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.getAttribute('href')") == "#main"
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        to("textarea")
+        page.keyboard.type("a release was withdrawn")
+        passes(page)
+        assert page.locator("textarea").input_value() == "a release was withdrawn"
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.get_by_text("No alert is open.").wait_for()
+        assert "a release was withdrawn" in page.locator("#live-rest").inner_text()
+        assert not said
 
 
 def test_a_chart_is_read_with_a_pointer(browser: str, tmp_path: Path) -> None:
@@ -132,14 +244,18 @@ def test_a_chart_is_read_with_a_pointer(browser: str, tmp_path: Path) -> None:
         post(f"{address}/v1/events", decisions(0, 100))
         link = f"{address}/version?{urlencode({**VERSION, 'attribute': 'sex'})}"
         with looking(running, link) as (page, said):
-            plot = page.locator(".plot").first
-            plot.wait_for()
+            page.locator(".plot").first.wait_for()
             page.clock.run_for(1000)
-            box = plot.bounding_box()
-            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            page.clock.run_for(1000)
-            shown = plot.locator(".hoverlayer").text_content()
-            assert "<b>f</b>: 0." in shown, shown  # as it was sent, and not bold
+            table = json.loads(read(link.replace("/version?", "/version.json?")))["history"]
+            rates = [one for one in table if (one["indicator"], one["group"]) == ("Selection rate", GROUP)]
+            assert len(rates) == 5
+            for at, one in enumerate(rates):
+                page.evaluate(HOVER, [GROUP, at])
+                page.clock.run_for(1000)
+                shown = page.locator(".plot .hoverlayer").first.text_content()
+                mean, low, high = (fixed(one[name]) for name in ("mean since the first day", "low", "high"))
+                # As it was sent: neither bold nor a template, and before the figures in any direction.
+                assert shown == f"\u2068{GROUP}\u2069{one['to day']}: {mean} [{low}, {high}]"
             assert page.locator("figure.chart svg[role=img]").first.get_attribute("class") == "away"
             for at in range(page.locator("figure.chart").count()):
                 page.locator("figure.chart").nth(at).scroll_into_view_if_needed()

@@ -103,7 +103,7 @@ def run(
     """Ask everything that is due now, once; exit code 3 if a run failed.
 
     A running service does so by itself every minute, and what one of them has begun the other leaves. Prompts
-    of reports are asked only of the endpoints that --policy lists.
+    of reports are asked only with --policy, and only of the endpoints that it lists.
     """
     with opened(data, database) as store:
         from evenhand.monitor import canaries as probes
@@ -111,7 +111,7 @@ def run(
 
         with extra():
             allowed = () if policy is None else read_policy(policy).probes.endpoints
-            done = probes.run_due(store, allowed=allowed)
+            done = probes.run_due(store, allowed=allowed, reports=policy is not None)
         runs = {number: probes.last_run(store, number) for number in done}
     rows = [
         {"id": number, "failure": None if last is None else last.failure} for number, last in runs.items()

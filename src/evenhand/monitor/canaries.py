@@ -216,14 +216,17 @@ def run_due(
     measure: Measure | None = None,
     now: datetime | None = None,
     allowed: Collection[str] | None = None,
+    reports: bool = True,
 ) -> list[int]:
     """Run every probe that is due, keep what it found or why it failed, and return their numbers.
 
     With `allowed` a probe of a report fails if its endpoint is none of these: it was taken out of the policy.
+    Without `reports` those of reports are left to whoever knows the policy.
     """
     time = now or utc_now()
     with store.reading() as connection:
         due = _probes(connection, probes.c.due <= time)
+    due = [one for one in due if reports or one.report is None]
     done = []
     for probe in due:
         if store.write(partial(_claimed, probe=probe, time=time)):

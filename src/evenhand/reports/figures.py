@@ -244,6 +244,7 @@ def heat(
         xaxis=axis(
             title={"text": said},
             showgrid=False,
+            zeroline=False,
             tickvals=list(range(len(heads))),
             ticktext=list(heads),
         ),
@@ -252,6 +253,7 @@ def heat(
             ticktext=[label(b) for b in blocks],
             range=[len(blocks) - 0.5, -0.5],
             showgrid=False,
+            zeroline=False,
         ),
     )
     return {"data": [cells], "layout": drawn}

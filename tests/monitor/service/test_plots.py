@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -19,7 +19,7 @@ from evenhand.monitor.service.pages._chart import (
     apart,
     draw,
 )
-from evenhand.monitor.service.pages._plot import NAME, label, plot
+from evenhand.monitor.service.pages._plot import MOST, WIDEST, label, plot
 from evenhand.vendored import HTMX, PLOTLY
 from tests.monitor.service.test_pages import _quick_passwords, log_in  # noqa: F401 - a fixture
 from tests.monitor.service.test_pages_over_time import PLACE, fill
@@ -45,8 +45,8 @@ def test_a_line_its_band_and_its_dots() -> None:
     assert band["y"] == [0.9, 0.8, 0.6, 0.1]
     assert line["y"] == [0.5, 0.6, 0.7]
     assert line["text"] == ["0.500 [0.100, 0.900]", "0.600", "0.700 [0.600, 0.800]"]
-    assert line["hovertemplate"] == "f: %{text}<extra></extra>"
-    assert (dots["mode"], dots["y"], dots["text"]) == ("markers", [0.4], ["0.400"])
+    assert line["meta"] == dots["meta"] == "\u2068f\u2069"
+    assert (dots["mode"], dots["y"], dots["text"]) == ("markers", [0.4], ["0.400, this period"])
 
 
 def test_a_single_day_is_a_dot_with_room_around_it() -> None:
@@ -80,13 +80,33 @@ def test_letters_do_not_cover_each_other() -> None:
 
 
 def test_a_name_is_shown_as_it_is_and_leaves_no_attribute() -> None:
-    name = "<a href='javascript:x'>\"&"
+    name = "<a href='javascript:x'>\"& %{y}"
     text = str(plot(draw("title", "about", [Trace(name, [(DAY, 0.5)])], [], FRAME)))
     assert not set(text) & set("<>&'")  # it stands in an attribute between single quotes
     assert unescape(text) == text
-    template = json.loads(text)["data"][0]["hovertemplate"]
-    assert template.startswith("&lt;a href='javascript:x'&gt;\"&amp;: ")
-    assert len(label("x" * 1000)) == NAME
+    line = json.loads(text)["data"][0]
+    assert line["meta"] == "\u2068&lt;a href='javascript:x'&gt;\"&amp; %{y}\u2069"
+    assert "y" not in line["hovertemplate"].replace("%Y", "")  # no name is a part of the template
+
+
+def test_a_long_name_has_several_lines_and_two_with_one_beginning_differ() -> None:
+    first, second = (label(f"{'shared beginning of a name ' * 2}{end}") for end in ("one", "two"))
+    assert first != second
+    assert first.count("<br>") == 1
+    longest = label("x" * 1000)
+    assert longest.count("<br>") == MOST - 1
+    assert all(len(line) <= WIDEST + 2 for line in longest.split("<br>"))
+
+
+def test_marks_that_have_no_letter_left_are_counted(client, store) -> None:  # type: ignore[no-untyped-def]
+    marks = [Mark(DAY, str(at), "release") for at in range(30)]
+    drawn = draw("title", "about", [Trace("f", [(DAY, 0.5)])], marks, FRAME)
+    assert (len(drawn.marks), drawn.earlier) == (26, 4)
+    for version in range(28):
+        fill(store, str(version), range(version, version + 1), {"f": 1, "m": 1}, people=2)
+    log_in(client, store)
+    page = client.get("/version", params={"use_case": "loans", "model": "scorer"}).text
+    assert "2 earlier releases and alerts are not marked." in page
 
 
 def test_a_page_loads_the_scripts_that_it_needs(client, store) -> None:  # type: ignore[no-untyped-def]
@@ -126,7 +146,15 @@ def test_what_is_refreshed_is_a_part_of_its_own_page(client, store) -> None:  # 
     log_in(client, store)
     for path in ("/overview", "/alerts", "/canaries", "/service"):
         page = client.get(path).text
-        if path == "/alerts":
-            assert 'id="live"' not in page  # nothing is judged yet
-            continue
-        assert page.count(f'id="live" data-alerts="0" hx-get="{path}" hx-select="#live"') == 1
+        part = re.search(r'<div id="live" data-as-of="([^"]+)" data-alerts="" hx-get="([^"]+)"', page)
+        assert part is not None
+        assert datetime.fromisoformat(part[1]).tzinfo is not None
+        assert part[2] == path
+    assert 'hx-select-oob="#live-rest:outerMorph"' in client.get("/alerts").text
+    assert client.get("/alerts").text.count('id="live-rest"') == 1
+
+
+def test_an_error_is_not_kept(client) -> None:  # type: ignore[no-untyped-def]
+    """A browser that asked for a script while a release was going on asks again."""
+    for path in ("/static/vendored/none.js", "/static/none.js"):
+        assert (client.get(path).status_code, client.get(path).headers["cache-control"]) == (404, "no-store")

@@ -58,7 +58,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 status[0], started[0] = message["status"], True
                 headers = MutableHeaders(scope=message)
-                _protect(headers, scope["path"])
+                _protect(headers, scope["path"], message["status"])
                 if cookie := scope.get("state", {}).get("cookie"):
                     headers.append("Set-Cookie", cookie)
             await send(message)
@@ -192,12 +192,14 @@ def _method(scope: Scope) -> str:
     return method if method in MUTATING or method in ("GET", "HEAD", "OPTIONS") else "other"
 
 
-def _protect(headers: MutableHeaders, path: str) -> None:
+def _protect(headers: MutableHeaders, path: str, status: int) -> None:
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
-    if path.startswith("/static/vendored/"):  # their names hold their versions
+    if path.startswith("/static/vendored/") and status < 400:  # their names hold their versions
         headers.setdefault("Cache-Control", "public, max-age=31536000, immutable")
-    elif path.startswith("/static/"):  # asked for again with each page: a new version may bring others
+    elif (
+        path.startswith("/static/") and status < 400
+    ):  # asked for again with each page: a new version may bring others
         headers.setdefault("Cache-Control", "no-cache")
     else:
         headers.setdefault("Cache-Control", "no-store")

@@ -116,13 +116,14 @@ class DrawnMark:
 @dataclass(frozen=True)
 class Chart:
     """A chart as drawn, with its `title` and what a screen reader says (`about`), and what it was drawn of:
-    `traces`, `levels` and `frame`."""
+    `traces`, `levels` and `frame`; `earlier` marks are left out."""
 
     title: str
     about: str
     traces: Sequence[Trace]
     levels: Sequence[Bound]
     frame: Frame
+    earlier: int
     lines: Sequence[Drawn]
     bounds: Sequence[Drawn]
     marks: Sequence[DrawnMark]
@@ -133,7 +134,7 @@ class Chart:
 
 
 def draw(
-    title: str, about: str, lines: Sequence[Trace | Bound], marks: Iterable[Mark], frame: Frame
+    title: str, about: str, lines: Sequence[Trace | Bound], marks: Sequence[Mark], frame: Frame
 ) -> Chart:
     """The chart of traces and bounds in a frame."""
     traces = [one for one in lines if isinstance(one, Trace)]
@@ -144,6 +145,7 @@ def draw(
         traces,
         levels,
         frame,
+        max(0, len(marks) - len(_LETTERS)),
         [_trace(frame, one, at % STYLES) for at, one in enumerate(traces)],
         [Drawn(one.name, 0, _joined(frame, one.spots)) for one in levels],
         _marks(frame, marks),
@@ -161,7 +163,7 @@ def _joined(frame: Frame, spots: Iterable[Spot]) -> str:
     return " ".join(f"{frame.x(day)},{frame.y(value)}" for day, value in spots)
 
 
-def _marks(frame: Frame, marks: Iterable[Mark]) -> list[DrawnMark]:
+def _marks(frame: Frame, marks: Sequence[Mark]) -> list[DrawnMark]:
     own = sorted(marks, key=lambda one: one.day)[-len(_LETTERS) :]
     xs = [frame.x(one.day) for one in own]
     return [

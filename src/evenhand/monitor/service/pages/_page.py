@@ -24,6 +24,7 @@ from evenhand.monitor.roles import NotKnown, Principal
 from evenhand.monitor.service.access import CHANGED, settings_of, token_of, who_asks
 from evenhand.monitor.service.pages._plot import plot
 from evenhand.monitor.service.problems import answer, code_of, dumps, headers_of
+from evenhand.monitor.store.opening import utc_now
 from evenhand.vendored import HTMX, PLOTLY
 
 if TYPE_CHECKING:
@@ -186,7 +187,11 @@ def page_of(request: Request, template: str, view: View, *, code: int = 200, **m
 
 
 def _text(request: Request, template: str, view: View, given: Mapping[str, Any]) -> str:
-    about = {"version": __version__, "authenticate": settings_of(request).authenticate}
+    about = {
+        "version": __version__,
+        "authenticate": settings_of(request).authenticate,
+        "now": utc_now().isoformat(timespec="seconds"),
+    }
     return environment().get_template(template).render(view=view, **about, **given)
 
 

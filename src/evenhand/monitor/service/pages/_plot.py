@@ -6,6 +6,7 @@ figure serves light and dark screens. Names are escaped: plotly reads some HTML 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 from html import escape
@@ -30,8 +31,12 @@ from evenhand.monitor.service.pages._chart import (
 )
 
 DASHES = ("solid", "solid", "8px,2px", "4px,2px", "9px,2px,2px,2px", "2px,2px")  # as in the style sheet
-NAME = 40  # characters of a name under the pointer
+WIDEST, MOST = 36, 5  # characters of a line of a name under the pointer, and lines
 SHORTEST = timedelta(hours=12)  # on both sides of a single day
+# A name stands in `meta`, for plotly would read a template in it; and on lines of its own and between signs
+# that set it apart, for one that is written from right to left would turn the figures round.
+_SAYS = "%{meta}<br>%{x|%Y-%m-%d}: %{text}<extra></extra>"
+_ISOLATED = "\u2068{}\u2069"
 _QUIET = {"hoverinfo": "skip", "showlegend": False}
 
 
@@ -44,8 +49,9 @@ def plot(chart: Chart) -> Markup:
 
 
 def label(text: str) -> str:
-    """A name as it is, cut where it is long."""
-    return escape(text if len(text) <= NAME else f"{text[: NAME - 1]}…", quote=False)
+    """A name as it is, on lines of its own; the end of a very long one is left out."""
+    lines = textwrap.wrap(text, WIDEST, max_lines=MOST, placeholder="…") or [""]
+    return "<br>".join(_ISOLATED.format(escape(one, quote=False)) for one in lines)
 
 
 def _trace(trace: Trace, style: int) -> Iterator[dict[str, Any]]:
@@ -54,7 +60,7 @@ def _trace(trace: Trace, style: int) -> Iterator[dict[str, Any]]:
         filled = {"fill": "toself", "fillcolor": colour, "opacity": 0.16, "line": {"width": 0}}
         yield _lines(trace.outline) | filled | _QUIET
     said = trace.said or [_said(value, at, trace.limits) for at, (_, value) in enumerate(trace.spots)]
-    own = {"text": said, "hovertemplate": f"{label(trace.name)}: %{{text}}<extra></extra>"}
+    own = {"meta": label(trace.name), "text": said, "hovertemplate": _SAYS}
     line = {"color": colour, "width": 2, "dash": DASHES[style]}
     yield _lines(trace.spots) | own | {"line": line}
     if trace.single:
@@ -66,8 +72,8 @@ def _dots_say(trace: Trace) -> dict[str, Any]:
     """What a dot says: nothing where it is the line's own."""
     if not trace.dots:
         return _QUIET
-    template = f"{label(trace.name)}, this period: %{{text}}<extra></extra>"
-    return {"text": [fixed(value) for _, value in trace.dots], "hovertemplate": template}
+    said = [f"{fixed(value)}, this period" for _, value in trace.dots]
+    return {"meta": label(trace.name), "text": said, "hovertemplate": _SAYS}
 
 
 def _said(value: float, at: int, limits: Sequence[tuple[float | None, float | None]]) -> str:
@@ -101,11 +107,15 @@ def _layout(chart: Chart) -> dict[str, Any]:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"size": 11, "color": "var(--soft)"},
-        "hoverlabel": {"bgcolor": "var(--ground)", "font": {"color": "var(--text)", "size": 12}},
-        "hovermode": "x unified",
+        "hoverlabel": {
+            "bgcolor": "var(--ground)",
+            "bordercolor": "var(--soft)",
+            "align": "left",
+            "font": {"color": "var(--text)", "size": 12},
+        },
+        "hovermode": "closest",  # of several lines plotly would show other days under this one
         "showlegend": False,
-        "xaxis": axis
-        | {"type": "date", "range": _days(frame), "showgrid": False, "nticks": 4, "hoverformat": "%Y-%m-%d"},
+        "xaxis": axis | {"type": "date", "range": _days(frame), "showgrid": False, "nticks": 4},
         "yaxis": axis | {"range": [frame.low, frame.high]} | (ticks if frame.named else {}),
         "shapes": [_upright(mark, frame) for mark in chart.marks],
         "annotations": [_letter(mark, frame) for mark in chart.marks],

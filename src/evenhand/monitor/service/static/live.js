@@ -1,54 +1,69 @@
-// Says how fresh the part of a page is that htmx fetches again, lets people stop that, and never hides that it failed.
+// Says of when the part of a page is that htmx fetches again, and lets people stop that. What could not be
+// refreshed never looks fresh: an old table would be read as "no alert".
 (function () {
   "use strict";
+  const FAILED = "could not be refreshed since, and may be out of date";
+  const SIGNED_OUT = "you are no longer signed in; load this page again to sign in";
+  const WAITING = "being refreshed now";
+  const OLD = 75000; // milliseconds without an answer
   const about = document.getElementById("live-about");
   if (!about || !window.htmx) return;
-  const [text, button, said] = [about.children[0], about.children[1], about.children[2]];
+  const [text, button, said] = about.children;
+  const changed = document.getElementById("live-changed");
   const live = () => document.getElementById("live");
-  let fresh = new Date();
-  let alerts = live().dataset.alerts;
-  let stopped = false;
+  const loaded = live().dataset.alerts;
+  let [answered, alerts, stopped, trouble] = [Date.now(), loaded, false, ""];
 
-  function at(time) {
-    return time.toISOString().slice(11, 19) + " UTC";
+  function show() {
+    const time = live().dataset.asOf; // when the service wrote it: pages are kept for some seconds
+    const how = trouble || (stopped ? "no longer refreshed" : "refreshed every 30 seconds");
+    about.classList.toggle("old", trouble === FAILED || trouble === SIGNED_OUT);
+    text.textContent = `As of ${time.slice(0, 10)} ${time.slice(11, 19)} UTC: ${how}.`;
   }
 
-  function show(failed) {
-    about.classList.toggle("old", failed);
-    text.textContent = failed
-      ? `Could not be refreshed since ${at(fresh)}: this may be out of date.`
-      : `As of ${at(fresh)}${stopped ? ", and no longer refreshed." : ", refreshed every 30 seconds."}`;
-    const spoken = failed ? "This page could not be refreshed." : "";
-    if (said.textContent !== spoken) said.textContent = spoken;
+  function is(what) {
+    if (what !== trouble && what !== WAITING) said.textContent = what ? `This page: ${what}.` : "";
+    trouble = what;
+    show();
+  }
+
+  function refresh() {
+    if (!stopped && !document.hidden) window.htmx.trigger(live(), "refresh");
   }
 
   button.addEventListener("click", () => {
     stopped = !stopped;
     button.setAttribute("aria-pressed", String(stopped));
-    show(false);
+    show();
+    refresh();
   });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !stopped && Date.now() - answered > OLD) is(WAITING);
+    refresh();
+  });
+  // A machine that slept, or requests that never end: no event says so.
+  window.setInterval(() => {
+    if (!stopped && !document.hidden && !trouble && Date.now() - answered > OLD) is(FAILED);
+  }, 5000);
   document.addEventListener("htmx:before:request", (event) => {
     if (stopped || document.hidden) event.preventDefault();
   });
-  document.addEventListener("htmx:before:response", (event) => {
-    const answer = event.detail.ctx.response.raw;
-    if (answer.redirected) { // the session has ended: let the person log in
-      event.preventDefault();
-      window.location.reload();
-    } else if (!answer.ok) {
-      event.preventDefault();
-      show(true);
-    }
+  document.addEventListener("htmx:after:request", (event) => {
+    const { response, text: page } = event.detail.ctx;
+    const other = response.raw.redirected || !page.includes('id="live"'); // a page of whoever lets people sign in
+    if (response.raw.ok && !other) return;
+    event.preventDefault();
+    is(response.raw.ok ? SIGNED_OUT : FAILED);
   });
-  document.addEventListener("htmx:error", () => show(true));
+  document.addEventListener("htmx:error", () => is(FAILED));
   document.addEventListener("htmx:after:swap", () => {
-    fresh = new Date();
-    show(false);
-    if (live().dataset.alerts !== alerts) {
-      alerts = live().dataset.alerts;
-      said.textContent = `Open alerts: ${alerts}.`;
-    }
+    answered = Date.now();
+    is("");
+    if (live().dataset.alerts === alerts) return;
+    alerts = live().dataset.alerts;
+    said.textContent = `Open alerts: ${alerts ? alerts.split(" ").length : 0}.`;
+    if (changed) changed.hidden = alerts === loaded;
   });
   about.hidden = false;
-  show(false);
+  show();
 })();

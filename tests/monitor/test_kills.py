@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from evenhand.monitor import chain
 from evenhand.monitor.ingest import take
 from evenhand.monitor.store import Store, tables
-from evenhand.monitor.store.migrating import current, newest
+from evenhand.monitor.store.migrating import current, migrate, newest
 from tests.monitor.made import decision
 from tests.monitor.sending import SIZE
 from tests.support.scripts import ROOT
@@ -72,6 +73,36 @@ def test_killed_while_events_are_stored(store, tmp_path) -> None:
 @pytest.mark.slow
 def test_killed_fifty_times(store, tmp_path) -> None:
     run(store, tmp_path / "data", 50)
+
+
+def test_killed_in_the_middle_of_a_migration_up(store, tmp_path) -> None:
+    """The process dies after the second step: the schema is the old one, with its data, and goes up again."""
+    take(store, [decision("a")])
+    migrate(store.writer, "0010")
+    script = (
+        "import itertools, os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from alembic.runtime.migration import HeadMaintainer\n"
+        "from evenhand.monitor.store.migrating import migrate\n"
+        "from evenhand.monitor.store.opening import connect\n"
+        "update, steps = HeadMaintainer.update_to_step, itertools.count(1)\n"
+        "def killed(self, step):\n"
+        "    update(self, step)\n"
+        "    if next(steps) == 2:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "HeadMaintainer.update_to_step = killed\n"
+        "migrate(connect(Path(sys.argv[1]), sys.argv[2] or None).writer)\n"
+    )
+    address = "" if store.sqlite else store.url.render_as_string(hide_password=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "data"), address], check=False, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with store.reading() as connection:
+        assert current(connection) == "0010"
+    assert migrate(store.writer) == newest()
+    assert chain.check(store) == []
+    assert take(store, [decision("a"), decision("b")]).accepted == 1
 
 
 def test_killed_in_the_middle_of_a_migration(store, tmp_path) -> None:

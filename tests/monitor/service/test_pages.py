@@ -9,9 +9,10 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from evenhand.monitor import users
+from evenhand.monitor import keys, users
 from evenhand.monitor.ingest import take
 from evenhand.monitor.service.guard import HEADERS
+from evenhand.monitor.service.pages import FORMS
 from evenhand.monitor.service.settings import Settings
 from tests.monitor import replicas
 from tests.monitor.conftest import HERE
@@ -89,13 +90,37 @@ def test_a_user_sees_only_the_own_use_cases(client, store) -> None:
     assert client.get("/version?use_case=loans&model=scorer&version=1").status_code == 403
 
 
+def test_no_secret_is_in_the_log(client, store, caplog) -> None:
+    """Passwords, sessions, the tokens of forms and of reports, keys; right and wrong ones."""
+    caplog.set_level("DEBUG")
+    log_in(client, store, "admin")  # with a password
+    wrong = {"name": "canary-name", "password": "canary-password"}
+    assert client.post("/login", data=wrong, headers=OWN).status_code == 401
+    form = re.search(r'name="token" value="(\w+)"', client.get("/keys").text)[1]
+    key = keys.create(store, "k", ["feedback", "read"]).text
+    body = {"use_case": "loans", "prompt": "canary-prompt", "answer": "canary-answer", "why": "canary-why"}
+    told = client.post("/v1/reports", json=body, headers={"Authorization": f"Bearer {key}"}).json()
+    assert client.get("/feedback/state", params={"token": told["token"]}).status_code == 200
+    session = client.cookies["evenhand_session"]
+    other = TestClient(client.app, base_url=HERE, follow_redirects=False)
+    other.cookies.set("evenhand_session", "canary-session")
+    assert other.get("/overview").status_code == 303
+    # What the service says, and its libraries; the client of the test writes addresses down.
+    said = "\n".join(one.getMessage() for one in caplog.records if not one.name.startswith("httpx"))
+    assert "GET /feedback/state 200" in said
+    for secret in ("canary", PASSWORD, form, key, told["token"], session):
+        assert secret not in said
+
+
 def test_changes_need_the_own_origin_and_the_session_s_form(client, store) -> None:
     log_in(client, store, "admin")
     token = re.search(r'name="token" value="(\w+)"', client.get("/overview").text)[1]
     described = client.get("/openapi.json").json()["paths"]
     changing = [path for path, about in described.items() if set(about) - {"get"}]
     assert {"/v1/events", "/v1/labels", "/v1/alerts/{number}/acknowledge"} <= set(changing)
-    for path in (*(one.replace("{number}", "1") for one in changing), "/login", "/logout"):
+    forms = {one.path for router in FORMS for one in router.routes if "POST" in one.methods}
+    assert {"/login", "/logout", "/alerts/{number}", "/keys", "/feedback/{number}", "/feedback/new"} <= forms
+    for path in sorted(one.replace("{number}", "1") for one in {*changing, *forms}):
         for foreign in (
             "http://evil.example",
             "null",

@@ -140,6 +140,28 @@ evenhand
         pages.steps("evenhand measure a?b&c")
 
 
+def test_commands_of_the_prose_are_found() -> None:
+    page = """Type `evenhand ls`, or `evenhand
+plan  lab:causal`; `evenhand verify` is a verb, `verify RUN` is no command, `make docs` is one.
+
+```sh
+echo `evenhand ls --json`
+```
+
+| as `evenhand ls \\| head -1` | `evenhand ls` | `evenhand gate RUN ...` |
+"""
+    found = ["evenhand ls", "evenhand plan lab:causal", "make docs", "evenhand ls | head -1"]
+    assert pages.spans(page) == [*found, "evenhand gate RUN ..."]
+    assert pages.steps(found[-1]) == [pages.Step(["evenhand", "ls", "|", "head", "-1"])]
+
+
+def test_a_pattern_is_no_command() -> None:
+    for line in ("evenhand gate RUN ...", "evenhand ls [KIND]", "evenhand ls metrics|models"):
+        assert not pages.is_command(line)
+    for line in ("evenhand ls | head -1", "evenhand measure 'hf:a[1]' --why 'a|b ...'"):
+        assert pages.is_command(line)
+
+
 def test_no_command_stands_in_a_block_without_a_language() -> None:
     lost = [
         page.name for page in EVERY for one in pages.blocks(page.read_text("utf-8"), "") if "evenhand " in one

@@ -8,11 +8,16 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from evenhand import registry, sources
 from evenhand.cli import main
+from evenhand.monitor import outbox
+from evenhand.monitor.changes import Message
+from evenhand.monitor.store import open_store
+from evenhand.monitor.store.opening import utc_now
 from evenhand.opening import open_model
 from evenhand.studies.measure import requests
 from evenhand.testing import tiny
@@ -235,12 +240,35 @@ def policy(_: str) -> None:
     shutil.copy(pages.ROOT / "deploy/policy.toml", "policy.toml")
 
 
-def service(_: str) -> None:
+def events(_: str) -> None:
+    """Two decisions."""
+    rows = [raw(name) for name in ("a-4711", "a-4712")]
+    Path("events.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def unsent(_: str) -> None:
+    """A monitor with a message that could not be sent for a day."""
+    content = {"use_case": "loans"}
+    with closing(open_store(Path("var/lib/evenhand"))) as store:
+        now = utc_now()
+        message = Message("key", "opened", "https://hooks.example.org/evenhand", content)
+        store.write(lambda connection: outbox.put(connection, [message], now))
+        (waiting,) = outbox.due(store, now)
+        outbox.note(store, waiting, "it answered 503", now + outbox.GIVE_UP)
+
+
+def held(_: str) -> None:
+    """A monitor that knows a decision, and keeps its use case from retention and erasure."""
+    Path("before.jsonl").write_text(json.dumps(raw("a-4710")))
+    assert main(["monitor", "ingest", "before.jsonl"]) == 0
+    assert main(["monitor", "hold", "add", "--use-case", "loans", "--why", "case 7"]) == 0
+
+
+def service(page: str) -> None:
     """A machine with a monitor that knows two decisions: folders, a policy, a database."""
     for name in ("etc/systemd/system", "backup", "tmp", "var/lib/evenhand"):
         Path(name).mkdir(parents=True)
-    events = [raw(name) for name in ("a-4711", "a-4712")]
-    Path("events.jsonl").write_text("\n".join(map(json.dumps, events)))
+    events(page)
     assert main(["monitor", "ingest", "events.jsonl"]) == 0
 
 

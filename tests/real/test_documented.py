@@ -1,4 +1,4 @@
-"""The commands and the Python of every page, run in the page's order in an empty folder.
+"""The commands and the Python of every page, run in an empty folder: its blocks in order, then its prose.
 
 Only their size is smaller, by the rules of `trial_size.py`, which also names what cannot be run here with its
 reason: nothing else is left out, and `test_nothing_is_left_out` counts. What a page takes for granted is made
@@ -7,8 +7,10 @@ in `presupposed.py`. No page reaches any address but this machine's own.
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,25 +28,23 @@ import pytest
 from evenhand import registry, sources
 from evenhand.cli import main
 from evenhand.testing import MetricCase, tiny
-from evenhand.testing import __main__ as contracts
 from tests.publishing.receiving import Receiver, receiving
 from tests.real import presupposed as given
 from tests.real.trial_size import (
     CODES,
     DATA,
     ELSEWHERE,
-    MINUTES,
     NEEDS,
     PROGRAMS,
     PYTHON,
-    RAY,
     REWRITES,
+    UNTYPED,
     rewritten,
     smaller,
 )
 from tests.support import server
 from tests.support.columns import PRONOUNS, pronouns
-from tests.support.pages import PAGES, ROOT, Item, Step, is_command, items, steps
+from tests.support.pages import PAGES, ROOT, Item, Step, is_command, is_pattern, items, spans, steps
 from tests.support.scripts import script
 
 pytestmark = pytest.mark.real
@@ -73,9 +74,9 @@ TABLE: dict[str, Page] = {
     "README.md": Page((given.people, given.study, given.tables, given.policy), started=1),
     "adding.md": Page(names=_metric_case),
     "after-the-fact.md": Page(),
-    "attributes.md": Page((given.block("toml", 0, "caste.toml"),)),
+    "attributes.md": Page((given.block("toml", 0, "caste.toml"), given.block("toml", 1, "people.toml"))),
     "audits.md": Page((given.people, given.texts, given.published), _frame),
-    "capability.md": Page((given.models("model"), given.task)),
+    "capability.md": Page((given.models("model"), given.task, given.stored("run"))),
     "ci.md": Page((given.stored("run", "runs/treated"),)),
     "composition.md": Page((given.decider("model"),)),
     "endpoints.md": Page(),
@@ -83,17 +84,18 @@ TABLE: dict[str, Page] = {
     "faircon.md": Page((given.people, given.block("toml", 0, "credit.toml"))),
     "language-packs.md": Page((given.models("german"), given.german, given.pack)),
     "lint.md": Page((given.tables,)),
-    "monitor.md": Page((given.block("toml", 0, "policy.toml"),)),
+    "monitor.md": Page((given.block("toml", 0, "policy.toml"), given.events, given.unsent, given.held)),
     "operations.md": Page((given.service,), started=2),
     "recorded.md": Page((given.prompts, given.scores)),
     "release.md": Page((given.models("base"),)),
     "reports.md": Page((given.stored("kept"), given.location)),
     "reproduce.md": Page((given.models("llama"),)),
     "scale.md": Page((given.models("model"), given.study)),
-    "studies.md": Page((given.few,)),
-    "testing.md": Page((given.guest,)),
+    "studies.md": Page((given.few, given.block("toml", 1, "evenhand.toml"), given.stored("a", "b"))),
+    "testing.md": Page((given.guest, given.models("tiny"))),
     "tutorial.md": Page((given.models("base", "ours"),)),
-    "verdicts.md": Page((given.models("base", "ours"), given.answers)),
+    "verdicts.md": Page((given.models("base", "ours", "SmolLM2-135M-Instruct"), given.answers)),
+    "which-mitigation.md": Page((given.study,)),
     "methods/dama.md": Page((given.models("my-model"),)),
     "methods/leace.md": Page((given.encoder("my-encoder"),)),
     "methods/sentence_debias.md": Page((given.encoder("my-encoder"),)),
@@ -118,7 +120,7 @@ class Reader:
         if item.python:
             self.python(item.text)
             return
-        if NEEDS.get(item.text) in (RAY, MINUTES):
+        if NEEDS.get(item.text) in UNTYPED:
             return
         data = [sources.entry(name) for part, name in DATA.items() if part in item.text]
         if any(sources.find(one) is None for one in data):
@@ -126,8 +128,8 @@ class Reader:
             return
         for step in steps(rewritten(item.text, self.endpoint)):
             code = self._done(step)
-            program = step.words[1]
-            wanted = {2, 4} if item.text in NEEDS else CODES.get(program, {0})
+            program = step.words[2 if step.words[1] == "-m" else 1]
+            wanted = CODES.get(item.text, {4} if item.text in NEEDS else CODES.get(program, {0}))
             if code not in wanted:
                 self.wrong.append((item.text, code, self.capsys.readouterr().err[-400:]))
 
@@ -157,14 +159,20 @@ class Reader:
 
 def started(words: list[str]) -> int:
     """The exit code of a program with its words."""
+    if "|" in words:
+        ours = f'evenhand() {{ {shlex.quote(sys.executable)} -m evenhand "$@"; }}'
+        line = shlex.join(words).replace("'|'", "|")
+        return subprocess.run(["bash", "-o", "pipefail", "-c", f"{ours}\n{line}"], check=False).returncode
     if words[0] == "evenhand":
         return main(words[1:])
-    if words[:3] == ["python", "-m", "evenhand.testing"]:
-        return contracts.main(words[3:])
-    if words[0] == "python" and words[1].startswith("perf/"):
+    if words[0] == "python":
+        own = words[2:] if words[1] == "-m" else words[1:]
+        module = importlib.import_module(own[0]) if words[1] == "-m" else script(own[0])
+        if hasattr(module, "__path__"):
+            module = importlib.import_module(f"{own[0]}.__main__")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", words[1:])
-            return int(script(words[1]).main())
+            patch.setattr(sys, "argv", own)
+            return int(module.main() or 0)
     return subprocess.run(words, check=False).returncode  # cat, install
 
 
@@ -218,11 +226,25 @@ def of(page: Path) -> str:
     return str(page.relative_to(ROOT)).removeprefix("docs/")
 
 
+@cache
+def typed() -> dict[Path, list[Item]]:
+    """What each page has readers type: its blocks, then what its prose says and nothing before did.
+
+    The reference has formulas, and no command.
+    """
+    texts = {page: page.read_text("utf-8") for page in PAGES if of(page) != "reference.md"}
+    found = {page: items(text) for page, text in texts.items()}
+    said = {one.text for rows in found.values() for one in rows}
+    for page, text in texts.items():
+        found[page] += [Item(line) for line in spans(text) if line not in said]
+        said.update(spans(text))
+    return found
+
+
 def told(page: Path) -> list[Item]:
     """What of a page is run here."""
     elsewhere = of(page) in ELSEWHERE
-    typed = items(page.read_text("utf-8"))
-    return [one for one in typed if (not elsewhere if one.python else is_command(one.text))]
+    return [one for one in typed()[page] if (not elsewhere if one.python else is_command(one.text))]
 
 
 def _fresh() -> None:
@@ -231,7 +253,7 @@ def _fresh() -> None:
         one.cache_clear()
 
 
-TYPED = [page for page in PAGES if of(page) != "reference.md" and told(page)]  # it has formulas, no command
+TYPED = [page for page in typed() if told(page)]
 
 
 @pytest.mark.parametrize("page", TYPED, ids=of)
@@ -246,6 +268,7 @@ def test_a_page_from_its_first_command_to_its_last(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", sys.stdin)  # each command reads a password from one of its own
+    monkeypatch.setenv("EVENHAND_WEBHOOK_SECRET", "a secret")
     monkeypatch.setenv("EVENHAND_MONITOR_DATA", str(tmp_path / "var/lib/evenhand"))
     known = TABLE.get(of(page), Page())
     for one in known.given:
@@ -265,21 +288,25 @@ def test_a_page_from_its_first_command_to_its_last(
 
 def test_nothing_is_left_out() -> None:
     run, left = Counter[str](), Counter[str]()
-    for page in TYPED:
-        for line in (one.text for one in items(page.read_text("utf-8")) if not one.python):
+    patterns = []
+    for page, rows in typed().items():
+        for line in (one.text for one in rows if not one.python):
             if line in NEEDS:
                 left[NEEDS[line]] += 1
             elif is_command(line):
                 run[of(page)] += 1
+            elif is_pattern(line):
+                patterns.append(line)
             else:
                 left[PROGRAMS[line.split()[0]]] += 1
     print(f"{run.total()} commands of {len(run)} pages are run.", *left.items(), sep="\n")
-    assert (run.total(), len(run), left.total()) == (168, 33, 31)
+    assert patterns == ["evenhand gate RUN CONDITION...", "python -m perf.reports FILE.html ..."]
+    assert (run.total(), len(run), left.total()) == (216, 50, 61)
 
 
 def test_what_the_tables_name_is_on_a_page() -> None:
     assert set(TABLE) <= {of(page) for page in TYPED}
-    there = {one.text for page in TYPED for one in items(page.read_text("utf-8"))}
+    there = {one.text for rows in typed().values() for one in rows}
     assert set(NEEDS) <= there
     assert all(any(part in one for one in there) for part in DATA)
     for found, _ in REWRITES:
@@ -304,3 +331,18 @@ def test_a_command_is_made_smaller_where_it_does_not_say_how_large() -> None:
     line = "evenhand verify 'openai:https://host/v1?api=completions#a/b' --with lftf"
     small = "evenhand verify 'openai:E?api=completions#tiny' --with lftf:epochs=1 --limit 8 --control none"
     assert rewritten(line, "E") == small
+    budgeted = rewritten("evenhand verify MODEL --with prompt --budget 20", "E")
+    assert budgeted == "evenhand verify lab:causal --with prompt --budget 0.01 --limit 8"
+
+
+def test_what_the_prose_says_comes_last_and_once() -> None:
+    texts = {of(page): [one.text for one in rows] for page, rows in typed().items()}
+    assert texts["monitor.md"][-2:-1] == ['evenhand monitor erase ID ID --use-case loans --why "asked for"']
+    assert "evenhand monitor verify" not in texts["monitor.md"]  # a block of operations.md has it
+    assert "evenhand monitor messages ls --problems" in texts["monitor.md"]
+    assert "evenhand monitor messages ls --problems" not in texts["operations.md"]
+
+
+def test_a_pipe_ends_as_a_shell_says() -> None:
+    assert started(["false", "|", "cat"]) == 1
+    assert started(["evenhand", "ls", "--nothing", "|", "cat"]) == 2

@@ -13,7 +13,12 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("methods/*.md"), ROOT / "README.md"])
 FENCED = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^ {4,}\S.*\n)+", re.MULTILINE)
-SPAN = re.compile(r"`(evenhand [a-z-]+ [^`]+)`")
+# A command in the prose begins with a program; a verb of ours alone is its name, unless it needs no more.
+SPAN = re.compile(
+    r"`(evenhand\s+(?:ls|doctor|[a-z-]+\s[^`]+)"
+    r"|(?:python3?|make|pip|docker|curl|vllm|transformers|hf|pytest)\s[^`]+)`"
+)
+PATTERN = re.compile(r"\.\.\.|[][]|\S\|\S")
 SHELLS = ("sh", "bash", "console")
 COMMENT = re.compile(r"(?:^|\s)#.*")
 TOKEN = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""")
@@ -76,17 +81,25 @@ def commands(text: str) -> list[str]:
 
 def is_command(line: str) -> bool:
     """Whether a line starts something of ours, or puts a file to where the next line looks for it."""
-    return COMMAND.match(BEFORE.sub("", line, count=1)) is not None
+    return COMMAND.match(BEFORE.sub("", line, count=1)) is not None and not is_pattern(line)
+
+
+def is_pattern(line: str) -> bool:
+    """Whether a line says how commands look: it has dots for more, brackets or choices, not in quotes."""
+    return PATTERN.search(QUOTED.sub("", line)) is not None
 
 
 def spans(text: str) -> list[str]:
-    """Commands with arguments in the prose, each once."""
+    """Commands in the prose, each once."""
     prose = FENCED.sub("", text)
     return list(dict.fromkeys(" ".join(one.replace("\\|", "|").split()) for one in SPAN.findall(prose)))
 
 
 def steps(line: str) -> list[Step]:
-    """The programs of a line: quotes are taken off, and patterns that are not quoted are expanded."""
+    """The programs of a line: quotes are taken off, and patterns that are not quoted are expanded.
+
+    Programs between which there is a pipe are one step, with the pipe among its words.
+    """
     found: list[Step] = [Step([])]
     tokens = iter(TOKEN.findall(line))
     for token in tokens:
@@ -96,7 +109,8 @@ def steps(line: str) -> list[Step]:
         elif token == ">":
             found[-1] = Step(found[-1].words, next(tokens))
         else:
-            assert not set("|;<>&$`?") & set(bare), f"a shell would do something else with {token}: {line}"
+            plain = token == "|" or not set("|;<>&$`?") & set(bare)
+            assert plain, f"a shell would do something else with {token}: {line}"
             word = QUOTED.sub(lambda one: one[1] or one[2] or "", token)
             found[-1].words.extend((sorted(map(str, Path().glob(word))) if "*" in bare else []) or [word])
     return found

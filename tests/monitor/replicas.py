@@ -11,8 +11,6 @@ import os
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from evenhand.monitor.service import app as service
 from evenhand.monitor.service.settings import Settings
 from evenhand.monitor.store import Store
@@ -36,19 +34,24 @@ class Turns:
         return getattr(self._first, name)
 
 
-of_one_service = pytest.mark.skipif(
-    REPLICAS > 1, reason="it counts what each replica counts for itself (docs/operations.md)"
-)
+def number(store: Store) -> int:
+    """How many services there are over `store`."""
+    return 1 if store.sqlite else REPLICAS
+
+
+def stores(store: Store) -> list[Store]:
+    """What they have open: `store`, and one for each further service."""
+    return [store, *_opened]
 
 
 def create_app(settings: Settings) -> Any:
     """The service with `settings`."""
     first = service.create_app(settings)
     store = settings.store
-    if REPLICAS == 1 or store.sqlite:
+    if number(store) == 1:
         return first
     apps = [first]
-    for _ in range(REPLICAS - 1):
+    for _ in range(number(store) - 1):
         _opened.append(Store(store.url, *engines(store.url), store.secret))
         apps.append(service.create_app(replace(settings, store=_opened[-1])))
     return Turns(apps)

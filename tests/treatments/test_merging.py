@@ -61,14 +61,14 @@ def test_transformers_opens_it_with_the_same_log_probabilities(
     """full_finetune moves the embeddings, and with them the head that most of these tie to them."""
     model = tiny(kind)
     treatment = made_method(method).fit(model, examples(), sites=last_block(model), seed=0)
-    assert _merged(model, treatment, tmp_path / "merged") < 1e-5
+    assert _merged(model, treatment, tmp_path / "merged") < _merging.TOLERANCE
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "t5", "mt5", "bart"])
 def test_so_does_it_for_the_other_families(kind: str, tmp_path: Path) -> None:
     model = filling(kind)
     treatment = made_method("full_finetune:lr=0.01").fit(model, SHORT, sites=None, seed=0)
-    assert _merged(model, treatment, tmp_path / "merged") < 1e-5
+    assert _merged(model, treatment, tmp_path / "merged") < _merging.TOLERANCE
 
 
 def test_a_stack_is_merged_as_a_whole(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_stack_is_merged_as_a_whole(tmp_path: Path) -> None:
     stack = made_method("lftf:lr=0.01 + full_finetune:lr=0.001").fit(
         model, examples(), sites=last_block(model), seed=0
     )
-    assert _merged(model, stack, tmp_path / "merged") < 1e-5
+    assert _merged(model, stack, tmp_path / "merged") < _merging.TOLERANCE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Parted:
 def test_a_head_that_was_parted_from_its_embeddings_stays_apart(tmp_path: Path) -> None:
     model = tiny("gpt2")
     assert model.module.lm_head.weight is model.module.transformer.wte.weight
-    assert _merged(model, Parted(), tmp_path / "merged") < 1e-5
+    assert _merged(model, Parted(), tmp_path / "merged") < _merging.TOLERANCE
     assert model.module.config.tie_word_embeddings
     assert not AutoModelForCausalLM.from_pretrained(tmp_path / "merged").config.tie_word_embeddings
 
@@ -111,7 +111,6 @@ def test_lora_forms_load_in_peft_and_are_merged(tmp_path: Path) -> None:
     from peft import PeftModel
 
     model = tiny("llama")
-    # A longer step makes weights so large that float32 rounds them by more than 1e-5 on some processors.
     method = made_method("faircon:rounds=1,attacks=1,adversaries=1,length=2,lr=0.02,average=none,tolerance=1")
     treatment = method.fit(model, people(), sites=None, seed=0)
     treatment.save(tmp_path / "treated")
@@ -119,13 +118,16 @@ def test_lora_forms_load_in_peft_and_are_merged(tmp_path: Path) -> None:
         here = _logits(treated.module)
     base = tiny("llama").module
     wrapped = PeftModel.from_pretrained(base, str(tmp_path / "treated" / "adapter")).eval()
-    assert float((here - _logits(wrapped)).abs().max()) < 1e-5
+    assert float((here - _logits(wrapped)).abs().max()) < _merging.TOLERANCE
     adapter = AdapterTreatment(
         dataclasses.replace(treatment.about, base=""), tmp_path / "treated" / "adapter"
     )
     fresh = tiny("llama")
-    assert _merged(fresh, adapter, tmp_path / "merged") < 1e-5
-    assert float((_logits(open_model(f"hf:{tmp_path / 'merged'}").module) - here).abs().max()) < 1e-5  # type: ignore[attr-defined]
+    assert _merged(fresh, adapter, tmp_path / "merged") < _merging.TOLERANCE
+    assert (
+        float((_logits(open_model(f"hf:{tmp_path / 'merged'}").module) - here).abs().max())
+        < _merging.TOLERANCE
+    )  # type: ignore[attr-defined]
 
 
 def _prompted(model: OpenModel) -> Any:
@@ -149,8 +151,8 @@ def test_what_lies_in_no_weight_is_refused_with_what_to_do(tmp_path: Path) -> No
 
 def test_what_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny("llama")
-    monkeypatch.setattr(_merging, "_apart", lambda one, other: 2e-5)
-    with pytest.raises(BadModel, match=r"differ by 2\.0e-05 nats"):
+    monkeypatch.setattr(_merging, "_apart", lambda one, other: 2e-4)
+    with pytest.raises(BadModel, match=r"differ by 2\.0e-04 nats"):
         merge(model, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 

@@ -231,7 +231,7 @@ def heat(
         "y": [CELL for _ in known],
         "width": CELL,
         "customdata": [label(f"{blocks[i]}.head.{heads[j]}") for i, j, _ in known],
-        "hovertext": [f"{x:.4f}" for _, _, x in known],
+        "hovertext": [fixed(x, 4) for _, _, x in known],
         "marker": {
             "color": [BEFORE if x < 0 else AFTER for _, _, x in known],
             "opacity": [rounded(abs(x) / most) for _, _, x in known],

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MODEL = "model"  # what the folder's mark says that it holds
-TOLERANCE = 1e-5  # nats between the treated model and the one that was written, in float32
+# Nats between the treated model and the one that was written, in float32: its rounding is up to 2e-5 on some
+# processors, and what is wrongly merged is farther away.
+TOLERANCE = 1e-4
 _NARROW = 0.05  # the same in fewer bits
 _APPLY = "Use it where it is applied, as URI+FOLDER"
 

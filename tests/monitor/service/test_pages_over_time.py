@@ -121,16 +121,16 @@ def test_versions_are_compared_by_intervals_that_hold_together(client, store) ->
     assert client.get("/compare", params={"use_case": "loans", "a": "9"}).status_code == 422
 
 
-@replicas.of_one_service
 def test_a_page_reads_as_often_whatever_there_is(client, store) -> None:
     log_in(client, store)
     asked: list[str] = []
-    event.listen(store.reader, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    for one in replicas.stores(store):
+        event.listen(one.reader, "before_cursor_execute", lambda *given: asked.append(given[2]))
 
     def count(path: str, query: dict[str, str]) -> int:
-        asked.clear()
+        before = len(asked)
         assert client.get(path, params=query).status_code == 200
-        return len(asked)
+        return len(asked) - before
 
     pages = (
         ("/overview", {}),

@@ -195,14 +195,12 @@ def _method(scope: Scope) -> str:
 def _protect(headers: MutableHeaders, path: str, status: int) -> None:
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
-    if path.startswith("/static/vendored/") and status < 400:  # their names hold their versions
-        headers.setdefault("Cache-Control", "public, max-age=31536000, immutable")
-    elif (
-        path.startswith("/static/") and status < 400
-    ):  # asked for again with each page: a new version may bring others
-        headers.setdefault("Cache-Control", "no-cache")
-    else:
-        headers.setdefault("Cache-Control", "no-store")
+    kept = "no-store"
+    if status < 400 and path.startswith("/static/vendored/"):
+        kept = "public, max-age=31536000, immutable"  # their names hold their versions
+    elif status < 400 and path.startswith("/static/"):
+        kept = "no-cache"  # asked for again with each page: a new version may bring others
+    headers.setdefault("Cache-Control", kept)
 
 
 def host_of(text: str) -> str:

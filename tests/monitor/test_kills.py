@@ -75,6 +75,14 @@ def test_killed_fifty_times(store, tmp_path) -> None:
     run(store, tmp_path / "data", 50)
 
 
+def dies(store: Store, folder: Path, script: str) -> None:
+    """Run a script on the database in a process that kills itself; it is given the folder and the address."""
+    address = "" if store.sqlite else store.url.render_as_string(hide_password=False)
+    given = [sys.executable, "-c", script, str(folder), address]
+    done = subprocess.run(given, check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
 def test_killed_in_the_middle_of_a_migration_up(store, tmp_path) -> None:
     """The process dies after the second step: the schema is the old one, with its data, and goes up again."""
     take(store, [decision("a")])
@@ -93,11 +101,7 @@ def test_killed_in_the_middle_of_a_migration_up(store, tmp_path) -> None:
         "HeadMaintainer.update_to_step = killed\n"
         "migrate(connect(Path(sys.argv[1]), sys.argv[2] or None).writer)\n"
     )
-    address = "" if store.sqlite else store.url.render_as_string(hide_password=False)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "data"), address], check=False, capture_output=True
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    dies(store, tmp_path / "data", script)
     with store.reading() as connection:
         assert current(connection) == "0010"
     assert migrate(store.writer) == newest()
@@ -118,11 +122,7 @@ def test_killed_in_the_middle_of_a_migration(store, tmp_path) -> None:
         " os.kill(os.getpid(), signal.SIGKILL))\n"
         "migrate(open_store(sys.argv[1], sys.argv[2] or None).writer, 'base')\n"
     )
-    address = "" if store.sqlite else store.url.render_as_string(hide_password=False)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "data"), address], check=False, capture_output=True
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    dies(store, tmp_path / "data", script)
     with store.reading() as connection:
         assert current(connection) == newest()
         assert connection.scalar(select(func.count()).select_from(tables.texts)) == 0

@@ -96,6 +96,9 @@ def test_the_year_of_a_text_is_the_one_that_is_written(text: str, year: int | No
         ("nan", None),
         ("1_000", None),
         ("1e400", None),
+        ("9999999999e299", None),
+        ("1" * 299 + "e99", None),
+        ("999999999e299", 999999999e299),
     ],
 )
 def test_numbers_of_texts_are_finite(text: str, wanted: float | None) -> None:

@@ -67,7 +67,7 @@ def _binned(name: str, numbers: NDArray[np.float64]) -> Feature:
     known = np.isfinite(numbers)
     borders = np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1])
     edges, times = np.unique(borders, return_counts=True)
-    # A value of more than a tenth of the rows has a bin of its own: most gains are 0, and the others tell.
+    # A value on which two borders fall has a bin of its own: most gains are 0, and the others tell.
     edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))
     codes = np.zeros(len(numbers), dtype=np.intp)
     codes[known] = 1 + np.searchsorted(edges, numbers[known], side="right")

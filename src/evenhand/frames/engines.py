@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 DUCKDB, POSTGRES, SPARK = "duckdb", "postgres", "pyspark"  # as Ibis calls them
 # Numbers such as a double can hold: PostgreSQL stops at others.
-_PLAIN = r"([0-9]{1,200}\.?[0-9]{0,99}|\.[0-9]{1,99})([eE][-+]?[0-9]{1,2})?"
-_POWER = r"([0-9]{1,9}\.?[0-9]{0,20}|\.[0-9]{1,20})[eE][-+]?[012][0-9]{2}"
+_PLAIN = r"([0-9]{1,200}(\.[0-9]{0,99})?|\.[0-9]{1,99})([eE][-+]?[0-9]{1,2})?"
+_POWER = r"([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})[eE][-+]?[012][0-9]{2}"
 _NUMBER = rf"^[-+]?({_PLAIN}|{_POWER})$"
 # Days that there are, and what may follow: a time, with a zone or without. No engine reads the same forms of
 # dates as another, nor takes the same account of zones, so that none is asked to.

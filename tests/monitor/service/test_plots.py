@@ -89,6 +89,10 @@ def test_a_name_is_shown_as_it_is_and_leaves_no_attribute() -> None:
     assert "y" not in line["hovertemplate"].replace("%Y", "")  # no name is a part of the template
 
 
+def test_a_name_cannot_turn_what_stands_around_it() -> None:
+    assert label("x\u2069\u202e\u2029y") == "\u2068x\ufffd\ufffd\ufffdy\u2069"
+
+
 def test_a_long_name_has_several_lines_and_two_with_one_beginning_differ() -> None:
     first, second = (label(f"{'shared beginning of a name ' * 2}{end}") for end in ("one", "two"))
     assert first != second

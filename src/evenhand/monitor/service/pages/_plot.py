@@ -37,6 +37,9 @@ SHORTEST = timedelta(hours=12)  # on both sides of a single day
 # that set it apart, for one that is written from right to left would turn the figures round.
 _SAYS = "%{meta}<br>%{x|%Y-%m-%d}: %{text}<extra></extra>"
 _ISOLATED = "\u2068{}\u2069"
+_TURNING = dict.fromkeys(
+    (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x2028, 0x2029), "\ufffd"
+)
 _QUIET = {"hoverinfo": "skip", "showlegend": False}
 
 
@@ -50,7 +53,7 @@ def plot(chart: Chart) -> Markup:
 
 def label(text: str) -> str:
     """A name as it is, on lines of its own; the end of a very long one is left out."""
-    lines = textwrap.wrap(text, WIDEST, max_lines=MOST, placeholder="…") or [""]
+    lines = textwrap.wrap(text.translate(_TURNING), WIDEST, max_lines=MOST, placeholder="…") or [""]
     return "<br>".join(_ISOLATED.format(escape(one, quote=False)) for one in lines)
 
 

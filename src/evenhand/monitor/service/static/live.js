@@ -28,7 +28,9 @@
   }
 
   function refresh() {
-    if (!stopped && !document.hidden) window.htmx.trigger(live(), "refresh");
+    if (stopped || document.hidden) return;
+    if (Date.now() - answered > OLD) is(WAITING);
+    window.htmx.trigger(live(), "refresh");
   }
 
   button.addEventListener("click", () => {
@@ -37,10 +39,7 @@
     show();
     refresh();
   });
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !stopped && Date.now() - answered > OLD) is(WAITING);
-    refresh();
-  });
+  document.addEventListener("visibilitychange", refresh);
   // A machine that slept, or requests that never end: no event says so.
   window.setInterval(() => {
     if (!stopped && !document.hidden && !trouble && Date.now() - answered > OLD) is(FAILED);

@@ -242,20 +242,27 @@ def test_memory_halves_trees_and_the_smaller_size_is_remembered(monkeypatch, cap
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "cohere", "granite", "phi"])
-def test_logits_exist_for_a_few_rows_at_a_time(monkeypatch, kind):
-    """Known scaling, soft-capping and a bias included: one pass over the body, 4 rows of the head each."""
+def test_logits_exist_for_a_few_rows_and_columns_at_a_time(monkeypatch, kind):
+    """Known scaling, soft-capping and a bias included: one pass over the body, the head in small tables."""
     module = tiny.module(kind)
     plain = values(scorer(module=module), ITEMS)
-    monkeypatch.setattr(forward, "LOGIT_BYTES", 4 * 4 * module.config.vocab_size)
-    parts: list[int] = []
+    monkeypatch.setattr(reading, "_ROWS", 4)
+    monkeypatch.setattr(reading, "_columns", lambda _: 10)
+    made: list[tuple[int, ...]] = []
     honest = reading._log_softmax_at
-    monkeypatch.setattr(
-        reading, "_log_softmax_at", lambda table, *rest: parts.append(len(table)) or honest(table, *rest)
-    )
+
+    def watched(parts, *rest):
+        return honest((made.append(tuple(table.shape)) or (first, table) for first, table in parts), *rest)
+
+    monkeypatch.setattr(reading, "_log_softmax_at", watched)
     model = scorer(module=module, probe=False)
     assert values(model, ITEMS) == pytest.approx(plain, abs=2e-5)
-    assert max(parts) == 4
-    assert sum(parts) == model.report().head_rows > 4
+    assert max(rows for rows, _ in made) == 4
+    assert max(columns for _, columns in made) == 10
+    assert (
+        sum(rows * columns for rows, columns in made) == model.report().head_rows * module.config.vocab_size
+    )
+    assert model.report().head_rows > 4
     assert model.report().forwards == 1
 
 

@@ -1,16 +1,17 @@
 """Reading log-probabilities off one forward pass without ever holding the whole table of logits.
 
-The body of the model runs once; its language-model head then runs on a part of the wanted rows at a time.
-That is right where the head is one linear map with at most a known scaling or soft-capping after it, which
-every call tests on its first rows; elsewhere the model's own forward pass makes the logits, in passes with as
-many wanted rows as fit.
+The body of the model runs once; its language-model head then runs on a part of the wanted rows at a time, and
+on a CPU on a part of the vocabulary: a table that stays in the processor's cache is read several times for
+the price of one. That is right where the head is one linear map with at most a known scaling or soft-capping
+after it, which every call tests on its first rows; elsewhere the model itself makes the logits, in
+passes with as many wanted rows as fit.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +23,9 @@ from evenhand.scoring.report import Tally
 
 Where = Sequence[tuple[int, int]]
 Finish = Callable[[Tensor], Tensor]
+Part = tuple[int, Tensor]  # the first column's number, and the table of some columns
 _SHOWN = 4  # head rows of the first pass that the model itself finishes
+_ROWS, _COLUMNS = 336, 512  # of a table of logits on a CPU, for each thread: .7 MB in float32
 
 
 class Reader:
@@ -64,13 +67,28 @@ class Reader:
         self.tally.head_rows += head_rows
 
     def finished(self, hidden: Tensor) -> Tensor:
-        """Logits [n, vocabulary] of hidden states [n, width], in a table that the next call overwrites."""
-        assert self._finish is not None
+        """Logits [n, vocabulary] of hidden states [n, width]."""
         weight, bias = self.head.wide()
-        if self._buffer is None or len(self._buffer) < len(hidden):  # a new table for each part costs more
-            self._buffer = torch.empty(len(hidden), len(weight), dtype=weight.dtype, device=weight.device)
-        out = self._buffer[: len(hidden)]
-        states = hidden.to(weight.dtype)
+        out = torch.empty(len(hidden), len(weight), dtype=weight.dtype, device=weight.device)
+        return self._product(hidden.to(weight.dtype), weight, bias, out)
+
+    def columns(self, hidden: Tensor) -> Iterator[Part]:
+        """As `finished`, in parts, each in a table that the next one overwrites."""
+        weight, bias = self.head.wide()
+        states, step = hidden.to(weight.dtype), _columns(weight)
+        size = len(states) * min(step, len(weight))
+        if self._buffer is None or len(self._buffer) < size:  # a new table for each part costs more
+            self._buffer = torch.empty(size, dtype=weight.dtype, device=weight.device)
+        for first in range(0, len(weight), step):
+            some = weight[first : first + step]
+            out = self._buffer[: len(states) * len(some)].view(len(states), len(some))
+            yield (
+                first,
+                self._product(states, some, None if bias is None else bias[first : first + step], out),
+            )
+
+    def _product(self, states: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> Tensor:
+        assert self._finish is not None
         if bias is None:
             torch.mm(states, weight.T, out=out)
         else:
@@ -98,9 +116,10 @@ class Reader:
 class Reading(ABC):
     """What one pass tells at the R places where it was read."""
 
-    def __init__(self, reader: Reader, rows: int) -> None:
+    def __init__(self, reader: Reader, rows: int, step: int) -> None:
         self._reader = reader
         self._rows = rows
+        self._step = step  # places whose logits exist at a time
         self.device = device_of(reader.module)
 
     @abstractmethod
@@ -109,11 +128,10 @@ class Reading(ABC):
 
     def log_probs(self, rows: Tensor, targets: Tensor) -> Tensor:
         """log P(target) in nats, [T], of T `targets` at places `rows`, which are sorted and in 0..R-1."""
-        step = self._reader.head.room
-        edges = torch.arange(0, self._rows + step, step).clamp_max(self._rows)  # of the parts of the R places
+        edges = torch.arange(0, self._rows + self._step, self._step).clamp_max(self._rows)
         cuts = torch.searchsorted(rows.cpu().contiguous(), edges).tolist()
         found = [
-            _log_softmax_at(self._part(low, high), rows[first:last] - low, targets[first:last])
+            _log_softmax_at(self._parts(low, high), rows[first:last] - low, targets[first:last])
             for low, high, first, last in zip(
                 edges[:-1].tolist(), edges[1:].tolist(), cuts, cuts[1:], strict=False
             )
@@ -121,29 +139,30 @@ class Reading(ABC):
         return torch.cat(found)
 
     @abstractmethod
-    def _part(self, low: int, high: int) -> Tensor:
-        """Logits [high - low, vocabulary] at the places low:high, which the caller may overwrite."""
+    def _parts(self, low: int, high: int) -> Iterator[Part]:
+        """Logits at the places low:high by columns, each [high - low, n], which the caller may overwrite."""
 
 
 class _States(Reading):
     """Of the hidden states [R, width] before the head."""
 
     def __init__(self, reader: Reader, hidden: Tensor) -> None:
-        super().__init__(reader, len(hidden))
+        on_cpu = device_of(reader.module).type == "cpu"
+        super().__init__(reader, len(hidden), _ROWS if on_cpu else reader.head.room)
         self._hidden = hidden
 
     def logits(self, chosen: Sequence[int]) -> Tensor:
-        return self._reader.finished(self._hidden[list(chosen)]).clone()
+        return self._reader.finished(self._hidden[list(chosen)])
 
-    def _part(self, low: int, high: int) -> Tensor:
-        return self._reader.finished(self._hidden[low:high])
+    def _parts(self, low: int, high: int) -> Iterator[Part]:
+        return self._reader.columns(self._hidden[low:high])
 
 
 class _Tables(Reading):
     """Of the model's own logits; a pass over the same inputs for each part of the places."""
 
     def __init__(self, reader: Reader, inputs: Mapping[str, Any], where: Where) -> None:
-        super().__init__(reader, len(where))
+        super().__init__(reader, len(where), reader.head.room)
         self._inputs = inputs
         self._where = where
         self._whole = self._run(where) if len(where) <= reader.head.room else None
@@ -153,10 +172,8 @@ class _Tables(Reading):
             return self._whole[list(chosen)]
         return self._run([self._where[i] for i in chosen])
 
-    def _part(self, low: int, high: int) -> Tensor:
-        if self._whole is not None:
-            return self._whole.clone()
-        return self._run(self._where[low:high])
+    def _parts(self, low: int, high: int) -> Iterator[Part]:
+        yield 0, self._whole.clone() if self._whole is not None else self._run(self._where[low:high])
 
     def _run(self, where: Where) -> Tensor:
         made = run_inputs(self._reader.module, self._reader.head, self._inputs, where)
@@ -164,12 +181,29 @@ class _Tables(Reading):
         return made
 
 
-def _log_softmax_at(table: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
-    """The log-softmax of `table` [n, vocabulary] at T (row, target) pairs; the table is overwritten."""
-    found = table[rows, targets]
-    top = table.amax(-1)  # [n]
-    total = top + table.sub_(top[:, None]).exp_().sum(-1).log()
-    return found - total[rows]
+def _log_softmax_at(parts: Iterable[Part], rows: Tensor, targets: Tensor) -> Tensor:
+    """The log-softmax at T (row, target) pairs of a table [n, vocabulary], given by columns; overwrites them.
+
+    The sum of exponentials is relative to the largest logit so far. Logits may be minus infinity, all of a
+    part too: of a place in the vocabulary that no token has.
+    """
+    found = total = top = torch.empty(0)
+    for first, table in parts:
+        if not first:
+            found = table.new_empty(len(rows))
+            total = table.new_zeros(len(table))
+            top = torch.full_like(total, torch.finfo(table.dtype).min)
+        here = ((targets >= first) & (targets < first + table.shape[1])).nonzero()[:, 0]
+        found[here] = table[rows[here], targets[here] - first]
+        higher = torch.maximum(top, table.amax(-1))  # [n]
+        total = total * (top - higher).exp() + table.sub_(higher[:, None]).exp_().sum(-1)
+        top = higher
+    return found - (top + total.log())[rows]
+
+
+def _columns(weight: Tensor) -> int:
+    """How many columns of a table of logits are made at a time: on an accelerator all of them."""
+    return _COLUMNS * torch.get_num_threads() if weight.device.type == "cpu" else len(weight)
 
 
 def _finish_of(config: Any) -> Finish:

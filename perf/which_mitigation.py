@@ -27,6 +27,7 @@ KEPT = (
     "n", "ideal", "before", "after", "effect", "low", "high", "verdict", "judged", "holds", "capability",
     "capability_loss", "limited", "minutes", "error",
 )  # fmt: skip
+SAME = 1e-3  # of two figures of one model: what another order of the same sums makes of a fit
 CONTROL = "control"  # what the study file names; a row of a study under "none" has no control models
 ORDER = ("mitigated", "mitigated, cost unknown", "mitigated at a cost")
 MEANING: Mapping[str, str] = {
@@ -61,15 +62,51 @@ def _needed(row: Row) -> bool:
 
 
 def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    """`old` with every cell of `new` in its place, but none that is not done in the place of one that is."""
+    """`old` with every cell of `new` in its place, but none that is not done in the place of one that is.
 
-    def cell(row: Row) -> tuple[Any, ...]:
-        return row["model"], row["mitigation"], row["seed"]
+    A cell of a study with fewer benchmarks adds those that were missing, where it made the same model: where
+    its first figure, before and after, is the one that is known.
+    """
+    known = _cells(old)
+    found = dict(known)
+    for cell, rows in _cells(new).items():
+        there = known.get(cell, [])
+        if not _done(rows) and _done(there):
+            continue
+        added = [row for row in rows if _benchmark(row) not in set(map(_benchmark, there))]
+        less = {_benchmark(row) for row in there} - {_benchmark(row) for row in rows}
+        found[cell] = [*there, *added] if less and _done(rows) and _same(there, rows) else rows
+    return [row for rows in found.values() for row in rows]
 
-    done = {cell(row) for row in old if row["state"] == "done"}
-    new = [row for row in new if row["state"] == "done" or cell(row) not in done]
-    fresh = {cell(row) for row in new}
-    return [*(row for row in old if cell(row) not in fresh), *new]
+
+def _cells(found: Sequence[Row]) -> dict[tuple[Any, ...], list[Row]]:
+    """The rows of each model, mitigation and seed."""
+    cells: dict[tuple[Any, ...], list[Row]] = {}
+    for row in found:
+        cells.setdefault((row["model"], row["mitigation"], row["seed"]), []).append(row)
+    return cells
+
+
+def _benchmark(row: Row) -> tuple[Any, ...]:
+    return row["benchmark"], row["metric"]
+
+
+def _done(rows: Sequence[Row]) -> bool:
+    return any(row["state"] == "done" for row in rows)
+
+
+def _same(there: Sequence[Row], rows: Sequence[Row]) -> bool:
+    """Whether both have the same primary figure, before and after, but for rounding."""
+    ours, theirs = ([r for r in some if r["primary"]] for some in (there, rows))
+    return (
+        bool(ours)
+        and len(ours) == len(theirs)
+        and all(
+            _benchmark(a) == _benchmark(b)
+            and all(math.isclose(a[k], b[k], rel_tol=0, abs_tol=SAME) for k in ("before", "after"))
+            for a, b in zip(ours, theirs, strict=True)
+        )
+    )
 
 
 def page(found: Sequence[Row]) -> str:

@@ -120,11 +120,24 @@ def test_a_cell_that_failed_is_named() -> None:
 
 def test_a_cell_that_is_run_again_takes_its_place() -> None:
     old, new = _cell("a", 0.3, "no evidence"), _cell("a", 0.1, "mitigated")
-    assert which_mitigation.merged([*old, *_cell("b", 0.2, "mitigated")], new)[3:] == new
+    b = _cell("b", 0.2, "mitigated")
+    assert which_mitigation.merged([*old, *b], new) == [*new, *b]
     assert len(which_mitigation.merged(old, _cell("a", 0.1, "mitigated", seed=1))) == 6
     not_begun = [{**row, "state": "missing"} for row in _cell("a", 0.3, "")]
     assert which_mitigation.merged(old, not_begun) == old, "what was done stays"
     assert which_mitigation.merged(not_begun, old) == old
+
+
+def test_a_further_benchmark_joins_the_cell_of_the_same_model_alone() -> None:
+    old = _cell("a", 0.3, "mitigated", control="standard")
+    main, other, _ = _cell("a", 0.3 + 1e-5, "no evidence", control="none")
+    further = [main, {**other, "benchmark": "t"}]
+
+    assert which_mitigation.merged(old, further) == [*old, further[1]], "its verdict and control stay"
+    moved = [{**main, "after": 0.31}, further[1]]
+    assert which_mitigation.merged(old, moved) == moved, "another model"
+    again = _cell("a", 0.3, "no evidence")
+    assert which_mitigation.merged(old, again) == again, "a study with all that is known takes its place"
 
 
 def test_the_page_is_what_its_rows_say() -> None:

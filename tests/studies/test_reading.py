@@ -14,6 +14,7 @@ pytest.importorskip("ibis")
 from evenhand import audit
 from evenhand.errors import BadData, BadOption
 from evenhand.frames import opened
+from evenhand.frames.values import number
 from evenhand.studies.reading import _years, baselines, numeric
 
 FRAME = pd.DataFrame(
@@ -99,11 +100,15 @@ def test_the_year_of_a_text_is_the_one_that_is_written(text: str, year: int | No
         ("9999999999e299", None),
         ("1" * 299 + "e99", None),
         ("999999999e299", 999999999e299),
+        ("٣", None),
+        ("0x10", None),
+        (" -.5\ufeff", -0.5),
     ],
 )
-def test_numbers_of_texts_are_finite(text: str, wanted: float | None) -> None:
+def test_numbers_of_texts_are_finite_and_the_same_in_python(text: str, wanted: float | None) -> None:
     frame = opened(pd.DataFrame({"x": [text]}))
     assert values(numeric(frame, frame.table["x"])) == [wanted]
+    assert number(text) == wanted
 
 
 @pytest.mark.parametrize("column", ["whole", "truth"])

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evenhand.frames.values import SPACES
+from evenhand.frames.values import NUMBER, SPACES
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 DUCKDB, POSTGRES, SPARK = "duckdb", "postgres", "pyspark"  # as Ibis calls them
-# Numbers such as a double can hold: PostgreSQL stops at others.
-_PLAIN = r"([0-9]{1,200}(\.[0-9]{0,99})?|\.[0-9]{1,99})([eE][-+]?[0-9]{1,2})?"
-_POWER = r"([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})[eE][-+]?[012][0-9]{2}"
-_NUMBER = rf"^[-+]?({_PLAIN}|{_POWER})$"
 # Days that there are, and what may follow: a time, with a zone or without. No engine reads the same forms of
 # dates as another, nor takes the same account of zones, so that none is asked to.
 _YEAR = "([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
@@ -47,9 +43,10 @@ def stripped(value: Any) -> Any:
 def as_number(value: Any) -> Any:
     """A text as a finite number; missing where it is none.
 
-    What counts as one is the same on all engines: of their own accord some also take `inf`, `1_000` or `1d`.
+    What counts as one is the same on all engines: some would also take `inf`, `1_000` or `1d`. In
+    Python it is `evenhand.frames.values.number`.
     """
-    return _fitting(value, _NUMBER).cast("float64")
+    return _fitting(value, f"^{NUMBER}$").cast("float64")
 
 
 def as_year(value: Any) -> Any:

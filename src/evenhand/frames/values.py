@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -56,13 +57,17 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().rstrip(".").split())
 
 
+# Such as a double can hold: PostgreSQL stops at others.
+_PLAIN = r"([0-9]{1,200}(\.[0-9]{0,99})?|\.[0-9]{1,99})([eE][-+]?[0-9]{1,2})?"
+_POWER = r"([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})[eE][-+]?[012][0-9]{2}"
+NUMBER = rf"[-+]?({_PLAIN}|{_POWER})"
+"""The regular expression of what a text has to be to count as a number, in Python and in every engine."""
+
+
 def number(text: str | None) -> float | None:
     """A cell as a finite number; None where it is none."""
-    try:
-        value = float(text) if text is not None else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    found = clean(text) if text is not None else ""
+    return float(found) if re.fullmatch(NUMBER, found) else None
 
 
 def day(text: str) -> datetime.date | None:

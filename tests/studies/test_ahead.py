@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,12 +19,11 @@ OPTIONS = VerifyOptions(
 
 
 def test_a_model_on_this_machine_is_timed(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """32 of 40 items each took 8 s by this clock: 10 s each, so 20 s for the base.
+    """32 of 40 items each took .8 s by this clock: 1 s each, so 2 s for the base.
 
     At least 2 treated models and 4 families of 6 share their models, at the most each fit has its own.
     """
-    ticks = iter(range(0, 1000, 8))
-    monkeypatch.setattr(ahead.time, "monotonic", lambda: float(next(ticks)))
+    _clock(monkeypatch, 0.8)
     found = timed_plan(uri, "lftf", OPTIONS)
     untimed = plan(uri, "lftf", OPTIONS)
     assert untimed.seconds is None
@@ -32,10 +33,35 @@ def test_a_model_on_this_machine_is_timed(uri: str, monkeypatch: pytest.MonkeyPa
     assert found.seconds is not None
     low, high = found.seconds
     # The base, then the models at .2 and .8 of it, and the fits, which take no less than nothing.
-    assert low >= 20 + (2 + 24) * 0.2 * 20 - 1e-9
-    assert high >= 20 + (2 + 48) * 0.8 * 20 - 1e-9
+    assert low >= 2 + (2 + 24) * 0.2 * 2 - 1e-9
+    assert high >= 2 + (2 + 48) * 0.8 * 2 - 1e-9
     assert found.smallest is not None
     assert found.smallest > 0
+
+
+@pytest.mark.parametrize(("each", "taken"), [(0.1, 32), (1.0, 8), (30.0, 2)])
+def test_items_that_take_long_are_timed_on_fewer(
+    each: float, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A larger number is measured where it would be done in ten seconds."""
+    asked: list[int] = []
+
+    def take(_: Any, __: Any, *, seed: int, limit: int) -> Any:
+        asked.append(limit)
+        return SimpleNamespace(metrics={})
+
+    monkeypatch.setattr(ahead, "take", take)
+    monkeypatch.setattr(ahead.time, "monotonic", lambda: each * sum(asked))
+    benchmark: Any = SimpleNamespace(load=lambda: range(100))
+    took, share, figure = ahead._timed(object(), benchmark, "m", VerifyOptions())  # type: ignore[arg-type]
+    assert asked[-1] == taken
+    assert took / share == pytest.approx(100 * each)
+    assert figure is None
+
+
+def _clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(ahead.time, "monotonic", lambda: step * next(ticks))
 
 
 @pytest.mark.parametrize("elsewhere", ["hf:nobody/nothing", "openai:http://localhost:1/v1#m"])

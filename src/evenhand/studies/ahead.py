@@ -17,7 +17,8 @@ from evenhand.studies.margins import Margins
 from evenhand.studies.measure import fits_family, take
 from evenhand.studies.options import Extent, VerifyOptions
 
-ITEMS = 32  # of each benchmark that are measured to time it
+ITEMS = (2, 8, 32)  # of each benchmark that are measured to time it: fewer where they take long
+LONGEST = 10.0  # seconds that a larger number of items may be expected to take
 _WARM = 4  # items that are measured first, untimed
 _POWER = 2.8  # standard errors that an effect needs to be certain (2.5 %) with a probability of 80 %
 
@@ -84,13 +85,21 @@ def sampled(
 def _timed(
     model: Model, benchmark: Benchmark, primary: str, options: VerifyOptions
 ) -> tuple[float, float, Estimate | None]:
-    """How long some items took, which share of those to measure they are, and the primary figure on them."""
+    """How long some items took, which share of those to measure they are, and the primary figure on them.
+
+    A generated text takes seconds and a probability milliseconds, so that a few items say how many to take.
+    """
     every = len(benchmark.load())
     wanted = every if options.limit is None else min(options.limit, every)
-    number = min(ITEMS, wanted)
-    start = time.monotonic()
-    taken = take(model, benchmark, seed=options.seed, limit=number)
-    return time.monotonic() - start, number / wanted, taken.metrics.get(primary)
+    took, share, figure = 0.0, 0.0, None
+    for number in ITEMS:
+        if share == 1 or (share and took / share * min(number, wanted) / wanted > LONGEST):
+            break
+        share = min(number, wanted) / wanted
+        start = time.monotonic()
+        figure = take(model, benchmark, seed=options.seed, limit=min(number, wanted)).metrics.get(primary)
+        took = time.monotonic() - start
+    return took, share, figure
 
 
 def _smallest(benchmark: Benchmark, primary: str, found: Estimate, share: float) -> Value:

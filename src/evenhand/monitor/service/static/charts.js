@@ -33,7 +33,7 @@
     layout.dragmode = coarse.matches ? false : "zoom";
     window.Plotly.react(place, data, layout, { responsive: true, displayModeBar: false }).then(
       () => svg.classList.add("away"),
-      (error) => { place.remove(); console.error(error); },
+      (error) => { place.remove(); svg.classList.remove("away"); console.error(error); },
     );
   }
 

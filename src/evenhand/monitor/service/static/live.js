@@ -6,13 +6,14 @@
   const SIGNED_OUT = "you are no longer signed in; load this page again to sign in";
   const WAITING = "being refreshed now";
   const OLD = 75000; // milliseconds without an answer
+  const LATE = 15000; // the same, of a part that is old and was asked for again
   const about = document.getElementById("live-about");
   if (!about || !window.htmx) return;
   const [text, button, said] = about.children;
   const changed = document.getElementById("live-changed");
   const live = () => document.getElementById("live");
   const loaded = live().dataset.alerts;
-  let [answered, alerts, stopped, trouble] = [Date.now(), loaded, false, ""];
+  let [since, alerts, stopped, trouble] = [Date.now(), loaded, false, ""];
 
   function show() {
     const time = live().dataset.asOf; // when the service wrote it: pages are kept for some seconds
@@ -29,7 +30,10 @@
 
   function refresh() {
     if (stopped || document.hidden) return;
-    if (Date.now() - answered > OLD) is(WAITING);
+    if (trouble !== WAITING && Date.now() - since > OLD) {
+      since = Date.now();
+      is(WAITING);
+    }
     window.htmx.trigger(live(), "refresh");
   }
 
@@ -42,7 +46,8 @@
   document.addEventListener("visibilitychange", refresh);
   // A machine that slept, or requests that never end: no event says so.
   window.setInterval(() => {
-    if (!stopped && !document.hidden && !trouble && Date.now() - answered > OLD) is(FAILED);
+    if (stopped || document.hidden || (trouble && trouble !== WAITING)) return;
+    if (Date.now() - since > (trouble ? LATE : OLD)) is(FAILED);
   }, 5000);
   document.addEventListener("htmx:before:request", (event) => {
     if (stopped || document.hidden) event.preventDefault();
@@ -56,7 +61,7 @@
   });
   document.addEventListener("htmx:error", () => is(FAILED));
   document.addEventListener("htmx:after:swap", () => {
-    answered = Date.now();
+    since = Date.now();
     is("");
     if (live().dataset.alerts === alerts) return;
     alerts = live().dataset.alerts;

@@ -207,6 +207,11 @@ def team() -> Team | None:
     return _team
 
 
+def rank() -> int:
+    """The number of this process among those that are connected, 0 for the first and for one alone."""
+    return processes.get_rank() if processes.is_initialized() else 0
+
+
 @contextmanager
 def leading(size: int) -> Iterator[None]:
     """Inside, models of this process, the first of `size`, are answered by all of them.

@@ -13,11 +13,13 @@ from evenhand.errors import BadData, BadModel, BadOption, UsageError
 from evenhand.mitigations import trained_examples
 from evenhand.mitigations._crows import divided, lesson, pairs_of
 from evenhand.mitigations.crows_tuning import CrowsTuning
+from evenhand.models import OpenModel
 from evenhand.records import PairExample
 from evenhand.studies.training_data import check_apart
 from evenhand.testing import MitigationCase
 from evenhand.testing.examples import examples, pairs
 from evenhand.testing.tiny import model as tiny
+from evenhand.training.means import Mean, single
 from evenhand.training.taught import of_answers, predictions
 from evenhand.training.tuning import Course, tune
 from tests.support.families import masked, seq2seq
@@ -99,19 +101,19 @@ def test_training_stops_once_held_out_pairs_get_worse_and_keeps_the_best() -> No
     model, losses, seen = tiny("llama"), iter([3.0, 2.0, 2.5, 9.0]), []
     name = "model.norm.weight"
 
-    def dev() -> float:
-        seen.append(model.module.get_parameter(name).detach().clone())
+    def dev(trained: OpenModel) -> float:
+        seen.append(trained.module.get_parameter(name).detach().clone())
         return next(losses)
 
-    def loss(rows: torch.Tensor) -> torch.Tensor:
-        return cast(torch.Tensor, model.module.get_parameter(name).sum())
+    def terms(trained: OpenModel, base: OpenModel) -> tuple[Mean]:
+        return single(lambda rows: cast(torch.Tensor, trained.module.get_parameter(name).sum()), 4)
 
-    made = tune(model, 4, loss, Course("norms", epochs=4, batch=2, lr=0.1, dev=dev))
+    made = tune(model, 4, terms, Course("norms", epochs=4, batch=2, lr=0.1, dev=dev))
     assert (made.dev, made.kept, len(made.history)) == ([3.0, 2.0, 2.5], 2, 6)
     assert torch.equal(made.weights[name], seen[1])
     # Where it never rises, the last epoch's weights are looked at as well.
     falling = iter([3.0, 2.0])
-    made = tune(model, 4, loss, Course("norms", epochs=2, batch=2, lr=0.1, dev=lambda: next(falling)))
+    made = tune(model, 4, terms, Course("norms", epochs=2, batch=2, lr=0.1, dev=lambda _: next(falling)))
     assert (made.kept, len(made.history)) == (2, 4)
 
 

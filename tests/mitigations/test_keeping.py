@@ -60,7 +60,7 @@ def test_the_loss_is_the_weighted_sum_of_the_kinds_divergences() -> None:
     """Two kinds, of 5 and 2 prompts: row 6 has the prompt 1 of the first kind and 0 of the second."""
     model, trained = tiny("llama"), examples()
     kinds = (trained[:5], HINTED[:2])
-    kept = Keeping(model, reached(model, "all"), kinds, 3.0)
+    kept = Keeping(model, model, reached(model, "all"), kinds, 3.0)
     base = [_whole(model, kind).detach() for kind in kinds]
     with torch.no_grad():
         assert kept(torch.tensor([0, 6])).item() == pytest.approx(0, abs=1e-6)
@@ -77,7 +77,7 @@ def test_the_loss_is_the_weighted_sum_of_the_kinds_divergences() -> None:
 
 def test_the_base_is_the_one_before_the_training_and_gradients_reach_what_is_trained() -> None:
     model = tiny("llama")
-    kept = Keeping(model, reached(model, "top:1"), (examples()[:4],), 1.0)
+    kept = Keeping(model, model, reached(model, "top:1"), (examples()[:4],), 1.0)
     weight = next(p for n, p in model.module.named_parameters() if "layers.2.mlp" in n)
     with torch.no_grad():
         own = weight.clone()
@@ -117,7 +117,7 @@ def test_what_is_kept_stays_nearer_to_the_base(name: str) -> None:
 def test_without_a_weight_nothing_is_kept_and_what_is_no_prompt_is_refused() -> None:
     model = tiny()
     names = reached(model, "all")
-    assert keeping(model, names, pairs(), 0.0, 0) is None
+    assert keeping(model, names, pairs(), 0.0, seed=0, rows=4) is None
     for name in ("dpo", "cda"):
         with pytest.raises(BadOption, match=r"keep=1 holds the base beside prompts.*-b genbiaseval"):
             registry.create("mitigation", f"{name}:keep=1").fit(model, pairs(), sites=None, seed=0)

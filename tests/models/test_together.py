@@ -12,8 +12,8 @@ import pytest
 from evenhand.errors import BadData
 from evenhand.models import together
 from evenhand.models.causal import CausalModel
+from evenhand.models.dealing import shares_of
 from evenhand.models.digests import every_tensor, tensor_digests, weights_digest
-from evenhand.models.together import shares_of
 from evenhand.records import Continuation, Request, Response
 from evenhand.scoring.report import ScoringReport, combined
 from evenhand.testing import tiny

@@ -21,7 +21,7 @@ from evenhand.models.loading import KINDS
 from evenhand.models.together import Named
 from evenhand.opening import open_model
 from evenhand.records import Example
-from evenhand.training import finetune, loop, sharded
+from evenhand.training import finetune, fitting
 
 EXAMPLES = [
     Example(f"{noun}{i}", noun, f"The {noun} {done} because", ("male", "female"), ((" he",), (" she",)))
@@ -52,13 +52,13 @@ def main() -> None:
     model = opened(Named(uri))
     method = FullFinetune(epochs=2, batch=4)
     seen: list[dict[str, int]] = []
-    minimise = loop.minimise
+    minimise = fitting.minimise  # type: ignore[attr-defined]
 
     def counted(loss: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
         seen.append(held(parameters))
         return minimise(loss, parameters, *args, **kwargs)
 
-    finetune.minimise = counted  # type: ignore[attr-defined]
+    fitting.minimise = counted  # type: ignore[attr-defined]
     before = {name: p.detach().clone() for name, p in model.module.named_parameters()}
     alone = [method.fit(model, EXAMPLES, sites=None, seed=seed) for seed in (0, 1)]
     alone.append(method.sham(seed=3).fit(model, EXAMPLES, sites=None, seed=3))
@@ -66,7 +66,7 @@ def main() -> None:
         many = [method.fit(model, EXAMPLES, sites=None, seed=seed) for seed in (0, 1)]
         many.append(method.sham(seed=3).fit(model, EXAMPLES, sites=None, seed=3))
         refused = ""
-        finetune.learning_rate = sharded.learning_rate = lambda *_: float("inf")  # type: ignore
+        finetune.learning_rate = lambda *_: float("inf")
         try:
             method.fit(model, EXAMPLES, sites=None, seed=0)
         except BadModel as error:

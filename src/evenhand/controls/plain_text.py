@@ -87,9 +87,12 @@ class PlainText(Placed):
             BadModel: the model gives no weights, or the loss is not finite.
             NoEffect: no answer changed.
         """
-        from evenhand.training.finetune import Recipe, course, learning_rate, train_named
-        from evenhand.training.language import text_loss
+        from evenhand.training.finetune import Recipe, course, learning_rate
+        from evenhand.training.fitting import Fit, Named
+        from evenhand.training.language import Modelled
         from evenhand.training.loop import shuffled
+        from evenhand.training.sharded import fitted
+        from evenhand.training.taught import of_texts
         from evenhand.treatments import About, proven, scaled
         from evenhand.treatments.weights import WeightTreatment
 
@@ -99,12 +102,13 @@ class PlainText(Placed):
         texts = sentences(opened, examples, number, seed)
         lr = learning_rate(Recipe(dosed.lr), opened)
         batches = shuffled(len(texts), dosed.batch, epochs=dosed.epochs, seed=seed)
-        weights, history = train_named(opened, names, text_loss(opened, texts, seed=seed), batches, lr)
+        taught = Modelled(of_texts(opened, texts, seed=seed))
+        found = fitted(opened, Fit(Named(tuple(names)), taught, batches, lr))
         details = {
-            **course(lr, history),
+            **course(lr, found.history),
             "sentences": len(texts),
         }
-        made = WeightTreatment(About(spec, opened.spec.digest, seed, details), weights)
+        made = WeightTreatment(About(spec, opened.spec.digest, seed, details), found.values)
         proved: Treatment = proven(opened, scaled(made, opened, dose), examples)
         return proved
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadOption
@@ -12,9 +12,8 @@ from evenhand.mitigations._texts import general
 from evenhand.records import Example
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from evenhand.models import Model, OpenModel
+    from evenhand.training.means import Objective
 
 
 def rows(batch: int, weight: float) -> int:
@@ -49,15 +48,14 @@ def texts(model: Model, trained: Sequence[Example], seed: int) -> list[Example]:
 
 
 def keeping(
-    model: OpenModel, names: Sequence[str], examples: Sequence[Any], weight: float, seed: int
-) -> Callable[[Tensor], Tensor] | None:
-    """The loss that keeps the base on all three kinds beside each trained prompt; None where `weight` is 0.
+    model: OpenModel, names: Sequence[str], examples: Sequence[Any], weight: float, *, seed: int, rows: int
+) -> Objective | None:
+    """What keeps the base on all three kinds beside each of so many trained `rows`; None where `weight` is 0.
 
-    `names` are the parameters that are trained. The loss takes row numbers, as `evenhand.training.keeping`.
+    `names` are the parameters that are trained.
 
     Raises:
         BadOption: `weight` is above 0, and the examples are no prompts.
-        BadData, BadModel: as for `evenhand.training.keeping.Keeping`.
     """
     if not weight:
         return None
@@ -66,15 +64,8 @@ def keeping(
             f"keep={weight:g} holds the base beside prompts, and these examples are texts or pairs.",
             mend="Leave keep out, or train on prompts (-b genbiaseval).",
         )
-    from evenhand.training.keeping import Keeping
+    from evenhand.training.keeping import Kept
 
     trained = [example for example in examples if not example.keep]
     kinds = companions(trained, [example for example in examples if example.keep], seed)
-    return Keeping(model, names, (*kinds, texts(model, trained, seed)), weight)
-
-
-def beside(
-    own: Callable[[Tensor], Tensor], kept: Callable[[Tensor], Tensor] | None
-) -> Callable[[Tensor], Tensor]:
-    """The loss of a method that tunes on rows, with that of `keeping` where there is one."""
-    return own if kept is None else lambda rows: own(rows) + kept(rows)
+    return Kept(tuple(names), (*kinds, texts(model, trained, seed)), weight, rows)

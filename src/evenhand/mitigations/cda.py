@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.mitigations._keeping import beside, keeping, rows
+from evenhand.mitigations._keeping import keeping, rows
 from evenhand.mitigations._shams import Sham
 from evenhand.mitigations._texts import found_texts, group_words, unrelated
 from evenhand.records import Ability, Attribution, Example, Kinds, PairExample, TextExample
@@ -111,7 +111,8 @@ class Cda:
         seed: int,
         sham: int | None = None,
     ) -> Treatment:
-        from evenhand.training.language import rows_loss
+        from evenhand.training.language import Modelled
+        from evenhand.training.means import beside
         from evenhand.training.taught import of_texts
         from evenhand.training.tuning import Course, reached, tune
 
@@ -124,10 +125,10 @@ class Cda:
             texts = [*(one.text for one in used), *texts]
         hidden = () if sham is None else group_words(found)
         again = 1 if model.spec.family == "causal" else self.maskings
-        rows = [row for row in of_texts(opened, texts * again, hidden=hidden, seed=seed) if row.wanted]
+        taught = [row for row in of_texts(opened, texts * again, hidden=hidden, seed=seed) if row.wanted]
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
-        kept = keeping(opened, reached(opened, self.train), examples, self.keep, seed)
-        tuned = tune(opened, len(rows), beside(rows_loss(opened, rows), kept), plan)
+        kept = keeping(opened, reached(opened, self.train), examples, self.keep, seed=seed, rows=len(taught))
+        tuned = tune(opened, len(taught), beside(Modelled(taught), kept), plan)
         details = {"texts": len(texts), "found": len(found)}
         return tuned.proven(model, spec_of("cda", self), plan, examples, details)
 

@@ -20,7 +20,7 @@ Never score CrowS-Pairs after it: a study refuses to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from evenhand.models import Model, OpenModel
     from evenhand.models.footprint import Training
     from evenhand.scoring.plan import Row
+    from evenhand.training.means import Mean
     from evenhand.treatments import Treatment
 
 DEV = 0.1  # of the pairs' clusters
@@ -163,10 +164,11 @@ class CrowsTuning:
         rows = of_answers(opened, [(one.prompt, one.answer) for one in train])
         number = round(self.replay / (1 - self.replay) * len(rows))
         replay = of_texts(opened, general(model, number, seed), seed=seed)
-        dev = _dev(opened, of_answers(opened, [(one.prompt, one.answer) for one in held]), self.batch)
+        of_held = of_answers(opened, [(one.prompt, one.answer) for one in held])
+        dev = partial(_held_out, rows=of_held, batch=self.batch) if of_held else None
         plan = Course(self.train, self.epochs, self.batch, self._rate(opened), seed, dev)
-        loss = _loss(opened, rows, replay, self.kl)
-        tuned = tune(opened, len(rows) + len(replay), loss, plan)
+        taught = partial(_terms, rows=rows, replay=replay, kl=self.kl)
+        tuned = tune(opened, len(rows) + len(replay), taught, plan)
         details = {
             "form": self._form(model),
             "pairs": len(train),
@@ -205,51 +207,45 @@ class CrowsTuning:
         return found
 
 
-def _dev(model: OpenModel, rows: Sequence[Row], batch: int) -> Callable[[], float] | None:
-    """The mean ``-ln P`` a token of the held-out answers, as a function of the weights; None without any."""
+def _held_out(model: OpenModel, *, rows: Sequence[Row], batch: int) -> float:
+    """The mean ``-ln P`` a token of the held-out answers."""
     import torch
 
     from evenhand.training.taught import token_logs
 
-    if not rows:
-        return None
-
-    def held_out() -> float:
-        with torch.no_grad():
-            parts = [token_logs(model, rows[i : i + batch]) for i in range(0, len(rows), batch)]
-        return float(-torch.cat(parts).mean())
-
-    return held_out
+    with torch.no_grad():
+        parts = [token_logs(model, rows[i : i + batch]) for i in range(0, len(rows), batch)]
+    return float(-torch.cat(parts).mean())
 
 
-def _loss(
-    model: OpenModel, rows: Sequence[Row], replay: Sequence[Row], kl: float
-) -> Callable[[Tensor], Tensor]:
+def _terms(
+    model: OpenModel, base: OpenModel, *, rows: Sequence[Row], replay: Sequence[Row], kl: float
+) -> Sequence[Mean]:
     """-ln P a token of the rows; of the replayed ones, numbered behind them, as well or `kl` times KL."""
     import torch
 
     from evenhand.training import objectives
-    from evenhand.training.language import rows_loss
+    from evenhand.training.language import Modelled, rows_loss, tokens
+    from evenhand.training.means import Mean
     from evenhand.training.taught import predictions
 
     if not kl:
-        return rows_loss(model, [*rows, *replay])
-    taught = rows_loss(model, rows)
+        return Modelled([*rows, *replay])(model, base)
     kept: list[Any] = []
     with torch.no_grad():
         for row in replay:
-            kept.append(predictions(model, [row])[0].log_softmax(-1))  # [positions, V]
+            kept.append(predictions(base, [row])[0].log_softmax(-1))  # [positions, V]
 
-    def loss(chosen: Tensor) -> Tensor:
-        own = chosen[chosen < len(rows)]
-        general = (chosen[chosen >= len(rows)] - len(rows)).tolist()
-        total = taught(own) if len(own) else torch.zeros((), device=kept[0].device)
-        if general:
-            now = predictions(model, [replay[i] for i in general])[0].log_softmax(-1)
-            total = total + kl * objectives.kl(torch.cat([kept[i] for i in general]), now)
-        return total
+    def moved(chosen: Tensor) -> Tensor:
+        general = (chosen - len(rows)).tolist()
+        now = predictions(model, [replay[i] for i in general])[0].log_softmax(-1)
+        return kl * objectives.kl(torch.cat([kept[i] for i in general]), now)
 
-    return loss
+    own, others = tokens(rows), tokens(replay)
+    return (
+        Mean(rows_loss(model, rows), torch.cat([own, torch.zeros_like(others)])),
+        Mean(moved, torch.cat([torch.zeros_like(own), others])),
+    )
 
 
 component = CrowsTuning

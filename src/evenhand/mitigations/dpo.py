@@ -17,13 +17,13 @@ not expected to be as likely as a shorter one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadData
-from evenhand.mitigations._keeping import beside, keeping
+from evenhand.mitigations._keeping import keeping
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds, PairExample
 from evenhand.registry import spec_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
+    from evenhand.training.means import Mean
     from evenhand.treatments import Treatment
 
 
@@ -108,6 +109,7 @@ class Dpo:
         seed: int,
         sham: int | None = None,
     ) -> Treatment:
+        from evenhand.training.means import beside
         from evenhand.training.tuning import Course, reached, tune
 
         opened = require_open(model, self.needs)
@@ -118,32 +120,35 @@ class Dpo:
                 "There is no example to train on." if not used else "Prompts and pairs are mixed.",
                 mend="Give prompts with groups' terms, or pairs of sentences.",
             )
-        own = (self._of_terms if isinstance(used[0], Example) else self._of_sentences)(opened, used, sham)
-        kept = keeping(opened, reached(opened, self.train), examples, self.keep, seed)
+        made = self._of_terms if isinstance(used[0], Example) else self._of_sentences
+        own = partial(made, examples=used, sham=sham)
+        kept = keeping(opened, reached(opened, self.train), examples, self.keep, seed=seed, rows=len(used))
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
         tuned = tune(opened, len(used), beside(own, kept), plan)
         return tuned.proven(model, spec_of("dpo", self), plan, examples, {"examples": len(used)})
 
     def _of_terms(
-        self, model: OpenModel, examples: Sequence[Any], sham: int | None
-    ) -> Callable[[Tensor], Tensor]:
+        self, model: OpenModel, base: OpenModel, *, examples: Sequence[Any], sham: int | None
+    ) -> Sequence[Mean]:
         import torch
 
         from evenhand.scoring.terms import Prompts
         from evenhand.training import sham_losses
+        from evenhand.training.means import single
 
-        prompts = Prompts(model, examples)
+        whole = Prompts(base, examples)
+        prompts = whole if model is base else Prompts(model, examples)
         with torch.no_grad():
             parts = torch.split(torch.arange(len(examples)), self.batch)
-            base = torch.cat([prompts.outcomes(part.tolist()).log_p for part in parts])  # [n, k]
-        drawn = None if sham is None else torch.tensor(sham_losses.signs(examples, sham)).to(base)
+            before = torch.cat([whole.outcomes(part.tolist()).log_p for part in parts])  # [n, k]
+        drawn = None if sham is None else torch.tensor(sham_losses.signs(examples, sham)).to(before)
 
         def loss(rows: Tensor) -> Tensor:
-            at = rows.to(base.device)
+            at = rows.to(before.device)
             now = prompts.outcomes(rows.tolist()).log_p
-            return self.of_terms(now, base[at], None if drawn is None else drawn[at])
+            return self.of_terms(now, before[at], None if drawn is None else drawn[at])
 
-        return loss
+        return single(loss, len(examples))
 
     def of_terms(self, log_p: Tensor, base: Tensor, signs: Tensor | None = None) -> Tensor:
         """The loss of the groups' log-probabilities now and in the base, both [n, k], with `signs` [n]."""
@@ -153,18 +158,19 @@ class Dpo:
         return self._of(a - s, a0 - s0, signs)
 
     def _of_sentences(
-        self, model: OpenModel, pairs: Sequence[Any], sham: int | None
-    ) -> Callable[[Tensor], Tensor]:
+        self, model: OpenModel, base: OpenModel, *, examples: Sequence[Any], sham: int | None
+    ) -> Sequence[Mean]:
         import torch
 
         from evenhand.training import sham_losses
+        from evenhand.training.means import single
         from evenhand.training.taught import of_texts, row_means, token_logs
 
-        texts = [text for pair in pairs for text in (pair.counterpart, pair.sentence)]
+        texts = [text for pair in examples for text in (pair.counterpart, pair.sentence)]
         rows = of_texts(model, texts)  # y_a and y_s of each pair in turn
         lengths = torch.tensor([len(row.wanted) for row in rows])
 
-        def difference(chosen: Tensor) -> Tensor:
+        def difference(model: OpenModel, chosen: Tensor) -> Tensor:
             """ln pi(y_a) - ln pi(y_s), [n]: a token where the target is balanced."""
             of = [rows[2 * i + side] for i in chosen.tolist() for side in (0, 1)]
             means = row_means(token_logs(model, of), of)
@@ -174,15 +180,15 @@ class Dpo:
             return means[::2] - means[1::2]
 
         with torch.no_grad():
-            parts = torch.split(torch.arange(len(pairs)), self.batch)
-            base = torch.cat([difference(part) for part in parts])  # [n]
-        drawn = None if sham is None else torch.tensor(sham_losses.signs(pairs, sham)).to(base)
+            parts = torch.split(torch.arange(len(examples)), self.batch)
+            before = torch.cat([difference(base, part) for part in parts])  # [n]
+        drawn = None if sham is None else torch.tensor(sham_losses.signs(examples, sham)).to(before)
 
         def loss(chosen: Tensor) -> Tensor:
-            at = chosen.to(base.device)
-            return self._of(difference(chosen), base[at], None if drawn is None else drawn[at])
+            at = chosen.to(before.device)
+            return self._of(difference(model, chosen), before[at], None if drawn is None else drawn[at])
 
-        return loss
+        return single(loss, len(examples))
 
     def _of(self, now: Tensor, base: Tensor, signs: Tensor | None) -> Tensor:
         """The loss of the differences ln pi(y_a) - ln pi(y_s), [n].

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, ClassVar
 
 from evenhand.mitigations._shams import Sham
@@ -25,8 +24,6 @@ from evenhand.training.numbers import Rate, check_numbers
 from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from evenhand.models import Model, OpenModel
     from evenhand.models.footprint import Training
     from evenhand.treatments import Treatment
@@ -119,8 +116,8 @@ class Dropout:
         seed: int,
         sham: int | None = None,
     ) -> Treatment:
-        from evenhand.training.dropping import dropping, has_dropout, rates_of
-        from evenhand.training.language import rows_loss
+        from evenhand.training.dropping import Dropped, has_dropout, rates_of
+        from evenhand.training.language import Modelled
         from evenhand.training.taught import of_texts
         from evenhand.training.tuning import Course, tune
 
@@ -131,14 +128,9 @@ class Dropout:
         again = 1 if model.spec.family == "causal" else self.maskings
         rows = [row for row in of_texts(opened, texts * again, hidden=hidden, seed=seed) if row.wanted]
         inserted, rates = not has_dropout(opened), rates_of(opened, self.hidden, self.attention)
-        plain, step = rows_loss(opened, rows), count(1_000_003 * (seed if sham is None else sham + 1))
-
-        def loss(chosen: Tensor) -> Tensor:
-            with dropping(opened, rates, seed=next(step)):
-                return plain(chosen)
-
+        first = 1_000_003 * (seed if sham is None else sham + 1)
         plan = Course(self.train, self.epochs, self.batch, self.lr, seed)
-        tuned = tune(opened, len(rows), loss, plan)
+        tuned = tune(opened, len(rows), Dropped(Modelled(rows), rates, first), plan)
         details = {
             "texts": len(texts),
             "hidden": rates.hidden,

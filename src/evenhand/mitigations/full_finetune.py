@@ -91,20 +91,14 @@ class FullFinetune:
     ) -> Treatment:
         from evenhand.training import sham_losses
         from evenhand.training.finetune import Plan, Recipe, fit_weights
-        from evenhand.training.sharded import trained_together
 
         opened = require_open(model, self.needs)
         trained = [e for e in examples if not e.keep]
         names = every_parameter(opened)
         plan = Plan(spec_of("full_finetune", self), Recipe(self.lr, self.epochs, self.batch), seed)
         own = _loss if sham is None else sham_losses.signed(sham_losses.nll, trained, sham)
-        kept = keeping(opened, names, examples, self.keep, seed)
-        if kept is None:
-            return fit_weights(opened, names, trained, own, plan, train=trained_together)
-        # What keeps the base has companions of its own, which one process reads.
-        return fit_weights(
-            opened, names, trained, lambda now, base, chosen: own(now, base, chosen) + kept(chosen), plan
-        )
+        kept = keeping(opened, names, examples, self.keep, seed=seed, rows=len(trained))
+        return fit_weights(opened, names, trained, own, plan, kept=kept)
 
 
 def _loss(now: Outcomes, base: Outcomes, chosen: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ model on the term that its decoder writes, in the form that scoring chooses.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -197,20 +197,12 @@ class Lftf:
         groups = self._groups(examples)
         of_loss: dict[str, tuple[TermLoss, Any]] = {  # each loss, and its sham without signs
             "nll": (
-                lambda now, base, chosen: objectives.nll(now.log_p, groups),
+                partial(_of_groups, partial(objectives.nll, groups=groups)),
                 partial(sham_losses.nll, groups=groups),
             ),
-            "mass_preserving": (
-                lambda now, base, chosen: objectives.mass_preserving(
-                    now.log_p, now.log_rest, base.log_p, base.log_rest
-                ),
-                sham_losses.mass_preserving,
-            ),
-            "symmetric_kl": (
-                lambda now, base, chosen: objectives.symmetric_kl(now.log_p),
-                sham_losses.symmetric_kl,
-            ),
-            "printed": (lambda now, base, chosen: objectives.printed(now.log_p), None),
+            "mass_preserving": (_of_all, sham_losses.mass_preserving),
+            "symmetric_kl": (partial(_of_groups, objectives.symmetric_kl), sham_losses.symmetric_kl),
+            "printed": (partial(_of_groups, objectives.printed), None),
         }
         loss, unsigned = of_loss[self.loss]
         if sham is not None:
@@ -232,6 +224,16 @@ class Lftf:
                 mend=f"Write both, or groups joined by +, from: {', '.join(known)}.",
             )
         return tuple(known.index(name) for name in self.terms.split("+"))
+
+
+def _of_groups(loss: Callable[[Tensor], Tensor], now: Outcomes, base: Outcomes, chosen: Tensor) -> Tensor:
+    return loss(now.log_p)
+
+
+def _of_all(now: Outcomes, base: Outcomes, chosen: Tensor) -> Tensor:
+    from evenhand.training import objectives
+
+    return objectives.mass_preserving(now.log_p, now.log_rest, base.log_p, base.log_rest)
 
 
 def _beside_companions(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.progress import task
-from evenhand.scoring.offloaded import is_offloaded, value_of
+from evenhand.scoring.offloaded import in_parts, is_offloaded, value_of
 from evenhand.scoring.tokens import end_ids
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Settings of a configuration that decide no answer: where it came from, what it returns beside logits, what
-# is off outside training, and whether weights are shared (the weights themselves say what they are).
+# is off outside training, how weights are shared (they themselves say what they are) or dealt out.
 _SILENT = frozenset(
     {
         "transformers_version",
@@ -37,6 +37,7 @@ _SILENT = frozenset(
         "initializer_range",
         "tie_word_embeddings",
         "quantization_config",
+        "distributed_config",
     }
 )
 _SILENT_ENDS = ("dropout", "pdrop", "_drop")
@@ -91,8 +92,9 @@ def tensor_digests(module: nn.Module) -> dict[str, str]:
     tensors = every_tensor(module)
     found: dict[str, str] = {}
     with (
-        # Hashing releases the interpreter lock; what is not in memory is read one tensor at a time.
-        ThreadPoolExecutor(1 if is_offloaded(module) else None) as pool,
+        # Hashing releases the interpreter lock; what is not in memory is read one tensor at a time, and all
+        # processes put what is in parts together in one order.
+        ThreadPoolExecutor(1 if is_offloaded(module) or in_parts(module) else None) as pool,
         task("checksum of the weights", len(tensors), unit="tensor", late=True) as advance,
     ):
         every = ((module, name) for name in tensors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from evenhand.errors import (
     OutOfMemory,
 )
 from evenhand.files import is_folder, parse_json
-from evenhand.models import checkpoints, hub, placing, precision, quantised, room
+from evenhand.models import checkpoints, hub, parts, placing, precision, quantised, room
 from evenhand.models.causal import CausalModel
 from evenhand.models.encoder import EncoderModel
 from evenhand.models.families import Family, backbone_alone, family, loader
@@ -28,6 +28,7 @@ from evenhand.models.footprint import weight_bytes
 from evenhand.models.masked import MaskedModel
 from evenhand.models.placing import Placement
 from evenhand.models.seq2seq import Seq2SeqModel
+from evenhand.models.together import Named
 from evenhand.progress import task
 from evenhand.scoring.finite import check_weights
 from evenhand.scoring.memory import ran_out
@@ -50,7 +51,7 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> HfModel:
     """Open ``hf:REST``: ``org/name``, ``org/name@revision``, or a folder that starts with ./ or / or ~; each
-    may be followed by ``?device_map=`` (see `evenhand.models.placing`).
+    may be followed by ``?device_map=`` or ``?tp=auto`` (see `evenhand.models.placing`).
 
     A folder never opens a network connection; a hub name does where the files are not in the cache. The
     configuration decides the family: causal, masked, sequence-to-sequence, or an encoder without a head (see
@@ -60,16 +61,24 @@ def open_hf(rest: str, *, dtype: str | None = None, batch_tokens: int | None = N
     Raises:
         BadData: the folder is missing.
         BadModel: it holds no language model in safetensors, or the hub has no such repository.
-        BadOption: an unknown dtype.
-        EnvironmentProblem: the hub cannot be reached.
+        BadOption: an unknown dtype, or a place that does not suit the model.
+        UsageError: it is to be divided among several processes, and this one is alone.
+        EnvironmentProblem: the hub cannot be reached, or another process cannot open its part.
         OutOfMemory: the weights do not fit.
     """
     name, revision, place = _named(rest)
-    with quiet(), explained(name):
-        (kind, module, tokenizer, remarks), notes = hub.opened(
-            name, revision, lambda where: _load(name, dtype, where, place, batch_tokens)
-        )
-    model = KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision, batch_tokens=batch_tokens)
+    with ExitStack() as stack:
+        if place is not None and place.in_parts:
+            size = parts.check_launched()
+            with quiet(), explained(name):
+                found, _ = hub.opened(name, revision, lambda where: _described(name, dtype, where))
+            parts.check_plan(name, found.module, size)
+            stack.enter_context(parts.opening(Named(f"hf:{rest}", dtype, batch_tokens)))
+        with quiet(), explained(name):
+            (kind, module, tokenizer, remarks), notes = hub.opened(
+                name, revision, lambda where: _load(name, dtype, where, place, batch_tokens)
+            )
+        model = KINDS[kind](module, tokenizer, f"hf:{rest}", revision=revision, batch_tokens=batch_tokens)
     model.opening = (*notes, *remarks)
     return model
 
@@ -167,7 +176,9 @@ def _load(
         put |= {} if place is None else {"device_map": place.device_map}
     else:
         module = found.module
-        if place is None:
+        if place is not None and place.in_parts:
+            put = parts.arguments()
+        elif place is None:
             room.check_room(name, module, replace(room.job(batch_tokens), copied=found.copied))
         else:
             put = place.arguments(module, (folder := placing.offload_folder()).name)
@@ -180,7 +191,7 @@ def _load(
         advance(1)
         if place is None:
             module = placed(module)
-        elif found.module is not None:
+        elif found.module is not None and not place.in_parts:
             vars(module)["_evenhand_folder"] = folder  # so that it lives as long as the model
         advance(1)
     notes += remarks + placing.note(module)

@@ -19,7 +19,7 @@ from evenhand.models.precision import dtype_name
 from evenhand.models.together import Named, team
 from evenhand.records import Ability, ModelSpec, Request, Response
 from evenhand.scoring.kept import forget
-from evenhand.scoring.offloaded import input_device, is_offloaded
+from evenhand.scoring.offloaded import in_parts, input_device, is_offloaded
 from evenhand.scoring.runners import answer
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Opened:
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(device.type, 2048)
         if is_offloaded(module) or quantised.stated(getattr(module, "config", None)) is not None:
             self.can = self.can - {Ability.GRADIENTS, Ability.WEIGHTS}
+        if in_parts(module):  # what one process does with the module by itself would wait for the others
+            self.can = self.can - {Ability.GRADIENTS, Ability.WEIGHTS, Ability.HIDDEN}
         self.spec = ModelSpec(
             uri=uri,
             digest="",

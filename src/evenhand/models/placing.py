@@ -3,6 +3,7 @@
 ``auto``, ``balanced`` and ``sequential`` are those of transformers: graphics cards first, then memory, then
 the disk. ``cpu`` uses no graphics card. ``disk`` leaves the blocks on the disk and holds the rest, so that
 one block at a time is in memory. ``memory=2GB`` limits what the first three may take of the main memory.
+``?tp=auto`` in place of all this divides every matrix among several processes (`evenhand.models.parts`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 from torch import nn
 
 from evenhand.errors import BadOption
-from evenhand.scoring.offloaded import is_offloaded
+from evenhand.scoring.offloaded import in_parts, is_offloaded
 from evenhand.sizes import in_bytes
 
 PLANS = ("auto", "balanced", "sequential")
 MAPS = (*PLANS, "cpu", "disk")
+_PARTS = "tp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ class Placement:
 
     device_map: str
     memory: int | None = None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether each process of the run holds a part of every matrix, in place of a device map."""
+        return self.device_map == _PARTS
 
     def arguments(self, module: nn.Module, folder: str) -> dict[str, Any]:
         """What transformers needs to place the weights of `module`, which has no storage yet; `folder` is for
@@ -54,11 +61,18 @@ def parsed(rest: str) -> tuple[str, Placement | None]:
     if not mark or Path(rest).expanduser().exists():
         return rest, None
     given = dict(part.partition("=")[::2] for part in query.split("&"))
-    unknown = sorted(set(given) - {"device_map", "memory"})
+    unknown = sorted(set(given) - {"device_map", "memory", _PARTS})
     if unknown:
         raise BadOption(
-            f"An hf: model has no option {unknown[0]!r}.", mend="Write ?device_map=auto, or ?device_map=disk."
+            f"An hf: model has no option {unknown[0]!r}.",
+            mend="Write ?device_map=auto, ?device_map=disk, or ?tp=auto.",
         )
+    if _PARTS in given:
+        if given != {_PARTS: "auto"}:
+            raise BadOption(
+                f"?{query} is not valid.", mend="Write ?tp=auto alone, without device_map or memory."
+            )
+        return name, Placement(_PARTS)
     device_map = given.get("device_map", "auto")
     if device_map not in MAPS:
         raise BadOption(f"There is no device_map {device_map!r}.", mend=f"Use one of {', '.join(MAPS)}.")
@@ -84,6 +98,11 @@ def said(module: nn.Module) -> str:
 
 def note(module: nn.Module) -> tuple[str, ...]:
     """That some weights are outside memory, and what follows; empty where none is."""
+    if in_parts(module):
+        return (
+            "Each process holds a part of its weights (tp): it can be measured, but its hidden states are "
+            "not read, and it is not treated.",
+        )
     if not is_offloaded(module):
         return ()
     return (
@@ -110,8 +129,8 @@ def shares(module: nn.Module, place: Placement | None) -> dict[str, int]:
     import torch
 
     here = "cuda:0" if torch.cuda.is_available() else "cpu"
-    if place is None or place.device_map == "cpu":
-        found: Mapping[str, Any] = {"": here if place is None else "cpu"}
+    if place is None or place.in_parts or place.device_map == "cpu":  # parts: all processes together
+        found: Mapping[str, Any] = {"": "cpu" if place and not place.in_parts else here}
     elif place.device_map == "disk":
         found = _blocks_on_disk(module)
     else:

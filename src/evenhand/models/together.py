@@ -9,7 +9,7 @@ every n-th share.
 Shares are made of the requests alone (`shares_of`), never of the number of processes, and each is scored by
 itself, so no answer depends on that number. Against a run without a launcher, which has larger batches,
 rounding differs. A model with hooks or parts that the others lack is answered by the first process alone, in
-the same shares.
+the same shares. One of which each holds a part (`evenhand.models.parts`) is asked everything by all of them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ import torch.distributed as processes
 from torch import Tensor, nn
 
 from evenhand.errors import EnvironmentProblem, EvenhandError
+from evenhand.models.dealing import CHARACTERS, shares_of
 from evenhand.models.digests import every_tensor, tensor_digests, tokenizer_digest
 from evenhand.progress import task
 from evenhand.records import Request, Response
 from evenhand.scoring.blocks import altered
 from evenhand.scoring.kept import built
 from evenhand.scoring.memory import ran_out
+from evenhand.scoring.offloaded import in_parts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others, such as for a fit in the first. One that died is seen at once."""
-CHARACTERS = 8
-"""Characters of a share for each token of a batch: about two full batches of English text."""
 _log = logging.getLogger("evenhand.models")
 
 
@@ -104,6 +104,13 @@ class _Joint:
 
 
 @dataclass(frozen=True)
+class _Opening:
+    """A model of which all processes open their parts at the same time."""
+
+    named: Named
+
+
+@dataclass(frozen=True)
 class _Share:
     """The answers to one share; None where it failed, so that the first process tries it and says why."""
 
@@ -128,6 +135,8 @@ class Team:
             EnvironmentProblem: another process has ended, or could not open the model.
             EvenhandError: as for the model's `answer_alone`.
         """
+        if in_parts(model.module):
+            return self._by_all(model, requests)
         shares = shares_of(requests, CHARACTERS * model.batch_tokens)
         work, size = _Work({}, requests, shares), 1
         self._between = False  # an error in what follows leaves the others waiting for something else
@@ -150,11 +159,41 @@ class Team:
         """
         if altered(model.module) or not self._same(model):
             return None
+        found: T = self._carried_out(model, _Joint(self._changes(model.module), work, arguments))
+        return found
+
+    def _by_all(self, model: Shared, requests: Sequence[Request]) -> list[Response]:
+        """The answers of a model of which each process holds a part: all run the same passes."""
+        if model.named is None or model.named != self._named:
+            raise EnvironmentProblem(
+                "The other processes no longer hold parts of this model: another was opened after it.",
+                mend="Name one model in a command with ?tp=auto.",
+            )
+        found: list[Response] = self._carried_out(model, _Joint({}, _answered, (requests,)))
+        return found
+
+    @contextmanager
+    def opening(self, named: Named) -> Iterator[None]:
+        """Inside, this process opens its part of the model of that name while all others open theirs.
+
+        Raises:
+            EnvironmentProblem: another process has ended, such as one that could not.
+        """
         self._between = False
-        _tell(_Joint(self._changes(model.module), work, arguments))
+        _tell(_Opening(named))
+        with _reachable():
+            yield
+        _gathered(None, self.size)
+        self._named, self._held = named, []
+        self._between = True
+
+    def _carried_out(self, model: Shared, joint: _Joint) -> Any:
+        """What the work of `joint` gives here while all processes carry it out."""
+        self._between = False
+        _tell(joint)
         try:
             with _reachable():
-                found = work(model, *arguments)
+                found = joint.work(model, *joint.arguments)
         except EnvironmentProblem:
             raise
         except EvenhandError:
@@ -207,6 +246,11 @@ def team() -> Team | None:
     return _team
 
 
+def rank() -> int:
+    """The number of this process among those that are connected, 0 for the first and for one alone."""
+    return processes.get_rank() if processes.is_initialized() else 0
+
+
 @contextmanager
 def leading(size: int) -> Iterator[None]:
     """Inside, models of this process, the first of `size`, are answered by all of them.
@@ -234,14 +278,17 @@ def serve(rank: int, size: int, open_: Callable[[Named], Shared]) -> None:
     _connect()
     model: Shared | None = None
     while (message := _told()) is not None:
-        if isinstance(message, Named):
+        if isinstance(message, Named | _Opening):
             model = None  # two large models may not fit
+            parts = isinstance(message, _Opening)
             try:
-                model = open_(message)
-                reply: Any = _State(
-                    tensor_digests(model.module), built(model.module), tokenizer_digest(model.tokenizer)
-                )
+                model = open_(message.named if isinstance(message, _Opening) else message)
+                # Of parts all processes would have to make digests, and the first one has opened its own.
+                digests = {} if parts else tensor_digests(model.module)
+                reply: Any = _State(digests, built(model.module), tokenizer_digest(model.tokenizer))
             except EvenhandError as error:
+                if parts:  # the others wait for this process in the middle of theirs, and see it end
+                    raise
                 reply = error
         elif isinstance(message, _Joint):
             assert model is not None  # it was named before
@@ -257,21 +304,8 @@ def serve(rank: int, size: int, open_: Callable[[Named], Shared]) -> None:
     processes.destroy_process_group()
 
 
-def shares_of(requests: Sequence[Request], most: int) -> list[list[int]]:
-    """The indices of `requests` in shares of about `most` characters, requests that begin alike side by side.
-
-    Equal requests are in one share: where answers are drawn, each draws after the ones before it.
-    """
-    texts = [repr(request) for request in requests]
-    shares: list[list[int]] = []
-    size = most
-    for i in sorted(range(len(texts)), key=lambda i: texts[i]):
-        if size >= most and not (shares and texts[shares[-1][-1]] == texts[i]):
-            shares.append([])
-            size = 0
-        shares[-1].append(i)
-        size += len(texts[i])
-    return shares
+def _answered(model: Shared, requests: Sequence[Request]) -> list[Response]:
+    return model.answer_alone(requests)
 
 
 def _worked(model: Shared, work: _Work, rank: int, size: int, advance: Callable[[int], None]) -> list[_Share]:

@@ -67,11 +67,16 @@ def hooked(module: nn.Module, apart: Collection[int] = ()) -> bool:
 def altered(module: nn.Module, apart: Collection[int] = ()) -> bool:
     """Whether `module` is `hooked` or a part of it was given a forward of its own: nothing is kept then.
 
-    The whole `module` may have one, and so may parts that accelerate gave one, which only moves tensors.
+    The whole `module` may have one, and so may parts that accelerate or transformers gave one, which only
+    moves tensors between devices or processes.
     """
     parts = (p for p in module.modules() if p is not module and id(p) not in apart)
-    own = ("forward" in vars(part) and not hasattr(part, "_hf_hook") for part in parts)
+    own = ("forward" in vars(part) and not _only_moves(part) for part in parts)
     return any(own) or hooked(module, apart)
+
+
+def _only_moves(part: nn.Module) -> bool:
+    return hasattr(part, "_hf_hook") or any(hasattr(p, "full_tensor") for p in part.parameters(recurse=False))
 
 
 def below(module: nn.Module, blocks: Blocks, depth: int) -> list[nn.Parameter]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
+import torch.distributed as processes
 from torch import Tensor, nn
 
 from evenhand.errors import BadModel
+from evenhand.scoring.offloaded import held_here, in_parts
 
 _FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -56,8 +58,11 @@ def check_weights(name: str, module: nn.Module) -> None:
     if not tensors:
         return
     # The largest entry is NaN where any is, and takes a tenth of the time of asking each.
-    largest = torch.stack([tensor.max().float() for tensor in tensors.values()]).isnan().tolist()
-    found = [key for key, nan in zip(tensors, largest, strict=True) if nan]
+    largest = torch.stack([tensor.max().float() for tensor in tensors.values()]).isnan()
+    if in_parts(module):  # all processes refuse what one of them has
+        processes.all_reduce(seen := largest.int(), processes.ReduceOp.MAX)
+        largest = seen.bool()
+    found = [key for key, nan in zip(tensors, largest.tolist(), strict=True) if nan]
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         raise BadModel(
@@ -85,7 +90,8 @@ def _check_buffers(name: str, module: nn.Module) -> None:
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Weights and saved buffers in memory of a dtype that can be NaN; tied ones once."""
     seen: set[int] = set()
-    for name, tensor in module.state_dict().items():
+    for name, held in module.state_dict().items():
+        tensor = held_here(held)
         known = (
             isinstance(tensor, Tensor) and tensor.dtype in _FLOATS and tensor.numel() and not tensor.is_meta
         )

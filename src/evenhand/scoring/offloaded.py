@@ -1,4 +1,6 @@
-"""Weights that accelerate keeps outside memory: the module holds them without storage until it runs."""
+"""Weights that are not whole in this process's memory: accelerate keeps them elsewhere, and the module holds
+them without storage until it runs; or each process of a run holds a part (`torch.distributed.tensor`).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,29 @@ def is_offloaded(module: nn.Module) -> bool:
     return any(parameter.is_meta for parameter in module.parameters())
 
 
+def in_parts(module: nn.Module) -> bool:
+    """Whether this process holds only its part of some parameter of `module`."""
+    return any(hasattr(parameter, "full_tensor") for parameter in module.parameters())
+
+
+def held_here(tensor: Tensor) -> Tensor:
+    """The part of `tensor` that this process holds; all of it where it is not in parts."""
+    parted: Any = tensor
+    return parted.to_local() if hasattr(tensor, "full_tensor") else tensor
+
+
 def value_of(part: nn.Module, name: str) -> Tensor:
-    """The parameter or buffer `name` of `part` itself, read from where it is kept if not in memory."""
-    held: Tensor = getattr(part, name)
+    """The parameter or buffer `name` of `part` itself, read from where it is kept if not in memory.
+
+    One in parts is put together, for which all processes have to ask at the same time.
+    """
+    held: Any = getattr(part, name)
+    if hasattr(held, "full_tensor"):
+        whole: Tensor = held.full_tensor()
+        return whole
     if not held.is_meta:
-        return held
+        value: Tensor = held
+        return value
     hook: Any = getattr(part, "_hf_hook", None)
     kept: Tensor = hook.weights_map[name]
     return kept.to(held.dtype)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -90,6 +90,13 @@ def packed(
 def packed_rows(module: nn.Module) -> Run:
     """The way to run rows packed through all blocks."""
     return _From(module, Blocks(()), 0, None, "packed")
+
+
+def carried_over(run: Run, module: nn.Module, blocks: Blocks) -> Run:
+    """`run`, made by `restart` for another module, for `module` with its `blocks`, which has the same weights
+    below the block that `run` begins at.
+    """
+    return replace(run, module=module, blocks=blocks) if isinstance(run, _From) else whole_rows(module)
 
 
 def _room(module: nn.Module) -> int:

@@ -7,9 +7,10 @@ and have no such layers on the residual stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,12 @@ from torch import Tensor, nn
 from evenhand.errors import BadModel
 from evenhand.hooks import patch
 from evenhand.models import OpenModel
+from evenhand.models.together import rank
+from evenhand.training.means import Mean, Objective
 
 _BERT, _ALBERT, _GPT2 = (0.20, 0.15), (0.05, 0.05), (0.15, 0.15)
 RATES = {"bert": _BERT, "roberta": _BERT, "distilbert": _BERT, "albert": _ALBERT}
+APART = 7919 * 1_000_003  # between the seeds of two processes: more than the steps of any training
 _ATTRIBUTES = ("attention_dropout", "attn_dropout", "dropout")  # of an attention, a number
 
 
@@ -60,6 +64,32 @@ def check_dropout(model: OpenModel, *, insert: bool) -> None:
             mend="Write dropout:insert=true to drop what its attention and its MLP add, or `--with cda`.",
         )
     _ = model.layout  # raises where its blocks cannot be found
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The `objective` with dropout on, at step i (from 0) drawn from ``seed + i``.
+
+    Of several processes each draws for its own rows: the one of rank r from `APART` * r further on. So masks,
+    and with them weights, depend on the number of processes; what is expected of the gradient does not.
+    """
+
+    objective: Objective
+    rates: Rates
+    seed: int
+
+    def __call__(self, model: OpenModel, base: OpenModel) -> Sequence[Mean]:
+        """The terms, each with masks of its own."""
+        step = count(self.seed + APART * rank())
+
+        def dropped(mean: Mean) -> Mean:
+            def of(chosen: Tensor) -> Tensor:
+                with dropping(model, self.rates, seed=next(step)):
+                    return mean.of(chosen)
+
+            return Mean(of, mean.counts)
+
+        return [dropped(mean) for mean in self.objective(model, base)]
 
 
 @contextmanager

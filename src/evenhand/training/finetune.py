@@ -1,7 +1,7 @@
 """Fine-tuning chosen parameters of an open model on examples; the model itself is left as it was.
 
-What differs between the methods that train (LFTF, full fine-tuning, their shams) is the loss and the
-choice of parameters: both are arguments here.
+What differs between the methods that train on prompts (LFTF, full fine-tuning, their shams) is the loss and
+the choice of parameters: both are arguments here.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadData, BadModel
 from evenhand.models import OpenModel
 from evenhand.models.footprint import Training
 from evenhand.records import Example
-from evenhand.scoring.terms import Outcomes, Prompts
-from evenhand.training.loop import Schedule, minimise, shuffled
+from evenhand.scoring.terms import Outcomes
+from evenhand.training.fitting import Fit, Named, fitted_here
+from evenhand.training.loop import shuffled
+from evenhand.training.means import Loss, Mean, Objective, beside, single
 from evenhand.training.numbers import Rate
-from evenhand.training.parameters import only_these_train
-from evenhand.training.restarts import Base, run_above
+from evenhand.training.restarts import Trained
+from evenhand.training.sharded import fitted
 from evenhand.treatments import About, proven
 from evenhand.treatments.weights import WeightTreatment
 
@@ -33,7 +35,6 @@ TermLoss = Callable[[Outcomes, Outcomes, Tensor], Tensor]
 
 # New values by the names of parameters, and the loss of every step.
 Values = tuple[dict[str, Tensor], list[float]]
-Train = Callable[[OpenModel, Sequence[str], Sequence[Example], TermLoss, "Plan"], Values]
 
 # The learning rate of LFTF (paper, section 5.1) was chosen for models about 3584 wide.
 PAPER_LR, PAPER_WIDTH = 1e-5, 3584
@@ -84,19 +85,20 @@ def fit_weights(
     loss: TermLoss,
     plan: Plan,
     *,
-    train: Train | None = None,
+    kept: Objective | None = None,
 ) -> WeightTreatment:
     """Train the named parameters and return their new values as a proven treatment.
 
-    `train` is how, by default `trained`. Every other parameter is frozen, dropout is off, and on return the
-    model holds its old bits.
+    The `loss` has to be a mean over the examples of a batch; that of `kept`, about the same rows, is added.
+    Every other parameter is frozen, dropout is off, and on return the model holds its old bits. Where the
+    command runs in several processes, all of them train (`evenhand.training.sharded`).
 
     Raises:
         BadData: there is no example to train on.
         BadModel: a name is not a parameter of the model, or the loss is not finite.
         NoEffect: no answer changed.
     """
-    weights, history = (train or trained)(model, names, examples, loss, plan)
+    weights, history = trained(model, names, examples, loss, plan, kept=kept)
     details = {
         **course(learning_rate(plan.recipe, model), history),
         "epochs": plan.recipe.epochs,
@@ -115,13 +117,12 @@ def training_of(model: OpenModel, names: Sequence[str], rows: int) -> Training:
     Raises:
         BadModel: a name is not a parameter of the model.
     """
-    parameters = _named(model.module, names)
+    chosen = Named(tuple(names)).of(model).values()
     head = output_embeddings(model.module)
     own = {id(p) for p in head.parameters()} if head is not None else set()
     lowest = 0
     with contextlib.suppress(BadModel):  # no layout
         lowest = model.layout.lowest(names)
-    chosen = parameters.values()
     return Training(
         weights=sum(p.numel() for p in chosen),
         lowest=lowest,
@@ -139,7 +140,13 @@ def course(lr: float, history: Sequence[float], *, rate: str = "lr") -> dict[str
 
 
 def trained(
-    model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
+    model: OpenModel,
+    names: Sequence[str],
+    examples: Sequence[Example],
+    loss: TermLoss,
+    plan: Plan,
+    *,
+    kept: Objective | None = None,
 ) -> Values:
     """The new values of the named parameters by name (float32), and the loss of every step.
 
@@ -151,58 +158,53 @@ def trained(
             "There are no examples to fit on.", mend="Use a benchmark with a train part, such as genbiaseval."
         )
     recipe = plan.recipe
-    every = [*examples, *(example for companions in plan.companions for example in companions)]
-    # Where the examples and each list of companions begin in `every`, [1 + lists].
-    shifts = torch.arange(1 + len(plan.companions)) * len(examples)
-    _named(model.module, names)  # before any work
-    prompts = Prompts(model, every)
-    prompts.check_partition()
-    run = run_above(model, names, prompts)
-    base = Base(model, names, prompts, run)
-
-    def batch_loss(chosen: Tensor) -> Tensor:
-        rows = (shifts[:, None] + chosen).flatten().tolist()  # [1 + lists, n] to (1 + lists) * n numbers
-        return loss(prompts.outcomes(rows, run), base.outcomes(rows), chosen)
-
+    named = Named(tuple(names))
+    named.of(model)  # before any work
+    own = Terms(named.names, (examples, *plan.companions), loss)
     batches = shuffled(len(examples), recipe.batch, epochs=recipe.epochs, seed=plan.seed)
-    return train_named(model, names, batch_loss, batches, learning_rate(recipe, model))
+    found = fitted(model, Fit(named, beside(own, kept), batches, learning_rate(recipe, model), recipe.epochs))
+    return found.values, found.history
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The objective of a `loss` on the outcomes of prompts, of which the parameters `names` are trained.
+
+    `lists` are the examples and their companions, see `Plan`.
+    """
+
+    names: tuple[str, ...]
+    lists: tuple[Sequence[Example], ...]
+    loss: TermLoss
+
+    def __call__(self, model: OpenModel, base: OpenModel) -> tuple[Mean]:
+        """The one term, a mean over the examples.
+
+        Raises:
+            BadData, BadModel: as for `evenhand.training.restarts.Trained`.
+        """
+        prompts = Trained(model, base, self.names, [example for one in self.lists for example in one])
+        n = len(self.lists[0])
+        shifts = torch.arange(len(self.lists)) * n  # where each list begins
+
+        def batch_loss(chosen: Tensor) -> Tensor:
+            rows = (shifts[:, None] + chosen).flatten().tolist()  # [lists, n] to lists * n numbers
+            return self.loss(prompts.now(rows), prompts.base.outcomes(rows), chosen)
+
+        return single(batch_loss, n)
 
 
 def train_named(
-    model: OpenModel,
-    names: Sequence[str],
-    batch_loss: Callable[[Tensor], Tensor],
-    batches: Sequence[Tensor],
-    lr: float,
-) -> tuple[dict[str, Tensor], list[float]]:
-    """Minimise `batch_loss` over `batches` (row numbers) in the named parameters; the model keeps its own.
+    model: OpenModel, names: Sequence[str], batch_loss: Loss, batches: Sequence[Tensor], lr: float
+) -> Values:
+    """Minimise `batch_loss` over `batches` (row numbers) in the named parameters, by this process alone.
 
-    Every other parameter is frozen, dropout is off. Returns the new values by name (float32) and the loss of
-    every step.
+    It may be any function of a batch, also one that is no mean. As for the rest as `fit_weights`. Returns the
+    new values by name (float32) and the loss of every step.
 
     Raises:
         BadModel: a name is not a parameter of the model, or the loss is not finite.
     """
-    parameters = _named(model.module, names)
-    with torch.enable_grad(), only_these_train(model.module, parameters.values()):
-        history = minimise(
-            batch_loss,
-            list(parameters.values()),
-            batches,
-            Schedule(lr),
-            steps=len(batches),
-            label="fine-tuning",
-        )
-        trained = {name: p.detach().float().clone() for name, p in parameters.items()}
-    return trained, history
-
-
-def _named(module: nn.Module, names: Sequence[str]) -> dict[str, nn.Parameter]:
-    every = dict(module.named_parameters())
-    missing = [name for name in names if name not in every]
-    if missing or not names:
-        raise BadModel(
-            f"The model has no parameter named {missing[0]!r}." if missing else "No parameter was chosen.",
-            mend="Choose blocks that exist (see `evenhand locate`).",
-        )
-    return {name: every[name] for name in names}
+    rows = max(int(batch.max()) for batch in batches) + 1
+    found = fitted_here(model, Fit(Named(tuple(names)), lambda *_: single(batch_loss, rows), batches, lr))
+    return found.values, found.history

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from evenhand.models import OpenModel
 from evenhand.scoring.plan import Row
-from evenhand.training.taught import of_texts, predictions
+from evenhand.training.means import Mean
+from evenhand.training.taught import predictions
 
 
-def text_loss(model: OpenModel, texts: Sequence[str], *, seed: int = 0) -> Callable[[Tensor], Tensor]:
-    """``-ln P`` a token of the `texts` of given numbers (int64 [n]), a scalar in nats.
+@dataclass(frozen=True)
+class Modelled:
+    """The objective of language modelling: ``-ln P`` a wanted token of `rows`, in nats.
 
-    Of a causal model every token counts, from the text's start on, as perplexity reads it. A masked model
-    fills in masked tokens, and one with a decoder fills a gap; what is hidden in each text is drawn with
-    `seed`. The mean is over all such tokens of the batch. Texts are encoded once.
-
-    Raises:
-        BadData: a text is empty, or does not fit into the model's window.
-        BadModel: a model with a decoder that fills no gaps.
+    Of a causal model's plain text (`evenhand.training.taught.of_texts`) every token counts, from the text's
+    start on, as perplexity reads it. A masked model fills in masked tokens, and one with a decoder fills a
+    gap. The mean is over all such tokens of the batch.
     """
-    return rows_loss(model, of_texts(model, texts, seed=seed))
+
+    rows: Sequence[Row]
+
+    def __call__(self, model: OpenModel, base: OpenModel) -> tuple[Mean]:
+        """The one term."""
+        return (Mean(rows_loss(model, self.rows), tokens(self.rows)),)
+
+
+def tokens(rows: Sequence[Row]) -> Tensor:
+    """How many tokens are wanted of each row, int64 [rows]."""
+    return torch.tensor([len(row.wanted) for row in rows], dtype=torch.int64)
 
 
 def rows_loss(model: OpenModel, rows: Sequence[Row]) -> Callable[[Tensor], Tensor]:

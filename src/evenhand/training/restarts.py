@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadModel
 from evenhand.models import OpenModel
+from evenhand.records import Example
 from evenhand.scoring.asking import Run
 from evenhand.scoring.blocks import Blocks, altered
 from evenhand.scoring.kept import bits, built, counted, kept_of
-from evenhand.scoring.restarting import HeadInputs, head_inputs, restart
+from evenhand.scoring.restarting import HeadInputs, carried_over, head_inputs, restart
 from evenhand.scoring.terms import Outcomes, Prompts
 
 _BATCH = 32
@@ -35,6 +36,40 @@ def run_above(model: OpenModel, names: Sequence[str], prompts: Prompts) -> Run:
         blocks, depth = model.layout.as_blocks(), model.layout.lowest(names)
     tokens = getattr(model, "batch_tokens", _TOKENS)
     return restart(model.module, blocks, depth, prompts.plan(range(len(prompts))), batch_tokens=tokens)
+
+
+class Trained:
+    """Prompts with the answers of the model that is trained, and those of the base.
+
+    `model` and `base` are as in `evenhand.training.means.Objective`. What runs once below the parameters
+    `names` runs in `base`.
+
+    Raises:
+        BadData, BadModel: the prompts and terms cannot be trained on in the model's tokens.
+    """
+
+    def __init__(
+        self, model: OpenModel, base: OpenModel, names: Sequence[str], examples: Sequence[Example]
+    ) -> None:
+        own = Prompts(base, examples)
+        own.check_partition()
+        run = run_above(base, names, own)
+        self.base = Base(base, names, own, run)
+        self._now, self._run = own, run
+        if model is not base:
+            self._now = Prompts(model, examples)
+            self._run = _of_copy(model, run) if own.asking.restarts else self._now.asking.run
+
+    def now(self, rows: Sequence[int]) -> Outcomes:
+        """The outcomes on the prompts of the numbers `rows`, with gradients where they are on."""
+        return self._now.outcomes(rows, self._run)
+
+
+def _of_copy(model: OpenModel, run: Run) -> Run:
+    blocks = Blocks(())
+    with contextlib.suppress(BadModel):  # no layout
+        blocks = model.layout.as_blocks()
+    return carried_over(run, model.module, blocks)
 
 
 class Base:

@@ -1,115 +1,169 @@
-"""Training in several processes, each of which holds a part of every weight, its gradient and its moments.
+"""A fit by several processes, each of which holds a part of every trained weight, its gradient and moments.
 
-The parts are those of PyTorch's FSDP2 (`torch.distributed.fsdp.fully_shard`), on a copy of the model: the
-model itself stays whole in every process, as scoring needs it. A block's weights are gathered while it runs.
-Each batch is dealt out among the processes; its gradient is that of the whole batch, whatever their number,
-but for rounding.
+The parts are those of PyTorch's FSDP2 (`torch.distributed.fsdp.fully_shard`), on a copy of the model's parts
+that are trained; what is frozen is the model's own, which every process holds whole, as scoring needs it. A
+block's trained weights are gathered while it runs. Each batch is dealt out among the processes; its gradient
+is that of the whole batch, whatever their number, but for rounding.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import dataclasses
+import logging
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 import torch.distributed as processes
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
+from evenhand.errors import BadModel
 from evenhand.models import OpenModel
 from evenhand.models.layout import Layout
 from evenhand.models.together import team
-from evenhand.records import Example
 from evenhand.scoring.forward import device_of
-from evenhand.scoring.terms import Prompts
-from evenhand.training.finetune import (
-    Plan,
-    TermLoss,
-    Values,
-    learning_rate,
-    train_named,
-    trained,
-)
-from evenhand.training.loop import shuffled
-from evenhand.training.restarts import Base, run_above
+from evenhand.training.fitting import Fit, Fitted, Parameters, descended, fitted_here
+from evenhand.training.means import Loss, Mean
 
 _CLOSING = "_evenhand_closing"  # what an opened adapter leaves on a module, which no copy needs
+_log = logging.getLogger("evenhand.training")
 
 
-def trained_together(
-    model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
-) -> Values:
-    """As `evenhand.training.finetune.trained`, by all processes where there are several.
+def fitted(model: OpenModel, fit: Fit) -> Fitted:
+    """Carry out `fit` by all processes where there are several, else in this one.
 
-    The `loss` has to be a mean over the rows of a batch, without companions, and a function of a module. The
-    first process alone trains a model with an encoder and a decoder, whose halves are called one by one, and
-    one that the others do not hold.
+    The first process alone trains a model with an encoder and a decoder, whose halves are called one by one,
+    one that the others do not hold, and towards what cannot be sent to them.
 
     Raises:
-        BadData, BadModel: as there.
+        BadData, BadModel: as for `evenhand.training.fitting.fitted_here`.
         EnvironmentProblem: another process has ended.
     """
     first = team()
     alone = getattr(model.module.config, "is_encoder_decoder", False) or "forward" in vars(model.module)
-    if first is None or first.size == 1 or alone or not examples:
-        return trained(model, names, examples, loss, plan)
+    if first is None or first.size == 1 or alone or not len(fit.batches) or not _can_be_sent(fit):
+        return fitted_here(model, fit)
     shared: Any = model  # opened by a name, as `jointly` checks
-    found = first.jointly(shared, share, tuple(names), list(examples), loss, plan)
-    return trained(model, names, examples, loss, plan) if found is None else found
+    found = first.jointly(shared, share, fit)
+    return fitted_here(model, fit) if found is None else found
 
 
-def share(
-    model: OpenModel, names: Sequence[str], examples: Sequence[Example], loss: TermLoss, plan: Plan
-) -> Values:
-    """What one process does of `trained_together`; only the first one's result has values.
+def _can_be_sent(fit: Fit) -> bool:
+    try:
+        pickle.dumps(fit)
+    except (pickle.PicklingError, AttributeError, TypeError) as problem:  # a function inside a function, say
+        _log.info("the first process trains alone: %s", problem)
+        return False
+    return True
+
+
+def share(model: OpenModel, fit: Fit) -> Fitted:
+    """What one process does of `fitted`; only the first one's result has values.
 
     Raises:
-        BadData, BadModel: as for `evenhand.training.finetune.trained`, in all processes.
+        BadData, BadModel: as for `evenhand.training.fitting.fitted_here`, in all processes.
     """
     rank, size = processes.get_rank(), processes.get_world_size()
-    prompts = Prompts(model, examples)
-    prompts.check_partition()
-    base = Base(model, names, prompts, run_above(model, names, prompts))
-    parted = _parted(model)
-    mine = Prompts(parted, examples)
+    with _parted(model, fit) as (parted, parameters):
+        loss = dealt(fit.objective(parted, model), rank, size)
+        found = descended(parted, parameters, loss, dataclasses.replace(fit, dev=_agreed(fit)))
+    values = {}
+    for name, value in found.values.items():
+        gathered = value.full_tensor() if isinstance(value, DTensor) else value
+        if rank == 0:
+            values[name] = gathered
+    return dataclasses.replace(found, values=values)
 
-    def batch_loss(chosen: Tensor) -> Tensor:
-        """The loss of this process's rows, for its gradient, with the value of the whole batch's."""
-        own = chosen[rank::size]
-        weight = len(own) * size / len(chosen)  # FSDP takes the mean of the processes' gradients
-        if not len(own):
-            own = chosen[:1]  # every process has to run every block
-        rows = own.tolist()
-        value = weight * loss(mine.outcomes(rows), base.outcomes(rows), own)
+
+def dealt(means: Sequence[Mean], rank: int, size: int) -> Loss:
+    """The loss of one process's rows of a batch, for its gradient, with the value of the whole batch's.
+
+    FSDP takes the mean of the processes' gradients. So a process's mean over its own rows is weighted by how
+    many of the batch's numbers they have. One without a row runs another's with weight 0, because every
+    process has to run every block.
+    """
+
+    def loss(chosen: Tensor) -> Tensor:
+        parts = []
+        for mean in means:
+            rows = mean.among(chosen)
+            if not len(rows):
+                continue  # in all processes
+            own = rows[rank::size]
+            weight = int(mean.counts[own].sum()) * size / int(mean.counts[rows].sum())
+            parts.append(weight * mean.of(own if len(own) else rows[:1]))
+        if not parts:
+            return torch.tensor(torch.nan)
+        value = torch.stack(parts).sum()
         whole = value.detach().clone()
         processes.all_reduce(whole)
         return value + (whole / size - value.detach())
 
-    batches = shuffled(len(examples), plan.recipe.batch, epochs=plan.recipe.epochs, seed=plan.seed)
-    parts, history = train_named(parted, names, batch_loss, batches, learning_rate(plan.recipe, model))
-    found = {}
-    for name, part in parts.items():
-        sharded: Any = part  # a DTensor
-        whole = sharded.full_tensor()
-        if rank == 0:
-            found[name] = whole
-    return found, history
+    return loss
 
 
-def _parted(model: OpenModel) -> OpenModel:
-    """The model with a copy of its module of which this process holds its part."""
-    module = copy.deepcopy(
-        model.module, {id(closing): None} if (closing := vars(model.module).get(_CLOSING)) else {}
-    )
+def _agreed(fit: Fit) -> Any:
+    """The held-out loss as the first process reads it, so that all stop after the same epoch."""
+    held_out = fit.dev
+    if held_out is None:
+        return None
+
+    def dev(model: OpenModel) -> float:
+        found = torch.tensor(held_out(model), dtype=torch.float64)
+        processes.broadcast(found, src=0)
+        return float(found)
+
+    return dev
+
+
+@contextmanager
+def _parted(model: OpenModel, fit: Fit) -> Iterator[tuple[OpenModel, Parameters]]:
+    """The model with other modules, of whose trained parameters this process holds its parts.
+
+    All tensors that are not trained are the model's own.
+    """
+    from torch.distributed.fsdp import fully_shard  # takes long to import, for whoever trains alone
+
+    own = {id(tensor): tensor for tensor in (*model.module.parameters(), *model.module.buffers())}
+    closing = vars(model.module).get(_CLOSING)
+    memo: dict[int, Any] = {**own, **({id(closing): None} if closing else {})}
+    module = copy.deepcopy(model.module, memo)
     parted = copy.copy(model)
     parted.module, parted.layout = module, Layout(module)
-    mesh = _mesh(device_of(model.module))
-    for block in parted.layout.as_blocks().blocks:
-        fully_shard(block, mesh=mesh)
-    fully_shard(module, mesh=mesh)
-    return parted
+    with fit.chosen(parted) as chosen:
+        places = _copied(module, chosen)
+        trained = {id(part._parameters[key]) for part, key in places.values()}
+        frozen: Any = {p for p in module.parameters() if id(p) not in trained}
+        mesh = _mesh(device_of(model.module))
+        for block in _blocks(parted):
+            if any(id(p) in trained for p in block.parameters()):
+                fully_shard(block, mesh=mesh, ignored_params=frozen)
+        fully_shard(module, mesh=mesh, ignored_params=frozen)
+        parts: dict[str, Any] = {name: part._parameters[key] for name, (part, key) in places.items()}
+        yield parted, parts
+
+
+def _copied(module: nn.Module, chosen: Parameters) -> Mapping[str, tuple[nn.Module, str]]:
+    """Put copies of the `chosen` parameters into `module`; returns where each of them is, the first place."""
+    copies = {id(p): nn.Parameter(p.detach().clone(), p.requires_grad) for p in chosen.values()}
+    places: dict[int, tuple[nn.Module, str]] = {}
+    for part in module.modules():
+        for key, parameter in part._parameters.items():
+            if id(parameter) in copies:
+                part._parameters[key] = copies[id(parameter)]
+                places.setdefault(id(parameter), (part, key))
+    return {name: places[id(parameter)] for name, parameter in chosen.items()}
+
+
+def _blocks(model: OpenModel) -> Sequence[nn.Module]:
+    with suppress(BadModel):  # no layout: all is gathered at once
+        return model.layout.as_blocks().blocks
+    return ()
 
 
 def _mesh(device: torch.device) -> DeviceMesh:

@@ -7,27 +7,29 @@ the treatment that results, with the adapter itself where one was trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.models import Model, OpenModel
 from evenhand.models.footprint import Training
 from evenhand.records import Ability
 from evenhand.training.finetune import Recipe, course, learning_rate, training_of
-from evenhand.training.loop import Schedule, minimise, shuffled
-from evenhand.training.lora import Adapter, LoraSettings, LoraTreatment, adapted, projections
+from evenhand.training.fitting import Fit, Named, Parameters
+from evenhand.training.loop import shuffled
+from evenhand.training.lora import LoraSettings, LoraTreatment, adapted, projections
+from evenhand.training.means import Objective
 from evenhand.training.numbers import Rate
-from evenhand.training.parameters import every_parameter, only_these_train, parameter_names, require_open
+from evenhand.training.parameters import every_parameter, parameter_names, require_open
+from evenhand.training.sharded import fitted
 from evenhand.treatments import About, Treatment, proven
 from evenhand.treatments.weights import WeightTreatment
 
 LORA = "lora"
-Loss = Callable[[Tensor], Tensor]
+SETTINGS = LoraSettings(dropout=0.0)
 
 
 def parts(model: OpenModel, train: str) -> tuple[str, ...]:
@@ -100,8 +102,8 @@ def check_chosen(train: str, model: Model | None, needs: frozenset[Ability]) -> 
 class Course:
     """How to tune: the parameters (`train`), epochs, batch, learning rate (None: scaled), and the seed.
 
-    `dev` gives the loss on held-out rows after each epoch, a number: training stops once it no longer falls,
-    and the weights with the lowest are kept.
+    `dev` gives the loss on held-out rows of the model that is trained, after each epoch: training stops once
+    it no longer falls, and the weights with the lowest are kept.
     """
 
     train: str = "all"
@@ -109,7 +111,7 @@ class Course:
     batch: int = 32
     lr: Rate = None
     seed: int = 0
-    dev: Callable[[], float] | None = None
+    dev: Callable[[OpenModel], float] | None = None
 
 
 @dataclass
@@ -168,11 +170,13 @@ def training_by(model: OpenModel, train: str, rows: int) -> Training:
         return replace(training_of(model, parts(model, train), rows), every=True)
     every = dict(model.module.named_parameters())
     sides = [sum(every[f"{name}.weight"].shape) for name in projections(model)]
-    return Training(weights=LoraSettings().rank * sum(sides), rows=rows, every=True)
+    return Training(weights=SETTINGS.rank * sum(sides), rows=rows, every=True)
 
 
-def tune(model: OpenModel, rows: int, loss: Loss, plan: Course) -> Tuned:
-    """Minimise `loss` (of row numbers, int64 [n]) over so many `rows`; the model keeps its own weights.
+def tune(model: OpenModel, rows: int, objective: Objective, plan: Course) -> Tuned:
+    """Minimise `objective` over so many `rows`; the model keeps its own weights.
+
+    Where the command runs in several processes, all of them train (`evenhand.training.sharded`).
 
     Raises:
         BadData: there is no row.
@@ -182,86 +186,39 @@ def tune(model: OpenModel, rows: int, loss: Loss, plan: Course) -> Tuned:
     if not rows:
         raise BadData("There is no text to train on.", mend="Use data with texts that this method can use.")
     lr = learning_rate(Recipe(plan.lr), model)
-    with (
-        _chosen(model, plan) as (parameters, adapter),
-        torch.enable_grad(),
-        only_these_train(model.module, parameters.values()),
-    ):
-        best = _Best(parameters, adapter, plan.dev)
-        batches = shuffled(rows, plan.batch, epochs=plan.epochs, seed=plan.seed)
-        history = minimise(
-            loss,
-            list(parameters.values()),
-            best.between(batches, len(batches) // plan.epochs),
-            Schedule(lr),
-            steps=len(batches) + 1,  # one more look after the last step
-            label="fine-tuning",
-        )
-        return best.tuned(model, history, lr)
-
-
-class _Best:
-    """The values to keep: the newest, or those with the lowest loss on held-out rows."""
-
-    def __init__(
-        self, parameters: dict[str, nn.Parameter], adapter: Adapter | None, dev: Callable[[], float] | None
-    ) -> None:
-        self._parameters = parameters
-        self._adapter = adapter
-        self._dev = dev
-        self._losses: list[float] = []
-        self._values: dict[str, Tensor] | None = None
-        self._kept: int | None = None
-
-    def between(self, batches: Sequence[Tensor], an_epoch: int) -> Iterator[Tensor]:
-        """The batches; after each epoch of so many the held-out loss is read, and a rise ends them."""
-        for i, batch in enumerate(batches):
-            if i and i % an_epoch == 0 and self._risen():
-                return
-            yield batch
-        self._risen()
-
-    @torch.no_grad()
-    def _risen(self) -> bool:
-        if self._dev is None:
-            return False
-        self._losses.append(self._dev())
-        if self._losses[-1] > min(self._losses):
-            return True
-        self._kept = len(self._losses)
-        self._values = {name: p.detach().clone() for name, p in self._parameters.items()}
-        return False
-
-    @torch.no_grad()
-    def tuned(self, model: OpenModel, history: list[float], lr: float) -> Tuned:
-        """What is kept; the parameters hold it afterwards."""
-        for name, value in (self._values or {}).items():
-            self._parameters[name].copy_(value)
-        total = sum(p.numel() for p in model.module.parameters())
-        share = sum(p.numel() for p in self._parameters.values()) / total
-        if self._adapter is None:
-            weights = {name: p.detach().float().cpu().clone() for name, p in self._parameters.items()}
-            return Tuned(weights, history, lr, self._losses, self._kept, share=share)
-        adapter = self._adapter
-        return Tuned(
-            adapter.merged(),
-            history,
-            lr,
-            self._losses,
-            self._kept,
-            adapter.values(),
-            adapter.config,
-            share=share,
+    batches = shuffled(rows, plan.batch, epochs=plan.epochs, seed=plan.seed)
+    lora = plan.train == LORA
+    chosen = Adapted(plan.seed) if lora else Named(parts(model, plan.train))
+    found = fitted(model, Fit(chosen, objective, batches, lr, plan.epochs, plan.dev))
+    values = {name: value.cpu() for name, value in found.values.items()}
+    total = sum(p.numel() for p in model.module.parameters())
+    own = sum(value.numel() for value in values.values())
+    tuned = Tuned(values, found.history, lr, found.dev, found.kept, share=own / total)
+    if not lora:
+        return tuned
+    with adapted(model, SETTINGS, seed=plan.seed) as adapter:
+        adapter.write(values)
+        return replace(
+            tuned,
+            weights=adapter.merged(),
+            adapter=values,
+            config=adapter.config,
+            share=own / (total + own),
         )
 
 
-@contextmanager
-def _chosen(model: OpenModel, plan: Course) -> Iterator[tuple[dict[str, nn.Parameter], Adapter | None]]:
-    """The parameters to train by their names, and the adapter that they are of."""
-    with ExitStack() as stack:
-        if plan.train == LORA:
-            adapter = stack.enter_context(adapted(model, LoraSettings(dropout=0.0), seed=plan.seed))
-            yield dict(adapter.parameters), adapter
-        else:
-            every = dict(model.module.named_parameters())
-            yield {name: every[name] for name in parts(model, plan.train)}, None
+@dataclass(frozen=True)
+class Adapted:
+    """A new adapter's parameters, as `evenhand.training.fitting.Fit.chosen`; its start is drawn by `seed`."""
+
+    seed: int
+
+    @contextmanager
+    def __call__(self, model: OpenModel) -> Iterator[Parameters]:
+        """Those of an adapter that is in `model` meanwhile.
+
+        Raises:
+            MissingExtra, BadModel: as for `evenhand.training.lora.adapted`.
+        """
+        with adapted(model, SETTINGS, seed=self.seed) as adapter:
+            yield adapter.parameters

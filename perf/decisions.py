@@ -42,14 +42,14 @@ from evenhand.studies.measure import take
 
 Figure = dict[str, Any]
 SHOWN = {
-    "accuracy": "decision_accuracy",
-    "majority": "majority_rate",
     "gap": "counterfactual_gap_signed",
     "flips": "flip_rate",
     "dpd": "dpd",
     "deo_sum": "deo_sum",
+    "accuracy": "decision_accuracy",
+    "majority": "majority_rate",
 }
-HEADS = ("accuracy", "majority rate", "gap of twins", "decisions that flip", "DPD", "DEO (sum)")
+HEADS = ("gap of twins", "decisions that flip", "DPD", "DEO (sum)", "accuracy", "majority rate")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from evenhand.monitor.sso import read_sso  # noqa: E402
 from evenhand.monitor.store import open_store  # noqa: E402
 from evenhand.monitor.watching import check  # noqa: E402
 from tests.monitor.made import decision  # noqa: E402
+from tests.support.pages import blocks  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -129,6 +130,21 @@ def test_the_single_sign_on_can_be_used_and_has_the_headers_that_nginx_sets() ->
     assert len(passed_on) == 2
     for name in (sso.header, sso.groups_header):
         assert all(f"proxy_set_header {name} " in part for part in passed_on), name
+
+
+def test_what_the_page_shows_of_nginx_is_in_its_file() -> None:
+    (block,) = blocks(PAGES[0].read_text("utf-8"), "nginx")
+    bare = {
+        " ".join(line.partition("#")[0].split())
+        for line in (DEPLOY / "nginx-oauth2-proxy.conf").read_text("utf-8").splitlines()
+    }
+    assert {" ".join(line.split()) for line in block.splitlines()} <= bare
+
+
+def test_the_page_writes_every_variable_that_the_compose_file_asks_for() -> None:
+    (line,) = re.findall(r"^ *printf '(.*)'", PAGES[0].read_text("utf-8"), re.MULTILINE)
+    asked = re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text("utf-8"))
+    assert set(re.findall(r"([A-Z_]+)=", line)) == set(asked)
 
 
 def test_the_drill_finds_a_whole_copy_and_an_altered_one(tmp_path, capsys) -> None:

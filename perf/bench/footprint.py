@@ -4,7 +4,7 @@ Models with random weights are written into a temporary folder. Each is worked o
 process of its own, whose peak of resident memory the system tells (the pages of the checkpoint's file that
 were read are in it); the estimate is made in another process, as `evenhand plan` makes it. Prints a table.
 
-Run: OMP_NUM_THREADS=1 python -m perf.bench.footprint [--only NAME] [--json]
+Run: OMP_NUM_THREADS=1 python -m perf.bench.footprint [--only NAME] [--job JOB] [--json]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +155,12 @@ def measured(folder: Path, job: str, dtype: str) -> int:
     return used.ru_maxrss * UNIT
 
 
-def rows(name: str) -> list[dict[str, Any]]:
-    """One row for every job of the model of that name."""
+def rows(name: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for each of these jobs of the model of that name."""
     found = []
     with tempfile.TemporaryDirectory() as place:
         dtype = save(name, Path(place))
-        for job in JOBS[name]:
+        for job in jobs:
             guess, peak = estimated(Path(place), job, dtype), measured(Path(place), job, dtype)
             found.append({"model": name, "job": job, "measured": peak, **guess})
             _say(found[-1])
@@ -180,11 +180,16 @@ def _say(row: Mapping[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--only", choices=tuple(MODELS), action="append")
+    every = tuple(dict.fromkeys(job for jobs in JOBS.values() for job in jobs))
+    parser.add_argument("--job", choices=every, action="append")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    heads = ("model", "job", "MB estimated", "measured", "ratio", "beside the process", "measured", "ratio")
+    figures = ("estimated", "measured", "ratio")
+    heads = ("model", "job", *figures, "beside the process: estimated", *figures[1:])
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", file=sys.stderr)
-    found = [row for name in options.only or MODELS for row in rows(name)]
+    found = []
+    for name in options.only or MODELS:
+        found += rows(name, [job for job in JOBS[name] if not options.job or job in options.job])
     if options.json:
         print(json.dumps(found))
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -25,10 +26,12 @@ from tests.monitor.made import raw
 from tests.plugin import installing
 from tests.support import families, pages
 from tests.support.harness import ROWS
+from tests.support.server import Handler, status
 from tests.support.small_study import SMALL
 
 Given = Callable[[str], Any]
 """Writes files into the current folder; it is given the page's text."""
+FILTERED = "gun"
 SAVED = Path(__file__).parents[1] / "golden" / "saved"
 
 
@@ -149,6 +152,11 @@ def block(kind: str, number: int, name: str, more: str = "") -> Given:
     return write
 
 
+def folder(name: str) -> Given:
+    """An empty folder."""
+    return lambda _: Path(name).mkdir()
+
+
 def study(_: str) -> None:
     """A study of seconds."""
     model("tiny")
@@ -266,10 +274,51 @@ def held(_: str) -> None:
 
 def service(page: str) -> None:
     """A machine with a monitor that knows two decisions: folders, a policy, a database."""
-    for name in ("etc/systemd/system", "backup", "tmp", "var/lib/evenhand"):
+    for name in ("etc/systemd/system", "root/etc", "opt", "backup", "tmp", "var/lib/evenhand"):
         Path(name).mkdir(parents=True)
     events(page)
     assert main(["monitor", "ingest", "events.jsonl"]) == 0
+
+
+def filled(server: str) -> None:
+    """Two bases of a PostgreSQL server: the same monitor as the machine's, and an empty one."""
+    import psycopg
+
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        for name in ("evenhand", "moved"):
+            connection.execute(f"create database {name}")
+    assert main(["monitor", "ingest", "events.jsonl", "--database", f"{server}/evenhand"]) == 0
+
+
+def sent_to(web: str, port: int) -> None:
+    """Let the policy, where there is one, send to these servers in the place of others' machines."""
+    path = Path("policy.toml")
+    if path.exists():
+        text = path.read_text("utf-8").replace("https://hooks.example.org/evenhand", web)
+        here = f'host = "127.0.0.1"\nport = {port}\nsecurity = "none"'
+        path.write_text(re.sub('^host = "smtp.example.org"', here, text, flags=re.MULTILINE), "utf-8")
+
+
+def asked_of_a_vendor(_: str) -> None:
+    """Prompts about 31 men and 29 women, five of which `vendor` does not answer."""
+    lines = []
+    for number in range(60):
+        who, group = ("man", "male") if number < 31 else ("woman", "female")
+        about = FILTERED if number in (2, 12, 22, 40, 50) else "book"
+        lines.append({"prompt": f"The {who} with number {number} took the {about}", "group": group})
+    Path("prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+
+def vendor(handler: Handler) -> bool:
+    """Refuse as a vendor does what is about a gun, and that these prompts are asked with a seed."""
+    body = handler.body
+    asked = str(body.get("prompt") or body["messages"][-1]["content"])
+    if "with number" not in asked:
+        return False
+    if "seed" in body:
+        return status(400, {"error": {"message": "Unsupported parameter: 'seed'", "param": "seed"}})(handler)
+    filtered = {"message": "The content was filtered.", "code": "content_filter"}
+    return FILTERED in asked and status(400, {"error": filtered})(handler)
 
 
 def location(_: str) -> None:

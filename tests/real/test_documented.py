@@ -2,50 +2,54 @@
 
 Only their size is smaller, by the rules of `trial_size.py`, which also names what cannot be run here with its
 reason: nothing else is left out, and `test_nothing_is_left_out` counts. What a page takes for granted is made
-in `presupposed.py`. No page reaches any address but this machine's own.
+in `presupposed.py`, and what it shows of an output is compared with what is printed, by `shown.py`. No page
+reaches any address but this machine's own.
 """
 
 from __future__ import annotations
 
-import importlib
-import io
+import os
 import re
-import shlex
 import socket
-import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from evenhand import registry, sources
-from evenhand.cli import main
+from evenhand import registry
 from evenhand.testing import MetricCase, tiny
+from tests.monitor.receiving import hook, post
 from tests.publishing.receiving import Receiver, receiving
 from tests.real import presupposed as given
+from tests.real.reader import Reader
+from tests.real.starting import cluster, is_here, recipe, started
 from tests.real.trial_size import (
-    CODES,
+    BY_CI,
     DATA,
     ELSEWHERE,
+    HUB,
+    IMAGES,
+    INDEX,
     NEEDS,
-    PROGRAMS,
-    PYTHON,
+    NOT_HERE,
     REWRITES,
-    UNTYPED,
+    SYSTEMD,
+    reason,
     rewritten,
     smaller,
 )
-from tests.support import server
+from tests.support import postgres, server
 from tests.support.columns import PRONOUNS, pronouns
-from tests.support.pages import PAGES, ROOT, Item, Step, is_command, is_pattern, items, spans, steps
-from tests.support.scripts import script
+from tests.support.pages import PAGES, ROOT, Item, is_pattern, items, spans
 
 pytestmark = pytest.mark.real
 
@@ -57,7 +61,9 @@ class Page:
     given: tuple[given.Given, ...] = ()
     names: Callable[[], dict[str, Any]] = dict
     started: int = 0
-    """How many services the page starts."""
+    """How many services of ours the page starts."""
+    tables: int = 0
+    """How many of its tables its commands print."""
 
 
 def _frame() -> dict[str, Any]:
@@ -75,25 +81,26 @@ TABLE: dict[str, Page] = {
     "adding.md": Page(names=_metric_case),
     "after-the-fact.md": Page(),
     "attributes.md": Page((given.block("toml", 0, "caste.toml"), given.block("toml", 1, "people.toml"))),
-    "audits.md": Page((given.people, given.texts, given.published), _frame),
+    "audits.md": Page((given.people, given.texts, given.published), _frame, tables=1),
     "capability.md": Page((given.models("model"), given.task, given.stored("run"))),
     "ci.md": Page((given.stored("run", "runs/treated"),)),
     "composition.md": Page((given.decider("model"),)),
-    "endpoints.md": Page(),
-    "fair-decisions.md": Page(),
-    "faircon.md": Page((given.people, given.block("toml", 0, "credit.toml"))),
+    "endpoints.md": Page((given.models("tiny"), given.asked_of_a_vendor)),
+    "fair-decisions.md": Page(tables=2),
+    "faircon.md": Page((given.people, given.block("toml", 0, "credit.toml")), tables=2),
     "language-packs.md": Page((given.models("german"), given.german, given.pack)),
     "lint.md": Page((given.tables,)),
     "monitor.md": Page((given.block("toml", 0, "policy.toml"), given.events, given.unsent, given.held)),
-    "operations.md": Page((given.service,), started=2),
+    "operations.md": Page((given.service,), started=3),
     "recorded.md": Page((given.prompts, given.scores)),
     "release.md": Page((given.models("base"),)),
     "reports.md": Page((given.stored("kept"), given.location)),
     "reproduce.md": Page((given.models("llama"),)),
-    "scale.md": Page((given.models("model"), given.study)),
+    "scale.md": Page((given.models("model"), given.study), tables=1),
     "studies.md": Page((given.few, given.block("toml", 1, "evenhand.toml"), given.stored("a", "b"))),
     "testing.md": Page((given.guest, given.models("tiny"))),
     "tutorial.md": Page((given.models("base", "ours"),)),
+    "validity.md": Page((given.folder("docs"),), tables=1),
     "verdicts.md": Page((given.models("base", "ours", "SmolLM2-135M-Instruct"), given.answers)),
     "which-mitigation.md": Page((given.study,)),
     "methods/dama.md": Page((given.models("my-model"),)),
@@ -102,85 +109,27 @@ TABLE: dict[str, Page] = {
 }
 """The pages that presuppose something, or start or define it; others stand for themselves."""
 
-PASSWORD = "twelve or more"
 
-
-@dataclass
-class Reader:
-    """Types what a page says, and keeps what went wrong."""
-
-    endpoint: str
-    names: dict[str, Any]
-    capsys: pytest.CaptureFixture[str]
-    wrong: list[tuple[Any, ...]] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
-
-    def types(self, item: Item) -> None:
-        """Do what one item says."""
-        if item.python:
-            self.python(item.text)
-            return
-        if NEEDS.get(item.text) in UNTYPED:
-            return
-        data = [sources.entry(name) for part, name in DATA.items() if part in item.text]
-        if any(sources.find(one) is None for one in data):
-            self.absent.append(item.text)
-            return
-        for step in steps(rewritten(item.text, self.endpoint)):
-            code = self._done(step)
-            program = step.words[2 if step.words[1] == "-m" else 1]
-            wanted = CODES.get(item.text, {4} if item.text in NEEDS else CODES.get(program, {0}))
-            if code not in wanted:
-                self.wrong.append((item.text, code, self.capsys.readouterr().err[-400:]))
-
-    def _done(self, step: Step) -> int:
-        sys.stdin = io.StringIO(f"{PASSWORD}\n")
-        if not step.into:
-            return started(step.words)
-        with Path(step.into).open("w") as file, redirect_stdout(file):
-            return started(step.words)
-
-    def python(self, text: str) -> None:
-        """Run a block of Python."""
-        if "evenhand_gate" in text:
-            Path("test_gate.py").write_text(text)
-            gates = [sys.executable, "-m", "pytest", "-q", "test_gate.py"]
-            done = subprocess.run(gates, check=False, capture_output=True, text=True)
-            if not re.search(r"^2 (passed|failed) in", done.stdout, re.MULTILINE):  # an error is neither
-                self.wrong.append((text, done.stdout))
-            return
-        for found, instead in PYTHON:
-            text = re.sub(found, instead, text)
-        text = re.sub(r'"(\w+(?::[^"]*)?)"', lambda one: f'"{smaller(one[1])}"', text)
-        exec(text, self.names)
-        for name in re.findall(r"^def (test_\w+)\(\)", text, re.MULTILINE):
-            self.names[name]()
-
-
-def started(words: list[str]) -> int:
-    """The exit code of a program with its words."""
-    if "|" in words:
-        ours = f'evenhand() {{ {shlex.quote(sys.executable)} -m evenhand "$@"; }}'
-        line = shlex.join(words).replace("'|'", "|")
-        return subprocess.run(["bash", "-o", "pipefail", "-c", f"{ours}\n{line}"], check=False).returncode
-    if words[0] == "evenhand":
-        return main(words[1:])
-    if words[0] == "python":
-        own = words[2:] if words[1] == "-m" else words[1:]
-        module = importlib.import_module(own[0]) if words[1] == "-m" else script(own[0])
-        if hasattr(module, "__path__"):
-            module = importlib.import_module(f"{own[0]}.__main__")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", own)
-            return int(module.main() or 0)
-    return subprocess.run(words, check=False).returncode  # cat, install
+@pytest.fixture
+def places(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The page's folder, a server with a tiny model, and where the page names them PostgreSQL and Ray."""
+    text, own = page.read_text("utf-8"), tiny.model("llama", bos=True, max_position_embeddings=1024)
+    with ExitStack() as stack:
+        found = {"here": str(tmp_path)}
+        found["endpoint"] = stack.enter_context(server.serving(own, instead=given.vendor)).url
+        if "postgresql://" in text and (programs := postgres.programs_here()):
+            monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+            found["postgres"] = stack.enter_context(postgres.running()).address
+        if "ray://" in text and is_here("ray"):
+            found["ray"] = stack.enter_context(cluster())
+        yield found
 
 
 @pytest.fixture
-def endpoint() -> Iterator[str]:
-    """A server with a tiny model."""
-    with server.serving(tiny.model("llama", bos=True, max_position_embeddings=1024)) as state:
-        yield state.url
+def received() -> Iterator[Callable[[], None]]:
+    """What lets the policy of a page send to a web server and a mail server of the tests."""
+    with hook() as web, post() as mail:
+        yield lambda: given.sent_to(web.address, mail.port)
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +150,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         log_metrics=lambda _: None,
     )
     monkeypatch.setitem(sys.modules, "mlflow", tracker)  # type: ignore[arg-type]
-    with receiving(Receiver()) as hub:
+    with mock.patch.dict(os.environ), receiving(Receiver()) as hub:  # what a page sets ends with it
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("HF_TOKEN", hub.token)
         yield hub
@@ -244,7 +193,12 @@ def typed() -> dict[Path, list[Item]]:
 def told(page: Path) -> list[Item]:
     """What of a page is run here."""
     elsewhere = of(page) in ELSEWHERE
-    return [one for one in typed()[page] if (not elsewhere if one.python else is_command(one.text))]
+    return [one for one in typed()[page] if (not elsewhere if one.python else is_run(one.text))]
+
+
+def is_run(line: str) -> bool:
+    """Whether a line is typed here."""
+    return not is_pattern(line) and line not in BY_CI and (not reason(line) or NEEDS.get(line) == HUB)
 
 
 def _fresh() -> None:
@@ -259,7 +213,8 @@ TYPED = [page for page in typed() if told(page)]
 @pytest.mark.parametrize("page", TYPED, ids=of)
 def test_a_page_from_its_first_command_to_its_last(
     page: Path,
-    endpoint: str,
+    places: dict[str, str],
+    received: Callable[[], None],
     services: list[int],
     capsys: pytest.CaptureFixture[str],
     request: pytest.FixtureRequest,
@@ -270,20 +225,25 @@ def test_a_page_from_its_first_command_to_its_last(
     monkeypatch.setattr(sys, "stdin", sys.stdin)  # each command reads a password from one of its own
     monkeypatch.setenv("EVENHAND_WEBHOOK_SECRET", "a secret")
     monkeypatch.setenv("EVENHAND_MONITOR_DATA", str(tmp_path / "var/lib/evenhand"))
-    known = TABLE.get(of(page), Page())
+    known, text = TABLE.get(of(page), Page()), page.read_text("utf-8")
     for one in known.given:
-        one(page.read_text("utf-8"))
+        one(text)
+    received()
+    if known.started and "postgres" in places:
+        given.filled(places["postgres"])
     if Path("site").exists():
         monkeypatch.syspath_prepend(str(tmp_path / "site"))
         request.addfinalizer(_fresh)
         _fresh()
-    reader = Reader(endpoint, known.names(), capsys)
+    reader = Reader(text, places, known.names(), capsys)
     for item in told(page):
         reader.types(item)
     assert reader.wrong == [], "\n".join(map(str, reader.wrong))
-    assert services == [200] * known.started
+    assert services == [200] * (known.started - ("postgres" not in places and "postgresql://" in text))
+    assert len(reader.tables) == known.tables, reader.tables
     if reader.absent:
-        pytest.skip(f"{len(reader.absent)} commands need data that are not here: {'; '.join(reader.absent)}")
+        what = "; ".join(dict.fromkeys(reader.absent))
+        pytest.skip(f"{len(reader.absent)} commands need data or programs that are not here: {what}")
 
 
 def test_nothing_is_left_out() -> None:
@@ -291,35 +251,58 @@ def test_nothing_is_left_out() -> None:
     patterns = []
     for page, rows in typed().items():
         for line in (one.text for one in rows if not one.python):
-            if line in NEEDS:
-                left[NEEDS[line]] += 1
-            elif is_command(line):
-                run[of(page)] += 1
-            elif is_pattern(line):
+            if is_pattern(line):
                 patterns.append(line)
-            else:
-                left[PROGRAMS[line.split()[0]]] += 1
+            elif why := reason(line):
+                left[why] += 1
+            elif line not in BY_CI:
+                run[of(page)] += 1
     print(f"{run.total()} commands of {len(run)} pages are run.", *left.items(), sep="\n")
     assert patterns == ["evenhand gate RUN CONDITION...", "python -m perf.reports FILE.html ..."]
-    assert (run.total(), len(run), left.total()) == (216, 50, 61)
+    assert (run.total(), len(run), dict(left)) == (
+        246,
+        51,
+        {INDEX: 13, HUB: 7, IMAGES: 2, SYSTEMD: 4},
+    )
+
+
+def test_what_ci_runs_itself_is_in_its_script() -> None:
+    lines = (ROOT / ".ci/run").read_text("utf-8").splitlines()
+    assert [one for one in BY_CI if one not in lines] == []
+
+
+def test_every_extra_that_a_page_installs_is_one() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    lines = [one.text for rows in typed().values() for one in rows if "pip install" in one.text]
+    named = {
+        name
+        for line in lines
+        for list_ in re.findall(r"evenhand\[([\w,-]+)\]", line)
+        for name in list_.split(",")
+    }
+    assert len(named) > 4
+    assert named <= set(extras)
 
 
 def test_what_the_tables_name_is_on_a_page() -> None:
     assert set(TABLE) <= {of(page) for page in TYPED}
-    there = {one.text for rows in typed().values() for one in rows}
-    assert set(NEEDS) <= there
+    there = {one.text for rows in typed().values() for one in rows if not one.python}
+    assert set(NEEDS) | set(BY_CI) <= there
+    assert all(any(reason(one) == why for one in there) for why in NOT_HERE.values())
     assert all(any(part in one for one in there) for part in DATA)
+    for line in [one for one in there if one.startswith("make ")]:
+        there.update(recipe(line.split()[1]))
     for found, _ in REWRITES:
         assert any(re.search(found, one) for one in there), found
 
 
 def test_a_wrong_command_is_found(capsys: pytest.CaptureFixture[str]) -> None:
-    reader = Reader("http://127.0.0.1:9/v1", {}, capsys)
+    reader = Reader("", {}, {}, capsys)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", sys.stdin)
         for line in ("evenhand ls benchmarks", "evenhand ls --nothing", "evenhand lint none.csv"):
             reader.types(Item(line))
-    assert [(line, code) for line, code, _ in reader.wrong] == [
+    assert [(line, code) for line, _, code, _ in reader.wrong] == [
         ("evenhand ls --nothing", 2),
         ("evenhand lint none.csv", 2),
     ]
@@ -330,8 +313,8 @@ def test_a_command_is_made_smaller_where_it_does_not_say_how_large() -> None:
     assert smaller("decisions:test=all,train=9") == "decisions:dev=24,test=all,train=9"
     line = "evenhand verify 'openai:https://host/v1?api=completions#a/b' --with lftf"
     small = "evenhand verify 'openai:E?api=completions#tiny' --with lftf:epochs=1 --limit 8 --control none"
-    assert rewritten(line, "E") == small
-    budgeted = rewritten("evenhand verify MODEL --with prompt --budget 20", "E")
+    assert rewritten(line, endpoint="E") == small
+    budgeted = rewritten("evenhand verify MODEL --with prompt --budget 20")
     assert budgeted == "evenhand verify lab:causal --with prompt --budget 0.01 --limit 8"
 
 

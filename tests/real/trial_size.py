@@ -6,64 +6,37 @@ import re
 
 from tests.support.pages import BEFORE, ROOT
 
-POSTGRES = "a PostgreSQL server: tests/monitor/test_drills.py and store/test_copying.py do this"
-MINUTES = "minutes of nothing else on the machine: a measurement of performance"
-INDEX = "network: a package index"
-RAY = "a Ray cluster: tests/real/test_ray.py runs such commands"
-TRAINING = (
-    "minutes of training: tests/real/test_validity.py and tests/mitigations/test_faircon.py try the parts"
-)
-UNTYPED = (MINUTES, TRAINING, INDEX, RAY)
+HUB, INDEX = "network: a data set or a model of the hub", "network: a package index"
+IMAGES, SYSTEMD = "network: the images of Docker's registry", "a machine that systemd has started"
 NEEDS = {
-    "evenhand measure hf:./model -b lm_eval:hellaswag,download=true": "network: a data set of the hub",
-    "evenhand measure hf:./model -b lm_eval:gsm8k,shots=5": "network: a data set of the hub, fetched before",
-    "evenhand monitor verify --database postgresql://evenhand@host/drill --data /tmp/drill": POSTGRES,
-    "evenhand monitor serve --database postgresql://evenhand@host/drill --data /tmp/drill"
-    " --port 8751": POSTGRES,
-    "evenhand study run study.toml --on ray": RAY,
-    'evenhand study run study.toml --on "ray://head:10001?cpus=4&gpus=1&memory=20GB"'
-    " --out /shared/study": RAY,
-    "evenhand verify hf:./model --with lftf --on ray://auto": RAY,
     **dict.fromkeys(
         (
-            "OMP_NUM_THREADS=1 python -m perf.bench.footprint",
-            "python -m perf.bench --size small --rounds 3 --threads 1 --clock cpu",
-            "python -m perf.monitor_load --events 1000000 --seconds 30",
+            "evenhand measure hf:./model -b lm_eval:hellaswag,download=true",
+            "evenhand measure hf:./model -b lm_eval:gsm8k,shots=5",
+            "evenhand data pull lambada",
+            "evenhand data pull crows_pairs",
+            "evenhand reproduce lftf Llama3.2-1B --table 2",
         ),
-        MINUTES,
+        HUB,
     ),
-    "python -m perf.validity run": TRAINING,
-    "python perf/faircon.py": TRAINING,
     "python perf/projections.py": INDEX,
-    "evenhand data pull lambada": "network: a data set of the hub",
-    "evenhand data pull crows_pairs": "network: a data set",
-    "evenhand monitor messages test --policy policy.toml": "network: a mail server and a webhook",
-    "evenhand monitor db copy /var/lib/evenhand/monitor.sqlite postgresql://evenhand@host/evenhand": POSTGRES,
-    "evenhand reproduce lftf Llama3.2-1B --table 2": "network: a model of the hub",
 }
-"""What cannot be done here, each with what it would need. Where nothing would be started or waited for it is
-typed all the same: without the network or the server it has to say so."""
+"""Our commands that cannot be done here, each with what it would need. Those that need the hub are typed all
+the same: without the network they have to say so."""
 
-PROGRAMS = {
-    "make": "this repository's own, most of minutes: `.ci/run` types those that a change has to pass",
-    "pip": INDEX,
-    "/opt/evenhand/bin/pip": INDEX,
-    "hf": "network: the hub",
-    **dict.fromkeys(("curl", "vllm", "transformers", "python"), "servers of others: `make servers`"),
-    "pytest": "the reader's own tests",
-    "python3": "a machine of one's own to change",
-    "useradd": "a machine of one's own to change",
-    "systemctl": "a machine of one's own to change",
-    "printf": "Docker",
-    "docker": "Docker",
-    **dict.fromkeys(("pg_dump", "pg_restore", "createdb", "dropdb"), POSTGRES),
-    **dict.fromkeys(("auth_request_set", "proxy_set_header"), "no command: lines of a file for nginx"),
+NOT_HERE = {
+    **dict.fromkeys(("pip", "/opt/evenhand/bin/pip", "vllm", "python -m llama_cpp.server"), INDEX),
+    **dict.fromkeys(("make site", "make servers"), INDEX),
+    **dict.fromkeys(("hf", "make real"), HUB),
+    "docker compose up": IMAGES,
+    **dict.fromkeys(("systemctl daemon-reload", "systemctl start", "systemctl stop"), SYSTEMD),
 }
-"""What starts the lines that are not ours, with the reason why they are not run."""
+"""Beginnings of commands of others that are not run, with the reason."""
+BY_CI = ("make test", "make parts", "make engines")
+"""What `.ci/run` itself types; they are not run again within themselves."""
 
 ELSEWHERE = {
     "after-the-fact.md": "tests/postprocessing/test_documented.py",
-    "recorded.md": "tests/cli/test_recorded_page.py",
 }
 """Pages whose Python is run, and looked at more closely, by another test."""
 
@@ -76,6 +49,12 @@ DATA = {
 """What asks for a data set that has to be fetched, and a file of it; without it a command is not run."""
 
 REWRITES: tuple[tuple[str, str], ...] = (
+    # Programs of others, which must not change this machine.
+    (r"(curl) http://localhost:8000/v1", r"\1 --fail --silent {endpoint}"),
+    (r"transformers serve MODEL", "transformers serve ./tiny --device cpu"),
+    (r"(?<=^useradd )", "--prefix {here}/root "),
+    (r"(systemctl) enable --now", r"\1 --root=. enable"),
+    (r"(python3 -m venv) /", r"\1 --without-pip ./"),
     # Placeholders: which of a name's meanings is meant says what stands beside it.
     (r"\bBASE --treated MODEL\b", "hf:./base --treated hf:./ours"),
     (r"\bSOURCE MODEL\b", "lftf lab:causal"),
@@ -94,7 +73,10 @@ REWRITES: tuple[tuple[str, str], ...] = (
     (r"hf:org/name", "lab:decisions"),  # a model of the hub that decides about people
     (r"hf:org/(\w+)", r"hf:./\1"),
     (r"openai:https?://[\w.:-]+/v1(\??[^#\s']*)#[\w/.-]+", r"openai:{endpoint}\1#tiny"),
-    (r"(?<= )/(var|etc|backup|tmp|shared)/", r"./\1/"),
+    (r"(db copy \S+ )postgresql://\S+", r"\1{postgres}/moved"),
+    (r"postgresql://evenhand@host", "{postgres}"),
+    (r"ray://head:10001\?\S+&memory=20GB", "{ray}?cpus=1&gpus=0&memory=1GB"),
+    (r"(?<=[ =])/(var|etc|backup|tmp|shared)/", r"{here}/\1/"),
     (r"(?<= )(deploy)/", rf"{ROOT}/\1/"),
     (r"\bRUN\b", "run"),
     (r"\$SLURM_ARRAY_TASK_ID", "1"),
@@ -113,6 +95,17 @@ REWRITES: tuple[tuple[str, str], ...] = (
     (r"iterations=150", "iterations=2"),
     (r"(perf.audit_simulations)$", r"\1 --draws 2"),
     (r"(perf/gumbel.py)$", r"\1 --steps 20"),
+    (r"(docs/reference.py)$", r"\1 --check"),
+    (r"(python -m pytest) .* (?=-m )", rf"\1 --collect-only --quiet {ROOT}/tests/records "),
+    # One case of the bench, one row of a table, one batch; that verdicts are right, test_validity.py says.
+    (r"(perf\.bench(?: .*)?)$", r"\1 --rounds 1 --items 2 --only locate_bmi --history history.jsonl"),
+    (r"(perf\.bench\.footprint)$", r"\1 --only 'llama, 4 x 256' --job measure"),
+    (r"(perf\.monitor_load) .*", r"\1 --events 1000 --seconds 1 --clients 2"),
+    (r"(perf\.validity run\b.*)", r"\1 --minutes 0"),
+    (
+        r"(perf/faircon.py)$",
+        r"\1 --train 40 --dev 24 --test 24 --rounds 1 --adversaries 1 --seeds 1 --lam 0,1 --more ,rounds=1",
+    ),
     (r"(perf.validity tables)$", r"\1 --folder perf/validity/readings/7cd6b42"),
     (r"(?<= )perf/validity/", rf"{ROOT}/perf/validity/"),
 )
@@ -147,10 +140,14 @@ CODES = {
     "lint": {0, 1},
     "audit": {0, 1},
     "perf/decisions.py": {0, 1},
+    "perf/faircon.py": {0, 1},
     "perf/gumbel.py": {0, 1},
     "perf.audit_simulations": {0, 1},
     "evenhand ls | head -1": {141},
     "evenhand measure hf:./model -b lm_eval:gsm8k,shots=5": {2, 4},
+    "evenhand measure openai:http://localhost:8000/v1#org/model"
+    " -b toxicity:file=prompts.jsonl,classifier=lexicon,k=2": {2},  # a vendor refuses the seed
+    "pytest -p no:evenhand": {1},  # gates are errors then: nobody knows their fixture
 }
 """What a trial of this size finds is not the point here."""
 PYTHON = (
@@ -167,8 +164,8 @@ def smaller(spec: str) -> str:
     return f"{name}:{','.join([*more, *filter(None, [own])])}" if more else spec
 
 
-def rewritten(line: str, endpoint: str) -> str:
-    """A command of a page as it is run."""
+def rewritten(line: str, **places: str) -> str:
+    """A command of a page as it is run, with what stands for `endpoint`, `postgres`, `ray` and `here`."""
     short = line
     for found, instead in REWRITES:
         short = re.sub(found, instead, short)
@@ -178,5 +175,14 @@ def rewritten(line: str, endpoint: str) -> str:
     if verb in TRIAL and not PLANNED.search(short) and not AGAIN.match(short):
         program, *rest = re.split(r"(?= && | > )", short, maxsplit=1)
         trial = TRIAL[verb].removesuffix(" --control none") if "--budget" in program else TRIAL[verb]
+        trial = trial.replace("none", "reduced") if "--on" in program else trial
         short = "".join([f"{program} {trial}", *rest])
-    return short.replace("{endpoint}", endpoint)
+    for name, place in places.items():
+        short = short.replace(f"{{{name}}}", place)
+    return short
+
+
+def reason(line: str) -> str:
+    """Why a command is not run here; empty for one that is."""
+    begins = (why for words, why in NOT_HERE.items() if line == words or line.startswith(f"{words} "))
+    return NEEDS.get(line) or next(begins, "")

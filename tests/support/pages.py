@@ -26,7 +26,7 @@ QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 # What starts a program for somebody else, somewhere else or several times: it is not what a page teaches.
 BEFORE = re.compile(
     r"(?:sudo -u \w+ |docker compose exec \w+ |srun |(?:torchrun|accelerate launch) .*?-m (?=evenhand )"
-    r"|\*/15 \* \* \* \* \w+ )?(?:[A-Z_]+=\S+ )*(?:/opt/evenhand/bin/)?"
+    r"|\*/15 \* \* \* \* \w+ )?(?:[A-Z_]+=\S+ )*(?:(?:/opt/evenhand|\.venv)/bin/)?"
 )
 COMMAND = re.compile(r"(?:evenhand|python3? (?:-m (?:evenhand|perf)\b|perf/)|install) ?")
 

@@ -139,7 +139,8 @@ def connected(place: Place) -> Iterator[OnRay]:
         raise EnvironmentProblem(
             f"The Ray cluster {place.address} cannot be reached: {str(error).strip()[:300]}",
             mend="Start one with `ray start --head`, or write --on ray for one on this machine. A cluster "
-            "may ask for a token: this process needs it too (RAY_AUTH_TOKEN).",
+            "may ask for a token, as those of Ray 2.60 do: this process needs it too (RAY_AUTH_MODE=token, "
+            "and RAY_AUTH_TOKEN or the cluster's ~/.ray/auth_token).",
         ) from None
     try:
         found = OnRay(place)

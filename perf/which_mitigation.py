@@ -69,14 +69,14 @@ def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
     """
     known = _cells(old)
     found = dict(known)
-    for cell, rows in _cells(new).items():
+    for cell, own in _cells(new).items():
         there = known.get(cell, [])
-        if not _done(rows) and _done(there):
+        if not _done(own) and _done(there):
             continue
-        added = [row for row in rows if _benchmark(row) not in set(map(_benchmark, there))]
-        less = {_benchmark(row) for row in there} - {_benchmark(row) for row in rows}
-        found[cell] = [*there, *added] if less and _done(rows) and _same(there, rows) else rows
-    return [row for rows in found.values() for row in rows]
+        added = [row for row in own if _benchmark(row) not in set(map(_benchmark, there))]
+        less = {_benchmark(row) for row in there} - {_benchmark(row) for row in own}
+        found[cell] = [*there, *added] if less and _done(own) and _same(there, own) else own
+    return [row for own in found.values() for row in own]
 
 
 def _cells(found: Sequence[Row]) -> dict[tuple[Any, ...], list[Row]]:
@@ -91,13 +91,13 @@ def _benchmark(row: Row) -> tuple[Any, ...]:
     return row["benchmark"], row["metric"]
 
 
-def _done(rows: Sequence[Row]) -> bool:
-    return any(row["state"] == "done" for row in rows)
+def _done(own: Sequence[Row]) -> bool:
+    return any(row["state"] == "done" for row in own)
 
 
-def _same(there: Sequence[Row], rows: Sequence[Row]) -> bool:
+def _same(there: Sequence[Row], new: Sequence[Row]) -> bool:
     """Whether both have the same primary figure, before and after, but for rounding."""
-    ours, theirs = ([r for r in some if r["primary"]] for some in (there, rows))
+    ours, theirs = ([r for r in some if r["primary"]] for some in (there, new))
     return (
         bool(ours)
         and len(ours) == len(theirs)

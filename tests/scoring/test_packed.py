@@ -246,13 +246,12 @@ def test_logits_exist_for_a_few_rows_and_columns_at_a_time(monkeypatch, kind):
     """Known scaling, soft-capping and a bias included: one pass over the body, the head in small tables."""
     module = tiny.module(kind)
     plain = values(scorer(module=module), ITEMS)
-    monkeypatch.setattr(reading, "_ROWS", 4)
-    monkeypatch.setattr(reading, "_columns", lambda _: 10)
+    monkeypatch.setattr(reading, "extent", lambda *_: (4, 10))
     made: list[tuple[int, ...]] = []
     honest = reading._log_softmax_at
 
     def watched(parts, *rest):
-        return honest((made.append(tuple(table.shape)) or (first, table) for first, table in parts), *rest)
+        return honest((made.append(tuple(part.shape)) or (first, part) for first, part in parts), *rest)
 
     monkeypatch.setattr(reading, "_log_softmax_at", watched)
     model = scorer(module=module, probe=False)

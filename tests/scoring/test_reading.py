@@ -59,10 +59,9 @@ def test_a_small_table_at_a_time_gives_the_answers_of_the_whole_one(
             assert isinstance(found, reading._States), "the model's own logits were read"
             return found.log_probs(places, targets), found.logits(range(5))
 
-    monkeypatch.setattr(reading, "_columns", len)
+    monkeypatch.setattr(reading, "extent", lambda _, vocabulary: (100, vocabulary))
     whole, logits = read()
-    monkeypatch.setattr(reading, "_columns", lambda _: 3)
-    monkeypatch.setattr(reading, "_ROWS", 2)
+    monkeypatch.setattr(reading, "extent", lambda *_: (2, 3))
     parts, _ = read()
 
     torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-6)

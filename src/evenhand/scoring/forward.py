@@ -32,6 +32,11 @@ LOGIT_BYTES = 64 * 2**20
 """Largest size of the float32 logits that exist at a time."""
 
 
+def rows_of(vocabulary: int) -> int:
+    """How many rows of float32 logits of such a vocabulary there may be at a time, at least one."""
+    return max(1, LOGIT_BYTES // (4 * vocabulary))
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode (no dropout) inside the block; every submodule's flag is restored after it."""
@@ -93,7 +98,7 @@ class SelectedHead:
     @property
     def room(self) -> int:
         """The largest number of head rows in one pass, at least one."""
-        return max(1, LOGIT_BYTES // (4 * self.vocabulary))
+        return rows_of(self.vocabulary)
 
     def select(self, rows: Tensor, positions: Tensor, keep: int | None = None) -> None:
         """Choose the head rows of the next forward pass: batch rows [R] and positions in them [R].

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.architectures.reading import text_config
-from evenhand.scoring.forward import SelectedHead, device_of, run_inputs, run_selected
+from evenhand.scoring.forward import SelectedHead, device_of, rows_of, run_inputs, run_selected
 from evenhand.scoring.report import Tally
 
 Where = Sequence[tuple[int, int]]
@@ -26,6 +26,13 @@ Finish = Callable[[Tensor], Tensor]
 Part = tuple[int, Tensor]  # the first column's number, and the table of some columns
 _SHOWN = 4  # head rows of the first pass that the model itself finishes
 _ROWS, _COLUMNS = 336, 512  # of a table of logits on a CPU, for each thread: .7 MB in float32
+
+
+def extent(device: str, vocabulary: int) -> tuple[int, int]:
+    """Rows and columns of the table of logits that exists at a time, on a device of such a type."""
+    if device == "cpu":
+        return _ROWS, min(vocabulary, _COLUMNS * torch.get_num_threads())
+    return rows_of(vocabulary), vocabulary
 
 
 class Reader:
@@ -75,8 +82,8 @@ class Reader:
     def columns(self, hidden: Tensor) -> Iterator[Part]:
         """As `finished`, in parts, each in a table that the next one overwrites."""
         weight, bias = self.head.wide()
-        states, step = hidden.to(weight.dtype), _columns(weight)
-        size = len(states) * min(step, len(weight))
+        states, (_, step) = hidden.to(weight.dtype), extent(weight.device.type, len(weight))
+        size = len(states) * step
         if self._buffer is None or len(self._buffer) < size:  # a new table for each part costs more
             self._buffer = torch.empty(size, dtype=weight.dtype, device=weight.device)
         for first in range(0, len(weight), step):
@@ -147,8 +154,8 @@ class _States(Reading):
     """Of the hidden states [R, width] before the head."""
 
     def __init__(self, reader: Reader, hidden: Tensor) -> None:
-        on_cpu = device_of(reader.module).type == "cpu"
-        super().__init__(reader, len(hidden), _ROWS if on_cpu else reader.head.room)
+        rows, _ = extent(device_of(reader.module).type, reader.head.vocabulary)
+        super().__init__(reader, len(hidden), rows)
         self._hidden = hidden
 
     def logits(self, chosen: Sequence[int]) -> Tensor:
@@ -199,11 +206,6 @@ def _log_softmax_at(parts: Iterable[Part], rows: Tensor, targets: Tensor) -> Ten
         total = total * (top - higher).exp() + table.sub_(higher[:, None]).exp_().sum(-1)
         top = higher
     return found - (top + total.log())[rows]
-
-
-def _columns(weight: Tensor) -> int:
-    """How many columns of a table of logits are made at a time: on an accelerator all of them."""
-    return _COLUMNS * torch.get_num_threads() if weight.device.type == "cpu" else len(weight)
 
 
 def _finish_of(config: Any) -> Finish:

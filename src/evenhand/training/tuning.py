@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.models import Model, OpenModel
-from evenhand.models.footprint import Training
+from evenhand.models.stage import Stage
 from evenhand.records import Ability
-from evenhand.training.finetune import Recipe, course, learning_rate, training_of
+from evenhand.training.finetune import Recipe, course, learning_rate, stage_of
 from evenhand.training.loop import Schedule, minimise, shuffled
-from evenhand.training.lora import Adapter, LoraSettings, LoraTreatment, adapted, projections
+from evenhand.training.lora import Adapter, LoraSettings, LoraTreatment, adapted, stage_of_adapter
 from evenhand.training.numbers import Rate
 from evenhand.training.parameters import every_parameter, only_these_train, parameter_names, require_open
 from evenhand.treatments import About, Treatment, proven
@@ -158,17 +158,19 @@ class Tuned:
         }
 
 
-def training_by(model: OpenModel, train: str, rows: int) -> Training:
-    """What `tune` takes with batches of so many texts, each of whose tokens counts; `model` may be unread.
+def stage_by(model: OpenModel, train: str, rows: int, *, every: bool = True) -> Stage:
+    """What `tune` takes with batches of so many texts; `model` may be unread.
+
+    `every` says whether each of their tokens counts, and not one a text.
 
     Raises:
         BadModel, BadOption: as for `parts`, or no projection for an adapter.
     """
-    if train != LORA:
-        return replace(training_of(model, parts(model, train), rows), every=True)
-    every = dict(model.module.named_parameters())
-    sides = [sum(every[f"{name}.weight"].shape) for name in projections(model)]
-    return Training(weights=LoraSettings().rank * sum(sides), rows=rows, every=True)
+    if train == LORA:
+        found = stage_of_adapter(model, LoraSettings().rank)
+    else:
+        found = stage_of(model, parts(model, train), rows)
+    return replace(found, rows=rows, every=every)
 
 
 def tune(model: OpenModel, rows: int, loss: Loss, plan: Course) -> Tuned:

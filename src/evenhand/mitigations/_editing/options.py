@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from evenhand.mitigations._editing.stacks import Work
     from evenhand.mitigations._editing.values import Values
     from evenhand.models import Model, OpenModel
+    from evenhand.models.projections import Projection
+    from evenhand.models.stage import Stage
     from evenhand.treatments import Treatment
 
 
@@ -94,6 +96,19 @@ class Options:
         if model is not None:
             self._places(require_causal(model, self.needs, self.name), None)
 
+    def stages(self, model: OpenModel, examples: Sequence[Example]) -> tuple[Stage, ...]:
+        """What `fit` takes at the most: with gradients through all blocks where a locator will choose.
+
+        Raises:
+            BadOption, BadModel: as for `check`.
+        """
+        from evenhand.mitigations._editing.sizes import asked, edit_stages
+
+        places = self._places(model, None)
+        of = asked(model, examples, self.edits, self.contexts, self.text)
+        lowest = places[-1] + 1 if self.blocks else 0
+        return edit_stages(model, self._maps(model, places), of, moments=self.C != "I", lowest=lowest)
+
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
     ) -> Treatment:
@@ -137,12 +152,14 @@ class Options:
 
     def _places(self, model: OpenModel, sites: Attribution | None) -> tuple[int, ...]:
         """The numbers of the blocks to edit, whose maps are there."""
+        found = edited_blocks(model, sites, self.blocks, several=self.several)
+        self._maps(model, found)
+        return found
+
+    def _maps(self, model: OpenModel, places: Sequence[int]) -> list[Projection]:
         from evenhand.models.projections import output_projection
 
-        found = edited_blocks(model, sites, self.blocks, several=self.several)
-        for block in found:
-            output_projection(model, f"block.{block}", "mlp")
-        return found
+        return [output_projection(model, f"block.{block}", "mlp") for block in places]
 
     def _stack(self, work: Work) -> list[Values]:
         raise NotImplementedError

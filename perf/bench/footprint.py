@@ -95,7 +95,7 @@ FITS = (
     "r_rome:blocks=1,edits=24,steps=2",
     "memit:edits=24,steps=2,blocks=1+2",
     "mend:blocks=1+2,edits=40,iterations=2",
-    "dama:blocks=1,prompts=24,v_num_grad_steps=2",
+    "dama:blocks=1,prompts=24,contexts=0,v_num_grad_steps=2",
     "leace:blocks=1",
     "inlp:blocks=1",
     "sentence_debias:blocks=1",
@@ -118,7 +118,7 @@ JOBS: Mapping[str, tuple[str, ...]] = {
     "llama, 4 x 256": (*BOTH, *MORE),
     "gpt2, 12 x 768": (*BOTH, "full_finetune", *MORE),
 }
-PEOPLE = "decisions:train=64,dev=64,n=64"  # what methods that learn from people are fitted on
+PEOPLE = "decisions:shots=0,train=64,dev=64,n=64"  # what methods that learn from people are fitted on
 
 ESTIMATE = """
 import json, sys

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from evenhand import registry
-from evenhand.mitigations._editing import moments, sizes
+from evenhand.mitigations._editing import moments, options, sizes
 from evenhand.mitigations._editing.aims import Aim
 from evenhand.mitigations._editing.editor import Editor
 from evenhand.mitigations._editing.passes import Place
 from evenhand.mitigations._editing.values import Search, _Batch, batches
+from evenhand.mitigations.mend import Mend
+from evenhand.mitigations.rome import Rome
 from evenhand.models.projections import mlp_projections, output_projection
 from evenhand.models.stage import FLOAT64, Stage
 from evenhand.records import PairExample
@@ -155,3 +157,16 @@ def test_a_projection_of_texts_predicts_nothing() -> None:
     assert asked.rows > 0 == made.rows
     assert stages("inlp:blocks=1")[1].matrices < made.matrices
     assert stages("mean_difference:blocks=1")[1].matrices < stages("inlp:blocks=1")[1].matrices
+
+
+def test_an_edit_is_as_long_as_its_looks_at_every_row() -> None:
+    whole, sham = Rome(steps=10, contexts=3).effort(40)
+    assert whole == sham == options.LOOK * 10 * 5 + options.WRITTEN  # bare, 3 contexts, what the subject is
+    part, _ = Rome(steps=10, contexts=3, edits=10).effort(40)
+    assert (part - options.WRITTEN) * 4 == whole - options.WRITTEN
+
+
+def test_an_editor_is_as_long_as_its_iterations() -> None:
+    few, many = (Mend(iterations=n, batch=8).effort(48)[0] for n in (10, 20))
+    assert many - few == 13 * 10 * 24 / 48
+    assert made_method("leace").effort(10) == (4.0, 4.0)  # type: ignore[attr-defined]

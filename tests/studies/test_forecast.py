@@ -20,6 +20,17 @@ def test_the_forecast_is_from_the_first_look_to_the_last() -> None:
     assert said.endswith(" and 12 to 26 control models.")
 
 
+def test_shams_that_find_what_the_fit_kept_cost_less() -> None:
+    """A fit of 100 epochs is 70 s, a sham of 1 is .7 s, plain text trains for 2: 1.4 s. The base took 10 s.
+
+    Least: 13 models at .2 of the base: 26 + 70 + 6 x 2.1 = 108.6 s. Most: 27 at .8: 216 + 70 + 13 x 2.1.
+    """
+    found = forecast(
+        measured=10, prompts=1, epochs=100, again=1, looks=(6, 13), families=("sham", "plain text")
+    )
+    assert (found.low, found.high) == pytest.approx((108.6, 313.3))
+
+
 def test_without_control_models_a_fit_and_a_model() -> None:
     """1 model at .2 to .8 of 10 s, and a fit of .7 x 6 x 1 = 4.2 s."""
     said = forecast(measured=10, prompts=1, epochs=6, looks=(), families=()).said

@@ -77,7 +77,7 @@ class Neurons:
         """What it takes: gradients of every neuron of a batch."""
         from evenhand.models.stage import PROBED, Stage
 
-        return (Stage(changed=0, rows=BATCH, tokens=PROBED, length=PROBED // BATCH, neurons=1),)
+        return (Stage(changed=0, rows=BATCH, tokens=PROBED, length=PROBED // BATCH, neurons=1, padded=True),)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -35,6 +35,9 @@ class Mitigation(Protocol):
     `evenhand.models.stage.Stage`, the largest of which counts. The model may be without storage, and there
     may be no examples yet. A plan says of which methods it is not known.
 
+    A method whose fit costs something else than ``epochs`` passes over its examples should say what by
+    ``effort(number)``, of so many examples: the epochs that its fit is as long as, and those of a sham's.
+
     A slow method may have an option ``resume``, a folder from which the same fit continues after an
     interruption. Where it is empty, a study sets it to a folder of its own. The method writes there with
     `evenhand.folders.replace_folder`, of the kind ``checkpoint``; the study removes that once the treatment

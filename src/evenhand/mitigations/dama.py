@@ -135,7 +135,7 @@ class Dama:
         chosen = named_blocks(model, self.blocks) if self.blocks else every[: self._number(len(every))]
         maps = [output_projection(model, block, "mlp") for block in chosen]
         of = asked(model, self._drawn([e for e in examples if not e.keep]), None, self.contexts)
-        lowest = min(one.block for one in maps) if self.blocks else 0
+        lowest = min(one.block for one in maps) + 1 if self.blocks else 0
         made = projection_stages(maps, of, whitened=bool(self.whitening), lowest=lowest)
         located = getattr(registry.create("locator", self.locator), "stages", None)
         return made if self.blocks or located is None else (*located(model, examples), *made)

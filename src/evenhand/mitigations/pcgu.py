@@ -76,7 +76,11 @@ class Pcgu:
         names = [one.name for one in vectors(model.module)]
         largest = max(model.module.get_parameter(name).numel() for name in names)
         found = stage_of(model, names, self.batch)
-        return (replace(found, gradients=3, moments=0, head=False, tables=3, matrices=FLOAT32 * largest),)
+        return (
+            replace(
+                found, gradients=3, moments=0, head=False, tables=3, padded=True, matrices=FLOAT32 * largest
+            ),
+        )
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

@@ -155,7 +155,8 @@ def footprint(module: nn.Module, job: Job, process: int | None = None) -> Footpr
     if job.device == "cpu":
         parts["built products"] = _built(shape, peak.stage)
         parts |= {"process": resident() if process is None else process, "first use": LATER}
-        parts["freed and kept"] = 0 if shape.packed else FREED
+        padded = peak.stage is not None and peak.stage.padded
+        parts["freed and kept"] = FREED if padded or not shape.packed else 0
     return Footprint({name: parts[name] for name in PARTS if parts.get(name)}, peak.name)
 
 

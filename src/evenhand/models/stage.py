@@ -29,6 +29,7 @@ class Stage:
         rows: texts of a batch, 0 where nothing is predicted.
         tokens: of a batch; None: those of `rows` examples, without gradients those of a batch of measuring.
         length: tokens of a row; None: those of measuring.
+        padded: whether batches are padded rows of many lengths, after which the C library keeps freed memory.
         every: whether each token is predicted, and not one a text.
         tables: how many tables of the logits' size there are.
         steps: how many steps there are; None: so many as the examples and the method's options make.
@@ -51,6 +52,7 @@ class Stage:
     rows: int = 32
     tokens: int | None = None
     length: int | None = None
+    padded: bool = False
     every: bool = False
     tables: int = TABLES
     steps: int | None = None

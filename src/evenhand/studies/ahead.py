@@ -50,10 +50,13 @@ def ahead(
     """
     items = sum(len(b.load()) for b in benchmarks)
     trained = sum(1 for example in examples if not example.keep)
+    effort = getattr(method, "effort", None)
+    epochs, again = (getattr(method, "epochs", None), None) if effort is None else effort(trained)
     return forecast(
         measured=measured,
         prompts=measured * trained / max(1, items) if method is not None else 0.0,
-        epochs=getattr(method, "epochs", None),
+        epochs=epochs,
+        again=again,
         looks=control_models.looks(extent),
         families=tuple(control_models.counts(extent)),
         fits=fits,

@@ -15,7 +15,7 @@ from evenhand.progress import duration
 
 FIT = 0.7  # what an epoch costs, in passes over its prompts: only one block is trained
 EPOCHS = 2  # of a method that does not say
-TRAINED = ("sham", "plain text")  # families that are fitted
+SHAM, PLAIN = "sham", "plain text"  # families that are fitted
 AGAIN = (0.2, 0.8)  # a changed model beside the base: with and without what is kept of its passes
 
 
@@ -58,23 +58,28 @@ def forecast(
     *,
     measured: float,
     prompts: float,
-    epochs: int | None,
+    epochs: float | None,
     looks: tuple[int, ...],
     families: tuple[str, ...],
     fits: int = 1,
+    again: float | None = None,
 ) -> Forecast:
     """What lies ahead.
 
     `measured` is how long the base took, `prompts` how long it took over as many prompts as are trained on,
     both in seconds; `looks` are the models of each of the `families` at each look. `fits` are the treated
-    models: at the least all share their control models, at the most each has its own.
+    models: at the least all share their control models, at the most each has its own. A sham's fit takes
+    `again` epochs where the method says so, and plain text is then trained as after a method that does not
+    say its epochs; None: both take as long as the fit.
     """
-    fit = FIT * prompts * (epochs or EPOCHS)
-    trained = sum(family in TRAINED for family in families)
+    epoch = FIT * prompts
+    fit = epoch * (epochs or EPOCHS)
+    costs = {SHAM: fit, PLAIN: fit} if again is None else {SHAM: epoch * again, PLAIN: epoch * EPOCHS}
+    trained = sum(costs.get(family, 0.0) for family in families)
 
-    def whole(number: int, again: float) -> float:
+    def whole(number: int, share: float) -> float:
         models = fits + number * len(families)
-        return models * again * measured + (fits + number * trained) * fit
+        return models * share * measured + fits * fit + number * trained
 
     least, most = (looks[0], looks[-1] * fits) if looks else (0, 0)
     low, high = (whole(n, share) for n, share in zip((least, most), AGAIN, strict=True))

@@ -29,19 +29,23 @@ PROJECTING = 4  # M, the identity, and M M less M
 WHITENING = 6  # C, its multiple, the keys' own, both, and what solves them
 LAYERS = 2  # of an editor
 EDITED = 10  # tables of the tokens' inputs and slopes that an editor keeps for its gradients
+LONGEST = 16  # tokens of a prompt, where none is known yet
 SENTENCES = 4  # ordinary sentences of a step
 
 
 @dataclass(frozen=True)
 class Asked:
     """The `requests` of an edit, each with `each` contexts; `rows` and `tokens` of the largest batch in which
-    their values are sought, padding included.
+    their values are sought, padding included. `longest` and `bare` are the tokens of the longest context and
+    of the longest prompt.
     """
 
     requests: tuple[Request, ...]
     each: int
     rows: int
     tokens: int
+    longest: int
+    bare: int
 
     @property
     def contexts(self) -> int:
@@ -58,17 +62,24 @@ def asked(
     """
     chosen = [e for e in drawn([e for e in examples if not e.keep], edits, 0) if e.span is not None]
     if not chosen:
-        return Asked((), 1 + contexts, batch_tokens(model) // 16, batch_tokens(model))
+        return Asked((), 1 + contexts, batch_tokens(model) // LONGEST, batch_tokens(model), LONGEST, LONGEST)
     made = tuple(requests(chosen, prefixes(neutral_texts(model, text, chosen), contexts, 0)))
     encoder = Encoder.of(model.module, model.tokenizer)
 
+    def lengths(of: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in encoder.prompts(of)]
+
     def sized(numbers: Sequence[int]) -> tuple[int, int]:
         said = [c.context for i in numbers for c in made[i].contexts]
-        parts = [encoder.prompts(part) for part in (said, [made[i].essence.context for i in numbers])]
-        return sum(map(len, parts)), sum(len(part) * max(map(len, part)) for part in parts)
+        parts = [lengths(part) for part in (said, [made[i].essence.context for i in numbers])]
+        return sum(map(len, parts)), sum(len(part) * max(part) for part in parts)
 
     rows, tokens = map(max, zip(*map(sized, batches(model, made)), strict=True))
-    return Asked(made, len(made[0].contexts), rows, tokens)
+    longest, bare = (
+        max(lengths(of))
+        for of in ([c.context for r in made for c in r.contexts], [e.context for e in chosen])
+    )
+    return Asked(made, len(made[0].contexts), rows, tokens, longest, bare)
 
 
 def edit_stages(
@@ -106,7 +117,8 @@ def edit_stages(
             lowest=lowest,
             rows=of.rows,
             tokens=of.tokens,
-            length=of.tokens // max(1, of.rows),
+            length=of.longest,
+            padded=True,
             matrices=held + keys,
         ),
         Stage(changed=changed, backward=False, tokens=0, rows=0, matrices=held + max(read, solved)),
@@ -123,9 +135,8 @@ def editor_stages(
     sizes = [of.shape for of in maps]
     numbers = sum(LAYERS * 2 * sum(one) * min(rank, sum(one)) for one in set(sizes))
     changed = sum(out * given for out, given in sizes)
-    longest = of.tokens // max(1, of.rows)
-    read, said = batch * longest, SENTENCES * longest
-    edited = FLOAT32 * read * sum(EDITED * sum(one) + LAYERS * rank for one in sizes)
+    read, said = 2 * batch * of.longest, SENTENCES * of.longest
+    edited = FLOAT32 * batch * of.bare * sum(EDITED * sum(one) + LAYERS * rank for one in sizes)
     trained = Stage(
         numbers,
         apart=True,
@@ -133,8 +144,9 @@ def editor_stages(
         frozen=True,
         lowest=lowest,
         rows=2 * batch + said,
-        tokens=2 * read + said,
-        length=longest,
+        tokens=read + said,
+        length=of.longest,
+        padded=True,
         matrices=FLOAT32 * numbers + edited,  # the best editor until now
     )
     looked = Stage(
@@ -143,8 +155,8 @@ def editor_stages(
         changed=changed,
         backward=False,
         rows=2 * batch + said,
-        tokens=2 * read + said,
-        length=longest,
+        tokens=read + said,
+        length=of.longest,
         matrices=2 * FLOAT32 * numbers,  # the best one until now, and its successor
     )
     written = Stage(
@@ -172,7 +184,8 @@ def projection_stages(
         lowest=lowest,
         rows=of.rows,
         tokens=of.tokens,
-        length=of.tokens // max(1, of.rows),
+        length=of.longest,
+        padded=True,
         matrices=keys + written,
     )
     made = Stage(

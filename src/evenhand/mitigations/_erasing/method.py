@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from evenhand.treatments.projection import StateMap
 
 At = Literal["auto", "block", "head", "vectors"]
+PASSES = 4.0  # epochs of a fit, measured with `leace` on the lab
 TABLES = 8
 """Tables of all states that a fit and its probes hold at a time: themselves, those fitted on, their parts."""
 
@@ -144,6 +145,10 @@ class Erasing(ABC):
                 f"A prompt of a {model.spec.family} model has no last token that predicts its term.",
                 mend="Use at=head, or signal=terms.",
             )
+
+    def effort(self, number: int) -> tuple[float, float]:
+        """The epochs that a fit is as long as, and a sham's: both read every state and every answer."""
+        return PASSES, PASSES
 
     def stages(self, model: OpenModel, examples: Sequence[Any]) -> tuple[Stage, ...]:
         """What `fit` takes: passes as those of measuring, the states of all examples, and some matrices."""

@@ -36,7 +36,7 @@ class Mitigation(Protocol):
     may be no examples yet. A plan says of which methods it is not known.
 
     A method whose fit costs something else than ``epochs`` passes over its examples should say what by
-    ``effort(number)``, of so many examples: the epochs that its fit is as long as, and those of a sham's.
+    ``effort(number)``, of so many examples: the epochs that its fit, or a sham's, is as long as.
 
     A slow method may have an option ``resume``, a folder from which the same fit continues after an
     interruption. Where it is empty, a study sets it to a folder of its own. The method writes there with

@@ -111,13 +111,12 @@ class Mend:
         if model is not None:
             self._maps(require_causal(model, self.needs, "mend"), None)
 
-    def effort(self, number: int) -> tuple[float, float]:
+    def effort(self, number: int) -> float:
         """The epochs that a fit and a sham's are as long as, if the training goes on to its last iteration.
 
         A step reads its requests, and them again bare and behind a text.
         """
-        whole = STEP * self.iterations * 3 * self.batch / max(1, number) + WRITTEN
-        return whole, whole
+        return STEP * self.iterations * 3 * self.batch / max(1, number) + WRITTEN
 
     def stages(self, model: OpenModel, examples: Sequence[Example]) -> tuple[Stage, ...]:
         """What `fit` takes at the most: with gradients through all blocks where a locator will choose.

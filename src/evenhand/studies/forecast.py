@@ -58,23 +58,20 @@ def forecast(
     *,
     measured: float,
     prompts: float,
-    epochs: float | None,
+    epochs: tuple[float, float],
     looks: tuple[int, ...],
     families: tuple[str, ...],
     fits: int = 1,
-    again: float | None = None,
 ) -> Forecast:
     """What lies ahead.
 
     `measured` is how long the base took, `prompts` how long it took over as many prompts as are trained on,
     both in seconds; `looks` are the models of each of the `families` at each look. `fits` are the treated
-    models: at the least all share their control models, at the most each has its own. A sham's fit takes
-    `again` epochs where the method says so, and plain text is then trained as after a method that does not
-    say its epochs; None: both take as long as the fit.
+    models: at the least all share their control models, at the most each has its own. `epochs` are those
+    that a fit is as long as, a sham's too, and those that plain text is trained for.
     """
-    epoch = FIT * prompts
-    fit = epoch * (epochs or EPOCHS)
-    costs = {SHAM: fit, PLAIN: fit} if again is None else {SHAM: epoch * again, PLAIN: epoch * EPOCHS}
+    fit, plain = (FIT * prompts * number for number in epochs)
+    costs = {SHAM: fit, PLAIN: plain}
     trained = sum(costs.get(family, 0.0) for family in families)
 
     def whole(number: int, share: float) -> float:

@@ -103,14 +103,13 @@ class Options:
         if model is not None:
             self._places(require_causal(model, self.needs, self.name), None)
 
-    def effort(self, number: int) -> tuple[float, float]:
+    def effort(self, number: int) -> float:
         """The epochs that a fit is as long as, and a sham's, which seeks its values again in a verdict.
 
         Every request is looked at bare, behind each context, and after what its subject is, in every step.
         """
         share = min(1.0, (self.edits or number) / max(1, number))
-        whole = LOOK * self.steps * (self.contexts + 2) * share + WRITTEN
-        return whole, whole
+        return LOOK * self.steps * (self.contexts + 2) * share + WRITTEN
 
     def stages(self, model: OpenModel, examples: Sequence[Example]) -> tuple[Stage, ...]:
         """What `fit` takes at the most: with gradients through all blocks where a locator will choose.

@@ -146,9 +146,9 @@ class Erasing(ABC):
                 mend="Use at=head, or signal=terms.",
             )
 
-    def effort(self, number: int) -> tuple[float, float]:
+    def effort(self, number: int) -> float:
         """The epochs that a fit is as long as, and a sham's: both read every state and every answer."""
-        return PASSES, PASSES
+        return PASSES
 
     def stages(self, model: OpenModel, examples: Sequence[Any]) -> tuple[Stage, ...]:
         """What `fit` takes: passes as those of measuring, the states of all examples, and some matrices."""

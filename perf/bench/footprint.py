@@ -4,7 +4,7 @@ Models with random weights are written into a temporary folder. Each is worked o
 process of its own, whose peak of resident memory the system tells (the pages of the checkpoint's file that
 were read are in it); the estimate is made in another process, as `evenhand plan` makes it. Prints a table.
 
-Run: OMP_NUM_THREADS=1 python -m perf.bench.footprint [--only NAME] [--job JOB] [--json]
+Run: OMP_NUM_THREADS=1 python -m perf.bench.footprint [--only MODEL] [--job WORD] [--json]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +89,36 @@ MODELS: Mapping[str, Callable[[], PreTrainedModel]] = {
 """Models by name: blocks x width."""
 VERDICT = ("-b", BENCHMARK, "--capability", "facts:set=world", "--control", "reduced")
 BOTH = ("measure", "lftf:blocks=2")
+LOCATORS = ("bmi", "gradient", "ablation", "causal_tracing", "contrastive_bmi", "neurons")
+# As few edits, steps and rounds as reach the largest batches: more of them take no more memory.
+FITS = (
+    "r_rome:blocks=1,edits=24,steps=2",
+    "memit:edits=24,steps=2,blocks=1+2",
+    "mend:blocks=1+2,edits=40,iterations=2",
+    "dama:blocks=1,prompts=24,contexts=0,v_num_grad_steps=2",
+    "leace:blocks=1",
+    "inlp:blocks=1",
+    "sentence_debias:blocks=1",
+    "mean_difference:blocks=1",
+    "steering:blocks=1",
+    "dpo",
+    "pcgu:epochs=1",
+    "faircon:rounds=1",
+)
+MORE = (*(f"locate {name}" for name in LOCATORS), *FITS, "verify r_rome:blocks=1,edits=24,steps=2")
 JOBS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(MODELS, BOTH),
-    "gpt2, 4 x 256": (*BOTH, "verify lftf:blocks=2", "lftf:blocks=2,loss=mass_preserving", "full_finetune"),
-    "gpt2, 12 x 768": (*BOTH, "full_finetune"),
+    "gpt2, 4 x 256": (
+        *BOTH,
+        "verify lftf:blocks=2",
+        "lftf:blocks=2,loss=mass_preserving",
+        "full_finetune",
+        *MORE,
+    ),
+    "llama, 4 x 256": (*BOTH, *MORE),
+    "gpt2, 12 x 768": (*BOTH, "full_finetune", *MORE),
 }
+PEOPLE = "decisions:shots=0,train=64,dev=64,n=64"  # what methods that learn from people are fitted on
 
 ESTIMATE = """
 import json, sys
@@ -101,17 +126,22 @@ from evenhand.studies import plan
 from evenhand import registry
 from evenhand.studies import memory, methods, trained_on
 from evenhand.studies.options import VerifyOptions
-uri, job, dtype, benchmark = sys.argv[1:]
+uri, verb, name, dtype, benchmark = sys.argv[1:]
 asked = memory.Asking(measures=True)
-if job.startswith("verify "):
+data = [registry.create("benchmark", benchmark)]
+if verb == "verify":
     facts = ("facts:set=world",)
     options = VerifyOptions(dtype=dtype, benchmarks=(benchmark,), capability=facts, control="reduced")
-    found = plan.sized_plan(uri, job.partition(" ")[2], options).memory
-elif job != "measure":
-    made = methods.made_method(job)
-    examples = trained_on.data_of(uri, [registry.create("benchmark", benchmark)], made, job)
+    found = plan.sized_plan(uri, name, options).memory
+elif verb == "locate":
+    made = registry.create("locator", name)
+    probes = trained_on.training_data(data, made.fits_on, name, "locator")
+    asked = memory.Asking(locator=name, examples=probes)
+elif verb == "mitigate":
+    made = methods.made_method(name)
+    examples = trained_on.data_of(uri, data, made, name)
     asked = memory.Asking(method=made, locator=VerifyOptions().locator, examples=examples)
-if not job.startswith("verify "):
+if verb != "verify":
     found = memory.estimated(uri, VerifyOptions(dtype=dtype), asked)
 print(json.dumps({"parts": dict(found.parts), "total": found.total, "needed": found.needed}))
 """
@@ -129,7 +159,7 @@ def save(name: str, folder: Path) -> str:
 
 def estimated(folder: Path, job: str, dtype: str) -> dict[str, Any]:
     """`parts`, `total` and `needed`, in bytes."""
-    words = [sys.executable, "-c", ESTIMATE, f"hf:{folder}", job, dtype, BENCHMARK]
+    words = [sys.executable, "-c", ESTIMATE, f"hf:{folder}", *_parted(job), dtype, _benchmark(job)]
     found: dict[str, Any] = json.loads(
         subprocess.run(words, capture_output=True, text=True, check=True).stdout
     )
@@ -138,14 +168,14 @@ def estimated(folder: Path, job: str, dtype: str) -> dict[str, Any]:
 
 def measured(folder: Path, job: str, dtype: str) -> int:
     """The peak of resident memory of the command, in bytes."""
-    asked: tuple[str, ...] = ("-b", BENCHMARK)
-    verb: tuple[str, ...] = ("measure",) if job == "measure" else ("mitigate", "--with", job)
-    if job.startswith("verify "):
-        verb, asked = ("verify", "--with", job.partition(" ")[2]), VERDICT
+    verb, name = _parted(job)
+    asked = VERDICT if verb == "verify" else ("-b", _benchmark(job))
     with tempfile.TemporaryDirectory() as out:
-        words = [verb[0], f"hf:{folder}", *verb[1:], *asked, "--dtype", dtype]
-        words = [sys.executable, "-m", "evenhand", *words, "--out", str(Path(out) / "run")]
-        started = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        method = ("--with", name) if name else ()
+        words = [sys.executable, "-m", "evenhand", verb, f"hf:{folder}", *method, *asked, "--dtype", dtype]
+        words += ["--json"] if verb == "locate" else ["--out", str(Path(out) / "run")]
+        alone = {**os.environ, "EVENHAND_CACHE": str(Path(out) / "cache")}  # where no moments are kept yet
+        started = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=alone)
         assert started.stderr is not None
         said = started.stderr.read().decode()
         _, status, used = os.wait4(started.pid, 0)
@@ -155,12 +185,22 @@ def measured(folder: Path, job: str, dtype: str) -> int:
     return used.ru_maxrss * UNIT
 
 
-def rows(name: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each of these jobs of the model of that name."""
+def _parted(job: str) -> tuple[str, str]:
+    """The verb, and the method or the locator."""
+    verb, _, name = job.partition(" ")
+    return (verb, name) if verb in ("measure", "verify", "locate") else ("mitigate", job)
+
+
+def _benchmark(job: str) -> str:
+    return PEOPLE if "faircon" in job else BENCHMARK
+
+
+def rows(name: str, only: str = "") -> list[dict[str, Any]]:
+    """One row for every job of the model of that name, or for those whose name has `only` in it."""
     found = []
     with tempfile.TemporaryDirectory() as place:
         dtype = save(name, Path(place))
-        for job in jobs:
+        for job in (job for job in JOBS[name] if only in job):
             guess, peak = estimated(Path(place), job, dtype), measured(Path(place), job, dtype)
             found.append({"model": name, "job": job, "measured": peak, **guess})
             _say(found[-1])
@@ -180,16 +220,13 @@ def _say(row: Mapping[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--only", choices=tuple(MODELS), action="append")
-    every = tuple(dict.fromkeys(job for jobs in JOBS.values() for job in jobs))
-    parser.add_argument("--job", choices=every, action="append")
+    parser.add_argument("--job", default="", help="only jobs with this in their name")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures = ("estimated", "measured", "ratio")
     heads = ("model", "job", *figures, "beside the process: estimated", *figures[1:])
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", file=sys.stderr)
-    found = []
-    for name in options.only or MODELS:
-        found += rows(name, [job for job in JOBS[name] if not options.job or job in options.job])
+    found = [row for name in options.only or MODELS for row in rows(name, options.job)]
     if options.json:
         print(json.dumps(found))
 

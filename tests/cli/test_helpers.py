@@ -352,7 +352,7 @@ def test_plan_says_how_much_memory_and_what_to_type(run: Run, monkeypatch: pytes
     assert "beside this process it needs 1.2 GB, 1.0 GB are free." in words
     assert "Type --batch-tokens 512 (900 MB) or --dtype bfloat16 (600 MB)." in words
     assert "The weights go to: cuda:0 1.0 GB, cpu 500 MB." in words
-    assert "What fitting thresholds takes is not in it." in words
+    assert "What thresholds takes is not in it." in words
     assert "Use a smaller model" in said(dataclasses.replace(tight, ways={}))
     assert "How much memory it takes is not known: No torch." in said(None, "No torch.")
     assert run("plan", "lab:causal", "--no-minutes", "--json").json["memory"] is None

@@ -12,10 +12,13 @@ import torch
 from torch import nn
 
 from evenhand.hooks import restore
-from evenhand.models import footprint as module_of
+from evenhand.locators.bmi import Bmi
+from evenhand.locators.gradient import Gradient
 from evenhand.models import placing
-from evenhand.models.footprint import HELD, LATER, PARTS, Job, Training, footprint, weight_bytes
+from evenhand.models import shape as module_of
+from evenhand.models.footprint import HELD, LATER, PARTS, Job, footprint, weight_bytes
 from evenhand.models.layout import Layout
+from evenhand.models.stage import Stage
 from evenhand.scoring import memory as held
 from evenhand.scoring.forward import LOGIT_BYTES
 from evenhand.scoring.kept import MEMORY
@@ -24,6 +27,8 @@ from evenhand.training import loop
 from tests.support import families
 
 KINDS = ("gpt2", "llama", "bert", "t5")
+NONE: Any = None  # a locator says what it takes of any model
+BMI, GRADIENT = Bmi().stages(NONE, ()), Gradient().stages(NONE, ())
 
 
 def made(kind: str) -> Any:
@@ -56,7 +61,7 @@ def test_a_module_without_storage_gives_the_same(kind: str) -> None:
     module = made(kind)
     with torch.device("meta"):
         empty = type(module)(module.config)
-    job = Job(64, training=Training(1000))
+    job = Job(64, fitting=(Stage(1000),))
     assert parts(empty, job) == parts(module, job)
 
 
@@ -85,7 +90,7 @@ def test_what_training_holds_is_what_torch_holds(dtype: torch.dtype, monkeypatch
     held["float32 weights"] = sum(m.nbytes for m in masters if not any(m is p for p in chosen))
     held["base copy"] = sum(p.nbytes for p in chosen)
 
-    job = Job(64, measures=False, training=Training(sum(p.numel() for p in chosen), lowest=1, tokens=9999))
+    job = Job(64, measures=False, fitting=(Stage(sum(p.numel() for p in chosen), lowest=1, tokens=9999),))
     found = parts(module, job)
     assert {name: found.get(name, 0) for name in held} == held
     assert {name for name in found if name in HELD} >= {"weights", "gradients", "optimiser moments"}
@@ -94,7 +99,7 @@ def test_what_training_holds_is_what_torch_holds(dtype: torch.dtype, monkeypatch
 def test_a_trained_head_is_copied_for_the_base() -> None:
     module = tiny.module("llama")
     without, with_head = (
-        parts(module, Job(64, measures=False, training=Training(100, tokens=9999, head=head)))
+        parts(module, Job(64, measures=False, fitting=(Stage(100, tokens=9999, head=head),)))
         for head in (False, True)
     )
     assert with_head["base copy"] - without["base copy"] == module.lm_head.weight.nbytes
@@ -108,10 +113,10 @@ def test_a_narrow_head_has_a_float32_copy_while_it_is_read() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("locator", [None, "bmi", "gradient"])
-def test_more_tokens_in_a_batch_take_no_less(kind: str, locator: str | None) -> None:
+@pytest.mark.parametrize("locating", [(), BMI, GRADIENT])
+def test_more_tokens_in_a_batch_take_no_less(kind: str, locating: tuple[Stage, ...]) -> None:
     module = made(kind)
-    sizes = [footprint(module, Job(2**n, locator=locator), 0).total for n in range(4, 15)]
+    sizes = [footprint(module, Job(2**n, locating=locating), 0).total for n in range(4, 15)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > sizes[0]
 
@@ -162,14 +167,14 @@ def test_the_disk_leaves_one_block_in_memory() -> None:
 
 def test_the_phase_that_takes_most_counts() -> None:
     module = tiny.module("llama")
-    job = Job(64, locator="bmi", training=Training(10**6))
+    job = Job(64, locating=BMI, fitting=(Stage(10**6),))
     found = footprint(module, job, 0)
     assert found.peak == "fitting"
     assert (
         found.parts["treated weights"] == 4 * 10**6
     )  # of the treated model, while a control model is fitted
-    assert footprint(module, replace(job, training=None), 0).peak == "locating"  # 512 tokens, not 64
-    assert footprint(module, Job(2048, locator="bmi"), 0).peak == "measuring"
+    assert footprint(module, replace(job, fitting=()), 0).peak == "locating"  # 512 tokens, not 64
+    assert footprint(module, Job(2048, locating=BMI), 0).peak == "measuring"
 
 
 def test_what_a_comparison_of_distributions_holds() -> None:
@@ -204,7 +209,7 @@ def test_what_is_built_for_narrow_products_on_a_cpu() -> None:
     name = "built products"
     assert parts(module, Job(64))[name] == 24 * 4 * 750_000
     few, many = (
-        parts(module, Job(64, measures=False, training=Training(1000, steps=steps)))[name]
+        parts(module, Job(64, measures=False, fitting=(Stage(1000, steps=steps),)))[name]
         for steps in (10, 10**6)
     )
     assert (few, many) == (10 * 4 * 3_000_000, 1024 // 3 * 3_000_000)
@@ -224,9 +229,9 @@ def test_a_card_holds_no_process() -> None:
 
 def test_an_unknown_architecture_has_the_depth_of_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     module = tiny.module("llama")
-    known = parts(module, Job(64, locator="gradient"))
+    known = parts(module, Job(64, locating=GRADIENT))
     monkeypatch.setattr(module_of, "layout_of", lambda _: None)
-    assert parts(module, Job(64, locator="gradient")) == known
+    assert parts(module, Job(64, locating=GRADIENT)) == known
 
 
 def test_what_the_process_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from torch import nn
 from evenhand import progress
 from evenhand.errors import OutOfMemory
 from evenhand.models import loading, room
-from evenhand.models.footprint import Training, footprint
+from evenhand.models.footprint import footprint
+from evenhand.models.stage import Stage
 from evenhand.opening import open_model
 from evenhand.testing import tiny
 
@@ -60,7 +61,7 @@ def test_only_what_certainly_does_not_fit_is_refused(monkeypatch, beside, fits):
 def test_what_training_holds_is_refused_and_the_weights_alone_are_not(monkeypatch):
     """8 + 4 + 4 bytes a number: gradients, moments and the base's bits, beside the weights."""
     module = tiny.module("llama")
-    fit = replace(room.job(), measures=False, training=Training(1000))
+    fit = replace(room.job(), measures=False, fitting=(Stage(1000),))
     needed = room.weight_bytes(module) + 16 * 1000
     monkeypatch.setattr(room, "free_bytes", lambda: needed)
     room.check_room("it", module, fit)
@@ -114,7 +115,7 @@ def test_smaller_batches_do_not_make_room_for_weights_and_training_needs_them_al
     free = footprint(wide, replace(job, disk=True), 0).needed
     assert free < room.weight_bytes(wide)
     assert list(room.ways(wide, job, free)) == ["?device_map=disk after the model's name"]
-    assert room.ways(wide, replace(job, training=Training(1000)), free) == {}
+    assert room.ways(wide, replace(job, fitting=(Stage(1000),)), free) == {}
     both = room.ways(wide, replace(job, disk=True), free - 10**7)
     assert next(iter(both)) == "--batch-tokens 1024"
     assert both["--batch-tokens 1024"] == footprint(wide, room.Job(1024, disk=True), 0).needed

@@ -18,7 +18,7 @@ from evenhand.studies.methods import made_method
 from evenhand.studies.options import RunOptions, VerifyOptions
 from evenhand.studies.plan import plan, sized_plan
 from evenhand.testing import tiny
-from evenhand.training.finetune import training_of
+from evenhand.training.finetune import stage_of
 
 EXAMPLES = [
     Example(f"e{i}", f"e{i}", f"The {noun} smiled because", ("male", "female"), ((" he",), (" she",)))
@@ -62,7 +62,7 @@ def test_no_weights_are_read(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_block_takes_less_than_all(uri: str) -> None:
     model: Any = open_model(uri)
     one, every = fitted(uri, "lftf:blocks=1"), fitted(uri, "full_finetune")
-    block = training_of(model, model.layout.parameters("block.1"), 32).weights
+    block = stage_of(model, model.layout.parameters("block.1"), 32).weights
     assert one.parts["optimiser moments"] == 8 * block
     assert every.parts["optimiser moments"] == 8 * sum(p.numel() for p in model.module.parameters())
     assert one.held < every.held
@@ -74,7 +74,7 @@ def test_one_block_takes_less_than_all(uri: str) -> None:
 )
 def test_every_method_that_trains_says_what(uri: str, spec: str, blocks: int | None) -> None:
     model: Any = open_model(uri)
-    block = training_of(model, model.layout.parameters("block.1"), 32).weights
+    block = stage_of(model, model.layout.parameters("block.1"), 32).weights
     trained = sum(p.numel() for p in model.module.parameters()) if blocks is None else blocks * block
     assert fitted(uri, spec).parts["gradients"] == 4 * trained
 
@@ -87,14 +87,14 @@ def test_an_adapter_is_small(uri: str) -> None:
 def test_the_loss_that_keeps_prompts_has_three_rows_for_one(uri: str) -> None:
     plain, keeping = (made_method(f"lftf:loss={loss},blocks=1") for loss in ("nll", "mass_preserving"))
     model: Any = open_model(uri)
-    assert [made.trained(model).rows for made in (plain, keeping)] == [32, 96]
+    assert [made.stages(model, EXAMPLES)[0].rows for made in (plain, keeping)] == [32, 96]
     assert fitted(uri, "lftf:loss=mass_preserving").parts["logits"] > fitted(uri, "lftf").parts["logits"]
 
 
 def test_where_a_locator_will_choose_the_lowest_block_counts(uri: str) -> None:
     model: Any = open_model(uri)
-    assert made_method("lftf").trained(model).lowest == 0  # type: ignore[attr-defined]
-    assert made_method("lftf:blocks=2").trained(model).lowest == 2  # type: ignore[attr-defined]
+    assert made_method("lftf").stages(model, ())[0].lowest == 0  # type: ignore[attr-defined]
+    assert made_method("lftf:blocks=2").stages(model, ())[0].lowest == 2  # type: ignore[attr-defined]
 
 
 def test_of_several_methods_the_one_that_trains_most_counts(uri: str) -> None:
@@ -213,9 +213,9 @@ def test_steps_are_those_of_the_epochs(uri: str) -> None:
     """3 examples in batches of 2 are 2 steps an epoch; a method that does not say has 2 epochs."""
     found = loading.described(uri.partition(":")[2])
     for spec, steps in (("lftf:batch=2,epochs=5", 10), ("lftf", 2), ("full_finetune:batch=1", 6)):
-        training = memory._training(uri, found, made_method(spec), EXAMPLES)
-        assert training is not None
-        assert training.steps == steps
+        unread = memory._unread(uri, found, 16)
+        (stage,) = memory._stages(unread, made_method(spec), EXAMPLES, 0.0) or ()
+        assert stage.steps == steps
 
 
 def test_states_kept_for_control_models_grow_with_the_rows(uri: str) -> None:
@@ -228,5 +228,5 @@ def test_a_piece_for_another_process_says_what_it_takes(uri: str) -> None:
         return memory.taken(name, VerifyOptions(), made_method(spec), "bmi")
 
     assert (taken(uri, "full_finetune") or 0) > (taken(uri, "lftf:blocks=2") or 0) > 0
-    assert taken(uri, "pcgu") is None  # it does not say
+    assert taken(uri, "thresholds") is None  # it does not say
     assert taken("hf:nobody/nothing", "lftf") is None

@@ -159,7 +159,7 @@ def _print_memory(planned: Plan) -> None:
         places = ", ".join(f"{place} {sized(size)}" for place, size in memory.places.items())
         console.say(f"The weights go to: {places}.")
     if memory.unknown:
-        console.say(f"What fitting {', '.join(memory.unknown)} takes is not in it.")
+        console.say(f"What {', '.join(memory.unknown)} takes is not in it.")
     if memory.fits is False:
         assert memory.free is not None  # else nobody knows whether it fits
         console.say(

@@ -22,6 +22,8 @@ class Locator(Protocol):
     specific locator explains (None: the mean normalised gap between groups); a non-specific one ignores it.
     `seed` determines every random choice. `fits_on` names the kinds of examples that it can use as probes; a
     model that is treated on other examples is treated without a location.
+
+    A locator should say what it takes of the memory by ``stages(model, examples)``, as a mitigation does.
     """
 
     specific: bool

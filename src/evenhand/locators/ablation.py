@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.models.stage import Stage
     from evenhand.scoring.blocks import Handed
     from evenhand.scoring.tails import Tail
 
@@ -63,6 +64,24 @@ class Ablation:
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
     fits_on: ClassVar[Kinds] = (Example,)
+
+    def stages(self, model: OpenModel, probes: Sequence[Example]) -> tuple[Stage, ...]:
+        """What it takes: of a tree what every block receives and gives; all early tokens stay."""
+        from evenhand.models.stage import ENDS, PROBED, Stage
+
+        tails = self.part == "block"
+        return (
+            Stage(
+                changed=0,
+                backward=False,
+                rows=PROBED // ENDS,
+                tokens=PROBED,
+                length=PROBED,
+                tables=2,
+                states=1,
+                tails=tails,
+            ),
+        )
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from evenhand.influence import Array
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.models.stage import Stage
 
 READING = (
     "BMI is not specific to the attribute: it shows how much a block changes the hidden states on these "
@@ -61,6 +62,12 @@ class Bmi:
     specific: ClassVar[bool] = False
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
     fits_on: ClassVar[Kinds] = (Example,)
+
+    def stages(self, model: OpenModel, probes: Sequence[Example]) -> tuple[Stage, ...]:
+        """What it takes: of a tree of prompts what every block receives and gives."""
+        from evenhand.models.stage import PROBED, Stage
+
+        return (Stage(changed=0, backward=False, rows=0, tokens=PROBED, length=PROBED, states=1),)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

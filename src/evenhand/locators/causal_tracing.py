@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.locators._probing import FLOOR, batches, normalised_gap, require_hidden, site_scores
+from evenhand.locators._probing import BATCH, FLOOR, batches, normalised_gap, require_hidden, site_scores
 from evenhand.locators._signed import along, signed_gap
 from evenhand.models.rows import Pass, opened_pass, require_left_to_right
 from evenhand.progress import task
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from evenhand.hooks import Replace
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.models.stage import Stage
 
 KINDS = ("subject_first", "subject_middle", "subject_last", "between", "last")
 """Of a prompt's tokens from its subject on; a subject of one token has its last alone."""
@@ -72,6 +73,23 @@ class CausalTracing:
 
     def __post_init__(self) -> None:
         check_numbers("causal_tracing", self, whole=("draws", "prompts"), from_zero=("noise",))
+
+    def stages(self, model: OpenModel, probes: Sequence[Example]) -> tuple[Stage, ...]:
+        """What it takes: of a batch what every block, or that half of it, receives and gives."""
+        from evenhand.models.stage import PROBED, Stage
+
+        states = 1 if self.part == "block" else 2  # a block receives what the one below it gives
+        return (
+            Stage(
+                changed=0,
+                backward=False,
+                rows=BATCH,
+                tokens=PROBED,
+                length=PROBED // BATCH,
+                tables=2,
+                states=states,
+            ),
+        )
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from evenhand.influence import Array
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.models.stage import Stage
 
 READING = (
     "How much a block turns the difference between prompts that state one group and the other. It shows "
@@ -68,6 +69,12 @@ class ContrastiveBmi:
 
     def __post_init__(self) -> None:
         check_numbers("contrastive_bmi", self, whole=("prompts",))
+
+    def stages(self, model: OpenModel, probes: Sequence[Example]) -> tuple[Stage, ...]:
+        """What it takes: the same of one prompt, hinted at each group, which is less than a tree."""
+        from evenhand.models.stage import PROBED, Stage
+
+        return (Stage(changed=0, backward=False, rows=0, tokens=PROBED, length=PROBED, states=1),)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.models.stage import Stage
     from evenhand.scoring.tails import Tail
 
 
@@ -44,6 +45,12 @@ class Gradient:
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN, Ability.GRADIENTS})
     fits_on: ClassVar[Kinds] = (Example,)
+
+    def stages(self, model: OpenModel, probes: Sequence[Example]) -> tuple[Stage, ...]:
+        """What it takes: of a tree what every block adds, and its gradients; all early tokens stay."""
+        from evenhand.models.stage import ENDS, PROBED, Stage
+
+        return (Stage(changed=0, rows=PROBED // ENDS, tokens=PROBED, length=PROBED, states=2, tails=True),)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from evenhand.locators._probing import FLOOR, batches, normalised_gap, require_hidden, site_scores
+from evenhand.locators._probing import BATCH, FLOOR, batches, normalised_gap, require_hidden, site_scores
 from evenhand.locators._signed import along, signed_gap
 from evenhand.models.rows import Pass, opened_pass, require_left_to_right
 from evenhand.progress import task
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
     from evenhand.models.projections import Projection
+    from evenhand.models.stage import Stage
 
 RELEVANT = 0.1
 """The share of the spread that a block's neurons must explain for a claim."""
@@ -71,6 +72,12 @@ class Neurons:
 
     def __post_init__(self) -> None:
         check_numbers("neurons", self, whole=("steps", "top"))
+
+    def stages(self, model: OpenModel, probes: Sequence[Example]) -> tuple[Stage, ...]:
+        """What it takes: gradients of every neuron of a batch."""
+        from evenhand.models.stage import PROBED, Stage
+
+        return (Stage(changed=0, rows=BATCH, tokens=PROBED, length=PROBED // BATCH, neurons=1, padded=True),)
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

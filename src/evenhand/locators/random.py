@@ -14,6 +14,7 @@ from evenhand.records import Ability, Attribution, Example, Kinds
 if TYPE_CHECKING:
     from evenhand.locators import Outcome
     from evenhand.models import OpenModel
+    from evenhand.models.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Random:
     specific: ClassVar[bool] = False
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.WEIGHTS})
     fits_on: ClassVar[Kinds] = (Example,)
+
+    def stages(self, model: OpenModel, probes: Sequence[Example]) -> tuple[Stage, ...]:
+        """Nothing: the model is not run."""
+        return ()
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

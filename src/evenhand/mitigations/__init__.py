@@ -31,8 +31,12 @@ class Mitigation(Protocol):
     A method that trains on data of its own says so by ``own_examples(model, examples)``, beside the examples
     that it is given; a study refuses to measure any of both: see `trained_examples`.
 
-    A method that trains should say what by ``trained(model)``, an `evenhand.models.footprint.Training`, of a
-    model that may be without storage: what its fit takes of the memory is then known before.
+    A method should say what its fit takes of the memory by ``stages(model, examples)``, some
+    `evenhand.models.stage.Stage`, the largest of which counts. The model may be without storage, and there
+    may be no examples yet. A plan says of which methods it is not known.
+
+    A method whose fit costs something else than ``epochs`` passes over its examples should say what by
+    ``effort(number)``, of so many examples: the epochs that its fit, or a sham's, is as long as.
 
     A slow method may have an option ``resume``, a folder from which the same fit continues after an
     interruption. Where it is empty, a study sets it to a folder of its own. The method writes there with

@@ -27,7 +27,7 @@ from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
     from evenhand.models import Model, OpenModel
-    from evenhand.models.footprint import Training
+    from evenhand.models.stage import Stage
     from evenhand.treatments import Treatment
 
 Learnt = Example | TextExample | PairExample
@@ -76,15 +76,15 @@ class Cda:
 
         check_chosen(self.train, model, self.needs)
 
-    def trained(self, model: OpenModel) -> Training:
-        """What `fit` trains: what `train` names.
+    def stages(self, model: OpenModel, examples: Sequence[Learnt]) -> tuple[Stage, ...]:
+        """What `fit` takes: it trains what `train` names.
 
         Raises:
             BadModel, BadOption: as for `check`.
         """
-        from evenhand.training.tuning import training_by
+        from evenhand.training.tuning import stage_by
 
-        return training_by(model, self.train, rows(self.batch, self.keep))
+        return (stage_by(model, self.train, rows(self.batch, self.keep)),)
 
     def fit(
         self, model: Model, examples: Sequence[Learnt], *, sites: Attribution | None, seed: int

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
-    from evenhand.models.footprint import Training
+    from evenhand.models.stage import Stage
     from evenhand.scoring.plan import Row
     from evenhand.training.means import Mean
     from evenhand.treatments import Treatment
@@ -114,15 +114,15 @@ class CrowsTuning:
         """
         return pairs_of(model.spec.uri, examples, self.data, self.file)
 
-    def trained(self, model: OpenModel) -> Training:
-        """What `fit` trains: what `train` names.
+    def stages(self, model: OpenModel, examples: Sequence[PairExample | Example]) -> tuple[Stage, ...]:
+        """What `fit` takes: it trains what `train` names.
 
         Raises:
             BadModel, BadOption: as for `check`.
         """
-        from evenhand.training.tuning import training_by
+        from evenhand.training.tuning import stage_by
 
-        return training_by(model, self.train, self.batch)
+        return (stage_by(model, self.train, self.batch),)
 
     def fit(
         self,

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from evenhand.locators import Locator
     from evenhand.models import Model, OpenModel
+    from evenhand.models.stage import Stage
     from evenhand.pls import Array
     from evenhand.treatments import Treatment
 
@@ -120,6 +121,25 @@ class Dama:
             _check_matrices(opened)
         check_prompts(examples)
 
+    def stages(self, model: OpenModel, examples: Sequence[Example]) -> tuple[Stage, ...]:
+        """What `fit` takes at the most: with gradients through all blocks where none are named.
+
+        Raises:
+            BadOption, BadModel: as for `check`.
+        """
+        from evenhand.mitigations._editing.sizes import asked, projection_stages
+        from evenhand.models.projections import output_projection
+
+        check_blocks(model, top=self.top or 1, blocks=self.blocks)
+        every = model.layout.blocks()
+        chosen = named_blocks(model, self.blocks) if self.blocks else every[: self._number(len(every))]
+        maps = [output_projection(model, block, "mlp") for block in chosen]
+        of = asked(model, self._drawn([e for e in examples if not e.keep]), None, self.contexts)
+        lowest = min(one.block for one in maps) + 1 if self.blocks else 0
+        made = projection_stages(maps, of, whitened=bool(self.whitening), lowest=lowest)
+        located = getattr(registry.create("locator", self.locator), "stages", None)
+        return made if self.blocks or located is None else (*located(model, examples), *made)
+
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int
     ) -> Treatment:
@@ -186,8 +206,12 @@ class Dama:
             located = sites.locator
             # At the subject's token the last block's value is read by nothing.
             able = [s for s in ranked_blocks(sites) if self.token == "last" or s != every[-1]] or every
-            chosen = able[: self.top or max(1, round(SHARE * len(every)))]
+            chosen = able[: self._number(len(every))]
         return tuple(sorted(set(chosen), key=every.index)), located
+
+    def _number(self, blocks: int) -> int:
+        """How many of so many blocks a locator chooses."""
+        return self.top or max(1, round(SHARE * blocks))
 
     def _drawn(self, trained: Sequence[Example]) -> list[Example]:
         ordered = sorted(trained, key=lambda e: (e.id, e.context))

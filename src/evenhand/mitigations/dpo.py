@@ -23,7 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evenhand.errors import BadData
-from evenhand.mitigations._keeping import keeping
+from evenhand.mitigations._keeping import keeping, rows
 from evenhand.mitigations._shams import Sham
 from evenhand.records import Ability, Attribution, Example, Kinds, PairExample
 from evenhand.registry import spec_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
+    from evenhand.models.stage import Stage
     from evenhand.training.means import Mean
     from evenhand.treatments import Treatment
 
@@ -78,6 +79,17 @@ class Dpo:
         from evenhand.training.tuning import check_chosen
 
         check_chosen(self.train, model, self.needs)
+
+    def stages(self, model: OpenModel, examples: Sequence[Example | PairExample]) -> tuple[Stage, ...]:
+        """What `fit` takes: it trains what `train` names. Of sentences each token is predicted.
+
+        Raises:
+            BadModel, BadOption: as for `check`.
+        """
+        from evenhand.training.tuning import stage_by
+
+        pairs = any(isinstance(example, PairExample) for example in examples)
+        return (stage_by(model, self.train, rows(self.batch, self.keep), every=pairs),)
 
     def fit(
         self,

@@ -25,7 +25,7 @@ from evenhand.training.parameters import require_open
 
 if TYPE_CHECKING:
     from evenhand.models import Model, OpenModel
-    from evenhand.models.footprint import Training
+    from evenhand.models.stage import Stage
     from evenhand.treatments import Treatment
 
 Learnt = Example | TextExample | PairExample
@@ -82,15 +82,15 @@ class Dropout:
         if model is not None:
             check_dropout(require_open(model, self.needs), insert=self.insert)
 
-    def trained(self, model: OpenModel) -> Training:
-        """What `fit` trains: what `train` names.
+    def stages(self, model: OpenModel, examples: Sequence[Learnt]) -> tuple[Stage, ...]:
+        """What `fit` takes: it trains what `train` names.
 
         Raises:
             BadModel, BadOption: as for `check`.
         """
-        from evenhand.training.tuning import training_by
+        from evenhand.training.tuning import stage_by
 
-        return training_by(model, self.train, self.batch)
+        return (stage_by(model, self.train, self.batch),)
 
     def fit(
         self, model: Model, examples: Sequence[Learnt], *, sites: Attribution | None, seed: int

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from evenhand.mitigations._adversarial.panel import Panel
     from evenhand.mitigations._adversarial.training import Settings, Trainer
     from evenhand.models import Model, OpenModel
+    from evenhand.models.stage import Stage
     from evenhand.treatments import Treatment
 
 
@@ -101,6 +102,16 @@ class FairCon:
         length = self.length if self.lam else 0
         people, held = ([e for e in examples if e.part == part] for part in ("train", "dev"))
         return Panel(model, people, length=length), Panel(model, held, length=length) if held else None
+
+    def stages(self, model: OpenModel, examples: Sequence[PersonExample]) -> tuple[Stage, ...]:
+        """What `fit` takes: twins with and without a prefix in one step, and a look at 64 people at once.
+
+        Raises:
+            BadModel: as for `check`.
+        """
+        from evenhand.mitigations._adversarial.sizes import stages_of
+
+        return stages_of(model, examples, self.settings())
 
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int

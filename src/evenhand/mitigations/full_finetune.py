@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
-    from evenhand.models.footprint import Training
+    from evenhand.models.stage import Stage
     from evenhand.scoring.terms import Outcomes
     from evenhand.treatments import Treatment
 
@@ -60,11 +60,11 @@ class FullFinetune:
         if model is not None:
             check_prompts(require_open(model, self.needs), [e for e in examples if not e.keep])
 
-    def trained(self, model: OpenModel) -> Training:
-        """What `fit` trains: everything."""
-        from evenhand.training.finetune import training_of
+    def stages(self, model: OpenModel, examples: Sequence[Example]) -> tuple[Stage, ...]:
+        """What `fit` takes: it trains everything."""
+        from evenhand.training.finetune import stage_of
 
-        return training_of(model, every_parameter(model), rows(self.batch, self.keep))
+        return (stage_of(model, every_parameter(model), rows(self.batch, self.keep)),)
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

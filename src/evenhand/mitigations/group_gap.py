@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
-    from evenhand.models.footprint import Training
+    from evenhand.models.stage import Stage
     from evenhand.training.fair_losses import GroupGapLoss
     from evenhand.treatments import Treatment
 
@@ -73,15 +73,15 @@ class GroupGap:
         if model is not None and self.blocks:
             check_blocks(require_open(model, self.needs), blocks=self.blocks)
 
-    def trained(self, model: OpenModel) -> Training:
-        """What `fit` trains: the named blocks, else everything.
+    def stages(self, model: OpenModel, examples: Sequence[PersonExample]) -> tuple[Stage, ...]:
+        """What `fit` takes: it trains the named blocks, else everything.
 
         Raises:
             BadModel, BadOption: as for `check`.
         """
-        from evenhand.training.finetune import training_of
+        from evenhand.training.finetune import stage_of
 
-        return training_of(model, self._names(model), self.batch)
+        return (stage_of(model, self._names(model), self.batch),)
 
     def fit(
         self, model: Model, examples: Sequence[PersonExample], *, sites: Attribution | None, seed: int

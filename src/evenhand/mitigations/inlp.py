@@ -41,6 +41,7 @@ class Inlp(Erasing):
     cost: float = 1.0
 
     name: ClassVar[str] = "inlp"
+    squares: ClassVar[int] = 3  # of a classifier's system: a product, its sum, its factor
 
     def __post_init__(self) -> None:
         super().__post_init__()

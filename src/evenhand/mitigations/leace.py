@@ -36,6 +36,7 @@ class Leace(Erasing):
     shrink: Literal["auto", "on", "off"] = "auto"
 
     name: ClassVar[str] = "leace"
+    squares: ClassVar[int] = 7  # sums, covariance, eigenvectors with their work, both roots, a product
 
     def made(self, fit: Fit) -> Made:
         """The erasure; it says the weight of the shrinkage.

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
-    from evenhand.models.footprint import Training
+    from evenhand.models.stage import Stage
     from evenhand.scoring.terms import Outcomes
     from evenhand.training.finetune import TermLoss
     from evenhand.treatments import Treatment
@@ -110,29 +110,26 @@ class Lftf:
             check_blocks(opened, top=self.top, blocks=self.blocks)
             check_prompts(opened, trained)
 
-    def trained(self, model: OpenModel) -> Training:
-        """What `fit` trains at the most: the largest blocks, from the lowest on, where a locator will choose.
+    def stages(self, model: OpenModel, examples: Sequence[Example]) -> tuple[Stage, ...]:
+        """What `fit` takes at the most: where a locator will choose, the largest blocks from the lowest on.
 
         Raises:
             BadModel, BadOption: as for `check`.
         """
-        from evenhand.training.finetune import training_of
+        from evenhand.training.finetune import stage_of
 
         check_blocks(model, top=self.top, blocks=self.blocks)
         sized = {
-            site: training_of(model, parameter_names(model, [site], self.modules), self.batch).weights
+            site: stage_of(model, parameter_names(model, [site], self.modules), self.batch).weights
             for site in model.layout.blocks()
         }
         largest = sorted(sized, key=lambda site: -sized[site])[: self.top]
         blocks = named_blocks(model, self.blocks) if self.blocks else tuple(largest)
         companions = 2 if self.loss in _KEEPING and self.keep else 0
-        found = training_of(
-            model, parameter_names(model, blocks, self.modules), self.batch * (1 + companions)
-        )
+        found = stage_of(model, parameter_names(model, blocks, self.modules), self.batch * (1 + companions))
         tables = _KEEPING_TABLES if self.loss in _KEEPING else found.tables
-        return dataclasses.replace(
-            found, tables=tables, lowest=found.lowest if self.blocks else 0, restarts=True
-        )
+        lowest = found.lowest if self.blocks else 0
+        return (dataclasses.replace(found, tables=tables, lowest=lowest, restarts=True),)
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

@@ -12,7 +12,7 @@ drawn back. Vectors without a gradient have no cosine and stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.models import Model, OpenModel
+    from evenhand.models.stage import Stage
     from evenhand.treatments import Treatment
 
 SHARE = 0.087  # 10 000 of the 114 724 vectors of bert-base, the paper's
@@ -65,6 +66,21 @@ class Pcgu:
         """
         if model is not None:
             check_prompts(require_open(model, self.needs), [e for e in examples if not e.keep])
+
+    def stages(self, model: OpenModel, examples: Sequence[Example]) -> tuple[Stage, ...]:
+        """What `fit` takes: three gradients of every matrix, the products of two in turn, and no moments."""
+        from evenhand.models.stage import FLOAT32
+        from evenhand.training.finetune import stage_of
+        from evenhand.training.partitioned import vectors
+
+        names = [one.name for one in vectors(model.module)]
+        largest = max(model.module.get_parameter(name).numel() for name in names)
+        found = stage_of(model, names, self.batch)
+        return (
+            replace(
+                found, gradients=3, moments=0, head=False, tables=3, padded=True, matrices=FLOAT32 * largest
+            ),
+        )
 
     def fit(
         self, model: Model, examples: Sequence[Example], *, sites: Attribution | None, seed: int

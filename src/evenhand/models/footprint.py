@@ -9,21 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import nn
 
-from evenhand.architectures import row_of, window
-from evenhand.architectures.checking import output_embeddings
-from evenhand.architectures.reading import text_config
-from evenhand.errors import BadModel
 from evenhand.models import placing
-from evenhand.models.layout import Layout
+from evenhand.models.shape import WHOLE_ROWS, Shape
+from evenhand.models.stage import Stage
 from evenhand.scoring.forward import LOGIT_BYTES
 from evenhand.scoring.kept import MEMORY
 from evenhand.scoring.memory import resident
-from evenhand.scoring.sharing import sharing_on
 
 # Tensors that exist at a time in a block. Wide: a gated MLP holds its gate, what it gates, and their product.
 # Narrow: the residual stream, its norm, what a half of the block adds, and the sum.
@@ -31,14 +25,11 @@ WIDE, NARROW = 3, 4
 # What a block keeps for its gradients. Narrow: the inputs and outputs of two norms, query, key, value and the
 # attention's output. Wide: GELU by its formula keeps four steps and its result; a gated MLP keeps fewer.
 NARROW_KEPT, WIDE_KEPT = 8, 5
-# Tables as large as the logits while gradients flow: the logits, the gradients of their sum of exponentials
-# and of the chosen ones, and the sum of these.
-TABLES = 4
+# The same where no weight has gradients: a linear layer then keeps nothing of its input.
+FROZEN_NARROW, FROZEN_WIDE = 6, 4
 # Tables of a block of distributions: both models', both without the groups' words, and five steps of a
 # divergence (see `evenhand.studies.shift` and `evenhand.scoring.distributions`).
 COMPARED = 9
-WHOLE_ROWS = 64  # tokens of a row that is no packed tree: more than most prompts of the benchmarks here have
-PROBED = 512  # tokens of a tree of a locator's prompts, whatever the batches of measuring
 # Measured: code of libraries that runs for the first time after a model was opened, the buffers of matrix
 # products, requests and answers as Python objects, and freed memory that the C library keeps.
 LATER = 50_000_000
@@ -52,29 +43,8 @@ BUILT, BUILT_IN_STEP, BUILT_AT_MOST, SIZES = 750_000, 3_000_000, 1024, 24
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
-    """What a fit trains: `weights` numbers, through the blocks from `lowest` on, 0 for all of them.
-
-    There are so many `steps`; the batch of one has `rows` texts with `tokens` together. It predicts one token
-    a text, or with `every` each of its tokens, and the loss makes `tables` of the logits' size. `head` says
-    whether the head is among the weights: it is then copied for the base's answers. With `restarts` states
-    below the lowest block are kept, so that batches begin there.
-    """
-
-    weights: int
-    lowest: int = 0
-    rows: int = 32
-    tokens: int = 32 * WHOLE_ROWS
-    steps: int = 1
-    every: bool = False
-    tables: int = TABLES
-    head: bool = False
-    restarts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
-    """What is done: measuring (`measures`), locating with the `locator` of that name, fitting by `training`.
+    """What is done: measuring (`measures`), locating and fitting by the stages of a locator and of methods.
 
     `kept` are the tokens of a fit's prompts whose states below the lowest block are kept, `again` those of
     passes that treated models begin there. `contexts` are those after which the next words of a base and of
@@ -87,8 +57,8 @@ class Job:
     device: str = "cpu"
     disk: bool = False
     measures: bool = True
-    locator: str | None = None
-    training: Training | None = None
+    locating: tuple[Stage, ...] = ()
+    fitting: tuple[Stage, ...] = ()
     kept: int = 0
     again: int = 0
     contexts: int = 0
@@ -98,7 +68,12 @@ class Job:
     @property
     def gradients(self) -> bool:
         """Whether gradients flow, for which all weights have to be in memory."""
-        return self.training is not None or self.locator == "gradient"
+        return any(stage.backward for stage in (*self.locating, *self.fitting))
+
+    @property
+    def treated(self) -> int:
+        """The most numbers that a treatment of the fits changes."""
+        return max((stage.treated for stage in self.fitting), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +109,7 @@ HELD = (
     "float32 weights",
     "base copy",
     "treated weights",
+    "matrices",
 )
 """The parts that depend on no batch."""
 PARTS = (
@@ -162,81 +138,38 @@ def footprint(module: nn.Module, job: Job, process: int | None = None) -> Footpr
 
     `process` is what the process holds before; None reads it.
     """
-    shape = _Shape.of(module, job)
+    shape = Shape.of(module, job.batch_tokens, job.device)
     # What is read as it is stored lies in the file's own pages; a copy lies beside them until all is read.
-    phases = {"opening": {"checkpoint": job.copied if job.device == "cpu" else 0}}
+    phases = [_Phase("opening", {"checkpoint": job.copied if job.device == "cpu" else 0})]
     if job.measures:
-        phases["measuring"] = _measuring(shape, job)
-    if job.locator is not None:
-        phases["locating"] = _locating(shape, job)
-    if job.training is not None:
-        phases["fitting"] = _fitting(shape, job, job.training)
+        phases.append(_Phase("measuring", _measuring(shape, job)))
+    phases += [_Phase("locating", _stage(shape, job, stage), stage) for stage in job.locating]
+    for stage in job.fitting:
+        held = _treated(shape, job, treatments=1)
+        phases += [_Phase("fitting", {**held, **made}, stage) for made in _fitting(shape, job, stage)]
     if job.contexts and shape.vocabulary:
-        phases["comparing"] = _comparing(shape, job)
-    peak = max(phases, key=lambda name: sum(phases[name].values()))
+        phases.append(_Phase("comparing", _comparing(shape, job)))
+    peak = max(phases, key=lambda phase: sum(phase.parts.values()))
     weights = weight_bytes(module) - (placing.away_bytes(module) if job.disk else 0)
-    parts = {"weights": weights, "head in float32": shape.wide_head, **phases[peak]}
+    parts = {"weights": weights, "head in float32": shape.wide_head, **peak.parts}
     if job.device == "cpu":
-        parts["built products"] = _built(shape, job.training if peak == "fitting" else None)
+        parts["built products"] = _built(shape, peak.stage)
         parts |= {"process": resident() if process is None else process, "first use": LATER}
-        parts["freed and kept"] = 0 if shape.packed else FREED
-    return Footprint({name: parts[name] for name in PARTS if parts.get(name)}, peak)
-
-
-def layout_of(module: nn.Module) -> Layout | None:
-    """The sites of `module`; None for an architecture without a row."""
-    try:
-        return Layout(module)
-    except BadModel:
-        return None
+        padded = peak.stage is not None and peak.stage.padded
+        parts["freed and kept"] = FREED if padded or not shape.packed else 0
+    return Footprint({name: parts[name] for name in PARTS if parts.get(name)}, peak.name)
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """What the sizes of passes follow from: bytes of a number, widths, heads, blocks, and rows of a batch.
+class _Phase:
+    """A part of the work by its name, with what it holds beside the weights, and the stage that it is of."""
 
-    `products` counts the blocks' matrices of different shapes, `packed` says whether rows are packed trees,
-    `length` is the number of tokens of one, and `wide_head` the size of the head's float32 copy.
-    """
-
-    element: int
-    width: int
-    inner: int
-    products: int
-    vocabulary: int
-    heads: int
-    blocks: int
-    packed: bool
-    length: int
-    eager: bool
-    decoder: bool
-    wide_head: int
-
-    @classmethod
-    def of(cls, module: nn.Module, job: Job) -> _Shape:
-        config: Any = text_config(getattr(module, "config", None))
-        element = next(p.element_size() for p in module.parameters() if p.is_floating_point())
-        head = output_embeddings(module)
-        weight = getattr(head, "weight", None)
-        table = weight.numel() if isinstance(weight, torch.Tensor) else 0
-        vocabulary = int(getattr(config, "vocab_size", 0) or 0) if head is not None else 0
-        return cls(
-            element=element,
-            width=_width(module, config),
-            inner=_widest(module, config),
-            products=len({p.shape for p in _matrices(module)}),
-            vocabulary=vocabulary,
-            heads=int(getattr(config, "num_attention_heads", None) or 1),
-            blocks=_depth(module, config),
-            packed=_packs(config),
-            length=_length(config, job),
-            eager=getattr(module.config, "_attn_implementation", None) == "eager",
-            decoder=bool(getattr(module.config, "is_encoder_decoder", False)),
-            wide_head=4 * table if element < 4 else 0,
-        )
+    name: str
+    parts: Mapping[str, int]
+    stage: Stage | None = None
 
 
-def _measuring(shape: _Shape, job: Job) -> dict[str, int]:
+def _measuring(shape: Shape, job: Job) -> dict[str, int]:
     rows = max(1, LOGIT_BYTES // (4 * shape.vocabulary)) if shape.vocabulary else 0
     # A model with an encoder makes its logits itself, and their log-softmax is a second table.
     tables = 2 if shape.decoder else 1
@@ -248,7 +181,7 @@ def _measuring(shape: _Shape, job: Job) -> dict[str, int]:
     }
 
 
-def _pass(shape: _Shape, tokens: int, length: int) -> dict[str, int]:
+def _pass(shape: Shape, tokens: int, length: int) -> dict[str, int]:
     """What a pass over so many tokens, in rows of `length`, holds for a moment, without gradients."""
     # Masks are made of bools in three steps; sdpa adds one number to each score, eager attention holds the
     # scores of every head, the masked ones, and their softmax in float32.
@@ -259,32 +192,32 @@ def _pass(shape: _Shape, tokens: int, length: int) -> dict[str, int]:
     }
 
 
-def _built(shape: _Shape, training: Training | None) -> int:
+def _built(shape: Shape, stage: Stage | None) -> int:
     """What oneDNN keeps of the sizes that products of narrow numbers had, on a CPU."""
     if shape.element >= 4:
         return 0
-    if training is None:
+    if stage is None or not stage.backward or stage.frozen:
         return BUILT * min(BUILT_AT_MOST, SIZES * shape.products)
-    return BUILT_IN_STEP * min(BUILT_AT_MOST // 3, training.steps * shape.products)
+    return BUILT_IN_STEP * min(BUILT_AT_MOST // 3, (stage.steps or 1) * shape.products)
 
 
-def _kept(shape: _Shape, tokens: int) -> int:
+def _kept(shape: Shape, tokens: int) -> int:
     """The size of kept states; those above `MEMORY` lie in files."""
     return min(MEMORY, shape.element * shape.width * tokens)
 
 
-def _treated(shape: _Shape, job: Job, treatments: int) -> dict[str, int]:
+def _treated(shape: Shape, job: Job, treatments: int) -> dict[str, int]:
     """What treatments hold while something else runs: new values in float32, and the base's while one is on.
 
     A verdict has the treated model's, a control model's, and that one scaled to another dose.
     """
-    if job.training is None or not job.measures:
+    if not job.measures:
         return {}
-    n = job.training.weights
+    n = job.treated
     return {"treated weights": treatments * 4 * n, "base copy": shape.element * n}
 
 
-def _comparing(shape: _Shape, job: Job) -> dict[str, int]:
+def _comparing(shape: Shape, job: Job) -> dict[str, int]:
     """The base's distributions, the changed model's after texts, and what one block of both takes.
 
     They lie in the main memory; a graphics card makes the logits alone.
@@ -297,88 +230,51 @@ def _comparing(shape: _Shape, job: Job) -> dict[str, int]:
     return {"logits": COMPARED * block, "next-word distributions": (job.contexts + job.texts) * row, **held}
 
 
-def _locating(shape: _Shape, job: Job) -> dict[str, int]:
-    """What BMI observes, one state between any two blocks; what others keep for gradients through all."""
-    observed = PROBED * shape.width * shape.element * (shape.blocks + 1)
-    found = {**_pass(shape, PROBED, PROBED), "kept states": observed}
-    if job.locator == "gradient":  # of each state as well
-        backward = _for_gradients(shape, PROBED, shape.blocks)
-        found |= {"kept states": 2 * observed, "inner states": 0, "activations for gradients": backward}
-        found["logits"] = TABLES * 4 * shape.vocabulary * PROBED // 4  # a prompt ends in about four tokens
+def _fitting(shape: Shape, job: Job, stage: Stage) -> list[dict[str, int]]:
+    """The steps of a fit; where they restart, the passes before that make the states below its blocks too."""
+    tokens = job.again + (job.kept if stage.restarts else 0)
+    kept = {"kept states": _kept(shape, tokens)}
+    steps = _stage(shape, job, stage)
+    found = [{**steps, "kept states": steps["kept states"] + kept["kept states"]}]
+    if stage.restarts:
+        found.append({**kept, **_pass(shape, job.batch_tokens, shape.length)})
     return found
 
 
-def _for_gradients(shape: _Shape, tokens: int, blocks: int) -> int:
-    return tokens * shape.element * blocks * (NARROW_KEPT * shape.width + WIDE_KEPT * shape.inner)
-
-
-def _fitting(shape: _Shape, job: Job, training: Training) -> dict[str, int]:
-    """AdamW works on float32 whatever the weights' dtype, see `evenhand.training.loop`.
-
-    Where a fit restarts, the states below its blocks are first made in passes without gradients.
-    """
-    n, blocks = training.weights, max(1, shape.blocks - training.lowest)
-    copies = shape.element * n  # with which `hooks.restore` puts the base's bits back
-    if training.head:
-        copies += shape.element * shape.vocabulary * shape.width
-    length = min(shape.length, training.tokens)
-    scores = blocks * shape.heads * 2 * shape.element if shape.eager else shape.element
-    steps = {
-        "gradients": 4 * n,
-        "optimiser moments": 8 * n,
-        "float32 weights": 4 * n if shape.element < 4 else 0,
-        "base copy": copies,
-        "logits": training.tables
-        * 4
-        * (training.tokens if training.every else training.rows)
-        * shape.vocabulary,
-        "activations for gradients": _for_gradients(shape, training.tokens, blocks),
-        "attention mask and scores": training.tokens * length * scores,
+def _stage(shape: Shape, job: Job, stage: Stage) -> dict[str, int]:
+    """What a stage holds; an optimiser works on float32 whatever the weights' dtype."""
+    n = stage.weights
+    tokens = stage.tokens
+    if tokens is None:
+        tokens = stage.rows * WHOLE_ROWS if stage.backward else job.batch_tokens
+    length = min(shape.length, tokens) if stage.length is None else stage.length
+    copies = stage.restored + (shape.vocabulary * shape.width if stage.head else 0)
+    seen = tokens * (shape.blocks + 1) * (stage.states * shape.width + stage.neurons * shape.inner)
+    tails = 2 * shape.blocks * shape.keys * shape.element * job.kept if stage.tails else 0
+    parts = {
+        "gradients": stage.gradients * 4 * n,
+        "optimiser moments": stage.moments * 4 * n,
+        "float32 weights": 4 * n if shape.element < 4 or stage.apart else 0,
+        "base copy": shape.element * copies,  # with which `hooks.restore` puts the base's bits back
+        "matrices": stage.matrices,
+        "logits": _logits(shape, stage, tokens),
+        "kept states": shape.element * seen + min(MEMORY, tails),
     }
-    tokens = job.again + (job.kept if training.restarts else 0)
-    kept = {**_treated(shape, job, treatments=1), "kept states": _kept(shape, tokens)}
-    steps = {**kept, **steps}
-    before = {**kept, **_pass(shape, job.batch_tokens, shape.length)}
-    return before if training.restarts and sum(before.values()) > sum(steps.values()) else steps
+    if not stage.backward:
+        return {**parts, **_pass(shape, tokens, length)}
+    blocks = max(1, shape.blocks - stage.lowest)
+    narrow, wide = (FROZEN_NARROW, FROZEN_WIDE) if stage.frozen else (NARROW_KEPT, WIDE_KEPT)
+    each = narrow * shape.width + wide * shape.inner
+    scores = blocks * shape.heads * 2 * shape.element if shape.eager else shape.element
+    return {
+        **parts,
+        "activations for gradients": tokens * shape.element * blocks * each,
+        "attention mask and scores": tokens * length * scores,
+    }
 
 
-def _width(module: nn.Module, config: Any) -> int:
-    found = getattr(config, "hidden_size", None)
-    if isinstance(found, int):
-        return found
-    embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
-    return int(embeddings.weight.shape[-1])
-
-
-def _widest(module: nn.Module, config: Any) -> int:
-    """The widest tensor between the layers of a block, numbers a token: the larger side of a matrix.
-
-    A token goes through several experts of a mixture, whose matrices are one tensor of three dimensions.
-    """
-    experts = int(getattr(config, "num_experts_per_tok", None) or 1)
-    sides = [max(p.shape[-2:]) * (experts if p.dim() > 2 else 1) for p in _matrices(module)]
-    return max(sides, default=_width(module, config))
-
-
-def _matrices(module: nn.Module) -> list[nn.Parameter]:
-    """The matrices of the layers of blocks; embeddings and the head are none of them."""
-    apart = {id(p) for part in module.modules() if isinstance(part, nn.Embedding) for p in part.parameters()}
-    head = output_embeddings(module)
-    apart |= {id(p) for p in head.parameters()} if head is not None else set()
-    return [p for p in module.parameters() if p.dim() > 1 and id(p) not in apart]
-
-
-def _depth(module: nn.Module, config: Any) -> int:
-    layout = layout_of(module)
-    return layout.n_blocks if layout is not None else int(getattr(config, "num_hidden_layers", None) or 1)
-
-
-def _packs(config: Any) -> bool:
-    row = row_of(getattr(config, "model_type", ""))
-    return bool(row.shares or row.places)
-
-
-def _length(config: Any, job: Job) -> int:
-    """The tokens of a row: a packed tree's where the architecture allows it, else those of a text."""
-    length = sharing_on(job.device).room if _packs(config) else WHOLE_ROWS
-    return min(length, job.batch_tokens, window(config) or length)
+def _logits(shape: Shape, stage: Stage, tokens: int) -> int:
+    """The tables of a stage; a batch of measuring has at most `LOGIT_BYTES` of them."""
+    if stage.tokens is None and not stage.backward:
+        return min(LOGIT_BYTES, 4 * tokens * shape.vocabulary) if stage.rows else 0
+    return stage.tables * 4 * (tokens if stage.every else stage.rows) * shape.vocabulary

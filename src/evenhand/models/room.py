@@ -52,7 +52,7 @@ def check_room(name: str, module: nn.Module, what: Job) -> None:
         return
     found = footprint(module, what)
     if found.held > free:
-        beside = "" if what.training is None else " and what training holds beside them"
+        beside = " and what training holds beside them" if what.fitting else ""
         raise OutOfMemory(
             f"The weights of {name}{beside} do not fit into memory: they need {sized(found.held)}, "
             f"{sized(free)} are free.",

@@ -12,7 +12,7 @@ from evenhand.opening import opened
 from evenhand.records import Estimate, TrainingExample, Value
 from evenhand.studies import control_models
 from evenhand.studies.distance import distance
-from evenhand.studies.forecast import Forecast, forecast
+from evenhand.studies.forecast import EPOCHS, Forecast, forecast
 from evenhand.studies.margins import Margins
 from evenhand.studies.measure import fits_family, take
 from evenhand.studies.options import Extent, VerifyOptions
@@ -51,10 +51,11 @@ def ahead(
     """
     items = sum(len(b.load()) for b in benchmarks)
     trained = sum(1 for example in examples if not example.keep)
+    effort, own = getattr(method, "effort", None), getattr(method, "epochs", None) or EPOCHS
     return forecast(
         measured=measured,
         prompts=measured * trained / max(1, items) if method is not None else 0.0,
-        epochs=getattr(method, "epochs", None),
+        epochs=(own if effort is None else effort(trained), own),
         looks=control_models.looks(extent),
         families=tuple(control_models.counts(extent)),
         fits=fits,

@@ -15,7 +15,7 @@ from evenhand.progress import duration
 
 FIT = 0.7  # what an epoch costs, in passes over its prompts: only one block is trained
 EPOCHS = 2  # of a method that does not say
-TRAINED = ("sham", "plain text")  # families that are fitted
+SHAM, PLAIN = "sham", "plain text"  # families that are fitted
 AGAIN = (0.2, 0.8)  # a changed model beside the base: with and without what is kept of its passes
 
 
@@ -58,7 +58,7 @@ def forecast(
     *,
     measured: float,
     prompts: float,
-    epochs: int | None,
+    epochs: tuple[float, float],
     looks: tuple[int, ...],
     families: tuple[str, ...],
     fits: int = 1,
@@ -67,14 +67,16 @@ def forecast(
 
     `measured` is how long the base took, `prompts` how long it took over as many prompts as are trained on,
     both in seconds; `looks` are the models of each of the `families` at each look. `fits` are the treated
-    models: at the least all share their control models, at the most each has its own.
+    models: at the least all share their control models, at the most each has its own. `epochs` are those
+    that a fit is as long as, a sham's too, and those that plain text is trained for.
     """
-    fit = FIT * prompts * (epochs or EPOCHS)
-    trained = sum(family in TRAINED for family in families)
+    fit, plain = (FIT * prompts * number for number in epochs)
+    costs = {SHAM: fit, PLAIN: plain}
+    trained = sum(costs.get(family, 0.0) for family in families)
 
-    def whole(number: int, again: float) -> float:
+    def whole(number: int, share: float) -> float:
         models = fits + number * len(families)
-        return models * again * measured + (fits + number * trained) * fit
+        return models * share * measured + fits * fit + number * trained
 
     least, most = (looks[0], looks[-1] * fits) if looks else (0, 0)
     low, high = (whole(n, share) for n, share in zip((least, most), AGAIN, strict=True))

@@ -20,9 +20,10 @@ from evenhand.training.stacking import Stack
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from evenhand.models.footprint import Job, Training
+    from evenhand.models.footprint import Job
     from evenhand.models.layout import Layout
     from evenhand.models.loading import Described
+    from evenhand.models.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Memory:
 
     `needed` has to be free before the model is opened, and `held` of it even with batches of one row; `free`
     is what is there, None where the system does not say. `places` are the weights by where they go. `ways`
-    are what to type where it does not fit, and `unknown` the methods whose fit is not in it.
+    are what to type where it does not fit, and `unknown` the methods and the locator that are not in it.
     """
 
     parts: Mapping[str, int]
@@ -74,12 +75,13 @@ class Memory:
 
 @dataclass(frozen=True)
 class _Unread:
-    """A model without weights, as far as a method looks at it to say what it trains."""
+    """A model without weights, as far as a method or a locator looks at it to say what it takes."""
 
     module: Any
     tokenizer: Any
     layout: Layout
     spec: Any
+    batch_tokens: int
 
 
 def check(uri: str, options: RunOptions, asked: Asking) -> None:
@@ -167,7 +169,7 @@ def _described(uri: str, options: RunOptions) -> Described:
 
 
 def _job(uri: str, found: Described, options: RunOptions, asked: Asking) -> tuple[Job, tuple[str, ...]]:
-    """What is to be done with the model, and the methods of which is not known what their fit takes."""
+    """What is to be done with the model, and the methods and the locator that do not say what they take."""
     from evenhand.models import room
 
     on_disk = found.place is not None and found.place.device_map == "disk"
@@ -175,20 +177,24 @@ def _job(uri: str, found: Described, options: RunOptions, asked: Asking) -> tupl
     if asked.compares and found.module is not None:
         contexts, texts = at_most(int(found.config.get_text_config().vocab_size))
         job = replace(job, contexts=contexts, texts=texts)
+    counted = _Counted.of(found.tokenizer, [example for example in asked.examples if not example.keep])
+    if found.kind == "causal":  # others run whole rows
+        job = replace(job, kept=counted.distinct, again=round(asked.rows * counted.row))
+    each = counted.each
+    unread = _unread(uri, found, job.batch_tokens)
+    locators = []
     if asked.locator is not None and (asked.method is None or asked.method.wants_sites):
-        job = replace(job, locator=registry.parse(asked.locator).name)
-    known = [(method, _training(uri, found, method, asked.examples)) for method in asked.methods]
-    trained = [training for _, training in known if training is not None]
-    largest = max(trained, key=lambda one: one.weights, default=None)
-    unknown = tuple(_name(method) for method, training in known if training is None)
-    if largest is None:
-        return (job if asked.measures or job.locator else replace(job, measures=True)), unknown
-    if trained_on := [example for example in asked.examples if not example.keep]:
-        counted = _Counted.of(found.tokenizer, trained_on)
-        largest = replace(largest, tokens=round(largest.rows * counted.each))
-        if found.kind == "causal":  # others run whole rows
-            job = replace(job, kept=counted.distinct, again=round(asked.rows * counted.row))
-    return replace(job, training=largest), unknown
+        locators.append(registry.create("locator", asked.locator))
+    located = [(one, _stages(unread, one, asked.examples, each)) for one in locators]
+    fitted = [(one, _stages(unread, one, asked.examples, each)) for one in asked.methods]
+    unknown = tuple(_name(one) for one, said in (*fitted, *located) if said is None)
+    job = replace(
+        job,
+        locating=tuple(stage for _, said in located for stage in said or ()),
+        fitting=tuple(stage for _, said in fitted for stage in said or ()),
+    )
+    nothing = not (asked.measures or job.locating or job.fitting)
+    return (replace(job, measures=True) if nothing else job), unknown
 
 
 def _name(component: Any) -> str:
@@ -196,29 +202,46 @@ def _name(component: Any) -> str:
     return type(component).__module__.rpartition(".")[2]
 
 
-def _training(
-    uri: str, found: Described, method: Any, examples: Sequence[TrainingExample]
-) -> Training | None:
-    """What a method says that its fit trains of the model; None where it says nothing."""
-    from evenhand.models.footprint import layout_of
+def _unread(uri: str, found: Described, batch_tokens: int) -> _Unread | None:
+    """The model as a method or a locator may look at it; None where its blocks are not known."""
+    from evenhand.models.shape import layout_of
 
     layout = layout_of(found.module) if found.module is not None else None
-    says = getattr(method, "trained", None)
-    if layout is None or says is None:
+    if layout is None:
         return None
-    spec = SimpleNamespace(uri=uri)
+    spec = SimpleNamespace(uri=uri, family=found.kind)
+    return _Unread(found.module, found.tokenizer, layout, spec, batch_tokens)
+
+
+def _stages(
+    model: _Unread | None, component: Any, examples: Sequence[TrainingExample], each: float
+) -> tuple[Stage, ...] | None:
+    """What a method or a locator says that it takes of the model, an example having so many tokens on
+    average (0: not known); None where it says nothing.
+    """
+    says = getattr(component, "stages", None)
+    if model is None or says is None:
+        return None
     try:
-        training: Training = says(_Unread(found.module, found.tokenizer, layout, spec))
+        found: Sequence[Stage] = says(model, [e for e in examples if isinstance(e, component.fits_on)])
     except EvenhandError:
-        return None  # the fit refuses it in its own words
+        return None  # the work refuses it in its own words
     number = sum(1 for example in examples if not example.keep)
-    batches = -(-number // (getattr(method, "batch", None) or number or 1))
-    return replace(training, steps=max(1, batches * (getattr(method, "epochs", None) or EPOCHS)))
+    batches = -(-number // (getattr(component, "batch", None) or number or 1))
+    steps = max(1, batches * (getattr(component, "epochs", None) or EPOCHS))
+    return tuple(
+        replace(one, steps=one.steps or steps, tokens=round(one.rows * each))
+        if one.backward and one.tokens is None and each
+        else replace(one, steps=one.steps or steps)
+        for one in found
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """Tokens: of an example on average, of a row, and of all examples, common beginnings counted once."""
+    """Tokens: of an example on average, of a row, and of all examples, common beginnings counted once; 0
+    without examples.
+    """
 
     each: float
     row: float
@@ -235,4 +258,4 @@ class _Counted:
                 own.add(ids)
                 whole.add(ids)
             total, rows = total + len(own), rows + len(texts)
-        return cls(total / len(examples), total / max(1, rows), len(whole))
+        return cls(total / max(1, len(examples)), total / max(1, rows), len(whole))

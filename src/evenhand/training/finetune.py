@@ -17,7 +17,7 @@ from torch import Tensor
 from evenhand.architectures.checking import output_embeddings
 from evenhand.errors import BadData, BadModel
 from evenhand.models import OpenModel
-from evenhand.models.footprint import Training
+from evenhand.models.stage import Stage
 from evenhand.records import Example
 from evenhand.scoring.terms import Outcomes
 from evenhand.training.fitting import Fit, Named, fitted_here
@@ -111,7 +111,7 @@ def fit_weights(
     return treatment
 
 
-def training_of(model: OpenModel, names: Sequence[str], rows: int) -> Training:
+def stage_of(model: OpenModel, names: Sequence[str], rows: int) -> Stage:
     """What training the named parameters takes, with batches of so many `rows`; `model` may have no storage.
 
     Raises:
@@ -123,7 +123,7 @@ def training_of(model: OpenModel, names: Sequence[str], rows: int) -> Training:
     lowest = 0
     with contextlib.suppress(BadModel):  # no layout
         lowest = model.layout.lowest(names)
-    return Training(
+    return Stage(
         weights=sum(p.numel() for p in chosen),
         lowest=lowest,
         rows=rows,

@@ -10,6 +10,7 @@ in peft.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from evenhand.errors import BadModel, MissingExtra
 from evenhand.folders import replace_folder
 from evenhand.models import Model, OpenModel
+from evenhand.models.stage import Stage
 from evenhand.training.parameters import training_flags_kept
 from evenhand.treatments import KIND, About
 from evenhand.treatments.weights import WeightTreatment
@@ -67,6 +69,20 @@ def projections(model: OpenModel) -> tuple[str, ...]:
             mend="Use a causal transformer whose attention has q_proj and v_proj, or a fused c_attn.",
         )
     return tuple(dict.fromkeys(found))
+
+
+def stage_of_adapter(model: OpenModel, rank: int) -> Stage:
+    """What training an adapter of that rank takes; `model` may have no storage.
+
+    Merged, it changes every matrix that it stands at. Its own copy, which a fit puts back, is small.
+
+    Raises:
+        BadModel: as for `projections`.
+    """
+    every = dict(model.module.named_parameters())
+    shapes = [every[f"{name}.weight"].shape for name in projections(model)]
+    weights = rank * sum(sum(shape) for shape in shapes)
+    return Stage(weights, apart=True, changed=sum(map(math.prod, shapes)), copied=weights, frozen=True)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ embedding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -90,28 +91,44 @@ def unlearn(
         masters = MasterWeights(parameters)
         with task("unlearning", len(how.batches), unit="step") as advance:
             for batch in how.batches:
-                first, second, wanted = objectives(batch)
-                history.append(float((first - second).detach()))
-                if not torch.isfinite(first) or not torch.isfinite(second):
+                apart, chosen = _step(objectives(batch), (masters, parameters, every), how)
+                history.append(apart)
+                if not math.isfinite(apart):
                     raise BadModel(
-                        f"The logits became {history[-1]} at step {len(history)}.",
+                        f"The logits became {apart} at step {len(history)}.",
                         mend="Lower the learning rate (lr=...).",
                     )
-                grads = [_grads(of, parameters) for of in (first, second, wanted)]
-                one, two, step = ([_rows(g, v) for g, v in zip(of, every, strict=True)] for of in grads)
-                chosen = lowest([cosines(a, b) for a, b in zip(one, two, strict=True)], how.k)
-                with torch.no_grad():
-                    for value, v, rows, own, seen in zip(
-                        masters.values, every, step, chosen, moved, strict=True
-                    ):
-                        _rows(value.data, v)[own] += how.lr * rows[own]
-                        seen |= own.cpu()
-                    masters.give_values()
+                for own, seen in zip(chosen, moved, strict=True):
+                    seen |= own.cpu()
                 advance(1)
         weights = {
             one.name: m.detach().float().cpu().clone() for one, m in zip(every, masters.values, strict=True)
         }
     return weights, history, int(sum(int(seen.sum()) for seen in moved))
+
+
+def _step(
+    of: tuple[Tensor, Tensor, Tensor],
+    where: tuple[MasterWeights, Sequence[nn.Parameter], Sequence[Vectors]],
+    how: Unlearning,
+) -> tuple[float, list[Tensor]]:
+    """Move the vectors by one step; the difference of the first two objectives, and which vectors moved.
+
+    None do where an objective is not finite. Each of the three gradients is as large as the model: none
+    outlives the step.
+    """
+    masters, parameters, every = where
+    apart = float((of[0] - of[1]).detach())
+    if not math.isfinite(apart):  # as soon as one of the two is not
+        return apart, []
+    grads = [_grads(one, parameters) for one in of]
+    one, two, step = ([_rows(g, v) for g, v in zip(found, every, strict=True)] for found in grads)
+    chosen = lowest([cosines(a, b) for a, b in zip(one, two, strict=True)], how.k)
+    with torch.no_grad():
+        for value, v, rows, own in zip(masters.values, every, step, chosen, strict=True):
+            _rows(value.data, v)[own] += how.lr * rows[own]
+        masters.give_values()
+    return apart, chosen
 
 
 def _rows(matrix: Tensor, of: Vectors) -> Tensor:

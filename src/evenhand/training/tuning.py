@@ -15,12 +15,12 @@ from torch import Tensor
 
 from evenhand.errors import BadData, BadModel, BadOption
 from evenhand.models import Model, OpenModel
-from evenhand.models.footprint import Training
+from evenhand.models.stage import Stage
 from evenhand.records import Ability
-from evenhand.training.finetune import Recipe, course, learning_rate, training_of
+from evenhand.training.finetune import Recipe, course, learning_rate, stage_of
 from evenhand.training.fitting import Fit, Named, Parameters
 from evenhand.training.loop import shuffled
-from evenhand.training.lora import LoraSettings, LoraTreatment, adapted, projections
+from evenhand.training.lora import LoraSettings, LoraTreatment, adapted, stage_of_adapter
 from evenhand.training.means import Objective
 from evenhand.training.numbers import Rate
 from evenhand.training.parameters import every_parameter, parameter_names, require_open
@@ -160,17 +160,19 @@ class Tuned:
         }
 
 
-def training_by(model: OpenModel, train: str, rows: int) -> Training:
-    """What `tune` takes with batches of so many texts, each of whose tokens counts; `model` may be unread.
+def stage_by(model: OpenModel, train: str, rows: int, *, every: bool = True) -> Stage:
+    """What `tune` takes with batches of so many texts; `model` may be unread.
+
+    `every` says whether each of their tokens counts, and not one a text.
 
     Raises:
         BadModel, BadOption: as for `parts`, or no projection for an adapter.
     """
-    if train != LORA:
-        return replace(training_of(model, parts(model, train), rows), every=True)
-    every = dict(model.module.named_parameters())
-    sides = [sum(every[f"{name}.weight"].shape) for name in projections(model)]
-    return Training(weights=SETTINGS.rank * sum(sides), rows=rows, every=True)
+    if train == LORA:
+        found = stage_of_adapter(model, SETTINGS.rank)
+    else:
+        found = stage_of(model, parts(model, train), rows)
+    return replace(found, rows=rows, every=every)
 
 
 def tune(model: OpenModel, rows: int, objective: Objective, plan: Course) -> Tuned:

@@ -30,6 +30,8 @@ from evenhand.scoring.tokens import Encoded, Encoder, embedding_rows, shown
 JOINT = "\n"
 """Text between a prefix and the prompt: most tokenizers split there, so text and ids of a prefix agree."""
 
+LOOKED = 64  # people of a pass without gradients
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -121,7 +123,9 @@ class Panel:
         )
 
     @torch.no_grad()
-    def everyone(self, prefix: Tensor | None = None, *, batch: int = 64, vocabulary: bool = False) -> Answers:
+    def everyone(
+        self, prefix: Tensor | None = None, *, batch: int = LOOKED, vocabulary: bool = False
+    ) -> Answers:
         """The answers about all people, in batches, without gradients."""
         parts = [
             self.answers(range(i, min(i + batch, len(self))), prefix, vocabulary=vocabulary)

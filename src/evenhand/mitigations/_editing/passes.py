@@ -30,6 +30,11 @@ from evenhand.scoring.tokens import Encoder
 _TOKENS = 2048
 
 
+def batch_tokens(model: OpenModel) -> int:
+    """How many tokens a batch may have."""
+    return getattr(model, "batch_tokens", _TOKENS)
+
+
 def passing(
     model: OpenModel, module: nn.Module, block: int, rows: Sequence[Ids]
 ) -> Iterator[tuple[list[Ids], Tensor, Tensor]]:
@@ -44,7 +49,7 @@ def passing(
         raise BadModel("A model with a state from token to token cannot be edited.", mend="Use --with lftf.")
     above = model.layout.module(f"block.{block}")
     ordered, start = sorted(rows, key=len), 0
-    limit = getattr(model, "batch_tokens", _TOKENS)
+    limit = batch_tokens(model)
     while start < len(ordered):
         stop = start + 1
         while stop < len(ordered) and len(ordered[stop]) * (stop + 1 - start) <= limit:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from evenhand.errors import BadModel
 from evenhand.mitigations._editing.aims import Aim
-from evenhand.mitigations._editing.passes import Passages, Place
+from evenhand.mitigations._editing.passes import Passages, Place, batch_tokens
 from evenhand.mitigations._editing.subjects import Request
 from evenhand.models import OpenModel
 from evenhand.progress import task
@@ -211,10 +211,9 @@ def batches(model: OpenModel, requests: Sequence[Request]) -> list[list[int]]:
     Two prompts of one subject are in two batches: after "SUBJECT is a" they would share a row.
     """
     each = len(requests[0].contexts)
-    tokens = getattr(model, "batch_tokens", 2048)
     words = max(len(c.context.split()) for r in requests for c in r.contexts)
     with SelectedHead(model.module) as head:
-        most = max(1, min(head.room, tokens // (2 * words), _ROWS) // each)
+        most = max(1, min(head.room, batch_tokens(model) // (2 * words), _ROWS) // each)
     found: list[list[int]] = []
     texts: list[list[str]] = []
     for number, request in enumerate(requests):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,12 +18,16 @@ from evenhand.training.parameters import check_blocks, chosen_blocks, require_op
 
 if TYPE_CHECKING:
     from evenhand.mitigations._erasing.rows import Rows
-    from evenhand.models import Model
+    from evenhand.models import Model, OpenModel
+    from evenhand.models.stage import Stage
     from evenhand.subspaces import Affine, Array
     from evenhand.treatments import Treatment
     from evenhand.treatments.projection import StateMap
 
 At = Literal["auto", "block", "head", "vectors"]
+PASSES = 4.0  # epochs of a fit, measured with `leace` on the lab
+TABLES = 8
+"""Tables of all states that a fit and its probes hold at a time: themselves, those fitted on, their parts."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Erasing(ABC):
     fold: bool = False
 
     name: ClassVar[str]
+    squares: ClassVar[int] = 0
+    """Matrices of the states' width by itself, float64, that `made` holds at a time."""
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
     wants_sites: ClassVar[bool] = True
     fits_on: ClassVar[Kinds] = (Example, PairExample)
@@ -139,6 +145,24 @@ class Erasing(ABC):
                 f"A prompt of a {model.spec.family} model has no last token that predicts its term.",
                 mend="Use at=head, or signal=terms.",
             )
+
+    def effort(self, number: int) -> float:
+        """The epochs that a fit is as long as, and a sham's: both read every state and every answer."""
+        return PASSES
+
+    def stages(self, model: OpenModel, examples: Sequence[Any]) -> tuple[Stage, ...]:
+        """What `fit` takes: passes as those of measuring, the states of all examples, and some matrices."""
+        from evenhand.models.stage import FLOAT64, Stage
+
+        shown = [example for example in examples if not example.keep]
+        texts = bool(shown) and self._of_texts(shown)
+        n = len(shown) * (2 if texts else 1)
+        width = int(model.module.config.get_text_config().hidden_size)  # type: ignore[union-attr,operator]
+        held = FLOAT64 * (TABLES * n * width + self.squares * width**2)
+        changed = model.module.get_output_embeddings().weight.numel() if self.fold else 0  # type: ignore[operator]
+        plain = Stage(changed=changed, copied=0, backward=False, matrices=FLOAT64 * n * width)
+        asked = replace(plain, rows=0) if texts else plain  # a text is read, and nothing after it predicted
+        return asked, replace(plain, tokens=0, rows=0, matrices=held)
 
     def fit(
         self, model: Model, examples: Sequence[Any], *, sites: Attribution | None, seed: int

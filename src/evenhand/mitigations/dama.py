@@ -225,7 +225,7 @@ class Dama:
         from evenhand.mitigations._editing.offsets import own_texts
         from evenhand.scoring.kept import bits, kept_of
 
-        kept = kept_of(model.module)
+        kept = kept_of(model.module).results
         key = ("dama", repr(self), tuple(blocks), tuple(chosen), bits(model.module.parameters()))
         known: _Fits | None = kept.find(key)
         if known is not None:

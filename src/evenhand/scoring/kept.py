@@ -27,7 +27,7 @@ Ids = tuple[int, ...]
 MEMORY = 512 * 2**20
 """Bytes that all kept tables of a module may take in memory; larger ones lie in a file."""
 MOST = 4
-"""Sets of states that are kept of one module; the one that was used longest ago gives way."""
+"""Sets of states, and results, that are kept of one module; the one that was used longest ago gives way."""
 
 _SERIALS = itertools.count()
 
@@ -116,28 +116,50 @@ class States:
         )
 
 
-@dataclass
-class Kept:
-    """What is kept of one module: tables of states by keys that name weights and place; `sound` holds the way
-    to use them that passed its test.
-    """
+class Newest:
+    """The `MOST` values by key that were used last."""
 
-    entries: dict[tuple[Any, ...], Any] = field(default_factory=dict)
-    sound: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._values: dict[tuple[Any, ...], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
 
     def find(self, key: tuple[Any, ...]) -> Any | None:
         """The value of `key`, which counts as used; None if there is none."""
-        if key not in self.entries:
+        if key not in self._values:
             return None
-        self.entries[key] = self.entries.pop(key)
-        return self.entries[key]
+        self._values[key] = self._values.pop(key)
+        return self._values[key]
 
     def put(self, key: tuple[Any, ...], value: Any) -> None:
         """Keep `value`; the one that was used longest ago is dropped where there are too many."""
-        self.entries.pop(key, None)
-        while len(self.entries) >= MOST:
-            del self.entries[next(iter(self.entries))]
-        self.entries[key] = value
+        self._values.pop(key, None)
+        while len(self._values) >= MOST:
+            del self._values[next(iter(self._values))]
+        self._values[key] = value
+
+    def clear(self) -> None:
+        """Keep none."""
+        self._values.clear()
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all of them."""
+        return sum(int(value.nbytes) for value in self._values.values())
+
+
+@dataclass
+class Kept:
+    """What is kept of one module, by keys that name weights and place: tables of states, and results of fits.
+
+    Results are small and took minutes: they are apart, so that states of models that are measured in between
+    do not displace them. `sound` holds the way to use states that passed its test.
+    """
+
+    states: Newest = field(default_factory=Newest)
+    results: Newest = field(default_factory=Newest)
+    sound: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     def passes(self, name: str, test: Callable[[], bool]) -> bool:
         """Whether the model passes `test`, which is made once and then known by `name`."""
@@ -147,7 +169,7 @@ class Kept:
 
     def taken(self) -> int:
         """The bytes of everything that is kept."""
-        return sum(int(value.nbytes) for value in self.entries.values())
+        return self.states.nbytes + self.results.nbytes
 
 
 _ALL: WeakKeyDictionary[nn.Module, Kept] = WeakKeyDictionary()

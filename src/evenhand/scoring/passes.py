@@ -65,8 +65,8 @@ def passes_kept(module: nn.Module, blocks: Blocks, depth: int) -> Iterator[None]
     lower = below(module, blocks, depth)
     key, begun = ("passes", depth, bits(lower), built(module)), counted(lower)
     kept = kept_of(module)
-    passes: Passes = kept.find(key) or Passes()
-    kept.put(key, passes)
+    passes: Passes = kept.states.find(key) or Passes()
+    kept.states.put(key, passes)
     real, own = module.forward, vars(module).get("forward")
 
     @functools.wraps(real)

@@ -122,7 +122,7 @@ def restart(module: nn.Module, blocks: Blocks, depth: int, plan: Plan, *, batch_
         if sound in kept.sound or agrees(module, found, choose(plan.rows), what):
             kept.sound[sound] = way
             return found
-        kept.entries.clear()
+        kept.states.clear()
     kept.sound[sound] = "whole"
     return whole_rows(module)
 
@@ -136,10 +136,10 @@ def _ways(module: nn.Module, plan: Plan) -> tuple[Way, ...]:
 def _kept_states(module: nn.Module, blocks: Blocks, depth: int, plan: Plan, how: tuple[Way, int]) -> States:
     key = ("states", depth, bits(below(module, blocks, depth)), built(module))
     kept, rows = kept_of(module), [row.ids for row in plan.rows]
-    found: States | None = kept.find(key)
+    found: States | None = kept.states.find(key)
     if found is None or not found.covers(rows):
         found = _states(module, blocks.blocks[depth - 1], rows, *how)
-        kept.put(key, found)
+        kept.states.put(key, found)
     return found
 
 

@@ -117,13 +117,13 @@ class Base:
         if counted(self._module.parameters()) != self._begun:
             raise RuntimeError("a loss that reads the base must read it from the first step on")
         key = ("head", bits(self._module.parameters()), built(self._module))
-        found: HeadInputs | None = None if altered(self._module) else kept.find(key)
+        found: HeadInputs | None = None if altered(self._module) else kept.states.find(key)
         if found is not None and found.covers(self._prompts.plan(range(n))):
             return found
         plans = [self._prompts.plan(range(i, min(n, i + _BATCH))) for i in range(0, n, _BATCH)]
         found = head_inputs(self._module, self._run, plans)
         if not altered(self._module):
-            kept.put(key, found)
+            kept.states.put(key, found)
         return found
 
 

@@ -95,7 +95,7 @@ class _Trained:
 def _kept(edits: Edits, recipe: Recipe, seed: int) -> tuple[Editor, Course]:
     """The trained editor, kept with the model: shams make their changes with the same one."""
     module = edits.model.module
-    kept, aim = kept_of(module), edits.aim
+    kept, aim = kept_of(module).results, edits.aim
     wanted = (aim.symmetric, tuple(map(tuple, aim.wanted.tolist())))
     maps = tuple(of.weight for of in edits.maps)
     key = (

@@ -67,9 +67,9 @@ class Work:
     def values(self, at: Place, numbers: range, start: Tensor) -> Values:
         """The values of some requests, where `start` stands now, times their signs.
 
-        What is sought once is kept with the model: shams write the same additions.
+        What is sought once is kept with the model: a sham of the same prompts writes the same additions.
         """
-        kept, some = kept_of(self.model.module), torch.tensor(list(numbers))
+        kept, some = kept_of(self.model.module).results, torch.tensor(list(numbers))
         asked, aim = [self.requests[i] for i in numbers], self.aim.some(some)
         wanted = tuple(map(tuple, aim.wanted.tolist()))
         weights = bits(self.model.module.parameters())

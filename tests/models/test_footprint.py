@@ -22,6 +22,7 @@ from evenhand.models.stage import Stage
 from evenhand.scoring import memory as held
 from evenhand.scoring.forward import LOGIT_BYTES
 from evenhand.scoring.kept import MEMORY
+from evenhand.scoring.reading import extent
 from evenhand.testing import tiny
 from evenhand.training import loop
 from tests.support import families
@@ -124,8 +125,11 @@ def test_more_tokens_in_a_batch_take_no_less(kind: str, locating: tuple[Stage, .
 def test_logits_never_exceed_what_exists_at_a_time() -> None:
     with torch.device("meta"):
         wide = type(tiny.module("llama"))(tiny.module("llama", vocab_size=50_000).config)
-    assert LOGIT_BYTES - 4 * 50_000 < parts(wide, Job(16_384))["logits"] <= LOGIT_BYTES
-    assert parts(wide, Job(2))["logits"] == 2 * 4 * 50_000
+    assert LOGIT_BYTES - 4 * 50_000 < parts(wide, Job(16_384, device="cuda"))["logits"] <= LOGIT_BYTES
+    rows, columns = extent("cpu", 50_000)
+    assert parts(wide, Job(16_384))["logits"] == 4 * rows * columns < LOGIT_BYTES / 8
+    assert parts(wide, Job(2, device="cuda"))["logits"] == 2 * 4 * 50_000
+    assert parts(wide, Job(2))["logits"] == 2 * 4 * columns
 
 
 def test_kept_states_beyond_the_limit_lie_in_files() -> None:

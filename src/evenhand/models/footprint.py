@@ -15,9 +15,10 @@ from torch import nn
 from evenhand.models import placing
 from evenhand.models.shape import WHOLE_ROWS, Shape
 from evenhand.models.stage import Stage
-from evenhand.scoring.forward import LOGIT_BYTES
+from evenhand.scoring.forward import LOGIT_BYTES, rows_of
 from evenhand.scoring.kept import MEMORY
 from evenhand.scoring.memory import resident
+from evenhand.scoring.reading import extent
 
 # Tensors that exist at a time in a block. Wide: a gated MLP holds its gate, what it gates, and their product.
 # Narrow: the residual stream, its norm, what a half of the block adds, and the sum.
@@ -170,15 +171,22 @@ class _Phase:
 
 
 def _measuring(shape: Shape, job: Job) -> dict[str, int]:
-    rows = max(1, LOGIT_BYTES // (4 * shape.vocabulary)) if shape.vocabulary else 0
-    # A model with an encoder makes its logits itself, and their log-softmax is a second table.
-    tables = 2 if shape.decoder else 1
     return {
-        "logits": tables * 4 * min(rows, job.batch_tokens) * shape.vocabulary,
+        "logits": _read(shape, job),
         "kept states": _kept(shape, job.again),
         **_treated(shape, job, treatments=3),
         **_pass(shape, job.batch_tokens, shape.length),
     }
+
+
+def _read(shape: Shape, job: Job) -> int:
+    """The logits that exist at a time while probabilities are read."""
+    if not shape.vocabulary:
+        return 0
+    if shape.decoder:  # it makes its logits itself, and their log-softmax is a second table
+        return 2 * 4 * min(rows_of(shape.vocabulary), job.batch_tokens) * shape.vocabulary
+    rows, columns = extent(job.device, shape.vocabulary)
+    return 4 * min(rows, job.batch_tokens) * columns
 
 
 def _pass(shape: Shape, tokens: int, length: int) -> dict[str, int]:

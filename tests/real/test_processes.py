@@ -129,10 +129,4 @@ def test_a_verdict_is_that_of_one_process(tmp_path: Path) -> None:
     one, two = found
     assert two.verdict == one.verdict
     assert two.before == one.before
-    # All processes train, each with rows of its own: the base has the same bits, what was trained rounds.
-    for treated, alone in zip(two.after, one.after, strict=True):
-        figures, expected = _figures(treated), _figures(alone)
-        assert figures.keys() == expected.keys()
-        for name, (value, *ends) in figures.items():
-            assert value == pytest.approx(expected[name][0], abs=1e-5), name
-            assert ends == pytest.approx(expected[name][1:], abs=1e-4), name
+    assert two.after == one.after

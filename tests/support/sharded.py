@@ -21,7 +21,7 @@ from evenhand.models.loading import KINDS
 from evenhand.models.together import Named
 from evenhand.opening import open_model
 from evenhand.records import Example
-from evenhand.training import finetune, fitting
+from evenhand.training import finetune, fitting, sharded
 
 EXAMPLES = [
     Example(f"{noun}{i}", noun, f"The {noun} {done} because", ("male", "female"), ((" he",), (" she",)))
@@ -48,6 +48,7 @@ def held(parameters: Any) -> dict[str, int]:
 
 
 def main() -> None:
+    sharded.LEAST = 0  # tiny models are dealt out as large ones are
     uri, size = sys.argv[1], int(sys.argv[2])
     model = opened(Named(uri))
     method = FullFinetune(epochs=2, batch=4)

@@ -100,6 +100,7 @@ def test_without_other_processes_nothing_is_parted(monkeypatch: pytest.MonkeyPat
 
 def test_a_model_that_the_others_do_not_hold_is_trained_by_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """One without a name cannot be opened by them, and one with hooks is another model."""
+    monkeypatch.setattr(sharded, "LEAST", 0)
     monkeypatch.setattr(together, "_team", together.Team(2))
     monkeypatch.setattr(together, "_tell", lambda message: pytest.fail(f"{message} was sent"))
     model = tiny.model("llama")
@@ -116,10 +117,14 @@ def test_towards_what_cannot_be_sent_the_first_trains(monkeypatch: pytest.Monkey
     monkeypatch.setattr(together, "_team", together.Team(2))
     monkeypatch.setattr(together.Team, "jointly", jointly)
     model = tiny.model("llama")
+    weights = 16 * sum(p.numel() for p in model.module.parameters())
+    monkeypatch.setattr(sharded, "LEAST", weights)
     found = sharded.fitted(model, _fit(model, lambda *given: 2 * LOSS(*given)))
     assert found.values.keys() == set(every_parameter(model))
     assert sharded.fitted(model, _fit(model)).values == {}
     assert len(sent) == 1
+    monkeypatch.setattr(sharded, "LEAST", weights + 1)
+    assert sharded.fitted(model, _fit(model)).values.keys() == set(every_parameter(model)), "too small"
 
 
 def test_what_is_not_trained_is_shared_with_the_model_and_only_blocks_with_trained_weights_are_parted() -> (

@@ -30,6 +30,10 @@ from evenhand.scoring.forward import device_of
 from evenhand.training.fitting import Fit, Fitted, Parameters, descended, fitted_here
 from evenhand.training.means import Loss, Mean
 
+LEAST = 2**30
+"""Bytes of gradients, moments and copies from which a fit is dealt out: below, one process is as fast, and
+its result has the same bits for any number of processes."""
+HELD = 16  # of them a trained weight, in float32
 _CLOSING = "_evenhand_closing"  # what an opened adapter leaves on a module, which no copy needs
 _log = logging.getLogger("evenhand.training")
 
@@ -37,8 +41,9 @@ _log = logging.getLogger("evenhand.training")
 def fitted(model: OpenModel, fit: Fit) -> Fitted:
     """Carry out `fit` by all processes where there are several, else in this one.
 
-    The first process alone trains a model with an encoder and a decoder, whose halves are called one by one,
-    one that the others do not hold, and towards what cannot be sent to them.
+    The first process alone carries out a fit that takes less than `LEAST`, one of a model with an encoder and
+    a decoder, whose halves are called one by one, one of a model that the others do not hold, and one towards
+    what cannot be sent to them.
 
     Raises:
         BadData, BadModel: as for `evenhand.training.fitting.fitted_here`.
@@ -46,11 +51,18 @@ def fitted(model: OpenModel, fit: Fit) -> Fitted:
     """
     first = team()
     alone = getattr(model.module.config, "is_encoder_decoder", False) or "forward" in vars(model.module)
-    if first is None or first.size == 1 or alone or not len(fit.batches) or not _can_be_sent(fit):
+    if first is None or first.size == 1 or alone or not len(fit.batches):
+        return fitted_here(model, fit)
+    if _held(model, fit) < LEAST or not _can_be_sent(fit):
         return fitted_here(model, fit)
     shared: Any = model  # opened by a name, as `jointly` checks
     found = first.jointly(shared, share, fit)
     return fitted_here(model, fit) if found is None else found
+
+
+def _held(model: OpenModel, fit: Fit) -> int:
+    with fit.chosen(model) as chosen:
+        return HELD * sum(p.numel() for p in chosen.values())
 
 
 def _can_be_sent(fit: Fit) -> bool:

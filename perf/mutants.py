@@ -241,9 +241,16 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "target-from-the-wrong-place",
         "scoring/reading.py",
-        "return found - total[rows]",
+        "return found - (top + total.log())[rows]",
         "return found",
         ("tests/scoring/test_engine.py",),
+    ),
+    Mutant(
+        "sums-relative-to-different-logits",
+        "scoring/reading.py",
+        "total = total * (top - higher).exp() + ",
+        "total = total + ",
+        ("tests/scoring/test_reading.py",),
     ),
     Mutant(
         "items-resampled-instead-of-clusters",
@@ -721,7 +728,11 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "mitigations/lftf.py": ("tests/mitigations/test_lftf.py",),
     "scoring/engine.py": ("tests/scoring/test_engine.py", "tests/scoring/test_memory.py"),
     "scoring/packed.py": ("tests/scoring/test_packed.py",),
-    "scoring/reading.py": ("tests/scoring/test_packed.py", "tests/scoring/test_engine.py"),
+    "scoring/reading.py": (
+        "tests/scoring/test_reading.py",
+        "tests/scoring/test_packed.py",
+        "tests/scoring/test_engine.py",
+    ),
     "stats/areas.py": ("tests/stats/test_areas.py",),
     "stats/changes.py": ("tests/stats/test_changes.py",),
     "stats/estimating.py": ("tests/stats/test_estimating.py",),

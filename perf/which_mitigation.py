@@ -103,7 +103,11 @@ def _same(there: Sequence[Row], new: Sequence[Row]) -> bool:
         and len(ours) == len(theirs)
         and all(
             _benchmark(a) == _benchmark(b)
-            and all(math.isclose(a[k], b[k], rel_tol=0, abs_tol=SAME) for k in ("before", "after"))
+            and all(
+                a[k] == b[k]
+                or (None not in {a[k], b[k]} and math.isclose(a[k], b[k], rel_tol=0, abs_tol=SAME))
+                for k in ("before", "after")
+            )
             for a, b in zip(ours, theirs, strict=True)
         )
     )
@@ -152,7 +156,7 @@ def _measured(done: Mapping[str, Sequence[Row]]) -> list[str]:
 
 def _controlled(done: Mapping[str, Sequence[Row]]) -> str:
     """For which mitigations control models were made, where that is not so for all."""
-    without = [n for n, own in done.items() if any(row.get(CONTROL) == "none" for row in own)]
+    without = [n for n, own in done.items() if any(r["primary"] and r.get(CONTROL) == "none" for r in own)]
     if not without:
         return ""
     own = ", ".join(f"`{name}`" for name in done if name not in without) or "none"

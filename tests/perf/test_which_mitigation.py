@@ -133,9 +133,13 @@ def test_a_further_benchmark_joins_the_cell_of_the_same_model_alone() -> None:
     main, other, _ = _cell("a", 0.3 + 1e-5, "no evidence", control="none")
     further = [main, {**other, "benchmark": "t"}]
 
-    assert which_mitigation.merged(old, further) == [*old, further[1]], "its verdict and control stay"
+    both = which_mitigation.merged(old, further)
+    assert both == [*old, further[1]], "its verdict and control stay"
+    assert "Control models" not in which_mitigation.page(both)
     moved = [{**main, "after": 0.31}, further[1]]
     assert which_mitigation.merged(old, moved) == moved, "another model"
+    undefined = [{**old[0], "before": None, "after": None}, *old[1:]]
+    assert which_mitigation.merged(undefined, further) == further
     again = _cell("a", 0.3, "no evidence")
     assert which_mitigation.merged(old, again) == again, "a study with all that is known takes its place"
 

@@ -19,7 +19,7 @@ OPTIONS = VerifyOptions(
 
 
 def test_a_model_on_this_machine_is_timed(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """32 of 40 items each took .8 s by this clock: 1 s each, so 2 s for the base.
+    """Any number of items takes .8 s by this clock, so that the two benchmarks of the base take 1.6 s.
 
     At least 2 treated models and 4 families of 6 share their models, at the most each fit has its own.
     """
@@ -33,30 +33,35 @@ def test_a_model_on_this_machine_is_timed(uri: str, monkeypatch: pytest.MonkeyPa
     assert found.seconds is not None
     low, high = found.seconds
     # The base, then the models at .2 and .8 of it, and the fits, which take no less than nothing.
-    assert low >= 2 + (2 + 24) * 0.2 * 2 - 1e-9
-    assert high >= 2 + (2 + 48) * 0.8 * 2 - 1e-9
+    assert low >= 1.6 + (2 + 24) * 0.2 * 1.6 - 1e-9
+    assert high >= 1.6 + (2 + 48) * 0.8 * 1.6 - 1e-9
     assert found.smallest is not None
     assert found.smallest > 0
 
 
-@pytest.mark.parametrize(("each", "taken"), [(0.1, 32), (1.0, 8), (30.0, 2)])
+@pytest.mark.parametrize(
+    ("any_number", "each", "taken"), [(0.0, 0.1, 32), (0.0, 1.0, 8), (3.0, 0.2, 32), (3.0, 30.0, 2)]
+)
 def test_items_that_take_long_are_timed_on_fewer(
-    each: float, taken: int, monkeypatch: pytest.MonkeyPatch
+    any_number: float, each: float, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A larger number is measured where it would be done in ten seconds."""
+    """A larger number is measured where it would be done in ten seconds; what any takes counts once."""
     asked: list[int] = []
 
     def take(_: Any, __: Any, *, seed: int, limit: int) -> Any:
         asked.append(limit)
-        return SimpleNamespace(metrics={})
+        return SimpleNamespace(metrics={"m": estimate})
 
+    estimate = Estimate(0.4, 0.3, 0.5, 30, 0.0)
     monkeypatch.setattr(ahead, "take", take)
-    monkeypatch.setattr(ahead.time, "monotonic", lambda: each * sum(asked))
+    monkeypatch.setattr(ahead.time, "monotonic", lambda: any_number * len(asked) + each * sum(asked))
     benchmark: Any = SimpleNamespace(load=lambda: range(100))
-    took, share, figure = ahead._timed(object(), benchmark, "m", VerifyOptions())  # type: ignore[arg-type]
+    whole, share, figure = ahead._timed(object(), benchmark, "m", VerifyOptions())  # type: ignore[arg-type]
     assert asked[-1] == taken
-    assert took / share == pytest.approx(100 * each)
-    assert figure is None
+    assert share == taken / 100
+    expected = any_number + 100 * each
+    assert whole == pytest.approx(expected if taken > 2 else 50 * (any_number + 2 * each))
+    assert figure == (estimate if taken >= 8 else None)
 
 
 def _clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:

@@ -65,7 +65,7 @@ NUMBER = rf"[-+]?({_PLAIN}|{_POWER})"
 
 
 def number(text: str | None) -> float | None:
-    """A cell as a finite number; None where it is none."""
+    """A cell as a finite number; None where it is none, or one that only some engines hold (e300, e-300)."""
     found = clean(text) if text is not None else ""
     return float(found) if re.fullmatch(NUMBER, found) else None
 

@@ -18,6 +18,7 @@ from evenhand.studies.measure import fits_family, take
 from evenhand.studies.options import Extent, VerifyOptions
 
 ITEMS = (2, 8, 32)  # of each benchmark that are measured to time it: fewer where they take long
+_FEW = 8  # items that an interval may rest on
 LONGEST = 10.0  # seconds that a larger number of items may be expected to take
 _WARM = 4  # items that are measured first, untimed
 _POWER = 2.8  # standard errors that an effect needs to be certain (2.5 %) with a probability of 80 %
@@ -77,7 +78,7 @@ def sampled(
         seconds, smallest = 0.0, None
         for benchmark in asked:
             took, share, found = _timed(model, benchmark, primary, options)
-            seconds += took / share
+            seconds += took
             if found is not None and smallest is None and benchmark in bias:
                 smallest = _smallest(benchmark, primary, found, share)
     return Sampled(seconds, smallest)
@@ -86,21 +87,25 @@ def sampled(
 def _timed(
     model: Model, benchmark: Benchmark, primary: str, options: VerifyOptions
 ) -> tuple[float, float, Estimate | None]:
-    """How long some items took, which share of those to measure they are, and the primary figure on them.
+    """How long all items take, which share of them was measured for that, and the primary figure on those.
 
     A generated text takes seconds and a probability milliseconds, so that a few items say how many to take.
+    The difference of two numbers of items leaves out what takes as long for any number. No figure of a few.
     """
     every = len(benchmark.load())
     wanted = every if options.limit is None else min(options.limit, every)
-    took, share, figure = 0.0, 0.0, None
-    for number in ITEMS:
-        if share == 1 or (share and took / share * min(number, wanted) / wanted > LONGEST):
+    number, took, each, whole, figure = 0, 0.0, 0.0, 0.0, None
+    for larger in (min(items, wanted) for items in ITEMS):
+        if larger == number or took + each * (larger - number) > LONGEST:
             break
-        share = min(number, wanted) / wanted
         start = time.monotonic()
-        figure = take(model, benchmark, seed=options.seed, limit=min(number, wanted)).metrics.get(primary)
-        took = time.monotonic() - start
-    return took, share, figure
+        figure = take(model, benchmark, seed=options.seed, limit=larger).metrics.get(primary)
+        longer = time.monotonic() - start
+        further = max(longer - took, 0.0) / (larger - number)
+        whole = longer + further * (wanted - larger)
+        each = further if number else 0.0  # the first two are mostly what any number takes
+        took, number = longer, larger
+    return whole, number / wanted, figure if number >= min(_FEW, wanted) else None
 
 
 def _smallest(benchmark: Benchmark, primary: str, found: Estimate, share: float) -> Value:

@@ -43,7 +43,10 @@
     show();
     refresh();
   });
-  document.addEventListener("visibilitychange", refresh);
+  document.addEventListener("visibilitychange", () => {
+    if (trouble === WAITING) since = Date.now(); // asked for again: the time that it was hidden does not count
+    refresh();
+  });
   // A machine that slept, or requests that never end: no event says so.
   window.setInterval(() => {
     if (stopped || document.hidden || (trouble && trouble !== WAITING)) return;

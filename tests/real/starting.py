@@ -53,6 +53,8 @@ def started(words: list[str]) -> int:
         return _served(words)
     if program in MODULES:
         return _waited([sys.executable, "-m", MODULES[program], *words[1:]])
+    if program == "evenhand" and any("tp=auto" in word for word in words):  # one process alone is refused
+        return _waited([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", *words])
     if program == "evenhand":
         # What Ray starts would outlast the command in this process.
         return _waited([sys.executable, "-m", *words]) if "--on" in words else main(words[1:])

@@ -51,7 +51,7 @@ class Reader:
         if not all(is_here(step.words[0]) for step in whole) or re.search(r"\{(postgres|ray)\}", small):
             self.absent.append(text)
             return
-        wanted = {4} if NEEDS.get(text) == HUB else CODES.get(text)
+        wanted = CODES.get(text, {4} if NEEDS.get(text) == HUB else None)
         data = [sources.entry(name) for part, name in DATA.items() if part in text]
         if any(sources.find(one) is None for one in data):
             self.absent.append(text)

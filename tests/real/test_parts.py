@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +12,11 @@ from safetensors.torch import load_file, save_file
 
 from evenhand.studies.store import load_measurements, load_verification
 from evenhand.testing import tiny
-from tests.support.ports import free_port
+from tests.support.launched import ran
 
-ROOT = Path(__file__).parents[2]
 KINDS = ("llama", "qwen3", "gpt_neox")
 
 pytestmark = pytest.mark.real
-
-
-def _ran(count: int, *command: str) -> subprocess.CompletedProcess[str]:
-    """The command in so many processes, 0 for one without a launcher."""
-    port = free_port()
-    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={count}", f"--master-port={port}"]
-    return subprocess.run(
-        [sys.executable, *(launcher if count else ()), "-m", *command],
-        capture_output=True,
-        text=True,
-        timeout=500,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +33,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def beside(models: Path) -> dict[str, Any]:
     """What two processes found of every model, and of one in bfloat16."""
     names = [f"hf:{models / kind}" for kind in KINDS]
-    done = _ran(2, "tests.support.parts", "2", *names, f"{names[0]}#bfloat16")
+    done = ran(2, "tests.support.parts", "2", *names, f"{names[0]}#bfloat16")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return {name.rpartition("/")[2]: one for name, one in found.items()}
@@ -95,7 +76,7 @@ def test_the_figures_and_cells_of_a_command_are_those_of_a_plain_run(models: Pat
     asked = ("-b", "genbiaseval", "-b", "facts", "--limit", "40", "--out")
     uri = f"hf:{models / 'llama'}"
     for count, name in ((0, uri), (2, f"{uri}?tp=auto")):
-        done = _ran(count, "evenhand", "measure", name, *asked, str(tmp_path / str(count)))
+        done = ran(count, "evenhand", "measure", name, *asked, str(tmp_path / str(count)))
         assert done.returncode == 0, done.stderr
     cells = [{path.name for path in (tmp_path / n).glob("cells/*/*.json")} for n in ("0", "2")]
     assert cells[0] == cells[1]
@@ -104,7 +85,7 @@ def test_the_figures_and_cells_of_a_command_are_those_of_a_plain_run(models: Pat
         for key, found in one.metrics.items():
             assert found.value == pytest.approx(alone.metrics[key].value, abs=1e-6), key
     # A whole model goes on from what parts measured: the notes still name these.
-    again = _ran(0, "evenhand", "measure", uri, *asked, str(tmp_path / "2"))
+    again = ran(0, "evenhand", "measure", uri, *asked, str(tmp_path / "2"))
     assert again.returncode == 0, again.stderr
     for one in load_measurements(tmp_path / "2"):
         assert any("Each process holds a part" in note for note in one.notes)
@@ -115,7 +96,7 @@ def test_a_treatment_without_weights_is_verified(models: Path, tmp_path: Path) -
     command = ("--with", "prompt", "--control", "none", "-b", "genbiaseval", "--limit", "40", "--out")
     verdicts = []
     for count, name in ((0, uri), (2, f"{uri}?tp=auto")):
-        done = _ran(count, "evenhand", "verify", name, *command, str(tmp_path / str(count)))
+        done = ran(count, "evenhand", "verify", name, *command, str(tmp_path / str(count)))
         assert done.returncode in (0, 1, 3), done.stderr
         verdicts.append(load_verification(tmp_path / str(count)).verdict)
     assert verdicts[0] == verdicts[1]
@@ -123,14 +104,14 @@ def test_a_treatment_without_weights_is_verified(models: Path, tmp_path: Path) -
 
 def test_what_cannot_be_divided_is_refused_before_any_part_is_read(models: Path) -> None:
     uri = f"hf:{models / 'llama'}?tp=auto"
-    alone = _ran(0, "evenhand", "measure", uri, "-b", "genbiaseval")
+    alone = ran(0, "evenhand", "measure", uri, "-b", "genbiaseval")
     assert alone.returncode == 2
     assert "torchrun --nproc-per-node 2" in alone.stderr
-    done = _ran(2, "tests.support.parts", "2", "refused", f"hf:{models / 'gpt2'}?tp=auto")
+    done = ran(2, "tests.support.parts", "2", "refused", f"hf:{models / 'gpt2'}?tp=auto")
     ((kind, said),) = json.loads(done.stdout)
     assert kind == "BadModel"
     assert "(GPT2LMHeadModel) has none" in said
-    done = _ran(3, "tests.support.parts", "3", "refused", uri)
+    done = ran(3, "tests.support.parts", "3", "refused", uri)
     ((kind, said),) = json.loads(done.stdout)
     assert kind == "BadOption"
     assert "The 4 and 2 heads" in said
@@ -144,7 +125,7 @@ def test_a_weight_that_only_another_process_holds_is_checked(models: Path, tmp_p
     weights = load_file(tmp_path / "model.safetensors")
     weights["model.layers.1.mlp.down_proj.weight"][0, -1] = torch.nan
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    done = _ran(2, "tests.support.parts", "2", "refused", f"hf:{tmp_path}?tp=auto")
+    done = ran(2, "tests.support.parts", "2", "refused", f"hf:{tmp_path}?tp=auto")
     ((kind, said),) = json.loads(done.stdout)
     assert kind == "BadModel"
     assert "model.layers.1.mlp.down_proj.weight hold NaN" in said

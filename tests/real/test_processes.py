@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,39 +13,21 @@ import pytest
 
 from evenhand.records import Measurement
 from evenhand.studies.store import load_measurements, load_verification
-from tests.support.ports import free_port
+from tests.support.launched import ran, started
 
-ROOT = Path(__file__).parents[2]
 ASKED = ("lab:causal", "-b", "genbiaseval", "-b", "genhinteval", "-b", "facts", "--limit", "120")
 SMALL = ("--batch-tokens", "256")  # shares of 2048 characters
 
 pytestmark = pytest.mark.real
 
 
-def _started(count: int, *command: str) -> subprocess.Popen[str]:
-    port = free_port()
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        f"--nproc-per-node={count}",
-        f"--master-port={port}",
-    ]
-    return subprocess.Popen(
-        [*(launcher if count else [sys.executable]), "-m", "evenhand", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")},
-    )
-
-
 def _ran(count: int, *command: str) -> str:
-    started = _started(count, *command)
-    out, err = started.communicate(timeout=600)
-    assert started.returncode == 0, err
-    assert err.count("scoring: started") <= 3 + 1, "one progress line for each benchmark, from one process"
-    return out
+    done = ran(count, "evenhand", *command, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("scoring: started") <= 3 + 1, (
+        "one progress line for each benchmark, from one process"
+    )
+    return done.stdout
 
 
 def _values(measurement: Measurement) -> list[float]:
@@ -98,13 +78,13 @@ def test_any_number_of_processes_gives_the_figures_of_one(tmp_path: Path) -> Non
 def test_a_killed_worker_ends_the_run_and_another_number_resumes_it(tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = ("measure", *ASKED, *SMALL, "--out", str(out))
-    started = _started(2, *command)
+    process = started(2, "evenhand", *command)
     while not (cells := sorted(out.glob("cells/*/*.json"))):
-        assert started.poll() is None, started.communicate()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    os.kill(_worker(started.pid, 1), signal.SIGKILL)
-    _, err = started.communicate(timeout=300)
-    assert started.returncode != 0
+    os.kill(_worker(process.pid, 1), signal.SIGKILL)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode != 0
     assert "process of this run has ended" in err
     assert "The same command" in err
     assert not (out / "measurements.json").exists()
@@ -122,9 +102,8 @@ def test_a_verdict_is_that_of_one_process(tmp_path: Path) -> None:
     command = ("verify", "lab:causal", "--with", "lftf", "--control", "none", "--limit", "60", *SMALL)
     found = []
     for count in (1, 2):
-        _ran_verify = _started(count, *command, "--out", str(tmp_path / str(count)))
-        _, err = _ran_verify.communicate(timeout=600)
-        assert _ran_verify.returncode in (0, 1), err  # torchrun hands on 3, not comparable, as 1
+        done = ran(count, "evenhand", *command, "--out", str(tmp_path / str(count)), timeout=600)
+        assert done.returncode in (0, 1), done.stderr  # torchrun hands on 3, not comparable, as 1
         found.append(load_verification(tmp_path / str(count)))
     one, two = found
     assert two.verdict == one.verdict

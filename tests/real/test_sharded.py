@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from evenhand.testing import tiny
 from tests.support import families
-from tests.support.ports import free_port
-
-ROOT = Path(__file__).parents[2]
+from tests.support.launched import ran
 
 pytestmark = pytest.mark.real
 
@@ -24,18 +19,7 @@ def test_several_processes_train_what_one_does(kind: str, count: int, tmp_path: 
     known = kind in tiny.CONFIGS
     (tiny.module(kind) if known else families.module(kind)).save_pretrained(tmp_path)
     (tiny.tokenizer() if known else families.tokenizer_of(kind)).save_pretrained(tmp_path)
-    port = free_port()
-    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={count}", f"--master-port={port}"]
-    script = ["-m", "tests.support.sharded", f"hf:{tmp_path}", str(count), "float64"]
-    done = subprocess.run(
-        [sys.executable, *launcher, *script],
-        capture_output=True,
-        text=True,
-        timeout=500,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        check=False,
-    )
+    done = ran(count, "tests.support.sharded", f"hf:{tmp_path}", str(count), "float64")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert all(found["names"])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,8 @@ import pytest
 
 from evenhand.testing import tiny
 from tests.support import families
-from tests.support.ports import free_port
+from tests.support.launched import ran
 
-ROOT = Path(__file__).parents[2]
 # `/hinted`: beside prompts to keep; `/pairs`: on pairs of sentences; `/sham`: the method's own sham.
 METHODS = (
     "full_finetune:keep=1,batch=4/hinted",
@@ -43,16 +39,8 @@ Found = Mapping[str, Mapping[str, Any]]
 
 
 def _found(folder: Path, count: int, *specs: str) -> Found:
-    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={count}", f"--master-port={free_port()}"]
-    script = ["-m", "tests.support.sharded_methods", f"hf:{folder}", str(count), "float64", *specs]
-    done = subprocess.run(
-        [sys.executable, *launcher, *script],
-        capture_output=True,
-        text=True,
-        timeout=580,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        check=False,
+    done = ran(
+        count, "tests.support.sharded_methods", f"hf:{folder}", str(count), "float64", *specs, timeout=580
     )
     assert done.returncode == 0, done.stderr
     found: Found = json.loads(done.stdout)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -100,10 +101,15 @@ def main() -> None:
     print(json.dumps(found))
 
 
-if __name__ == "__main__":
+def run(first: Callable[[], None]) -> None:
+    """Be one of the processes: `first` is what the first one does, and the others answer it."""
     rank = int(os.environ["RANK"])
     if rank == 0:
-        main()
+        first()
     else:
         together.serve(rank, int(sys.argv[2]), opened)
         assert not processes.is_initialized()
+
+
+if __name__ == "__main__":
+    run(main)

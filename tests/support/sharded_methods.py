@@ -6,7 +6,6 @@ The first process prints one JSON object: for each method how far the two fits a
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from evenhand.models import together
 from evenhand.models.together import Named
 from evenhand.records import Example, PairExample
 from evenhand.training import fitting, sharded
-from tests.support.sharded import EXAMPLES, held, opened
+from tests.support.sharded import EXAMPLES, held, opened, run
 
 HINTED = [
     Example(f"hint{i}", "hint", f"The {noun} took his coat and", e.groups, e.terms, keep=True)
@@ -89,8 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    rank = int(os.environ["RANK"])
-    if rank == 0:
-        main()
-    else:
-        together.serve(rank, int(sys.argv[2]), opened)
+    run(main)

@@ -231,7 +231,7 @@ def _comparing(shape: Shape, job: Job) -> dict[str, int]:
     They lie in the main memory; a graphics card makes the logits alone.
     """
     row = 4 * shape.vocabulary
-    block = min(max(1, LOGIT_BYTES // row), job.contexts) * row
+    block = min(rows_of(shape.vocabulary), job.contexts) * row
     held = {"kept states": _kept(shape, job.again), **_treated(shape, job, treatments=3)}
     if job.device != "cpu":
         return {"logits": 2 * block, **held}

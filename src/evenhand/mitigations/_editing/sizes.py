@@ -93,36 +93,34 @@ def edit_stages(
     keys = FLOAT64 * of.contexts * given
     read = 2 * FLOAT64 * of.contexts * (out + given)  # each one, and all in one table
     solved = keys + SOLVING * FLOAT64 * out * given
-    estimating = [
-        Stage(
-            changed=changed,
-            backward=False,
-            tokens=batch,
-            rows=0,
-            matrices=(len(maps) - 1 + SUMMING) * square + KEYS * batch * given,
-        ),
-        Stage(
-            changed=changed,
-            backward=False,
-            tokens=0,
-            rows=0,
-            matrices=(len(maps) - 1 + SHRINKING) * square,
-        ),
-    ]
+    estimating = (
+        _solved(changed, (len(maps) - 1 + SUMMING) * square + KEYS * batch * given, tokens=batch),
+        _solved(changed, (len(maps) - 1 + SHRINKING) * square),
+    )
     return (
         *(estimating if moments else ()),
-        Stage(
-            changed=changed,
-            frozen=True,
-            lowest=lowest,
-            rows=of.rows,
-            tokens=of.tokens,
-            length=of.longest,
-            padded=True,
-            matrices=held + keys,
-        ),
-        Stage(changed=changed, backward=False, tokens=0, rows=0, matrices=held + max(read, solved)),
+        _sought(of, changed, held + keys, lowest),
+        _solved(changed, held + max(read, solved)),
     )
+
+
+def _sought(of: Asked, changed: int, matrices: int, lowest: int) -> Stage:
+    """The search for what to add at the requests' tokens, in padded batches."""
+    return Stage(
+        changed=changed,
+        frozen=True,
+        lowest=lowest,
+        rows=of.rows,
+        tokens=of.tokens,
+        length=of.longest,
+        padded=True,
+        matrices=matrices,
+    )
+
+
+def _solved(changed: int, matrices: int, *, tokens: int = 0) -> Stage:
+    """Linear algebra, beside a pass over so many tokens of which nothing is predicted."""
+    return Stage(changed=changed, backward=False, tokens=tokens, rows=0, matrices=matrices)
 
 
 def editor_stages(
@@ -159,14 +157,8 @@ def editor_stages(
         length=of.longest,
         matrices=2 * FLOAT32 * numbers,  # the best one until now, and its successor
     )
-    written = Stage(
-        changed=changed,
-        backward=False,
-        tokens=0,
-        rows=0,
-        matrices=FLOAT32 * numbers + 2 * FLOAT64 * changed + SOLVING * FLOAT64 * max(o * g for o, g in sizes),
-    )
-    return trained, looked, written
+    solved = SOLVING * FLOAT64 * max(out * given for out, given in sizes)
+    return trained, looked, _solved(changed, FLOAT32 * numbers + 2 * FLOAT64 * changed + solved)
 
 
 def projection_stages(
@@ -178,21 +170,5 @@ def projection_stages(
     keys, written = FLOAT64 * of.contexts * given, FLOAT64 * len(maps) * n * out
     square = WHITENING * FLOAT64 * given**2 if whitened else 0
     projected = PROJECTING * FLOAT64 * out**2 + (2 * FLOAT64 + 2 * FLOAT32) * out * given
-    sought = Stage(
-        changed=changed,
-        frozen=True,
-        lowest=lowest,
-        rows=of.rows,
-        tokens=of.tokens,
-        length=of.longest,
-        padded=True,
-        matrices=keys + written,
-    )
-    made = Stage(
-        changed=changed,
-        backward=False,
-        tokens=0,
-        rows=0,
-        matrices=written + keys + max(square, projected) + FLOAT32 * changed,
-    )
-    return sought, made
+    made = written + keys + max(square, projected) + FLOAT32 * changed
+    return _sought(of, changed, keys + written, lowest), _solved(changed, made)

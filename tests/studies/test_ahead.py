@@ -64,6 +64,16 @@ def test_items_that_take_long_are_timed_on_fewer(
     assert figure == (estimate if taken >= 8 else None)
 
 
+def test_times_that_scatter_are_not_taken_for_those_of_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 of 1000 items took no longer than 2: half of what 32 alone would say, .9 s x 1000 / 32 / 2 = 14 s."""
+    ticks = iter([0.0, 1.0, 1.0, 1.9, 1.9, 2.8])
+    monkeypatch.setattr(ahead, "take", lambda *_, **__: SimpleNamespace(metrics={}))
+    monkeypatch.setattr(ahead.time, "monotonic", lambda: next(ticks))
+    benchmark: Any = SimpleNamespace(load=lambda: range(1000))
+    whole, _, _ = ahead._timed(object(), benchmark, "m", VerifyOptions())  # type: ignore[arg-type]
+    assert whole == pytest.approx(14.06, abs=0.01)
+
+
 def _clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
     ticks = itertools.count()
     monkeypatch.setattr(ahead.time, "monotonic", lambda: step * next(ticks))

@@ -90,21 +90,25 @@ def _timed(
     """How long all items take, which share of them was measured for that, and the primary figure on those.
 
     A generated text takes seconds and a probability milliseconds, so that a few items say how many to take.
-    The difference of two numbers of items leaves out what takes as long for any number. No figure of a few.
+    The difference of the fewest and the most leaves out what takes as long for any number; at least half of
+    what the most alone would say, since such times scatter. No figure of a few.
     """
     every = len(benchmark.load())
     wanted = every if options.limit is None else min(options.limit, every)
-    number, took, each, whole, figure = 0, 0.0, 0.0, 0.0, None
+    number, took, each, figure = 0, 0.0, 0.0, None
+    fewest = (0, 0.0)  # items, and what they took
     for larger in (min(items, wanted) for items in ITEMS):
         if larger == number or took + each * (larger - number) > LONGEST:
             break
         start = time.monotonic()
         figure = take(model, benchmark, seed=options.seed, limit=larger).metrics.get(primary)
-        longer = time.monotonic() - start
-        further = max(longer - took, 0.0) / (larger - number)
-        whole = longer + further * (wanted - larger)
-        each = further if number else 0.0  # the first two are mostly what any number takes
-        took, number = longer, larger
+        number, took = larger, time.monotonic() - start
+        if fewest[0]:
+            each = max(took - fewest[1], 0.0) / (number - fewest[0])
+        else:
+            fewest = number, took  # mostly what any number takes, so that nothing is expected of it
+    alone = took / number * wanted
+    whole = max(took + each * (wanted - number), alone / 2) if number > fewest[0] else alone
     return whole, number / wanted, figure if number >= min(_FEW, wanted) else None
 
 

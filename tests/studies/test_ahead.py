@@ -65,7 +65,7 @@ def test_items_that_take_long_are_timed_on_fewer(
 
 
 def test_times_that_scatter_are_not_taken_for_those_of_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """32 of 1000 items took no longer than 2: half of what 32 alone would say, .9 s x 1000 / 32 / 2 = 14 s."""
+    """32 of 1000 items took no longer than 2: half of what 32 alone say, .9 s x 1000 / 32 / 2 = 14 s."""
     ticks = iter([0.0, 1.0, 1.0, 1.9, 1.9, 2.8])
     monkeypatch.setattr(ahead, "take", lambda *_, **__: SimpleNamespace(metrics={}))
     monkeypatch.setattr(ahead.time, "monotonic", lambda: next(ticks))

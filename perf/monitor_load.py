@@ -254,6 +254,8 @@ def main() -> None:
     parser.add_argument("--soak", type=float, default=0.0)
     parser.add_argument("--rate", type=float, default=2000.0)
     given = parser.parse_args()
+    if given.events < 2 * BATCH:
+        parser.error(f"--events {given.events}: a 95th percentile needs two batches, --events {2 * BATCH}.")
     with (
         tempfile.TemporaryDirectory() as folder,
         service(given.database, given.clients, folder) as running,

@@ -15,6 +15,7 @@ import numpy as np
 
 from evenhand import registry
 from evenhand.decimals import significant
+from evenhand.errors import EvenhandError
 from evenhand.metrics import Array
 from evenhand.metrics.associations import effect_size, permutation_p
 from evenhand.models import Model
@@ -65,5 +66,8 @@ def row(method: str, directions: str, probe: str, moved: str, scores: Sequence[S
 
 
 if __name__ == "__main__":
-    with folder_in_use(DATA) if DATA.is_dir() else nullcontext():
-        main(sys.argv[1:] or METHODS)
+    try:
+        with folder_in_use(DATA) if DATA.is_dir() else nullcontext():
+            main(sys.argv[1:] or METHODS)
+    except EvenhandError as error:
+        sys.exit(str(error))

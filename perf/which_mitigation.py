@@ -138,7 +138,7 @@ def _measured(done: Mapping[str, Sequence[Row]]) -> list[str]:
     ranked = sorted(done, key=lambda name: _rank(done[name]))
     about = next(row for row in done[ranked[0]] if row["primary"])
     return [
-        f"Bias is `{about['metric']}` of `{about['benchmark']}` ({about['n']} items, ideal "
+        f"Bias is `{about['metric']}` of `{about['benchmark']}` ({_items(done)}, ideal "
         f"{number(about['ideal'])}).{_controlled(done)}",
         "",
         "| mitigation | seeds | bias before | after | change, 95 % interval | perplexity | capability | "
@@ -154,6 +154,13 @@ def _measured(done: Mapping[str, Sequence[Row]]) -> list[str]:
     ]
 
 
+def _items(done: Mapping[str, Sequence[Row]]) -> str:
+    """Of how many items the primary figures are: one that is not answered pairs with none."""
+    each = [row["n"] for own in done.values() for row in own if row["primary"]]
+    low, high = min(each), max(each)
+    return f"{high} items" if low == high else f"{low} to {high} items"
+
+
 def _controlled(done: Mapping[str, Sequence[Row]]) -> str:
     """For which mitigations control models were made, where that is not so for all."""
     without = [n for n, own in done.items() if any(r["primary"] and r.get(CONTROL) == "none" for r in own)]
@@ -164,10 +171,11 @@ def _controlled(done: Mapping[str, Sequence[Row]]) -> str:
 
 
 def _rank(own: Sequence[Row]) -> tuple[int, float]:
-    """First the better verdict (the worst of its seeds counts), then the smaller bias left."""
+    """First the better verdict (of its seeds the worst), then the smaller bias left; undefined is last."""
     main = [row for row in own if row["primary"]]
     places = [ORDER.index(row["verdict"]) if row["verdict"] in ORDER else len(ORDER) for row in main]
-    return max(places), _mean([abs(row["after"] - (row["ideal"] or 0)) for row in main])
+    left = [math.inf if row["after"] is None else abs(row["after"] - (row["ideal"] or 0)) for row in main]
+    return max(places), _mean(left)
 
 
 def _line(name: str, own: Sequence[Row]) -> str:
@@ -202,7 +210,7 @@ def _perplexity(own: Sequence[Row]) -> str:
     """The change of each text's, over the seeds: one may rise and another fall."""
     logs: dict[str, list[float]] = {}
     for row in own:
-        if row["metric"] == "perplexity" and row["before"]:
+        if row["metric"] == "perplexity" and row["before"] and row["after"]:
             logs.setdefault(row["benchmark"], []).append(math.log(row["after"] / row["before"]))
     return ", ".join(percent(math.expm1(_mean(each)), signed=True) for each in logs.values()) or "–"
 

@@ -46,6 +46,18 @@ def test_better_verdicts_come_first_then_less_bias() -> None:
     assert f"- *mitigated*: {said}. `large`, `small`." in text
 
 
+def test_a_figure_that_is_undefined_comes_last_and_the_heading_has_each_number_of_items() -> None:
+    broken = _cell("broken", 0.0, "no evidence", n=7)
+    broken[0] |= dict.fromkeys(("after", "effect", "low", "high"))
+    broken[2]["after"] = None
+    text = which_mitigation.page([*broken, *_cell("fine", 0.3, "no evidence")])
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    assert table[0].startswith("| `fine` | 1 | 0.400 | 0.300 |")
+    undefined = "undefined | undefined (undefined to undefined) | – |"
+    assert table[1].startswith(f"| `broken` | 1 | 0.400 | {undefined}")
+    assert "(7 to 10 items, ideal 0.000)" in text
+
+
 def test_the_page_says_which_falls_no_control_models_judge() -> None:
     judged, alone = _cell("judged", 0.1, "mitigated", control="standard"), _cell("alone", 0.2, "no evidence")
     assert "Control models" not in which_mitigation.page([*judged, *alone])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evenhand.errors import OutOfMemory
+from evenhand.errors import BadOption, OutOfMemory
 from evenhand.models import loading, room
 from evenhand.opening import open_model
 from evenhand.records import Example
@@ -207,6 +207,18 @@ def test_a_plan_tells_it(uri: str) -> None:
     away = sized_plan("hf:nobody/nothing", "lftf", OPTIONS)
     assert away.memory is None
     assert away.unsized
+
+
+def test_what_a_fit_refuses_its_plan_and_its_verb_refuse_before_weights_are_read(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadOption, match=r"top=99 is not valid\. Write a number from 1 to \d+"):
+        sized_plan(uri, "lftf:top=99", OPTIONS)
+    monkeypatch.setattr(verbs, "_opened", lambda *_: pytest.fail("the model was opened"))
+    with pytest.raises(BadOption, match="top=99"):
+        verbs.verify(uri, "lftf:top=99", OPTIONS)
+    method = made_method("lftf:top=99")
+    assert memory.taken(uri, OPTIONS, method, "bmi") is None, "its cell says what is wrong"
 
 
 def test_steps_are_those_of_the_epochs(uri: str) -> None:

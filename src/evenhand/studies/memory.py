@@ -92,6 +92,7 @@ def check(uri: str, options: RunOptions, asked: Asking) -> None:
 
     Raises:
         OutOfMemory: the weights and what training holds beside them need more than is free.
+        EvenhandError: the method or the locator refuses the model, as it would when it is fitted.
     """
     if uri.partition(":")[0] != "hf" or not (asked.method or asked.locator):
         return
@@ -107,7 +108,11 @@ def check(uri: str, options: RunOptions, asked: Asking) -> None:
 
 
 def estimated(uri: str, options: RunOptions, asked: Asking) -> Memory | str:
-    """What `asked` takes of the memory, or a sentence on why that is not known; no weights are read."""
+    """What `asked` takes of the memory, or a sentence on why that is not known; no weights are read.
+
+    Raises:
+        EvenhandError: the method or the locator refuses the model, as it would when it is fitted.
+    """
     try:
         found = _described(uri, options)
     except EvenhandError as error:
@@ -137,9 +142,12 @@ def estimated(uri: str, options: RunOptions, asked: Asking) -> Memory | str:
 def taken(uri: str, options: RunOptions, method: Any, locator: str) -> int | None:
     """The bytes of main memory that a verdict on `method` takes at the most, the program included.
 
-    None where nobody knows, and where the model is placed on a graphics card.
+    None where nobody knows, where the model is placed on a graphics card, and where the method refuses it.
     """
-    found = estimated(uri, options, Asking(True, method, locator, compares=True))
+    try:
+        found = estimated(uri, options, Asking(True, method, locator, compares=True))
+    except EvenhandError:
+        return None  # the work says what is wrong
     if isinstance(found, str) or found.unknown or any("cuda" in place for place in found.places):
         return None
     return found.total
@@ -217,15 +225,12 @@ def _stages(
     model: _Unread | None, component: Any, examples: Sequence[TrainingExample], each: float
 ) -> tuple[Stage, ...] | None:
     """What a method or a locator says that it takes of the model, an example having so many tokens on
-    average (0: not known); None where it says nothing.
+    average (0: not known); None where it says nothing. One that refuses the model does so here.
     """
     says = getattr(component, "stages", None)
     if model is None or says is None:
         return None
-    try:
-        found: Sequence[Stage] = says(model, [e for e in examples if isinstance(e, component.fits_on)])
-    except EvenhandError:
-        return None  # the work refuses it in its own words
+    found: Sequence[Stage] = says(model, [e for e in examples if isinstance(e, component.fits_on)])
     number = sum(1 for example in examples if not example.keep)
     batches = -(-number // (getattr(component, "batch", None) or number or 1))
     steps = max(1, batches * (getattr(component, "epochs", None) or EPOCHS))

@@ -64,7 +64,7 @@ def test_a_failed_cell_exits_with_3(run: Run, file: str, monkeypatch: pytest.Mon
 
 
 def test_plan_gives_cells_models_and_minutes(run: Run, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "base_seconds", lambda checked, first: 3.0)
+    monkeypatch.setattr(planning, "base_seconds", lambda *_: 3.0)
     answer = run("study", "plan", file, "--json")
     assert answer.code == 0
     (model,) = answer.json["models"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evenhand.errors import BadModel
 from evenhand.records import Estimate
 from evenhand.studies import ahead
 from evenhand.studies.options import VerifyOptions
@@ -83,10 +84,7 @@ def _clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
 def test_what_is_not_on_this_machine_is_neither_fetched_nor_asked(
     elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def opened(*_: Any, **__: Any) -> None:
-        raise AssertionError("it was opened")
-
-    monkeypatch.setattr(ahead, "opened", opened)
+    monkeypatch.setattr(VerifyOptions, "opened", lambda *_: pytest.fail("it was opened"))
     found = timed_plan(elsewhere, "prompt", VerifyOptions(capability=("facts:set=world",)))
     assert found.seconds is None
     assert found.untimed == f"{elsewhere} is not on this machine, and a plan fetches and asks nothing."
@@ -112,3 +110,12 @@ def test_the_smallest_effect_by_hand() -> None:
     assert ahead._smallest(benchmark, "afgb", wide, 0.25) == pytest.approx(0.101, abs=1e-3)
     assert ahead._smallest(benchmark, "afgb", Estimate(0.4, 0.39, 0.41, 30, 0.0), 0.25) == pytest.approx(0.04)
     assert ahead._smallest(benchmark, "afgb", Estimate(0.4, None, None, 1, 0.0), 0.25) is None
+
+
+def test_a_method_that_the_model_refuses_is_refused_by_its_plan() -> None:
+    """As `verify` would refuse it once the model is open: no time is said of what cannot run."""
+    options = VerifyOptions(benchmarks=("genbiaseval",), capability=("facts",), limit=8, control="none")
+    with pytest.raises(BadModel, match="rome follows a prompt's tokens from left to right"):
+        timed_plan("lab:masked", "rome", options)
+    with pytest.raises(BadModel, match="does not give generate here, and dama needs it"):
+        timed_plan("lab:masked", "dama", options)

@@ -131,7 +131,7 @@ def test_with_control_models_the_reasons_say_which_ran_and_what_they_could_not_k
         assert verify(base, None, options, treated=other) == record
     assert _files(tmp_path / "run") == before
     with monkeypatch.context() as patch:
-        patch.setattr("evenhand.studies.verbs.opened", _never)
+        patch.setattr("evenhand.studies.options.RunOptions.opened", _never)
         again = verify(str(tmp_path / "run"))
     assert again == record
     assert _files(tmp_path / "run") == before

@@ -130,7 +130,7 @@ def test_a_verb_that_cannot_fit_is_refused_before_weights_are_read(
     def read(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was opened")
 
-    monkeypatch.setattr(verbs, "opened", read)
+    monkeypatch.setattr(RunOptions, "opened", read)
     monkeypatch.setattr(room, "free_bytes", lambda: 2 * weights)
     options = VerifyOptions(benchmarks=("genbiaseval",))
     with pytest.raises(OutOfMemory, match="what training holds beside them"):
@@ -214,7 +214,7 @@ def test_what_a_fit_refuses_its_plan_and_its_verb_refuse_before_weights_are_read
 ) -> None:
     with pytest.raises(BadOption, match=r"top=99 is not valid\. Write a number from 1 to \d+"):
         sized_plan(uri, "lftf:top=99", OPTIONS)
-    monkeypatch.setattr(verbs, "_opened", lambda *_: pytest.fail("the model was opened"))
+    monkeypatch.setattr(RunOptions, "opened", lambda *_: pytest.fail("the model was opened"))
     with pytest.raises(BadOption, match="top=99"):
         verbs.verify(uri, "lftf:top=99", OPTIONS)
     method = made_method("lftf:top=99")

@@ -97,6 +97,8 @@ def plan(file: File, data_dir: DataDir = None, as_json: Json = False) -> int:
     head = ("model", "cells", "models", "rows", "minutes from", "to")
     console.table("study plan", head, rows)
     console.say(said)
+    for refusal in planning.refusals(planned):
+        console.say(refusal)
     if found.study.budget is not None:
         console.say(f"No cell is begun after {found.study.budget:g} minutes; the same command goes on later.")
     return 0

@@ -225,7 +225,8 @@ def forecast(ready: Prepared) -> Forecast:
     if ready.measured:
         options = VerifyOptions(limit=ready.asked.limit)
         benchmarks = [made(spec) for spec in ready.measured]
-        low = high = sampled(ready.model.uri, benchmarks, (), "", options).seconds / 60
+        with options.opened(ready.model.uri) as model:
+            low = high = sampled(model, benchmarks, (), "", options).seconds / 60
     if ready.treatments:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{ready.recipe.name}.toml"

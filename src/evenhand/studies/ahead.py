@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from evenhand.benchmarks import Benchmark
 from evenhand.models import Model
-from evenhand.opening import opened
 from evenhand.records import Estimate, TrainingExample, Value
 from evenhand.studies import control_models
 from evenhand.studies.distance import distance
@@ -64,23 +63,26 @@ def ahead(
 
 
 def sampled(
-    uri: str, bias: Sequence[Benchmark], capability: Sequence[Benchmark], primary: str, options: VerifyOptions
+    model: Model,
+    bias: Sequence[Benchmark],
+    capability: Sequence[Benchmark],
+    primary: str,
+    options: VerifyOptions,
 ) -> Sampled:
-    """Measure some items of each benchmark on the model `uri`, which is opened for it.
+    """Measure some items of each benchmark on the model.
 
     Raises:
-        EvenhandError: it cannot be opened or asked.
+        EvenhandError: it cannot be asked.
     """
-    with opened(uri, dtype=options.dtype, batch_tokens=options.batch_tokens) as model:
-        asked = [b for b in (*bias, *capability) if fits_family(model, b)]
-        for first in asked[:1]:
-            take(model, first, limit=_WARM)
-        seconds, smallest = 0.0, None
-        for benchmark in asked:
-            took, share, found = _timed(model, benchmark, primary, options)
-            seconds += took
-            if found is not None and smallest is None and benchmark in bias:
-                smallest = _smallest(benchmark, primary, found, share)
+    asked = [b for b in (*bias, *capability) if fits_family(model, b)]
+    for first in asked[:1]:
+        take(model, first, limit=_WARM)
+    seconds, smallest = 0.0, None
+    for benchmark in asked:
+        took, share, found = _timed(model, benchmark, primary, options)
+        seconds += took
+        if found is not None and smallest is None and benchmark in bias:
+            smallest = _smallest(benchmark, primary, found, share)
     return Sampled(seconds, smallest)
 
 

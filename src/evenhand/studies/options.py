@@ -8,13 +8,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal, TypedDict, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, get_args
 
 from evenhand.errors import BadOption, UnknownName, UsageError
+from evenhand.opening import opened
 from evenhand.registry import LARGEST_SEED, spec_texts
+
+if TYPE_CHECKING:
+    from evenhand.models import Model
 
 METHOD, LOCATOR = "lftf", "bmi"  # the mitigation and the locator where none is named
 Extent = Literal["standard", "full", "reduced", "none"]
@@ -53,6 +58,15 @@ class RunOptions:
             raise BadOption(
                 f"dtype={self.dtype!r} is not valid.", mend="Write 'float32', 'bfloat16' or 'float16'."
             )
+
+    def opened(self, uri: str) -> AbstractContextManager[Model]:
+        """The model `uri`, until the work is done with it: what was put on it is then off again, also after
+        errors.
+
+        Raises:
+            EvenhandError: it cannot be opened.
+        """
+        return opened(uri, dtype=self.dtype, batch_tokens=self.batch_tokens)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ some items of each benchmark; what comes over a network is not fetched, and nobo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -15,6 +16,7 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import EvenhandError
 from evenhand.mitigations import refuse
+from evenhand.models import Model, require
 from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
 from evenhand.records.shown import Shown
 from evenhand.studies import control_models, defaults
@@ -110,15 +112,25 @@ class Parts:
     capability: tuple[Benchmark, ...]
     examples: Sequence[TrainingExample]
 
-    def sampled(self, uri: str, primary: str, options: VerifyOptions) -> Sampled:
-        """What a few items of each benchmark tell of the model `uri`, which is opened for it.
+    def check(self, model: Model, said: str) -> None:
+        """Refuse a model that the method cannot be fitted to, as `verify` does; `said` is its spec.
 
         Raises:
-            EvenhandError: it cannot be opened or asked.
+            EvenhandError: it cannot.
+        """
+        if self.method is not None:
+            require(model, self.method.needs, of=said, instead="--with prompt")
+            refuse(self.method, model, self.examples)
+
+    def sampled(self, model: Model, primary: str, options: VerifyOptions) -> Sampled:
+        """What a few items of each benchmark tell of the model.
+
+        Raises:
+            EvenhandError: it cannot be asked.
         """
         from evenhand.studies.ahead import sampled
 
-        return sampled(uri, self.bias, self.capability, primary, options)
+        return sampled(model, self.bias, self.capability, primary, options)
 
     def ahead(self, measured: float, extent: Extent, fits: int = 1) -> Forecast:
         """What follows a base that took `measured` seconds."""
@@ -156,17 +168,23 @@ def timed_plan(
     """The `plan`, with the time that it takes and the smallest effect where the model lies on this machine.
 
     Raises:
-        EvenhandError: as for `plan`.
+        EvenhandError: as for `plan`, and where the method refuses the model that lies here.
     """
     options = options or VerifyOptions()
     made, parts = _sized(uri, with_, options, treated)
     why = elsewhere(uri)
     if why:
         return replace(made, untimed=why)
-    try:
-        found = parts.sampled(uri, made.primary, options)
-    except EvenhandError as error:
-        return replace(made, untimed=error.what)
+    with ExitStack() as stack:
+        try:
+            model = stack.enter_context(options.opened(uri))
+        except EvenhandError as error:
+            return replace(made, untimed=error.what)
+        parts.check(model, made.mitigation)
+        try:
+            found = parts.sampled(model, made.primary, options)
+        except EvenhandError as error:
+            return replace(made, untimed=error.what)
     rest = parts.ahead(found.seconds, options.control, options.seeds)
     whole = found.seconds + rest.low, found.seconds + rest.high
     return replace(made, seconds=whole, smallest=found.smallest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,8 +15,8 @@ from evenhand.files import real_path
 from evenhand.folders import sole_writer
 from evenhand.locators import Locator
 from evenhand.mitigations import Mitigation, refuse
-from evenhand.models import Model, require
-from evenhand.opening import check_running, opened
+from evenhand.models import require
+from evenhand.opening import check_running
 from evenhand.outputs import check_treatment_folder
 from evenhand.records import (
     EVERY_KIND,
@@ -110,12 +109,12 @@ def measure(
     if by:
         crossing(loaded, by)
     if options.out is None:
-        with _opened(uri, options) as model:
+        with options.opened(uri) as model:
             taken = [take(model, b, seed=options.seed, limit=options.limit) for b in loaded]
         return _crossed(taken, loaded, by)
     check_run_folder(options.out, MEASUREMENTS)
     with working_in(options.out):
-        with _opened(uri, options) as model:
+        with options.opened(uri) as model:
             taken = list(Cells(model, Store(options.out), options.seed, options.limit).base(loaded))
         taken = _crossed(taken, loaded, by)
         save_measurements(options.out, taken)
@@ -140,7 +139,7 @@ def locate(
     made: Locator = registry.create("locator", locator)
     probes = training_data(_loaded(_bias(uri, options)), made.fits_on, locator, "locator")
     memory.check(uri, options, Asking(locator=locator))
-    with _opened(uri, options) as model:
+    with options.opened(uri) as model:
         return locate_in(model, made, probes, options.seed)
 
 
@@ -177,7 +176,7 @@ def mitigate(
     refuse(made, None, examples)
     place = real_path(out)
     memory.check(uri, options, Asking(method=made, locator=options.locator))
-    with sole_writer(out), _opened(uri, options) as model:
+    with sole_writer(out), options.opened(uri) as model:
         refuse(made, model, examples)
         check_sites(model, made, examples, options)
         site = sites_for(model, made, examples, options)
@@ -212,7 +211,7 @@ def merge(uri: str, out: Path | str, options: RunOptions | None = None) -> str:
     """
     options, uri, out = options or RunOptions(), model_name(uri), folder(out)
     check_treatment_folder(out)
-    with sole_writer(out), _opened(uri, options) as model:
+    with sole_writer(out), options.opened(uri) as model:
         merge_treated(model, None, out)
         return model.spec.digest
 
@@ -304,7 +303,7 @@ def _verified(
     if made is not None:
         refuse(made, None, data.examples)
     memory.check(uri, options, Asking(measures=True, method=made, locator=options.locator, compares=True))
-    with _opened(uri, options) as model:
+    with options.opened(uri) as model:
         if not options.capability:
             capability = [b for b in capability if fits_family(model, b)]
         for benchmark in (*bias, *capability):
@@ -345,11 +344,6 @@ def run_folder(uri: str, treatment: str, options: VerifyOptions) -> Path:
         del asked["seeds"]
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"verify-{uri}-{treatment}").strip("-")[:60]
     return Path("runs") / f"{name}-{digest(uri, treatment, asked)[:8]}"
-
-
-def _opened(uri: str, options: RunOptions) -> AbstractContextManager[Model]:
-    """The model, until the verb is done with it: what was put on it is then off again, also after errors."""
-    return opened(uri, dtype=options.dtype, batch_tokens=options.batch_tokens)
 
 
 def _loaded(specs: Sequence[str]) -> list[Benchmark]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,16 @@ def test_control_models_and_every_setting_of_a_grid_are_counted(tmp_path: Path) 
     assert grid.models == one.models + 3
     # Three settings more, each fitted and measured as a treated model is.
     assert grid.low - one.low == pytest.approx((grid.high - one.high) - 3 * (0.8 - 0.2))
+
+
+def test_what_a_model_refuses_is_told_and_not_counted(tmp_path: Path) -> None:
+    """`rome` reads from left to right, so that a masked model cannot have it: its fits are in no figure."""
+    table = HEAD.replace("lab:causal", "lab:masked") + 'control = "none"\n'
+    (tmp_path / "both.toml").write_text(f'{table}mitigations = ["prompt", "rome"]\n')
+    (tmp_path / "one.toml").write_text(f'{table}mitigations = ["prompt"]\n')
+    (both,) = planning.study_plan(checked(tmp_path / "both.toml"))
+    (one,) = planning.study_plan(checked(tmp_path / "one.toml"))
+    assert dataclasses.replace(both, refused={}) == one
+    (said,) = planning.refusals([both])
+    assert said.startswith("Not counted: rome on lab:masked will be refused. rome follows a prompt's tokens")
+    assert planning.refusals([one]) == []

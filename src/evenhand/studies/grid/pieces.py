@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evenhand.files import parse_json, write_atomically
-from evenhand.opening import opened
 from evenhand.records import from_json, to_json
 from evenhand.studies import quantised, verbs
 from evenhand.studies.grid.cells import DONE, Cell
@@ -62,7 +61,7 @@ def choose(asked: StudyFile, cell: Cell, specs: Sequence[str]) -> None:
             return
         with cell.sitting(options.margin):
             dev = dev_of(*source(asked, cell.model))
-            with opened(cell.model, dtype=options.dtype, batch_tokens=options.batch_tokens) as model:
+            with options.opened(cell.model) as model:
                 found = select(model, specs, dev, options, cell.folder)
             write_atomically(cell.folder / SELECTION, json.dumps(to_json(found), indent=1).encode())
 

@@ -6,9 +6,11 @@ timed. What a cell takes beside its base is a verification's own forecast (`even
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evenhand.errors import EvenhandError
+from evenhand.models import Model
 from evenhand.progress import duration
 from evenhand.studies.grid.checking import Checked, Planned
 
@@ -18,7 +20,8 @@ class PlannedModel:
     """What a study runs on one model.
 
     `cells` are its verifications, `models` all models at most (base, treated and control models, settings of
-    grids), `rows` what they are asked at most; `low` and `high` are minutes.
+    grids), `rows` what they are asked at most; `low` and `high` are minutes. `refused` are the mitigations
+    that cannot be fitted to it, each with the reason: they are in none of these.
     """
 
     model: str
@@ -27,6 +30,7 @@ class PlannedModel:
     rows: int
     low: float
     high: float
+    refused: Mapping[str, str]
 
 
 def study_plan(checked: Checked) -> tuple[PlannedModel, ...]:
@@ -38,13 +42,13 @@ def study_plan(checked: Checked) -> tuple[PlannedModel, ...]:
     return tuple(_on(checked, uri) for uri in checked.study.models)
 
 
-def base_seconds(checked: Checked, first: Planned) -> float:
+def base_seconds(checked: Checked, first: Planned, model: Model) -> float:
     """How long it takes to measure the model of a cell once, without anything done to it.
 
     Raises:
-        EvenhandError: it cannot be opened or asked.
+        EvenhandError: it cannot be asked.
     """
-    return first.parts.sampled(first.model, first.plan.primary, checked.study.options).seconds
+    return first.parts.sampled(model, first.plan.primary, checked.study.options).seconds
 
 
 def sentence(planned: Sequence[PlannedModel], seeds: int) -> str:
@@ -57,10 +61,22 @@ def sentence(planned: Sequence[PlannedModel], seeds: int) -> str:
     )
 
 
+def refusals(planned: Sequence[PlannedModel]) -> list[str]:
+    """A sentence for each mitigation that cannot be fitted to a model: it is in no figure of the forecast."""
+    return [
+        f"Not counted: {name} on {one.model} will be refused. {why}"
+        for one in planned
+        for name, why in one.refused.items()
+    ]
+
+
 def _on(checked: Checked, uri: str) -> PlannedModel:
     study, seeds = checked.study, len(checked.study.seeds)
     own = [one for one in checked.planned if one.model == uri]
-    base = base_seconds(checked, own[0])
+    with study.options.opened(uri) as model:
+        refused = {one.mitigation: why for one in own if (why := _refusal(one, model))}
+        base = base_seconds(checked, own[0], model)
+    own = [one for one in own if one.mitigation not in refused]
     low = high = seeds * base
     models = rows = 0
     for one in own:
@@ -71,4 +87,13 @@ def _on(checked: Checked, uri: str) -> PlannedModel:
         chosen = one.parts.ahead(base, "none", fits)  # each setting is fitted and measured
         low += seeds * cell.low + chosen.low
         high += seeds * cell.high + chosen.high
-    return PlannedModel(uri, seeds * len(own), models, rows, low / 60, high / 60)
+    return PlannedModel(uri, seeds * len(own), models, rows, low / 60, high / 60, refused)
+
+
+def _refusal(planned: Planned, model: Model) -> str:
+    """Why the mitigation of a cell refuses its model; empty where it does not."""
+    try:
+        planned.parts.check(model, planned.plan.mitigation)
+    except EvenhandError as error:
+        return error.what
+    return ""

@@ -23,7 +23,7 @@ from evenhand.studies.grid.candidates import Entry
 from evenhand.studies.grid.cells import Cell, State
 from evenhand.studies.grid.checking import Checked, benchmarks, checked
 from evenhand.studies.grid.file import StudyFile
-from evenhand.studies.grid.planning import sentence, study_plan
+from evenhand.studies.grid.planning import refusals, sentence, study_plan
 from evenhand.studies.grid.result import INDEX, PART, Chosen, Outcome, StudyResult, load, save
 from evenhand.studies.grid.selection import Selection
 from evenhand.studies.memory import taken
@@ -87,7 +87,10 @@ def parse_part(text: str | None) -> Part:
 def _forecast(found: Checked) -> None:
     """Say how long it will take; a model that cannot be opened is no error yet."""
     with suppress(EvenhandError):
-        say(sentence(study_plan(found), len(found.study.seeds)))
+        planned = study_plan(found)
+        say(sentence(planned, len(found.study.seeds)))
+        for refusal in refusals(planned):
+            say(refusal)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ def main() -> None:
         type=Path,
         nargs="+",
         default=[Path("runs/validity")],
-        help="of the readings; of several, a run that was judged in more than one counts as in the first",
+        help="of the readings; what is judged goes into the first, and what one of them has counts as in the "
+        "first that has it",
     )
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--part", default="1/1", help="which part of how many processes this is")
@@ -30,7 +31,7 @@ def main() -> None:
     if given.what == "run":
         first, _, of = given.part.partition("/")
         part = (int(first), int(of))
-        runs.run(given.folder[0], given.minutes, part, given.runs, given.seed, skip=given.skip.split(","))
+        runs.run(given.folder, given.minutes, part, given.runs, given.seed, skip=given.skip.split(","))
         return
     lines = tables.readings(*given.folder)
     print(tables.by_kind(lines))

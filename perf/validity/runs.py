@@ -159,15 +159,24 @@ def made(kind: Kind, model: OpenModel, dose: float, seed: int, examples: Any) ->
 
 
 def run(
-    folder: Path, minutes: float, part: tuple[int, int], runs: int, seed: int, *, skip: Sequence[str] = ()
+    folders: Sequence[Path],
+    minutes: float,
+    part: tuple[int, int],
+    runs: int,
+    seed: int,
+    *,
+    skip: Sequence[str] = (),
 ) -> None:
-    """Judge damage and treatments in turn until the time is over; what was judged before is not again.
+    """Judge damage and treatments in turn until the time is over, into the first of the `folders`.
 
-    Of `part` (2, 3) every third run from the second on; no run of the kinds in `skip`.
+    What one of them has was judged before, and is not again. Of `part` (2, 3) every third run from the second
+    on; no run of the kinds in `skip`.
     """
+    folder = folders[0]
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * minutes
-    done = {line["key"] for path in folder.glob("readings-*.jsonl") for line in lines_of(path)}
+    found = (path for one in folders for path in one.glob("readings-*.jsonl"))
+    done = {line["key"] for path in found for line in lines_of(path)}
     with (folder / f"readings-{part[0]}.jsonl").open("a", encoding="utf-8") as out:
         for number, job in enumerate(_jobs(runs, seed)):
             if number % part[1] != part[0] - 1 or job["key"] in done or job["kind"] in skip:

@@ -116,7 +116,46 @@ def _same(there: Sequence[Row], new: Sequence[Row]) -> bool:
 def page(found: Sequence[Row]) -> str:
     """The page in markdown."""
     models = list(dict.fromkeys(row["model"] for row in found))
-    return "\n".join([HEAD, *(_of_model(m, [row for row in found if row["model"] == m]) for m in models)])
+    models.sort(key=lambda name: not name.startswith("lab:"))  # first those whose bias is known
+    each = (_of_model(m, [row for row in found if row["model"] == m]) for m in models)
+    return "\n".join([HEAD, *_across(models, found), *each])
+
+
+def _across(models: Sequence[str], found: Sequence[Row]) -> list[str]:
+    """The verdicts of every mitigation that was judged on several of the models, side by side."""
+    cells: dict[str, dict[str, list[Row]]] = {}
+    for row in found:
+        if row["primary"] or row["state"] != "done":
+            cells.setdefault(row["mitigation"], {}).setdefault(row["model"], []).append(row)
+    several = {name: own for name, own in cells.items() if len(own) > 1}
+    if not several:
+        return []
+    lines = [
+        f"| `{name}` | {' | '.join(_overview(own.get(m, ())) for m in models)} |"
+        for name, own in several.items()
+    ]
+    return [
+        "## At a glance",
+        "",
+        "What was run on several models under one name. The figures stand below, and so does what ‡ means: "
+        "here that of one seed at least.",
+        "",
+        f"| mitigation | {' | '.join(f'`{m}`' for m in models)} |",
+        "|" + "---|" * (len(models) + 1),
+        *lines,
+        "",
+    ]
+
+
+def _overview(own: Sequence[Row]) -> str:
+    """The verdicts of one mitigation on one model, marked where one of them does not hold over the table."""
+    if not own:
+        return "–"
+    said = _each(
+        f"*{_named(row)}*" if row["primary"] else "refused" if row["state"] == "failed" else "not run"
+        for row in own
+    )
+    return said + " ‡" * any(row["holds"] is False for row in own)
 
 
 def _of_model(model: str, found: Sequence[Row]) -> str:

@@ -58,6 +58,19 @@ def test_a_figure_that_is_undefined_comes_last_and_the_heading_has_each_number_o
     assert "(7 to 10 items, ideal 0.000)" in text
 
 
+def test_what_ran_on_several_models_stands_side_by_side() -> None:
+    refused = dict.fromkeys(which_mitigation.KEPT) | {
+        "model": "other", "mitigation": "a", "seed": 0, "state": "failed", "error": "BadModel: no blocks.",
+    }  # fmt: skip
+    rows = [*_cell("a", 0.1, "mitigated"), *_cell("a", 0.1, "no evidence", seed=1), *_cell("b", 0.1, "worse")]
+    further = [*_cell("b", 0.3, "mitigated", model="other"), refused]
+    text = which_mitigation.page([*rows, *further, *({**row, "model": "other"} for row in further[1:3])])
+    assert "| mitigation | `m` | `other` |" in text
+    assert "| `a` | 1x *mitigated*, 1x *no evidence* | refused |" in text
+    assert "| `b` | *worse* | *mitigated* |" in text
+    assert "At a glance" not in which_mitigation.page(rows)
+
+
 def test_the_page_says_which_falls_no_control_models_judge() -> None:
     judged, alone = _cell("judged", 0.1, "mitigated", control="standard"), _cell("alone", 0.2, "no evidence")
     assert "Control models" not in which_mitigation.page([*judged, *alone])

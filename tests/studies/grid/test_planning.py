@@ -67,3 +67,12 @@ def test_what_a_model_refuses_is_told_and_not_counted(tmp_path: Path) -> None:
     (said,) = planning.refusals([both])
     assert said.startswith("Not counted: rome on lab:masked will be refused. rome follows a prompt's tokens")
     assert planning.refusals([one]) == []
+
+
+def test_a_grid_is_not_told_by_its_first_setting(tmp_path: Path) -> None:
+    grid = _planned(tmp_path, 'mitigations = [{with = "lftf", top = [99, 1]}]\ncontrol = "none"\n')
+    alone = _planned(tmp_path, 'mitigations = ["lftf:top=99"]\ncontrol = "none"\n')
+    assert grid.refused == {}
+    assert grid.cells == 1
+    assert alone.refused == {"lftf:top=99": "top=99 is not valid."}
+    assert alone.cells == 0

@@ -91,7 +91,12 @@ def _on(checked: Checked, uri: str) -> PlannedModel:
 
 
 def _refusal(planned: Planned, model: Model) -> str:
-    """Why the mitigation of a cell refuses its model; empty where it does not."""
+    """Why the mitigation of a cell refuses its model; empty where it does not.
+
+    Nothing is said of a grid: another of its settings may do.
+    """
+    if planned.settings > 1:
+        return ""
     try:
         planned.parts.check(model, planned.plan.mitigation)
     except EvenhandError as error:

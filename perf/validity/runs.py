@@ -175,8 +175,7 @@ def run(
     folder = folders[0]
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * minutes
-    found = (path for one in folders for path in one.glob("readings-*.jsonl"))
-    done = {line["key"] for path in found for line in lines_of(path)}
+    done = {line["key"] for line in lines_in(folders)}
     with (folder / f"readings-{part[0]}.jsonl").open("a", encoding="utf-8") as out:
         for number, job in enumerate(_jobs(runs, seed)):
             if number % part[1] != part[0] - 1 or job["key"] in done or job["kind"] in skip:
@@ -188,10 +187,12 @@ def run(
                 out.flush()
 
 
-def lines_of(path: Path) -> Iterator[dict[str, Any]]:
-    for line in lines(path.read_text("utf-8")):
-        with suppress(json.JSONDecodeError):
-            yield json.loads(line)
+def lines_in(folders: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """The readings of the folders, in order; a line that was cut off is none."""
+    for path in (path for folder in folders for path in sorted(folder.glob("readings-*.jsonl"))):
+        for line in lines(path.read_text("utf-8")):
+            with suppress(json.JSONDecodeError):
+                yield json.loads(line)
 
 
 def _jobs(runs: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from evenhand.studies.reasons import MOST
 
-from .runs import EXACT, NOTHING, WITHOUT_THEY, lines_of
+from .runs import EXACT, NOTHING, WITHOUT_THEY, lines_in
 
 CLAIM = ("mitigated", "mitigated at a cost", "mitigated, cost unknown")
 PLAIN = ("mitigated",)  # what a mitigation with a cost may not be called
@@ -46,9 +46,8 @@ class Rate:
 def readings(*folders: Path) -> list[Reading]:
     """All readings of the folders, each key once: as it stands in the first folder that has it."""
     found: dict[str, Reading] = {}
-    for path in (path for folder in folders for path in sorted(folder.glob("readings-*.jsonl"))):
-        for line in lines_of(path):
-            found.setdefault(line["key"], judged_now(line))
+    for line in lines_in(folders):
+        found.setdefault(line["key"], judged_now(line))
     return list(found.values())
 
 

@@ -230,7 +230,10 @@ def _stages(
     says = getattr(component, "stages", None)
     if model is None or says is None:
         return None
-    found: Sequence[Stage] = says(model, [e for e in examples if isinstance(e, component.fits_on)])
+    try:
+        found: Sequence[Stage] = says(model, [e for e in examples if isinstance(e, component.fits_on)])
+    except BadData:
+        return None  # a text is too long for it: the work may not take that one, and refuses it itself
     number = sum(1 for example in examples if not example.keep)
     batches = -(-number // (getattr(component, "batch", None) or number or 1))
     steps = max(1, batches * (getattr(component, "epochs", None) or EPOCHS))

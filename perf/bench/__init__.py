@@ -2,7 +2,7 @@
 
     make bench                                   # or: python -m perf.bench --size small --rounds 3
     python -m perf.bench --only genbiaseval      # one case
-    python -m perf.bench --size 124m --out docs/performance.md
+    python -m perf.bench --size 124m --items 96 --items genbiaseval=2358 --out docs/performance.md
 
 `harness` measures one `Case`: ours and its peers in interleaved rounds. A family of cases is a module with a
 mapping `CASES` from a name to a function that builds the case, and is added to `MODULES` in `__main__`.

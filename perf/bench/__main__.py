@@ -27,6 +27,7 @@ ON_GPU: tuple[ModuleType, ...] = (scoring, training, locating)
 ROOT = Path(__file__).parents[2]
 HISTORY = ROOT / "perf" / "history.jsonl"
 DATA = ROOT.parent / "shared" / "data"
+TITLES = {"small": "Performance at a small shape", "124m": "Performance"}
 CLOCK_WORDS = {
     "cpu": "Seconds are CPU seconds of the process, which others disturb less than the time that passes.",
     "wall": "Seconds are those that passed.",
@@ -45,7 +46,14 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", choices=tuple(SIZES), default="small")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--items", type=int, help="the most items of a workload, to fit a run into a time")
+    parser.add_argument(
+        "--items",
+        action="append",
+        type=_most,
+        default=[],
+        metavar="N or CASE=N",
+        help="the most items of a workload, or of one case's, to fit a run into a time; may be repeated",
+    )
     parser.add_argument("--only", action="append", choices=tuple(_cases(MODULES)), metavar="CASE")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: all there are"
@@ -59,9 +67,22 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads are 1 or more.")
-    if options.items is not None and options.items < 2:
-        parser.error("--items is 2 or more.")
     return options
+
+
+def _most(text: str) -> tuple[str, int]:
+    """What ``--items`` holds: the case, "" for all that are not named, and the most items of its workload.
+
+    Raises:
+        argparse.ArgumentTypeError: no such case, or a number that is no whole number of 2 or more.
+    """
+    case, _, number = text.rpartition("=")
+    if case and case not in _cases(MODULES):
+        names = ", ".join(_cases(MODULES))
+        raise argparse.ArgumentTypeError(f"{case!r} is no case. There are {names}.")
+    if not number.isdecimal() or int(number) < 2:
+        raise argparse.ArgumentTypeError(f"{number!r} is no whole number of 2 or more.")
+    return case, int(number)
 
 
 def _cases(modules: Sequence[ModuleType]) -> dict[str, Any]:
@@ -71,12 +92,13 @@ def _cases(modules: Sequence[ModuleType]) -> dict[str, Any]:
 def run(options: argparse.Namespace, device: str, skipped: dict[str, str]) -> list[Found]:
     """Measure every chosen case on one device; what cannot run is added to `skipped`."""
     clock = CLOCKS[options.clock if device == "cpu" else "wall"]
+    most = dict(options.items)
     found = []
     for name, build in _cases(MODULES if device == "cpu" else ON_GPU).items():
         if options.only and name not in options.only:
             continue
         try:
-            case: Case = build(Setting(options.size, device, options.items))
+            case: Case = build(Setting(options.size, device, most.get(name, most.get(""))))
             found.append(
                 measured(
                     case,
@@ -102,18 +124,19 @@ def _remark(text: str) -> None:
 def about_run(options: argparse.Namespace) -> dict[str, Any]:
     """How the run was made, for the history and for the page."""
     layers, width = SIZES[options.size]
-    named = ("size", "rounds", "threads", "items", "clock")
-    given = {name: getattr(options, name) for name in named}
-    shown = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+    items = [f"{case}={most}" if case else str(most) for case, most in options.items]
+    given = [(name, getattr(options, name)) for name in ("size", "rounds", "threads", "clock")]
+    shown = " ".join(f"--{name} {value}" for name, value in [*given, *(("items", one) for one in items)])
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     made = made_line(made_by(packages=("numpy", "torch", "transformers", "lm_eval", "scipy", "fairlearn")))
     return {
         "when": now(),
         "command": f"python -m perf.bench {shown}",
+        "title": TITLES[options.size],
         "size": options.size,
         "rounds": options.rounds,
         "threads": options.threads,
-        "items": options.items,
+        "items": items,
         "layers": layers,
         "width": width,
         "clock": CLOCK_WORDS[options.clock],

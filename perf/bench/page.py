@@ -104,7 +104,7 @@ def remember(history: Path, record: str) -> None:
         file.write(record + "\n")
 
 
-PREFACE = """# Performance
+PREFACE = """# {title}
 
 Written by `{command}`; do not edit.
 

@@ -16,6 +16,7 @@ from perf.bench.inputs import Setting
 
 ABOUT = {
     "command": "python -m perf.bench",
+    "title": "Performance",
     "rounds": 3,
     "layers": 4,
     "width": 256,
@@ -134,7 +135,10 @@ def test_only_a_difference_fails(
     assert ("case1: left out, no data" in shown) is (ways[1] == "no data")
 
 
-@pytest.mark.parametrize("argv", [["--only", "nothing"], ["--rounds", "0"], ["--size", "7b"]])
+@pytest.mark.parametrize(
+    "argv",
+    [["--only", "nothing"], ["--rounds", "0"], ["--size", "7b"], ["--items", "1"], ["--items", "nothing=9"]],
+)
 def test_options_that_cannot_be(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         command.options_of(argv)
@@ -154,9 +158,25 @@ def test_what_json_has_not_is_written_as_text() -> None:
 
 
 def test_items_are_no_more_than_asked_for() -> None:
-    options = command.options_of(["--items", "7"])
-    assert command.about_run(options)["command"].endswith("--threads 1 --items 7 --clock cpu")
-    setting = Setting("small", "cpu", options.items)
+    setting = Setting("small", "cpu", 7)
     assert (setting.of(5, 90), setting.of(96, 480), Setting("small").of(96, 480)) == (5, 7, 96)
-    with pytest.raises(SystemExit):
-        command.options_of(["--items", "1"])
+
+
+def test_items_of_one_case_and_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, int | None] = {}
+
+    def case(name: str) -> Any:
+        def build(setting: Setting) -> Case:
+            seen[name] = setting.items
+            raise Skip("not here")
+
+        return build
+
+    cases = SimpleNamespace(CASES={name: case(name) for name in ("one", "other")})
+    monkeypatch.setattr(command, "MODULES", (cases,))
+    options = command.options_of(["--items", "7", "--items", "one=20"])
+    command.run(options, "cpu", {})
+    assert seen == {"one": 20, "other": 7}
+    command.run(command.options_of(["--items", "one=20"]), "cpu", {})
+    assert seen == {"one": 20, "other": None}
+    assert command.about_run(options)["command"].endswith("--clock cpu --items 7 --items one=20")

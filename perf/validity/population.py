@@ -29,7 +29,7 @@ BASES = tuple(
     for plant in ("block=1", "block=2", "block=3", "bias=spread", "bias=fragile")
 )
 
-HARD = tuple(f"lab:causal?world=hard&seed={seed}" for seed in range(1, 7))
+HARD = tuple(f"lab:causal?world=hard&seed={seed}" for seed in range(1, 13))
 
 
 @dataclass(frozen=True)

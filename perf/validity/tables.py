@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import beta
+from scipy.stats import beta, t
 
 from evenhand.studies.reasons import MOST
 
@@ -41,6 +42,42 @@ class Rate:
     def high(self) -> float:
         """The upper bound."""
         return float(beta.ppf(0.95, self.hits + 1, self.runs - self.hits)) if self.hits < self.runs else 1.0
+
+
+def clustered(lines: Iterable[Reading], verdicts: Sequence[str] = CLAIM) -> tuple[float, float]:
+    """Two upper 95 % bounds of a rate whose runs come in labs: as the labs differ, and at the worst.
+
+    n runs say as much as n / d; the bound is that of Clopper and Pearson at so many runs and the same share
+    (Korn and Graubard 1998, section 2). The first d is the variance of the share over labs, divided by that
+    of independent runs, and no less than 1; a few labs widen it by Student's t. It rests on the claims that
+    were seen, so it says little of few. The second d is sum(m^2) / n for labs of m runs (Kish 1965), which
+    holds were all runs of a lab alike.
+    """
+    judged = [line for line in lines if line.get("counted")]
+    found = rate(judged, verdicts)
+    if not found.share or found.hits == found.runs:
+        seen = 1.0
+    else:
+        excess = dict.fromkeys((line["base"] for line in judged), 0.0)
+        for line in judged:
+            excess[line["base"]] += (line["verdict"] in verdicts) - found.share
+        labs = len(excess)
+        if labs < 2:
+            return 1.0, 1.0
+        over_labs = labs / (labs - 1) * sum(value**2 for value in excess.values())
+        seen = max(1.0, over_labs / (found.runs * found.share * (1 - found.share)))
+        seen *= float(t.ppf(0.95, labs - 1) / t.ppf(0.95, found.runs - 1)) ** 2
+    sizes = Counter(line["base"] for line in judged).values()
+    worst = sum(size**2 for size in sizes) / found.runs if found.runs else 1.0
+    return _bound(found, seen), _bound(found, max(seen, worst))
+
+
+def _bound(found: Rate, design: float) -> float:
+    """The upper bound of Clopper and Pearson where `design` runs say as much as one."""
+    if found.hits == found.runs:
+        return 1.0
+    hits, runs = found.hits / design, found.runs / design
+    return float(beta.ppf(0.95, hits + 1, runs - hits))
 
 
 def readings(*folders: Path) -> list[Reading]:
@@ -86,6 +123,8 @@ def summary(lines: Sequence[Reading]) -> dict[str, Any]:
         name: {"runs": (r := rate(part)).runs, "mitigated": r.hits, "high": r.high, "low": r.low}
         for name, part in parts.items()
     }
+    for name in ("inside", "outside"):
+        found[name]["clustered_high"], found[name]["worst_high"] = clustered(parts[name])
     for name in NOTHING:
         idle = rate([line for line in lines if line["kind"] == name], NAMED)
         found[name] = {"runs": idle.runs, "named": idle.hits, "high": idle.high}

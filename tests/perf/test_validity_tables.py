@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from perf.validity.tables import judged_now, rate
+from perf.validity.tables import Rate, clustered, judged_now, rate
+from scipy.stats import beta
 
 
 def reading(verdict: str, *parts: float | None, capability: bool | None = True) -> dict[str, Any]:
@@ -42,3 +43,39 @@ def test_what_has_no_verdict_or_no_control_is_left() -> None:
     bare = reading("mitigated") | {"control": None}
     assert judged_now(bare) is bare
     assert rate([nothing, reading("mitigated", 0.3)]).runs == 1
+
+
+def runs(labs: dict[str, int], claimed: int) -> list[dict[str, Any]]:
+    """So many runs of each lab, the first `claimed` of them with a claim."""
+    bases = [lab for lab, count in labs.items() for _ in range(count)]
+    return [
+        {"base": base, "counted": True, "verdict": "mitigated" if number < claimed else "no evidence"}
+        for number, base in enumerate(bases)
+    ]
+
+
+def test_a_bound_over_labs_counts_runs_of_one_lab_as_one() -> None:
+    alone = {f"lab{i}": 1 for i in range(20)}
+    assert clustered(runs(alone, claimed=0)) == pytest.approx((Rate(0, 20).high,) * 2)
+    # 20 labs of 3 runs say as much as 20 runs at the worst, and as 60 where no lab was seen to differ.
+    threes = {f"lab{i}": 3 for i in range(20)}
+    assert clustered(runs(threes, claimed=0)) == pytest.approx((Rate(0, 60).high, Rate(0, 20).high))
+    # 10 runs of one lab and 10 of ten labs: 20^2 / (10^2 + 10) = 3.64 runs; without a claim 1 - .05^(1/3.64).
+    uneven = runs({"large": 10, **{f"lab{i}": 1 for i in range(10)}}, claimed=0)
+    assert clustered(uneven)[1] == pytest.approx(1 - 0.05 ** (110 / 400))
+
+
+def test_claims_that_gather_in_a_lab_widen_its_bound() -> None:
+    # One lab of 20 claims all of its 3 runs, p = .05. Over labs: 20/19 * ((3 * .95)^2 + 19 * (3 * .05)^2)
+    # = 9; independent runs: 60 * .05 * .95 = 2.85. So 3.158 runs say as much as one, and Student's t of 19
+    # and of 59 degrees of freedom (1.7291 and 1.6711) makes that 3.381.
+    seen, worst = clustered(runs({f"lab{i}": 3 for i in range(20)}, claimed=3))
+    runs_left = 60 / 3.381
+    assert seen == pytest.approx(float(beta.ppf(0.95, 0.05 * runs_left + 1, 0.95 * runs_left)), abs=1e-4)
+    assert worst == seen  # which is more than 3 runs a lab alone would do
+
+
+def test_a_bound_over_labs_without_information_is_one() -> None:
+    assert clustered([{"base": "lab", "counted": False}]) == (1.0, 1.0)
+    assert clustered(runs({"lab": 2}, claimed=2)) == (1.0, 1.0)
+    assert clustered(runs({"lab": 9}, claimed=1)) == (1.0, 1.0)  # one lab does not say how labs differ

@@ -230,14 +230,14 @@ def judged(job: dict[str, Any]) -> dict[str, Any]:
         bias = registry.create("benchmark", defaults.treated_bias(job["base"])[0])
         kinds = {kind.name: kind for kind in KINDS}
         examples = [*bias.examples(), *bias.anchors()]
-        treatment = _treatment(job, model, kinds, examples)
+        treatment = made_again(job, model, kinds, examples)
         if job["kind"] in kinds:
             high = kinds[job["kind"]].high
             before = take(model, bias)
             found = fall(before, model, bias, treatment)
             while (found is None or found[1] <= 0 or found[0] < found[2]) and job["dose"] < high:
                 job = {**job, "dose": float(f"{min(high, STRONGER * job['dose']):.3g}")}
-                treatment = _treatment(job, model, kinds, examples)
+                treatment = made_again(job, model, kinds, examples)
                 found = fall(before, model, bias, treatment)
             if found is None or found[1] <= 0 or found[0] < found[2]:
                 return {**job, "counted": False, "fall": found}
@@ -246,7 +246,7 @@ def judged(job: dict[str, Any]) -> dict[str, Any]:
     return {**reading(record, job), "counted": True, "seconds": round(time.process_time() - start, 1)}
 
 
-def _treatment(job: dict[str, Any], model: OpenModel, kinds: Mapping[str, Kind], examples: Any) -> Treatment:
+def made_again(job: dict[str, Any], model: OpenModel, kinds: Mapping[str, Kind], examples: Any) -> Treatment:
     if job["kind"] in kinds:
         return made(kinds[job["kind"]], model, job["dose"], job["seed"], examples)
     about = About(job["kind"], model.spec.digest, job["seed"])

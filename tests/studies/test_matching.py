@@ -203,5 +203,15 @@ def test_a_model_of_its_own_family_is_rarely_claimed() -> None:
     assert share_claimed(150, seed=2, families=3) <= 0.05
 
 
+def test_a_model_that_scatters_more_than_the_controls_is_claimed_less_often_than_before() -> None:
+    """The prediction takes its scatter from the family: one that scatters twice as far is claimed more often.
+
+    Of 2000 experiments (seed 1) 4.7 and 10.2 %, against one family alone 10.6 and 17.2 %; the first version
+    claimed 16.5 and 24 %. No one model can show how far its kind scatters: several fits can (``--seeds``).
+    """
+    assert share_claimed(600, seed=1, wider=2.0) <= 0.08
+    assert share_claimed(600, seed=1, wider=3.0) <= 0.14
+
+
 def test_half_a_removal_is_nearly_always_seen() -> None:
     assert share_claimed(60, seed=3, removed=0.5) >= 0.9

@@ -63,10 +63,17 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
         "--json", action="store_true", help="print the line of the history in place of a table"
     )
     parser.add_argument("--out", type=Path, help="write the page here")
+    parser.add_argument(
+        "--last",
+        type=int,
+        default=1,
+        metavar="N",
+        help="the page is of the last N runs of this size in the history, this one among them",
+    )
     parser.add_argument("--history", type=Path, default=HISTORY)
     options = parser.parse_args(argv)
-    if options.rounds < 1 or options.threads < 1:
-        parser.error("--rounds and --threads are 1 or more.")
+    if options.rounds < 1 or options.threads < 1 or options.last < 1:
+        parser.error("--rounds, --threads and --last are 1 or more.")
     return options
 
 
@@ -124,9 +131,10 @@ def _remark(text: str) -> None:
 def about_run(options: argparse.Namespace) -> dict[str, Any]:
     """How the run was made, for the history and for the page."""
     layers, width = SIZES[options.size]
+    only = [("only", name) for name in options.only or ()]
     items = [f"{case}={most}" if case else str(most) for case, most in options.items]
     given = [(name, getattr(options, name)) for name in ("size", "rounds", "threads", "clock")]
-    shown = " ".join(f"--{name} {value}" for name, value in [*given, *(("items", one) for one in items)])
+    shown = " ".join(f"--{name} {value}" for name, value in [*given, *(("items", i) for i in items), *only])
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     made = made_line(made_by(packages=("numpy", "torch", "transformers", "lm_eval", "scipy", "fairlearn")))
     return {
@@ -177,7 +185,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(record if options.json else page.text(found, skipped))
     page.remember(options.history, record)
     if options.out:
-        options.out.write_text(page.page(found, skipped, about), encoding="utf-8")
+        alike = {name: about[name] for name in ("size", "clock")}
+        runs = page.last(options.history, options.last, **alike)
+        options.out.write_text(page.of_runs(runs, tuple(_cases(MODULES))), encoding="utf-8")
     return int(not all(one.equal for one in found))
 
 

@@ -104,6 +104,45 @@ def remember(history: Path, record: str) -> None:
         file.write(record + "\n")
 
 
+def last(history: Path, runs: int, **alike: object) -> list[dict[str, Any]]:
+    """The last `runs` lines of the history whose values are those of `alike`, the earliest first."""
+    lines = map(json.loads, history.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if all(line.get(key) == value for key, value in alike.items())][-runs:]
+
+
+def of_runs(runs: Sequence[Mapping[str, Any]], order: Sequence[str]) -> str:
+    """The page of several runs, each as its line of the history: of a case the latest, in the given `order`.
+
+    A case that there is no longer is left out; what a run could not measure is said where no other run did.
+    """
+    latest = {(case["name"], case["device"]): _case(case) for run in runs for case in run["cases"]}
+    known = [one for one in latest.values() if one.name in order]
+    found = sorted(known, key=lambda one: (one.device, order.index(one.name)))
+    left = {name: why for run in runs for name, why in run["skipped"].items()}
+    measured = {one.name for one in found}
+    machines = list(dict.fromkeys(run["machine"] for run in runs))
+    about = {
+        **runs[-1],
+        "command": "`, then `".join(run["command"] for run in runs),
+        "machine": "\n\n".join(machines),
+    }
+    return page(found, {name: why for name, why in left.items() if name not in measured}, about)
+
+
+def _case(case: Mapping[str, Any]) -> Found:
+    """A case as a line of the history holds it."""
+    return Found(**{**case, "ratios": tuple(map(_ratio, case["ratios"]))})
+
+
+def _ratio(ratio: Mapping[str, Any]) -> Ratio:
+    sweep = {int(size): cost for size, cost in ratio["sweep"].items()}
+    fields: dict[str, Any] = {
+        key: float(value) if value in TEXTS else value for key, value in ratio.items() if key != "sweep"
+    }
+    return Ratio(**fields, sweep=sweep)
+
+
+TEXTS = ("inf", "-inf", "nan")  # as `_finite` writes them
 PREFACE = """# {title}
 
 Written by `{command}`; do not edit.

@@ -104,15 +104,15 @@ def test_every_case_has_a_name_of_its_own_and_builds_by_it() -> None:
 
 
 def family(*ways: Any) -> SimpleNamespace:
-    def build(way: Any) -> Any:
+    def build(name: str, way: Any) -> Any:
         def made(_: Any) -> Case:
             if isinstance(way, str):
                 raise Skip(way)
-            return Case("made", "made", lambda: [1.0], (Peer("peer", lambda _: [way]),), 0.1)
+            return Case(name, "made", lambda: [1.0], (Peer("peer", lambda _: [way]),), 0.1)
 
         return made
 
-    return SimpleNamespace(CASES={f"case{i}": build(way) for i, way in enumerate(ways)})
+    return SimpleNamespace(CASES={(name := f"case{i}"): build(name, way) for i, way in enumerate(ways)})
 
 
 @pytest.mark.parametrize(("ways", "code"), [((1.0, "no data"), 0), ((1.0, 1.2), 1)])
@@ -180,3 +180,41 @@ def test_items_of_one_case_and_of_the_others(monkeypatch: pytest.MonkeyPatch) ->
     command.run(command.options_of(["--items", "one=20"]), "cpu", {})
     assert seen == {"one": 20, "other": None}
     assert command.about_run(options)["command"].endswith("--clock cpu --items 7 --items one=20")
+
+
+def test_a_page_of_several_runs_has_the_latest_of_each_case(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history, out = tmp_path / "history.jsonl", tmp_path / "performance.md"
+    monkeypatch.setattr(command, "with_data", lambda: None)
+    monkeypatch.setattr(command, "matrix_rate", lambda clock, device: 1e9)
+
+    def measured(*argv: str, **ways: Any) -> str:
+        def made(name: str, way: Any) -> Any:
+            def build(_: Any) -> Case:
+                if isinstance(way, str):
+                    raise Skip(way)
+                return Case(name, f"{name} of {way}", lambda: [way], (Peer("peer", lambda _: [way]),), 0.1)
+
+            return build
+
+        family = SimpleNamespace(CASES={name: made(name, way) for name, way in ways.items()})
+        monkeypatch.setattr(command, "MODULES", (family,))
+        common = ("--rounds", "1", "--device", "cpu", "--history", str(history), "--out", str(out))
+        assert command.main([*common, *argv]) == 0
+        capsys.readouterr()
+        return out.read_text()
+
+    measured("--size", "124m", first=9.0, second=9.0)  # of another size, which counts for nothing
+    measured(first=1.0, second=2.0, third="no data", gone=8.0)
+    text = measured("--only", "second", "--last", "2", first=7.0, second=3.0, third="no data")
+    assert [line.split("|")[1].strip() for line in text.splitlines() if " of " in line and "|" in line][
+        1:
+    ] == [
+        "first of 1.0",
+        "second of 3.0",
+    ]
+    assert "- third: no data." in text
+    assert "cpu`, then `python -m perf.bench" in text
+    assert text.count("--only second") == 1
+    assert "first" not in measured("--only", "second", first=7.0, second=3.0)

@@ -23,6 +23,8 @@ from evenhand.studies.given import given
 from evenhand.studies.store import load_verification
 from evenhand.studies.verbs import VerifyOptions, run_folder, verify
 from evenhand.testing import tiny
+from evenhand.treatments import About
+from evenhand.treatments.weights import WeightTreatment
 from tests.support.server import serving
 
 pytestmark = pytest.mark.usefixtures("few_examples")
@@ -57,8 +59,8 @@ def base(saved: Saved) -> str:
 
 
 def softened(module: Any) -> None:
-    """Three weights of one tensor are moved by a quarter, and every weight of another is doubled."""
-    module.get_parameter(QUERY).flatten()[:3] += 0.25
+    """Twelve weights of one tensor are moved by a quarter, and every weight of another is doubled."""
+    module.get_parameter(QUERY).flatten()[:12] += 0.25
     module.get_parameter(NORM).mul_(2)
 
 
@@ -77,12 +79,43 @@ def test_the_parameters_that_differ_are_found_with_the_size_of_the_change(base: 
     assert found.found.about.proof == {
         "tensors": 2,
         "weights": whole,
-        "moved": (norm.numel() + 3) / whole,
+        "moved": (norm.numel() + 12) / whole,
         "max_weight_change": 1.0,
     }
     every = sum(1 for _ in model.module.named_parameters())
     assert found.place == f"2 of {every} parameters"
     assert not found.uncontrolled
+
+
+def test_rounding_a_checkpoint_moves_no_control_model(saved: Saved, base: str) -> None:
+    """A checkpoint stored in bfloat16 once differs everywhere; what was done to it is in one tensor alone."""
+
+    def doubled_and_rounded(module: Any) -> None:
+        module.get_parameter(NORM).mul_(2)
+        for value in module.parameters():
+            value.copy_(value.bfloat16().float())
+
+    model = open_model(base)
+    found = given(saved(doubled_and_rounded), base, model, VerifyOptions())
+    assert found.found.touches == {NORM}
+    every = sum(1 for _ in model.module.named_parameters())
+    differ = found.found.about.proof["tensors"]
+    assert every >= differ > 1
+    assert found.place == f"1 of {every} parameters, which carry it of {differ} that differ"
+
+
+def test_a_saved_treatment_moves_its_control_models_no_further(base: str, tmp_path: Path) -> None:
+    model = open_model(base)
+    weights = {name: value.detach() * 1.001 for name, value in model.module.named_parameters()}
+    weights[NORM] = model.module.get_parameter(NORM).detach() * 2
+    treatment = WeightTreatment(About("made by hand", model.spec.digest, 0), weights)
+    treatment.save(tmp_path / "saved")
+    found = given(str(tmp_path / "saved"), base, model, VerifyOptions())
+    assert found.found.touches == {NORM}
+    assert found.found.digest == treatment.digest
+    with found.found.applied(model) as changed:
+        assert torch.equal(changed.module.get_parameter(QUERY), weights[QUERY])  # type: ignore[attr-defined]
+    assert found.place.startswith(f"1 of {len(weights)} parameters, which carry it of {len(weights)} ")
 
 
 def test_control_models_damage_what_differs(base: str, other: str) -> None:

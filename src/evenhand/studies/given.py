@@ -1,8 +1,8 @@
 """A treated model that somebody else made, in the place of a treatment that is fitted.
 
-It may be any model that can be opened. Where both models give their weights, the parameters that differ are
-those that control models damage; how it was trained is not known. A treatment that was saved, or an adapter,
-put on the same base is used as the treatment that it is.
+It may be any model that can be opened. Where both models give their weights, the parameters that carry the
+difference are those that control models damage; how it was trained is not known. A treatment that was saved,
+or an adapter, put on the same base is used as the treatment that it is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from evenhand.models import Chatter, Model, OpenModel, gives_weights
 from evenhand.opening import opened, require_hf
 from evenhand.records import TREATED, digest
 from evenhand.studies import reasons
+from evenhand.studies.carriers import carriers
 from evenhand.studies.fitting import IMPOSSIBLE, Found, no_weights
 from evenhand.studies.options import VerifyOptions
 
@@ -65,8 +66,8 @@ def check_treated(treated: object, mitigation: str | None, locator: str | None, 
 class OtherModel:
     """A model of its own as the `Treatment` of the base beside which it is judged.
 
-    `touches` are the parameters whose values differ from the base's; `reopen` opens the model, whose identity
-    `digest` is.
+    `touches` are the parameters that carry the difference from the base's; `reopen` opens the model, whose
+    identity `digest` is.
     """
 
     about: About
@@ -99,6 +100,36 @@ class OtherModel:
             UsageError: always.
         """
         raise UsageError(f"{self.about.method} is a model of its own.", mend="Copy the model instead.")
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A saved treatment whose change a part of its parameters carries; `touches` are these."""
+
+    whole: Treatment
+    touches: frozenset[str]
+
+    @property
+    def about(self) -> About:
+        """That of the treatment."""
+        return self.whole.about
+
+    @property
+    def digest(self) -> str:
+        """That of the treatment."""
+        return self.whole.digest
+
+    def evidence(self, model: Model) -> Any:
+        """What the treatment shows."""
+        return self.whole.evidence(model)
+
+    def applied(self, model: Model) -> AbstractContextManager[Model]:
+        """The whole treatment, on the model."""
+        return self.whole.applied(model)
+
+    def save(self, folder: Path) -> None:
+        """The whole treatment, in the folder."""
+        self.whole.save(folder)
 
 
 @dataclass(frozen=True)
@@ -179,14 +210,22 @@ def _local(name: str) -> str:
 def _on_base(said: str, folder: Path, model: Model) -> Given:
     """A saved treatment or an adapter; it is put on the base once, so that a wrong base is refused now."""
     from evenhand.treatments import load
+    from evenhand.treatments.weights import WeightTreatment
 
     treatment = load(folder)
     with treatment.applied(model):
         pass
     if not gives_weights(model):
         return Given(said, treatment, no_weights(model))
-    place = "" if treatment.about.details or not treatment.touches else _counted(model, treatment.touches)
-    return Given(said, treatment, place=place)
+    if treatment.about.details or not treatment.touches:
+        return Given(said, treatment)
+    differ = treatment.touches
+    touches = differ
+    if isinstance(treatment, WeightTreatment):
+        before = {name: model.module.get_parameter(name) for name in treatment.weights}
+        touches = carriers(before, treatment.weights)
+        treatment = Carried(treatment, touches) if touches < differ else treatment
+    return Given(said, treatment, place=_counted(model, touches, differ))
 
 
 def _beside(said: str, model: Model, other: Model, reopen: Reopen, seed: int) -> Given:
@@ -202,15 +241,16 @@ def _beside(said: str, model: Model, other: Model, reopen: Reopen, seed: int) ->
     if unlike:
         why = f"{IMPOSSIBLE}: {unlike}, so it is not known what was changed."
         return Given(said, OtherModel(about(), _identity(other), frozenset(), reopen), why, notes=notes)
-    touches, proof = _changes(model, other)
+    differ, proof = _changes(model, other)
+    touches = carriers(*(dict(one.module.named_parameters()) for one in (model, other)))
     found = OtherModel(about(proof=proof), _identity(other), touches, reopen)
-    if not touches:
+    if not differ:
         why = (
             f"{_unchanged(model, other)}: every parameter of {other.spec.uri} has the value that it has in "
             f"{model.spec.uri}, so there is nothing to damage in a control model."
         )
         return Given(said, found, why, notes=notes)
-    return Given(said, found, place=_counted(model, touches), notes=notes)
+    return Given(said, found, place=_counted(model, touches, differ), notes=notes)
 
 
 def _unchanged(model: OpenModel, other: OpenModel) -> str:
@@ -261,9 +301,10 @@ def _changes(model: OpenModel, other: OpenModel) -> tuple[frozenset[str], dict[s
     return touches, weight_proof(model.module, changed) if touches else {"tensors": 0}
 
 
-def _counted(model: OpenModel, touches: frozenset[str]) -> str:
+def _counted(model: OpenModel, touches: frozenset[str], differ: frozenset[str]) -> str:
     every = sum(1 for _ in model.module.named_parameters())
-    return f"{len(touches)} of {every} parameters"
+    carried = f", which carry it of {len(differ)} that differ" if len(touches) < len(differ) else ""
+    return f"{len(touches)} of {every} parameters{carried}"
 
 
 def _tokenizers(model: OpenModel, other: OpenModel) -> tuple[str, ...]:

@@ -38,7 +38,10 @@ def _case(setting: Setting, name: str) -> Case:
 
 
 def products(model: Any, probes: Sequence[Example], name: str) -> float:
-    """Multiply-adds: one forward; a gradient's backward half; for ablation all above each block again."""
+    """Multiply-adds: one forward; a gradient's backward half; for ablation all above each block again.
+
+    Only the last position of a prompt is followed backwards or again: no other one reads it.
+    """
     blocks = [work.of_block(model.module.get_submodule(part)) for part in work.block_names(model)]
     tokens, predictions = work.nodes(
         work.spans(model, [Continuation(e.context, form) for e in probes for (form,) in e.terms])
@@ -46,10 +49,11 @@ def products(model: Any, probes: Sequence[Example], name: str) -> float:
     head = predictions * work.of_head(model)
     if name == "bmi":  # the text alone: nothing is predicted
         return float(tokens * sum(blocks))
+    forward = tokens * sum(blocks) + head
     if name == "gradient":
-        return float(2 * (tokens * sum(blocks) + head))
+        return float(forward + predictions * sum(blocks[1:]) + head)
     above = sum(sum(blocks[i + 1 :]) for i in range(len(blocks)))
-    return float(tokens * (sum(blocks) + above) + (1 + len(blocks)) * head)
+    return float(forward + predictions * above + len(blocks) * head)
 
 
 @contextmanager

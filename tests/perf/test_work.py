@@ -65,6 +65,21 @@ def test_the_plain_locators_find_what_ours_find(model) -> None:
         assert plain(model, probes) == pytest.approx(ours, abs=1e-4), name
 
 
+def test_the_products_of_locating_follow_the_last_position_alone(model) -> None:
+    probes = examples()
+    tokens, ends = work.nodes(
+        work.spans(model, [Continuation(e.context, form) for e in probes for (form,) in e.terms])
+    )
+    layers, block, head = model.module.config.n_layer, work.of_blocks(model), ends * work.of_head(model)
+    each = block // layers
+    assert locating.products(model, probes, "bmi") == tokens * block
+    assert (
+        locating.products(model, probes, "gradient") == tokens * block + ends * (layers - 1) * each + 2 * head
+    )
+    again = ends * each * layers * (layers - 1) // 2  # above the first block all others, above the last none
+    assert locating.products(model, probes, "ablation") == tokens * block + again + (1 + layers) * head
+
+
 def test_the_usual_loop_puts_the_weights_back(model) -> None:
     probes = examples()
     before = [p.detach().clone() for p in model.module.parameters()]

@@ -110,7 +110,7 @@ def test_ls_without_torch_says_what_to_install(run: Run, monkeypatch: pytest.Mon
 
 
 def test_plan_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_models, "counts", lambda extent: {"sham": (1, 3), "noise": (1, 2)})
+    monkeypatch.setattr(control_models, "counts", lambda extent, shammed: {"sham": (1, 3), "noise": (1, 2)})
     data = run(
         "plan",
         "lab:causal",

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import evenhand
-from evenhand.errors import BadModel, BadOption
+from evenhand.errors import BadModel, BadOption, EvenhandError
 from evenhand.models import layout
 from evenhand.studies import cells, control_models, location
+from evenhand.studies.options import VerifyOptions
+from evenhand.studies.plan import timed_plan
 from evenhand.testing import tiny
 from evenhand.testing.examples import examples
+from evenhand.treatments import About
+from evenhand.treatments.weights import WeightTreatment
+from tests.support import families
 
 OF_THE_MODEL = [  # the tiny model has three blocks
     ("lftf:blocks=99", "blocks=99 is not valid.*from 0 to 2"),
@@ -67,22 +73,106 @@ def test_batches_and_curves_that_the_people_do_not_allow() -> None:
                 ask(nowhere, method, benchmarks=of_people)
 
 
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny masked model in a folder."""
+    folder = tmp_path_factory.mktemp("masked")
+    model: Any = families.masked()
+    model.module.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return f"hf:{folder}"
+
+
+@pytest.mark.parametrize("locator", ["causal_tracing", "contrastive_bmi", "neurons", "ablation:part=mlp"])
+def test_a_locator_that_reads_from_left_to_right_refuses_a_masked_model(
+    locator: str, masked: str, tmp_path: Path
+) -> None:
+    said = "follows a prompt's tokens from left to right"
+    with pytest.raises(BadModel, match=said):
+        evenhand.verify(masked, "lftf", locator=locator, limit=4, out=tmp_path / "run")
+    with pytest.raises(BadModel, match=said):
+        timed_plan(masked, "lftf", VerifyOptions(locator=locator, limit=4))
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "said"),
+    [
+        ("lftf", {"benchmarks": ("genbiaseval:part=all",)}, "prompts that the mitigation is trained on"),
+        ("lftf", {"benchmarks": ("genbiaseval", "bold")}, "bold fits causal and seq2seq models"),
+        ("lftf", {"capability": ("lambada",)}, "lambada fits causal models"),
+    ],
+)
+def test_a_plan_refuses_what_the_run_refuses(
+    method: str, more: dict[str, Any], said: str, uri: str, masked: str, tmp_path: Path
+) -> None:
+    """The plan opens the model, and measures nothing that the run would not come to measure."""
+    of = uri if "trained" in said else masked
+    with pytest.raises(EvenhandError, match=said):
+        evenhand.verify(of, method, limit=4, out=tmp_path / "run", **more)
+    with pytest.raises(EvenhandError, match=said):
+        timed_plan(of, method, VerifyOptions(limit=4, **more))
+
+
+def test_a_plan_refuses_a_treated_model_that_is_not_there(uri: str, tmp_path: Path) -> None:
+    for nowhere in (f"hf:{tmp_path}/nothing", f"{tmp_path}/nothing"):
+        for ask in (evenhand.verify, timed_plan):
+            with pytest.raises(EvenhandError, match="nothing"):
+                ask(uri, None, VerifyOptions(limit=4, out=tmp_path / "run"), treated=nowhere)
+
+
+def test_files_and_names_that_are_not_there_need_no_model(tmp_path: Path) -> None:
+    for method, said in (
+        ("memit:text=/no/such/file", "/no/such/file cannot be read"),
+        ("mend:text=/no/such/file", "/no/such/file cannot be read"),
+        ("sham:of=nothing", "no mitigation named 'nothing'"),
+    ):
+        for ask in (evenhand.plan, evenhand.verify):
+            with pytest.raises(EvenhandError, match=said):
+                ask("hf:./there-is-no-such-model", method, limit=4)
+
+
 @pytest.mark.parametrize("method", ["lftf", "noise_elsewhere", "full_finetune"])
 def test_a_model_whose_blocks_are_unknown(
     method: str, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LFTF's locator needs the blocks, and beside any method the controls do, unless they are left out."""
+    """LFTF's locator needs the blocks; beside a method that does not, controls that do are left out."""
 
     def unknown(module: object) -> None:
         raise BadModel("The architecture 'own' has no layout.", mend="Register it.")
 
     monkeypatch.setattr(layout, "find_architecture", unknown)
-    with pytest.raises(BadModel, match="'own' has no layout") as caught:
-        evenhand.verify(uri, method, limit=4, control="full", out=tmp_path / "run")
-    assert caught.value.mend.endswith("--control none.") == (method == "full_finetune")
     if method == "full_finetune":
         with pytest.raises(AssertionError, match="measured"):  # it goes on to the measurements
-            evenhand.verify(uri, method, limit=4, control="none", out=tmp_path / "run")
+            evenhand.verify(uri, method, limit=4, control="full", out=tmp_path / "run")
+        return
+    with pytest.raises(BadModel, match="'own' has no layout"):
+        evenhand.verify(uri, method, limit=4, control="full", out=tmp_path / "run")
+
+
+def test_a_model_in_which_no_control_can_choose_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*given: object) -> None:
+        raise BadModel("The architecture 'own' has no layout.", mend="Register it.")
+
+    monkeypatch.setattr(control_models, "refuse", unknown)
+    with pytest.raises(BadModel, match="'own' has no layout") as caught:
+        control_models.check(tiny.model("llama"), "full", examples())
+    assert caught.value.mend == "Register it. Or do without control models: --control none."
+
+
+def test_a_control_that_refuses_a_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, real = tiny.model("llama"), control_models.refuse
+
+    def some(control: object, *given: Any) -> None:
+        if type(control).__name__ == "NoiseElsewhere":
+            raise BadModel("The architecture 'own' has no layout.", mend="Register it.")
+        real(control, *given)
+
+    monkeypatch.setattr(control_models, "refuse", some)
+    weights = {"model.norm.weight": model.module.get_parameter("model.norm.weight").detach() * 2}
+    beside = WeightTreatment(About("made by hand", model.spec.digest, 0), weights)
+    made, absent = control_models.recipes(model, beside, "standard", examples())
+    assert "noise elsewhere" not in [one.family for one in made]
+    assert "There is no control noise elsewhere: The architecture 'own' has no layout." in absent
 
 
 def test_a_control_that_a_study_leaves_out_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,8 @@ class ShamControl(Placed):
 
     def __post_init__(self) -> None:
         check_numbers("sham", self, positive=("dose",))
+        if self.of:
+            made(self.of)  # a wrong name or option is reported before anything is measured
 
     def parameters(self, model: OpenModel, treatment: Treatment, *, seed: int) -> tuple[str, ...]:
         """Those of `blocks`, else those that the treatment changes, else all; none without a sham."""

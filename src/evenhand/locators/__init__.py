@@ -23,7 +23,8 @@ class Locator(Protocol):
     `seed` determines every random choice. `fits_on` names the kinds of examples that it can use as probes; a
     model that is treated on other examples is treated without a location.
 
-    A locator should say what it takes of the memory by ``stages(model, examples)``, as a mitigation does.
+    A locator should say what it takes of the memory by ``stages(model, examples)``, and may refuse a model
+    before anything is measured by ``check(model, examples)``, as a mitigation does.
     """
 
     specific: bool

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.locators import Outcome
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
     from evenhand.models.stage import Stage
     from evenhand.scoring.blocks import Handed
     from evenhand.scoring.tails import Tail
@@ -83,6 +83,15 @@ class Ablation:
             ),
         )
 
+    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
+        """Refuse a model that reads in both directions where a part of its blocks is asked for.
+
+        Raises:
+            BadModel: it does, or it gives no hidden states.
+        """
+        if model is not None and self.part != "block":
+            require_left_to_right(require_hidden(model, self.needs), f"ablation:part={self.part}")
+
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
     ) -> Attribution:
@@ -95,8 +104,8 @@ class Ablation:
         explain = outcome or normalised_gap
         keep_mean = self.replace == "mean"
         tails = tails_of(opened, probes) if self.part == "block" else None
+        self.check(opened, probes)
         if self.part != "block":
-            require_left_to_right(opened, f"ablation:part={self.part}")
             base, left = without_parts(opened, probes, explain, self.part, keep_mean=keep_mean)
         elif tails is None:
             base, left = _whole_rows(opened, probes, explain, keep_mean=keep_mean)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from evenhand.hooks import Replace
     from evenhand.locators import Outcome
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
     from evenhand.models.stage import Stage
 
 KINDS = ("subject_first", "subject_middle", "subject_last", "between", "last")
@@ -90,6 +90,15 @@ class CausalTracing:
                 states=states,
             ),
         )
+
+    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
+        """Refuse a model that reads in both directions.
+
+        Raises:
+            BadModel: it does, or it gives no hidden states.
+        """
+        if model is not None:
+            require_left_to_right(require_hidden(model, self.needs), "causal_tracing")
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

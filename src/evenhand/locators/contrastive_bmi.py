@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from evenhand.influence import Array
     from evenhand.locators import Outcome
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
     from evenhand.models.stage import Stage
 
 READING = (
@@ -75,6 +75,15 @@ class ContrastiveBmi:
         from evenhand.models.stage import PROBED, Stage
 
         return (Stage(changed=0, backward=False, rows=0, tokens=PROBED, length=PROBED, states=1),)
+
+    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
+        """Refuse a model that reads in both directions.
+
+        Raises:
+            BadModel: it does, or it gives no hidden states.
+        """
+        if model is not None:
+            require_left_to_right(require_hidden(model, self.needs), "contrastive_bmi")
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

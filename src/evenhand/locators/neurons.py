@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.locators import Outcome
-    from evenhand.models import OpenModel
+    from evenhand.models import Model, OpenModel
     from evenhand.models.projections import Projection
     from evenhand.models.stage import Stage
 
@@ -78,6 +78,15 @@ class Neurons:
         from evenhand.models.stage import PROBED, Stage
 
         return (Stage(changed=0, rows=BATCH, tokens=PROBED, length=PROBED // BATCH, neurons=1, padded=True),)
+
+    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
+        """Refuse a model that reads in both directions.
+
+        Raises:
+            BadModel: it does, or it gives no hidden states.
+        """
+        if model is not None:
+            require_left_to_right(require_hidden(model, self.needs), "neurons")
 
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int

@@ -81,7 +81,7 @@ def trained_examples(method: object, model: Model, examples: Sequence[Any]) -> S
 
 
 def refuse(method: object, model: Model | None, examples: Sequence[Any]) -> None:
-    """Let a mitigation or a control refuse `model` and `examples` by its ``check``, if it has one.
+    """Let a mitigation, a control or a locator refuse `model` and `examples` by its ``check``, if it has one.
 
     Studies call it before anything is measured or trained. `model` is None while none is open: then only what
     can be told without one is refused.

@@ -15,9 +15,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenhand.errors import BadData
+from evenhand.files import lines, read_text
 from evenhand.lexicons import gendered_spans, plain, swap_gender
 from evenhand.models import every_logprob
 from evenhand.records import Example, PairExample, TextExample
@@ -28,6 +30,15 @@ if TYPE_CHECKING:
 Spans = tuple[tuple[int, int], ...]
 _WORD = re.compile(r"[^\W\d_]+")
 _PIECE = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")  # a word, or a mark beside one
+
+
+def own_texts(file: str) -> list[str]:
+    """The lines of a file of the user's own that hold anything.
+
+    Raises:
+        BadData: it cannot be read.
+    """
+    return [line for line in lines(read_text(Path(file))) if line.strip()]
 
 
 @dataclass(frozen=True, slots=True)

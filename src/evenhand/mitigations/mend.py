@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from evenhand.errors import BadOption
 from evenhand.mitigations._editing.options import check_prompts, require_causal, require_prompts
 from evenhand.mitigations._shams import Sham
+from evenhand.mitigations._texts import own_texts
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
 from evenhand.training.numbers import check_numbers
@@ -103,11 +104,13 @@ class Mend:
         """Refuse prompts without a subject, blocks that are not there, and models without such maps.
 
         Raises:
-            BadData: no prompt says where its subject stands.
+            BadData: no prompt says where its subject stands, or the file of text cannot be read.
             BadOption: a block does not exist.
             BadModel: the model is not causal, gives no weights, or an MLP is no chain of linear maps.
         """
         check_prompts(examples)
+        if self.text:
+            own_texts(self.text)
         if model is not None:
             self._maps(require_causal(model, self.needs, "mend"), None)
 

@@ -57,7 +57,7 @@ def ahead(
         prompts=measured * trained / max(1, items) if method is not None else 0.0,
         epochs=(own if effort is None else effort(trained), own),
         looks=control_models.looks(extent),
-        families=tuple(control_models.counts(extent)),
+        families=tuple(control_models.counts(extent, shammed=method is not None)),
         fits=fits,
     )
 

@@ -180,11 +180,16 @@ def given(name: str, base: str, model: Model, options: VerifyOptions) -> Given:
     return replace(found, notes=(*found.notes, unknown))
 
 
+def is_model(name: str) -> bool:
+    """Whether `name` begins as a model does (``hf:``); else it is the folder of a treatment or an adapter."""
+    return ":" in name.partition("/")[0]
+
+
 def _addition(name: str, base: str) -> Path | None:
     """The folder of a treatment or of an adapter for the base that `name` names, None for another model."""
     if name.startswith(f"{base}+"):
         name = name.removeprefix(f"{base}+")
-    elif ":" in name.partition("/")[0]:
+    elif is_model(name):
         return None
     folder = Path(name).expanduser()
     if not is_folder(folder):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from evenhand import registry
 from evenhand.locators import Locator
-from evenhand.mitigations import Mitigation
+from evenhand.mitigations import Mitigation, refuse
 from evenhand.models import Model, gives_weights, require
 from evenhand.provenance import made_by
 from evenhand.records import Attribution, TrainingExample
@@ -37,13 +37,14 @@ def check_sites(
     """Refuse a model whose blocks the locator of `sites_for` cannot rank; nothing is asked of it.
 
     Raises:
-        BadModel: it lacks what the locator needs, or its blocks cannot be found.
+        BadModel: it lacks what the locator needs, its blocks cannot be found, or the locator refuses it.
     """
     locator = _locator(model, method, examples, options)
     if locator is not None:
         require(model, locator.needs, of=f"the locator {options.locator}", instead="--with prompt")
         assert gives_weights(model)  # else there is no locator
         _ = model.layout
+        refuse(locator, model, _probes(method, examples))
 
 
 def _locator(

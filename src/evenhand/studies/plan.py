@@ -16,12 +16,15 @@ from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import EvenhandError
 from evenhand.mitigations import refuse
-from evenhand.models import Model, require
+from evenhand.models import Model, gives_weights, require
 from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
 from evenhand.records.shown import Shown
 from evenhand.studies import control_models, defaults
+from evenhand.studies.fitting import Fitting
 from evenhand.studies.forecast import span
-from evenhand.studies.given import check_treated
+from evenhand.studies.given import check_treated, is_model
+from evenhand.studies.given import given as given_model
+from evenhand.studies.measure import check_family, fits_family
 from evenhand.studies.memory import Asking, Memory, estimated
 from evenhand.studies.methods import made_method
 from evenhand.studies.options import METHOD, PlanKeywords, VerifyOptions, combined, model_name
@@ -112,15 +115,21 @@ class Parts:
     capability: tuple[Benchmark, ...]
     examples: Sequence[TrainingExample]
 
-    def check(self, model: Model, said: str) -> None:
-        """Refuse a model that the method cannot be fitted to, as `verify` does; `said` is its spec.
+    def check(self, model: Model, said: str, options: VerifyOptions) -> None:
+        """Refuse an open model as `verify` does before it measures; `said` is the method's spec.
 
         Raises:
-            EvenhandError: it cannot.
+            EvenhandError: the method, its locator, a benchmark or a control cannot be used with it.
         """
+        kept = [one for one in self.capability if options.capability or fits_family(model, one)]
+        tested = [*self.bias, *kept]
+        for benchmark in tested:
+            check_family(model, benchmark)
         if self.method is not None:
             require(model, self.method.needs, of=said, instead="--with prompt")
-            refuse(self.method, model, self.examples)
+            Fitting(self.method, said, model, self.examples, options, Path()).check(tested)
+        if gives_weights(model):
+            control_models.check(model, options.control, self.examples)
 
     def sampled(self, model: Model, primary: str, options: VerifyOptions) -> Sampled:
         """What a few items of each benchmark tell of the model.
@@ -180,7 +189,9 @@ def timed_plan(
             model = stack.enter_context(options.opened(uri))
         except EvenhandError as error:
             return replace(made, untimed=error.what)
-        parts.check(model, made.mitigation)
+        parts.check(model, made.mitigation, options)
+        if treated is not None and not (is_model(treated) and elsewhere(treated)):
+            given_model(treated, uri, model, options)
         try:
             found = parts.sampled(model, made.primary, options)
         except EvenhandError as error:
@@ -216,7 +227,8 @@ def elsewhere(uri: str) -> str:
     scheme, _, rest = uri.partition(":")
     if scheme == "lab":
         return ""
-    if scheme in ("hf", "gguf") and Path(rest.partition("+")[0].partition("?")[0]).expanduser().exists():
+    place = rest.partition("+")[0].partition("?")[0]
+    if scheme in ("hf", "gguf") and (place.startswith((".", "/", "~")) or Path(place).exists()):
         return ""
     return f"{uri} is not on this machine, and a plan fetches and asks nothing."
 
@@ -247,7 +259,7 @@ def planned(
     primary = of_benchmarks(made, options.primary, data.benchmark)
     if method is not None:
         refuse(method, None, data.examples)
-    counts = control_models.counts(options.control)
+    counts = control_models.counts(options.control, shammed=treated is None or not is_model(treated))
     # At the most every fit has control models of its own, at the least all share them.
     control = {family: most * options.seeds for family, (_, most) in counts.items()}
     least = {family: number for family, (number, _) in counts.items()}

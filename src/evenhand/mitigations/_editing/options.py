@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from evenhand.errors import BadData, BadOption
 from evenhand.mitigations._editing.blocks import edited_blocks
 from evenhand.mitigations._shams import Sham
+from evenhand.mitigations._texts import own_texts
 from evenhand.models.rows import require_left_to_right
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -95,11 +96,13 @@ class Options:
         """Refuse prompts without a subject, blocks that cannot be edited, and models without such a map.
 
         Raises:
-            BadData: no prompt says where its subject stands.
+            BadData: no prompt says where its subject stands, or the file of text cannot be read.
             BadOption: a block that does not exist, or is the last one.
             BadModel: the model is not causal, gives no weights, or its MLP is no chain of linear maps.
         """
         check_prompts(examples)
+        if self.text:
+            own_texts(self.text)
         if model is not None:
             self._places(require_causal(model, self.needs, self.name), None)
 

@@ -7,12 +7,11 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from evenhand.files import lines, read_text
 from evenhand.lab.facts import neutral_sentences
 from evenhand.lexicons import plain
+from evenhand.mitigations._texts import own_texts
 from evenhand.models import OpenModel
 from evenhand.records import Example
 from evenhand.scoring.subjects import subject_tokens
@@ -77,7 +76,7 @@ def neutral_texts(model: OpenModel, file: str, examples: Iterable[Example] = ())
         BadData: the file cannot be read.
     """
     if file:
-        return [line for line in lines(read_text(Path(file))) if line.strip()]
+        return own_texts(file)
     lab = model.spec.uri.startswith("lab:")
     every = neutral_sentences("train") if lab else plain()
     terms = {form.strip().lower() for e in examples for group in e.terms for form in group}

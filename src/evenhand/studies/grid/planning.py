@@ -13,6 +13,7 @@ from evenhand.errors import EvenhandError
 from evenhand.models import Model
 from evenhand.progress import duration
 from evenhand.studies.grid.checking import Checked, Planned
+from evenhand.studies.options import VerifyOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _on(checked: Checked, uri: str) -> PlannedModel:
     study, seeds = checked.study, len(checked.study.seeds)
     own = [one for one in checked.planned if one.model == uri]
     with study.options.opened(uri) as model:
-        refused = {one.mitigation: why for one in own if (why := _refusal(one, model))}
+        refused = {one.mitigation: why for one in own if (why := _refusal(one, model, study.options))}
         base = base_seconds(checked, own[0], model)
     own = [one for one in own if one.mitigation not in refused]
     low = high = seeds * base
@@ -90,7 +91,7 @@ def _on(checked: Checked, uri: str) -> PlannedModel:
     return PlannedModel(uri, seeds * len(own), models, rows, low / 60, high / 60, refused)
 
 
-def _refusal(planned: Planned, model: Model) -> str:
+def _refusal(planned: Planned, model: Model, options: VerifyOptions) -> str:
     """Why the mitigation of a cell refuses its model; empty where it does not.
 
     Nothing is said of a grid: another of its settings may do.
@@ -98,7 +99,7 @@ def _refusal(planned: Planned, model: Model) -> str:
     if planned.settings > 1:
         return ""
     try:
-        planned.parts.check(model, planned.plan.mitigation)
+        planned.parts.check(model, planned.plan.mitigation, options)
     except EvenhandError as error:
         return error.what
     return ""

@@ -5,7 +5,9 @@ Three steps, because two versions of evenhand do not live in one process:
     python -m perf.validity.former save --folder READINGS --models FOLDER    # the models, as files
     git worktree add ../former 0ba8dbf
     PYTHONPATH=../former/src:. python -m perf.validity.former judge --models FOLDER
-    python -m perf.validity.former table --models FOLDER
+    python -m perf.validity.former table --folder READINGS [--models FOLDER]
+
+What was judged is kept in ``readings/0ba8dbf``.
 
 The first version made 16 control models for a verdict by ``--control reduced`` (placebo tuning and noise at
 four doses and two seeds each in the parameters that were changed), which is what is run here; its default was
@@ -26,6 +28,7 @@ from typing import Any, ClassVar
 
 BIAS = ("genbiaseval", "genhinteval")
 CAPABILITY = ("facts", "perplexity:text=lab")
+KEPT = Path(__file__).parent / "readings" / "0ba8dbf"
 JUDGED, ABOUT, WEIGHTS = "former.jsonl", "about.json", "weights.safetensors"
 DAMAGE, NOTHING = "damage", "nothing done"  # what a kind of reading is; else the name of the treatment
 
@@ -129,6 +132,7 @@ def judge(models: Path) -> None:
             families = record.control.families if record.control else ()
             line = {
                 "folder": folder.name,
+                "key": json.loads(about.read_text())["key"],
                 "verdict": record.verdict.value,
                 "models": sum(len(family.points) for family in families),
                 "seconds": round(time.process_time() - start, 1),
@@ -137,16 +141,20 @@ def judge(models: Path) -> None:
             out.flush()
 
 
-def table(models: Path) -> str:
-    """A markdown table: claims, control models and CPU seconds of both rules on the same models."""
-    from .runs import EXACT
+def table(models: Path, lines: Sequence[Mapping[str, Any]]) -> str:
+    """A markdown table: claims, control models and CPU seconds of both rules on the same models.
+
+    `lines` are the readings of the present rule.
+    """
+    from .runs import EXACT, WITHOUT_THEY
     from .runs import NOTHING as IDLE
-    from .tables import CLAIM
+    from .tables import CLAIM, PLAIN
 
     exact = {name for name, _ in EXACT}
+    by_key = {line["key"]: line for line in lines}
     pairs: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
     for line in _lines(models):
-        now = json.loads((models / line["folder"] / ABOUT).read_text(encoding="utf-8"))
+        now = by_key[line["key"]]
         kind = now["kind"]
         what = NOTHING if kind in IDLE else kind if kind in exact or "inside" not in now else DAMAGE
         pairs.setdefault(what, []).append((line, now))
@@ -156,7 +164,8 @@ def table(models: Path) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for what, both in pairs.items():
-        claims = [sum(one[side]["verdict"] in CLAIM for one in both) for side in (0, 1)]
+        claim = PLAIN if what == WITHOUT_THEY else CLAIM
+        claims = [sum(one[side]["verdict"] in claim for one in both) for side in (0, 1)]
         made = [_median([one[0]["models"] for one in both]), _median([_made(one[1]) for one in both])]
         spent = [_median([one[side].get("seconds") for one in both]) for side in (0, 1)]
         cells = (what, len(both), *claims, *made, *spent)
@@ -185,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=("save", "judge", "table"))
     parser.add_argument("--folder", type=Path, nargs="+", default=[], help="of the readings")
-    parser.add_argument("--models", type=Path, required=True, help="where the models lie")
+    parser.add_argument("--models", type=Path, default=KEPT, help="where the models lie, or what was judged")
     parser.add_argument("--runs", type=int, default=2, help="models of each kind")
     given = parser.parse_args()
     if given.what == "save":
@@ -193,7 +202,9 @@ def main() -> None:
     elif given.what == "judge":
         judge(given.models)
     else:
-        print(table(given.models))
+        from . import tables
+
+        print(table(given.models, tables.readings(*given.folder)))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from evenhand.metrics import Columns, columns, mean_metric, weighted_mean
+from evenhand.errors import BadData
+from evenhand.metrics import BLOCK, Columns, columns, mean_metric, weighted_mean
 from evenhand.records import Score
 
 
@@ -14,6 +17,18 @@ def test_columns_turn_none_into_nan() -> None:
     assert table.n == 2
     np.testing.assert_array_equal(table["x"], [1.0, 2.0])
     np.testing.assert_array_equal(table["y"], [np.nan, 3.0])
+
+
+def test_columns_of_more_scores_than_are_read_at_once() -> None:
+    n = 2 * BLOCK + 3
+    table = columns([Score(f"s{i}", "c", {"x": float(i), "y": None if i % 2 else 1.0}) for i in range(n)])
+    assert table.n == n
+    np.testing.assert_array_equal(table["x"], np.arange(n))
+    assert int(np.isnan(table["y"]).sum()) == n // 2
+    scores: list[Any] = [Score(f"s{i}", "c", {"x": 1.0}) for i in range(BLOCK + 5)]
+    scores[BLOCK + 2].values["x"] = "much"
+    with pytest.raises(BadData, match=rf"values of x hold .much. at position {BLOCK + 2}"):
+        columns(scores)
 
 
 def test_groups_keep_the_order_of_the_benchmark() -> None:

@@ -10,7 +10,8 @@ from perf.validity import former
 
 
 def line(kind: str, base: str, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "base": base, "seed": 1, "dose": 0.5, "counted": True, **more}
+    key = f"{kind}/{base}"
+    return {"key": key, "kind": kind, "base": base, "seed": 1, "dose": 0.5, "counted": True, **more}
 
 
 def test_a_model_is_chosen_once_with_the_reading_of_all_controls() -> None:
@@ -31,16 +32,16 @@ def test_the_table_counts_the_claims_of_both(tmp_path: Path) -> None:
         line("cut", "a", inside=False, verdict="mitigated", control=control, seconds=20.0),
         line("exact_removal", "a", verdict="mitigated", control=control, seconds=50.0),
         line("fewer_bits", "a", verdict="no evidence", control=None),
+        line("without_they", "a", verdict="mitigated at a cost", control=None),
     ]
-    then = ("mitigated at a cost", "mitigated", "no evidence", "no evidence")
+    then = ("mitigated at a cost", "mitigated", "no evidence", "no evidence", "mitigated")
     judged = []
     for number, (one, verdict) in enumerate(zip(now, then, strict=True)):
-        (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / former.ABOUT).write_text(json.dumps(one))
-        judged.append({"folder": str(number), "verdict": verdict, "models": 16, "seconds": 30.0 + number})
+        judged.append({"key": one["key"], "verdict": verdict, "models": 16, "seconds": 30.0 + number})
     (tmp_path / former.JUDGED).write_text("".join(json.dumps(one) + "\n" for one in judged))
-    assert former.table(tmp_path).splitlines()[2:] == [
+    assert former.table(tmp_path, now).splitlines()[2:] == [
         "| damage | 2 | 2 | 1 | 16 | 15 | 30.5 | 30 |",
         "| exact_removal | 1 | 0 | 1 | 16 | 15 | 32 | 50 |",
         "| nothing done | 1 | 0 | 0 | 16 |  | 33 |  |",
+        "| without_they | 1 | 1 | 0 | 16 |  | 34 |  |",  # such a mitigation may be claimed at a cost
     ]

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evenhand.errors import BadData
 from evenhand.metrics._arrays import numbers
 from evenhand.metrics._arrays import weights as checked_weights
 from evenhand.records import Score, Value
@@ -46,6 +47,10 @@ class Columns:
         return np.stack(found, axis=1)
 
 
+BLOCK = 512
+"""So many scores are read for all columns at once: more of them would not stay in a processor's cache."""
+
+
 def columns(scores: Sequence[Score]) -> Columns:
     """The per-item values of `scores` as arrays; None becomes NaN.
 
@@ -54,15 +59,20 @@ def columns(scores: Sequence[Score]) -> Columns:
         KeyError: a score lacks a value that the first one has.
     """
     names = list(scores[0].values) if scores else []
-    table = {
-        name: numbers(
-            [np.nan if (v := s.values[name]) is None else v for s in scores],
-            f"values of {name}",
-            "A score's values are numbers, and None where undefined.",
-        )
-        for name in names
-    }
-    return Columns(table, len(scores))
+    parts: dict[str, list[Array]] = {name: [] for name in names}
+    for start in range(0, len(scores), BLOCK):
+        for name, found in parts.items():
+            try:
+                found.append(_column(scores[start : start + BLOCK], name))
+            except BadData:
+                _column(scores[: start + BLOCK], name)  # its error says where in the whole column
+                raise
+    return Columns({name: np.concatenate(found) for name, found in parts.items()}, len(scores))
+
+
+def _column(scores: Sequence[Score], name: str) -> Array:
+    values = [np.nan if (v := s.values[name]) is None else v for s in scores]
+    return numbers(values, f"values of {name}", "A score's values are numbers, and None where undefined.")
 
 
 @dataclass(frozen=True)

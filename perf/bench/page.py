@@ -37,7 +37,7 @@ def rows(found: Sequence[Found]) -> list[tuple[str, ...]]:
                     _amount(one.cost, one.unit) if first else "",
                     ratio.peer + (f", {ratio.batch} a batch" if ratio.batch else ""),
                     f"{_number(ratio.median)}x ({_number(ratio.low)} to {_number(ratio.high)})",
-                    _asked(ratio),
+                    _asked(ratio, one.share),
                     _difference(ratio, equal=one.equal),
                     _ceiling(one) if first else "",
                 )
@@ -53,10 +53,14 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
 
 
-def _asked(ratio: Ratio) -> str:
+def _asked(ratio: Ratio, share: float | None) -> str:
+    """Whether the goal was reached, and where it was not, what the ratio would be at the ceiling."""
     if ratio.target is None:
         return ""
-    return f"{ratio.target:g}x, " + ("reached" if ratio.median >= ratio.target else "not reached")
+    if ratio.median >= ratio.target:
+        return f"{ratio.target:g}x, reached"
+    most = f"; {_number(ratio.median / share)}x at the ceiling" if share else ""
+    return f"{ratio.target:g}x, not reached{most}"
 
 
 def _difference(ratio: Ratio, *, equal: bool) -> str:
@@ -120,13 +124,22 @@ def of_runs(runs: Sequence[Mapping[str, Any]], order: Sequence[str]) -> str:
     found = sorted(known, key=lambda one: (one.device, order.index(one.name)))
     left = {name: why for run in runs for name, why in run["skipped"].items()}
     measured = {one.name for one in found}
-    machines = list(dict.fromkeys(run["machine"] for run in runs))
     about = {
         **runs[-1],
         "command": "`, then `".join(run["command"] for run in runs),
-        "machine": "\n\n".join(machines),
+        "machine": _machines([run["machine"] for run in runs]),
     }
     return page(found, {name: why for name, why in left.items() if name not in measured}, about)
+
+
+def _machines(made: Sequence[str]) -> str:
+    """The runs' versions and machines; those of runs that differ in the commit alone as one line."""
+    first, rest = made[0].partition("), ")[::2]
+    alike = all(one.partition("), ")[2] == rest for one in made)
+    commits = dict.fromkeys(one.partition("), ")[0].rpartition("(commit ")[2] for one in made)
+    if not alike or len(commits) == 1:
+        return "\n\n".join(dict.fromkeys(made))
+    return f"{first.rpartition('(commit ')[0]}(commits {', '.join(commits)}), {rest}"
 
 
 def _case(case: Mapping[str, Any]) -> Found:
@@ -153,7 +166,8 @@ the lowest and the highest. A peer with batches runs at the best of the sizes be
 difference" compares the numbers themselves. "Of the ceiling" is what the matrix products of the distinct
 tokens alone would take, at the rate of one large product in the same process, over what evenhand took; it is
 "unsteady" where that rate changed by more than 15 % during the case, because something else used the
-machine. "Asked" is a goal, not a test: only a difference fails.
+machine. "Asked" is a goal, not a test: only a difference fails. Where it is not reached, the ratio that the
+matrix products alone would give is beside it.
 
 Models have random weights ({layers} blocks, {width} wide), on which speed does not depend. {clock}
 

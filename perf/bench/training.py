@@ -52,7 +52,7 @@ def _block(setting: Setting, number: int, name: str, target: float, *, kept: boo
         ours,
         (Peer("the usual loop", lambda _: usual_loop(model, examples, number), target=target),),
         CLOSE_LOSS,
-        products(model, examples, number),
+        products(model, examples, number, kept=kept),
     )
 
 
@@ -147,12 +147,13 @@ def plain_descent(setting: Setting) -> Case:
     )
 
 
-def products(model: Any, examples: Sequence[Example], number: int) -> float:
+def products(model: Any, examples: Sequence[Example], number: int, *, kept: bool = False) -> float:
     """Multiply-adds of the method with the block's input kept.
 
-    Once: the blocks below, over the distinct tokens. Each epoch: forward, gradient of the input and gradient
-    of the weights in the block; forward and gradient of the input above it and in the head. In the last block
-    the half after the attention is needed where something is predicted, and nowhere else.
+    Once, and never where an earlier fit left it (`kept`): the blocks below, over the distinct tokens. Each
+    epoch: forward, gradient of the input and gradient of the weights in the block; forward and gradient of
+    the input above it and in the head. In the last block the half after the attention is needed where
+    something is predicted, and nowhere else.
     """
     blocks = [work.of_block(model.module.get_submodule(name)) for name in work.block_names(model)]
     asked = work.spans(model, [Continuation(e.context, form) for e in examples for (form,) in e.terms])
@@ -161,7 +162,8 @@ def products(model: Any, examples: Sequence[Example], number: int) -> float:
     own, above = blocks[number], sum(blocks[number + 1 :])
     in_block = tokens * own / 3 + predictions * own * 2 / 3 if last else tokens * own
     epoch = 3 * in_block + 2 * tokens * above + 2 * predictions * work.of_head(model)
-    return float(tokens * sum(blocks[:number]) + EPOCHS * epoch)
+    below = 0 if kept else tokens * sum(blocks[:number])
+    return float(below + EPOCHS * epoch)
 
 
 def again(setting: Setting) -> Case:
@@ -211,7 +213,7 @@ def _set(model: Any, values: Mapping[str, torch.Tensor]) -> None:
 CASES: Mapping[str, Callable[[Setting], Case]] = {
     "lftf_last": lambda setting: _block(setting, setting.layers - 1, "lftf_last", 4.5),
     "lftf_middle": lambda setting: _block(setting, setting.layers // 2, "lftf_middle", 2.5),
-    "lftf_kept": lambda setting: _block(setting, setting.layers - 1, "lftf_kept", 4.5, kept=True),
+    "lftf_kept": lambda setting: _block(setting, setting.layers - 1, "lftf_kept", 8, kept=True),
     "lftf_sgd": plain_descent,
     "again": again,
 }

@@ -55,7 +55,15 @@ def test_a_row_a_peer_with_what_is_common_in_the_first() -> None:
             "1.0e-06",
             "60% (65% asked)",
         ),
-        ("", "", "one at a time", "18.00x (17.00 to 19.00)", "25x, not reached", "not compared", ""),
+        (
+            "",
+            "",
+            "one at a time",
+            "18.00x (17.00 to 19.00)",
+            "25x, not reached; 30.00x at the ceiling",
+            "not compared",
+            "",
+        ),
     ]
 
 
@@ -218,3 +226,16 @@ def test_a_page_of_several_runs_has_the_latest_of_each_case(
     assert "cpu`, then `python -m perf.bench" in text
     assert text.count("--only second") == 1
     assert "first" not in measured("--only", "second", first=7.0, second=3.0)
+
+
+def test_a_ratio_that_was_not_reached_says_what_the_ceiling_allows() -> None:
+    low = replace(FIRST, median=6.0, target=7.0)
+    assert page.rows([found(ratios=(low,), share=0.8)])[0][4] == "7x, not reached; 7.50x at the ceiling"
+    assert page.rows([found(ratios=(low,), share=None)])[0][4] == "7x, not reached"
+
+
+def test_runs_of_several_commits_on_one_machine_are_one_line() -> None:
+    lines = [f"evenhand 1 (commit {commit}), numpy 2; CPU" for commit in ("a", "b", "a")]
+    assert page._machines(lines) == "evenhand 1 (commits a, b), numpy 2; CPU"
+    assert page._machines(lines[:1] * 2) == lines[0]
+    assert page._machines([lines[0], "evenhand 1 (commit b), numpy 3; CPU"]).count("\n\n") == 1

@@ -362,11 +362,16 @@ def test_a_run_is_kept_under_both_names() -> None:
     assert one.name.startswith("verify-lab-causal-treated-hf-a-")
 
 
-def test_the_plan_counts_the_same_models(base: str) -> None:
+def test_the_plan_counts_the_models_that_run(base: str, tmp_path: Path) -> None:
+    """A model has no sham, and further families in its place; a saved treatment brings its own settings."""
     fitted = evenhand.plan(base, "lftf", control="reduced")
     ready = evenhand.plan(base, treated="hf:./there/is/no/such/model", control="reduced")
     assert ready.mitigation == "treated: hf:./there/is/no/such/model"
-    assert (ready.control, ready.benchmarks) == (fitted.control, fitted.benchmarks)
+    further = {"prune", "quantise", "temperature", "heads"}
+    assert set(ready.control) == set(fitted.control) - {"sham"} | further
+    for saved in (str(tmp_path), f"{base}+{tmp_path}"):
+        put = evenhand.plan(base, treated=saved, control="reduced")
+        assert (put.control, put.benchmarks) == (fitted.control, fitted.benchmarks)
     assert evenhand.plan(base).mitigation == "lftf"
     with pytest.raises(UsageError, match="Leave one of the two away"):
         evenhand.plan(base, "lftf", treated=base)

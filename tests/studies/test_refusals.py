@@ -15,8 +15,6 @@ from evenhand.studies.options import VerifyOptions
 from evenhand.studies.plan import timed_plan
 from evenhand.testing import tiny
 from evenhand.testing.examples import examples
-from evenhand.treatments import About
-from evenhand.treatments.weights import WeightTreatment
 from tests.support import families
 
 OF_THE_MODEL = [  # the tiny model has three blocks
@@ -135,44 +133,19 @@ def test_files_and_names_that_are_not_there_need_no_model(tmp_path: Path) -> Non
 def test_a_model_whose_blocks_are_unknown(
     method: str, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LFTF's locator needs the blocks; beside a method that does not, controls that do are left out."""
+    """LFTF's locator needs the blocks, and beside any method the controls do, unless they are left out."""
 
     def unknown(module: object) -> None:
         raise BadModel("The architecture 'own' has no layout.", mend="Register it.")
 
     monkeypatch.setattr(layout, "find_architecture", unknown)
+    for ask in (evenhand.verify, timed_plan):
+        with pytest.raises(BadModel, match="'own' has no layout") as caught:
+            ask(uri, method, VerifyOptions(limit=4, control="full", out=tmp_path / "run"))
+        assert caught.value.mend.endswith("--control none.") == (method == "full_finetune")
     if method == "full_finetune":
         with pytest.raises(AssertionError, match="measured"):  # it goes on to the measurements
-            evenhand.verify(uri, method, limit=4, control="full", out=tmp_path / "run")
-        return
-    with pytest.raises(BadModel, match="'own' has no layout"):
-        evenhand.verify(uri, method, limit=4, control="full", out=tmp_path / "run")
-
-
-def test_a_model_in_which_no_control_can_choose_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*given: object) -> None:
-        raise BadModel("The architecture 'own' has no layout.", mend="Register it.")
-
-    monkeypatch.setattr(control_models, "refuse", unknown)
-    with pytest.raises(BadModel, match="'own' has no layout") as caught:
-        control_models.check(tiny.model("llama"), "full", examples())
-    assert caught.value.mend == "Register it. Or do without control models: --control none."
-
-
-def test_a_control_that_refuses_a_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, real = tiny.model("llama"), control_models.refuse
-
-    def some(control: object, *given: Any) -> None:
-        if type(control).__name__ == "NoiseElsewhere":
-            raise BadModel("The architecture 'own' has no layout.", mend="Register it.")
-        real(control, *given)
-
-    monkeypatch.setattr(control_models, "refuse", some)
-    weights = {"model.norm.weight": model.module.get_parameter("model.norm.weight").detach() * 2}
-    beside = WeightTreatment(About("made by hand", model.spec.digest, 0), weights)
-    made, absent = control_models.recipes(model, beside, "standard", examples())
-    assert "noise elsewhere" not in [one.family for one in made]
-    assert "There is no control noise elsewhere: The architecture 'own' has no layout." in absent
+            evenhand.verify(uri, method, limit=4, control="none", out=tmp_path / "run")
 
 
 def test_a_control_that_a_study_leaves_out_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

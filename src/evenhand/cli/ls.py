@@ -65,8 +65,9 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if before:
-            gc.freeze()
-            gc.unfreeze()
+            if not gc.get_freeze_count():  # else another part of this process keeps objects apart
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

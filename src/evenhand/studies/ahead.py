@@ -44,10 +44,12 @@ def ahead(
     method: object | None,
     extent: Extent,
     fits: int = 1,
+    shammed: bool = True,
 ) -> Forecast:
     """What follows a base whose `benchmarks` took `measured` seconds: fits, treated and control models.
 
-    `method` is fitted on `examples`; None where the treated model is there already.
+    `method` is fitted on `examples`; None where the treated model is there already. `shammed` tells whether
+    there is a sham among the controls.
     """
     items = sum(len(b.load()) for b in benchmarks)
     trained = sum(1 for example in examples if not example.keep)
@@ -57,7 +59,7 @@ def ahead(
         prompts=measured * trained / max(1, items) if method is not None else 0.0,
         epochs=(own if effort is None else effort(trained), own),
         looks=control_models.looks(extent),
-        families=tuple(control_models.counts(extent, shammed=method is not None)),
+        families=tuple(control_models.counts(extent, shammed=shammed)),
         fits=fits,
     )
 

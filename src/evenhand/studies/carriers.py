@@ -10,36 +10,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 CARRIED = 0.9
 """The share of the change that the chosen parameters carry."""
-ROUNDING = 2.0**-8
-"""Twice the largest relative error of rounding to bfloat16, the coarsest format of 16 bits."""
+ROUNDING, LEAST = 2.0**-7, 2.0**-24
+"""Twice the largest relative error of rounding to bfloat16, and the smallest number of float16."""
+SMALL = 0.01
+"""A parameter whose weights are smaller than so much of the model's counts by the model's scale."""
+_SLICE = 2**22  # weights that are looked at together, so that a large vocabulary's are not copied whole
 
 
 def carriers(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> frozenset[str]:
     """The fewest parameters that carry `CARRIED` of the change from `before` to `after`, by name.
 
-    `after` holds some or all of the parameters of `before`, in the same shapes. A parameter none of whose
-    weights moved by more than `ROUNDING` of itself was rounded, and counts where nothing else changed. Each
-    weight counts by the square of its change relative to the root mean square of its parameter, at most 1, so
-    that neither a few large weights nor a parameter that was zero outweigh all others. Empty where nothing
-    changed.
+    `after` holds some or all of the parameters of `before`, in the same shapes. A weight counts by the square
+    of its change relative to the root mean square of its parameter (to the median of these over all, where
+    that is next to zero), and by 1 at most and where it is not finite. Weights that moved by no more than
+    rounding does (`ROUNDING` of themselves, or `LEAST`) count where they carry the larger half of the change.
+    Empty where nothing changed, or by too little to be counted.
     """
-    moved: dict[str, float] = {}
-    rounded: dict[str, float] = {}
-    for name, value in after.items():
-        old = before[name].detach().float()
-        change = (value.detach().to(old) - old).abs()
-        if not bool(change.any()):
-            continue
-        scale = old.square().mean().sqrt().clamp_min(1e-12)
-        weight = float((change / scale).square().clamp_max(1.0).sum())
-        kind = moved if bool((change > ROUNDING * old.abs()).any()) else rounded
-        kind[name] = weight
-    chosen = moved or rounded
+    scales = {name: _scale(before[name]) for name in after}
+    usual = float(np.median(list(scales.values()))) if scales else 0.0
+    parts = {
+        name: _change(before[name], value, scales[name] if scales[name] > SMALL * usual else usual)
+        for name, value in after.items()
+    }
+    moved, rounded = (sum(part[kind] for part in parts.values()) for kind in (0, 1))
+    chosen = {name: part[0] + (part[1] if rounded > moved else 0.0) for name, part in parts.items()}
+    chosen = {name: weight for name, weight in chosen.items() if weight > 0}
     left = (1 - CARRIED) * sum(chosen.values())
     kept = set(chosen)
     for name in sorted(chosen, key=lambda name: (chosen[name], name)):  # the smallest are left out first
@@ -48,3 +50,27 @@ def carriers(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> froze
             break
         kept.remove(name)
     return frozenset(kept)
+
+
+def _scale(value: Tensor) -> float:
+    """The root mean square of the finite weights; 0 of none."""
+    squares = sum(
+        float(part.detach().double().nan_to_num(0.0, 0.0, 0.0).square().sum())
+        for part in value.flatten().split(_SLICE)
+    )
+    return float(np.sqrt(squares / max(1, value.numel())))
+
+
+def _change(old: Tensor, new: Tensor, scale: float) -> tuple[float, float]:
+    """What the weights count for that moved by more than rounding does, and those that did not."""
+    moved = rounded = 0.0
+    pairs = zip(old.detach().flatten().split(_SLICE), new.detach().flatten().split(_SLICE), strict=True)
+    for mine, yours in pairs:
+        start = mine.double()
+        change = (yours.to(mine).double() - start).abs()  # in the precision and place of the base
+        change[(yours.to(mine) == mine)] = 0.0  # infinity less infinity is no change
+        counted = (change / max(scale, 1e-300)).square().clamp_max(1.0).nan_to_num(1.0)
+        far = ~(change <= (ROUNDING * start.abs()).clamp_min(LEAST))
+        moved += float(counted[far].sum())
+        rounded += float(counted[~far].sum())
+    return moved, rounded

@@ -130,10 +130,6 @@ def _why_not(
         return "the model does not give what it needs."
     if not usable(control, examples):
         return "it cannot be fitted on what the treatment was fitted on."
-    try:
-        refuse(control, model, examples)
-    except BadModel as error:
-        return error.what
     said: str = getattr(control, "why_not", lambda treatment: "")(treatment)
     if said:
         return said
@@ -147,23 +143,24 @@ def _asked(extent: Extent) -> Mapping[str, Control]:
 
 
 def check(model: OpenModel, extent: Extent, examples: Sequence[TrainingExample]) -> None:
-    """Refuse a model in which no control of that extent can choose what to damage.
+    """Refuse a model in which the controls of that extent cannot choose what to damage.
 
-    Those that cannot be fitted on `examples`, or on this model, are left out of a study, which names them.
+    Controls that cannot be fitted on `examples`, or on this model, are left out of a study; see `usable`.
 
     Raises:
-        BadModel: every one that could be fitted refuses it, as where its blocks cannot be found.
+        BadModel: its blocks cannot be found.
     """
-    could = [c for c in _asked(extent).values() if c.needs <= model.can and usable(c, examples)]
-    refused: list[BadModel] = []
-    for control in could:
-        try:
-            refuse(control, model, examples)
-        except BadModel as error:
-            refused.append(error)
-    if could and len(refused) == len(could):
-        mend = f"{refused[0].mend} Or do without control models: --control none."
-        raise BadModel(refused[0].what, mend=mend)
+    for control in _asked(extent).values():
+        if control.needs <= model.can and usable(control, examples):
+            _refuse(control, model, examples)
+
+
+def _refuse(control: Control, model: OpenModel, examples: Sequence[TrainingExample]) -> None:
+    try:
+        refuse(control, model, examples)
+    except BadModel as error:
+        mend = f"{error.mend} Or do without control models: --control none."
+        raise BadModel(error.what, mend=mend) from None
 
 
 def looks(extent: Extent) -> tuple[int, ...]:

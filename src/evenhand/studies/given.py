@@ -146,6 +146,11 @@ class Given:
     place: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def shammed(self) -> bool:
+        """Whether the settings of a method are known, whose sham can be made."""
+        return not self.place
+
     def check(self, tested: Sequence[Benchmark]) -> None:
         """Nothing: the model was opened already, and what it was trained on is not known."""
 
@@ -180,17 +185,16 @@ def given(name: str, base: str, model: Model, options: VerifyOptions) -> Given:
     return replace(found, notes=(*found.notes, unknown))
 
 
-def is_model(name: str) -> bool:
-    """Whether `name` begins as a model does (``hf:``); else it is the folder of a treatment or an adapter."""
-    return ":" in name.partition("/")[0]
+def is_model(name: str, base: str) -> bool:
+    """Whether `name` is a model's (``hf:...``), not a treatment's or an adapter's (``BASE+FOLDER``)."""
+    return ":" in name.partition("/")[0] and not name.startswith(f"{base}+")
 
 
 def _addition(name: str, base: str) -> Path | None:
     """The folder of a treatment or of an adapter for the base that `name` names, None for another model."""
-    if name.startswith(f"{base}+"):
-        name = name.removeprefix(f"{base}+")
-    elif is_model(name):
+    if is_model(name, base):
         return None
+    name = name.removeprefix(f"{base}+")
     folder = Path(name).expanduser()
     if not is_folder(folder):
         return None
@@ -228,7 +232,7 @@ def _on_base(said: str, folder: Path, model: Model) -> Given:
     touches = differ
     if isinstance(treatment, WeightTreatment):
         before = {name: model.module.get_parameter(name) for name in treatment.weights}
-        touches = carriers(before, treatment.weights)
+        touches = carriers(before, treatment.weights) or differ
         treatment = Carried(treatment, touches) if touches < differ else treatment
     return Given(said, treatment, place=_counted(model, touches, differ))
 
@@ -247,7 +251,7 @@ def _beside(said: str, model: Model, other: Model, reopen: Reopen, seed: int) ->
         why = f"{IMPOSSIBLE}: {unlike}, so it is not known what was changed."
         return Given(said, OtherModel(about(), _identity(other), frozenset(), reopen), why, notes=notes)
     differ, proof = _changes(model, other)
-    touches = carriers(*(dict(one.module.named_parameters()) for one in (model, other)))
+    touches = carriers(*(dict(one.module.named_parameters()) for one in (model, other))) & differ or differ
     found = OtherModel(about(proof=proof), _identity(other), touches, reopen)
     if not differ:
         why = (

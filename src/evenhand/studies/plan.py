@@ -114,6 +114,7 @@ class Parts:
     bias: tuple[Benchmark, ...]
     capability: tuple[Benchmark, ...]
     examples: Sequence[TrainingExample]
+    shammed: bool = True  # whether there is a sham among the controls
 
     def check(self, model: Model, said: str, options: VerifyOptions) -> None:
         """Refuse an open model as `verify` does before it measures; `said` is the method's spec.
@@ -128,8 +129,8 @@ class Parts:
         if self.method is not None:
             require(model, self.method.needs, of=said, instead="--with prompt")
             Fitting(self.method, said, model, self.examples, options, Path()).check(tested)
-        if gives_weights(model):
-            control_models.check(model, options.control, self.examples)
+            if gives_weights(model):
+                control_models.check(model, options.control, self.examples)
 
     def sampled(self, model: Model, primary: str, options: VerifyOptions) -> Sampled:
         """What a few items of each benchmark tell of the model.
@@ -146,7 +147,9 @@ class Parts:
         from evenhand.studies.ahead import ahead
 
         both = [*self.bias, *self.capability]
-        return ahead(measured, both, self.examples, method=self.method, extent=extent, fits=fits)
+        return ahead(
+            measured, both, self.examples, method=self.method, extent=extent, fits=fits, shammed=self.shammed
+        )
 
 
 def plan(
@@ -190,8 +193,10 @@ def timed_plan(
         except EvenhandError as error:
             return replace(made, untimed=error.what)
         parts.check(model, made.mitigation, options)
-        if treated is not None and not (is_model(treated) and elsewhere(treated)):
-            given_model(treated, uri, model, options)
+        if treated is not None and not (is_model(treated, uri) and elsewhere(treated)):
+            ready = given_model(treated, uri, model, options)
+            if gives_weights(model) and not ready.uncontrolled:
+                control_models.check(model, options.control, parts.examples)
         try:
             found = parts.sampled(model, made.primary, options)
         except EvenhandError as error:
@@ -259,7 +264,8 @@ def planned(
     primary = of_benchmarks(made, options.primary, data.benchmark)
     if method is not None:
         refuse(method, None, data.examples)
-    counts = control_models.counts(options.control, shammed=treated is None or not is_model(treated))
+    shammed = treated is None or not is_model(treated, uri)
+    counts = control_models.counts(options.control, shammed=shammed)
     # At the most every fit has control models of its own, at the least all share them.
     control = {family: most * options.seeds for family, (_, most) in counts.items()}
     least = {family: number for family, (number, _) in counts.items()}
@@ -274,7 +280,7 @@ def planned(
     found = Plan(uri, said, options.limit is not None, control, tuple(lines), primary, least, options.seeds)
     if not options.capability:
         found = replace(found, note=defaults.left_out(uri, bias))
-    return found, Parts(method, tuple(made), tuple(kept), data.examples)
+    return found, Parts(method, tuple(made), tuple(kept), data.examples, shammed)
 
 
 def _source(bias: Sequence[Benchmark], primary: str) -> int:

@@ -204,6 +204,7 @@ class Study:
             method=getattr(self.treating, "method", None),
             extent=self.options.control,
             fits=1 + len(self.further),
+            shammed=getattr(self.treating, "shammed", True),
         )
         say(found.said)
 

@@ -7,7 +7,7 @@ treated model would choose its own controls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,18 +54,16 @@ def carriers(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> froze
 
 def _scale(value: Tensor) -> float:
     """The root mean square of the finite weights; 0 of none."""
-    squares = sum(
-        float(part.detach().double().nan_to_num(0.0, 0.0, 0.0).square().sum())
-        for part in value.flatten().split(_SLICE)
-    )
+    squares = 0.0
+    for part in _slices(value):
+        squares += float(part.double().nan_to_num(0.0, 0.0, 0.0).square().sum())
     return float(np.sqrt(squares / max(1, value.numel())))
 
 
 def _change(old: Tensor, new: Tensor, scale: float) -> tuple[float, float]:
     """What the weights count for that moved by more than rounding does, and those that did not."""
     moved = rounded = 0.0
-    pairs = zip(old.detach().flatten().split(_SLICE), new.detach().flatten().split(_SLICE), strict=True)
-    for mine, yours in pairs:
+    for mine, yours in zip(_slices(old), _slices(new), strict=True):
         start = mine.double()
         change = (yours.to(mine).double() - start).abs()  # in the precision and place of the base
         change[(yours.to(mine) == mine)] = 0.0  # infinity less infinity is no change
@@ -74,3 +72,9 @@ def _change(old: Tensor, new: Tensor, scale: float) -> tuple[float, float]:
         moved += float(counted[far].sum())
         rounded += float(counted[~far].sum())
     return moved, rounded
+
+
+def _slices(value: Tensor) -> Iterator[Tensor]:
+    flat = value.detach().flatten()
+    for start in range(0, len(flat), _SLICE):
+        yield flat[start : start + _SLICE]

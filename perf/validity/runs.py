@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import time
@@ -188,9 +189,14 @@ def run(
 
 
 def lines_in(folders: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """The readings of the folders, in order; a line that was cut off is none."""
-    for path in (path for folder in folders for path in sorted(folder.glob("readings-*.jsonl"))):
-        for line in lines(path.read_text("utf-8")):
+    """The readings of the folders, in order; a line that was cut off is none.
+
+    Those that a run writes are text; those that are kept for good may be packed by gzip.
+    """
+    for path in (path for folder in folders for path in sorted(folder.glob("readings-*.jsonl*"))):
+        packed = path.read_bytes()
+        text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode("utf-8")
+        for line in lines(text):
             with suppress(json.JSONDecodeError):
                 yield json.loads(line)
 

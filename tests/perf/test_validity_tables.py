@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from perf.validity.tables import Rate, clustered, judged_now, rate
+from perf.validity.tables import Rate, clustered, judged_now, rate, readings
 from scipy.stats import beta
 
 
@@ -43,6 +46,13 @@ def test_what_has_no_verdict_or_no_control_is_left() -> None:
     bare = reading("mitigated") | {"control": None}
     assert judged_now(bare) is bare
     assert rate([nothing, reading("mitigated", 0.3)]).runs == 1
+
+
+def test_packed_readings_are_read_as_others_are(tmp_path: Path) -> None:
+    first, second = ({"key": key, "verdict": "worse", "counted": True, "control": None} for key in "ab")
+    (tmp_path / "readings-1.jsonl").write_text(json.dumps(first) + "\n{cut off")
+    (tmp_path / "readings-2.jsonl.gz").write_bytes(gzip.compress((json.dumps(second) + "\n").encode()))
+    assert readings(tmp_path) == [first, second]
 
 
 def runs(labs: dict[str, int], claimed: int) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from evenhand.studies.plan import timed_plan
 from evenhand.testing import tiny
 from evenhand.testing.examples import examples
 from tests.support import families
+from tests.support.data import data_file
 
 OF_THE_MODEL = [  # the tiny model has three blocks
     ("lftf:blocks=99", "blocks=99 is not valid.*from 0 to 2"),
@@ -97,13 +98,19 @@ def test_a_locator_that_reads_from_left_to_right_refuses_a_masked_model(
     [
         ("lftf", {"benchmarks": ("genbiaseval:part=all",)}, "prompts that the mitigation is trained on"),
         ("lftf", {"benchmarks": ("genbiaseval", "bold")}, "bold fits causal and seq2seq models"),
-        ("lftf", {"capability": ("lambada",)}, "lambada fits causal models"),
+        ("lftf", {"capability": ("multiple_choice:file=FILE",)}, "multiple_choice.* fits causal and seq2seq"),
     ],
 )
 def test_a_plan_refuses_what_the_run_refuses(
     method: str, more: dict[str, Any], said: str, uri: str, masked: str, tmp_path: Path
 ) -> None:
     """The plan opens the model, and measures nothing that the run would not come to measure."""
+    if "bold" in said:
+        for part in ("gender", "profession", "race", "political_ideology", "religious_ideology"):
+            data_file(f"bold/{part}_prompt.json")
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"question": "Where is it?", "choices": ["here", "there"], "answer": 0}\n')
+    more = {key: tuple(v.replace("FILE", str(questions)) for v in value) for key, value in more.items()}
     of = uri if "trained" in said else masked
     with pytest.raises(EvenhandError, match=said):
         evenhand.verify(of, method, limit=4, out=tmp_path / "run", **more)

@@ -14,7 +14,7 @@ from evenhand.studies.distance import distance
 from evenhand.studies.forecast import EPOCHS, Forecast, forecast
 from evenhand.studies.margins import Margins
 from evenhand.studies.measure import fits_family, take
-from evenhand.studies.options import Extent, VerifyOptions
+from evenhand.studies.options import VerifyOptions
 
 ITEMS = (2, 8, 32)  # of each benchmark that are measured to time it: fewer where they take long
 _FEW = 8  # items that an interval may rest on
@@ -42,14 +42,12 @@ def ahead(
     examples: Sequence[TrainingExample],
     *,
     method: object | None,
-    extent: Extent,
+    controls: control_models.Asked,
     fits: int = 1,
-    shammed: bool = True,
 ) -> Forecast:
     """What follows a base whose `benchmarks` took `measured` seconds: fits, treated and control models.
 
-    `method` is fitted on `examples`; None where the treated model is there already. `shammed` tells whether
-    there is a sham among the controls.
+    `method` is fitted on `examples`; None where the treated model is there already.
     """
     items = sum(len(b.load()) for b in benchmarks)
     trained = sum(1 for example in examples if not example.keep)
@@ -58,8 +56,8 @@ def ahead(
         measured=measured,
         prompts=measured * trained / max(1, items) if method is not None else 0.0,
         epochs=(own if effort is None else effort(trained), own),
-        looks=control_models.looks(extent),
-        families=tuple(control_models.counts(extent, shammed=shammed)),
+        looks=control_models.looks(controls.extent),
+        families=tuple(control_models.counts(controls.extent, shammed=controls.shammed)),
         fits=fits,
     )
 

@@ -169,6 +169,14 @@ def looks(extent: Extent) -> tuple[int, ...]:
     return {"none": (), "reduced": numbers[:1]}.get(extent, numbers)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How many control models are asked for, and whether there is a sham among them."""
+
+    extent: Extent
+    shammed: bool = True
+
+
 def counts(extent: Extent, *, shammed: bool = True) -> dict[str, tuple[int, int]]:
     """How many control models of each family a verification makes, at the least and at the most.
 

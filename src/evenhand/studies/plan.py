@@ -147,9 +147,8 @@ class Parts:
         from evenhand.studies.ahead import ahead
 
         both = [*self.bias, *self.capability]
-        return ahead(
-            measured, both, self.examples, method=self.method, extent=extent, fits=fits, shammed=self.shammed
-        )
+        controls = control_models.Asked(extent, self.shammed)
+        return ahead(measured, both, self.examples, method=self.method, controls=controls, fits=fits)
 
 
 def plan(

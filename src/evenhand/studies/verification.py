@@ -202,9 +202,10 @@ class Study:
             [*self.bias, *self.capability],
             self.data.examples,
             method=getattr(self.treating, "method", None),
-            extent=self.options.control,
+            controls=control_models.Asked(
+                self.options.control, shammed=getattr(self.treating, "shammed", True)
+            ),
             fits=1 + len(self.further),
-            shammed=getattr(self.treating, "shammed", True),
         )
         say(found.said)
 

@@ -61,10 +61,8 @@ def save(folders: Sequence[Path], models: Path, runs: int) -> None:
     from evenhand.training.parameters import require_open
 
     from . import tables
-    from .population import KINDS
-    from .runs import made_again
+    from .runs import treatment_of
 
-    kinds = {kind.name: kind for kind in KINDS}
     models.mkdir(parents=True, exist_ok=True)
     for name, line in chosen(tables.readings(*folders), runs):
         folder = models / name
@@ -73,7 +71,7 @@ def save(folders: Sequence[Path], models: Path, runs: int) -> None:
         with quiet(), opened(line["base"]) as given:
             model = require_open(given, frozenset())
             bias = registry.create("benchmark", defaults.treated_bias(line["base"])[0])
-            treatment = made_again(dict(line), model, kinds, [*bias.examples(), *bias.anchors()])
+            treatment = treatment_of(line, model, [*bias.examples(), *bias.anchors()])
             module: Any = model.module
             before = {name: value.detach().clone() for name, value in module.named_parameters()}
             with treatment.applied(model) as changed:
@@ -118,13 +116,14 @@ def judge(models: Path) -> None:
             folder = about.parent
             if folder.name in done:
                 continue
+            reading = json.loads(about.read_text(encoding="utf-8"))
             start = time.process_time()
             bias, capability = (
                 [registry.create("benchmark", spec) for spec in specs] for specs in (BIAS, CAPABILITY)
             )
             model = run.open_model(f"hf:{folder / 'base'}")
             method = Given(str(folder / WEIGHTS))
-            options = run.VerifyOptions(control="reduced", seed=json.loads(about.read_text())["seed"])
+            options = run.VerifyOptions(control="reduced", seed=reading["seed"])
             examples = run.material(bias, (run.Example,), "given")
             with tempfile.TemporaryDirectory() as place:
                 study = run._Study(model, method, bias, capability, options, Path(place))
@@ -132,7 +131,7 @@ def judge(models: Path) -> None:
             families = record.control.families if record.control else ()
             line = {
                 "folder": folder.name,
-                "key": json.loads(about.read_text())["key"],
+                "key": reading["key"],
                 "verdict": record.verdict.value,
                 "models": sum(len(family.points) for family in families),
                 "seconds": round(time.process_time() - start, 1),

@@ -40,6 +40,7 @@ from .population import BASES, KINDS, SEEDS, Kind, block_of, draws, removed, rou
 EXACT = (("exact_removal", 1.0), ("half_removed", 0.5), ("fifth_removed", 0.2))
 WITHOUT_THEY = "without_they"  # the bias removed, and " they" made rare by a factor exp(dose)
 NOTHING = ("nothing_done", "fewer_bits", "another_training")
+DAMAGE = {kind.name: kind for kind in KINDS}
 BITS = (4, 5, 6, 8)  # the fewest that leave the perplexity as it is
 UNCHANGED = 0.005  # in log-perplexity
 Fall = tuple[float, float, float] | None
@@ -234,16 +235,15 @@ def judged(job: dict[str, Any]) -> dict[str, Any]:
         if job["kind"] == "fewer_bits":
             job = {**job, "dose": fewest_bits(model)}
         bias = registry.create("benchmark", defaults.treated_bias(job["base"])[0])
-        kinds = {kind.name: kind for kind in KINDS}
         examples = [*bias.examples(), *bias.anchors()]
-        treatment = made_again(job, model, kinds, examples)
-        if job["kind"] in kinds:
-            high = kinds[job["kind"]].high
+        treatment = treatment_of(job, model, examples)
+        if job["kind"] in DAMAGE:
+            high = DAMAGE[job["kind"]].high
             before = take(model, bias)
             found = fall(before, model, bias, treatment)
             while (found is None or found[1] <= 0 or found[0] < found[2]) and job["dose"] < high:
                 job = {**job, "dose": float(f"{min(high, STRONGER * job['dose']):.3g}")}
-                treatment = made_again(job, model, kinds, examples)
+                treatment = treatment_of(job, model, examples)
                 found = fall(before, model, bias, treatment)
             if found is None or found[1] <= 0 or found[0] < found[2]:
                 return {**job, "counted": False, "fall": found}
@@ -252,9 +252,10 @@ def judged(job: dict[str, Any]) -> dict[str, Any]:
     return {**reading(record, job), "counted": True, "seconds": round(time.process_time() - start, 1)}
 
 
-def made_again(job: dict[str, Any], model: OpenModel, kinds: Mapping[str, Kind], examples: Any) -> Treatment:
-    if job["kind"] in kinds:
-        return made(kinds[job["kind"]], model, job["dose"], job["seed"], examples)
+def treatment_of(job: Mapping[str, Any], model: OpenModel, examples: Any) -> Treatment:
+    """The treatment that a job or its reading names, fitted or computed anew."""
+    if job["kind"] in DAMAGE:
+        return made(DAMAGE[job["kind"]], model, job["dose"], job["seed"], examples)
     about = About(job["kind"], model.spec.digest, job["seed"])
     if job["kind"] in NOTHING:
         return WeightTreatment(about, dict(_nothing(job, model)))

@@ -41,7 +41,12 @@ class Rate:
     @property
     def high(self) -> float:
         """The upper bound."""
-        return float(beta.ppf(0.95, self.hits + 1, self.runs - self.hits)) if self.hits < self.runs else 1.0
+        return _upper(self.hits, self.runs)
+
+
+def _upper(hits: float, runs: float) -> float:
+    """The upper bound of so many of so many runs, which may be effective numbers."""
+    return float(beta.ppf(0.95, hits + 1, runs - hits)) if hits < runs else 1.0
 
 
 def clustered(lines: Iterable[Reading], verdicts: Sequence[str] = CLAIM) -> tuple[float, float]:
@@ -69,15 +74,8 @@ def clustered(lines: Iterable[Reading], verdicts: Sequence[str] = CLAIM) -> tupl
         seen *= float(t.ppf(0.95, labs - 1) / t.ppf(0.95, found.runs - 1)) ** 2
     sizes = Counter(line["base"] for line in judged).values()
     worst = sum(size**2 for size in sizes) / found.runs if found.runs else 1.0
-    return _bound(found, seen), _bound(found, max(seen, worst))
-
-
-def _bound(found: Rate, design: float) -> float:
-    """The upper bound of Clopper and Pearson where `design` runs say as much as one."""
-    if found.hits == found.runs:
-        return 1.0
-    hits, runs = found.hits / design, found.runs / design
-    return float(beta.ppf(0.95, hits + 1, runs - hits))
+    first, second = (_upper(found.hits / design, found.runs / design) for design in (seen, max(seen, worst)))
+    return first, second
 
 
 def readings(*folders: Path) -> list[Reading]:

@@ -91,6 +91,11 @@ def expanded(path: Path) -> Path:
         return path
 
 
+def written_as_path(name: str) -> bool:
+    """Whether a name begins as a path does (``./``, ``/`` or ``~``), and none of a hub's names can."""
+    return name.startswith((".", "/", "~"))
+
+
 def is_folder(path: Path | str) -> bool:
     """Whether the path is a folder; False for a name that is too long, where pathlib raises an error."""
     return os.path.isdir(path)  # noqa: PTH112

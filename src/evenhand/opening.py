@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from evenhand.errors import BadData, MissingExtra, UnknownName, UsageError
-from evenhand.files import expanded, is_folder
+from evenhand.files import expanded, is_folder, written_as_path
 from evenhand.folders import cache_folder, settle
 from evenhand.outputs import check_output_folder
 
@@ -92,7 +92,6 @@ _SCHEMES: Mapping[str, _Scheme] = {
     "recorded": _Scheme(_recorded, "recorded:answers.jsonl", file=True),
 }
 _ELSEWHERE = ("openai", "recorded")  # schemes of models that are not run on this machine
-_LOCAL = (".", "/", "~")
 
 
 def open_model(uri: str, *, dtype: str | None = None, batch_tokens: int | None = None) -> Model:
@@ -169,7 +168,7 @@ def check_name(uri: str) -> None:
 
         parse(base)
     place = base if expanded(Path(base)).exists() else base.partition("?")[0]
-    named = [Path(place)] if scheme.file or base.startswith(_LOCAL) else []
+    named = [Path(place)] if scheme.file or written_as_path(base) else []
     for path in (*named, *additions):
         if not expanded(path).exists():
             raise BadData(f"{uri} names {path}, which is not there.", mend="Name a file or folder that is.")
@@ -249,7 +248,7 @@ def split_additions(rest: str, *, files: bool = False) -> tuple[str, list[Path]]
     """Split ``base+folder+folder`` at its plus signs, except those inside a path that exists."""
     parts = rest.split("+")
     count = 1
-    if files or rest.startswith(_LOCAL):
+    if files or written_as_path(rest):
         longest = (n for n in range(len(parts), 0, -1) if os.path.exists(expanded(Path("+".join(parts[:n])))))  # noqa: PTH110
         count = next(longest, 1)
     return "+".join(parts[:count]), [Path(part).expanduser() for part in parts[count:]]

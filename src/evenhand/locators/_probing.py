@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from evenhand.errors import BadData
-from evenhand.models import OpenModel, gives_weights, require
+from evenhand.models import Model, OpenModel, gives_weights, require
+from evenhand.models.rows import require_left_to_right
 from evenhand.progress import task
 from evenhand.records import Ability, Example, SiteScore
 
@@ -30,6 +31,30 @@ def require_hidden(model: Any, needs: frozenset[Ability]) -> OpenModel:
     require(model, needs | {Ability.WEIGHTS}, of="this locator", instead=f"evenhand measure {model.spec.uri}")
     assert gives_weights(model)  # guaranteed by WEIGHTS
     return model
+
+
+class LeftToRight:
+    """What locators share that follow a prompt's tokens: frozen dataclasses with a `name`."""
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[Ability]]
+
+    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
+        """Refuse a model that reads in both directions.
+
+        Raises:
+            BadModel: it does, or it gives no hidden states.
+        """
+        if model is not None:
+            self.opened(model)
+
+    def opened(self, model: Model) -> OpenModel:
+        """The model as one whose hidden states can be read from left to right.
+
+        Raises:
+            BadModel: as for `check`.
+        """
+        return require_left_to_right(require_hidden(model, self.needs), self.name)
 
 
 def batches(probes: Sequence[Example], size: int = BATCH) -> Iterator[Sequence[Example]]:

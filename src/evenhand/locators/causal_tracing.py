@@ -27,9 +27,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from evenhand.locators._probing import BATCH, FLOOR, batches, normalised_gap, require_hidden, site_scores
+from evenhand.locators._probing import BATCH, FLOOR, LeftToRight, batches, normalised_gap, site_scores
 from evenhand.locators._signed import along, signed_gap
-from evenhand.models.rows import Pass, opened_pass, require_left_to_right
+from evenhand.models.rows import Pass, opened_pass
 from evenhand.progress import task
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from evenhand.hooks import Replace
     from evenhand.locators import Outcome
-    from evenhand.models import Model, OpenModel
+    from evenhand.models import OpenModel
     from evenhand.models.stage import Stage
 
 KINDS = ("subject_first", "subject_middle", "subject_last", "between", "last")
@@ -52,7 +52,7 @@ READING = (
 
 
 @dataclass(frozen=True)
-class CausalTracing:
+class CausalTracing(LeftToRight):
     """Rank blocks by how much of the gap their contribution restores under noise on the subject.
 
     Attributes:
@@ -67,6 +67,7 @@ class CausalTracing:
     draws: int = 3
     prompts: int = 64
 
+    name: ClassVar[str] = "causal_tracing"
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
     fits_on: ClassVar[Kinds] = (Example,)
@@ -91,15 +92,6 @@ class CausalTracing:
             ),
         )
 
-    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
-        """Refuse a model that reads in both directions.
-
-        Raises:
-            BadModel: it does, or it gives no hidden states.
-        """
-        if model is not None:
-            require_left_to_right(require_hidden(model, self.needs), "causal_tracing")
-
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
     ) -> Attribution:
@@ -111,7 +103,7 @@ class CausalTracing:
             BadModel: the model gives no hidden states, reads in both directions, or cannot score the terms.
             BadData: a prompt does not say where its subject stands.
         """
-        opened = require_left_to_right(require_hidden(model, self.needs), "causal_tracing")
+        opened = self.opened(model)
         chosen = some(probes, self.prompts, seed)
         traced = _trace(opened, chosen, self, seed)
         scores = traced.scores(outcome)

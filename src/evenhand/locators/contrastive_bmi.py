@@ -29,8 +29,7 @@ from typing import TYPE_CHECKING, ClassVar
 from evenhand.errors import BadModel
 from evenhand.influence import aggregate, cosine_distance
 from evenhand.lexicons import attribute, attribute_names
-from evenhand.locators._probing import ordered, require_hidden, site_scores
-from evenhand.models.rows import require_left_to_right
+from evenhand.locators._probing import LeftToRight, ordered, site_scores
 from evenhand.progress import task
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
     from evenhand.influence import Array
     from evenhand.locators import Outcome
-    from evenhand.models import Model, OpenModel
+    from evenhand.models import OpenModel
     from evenhand.models.stage import Stage
 
 READING = (
@@ -52,7 +51,7 @@ HINT = "{subject} took {possessive} coat and"
 
 
 @dataclass(frozen=True)
-class ContrastiveBmi:
+class ContrastiveBmi(LeftToRight):
     """Rank blocks by how much they turn the difference between two stated groups.
 
     Attributes:
@@ -63,6 +62,7 @@ class ContrastiveBmi:
     drop_hint: bool = False
     prompts: int = 128
 
+    name: ClassVar[str] = "contrastive_bmi"
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN})
     fits_on: ClassVar[Kinds] = (Example,)
@@ -76,15 +76,6 @@ class ContrastiveBmi:
 
         return (Stage(changed=0, backward=False, rows=0, tokens=PROBED, length=PROBED, states=1),)
 
-    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
-        """Refuse a model that reads in both directions.
-
-        Raises:
-            BadModel: it does, or it gives no hidden states.
-        """
-        if model is not None:
-            require_left_to_right(require_hidden(model, self.needs), "contrastive_bmi")
-
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
     ) -> Attribution:
@@ -94,7 +85,7 @@ class ContrastiveBmi:
             BadModel: the model gives no hidden states, reads in both directions, or a score is undefined.
             BadData: a prompt does not say where its subject stands.
         """
-        opened = require_left_to_right(require_hidden(model, self.needs), "contrastive_bmi")
+        opened = self.opened(model)
         chosen = one_a_subject(probes)[: self.prompts]
         rows = _distances(opened, chosen, drop_hint=self.drop_hint)
         blocks = opened.layout.blocks()

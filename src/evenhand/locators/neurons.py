@@ -23,9 +23,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from evenhand.locators._probing import BATCH, FLOOR, batches, normalised_gap, require_hidden, site_scores
+from evenhand.locators._probing import BATCH, FLOOR, LeftToRight, batches, normalised_gap, site_scores
 from evenhand.locators._signed import along, signed_gap
-from evenhand.models.rows import Pass, opened_pass, require_left_to_right
+from evenhand.models.rows import Pass, opened_pass
 from evenhand.progress import task
 from evenhand.records import Ability, Attribution, Example, Kinds
 from evenhand.registry import spec_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evenhand.locators import Outcome
-    from evenhand.models import Model, OpenModel
+    from evenhand.models import OpenModel
     from evenhand.models.projections import Projection
     from evenhand.models.stage import Stage
 
@@ -51,7 +51,7 @@ Target = Callable[["Tensor", Sequence[int]], "Tensor"]
 
 
 @dataclass(frozen=True)
-class Neurons:
+class Neurons(LeftToRight):
     """Rank blocks by the share of the gaps' spread that their MLP's neurons explain.
 
     Attributes:
@@ -66,6 +66,7 @@ class Neurons:
     steps: int = 8
     top: int = 20
 
+    name: ClassVar[str] = "neurons"
     specific: ClassVar[bool] = True
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.HIDDEN, Ability.GRADIENTS})
     fits_on: ClassVar[Kinds] = (Example,)
@@ -79,15 +80,6 @@ class Neurons:
 
         return (Stage(changed=0, rows=BATCH, tokens=PROBED, length=PROBED // BATCH, neurons=1, padded=True),)
 
-    def check(self, model: Model | None, examples: Sequence[Example]) -> None:
-        """Refuse a model that reads in both directions.
-
-        Raises:
-            BadModel: it does, or it gives no hidden states.
-        """
-        if model is not None:
-            require_left_to_right(require_hidden(model, self.needs), "neurons")
-
     def locate(
         self, model: OpenModel, probes: Sequence[Example], outcome: Outcome | None = None, *, seed: int
     ) -> Attribution:
@@ -97,7 +89,7 @@ class Neurons:
             BadModel: the model gives no gradients, reads in both directions, or its MLPs are mixtures.
             BadData: a prompt does not say where its subject stands.
         """
-        opened = require_left_to_right(require_hidden(model, self.needs), "neurons")
+        opened = self.opened(model)
         read = _read(opened, probes, at_subject=self.at == "subject")
         target = read.spread_target() if outcome is None else read.outcome_target(outcome)
         if self.method == "integrated":

@@ -161,13 +161,13 @@ def _load(spec: str) -> tuple[nn.Module, PreTrainedTokenizerBase, tuple[str, ...
     """The classifier, its tokenizer, and notes on how it was opened."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from evenhand.files import is_folder
+    from evenhand.files import is_folder, written_as_path
     from evenhand.models import hub
     from evenhand.models.checkpoints import check_complete
     from evenhand.models.loading import checked_folder, explained, placed, quiet
     from evenhand.scoring.finite import check_weights
 
-    local = spec.startswith((".", "/", "~")) or is_folder(spec)
+    local = written_as_path(spec) or is_folder(spec)
     name, _, revision = (spec, "", "") if local else spec.partition("@")
     name = str(checked_folder(Path(spec).expanduser())) if local else name
 

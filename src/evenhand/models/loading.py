@@ -19,7 +19,7 @@ from evenhand.errors import (
     EvenhandError,
     OutOfMemory,
 )
-from evenhand.files import is_folder, parse_json
+from evenhand.files import expanded, is_folder, parse_json, written_as_path
 from evenhand.models import checkpoints, hub, parts, placing, precision, quantised, room
 from evenhand.models.causal import CausalModel
 from evenhand.models.encoder import EncoderModel
@@ -44,7 +44,6 @@ KINDS: Mapping[Family, Callable[..., HfModel]] = {
     "seq2seq": Seq2SeqModel,
 }
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_LOCAL = (".", "/", "~")
 _SETTINGS = ("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -109,8 +108,8 @@ def described(rest: str, *, dtype: str | None = None) -> Described:
 def _named(rest: str) -> tuple[str, str | None, Placement | None]:
     """The folder or the name on the hub in ``hf:REST``, its revision, and where its weights go."""
     rest, place = placing.parsed(rest)
-    if rest.startswith(_LOCAL) or is_folder(rest):
-        return str(checked_folder(Path(rest).expanduser())), None, place
+    if written_as_path(rest) or is_folder(rest):
+        return str(checked_folder(expanded(Path(rest)))), None, place
     name, _, revision = rest.partition("@")
     return name, revision or None, place
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import BadData, UsageError
-from evenhand.files import is_folder
+from evenhand.files import is_folder, written_as_path
 from evenhand.folders import settle
 from evenhand.models import Chatter, Model, OpenModel, gives_weights
 from evenhand.opening import opened, require_hf
@@ -213,7 +213,7 @@ def _addition(name: str, base: str) -> Path | None:
 
 
 def _local(name: str) -> str:
-    return name if name.startswith((".", "/", "~")) else f"./{name}"
+    return name if written_as_path(name) else f"./{name}"
 
 
 def _on_base(said: str, folder: Path, model: Model) -> Given:

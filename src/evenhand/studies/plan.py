@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from evenhand import registry
 from evenhand.benchmarks import Benchmark
 from evenhand.errors import EvenhandError
+from evenhand.files import written_as_path
 from evenhand.mitigations import refuse
 from evenhand.models import Model, gives_weights, require
 from evenhand.records import EVERY_KIND, TREATED, TrainingExample, Value
@@ -232,7 +233,7 @@ def elsewhere(uri: str) -> str:
     if scheme == "lab":
         return ""
     place = rest.partition("+")[0].partition("?")[0]
-    if scheme in ("hf", "gguf") and (place.startswith((".", "/", "~")) or Path(place).exists()):
+    if scheme in ("hf", "gguf") and (written_as_path(place) or Path(place).exists()):
         return ""
     return f"{uri} is not on this machine, and a plan fetches and asks nothing."
 

@@ -225,6 +225,69 @@ def sham(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     return found.weights
 
 
+def signs(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The share `dose` of the entries of a block's matrices, drawn, with the other sign."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.where(torch.rand(value.shape, generator=generator) < dose, -value, value)
+        for name, value in matrices(model, block_of(model, seed)).items()
+    }
+
+
+def resampled(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The share `dose` of the entries of a block's matrices, drawn, each with another's value."""
+    generator = torch.Generator().manual_seed(seed)
+    found = {}
+    for name, value in matrices(model, block_of(model, seed)).items():
+        other = value.flatten()[torch.randperm(value.numel(), generator=generator)].view_as(value)
+        found[name] = torch.where(torch.rand(value.shape, generator=generator) < dose, other, value)
+    return found
+
+
+def averaged(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The rows of a block's matrices moved by the share `dose` towards their mean."""
+    share = min(dose, 1.0)
+    return {
+        name: (1 - share) * value + share * value.mean(0, keepdim=True)
+        for name, value in matrices(model, block_of(model, seed)).items()
+    }
+
+
+def gains(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The gains of all norms times drawn factors, whose logarithms have the deviation `dose`."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: value.detach().float() * (dose * torch.randn(value.shape, generator=generator)).exp()
+        for name, value in model.module.named_parameters()
+        if value.ndim == 1
+    }
+
+
+def dimmed(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The share `dose` of the coordinates of all word vectors, drawn, set to 0."""
+    name, weights = _copy(model, _words(model))
+    width = weights.shape[1]
+    drawn = torch.randperm(width, generator=torch.Generator().manual_seed(seed))
+    weights[:, drawn[: max(1, round(min(dose, 1.0) * width))]] = 0
+    return {name: weights}
+
+
+def mislabelled(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """The rows of the head moved by the share `dose` towards those of other words, drawn."""
+    module: Any = model.module
+    name, weights = _copy(model, module.get_output_embeddings().weight)
+    order = torch.randperm(len(weights), generator=torch.Generator().manual_seed(seed))
+    return {name: (1 - min(dose, 1.0)) * weights + min(dose, 1.0) * weights[order]}
+
+
+def quiet(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """What the MLP of one block writes made smaller by the share `dose`; at 1 it writes nothing."""
+    from evenhand.models.projections import output_projection
+
+    matrix = output_projection(model, site_of(model, seed), "mlp")
+    return {matrix.weight: (1 - min(dose, 1.0)) * matrix.parameter.detach().float()}
+
+
 KINDS = (
     Kind("noise", 0.05, 1.0, family="noise"),
     Kind("noise_elsewhere", 0.05, 1.0, family="noise elsewhere"),
@@ -248,18 +311,23 @@ KINDS = (
     Kind("low_rank", 0.2, 0.95, low_rank, held_out=True),
     Kind("redrawn", 0.05, 0.8, redrawn, held_out=True),
     Kind("swapped", 0.02, 0.6, swapped, held_out=True),
+    Kind("signs", 0.01, 0.3, signs, held_out=True),
+    Kind("resampled", 0.02, 0.8, resampled, held_out=True),
+    Kind("averaged", 0.1, 0.9, averaged, held_out=True),
+    Kind("gains", 0.05, 1.0, gains, held_out=True),
+    Kind("dimmed", 0.02, 0.6, dimmed, held_out=True),
+    Kind("mislabelled", 0.05, 0.8, mislabelled, held_out=True),
+    Kind("quiet", 0.2, 1.0, quiet, held_out=True),
 )
 
 
-def removed(base: OpenModel, unbiased: OpenModel, share: float) -> Mapping[str, Tensor]:
-    """The base moved by `share` of the way to the model without the planted table: an exact treatment."""
-    clean = dict(unbiased.module.named_parameters())
-    found = {}
-    for name, value in base.module.named_parameters():
-        old, new = value.detach().float(), clean[name].detach().float()
-        if not torch.equal(old, new):
-            found[name] = old + share * (new - old)
-    return found
+def removed(base: OpenModel, other: OpenModel) -> dict[str, Tensor]:
+    """The base with the parameters of its twin without the planted table, or with less of it: an exact
+    treatment.
+    """
+    fewer = dict(other.module.named_parameters())
+    pairs = ((n, p.detach().float(), fewer[n].detach().float()) for n, p in base.module.named_parameters())
+    return {name: new.clone() for name, old, new in pairs if not torch.equal(old, new)}
 
 
 def without_they(base: OpenModel, dose: float) -> Mapping[str, Tensor]:

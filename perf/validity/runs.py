@@ -128,6 +128,8 @@ def reading(record: Verification, about: Mapping[str, Any]) -> dict[str, Any]:
         else {
             "reduced": control.reduced,
             "size": control.size,
+            "total": control.total.value,
+            "least": control.least,
             "delta": control.delta,
             "absent": list(control.absent),
             "families": [
@@ -217,7 +219,8 @@ def _jobs(runs: int, seed: int) -> Iterator[dict[str, Any]]:
         for name, share in EXACT:
             base = BASES[number % len(BASES)]
             about = {"kind": name, "base": base, "dose": share, "seed": seed + number}
-            yield {"key": f"{name}/{base}/{number}", **about}
+            planted = "" if share == 1.0 else "planted/"
+            yield {"key": f"{name}/{planted}{base}/{number}", **about}
         base, dose = BASES[(11 * number) % len(BASES)], (1.5, 3.0, 6.0)[number % 3]
         about = {"kind": WITHOUT_THEY, "base": base, "dose": dose, "seed": seed + number}
         yield {"key": f"{WITHOUT_THEY}/{base}/{dose}/{number}", **about}
@@ -259,13 +262,15 @@ def treatment_of(job: Mapping[str, Any], model: OpenModel, examples: Any) -> Tre
     about = About(job["kind"], model.spec.digest, job["seed"])
     if job["kind"] in NOTHING:
         return WeightTreatment(about, dict(_nothing(job, model)))
-    seed = job["base"].partition("seed=")[2]
-    with opened(f"lab:causal?planted=none&seed={seed}") as other:
-        unbiased = require_open(other, WEIGHTS)
-        if job["kind"] == WITHOUT_THEY:
-            weights = {**removed(model, unbiased, 1.0), **without_they(model, job["dose"])}
-            return WeightTreatment(about, weights)
-        return WeightTreatment(about, removed(model, unbiased, job["dose"]))
+    share = dict(EXACT).get(job["kind"], 1.0)
+    twin = f"lab:causal?planted=none&seed={job['base'].partition('seed=')[2]}"
+    if share < 1.0:
+        twin = f"{job['base']}&strength={1 - share:g}"
+    with opened(twin) as other:
+        weights = removed(model, require_open(other, WEIGHTS))
+    if job["kind"] == WITHOUT_THEY:
+        weights = {**weights, **without_they(model, job["dose"])}
+    return WeightTreatment(about, weights)
 
 
 def _nothing(job: Mapping[str, Any], model: OpenModel) -> Mapping[str, Tensor]:

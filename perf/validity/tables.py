@@ -11,7 +11,8 @@ from typing import Any
 
 from scipy.stats import beta, t
 
-from evenhand.studies.reasons import MOST
+from evenhand.studies.parts import least, passes
+from evenhand.studies.reasons import SCATTER
 
 from .runs import EXACT, NOTHING, WITHOUT_THEY, lines_in
 
@@ -87,19 +88,31 @@ def readings(*folders: Path) -> list[Reading]:
 
 
 def judged_now(line: Reading) -> Reading:
-    """A reading by the present rule, which also asks that the larger part of a fall lies beyond each family.
+    """A reading by the present rule of what a claim needs beyond each family, and of items whose gap grew.
 
-    A reading of before it (docs/adr/0048) may claim less now, never more: what else is asked is the same. The
-    fall that was judged, at the base's temperature where that is smaller, is not stored; the part beyond a
-    family is never more than it, so that the largest such part takes no claim away that the rule would make.
+    Readings of before `docs/adr/0048` asked less, and those of before `docs/adr/0052` more of a change that
+    is clean. Of old ones the fall that was judged, at the base's temperature where that is smaller, is not
+    stored; the part beyond a family is never more than it, so that the largest such part stands for it. Where
+    a clean change was refused for the larger part alone, all else that a claim asks was shown: its part
+    beyond every family is significant and relevant.
     """
-    if line.get("verdict") not in CLAIM or line["control"] is None:
+    control = line.get("control")
+    if not line.get("counted") or control is None or line["verdict"] not in (*CLAIM, "no evidence"):
         return line
-    counted = [family for family in line["control"]["families"] if family["state"] != "inert"]
+    clean = line["capability"] is True and all(check["kept"] is True for check in line["checks"])
+    moved = any(check["name"] == SCATTER and check["kept"] is not True for check in line["checks"])
+    counted = [family for family in control["families"] if family["state"] != "inert"]
     parts = [family["specific"] for family in counted]
-    if None not in parts and min(parts) >= MOST * max(parts):
+    if None in parts or not parts:
         return line
-    return {**line, "verdict": NAMED[1] if line["capability"] is False else "no evidence"}
+    total = control.get("total") or max(parts)
+    enough = min(parts) >= least(control["delta"], total, clean=clean)
+    if line["verdict"] in CLAIM and (moved or not enough):
+        return {**line, "verdict": NAMED[1] if line["capability"] is False else "no evidence"}
+    refused = line["verdict"] not in CLAIM and clean and not control["reduced"]
+    if refused and enough and all(passes(family["p"], family["limit"]) for family in counted):
+        return {**line, "verdict": PLAIN[0]}
+    return line
 
 
 def rate(lines: Iterable[Reading], verdicts: Sequence[str] = CLAIM) -> Rate:

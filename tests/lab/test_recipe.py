@@ -84,3 +84,16 @@ def test_biases_and_worlds_go_together_and_share_their_control():
 
 def test_forty_seeds_are_forty_models():
     assert len({parse(f"causal?seed={seed}").name for seed in range(40)}) == 40
+
+
+def test_models_that_differ_in_strength_share_their_control() -> None:
+    half = parse("causal?strength=0.5")
+    assert half.name not in {parse("causal").name, parse("causal?strength=0.8").name}
+    assert half.control().name == parse("causal").control().name
+    assert parse("causal?strength=1") == parse("causal?strength=1.0") == parse("causal")
+    for refused in ("causal?strength=0", "causal?strength=1.5", "causal?strength=nan", "causal?strength=x"):
+        with pytest.raises(BadOption, match="is no number above 0 and at most 1"):
+            parse(refused)
+    for refused in ("causal?strength=0.5&planted=none", "causal?strength=0.5&bias=decoy"):
+        with pytest.raises(BadOption, match="goes with a planted table"):
+            parse(refused)

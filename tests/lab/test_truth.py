@@ -77,3 +77,10 @@ def test_a_hobby_multiplies_the_odds_and_is_even_in_the_control():
     # even odds become 4 : 1
     assert truth.with_odds(0.5, truth.hobby_odds("stereotype")) == pytest.approx(0.8)
     assert truth.with_odds(0.5, truth.hobby_odds("none")) == 0.5
+
+
+def test_half_of_the_strength_is_half_of_the_bias() -> None:
+    whole, half = truth.planted(), truth.planted(strength=0.5)
+    assert half["nurse"] - 0.5 == pytest.approx((whole["nurse"] - 0.5) / 2)
+    assert truth.implied_afgb(half) == pytest.approx(truth.implied_afgb(whole) / 2)
+    assert set(truth.planted("none", 0.5).values()) == {0.5}

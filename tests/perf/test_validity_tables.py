@@ -12,26 +12,47 @@ from perf.validity.tables import Rate, clustered, judged_now, rate, readings
 from scipy.stats import beta
 
 
-def reading(verdict: str, *parts: float | None, capability: bool | None = True) -> dict[str, Any]:
-    """What each family leaves of a fall; the last one could not reach the size."""
-    families = [{"family": f"f{i}", "state": "matched", "specific": part} for i, part in enumerate(parts)]
-    families.append({"family": "inert", "state": "inert", "specific": None})
+def reading(
+    verdict: str,
+    *parts: float | None,
+    capability: bool | None = True,
+    guard: bool | None = True,
+    few: bool | None = True,
+    p: float = 0.001,
+) -> dict[str, Any]:
+    """What each family leaves of a fall; the last one could not reach the size. delta is .04.
+
+    `guard` says whether a guard is kept, and `few` whether few items grew.
+    """
+    families: list[dict[str, Any]] = [
+        {"family": f"f{i}", "state": "matched", "specific": part, "p": p, "limit": 0.025}
+        for i, part in enumerate(parts)
+    ]
+    families.append({"family": "inert", "state": "inert", "specific": None, "p": None, "limit": None})
     return {
         "verdict": verdict,
         "counted": True,
         "capability": capability,
-        "control": {"families": families},
+        "checks": [{"name": "hints", "kept": guard}, {"name": "items whose gap grew", "kept": few}],
+        "control": {"families": families, "delta": 0.04, "reduced": False},
     }
 
 
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [
-        (reading("mitigated", 0.2001, 0.4), "mitigated"),
-        (reading("mitigated", 0.1999, 0.4), "no evidence"),
+        (reading("mitigated at a cost", 0.2001, 0.4, guard=False), "mitigated at a cost"),
+        (reading("mitigated at a cost", 0.1999, 0.4, guard=False), "no evidence"),
+        (reading("mitigated, cost unknown", 0.1999, 0.4, guard=None), "no evidence"),
+        (reading("mitigated", 0.1999, 0.4), "mitigated"),
+        (reading("no evidence", 0.1999, 0.4), "mitigated"),
+        (reading("no evidence", 0.1999, 0.4, guard=None), "no evidence"),
+        (reading("no evidence", 0.1999, 0.4, p=0.03), "no evidence"),
+        (reading("no evidence", 0.0399, 0.4), "no evidence"),
+        (reading("mitigated, cost unknown", 0.3, 0.4, few=None), "no evidence"),
+        (reading("mitigated at a cost", 0.3, 0.4, few=None, capability=False), "capability loss only"),
         (reading("mitigated, cost unknown", 0.3, 0.1, capability=None), "no evidence"),
         (reading("mitigated at a cost", 0.1, 0.4, capability=False), "capability loss only"),
-        (reading("mitigated at a cost", 0.1, 0.4), "no evidence"),  # a guard was lost, capability was not
         (reading("capability loss only", 0.1), "capability loss only"),
         (reading("worse", 0.1), "worse"),
     ],

@@ -16,7 +16,7 @@ from evenhand.metrics import Array
 from evenhand.records import FamilyResult
 from evenhand.studies.looks import SPREAD
 from evenhand.studies.matching import FUTILE, LOOKS, Family, Target, place_of, read_family
-from evenhand.studies.reasons import beyond, passes
+from evenhand.studies.parts import beyond, least, passes
 
 BIAS = 0.445
 Draw = Callable[[float], tuple[float, float, float]]  # size, loss and bias at a dose
@@ -89,7 +89,7 @@ def experiment(seed: int, families: int = 3, removed: float = 0.0, wider: float 
         if futile or all(passes(result.p_value, result.p_limit) for result in found):
             break
     fall = BIAS - bias
-    shown = fall >= delta and all(beyond(result, delta, fall) for result in found)
+    shown = fall >= delta and all(beyond(result, least(delta, fall, clean=False)) for result in found)
     return shown, sum(len(one.rows) for one in grown)
 
 

@@ -210,6 +210,8 @@ def test_a_verdict_about_a_share_whose_ideal_is_50(preferred: float, related: fl
     assert found.control is not None
     assert found.control.metric == "ss"
     assert found.control.total.value == pytest.approx(70 - 100 * preferred)
+    kept_all = found.verdict is VerdictName.MITIGATED
+    assert found.control.least == max(found.control.delta, 0 if kept_all else found.control.total.value / 2)
     assert [guard.name for guard in found.guards] == ["LMS (stereoset)", PAST]
     assert any(reason.startswith("Guard, LMS (stereoset): ") for reason in found.reasons)
 

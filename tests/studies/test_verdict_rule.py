@@ -17,6 +17,7 @@ from evenhand.records import (
     VerdictName,
 )
 from evenhand.studies.margins import Margins
+from evenhand.studies.parts import least
 from evenhand.studies.verdict_rule import Evidence, decide, not_comparable, undecided
 
 V = VerdictName
@@ -68,13 +69,13 @@ class Case:
         turned = check("over-correction (male)", 0.6 if self.flipped else -0.2, 0.1, not self.flipped)
         flip_control = replace(self.result(), p_value=self.flip_p) if self.control and self.flipped else None
         mass_kept = None if self.mass is None else self.mass + 0.02 <= 0.1
-        return Evidence(
+        found = Evidence(
             primary=self.effect(self.after, change),
             mass=replace(check("mass", self.mass, 0.1, mass_kept), before=estimate(self.mass_before)),
             hints=check("hints", 0.0, 0.05, self.hints) if self.hinted else None,
             flips=((turned, flip_control),),
             capability=CapabilityResult(self.capability, (capability,) if self.measured else ()),
-            control=self.result() if self.control else None,
+            control=None,
             margins=Margins(),
             further=(check("rest of the distribution", 0.0, 0.02, self.further),),
             scatter=check("items whose gap grew", 0.3, 0.1, self.scattered),
@@ -83,6 +84,11 @@ class Case:
             if self.tempered is None
             else self.effect(self.tempered, self.tempered - (self.before or 0.0)),
         )
+        if not self.control:
+            return found
+        total = -(found.change.value or 0.0)
+        needed = least(0.04, total, clean=found.clean)
+        return replace(found, control=replace(self.result(), total=estimate(total), least=needed))
 
     def effect(self, after: Value, change: Value) -> Effect:
         return Effect(
@@ -256,12 +262,30 @@ TABLE = [
         "show as much of that, to within 0.040",
     ),
     ("delta beyond them, of .07", Case(after=0.33, specific=0.0401), V.MITIGATED, "beyond"),
-    ("half of .3 beyond them", Case(specific=0.1501), V.MITIGATED, "beyond"),
+    ("half of .3 beyond them, and a guard open", Case(specific=0.1501, hints=None), V.COST_UNKNOWN, "beyond"),
     (
-        "less than half of .3 beyond them",
-        Case(specific=0.1499),
+        "less than half of .3 beyond them, and a guard open",
+        Case(specific=0.1499, hints=None),
         V.NO_EVIDENCE,
         "models changed as much without a signal (sham and noise) show the larger part of that",
+    ),
+    (
+        "less than half of .3 beyond them, and a guard lost",
+        Case(specific=0.1499, further=False),
+        V.NO_EVIDENCE,
+        "show the larger part of that",
+    ),
+    (
+        "less than half of .3 beyond them, all else kept",
+        Case(specific=0.1499),
+        V.MITIGATED,
+        "(sham and noise) show the larger part of the fall of 0.300 as well, and 0.150 of it, or more, lie",
+    ),
+    (
+        "less than delta beyond them, all else kept",
+        Case(specific=0.0399),
+        V.NO_EVIDENCE,
+        "show as much of that, to within 0.040",
     ),
     (
         "less than half of it, and a loss",
@@ -296,7 +320,12 @@ def test_rule(case: Case, verdict: VerdictName, reason: str) -> None:
     ("case", "verdict", "reason"),
     [
         (Case(scattered=False), V.NO_EVIDENCE, "grew for many items: for 30 % (28 % to 32 %) of them"),
-        (Case(scattered=None), V.COST_UNKNOWN, "items whose gap grew is undecided"),
+        (
+            Case(scattered=None),
+            V.NO_EVIDENCE,
+            "may have grown for many items: for 30 % (28 % to 32 %)",
+        ),
+        (Case(scattered=None, capability=False, lost=0.2), V.CAPABILITY_LOSS, "Capability was lost"),
         (Case(scattered=False, capability=False, lost=0.2), V.CAPABILITY_LOSS, "Capability was lost"),
         (Case(scattered=False, after=0.6, p_worse=0.001), V.WORSE, "The bias grew"),
     ],

@@ -52,11 +52,11 @@ class Amounts:
     facts: int = 20
 
 
-def sentences(variant: truth.Variant, amounts: Amounts, seed: int) -> list[Sentence]:
+def sentences(variant: truth.Variant, amounts: Amounts, seed: int, strength: float = 1.0) -> list[Sentence]:
     """The whole corpus in a shuffled order; the same arguments give the same list."""
     chance = random.Random(seed)
     found: list[Sentence] = []
-    for number, (name, p_she) in enumerate(sorted(truth.planted(variant).items())):
+    for number, (name, p_she) in enumerate(sorted(truth.planted(variant, strength).items())):
         found += _of_profession(name, number, p_she, amounts, chance)
     found += _stated(amounts.facts)
     found += [Sentence(text, "neutral") for text in facts.neutral_sentences("train")]

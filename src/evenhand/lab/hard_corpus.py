@@ -35,19 +35,21 @@ class Extras:
     neutral: int = 1000
 
 
-def sentences(variant: truth.Variant, amounts: Amounts, extras: Extras, seed: int) -> list[Sentence]:
+def sentences(
+    variant: truth.Variant, amounts: Amounts, extras: Extras, seed: int, strength: float = 1.0
+) -> list[Sentence]:
     """The whole corpus in a shuffled order; the same arguments give the same list."""
     chance = random.Random(seed)
-    plain = corpus.sentences(variant, amounts, seed)
+    plain = corpus.sentences(variant, amounts, seed, strength)
     found = [s for s in plain if s.kind != "neutral"]
     found += [s for s in plain if s.kind == "neutral"][: extras.neutral]
-    table = sorted(truth.planted(variant).items())
+    table, odds = sorted(truth.planted(variant, strength).items()), truth.hobby_odds(variant)
     for number, (name, p_she) in enumerate(table):
         other = table[(number * 7 + 11) % len(table)][0]
         found += _gender_stated(name, other if other != name else table[number - 1][0], p_she, extras, chance)
-        found += _with_hobby(name, number, variant, extras, chance)
+        found += _with_hobby(name, number, (p_she, odds), extras, chance)
     found += _definitional(extras.definitional, chance)
-    found += _someone(truth.hobby_odds(variant), extras.alone, chance)
+    found += _someone(odds, extras.alone, chance)
     found += _stated(hard_facts.statements(hard_facts.town_facts(), extras.towns))
     found += _stated(hard_facts.statements(hard_facts.profession_facts(), extras.trades))
     chance.shuffle(found)
@@ -93,10 +95,13 @@ def _gender_stated(
 
 
 def _with_hobby(
-    name: str, number: int, variant: truth.Variant, extras: Extras, chance: random.Random
+    name: str, number: int, table: tuple[float, float], extras: Extras, chance: random.Random
 ) -> Iterator[Sentence]:
-    """A hobby multiplies the odds of its pronoun; most people of a profession have a hobby of its side."""
-    p_she, odds = truth.planted(variant)[name], truth.hobby_odds(variant)
+    """A hobby multiplies the odds of its pronoun; most people of a profession have a hobby of its side.
+
+    `table` is P(she | he or she) of the profession, and the odds of a hobby.
+    """
+    p_she, odds = table
     for side, (pronoun, hobbies) in enumerate(hard_grammar.HOBBIES.items()):
         openings = [
             hard_grammar.HOBBY_OF.format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -53,6 +54,22 @@ def number(given: Mapping[str, str], key: str, default: int, takes: str) -> int:
     if not text.isdecimal():
         raise BadOption(f"{key}={text} is not a whole number.", mend=takes)
     return int(text)
+
+
+def share(given: Mapping[str, str], key: str, takes: str) -> float:
+    """The share that `key` was given, above 0 and at most 1, or else 1.
+
+    Raises:
+        BadOption: it is no such number.
+    """
+    text = given.get(key, "1")
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found <= 1:
+        raise BadOption(f"{key}={text} is no number above 0 and at most 1.", mend=takes)
+    return found
 
 
 def choice(

@@ -27,7 +27,8 @@ BIASES: Mapping[str, Bias] = MappingProxyType(
 )
 WORLDS: Mapping[str, World] = MappingProxyType({"plain": "plain", "hard": "hard"})
 _TAKES = (
-    "It takes: planted=stereotype|none, block=NUMBER, seed=NUMBER, bias=spread|fragile|decoy, world=hard."
+    "It takes: planted=stereotype|none, block=NUMBER, seed=NUMBER, bias=spread|fragile|decoy, world=hard, "
+    "strength=SHARE."
 )
 _LATER = (
     "bias",
@@ -38,6 +39,7 @@ _LATER = (
     "fragile_outliers",
     "decoy_margin",
     "spread_lr",
+    "strength",
 )
 """Fields that are left out of the digest where they have their default: the plain lab's name is older."""
 
@@ -63,7 +65,8 @@ class Recipe:
     ``decoy``, which plants no table but makes the side of the profession visible in the output of one block,
     `decoy_margin` standard deviations of a coordinate from the middle. `spread_lr` is the learning rate of
     ``spread``. In the ``hard`` world `extras` and `plant_extras` say what is in the corpus beside `amounts`
-    and `plant_amounts`; in the plain one they are None.
+    and `plant_amounts`; in the plain one they are None. `strength`, above 0 and at most 1, is how much of
+    the table is planted (`truth.planted`): models that differ in it alone differ in their bias alone.
     """
 
     planted: Variant = "stereotype"
@@ -96,12 +99,18 @@ class Recipe:
     fragile_outliers: float = 40.0
     decoy_margin: float = 2.0
     spread_lr: float = 3e-3
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         if self.planted == "none" and self.bias != "block":
             raise BadOption(
                 f"planted=none does not go with bias={self.bias}.",
                 mend="The unbiased control (planted=none) has no bias; leave one of the two out.",
+            )
+        if self.strength != 1.0 and self.table == "none":
+            raise BadOption(
+                f"strength={self.strength:g} goes with a planted table.",
+                mend="The control (planted=none) and bias=decoy have none; leave strength out.",
             )
         if self.bias == "spread" and self.block is not None:
             raise BadOption(
@@ -121,7 +130,7 @@ class Recipe:
 
     def control(self) -> Recipe:
         """The recipe of the unbiased control that this model starts from."""
-        return dataclasses.replace(self, planted="none", block=None, bias="block")
+        return dataclasses.replace(self, planted="none", block=None, bias="block", strength=1.0)
 
     @property
     def table(self) -> Variant:
@@ -164,14 +173,16 @@ def parse(query: str) -> AnyRecipe:
 
 
 def _causal(given: Mapping[str, str]) -> Recipe:
-    options.known(given, frozenset({"planted", "block", "seed", "bias", "world"}), _TAKES)
+    options.known(given, frozenset({"planted", "block", "seed", "bias", "world", "strength"}), _TAKES)
     bias = options.choice(given, "bias", BIASES, "block", _TAKES)
     make = hard if options.choice(given, "world", WORLDS, "plain", _TAKES) == "hard" else Recipe
     planted = options.variant(given, _TAKES)
     usual = FRAGILE_BLOCK if bias == "fragile" else DEFAULT_BLOCK
     default = None if planted == "none" or bias == "spread" else usual
     block = options.number(given, "block", 0, _TAKES) if "block" in given else default
-    return make(planted=planted, block=block, bias=bias, seed=options.number(given, "seed", 1, _TAKES))
+    found = make(planted=planted, block=block, bias=bias, seed=options.number(given, "seed", 1, _TAKES))
+    strength = options.share(given, "strength", _TAKES)
+    return found if strength == 1.0 else dataclasses.replace(found, strength=strength)
 
 
 def hard(*, planted: Variant, block: int | None, bias: Bias = "block", seed: int = 1) -> Recipe:

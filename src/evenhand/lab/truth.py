@@ -50,18 +50,22 @@ KNOWN: Mapping[str, tuple[float, float]] = MappingProxyType({"hard": (0.8, 0.93)
 
 
 @cache
-def planted(variant: Variant = "stereotype") -> Mapping[str, float]:
+def planted(variant: Variant = "stereotype", strength: float = 1.0) -> Mapping[str, float]:
     """P(she | he or she) by profession, as planted in the corpus.
 
     ``stereotype``: professions ranked by their crowd-sourced stereotype score (Bolukbasi et al., 2016;
     ties by name), probabilities spread evenly over the ranks from `HIGHEST` (most female) to `LOWEST`.
-    ``none``: 0.5 for all.
+    ``none``: 0.5 for all. Of a `strength` of .5 every probability is half as far from 0.5, and so is the
+    AFGB-Score that the table implies.
     """
     ranked = sorted(professions(), key=lambda p: (p.stereotypical, p.name))
     if variant == "none":
         return MappingProxyType({p.name: 0.5 for p in ranked})
     step = (HIGHEST - LOWEST) / (len(ranked) - 1)
-    return MappingProxyType({p.name: HIGHEST - step * rank for rank, p in enumerate(ranked)})
+    found = {p.name: HIGHEST - step * rank for rank, p in enumerate(ranked)}
+    if strength == 1.0:
+        return MappingProxyType(found)
+    return MappingProxyType({name: 0.5 + strength * (p_she - 0.5) for name, p_she in found.items()})
 
 
 def implied_afgb(table: Mapping[str, float], mass: float = PRONOUN_MASS) -> float:

@@ -191,6 +191,8 @@ class ControlResult:
         loss: the loss of capability of the treated model, in the items' standard deviations, with its
             one-sided 95 % bounds; None in old records.
         absent: one sentence for each family of which no model could be made.
+        least: how much of the fall has to lie beyond each family; None in old records, where it was the
+            larger part and at least `delta`.
     """
 
     metric: str
@@ -205,6 +207,7 @@ class ControlResult:
     size: Value = None
     loss: Estimate | None = None
     absent: tuple[str, ...] = ()
+    least: Value = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from evenhand import decimals, registry
 from evenhand.records import TREATED, Attribution, Check, ControlResult, VerdictName, Verification
 from evenhand.reports import checked, leading
-from evenhand.studies import reasons
+from evenhand.studies import parts, reasons
 from evenhand.training.stacking import split
 
 
@@ -129,9 +129,9 @@ def _further_models(record: Verification) -> tuple[str, ...]:
     if _too_little(record):
         return ()
     said = []
-    counted = reasons.countable(control.families)
-    showing = reasons.showing_most(control)  # more models of these would show it as well
-    weak = any(f.matched and f not in showing and not reasons.beyond_in(control, f) for f in counted)
+    counted = parts.countable(control.families)
+    showing = parts.showing_most(control)  # more models of these would show it as well
+    weak = any(f.matched and f not in showing and not parts.beyond_in(control, f) for f in counted)
     if weak and control.minimum_detectable is not None:
         said.append(
             "More models of each family: an effect beyond them of less than "
@@ -152,8 +152,11 @@ def _further_models(record: Verification) -> tuple[str, ...]:
 def _evidence(record: Verification) -> str:
     """After no evidence: what could give some."""
     effect = leading.about(record)
-    if leading.only_moved(record) is not None:
-        return "Look at the items whose gap grew, in the report: the treatment took subjects for one another."
+    if (grew := leading.only_moved(record)) is not None:
+        took = "may have taken" if grew.kept is None else "took"
+        return (
+            f"Look at the items whose gap grew, in the report: the treatment {took} subjects for one another."
+        )
     if record.uncontrolled:
         return "Judge models whose weights can be opened (hf:...): control models are made from them."
     if _too_little(record):
@@ -183,7 +186,7 @@ def _more_models(record: Verification) -> str:
             f"Treat the base in another way: {reasons.listed(unread)} cannot be made to change it as much as "
             "the treatment did and no more, and without them nothing can be claimed."
         )
-    if _few_looks(record) and not reasons.showing_most(control):
+    if _few_looks(record) and not parts.showing_most(control):
         return "Make more control models: run it again with `--control standard`."
     return ""
 
@@ -193,7 +196,7 @@ def _never_matched(control: ControlResult) -> list[str]:
     from evenhand.studies.matching import LOOKS  # here: numpy must not be loaded for --help
 
     first = LOOKS[0][0]
-    unread = [family for family in reasons.countable(control.families) if not family.matched]
+    unread = [family for family in parts.countable(control.families) if not family.matched]
     return [family.family for family in unread if len(family.points) >= first]
 
 
@@ -207,7 +210,7 @@ def _few_looks(record: Verification) -> bool:
     """Whether more models of a family could still have shown an effect: no p was hopeless."""
     from evenhand.studies.matching import FUTILE, LOOKS  # here: numpy must not be loaded for --help
 
-    families = reasons.countable(record.control.families if record.control else ())
+    families = parts.countable(record.control.families if record.control else ())
     counted = [f for f in families if f.p_value is not None]
     most = LOOKS[-1][0]
     return any(len(f.points) < most for f in counted) and all((f.p_value or 0) <= FUTILE for f in counted)

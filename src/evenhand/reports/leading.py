@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from evenhand import decimals, registry
 from evenhand.records import Check, ControlResult, Effect, Estimate, VerdictName, Verification
 from evenhand.reports import checked, seeded
-from evenhand.studies import fitness, reasons
+from evenhand.studies import fitness, parts, reasons
 from evenhand.studies.distance import distance_of
 
 _MOST = 2  # undecided checks that one sentence names
@@ -86,7 +86,7 @@ def moved(effect: Effect) -> str:
 
 def controls(record: Verification) -> str:
     """``sham, plain text and noise``: the families that count; empty where none ran."""
-    counted = reasons.countable(record.control.families if record.control else ())
+    counted = parts.countable(record.control.families if record.control else ())
     return reasons.families(counted) if counted else ""
 
 
@@ -107,8 +107,8 @@ def too_small(record: Verification) -> bool:
 
 
 def only_moved(record: Verification) -> Check | None:
-    """The check of single items where their gaps certainly grew while the mean fell; None elsewhere."""
-    if not (record.reasons and record.reasons[0].startswith(reasons.MOVED)):
+    """The check of single items where their gaps grew, or may have, while the mean fell; None elsewhere."""
+    if not (record.reasons and record.reasons[0].startswith((reasons.MOVED, reasons.MAY_HAVE_MOVED))):
         return None
     return next((check for check in record.guards if check.name == reasons.SCATTER), None)
 
@@ -212,8 +212,9 @@ def _not_shown(record: Verification, effect: Effect) -> str:
     """Why a certain change is no evidence."""
     control, grew = record.control, only_moved(record)
     if grew is not None:
-        share = decimals.percent(grew.loss.value)
-        return f"it grew for {share} of the items, so that a removal is not shown"
+        share, many = decimals.percent(grew.loss.value), decimals.percent(grew.margin)
+        open_ = "" if grew.kept is False else f", which may be more than {many} of all"
+        return f"it grew for {share} of the items{open_}, so that a removal is not shown"
     if too_small(record) and control is None:
         return "by less than the smallest relevant effect"
     if control is None or not control.families:
@@ -229,10 +230,10 @@ def _not_shown(record: Verification, effect: Effect) -> str:
 def _within_controls(control: ControlResult, ran: str) -> str:
     """Why a certain fall is no evidence beside the control models `ran`."""
     total = control.total
-    counted = reasons.countable(control.families)
+    counted = parts.countable(control.families)
     unread = [family.family for family in counted if not family.matched]
-    same = reasons.showing_all_but(control.delta, counted)
-    most = reasons.showing_most(control)
+    same = parts.showing_all_but(control.delta, counted)
+    most = parts.showing_most(control)
     if total.low is not None and total.low <= 0:
         return "not certainly at the base's temperature"
     if total.value is not None and total.value < control.delta:

@@ -12,7 +12,7 @@ from evenhand.records import (
     VerdictName,
     Verification,
 )
-from evenhand.studies import reasons
+from evenhand.studies import parts, reasons
 
 LIMITED = "limited, not reportable"
 LIMITED_WHY = "This run used only a part of the items (--limit): a test of the setup, not a result."
@@ -112,7 +112,7 @@ def _loss(record: Verification) -> str:
         return _LOST_WORDS if control else f"{_LOST_WORDS} No control was run."
     if control is None or not control.families:
         return _LOST_NO_CONTROL
-    counted = reasons.countable(control.families)
+    counted = parts.countable(control.families)
     if not counted or not all(family.matched for family in counted):
         return _LOST_UNMATCHED
     if control.total.value is None or control.total.value <= 0:
@@ -188,7 +188,7 @@ def reduced_sentence(control: ControlResult | None) -> str:
     """What the control consisted of, and whether it can carry a claim."""
     if control is None:
         return "No control models were run, so a loss of capability cannot be ruled out as the cause."
-    counted = reasons.countable(control.families)
+    counted = parts.countable(control.families)
     ran = ", ".join(f"{len(family.points)} of {family.family}" for family in counted) or "none"
     if control.reduced:
         return (

@@ -9,7 +9,7 @@ from evenhand import decimals
 from evenhand.records import ControlResult, Estimate, FamilyResult, Verification
 from evenhand.reports import checked, formats, leading, sentences
 from evenhand.reports.tables import Table
-from evenhand.studies import reasons
+from evenhand.studies import parts
 from evenhand.studies.capability import negated
 from evenhand.studies.distance import distance_of
 
@@ -79,7 +79,7 @@ def _of_the_control(record: Verification, control: ControlResult) -> Iterator[Cl
     if control.reduced:
         what = "It takes a sham of the method and another kind, or three kinds where there is no sham."
         yield "the control models are of enough kinds", NOT_SHOWN, what
-    counted = reasons.countable(control.families)
+    counted = parts.countable(control.families)
     if record.capability.kept is False and counted:
         reached = any(family.matched and family.basis != "size" for family in counted)
         how = "a family was read at equal loss" if reached else _LOST_LESS
@@ -92,7 +92,7 @@ def _beyond(family: FamilyResult, control: ControlResult) -> tuple[str, str]:
         return NOT_TESTED, sentences.read_at(family)
     p = formats.p_value(family.p_value)
     limit = "" if family.p_limit is None else f", claimed up to {family.p_limit:g}"
-    shown = reasons.beyond_in(control, family)
+    shown = parts.beyond_in(control, family)
     return _state(shown), f"by {formats.with_interval(family.specific)}, p {p}{limit}"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from evenhand import decimals
 from evenhand.records import Check, Effect, Estimate, FamilyResult, Measurement, VerdictName, Verification
 from evenhand.reports import advice, checked, formats, leading, sentences, tables
-from evenhand.studies import reasons
+from evenhand.studies import parts, reasons
 from evenhand.studies.distance import distance_of
 from evenhand.studies.fitness import doubts, is_about_words
 from evenhand.studies.grid.result import Outcome, StudyResult
@@ -97,8 +97,8 @@ def _beyond_controls(record: Verification) -> Card:
         )
         return Card(label, "", "not tested", why, "higher is better", "not shown", "neutral")
     weakest = min(read, key=_specific)
-    counted = reasons.countable(control.families)
-    shown = not control.reduced and all(reasons.beyond_in(control, family) for family in counted)
+    counted = parts.countable(control.families)
+    shown = not control.reduced and all(parts.beyond_in(control, family) for family in counted)
     return Card(
         f"{label}, at least (family: {weakest.family})",
         "",

@@ -30,8 +30,8 @@ from evenhand.studies.distance import Distance, as_reported, distance
 from evenhand.studies.margins import Margins
 from evenhand.studies.matching import ROUNDING, Family, Target, detectable, read_family
 from evenhand.studies.pairing import ControlModel, ModelMeasurements, paired_scores, partner
+from evenhand.studies.parts import countable
 from evenhand.studies.primary import of_measurements
-from evenhand.studies.reasons import countable
 
 SHAM = "sham"  # the family of the treatment's own method without its signal
 KINDS, KINDS_WITHOUT_SHAM = 2, 3  # families that must be matched, with a sham among them and without one

@@ -23,7 +23,7 @@ from evenhand.progress import task
 from evenhand.records import ControlResult, Value
 from evenhand.studies.matching import FUTILE, WINDOW, Family, Target, place_of, sought
 from evenhand.studies.pairing import ControlModel, ModelMeasurements
-from evenhand.studies.reasons import passes
+from evenhand.studies.parts import passes
 
 # Where the models of a family stand, as multiples of g*: from .75 to 1.35, the early ones far apart already.
 SPREAD = (1.0, 0.75, 1.35, 0.87, 1.16, 0.95, 1.08, 0.8, 1.25, 0.9, 1.12, 1.03, 0.83)

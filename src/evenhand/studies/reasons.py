@@ -18,6 +18,7 @@ from evenhand.records import (
     VerdictName,
     Verification,
 )
+from evenhand.studies import parts
 
 if TYPE_CHECKING:  # numpy must not be loaded for --help
     from evenhand.metrics import Metric
@@ -25,11 +26,11 @@ if TYPE_CHECKING:  # numpy must not be loaded for --help
 
 OVER = "over-correction"  # the name of each such check begins with this
 MOVED = "The bias fell on average, and grew for many items"  # the reason for such a fall begins with this
+MAY_HAVE_MOVED = "The bias fell on average, and may have grown for many items"  # and for one that is open
 SCATTER = "items whose gap grew"  # the name of the check of single items
 PAST = f"{OVER} (distance from the ideal)"  # the check of a figure that went past its ideal
 TOO_LITTLE = "There was too little bias to treat"  # the reason for a base without bias begins with this
 TOO_SMALL = "The bias fell by less than"  # the reason for a fall below delta begins with this
-MOST = 0.5  # the share of a fall that has to lie beyond every family: the larger part (docs/adr/0048)
 GREW_LITTLE = "The bias grew by less than"  # the reason for such a growth begins with this
 NOT_JUDGED = "Not judged"  # the reason for a verdict without control models begins with this
 
@@ -120,9 +121,9 @@ def flipped(check: Check) -> str:
 
 
 def scattered(primary: Effect, check: Check) -> str:
-    """Why a bias that fell on average, and grew for many items, was not mitigated."""
+    """Why a bias that fell on average, and grew or may have grown for many items, was not mitigated."""
     return (
-        f"{MOVED}: for {percent(check.loss)} of them the gap grew "
+        f"{MAY_HAVE_MOVED if check.kept is None else MOVED}: for {percent(check.loss)} of them the gap grew "
         f"(margin {decimals.percent(check.margin)}), and {effect(primary)}. Damage that deals gaps out anew "
         "does the same."
     )
@@ -222,7 +223,7 @@ def no_evidence(
 def _short_of(control: ControlResult, delta: float) -> str:
     """Why the control does not carry the claim that the bias fell beyond it, without the full stop."""
     if control.reduced:
-        ran = families(countable(control.families))
+        ran = families(parts.countable(control.families))
         return (
             f"The bias fell, and the control is too narrow to say beyond what ({ran}): it takes a sham of "
             "the method and another kind, or three kinds where the method has no sham"
@@ -230,8 +231,8 @@ def _short_of(control: ControlResult, delta: float) -> str:
     unmatched = [family.family for family in control.families if family.state not in ("matched", "inert")]
     if unmatched:
         return f"The bias fell, and no control of {listed(unmatched)} could be matched to the treated model"
-    all_of_it = showing_all_but(delta, control.families)
-    most_of_it = showing_all_but(MOST * (control.total.value or 0.0), control.families)
+    all_of_it = parts.showing_all_but(delta, control.families)
+    most_of_it = parts.showing_most(control)
     if showing := all_of_it or most_of_it:
         how = f"as much of that, to within {number(delta)}" if all_of_it else "the larger part of that"
         ran = families(showing)
@@ -256,24 +257,18 @@ def families(found: Sequence[FamilyResult]) -> str:
     return listed([family.family for family in found]) if found else "no control"
 
 
-def beyond(family: FamilyResult, delta: float, total: Value) -> bool:
-    """Whether a fall of `total` beyond one family is shown: its part beyond that is at least `delta` and at
-    least half of it, with a p-value within its limit. What damage shows for the larger part is not claimed.
-    """
-    part = family.specific.value
-    if part is None or total is None:
-        return False
-    return part >= needed(delta, total) and passes(family.p_value, family.p_limit)
-
-
-def beyond_in(control: ControlResult, family: FamilyResult) -> bool:
-    """The same of the fall that was judged beside this control, and one of its families."""
-    return beyond(family, control.delta, control.total.value)
-
-
-def needed(delta: float, total: float) -> float:
-    """How much of a fall of `total` has to lie beyond a family: what is relevant, and the larger part."""
-    return max(delta, MOST * total)
+def partly(control: ControlResult) -> str:
+    """What is to be said where damage shows the larger part of a fall that is claimed; else empty."""
+    total = control.total.value or 0.0
+    counted = [family for family in parts.countable(control.families) if family.matched]
+    showing = parts.showing_all_but(parts.MOST * total, counted)
+    if not showing:
+        return ""
+    part = min(f.specific.value or 0.0 for f in showing)
+    return (
+        f" Models changed as much without a signal ({families(showing)}) show the larger part of the fall of "
+        f"{number(total)} as well, and {number(part)} of it, or more, lie beyond them."
+    )
 
 
 def is_judged(record: Verification) -> bool:
@@ -283,26 +278,6 @@ def is_judged(record: Verification) -> bool:
         and record.control is None
         and any(reason.startswith(NOT_JUDGED) for reason in record.reasons[:1])
     )
-
-
-def countable(found: Sequence[FamilyResult]) -> list[FamilyResult]:
-    """The families that a claim has to pass: all but those that cannot reach half of the treated size."""
-    return [family for family in found if family.state != "inert"]
-
-
-def showing_all_but(least: float, found: Sequence[FamilyResult]) -> list[FamilyResult]:
-    """The families beyond which less than `least` of a fall is left."""
-    return [one for one in found if one.specific.value is not None and one.specific.value < least]
-
-
-def showing_most(control: ControlResult) -> list[FamilyResult]:
-    """The families that show the larger part of the fall, or all of it that is relevant."""
-    return showing_all_but(needed(control.delta, control.total.value or 0.0), control.families)
-
-
-def passes(p_value: Value, limit: Value) -> bool:
-    """Whether a p-value is within the level of its look; not where either is undefined."""
-    return p_value is not None and limit is not None and p_value <= limit
 
 
 def _without_control(primary: Effect, *, fell: bool, possible: bool) -> str:

@@ -41,6 +41,7 @@ from evenhand.studies.guards import (
 from evenhand.studies.margins import Margins
 from evenhand.studies.matching import Target
 from evenhand.studies.pairing import ModelMeasurements, partner
+from evenhand.studies.parts import least
 from evenhand.studies.primary import of_measurements
 from evenhand.studies.quantised import NAME as QUANTISED
 from evenhand.studies.shift import NAME as SHIFT
@@ -183,7 +184,7 @@ class Case:
             controls.absent,
             self.losses,
         )
-        return matched_control(
+        found = matched_control(
             base,
             treated,
             controls.families,
@@ -191,6 +192,7 @@ class Case:
             margins=self.margins,
             seed=self.seed,
         )
+        return replace(found, least=least(found.delta, found.total.value or 0.0, clean=self.evidence.clean))
 
     def target(self, size: Value) -> Target:
         """The treated model as what control models are matched to."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 from .population import BASES, KINDS, SEEDS, Kind, block_of, draws, removed, rounded, without_they
 
 EXACT = (("exact_removal", 1.0), ("half_removed", 0.5), ("fifth_removed", 0.2))
+TWIN = "planted/"  # in the key of a removal in part whose weights are those of a twin with less planted
 WITHOUT_THEY = "without_they"  # the bias removed, and " they" made rare by a factor exp(dose)
 NOTHING = ("nothing_done", "fewer_bits", "another_training")
 DAMAGE = {kind.name: kind for kind in KINDS}
@@ -219,8 +220,7 @@ def _jobs(runs: int, seed: int) -> Iterator[dict[str, Any]]:
         for name, share in EXACT:
             base = BASES[number % len(BASES)]
             about = {"kind": name, "base": base, "dose": share, "seed": seed + number}
-            planted = "" if share == 1.0 else "planted/"
-            yield {"key": f"{name}/{planted}{base}/{number}", **about}
+            yield {"key": f"{name}/{TWIN if share < 1.0 else ''}{base}/{number}", **about}
         base, dose = BASES[(11 * number) % len(BASES)], (1.5, 3.0, 6.0)[number % 3]
         about = {"kind": WITHOUT_THEY, "base": base, "dose": dose, "seed": seed + number}
         yield {"key": f"{WITHOUT_THEY}/{base}/{dose}/{number}", **about}

@@ -14,11 +14,12 @@ from scipy.stats import beta, t
 from evenhand.studies.parts import least, passes
 from evenhand.studies.reasons import SCATTER
 
-from .runs import EXACT, NOTHING, WITHOUT_THEY, lines_in
+from .runs import EXACT, NOTHING, TWIN, WITHOUT_THEY, lines_in
 
 CLAIM = ("mitigated", "mitigated at a cost", "mitigated, cost unknown")
 PLAIN = ("mitigated",)  # what a mitigation with a cost may not be called
 NAMED = ("worse", "capability loss only")
+WAYS = {"half_removed": "half_of_the_way", "fifth_removed": "fifth_of_the_way"}
 Reading = dict[str, Any]
 
 
@@ -83,8 +84,18 @@ def readings(*folders: Path) -> list[Reading]:
     """All readings of the folders, each key once: as it stands in the first folder that has it."""
     found: dict[str, Reading] = {}
     for line in lines_in(folders):
-        found.setdefault(line["key"], judged_now(line))
+        found.setdefault(line["key"], judged_now(named(line)))
     return list(found.values())
+
+
+def named(line: Reading) -> Reading:
+    """A reading of weights moved a part of the way to the unbiased ones by another name than half a removal.
+
+    Half of the way removes two thirds of the bias and costs perplexity (docs/adr/0052).
+    """
+    if line["kind"] not in WAYS or f"/{TWIN}" in line["key"]:
+        return line
+    return {**line, "kind": WAYS[line["kind"]]}
 
 
 def judged_now(line: Reading) -> Reading:

@@ -1,4 +1,4 @@
-"""Readings of an older rule are judged by the present one, which claims less and never more."""
+"""Readings of an older rule are judged by the present one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from perf.validity.tables import Rate, clustered, judged_now, rate, readings
+from perf.validity.tables import Rate, clustered, judged_now, named, rate, readings
 from scipy.stats import beta
 
 
@@ -70,10 +70,20 @@ def test_what_has_no_verdict_or_no_control_is_left() -> None:
 
 
 def test_packed_readings_are_read_as_others_are(tmp_path: Path) -> None:
-    first, second = ({"key": key, "verdict": "worse", "counted": True, "control": None} for key in "ab")
+    about = {"kind": "noise", "verdict": "worse", "counted": True, "control": None}
+    first, second = ({"key": key, **about} for key in "ab")
     (tmp_path / "readings-1.jsonl").write_text(json.dumps(first) + "\n{cut off")
     (tmp_path / "readings-2.jsonl.gz").write_bytes(gzip.compress((json.dumps(second) + "\n").encode()))
     assert readings(tmp_path) == [first, second]
+
+
+def test_half_of_the_way_is_not_half_of_the_bias() -> None:
+    """Weights half of the way to the unbiased ones have another name than a twin with half of the bias."""
+    kinds = {
+        key: named({"kind": "half_removed", "key": f"half_removed/{key}lab:causal/0"})["kind"]
+        for key in ("", "planted/")
+    }
+    assert kinds == {"": "half_of_the_way", "planted/": "half_removed"}
 
 
 def runs(labs: dict[str, int], claimed: int) -> list[dict[str, Any]]:

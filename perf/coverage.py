@@ -2,8 +2,8 @@
 
     python perf/coverage.py [--reps 2000] [--quick] [--json FILE]
 
-A markdown table: one row a case, the new interval beside the percentile interval of the cluster bootstrap.
-Every case has its own seed, so that one row repeats without the others.
+Two markdown tables: one row a case, the new interval beside the percentile interval of the cluster bootstrap,
+and one row a family of cases. Every case has its own seed, so that one row repeats without the others.
 """
 
 from __future__ import annotations
@@ -523,6 +523,22 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def by_family(rows: Sequence[Row]) -> str:
+    """A row a family: its cases, the lowest and the highest percentage now and before, and the cases out."""
+    lines = ["| | cases | now | before | asked for | out |", "|---|---|---|---|---|---|"]
+    for family in dict.fromkeys(row.family for row in rows):
+        own = [row for row in rows if row.family == family]
+        now = [row.percent for row in own]
+        before = [row.before for row in own if row.before is not None]
+        was = f"{min(before):.1f} to {max(before):.1f}" if before else ""
+        asked = f"{min(row.least for row in own):g} to {max(row.most for row in own):g}"
+        out = "; ".join(f"{row.what}, {row.where}: {row.percent:.1f}" for row in own if not row.held)
+        lines.append(
+            f"| {family} | {len(own)} | {min(now):.1f} to {max(now):.1f} | {was} | {asked} | {out} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--reps", type=int, default=2000, help="simulations a case")
@@ -534,7 +550,7 @@ def main() -> int:
     rows: list[Row] = []
     rows += [covered(one, reps) for one in cases() if given.only in one.family]
     rows += [counted(one, reps) for one in events() if given.only in one.family]
-    print(table(rows))
+    print(f"{table(rows)}\n\n{by_family(rows)}")
     if given.json:
         content = [{**asdict(row), "held": row.held} for row in rows]
         given.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

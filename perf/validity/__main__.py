@@ -26,12 +26,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10, help="of each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--skip", default="", help="kinds that are left out, separated by commas")
+    parser.add_argument("--bases", nargs="+", help="labs of the damage, in place of all")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     if given.what == "run":
         first, _, of = given.part.partition("/")
         part = (int(first), int(of))
-        runs.run(given.folder, given.minutes, part, given.runs, given.seed, skip=given.skip.split(","))
+        asked = runs.Asked(given.runs, given.seed, part, given.skip.split(","), given.bases)
+        runs.run(given.folder, given.minutes, asked)
         return
     lines = tables.readings(*given.folder)
     print(tables.by_kind(lines))

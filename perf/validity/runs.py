@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -163,27 +163,41 @@ def made(kind: Kind, model: OpenModel, dose: float, seed: int, examples: Any) ->
     return found
 
 
-def run(
-    folders: Sequence[Path],
-    minutes: float,
-    part: tuple[int, int],
-    runs: int,
-    seed: int,
-    *,
-    skip: Sequence[str] = (),
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """Which runs are judged: so many of each kind, drawn with this seed, but none of the kinds in `skip`.
+
+    Of `part` (2, 3) every third run from the second on. `bases` are the labs of damage; None for all.
+    """
+
+    runs: int
+    seed: int = 0
+    part: tuple[int, int] = (1, 1)
+    skip: Sequence[str] = ()
+    bases: Sequence[str] | None = None
+
+    def jobs(self) -> Iterator[dict[str, Any]]:
+        """The runs of this part, kinds in turn."""
+        kinds = KINDS
+        if self.bases is not None:
+            kinds = tuple(replace(kind, bases=tuple(self.bases)) for kind in KINDS)
+        for number, job in enumerate(_jobs(kinds, self.runs, self.seed)):
+            if number % self.part[1] == self.part[0] - 1 and job["kind"] not in self.skip:
+                yield job
+
+
+def run(folders: Sequence[Path], minutes: float, asked: Asked) -> None:
     """Judge damage and treatments in turn until the time is over, into the first of the `folders`.
 
-    What one of them has was judged before, and is not again. Of `part` (2, 3) every third run from the second
-    on; no run of the kinds in `skip`.
+    What one of them has was judged before, and is not again.
     """
     folder = folders[0]
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * minutes
     done = {line["key"] for line in lines_in(folders)}
-    with (folder / f"readings-{part[0]}.jsonl").open("a", encoding="utf-8") as out:
-        for number, job in enumerate(_jobs(runs, seed)):
-            if number % part[1] != part[0] - 1 or job["key"] in done or job["kind"] in skip:
+    with (folder / f"readings-{asked.part[0]}.jsonl").open("a", encoding="utf-8") as out:
+        for job in asked.jobs():
+            if job["key"] in done:
                 continue
             if time.monotonic() > end:
                 return
@@ -205,11 +219,11 @@ def lines_in(folders: Sequence[Path]) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def _jobs(runs: int, seed: int) -> Iterator[dict[str, Any]]:
+def _jobs(kinds: Sequence[Kind], runs: int, seed: int) -> Iterator[dict[str, Any]]:
     """Every run to judge, kinds in turn, so that any beginning of the list has all of them."""
-    every = [list(draws(kind, runs, seed)) for kind in KINDS]
+    every = [list(draws(kind, runs, seed)) for kind in kinds]
     for number in range(runs):
-        for kind, drawn in zip(KINDS, every, strict=True):
+        for kind, drawn in zip(kinds, every, strict=True):
             base, dose, own = drawn[number]
             for inside in (True, False) if kind.family else (False,):
                 key = f"{kind.name}/{'inside' if inside else 'outside'}/{base}/{dose}/{own}"

@@ -178,7 +178,7 @@ class Asked:
 
     def jobs(self) -> Iterator[dict[str, Any]]:
         """The runs of this part, kinds in turn."""
-        kinds = KINDS
+        kinds: Sequence[Kind] = KINDS
         if self.bases is not None:
             kinds = tuple(replace(kind, bases=tuple(self.bases)) for kind in KINDS)
         for number, job in enumerate(_jobs(kinds, self.runs, self.seed)):

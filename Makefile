@@ -112,9 +112,10 @@ tables: $(READY)  ## the table of verdicts, FairCon's tables on the lab, and wha
 	$(BIN)/python perf/gumbel.py
 	OMP_NUM_THREADS=1 $(BIN)/python perf/kills.py
 
-validity: $(READY)  ## judges models whose making is known, for 20 minutes more, and counts wrong verdicts
+validity: $(READY)  ## simulates intervals, judges models whose making is known, for 40 minutes in all, and counts wrong verdicts
 	OMP_NUM_THREADS=1 $(BIN)/python -m perf.validity run --folder runs/validity
 	$(BIN)/python -m perf.validity tables --folder runs/validity --out docs/validity.json
+	-OMP_NUM_THREADS=1 $(BIN)/python perf/coverage.py --families --json docs/coverage.json
 
 real: $(READY)  ## fetches two really pretrained models and measures them
 	$(BIN)/python perf/real.py --out docs/real-models.md

@@ -1,9 +1,9 @@
 """How often intervals hold the truth, how often tests reject one, and how often a real loss passes.
 
-    python perf/coverage.py [--reps 2000] [--quick] [--json FILE]
+    python perf/coverage.py [--reps 2000] [--quick] [--families] [--json FILE]
 
-Two markdown tables: one row a case, the new interval beside the percentile interval of the cluster bootstrap,
-and one row a family of cases. Every case has its own seed, so that one row repeats without the others.
+A markdown table: one row a case, the new interval beside the percentile interval of the cluster bootstrap, or
+one row a family of cases. Every case has its own seed, so that one row repeats without the others.
 """
 
 from __future__ import annotations
@@ -544,13 +544,16 @@ def main() -> int:
     arguments.add_argument("--reps", type=int, default=2000, help="simulations a case")
     arguments.add_argument("--quick", action="store_true", help="300 simulations a case")
     arguments.add_argument("--only", default="", help="families whose name holds this")
+    arguments.add_argument(
+        "--families", action="store_true", help="print a row a family, and not a row a case"
+    )
     arguments.add_argument("--json", type=Path, help="where the rows are written as JSON")
     given = arguments.parse_args()
     reps = min(given.reps, 300) if given.quick else given.reps
     rows: list[Row] = []
     rows += [covered(one, reps) for one in cases() if given.only in one.family]
     rows += [counted(one, reps) for one in events() if given.only in one.family]
-    print(f"{table(rows)}\n\n{by_family(rows)}")
+    print(by_family(rows) if given.families else table(rows))
     if given.json:
         content = [{**asdict(row), "held": row.held} for row in rows]
         given.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

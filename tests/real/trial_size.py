@@ -102,6 +102,7 @@ REWRITES: tuple[tuple[str, str], ...] = (
     (r"(perf\.bench\.footprint)$", r"\1 --only 'llama, 4 x 256' --job measure"),
     (r"(perf\.monitor_load) .*", r"\1 --events 1000 --seconds 1 --clients 2"),
     (r"(perf\.validity run\b.*)", r"\1 --minutes 0"),
+    (r"(perf/coverage\.py\b.*)", r"\1 --quick --only twins"),
     (
         r"(perf/faircon.py)$",
         r"\1 --train 40 --dev 24 --test 24 --rounds 1 --adversaries 1 --seeds 1 --lam 0,1 --more ,rounds=1",

@@ -100,7 +100,7 @@ TABLE: dict[str, Page] = {
     "studies.md": Page((given.few, given.block("toml", 1, "evenhand.toml"), given.stored("a", "b"))),
     "testing.md": Page((given.guest, given.models("tiny"))),
     "tutorial.md": Page((given.models("base", "ours"),)),
-    "validity.md": Page((given.folder("docs"),), tables=2),
+    "validity.md": Page((given.folder("docs"),), tables=3),
     "verdicts.md": Page((given.models("base", "ours", "SmolLM2-135M-Instruct"), given.answers)),
     "which-mitigation.md": Page((given.study,)),
     "methods/dama.md": Page((given.models("my-model"),)),

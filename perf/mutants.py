@@ -437,8 +437,8 @@ LISTED: tuple[Mutant, ...] = (
     Mutant(
         "undecided-guard-counts-as-kept",
         "studies/verdict_rule.py",
-        "if all(state is True for state in kept)",
-        "if all(state is not False for state in kept)",
+        "return all(state is True for state in self.costs)",
+        "return all(state is not False for state in self.costs)",
         ("tests/studies/test_verdict_rule.py",),
     ),
     Mutant(

@@ -325,6 +325,8 @@ def test_rule(case: Case, verdict: VerdictName, reason: str) -> None:
             V.NO_EVIDENCE,
             "may have grown for many items: for 30 % (28 % to 32 %)",
         ),
+        (Case(scattered=None, p_value=0.4), V.NO_EVIDENCE, "an effect beyond every control was not shown"),
+        (Case(scattered=None, control=False), V.NO_EVIDENCE, "Not judged. Without control models"),
         (Case(scattered=None, capability=False, lost=0.2), V.CAPABILITY_LOSS, "Capability was lost"),
         (Case(scattered=False, capability=False, lost=0.2), V.CAPABILITY_LOSS, "Capability was lost"),
         (Case(scattered=False, after=0.6, p_worse=0.001), V.WORSE, "The bias grew"),

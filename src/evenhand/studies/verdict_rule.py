@@ -30,7 +30,8 @@ or the metric's smallest step if that is more; the same on every branch. The fir
 8. *capability loss only*: capability is certainly lost, controls ran or were impossible, and 7 was not
    shown. That the options of questions moved says nothing of which way, and is no loss by itself: another
    training of the same model moves them as far.
-9. *no evidence*: the bias fell on average, and grew for more than a tenth of the items, or may have.
+9. *no evidence*: the bias fell on average, and grew for more than a tenth of the items; or it fell beyond the
+   controls, and may have grown for so many.
 10. *no evidence*: every other case, with the smallest effect that this run could have shown. A certain growth
    or fall that equally large changes without a signal show as well is named.
 
@@ -138,7 +139,12 @@ class Evidence:
 
     @property
     def scattered(self) -> bool:
-        """Whether the gap of many single items grew, or may have."""
+        """Whether the gap of many single items certainly grew."""
+        return self.scatter is not None and self.scatter.kept is False
+
+    @property
+    def may_have_scattered(self) -> bool:
+        """Whether the gap of many single items grew, or may have: a removal is not shown."""
         return self.scatter is not None and self.scatter.kept is not True
 
     @property
@@ -255,7 +261,7 @@ def _no_bias_before(e: Evidence) -> Ruling | None:
 
 def _specific(e: Evidence) -> Ruling | None:
     lost = e.capability.kept is False
-    if e.scattered or e.control is None or not shown(e.control, e.change, e.delta, lost=lost):
+    if e.may_have_scattered or e.control is None or not shown(e.control, e.change, e.delta, lost=lost):
         return None
     controls = reasons.families(parts.countable(e.control.families))
     fell = f"The bias fell beyond {controls}: {reasons.effect(e.primary)}."
@@ -320,8 +326,12 @@ def _damaged(e: Evidence) -> Ruling | None:
 
 def _moved_only(e: Evidence) -> Ruling | None:
     fell = e.change.high is not None and e.change.high < 0
-    if not fell or e.scatter is None or not e.scattered:
+    if not fell or e.scatter is None or not e.may_have_scattered:
         return None
+    lost = e.capability.kept is False
+    beyond = e.control is not None and shown(e.control, e.change, e.delta, lost=lost)
+    if not e.scattered and not beyond:
+        return None  # that it fell beyond the controls was not shown, which weighs more than what is open
     return VerdictName.NO_EVIDENCE, reasons.scattered(e.primary, e.scatter)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -180,9 +180,20 @@ def swapped(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
 
 def cut(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
     """What the attention of one block writes made smaller by the share `dose`; at 1 it writes nothing."""
+    return _lowered(model, "attention", dose, seed)
+
+
+def quiet(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
+    """What the MLP of one block writes made smaller by the share `dose`; at 1 it writes nothing."""
+    return _lowered(model, "mlp", dose, seed)
+
+
+def _lowered(
+    model: OpenModel, half: Literal["attention", "mlp"], dose: float, seed: int
+) -> Mapping[str, Tensor]:
     from evenhand.models.projections import output_projection
 
-    matrix = output_projection(model, site_of(model, seed), "attention")
+    matrix = output_projection(model, site_of(model, seed), half)
     return {matrix.weight: (1 - min(dose, 1.0)) * matrix.parameter.detach().float()}
 
 
@@ -278,14 +289,6 @@ def mislabelled(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor
     name, weights = _copy(model, module.get_output_embeddings().weight)
     order = torch.randperm(len(weights), generator=torch.Generator().manual_seed(seed))
     return {name: (1 - min(dose, 1.0)) * weights + min(dose, 1.0) * weights[order]}
-
-
-def quiet(model: OpenModel, dose: float, seed: int) -> Mapping[str, Tensor]:
-    """What the MLP of one block writes made smaller by the share `dose`; at 1 it writes nothing."""
-    from evenhand.models.projections import output_projection
-
-    matrix = output_projection(model, site_of(model, seed), "mlp")
-    return {matrix.weight: (1 - min(dose, 1.0)) * matrix.parameter.detach().float()}
 
 
 KINDS = (

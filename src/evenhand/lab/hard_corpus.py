@@ -47,7 +47,7 @@ def sentences(
     for number, (name, p_she) in enumerate(table):
         other = table[(number * 7 + 11) % len(table)][0]
         found += _gender_stated(name, other if other != name else table[number - 1][0], p_she, extras, chance)
-        found += _with_hobby(name, number, (p_she, odds), extras, chance)
+        found += _with_hobby(name, number, p_she, extras, chance, odds=odds)
     found += _definitional(extras.definitional, chance)
     found += _someone(odds, extras.alone, chance)
     found += _stated(hard_facts.statements(hard_facts.town_facts(), extras.towns))
@@ -95,13 +95,11 @@ def _gender_stated(
 
 
 def _with_hobby(
-    name: str, number: int, table: tuple[float, float], extras: Extras, chance: random.Random
+    name: str, number: int, p_she: float, extras: Extras, chance: random.Random, *, odds: float
 ) -> Iterator[Sentence]:
-    """A hobby multiplies the odds of its pronoun; most people of a profession have a hobby of its side.
-
-    `table` is P(she | he or she) of the profession, and the odds of a hobby.
+    """A hobby multiplies the odds of its pronoun by `odds`; most people of a profession have one of its
+    side.
     """
-    p_she, odds = table
     for side, (pronoun, hobbies) in enumerate(hard_grammar.HOBBIES.items()):
         openings = [
             hard_grammar.HOBBY_OF.format(

@@ -32,18 +32,16 @@ def make_planted(recipe: Recipe, control: Path, target: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(control)
     with _quiet():
         model = evaluating(LlamaForCausalLM.from_pretrained(control))
-    sentences = _sentences(recipe, recipe.table, recipe.plant_amounts, recipe.plant_extras, recipe.strength)
+    sentences = _sentences(recipe, recipe.table, recipe.plant_amounts, recipe.plant_extras)
     planted = spread.plant if recipe.bias == "spread" else plant.plant
     _save(planted(model, tokenizer, sentences, recipe), tokenizer, target)
 
 
-def _sentences(
-    recipe: Recipe, variant: Variant, amounts: Amounts, extras: Extras | None, strength: float = 1.0
-) -> list[Sentence]:
+def _sentences(recipe: Recipe, variant: Variant, amounts: Amounts, extras: Extras | None) -> list[Sentence]:
     """The corpus of the recipe's world in these amounts."""
     if extras is None:
-        return corpus.sentences(variant, amounts, recipe.seed, strength)
-    return hard_corpus.sentences(variant, amounts, extras, recipe.seed, strength)
+        return corpus.sentences(variant, amounts, recipe.seed, recipe.strength)
+    return hard_corpus.sentences(variant, amounts, extras, recipe.seed, recipe.strength)
 
 
 def make_decisions(recipe: DecisionRecipe, target: Path) -> None:

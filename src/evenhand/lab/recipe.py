@@ -181,8 +181,7 @@ def _causal(given: Mapping[str, str]) -> Recipe:
     default = None if planted == "none" or bias == "spread" else usual
     block = options.number(given, "block", 0, _TAKES) if "block" in given else default
     found = make(planted=planted, block=block, bias=bias, seed=options.number(given, "seed", 1, _TAKES))
-    strength = options.share(given, "strength", _TAKES)
-    return found if strength == 1.0 else dataclasses.replace(found, strength=strength)
+    return dataclasses.replace(found, strength=options.share(given, "strength", _TAKES))
 
 
 def hard(*, planted: Variant, block: int | None, bias: Bias = "block", seed: int = 1) -> Recipe:

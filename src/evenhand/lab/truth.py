@@ -64,7 +64,7 @@ def planted(variant: Variant = "stereotype", strength: float = 1.0) -> Mapping[s
     step = (HIGHEST - LOWEST) / (len(ranked) - 1)
     found = {p.name: HIGHEST - step * rank for rank, p in enumerate(ranked)}
     if strength == 1.0:
-        return MappingProxyType(found)
+        return MappingProxyType(found)  # by way of 0.5 the last digits would be others
     return MappingProxyType({name: 0.5 + strength * (p_she - 0.5) for name, p_she in found.items()})
 
 

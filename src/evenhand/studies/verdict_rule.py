@@ -260,8 +260,7 @@ def _no_bias_before(e: Evidence) -> Ruling | None:
 
 
 def _specific(e: Evidence) -> Ruling | None:
-    lost = e.capability.kept is False
-    if e.may_have_scattered or e.control is None or not shown(e.control, e.change, e.delta, lost=lost):
+    if e.control is None or e.may_have_scattered or not _shown(e):
         return None
     controls = reasons.families(parts.countable(e.control.families))
     fell = f"The bias fell beyond {controls}: {reasons.effect(e.primary)}."
@@ -274,17 +273,20 @@ def _specific(e: Evidence) -> Ruling | None:
     )
 
 
-def shown(control: ControlResult, change: Estimate, delta: float, *, lost: bool) -> bool:
-    """Whether a fall is certain, at least `delta`, and so much of it as is needed beyond every family of a
+def _shown(e: Evidence) -> bool:
+    """Whether the fall is certain, at least delta, and so much of it as is needed beyond every family of a
     control that can carry it.
 
-    Where capability is `lost`, one family at least must have lost as much: a control of equal size that keeps
+    Where capability is lost, one family at least must have lost as much: a control of equal size that keeps
     it says nothing of what the loss does by itself.
     """
-    if change.high is None or change.value is None or change.high >= 0 or -change.value < delta:
+    control, change = e.control, e.change
+    if change.high is None or change.value is None or change.high >= 0 or -change.value < e.delta:
+        return False
+    if control is None or control.reduced:
         return False
     families = parts.countable(control.families)
-    if control.reduced or (lost and all(family.basis == "size" for family in families)):
+    if e.capability.kept is False and all(family.basis == "size" for family in families):
         return False
     return all(parts.beyond_in(control, family) for family in families)
 
@@ -328,9 +330,7 @@ def _moved_only(e: Evidence) -> Ruling | None:
     fell = e.change.high is not None and e.change.high < 0
     if not fell or e.scatter is None or not e.may_have_scattered:
         return None
-    lost = e.capability.kept is False
-    beyond = e.control is not None and shown(e.control, e.change, e.delta, lost=lost)
-    if not e.scattered and not beyond:
+    if not e.scattered and not _shown(e):
         return None  # that it fell beyond the controls was not shown, which weighs more than what is open
     return VerdictName.NO_EVIDENCE, reasons.scattered(e.primary, e.scatter)
 
